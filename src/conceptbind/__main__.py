@@ -1,0 +1,7 @@
+"""`python -m conceptbind`."""
+
+import sys
+
+from conceptbind.cli import main
+
+sys.exit(main())

@@ -1,0 +1,50 @@
+"""Array aliases and the contract of an encoder. Shapes stand in docstrings, bound to the names n, m, C, d used there.
+
+n scenes, m slots per scene, C concepts, V_k values of concept k, |O| objects, d dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Floats: TypeAlias = NDArray[np.floating[Any]]
+    Ints: TypeAlias = NDArray[np.integer[Any]]
+    Bools: TypeAlias = NDArray[np.bool_]
+
+Modality = Literal["text", "image"]
+Modalities = Literal["auto", "text", "image", "both"]
+"""What a user asks for; `auto` is all that the encoder and the scenes can do."""
+Precision = Literal["float32", "bf16", "int8"]
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What turns captions or pictures into rows. Features are raw: the toolkit applies and records normalisation."""
+
+    @property
+    def id(self) -> str:
+        """What was asked for, for example `hf:openai/clip-vit-base-patch32`."""
+
+    @property
+    def revision(self) -> str:
+        """Which weights these are: a commit, or a hash of the weight file. Rows of another revision are never reused."""
+
+    @property
+    def dimension(self) -> int:
+        """d, the width of a row."""
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What it can encode."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Raw features (n, d) of n captions."""
+
+    def encode_images(self, images: Sequence[Image]) -> Floats:
+        """Raw features (n, d) of n RGB pictures."""
