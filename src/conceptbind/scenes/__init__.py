@@ -1,0 +1,69 @@
+"""Scenes as integers: concept spaces, tables, grids, swaps, orbits, splits, captions and readers. Needs numpy only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
+from conceptbind.scenes.grid import full_grid
+from conceptbind.scenes.readers import read_clevr, read_pug_spare, read_scenes
+from conceptbind.scenes.space import ConceptSpace
+from conceptbind.scenes.split import Split, split_scenes
+from conceptbind.scenes.swaps import attribute_swaps, orbit_ids, pair_ids
+from conceptbind.scenes.table import Scenes
+from conceptbind.scenes.text20 import clevr_grid, text20
+
+__all__ = [
+    "ConceptSpace",
+    "Scenes",
+    "Split",
+    "attribute_swaps",
+    "caption",
+    "clevr_grid",
+    "full_grid",
+    "load_scenes",
+    "orbit_ids",
+    "pair_ids",
+    "read_clevr",
+    "read_pug_spare",
+    "read_scenes",
+    "split_scenes",
+    "text20",
+]
+
+FORMS = ("text20", "text20:AxN", "clevr", "clevr:PATH", "pug-spare:PATH", "FILE.csv")
+"""What `--scenes` accepts."""
+
+
+def load_scenes(spec: str, template: str | None = None) -> Scenes:
+    """The scenes that `--scenes` names: text20, text20:10x10, clevr, clevr:PATH, pug-spare:PATH, or a CSV file.
+
+    Args:
+        spec: one of the forms above.
+        template: how captions name an object (see `scenes.captions`); the default is "a red circle".
+
+    Raises:
+        UnknownNameError: no such scene set; names the nearest ones.
+    """
+    template = DEFAULT_TEMPLATE if template is None else template
+    scheme, _, rest = spec.partition(":")
+    if scheme == "text20":
+        size = re.fullmatch(r"(\d+)x(\d+)", rest)
+        if spec != "text20" and size is None:
+            raise ValueRangeError(f"expected text20 or text20:AxN, for example text20:10x10; got {spec!r}")
+        scenes = text20(int(size[1]), int(size[2])) if size else text20()
+        return replace(scenes, template=template)
+    if spec == "clevr":
+        return replace(clevr_grid(), template=template)
+    if scheme in {"clevr", "pug-spare"}:
+        if not rest:
+            raise ValueRangeError(f"'{scheme}:' needs the path of its label table, for example {scheme}:labels.csv")
+        return read_clevr(Path(rest), template) if scheme == "clevr" else read_pug_spare(Path(rest), template=template)
+    if Path(spec).suffix.lower() in {".csv", ".tsv", ".pkl", ".pickle"}:
+        return read_scenes(Path(spec), template)
+    if Path(spec).exists():
+        raise FileError(f"{spec} is not a table that conceptbind reads: expected a .csv or .tsv file")
+    raise UnknownNameError(f"unknown scenes '{spec}'; {nearest(spec, FORMS)}")

@@ -1,0 +1,31 @@
+"""Full grids: every ordered choice of m objects."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conceptbind.errors import ValueRangeError
+from conceptbind.scenes.captions import DEFAULT_TEMPLATE
+from conceptbind.scenes.space import ConceptSpace
+from conceptbind.scenes.table import Scenes
+
+MAX_SCENES = 20_000_000
+"""Largest grid that is built in memory (about 1 GB of integers)."""
+
+
+def full_grid(space: ConceptSpace, slots: int = 2, name: str = "grid", template: str = DEFAULT_TEMPLATE) -> Scenes:
+    """All |O|^m scenes of m ordered objects, the first slot varying slowest.
+
+    Raises:
+        ValueRangeError: no slots, or more scenes than fit in memory.
+    """
+    if slots < 1:
+        raise ValueRangeError(f"a grid needs at least one slot; got {slots}")
+    n_scenes = space.n_objects**slots
+    if n_scenes > MAX_SCENES:
+        raise ValueRangeError(
+            f"a full grid of {space.n_objects} objects in {slots} slots has {n_scenes:,} scenes, more than {MAX_SCENES:,}; "
+            "use fewer values or slots, or give a table of the scenes you want"
+        )
+    objects = np.stack(np.unravel_index(np.arange(n_scenes), (space.n_objects,) * slots), axis=-1)  # (n, m)
+    return Scenes(space, space.object_values(objects), name=name, template=template)

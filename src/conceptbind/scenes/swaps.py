@@ -1,0 +1,52 @@
+"""What can be exchanged in a scene: attribute swaps, the orders of its objects, and the orbit that both span."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from conceptbind.scenes.table import Scenes
+    from conceptbind.typing import Ints
+
+
+def attribute_swaps(scenes: Scenes, concept: str) -> tuple[Ints, Ints]:
+    """Scenes in which two objects exchange their value of one concept.
+
+    A swap that leaves the same objects in the scene does not exist: the two objects share the value, or are equal in all
+    other concepts.
+
+    Returns:
+        rows: (s,) row of the scene that each swap starts from; every pair of slots is tried.
+        tables: (s, m, C) the swapped scenes.
+    """
+    k = scenes.space.index(concept)
+    rows, tables = [], []
+    for i, j in combinations(range(scenes.n_slots), 2):
+        swapped = scenes.table.copy()
+        swapped[:, [i, j], k] = scenes.table[:, [j, i], k]
+        changed = (np.sort(scenes.space.object_ids(swapped), axis=1) != np.sort(scenes.objects, axis=1)).any(axis=1)
+        rows.append(np.flatnonzero(changed))
+        tables.append(swapped[changed])
+    if not rows:
+        return np.empty(0, dtype=np.int64), np.empty((0, *scenes.table.shape[1:]), dtype=np.int64)
+    return np.concatenate(rows), np.concatenate(tables)
+
+
+def pair_ids(scenes: Scenes) -> Ints:
+    """(n,) group of each scene: scenes with the same objects in any order share one."""
+    return _groups(np.sort(scenes.objects, axis=1))
+
+
+def orbit_ids(scenes: Scenes) -> Ints:
+    """(n,) group of each scene: its objects in all orders, with all attribute swaps (arXiv 2502.03566, section 3).
+
+    Swaps and orders reach exactly the scenes that hold the same values of every concept, counted with repetition.
+    """
+    return _groups(np.sort(scenes.table, axis=1).reshape(len(scenes), -1))
+
+
+def _groups(keys: Ints) -> Ints:
+    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)

@@ -1,0 +1,134 @@
+"""`Scenes`: the one table that every study reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.files import content_hash
+from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
+from conceptbind.scenes.space import ConceptSpace
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Bools, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """n scenes of m objects each, as integers. The order of the slots matters: it is left / right, or first / second named.
+
+    Raises:
+        ShapeError: the table is not (n, m, C), or ids, captions or images are not one per scene.
+        ValueRangeError: the table is empty, a value id is out of range, or an id appears twice.
+    """
+
+    space: ConceptSpace
+    table: Ints
+    """(n, m, C) value ids. Read-only."""
+    ids: Sequence[str] = ()
+    """(n,) unique names of the scenes; "0", "1", ... when left out."""
+    name: str = "scenes"
+    """Short name that appears in results."""
+    template: str = DEFAULT_TEMPLATE
+    """How an object is named in a caption; see `captions`."""
+    written_captions: Sequence[str] | None = None
+    """(n,) captions that came with the table, used instead of the template."""
+    images: Sequence[str] | None = None
+    """(n,) file names of the pictures, where the scenes have any."""
+    image_folder: Path | None = None
+    """Where the pictures lie; not part of the content hash, so that a data set may move."""
+
+    def __post_init__(self) -> None:
+        table = np.asarray(self.table)
+        if table.size and not np.issubdtype(table.dtype, np.integer):
+            raise ValueRangeError(f"the scene table must hold integer value ids; got {table.dtype}")
+        table = np.array(table, dtype=np.int64)
+        n_concepts = len(self.space.concepts)
+        if table.ndim != 3 or table.shape[2] != n_concepts:
+            raise ShapeError(f"the scene table must be (scenes, slots, {n_concepts} concepts); got shape {table.shape}")
+        if table.shape[0] == 0 or table.shape[1] == 0:
+            raise ValueRangeError(f"the scene table is empty: shape {table.shape}; give at least one scene with one object")
+        wrong = np.argwhere((table < 0) | (table >= np.array(self.space.sizes)))
+        if len(wrong):
+            row, slot, k = wrong[0]
+            raise ValueRangeError(
+                f"scene {row}, slot {slot}: value id {table[row, slot, k]} of concept '{self.space.concepts[k]}' "
+                f"is outside 0..{self.space.sizes[k] - 1}"
+            )
+        table.setflags(write=False)
+        object.__setattr__(self, "table", table)
+        ids = tuple(map(str, self.ids)) if len(self.ids) else tuple(map(str, range(len(table))))
+        object.__setattr__(self, "ids", ids)
+        for what, column in (("ids", ids), ("captions", self.written_captions), ("images", self.images)):
+            if column is not None and len(column) != len(table):
+                raise ShapeError(f"one entry per scene: {len(table)} scenes but {len(column)} {what}")
+        if len(set(ids)) != len(ids):
+            unique, counts = np.unique(np.array(ids), return_counts=True)
+            raise ValueRangeError(
+                f"duplicate scene id '{unique[counts.argmax()]}' ({counts.max()} times); every scene needs an id of its own"
+            )
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def n_slots(self) -> int:
+        """m, the objects per scene."""
+        return int(self.table.shape[1])
+
+    @cached_property
+    def objects(self) -> Ints:
+        """(n, m) object ids in 0..|O|-1."""
+        return self.space.object_ids(self.table)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of everything that decides what is embedded: names, table, ids, captions, picture names."""
+        return content_hash(
+            repr((self.space.concepts, self.space.values)),
+            self.table.astype("<i8").tobytes(),
+            repr(self.table.shape),
+            repr(tuple(self.ids)),
+            repr(("template", self.template) if self.written_captions is None else tuple(self.written_captions)),
+            repr(None if self.images is None else tuple(self.images)),
+        )
+
+    def caption(self, row: int) -> str:
+        """The caption of one scene."""
+        if self.written_captions is not None:
+            return self.written_captions[row]
+        return caption(self.space, self.table[row], self.template)
+
+    def captions(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
+        """Captions of a range of scenes, made one by one."""
+        return (self.caption(row) for row in range(start, len(self) if stop is None else stop))
+
+    def presence(self, concept: int | None = None, rows: Ints | slice = slice(None)) -> Bools:
+        """Which values of a concept, or which objects (None), a scene holds: (n, V) or (n, |O|) booleans."""
+        held = self.objects[rows] if concept is None else self.table[rows, :, concept]
+        width = self.space.n_objects if concept is None else self.space.sizes[concept]
+        present = np.zeros((len(held), width), dtype=bool)
+        np.put_along_axis(present, held, True, axis=1)
+        return present
+
+    def select(self, rows: Ints, name: str | None = None) -> Scenes:
+        """The scenes of some rows, given by number or as a mask, with their ids, captions and pictures."""
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+        pick = rows.tolist()
+        return Scenes(
+            self.space,
+            self.table[rows],
+            tuple(self.ids[row] for row in pick),
+            name or self.name,
+            self.template,
+            None if self.written_captions is None else tuple(self.written_captions[row] for row in pick),
+            None if self.images is None else tuple(self.images[row] for row in pick),
+            self.image_folder,
+        )
