@@ -1,0 +1,21 @@
+"""Pure functions on arrays. One tie rule everywhere: a tie is a miss, and is counted."""
+
+from conceptbind.metrics.checks import refuse_non_finite
+from conceptbind.metrics.forced_choice import forced_choice
+from conceptbind.metrics.intervals import bootstrap, wilson
+from conceptbind.metrics.recognition import Recognition, join, recognition
+from conceptbind.metrics.retrieval import ranks, recall_at
+from conceptbind.metrics.variance import r2
+
+__all__ = [
+    "Recognition",
+    "bootstrap",
+    "forced_choice",
+    "join",
+    "r2",
+    "ranks",
+    "recall_at",
+    "recognition",
+    "refuse_non_finite",
+    "wilson",
+]

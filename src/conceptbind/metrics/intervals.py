@@ -1,0 +1,75 @@
+"""95 % intervals: Wilson for shares, bootstrap for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.metrics.checks import refuse_non_finite
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Floats, Ints
+
+Z95 = 1.959963984540054
+"""97.5 % quantile of the normal distribution."""
+
+
+def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson's score interval of a share.
+
+    Raises:
+        ValueRangeError: no trials, or more hits than trials.
+    """
+    if n < 1 or not 0 <= hits <= n:
+        raise ValueRangeError(f"expected 0 <= hits <= n with n >= 1; got hits={hits}, n={n}")
+    share, weight = hits / n, z * z / n
+    centre = (share + weight / 2) / (1 + weight)
+    half = z * sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
+    low = 0.0 if hits == 0 else max(0.0, centre - half)
+    return low, 1.0 if hits == n else min(1.0, centre + half)
+
+
+def bootstrap(
+    values: Floats,
+    statistic: Callable[[Floats], float] = lambda sample: float(np.mean(sample)),
+    *,
+    groups: Ints | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval of a statistic of rows.
+
+    Args:
+        values: (n, ...) rows.
+        statistic: of a resample of the rows.
+        groups: (n,) rows that depend on each other (the orders of one pair) are drawn together.
+        draws: number of resamples.
+        seed: of the draws.
+
+    Raises:
+        ValueRangeError: no rows, no draws, or a value that is not finite.
+        ShapeError: not one group per row.
+    """
+    values = np.asarray(values)
+    if len(values) == 0:
+        raise ValueRangeError("cannot bootstrap an empty table; give at least one row")
+    if draws < 1:
+        raise ValueRangeError(f"expected at least one draw; got {draws}")
+    refuse_non_finite(values, "the values to bootstrap")
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        samples = (values[rng.integers(len(values), size=len(values))] for _ in range(draws))
+    else:
+        groups = np.asarray(groups)
+        if groups.shape != (len(values),):
+            raise ShapeError(f"one group per row: {len(values)} rows but shape {groups.shape}")
+        order = np.argsort(groups, kind="stable")
+        members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+        picks = (rng.integers(len(members), size=len(members)) for _ in range(draws))
+        samples = (values[np.concatenate([members[i] for i in pick])] for pick in picks)
+    low, high = np.quantile([statistic(sample) for sample in samples], [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,41 @@
+"""R^2 of predicted embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.metrics.checks import refuse_non_finite
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Floats
+
+
+def r2(embeddings: Floats, predicted: Floats, mean: Floats | None = None) -> float:
+    """Explained share of the variance of the centred embeddings, over all dimensions together.
+
+    Args:
+        embeddings: (n, d)
+        predicted: (n, d)
+        mean: (d,) centre; for held-out rows the mean of the rows that the prediction was fitted on. Their own by default.
+
+    Raises:
+        ShapeError: the shapes differ, or the mean is not (d,).
+        ValueRangeError: a value is not finite, or all rows are the same, so that there is no variance to explain.
+    """
+    embeddings, predicted = np.asarray(embeddings, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    if embeddings.ndim != 2 or embeddings.shape != predicted.shape:
+        raise ShapeError(f"embeddings and predictions must have one shape (n, d); got {embeddings.shape} and {predicted.shape}")
+    refuse_non_finite(embeddings, "embeddings")
+    refuse_non_finite(predicted, "predictions")
+    if len(embeddings) == 0 or (embeddings == embeddings[0]).all():
+        raise ValueRangeError("all embeddings are the same, so there is no variance to explain and R^2 is undefined")
+    if mean is not None:
+        mean = np.asarray(mean, dtype=np.float64)
+        if mean.shape != embeddings.shape[1:]:
+            raise ShapeError(f"the mean must have shape {embeddings.shape[1:]}; got {mean.shape}")
+        refuse_non_finite(mean[None], "the mean")
+    total = np.square(embeddings - (embeddings.mean(axis=0) if mean is None else mean)).sum()
+    return float(1 - np.square(embeddings - predicted).sum() / total)

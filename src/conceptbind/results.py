@@ -1,0 +1,59 @@
+"""Results as flat records, the same in memory, in `results.json` and in `results.csv`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.errors import ValueRangeError
+from conceptbind.metrics.intervals import wilson
+
+if TYPE_CHECKING:
+    from conceptbind.metrics.recognition import Recognition
+    from conceptbind.typing import Modality
+
+Extra = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One number with everything needed to cite it."""
+
+    study: str
+    """probe, additive, spectrum, removal, edit, complexity, crossmodal, attribute_probe, repair, controlled"""
+    modality: str
+    metric: str
+    """concept_recognition, object_recognition, r2, ..."""
+    value: float | None
+    """None where it is undefined."""
+    n: int
+    """Items that the value was computed on."""
+    ties: int | None
+    """Ties among them, each counted as a miss; None where ties cannot occur."""
+    ci_low: float | None
+    ci_high: float | None
+    """95 % interval."""
+    split: str
+    scenes: str
+    encoder: str
+    extra: dict[str, Extra] = field(default_factory=dict)
+    """What the study varies: concept, control, level, estimator, l2, seed, ..."""
+
+    def __post_init__(self) -> None:
+        own = {item.name for item in fields(self)} & set(self.extra)
+        if own:
+            raise ValueRangeError(f"what a study varies must not be named like a field of every record: {', '.join(sorted(own))}")
+
+    def flat(self) -> dict[str, Extra]:
+        """The record as one row; keys of `extra` become columns."""
+        row: dict[str, Any] = asdict(self)
+        return row | row.pop("extra")
+
+
+def share_record(
+    outcome: Recognition, *, study: str, modality: Modality, metric: str, split: str, scenes: str, encoder: str, **extra: Extra
+) -> Record:
+    """A recognition outcome as a record with its Wilson interval."""
+    low, high = wilson(outcome.hits, outcome.n) if outcome.n else (None, None)
+    value = outcome.accuracy if outcome.n else None
+    return Record(study, modality, metric, value, outcome.n, outcome.ties, low, high, split, scenes, encoder, extra)

@@ -1,0 +1,56 @@
+"""A share becomes one flat record: its counts, its ties, its Wilson interval, and what the study varied as columns."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from conceptbind.metrics import recognition
+from conceptbind.results import share_record
+
+WHERE = {
+    "study": "probe",
+    "modality": "text",
+    "metric": "concept_recognition",
+    "split": "test",
+    "scenes": "text20",
+    "encoder": "mine",
+}
+
+
+def outcome():
+    """Six scenes of two candidates: three right, two tied, one not scored."""
+    scores = np.array([[1, 0], [1, 0], [1, 0], [0, 0], [0, 0], [0, 0]])
+    present = np.array([[1, 0]] * 5 + [[1, 1]])
+    return recognition(scores, present)
+
+
+def test_a_record_by_hand():
+    record = share_record(outcome(), **WHERE, concept="color", seed=3)
+    assert (record.value, record.n, record.ties) == (0.6, 5, 2)
+    interval = binomtest(3, 5).proportion_ci(method="wilson")
+    assert (record.ci_low, record.ci_high) == pytest.approx((interval.low, interval.high))
+    assert record.extra == {"concept": "color", "seed": 3}
+
+
+def test_what_the_study_varies_becomes_columns():
+    row = share_record(outcome(), **WHERE, concept="color", control=None).flat()
+    assert "extra" not in row
+    assert row["concept"] == "color"
+    assert row["control"] is None
+    expected = {"value", "n", "ties", "ci_low", "ci_high", *WHERE, "concept", "control"}
+    assert set(row) == expected
+    assert {name: row[name] for name in WHERE} == WHERE
+
+
+def test_a_share_of_nothing_is_undefined_not_nan():
+    nothing = recognition(np.zeros((2, 2)), np.ones((2, 2)))
+    row = share_record(nothing, **WHERE).flat()
+    assert (row["value"], row["n"], row["ties"], row["ci_low"], row["ci_high"]) == (None, 0, 0, None, None)
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+def test_a_record_is_plain_json():
+    row = share_record(outcome(), **WHERE, level=1).flat()
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
