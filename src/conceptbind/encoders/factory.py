@@ -1,0 +1,49 @@
+"""`py:module:factory`, an encoder of the user's own."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+from conceptbind.errors import UnknownNameError, ValueRangeError
+
+REQUIRED = ("id", "revision", "dimension", "modalities", "encode_texts", "encode_images")
+
+
+def from_factory(name: str) -> Any:
+    """Import `module` and call its `factory()`, which returns an object with the contract of `typing.Encoder`.
+
+    The folder in which the command runs is searched too. This runs the user's code: it is the one scheme that does.
+
+    Raises:
+        UnknownNameError: there is no such module or function.
+        ValueRangeError: the object lacks a part of the contract.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        raise ValueRangeError(f"expected py:module:factory, for example py:mymodel:make_encoder; got 'py:{name}'")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UnknownNameError(f"could not import the module '{module_name}' of 'py:{name}': {error}") from error
+    if not callable(getattr(module, attribute, None)):
+        raise UnknownNameError(f"the module '{module_name}' has no function '{attribute}'")
+    return checked(getattr(module, attribute)(), f"py:{name}")
+
+
+def checked(encoder: Any, name: str) -> Any:
+    """The object itself, if it keeps the contract.
+
+    Raises:
+        ValueRangeError: it lacks a part; all missing parts are named.
+    """
+    missing = [part for part in REQUIRED if not hasattr(encoder, part)]
+    if missing:
+        raise ValueRangeError(
+            f"{name} is no encoder: {type(encoder).__name__} lacks {', '.join(missing)}; see conceptbind.typing.Encoder"
+        )
+    return encoder

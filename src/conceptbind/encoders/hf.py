@@ -1,0 +1,163 @@
+"""`hf:` any transformers model that embeds texts, pictures, or both (transformers 4 and 5, without torchvision)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.encoders.batching import equal_length_batches
+from conceptbind.encoders.weights import folder_revision, quiet_loading, to_precision
+from conceptbind.errors import FileError, MissingExtraError, ModalityError, ValueRangeError
+from conceptbind.files import read_json
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from conceptbind.typing import Floats, Modality, Precision
+
+
+class HuggingFaceEncoder:
+    """A transformers model as an encoder of raw features.
+
+    Dual models (CLIP, SigLIP) give their projected features. Text models are pooled as their `1_Pooling/config.json` says, by the mean
+    over tokens where there is none. Vision transformers give their class token.
+
+    Args:
+        name: a folder written by `save_pretrained`, or `ORG/NAME` or `ORG/NAME@REVISION` on the hub.
+        precision: of the weights.
+        device: where torch computes.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        FileError: the folder or the model cannot be loaded.
+    """
+
+    def __init__(self, name: str, precision: Precision = "float32", device: str = "cpu") -> None:
+        try:
+            import transformers
+        except ImportError as error:
+            raise MissingExtraError("transformers", "hf", f"the encoder 'hf:{name}'") from error
+        self.id = f"hf:{name}"
+        folder = Path(name).expanduser()
+        if not folder.is_dir() and (folder.is_absolute() or name.startswith(".")):
+            raise FileError(f"no model folder at {folder}; expected one written by save_pretrained, with config.json and weights")
+        source, _, revision = (str(folder), "", "") if folder.is_dir() else name.partition("@")
+        options: dict[str, Any] = {"local_files_only": folder.is_dir()} | ({"revision": revision} if revision else {})
+        try:
+            with quiet_loading():
+                config = transformers.AutoConfig.from_pretrained(source, **options)
+                model = transformers.AutoModel.from_pretrained(source, use_safetensors=True, **options)
+        except (OSError, ValueError) as error:
+            raise FileError(f"could not load '{self.id}': {str(error).splitlines()[0]}") from error
+        self.revision = folder_revision(folder) if folder.is_dir() else getattr(config, "_commit_hash", None) or "unknown"
+        self._dual = hasattr(model, "get_text_features") and hasattr(model, "get_image_features")
+        reads_text = self._dual or model.main_input_name == "input_ids"
+        self.modalities: tuple[Modality, ...] = ("text", "image") if self._dual else ("text",) if reads_text else ("image",)
+        self.details: dict[str, str] = {"precision": precision, "architecture": type(model).__name__}
+        self._device = device
+        with quiet_loading():
+            if "text" in self.modalities:
+                self._tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+                text_config = getattr(config, "text_config", config)
+                self._longest = int(getattr(text_config, "max_position_embeddings", 512))
+                self._padded = config.model_type.startswith("siglip")  # trained on captions padded to full length
+            if "image" in self.modalities:
+                # The slow processors need Pillow and numpy only; newer ones default to torchvision.
+                self._processor = _image_processor(transformers, source, options)
+        if not self._dual and reads_text:
+            self.details["pooling"] = _pooling(folder)
+        activation = getattr(getattr(config, "text_config", config), "hidden_act", None)
+        if activation:
+            self.details["activation"] = str(activation)
+        width = getattr(config, "projection_dim", None) if self._dual else None
+        text_width = getattr(getattr(config, "text_config", config), "hidden_size", 0)
+        self.dimension = int(width or text_width)
+        self._model = to_precision(model, precision).to(device).eval()
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Raw features (n, d).
+
+        Raises:
+            ModalityError: the model reads no text.
+            ValueRangeError: a caption is longer than the model reads.
+        """
+        import torch
+
+        if "text" not in self.modalities:
+            raise ModalityError(f"'{self.id}' encodes {' and '.join(self.modalities)}, not text")
+        padding: dict[str, Any] = {"padding": "max_length", "max_length": self._longest} if self._padded else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tokens = self._tokenizer(list(texts), **padding)["input_ids"]
+        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for batch in equal_length_batches([len(ids) for ids in tokens]):
+            if len(tokens[batch[0]]) > self._longest:
+                raise ValueRangeError(
+                    f"a caption has {len(tokens[batch[0]])} tokens, but '{self.id}' reads {self._longest}: "
+                    f"{texts[batch[0]]!r}; use a shorter template or fewer objects"
+                )
+            ids = torch.tensor([tokens[i] for i in batch], device=self._device)
+            with torch.inference_mode():
+                features = self._text_features(ids)
+            rows[batch] = features.float().cpu().numpy()
+        return rows
+
+    def _text_features(self, ids: Any) -> Any:
+        if self._dual:
+            return _tensor(self._model.get_text_features(input_ids=ids))
+        hidden = self._model(input_ids=ids).last_hidden_state  # (b, t, d); batches of one length need no mask
+        return hidden[:, 0] if self.details["pooling"] == "cls" else hidden.mean(dim=1)
+
+    def encode_images(self, images: Sequence[Image]) -> Floats:
+        """Raw features (n, d) of RGB pictures.
+
+        Raises:
+            ModalityError: the model reads no pictures.
+        """
+        import torch
+
+        if "image" not in self.modalities:
+            raise ModalityError(f"'{self.id}' encodes {' and '.join(self.modalities)}, not images")
+        rows = []
+        for start in range(0, len(images), 32):
+            pixels = self._processor(images=list(images[start : start + 32]), return_tensors="pt")["pixel_values"]
+            with torch.inference_mode():
+                pixels = pixels.to(self._device, self._model.dtype)
+                if self._dual:
+                    features = _tensor(self._model.get_image_features(pixel_values=pixels))
+                else:
+                    output = self._model(pixel_values=pixels)
+                    hidden = output.last_hidden_state
+                    features = hidden[:, 0] if hidden.ndim == 3 else output.pooler_output.flatten(1)
+            rows.append(features.float().cpu().numpy())
+        return np.concatenate(rows)
+
+
+def _tensor(output: Any) -> Any:
+    """Transformers 4 returns the projected features, version 5 an object that holds them."""
+    return getattr(output, "pooler_output", output)
+
+
+def _image_processor(transformers: Any, source: str, options: dict[str, Any]) -> Any:
+    try:
+        return transformers.AutoImageProcessor.from_pretrained(source, backend="pil", **options)
+    except TypeError:  # transformers 4
+        return transformers.AutoImageProcessor.from_pretrained(source, use_fast=False, **options)
+
+
+def _pooling(folder: Path) -> str:
+    path = folder / "1_Pooling" / "config.json"
+    if not path.is_file():
+        return "mean"
+    config = read_json(path)
+    chosen = config.get("pooling_mode") or next(
+        (key for key, on in config.items() if key.startswith("pooling_mode") and on is True), ""
+    )
+    modes = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "mean": "mean", "cls": "cls", "": "mean"}
+    if chosen not in modes:
+        raise FileError(f"{path} asks for the pooling '{chosen}', which hf: does not know; load the model as st:{folder}")
+    return modes[chosen]

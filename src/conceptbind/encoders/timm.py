@@ -1,0 +1,99 @@
+"""`timm:` any timm backbone, as pooled features of pictures."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.encoders.weights import to_precision
+from conceptbind.errors import FileError, MissingExtraError, ModalityError, UnknownNameError, ValueRangeError, nearest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from conceptbind.typing import Floats, Modality, Precision
+
+
+class TimmEncoder:
+    """A timm model without its classifier.
+
+    Args:
+        name: a timm model name, for example `vit_base_patch14_dinov2.lvd142m`; `NAME@random` has random weights.
+        precision: of the weights.
+        device: where torch computes.
+
+    Raises:
+        MissingExtraError: timm is not installed.
+        UnknownNameError: no such model, or no such pretrained tag of it.
+        FileError: the weights cannot be loaded.
+        ModalityError: the model does not give one vector a picture.
+        ValueRangeError: the model cannot compute with int8 weights.
+    """
+
+    modalities: tuple[Modality, ...] = ("image",)
+
+    def __init__(self, name: str, precision: Precision = "float32", device: str = "cpu") -> None:
+        try:
+            import timm
+        except ImportError as error:
+            raise MissingExtraError("timm", "timm", f"the encoder 'timm:{name}'") from error
+        import torch
+        from PIL import Image as Pillow
+
+        model_name, _, weights = name.partition("@")
+        base, _, tag = model_name.partition(".")
+        if not timm.is_model(base):
+            raise UnknownNameError(f"unknown timm model '{base}'; {nearest(base, timm.list_models())}")
+        tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
+        if tag and tag not in tags:
+            hint = nearest(tag, tags) if tags else f"{base} has no pretrained tags"
+            raise UnknownNameError(f"'{tag}' is no pretrained tag of the timm model {base}; {hint}")
+        if weights not in ("", "random"):
+            raise UnknownNameError(f"expected timm:NAME or timm:NAME@random; got '{name}'")
+        try:
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                model = timm.create_model(model_name, pretrained=not weights, num_classes=0)
+        except Exception as error:  # timm, torch and the hub raise what they like for missing weights or no network
+            reason = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...").rstrip(":")
+            raise FileError(f"could not load 'timm:{name}': {reason}") from error
+        data = timm.data.resolve_model_data_config(model)
+        self._transform = timm.data.create_transform(**data, is_training=False)
+        self.id = f"timm:{name}"
+        self.revision = f"{timm.__version__}:{weights or model.pretrained_cfg.get('tag', '')}"
+        self.details = {"precision": precision}
+        self._model: Any = to_precision(model, precision).to(device).eval()
+        self._device = device
+        # Asked of the model: `num_features` is the width before its head, which in MobileNet, EfficientViT, VGG, ... is not the last.
+        try:
+            shape = self.encode_images([Pillow.new("RGB", (64, 64))]).shape
+        except (AttributeError, TypeError) as error:  # EVA, Swin v2 and a few more use the weights of a layer without the layer
+            if precision != "int8":
+                raise
+            raise ValueRangeError(f"'{self.id}' cannot compute with int8 weights; use --precision float32 or bf16") from error
+        if len(shape) != 2:
+            raise ModalityError(f"'{self.id}' gives features of shape {shape[1:]}, not one vector a picture; use another model")
+        self.dimension = int(shape[1])
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Refused: timm models see pictures only.
+
+        Raises:
+            ModalityError: always.
+        """
+        raise ModalityError(f"'{self.id}' encodes images, not text")
+
+    def encode_images(self, images: Sequence[Image]) -> Floats:
+        """Pooled features (n, d) of RGB pictures."""
+        import torch
+
+        rows = []
+        for start in range(0, len(images), 32):
+            pixels = torch.stack([self._transform(image) for image in images[start : start + 32]])
+            with torch.inference_mode():
+                weight = next(self._model.parameters())
+                rows.append(self._model(pixels.to(self._device, weight.dtype)).float().cpu().numpy())
+        return np.concatenate(rows)
