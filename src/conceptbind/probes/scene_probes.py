@@ -1,0 +1,168 @@
+"""Probes that read the concepts and objects of a scene from its embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.metrics import Recognition, join, recognition, refuse_non_finite
+from conceptbind.probes.solver import Rows, solve
+
+if TYPE_CHECKING:
+    from conceptbind.scenes import Scenes, Split
+    from conceptbind.typing import Floats, Ints
+
+L2_GRID = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+"""Penalties that validation chooses from, for features with mean square one."""
+PATIENCE = 2
+"""Penalties without a gain on validation after which no smaller one is tried."""
+CHOOSING_TOLERANCE = 1e-4
+"""How near its optimum a penalty is judged; the chosen one is then solved to the end."""
+CHUNK = 8192
+"""Scenes scored at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """One bias-free linear map from embeddings to scores, and how it was found."""
+
+    weight: Floats
+    """(K, d) one row for each value of the concept, or for each object that occurs in the scenes."""
+    candidates: Ints
+    """(K,) value ids or object ids of the rows."""
+    l2: float
+    """Penalty chosen on validation."""
+    validation: float
+    """Recognition on validation with that penalty."""
+    gradient_norm: float
+    """Of the regularised loss at the end, on features with mean square one."""
+    relative_gradient_norm: float
+    """The same divided by the norm at zero weights."""
+    gap: float
+    """Estimated distance of the loss from its minimum, in nats."""
+    converged: bool
+
+
+@dataclass(frozen=True, eq=False)
+class SceneProbes:
+    """The probes of one encoder on one scene table (arXiv 2605.31503, section 3)."""
+
+    concepts: tuple[Probe, ...]
+    """One for each concept."""
+    objects: Probe
+
+    def head(self, concept: int | None) -> Probe:
+        """The probe of a concept, or of objects (None)."""
+        return self.objects if concept is None else self.concepts[concept]
+
+    def recognise(self, embeddings: Floats, scenes: Scenes, rows: Ints, concept: int | None) -> Recognition:
+        """Concept or object recognition on some rows of a table; memory is bounded by a chunk."""
+        probe = self.head(concept)
+        return _recognise(probe.weight, probe.candidates, embeddings, scenes, rows, concept)
+
+
+def fit_scene_probes(
+    embeddings: Floats,
+    scenes: Scenes,
+    split: Split,
+    *,
+    l2_grid: Sequence[float] = L2_GRID,
+    tolerance: float = 1e-5,
+    device: str = "cpu",
+    on_step: Callable[[str], None] = lambda _: None,
+) -> SceneProbes:
+    """Fit one probe per concept and one for objects on the train rows; validation rows choose each probe's penalty.
+
+    Targets are soft: the m objects of a scene share the mass equally. Penalties are tried from the largest down, each solve
+    starting where the one before ended; the first with the best validation recognition is kept and solved to the end.
+
+    Args:
+        embeddings: (n, d) one row per scene, float32 or float64.
+        scenes: the n scenes.
+        split: rows to fit on and to choose with; the test rows are not read.
+        l2_grid: penalties, on features scaled to mean square one.
+        tolerance: see `LinearProbe`.
+        device: where torch computes.
+        on_step: called with the name of each head before it is fitted.
+
+    Raises:
+        ShapeError: not one embedding per scene.
+        ValueRangeError: an embedding is NaN or infinite.
+    """
+    if not l2_grid:
+        raise ValueRangeError("l2_grid is empty; give at least one positive penalty")
+    if embeddings.ndim != 2 or len(embeddings) != len(scenes):
+        raise ShapeError(
+            f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {embeddings.shape}; embed the same table again"
+        )
+    train = np.asarray(embeddings[split.train])
+    refuse_non_finite(train, "embeddings")
+    scale = float(np.sqrt(np.mean(np.square(train, dtype=np.float64)))) or 1.0
+    rows = Rows(torch.tensor(train / np.asarray(scale, dtype=train.dtype), device=device))
+    del train
+
+    def unscaled(weight: torch.Tensor) -> Floats:
+        return weight.cpu().numpy() / np.asarray(scale, dtype=embeddings.dtype)
+
+    def validate(weight: torch.Tensor, concept: int | None, candidates: Ints) -> float:
+        outcome = _recognise(unscaled(weight), candidates, embeddings, scenes, split.validation, concept)
+        return outcome.accuracy if outcome.n else 1.0
+
+    probes = []
+    for concept in (*range(len(scenes.space.concepts)), None):
+        on_step("objects" if concept is None else scenes.space.concepts[concept])
+        held = scenes.objects if concept is None else scenes.table[:, :, concept]
+        candidates = np.unique(held) if concept is None else np.arange(scenes.space.sizes[concept])
+        classes = torch.tensor(np.searchsorted(candidates, held[split.train]), device=device)
+        moment = rows.moment(classes, len(candidates))
+        l2, weight = _choose(rows, moment, l2_grid, tolerance, lambda weight: validate(weight, concept, candidates))  # noqa: B023
+        solution = solve(rows, moment, l2, start=weight, tolerance=tolerance)
+        probes.append(
+            Probe(
+                unscaled(solution.weight),
+                candidates,
+                l2,
+                validate(solution.weight, concept, candidates),
+                solution.gradient_norm,
+                solution.relative_gradient_norm,
+                solution.gap,
+                solution.converged,
+            )
+        )
+    return SceneProbes(tuple(probes[:-1]), probes[-1])
+
+
+def _choose(
+    rows: Rows, moment: torch.Tensor, l2_grid: Sequence[float], tolerance: float, validate: Callable[[torch.Tensor], float]
+) -> tuple[float, torch.Tensor]:
+    """The penalty with the best validation recognition, the largest of equals, and the weights near its optimum."""
+    best, chosen, worse, start = -1.0, (0.0, moment), 0, None
+    for l2 in sorted(l2_grid, reverse=True):
+        start = solve(rows, moment, l2, start=start, tolerance=max(tolerance, CHOOSING_TOLERANCE)).weight
+        accuracy = validate(start)
+        if accuracy > best:
+            best, chosen, worse = accuracy, (l2, start), 0
+        else:
+            worse += 1
+        if worse == PATIENCE or best == 1.0:
+            break
+    return chosen
+
+
+def _recognise(
+    weight: Floats, candidates: Ints, embeddings: Floats, scenes: Scenes, rows: Ints, concept: int | None
+) -> Recognition:
+    parts = []
+    for start in range(0, len(rows), CHUNK):
+        chunk = rows[start : start + CHUNK]
+        scores = np.asarray(embeddings[chunk]) @ weight.T
+        held = scenes.objects[chunk] if concept is None else scenes.table[chunk, :, concept]
+        present = np.zeros(scores.shape, dtype=bool)
+        np.put_along_axis(present, np.searchsorted(candidates, held), True, axis=1)
+        parts.append(recognition(scores, present))
+    return join(parts)
