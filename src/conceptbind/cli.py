@@ -1,0 +1,79 @@
+"""`conceptbind`: arguments to function calls, nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from conceptbind import __version__, commands
+from conceptbind.errors import ConceptBindError
+
+COMMANDS: dict[str, Callable[..., Any]] = {"measure": commands.measure, "embed": commands.embed}
+FLAGS = ("-h", "--help", "--print_config")
+"""Options that take no value."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Exit code 0 when it worked, 2 when the input was wrong."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    parser = _parser()
+    parsed = parser.parse_args(_in_order(list(sys.argv[1:] if arguments is None else arguments)))
+    name = parsed.subcommand
+    options = {key: value for key, value in parsed[name].as_dict().items() if key != "config"}
+    try:
+        result = COMMANDS[name](**options)
+    except ConceptBindError as error:
+        print(f"conceptbind: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nconceptbind: stopped; the same command continues where it was", file=sys.stderr)
+        return 130
+    print("\n".join(map(str, result)) if isinstance(result, list) else result)
+    return 0
+
+
+def _parser() -> Any:
+    """Arguments, types, defaults and help texts all come from the functions' signatures and docstrings."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(prog="conceptbind", description="Does an embedding model bind concepts, how, and can it be repaired?")
+    parser.add_argument("--version", action="version", version=f"conceptbind {__version__}")
+    subcommands = parser.add_subcommands(required=True)
+    for name, function in COMMANDS.items():
+        text = (function.__doc__ or "").split("\n    Args:")[0]
+        description = "\n".join(line.strip() for line in text.splitlines())
+        command = ArgumentParser(description=description, usage=f"conceptbind {name} [ENCODER] [options]")
+        command.add_argument(
+            "--config", action="config", help="YAML file with these options, such as the config.yaml of a run folder."
+        )
+        command.add_function_arguments(function, as_group=False)
+        subcommands.add_subcommand(name, command, help=text.splitlines()[0])
+    return parser
+
+
+def _in_order(arguments: list[str]) -> list[str]:
+    """The arguments with ENCODER as `--encoder` and `--config` first, so that what is written out wins over the file.
+
+    argparse cannot do this: an optional positional argument that is absent would replace the file's value by the default.
+    """
+    command, rest = arguments[:1], arguments[1:]
+    if not command or command[0] not in COMMANDS:
+        return arguments
+    first: list[str] = []
+    other: list[str] = []
+    at = 0
+    while at < len(rest):
+        word = rest[at]
+        takes_value = word.startswith("-") and "=" not in word and word not in FLAGS
+        taken = rest[at : at + 2] if takes_value else [word]
+        if not word.startswith("-") and "--encoder" not in other:  # a second one is left for argparse to refuse
+            taken = ["--encoder", word]
+        (first if word.split("=")[0] == "--config" else other).extend(taken)
+        at += 2 if takes_value else 1
+    return [*command, *first, *other]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""The commands as Python functions: the same names, the same parameters. Nothing heavy is imported before one runs."""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.typing import Modalities, Precision
+
+if TYPE_CHECKING:
+    from conceptbind.measure import ProbeStudy
+    from conceptbind.report import Verdict
+    from conceptbind.results import Record
+    from conceptbind.scenes import Scenes
+    from conceptbind.typing import Encoder
+else:
+    # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
+    Encoder = Scenes = str
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What `measure` found, and where it wrote it."""
+
+    folder: Path
+    """The run folder: results.json, results.csv, report.html, config.yaml, embeddings."""
+    studies: "tuple[ProbeStudy, ...]"
+    """One for each modality."""
+    verdicts: "tuple[Verdict, ...]"
+
+    @property
+    def records(self) -> "tuple[Record, ...]":
+        """All records of `results.json`."""
+        return tuple(record for study in self.studies for record in study.records)
+
+    def __str__(self) -> str:
+        from conceptbind.measure import summary
+        from conceptbind.report import table
+
+        verdicts = "\n".join(verdict.sentence for verdict in self.verdicts)
+        return f"{table(summary(self.studies))}\n\n{verdicts}\nReport: {self.folder / 'report.html'}"
+
+
+def measure(
+    encoder: str | Encoder = "minilm",
+    *,
+    scenes: str | Scenes = "text20:10x10",
+    modality: Modalities = "auto",
+    out: str | None = None,
+    seed: int = 0,
+    template: str | None = None,
+    precision: Precision = "float32",
+    device: str = "auto",
+) -> Measurement:
+    """Tell whether an encoder binds concepts, and write a report.
+
+    Embeds every scene, fits linear probes, scores unseen scenes once, and writes a run folder with `report.html`, `results.json`,
+    `results.csv`, `config.yaml` and the embeddings. A killed run continues when it is started again.
+
+    Args:
+        encoder: minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, file:PATH (.npy, .npz,
+            .safetensors, or a folder written by embed), or py:module:factory.
+        scenes: text20, text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH, pug-spare:PATH, or a CSV of your own.
+        modality: text, image or both; auto takes all that the encoder and the scenes can do.
+        out: run folder; runs/ENCODER-SCENES by default.
+        seed: seed of the split.
+        template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
+        precision: of the encoder's weights: float32, bf16 (for processors that have it) or int8 (CPU).
+        device: where torch computes: cpu, cuda, ... or auto.
+
+    Raises:
+        ConceptBindError: the input cannot be used; the message says what to do.
+    """
+    from conceptbind.encoders import torch_device
+    from conceptbind.measure import probe_study
+    from conceptbind.report import verdict, write_report
+    from conceptbind.runs import RunFolder, provenance
+    from conceptbind.scenes import split_scenes
+    from conceptbind.sources import check_rows, choose_modalities, open_inputs
+
+    source, table = open_inputs(encoder, scenes, template, precision, device)
+    modalities = choose_modalities(source, table, modality)
+    config = {
+        "encoder": encoder if isinstance(encoder, str) else encoder.id,
+        "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
+        "modality": modality,
+        "out": out,
+        "seed": seed,
+        "template": template,
+        "precision": precision,
+        "device": device,
+    }
+    split = split_scenes(table, "pair", seed=seed)
+    for part in modalities:
+        check_rows(source, table, part)
+    folder = RunFolder.open(Path(out) if out else _default_folder(config), config)
+    studies, rows = [], []
+    for part in modalities:
+        embeddings = _rows(source, table, part, folder.path / "embeddings" / part)
+        with _progress(total=len(table.space.concepts) + 3, desc=f"studying {part}", unit="step") as bar:
+
+            def step(name: str, bar: Any = bar) -> None:
+                bar.set_postfix_str(name)
+                bar.update()
+
+            kept = folder.path / f"probes-{part}.safetensors"
+            studies.append(probe_study(embeddings, table, split, keep=kept, device=torch_device(device), on_step=step))
+        rows.append(embeddings)
+    facts = provenance(config, table, split, rows, sys.argv)
+    folder.write_results(facts, [record for study in studies for record in study.records])
+    write_report(folder.path / "report.html", studies, table, facts)
+    return Measurement(folder.path, tuple(studies), tuple(map(verdict, studies)))
+
+
+def embed(
+    encoder: str | Encoder,
+    *,
+    out: str,
+    scenes: str | Scenes = "text20:10x10",
+    modality: Modalities = "auto",
+    template: str | None = None,
+    precision: Precision = "float32",
+    device: str = "auto",
+) -> list[Path]:
+    """Embed scenes into a folder that file:FOLDER reads again. A killed run continues when it is started again.
+
+    Args:
+        encoder: minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, or py:module:factory.
+        out: folder to write; with two modalities, its subfolders text and image.
+        scenes: text20, text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH, pug-spare:PATH, or a CSV of your own.
+        modality: text, image or both; auto takes all that the encoder and the scenes can do.
+        template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
+        precision: of the encoder's weights: float32, bf16 (for processors that have it) or int8 (CPU).
+        device: where torch computes: cpu, cuda, ... or auto.
+
+    Raises:
+        ConceptBindError: the input cannot be used; the message says what to do.
+    """
+    from conceptbind.sources import choose_modalities, open_inputs
+
+    source, table = open_inputs(encoder, scenes, template, precision, device)
+    modalities = choose_modalities(source, table, modality)
+    folders = [Path(out) / part if len(modalities) > 1 else Path(out) for part in modalities]
+    for part, folder in zip(modalities, folders, strict=True):
+        _rows(source, table, part, folder)
+    return folders
+
+
+def _rows(source: Any, table: Any, modality: Any, folder: Path) -> Any:
+    """Embeddings of one modality, with a progress bar where they have to be computed."""
+    from conceptbind.sources import rows_of
+
+    with _progress(total=len(table), desc=f"embedding {modality}", unit="scene") as bar:
+        return rows_of(source, table, modality, folder, bar.update)
+
+
+def _progress(**options: Any) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(dynamic_ncols=True, file=sys.stderr, mininterval=0.5, **options)
+
+
+def _default_folder(config: dict[str, Any]) -> Path:
+    """runs/ENCODER-SCENES, with what a file name cannot hold replaced."""
+    names = (str(config[part]).rstrip("/") for part in ("encoder", "scenes"))
+    slug = "-".join(
+        re.sub(r"[^A-Za-z0-9._]+", "-", name.split("/")[-1] if name.count("/") > 1 else name).strip("-") for name in names
+    )
+    return Path("runs") / slug

@@ -1,0 +1,259 @@
+"""The studies that `conceptbind measure` runs on one modality's embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.embeddings import Embeddings
+from conceptbind.files import content_hash
+from conceptbind.metrics import Recognition
+from conceptbind.probes import SceneProbes, fit_scene_probes
+from conceptbind.probes.scene_probes import CHUNK, L2_GRID
+from conceptbind.probes.store import load_probes, save_probes
+from conceptbind.results import Record, share_record
+from conceptbind.scenes import Scenes, Split
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Floats, Ints, Modality
+
+GALLERY = 24
+"""Wrong scenes that the report shows."""
+
+
+@dataclass(frozen=True)
+class WrongScene:
+    """A test scene whose objects the probe did not read."""
+
+    row: int
+    id: str
+    caption: str
+    image: Path | None
+    true: tuple[str, ...]
+    """Objects that are there."""
+    read: tuple[str, ...]
+    """The m objects that score highest."""
+    tied: bool
+    misbound: bool
+    """What was read is joined from values that are in the scene: an illusory conjunction."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeStudy:
+    """Concept and object recognition of one modality, beside the bag-of-concepts control."""
+
+    modality: Modality
+    records: tuple[Record, ...]
+    probes: SceneProbes
+    objects: Recognition
+    """Per test scene."""
+    by_object: Floats
+    """(|O|,) object recognition of the test scenes that hold each object; NaN where none does."""
+    wrong: tuple[WrongScene, ...]
+    n_wrong: int
+    n_misbound: int
+    """Wrong scenes whose misread objects are joined from values that are in the scene."""
+    notes: tuple[str, ...]
+    """What a reader must know to trust the numbers."""
+
+    def value(self, metric: str, control: str = "none", concept: str | None = None) -> Record:
+        """The record of a metric."""
+        return next(
+            record
+            for record in self.records
+            if record.metric == metric and record.extra["control"] == control and record.extra.get("concept") == concept
+        )
+
+
+def probe_study(
+    embeddings: Embeddings,
+    scenes: Scenes,
+    split: Split,
+    *,
+    keep: Path | None = None,
+    l2_grid: Sequence[float] = L2_GRID,
+    device: str = "cpu",
+    on_step: Callable[[str], None] = lambda _: None,
+) -> ProbeStudy:
+    """Fit probes on the train rows, choose penalties on validation, score the test rows once.
+
+    The same is done with a pure bag of concepts (the count of every value in the scene, and nothing else): what it reaches on
+    these scenes is the level that recognition of objects must exceed to be evidence of binding.
+
+    Args:
+        embeddings: one modality of one encoder.
+        scenes: the table that they belong to.
+        split: by scene pair, as in arXiv 2605.31503, section 3.
+        keep: a file in which fitted probes are kept, and from which they are taken when they fit the same input.
+        l2_grid: penalties to choose from.
+        device: where torch computes.
+        on_step: called with the name of each step.
+
+    Raises:
+        MismatchError: the embeddings belong to another table.
+        ValueRangeError: an embedding is NaN, infinite or zero.
+    """
+    embeddings.check(scenes)
+    on_step("normalise")
+    unit = embeddings.unit()
+    probes = _probes(unit, scenes, split, keep, l2_grid, device, lambda head: on_step(f"probe {head}"))
+    bag_rows = bag_of_concepts(scenes)
+    on_step("probe control")
+    bag = fit_scene_probes(bag_rows, scenes, split, l2_grid=l2_grid, device=device)
+    records, outcomes = [], {}
+    for control, heads, rows in (("none", probes, unit.values), ("bag_of_concepts", bag, bag_rows)):
+        for concept in (*range(len(scenes.space.concepts)), None):
+            outcome = heads.recognise(rows, scenes, split.test, concept)
+            outcomes[control, concept] = outcome
+            probe = heads.head(concept)
+            facts = {
+                "control": control,
+                "concept": None if concept is None else scenes.space.concepts[concept],
+                "candidates": len(probe.candidates),
+                "l2": probe.l2,
+                "gradient_norm": probe.gradient_norm,
+                "relative_gradient_norm": probe.relative_gradient_norm,
+                "gap": probe.gap,
+                "validation": probe.validation,
+                "normalisation": unit.normalisation,
+                "split_by": split.by,
+                "seed": split.seed,
+            }
+            records.append(
+                share_record(
+                    outcome,
+                    study="probe",
+                    modality=embeddings.modality,
+                    metric="object_recognition" if concept is None else "concept_recognition",
+                    split="test",
+                    scenes=scenes.name,
+                    encoder=embeddings.encoder,
+                    **facts,
+                )
+            )
+    objects = outcomes["none", None]
+    wrong, n_misbound = _wrong_scenes(probes, unit.values, scenes, split, objects)
+    return ProbeStudy(
+        embeddings.modality,
+        tuple(records),
+        probes,
+        objects,
+        _by_object(objects, scenes, split.test),
+        tuple(wrong),
+        objects.n - objects.hits,
+        n_misbound,
+        tuple(_notes(probes, scenes, split)),
+    )
+
+
+def bag_of_concepts(scenes: Scenes) -> Floats:
+    """(n, V_1 + ... + V_C) how often each value occurs in each scene: all concepts, no binding."""
+    columns = scenes.table + np.cumsum((0, *scenes.space.sizes[:-1]))  # (n, m, C)
+    bag = np.zeros((len(scenes), sum(scenes.space.sizes)), dtype=np.float32)
+    for slot in range(scenes.n_slots):
+        bag[np.arange(len(scenes))[:, None], columns[:, slot]] += 1  # values of one object are distinct columns
+    return bag
+
+
+def _probes(
+    unit: Embeddings,
+    scenes: Scenes,
+    split: Split,
+    keep: Path | None,
+    l2_grid: Sequence[float],
+    device: str,
+    on_step: Callable[[str], None],
+) -> SceneProbes:
+    """Kept probes if they were fitted on the same rows and split, new ones otherwise."""
+    parts = (np.ascontiguousarray(part).tobytes() for part in (unit.values, split.train, split.validation))
+    key = content_hash(scenes.content_hash, repr(tuple(l2_grid)), *parts) if keep else ""
+    probes = load_probes(keep, key) if keep else None
+    if probes is None:
+        probes = fit_scene_probes(unit.values, scenes, split, l2_grid=l2_grid, device=device, on_step=on_step)
+        if keep:
+            save_probes(probes, keep, key)
+    return probes
+
+
+def _by_object(objects: Recognition, scenes: Scenes, test: Ints) -> Floats:
+    held = scenes.objects[test]  # (n_test, m)
+    # An object that stands in two slots of a scene counts once there.
+    first = np.ones(held.shape, dtype=bool)
+    for slot in range(1, held.shape[1]):
+        first[:, slot] = (held[:, slot : slot + 1] != held[:, :slot]).all(axis=1)
+    n = np.bincount(held[first], minlength=scenes.space.n_objects)
+    hits = np.bincount(held[first & objects.correct[:, None]], minlength=scenes.space.n_objects)
+    with np.errstate(invalid="ignore"):
+        shares: Floats = hits / n
+    return shares
+
+
+def _wrong_scenes(
+    probes: SceneProbes, rows: Floats, scenes: Scenes, split: Split, objects: Recognition
+) -> tuple[list[WrongScene], int]:
+    """A seeded sample of the test scenes that went wrong, in table order, and how many of all misbound what they hold."""
+    failed = objects.scored & ~objects.correct
+    wrong, tied = split.test[failed], objects.tied[failed]
+    read = np.empty((len(wrong), scenes.n_slots), dtype=np.int64)
+    for start in range(0, len(wrong), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        scores = rows[wrong[chunk]] @ probes.objects.weight.T
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : scenes.n_slots]
+        read[chunk, : best.shape[1]] = probes.objects.candidates[best]
+    values = scenes.space.object_values(read)  # (w, m, C)
+    in_scene = (values[:, :, None, :] == scenes.table[wrong][:, None, :, :]).any(axis=2).all(axis=(1, 2))  # (w,)
+    misread = (read[:, :, None] != scenes.objects[wrong][:, None, :]).all(axis=2).any(axis=1)  # (w,)
+    misbound = in_scene & misread
+    shown = np.sort(np.random.default_rng(split.seed).permutation(len(wrong))[:GALLERY])
+    sample = [
+        WrongScene(
+            row,
+            scenes.ids[row],
+            scenes.caption(row),
+            None if scenes.images is None else (scenes.image_folder or Path()) / scenes.images[row],
+            tuple(map(scenes.space.object_name, scenes.objects[row].tolist())),
+            tuple(map(scenes.space.object_name, read[i].tolist())),
+            bool(tied[i]),
+            bool(misbound[i]),
+        )
+        for i, row in zip(shown.tolist(), wrong[shown].tolist(), strict=True)
+    ]
+    return sample, int(misbound.sum())
+
+
+def _notes(probes: SceneProbes, scenes: Scenes, split: Split) -> list[str]:
+    notes = []
+    seen, tested = np.unique(scenes.objects[split.train]), np.unique(scenes.objects[split.test])
+    new = np.setdiff1d(tested, seen)
+    if len(new):
+        notes.append(
+            f"{len(new)} of the {len(tested)} objects in the test scenes never occur in a train scene, so their probe could not learn "
+            "them; object recognition is lower for it. More scenes would help."
+        )
+    for concept, probe in zip((*scenes.space.concepts, "objects"), (*probes.concepts, probes.objects), strict=True):
+        if not probe.converged:
+            notes.append(f"the probe of {concept} stopped before its optimum (estimated gap {probe.gap:.1e} nats).")
+    return notes
+
+
+def summary(studies: Sequence[ProbeStudy]) -> list[dict[str, Any]]:
+    """The main numbers as rows for a terminal table."""
+    return [
+        {
+            "modality": record.modality,
+            "metric": record.metric.replace("_", " ") + (f" ({record.extra['concept']})" if record.extra["concept"] else ""),
+            "value": record.value,
+            "low": record.ci_low,
+            "high": record.ci_high,
+            "bag": study.value(record.metric, "bag_of_concepts", record.extra["concept"]).value,  # type: ignore[arg-type]
+            "n": record.n,
+            "ties": record.ties,
+        }
+        for study in studies
+        for record in study.records
+        if record.extra["control"] == "none"
+    ]

@@ -1,0 +1,88 @@
+"""The figures of the report, as HTML fragments. Plotly's script stands once in the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from conceptbind.measure import ProbeStudy
+    from conceptbind.scenes import Scenes
+
+INK, ACCENT, CONTROL, GRID = "#1f2933", "#2563a8", "#b9c2cc", "#e4e8ec"
+
+
+def recognition_figure(study: ProbeStudy) -> str:
+    """Bars with intervals: every concept and the objects, beside the bag-of-concepts control."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    names = {"none": f"{study.modality} embeddings", "bag_of_concepts": "a bag of concepts, same scenes"}
+    for control, color in (("none", ACCENT), ("bag_of_concepts", CONTROL)):
+        records = [r for r in study.records if r.extra["control"] == control and r.value is not None]
+        figure.add_bar(
+            x=[str(r.extra["concept"] or "objects") for r in records],
+            y=[r.value for r in records],
+            name=names[control],
+            marker_color=color,
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [(r.ci_high or 0) - (r.value or 0) for r in records],
+                "arrayminus": [(r.value or 0) - (r.ci_low or 0) for r in records],
+                "color": INK,
+                "thickness": 1.2,
+            },
+            customdata=[[r.n, r.ties, r.ci_low, r.ci_high] for r in records],
+            hovertemplate="%{x}: %{y:.4f}<br>95 %: %{customdata[2]:.4f} to %{customdata[3]:.4f}<br>"
+            "n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
+        )
+    figure.update_yaxes(range=[0, 1.05], title="share of scenes recognised", gridcolor=GRID)
+    return _html(figure, f"recognition-{study.modality}", 380)
+
+
+def object_figure(study: ProbeStudy, scenes: Scenes) -> str | None:
+    """Object recognition by attribute and noun; None unless there are two concepts."""
+    import plotly.graph_objects as go
+
+    if len(scenes.space.concepts) != 2:
+        return None
+    rows, columns = scenes.space.values
+    shares = study.by_object.reshape(len(rows), len(columns))
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.where(np.isnan(shares), None, np.round(shares, 4)).tolist(),  # type: ignore[call-overload]
+            x=list(columns),
+            y=list(rows),
+            colorscale=[[0, "#8c2d19"], [0.5, "#f4e9d8"], [1, "#2563a8"]],
+            zmin=0,
+            zmax=1,
+            xgap=1,
+            ygap=1,
+            colorbar={"title": "share", "thickness": 12},
+            hovertemplate="%{y} %{x}: %{z:.3f}<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed")
+    return _html(figure, f"objects-{study.modality}", max(300, 22 * len(rows) + 140))
+
+
+def _html(figure: go.Figure, name: str, height: int) -> str:
+    figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "color": INK, "size": 13},
+        legend={"orientation": "h", "y": 1.12, "x": 0},
+        bargap=0.35,
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": CONTROL, "activecolor": ACCENT},
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    config: dict[str, Any] = {"responsive": True, "displaylogo": False, "modeBarButtons": [["toImage"]]}
+    html: str = figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=config)
+    return html

@@ -1,0 +1,69 @@
+"""One self-contained HTML file that a person likes to read."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.encoders.pictures import read_picture
+from conceptbind.files import write_whole
+from conceptbind.report.figures import object_figure, recognition_figure
+from conceptbind.report.verdict import percent, verdict
+
+if TYPE_CHECKING:
+    from conceptbind.measure import ProbeStudy
+    from conceptbind.scenes import Scenes
+
+THUMBNAIL = 224
+
+
+def write_report(path: Path, studies: Sequence[ProbeStudy], scenes: Scenes, provenance: Mapping[str, Any]) -> None:
+    """Write `report.html`. It needs no network: script, styles and pictures are inside."""
+    import jinja2
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("conceptbind.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = percent
+    sections = [
+        {
+            "study": study,
+            "verdict": verdict(study),
+            "rows": [
+                (record, study.value(record.metric, "bag_of_concepts", record.extra["concept"]))  # type: ignore[arg-type]
+                for record in study.records
+                if record.extra["control"] == "none"
+            ],
+            "figure": Markup(recognition_figure(study)),  # noqa: S704 - made by plotly, which escapes labels
+            "objects": Markup(objects) if (objects := object_figure(study, scenes)) else None,  # noqa: S704
+            "pictures": [_thumbnail(wrong.image) if wrong.image and study.modality == "image" else None for wrong in study.wrong],
+        }
+        for study in studies
+    ]
+    page = environment.get_template("report.html.j2").render(
+        sections=sections,
+        scenes=scenes,
+        provenance=provenance,
+        provenance_text=json.dumps(provenance, indent=2, ensure_ascii=False),
+        plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library's own script
+    )
+    write_whole(path, page)
+
+
+def _thumbnail(path: Path) -> str:
+    """A picture as a data address."""
+    picture = read_picture(path)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()

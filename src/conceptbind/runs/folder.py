@@ -1,0 +1,87 @@
+"""The folder of one run: `config.yaml` first, results last, every file whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.errors import FileError, MismatchError
+from conceptbind.files import write_json, write_whole
+
+if TYPE_CHECKING:
+    from conceptbind.results import Record
+
+CONFIG = "config.yaml"
+PLACE_OPTIONS = ("out", "device")
+"""Options that say where something is done, not what: a run folder may be moved, and continued on another device."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk. A folder belongs to one configuration for good."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
+        """Create the folder, or continue in one of the same configuration.
+
+        Args:
+            path: the folder.
+            config: the resolved options of the command, as `--config` reads them.
+
+        Raises:
+            MismatchError: the folder belongs to another configuration (each difference is named), or holds other files.
+            FileError: the folder cannot be written, or its configuration cannot be read.
+        """
+        import yaml
+
+        if path.exists() and not path.is_dir():
+            raise FileError(f"{path} is a file; choose a folder for the run with --out")
+        written = path / CONFIG
+        if written.is_file():
+            found = _read_config(written)
+            same = [name for name in dict.fromkeys((*found, *config)) if name not in PLACE_OPTIONS]
+            other = [name for name in same if found.get(name) != config.get(name)]
+            if other:
+                differences = "; ".join(f"{name}: {found.get(name)} there, {config.get(name)} now" for name in other)
+                raise MismatchError(
+                    f"the run folder {path} belongs to another configuration ({differences}); "
+                    "choose another folder with --out, or delete that one"
+                )
+        elif path.is_dir() and any(path.iterdir()):
+            raise MismatchError(f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new folder with --out")
+        else:
+            write_whole(written, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+        return cls(path)
+
+    def write_results(self, provenance: Mapping[str, Any], records: Sequence[Record]) -> None:
+        """Write `results.json` and `results.csv`: the same records, one flat row each.
+
+        Raises:
+            FileError: the disk is full or the folder is not writable.
+        """
+        rows = [record.flat() for record in records]
+        write_json(self.path / "results.json", {"provenance": dict(provenance), "records": rows})
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        table = csv.DictWriter(text, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        write_whole(self.path / "results.csv", text.getvalue())
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise FileError(f"could not read {path}: {error}; delete the folder or choose another with --out") from error
+    if not isinstance(found, dict):
+        raise FileError(f"{path} holds no options; delete the folder or choose another with --out")
+    return found

@@ -1,0 +1,77 @@
+"""Where numbers come from: versions, seed, hashes, resolved configuration, command."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind import __version__
+from conceptbind.files import content_hash
+
+if TYPE_CHECKING:
+    from conceptbind.embeddings import Embeddings
+    from conceptbind.scenes import Scenes, Split
+
+PACKAGES = ("torch", "numpy", "scikit-learn", "safetensors", "pillow", "transformers", "sentence-transformers", "open_clip_torch", "timm")
+"""Packages whose version can change a number."""
+
+
+def provenance(
+    config: Mapping[str, Any], scenes: Scenes, split: Split, embeddings: Sequence[Embeddings], command: Sequence[str]
+) -> dict[str, Any]:
+    """Everything needed to cite a run and to make it again. Reads no clock: the same run gives the same bytes.
+
+    Args:
+        config: the resolved options.
+        scenes: the table.
+        split: which rows were fitted on, chosen with, and scored.
+        embeddings: one for each modality.
+        command: the command line, `sys.argv`.
+    """
+    return {
+        "conceptbind": __version__,
+        "command": shlex.join(["conceptbind", *command[1:]]) if Path(command[0]).stem in ("conceptbind", "__main__") else "Python",
+        "config": dict(config),
+        "seed": split.seed,
+        "scenes": {
+            "name": scenes.name,
+            "hash": scenes.content_hash,
+            "n": len(scenes),
+            "slots": scenes.n_slots,
+            "concepts": dict(zip(scenes.space.concepts, scenes.space.sizes, strict=True)),
+            "example": scenes.caption(0),
+        },
+        "split": {
+            "by": split.by,
+            "seed": split.seed,
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+            "hash": content_hash(*(part.astype("<i8").tobytes() for part in (split.train, split.validation, split.test))),
+        },
+        "encoders": [
+            {
+                "modality": rows.modality,
+                "encoder": rows.encoder,
+                "revision": rows.revision,
+                "dimension": int(rows.values.shape[1]),
+                **rows.details,
+            }
+            for rows in embeddings
+        ],
+        "versions": {"python": platform.python_version(), "platform": platform.machine(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,81 @@
+"""From what a user names to rows: which encoder, which scenes, which modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conceptbind.embeddings import Embeddings, embed, from_file, open_source, require_modality
+from conceptbind.encoders import FileEmbeddings
+from conceptbind.encoders.factory import checked
+from conceptbind.errors import ModalityError, UnknownNameError, nearest
+from conceptbind.scenes import Scenes, load_scenes
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Encoder, Modalities, Modality, Precision
+
+
+def open_inputs(
+    encoder: str | Encoder, scenes: str | Scenes, template: str | None, precision: Precision, device: str
+) -> tuple[Encoder | FileEmbeddings | Embeddings, Scenes]:
+    """The encoder and the scene table that a command was given, by name or as objects."""
+    table = load_scenes(scenes, template) if isinstance(scenes, str) else scenes
+    if template is not None and table.template != template:
+        table = replace(table, template=template)
+    table.caption(0)  # a wrong template is an error now, not after minutes
+    if isinstance(encoder, str):
+        return open_source(encoder, precision, device), table
+    return checked(encoder, repr(encoder)), table
+
+
+def choose_modalities(source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modalities) -> tuple[Modality, ...]:
+    """The modalities to study, given what was asked for."""
+    if modality not in ("auto", "text", "image", "both"):
+        raise UnknownNameError(f"unknown modality '{modality}'; {nearest(modality, ('auto', 'text', 'image', 'both'))}")
+    if isinstance(source, Embeddings):
+        if modality not in ("auto", source.modality):
+            raise ModalityError(f"the folder holds {source.modality} embeddings, not {modality}")
+        return (source.modality,)
+    if isinstance(source, FileEmbeddings) and not source.modalities:
+        if modality in ("text", "image"):
+            return (modality,)
+        raise ModalityError(
+            f"{source.id} does not say whether it holds text or image embeddings; add --modality text or --modality image"
+        )
+    if modality == "auto":
+        pictures = isinstance(source, FileEmbeddings) or table.images is not None
+        able = tuple(part for part in source.modalities if part == "text" or pictures)
+        if not able:
+            require_modality(source, table, source.modalities[0])
+        return able
+    asked: tuple[Modality, ...] = ("text", "image") if modality == "both" else (modality,)
+    for part in asked:
+        if isinstance(source, FileEmbeddings):
+            if part not in source.modalities:
+                raise ModalityError(f"{source.id} holds {' and '.join(source.modalities)} embeddings, not {part}")
+        else:
+            require_modality(source, table, part)
+    return asked
+
+
+def check_rows(source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modality) -> None:
+    """Find a mismatch of rows and scenes before anything is written."""
+    if isinstance(source, Embeddings):
+        source.check(table)
+    elif isinstance(source, FileEmbeddings):
+        source.rows(table, modality)
+
+
+def rows_of(
+    source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modality, folder: Path, on_rows: Callable[[int], None]
+) -> Embeddings:
+    """The embeddings of a table: those that were given, or new ones in `folder`."""
+    if isinstance(source, Embeddings | FileEmbeddings):
+        on_rows(len(table))
+        if isinstance(source, FileEmbeddings):
+            return from_file(source, table, modality)
+        source.check(table)
+        return source
+    return embed(source, table, modality, folder, on_rows=on_rows)

@@ -1,0 +1,200 @@
+"""The command line as a user meets it, in-process and with a real encoder, real files and real mistakes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from conceptbind.cli import main
+from conceptbind.scenes import load_scenes, text20
+from planted import concept_codes, object_codes
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Planted embeddings of text20:5x5 that bind, as a file."""
+    path = tmp_path / "rows.npy"
+    np.save(path, object_codes(text20(5, 5), 40))
+    return path
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def records(folder):
+    return json.loads((folder / "results.json").read_text())["records"]
+
+
+def test_measure_a_file_writes_the_whole_contract(table, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "object recognition" in printed
+    assert str(out / "report.html") in printed
+    assert {"results.json", "results.csv", "report.html", "config.yaml"} <= {path.name for path in out.iterdir()}
+    rows = records(out)
+    needed = {
+        "study",
+        "modality",
+        "metric",
+        "value",
+        "n",
+        "ties",
+        "ci_low",
+        "ci_high",
+        "split",
+        "scenes",
+        "encoder",
+        "concept",
+        "seed",
+    }
+    assert all(needed <= set(row) for row in rows)
+    objects = {row["control"]: row for row in rows if row["metric"] == "object_recognition"}
+    assert objects["none"]["value"] == 1.0
+    assert objects["bag_of_concepts"]["value"] < 0.7
+    assert objects["none"]["ci_low"] < 1.0 == objects["none"]["ci_high"]
+    with (out / "results.csv").open() as file:
+        assert [row["metric"] for row in csv.DictReader(file)] == [row["metric"] for row in rows]
+    provenance = json.loads((out / "results.json").read_text())["provenance"]
+    assert provenance["scenes"]["hash"] == text20(5, 5).content_hash
+    assert provenance["split"]["train"] + provenance["split"]["validation"] + provenance["split"]["test"] == 625
+    assert {"torch", "numpy", "python"} <= provenance["versions"].keys()
+
+
+def test_a_bag_of_concepts_is_called_one(tmp_path, capsys):
+    np.save(tmp_path / "bag.npy", concept_codes(text20(5, 5), 40))
+    run("measure", f"file:{tmp_path / 'bag.npy'}", "--scenes", "text20:5x5", "--modality", "text", "--out", tmp_path / "run")
+    assert "close to a bag of concepts" in capsys.readouterr().out
+
+
+def test_config_runs_it_again_with_the_same_results(table, tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", first, "--seed", 3)
+    run("measure", "--config", first / "config.yaml", "--out", second)
+    assert records(first) == records(second)
+    run("measure", "--out", tmp_path / "c", "--seed", 4, "--config", first / "config.yaml")
+    assert yaml.safe_load((tmp_path / "c" / "config.yaml").read_text())["seed"] == 4  # what is written out wins
+
+
+def test_the_same_command_again_gives_the_same_bytes(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["conceptbind", "measure"])
+    out = tmp_path / "run"
+    arguments = ("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
+    run(*arguments)
+    before = (out / "results.json").read_bytes()
+    run(*arguments)
+    assert (out / "results.json").read_bytes() == before
+    (out / "probes-text.safetensors").unlink()
+    run(*arguments)  # fitted anew
+    assert (out / "results.json").read_bytes() == before
+
+
+def test_embed_then_measure_its_folder(minilm_folder, tmp_path, capsys):
+    assert run("embed", f"st:{minilm_folder}", "--scenes", "text20:4x4", "--out", tmp_path / "e", "--device", "cpu") == 0
+    assert run("measure", f"file:{tmp_path / 'e'}", "--scenes", "text20:4x4", "--out", tmp_path / "a") == 0
+    direct = ("measure", f"st:{minilm_folder}", "--scenes", "text20:4x4", "--out", tmp_path / "b", "--device", "cpu")
+    assert run(*direct) == 0
+    values = [[row["value"] for row in records(tmp_path / name)] for name in "ab"]
+    assert values[0] == values[1]
+    objects = next(row for row in records(tmp_path / "b") if row["metric"] == "object_recognition")
+    assert objects["value"] > 0.5  # a real encoder binds within its modality
+    capsys.readouterr()
+
+
+def test_real_label_tables(shared_data, tmp_path):
+    for name, scenes in (("clevr_labels.csv", "clevr"), ("pug_spare_labels.csv", "pug-spare")):
+        spec = f"{scenes}:{shared_data / name}"
+        np.save(tmp_path / "rows.npy", object_codes(load_scenes(spec), 128))
+        out = tmp_path / scenes
+        assert run("measure", f"file:{tmp_path / 'rows.npy'}", "--scenes", spec, "--modality", "image", "--out", out) == 0
+        objects = next(row for row in records(out) if row["metric"] == "object_recognition")
+        assert objects["value"] > 0.9
+
+
+def test_own_vocabulary(tmp_path, minilm_folder):
+    (tmp_path / "words.csv").write_text("garment_color,garment\nred,shirt\nblue,hat\ngreen,coat\nwhite,\n")
+    out = tmp_path / "run"
+    arguments = ("measure", f"st:{minilm_folder}", "--scenes", tmp_path / "words.csv", "--out", out, "--device", "cpu")
+    assert run(*arguments, "--template", "a person in [{a} {object}]") == 0
+    assert "a person in a red shirt and a red hat" in (tmp_path / "run" / "report.html").read_text() or len(records(out)) == 6
+
+
+MISTAKES = [
+    (["measure", "minlm"], "did you mean 'minilm'"),
+    (["measure", "file:{rows}", "--scenes", "text2"], "did you mean 'text20'"),
+    (["measure", "file:{rows}", "--scenes", "text20:5x5"], "add --modality text or --modality image"),
+    (
+        ["measure", "file:{rows}", "--scenes", "text20:5x6", "--modality", "text"],
+        "has 625 rows but the scenes 'text20:5x6' have 900",
+    ),
+    (["measure", "file:{rows}", "--scenes", "text20:50x5", "--modality", "text"], "2 to 20 adjectives"),
+    (["measure", "file:{tmp}/none.npy", "--scenes", "text20:5x5"], "no such file"),
+    (["measure", "file:{tmp}/x.pkl", "--scenes", "text20:5x5"], "can execute code"),
+    (["measure", "minilm", "--scenes", "text20:4x4", "--modality", "image"], "encodes text, not image"),
+    (["measure", "minilm", "--scenes", "text20:4x4", "--template", "{{color}}"], "unknown field '{{color}}'"),
+    (["measure", "file:{rows}", "--scenes", "{tmp}/none.csv", "--modality", "text"], "could not read the table"),
+    (["measure", "file:{rows}", "--scenes", "text20:5x5", "--modality", "text", "--out", "{tmp}"], "is not a run folder"),
+    (["embed", "minilm", "--scenes", "text20:4x4", "--modality", "both", "--out", "{tmp}/e"], "encodes text, not image"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES)
+def test_mistakes_are_one_clear_line(table, tmp_path, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    filled = [argument.format(rows=table, tmp=tmp_path) for argument in arguments]
+    before = sorted(tmp_path.rglob("*"))
+    assert main(filled) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("conceptbind: error: ")
+    assert message.replace("{{", "{").replace("}}", "}") in error
+    assert sorted(tmp_path.rglob("*")) == before  # nothing half-written
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["measure", "--modality", "sound"], ["measures"], [], ["measure", "--seed", "x"], ["embed"], ["measure", "minilm", "minilm"]],
+)
+def test_wrong_options_exit_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_run_folder_of_another_configuration_is_refused(table, tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
+    run(*arguments)
+    before = (out / "results.json").read_bytes()
+    assert run(*arguments, "--seed", 1) == 2
+    assert "belongs to another configuration (seed: 0 there, 1 now)" in capsys.readouterr().err
+    assert (out / "results.json").read_bytes() == before
+
+
+def test_a_changed_file_is_noticed(table, tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
+    run(*arguments)
+    np.save(table, concept_codes(text20(5, 5), 40))
+    run(*arguments)
+    objects = next(row for row in records(out) if row["metric"] == "object_recognition")
+    assert objects["value"] < 0.7
+    capsys.readouterr()
+
+
+def test_the_installed_command_runs():
+    executable = shutil.which("conceptbind", path=str(__import__("pathlib").Path(sys.executable).parent))
+    assert executable is not None
+    done = subprocess.run([executable, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("conceptbind ")
+    help_text = subprocess.run([executable, "measure", "--help"], capture_output=True, text=True, check=True).stdout
+    assert "ENCODER" in help_text
+    assert "hf:FOLDER" in help_text
