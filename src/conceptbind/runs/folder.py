@@ -54,7 +54,9 @@ class RunFolder:
                     "choose another folder with --out, or delete that one"
                 )
         elif path.is_dir() and any(path.iterdir()):
-            raise MismatchError(f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new folder with --out")
+            raise MismatchError(
+                f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new folder with --out"
+            )
         else:
             write_whole(written, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
         return cls(path)

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from conceptbind.embeddings import Embeddings
     from conceptbind.scenes import Scenes, Split
 
-PACKAGES = ("torch", "numpy", "scikit-learn", "safetensors", "pillow", "transformers", "sentence-transformers", "open_clip_torch", "timm")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scikit-learn",
+    "safetensors",
+    "pillow",
+    "transformers",
+    "sentence-transformers",
+    "open_clip_torch",
+    "timm",
+)
 """Packages whose version can change a number."""
 
 
