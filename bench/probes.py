@@ -1,7 +1,8 @@
 """Linear probes: our solver against the paper's procedure, side by side, each in a process of its own.
 
 The paper's procedure (arXiv 2605.31503, section 3; their code): one linear map a concept and one for objects, all trained together by
-10,000 full-batch Adam steps, learning rate 1e-2 with a cosine schedule, no penalty. Ours includes choosing the penalty on validation.
+10,000 full-batch Adam steps, learning rate 1e-2 with a cosine schedule, no penalty. Ours includes choosing whitening and penalty on
+validation.
 
     python bench/probes.py                            # CLEVR and PUG:SPARE sizes, planted embeddings, d = 512
     python bench/probes.py --text20 FOLDER            # also text20, embedded before with: conceptbind embed minilm --scenes text20
@@ -69,8 +70,10 @@ def paper(rows, scenes, split: Split, steps: int):
 
 
 def work(pipe, method, name: str, folder: str | None, steps: int) -> None:
-    """Run one method in this process and send what came out."""
+    """Run one method in this process and send what came out; a toy problem comes first, since the first calls load libraries."""
     scenes, rows, split = data(name, folder)
+    small = text20(3, 3)
+    method(np.random.default_rng(0).normal(size=(len(small), 16)).astype(np.float32), small, split_scenes(small, "pair"), 5)
     start = time.perf_counter()
     weights, factor = method(rows, scenes, split, steps)
     seconds = (time.perf_counter() - start) * factor

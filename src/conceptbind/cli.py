@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = parsed.subcommand
     options = {key: value for key, value in parsed[name].as_dict().items() if key != "config"}
     try:
-        result = COMMANDS[name](**options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            result = COMMANDS[name](**options)
     except ConceptBindError as error:
         print(f"conceptbind: error: {error}", file=sys.stderr)
         return 2
@@ -32,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     print("\n".join(map(str, result)) if isinstance(result, list) else result)
     return 0
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as one line, without the place in the source that raised it."""
+    print(f"conceptbind: warning: {message}", file=sys.stderr)
 
 
 def _parser() -> Any:

@@ -66,7 +66,7 @@ def measure(
         out: run folder; runs/ENCODER-SCENES by default.
         seed: seed of the split.
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
-        precision: of the encoder's weights: float32, bf16 (for processors that have it) or int8 (CPU).
+        precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
 
     Raises:
@@ -131,7 +131,7 @@ def embed(
         scenes: text20, text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH, pug-spare:PATH, or a CSV of your own.
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
-        precision: of the encoder's weights: float32, bf16 (for processors that have it) or int8 (CPU).
+        precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
 
     Raises:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind import __version__
 from conceptbind.embeddings import Embeddings
 from conceptbind.files import content_hash
 from conceptbind.metrics import Recognition
 from conceptbind.probes import SceneProbes, fit_scene_probes
-from conceptbind.probes.scene_probes import CHUNK, L2_GRID
+from conceptbind.probes.scene_probes import CHUNK, L2_GRID, WHITENING
 from conceptbind.probes.store import load_probes, save_probes
 from conceptbind.results import Record, share_record
 from conceptbind.scenes import Scenes, Split
@@ -79,7 +80,7 @@ def probe_study(
     device: str = "cpu",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> ProbeStudy:
-    """Fit probes on the train rows, choose penalties on validation, score the test rows once.
+    """Fit probes on the train rows, choose whitening and penalty on validation, score the test rows once.
 
     The same is done with a pure bag of concepts (the count of every value in the scene, and nothing else): what it reaches on
     these scenes is the level that recognition of objects must exceed to be evidence of binding.
@@ -114,10 +115,12 @@ def probe_study(
                 "control": control,
                 "concept": None if concept is None else scenes.space.concepts[concept],
                 "candidates": len(probe.candidates),
+                "whitening": probe.whitening,
                 "l2": probe.l2,
                 "gradient_norm": probe.gradient_norm,
                 "relative_gradient_norm": probe.relative_gradient_norm,
                 "gap": probe.gap,
+                "gap_bound": probe.gap_bound,
                 "validation": probe.validation,
                 "normalisation": unit.normalisation,
                 "split_by": split.by,
@@ -170,7 +173,7 @@ def _probes(
 ) -> SceneProbes:
     """Kept probes if they were fitted on the same rows and split, new ones otherwise."""
     parts = (np.ascontiguousarray(part).tobytes() for part in (unit.values, split.train, split.validation))
-    key = content_hash(scenes.content_hash, repr(tuple(l2_grid)), *parts) if keep else ""
+    key = content_hash(__version__, scenes.content_hash, repr((tuple(l2_grid), WHITENING)), *parts) if keep else ""
     probes = load_probes(keep, key) if keep else None
     if probes is None:
         probes = fit_scene_probes(unit.values, scenes, split, l2_grid=l2_grid, device=device, on_step=on_step)

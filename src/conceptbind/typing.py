@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Modality = Literal["text", "image"]
 Modalities = Literal["auto", "text", "image", "both"]
 """What a user asks for; `auto` is all that the encoder and the scenes can do."""
-Precision = Literal["float32", "bf16", "int8"]
+Precision = Literal["float32", "bf16"]
 
 
 @runtime_checkable

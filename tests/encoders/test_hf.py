@@ -120,12 +120,11 @@ def test_revision_follows_the_weights(clip_folder, tmp_path):
     assert resolve(f"hf:{copy}", device="cpu").revision != one
 
 
-@pytest.mark.filterwarnings("ignore:this processor has no bfloat16")
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_lower_precision_is_close_and_recorded(clip_folder, precision):
+@pytest.mark.filterwarnings("ignore:this processor has no matrix units")
+def test_lower_precision_is_close_and_recorded(clip_folder):
     full = resolve(f"hf:{clip_folder}", device="cpu")
-    low = resolve(f"hf:{clip_folder}", precision=precision, device="cpu")
-    assert low.details["precision"] == precision
+    low = resolve(f"hf:{clip_folder}", precision="bf16", device="cpu")
+    assert low.details["precision"] == "bf16"
     a, b = full.encode_texts(CAPTIONS), low.encode_texts(CAPTIONS)
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     assert cosine.min() > 0.98

@@ -9,13 +9,13 @@ from PIL import Image
 
 from conceptbind.encoders import resolve
 from conceptbind.encoders.timm import TimmEncoder
-from conceptbind.errors import FileError, ModalityError, UnknownNameError, ValueRangeError
+from conceptbind.errors import FileError, ModalityError, UnknownNameError
 
 timm = pytest.importorskip("timm")
 
 NAME = "vit_tiny_patch16_224"
 SMALL = "test_vit"
-NO_BF16 = "ignore:this processor has no bfloat16 arithmetic"
+NO_BF16 = "ignore:this processor has no matrix units"
 
 
 def pictures(n=3):
@@ -96,7 +96,7 @@ def test_pictures_are_prepared_as_the_weights_of_the_tag_need_them():
 
 
 @pytest.mark.filterwarnings(NO_BF16)
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize("precision", ["bf16"])
 def test_low_precision_gives_float32_rows_near_those_of_float32(encoder, precision):
     low = TimmEncoder(f"{NAME}@random", precision)
     expected, rows = encoder.encode_images(pictures()), low.encode_images(pictures())
@@ -105,12 +105,6 @@ def test_low_precision_gives_float32_rows_near_those_of_float32(encoder, precisi
     cosine = (expected * rows).sum(1) / np.linalg.norm(expected, axis=1) / np.linalg.norm(rows, axis=1)
     assert (cosine > 0.97).all()
     assert not np.array_equal(expected, rows)
-
-
-def test_a_model_that_cannot_be_quantised_says_so():
-    name = "timm:eva02_tiny_patch14_224@random"
-    with pytest.raises(ValueRangeError, match=f"'{name}' cannot compute with int8 weights; use --precision float32 or bf16"):
-        resolve(name, "int8", "cpu")
 
 
 def test_text_is_refused(encoder):

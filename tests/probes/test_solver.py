@@ -15,6 +15,7 @@ from conceptbind.probes.solver import Rows, solve
 def problem():
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(500, 6, generator=generator, dtype=torch.float64) + 1
+    features /= features.square().mean().sqrt()
     classes = torch.randint(7, (500, 2), generator=generator)
     return features, classes
 
@@ -28,7 +29,9 @@ def plain_loss(weight, features, classes, l2):
 def test_moment_is_the_mean_outer_product(problem):
     features, classes = problem
     targets = torch.zeros(500, 7, dtype=torch.float64).scatter_add_(1, classes, torch.full((500, 2), 0.5, dtype=torch.float64))
-    torch.testing.assert_close(Rows(features).moment(classes, 7), targets.T @ features / 500)
+    for whitening in (0.0, 0.3):
+        rows = Rows(features, whitening)
+        torch.testing.assert_close(rows.moment(classes, 7), targets.T @ features @ rows.basis / 500)
 
 
 @pytest.mark.parametrize("l2", [1e-1, 1e-4])
@@ -48,8 +51,9 @@ def test_optimum_is_scipys(problem, l2):
     )
     assert solution.converged
     assert solution.loss == pytest.approx(reference.fun, abs=1e-9)
-    assert solution.loss == pytest.approx(float(plain_loss(solution.weight, features, classes, l2)), abs=1e-12)
-    np.testing.assert_allclose(solution.weight.numpy().ravel(), reference.x, atol=1e-4)
+    weight = rows.in_features(solution.weight)
+    assert solution.loss == pytest.approx(float(plain_loss(weight, features, classes, l2)), abs=1e-12)
+    np.testing.assert_allclose(weight.numpy().ravel(), reference.x, atol=1e-4)
 
 
 def test_gap_bounds_the_distance_to_the_optimum(problem):
@@ -59,6 +63,23 @@ def test_gap_bounds_the_distance_to_the_optimum(problem):
     rough = solve(rows, rows.moment(classes, 7), 1e-3, tolerance=1e-4)
     assert rough.converged
     assert 0 <= rough.loss - best.loss <= 5 * rough.gap
+    assert rough.loss - best.loss <= rough.gap_bound
+
+
+@pytest.mark.parametrize("whitening", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("n", [500, 4])
+def test_whitened_rows_are_the_power_of_their_second_moment(problem, whitening, n):
+    """x S^-w, divided by the root mean square, up to a rotation: inner products of rows tell."""
+    features = problem[0][:n] * 7
+    variance, vectors = torch.linalg.eigh(features.T @ features / n)
+    inverse = torch.where(variance > 1e-9, variance, torch.inf) ** -whitening
+    white = (features @ vectors * inverse) @ vectors.T
+    white /= white.square().mean().sqrt()
+    rows = Rows(features, whitening)
+    torch.testing.assert_close(rows.rotated @ rows.rotated.T, white @ white.T)
+    torch.testing.assert_close(rows.rotated.square().mean(0), rows.eigenvalues)
+    weight = torch.randn(7, rows.rotated.shape[1], dtype=torch.float64)
+    torch.testing.assert_close(features @ rows.in_features(weight).T, rows.rotated @ weight.T)
 
 
 def test_start_does_not_change_the_optimum(problem):
@@ -100,7 +121,7 @@ def test_blocks_are_expected_hessian_blocks(problem, monkeypatch):
     """With every row taken surely, a block is the exact Hessian block (plus its floor)."""
     features, classes = problem
     rows = Rows(features)
-    weight = solve(rows, rows.moment(classes, 7), 1e-2).weight @ rows.basis
+    weight = solve(rows, rows.moment(classes, 7), 1e-2).weight
     monkeypatch.setattr(solver, "SAMPLED", 1e-12)
     inverse = solver._BlockCurvature(rows, weight, 1e-2).inverse
     p = torch.softmax(rows.rotated @ weight.T, dim=1)[:, 3]
@@ -140,6 +161,9 @@ def test_directions_without_data_do_not_matter():
     small = torch.randn(20, 8, generator=generator, dtype=torch.float64)
     wide = small @ torch.linalg.qr(torch.randn(50, 50, generator=generator, dtype=torch.float64))[0][:8]
     classes = torch.randint(3, (20, 2), generator=generator)
-    losses = [solve(rows, rows.moment(classes, 3), 1e-3, tolerance=1e-13).loss for rows in (Rows(small), Rows(wide))]
-    assert Rows(wide).rotated.shape == (20, 8)
+    narrow, broad = Rows(small), Rows(wide)
+    assert broad.rotated.shape == (20, 8)
+    torch.testing.assert_close(broad.eigenvalues, narrow.eigenvalues * 50 / 8)  # the mean square is over all dimensions
+    penalties = ((narrow, 1e-3), (broad, 1e-3 * 50 / 8))
+    losses = [solve(rows, rows.moment(classes, 3), l2, tolerance=1e-13).loss for rows, l2 in penalties]
     assert losses[0] == pytest.approx(losses[1], abs=1e-10)

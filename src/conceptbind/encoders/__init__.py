@@ -27,7 +27,7 @@ def resolve(name: str, precision: Precision = "float32", device: str = "auto") -
 
     Args:
         name: one of the forms above.
-        precision: of the weights: float32, bf16 or int8. Of no effect on `file:` and `py:`.
+        precision: of the weights: float32 or bf16. Of no effect on `file:` and `py:`.
         device: `cpu`, `cuda`, ..., or `auto`.
 
     Raises:

@@ -37,7 +37,6 @@ class OpenClipEncoder:
         UnknownNameError: no such architecture or tag.
         UnsafeFileError: the weight file holds more than tensors.
         FileError: the weights or the tokenizer cannot be loaded.
-        ValueRangeError: the model cannot compute with int8 weights.
     """
 
     modalities: tuple[Modality, ...] = ("text", "image")
@@ -48,7 +47,6 @@ class OpenClipEncoder:
         except ImportError as error:
             raise MissingExtraError("open_clip_torch", "open-clip", f"the encoder 'open_clip:{name}'") from error
         import torch
-        from PIL import Image as Pillow
 
         arch, _, tag = name.partition("@")
         if arch not in open_clip.list_models():
@@ -85,20 +83,8 @@ class OpenClipEncoder:
         self.revision = file_hash(file)[:16] if file else f"{open_clip.__version__}:{tag or 'random'}"
         self.details = {"precision": precision, "activation": "quick_gelu" if quick else "gelu"}
         self._model: Any = to_precision(model, precision).to(device).eval()
-        if precision == "int8":
-            quantised = torch.ao.nn.quantized.dynamic.Linear
-            layers: list[Any] = [module for module in self._model.modules() if isinstance(module, quantised)]
-            for layer in layers:  # open_clip asks for this, else for the dtype of the weight, which a quantised layer packs away
-                layer.int8_original_dtype = torch.float32
         self._device = device
-        try:
-            self.dimension = int(self.encode_texts(["a"]).shape[1])
-            if precision == "int8":
-                self.encode_images([Pillow.new("RGB", (64, 64))])
-        except (AttributeError, TypeError) as error:  # the ResNets use a layer's weights without the layer
-            if precision != "int8":
-                raise
-            raise ValueRangeError(f"'{self.id}' cannot compute with int8 weights; use --precision float32 or bf16") from error
+        self.dimension = int(self.encode_texts(["a"]).shape[1])
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Raw features (n, d).

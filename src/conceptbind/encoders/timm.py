@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.encoders.weights import to_precision
-from conceptbind.errors import FileError, MissingExtraError, ModalityError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.errors import FileError, MissingExtraError, ModalityError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,7 +30,6 @@ class TimmEncoder:
         UnknownNameError: no such model, or no such pretrained tag of it.
         FileError: the weights cannot be loaded.
         ModalityError: the model does not give one vector a picture.
-        ValueRangeError: the model cannot compute with int8 weights.
     """
 
     modalities: tuple[Modality, ...] = ("image",)
@@ -68,12 +67,7 @@ class TimmEncoder:
         self._model: Any = to_precision(model, precision).to(device).eval()
         self._device = device
         # Asked of the model: `num_features` is the width before its head, which in MobileNet, EfficientViT, VGG, ... is not the last.
-        try:
-            shape = self.encode_images([Pillow.new("RGB", (64, 64))]).shape
-        except (AttributeError, TypeError) as error:  # EVA, Swin v2 and a few more use the weights of a layer without the layer
-            if precision != "int8":
-                raise
-            raise ValueRangeError(f"'{self.id}' cannot compute with int8 weights; use --precision float32 or bf16") from error
+        shape = self.encode_images([Pillow.new("RGB", (64, 64))]).shape
         if len(shape) != 2:
             raise ModalityError(f"'{self.id}' gives features of shape {shape[1:]}, not one vector a picture; use another model")
         self.dimension = int(shape[1])

@@ -44,31 +44,23 @@ def quiet_loading() -> Iterator[None]:
 def to_precision(model: Any, precision: Precision) -> Any:
     """The model with its weights in the precision asked for.
 
-    `bf16` is fast where the processor has bfloat16 arithmetic (AVX512-BF16, AMX, recent GPUs) and slow elsewhere, which is warned
-    of. `int8` quantises the linear layers dynamically, per output channel; CPU only.
+    `bf16` is fast where matrix units compute it (AMX, GPUs) and slower than float32 elsewhere, AVX512-BF16 included, which is warned of.
     """
     import torch
 
     if precision == "float32":
         return model.float()
     if precision == "bf16":
-        if not torch.cuda.is_available() and not _cpu_has_bf16():
+        if not torch.cuda.is_available() and not _cpu_is_fast_at_bf16():
             warnings.warn(
-                "this processor has no bfloat16 arithmetic, so --precision bf16 will be slower than float32; "
-                "use --precision int8 for speed on this machine",
-                stacklevel=3,
+                "this processor has no matrix units for bfloat16, so --precision bf16 will be slower than float32", stacklevel=3
             )
         return model.to(torch.bfloat16)
-    if precision == "int8":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            linear = torch.ao.quantization.per_channel_dynamic_qconfig
-            return torch.ao.quantization.quantize_dynamic(model.float(), {torch.nn.Linear: linear}, dtype=torch.qint8)
-    raise UnknownNameError(f"unknown precision '{precision}'; {nearest(precision, ('float32', 'bf16', 'int8'))}")
+    raise UnknownNameError(f"unknown precision '{precision}'; {nearest(precision, ('float32', 'bf16'))}")
 
 
-def _cpu_has_bf16() -> bool:
+def _cpu_is_fast_at_bf16() -> bool:
     import torch
 
     capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "amx_tile", "bf16"))
+    return any(capabilities.get(name) for name in ("amx_bf16", "bf16"))  # x86 and Arm

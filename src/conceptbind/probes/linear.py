@@ -22,18 +22,23 @@ if TYPE_CHECKING:
 class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """L2-regularised softmax regression without bias, on hard labels or soft targets.
 
-    Features are divided by their root mean square before they are penalised, so that one `l2` means the same for raw and for
-    normalised embeddings, and for every dimension. In scikit-learn's terms `C = 1 / (n l2)` on the scaled features.
+    Features x are whitened before weights are penalised, x S^-w with S = X^T X / n, and divided by their root mean square, so that one
+    `l2` means the same for raw and for normalised embeddings, and for every dimension. In scikit-learn's terms `C = 1 / (n l2)` on those
+    features. `coef_` is for features as they come.
 
     Args:
-        l2: penalty on the squared weights of the scaled features.
+        l2: penalty on the squared weights of the whitened features.
+        whitening: w, from 0 (the penalty of plain logistic regression) to 0.5 (all directions cost the same).
         tol: stop when the estimated gap to the optimum is this share of the loss of the zero map.
         max_passes: give up, with a ConvergenceWarning, after so many passes over the rows.
         device: where torch computes.
     """
 
-    def __init__(self, l2: float = 1e-4, tol: float = 1e-5, max_passes: int = 1000, device: str = "cpu") -> None:
+    def __init__(
+        self, l2: float = 1e-2, whitening: float = 0.5, tol: float = 1e-6, max_passes: int = 1000, device: str = "cpu"
+    ) -> None:
         self.l2 = l2
+        self.whitening = whitening
         self.tol = tol
         self.max_passes = max_passes
         self.device = device
@@ -42,16 +47,17 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Fit to rows X (n, d) and y: labels (n,), or soft targets (n, K) that are non-negative and sum to one.
 
         Raises:
-            ValueRangeError: soft targets that are negative or do not sum to one.
+            ValueRangeError: soft targets that are negative or do not sum to one, or a whitening outside 0..0.5.
         """
+        if not 0 <= self.whitening <= 0.5:
+            raise ValueRangeError(f"whitening must lie between 0 (plain) and 0.5 (white); got {self.whitening}")
         X = validate_data(self, X, dtype=[np.float64, np.float32])
         targets = self._targets(y, len(X))
-        self.scale_ = float(np.sqrt(np.mean(np.square(X, dtype=np.float64)))) or 1.0
-        features = torch.tensor(X / np.asarray(self.scale_, dtype=X.dtype), device=self.device)
         if len(self.classes_) == 1:
             raise ValueError("LinearProbe needs at least two classes; got 1 class")
-        moment = torch.as_tensor(targets, dtype=features.dtype, device=self.device).T @ features / len(X)
-        solution = solve(Rows(features), moment, self.l2, tolerance=self.tol, max_passes=self.max_passes)
+        rows = Rows(torch.tensor(X, device=self.device), self.whitening)
+        moment = torch.as_tensor(targets, dtype=rows.rotated.dtype, device=self.device).T @ rows.rotated / len(X)
+        solution = solve(rows, moment, self.l2, tolerance=self.tol, max_passes=self.max_passes)
         if not solution.converged:
             warnings.warn(
                 f"stopped after {solution.passes} passes with an estimated gap of {solution.gap:.1e} to the optimum; "
@@ -59,9 +65,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self.coef_ = solution.weight.cpu().numpy() / self.scale_
+        self.coef_ = rows.in_features(solution.weight).cpu().numpy()
         self.gradient_norm_ = solution.gradient_norm
         self.gap_ = solution.gap
+        self.gap_bound_ = solution.gap_bound
         self.n_iter_ = solution.passes
         return self
 

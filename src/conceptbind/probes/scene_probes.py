@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from conceptbind.scenes import Scenes, Split
     from conceptbind.typing import Floats, Ints
 
-L2_GRID = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
-"""Penalties that validation chooses from, for features with mean square one."""
+WHITENING = (0.5, 0.25)
+"""Whitenings that validation chooses from. Without any, the penalty forbids the directions of little variance that carry binding."""
+L2_GRID = (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5)
+"""Penalties that validation chooses from, for whitened features with mean square one."""
 PATIENCE = 2
 """Penalties without a gain on validation after which no smaller one is tried."""
 CHOOSING_TOLERANCE = 1e-4
@@ -35,16 +37,20 @@ class Probe:
     """(K, d) one row for each value of the concept, or for each object that occurs in the scenes."""
     candidates: Ints
     """(K,) value ids or object ids of the rows."""
+    whitening: float
+    """Whitening chosen on validation; see `LinearProbe`."""
     l2: float
     """Penalty chosen on validation."""
     validation: float
-    """Recognition on validation with that penalty."""
+    """Recognition on validation with both."""
     gradient_norm: float
-    """Of the regularised loss at the end, on features with mean square one."""
+    """Of the regularised loss at the end, on the whitened features."""
     relative_gradient_norm: float
     """The same divided by the norm at zero weights."""
     gap: float
     """Estimated distance of the loss from its minimum, in nats."""
+    gap_bound: float
+    """Upper bound of that distance."""
     converged: bool
 
 
@@ -72,20 +78,22 @@ def fit_scene_probes(
     split: Split,
     *,
     l2_grid: Sequence[float] = L2_GRID,
-    tolerance: float = 1e-5,
+    whitenings: Sequence[float] = WHITENING,
+    tolerance: float = 1e-6,
     device: str = "cpu",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> SceneProbes:
-    """Fit one probe per concept and one for objects on the train rows; validation rows choose each probe's penalty.
+    """Fit one probe per concept and one for objects on the train rows; validation rows choose each probe's whitening and penalty.
 
-    Targets are soft: the m objects of a scene share the mass equally. Penalties are tried from the largest down, each solve
-    starting where the one before ended; the first with the best validation recognition is kept and solved to the end.
+    Targets are soft: the m objects of a scene share the mass equally. For each whitening, penalties are tried from the largest down, each
+    solve starting where the one before ended; the first with the best validation recognition is kept and solved to the end.
 
     Args:
         embeddings: (n, d) one row per scene, float32 or float64.
         scenes: the n scenes.
         split: rows to fit on and to choose with; the test rows are not read.
-        l2_grid: penalties, on features scaled to mean square one.
+        l2_grid: penalties, on whitened features with mean square one.
+        whitenings: between 0 and 0.5, in order of preference.
         tolerance: see `LinearProbe`.
         device: where torch computes.
         on_step: called with the name of each head before it is fitted.
@@ -94,43 +102,52 @@ def fit_scene_probes(
         ShapeError: not one embedding per scene.
         ValueRangeError: an embedding is NaN or infinite.
     """
-    if not l2_grid:
-        raise ValueRangeError("l2_grid is empty; give at least one positive penalty")
+    if not l2_grid or not whitenings:
+        raise ValueRangeError("l2_grid and whitenings need at least one entry each")
     if embeddings.ndim != 2 or len(embeddings) != len(scenes):
         raise ShapeError(
             f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {embeddings.shape}; embed the same table again"
         )
     train = np.asarray(embeddings[split.train])
     refuse_non_finite(train, "embeddings")
-    scale = float(np.sqrt(np.mean(np.square(train, dtype=np.float64)))) or 1.0
-    rows = Rows(torch.tensor(train / np.asarray(scale, dtype=train.dtype), device=device))
+    features = torch.tensor(train, device=device)
     del train
-
-    def unscaled(weight: torch.Tensor) -> Floats:
-        return weight.cpu().numpy() / np.asarray(scale, dtype=embeddings.dtype)
-
-    def validate(weight: torch.Tensor, concept: int | None, candidates: Ints) -> float:
-        outcome = _recognise(unscaled(weight), candidates, embeddings, scenes, split.validation, concept)
-        return outcome.accuracy if outcome.n else 1.0
-
+    coordinates = [Rows(features, whitenings[0])]
+    coordinates += [Rows(features, whitening, like=coordinates[0]) for whitening in whitenings[1:]]
+    del features
     probes = []
     for concept in (*range(len(scenes.space.concepts)), None):
         on_step("objects" if concept is None else scenes.space.concepts[concept])
         held = scenes.objects if concept is None else scenes.table[:, :, concept]
         candidates = np.unique(held) if concept is None else np.arange(scenes.space.sizes[concept])
         classes = torch.tensor(np.searchsorted(candidates, held[split.train]), device=device)
-        moment = rows.moment(classes, len(candidates))
-        l2, weight = _choose(rows, moment, l2_grid, tolerance, lambda weight: validate(weight, concept, candidates))  # noqa: B023
-        solution = solve(rows, moment, l2, start=weight, tolerance=tolerance)
+
+        def validate(weight: Floats, concept: int | None = concept, candidates: Ints = candidates) -> float:
+            outcome = _recognise(weight, candidates, embeddings, scenes, split.validation, concept)
+            return outcome.accuracy if outcome.n else 1.0
+
+        best, chosen, l2, start = -1.0, 0, 0.0, None
+        for i, rows in enumerate(coordinates):
+            moment = rows.moment(classes, len(candidates))
+            found = _choose(rows, moment, l2_grid, tolerance, validate)
+            if found[0] > best:
+                chosen, (best, l2, start) = i, found
+            if best == 1.0:
+                break
+        rows = coordinates[chosen]
+        solution = solve(rows, rows.moment(classes, len(candidates)), l2, start=start, tolerance=tolerance)
+        weight = rows.in_features(solution.weight).cpu().numpy()
         probes.append(
             Probe(
-                unscaled(solution.weight),
+                weight,
                 candidates,
+                whitenings[chosen],
                 l2,
-                validate(solution.weight, concept, candidates),
+                validate(weight),
                 solution.gradient_norm,
                 solution.relative_gradient_norm,
                 solution.gap,
+                solution.gap_bound,
                 solution.converged,
             )
         )
@@ -138,18 +155,18 @@ def fit_scene_probes(
 
 
 def _choose(
-    rows: Rows, moment: torch.Tensor, l2_grid: Sequence[float], tolerance: float, validate: Callable[[torch.Tensor], float]
-) -> tuple[float, torch.Tensor]:
-    """The penalty with the best validation recognition, the largest of equals, and the weights near its optimum."""
-    best, chosen, worse, start = -1.0, (0.0, moment), 0, None
+    rows: Rows, moment: torch.Tensor, l2_grid: Sequence[float], tolerance: float, validate: Callable[[Floats], float]
+) -> tuple[float, float, torch.Tensor]:
+    """Best validation recognition, the penalty that reached it (the largest of equals), and the weights near its optimum."""
+    chosen, worse, start = (-1.0, 0.0, moment), 0, None
     for l2 in sorted(l2_grid, reverse=True):
         start = solve(rows, moment, l2, start=start, tolerance=max(tolerance, CHOOSING_TOLERANCE)).weight
-        accuracy = validate(start)
-        if accuracy > best:
-            best, chosen, worse = accuracy, (l2, start), 0
+        accuracy = validate(rows.in_features(start).cpu().numpy())
+        if accuracy > chosen[0]:
+            chosen, worse = (accuracy, l2, start), 0
         else:
             worse += 1
-        if worse == PATIENCE or best == 1.0:
+        if worse == PATIENCE or accuracy == 1.0:
             break
     return chosen
 
@@ -160,7 +177,8 @@ def _recognise(
     parts = []
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
-        scores = np.asarray(embeddings[chunk]) @ weight.T
+        # By torch, as everything here: numpy's own threads would spin beside torch's and slow both down.
+        scores = (torch.from_numpy(np.asarray(embeddings[chunk])) @ torch.from_numpy(weight).T).numpy()
         held = scenes.objects[chunk] if concept is None else scenes.table[chunk, :, concept]
         present = np.zeros(scores.shape, dtype=bool)
         np.put_along_axis(present, np.searchsorted(candidates, held), True, axis=1)

@@ -10,11 +10,15 @@ Because targets sum to one, they enter only through the moment T^T X / n (K, d),
 
 One pass over the rows gives F and its gradient. Passes work in chunks: no (n, K) table is ever held.
 
-The method is L-BFGS in the eigenbasis of X^T X, preconditioned by the diagonal blocks of the Hessian, one (d, d) block for each class,
+Rows are whitened first, in whole or in part: x -> S^-w x with S = X^T X / n and w between 0 (not at all) and 1/2 (S becomes the
+identity). A map on whitened rows is a map on the rows themselves; what changes is the penalty, and much: what an embedding says
+about binding often stands in directions of little variance, which a penalty on plain weights forbids. It also makes (1) well conditioned.
+
+The method is L-BFGS in the eigenbasis of S, preconditioned by the diagonal blocks of the Hessian, one (d, d) block for each class,
 
     H_k = (1/n) sum_i p_ik (1 - p_ik) x_i x_i^T + l2 I.                                                    (3)
 
-At W = 0 all blocks are the same multiple of X^T X. Elsewhere a block needs only the rows in which its class is uncertain (the
+At W = 0 all blocks are the same multiple of S. Elsewhere a block needs only the rows in which its class is uncertain (the
 others are sampled). Where there are too few rows to be worth it, the diagonal of (3) takes the place of its blocks. Adding one
 vector to every row of W changes nothing but the penalty, so the optimal rows sum to zero; that direction is projected out of every
 step.
@@ -38,9 +42,11 @@ ARMIJO = 1e-4
 SAMPLED = 0.1
 """Rows whose p (1 - p) exceeds this enter their class's block surely, the others by chance."""
 FLOOR = 3e-2
-"""Share of X^T X added to every block: for directions that its sample of rows has missed, and against steps into flat ones."""
+"""Share of S added to every block: for directions that its sample of rows has missed, and against steps into flat ones."""
 PATH_TOLERANCE = 1e-3
 """How far the optima on the way to a small penalty are followed."""
+SMALLEST = 1e-10
+"""Share of the largest eigenvalue of S below which an axis is taken for rounding: single precision rows say nothing there."""
 BLOCKS_FROM = 4
 """Blocks are used when r^2 is below this many times n: factorising them costs about 0.65 r^2 / n passes."""
 BLOCK_SCALARS = 2**28
@@ -56,11 +62,13 @@ class Solution:
     """Weights at the end of a solve and how far from the optimum they are."""
 
     weight: torch.Tensor
-    """(K, d)"""
+    """(K, r) in the coordinates of `Rows`; `Rows.in_features` gives the map on the rows as they came."""
     loss: float
     """F(W) of equation (1)."""
     gap: float
-    """Estimate of F(W) - min F: half the Newton decrement, with equation (3) for the Hessian."""
+    """Estimate of F(W) - min F: half the Newton decrement, with equation (3) for the Hessian. Small penalties make it too small."""
+    gap_bound: float
+    """Upper bound of F(W) - min F, whatever the Hessian: F is l2-strongly convex, so it is at most |gradient|^2 / (2 l2)."""
     gradient_norm: float
     """Euclidean norm of the gradient of F."""
     relative_gradient_norm: float
@@ -72,33 +80,63 @@ class Solution:
 
 
 class Rows:
-    """The rows of a problem, rotated once into the eigenbasis of X^T X; shared by all problems on the same rows.
+    """Rows in the coordinates in which a problem is solved: whitened, scaled, and along the principal axes of S.
 
-    The rotation leaves F as it is, and drops directions in which no row has a component: there the optimal weights are zero.
+    Rotation leaves F as it is. Axes along which no row has a component are left out: there the optimal weights are zero.
+
+    Args:
+        features: (n, d) rows as they came.
+        whitening: w, from 0 (plain) to 1/2 (white). The rows x S^-w are then divided by their root mean square, so that one l2 means
+            the same for raw and normalised embeddings, and for every dimension.
+        like: other rows made from the same features, whose axes are taken.
     """
 
-    def __init__(self, features: torch.Tensor) -> None:
-        n, d = features.shape
-        if n < d:  # the same basis from the smaller matrix X X^T: if X X^T u = s u then X^T u is an eigenvector of X^T X
-            values, left = torch.linalg.eigh((features @ features.T / n).double())
-            vectors = features.T.double() @ left / (n * values.clamp_min(values[-1] * 1e-12)).sqrt()
-        else:
-            values, vectors = torch.linalg.eigh((features.T @ features / n).double())
-        keep = values > values[-1] * (1e-6 if n < d and features.dtype == torch.float32 else 1e-12)
-        self.basis = vectors[:, keep].to(features.dtype)
-        """(d, r)"""
-        self.eigenvalues = values[keep].to(features.dtype)
-        """(r,) of X^T X / n"""
-        self.rotated = features @ self.basis
-        """(n, r)"""
+    def __init__(self, features: torch.Tensor, whitening: float = 0.0, like: Rows | None = None) -> None:
+        self.axes: tuple[torch.Tensor, torch.Tensor] = _principal_axes(features) if like is None else like.axes
+        """Mean squares (r,) along the principal axes, and the axes (d, r), in double precision."""
+        variance, vectors = self.axes
+        squares = variance ** (1 - 2 * whitening)
+        scale = squares.sum() / features.shape[1]
+        basis = vectors * (variance**-whitening / scale.sqrt())
+        self.basis = basis.to(features.dtype)
+        """(d, r) from rows to coordinates."""
+        self.eigenvalues = (squares / scale).to(features.dtype)
+        """(r,) mean square of each coordinate."""
+        self.rotated = features.new_empty(len(features), len(variance))
+        """(n, r) coordinates."""
+        for block, out in zip(features.split(CHUNK), self.rotated.split(CHUNK), strict=True):
+            out.copy_(block.double() @ basis)  # small components would drown in the rounding of single precision
 
     def moment(self, classes: torch.Tensor, n_classes: int) -> torch.Tensor:
-        """T^T X / n (K, d) when row i gives each of its m `classes` (n, m) the share 1 / m of the target."""
+        """T^T X / n (K, r) when row i gives each of its m `classes` (n, m) the share 1 / m of the target."""
         n, m = classes.shape
         total = self.rotated.new_zeros(n_classes, self.rotated.shape[1])
         for slot in range(m):
             total.index_add_(0, classes[:, slot], self.rotated)
-        return total @ self.basis.T / (n * m)
+        return total / (n * m)
+
+    def in_features(self, weight: torch.Tensor) -> torch.Tensor:
+        """The map (K, d) on features that weights (K, r) on coordinates stand for."""
+        return weight @ self.basis.T
+
+
+def _principal_axes(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eigenvalues (r,) and eigenvectors (d, r) of S = X^T X / n, in double precision, without those that are rounding."""
+    n, d = features.shape
+    if n < d:  # the same from the smaller matrix X X^T / n: if it has the eigenvector u, then X^T u is one of X^T X / n
+        double = features.double()
+        variance, left = torch.linalg.eigh(double @ double.T / n)
+    else:
+        moment = torch.zeros(d, d, dtype=torch.float64, device=features.device)
+        for block in features.split(CHUNK):
+            double = block.double()
+            moment.addmm_(double.T, double)
+        variance, vectors = torch.linalg.eigh(moment / n)
+    keep = variance > variance[-1] * SMALLEST
+    keep[-1] = True  # rows of zeros have one axis too
+    variance = torch.where(variance > 0, variance, 1.0)[keep]
+    vectors = features.double().T @ left[:, keep] / (n * variance).sqrt() if n < d else vectors[:, keep]
+    return variance, vectors
 
 
 def solve(
@@ -114,9 +152,9 @@ def solve(
 
     Args:
         rows: the rows x_i.
-        moment: (K, d) target moment T^T X / n.
+        moment: (K, r) target moment T^T X / n, in their coordinates.
         l2: positive penalty.
-        start: (K, d) first weights, for example the optimum of a larger penalty. By default the solve starts at zero with a
+        start: (K, r) first weights, for example the optimum of a larger penalty. By default the solve starts at zero with a
             large penalty that shrinks in tens: near each optimum Newton's model holds, far from it it does not.
         tolerance: stop when the estimated gap to the optimum is this share of F(0) = log K.
         max_passes: give up after so many passes; `Solution.converged` tells.
@@ -126,7 +164,6 @@ def solve(
     """
     if not l2 > 0:
         raise ValueRangeError(f"the penalty l2 must be positive, otherwise the optimum may be at infinity; got {l2}")
-    moment = moment @ rows.basis
     if start is None:
         weight, passes = torch.zeros_like(moment), 0
         stage = float(rows.eigenvalues[-1]) / len(moment)  # there the penalty weighs as much as the data
@@ -136,9 +173,9 @@ def solve(
             first = _descend(rows, moment, weight, penalty, max(tolerance, PATH_TOLERANCE), max_passes - passes)
             weight, passes = first.weight, passes + first.passes
     else:
-        weight, passes = start @ rows.basis, 0
+        weight, passes = start, 0
     end = _descend(rows, moment, weight, l2, tolerance, max_passes - passes)
-    return replace(end, weight=end.weight @ rows.basis.T, passes=passes + end.passes)
+    return replace(end, passes=passes + end.passes)
 
 
 def _descend(rows: Rows, moment: torch.Tensor, weight: torch.Tensor, l2: float, tolerance: float, max_passes: int) -> Solution:
@@ -175,7 +212,7 @@ def _descend(rows: Rows, moment: torch.Tensor, weight: torch.Tensor, l2: float, 
         memory.add(trial - weight, trial_gradient - gradient)
         weight, loss, gradient = trial, trial_loss, trial_gradient
     norm = float(gradient.norm())
-    return Solution(weight, loss, gap, norm, norm / scale, passes, gap <= goal)
+    return Solution(weight, loss, gap, norm**2 / (2 * l2), norm, norm / scale, passes, gap <= goal)
 
 
 def _probabilities(block: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
