@@ -1,0 +1,69 @@
+"""The report in a real browser: no error, nothing fetched, every figure drawn, readable on a phone."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from conceptbind import measure
+from conceptbind.scenes import text20
+from planted import concept_codes
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # playwright's event loop
+]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A report with a full gallery."""
+    folder = tmp_path_factory.mktemp("report")
+    np.save(folder / "rows.npy", concept_codes(text20(6, 6), 40))
+    found = measure(f"file:{folder / 'rows.npy'}", scenes="text20:6x6", modality="text", out=str(folder / "run"))
+    return found.folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (375, 720)], ids=["desktop", "phone"])
+def test_the_report_opens(browser, report, width, height):
+    page = browser.new_page(viewport={"width": width, "height": height})
+    errors, requests = [], []
+    page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(report.as_uri())
+    page.wait_for_function("document.querySelectorAll('.plotly-graph-div .main-svg').length > 0")
+    assert errors == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    n_figures = page.locator(".plotly-graph-div").count()
+    assert n_figures == 2
+    for i in range(n_figures):
+        figure = page.locator(".plotly-graph-div").nth(i)
+        marks = figure.locator(".bars path, .heatmaplayer image")
+        assert marks.count() > 0  # something is drawn inside the axes
+        box = figure.bounding_box()
+        assert box["width"] > 200
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing is cut off at the side
+    assert page.locator(".verdict p").first.is_visible()
+    assert page.locator(".scene").count() == 24
+    smallest = page.evaluate(
+        "Math.min(...[...document.querySelectorAll('p, td, dd, .caption')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
+    )
+    assert smallest >= 12
+    page.close()
