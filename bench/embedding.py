@@ -18,8 +18,8 @@ from sentence_transformers import SentenceTransformer
 
 from conceptbind.embeddings import Embeddings
 from conceptbind.encoders import _packaged_minilm, resolve
-from conceptbind.measure import probe_study
 from conceptbind.scenes import split_scenes, text20
+from conceptbind.studies import probe_study
 
 
 def main() -> None:

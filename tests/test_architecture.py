@@ -16,7 +16,7 @@ FLOORS = {
     "errors": 0, "typing": 0, "files": 0, "metrics": 0, "results": 0, "scenes": 0,
     "encoders": 1, "embeddings": 1.5,
     "probes": 2,
-    "measure": 3,
+    "studies": 3,
     "runs": 4, "report": 4,
     "sources": 5, "commands": 5.5,
     "cli": 6,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.typing import Modalities, Precision
 
 if TYPE_CHECKING:
-    from conceptbind.measure import ProbeStudy
     from conceptbind.report import Verdict
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
+    from conceptbind.studies import ProbeStudy
     from conceptbind.typing import Encoder
 else:
     # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
@@ -35,8 +35,8 @@ class Measurement:
         return tuple(record for study in self.studies for record in study.records)
 
     def __str__(self) -> str:
-        from conceptbind.measure import summary
         from conceptbind.report import table
+        from conceptbind.studies import summary
 
         verdicts = "\n".join(verdict.sentence for verdict in self.verdicts)
         return f"{table(summary(self.studies))}\n\n{verdicts}\nReport: {self.folder / 'report.html'}"
@@ -73,11 +73,11 @@ def measure(
         ConceptBindError: the input cannot be used; the message says what to do.
     """
     from conceptbind.encoders import torch_device
-    from conceptbind.measure import probe_study
     from conceptbind.report import verdict, write_report
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
     from conceptbind.sources import check_rows, choose_modalities, open_inputs
+    from conceptbind.studies import probe_study
 
     source, table = open_inputs(encoder, scenes, template, precision, device)
     modalities = choose_modalities(source, table, modality)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.measure import bag_of_concepts
 from conceptbind.metrics import recognition
 from conceptbind.probes import fit_scene_probes
 from conceptbind.probes.store import load_probes, save_probes
 from conceptbind.scenes import split_scenes, text20
+from conceptbind.studies import bag_of_concepts
 from planted import concept_codes, object_codes
 
 

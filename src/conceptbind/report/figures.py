@@ -9,8 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from conceptbind.measure import ProbeStudy
     from conceptbind.scenes import Scenes
+    from conceptbind.studies import ProbeStudy
 
 INK, ACCENT, CONTROL, GRID = "#1f2933", "#2563a8", "#b9c2cc", "#e4e8ec"
 

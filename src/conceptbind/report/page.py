@@ -15,8 +15,8 @@ from conceptbind.report.figures import object_figure, recognition_figure
 from conceptbind.report.verdict import percent, verdict
 
 if TYPE_CHECKING:
-    from conceptbind.measure import ProbeStudy
     from conceptbind.scenes import Scenes
+    from conceptbind.studies import ProbeStudy
 
 THUMBNAIL = 224
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from conceptbind.measure import ProbeStudy
+    from conceptbind.studies import ProbeStudy
 
 YES, PARTLY = 0.8, 0.2
 """Binding scores from which a modality binds, or binds in part."""
