@@ -34,12 +34,12 @@ def _star(points: int, inner: float) -> list[tuple[float, float]]:
 
 def _heart(steps: int = 48) -> list[tuple[float, float]]:
     angles = [2 * pi * i / steps for i in range(steps)]
-    return [(sin(a) ** 3, -(13 * cos(a) - 5 * cos(2 * a) - 2 * cos(3 * a) - cos(4 * a)) / 17 - 0.08) for a in angles]
+    return [(0.94 * sin(a) ** 3, -0.94 * (13 * cos(a) - 5 * cos(2 * a) - 2 * cos(3 * a) - cos(4 * a)) / 17 - 0.08) for a in angles]
 
 
 POLYGONS: dict[str, list[tuple[float, float]]] = {
-    "square": [(-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)],
-    "triangle": [(0, -0.95), (0.95, 0.75), (-0.95, 0.75)],
+    "square": [(-0.7, -0.7), (0.7, -0.7), (0.7, 0.7), (-0.7, 0.7)],
+    "triangle": _regular(3),
     "diamond": [(0, -1), (0.65, 0), (0, 1), (-0.65, 0)],
     "pentagon": _regular(5),
     "hexagon": _regular(6, 0),
@@ -49,7 +49,7 @@ POLYGONS: dict[str, list[tuple[float, float]]] = {
         (-0.3, -0.95), (0.3, -0.95), (0.3, -0.3), (0.95, -0.3), (0.95, 0.3), (0.3, 0.3),
         (0.3, 0.95), (-0.3, 0.95), (-0.3, 0.3), (-0.95, 0.3), (-0.95, -0.3), (-0.3, -0.3),
     ],
-    "arrow": [(-1, -0.28), (0.1, -0.28), (0.1, -0.75), (1, 0), (0.1, 0.75), (0.1, 0.28), (-1, 0.28)],
+    "arrow": [(-0.95, -0.28), (0.1, -0.28), (0.1, -0.75), (1, 0), (0.1, 0.75), (0.1, 0.28), (-0.95, 0.28)],
 }  # fmt: skip
 """Flat shapes with straight or finely divided edges, inside the unit circle; y points down."""
 FLAT_SHAPES = (*POLYGONS, "circle", "ring", "crescent")
