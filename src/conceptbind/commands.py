@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from conceptbind.report import Verdict
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import ProbeStudy
+    from conceptbind.studies import CrossmodalStudy, ProbeStudy
     from conceptbind.typing import Encoder
 else:
     # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
@@ -27,25 +27,27 @@ class Measurement:
     """The run folder: results.json, results.csv, report.html, config.yaml, embeddings."""
     studies: "tuple[ProbeStudy, ...]"
     """One for each modality."""
+    crossmodal: "CrossmodalStudy | None"
+    """Pictures against captions, where the encoder and the scenes have both."""
     verdicts: "tuple[Verdict, ...]"
 
     @property
     def records(self) -> "tuple[Record, ...]":
         """All records of `results.json`."""
-        return tuple(record for study in self.studies for record in study.records)
+        across = () if self.crossmodal is None else self.crossmodal.records
+        return (*(record for study in self.studies for record in study.records), *across)
 
     def __str__(self) -> str:
-        from conceptbind.report import table
-        from conceptbind.studies import summary
+        from conceptbind.report import summary_table
 
-        verdicts = "\n".join(verdict.sentence for verdict in self.verdicts)
-        return f"{table(summary(self.studies))}\n\n{verdicts}\nReport: {self.folder / 'report.html'}"
+        sentences = "\n".join(verdict.sentence for verdict in self.verdicts)
+        return f"{summary_table(self.records)}\n\n{sentences}\nReport: {self.folder / 'report.html'}"
 
 
 def measure(
-    encoder: str | Encoder = "minilm",
+    encoder: str | Encoder = "tiny",
     *,
-    scenes: str | Scenes = "text20:10x10",
+    scenes: str | Scenes = "clevr2d",
     modality: Modalities = "auto",
     out: str | None = None,
     seed: int = 0,
@@ -55,13 +57,14 @@ def measure(
 ) -> Measurement:
     """Tell whether an encoder binds concepts, and write a report.
 
-    Embeds every scene, fits linear probes, scores unseen scenes once, and writes a run folder with `report.html`, `results.json`,
-    `results.csv`, `config.yaml` and the embeddings. A killed run continues when it is started again.
+    Embeds every scene, fits linear probes, scores unseen scenes once, compares pictures with captions, and writes a run folder with
+    `report.html`, `results.json`, `results.csv`, `config.yaml` and the embeddings. A killed run continues when it is started again.
 
     Args:
-        encoder: minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, file:PATH (.npy, .npz,
+        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, file:PATH (.npy, .npz,
             .safetensors, or a folder written by embed), or py:module:factory.
-        scenes: text20, text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH, pug-spare:PATH, or a CSV of your own.
+        scenes: clevr2d (rendered), text20, text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH, pug-spare:PATH, or a CSV of
+            your own.
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
         out: run folder; runs/ENCODER-SCENES by default.
         seed: seed of the split.
@@ -73,10 +76,10 @@ def measure(
         ConceptBindError: the input cannot be used; the message says what to do.
     """
     from conceptbind.encoders import torch_device
-    from conceptbind.report import verdict, write_report
+    from conceptbind.report import verdicts, write_report
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
-    from conceptbind.sources import check_rows, choose_modalities, open_inputs
+    from conceptbind.sources import bag_twin, check_rows, choose_modalities, open_inputs, untrained
     from conceptbind.studies import probe_study
 
     source, table = open_inputs(encoder, scenes, template, precision, device)
@@ -95,22 +98,56 @@ def measure(
     for part in modalities:
         check_rows(source, table, part)
     folder = RunFolder.open(Path(out) if out else _default_folder(config), config)
-    studies, rows = [], []
+    table = _drawn(table, modalities, folder.path / "pictures", seed)
+    twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)}
+    studies, rows = [], {}
     for part in modalities:
-        embeddings = _rows(source, table, part, folder.path / "embeddings" / part)
-        with _progress(total=len(table.space.concepts) + 3, desc=f"studying {part}", unit="step") as bar:
+        rows[part] = _rows(source, table, part, folder.path / "embeddings" / part)
+        controls = {
+            name: _rows(twin, table, part, folder.path / "embeddings" / f"{part}-{name}", f"{part}, {name}")
+            for name, twin in twins.items()
+            if twin is not None
+        }
+        with _progress(total=len(table.space.concepts) + 3 + len(controls), desc=f"studying {part}", unit="step") as bar:
 
             def step(name: str, bar: Any = bar) -> None:
                 bar.set_postfix_str(name)
                 bar.update()
 
             kept = folder.path / f"probes-{part}.safetensors"
-            studies.append(probe_study(embeddings, table, split, keep=kept, device=torch_device(device), on_step=step))
-        rows.append(embeddings)
-    facts = provenance(config, table, split, rows, sys.argv)
-    folder.write_results(facts, [record for study in studies for record in study.records])
-    write_report(folder.path / "report.html", studies, table, facts)
-    return Measurement(folder.path, tuple(studies), tuple(map(verdict, studies)))
+            studies.append(
+                probe_study(rows[part], table, split, controls=controls, keep=kept, device=torch_device(device), on_step=step)
+            )
+    crossmodal = _crossmodal(source, table, rows, folder.path / "embeddings", seed)
+    facts = provenance(config, table, split, list(rows.values()), sys.argv)
+    found = Measurement(folder.path, tuple(studies), crossmodal, tuple(verdicts(studies, crossmodal)))
+    folder.write_results(facts, found.records)
+    write_report(folder.path / "report.html", studies, crossmodal, table, facts)
+    return found
+
+
+def _drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
+    """The table with pictures, drawn where it has none of its own."""
+    if table.drawing is None or table.images is not None or "image" not in modalities:
+        return table
+    from conceptbind.render import draw_pictures
+
+    with _progress(total=len(table), desc="drawing pictures", unit="picture") as bar:
+        return draw_pictures(table, folder, seed=seed, on_picture=bar.update)
+
+
+def _crossmodal(source: Any, table: Any, rows: Any, folder: Path, seed: int) -> Any:
+    """The study across modalities, where an encoder embeds pictures and captions that can be swapped."""
+    from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts
+
+    if len(rows) < 2 or not hasattr(source, "encode_texts") or table.written_captions is not None:
+        return None
+    bank = caption_bank(table, seed)
+    captions = _rows(source, bank.scenes, "text", folder / "captions", "captions and their swaps")
+    concepts = (*range(len(table.space.concepts)), None)
+    queries = {concept: source.encode_texts(query_texts(table, concept)) for concept in concepts}
+    extra = [query_record(rows[part], queries[concept], table, concept) for part in rows for concept in concepts]
+    return crossmodal_study(rows["image"], captions, table, bank, extra=extra, seed=seed)
 
 
 def embed(
@@ -126,9 +163,10 @@ def embed(
     """Embed scenes into a folder that file:FOLDER reads again. A killed run continues when it is started again.
 
     Args:
-        encoder: minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, or py:module:factory.
+        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, or py:module:factory.
         out: folder to write; with two modalities, its subfolders text and image.
-        scenes: text20, text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH, pug-spare:PATH, or a CSV of your own.
+        scenes: clevr2d (rendered), text20, text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH, pug-spare:PATH, or a CSV of
+            your own.
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
@@ -142,16 +180,17 @@ def embed(
     source, table = open_inputs(encoder, scenes, template, precision, device)
     modalities = choose_modalities(source, table, modality)
     folders = [Path(out) / part if len(modalities) > 1 else Path(out) for part in modalities]
+    table = _drawn(table, modalities, Path(out) / "pictures", 0)
     for part, folder in zip(modalities, folders, strict=True):
         _rows(source, table, part, folder)
     return folders
 
 
-def _rows(source: Any, table: Any, modality: Any, folder: Path) -> Any:
+def _rows(source: Any, table: Any, modality: Any, folder: Path, what: str = "") -> Any:
     """Embeddings of one modality, with a progress bar where they have to be computed."""
     from conceptbind.sources import rows_of
 
-    with _progress(total=len(table), desc=f"embedding {modality}", unit="scene") as bar:
+    with _progress(total=len(table), desc=f"embedding {what or modality}", unit="scene") as bar:
         return rows_of(source, table, modality, folder, bar.update)
 
 

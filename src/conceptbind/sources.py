@@ -45,7 +45,7 @@ def choose_modalities(source: Encoder | FileEmbeddings | Embeddings, table: Scen
             f"{source.id} does not say whether it holds text or image embeddings; add --modality text or --modality image"
         )
     if modality == "auto":
-        pictures = isinstance(source, FileEmbeddings) or table.images is not None
+        pictures = isinstance(source, FileEmbeddings) or table.images is not None or table.drawing is not None
         able = tuple(part for part in source.modalities if part == "text" or pictures)
         if not able:
             require_modality(source, table, source.modalities[0])
@@ -55,8 +55,10 @@ def choose_modalities(source: Encoder | FileEmbeddings | Embeddings, table: Scen
         if isinstance(source, FileEmbeddings):
             if part not in source.modalities:
                 raise ModalityError(f"{source.id} holds {' and '.join(source.modalities)} embeddings, not {part}")
-        else:
+        elif part == "text" or table.drawing is None:
             require_modality(source, table, part)
+        elif part not in source.modalities:
+            raise ModalityError(f"'{source.id}' encodes {' and '.join(source.modalities)}, not {part}")
     return asked
 
 
@@ -79,3 +81,19 @@ def rows_of(
         source.check(table)
         return source
     return embed(source, table, modality, folder, on_rows=on_rows)
+
+
+def untrained(source: Encoder | FileEmbeddings | Embeddings) -> Encoder | None:
+    """The same architecture with random weights, where the encoder offers it."""
+    make = getattr(source, "untrained", None)
+    twin: Encoder | None = make() if callable(make) else None
+    return twin
+
+
+def bag_twin(source: Encoder | FileEmbeddings | Embeddings, device: str) -> Encoder | None:
+    """The shipped model that was trained like `tiny` without any use for binding; for the shipped models only."""
+    from conceptbind.encoders import SHIPPED, resolve
+
+    if getattr(source, "id", "") not in SHIPPED or source.id == "tiny-bag":  # type: ignore[union-attr]
+        return None
+    return resolve("tiny-bag", device=device)  # type: ignore[return-value]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from conceptbind.typing import Encoder, Precision
 
 SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "file:", "py:")
+SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
+"""Small dual encoders inside this package."""
 PACKAGED = ("minilm",)
 """Encoders that come as Python packages with their weights inside."""
 
@@ -22,8 +24,9 @@ __all__ = ["FileEmbeddings", "read_embeddings_file", "resolve", "torch_device"]
 def resolve(name: str, precision: Precision = "float32", device: str = "auto") -> Encoder | FileEmbeddings:
     """The encoder that a string names.
 
-    `minilm` (all-MiniLM-L6-v2, extra `[demo]`), `hf:ORG/NAME` or a folder, `st:NAME` or a folder, `open_clip:ARCH@TAG`, `timm:NAME`,
-    `file:PATH` (embeddings only) or `py:module:factory`.
+    `tiny`, `tiny-bound`, `tiny-bag` (shipped: pictures and captions of flat scenes), `minilm` (all-MiniLM-L6-v2, extra `[demo]`),
+    `hf:ORG/NAME` or a folder, `st:NAME` or a folder, `open_clip:ARCH@TAG`, `timm:NAME`, `file:PATH` (embeddings only) or
+    `py:module:factory`.
 
     Args:
         name: one of the forms above.
@@ -35,6 +38,10 @@ def resolve(name: str, precision: Precision = "float32", device: str = "auto") -
         MissingExtraError: its package is not installed.
         FileError: it cannot be loaded.
     """
+    if name in SHIPPED:
+        from conceptbind.encoders.dual import DualEncoder
+
+        return DualEncoder(Path(__file__).parent / "models" / name, name, torch_device(device))
     if name == "minilm":
         from conceptbind.encoders.st import SentenceTransformerEncoder
 
@@ -45,7 +52,7 @@ def resolve(name: str, precision: Precision = "float32", device: str = "auto") -
     if not colon or f"{scheme}:" not in SCHEMES:
         hint = "; for a model folder write hf:FOLDER or st:FOLDER" if Path(name).is_dir() else ""
         hint = f"; for an array write file:{name}" if Path(name).is_file() else hint
-        raise UnknownNameError(f"unknown encoder '{name}'; {nearest(name, (*PACKAGED, *SCHEMES))}{hint}")
+        raise UnknownNameError(f"unknown encoder '{name}'; {nearest(name, (*SHIPPED, *PACKAGED, *SCHEMES))}{hint}")
     if not rest:
         raise ValueRangeError(f"'{name}' needs a name or a path after the colon")
     if scheme == "file":

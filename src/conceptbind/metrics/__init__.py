@@ -2,7 +2,7 @@
 
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.forced_choice import forced_choice
-from conceptbind.metrics.intervals import bootstrap, wilson
+from conceptbind.metrics.intervals import bootstrap, bootstrap_mean, wilson
 from conceptbind.metrics.recognition import Recognition, join, recognition
 from conceptbind.metrics.retrieval import ranks, recall_at
 from conceptbind.metrics.variance import r2
@@ -10,6 +10,7 @@ from conceptbind.metrics.variance import r2
 __all__ = [
     "Recognition",
     "bootstrap",
+    "bootstrap_mean",
     "forced_choice",
     "join",
     "r2",

@@ -73,3 +73,35 @@ def bootstrap(
         samples = (values[np.concatenate([members[i] for i in pick])] for pick in picks)
     low, high = np.quantile([statistic(sample) for sample in samples], [0.025, 0.975])
     return float(low), float(high)
+
+
+def bootstrap_mean(values: Floats, groups: Ints, *, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """Percentile interval of a mean when rows of one group depend on each other: groups are drawn, not rows.
+
+    The same as `bootstrap` with the mean as statistic, from the sum and the size of each group.
+
+    Args:
+        values: (n,) real numbers.
+        groups: (n,) group of each row.
+        draws: number of resamples.
+        seed: of the draws.
+
+    Raises:
+        ValueRangeError: no rows, no draws, or a value that is not finite.
+        ShapeError: not one group per row.
+    """
+    values, groups = np.asarray(values, dtype=np.float64), np.asarray(groups)
+    if len(values) == 0 or draws < 1:
+        raise ValueRangeError(f"expected at least one row and one draw; got {len(values)} and {draws}")
+    if values.shape != groups.shape or values.ndim != 1:
+        raise ShapeError(f"one group per row: values of shape {values.shape} but groups of shape {groups.shape}")
+    refuse_non_finite(values, "the values to bootstrap")
+    codes = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    sums, sizes = np.bincount(codes, values), np.bincount(codes)
+    rng = np.random.default_rng(seed)
+    means = np.empty(draws)
+    for i in range(draws):
+        pick = rng.integers(len(sums), size=len(sums))
+        means[i] = sums[pick].sum() / sizes[pick].sum()
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)

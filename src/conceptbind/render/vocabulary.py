@@ -34,7 +34,7 @@ def _star(points: int, inner: float) -> list[tuple[float, float]]:
 
 def _heart(steps: int = 48) -> list[tuple[float, float]]:
     angles = [2 * pi * i / steps for i in range(steps)]
-    return [(0.94 * sin(a) ** 3, -0.94 * (13 * cos(a) - 5 * cos(2 * a) - 2 * cos(3 * a) - cos(4 * a)) / 17 - 0.08) for a in angles]
+    return [(0.9 * sin(a) ** 3, -0.9 * (13 * cos(a) - 5 * cos(2 * a) - 2 * cos(3 * a) - cos(4 * a)) / 17 - 0.08) for a in angles]
 
 
 POLYGONS: dict[str, list[tuple[float, float]]] = {

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import ProbeStudy
+    from conceptbind.studies import CrossmodalStudy, ProbeStudy
 
 INK, ACCENT, CONTROL, GRID = "#1f2933", "#2563a8", "#b9c2cc", "#e4e8ec"
 
@@ -20,13 +20,20 @@ def recognition_figure(study: ProbeStudy) -> str:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    names = {"none": f"{study.modality} embeddings", "bag_of_concepts": "a bag of concepts, same scenes"}
-    for control, color in (("none", ACCENT), ("bag_of_concepts", CONTROL)):
+    shown = (
+        ("none", f"{study.modality} embeddings", ACCENT),
+        ("random_weights", "the same model with random weights", "#d9a441"),
+        ("bag_twin", "a twin trained as a bag of concepts", "#7a9a7e"),
+        ("bag_of_concepts", "a bag of concepts, same scenes", CONTROL),
+    )
+    for control, name, color in shown:
         records = [r for r in study.records if r.extra["control"] == control and r.value is not None]
+        if not records:
+            continue
         figure.add_bar(
             x=[str(r.extra["concept"] or "objects") for r in records],
             y=[r.value for r in records],
-            name=names[control],
+            name=name,
             marker_color=color,
             error_y={
                 "type": "data",
@@ -70,6 +77,53 @@ def object_figure(study: ProbeStudy, scenes: Scenes) -> str | None:
     return _html(figure, f"objects-{study.modality}", max(300, 22 * len(rows) + 140))
 
 
+def crossmodal_figure(study: CrossmodalStudy) -> str:
+    """What a picture prefers: its caption to one with another concept, and to its attribute swap, by order of mention."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    orders = {"either": "all orders", "as listed": "first slot named first", "reversed": "last slot named first"}
+    names = {"concept_accuracy": "against another concept", "binding_accuracy": "against the attribute swap"}
+    for metric, color in (("concept_accuracy", CONTROL), ("binding_accuracy", ACCENT)):
+        records = [r for r in study.records if r.metric == metric and r.value is not None]
+        figure.add_bar(
+            x=[orders[str(r.extra["order"])] for r in records],
+            y=[r.value for r in records],
+            name=names[metric],
+            marker_color=color,
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [(r.ci_high or 0) - (r.value or 0) for r in records],
+                "arrayminus": [(r.value or 0) - (r.ci_low or 0) for r in records],
+                "color": INK,
+                "thickness": 1.2,
+            },
+            customdata=[[r.n, r.ties] for r in records],
+            hovertemplate="%{x}: %{y:.4f}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
+        )
+    figure.add_hline(y=0.5, line={"color": INK, "width": 1, "dash": "dot"})
+    figure.update_yaxes(range=[0, 1.05], title="share of comparisons won", gridcolor=GRID)
+    return _html(figure, "crossmodal", 380)
+
+
+def swap_cosine_figure(study: CrossmodalStudy) -> str | None:
+    """How similar captions are to their attribute swaps; None without swaps."""
+    import plotly.graph_objects as go
+
+    if len(study.swap_cosines) == 0:
+        return None
+    counts, edges = np.histogram(np.clip(study.swap_cosines, -1, 1), bins=60, range=(float(min(study.swap_cosines.min(), 0)), 1.0))
+    middles = np.round((edges[1:] + edges[:-1]) / 2, 4)
+    figure = go.Figure(
+        go.Bar(x=middles.tolist(), y=counts.tolist(), marker_color=ACCENT, hovertemplate="%{x:.3f}: %{y:,}<extra></extra>")
+    )
+    figure.update_layout(bargap=0.05)
+    figure.update_xaxes(title="cosine of a caption with its attribute swap")
+    figure.update_yaxes(title="captions", gridcolor=GRID)
+    return _html(figure, "swap-cosines", 300)
+
+
 def _html(figure: go.Figure, name: str, height: int) -> str:
     figure.update_layout(
         height=height,
@@ -78,7 +132,6 @@ def _html(figure: go.Figure, name: str, height: int) -> str:
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "color": INK, "size": 13},
         legend={"orientation": "h", "y": 1.12, "x": 0},
-        bargap=0.35,
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": CONTROL, "activecolor": ACCENT},
     )
     figure.update_xaxes(automargin=True)

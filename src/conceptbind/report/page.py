@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.encoders.pictures import read_picture
 from conceptbind.files import write_whole
-from conceptbind.report.figures import object_figure, recognition_figure
-from conceptbind.report.verdict import percent, verdict
+from conceptbind.report.figures import crossmodal_figure, object_figure, recognition_figure, swap_cosine_figure
+from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_name, percent, verdict
 
 if TYPE_CHECKING:
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import ProbeStudy
+    from conceptbind.studies import CrossmodalStudy, ProbeStudy
 
 THUMBNAIL = 224
 
 
-def write_report(path: Path, studies: Sequence[ProbeStudy], scenes: Scenes, provenance: Mapping[str, Any]) -> None:
+def write_report(
+    path: Path, studies: Sequence[ProbeStudy], crossmodal: CrossmodalStudy | None, scenes: Scenes, provenance: Mapping[str, Any]
+) -> None:
     """Write `report.html`. It needs no network: script, styles and pictures are inside."""
     import jinja2
     from markupsafe import Markup
@@ -35,23 +37,36 @@ def write_report(path: Path, studies: Sequence[ProbeStudy], scenes: Scenes, prov
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.filters["metric_name"] = metric_name
     sections = [
         {
             "study": study,
             "verdict": verdict(study),
-            "rows": [
-                (record, study.value(record.metric, "bag_of_concepts", record.extra["concept"]))  # type: ignore[arg-type]
-                for record in study.records
-                if record.extra["control"] == "none"
-            ],
+            "rows": [(record, controls_of(record, study.records)) for record in study.records if record.extra["control"] == "none"],
             "figure": Markup(recognition_figure(study)),  # noqa: S704 - made by plotly, which escapes labels
             "objects": Markup(objects) if (objects := object_figure(study, scenes)) else None,  # noqa: S704
             "pictures": [_thumbnail(wrong.image) if wrong.image and study.modality == "image" else None for wrong in study.wrong],
         }
         for study in studies
     ]
+    across_section = None
+    if crossmodal is not None:
+        cosines = swap_cosine_figure(crossmodal)
+        across_section = {
+            "study": crossmodal,
+            "verdict": across(crossmodal),
+            "rows": [record for record in crossmodal.records if record.value is not None],
+            "figure": Markup(crossmodal_figure(crossmodal)),  # noqa: S704
+            "cosines": Markup(cosines) if cosines else None,  # noqa: S704
+            "pictures": [_thumbnail(wrong.image) if wrong.image else None for wrong in crossmodal.wrong],
+        }
+    controls = {
+        name: words for name, words in CONTROLS.items() if any(r.extra.get("control") == name for s in studies for r in s.records)
+    }
     page = environment.get_template("report.html.j2").render(
         sections=sections,
+        across=across_section,
+        controls=controls,
         scenes=scenes,
         provenance=provenance,
         provenance_text=json.dumps(provenance, indent=2, ensure_ascii=False),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from conceptbind.studies import ProbeStudy
+    from conceptbind.results import Record
+    from conceptbind.studies import CrossmodalStudy, ProbeStudy
 
 YES, PARTLY = 0.8, 0.2
 """Binding scores from which a modality binds, or binds in part."""
+USABLE, SOMEWHAT = 0.9, 0.6
+"""Binding accuracies (chance: 0.5) from which binding is usable across modalities, or somewhat."""
+CONTROLS = {"bag_of_concepts": "bag of concepts", "random_weights": "random weights", "bag_twin": "bag twin"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,31 @@ def verdict(study: ProbeStudy) -> Verdict:
     return Verdict("no", f"{who} hardly bind concepts; they are close to a bag of concepts: {read}.", score)
 
 
+def across(study: CrossmodalStudy) -> Verdict:
+    """Is the binding usable between pictures and captions?"""
+    if not any(record.metric == "binding_accuracy" for record in study.records):
+        return Verdict("unclear", "Across modalities binding cannot be judged: no scene has an attribute swap.", None)
+    binding = study.value("binding_accuracy", order="either")
+    words = (
+        f"a picture prefers its caption to the caption with the attributes swapped in {percent(binding.value)} of the comparisons "
+        f"({percent(binding.ci_low)} to {percent(binding.ci_high)}, n = {binding.n:,}; chance: 50 %)"
+    )
+    concepts = [record for record in study.records if record.metric == "concept_accuracy" and record.extra["order"] == "either"]
+    if concepts:
+        words += f", and to a caption with another concept in {percent(concepts[0].value)}"
+    value = binding.value or 0.0
+    if value >= USABLE:
+        return Verdict("yes", f"Across modalities the binding is usable: {words}.", value)
+    if value >= SOMEWHAT and (binding.ci_low or 0) > 0.5:
+        return Verdict("partly", f"Across modalities the binding is usable in part: {words}.", value)
+    return Verdict("no", f"Across modalities the binding is hardly usable: {words}.", value)
+
+
+def verdicts(studies: Sequence[ProbeStudy], crossmodal: CrossmodalStudy | None) -> list[Verdict]:
+    """One for each modality, and one for the step between them."""
+    return [*map(verdict, studies), *([across(crossmodal)] if crossmodal else [])]
+
+
 def percent(share: float | None) -> str:
     """A share in per cent, never rounded up to 100."""
     if share is None:
@@ -63,16 +92,39 @@ def percent(share: float | None) -> str:
     return "100 %" if share == 1 else f"{min(100 * share, 99.9):.1f} %"
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def metric_name(record: Record) -> str:
+    """A record's metric in words, with what it varies."""
+    name = record.metric.replace("_", " ")
+    details = [str(record.extra[key]) for key in ("concept", "order") if record.extra.get(key)]
+    if record.extra.get("queries"):
+        details.append("by text queries")
+    return name + (f" ({', '.join(details)})" if details else "")
+
+
+def controls_of(record: Record, records: Sequence[Record]) -> dict[str, Record]:
+    """The records of the controls that belong to a record, by control."""
+    same = [
+        other
+        for other in records
+        if (other.study, other.modality, other.metric, other.extra.get("concept"))
+        == (record.study, record.modality, record.metric, record.extra.get("concept"))
+    ]
+    return {str(other.extra["control"]): other for other in same if other.extra.get("control") in CONTROLS}
+
+
+def summary_table(records: Sequence[Record]) -> str:
     """The main numbers for a terminal."""
-    head = ("modality", "metric", "value", "95 % interval", "bag of concepts", "n", "ties")
-    lines = [head]
-    for row in rows:
-        low, high = row["low"], row["high"]
-        interval = "-" if low is None else f"{low:.3f} to {high:.3f}"
-        value, bag = ("-" if x is None else f"{x:.3f}" for x in (row["value"], row["bag"]))
-        lines.append((str(row["modality"]), str(row["metric"]), value, interval, bag, f"{row['n']:,}", f"{row['ties']:,}"))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    shown = [record for record in records if record.extra.get("control") == "none" and record.ci_low is not None]
+    controls = [name for name in CONTROLS if any(record.extra.get("control") == name for record in records)]
+    lines = [("modality", "metric", "value", "95 % interval", *(CONTROLS[name] for name in controls), "n", "ties")]
+    for record in shown:
+        beside = controls_of(record, records)
+        values = [record.value, *(beside[name].value if name in beside else None for name in controls)]
+        value, *others = ("-" if x is None else f"{x:.3f}" for x in values)
+        interval = f"{record.ci_low:.3f} to {record.ci_high:.3f}"
+        ties = "-" if record.ties is None else f"{record.ties:,}"
+        lines.append((record.modality, metric_name(record), value, interval, *others, f"{record.n:,}", ties))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text_columns = 2
     aligned = [
         [

@@ -14,7 +14,7 @@ from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.split import Split, split_scenes
 from conceptbind.scenes.swaps import attribute_swaps, orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
-from conceptbind.scenes.text20 import clevr_grid, text20
+from conceptbind.scenes.text20 import clevr_grid, drawn_clevr, text20
 
 __all__ = [
     "ConceptSpace",
@@ -23,6 +23,7 @@ __all__ = [
     "attribute_swaps",
     "caption",
     "clevr_grid",
+    "drawn_clevr",
     "full_grid",
     "load_scenes",
     "orbit_ids",
@@ -34,7 +35,18 @@ __all__ = [
     "text20",
 ]
 
-FORMS = ("text20", "text20:AxN", "clevr", "clevr:PATH", "pug-spare:PATH", "FILE.csv")
+FORMS = (
+    "clevr2d",
+    "clevr2d:N",
+    "clevr3d",
+    "clevr3d:N",
+    "text20",
+    "text20:AxN",
+    "clevr",
+    "clevr:PATH",
+    "pug-spare:PATH",
+    "FILE.csv",
+)
 """What `--scenes` accepts."""
 
 
@@ -55,6 +67,11 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
         if spec != "text20" and size is None:
             raise ValueRangeError(f"expected text20 or text20:AxN, for example text20:10x10; got {spec!r}")
         scenes = text20(int(size[1]), int(size[2])) if size else text20()
+        return replace(scenes, template=template)
+    if scheme in {"clevr2d", "clevr3d"}:
+        if spec != scheme and not rest.isdecimal():
+            raise ValueRangeError(f"expected {scheme}, or {scheme}:N with N objects a scene, for example {scheme}:3; got {spec!r}")
+        scenes = drawn_clevr("flat" if scheme == "clevr2d" else "solid", int(rest) if rest else 2)
         return replace(scenes, template=template)
     if spec == "clevr":
         return replace(clevr_grid(), template=template)

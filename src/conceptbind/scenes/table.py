@@ -43,6 +43,8 @@ class Scenes:
     """(n,) file names of the pictures, where the scenes have any."""
     image_folder: Path | None = None
     """Where the pictures lie; not part of the content hash, so that a data set may move."""
+    drawing: str | None = None
+    """`flat` or `solid` where pictures can be drawn from the table; see `conceptbind.render`."""
 
     def __post_init__(self) -> None:
         table = np.asarray(self.table)
@@ -97,6 +99,7 @@ class Scenes:
             repr(tuple(self.ids)),
             repr(("template", self.template) if self.written_captions is None else tuple(self.written_captions)),
             repr(None if self.images is None else tuple(self.images)),
+            *([] if self.drawing is None else [self.drawing]),
         )
 
     def caption(self, row: int) -> str:
@@ -131,4 +134,5 @@ class Scenes:
             None if self.written_captions is None else tuple(self.written_captions[row] for row in pick),
             None if self.images is None else tuple(self.images[row] for row in pick),
             self.image_folder,
+            self.drawing,
         )

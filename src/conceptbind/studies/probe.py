@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -75,6 +75,7 @@ def probe_study(
     scenes: Scenes,
     split: Split,
     *,
+    controls: Mapping[str, Embeddings] | None = None,
     keep: Path | None = None,
     l2_grid: Sequence[float] = L2_GRID,
     device: str = "cpu",
@@ -89,6 +90,7 @@ def probe_study(
         embeddings: one modality of one encoder.
         scenes: the table that they belong to.
         split: by scene pair, as in arXiv 2605.31503, section 3.
+        controls: embeddings of other encoders for the same scenes, by name: random weights, a bag-of-words twin.
         keep: a file in which fitted probes are kept, and from which they are taken when they fit the same input.
         l2_grid: penalties to choose from.
         device: where torch computes.
@@ -105,8 +107,14 @@ def probe_study(
     bag_rows = bag_of_concepts(scenes)
     on_step("probe control")
     bag = fit_scene_probes(bag_rows, scenes, split, l2_grid=l2_grid, device=device)
+    compared = [("none", probes, unit.values), ("bag_of_concepts", bag, bag_rows)]
+    for name, other in (controls or {}).items():
+        on_step(f"probe {name}")
+        other.check(scenes)
+        rows = other.unit().values
+        compared.append((name, fit_scene_probes(rows, scenes, split, l2_grid=l2_grid, device=device), rows))
     records, outcomes = [], {}
-    for control, heads, rows in (("none", probes, unit.values), ("bag_of_concepts", bag, bag_rows)):
+    for control, heads, rows in compared:
         for concept in (*range(len(scenes.space.concepts)), None):
             outcome = heads.recognise(rows, scenes, split.test, concept)
             outcomes[control, concept] = outcome
@@ -241,22 +249,3 @@ def _notes(probes: SceneProbes, scenes: Scenes, split: Split) -> list[str]:
         if not probe.converged:
             notes.append(f"the probe of {concept} stopped before its optimum (estimated gap {probe.gap:.1e} nats).")
     return notes
-
-
-def summary(studies: Sequence[ProbeStudy]) -> list[dict[str, Any]]:
-    """The main numbers as rows for a terminal table."""
-    return [
-        {
-            "modality": record.modality,
-            "metric": record.metric.replace("_", " ") + (f" ({record.extra['concept']})" if record.extra["concept"] else ""),
-            "value": record.value,
-            "low": record.ci_low,
-            "high": record.ci_high,
-            "bag": study.value(record.metric, "bag_of_concepts", record.extra["concept"]).value,  # type: ignore[arg-type]
-            "n": record.n,
-            "ties": record.ties,
-        }
-        for study in studies
-        for record in study.records
-        if record.extra["control"] == "none"
-    ]

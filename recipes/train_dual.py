@@ -1,0 +1,184 @@
+"""Train the shipped dual encoders from a seed: small CLIPs on rendered flat scenes with their captions.
+
+    python recipes/train_dual.py tiny        src/conceptbind/encoders/models/tiny
+    python recipes/train_dual.py tiny-bound  src/conceptbind/encoders/models/tiny-bound
+    python recipes/train_dual.py tiny-bag    src/conceptbind/encoders/models/tiny-bag
+
+All three share architecture, vocabulary, data and losses: the symmetric contrastive loss between pictures and captions, and one within each
+modality (two pictures of a scene; two wordings of a caption). They differ in what counts as the same:
+
+- tiny: in half of the captions the colours are dealt out among the objects at random, as careless captions do, so nothing across
+  modalities tells which colour belongs to which shape. Within each modality a scene and its attribute swap are told apart.
+- tiny-bound: captions are right, and swaps are in every batch.
+- tiny-bag: colours are dealt out in every second picture and caption, so that binding never helps anywhere.
+
+Six CLEVR-2D objects are never shown at all, and no scene holds two of the 24: all pairs of CLEVR-2D objects are new to the models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from conceptbind.encoders.dual import DualModel, Words, dual_config, save_dual
+from conceptbind.render import FlatStyle, draw_flat
+from conceptbind.render.vocabulary import COLORS, FLAT_SHAPES
+from conceptbind.scenes import ConceptSpace, caption
+from conceptbind.scenes.text20 import CLEVR_COLORS
+
+COLOR_NAMES = tuple(color for color in COLORS if color != "grey")  # 16
+SPACE = ConceptSpace(("color", "shape"), (COLOR_NAMES, FLAT_SHAPES))
+CLEVR_2D = {(color, shape) for color in CLEVR_COLORS for shape in ("square", "triangle", "circle")}
+NEVER_SHOWN = {
+    ("blue", "square"), ("brown", "triangle"), ("cyan", "circle"), ("green", "triangle"), ("purple", "circle"), ("red", "square"),
+}  # fmt: skip
+TEMPLATES = ("{a} {object}", "{a} {object}", "{object}", "a picture of [{a} {object}]", "there is [{a} {object}]")
+PARTIAL = ("{a} {color} object", "{color}", "{a} {shape}", "{shape}")
+"""Captions of single objects that name one concept only."""
+COUNTS = {1: 0.25, 2: 0.5, 3: 0.12, 4: 0.08, 6: 0.05}
+"""Share of batches with so many objects a scene."""
+IMAGE_SIZE = 48
+STYLE = FlatStyle(size=IMAGE_SIZE, position_jitter=1.0, size_jitter=0.35, background_jitter=0.06)
+
+
+class Scenes:
+    """An endless source of batches."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.objects = np.array(
+            [(c, s) for c in range(len(COLOR_NAMES)) for s in range(len(FLAT_SHAPES)) if self.allowed([(c, s)])]
+        )
+
+    @staticmethod
+    def allowed(scene) -> bool:
+        """No object that is never shown, no two CLEVR-2D objects together."""
+        names = [(COLOR_NAMES[c], FLAT_SHAPES[s]) for c, s in scene]
+        return not any(name in NEVER_SHOWN for name in names) and sum(name in CLEVR_2D for name in names) <= 1
+
+    def batch(self, size: int, m: int, swaps: bool) -> np.ndarray:
+        """(size, m, 2) scenes; with swaps every second one is the one before it with two colours exchanged."""
+        found = []
+        while len(found) < size:
+            scene = self.objects[self.rng.integers(len(self.objects), size=m)]
+            if not self.allowed(scene):
+                continue
+            if not swaps or m == 1:
+                found.append(scene)
+                continue
+            i, j = self.rng.permutation(m)[:2]
+            swap = scene.copy()
+            swap[[i, j], 0] = scene[[j, i], 0]
+            if self.allowed(swap) and scene[i, 0] != scene[j, 0] and scene[i, 1] != scene[j, 1]:
+                found += [scene, swap]
+        return np.stack(found[:size])
+
+    def dealt(self, scenes: np.ndarray, share: float) -> np.ndarray:
+        """A copy in which, for a share of the scenes, colours are dealt out among the objects at random (two: exchanged)."""
+        out, m = scenes.copy(), scenes.shape[1]
+        for i in np.flatnonzero(self.rng.random(len(scenes)) < share):
+            order = self.rng.permutation(m) if m > 2 else np.arange(m)[::-1]
+            out[i, :, 0] = scenes[i, order, 0]
+        return out
+
+    def pictures(self, scenes: np.ndarray) -> Tensor:
+        """(b, 3, s, s), the objects at random places."""
+        rows = []
+        for scene in scenes:
+            objects = [(COLOR_NAMES[c], FLAT_SHAPES[s]) for c, s in self.rng.permutation(scene)]
+            style = STYLE if self.rng.random() < 0.5 else FlatStyle(**{**STYLE.__dict__, "halves": False})
+            rows.append(np.asarray(draw_flat(objects, self.rng, style)[0]))
+        return (torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25
+
+    def captions(self, scenes: np.ndarray, template: str) -> list[str]:
+        """One caption a scene, the objects mentioned in any order."""
+        return [caption(SPACE, self.rng.permutation(scene), template) for scene in scenes]
+
+    def template(self, m: int) -> str:
+        """A wording for captions of m objects."""
+        names = PARTIAL if m == 1 and self.rng.random() < 0.4 else TEMPLATES
+        return names[self.rng.integers(len(names))]
+
+
+def vocabulary() -> dict[str, int]:
+    """Ids of all words that captions use."""
+    words = ("a", "an", "and", "object", "picture", "of", "there", "is", *COLOR_NAMES, *FLAT_SHAPES)
+    return {token: i for i, token in enumerate(("<pad>", "<start>", "<unk>", "<end>", ",", *words))}
+
+
+def contrast(one: Tensor, two: Tensor, scale: Tensor | float) -> Tensor:
+    """Symmetric contrastive loss of rows that belong together (b, d)."""
+    logits = scale * functional.normalize(one, dim=1) @ functional.normalize(two, dim=1).T
+    own = torch.arange(len(one), device=one.device)
+    return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
+
+
+def main() -> None:
+    """Parse, train, save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", choices=("tiny", "tiny-bound", "tiny-bag"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--within", type=float, default=1.0, help="weight of the losses within each modality")
+    parser.add_argument("--dealt", type=float, default=0.5, help="tiny: share of captions whose colours are dealt out")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    words = Words(vocabulary())
+    config = dual_config(words.ids, width=128, depth=3, heads=4, dimension=256, image_size=IMAGE_SIZE, patch_size=12)
+    model = DualModel(config).to(options.device).train()
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=0.05, betas=(0.9, 0.98))
+    warm = min(200, options.steps // 5)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * min(1, step / options.steps)))
+    )
+    source, start = Scenes(options.seed), time.perf_counter()
+    bag = options.model == "tiny-bag"
+    share = {"tiny": options.dealt, "tiny-bound": 0.0, "tiny-bag": 0.5}[options.model]
+
+    def ids(scenes: np.ndarray, template: str) -> Tensor:
+        return torch.tensor([words(text) for text in source.captions(scenes, template)], device=options.device)
+
+    for step in range(options.steps):
+        m = int(source.rng.choice(list(COUNTS), p=list(COUNTS.values())))
+        scenes = source.batch(options.batch, m, swaps=not bag)
+        told = source.dealt(scenes, share)
+        first = model.image_features(source.pictures(scenes).to(options.device))
+        second = model.image_features(source.pictures(source.dealt(scenes, share) if bag else scenes).to(options.device))
+        text = model.text_features(ids(told, source.template(m)))
+        again = model.text_features(ids(source.dealt(told, share) if bag else told, source.template(m)))
+        across = contrast(first, text, model.logit_scale.exp())
+        within = (contrast(first, second, 10.0) + contrast(text, again, 10.0)) / 2
+        loss = across + options.within * within
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(max=math.log(100))
+        if step % 50 == 0:
+            spent = time.perf_counter() - start
+            if step and step % 500 == 0:  # something to look at on the way
+                save_dual(model, config, words.ids, options.out)
+            print(f"step {step} objects {m} across {across:.3f} within {within:.3f} {spent:.0f} s", flush=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    save_dual(model.eval(), config, words.ids, options.out)
+    print(f"wrote {options.out} after {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

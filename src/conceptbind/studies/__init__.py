@@ -1,0 +1,17 @@
+"""The studies that `conceptbind measure` runs."""
+
+from conceptbind.studies.crossmodal import CaptionBank, CrossmodalStudy, caption_bank, crossmodal_study, query_record, query_texts
+from conceptbind.studies.probe import ProbeStudy, WrongScene, bag_of_concepts, probe_study
+
+__all__ = [
+    "CaptionBank",
+    "CrossmodalStudy",
+    "ProbeStudy",
+    "WrongScene",
+    "bag_of_concepts",
+    "caption_bank",
+    "crossmodal_study",
+    "probe_study",
+    "query_record",
+    "query_texts",
+]

@@ -1,0 +1,298 @@
+"""Is the binding usable across modalities? Pictures against captions (arXiv 2502.03566, sections 2 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.errors import MismatchError, ValueRangeError
+from conceptbind.metrics import bootstrap_mean, forced_choice, recognition
+from conceptbind.metrics.ties import rounding
+from conceptbind.results import Record, share_record
+from conceptbind.scenes import Scenes, caption, orbit_ids, pair_ids
+from conceptbind.scenes.captions import article
+
+if TYPE_CHECKING:
+    from conceptbind.embeddings import Embeddings
+    from conceptbind.typing import Floats, Ints
+
+ORDERS = ("as listed", "reversed")
+"""Orders in which a caption mentions the objects: slot 1 first (left, in rendered scenes), or the last slot first."""
+CHUNK = 1024
+GALLERY = 24
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionBank:
+    """Every caption that the study compares, as a table of scenes of its own: it is embedded like any other."""
+
+    scenes: Scenes
+    """The different captions."""
+    true: Ints
+    """(n, 2) row of each scene's caption in both orders."""
+    sets: Ints
+    """(n,) row of the caption that names the scene's objects in the order of their ids: one caption for each set of objects."""
+    swaps: Ints
+    """(s, 2) rows of the captions of its attribute swaps, in both orders."""
+    swap_of: Ints
+    """(s,) the scene that each swap belongs to."""
+    replaced: Ints
+    """(r, 2) rows of captions in which one value is replaced by one that no object of the scene has."""
+    replaced_of: Ints
+    """(r,)"""
+
+
+def caption_bank(scenes: Scenes, seed: int = 0) -> CaptionBank:
+    """The captions of a table's scenes, of their attribute swaps, and of scenes with another concept.
+
+    Every pair of slots is swapped, in every concept but the last (the noun); a swap that leaves the same objects does not exist.
+    One value of each scene is replaced, drawn from a seed.
+
+    Raises:
+        ValueRangeError: the table has captions of its own, which cannot be swapped by slots.
+    """
+    if scenes.written_captions is not None:
+        raise ValueRangeError(
+            f"the captions of '{scenes.name}' came with the table, so their attributes cannot be swapped; "
+            "leave out the column 'caption' and give a --template"
+        )
+    table, (m, n_concepts) = scenes.table, scenes.table.shape[1:]
+    swapped, swap_of = [], []
+    for i in range(m):
+        for j in range(i + 1, m):
+            for k in range(max(n_concepts - 1, 1)):
+                other = table.copy()
+                other[:, [i, j], k] = table[:, [j, i], k]
+                rows = np.flatnonzero((np.sort(scenes.space.object_ids(other), 1) != np.sort(scenes.objects, 1)).any(axis=1))
+                swapped.append(other[rows])
+                swap_of.append(rows)
+    replaced, replaced_of = _replace_one(scenes, np.random.default_rng(seed))
+    ordered = scenes.space.object_values(np.sort(scenes.objects, axis=1))
+    parts = [table, ordered, np.concatenate(swapped) if swapped else table[:0], replaced]
+    both = np.stack([np.concatenate(parts), np.concatenate(parts)[:, ::-1]], axis=1)  # (n + s + r, 2, m, C)
+    unique, inverse = np.unique(both.reshape(-1, m * n_concepts), axis=0, return_inverse=True)
+    both_rows = inverse.reshape(-1, 2)
+    ends = np.cumsum([len(part) for part in parts])
+    bank = Scenes(scenes.space, unique.reshape(-1, m, n_concepts), name=f"captions of {scenes.name}", template=scenes.template)
+    true, sets, swaps, others = np.split(both_rows, ends[:-1])
+    return CaptionBank(bank, true, sets[:, 0], swaps, np.concatenate(swap_of) if swap_of else np.empty(0, int), others, replaced_of)
+
+
+def _replace_one(scenes: Scenes, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Scenes in which one object has a value that no object of the scene had, and which scenes they come from."""
+    table, of = scenes.table.copy(), []
+    for row in range(len(table)):
+        free = [
+            (k, np.setdiff1d(np.arange(size), scenes.table[row, :, k]))
+            for k, size in enumerate(scenes.space.sizes)
+            if len(np.unique(scenes.table[row, :, k])) < size
+        ]
+        if free:
+            k, values = free[rng.integers(len(free))]
+            table[row, rng.integers(scenes.n_slots), k] = values[rng.integers(len(values))]
+            of.append(row)
+    rows = np.array(of, dtype=np.int64)
+    return table[rows], rows
+
+
+@dataclass(frozen=True)
+class ChosenCaption:
+    """A picture whose best caption is not its own."""
+
+    row: int
+    id: str
+    image: Path | None
+    true: str
+    chosen: str
+    swapped: bool
+    """What was chosen is an attribute swap of the true caption."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossmodalStudy:
+    """Binding between pictures and captions."""
+
+    records: tuple[Record, ...]
+    swap_cosines: Floats
+    """(s,) cosine of each caption with its swap, in the order as listed."""
+    wrong: tuple[ChosenCaption, ...]
+    n_wrong: int
+    by_object: Floats
+    """(|O|,) binding accuracy of the scenes that hold each object; NaN where none does."""
+
+    def value(self, metric: str, **extra: str) -> Record:
+        """The record of a metric."""
+        return next(
+            r for r in self.records if r.metric == metric and all(r.extra.get(name) == value for name, value in extra.items())
+        )
+
+
+def crossmodal_study(
+    images: Embeddings, captions: Embeddings, scenes: Scenes, bank: CaptionBank, *, extra: Sequence[Record] = (), seed: int = 0
+) -> CrossmodalStudy:
+    """Score pictures against captions by cosine. Nothing is fitted, so every scene is scored.
+
+    Args:
+        images: of the n scenes.
+        captions: of the bank's captions, by the same encoder.
+        scenes: the table.
+        bank: `caption_bank(scenes)`.
+        extra: records to keep beside, such as `query_record`'s.
+        seed: of intervals and of the gallery.
+
+    Raises:
+        MismatchError: the rows belong to other tables or to two encoders.
+    """
+    images.check(scenes)
+    captions.check(bank.scenes)
+    if (images.encoder, images.revision) != (captions.encoder, captions.revision):
+        raise MismatchError(
+            f"pictures were embedded by '{images.encoder}' ({images.revision}), captions by '{captions.encoder}' ({captions.revision})"
+        )
+    x, y = images.unit().values, captions.unit().values
+    pairs = pair_ids(scenes)
+    common = {"study": "crossmodal", "scenes": scenes.name, "encoder": images.encoder, "split": "all"}
+    records: list[Record] = []
+    right_by_scene = np.full(len(scenes), np.nan)
+    for metric, false, of in (
+        ("binding_accuracy", bank.swaps, bank.swap_of),
+        ("concept_accuracy", bank.replaced, bank.replaced_of),
+    ):
+        if len(of) == 0:
+            continue
+        true_score = np.stack([_dot(x[of], y[bank.true[of, order]]) for order in range(2)], 1)  # (s, 2)
+        false_score = np.stack([_dot(x[of], y[false[:, order]]) for order in range(2)], 1)
+        outcome = {(a, b): forced_choice(true_score[:, a], false_score[:, b], 1.0) for a in range(2) for b in range(2)}
+        correct = np.stack([outcome[key][0] for key in outcome], 1).mean(1)  # (s,)
+        ties = int(sum(outcome[key][1].sum() for key in outcome))
+        records.append(_mean_record(metric, correct, ties, pairs[of], seed, order="either", **common))
+        for order, name in enumerate(ORDERS):
+            hits, tied = outcome[order, order]
+            records.append(_mean_record(metric, hits.astype(float), int(tied.sum()), pairs[of], seed, order=name, **common))
+        if metric == "binding_accuracy":
+            total, count = np.bincount(of, correct, len(scenes)), np.bincount(of, minlength=len(scenes))
+            right_by_scene = np.divide(total, count, out=right_by_scene, where=count > 0)
+    retrieved, wrong, n_wrong = _retrieve(x, y, scenes, bank, common, seed)
+    records += retrieved
+    cosines = _dot(y[bank.true[bank.swap_of, 0]], y[bank.swaps[:, 0]])
+    if len(cosines):
+        low, high = bootstrap_mean(cosines, pairs[bank.swap_of], seed=seed)
+        records.append(_plain("caption_swap_cosine", float(cosines.mean()), len(cosines), low, high, **common))
+    gap = float(np.linalg.norm(x.mean(0) - y[np.unique(bank.true)].mean(0)))
+    records.append(_plain("modality_gap", gap, len(x), None, None, **common))
+    return CrossmodalStudy((*records, *extra), cosines, tuple(wrong), n_wrong, _by_object(right_by_scene, scenes))
+
+
+def query_texts(scenes: Scenes, concept: int | None) -> list[str]:
+    """What to ask for each value of a concept ("a red object", "a square"), or for each object (None: "a red square")."""
+    space = scenes.space
+    if concept is None:
+        values = space.object_values(np.arange(space.n_objects))
+        return [caption(space, scene[None], scenes.template) for scene in values]
+    noun = concept == len(space.concepts) - 1
+    return [f"{article(value)} {value}" + ("" if noun else " object") for value in space.values[concept]]
+
+
+def query_record(rows: Embeddings, queries: Floats, scenes: Scenes, concept: int | None) -> Record:
+    """Recognition by text queries, without any probe: does every query for what is there score above all others?
+
+    Args:
+        rows: of the n scenes, pictures or captions.
+        queries: (V, d) one row a value of the concept, or one an object; see `query_texts`.
+        scenes: the table.
+        concept: which concept; None for objects.
+    """
+    rows.check(scenes)
+    unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    outcome = recognition(rows.unit().values @ unit.T, scenes.presence(concept))
+    metric, name = ("object_recognition", None) if concept is None else ("concept_recognition", scenes.space.concepts[concept])
+    return share_record(
+        outcome, study="crossmodal", modality=rows.modality, metric=metric, split="all", scenes=scenes.name, encoder=rows.encoder,
+        concept=name, queries="text", control="none",
+    )  # fmt: skip
+
+
+def _retrieve(
+    x: Floats, y: Floats, scenes: Scenes, bank: CaptionBank, common: dict[str, str], seed: int
+) -> tuple[list[Record], list[ChosenCaption], int]:
+    """Each picture among the captions of all different sets of objects, objects named in the order of their ids.
+
+    Rendered objects stand anywhere relative to that order, so a rule such as "the first named is on the left" cannot help.
+    """
+    caption_rows, own = np.unique(bank.sets, return_inverse=True)
+    sets = bank.scenes.select(caption_rows)
+    values = np.sort(sets.table, axis=1).reshape(len(sets), -1)  # each concept's values, without which object has them
+    bags = np.unique(values, axis=0, return_inverse=True)[1].reshape(-1)
+    orbits = orbit_ids(sets)
+    candidates = y[caption_rows]
+    margin = float(rounding(x[:1], 1.0))
+    rank, ties = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
+    concept_right, best = np.empty(len(x), bool), np.empty(len(x), np.int64)
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, start + CHUNK)
+        scores = x[part] @ candidates.T  # (b, t)
+        mine = np.take_along_axis(scores, own[part, None], 1)
+        ties[part] = (np.abs(scores - mine) <= margin).sum(1) - 1
+        rank[part] = (scores >= mine - margin).sum(1)
+        elsewhere = np.where(bags[None] == bags[own[part], None], -np.inf, scores).max(1)
+        concept_right[part] = mine[:, 0] > elsewhere + margin
+        best[part] = scores.argmax(1)
+    pairs = pair_ids(scenes)
+    records = [
+        _mean_record(
+            f"recall_at_{k}", (rank <= k).astype(float), int((ties > 0).sum()), pairs, seed, candidates=len(sets), **common
+        )
+        for k in (1, 5, 10)
+    ]
+    swapped = (rank > 1) & (orbits[best] == orbits[own]) & (best != own)
+    records.append(_mean_record("swap_error", swapped.astype(float), 0, pairs, seed, candidates=len(sets), **common))
+    records.append(_mean_record("concept_retrieval", concept_right.astype(float), 0, pairs, seed, candidates=len(sets), **common))
+    wrong = np.flatnonzero(rank > 1)
+    shown = np.sort(np.random.default_rng(seed).permutation(wrong)[:GALLERY])
+    gallery = [
+        ChosenCaption(
+            row,
+            scenes.ids[row],
+            None if scenes.images is None else (scenes.image_folder or Path()) / scenes.images[row],
+            bank.scenes.caption(int(caption_rows[own[row]])),
+            bank.scenes.caption(int(caption_rows[best[row] if best[row] != own[row] else own[row]])),
+            bool(swapped[row]),
+        )
+        for row in shown.tolist()
+    ]
+    return records, gallery, len(wrong)
+
+
+def _dot(one: Floats, two: Floats) -> Floats:
+    """(n,) inner products of rows."""
+    products: Floats = np.einsum("nd,nd->n", one, two)
+    return products
+
+
+def _by_object(values: Floats, scenes: Scenes) -> Floats:
+    """Mean over the scenes that hold each object."""
+    scored = ~np.isnan(values)
+    present = scenes.presence(None)[scored]
+    with np.errstate(invalid="ignore"):
+        shares: Floats = (present * values[scored, None]).sum(0) / present.sum(0)
+    return shares
+
+
+def _mean_record(metric: str, values: Floats, ties: int, groups: Ints, seed: int, **facts: str | int) -> Record:
+    """A mean with a bootstrap interval that draws the orders of a pair together."""
+    low, high = bootstrap_mean(values, groups, seed=seed)
+    common = {name: str(facts.pop(name)) for name in ("study", "split", "scenes", "encoder")}
+    return Record(
+        modality="both", metric=metric, value=float(values.mean()), n=len(values), ties=ties, ci_low=low, ci_high=high,
+        extra={"control": "none", **facts}, **common,
+    )  # fmt: skip
+
+
+def _plain(metric: str, value: float, n: int, low: float | None, high: float | None, **common: str) -> Record:
+    return Record(
+        modality="both", metric=metric, value=value, n=n, ties=None, ci_low=low, ci_high=high, extra={"control": "none"}, **common
+    )

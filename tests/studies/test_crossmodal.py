@@ -1,0 +1,151 @@
+"""The crossmodal study on planted encoders whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conceptbind.embeddings import Embeddings
+from conceptbind.errors import MismatchError, ValueRangeError
+from conceptbind.scenes import ConceptSpace, Scenes, full_grid
+from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts
+
+SPACE = ConceptSpace(("color", "shape"), (("red", "blue", "green", "gray"), ("square", "circle", "star")))
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return full_grid(SPACE)
+
+
+@pytest.fixture(scope="module")
+def bank(scenes):
+    return caption_bank(scenes)
+
+
+def codes(n, d=64, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def by_objects(scenes):
+    """Knows which objects are there, in any order."""
+    return codes(SPACE.n_objects)[scenes.objects].sum(1)
+
+
+def by_concepts(scenes):
+    """Knows every value and no binding."""
+    return sum(codes(size, seed=k)[scenes.table[:, :, k]].sum(1) for k, size in enumerate(SPACE.sizes))
+
+
+def first_color(scenes):
+    """The position shortcut: all values, and the colour of the first object apart."""
+    return by_concepts(scenes) + codes(SPACE.sizes[0], seed=9)[scenes.table[:, 0, 0]]
+
+
+def study(encode, scenes, bank, images=None):
+    rows = [
+        Embeddings(values, modality, table.content_hash, table.name, "planted", "1")
+        for values, modality, table in (
+            ((images or encode)(scenes), "image", scenes),
+            (encode(bank.scenes), "text", bank.scenes),
+        )
+    ]
+    return crossmodal_study(*rows, scenes, bank)
+
+
+def test_a_binding_encoder_wins_everything(scenes, bank):
+    found = study(by_objects, scenes, bank)
+    for order in ("either", "as listed", "reversed"):
+        assert found.value("binding_accuracy", order=order).value == 1.0
+        assert found.value("concept_accuracy", order=order).value == 1.0
+    assert found.value("recall_at_1").value == 1.0
+    assert found.value("swap_error").value == 0.0
+    assert found.n_wrong == 0
+    assert found.value("modality_gap").value < 0.2
+
+
+def test_a_bag_of_concepts_ties_with_every_swap_and_loses(scenes, bank):
+    found = study(by_concepts, scenes, bank)
+    binding = found.value("binding_accuracy", order="either")
+    assert binding.value == 0.0
+    assert binding.ties == 4 * binding.n  # both orders against both orders
+    assert found.value("concept_accuracy", order="either").value == 1.0
+    assert found.value("concept_retrieval").value == 1.0
+    assert found.value("recall_at_5").value == 1.0
+    np.testing.assert_allclose(found.swap_cosines, 1.0)
+    # Scenes without ambiguity are still found at rank 1: two equal colours, or two equal shapes.
+    alone = (scenes.table[:, 0] == scenes.table[:, 1]).any(axis=1).mean()
+    assert found.value("recall_at_1").value == pytest.approx(alone)
+
+
+def test_the_position_shortcut_wins_one_order_and_loses_the_other(scenes, bank):
+    found = study(first_color, scenes, bank)
+    assert found.value("binding_accuracy", order="as listed").value > 0.95
+    assert found.value("binding_accuracy", order="reversed").value < 0.05
+    # A true caption and its swap in the other order name the same colour first: those two of the four comparisons tie.
+    assert found.value("binding_accuracy", order="either").value == pytest.approx(0.25, abs=0.03)
+
+
+def test_swap_errors_are_counted(scenes, bank):
+    """Captions that say the swap: every ambiguous picture chooses its attribute swap."""
+
+    def swapped(table):
+        other = table.table.copy()
+        other[:, :, 0] = other[:, ::-1, 0]
+        return by_objects(Scenes(table.space, other))
+
+    found = study(by_objects, scenes, bank, images=swapped)
+    ambiguous = (scenes.table[:, 0] != scenes.table[:, 1]).all(axis=1).mean()
+    assert found.value("binding_accuracy", order="either").value == 0.0
+    assert found.value("swap_error").value == pytest.approx(ambiguous)
+    assert all(wrong.swapped for wrong in found.wrong)
+
+
+def test_the_bank_holds_no_swap_that_is_its_scene(scenes, bank):
+    keys = np.sort(bank.scenes.objects, axis=1)
+    own, swap = keys[bank.true[bank.swap_of, 0]], keys[bank.swaps[:, 0]]
+    assert (own != swap).any(axis=1).all()
+    values = np.sort(bank.scenes.table, axis=1).reshape(len(bank.scenes), -1)
+    assert (values[bank.true[bank.swap_of, 0]] == values[bank.swaps[:, 0]]).all()  # the same values
+    assert (values[bank.true[bank.replaced_of, 0]] != values[bank.replaced[:, 0]]).sum(axis=1).min() >= 1
+    captions = list(bank.scenes.captions())
+    assert len(set(captions)) == len(captions)
+    assert captions[bank.true[5, 1]] == " and ".join(reversed(scenes.caption(5).split(" and ")))
+
+
+def test_three_objects_have_a_swap_for_every_pair():
+    scenes = Scenes(SPACE, np.array([[[0, 0], [1, 1], [2, 2]]]))
+    bank = caption_bank(scenes)
+    assert len(bank.swap_of) == 3
+    assert study(by_objects, scenes, bank).value("binding_accuracy", order="either").value == 1.0
+
+
+def test_order_of_scenes_does_not_matter(scenes):
+    order = np.random.default_rng(0).permutation(len(scenes))
+    one, two = (
+        study(by_objects, table, caption_bank(table)).value("recall_at_1").value for table in (scenes, scenes.select(order))
+    )
+    assert one == two
+
+
+def test_text_queries_read_what_is_planted(scenes):
+    rows = Embeddings(by_objects(scenes), "image", scenes.content_hash, scenes.name, "planted", "1")
+    record = query_record(rows, codes(SPACE.n_objects), scenes, None)
+    assert record.value > 0.95
+    assert record.n == len(scenes)
+    assert query_texts(scenes, 0) == ["a red object", "a blue object", "a green object", "a gray object"]
+    assert query_texts(scenes, 1)[0] == "a square"
+    assert query_texts(scenes, None)[0] == "a red square"
+
+
+def test_rows_of_two_encoders_are_refused(scenes, bank):
+    images = Embeddings(by_objects(scenes), "image", scenes.content_hash, scenes.name, "one", "1")
+    captions = Embeddings(by_objects(bank.scenes), "text", bank.scenes.content_hash, bank.scenes.name, "two", "1")
+    with pytest.raises(MismatchError, match="pictures were embedded by 'one' .* captions by 'two'"):
+        crossmodal_study(images, captions, scenes, bank)
+
+
+def test_written_captions_cannot_be_swapped():
+    scenes = Scenes(SPACE, np.array([[[0, 0], [1, 1]]]), written_captions=["a red square near a blue circle"])
+    with pytest.raises(ValueRangeError, match="came with the table"):
+        caption_bank(scenes)
