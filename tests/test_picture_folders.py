@@ -176,3 +176,11 @@ def test_rows_that_are_done_do_not_need_their_pictures_again(tmp_path):
     again = Eye()
     embed(again, out=str(tmp_path / "out"), scenes=spec, modality="image")
     assert again.seen == 0
+
+
+def test_the_published_table_without_its_pictures_can_still_be_read_as_text(shared_data, command):
+    spec = f"clevr:{shared_data / 'clevr_labels.csv'}"
+    status, error = command(spec)
+    assert status == 2
+    assert f"{shared_data / '0000000.png'}, which is not there (576 of 576 pictures are missing)" in error
+    assert command(spec, "text")[0] == 0
