@@ -63,8 +63,10 @@ def measure(
     Args:
         encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, file:PATH (.npy, .npz,
             .safetensors, or a folder written by embed), or py:module:factory.
-        scenes: clevr2d (rendered), text20, text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH, pug-spare:PATH, or a CSV of
-            your own.
+        scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first adjectives x nouns), clevr,
+            clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
+            scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
+            pug-spare:PATH:Desert), or a CSV of your own.
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
         out: run folder; runs/ENCODER-SCENES by default.
         seed: seed of the split.
@@ -165,8 +167,10 @@ def embed(
     Args:
         encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, or py:module:factory.
         out: folder to write; with two modalities, its subfolders text and image.
-        scenes: clevr2d (rendered), text20, text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH, pug-spare:PATH, or a CSV of
-            your own.
+        scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first adjectives x nouns), clevr,
+            clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
+            scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
+            pug-spare:PATH:Desert), or a CSV of your own.
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.

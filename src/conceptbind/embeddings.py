@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.encoders import FileEmbeddings, resolve
-from conceptbind.encoders.pictures import read_picture
+from conceptbind.encoders.pictures import read_picture, require_pictures
 from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
 from conceptbind.files import content_hash, read_json, write_json, write_whole
 from conceptbind.metrics.checks import refuse_non_finite
@@ -121,6 +121,8 @@ def embed(
         "rows": len(scenes),
         "shard_rows": SHARD_ROWS,
     }
+    if modality == "image":
+        _require_pictures(scenes, folder)
     key = _claim(folder, identity)
     for start in range(0, len(scenes), SHARD_ROWS):
         stop = min(start + SHARD_ROWS, len(scenes))
@@ -154,9 +156,7 @@ def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, s
         if modality == "text":
             values = encoder.encode_texts(list(scenes.captions(first, last)))
         else:
-            assert scenes.images is not None
-            folder = scenes.image_folder or Path()
-            values = encoder.encode_images([read_picture(folder / scenes.images[row]) for row in range(first, last)])
+            values = encoder.encode_images([read_picture(path) for path in _pictures(scenes, first, last)])
         values = np.asarray(values)
         if values.shape != (last - first, encoder.dimension):
             raise ShapeError(
@@ -165,6 +165,21 @@ def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, s
             )
         refuse_non_finite(values, f"the features of '{encoder.id}' for the scenes {first}..{last - 1}")
         yield first, values
+
+
+def _pictures(scenes: Scenes, start: int, stop: int) -> list[Path]:
+    """The picture files of the scenes start..stop."""
+    assert scenes.images is not None
+    folder = scenes.image_folder or Path()
+    return [folder / image for image in scenes.images[start:stop]]
+
+
+def _require_pictures(scenes: Scenes, folder: Path) -> None:
+    """Raise FileError unless all pictures are there that no shard in the folder holds yet."""
+    starts = [start for start in range(0, len(scenes), SHARD_ROWS) if not _shard(folder, start).exists()]
+    require_pictures(
+        [path for start in starts for path in _pictures(scenes, start, min(start + SHARD_ROWS, len(scenes)))], scenes.image_places
+    )
 
 
 def load(folder: Path) -> Embeddings:

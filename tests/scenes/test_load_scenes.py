@@ -56,7 +56,10 @@ def test_the_template_reaches_every_set(tmp_path, kind):
     [
         ("text2", "did you mean 'text20'"),
         ("clever", "did you mean 'clevr'"),
-        ("qqqq", "known: FILE.csv, clevr, clevr:PATH, pug-spare:PATH, text20, text20:AxN"),
+        (
+            "qqqq",
+            "known: FILE.csv, clevr, clevr:PATH[:OBJECTS], pug-spar:PATH[:WORLD][:one], pug-spare:PATH[:WORLD], text20, text20:AxN",
+        ),
     ],
 )
 def test_an_unknown_name_is_told_the_nearest_ones(spec, hint, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
 from conceptbind.scenes.grid import full_grid
-from conceptbind.scenes.readers import read_clevr, read_pug_spare, read_scenes
+from conceptbind.scenes.readers import SCHEMES, read_clevr, read_named, read_pug_spar, read_pug_spare, read_scenes
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.split import Split, split_scenes
 from conceptbind.scenes.swaps import attribute_swaps, orbit_ids, pair_ids
@@ -29,32 +29,22 @@ __all__ = [
     "orbit_ids",
     "pair_ids",
     "read_clevr",
+    "read_pug_spar",
     "read_pug_spare",
     "read_scenes",
     "split_scenes",
     "text20",
 ]
 
-FORMS = (
-    "clevr2d",
-    "clevr2d:N",
-    "clevr3d",
-    "clevr3d:N",
-    "text20",
-    "text20:AxN",
-    "clevr",
-    "clevr:PATH",
-    "pug-spare:PATH",
-    "FILE.csv",
-)
+FORMS = ("clevr2d", "clevr2d:N", "text20", "text20:AxN", "clevr", *SCHEMES.values(), "FILE.csv")
 """What `--scenes` accepts."""
 
 
 def load_scenes(spec: str, template: str | None = None) -> Scenes:
-    """The scenes that `--scenes` names: text20, text20:10x10, clevr, clevr:PATH, pug-spare:PATH, or a CSV file.
+    """The scenes that `--scenes` names: text20, text20:10x10, clevr, the files of CLEVR, PUG:SPAR and PUG:SPARE, or a CSV file.
 
     Args:
-        spec: one of the forms above.
+        spec: one of `FORMS`.
         template: how captions name an object (see `scenes.captions`); the default is "a red circle".
 
     Raises:
@@ -75,12 +65,11 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
         return replace(scenes, template=template)
     if spec == "clevr":
         return replace(clevr_grid(), template=template)
-    if scheme in {"clevr", "pug-spare"}:
-        if not rest:
-            raise ValueRangeError(f"'{scheme}:' needs the path of its label table, for example {scheme}:labels.csv")
-        return read_clevr(Path(rest), template) if scheme == "clevr" else read_pug_spare(Path(rest), template=template)
+    if scheme in SCHEMES:
+        return read_named(scheme, rest, template)
     if Path(spec).suffix.lower() in {".csv", ".tsv", ".pkl", ".pickle"}:
         return read_scenes(Path(spec), template)
     if Path(spec).exists():
-        raise FileError(f"{spec} is not a table that conceptbind reads: expected a .csv or .tsv file")
+        hint = f"; for CLEVR's scene file write clevr:{spec}" if Path(spec).suffix.lower() == ".json" else ""
+        raise FileError(f"{spec} is not a table that conceptbind reads: expected a .csv or .tsv file{hint}")
     raise UnknownNameError(f"unknown scenes '{spec}'; {nearest(spec, FORMS)}")

@@ -43,6 +43,8 @@ class Scenes:
     """(n,) file names of the pictures, where the scenes have any."""
     image_folder: Path | None = None
     """Where the pictures lie; not part of the content hash, so that a data set may move."""
+    image_places: Sequence[Path] = ()
+    """Every folder where a reader looked for the pictures; named where they are missing. Not part of the content hash."""
     drawing: str | None = None
     """`flat` or `solid` where pictures can be drawn from the table; see `conceptbind.render`."""
 
@@ -134,5 +136,6 @@ class Scenes:
             None if self.written_captions is None else tuple(self.written_captions[row] for row in pick),
             None if self.images is None else tuple(self.images[row] for row in pick),
             self.image_folder,
+            self.image_places,
             self.drawing,
         )

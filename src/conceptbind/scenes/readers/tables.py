@@ -1,4 +1,4 @@
-"""Label tables and vocabularies that people already have, read into `Scenes`."""
+"""Tables of text: reading them, one's own tables and vocabularies, and scenes from columns of labels."""
 
 from __future__ import annotations
 
@@ -9,18 +9,39 @@ from pathlib import Path
 
 import numpy as np
 
-from conceptbind.errors import FileError, MismatchError, UnknownNameError, UnsafeFileError, ValueRangeError, nearest
+from conceptbind.errors import FileError, MismatchError, UnknownNameError, UnsafeFileError, ValueRangeError
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.grid import full_grid
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.table import Scenes
-from conceptbind.scenes.text20 import CLEVR_COLORS, CLEVR_SHAPES
 
 ID_COLUMNS = ("id", "filename", "image")
 """Columns that name a scene, first found first used."""
 
 _SLOT_COLUMN = re.compile(r"object(?P<a>\d+)_(?P<x>.+?)|(?P<y>.+?)_(?P<b>\d+)")
 """`object1_color` (CLEVR's label release) or `color_1`."""
+
+
+def read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """(line number, cells) of every line of a CSV or TSV file that is not blank.
+
+    Raises:
+        UnsafeFileError: the file is a pickle.
+        FileError: the file is missing or not UTF-8 text.
+        ValueRangeError: there are none.
+    """
+    if path.suffix.lower() in {".pkl", ".pickle"}:
+        raise UnsafeFileError(f"{path} is a pickle, and reading a pickle can execute code; save the table as CSV instead")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+            lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise FileError(f"could not read the table {path}: {reason}; expected a CSV file (UTF-8) with a header line") from error
+    if not lines:
+        raise _empty(path)
+    return lines
 
 
 def read_columns(path: Path) -> dict[str, list[str]]:
@@ -31,24 +52,19 @@ def read_columns(path: Path) -> dict[str, list[str]]:
         FileError: the file is missing or not UTF-8 text.
         ValueRangeError: no rows, a duplicate or missing column name, or a row of another length; names the line.
     """
-    if path.suffix.lower() in {".pkl", ".pickle"}:
-        raise UnsafeFileError(f"{path} is a pickle, and reading a pickle can execute code; save the table as CSV instead")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FileError(f"could not read the table {path}: {reason}; expected a CSV file (UTF-8) with a header line") from error
-    rows = [(number, line) for number, line in enumerate(lines[1:], start=2) if line]
-    if not lines or not rows:
-        raise ValueRangeError(f"the table {path} is empty; expected a header line and at least one row")
-    header = [name.strip() for name in lines[0]]
+    (_, header), *rows = read_lines(path)
+    if not rows:
+        raise _empty(path)
     if "" in header or len(set(header)) != len(header):
         raise ValueRangeError(f"the header of {path} has empty or duplicate column names: {', '.join(header)}")
     for number, line in rows:
         if len(line) != len(header):
             raise ValueRangeError(f"{path}, line {number}: expected {len(header)} cells as in the header, got {len(line)}")
-    return {name: [line[i].strip() for _, line in rows] for i, name in enumerate(header)}
+    return {name: [line[i] for _, line in rows] for i, name in enumerate(header)}
+
+
+def _empty(path: Path) -> ValueRangeError:
+    return ValueRangeError(f"the table {path} is empty; expected a header line and at least one row")
 
 
 def read_scenes(path: Path, template: str = DEFAULT_TEMPLATE) -> Scenes:
@@ -59,58 +75,15 @@ def read_scenes(path: Path, template: str = DEFAULT_TEMPLATE) -> Scenes:
     concept and lists its values below; the scenes are all ordered pairs of objects. The last concept is the noun.
     """
     columns = read_columns(path)
-    slots = _slot_columns(columns)
+    slots = slot_columns(columns)
     if not slots:
         values = {name: tuple(value for value in column if value) for name, column in columns.items()}
         return full_grid(ConceptSpace(tuple(values), tuple(values.values())), name=path.stem, template=template)
     concepts = tuple(dict.fromkeys(concept for _, concept in slots))
-    return _labelled(path, columns, slots, dict.fromkeys(concepts), path.stem, template)
+    return labelled(path, columns, slots, dict.fromkeys(concepts), path.stem, template)
 
 
-def read_clevr(path: Path, template: str = DEFAULT_TEMPLATE) -> Scenes:
-    """CLEVR label table: `filename, object1_color, object1_shape, object2_color, ...` (any number of objects)."""
-    path = _table_in(path, "clevr_labels.csv")
-    columns = read_columns(path)
-    slots = {key: name for key, name in _slot_columns(columns).items() if key[1] in ("color", "shape")}
-    if not slots:
-        raise UnknownNameError(
-            f"{path} is not a CLEVR label table: expected columns object1_color, object1_shape, object2_color, ...; "
-            f"got {', '.join(columns)}"
-        )
-    return _labelled(path, columns, slots, {"color": CLEVR_COLORS, "shape": CLEVR_SHAPES}, "clevr", template)
-
-
-def read_pug_spare(path: Path, world: str = "Desert", template: str = DEFAULT_TEMPLATE) -> Scenes:
-    """PUG:SPARE label table: rows of one world whose `character_pos` is empty (arXiv 2605.31503, section 3)."""
-    path = _table_in(path, "PUG_SPARE.csv")
-    columns = read_columns(path)
-    names = ("filename", "world_name", "character_name", "character2_name", "character_texture", "character2_texture")
-    missing = [name for name in (*names, "character_pos") if name not in columns]
-    if missing:
-        raise UnknownNameError(f"{path} is not a PUG:SPARE table: it lacks the columns {', '.join(missing)}")
-    worlds = sorted(set(columns["world_name"]))
-    if world not in worlds:
-        raise UnknownNameError(f"{path} has no rows of the world '{world}'; {nearest(world, worlds)}")
-    pairs = zip(columns["world_name"], columns["character_pos"], strict=True)
-    kept = [row for row, (found, position) in enumerate(pairs) if found == world and not position]
-    if not kept:
-        raise ValueRangeError(f"{path} has no row of the world '{world}' with an empty character_pos; nothing to measure")
-    columns = {name: [column[row] for row in kept] for name, column in columns.items()}
-    slots = {
-        (1, "texture"): "character_texture",
-        (1, "animal"): "character_name",
-        (2, "texture"): "character2_texture",
-        (2, "animal"): "character2_name",
-    }
-    return _labelled(path, columns, slots, {"texture": None, "animal": None}, "pug-spare", template, folder=path.parent / world)
-
-
-def _table_in(path: Path, default: str) -> Path:
-    """A table given by itself or by its folder."""
-    return path / default if path.is_dir() else path
-
-
-def _slot_columns(columns: Mapping[str, Sequence[str]]) -> dict[tuple[int, str], str]:
+def slot_columns(columns: Mapping[str, Sequence[str]]) -> dict[tuple[int, str], str]:
     """{(slot, concept): column} of the columns that name a slot; index columns (`..._idx`) repeat the names."""
     found: dict[tuple[int, str], str] = {}
     for name in columns:
@@ -123,16 +96,31 @@ def _slot_columns(columns: Mapping[str, Sequence[str]]) -> dict[tuple[int, str],
     return found
 
 
-def _labelled(
+def labelled(
     path: Path,
     columns: Mapping[str, Sequence[str]],
     slots: Mapping[tuple[int, str], str],
     vocabulary: Mapping[str, Sequence[str] | None],
     name: str,
     template: str,
-    folder: Path | None = None,
+    places: Sequence[Path] = (),
 ) -> Scenes:
-    """Scenes from label columns. A concept without a given vocabulary takes the values found, in alphabetical order."""
+    """Scenes from columns of labels.
+
+    Args:
+        path: the table, for error messages.
+        columns: cells by column; one of `ID_COLUMNS` names the scenes, `image` or `filename` their pictures.
+        slots: the column of every (slot, concept).
+        vocabulary: the values of every concept; None takes the values found, in alphabetical order.
+        name: of the scenes.
+        template: how captions name an object.
+        places: where the pictures may lie; the first folder that has the first picture is taken. By default beside the table.
+
+    Raises:
+        MismatchError: a slot has no column for a concept.
+        ValueRangeError: a cell is empty; names the row and the column.
+        UnknownNameError: a label is not in the vocabulary; names the row and the nearest values.
+    """
     numbers = sorted({slot for slot, _ in slots})
     missing = [f"'{concept}' of slot {slot}" for slot in numbers for concept in vocabulary if (slot, concept) not in slots]
     if missing:
@@ -158,6 +146,8 @@ def _labelled(
         raise UnknownNameError(f"{path}: {error}") from error
     id_column = next((column for column in ID_COLUMNS if column in columns), None)
     image_column = next((column for column in ("image", "filename") if column in columns), None)
+    images = columns[image_column] if image_column else None
+    places = tuple(places) or (path.parent,)
     return Scenes(
         space,
         table,
@@ -165,6 +155,7 @@ def _labelled(
         name=name,
         template=template,
         written_captions=columns.get("caption"),
-        images=columns[image_column] if image_column else None,
-        image_folder=folder or path.parent,
+        images=images,
+        image_folder=next((place for place in places if images and (place / images[0]).is_file()), places[0]),
+        image_places=places,
     )
