@@ -128,6 +128,9 @@ def test_own_vocabulary(tmp_path, minilm_folder):
 
 
 MISTAKES = [
+    (["measure", "file:{rows}", "--scenes", "text20:5x5", "--modality", "text", "--device", "banana"], "on the device 'banana'"),
+    (["embed", "minilm", "--scenes", "text20:4x4", "--out", "{rows}"], "could not write"),
+    (["measure", "minilm", "--scenes", "text20:4x4", "--template", "{{a}}"], "names no field"),
     (["measure", "minlm"], "did you mean 'minilm'"),
     (["measure", "file:{rows}", "--scenes", "text2"], "did you mean 'text20'"),
     (["measure", "file:{rows}", "--scenes", "text20:5x5"], "add --modality text or --modality image"),
@@ -179,14 +182,42 @@ def test_a_run_folder_of_another_configuration_is_refused(table, tmp_path, capsy
     assert (out / "results.json").read_bytes() == before
 
 
-def test_a_changed_file_is_noticed(table, tmp_path, capsys):
+def test_a_changed_file_is_refused(table, tmp_path, capsys):
     out = tmp_path / "run"
     arguments = ("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
     run(*arguments)
+    before = (out / "results.json").read_bytes()
     np.save(table, concept_codes(text20(5, 5), 40))
-    run(*arguments)
-    objects = next(row for row in records(out) if row["metric"] == "object_recognition")
-    assert objects["value"] < 0.7
+    assert run(*arguments) == 2
+    assert "holds other embeddings (revision: " in capsys.readouterr().err
+    assert (out / "results.json").read_bytes() == before
+
+
+def test_a_run_that_failed_at_once_can_be_started_with_other_options(table, tmp_path, capsys):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "config.yaml").write_text("encoder: other\n")
+    (out / ".results.json.77.part").write_text("half")  # of a kill
+    run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
+    assert records(out)
+    assert not list(out.glob(".*.part"))
+    capsys.readouterr()
+
+
+def test_an_array_whose_table_names_pictures_that_are_not_there_gets_a_report(shared_data, tmp_path, capsys):
+    """Nothing but an array and a label table."""
+    spec = f"clevr:{shared_data / 'clevr_labels.csv'}"
+    np.save(tmp_path / "rows.npy", concept_codes(load_scenes(spec), 32))
+    assert run("measure", f"file:{tmp_path / 'rows.npy'}", "--scenes", spec, "--modality", "image", "--out", tmp_path / "run") == 0
+    assert "there" in (tmp_path / "run" / "report.html").read_text()
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("factor", [1e20, 1e-25])
+def test_the_scale_of_rows_does_not_matter(tmp_path, capsys, factor):
+    np.save(tmp_path / "rows.npy", (object_codes(text20(5, 5), 40) * factor).astype(np.float32))
+    run("measure", f"file:{tmp_path / 'rows.npy'}", "--scenes", "text20:5x5", "--modality", "text", "--out", tmp_path / "run")
+    assert next(row["value"] for row in records(tmp_path / "run") if row["metric"] == "object_recognition") == 1.0
     capsys.readouterr()
 
 

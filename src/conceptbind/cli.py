@@ -71,13 +71,13 @@ def _in_order(arguments: list[str]) -> list[str]:
         return arguments
     first: list[str] = []
     other: list[str] = []
-    at = 0
+    at, positional = 0, any(word.split("=")[0] == "--encoder" for word in rest)
     while at < len(rest):
         word = rest[at]
         takes_value = word.startswith("-") and "=" not in word and word not in FLAGS
         taken = rest[at : at + 2] if takes_value else [word]
-        if not word.startswith("-") and "--encoder" not in other:  # a second one is left for argparse to refuse
-            taken = ["--encoder", word]
+        if not word.startswith("-") and not positional:  # a second one is left for argparse to refuse
+            taken, positional = ["--encoder", word], True
         (first if word.split("=")[0] == "--config" else other).extend(taken)
         at += 2 if takes_value else 1
     return [*command, *first, *other]

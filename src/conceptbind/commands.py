@@ -99,7 +99,7 @@ def measure(
     split = split_scenes(table, "pair", seed=seed)
     for part in modalities:
         check_rows(source, table, part)
-    folder = RunFolder.open(Path(out) if out else _default_folder(config), config)
+    folder = RunFolder.open(Path(out).expanduser() if out else _default_folder(config), config)
     table = _drawn(table, modalities, folder.path / "pictures", seed)
     twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)}
     studies, rows = [], {}
@@ -183,6 +183,7 @@ def embed(
 
     source, table = open_inputs(encoder, scenes, template, precision, device)
     modalities = choose_modalities(source, table, modality)
+    out = str(Path(out).expanduser())
     folders = [Path(out) / part if len(modalities) > 1 else Path(out) for part in modalities]
     table = _drawn(table, modalities, Path(out) / "pictures", 0)
     for part, folder in zip(modalities, folders, strict=True):

@@ -71,18 +71,19 @@ class Embeddings:
         Raises:
             ValueRangeError: a row is zero, so that it has no direction; names the first.
         """
-        lengths = np.linalg.norm(self.values, axis=1, keepdims=True)
-        if not lengths.all():
-            row = int(np.argmin(lengths))
+        peaks = np.abs(self.values).max(axis=1, keepdims=True)
+        if not peaks.all():
+            row = int(np.argmin(peaks))
             raise ValueRangeError(f"row {row} of the embeddings of '{self.encoder}' is all zeros and cannot be normalised")
-        return replace(self, values=self.values / lengths, normalisation="unit")
+        scaled = self.values / peaks  # so that squares neither overflow nor vanish
+        return replace(self, values=scaled / np.linalg.norm(scaled, axis=1, keepdims=True), normalisation="unit")
 
 
 def open_source(name: str, precision: Precision = "float32", device: str = "auto") -> Encoder | FileEmbeddings | Embeddings:
     """What ENCODER names: an encoder, an array file, or (`file:FOLDER`) a folder written by `embed`."""
     scheme, _, rest = name.partition(":")
-    if scheme == "file" and Path(rest).is_dir():
-        return load(Path(rest))
+    if scheme == "file" and Path(rest).expanduser().is_dir():
+        return load(Path(rest).expanduser())
     return resolve(name, precision, device)
 
 
@@ -108,19 +109,9 @@ def embed(
         FileError: a picture is missing or broken, or the disk is full.
     """
     require_modality(encoder, scenes, modality)
-    identity = {
-        "format": 1,
-        "encoder": encoder.id,
-        "revision": encoder.revision,
-        "dimension": int(encoder.dimension),
-        "details": dict(getattr(encoder, "details", {})),
-        "modality": modality,
-        "normalisation": "none",
-        "scenes": scenes.name,
-        "scenes_hash": scenes.content_hash,
-        "rows": len(scenes),
-        "shard_rows": SHARD_ROWS,
-    }
+    shape = (len(scenes), encoder.dimension)
+    details = dict(getattr(encoder, "details", {}))
+    identity = _identity(encoder.id, encoder.revision, shape, details, modality, scenes.name, scenes.content_hash)
     if modality == "image":
         _require_pictures(scenes, folder)
     key = _claim(folder, identity)
@@ -157,13 +148,15 @@ def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, s
             values = encoder.encode_texts(list(scenes.captions(first, last)))
         else:
             values = encoder.encode_images([read_picture(path) for path in _pictures(scenes, first, last)])
-        values = np.asarray(values)
+        values = _as_numbers(values, encoder.id)
         if values.shape != (last - first, encoder.dimension):
             raise ShapeError(
                 f"'{encoder.id}' was given {last - first} scenes and returned an array of shape {values.shape}; "
                 f"expected ({last - first}, {encoder.dimension})"
             )
-        refuse_non_finite(values, f"the features of '{encoder.id}' for the scenes {first}..{last - 1}")
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32, copy=False)  # what is written; larger numbers become infinite and are refused
+        refuse_non_finite(values, f"the features of '{encoder.id}' for the scenes {first}..{last - 1}, in single precision,")
         yield first, values
 
 
@@ -182,6 +175,50 @@ def _require_pictures(scenes: Scenes, folder: Path) -> None:
     )
 
 
+def _as_numbers(values: Any, encoder: str) -> Floats:
+    """What an encoder returned as an array: an array, nested lists, or a tensor on any device."""
+    detach = getattr(values, "detach", None)
+    array = np.asarray(values if detach is None else detach().cpu().float().numpy())
+    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        raise ValueRangeError(f"'{encoder}' returned {array.dtype} values; expected real numbers (n, d)")
+    return array
+
+
+def store(rows: Embeddings, folder: Path) -> None:
+    """Write rows that came from elsewhere into a folder as `embed` does, so that a run holds what it measured.
+
+    Raises:
+        MismatchError: the folder holds other rows; both are named.
+        FileError: the disk is full.
+    """
+    key = _claim(
+        folder,
+        _identity(rows.encoder, rows.revision, rows.values.shape, rows.details, rows.modality, rows.scenes_name, rows.scenes_hash),
+    )
+    for start in range(0, len(rows), SHARD_ROWS):
+        if not _shard(folder, start).exists():
+            write_whole(_shard(folder, start), _shard_bytes(rows.values[start : start + SHARD_ROWS].astype(np.float32), key))
+
+
+def _identity(
+    encoder: str, revision: str, shape: tuple[int, ...], details: dict[str, str], modality: str, scenes_name: str, scenes_hash: str
+) -> dict[str, Any]:
+    """What a folder says about its rows (n, d)."""
+    return {
+        "format": 1,
+        "encoder": encoder,
+        "revision": revision,
+        "dimension": int(shape[1]),
+        "details": dict(details),
+        "modality": modality,
+        "normalisation": "none",
+        "scenes": scenes_name,
+        "scenes_hash": scenes_hash,
+        "rows": int(shape[0]),
+        "shard_rows": SHARD_ROWS,
+    }
+
+
 def load(folder: Path) -> Embeddings:
     """Read a folder written by `embed`.
 
@@ -193,7 +230,7 @@ def load(folder: Path) -> Embeddings:
 
     if not (folder / MANIFEST).is_file():
         raise FileError(f"{folder} is not a folder written by conceptbind embed: it has no {MANIFEST}")
-    manifest = read_json(folder / MANIFEST)
+    manifest = _manifest(folder)
     key = _identity_hash(manifest)
     n, size = manifest["rows"], manifest["shard_rows"]
     missing = [start for start in range(0, n, size) if not _shard(folder, start).exists()]
@@ -241,7 +278,7 @@ def _claim(folder: Path, identity: dict[str, Any]) -> str:
 
     path = folder / MANIFEST
     if path.exists():
-        found = read_json(path)
+        found = _manifest(folder)
         other = [name for name in identity if found.get(name) != identity[name]]
         if other:
             differences = "; ".join(f"{name}: {found.get(name)!r} there, {identity[name]!r} now" for name in other)
@@ -251,6 +288,30 @@ def _claim(folder: Path, identity: dict[str, Any]) -> str:
             raise MismatchError(f"{folder} has shards but no {MANIFEST}; delete the folder and embed again")
         write_json(path, identity | {"versions": {"conceptbind": __version__, "numpy": np.__version__}})
     return _identity_hash(identity)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder.
+
+    Raises:
+        FileError: it is broken.
+    """
+    manifest = read_json(folder / MANIFEST, "delete the folder and embed again")
+    needed = (
+        "rows",
+        "shard_rows",
+        "dimension",
+        "modality",
+        "scenes_hash",
+        "scenes",
+        "encoder",
+        "revision",
+        "normalisation",
+        "details",
+    )
+    if not isinstance(manifest, dict) or not set(needed) <= set(manifest):
+        raise FileError(f"{folder / MANIFEST} is no manifest of embeddings; delete the folder and embed again")
+    return manifest
 
 
 def _identity_hash(manifest: dict[str, Any]) -> str:

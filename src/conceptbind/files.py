@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,12 @@ def write_whole(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())
         aside.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "free some space or choose another folder" if full else "choose a folder that can be written"
         raise FileError(
-            f"could not write {path} ({len(data):,} bytes): {error.strerror or error}; "
-            "free some space or choose another folder with --out, then run the same command again"
+            f"could not write {path} ({len(data):,} bytes): {error.strerror or error}; {advice} with --out, then run the same command again"
         ) from error
 
 
@@ -39,7 +43,7 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, advice: str = "delete it and run again") -> Any:
     """Read JSON.
 
     Raises:
@@ -50,7 +54,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise FileError(f"could not read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise FileError(f"{path} is not valid JSON ({error}); delete it and run again") from error
+        raise FileError(f"{path} is not valid JSON ({error}); {advice}") from error
 
 
 def content_hash(*parts: bytes | str) -> str:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptbind.embeddings import Embeddings, embed, from_file, open_source, require_modality
+from conceptbind.embeddings import Embeddings, embed, from_file, open_source, require_modality, store
 from conceptbind.encoders import FileEmbeddings
 from conceptbind.encoders.factory import checked
-from conceptbind.errors import ModalityError, UnknownNameError, nearest
+from conceptbind.errors import ModalityError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.scenes import Scenes, load_scenes
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ def open_inputs(
 ) -> tuple[Encoder | FileEmbeddings | Embeddings, Scenes]:
     """The encoder and the scene table that a command was given, by name or as objects."""
     table = load_scenes(scenes, template) if isinstance(scenes, str) else scenes
+    if template is not None and table.written_captions is not None:
+        raise ValueRangeError(
+            f"the scenes '{table.name}' have captions of their own (column 'caption'), so --template has no effect; leave out one of them"
+        )
     if template is not None and table.template != template:
         table = replace(table, template=template)
     table.caption(0)  # a wrong template is an error now, not after minutes
@@ -64,10 +68,11 @@ def choose_modalities(source: Encoder | FileEmbeddings | Embeddings, table: Scen
 
 def check_rows(source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modality) -> None:
     """Find a mismatch of rows and scenes before anything is written."""
+    if isinstance(source, FileEmbeddings):
+        source = from_file(source, table, modality)
     if isinstance(source, Embeddings):
         source.check(table)
-    elif isinstance(source, FileEmbeddings):
-        source.rows(table, modality)
+        source.unit()
 
 
 def rows_of(
@@ -75,10 +80,11 @@ def rows_of(
 ) -> Embeddings:
     """The embeddings of a table: those that were given, or new ones in `folder`."""
     if isinstance(source, Embeddings | FileEmbeddings):
-        on_rows(len(table))
         if isinstance(source, FileEmbeddings):
-            return from_file(source, table, modality)
+            source = from_file(source, table, modality)
         source.check(table)
+        store(source, folder)
+        on_rows(len(table))
         return source
     return embed(source, table, modality, folder, on_rows=on_rows)
 

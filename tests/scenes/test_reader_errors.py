@@ -140,7 +140,7 @@ def test_a_vocabulary_that_spans_no_space_is_refused(tmp_path, text, message):
 
 def test_a_vocabulary_too_big_for_a_grid_is_refused(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("a,b\n" + "".join(f"a{i},b{i}\n" for i in range(100)))
+    path.write_text("first,second\n" + "".join(f"a{i},b{i}\n" for i in range(100)))
     with pytest.raises(ValueRangeError, match="10000 objects in 2 slots has 100,000,000 scenes, more than 20,000,000"):
         read_scenes(path)
 

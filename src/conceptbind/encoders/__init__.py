@@ -84,11 +84,20 @@ def _model(scheme: str, rest: str, precision: Precision, device: str) -> Encoder
 
 
 def torch_device(device: str) -> str:
-    """The device that a name stands for: `auto` is a GPU where there is one."""
-    if device != "auto":
-        return device
+    """The device that a name stands for: `auto` is a GPU where there is one.
+
+    Raises:
+        UnknownNameError: there is no such device here.
+    """
     import torch
 
+    if device != "auto":
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise UnknownNameError(f"cannot compute on the device '{device}': {reason}; use cpu, or auto") from error
+        return device
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

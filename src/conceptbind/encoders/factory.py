@@ -28,11 +28,16 @@ def from_factory(name: str) -> Any:
         sys.path.insert(0, os.getcwd())
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UnknownNameError(f"could not import the module '{module_name}' of 'py:{name}': {error}") from error
+    except Exception as error:  # the user's own code may fail in any way
+        reason = f"{type(error).__name__}: {error}"
+        raise UnknownNameError(f"could not import the module '{module_name}' of 'py:{name}': {reason}") from error
     if not callable(getattr(module, attribute, None)):
         raise UnknownNameError(f"the module '{module_name}' has no function '{attribute}'")
-    return checked(getattr(module, attribute)(), f"py:{name}")
+    try:
+        encoder = getattr(module, attribute)()
+    except Exception as error:
+        raise ValueRangeError(f"the function of 'py:{name}' failed: {type(error).__name__}: {error}") from error
+    return checked(encoder, f"py:{name}")
 
 
 def checked(encoder: Any, name: str) -> Any:
@@ -46,4 +51,9 @@ def checked(encoder: Any, name: str) -> Any:
         raise ValueRangeError(
             f"{name} is no encoder: {type(encoder).__name__} lacks {', '.join(missing)}; see conceptbind.typing.Encoder"
         )
+    modalities = encoder.modalities
+    if isinstance(modalities, str) or not modalities or not set(modalities) <= {"text", "image"}:
+        raise ValueRangeError(f"{name}: modalities must be a tuple of 'text', 'image' or both; got {modalities!r}")
+    if not isinstance(encoder.dimension, int) or encoder.dimension < 1:
+        raise ValueRangeError(f"{name}: dimension must be a positive whole number; got {encoder.dimension!r}")
     return encoder

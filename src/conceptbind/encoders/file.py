@@ -93,7 +93,7 @@ def read_embeddings_file(path: Path) -> FileEmbeddings:
         raise FileError(f"could not read {path}: {error}") from error
     except Exception as error:  # safetensors and zipfile raise errors of their own for a broken file
         raise FileError(f"could not read {path}: {error}") from error
-    ids = arrays.pop("ids", None)
+    ids = _row_names(path, arrays)
     known = {name: array for name, array in arrays.items() if name in ("embeddings", "text", "image")}
     if len(arrays) == 1 and not known:
         known = {"embeddings": next(iter(arrays.values()))}
@@ -105,7 +105,17 @@ def read_embeddings_file(path: Path) -> FileEmbeddings:
         if array.dtype not in (np.float32, np.float64):
             known[name] = array.astype(np.float32)
         refuse_non_finite(known[name], f"{path}: '{name}'")
-    return FileEmbeddings(f"file:{path}", file_hash(path)[:16], known, None if ids is None else tuple(map(str, ids.tolist())))
+    return FileEmbeddings(f"file:{path}", file_hash(path)[:16], known, ids)
+
+
+def _row_names(path: Path, arrays: dict[str, Any]) -> tuple[str, ...] | None:
+    """Take the array `ids` out of a file's arrays: the names of its rows, if it has any."""
+    ids = arrays.pop("ids", None)
+    if ids is None:
+        return None
+    if ids.ndim != 1 or any(len(array) != len(ids) for array in arrays.values() if array.ndim):
+        raise ShapeError(f"{path}: 'ids' must be one name a row; got shape {ids.shape}")
+    return tuple(map(str, (np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids).tolist()))
 
 
 def _read(path: Path, suffix: str) -> dict[str, Any]:

@@ -59,9 +59,10 @@ class HuggingFaceEncoder:
         self.modalities: tuple[Modality, ...] = ("text", "image") if self._dual else ("text",) if reads_text else ("image",)
         self.details: dict[str, str] = {"precision": precision, "architecture": type(model).__name__}
         self._device = device
+        if "text" in self.modalities:
+            self._tokenizer = self._load_tokenizer(transformers, source, options)
         with quiet_loading():
             if "text" in self.modalities:
-                self._tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
                 text_config = getattr(config, "text_config", config)
                 self._longest = int(getattr(text_config, "max_position_embeddings", 512))
                 self._padded = config.model_type.startswith("siglip")  # trained on captions padded to full length
@@ -69,7 +70,7 @@ class HuggingFaceEncoder:
                 # The slow processors need Pillow and numpy only; newer ones default to torchvision.
                 self._processor = _image_processor(transformers, source, options)
         if not self._dual and reads_text:
-            self.details["pooling"] = _pooling(folder)
+            self.details["pooling"] = _pooling(transformers, source, options)
         activation = getattr(getattr(config, "text_config", config), "hidden_act", None)
         if activation:
             self.details["activation"] = str(activation)
@@ -77,6 +78,19 @@ class HuggingFaceEncoder:
         text_width = getattr(getattr(config, "text_config", config), "hidden_size", 0)
         self.dimension = int(width or text_width)
         self._model = to_precision(model, precision).to(device).eval()
+
+    def _load_tokenizer(self, transformers: Any, source: str, options: dict[str, Any]) -> Any:
+        """The model's tokenizer. transformers 5 makes an empty one up where a folder has none, which would give every caption one vector."""
+        try:
+            with quiet_loading():
+                tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+        except (OSError, ValueError, TypeError) as error:
+            raise FileError(f"could not load the tokenizer of '{self.id}': {str(error).splitlines()[0]}") from error
+        if len(tokenizer) <= len(tokenizer.all_special_ids):
+            raise FileError(
+                f"'{self.id}' has no tokenizer: its vocabulary holds only special tokens; save the tokenizer beside the model (tokenizer.json)"
+            )
+        return tokenizer
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Raw features (n, d).
@@ -149,15 +163,20 @@ def _image_processor(transformers: Any, source: str, options: dict[str, Any]) ->
         return transformers.AutoImageProcessor.from_pretrained(source, use_fast=False, **options)
 
 
-def _pooling(folder: Path) -> str:
-    path = folder / "1_Pooling" / "config.json"
-    if not path.is_file():
+def _pooling(transformers: Any, source: str, options: dict[str, Any]) -> str:
+    """How token vectors become one, as `1_Pooling/config.json` says, in a folder or on the hub; the mean where there is none."""
+    found = transformers.utils.cached_file(
+        source, "1_Pooling/config.json", _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False,
+        **options,
+    )  # fmt: skip
+    if found is None:
         return "mean"
+    path = Path(found)
     config = read_json(path)
     chosen = config.get("pooling_mode") or next(
         (key for key, on in config.items() if key.startswith("pooling_mode") and on is True), ""
     )
     modes = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "mean": "mean", "cls": "cls", "": "mean"}
     if chosen not in modes:
-        raise FileError(f"{path} asks for the pooling '{chosen}', which hf: does not know; load the model as st:{folder}")
+        raise FileError(f"{path} asks for the pooling '{chosen}', which hf: does not know; load the model as st:{source}")
     return modes[chosen]

@@ -46,6 +46,10 @@ class OpenClipEncoder:
             import open_clip
         except ImportError as error:
             raise MissingExtraError("open_clip_torch", "open-clip", f"the encoder 'open_clip:{name}'") from error
+        except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
+            raise FileError(
+                f"'open_clip' is installed but cannot be imported: {error}; install the torchvision that fits torch"
+            ) from error
         import torch
 
         arch, _, tag = name.partition("@")

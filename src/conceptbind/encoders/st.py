@@ -10,7 +10,8 @@ import numpy as np
 
 from conceptbind.encoders.batching import BATCH, equal_length_batches
 from conceptbind.encoders.weights import folder_revision, quiet_loading, to_precision
-from conceptbind.errors import FileError, MissingExtraError, ModalityError
+from conceptbind.errors import FileError, MissingExtraError, ModalityError, UnsafeFileError
+from conceptbind.files import read_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,6 +42,8 @@ class SentenceTransformerEncoder:
         local = folder.is_dir()
         if not local and (folder.is_absolute() or name.startswith(".")):
             raise FileError(f"no model folder at {folder}; expected a sentence-transformers folder with modules.json")
+        if local:
+            _refuse_own_code(folder)
         try:
             with quiet_loading():
                 model = SentenceTransformer(str(folder) if local else name, device=device, local_files_only=local)
@@ -70,6 +73,20 @@ class SentenceTransformerEncoder:
             ModalityError: always.
         """
         raise ModalityError(f"'{self.id}' encodes text, not images; for pictures load the model as hf: or open_clip:")
+
+
+def _refuse_own_code(folder: Path) -> None:
+    """Raise UnsafeFileError where a folder asks for modules other than sentence-transformers' own; some versions would run them."""
+    path = folder / "modules.json"
+    if not path.is_file():
+        return
+    modules = read_json(path)
+    types = [str(module.get("type", "")) for module in modules if isinstance(module, dict)] if isinstance(modules, list) else []
+    foreign = [name for name in types if not name.startswith("sentence_transformers.")]
+    if foreign:
+        raise UnsafeFileError(
+            f"{path} asks for code of its own ({', '.join(foreign)}), which is not run; wrap the model as py:module:factory"
+        )
 
 
 def _dimension(model: Any) -> int:

@@ -39,6 +39,10 @@ class TimmEncoder:
             import timm
         except ImportError as error:
             raise MissingExtraError("timm", "timm", f"the encoder 'timm:{name}'") from error
+        except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
+            raise FileError(
+                f"'timm' is installed but cannot be imported: {error}; install the torchvision that fits torch"
+            ) from error
         import torch
         from PIL import Image as Pillow
 

@@ -47,12 +47,14 @@ class Recognition:
         return self.hits / self.n if self.n else float("nan")
 
 
-def recognition(scores: Floats, present: Bools) -> Recognition:
+def recognition(scores: Floats, present: Bools, size: Floats | None = None) -> Recognition:
     """Concept or object recognition (arXiv 2605.31503, section 3).
 
     Args:
         scores: (n, V) score of each candidate value or object.
         present: (n, V) whether the scene holds it.
+        size: (n,) magnitude of the terms that a scene's scores are sums of, which sets what rounding explains: the length of its
+            embedding times that of the longest weight. By default the largest score.
 
     Raises:
         ShapeError: the tables differ in shape, or a scene holds no candidate at all.
@@ -72,7 +74,7 @@ def recognition(scores: Floats, present: Bools) -> Recognition:
     highest_absent = np.where(present, -np.inf, scores).max(axis=1)
     with np.errstate(invalid="ignore"):  # a scene that holds everything has no absent score: -inf
         lead = lowest_present - highest_absent
-    margin = rounding(scores, np.abs(scores).max(axis=1))
+    margin = rounding(scores, np.abs(scores).max(axis=1) if size is None else size)
     return Recognition(lead > margin, np.abs(lead) <= margin, np.logical_not(present.all(axis=1)))
 
 

@@ -174,13 +174,14 @@ def _choose(
 def _recognise(
     weight: Floats, candidates: Ints, embeddings: Floats, scenes: Scenes, rows: Ints, concept: int | None
 ) -> Recognition:
-    parts = []
+    parts, longest = [], np.linalg.norm(weight, axis=1).max()
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
         # By torch, as everything here: numpy's own threads would spin beside torch's and slow both down.
-        scores = (torch.from_numpy(np.asarray(embeddings[chunk])) @ torch.from_numpy(weight).T).numpy()
+        block = np.asarray(embeddings[chunk])
+        scores = (torch.from_numpy(block) @ torch.from_numpy(weight).T).numpy()
         held = scenes.objects[chunk] if concept is None else scenes.table[chunk, :, concept]
         present = np.zeros(scores.shape, dtype=bool)
         np.put_along_axis(present, np.searchsorted(candidates, held), True, axis=1)
-        parts.append(recognition(scores, present))
+        parts.append(recognition(scores, present, np.linalg.norm(block, axis=1) * longest))
     return join(parts)

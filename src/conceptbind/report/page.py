@@ -6,10 +6,12 @@ import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
+from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.encoders.pictures import read_picture
+from conceptbind.errors import FileError
 from conceptbind.files import write_whole
 from conceptbind.report.figures import crossmodal_figure, object_figure, recognition_figure, swap_cosine_figure
 from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_name, percent, verdict
@@ -37,6 +39,7 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.filters["floored"] = lambda score: f"{floor(1000 * score) / 1000:.3f}"  # never says 1 for less
     environment.filters["metric_name"] = metric_name
     sections = [
         {
@@ -75,9 +78,12 @@ def write_report(
     write_whole(path, page)
 
 
-def _thumbnail(path: Path) -> str:
-    """A picture as a data address."""
-    picture = read_picture(path)
+def _thumbnail(path: Path) -> str | None:
+    """A picture as a data address; None where an array was measured and the pictures that its table names are not there."""
+    try:
+        picture = read_picture(path)
+    except FileError:
+        return None
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=85)

@@ -34,12 +34,10 @@ def verdict(study: ProbeStudy) -> Verdict:
         r for r in study.records if r.metric == "concept_recognition" and r.extra["control"] == "none" and r.value is not None
     ]
     who = f"The {study.modality} embeddings of {objects.encoder}"
-    if objects.value is None or bag.value is None or bag.value == 1:
-        return Verdict(
-            "unclear",
-            f"{who} cannot be judged on these scenes: every scene holds all objects, or a bag of concepts already tells them apart.",
-            None,
-        )
+    if study.n_trained_objects == 0 or objects.value is None or bag.value is None or bag.value == 1:
+        why = "every scene holds all objects, or a bag of concepts already tells them apart"
+        why = "no object of the test scenes occurs in a train scene" if study.n_trained_objects == 0 else why
+        return Verdict("unclear", f"{who} cannot be judged on these scenes: {why}.", None)
     score = (objects.value - bag.value) / (1 - bag.value)
     weakest = min((record.value for record in concepts if record.value is not None), default=1.0)
     read = (
@@ -47,10 +45,12 @@ def verdict(study: ProbeStudy) -> Verdict:
         f"({percent(objects.ci_low)} to {percent(objects.ci_high)}, n = {objects.n:,}), where a bag of concepts reaches {percent(bag.value)}"
     )
     apart = objects.ci_low is not None and bag.ci_high is not None and objects.ci_low > bag.ci_high
-    if score >= YES and apart:
-        return Verdict("yes", f"{who} bind concepts: {read}.", score)
+    reach = ((objects.ci_high or 0) - bag.value) / (1 - bag.value)
+    if not apart and reach >= PARTLY:
+        return Verdict("unclear", f"{who} cannot be judged on so few scenes: {read}.", score)
     if score >= PARTLY and apart:
-        return Verdict("partly", f"{who} bind concepts in part: {read}.", score)
+        level: Literal["yes", "partly"] = "yes" if score >= YES else "partly"
+        return Verdict(level, f"{who} bind concepts{'' if level == 'yes' else ' in part'}: {read}.", score)
     if weakest < 0.5:
         return Verdict(
             "no",
@@ -86,10 +86,13 @@ def verdicts(studies: Sequence[ProbeStudy], crossmodal: CrossmodalStudy | None) 
 
 
 def percent(share: float | None) -> str:
-    """A share in per cent, never rounded up to 100."""
+    """A share in per cent, with as many digits as it takes not to say 100 or 0 for what is neither."""
     if share is None:
         return "-"
-    return "100 %" if share == 1 else f"{min(100 * share, 99.9):.1f} %"
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    digits = next((n for n in range(1, 6) if 0 < round(100 * share, n) < 100), 6)
+    return f"{100 * share:.{digits}f} %"
 
 
 def metric_name(record: Record) -> str:
@@ -120,8 +123,8 @@ def summary_table(records: Sequence[Record]) -> str:
     for record in shown:
         beside = controls_of(record, records)
         values = [record.value, *(beside[name].value if name in beside else None for name in controls)]
-        value, *others = ("-" if x is None else f"{x:.3f}" for x in values)
-        interval = f"{record.ci_low:.3f} to {record.ci_high:.3f}"
+        value, *others = ("-" if x is None else f"{x:.4f}" for x in values)
+        interval = f"{record.ci_low:.4f} to {record.ci_high:.4f}"
         ties = "-" if record.ties is None else f"{record.ties:,}"
         lines.append((record.modality, metric_name(record), value, interval, *others, f"{record.n:,}", ties))
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]

@@ -43,6 +43,11 @@ class RunFolder:
         if path.exists() and not path.is_dir():
             raise FileError(f"{path} is a file; choose a folder for the run with --out")
         written = path / CONFIG
+        if path.is_dir():
+            for remains in path.glob(".*.part"):  # of a write that was killed
+                remains.unlink(missing_ok=True)
+        if written.is_file() and _unstarted(path):
+            written.unlink()
         if written.is_file():
             found = _read_config(written)
             same = [name for name in dict.fromkeys((*found, *config)) if name not in PLACE_OPTIONS]
@@ -53,7 +58,7 @@ class RunFolder:
                     f"the run folder {path} belongs to another configuration ({differences}); "
                     "choose another folder with --out, or delete that one"
                 )
-        elif path.is_dir() and any(path.iterdir()):
+        elif path.is_dir() and not _unstarted(path):
             raise MismatchError(
                 f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new folder with --out"
             )
@@ -75,6 +80,11 @@ class RunFolder:
         table.writeheader()
         table.writerows(rows)
         write_whole(self.path / "results.csv", text.getvalue())
+
+
+def _unstarted(path: Path) -> bool:
+    """Whether a folder holds nothing that was computed: only descriptions of what was to come, from a run that failed at once."""
+    return all(file.name in (CONFIG, "manifest.json", "pictures.json") for file in path.rglob("*") if file.is_file())
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ __all__ = [
     "text20",
 ]
 
-FORMS = ("clevr2d", "clevr2d:N", "text20", "text20:AxN", "clevr", *SCHEMES.values(), "FILE.csv")
+FORMS = ("clevr2d", "clevr2d:N", "clevr3d", "clevr3d:N", "text20", "text20:AxN", "clevr", *SCHEMES.values(), "FILE.csv")
 """What `--scenes` accepts."""
 
 
@@ -67,6 +67,11 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
         return replace(clevr_grid(), template=template)
     if scheme in SCHEMES:
         return read_named(scheme, rest, template)
+    if re.fullmatch(r".+ \([0-9a-f]{64}\)", spec):
+        raise UnknownNameError(
+            f"the scenes '{spec}' were a Python object, which a configuration cannot hold; run the Python code again"
+        )
+    spec = str(Path(spec).expanduser())
     if Path(spec).suffix.lower() in {".csv", ".tsv", ".pkl", ".pickle"}:
         return read_scenes(Path(spec), template)
     if Path(spec).exists():

@@ -48,7 +48,7 @@ def describe(space: ConceptSpace, values: tuple[int, ...], template: str = DEFAU
         raise ValueRangeError(f"the caption template {template!r} cannot be read: {error}; write fields as {{color}}") from error
     if any(specification or conversion for _, _, specification, conversion in parsed):
         raise ValueRangeError(f"the caption template {template!r} formats a field; write plain fields such as {{color}}")
-    if not any(name is not None for _, name, _, _ in parsed):
+    if not any(name not in (None, "a") for _, name, _, _ in parsed):
         raise ValueRangeError(
             f"the caption template {template!r} names no field, so all captions would be the same; use {{object}}"
         )

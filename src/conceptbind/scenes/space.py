@@ -34,6 +34,11 @@ class ConceptSpace:
                 f"got {len(self.concepts)} concepts and {len(self.values)} lists of values"
             )
         _refuse_duplicates("concept", self.concepts)
+        reserved = [concept for concept in self.concepts if concept in ("a", "object", "objects")]
+        if reserved:
+            raise ValueRangeError(
+                f"a concept cannot be called '{reserved[0]}', which captions and reports use otherwise; rename it"
+            )
         for concept, values in zip(self.concepts, self.values, strict=True):
             if not values:
                 raise ValueRangeError(f"concept '{concept}' has no values; give at least one")

@@ -11,6 +11,7 @@ import numpy as np
 
 from conceptbind import __version__
 from conceptbind.embeddings import Embeddings
+from conceptbind.errors import ValueRangeError
 from conceptbind.files import content_hash
 from conceptbind.metrics import Recognition
 from conceptbind.probes import SceneProbes, fit_scene_probes
@@ -56,6 +57,8 @@ class ProbeStudy:
     """(|O|,) object recognition of the test scenes that hold each object; NaN where none does."""
     wrong: tuple[WrongScene, ...]
     n_wrong: int
+    n_trained_objects: int
+    """Objects of the test scenes that occur in a train scene."""
     n_misbound: int
     """Wrong scenes whose misread objects are joined from values that are in the scene."""
     notes: tuple[str, ...]
@@ -103,6 +106,11 @@ def probe_study(
     embeddings.check(scenes)
     on_step("normalise")
     unit = embeddings.unit()
+    if (unit.values == unit.values[0]).all():
+        raise ValueRangeError(
+            f"all {len(unit)} rows of '{embeddings.encoder}' are the same, so there is nothing to read; "
+            "check that the encoder sees its captions or pictures"
+        )
     probes = _probes(unit, scenes, split, keep, l2_grid, device, lambda head: on_step(f"probe {head}"))
     bag_rows = bag_of_concepts(scenes)
     on_step("probe control")
@@ -156,6 +164,7 @@ def probe_study(
         _by_object(objects, scenes, split.test),
         tuple(wrong),
         objects.n - objects.hits,
+        len(np.intersect1d(scenes.objects[split.test], scenes.objects[split.train])),
         n_misbound,
         tuple(_notes(probes, scenes, split)),
     )

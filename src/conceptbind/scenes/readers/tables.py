@@ -77,10 +77,24 @@ def read_scenes(path: Path, template: str = DEFAULT_TEMPLATE) -> Scenes:
     columns = read_columns(path)
     slots = slot_columns(columns)
     if not slots:
+        _refuse_odd_vocabulary(path, columns)
         values = {name: tuple(value for value in column if value) for name, column in columns.items()}
         return full_grid(ConceptSpace(tuple(values), tuple(values.values())), name=path.stem, template=template)
     concepts = tuple(dict.fromkeys(concept for _, concept in slots))
     return labelled(path, columns, slots, dict.fromkeys(concepts), path.stem, template)
+
+
+def _refuse_odd_vocabulary(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
+    """Raise for a scene table, or a table with other separators, that would be taken for a vocabulary."""
+    only = next(iter(columns))
+    if len(columns) == 1 and any(mark in only for mark in ";\t|"):
+        raise ValueRangeError(f"{path} has the single column '{only}'; separate cells by commas, or by tabs in a .tsv file")
+    labels = [name for name in columns if name in (*ID_COLUMNS, "caption")]
+    if labels:
+        raise ValueRangeError(
+            f"{path} has the column '{labels[0]}' but none that names a concept and a slot; a table of scenes needs columns such as "
+            "color_1, shape_1, color_2, shape_2 (one object: color_1, shape_1), a vocabulary only one column a concept"
+        )
 
 
 def slot_columns(columns: Mapping[str, Sequence[str]]) -> dict[tuple[int, str], str]:
