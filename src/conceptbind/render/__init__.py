@@ -2,5 +2,18 @@
 
 from conceptbind.render.flat import FlatStyle, draw_flat
 from conceptbind.render.layout import Layout, place
+from conceptbind.render.search import SearchFields, draw_field, search_fields
+from conceptbind.render.solid import SolidLayout, SolidStyle, draw_solid
 
-__all__ = ["FlatStyle", "Layout", "draw_flat", "place"]
+__all__ = [
+    "FlatStyle",
+    "Layout",
+    "SearchFields",
+    "SolidLayout",
+    "SolidStyle",
+    "draw_field",
+    "draw_flat",
+    "draw_solid",
+    "place",
+    "search_fields",
+]
