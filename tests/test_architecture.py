@@ -21,7 +21,7 @@ FLOORS = {
     "sources": 5, "commands": 5.5,
     "cli": 6,
 }  # fmt: skip
-OPTIONAL = {"transformers", "sentence_transformers", "open_clip", "timm", "torchvision"}
+OPTIONAL = {"transformers", "sentence_transformers", "open_clip", "timm", "torchvision", "mitsuba", "drjit"}
 SLOW = {*OPTIONAL, "torch", "plotly", "sklearn", "pandas", "scipy", "PIL", "jinja2"}
 
 

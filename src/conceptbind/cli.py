@@ -11,7 +11,7 @@ from typing import Any
 from conceptbind import __version__, commands
 from conceptbind.errors import ConceptBindError
 
-COMMANDS: dict[str, Callable[..., Any]] = {"measure": commands.measure, "embed": commands.embed}
+COMMANDS: dict[str, Callable[..., Any]] = {"measure": commands.measure, "embed": commands.embed, "render": commands.render}
 FLAGS = ("-h", "--help", "--print_config")
 """Options that take no value."""
 

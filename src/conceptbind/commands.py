@@ -4,7 +4,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.typing import Modalities, Precision
 
@@ -189,6 +189,47 @@ def embed(
     for part, folder in zip(modalities, folders, strict=True):
         _rows(source, table, part, folder)
     return folders
+
+
+def render(
+    *,
+    out: str,
+    scenes: str | Scenes = "clevr2d",
+    kind: Literal["auto", "flat", "solid"] = "auto",
+    size: int = 224,
+    position_jitter: float = 0.5,
+    size_jitter: float = 0.15,
+    background_jitter: float = 0.0,
+    seed: int = 0,
+    processes: int = 1,
+) -> Path:
+    """Draw scenes as pictures, with a table `scenes.csv` that --scenes reads. A killed run continues when it is started again.
+
+    Args:
+        out: folder to write.
+        scenes: clevr2d, clevr2d:3 (three objects), clevr3d, or a CSV of your own vocabulary of colours and shapes.
+        kind: flat shapes, or solid ones (extra [render3d]); auto is what the scenes say, flat for a table of your own.
+        size: width and height in pixels.
+        position_jitter: share of the free space around an object that it may use, 0 to 1.
+        size_jitter: objects are up to this share smaller.
+        background_jitter: largest change of the ground's colour, as a share of 255; flat scenes only.
+        seed: of all jitter.
+        processes: how many draw at once.
+
+    Raises:
+        ConceptBindError: the scenes cannot be drawn; the message says what the renderer knows.
+    """
+    from conceptbind.render import FlatStyle, SolidStyle, draw_pictures
+    from conceptbind.scenes import load_scenes
+
+    table = load_scenes(scenes) if isinstance(scenes, str) else scenes
+    chosen = (table.drawing or "flat") if kind == "auto" else kind
+    common = {"size": size, "position_jitter": position_jitter, "size_jitter": size_jitter}
+    style = FlatStyle(background_jitter=background_jitter, **common) if chosen == "flat" else SolidStyle(**common)  # type: ignore[arg-type]
+    folder = Path(out).expanduser()
+    with _progress(total=len(table), desc="drawing pictures", unit="picture") as bar:
+        draw_pictures(table, folder, style=style, seed=seed, processes=processes, on_picture=bar.update)
+    return folder / "scenes.csv"
 
 
 def _rows(source: Any, table: Any, modality: Any, folder: Path, what: str = "") -> Any:

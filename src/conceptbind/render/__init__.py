@@ -3,5 +3,19 @@
 from conceptbind.render.flat import FlatStyle, draw_flat
 from conceptbind.render.folder import draw_pictures
 from conceptbind.render.layout import Layout, place
+from conceptbind.render.search import SearchFields, draw_field, search_fields
+from conceptbind.render.solid import SolidLayout, SolidStyle, draw_solid
 
-__all__ = ["FlatStyle", "Layout", "draw_flat", "draw_pictures", "place"]
+__all__ = [
+    "FlatStyle",
+    "Layout",
+    "SearchFields",
+    "SolidLayout",
+    "SolidStyle",
+    "draw_field",
+    "draw_flat",
+    "draw_pictures",
+    "draw_solid",
+    "place",
+    "search_fields",
+]

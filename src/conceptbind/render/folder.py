@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ import numpy as np
 from conceptbind.errors import MismatchError, ValueRangeError
 from conceptbind.files import read_json, write_json, write_whole
 from conceptbind.render.flat import FlatStyle, draw_flat
-from conceptbind.render.vocabulary import FLAT_SHAPES, colour_and_shape
+from conceptbind.render.solid import SolidStyle, draw_solid
+from conceptbind.render.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and_shape
 
 if TYPE_CHECKING:
     from conceptbind.scenes import Scenes
@@ -27,8 +28,9 @@ def draw_pictures(
     folder: Path,
     *,
     kind: str | None = None,
-    style: FlatStyle | None = None,
+    style: FlatStyle | SolidStyle | None = None,
     seed: int = 0,
+    processes: int = 1,
     on_picture: Callable[[int], None] = lambda _: None,
 ) -> Scenes:
     """Draw every scene into a folder, or the pictures that a killed call left out.
@@ -37,8 +39,9 @@ def draw_pictures(
         scenes: the table; its concepts must be a colour and a shape that the renderer knows.
         folder: where the files go; created if needed.
         kind: `flat` or `solid`; by default what the table says.
-        style: how the pictures look.
-        seed: of all jitter; picture i is drawn from (seed, i), whatever is drawn before it.
+        style: how the pictures look; decides the kind where it is given.
+        seed: of all jitter; picture i is drawn from (seed, i), whatever is drawn before it and in whichever process.
+        processes: how many draw at once.
         on_picture: called with 1 for every picture.
 
     Returns:
@@ -46,33 +49,58 @@ def draw_pictures(
 
     Raises:
         UnknownNameError: a colour or shape that the renderer does not know.
+        ValueRangeError: no such kind, or more objects than fit.
         MismatchError: the folder holds pictures of another table, style or seed.
+        MissingExtraError: solids need mitsuba.
         FileError: the disk is full.
     """
     kind = kind or scenes.drawing or "flat"
-    if kind != "flat":
-        raise ValueRangeError(f"expected flat pictures; got '{kind}'")
-    style = style or FlatStyle()
-    color, shape = colour_and_shape(scenes.space, FLAT_SHAPES)
+    if style is None and kind not in ("flat", "solid"):
+        raise ValueRangeError(f"expected flat or solid pictures; got '{kind}'")
+    style = style or (FlatStyle() if kind == "flat" else SolidStyle())
+    kind = "flat" if isinstance(style, FlatStyle) else "solid"
+    color, shape = colour_and_shape(scenes.space, FLAT_SHAPES if kind == "flat" else SOLID_SHAPES)
     recipe = {"format": 1, "kind": kind, "scenes_hash": scenes.content_hash, "seed": seed, "style": asdict(style)}
-    _claim(folder, recipe)
     width = len(str(len(scenes) - 1))
     names = tuple(f"{i:0{width}d}.png" for i in range(len(scenes)))
-    places: list[list[float]] = []
-    for i, name in enumerate(names):
-        objects = [
-            (scenes.space.values[color][values[color]], scenes.space.values[shape][values[shape]])
-            for values in scenes.table[i].tolist()
-        ]
-        picture, layout = draw_flat(objects, np.random.default_rng([seed, i]), style)
-        places.append(np.round(np.column_stack([layout.centres, layout.radii]), 4).ravel().tolist())
-        if not (folder / name).exists():
-            data = io.BytesIO()
-            picture.save(data, "PNG", compress_level=1)
-            write_whole(folder / name, data.getvalue())
+    names_of = scenes.space.values
+    jobs = [
+        (folder / name, [(names_of[color][values[color]], names_of[shape][values[shape]]) for values in scene], seed, i, style)
+        for i, (name, scene) in enumerate(zip(names, scenes.table.tolist(), strict=True))
+    ]
+    _draw(jobs[0], write=False)  # what cannot be drawn is known before anything is written
+    _claim(folder, recipe)
+    places = []
+    for place in map(_draw, jobs) if processes == 1 else _at_once(jobs, processes):
+        places.append(place)
         on_picture(1)
     write_whole(folder / "scenes.csv", _table(scenes, names, places))
     return replace(scenes, images=names, image_folder=folder)
+
+
+Job = tuple[Path, list[tuple[str, str]], int, int, "FlatStyle | SolidStyle"]
+
+
+def _draw(job: Job, write: bool = True) -> list[float]:
+    """Draw one picture unless it is there; where its objects stand: x, y, radius of each."""
+    path, objects, seed, i, style = job
+    rng = np.random.default_rng([seed, i])
+    picture, layout = draw_flat(objects, rng, style) if isinstance(style, FlatStyle) else draw_solid(objects, rng, style)
+    if write and not path.exists():
+        data = io.BytesIO()
+        picture.save(data, "PNG", compress_level=1)
+        write_whole(path, data.getvalue())
+    place: list[float] = np.round(np.column_stack([layout.centres, layout.radii]), 4).ravel().tolist()
+    return place
+
+
+def _at_once(jobs: list[Job], processes: int) -> Iterator[list[float]]:
+    """The same in several processes, in the same order."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_draw, jobs, chunksize=max(1, min(16, len(jobs) // processes)))
 
 
 def _claim(folder: Path, recipe: dict[str, Any]) -> None:
