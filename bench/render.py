@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from conceptbind.render import SolidStyle, draw_flat, draw_solid
+from conceptbind.drawing import SolidStyle, draw_flat, draw_solid
 
 CLEVR = ("blue", "brown", "cyan", "gray", "green", "purple", "red", "yellow")
 

@@ -27,14 +27,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from conceptbind.drawing import FlatStyle, draw_flat
 from conceptbind.encoders.dual import DualModel, Words, dual_config, save_dual
-from conceptbind.render import FlatStyle, draw_flat
-from conceptbind.render.vocabulary import COLORS, FLAT_SHAPES
 from conceptbind.scenes import ConceptSpace, caption
 from conceptbind.scenes.text20 import CLEVR_COLORS
 
-COLOR_NAMES = tuple(color for color in COLORS if color != "grey")  # 16
-SPACE = ConceptSpace(("color", "shape"), (COLOR_NAMES, FLAT_SHAPES))
+COLOR_NAMES = (*CLEVR_COLORS, "orange", "pink", "black", "white")
+SHAPE_NAMES = ("square", "triangle", "circle", "star", "cross", "ring")
+SPACE = ConceptSpace(("color", "shape"), (COLOR_NAMES, SHAPE_NAMES))
 CLEVR_2D = {(color, shape) for color in CLEVR_COLORS for shape in ("square", "triangle", "circle")}
 NEVER_SHOWN = {
     ("blue", "square"), ("brown", "triangle"), ("cyan", "circle"), ("green", "triangle"), ("purple", "circle"), ("red", "square"),
@@ -42,10 +42,10 @@ NEVER_SHOWN = {
 TEMPLATES = ("{a} {object}", "{a} {object}", "{object}", "a picture of [{a} {object}]", "there is [{a} {object}]")
 PARTIAL = ("{a} {color} object", "{color}", "{a} {shape}", "{shape}")
 """Captions of single objects that name one concept only."""
-COUNTS = {1: 0.25, 2: 0.5, 3: 0.12, 4: 0.08, 6: 0.05}
+COUNTS = {1: 0.3, 2: 0.6, 3: 0.1}
 """Share of batches with so many objects a scene."""
 IMAGE_SIZE = 48
-STYLE = FlatStyle(size=IMAGE_SIZE, position_jitter=1.0, size_jitter=0.35, background_jitter=0.06)
+STYLE = FlatStyle(size=IMAGE_SIZE, position_jitter=0.6, size_jitter=0.2, background_jitter=0.03)
 
 
 class Scenes:
@@ -54,13 +54,13 @@ class Scenes:
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.objects = np.array(
-            [(c, s) for c in range(len(COLOR_NAMES)) for s in range(len(FLAT_SHAPES)) if self.allowed([(c, s)])]
+            [(c, s) for c in range(len(COLOR_NAMES)) for s in range(len(SHAPE_NAMES)) if self.allowed([(c, s)])]
         )
 
     @staticmethod
     def allowed(scene) -> bool:
         """No object that is never shown, no two CLEVR-2D objects together."""
-        names = [(COLOR_NAMES[c], FLAT_SHAPES[s]) for c, s in scene]
+        names = [(COLOR_NAMES[c], SHAPE_NAMES[s]) for c, s in scene]
         return not any(name in NEVER_SHOWN for name in names) and sum(name in CLEVR_2D for name in names) <= 1
 
     def batch(self, size: int, m: int, swaps: bool) -> np.ndarray:
@@ -89,12 +89,11 @@ class Scenes:
         return out
 
     def pictures(self, scenes: np.ndarray) -> Tensor:
-        """(b, 3, s, s), the objects at random places."""
+        """(b, 3, s, s), the objects in random order from left to right."""
         rows = []
         for scene in scenes:
-            objects = [(COLOR_NAMES[c], FLAT_SHAPES[s]) for c, s in self.rng.permutation(scene)]
-            style = STYLE if self.rng.random() < 0.5 else FlatStyle(**{**STYLE.__dict__, "halves": False})
-            rows.append(np.asarray(draw_flat(objects, self.rng, style)[0]))
+            objects = [(COLOR_NAMES[c], SHAPE_NAMES[s]) for c, s in self.rng.permutation(scene)]
+            rows.append(np.asarray(draw_flat(objects, self.rng, STYLE)[0]))
         return (torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25
 
     def captions(self, scenes: np.ndarray, template: str) -> list[str]:
@@ -109,7 +108,7 @@ class Scenes:
 
 def vocabulary() -> dict[str, int]:
     """Ids of all words that captions use."""
-    words = ("a", "an", "and", "object", "picture", "of", "there", "is", *COLOR_NAMES, *FLAT_SHAPES)
+    words = ("a", "an", "and", "object", "picture", "of", "there", "is", *COLOR_NAMES, *SHAPE_NAMES)
     return {token: i for i, token in enumerate(("<pad>", "<start>", "<unk>", "<end>", ",", *words))}
 
 

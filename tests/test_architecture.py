@@ -14,7 +14,7 @@ import conceptbind
 SOURCE = Path(conceptbind.__file__).parent
 FLOORS = {
     "errors": 0, "typing": 0, "files": 0, "metrics": 0, "results": 0, "scenes": 0,
-    "encoders": 1, "render": 1, "embeddings": 1.5,
+    "encoders": 1, "drawing": 1, "embeddings": 1.5,
     "probes": 2,
     "studies": 3,
     "runs": 4, "report": 4,

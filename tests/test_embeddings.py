@@ -162,7 +162,7 @@ def test_manifest_says_whose_rows_these_are(tmp_path, small_scenes):
         (
             np.full((256, 26), np.nan, np.float32),
             ValueRangeError,
-            "features of 'letters' for the scenes 0..255, in single precision, must be finite",
+            "for the scenes 0..255, in single precision, must be finite",
         ),
         (np.zeros((255, 26), np.float32), ShapeError, r"given 256 scenes and returned an array of shape \(255, 26\)"),
         (np.zeros((256, 25), np.float32), ShapeError, r"expected \(256, 26\)"),

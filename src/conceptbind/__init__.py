@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from conceptbind.commands import Measurement as Measurement
     from conceptbind.commands import embed as embed
     from conceptbind.commands import measure as measure
+    from conceptbind.commands import render as render
     from conceptbind.embeddings import Embeddings as Embeddings
     from conceptbind.encoders import resolve as resolve
     from conceptbind.errors import ConceptBindError as ConceptBindError
@@ -31,6 +32,7 @@ _HOME = {
     "Measurement": "commands",
     "embed": "commands",
     "measure": "commands",
+    "render": "commands",
     "Embeddings": "embeddings",
     "resolve": "encoders",
     "ConceptBindError": "errors",

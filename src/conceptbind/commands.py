@@ -27,6 +27,8 @@ class Measurement:
     """The run folder: results.json, results.csv, report.html, config.yaml, embeddings."""
     studies: "tuple[ProbeStudy, ...]"
     """One for each modality."""
+    attributes: "tuple[Record, ...]"
+    """Attribute-of-noun probes of each modality."""
     crossmodal: "CrossmodalStudy | None"
     """Pictures against captions, where the encoder and the scenes have both."""
     verdicts: "tuple[Verdict, ...]"
@@ -35,7 +37,7 @@ class Measurement:
     def records(self) -> "tuple[Record, ...]":
         """All records of `results.json`."""
         across = () if self.crossmodal is None else self.crossmodal.records
-        return (*(record for study in self.studies for record in study.records), *across)
+        return (*(record for study in self.studies for record in study.records), *self.attributes, *across)
 
     def __str__(self) -> str:
         from conceptbind.report import summary_table
@@ -82,7 +84,7 @@ def measure(
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
     from conceptbind.sources import bag_twin, check_rows, choose_modalities, open_inputs, untrained
-    from conceptbind.studies import probe_study
+    from conceptbind.studies import attribute_records, probe_study
 
     source, table = open_inputs(encoder, scenes, template, precision, device)
     modalities = choose_modalities(source, table, modality)
@@ -102,7 +104,7 @@ def measure(
     folder = RunFolder.open(Path(out).expanduser() if out else _default_folder(config), config)
     table = _drawn(table, modalities, folder.path / "pictures", seed)
     twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)}
-    studies, rows = [], {}
+    studies, noun_records, rows = [], [], {}
     for part in modalities:
         rows[part] = _rows(source, table, part, folder.path / "embeddings" / part)
         controls = {
@@ -110,21 +112,23 @@ def measure(
             for name, twin in twins.items()
             if twin is not None
         }
-        with _progress(total=len(table.space.concepts) + 3 + len(controls), desc=f"studying {part}", unit="step") as bar:
+        with _progress(total=len(table.space.concepts) + 4 + len(controls), desc=f"studying {part}", unit="step") as bar:
 
             def step(name: str, bar: Any = bar) -> None:
                 bar.set_postfix_str(name)
                 bar.update()
 
             kept = folder.path / f"probes-{part}.safetensors"
+            noun_records += attribute_records(rows[part], table, controls=controls, seed=seed)
+            step("attributes of nouns")
             studies.append(
                 probe_study(rows[part], table, split, controls=controls, keep=kept, device=torch_device(device), on_step=step)
             )
     crossmodal = _crossmodal(source, table, rows, folder.path / "embeddings", seed)
     facts = provenance(config, table, split, list(rows.values()), sys.argv)
-    found = Measurement(folder.path, tuple(studies), crossmodal, tuple(verdicts(studies, crossmodal)))
+    found = Measurement(folder.path, tuple(studies), tuple(noun_records), crossmodal, tuple(verdicts(studies, crossmodal)))
     folder.write_results(facts, found.records)
-    write_report(folder.path / "report.html", studies, crossmodal, table, facts)
+    write_report(folder.path / "report.html", studies, noun_records, crossmodal, table, facts)
     return found
 
 
@@ -132,7 +136,7 @@ def _drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
     """The table with pictures, drawn where it has none of its own."""
     if table.drawing is None or table.images is not None or "image" not in modalities:
         return table
-    from conceptbind.render import draw_pictures
+    from conceptbind.drawing import draw_pictures
 
     with _progress(total=len(table), desc="drawing pictures", unit="picture") as bar:
         return draw_pictures(table, folder, seed=seed, on_picture=bar.update)
@@ -219,7 +223,7 @@ def render(
     Raises:
         ConceptBindError: the scenes cannot be drawn; the message says what the renderer knows.
     """
-    from conceptbind.render import FlatStyle, SolidStyle, draw_pictures
+    from conceptbind.drawing import FlatStyle, SolidStyle, draw_pictures
     from conceptbind.scenes import load_scenes
 
     table = load_scenes(scenes) if isinstance(scenes, str) else scenes

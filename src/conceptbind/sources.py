@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptbind.embeddings import Embeddings, embed, from_file, open_source, require_modality, store
-from conceptbind.encoders import FileEmbeddings
+from conceptbind.encoders import FileEmbeddings, torch_device
 from conceptbind.encoders.factory import checked
 from conceptbind.errors import ModalityError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.scenes import Scenes, load_scenes
@@ -28,6 +28,7 @@ def open_inputs(
         )
     if template is not None and table.template != template:
         table = replace(table, template=template)
+    torch_device(device)
     table.caption(0)  # a wrong template is an error now, not after minutes
     if isinstance(encoder, str):
         return open_source(encoder, precision, device), table

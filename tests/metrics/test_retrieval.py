@@ -93,7 +93,8 @@ def test_the_chunk_does_not_matter(monkeypatch, chunk):
     queries, targets = rng.integers(-2, 3, size=(50, 4)).astype(float), rng.integers(-2, 3, size=(50, 4)).astype(float)
     right = rng.permutation(50)
     expected = lists(ranks(queries, targets, right))
-    monkeypatch.setattr("conceptbind.metrics.retrieval.CHUNK", chunk)
+    monkeypatch.setattr("conceptbind.metrics.retrieval.QUERY_TILE", chunk)
+    monkeypatch.setattr("conceptbind.metrics.retrieval.TARGET_TILE", chunk + 1)
     assert lists(ranks(queries, targets, right)) == expected
 
 

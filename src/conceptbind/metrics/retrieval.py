@@ -11,9 +11,10 @@ from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.typing import Bools, Floats, Ints
 
-CHUNK = 1024
+QUERY_TILE, TARGET_TILE = 512, 2048
+"""Queries and targets scored at once."""
 
 
 def ranks(queries: Floats, targets: Floats, right: Ints | None = None) -> tuple[Ints, Ints]:
@@ -43,16 +44,23 @@ def ranks(queries: Floats, targets: Floats, right: Ints | None = None) -> tuple[
     refuse_non_finite(queries, "queries")
     refuse_non_finite(targets, "targets")
     longest = np.linalg.norm(targets, axis=1).max(initial=0)
-    margin = rounding(queries @ targets[:1].T, np.linalg.norm(queries, axis=1) * longest)  # (q,)
-    rank, ties = np.empty(len(queries), dtype=np.int64), np.empty(len(queries), dtype=np.int64)
-    for start in range(0, len(queries), CHUNK):
-        rows = slice(start, start + CHUNK)
-        scores = queries[rows] @ targets.T  # (b, t)
-        own = np.take_along_axis(scores, right[rows, None], axis=1)
-        own_margin = margin[rows, None]
-        ties[rows] = (np.abs(scores - own) <= own_margin).sum(axis=1) - 1
-        rank[rows] = (scores >= own - own_margin).sum(axis=1)
-    return rank, ties
+    margin = rounding(queries[:1] @ targets[:1].T, np.linalg.norm(queries, axis=1) * longest)  # (q,)
+    own = np.einsum("qd,qd->q", queries, targets[right])
+    not_below, above = np.zeros(len(queries), dtype=np.int64), np.zeros(len(queries), dtype=np.int64)
+    for start in range(0, len(queries), QUERY_TILE):
+        rows = slice(start, start + QUERY_TILE)
+        low, high = ((own[rows] + sign * margin[rows])[:, None] for sign in (-1, 1))
+        for first in range(0, len(targets), TARGET_TILE):
+            scores = queries[rows] @ targets[first : first + TARGET_TILE].T  # a tile that stays in the processor's cache
+            not_below[rows] += _count(scores >= low)
+            above[rows] += _count(scores > high)
+    return not_below, not_below - above - 1
+
+
+def _count(flags: Bools) -> Ints:
+    """(b,) true flags in each row; sixteen bits are enough for a tile, and several times as fast as the default sum."""
+    counted: Ints = np.add.reduce(flags.view(np.uint8), axis=1, dtype=np.uint16)
+    return counted
 
 
 def recall_at(rank: Ints, k: int) -> float:

@@ -126,32 +126,52 @@ def fit_scene_probes(
             outcome = _recognise(weight, candidates, embeddings, scenes, split.validation, concept)
             return outcome.accuracy if outcome.n else 1.0
 
-        best, chosen, l2, start = -1.0, 0, 0.0, None
-        for i, rows in enumerate(coordinates):
-            moment = rows.moment(classes, len(candidates))
-            found = _choose(rows, moment, l2_grid, tolerance, validate)
-            if found[0] > best:
-                chosen, (best, l2, start) = i, found
-            if best == 1.0:
-                break
-        rows = coordinates[chosen]
-        solution = solve(rows, rows.moment(classes, len(candidates)), l2, start=start, tolerance=tolerance)
-        weight = rows.in_features(solution.weight).cpu().numpy()
-        probes.append(
-            Probe(
-                weight,
-                candidates,
-                whitenings[chosen],
-                l2,
-                validate(weight),
-                solution.gradient_norm,
-                solution.relative_gradient_norm,
-                solution.gap,
-                solution.gap_bound,
-                solution.converged,
-            )
-        )
+        moments = [rows.moment(classes, len(candidates)) for rows in coordinates]
+        probes.append(fit_probe(coordinates, moments, candidates, validate, l2_grid=l2_grid, tolerance=tolerance))
     return SceneProbes(tuple(probes[:-1]), probes[-1])
+
+
+def fit_probe(
+    coordinates: Sequence[Rows],
+    moments: Sequence[torch.Tensor],
+    candidates: Ints,
+    validate: Callable[[Floats], float],
+    *,
+    l2_grid: Sequence[float] = L2_GRID,
+    tolerance: float = 1e-6,
+) -> Probe:
+    """One probe: whitening and penalty chosen by `validate`, then solved to the end.
+
+    Args:
+        coordinates: the train rows, once for each whitening, in order of preference.
+        moments: the target moment (K, r) in each.
+        candidates: (K,) what the rows of the map stand for.
+        validate: recognition on validation of a map (K, d) on features.
+        l2_grid: penalties.
+        tolerance: see `LinearProbe`.
+    """
+    best, chosen, l2, start = -1.0, 0, 0.0, None
+    for i, (rows, moment) in enumerate(zip(coordinates, moments, strict=True)):
+        found = _choose(rows, moment, l2_grid, tolerance, validate)
+        if found[0] > best:
+            chosen, (best, l2, start) = i, found
+        if best == 1.0:
+            break
+    rows = coordinates[chosen]
+    solution = solve(rows, moments[chosen], l2, start=start, tolerance=tolerance)
+    weight = rows.in_features(solution.weight).cpu().numpy()
+    return Probe(
+        weight,
+        candidates,
+        rows.whitening,
+        l2,
+        validate(weight),
+        solution.gradient_norm,
+        solution.relative_gradient_norm,
+        solution.gap,
+        solution.gap_bound,
+        solution.converged,
+    )
 
 
 def _choose(

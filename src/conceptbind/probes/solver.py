@@ -94,6 +94,7 @@ class Rows:
     def __init__(self, features: torch.Tensor, whitening: float = 0.0, like: Rows | None = None) -> None:
         self.axes: tuple[torch.Tensor, torch.Tensor] = _principal_axes(features) if like is None else like.axes
         """Mean squares (r,) along the principal axes, and the axes (d, r), in double precision."""
+        self.whitening = whitening
         variance, vectors = self.axes
         squares = variance ** (1 - 2 * whitening)
         scale = squares.sum() / features.shape[1]

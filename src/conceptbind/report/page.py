@@ -17,6 +17,7 @@ from conceptbind.report.figures import crossmodal_figure, object_figure, recogni
 from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_name, percent, verdict
 
 if TYPE_CHECKING:
+    from conceptbind.results import Record
     from conceptbind.scenes import Scenes
     from conceptbind.studies import CrossmodalStudy, ProbeStudy
 
@@ -24,7 +25,12 @@ THUMBNAIL = 224
 
 
 def write_report(
-    path: Path, studies: Sequence[ProbeStudy], crossmodal: CrossmodalStudy | None, scenes: Scenes, provenance: Mapping[str, Any]
+    path: Path,
+    studies: Sequence[ProbeStudy],
+    attributes: Sequence[Record],
+    crossmodal: CrossmodalStudy | None,
+    scenes: Scenes,
+    provenance: Mapping[str, Any],
 ) -> None:
     """Write `report.html`. It needs no network: script, styles and pictures are inside."""
     import jinja2
@@ -46,6 +52,11 @@ def write_report(
             "study": study,
             "verdict": verdict(study),
             "rows": [(record, controls_of(record, study.records)) for record in study.records if record.extra["control"] == "none"],
+            "nouns": [
+                (record, controls_of(record, attributes))
+                for record in attributes
+                if record.modality == study.modality and record.extra["control"] == "none"
+            ],
             "figure": Markup(recognition_figure(study)),  # noqa: S704 - made by plotly, which escapes labels
             "objects": Markup(objects) if (objects := object_figure(study, scenes)) else None,  # noqa: S704
             "pictures": [_thumbnail(wrong.image) if wrong.image and study.modality == "image" else None for wrong in study.wrong],

@@ -98,7 +98,7 @@ def percent(share: float | None) -> str:
 def metric_name(record: Record) -> str:
     """A record's metric in words, with what it varies."""
     name = record.metric.replace("_", " ")
-    details = [str(record.extra[key]) for key in ("concept", "order") if record.extra.get(key)]
+    details = [str(record.extra[key]) for key in ("concept", "noun", "order") if record.extra.get(key)]
     if record.extra.get("queries"):
         details.append("by text queries")
     return name + (f" ({', '.join(details)})" if details else "")
@@ -109,15 +109,19 @@ def controls_of(record: Record, records: Sequence[Record]) -> dict[str, Record]:
     same = [
         other
         for other in records
-        if (other.study, other.modality, other.metric, other.extra.get("concept"))
-        == (record.study, record.modality, record.metric, record.extra.get("concept"))
+        if (other.study, other.modality, other.metric, other.extra.get("concept"), other.extra.get("noun"))
+        == (record.study, record.modality, record.metric, record.extra.get("concept"), record.extra.get("noun"))
     ]
     return {str(other.extra["control"]): other for other in same if other.extra.get("control") in CONTROLS}
 
 
 def summary_table(records: Sequence[Record]) -> str:
     """The main numbers for a terminal."""
-    shown = [record for record in records if record.extra.get("control") == "none" and record.ci_low is not None]
+    shown = [
+        record
+        for record in records
+        if record.extra.get("control") == "none" and record.ci_low is not None and not record.extra.get("noun")
+    ]
     controls = [name for name in CONTROLS if any(record.extra.get("control") == name for record in records)]
     lines = [("modality", "metric", "value", "95 % interval", *(CONTROLS[name] for name in controls), "n", "ties")]
     for record in shown:

@@ -46,7 +46,7 @@ class Scenes:
     image_places: Sequence[Path] = ()
     """Every folder where a reader looked for the pictures; named where they are missing. Not part of the content hash."""
     drawing: str | None = None
-    """`flat` or `solid` where pictures can be drawn from the table; see `conceptbind.render`."""
+    """`flat` or `solid` where pictures can be drawn from the table; see `conceptbind.drawing`."""
 
     def __post_init__(self) -> None:
         table = np.asarray(self.table)

@@ -1,5 +1,6 @@
 """The studies that `conceptbind measure` runs."""
 
+from conceptbind.studies.attribute import attribute_records
 from conceptbind.studies.crossmodal import CaptionBank, CrossmodalStudy, caption_bank, crossmodal_study, query_record, query_texts
 from conceptbind.studies.probe import ProbeStudy, WrongScene, bag_of_concepts, probe_study
 
@@ -8,6 +9,7 @@ __all__ = [
     "CrossmodalStudy",
     "ProbeStudy",
     "WrongScene",
+    "attribute_records",
     "bag_of_concepts",
     "caption_bank",
     "crossmodal_study",

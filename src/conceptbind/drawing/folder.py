@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.drawing.flat import FlatStyle, draw_flat
+from conceptbind.drawing.solid import SolidStyle, draw_solid
+from conceptbind.drawing.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and_shape
 from conceptbind.errors import MismatchError, ValueRangeError
 from conceptbind.files import read_json, write_json, write_whole
-from conceptbind.render.flat import FlatStyle, draw_flat
-from conceptbind.render.solid import SolidStyle, draw_solid
-from conceptbind.render.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and_shape
 
 if TYPE_CHECKING:
     from conceptbind.scenes import Scenes

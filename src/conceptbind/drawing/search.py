@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.drawing.flat import FlatStyle, draw_flat
+from conceptbind.drawing.solid import SolidLayout, SolidStyle, draw_solid
+from conceptbind.drawing.vocabulary import COLORS, FLAT_SHAPES, SOLID_SHAPES
 from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
-from conceptbind.render.flat import FlatStyle, draw_flat
-from conceptbind.render.solid import SolidLayout, SolidStyle, draw_solid
-from conceptbind.render.vocabulary import COLORS, FLAT_SHAPES, SOLID_SHAPES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.render.layout import Layout
+    from conceptbind.drawing.layout import Layout
     from conceptbind.typing import Bools, Ints
 
 Kind = tuple[str, str]

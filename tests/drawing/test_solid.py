@@ -10,10 +10,10 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
+from conceptbind.drawing import SolidStyle, draw_solid
+from conceptbind.drawing import solid as module
+from conceptbind.drawing.vocabulary import COLORS, SOLID_SHAPES
 from conceptbind.errors import MissingExtraError, UnknownNameError, ValueRangeError
-from conceptbind.render import SolidStyle, draw_solid
-from conceptbind.render import solid as module
-from conceptbind.render.vocabulary import COLORS, SOLID_SHAPES
 
 PAIR = [("red", "cube"), ("blue", "sphere")]
 CLEVR = tuple(COLORS)[:8]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.drawing.layout import Layout, place
+from conceptbind.drawing.vocabulary import COLORS, FLAT_SHAPES, POLYGONS
 from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
-from conceptbind.render.layout import Layout, place
-from conceptbind.render.vocabulary import COLORS, FLAT_SHAPES, POLYGONS
 
 if TYPE_CHECKING:
     from PIL.Image import Image

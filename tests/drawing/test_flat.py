@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import pytest
 
+from conceptbind.drawing import FlatStyle, draw_flat, place
+from conceptbind.drawing.vocabulary import COLORS, FLAT_SHAPES
 from conceptbind.errors import UnknownNameError, ValueRangeError
-from conceptbind.render import FlatStyle, draw_flat, place
-from conceptbind.render.vocabulary import COLORS, FLAT_SHAPES
 
 PAIR = [("red", "square"), ("blue", "circle")]
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.drawing.layout import place
+from conceptbind.drawing.vocabulary import COLORS, SOLID_SHAPES
 from conceptbind.errors import MissingExtraError, UnknownNameError, ValueRangeError, nearest
-from conceptbind.render.layout import place
-from conceptbind.render.vocabulary import COLORS, SOLID_SHAPES
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,0 +1,103 @@
+"""Is the binding inside each modality? For every noun, which attribute does it have? (arXiv 2502.03566, section 4.)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from conceptbind.metrics import Recognition, join, recognition
+from conceptbind.probes.scene_probes import WHITENING, fit_probe
+from conceptbind.probes.solver import Rows
+from conceptbind.results import Record, share_record
+from conceptbind.scenes import Scenes, Split, split_scenes
+
+if TYPE_CHECKING:
+    from conceptbind.embeddings import Embeddings
+    from conceptbind.typing import Floats, Ints
+
+FRACTIONS = (0.8, 0.1, 0.1)
+"""Train, validation, test, by orbit: a combination, its other order and its attribute swaps are on one side."""
+FEWEST = 8
+"""Train scenes that a noun needs."""
+
+
+def attribute_records(
+    embeddings: Embeddings, scenes: Scenes, *, controls: Mapping[str, Embeddings] | None = None, seed: int = 0
+) -> list[Record]:
+    """One linear classifier (with bias) for every noun and attribute, from the scene's embedding to the attributes that the noun has there.
+
+    Right when the values that score highest are exactly the set of the noun's attributes in the scene. The noun is the last concept.
+    Penalties are chosen on validation; test scenes are scored once.
+
+    Args:
+        embeddings: of one modality.
+        scenes: the table.
+        controls: embeddings of other encoders for the same scenes, by name.
+        seed: of the split.
+
+    Returns:
+        For each attribute concept and control one record over all nouns; for the encoder itself also one for each noun. Empty where
+        the scenes cannot be split by orbit.
+    """
+    if len(scenes.space.concepts) < 2:
+        return []
+    split = split_scenes(scenes, "orbit", fractions=FRACTIONS, seed=seed)
+    records = []
+    for control, rows in {"none": embeddings, **(controls or {})}.items():
+        rows.check(scenes)
+        unit = rows.unit().values
+        for k in range(len(scenes.space.concepts) - 1):
+            outcomes = {}
+            for noun in range(scenes.space.sizes[-1]):
+                outcome = _noun(unit, scenes, split, k, noun)
+                if outcome is not None and outcome.n:
+                    outcomes[noun] = outcome
+            if not outcomes:
+                continue
+            parts: list[tuple[str | None, Recognition]] = [(None, join(list(outcomes.values())))]
+            if control == "none":
+                parts += [(scenes.space.values[-1][noun], outcome) for noun, outcome in outcomes.items()]
+            records += [
+                share_record(
+                    outcome, study="attribute_probe", modality=embeddings.modality, metric="attribute_recognition", split="test",
+                    scenes=scenes.name, encoder=embeddings.encoder, control=control, concept=scenes.space.concepts[k], noun=name,
+                    split_by=split.by, seed=split.seed,
+                )
+                for name, outcome in parts
+            ]  # fmt: skip
+    return records
+
+
+def _noun(unit: Floats, scenes: Scenes, split: Split, k: int, noun: int) -> Recognition | None:
+    """The outcome of one noun's classifier on the test scenes that hold the noun; None where there are too few scenes."""
+    holds = (scenes.table[:, :, -1] == noun).any(axis=1)
+    train, validation, test = (part[holds[part]] for part in (split.train, split.validation, split.test))
+    if len(train) < FEWEST or not len(validation) or not len(test):
+        return None
+    features = np.column_stack([unit, np.ones(len(unit), unit.dtype)])  # the last column is the bias
+
+    def present(rows: Ints) -> Floats:
+        """(b, V_k) how many objects with the noun have each value."""
+        counts = np.zeros((len(rows), scenes.space.sizes[k]))
+        for slot in range(scenes.n_slots):
+            here = scenes.table[rows, slot, -1] == noun
+            counts[np.flatnonzero(here), scenes.table[rows, slot, k][here]] += 1
+        return counts
+
+    def outcome(weight: Floats, rows: Ints) -> Recognition:
+        return recognition(features[rows] @ weight.T, present(rows) > 0)
+
+    def validate(weight: Floats) -> float:
+        found = outcome(weight, validation)
+        return found.accuracy if found.n else 1.0
+
+    counts = present(train)
+    targets = torch.tensor(counts / counts.sum(axis=1, keepdims=True), dtype=torch.from_numpy(unit[:1]).dtype)
+    first = Rows(torch.from_numpy(features[train]), WHITENING[0])
+    coordinates = [first, *(Rows(torch.from_numpy(features[train]), whitening, like=first) for whitening in WHITENING[1:])]
+    moments = [targets.T @ rows.rotated / len(train) for rows in coordinates]
+    probe = fit_probe(coordinates, moments, np.arange(scenes.space.sizes[k]), validate)
+    return outcome(probe.weight, test)
