@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from conceptbind.errors import ValueRangeError
 from conceptbind.metrics import Recognition, join, recognition
 from conceptbind.probes.scene_probes import WHITENING, fit_probe
 from conceptbind.probes.solver import Rows
@@ -44,7 +45,10 @@ def attribute_records(
     """
     if len(scenes.space.concepts) < 2:
         return []
-    split = split_scenes(scenes, "orbit", fractions=FRACTIONS, seed=seed)
+    try:
+        split = split_scenes(scenes, "orbit", fractions=FRACTIONS, seed=seed)
+    except ValueRangeError:  # fewer orbits than parts
+        return []
     records = []
     for control, rows in {"none": embeddings, **(controls or {})}.items():
         rows.check(scenes)
