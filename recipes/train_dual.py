@@ -45,6 +45,10 @@ PARTIAL = ("{a} {color} object", "{color}", "{a} {shape}", "{shape}")
 COUNTS = {1: 0.3, 2: 0.6, 3: 0.1}
 """Share of batches with so many objects a scene."""
 IMAGE_SIZE = 48
+STEPS = {"tiny": 1200, "tiny-bound": 1500, "tiny-bag": 900}
+WITHIN = {"tiny": (4.0, 20.0), "tiny-bound": (1.0, 10.0), "tiny-bag": (1.0, 10.0)}
+"""Weight and sharpness (inverse temperature) of the losses within each modality. In tiny they work against the loss across modalities, to
+which a caption and its swap are the same; there they must be strong, or each modality forgets the binding too."""
 STYLE = FlatStyle(size=IMAGE_SIZE, position_jitter=0.6, size_jitter=0.2, background_jitter=0.03)
 
 
@@ -124,10 +128,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=("tiny", "tiny-bound", "tiny-bag"))
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, help="default: the model's")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--within", type=float, default=1.0, help="weight of the losses within each modality")
+    parser.add_argument("--within", type=float, help="weight of the losses within each modality (default: the model's)")
     parser.add_argument("--dealt", type=float, default=0.5, help="tiny: share of captions whose colours are dealt out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
@@ -135,6 +139,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
+    options.steps = options.steps or STEPS[options.model]
     words = Words(vocabulary())
     config = dual_config(words.ids, width=128, depth=3, heads=4, dimension=256, image_size=IMAGE_SIZE, patch_size=12)
     model = DualModel(config).to(options.device).train()
@@ -144,6 +149,8 @@ def main() -> None:
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * min(1, step / options.steps)))
     )
+    weight, sharpness = WITHIN[options.model]
+    weight = weight if options.within is None else options.within
     source, start = Scenes(options.seed), time.perf_counter()
     bag = options.model == "tiny-bag"
     share = {"tiny": options.dealt, "tiny-bound": 0.0, "tiny-bag": 0.5}[options.model]
@@ -160,8 +167,8 @@ def main() -> None:
         text = model.text_features(ids(told, source.template(m)))
         again = model.text_features(ids(source.dealt(told, share) if bag else told, source.template(m)))
         across = contrast(first, text, model.logit_scale.exp())
-        within = (contrast(first, second, 10.0) + contrast(text, again, 10.0)) / 2
-        loss = across + options.within * within
+        within = (contrast(first, second, sharpness) + contrast(text, again, sharpness)) / 2
+        loss = across + weight * within
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -28,7 +28,7 @@ class Measurement:
     studies: "tuple[ProbeStudy, ...]"
     """One for each modality."""
     attributes: "tuple[Record, ...]"
-    """Attribute-of-noun probes of each modality."""
+    """Attribute-of-noun probes of each modality, and search probes where pictures are drawn."""
     crossmodal: "CrossmodalStudy | None"
     """Pictures against captions, where the encoder and the scenes have both."""
     verdicts: "tuple[Verdict, ...]"
@@ -84,7 +84,7 @@ def measure(
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
     from conceptbind.sources import bag_twin, check_rows, choose_modalities, open_inputs, untrained
-    from conceptbind.studies import attribute_records, probe_study
+    from conceptbind.studies import attribute_records, probe_study, search_records
 
     source, table = open_inputs(encoder, scenes, template, precision, device)
     modalities = choose_modalities(source, table, modality)
@@ -124,6 +124,9 @@ def measure(
             studies.append(
                 probe_study(rows[part], table, split, controls=controls, keep=kept, device=torch_device(device), on_step=step)
             )
+    if "image" in modalities and table.drawing == "flat" and hasattr(source, "encode_images"):
+        given = {name: twin for name, twin in twins.items() if twin is not None}
+        noun_records += search_records(source, controls=given, scenes_name=f"{table.name} search", seed=seed)  # type: ignore[arg-type]
     crossmodal = _crossmodal(source, table, rows, folder.path / "embeddings", seed)
     facts = provenance(config, table, split, list(rows.values()), sys.argv)
     found = Measurement(folder.path, tuple(studies), tuple(noun_records), crossmodal, tuple(verdicts(studies, crossmodal)))

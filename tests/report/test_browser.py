@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import shutil
 
-import numpy as np
 import pytest
 
 from conceptbind import measure
-from conceptbind.scenes import text20
-from planted import concept_codes
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
@@ -22,11 +19,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """A report with a full gallery."""
-    folder = tmp_path_factory.mktemp("report")
-    np.save(folder / "rows.npy", concept_codes(text20(6, 6), 40))
-    found = measure(f"file:{folder / 'rows.npy'}", scenes="text20:6x6", modality="text", out=str(folder / "run"))
-    return found.folder / "report.html"
+    """The report of the main job: two modalities, pictures, galleries."""
+    return measure(out=str(tmp_path_factory.mktemp("report") / "run")).folder / "report.html"
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +44,7 @@ def test_the_report_opens(browser, report, width, height):
     assert errors == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     n_figures = page.locator(".plotly-graph-div").count()
-    assert n_figures == 2
+    assert n_figures == 6  # for each modality bars and a table of objects, two across them
     for i in range(n_figures):
         figure = page.locator(".plotly-graph-div").nth(i)
         marks = figure.locator(".bars path, .heatmaplayer image")
@@ -61,7 +55,9 @@ def test_the_report_opens(browser, report, width, height):
         assert box["x"] + box["width"] <= width
     assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing is cut off at the side
     assert page.locator(".verdict p").first.is_visible()
-    assert page.locator(".scene").count() == 24
+    assert page.locator(".scene.choice img").count() == 24
+    broken = page.evaluate("[...document.images].filter(image => !image.complete || image.naturalWidth === 0).length")
+    assert broken == 0
     smallest = page.evaluate(
         "Math.min(...[...document.querySelectorAll('p, td, dd, .caption')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
     )

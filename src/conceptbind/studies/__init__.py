@@ -3,6 +3,7 @@
 from conceptbind.studies.attribute import attribute_records
 from conceptbind.studies.crossmodal import CaptionBank, CrossmodalStudy, caption_bank, crossmodal_study, query_record, query_texts
 from conceptbind.studies.probe import ProbeStudy, WrongScene, bag_of_concepts, probe_study
+from conceptbind.studies.search import search_records
 
 __all__ = [
     "CaptionBank",
@@ -16,4 +17,5 @@ __all__ = [
     "probe_study",
     "query_record",
     "query_texts",
+    "search_records",
 ]

@@ -1,0 +1,128 @@
+"""Conjunctive search: is the one object there that joins the features of the others? (arXiv 2502.03566, section 4.)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from conceptbind.drawing import FlatStyle, SearchFields, SolidStyle, draw_field, search_fields
+from conceptbind.metrics import Recognition, bootstrap_mean, join, recognition
+from conceptbind.probes.scene_probes import WHITENING, fit_probe
+from conceptbind.probes.solver import Rows
+from conceptbind.results import Extra, Record, share_record
+from conceptbind.scenes.captions import article
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Bools, Encoder, Floats, Ints
+
+N_FIELDS = 600
+COUNTS = (4, 8, 16)
+"""Objects in a field."""
+TRAIN, VALIDATION = 0.5, 0.2
+BATCH = 64
+
+
+def search_records(
+    encoder: Encoder,
+    *,
+    controls: Mapping[str, Encoder] | None = None,
+    colors: Sequence[str] = ("red", "green"),
+    shapes: Sequence[str] = ("square", "circle"),
+    n_fields: int = N_FIELDS,
+    counts: Sequence[int] = COUNTS,
+    style: FlatStyle | SolidStyle | None = None,
+    scenes_name: str = "search",
+    seed: int = 0,
+) -> list[Record]:
+    """Can the target be found, by a linear classifier on picture embeddings, and by the caption of the target alone?
+
+    For every target one classifier (with bias) says present or absent; each part of the split is half with the target. The zero-shot
+    counterpart compares the cosines of a target's caption with all fields that have it and all that do not: the share of such pairs
+    in the right order (ties count half), chance 0.5.
+
+    Args:
+        encoder: embeds pictures; captions too for the zero-shot part.
+        controls: other encoders for the same fields, by name.
+        colors: two or more colours.
+        shapes: two or more shapes.
+        n_fields: pictures drawn, half with the target.
+        counts: numbers of objects in a field.
+        style: flat or solid.
+        scenes_name: recorded.
+        seed: of fields, pictures, splits and intervals.
+    """
+    fields = search_fields(n_fields, colors, shapes, counts=counts, seed=seed)
+    facts: dict[str, Extra] = {"objects": ", ".join(map(str, counts)), "seed": seed}
+    records, own = [], np.empty(0)
+    for control, model in {"none": encoder, **(controls or {})}.items():
+        rows = _embedded(model, fields, seed, style)
+        own = rows if control == "none" else own
+        rng = np.random.default_rng(seed)
+        outcomes = [_classify(rows[mine], fields.present[mine], rng) for _, mine in _by_target(fields)]
+        records.append(
+            share_record(
+                join(outcomes), study="search", modality="image", metric="search_accuracy", split="test", scenes=scenes_name,
+                encoder=encoder.id, control=control, **facts,
+            )
+        )  # fmt: skip
+    if "text" in encoder.modalities:
+        ordered = np.concatenate(
+            [_in_order(encoder, target, own[mine], fields.present[mine]) for target, mine in _by_target(fields)]
+        )
+        low, high = bootstrap_mean(ordered, np.arange(len(ordered)), seed=seed)
+        value = float(ordered.mean())
+        extra: dict[str, Extra] = {"control": "none", **facts}
+        records.append(
+            Record("search", "both", "search_auc", value, len(ordered), None, low, high, "all", scenes_name, encoder.id, extra)
+        )
+    return records
+
+
+def _by_target(fields: SearchFields) -> list[tuple[tuple[str, str], Ints]]:
+    """Each target and the fields that are about it."""
+    return [(target, np.flatnonzero([found == target for found in fields.targets])) for target in sorted(set(fields.targets))]
+
+
+def _embedded(encoder: Encoder, fields: SearchFields, seed: int, style: FlatStyle | SolidStyle | None) -> Floats:
+    """Unit rows (n, d) of the pictures of all fields."""
+    parts = []
+    for first in range(0, len(fields), BATCH):
+        pictures = [draw_field(fields, i, seed=seed, style=style)[0] for i in range(first, min(first + BATCH, len(fields)))]
+        parts.append(np.asarray(encoder.encode_images(pictures), dtype=np.float32))
+    rows = np.concatenate(parts)
+    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+def _in_order(encoder: Encoder, target: tuple[str, str], rows: Floats, present: Bools) -> Floats:
+    """For each field with the target, the share of the fields without it that are further from the target's caption."""
+    name = " ".join(target)
+    query = np.asarray(encoder.encode_texts([f"{article(name)} {name}"]), dtype=np.float32)[0]
+    cosines = rows @ (query / np.linalg.norm(query))
+    there, absent = cosines[present], cosines[~present]
+    shares: Floats = ((there[:, None] > absent[None]) + 0.5 * (there[:, None] == absent[None])).mean(axis=1)
+    return shares
+
+
+def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> Recognition:
+    """The outcome of one present / absent classifier on its test fields, half of them with the target."""
+    sides = np.empty(len(rows))
+    for answer in (False, True):  # the same shares of both
+        members = np.flatnonzero(present == answer)
+        sides[rng.permutation(members)] = np.arange(len(members)) / len(members)
+    train, validation, test = sides < TRAIN, (sides >= TRAIN) & (sides < TRAIN + VALIDATION), sides >= TRAIN + VALIDATION
+    features = np.column_stack([rows, np.ones(len(rows), rows.dtype)])  # the last column is the bias
+    answers = np.stack([~present, present], axis=1)
+
+    def validate(weight: Floats) -> float:
+        return recognition(features[validation] @ weight.T, answers[validation]).accuracy
+
+    first = Rows(torch.from_numpy(features[train]), WHITENING[0])
+    coordinates = [first, *(Rows(torch.from_numpy(features[train]), whitening, like=first) for whitening in WHITENING[1:])]
+    targets = torch.tensor(answers[train], dtype=first.rotated.dtype)
+    moments = [targets.T @ part.rotated / len(targets) for part in coordinates]
+    probe = fit_probe(coordinates, moments, np.arange(2), validate)
+    return recognition(features[test] @ probe.weight.T, answers[test])

@@ -1,0 +1,62 @@
+"""`conceptbind measure` without arguments, and what the shipped models are there to show."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from conceptbind import measure
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The main job with the default model, and with the one that binds."""
+    folder = tmp_path_factory.mktemp("runs")
+    return {name: measure(name, out=str(folder / name)) for name in ("tiny", "tiny-bound")}
+
+
+def value(run, metric, modality, **extra):
+    return next(
+        record.value
+        for record in run.records
+        if record.metric == metric
+        and record.modality == modality
+        and all(record.extra.get(name) == wanted for name, wanted in ({"control": "none"} | extra).items())
+    )
+
+
+def test_it_writes_the_contract(runs):
+    folder = runs["tiny"].folder
+    results = json.loads((folder / "results.json").read_text())
+    studies = {(row["study"], row["modality"]) for row in results["records"]}
+    both = ("text", "image")
+    assert studies >= {("crossmodal", "both")} | {
+        (name, part) for name in ("probe", "attribute_probe", "crossmodal") for part in both
+    }
+    assert len(list((folder / "pictures").glob("*.png"))) == 576
+    assert (folder / "pictures" / "scenes.csv").is_file()
+    controls = {row["control"] for row in results["records"]}
+    assert controls == {"none", "bag_of_concepts", "random_weights", "bag_twin"}
+    assert {row["encoder"] for row in results["records"]} == {"tiny"}
+
+
+def test_tiny_is_what_clip_is(runs):
+    """Concepts across modalities, objects within each, no binding between them."""
+    run = runs["tiny"]
+    assert 0.4 <= value(run, "binding_accuracy", "both", order="either") <= 0.7
+    assert value(run, "concept_accuracy", "both", order="either") >= 0.9
+    for modality in ("text", "image"):
+        assert value(run, "object_recognition", modality, queries=None) > value(
+            run, "object_recognition", modality, control="bag_of_concepts"
+        )
+    assert run.verdicts[2].level in ("no", "partly")
+
+
+def test_tiny_bound_binds_across_modalities(runs):
+    run = runs["tiny-bound"]
+    for order in ("either", "as listed", "reversed"):  # no position shortcut
+        assert value(run, "binding_accuracy", "both", order=order) >= 0.9
+    assert value(run, "concept_accuracy", "both", order="either") >= 0.9
+    assert value(run, "recall_at_1", "both") > 3 * value(runs["tiny"], "recall_at_1", "both")
+    assert run.verdicts[2].level == "yes"
