@@ -11,7 +11,7 @@ from conceptbind.encoders import resolve
 from conceptbind.encoders.timm import TimmEncoder
 from conceptbind.errors import FileError, ModalityError, UnknownNameError
 
-timm = pytest.importorskip("timm")
+timm = pytest.importorskip("timm", exc_type=Exception)
 
 NAME = "vit_tiny_patch16_224"
 SMALL = "test_vit"

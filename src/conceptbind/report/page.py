@@ -55,10 +55,15 @@ def write_report(
             "nouns": [
                 (record, controls_of(record, attributes))
                 for record in attributes
-                if record.modality == study.modality and record.extra["control"] == "none"
+                if (record.study, record.modality, record.extra["control"]) == ("attribute_probe", study.modality, "none")
             ],
             "figure": Markup(recognition_figure(study)),  # noqa: S704 - made by plotly, which escapes labels
             "objects": Markup(objects) if (objects := object_figure(study, scenes)) else None,  # noqa: S704
+            "search": [
+                (record, controls_of(record, attributes))
+                for record in attributes
+                if record.study == "search" and record.extra["control"] == "none" and study.modality == "image"
+            ],
             "pictures": [_thumbnail(wrong.image) if wrong.image and study.modality == "image" else None for wrong in study.wrong],
         }
         for study in studies

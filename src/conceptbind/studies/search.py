@@ -56,7 +56,8 @@ def search_records(
     """
     fields = search_fields(n_fields, colors, shapes, counts=counts, seed=seed)
     facts: dict[str, Extra] = {"objects": ", ".join(map(str, counts)), "seed": seed}
-    records, own = [], np.empty(0)
+    records: list[Record] = []
+    own: Floats = np.empty(0)
     for control, model in {"none": encoder, **(controls or {})}.items():
         rows = _embedded(model, fields, seed, style)
         own = rows if control == "none" else own
