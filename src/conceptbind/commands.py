@@ -54,6 +54,7 @@ def measure(
     out: str | None = None,
     seed: int = 0,
     template: str | None = None,
+    controls: bool = True,
     precision: Precision = "float32",
     device: str = "auto",
 ) -> Measurement:
@@ -73,6 +74,7 @@ def measure(
         out: run folder; runs/ENCODER-SCENES by default.
         seed: seed of the split.
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
+        controls: also measure the same architecture with random weights, where the encoder offers it; about doubles the time.
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
 
@@ -95,6 +97,7 @@ def measure(
         "out": out,
         "seed": seed,
         "template": template,
+        "controls": controls,
         "precision": precision,
         "device": device,
     }
@@ -103,26 +106,26 @@ def measure(
         check_rows(source, table, part)
     folder = RunFolder.open(Path(out).expanduser() if out else _default_folder(config), config)
     table = _drawn(table, modalities, folder.path / "pictures", seed)
-    twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)}
+    twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)} if controls else {}
     studies, noun_records, rows = [], [], {}
     for part in modalities:
         rows[part] = _rows(source, table, part, folder.path / "embeddings" / part)
-        controls = {
+        beside = {
             name: _rows(twin, table, part, folder.path / "embeddings" / f"{part}-{name}", f"{part}, {name}")
             for name, twin in twins.items()
             if twin is not None
         }
-        with _progress(total=len(table.space.concepts) + 4 + len(controls), desc=f"studying {part}", unit="step") as bar:
+        with _progress(total=len(table.space.concepts) + 4 + len(beside), desc=f"studying {part}", unit="step") as bar:
 
             def step(name: str, bar: Any = bar) -> None:
                 bar.set_postfix_str(name)
                 bar.update()
 
             kept = folder.path / f"probes-{part}.safetensors"
-            noun_records += attribute_records(rows[part], table, controls=controls, seed=seed)
+            noun_records += attribute_records(rows[part], table, controls=beside, seed=seed)
             step("attributes of nouns")
             studies.append(
-                probe_study(rows[part], table, split, controls=controls, keep=kept, device=torch_device(device), on_step=step)
+                probe_study(rows[part], table, split, controls=beside, keep=kept, device=torch_device(device), on_step=step)
             )
     if "image" in modalities and table.drawing == "flat" and hasattr(source, "encode_images"):
         given = {name: twin for name, twin in twins.items() if twin is not None}

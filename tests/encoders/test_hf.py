@@ -131,6 +131,15 @@ def test_lower_precision_is_close_and_recorded(clip_folder):
     assert np.abs(a - b).max() > 0
 
 
+def test_random_weights_of_the_same_architecture(clip_folder):
+    trained = resolve(f"hf:{clip_folder}", device="cpu")
+    one, two = trained.untrained(1), trained.untrained(1)
+    rows = [encoder.encode_texts(CAPTIONS) for encoder in (trained, one, two)]
+    np.testing.assert_array_equal(rows[1], rows[2])
+    assert np.abs(rows[0] - rows[1]).max() > 1e-3
+    assert (one.revision, one.dimension) == ("random:1", trained.dimension)
+
+
 def test_a_folder_that_is_no_model_is_an_error(tmp_path):
     with pytest.raises(FileError, match="no model folder at"):
         resolve(f"hf:{tmp_path / 'nothing'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,6 +92,19 @@ class HuggingFaceEncoder:
                 f"'{self.id}' has no tokenizer: its vocabulary holds only special tokens; save the tokenizer beside the model (tokenizer.json)"
             )
         return tokenizer
+
+    def untrained(self, seed: int = 0) -> HuggingFaceEncoder:
+        """The same architecture with random weights, as transformers draws them: what probes find there owes nothing to training."""
+        import torch
+        import transformers
+
+        twin = copy.copy(self)
+        with quiet_loading(), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = transformers.AutoModel.from_config(self._model.config)
+        twin._model = to_precision(model, self.details["precision"]).to(self._device).eval()  # type: ignore[arg-type]
+        twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
+        return twin
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Raw features (n, d).

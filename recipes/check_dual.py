@@ -1,0 +1,42 @@
+"""What a shipped dual encoder does on pairs of CLEVR-2D objects that it never saw, and on those with an object that it never saw at all.
+
+python recipes/check_dual.py tiny [--pictures 4]   # several pictures of every scene
+"""
+
+from __future__ import annotations
+
+import argparse
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from train_dual import NEVER_SHOWN
+
+from conceptbind import measure
+from conceptbind.scenes import load_scenes
+
+
+def main() -> None:
+    """Measure with several seeds of the pictures and print means."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--pictures", type=int, default=4)
+    options = parser.parse_args()
+    space = load_scenes("clevr2d").space
+    never = [space.object_ids(np.array([space.values[0].index(c), space.values[1].index(s)])) for c, s in NEVER_SHOWN]
+    rows: dict[str, list[float]] = {}
+    for seed in range(options.pictures):
+        with TemporaryDirectory() as folder:
+            run = measure(options.model, seed=seed, out=f"{folder}/run")
+        for record in run.records:
+            if record.extra.get("control") == "none" and not record.extra.get("noun") and record.ci_low is not None:
+                words = [str(record.extra[key]) for key in ("concept", "order", "queries") if record.extra.get(key)]
+                rows.setdefault(" ".join([record.modality, record.metric, *words]), []).append(record.value or 0.0)
+        rows.setdefault("both binding_accuracy, scenes with an object never shown", []).append(
+            float(np.mean(run.crossmodal.by_object[never]))
+        )
+    for name, values in rows.items():
+        print(f"{name:60s} {np.mean(values):.3f}  (from {min(values):.3f} to {max(values):.3f} over {len(values)} seeds)")
+
+
+if __name__ == "__main__":
+    main()
