@@ -198,11 +198,23 @@ def test_a_changed_file_is_refused(table, tmp_path, capsys):
 def test_a_run_that_failed_at_once_can_be_started_with_other_options(table, tmp_path, capsys):
     out = tmp_path / "run"
     out.mkdir()
-    (out / "config.yaml").write_text("encoder: other\n")
+    run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", tmp_path / "other", "--seed", 5)
+    shutil.copy(tmp_path / "other" / "config.yaml", out)
     (out / ".results.json.77.part").write_text("half")  # of a kill
     run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
     assert records(out)
     assert not list(out.glob(".*.part"))
+    capsys.readouterr()
+
+
+def test_files_of_the_user_are_never_touched(table, tmp_path, capsys):
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "config.yaml").write_text("encoder: tiny\nmine: precious\n")
+    (out / ".download.part").write_text("half a download")
+    before = {path.name: path.read_text() for path in out.iterdir()}
+    assert run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out) == 2
+    assert {path.name: path.read_text() for path in out.iterdir()} == before
     capsys.readouterr()
 
 

@@ -231,3 +231,20 @@ def test_a_zero_row_cannot_be_normalised():
     rows = embeddings.Embeddings(np.array([[1.0, 0], [0, 0]]), "text", "", "s", "e", "1")
     with pytest.raises(ValueRangeError, match="row 1 of the embeddings of 'e' is all zeros"):
         rows.unit()
+
+
+def test_pictures_that_were_replaced_are_embedded_again(tmp_path):
+    """The same names, other pixels: the rows on disk are not theirs."""
+
+    class Mean(Letters):
+        dimension, modalities = 3, ("image",)
+
+        def encode_images(self, images):
+            return np.array([np.asarray(image).mean(axis=(0, 1)) for image in images], dtype=np.float32)
+
+    scenes = replace(text20(2, 2), images=tuple(f"{i}.png" for i in range(16)), image_folder=tmp_path)
+    for color in ("red", "blue"):
+        for name in scenes.images:
+            Image.new("RGB", (4, 4), color).save(tmp_path / name)
+        rows = embed(Mean(), scenes, "image", tmp_path / "e")
+        np.testing.assert_array_equal(rows.values, [[255, 0, 0] if color == "red" else [0, 0, 255]] * 16)

@@ -52,7 +52,9 @@ def _parser() -> Any:
     for name, function in COMMANDS.items():
         text = (function.__doc__ or "").split("\n    Args:")[0]
         description = "\n".join(line.strip() for line in text.splitlines())
-        command = ArgumentParser(description=description, usage=f"conceptbind {name} [ENCODER] [options]")
+        command = ArgumentParser(
+            description=description, usage=f"conceptbind {name} {'[ENCODER] ' if name != 'render' else ''}[options]"
+        )
         command.add_argument(
             "--config", action="config", help="YAML file with these options, such as the config.yaml of a run folder."
         )

@@ -166,7 +166,7 @@ def embed(
     encoder: str | Encoder,
     *,
     out: str,
-    scenes: str | Scenes = "text20:10x10",
+    scenes: str | Scenes = "clevr2d",
     modality: Modalities = "auto",
     template: str | None = None,
     precision: Precision = "float32",
@@ -230,8 +230,15 @@ def render(
         ConceptBindError: the scenes cannot be drawn; the message says what the renderer knows.
     """
     from conceptbind.drawing import FlatStyle, SolidStyle, draw_pictures
+    from conceptbind.errors import ValueRangeError
     from conceptbind.scenes import load_scenes
 
+    for name, value, least, most in (
+        ("size", size, 16, 4096), ("seed", seed, 0, 2**63), ("processes", processes, 1, 1024),
+        ("position_jitter", position_jitter, 0, 1), ("size_jitter", size_jitter, 0, 0.99), ("background_jitter", background_jitter, 0, 1),
+    ):  # fmt: skip
+        if not least <= value <= most:
+            raise ValueRangeError(f"--{name} must lie between {least} and {most}; got {value}")
     table = load_scenes(scenes) if isinstance(scenes, str) else scenes
     chosen = (table.drawing or "flat") if kind == "auto" else kind
     common = {"size": size, "position_jitter": position_jitter, "size_jitter": size_jitter}

@@ -17,7 +17,7 @@ import numpy as np
 from conceptbind.encoders import FileEmbeddings, resolve
 from conceptbind.encoders.pictures import read_picture, require_pictures
 from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
-from conceptbind.files import content_hash, read_json, write_json, write_whole
+from conceptbind.files import content_hash, file_hash, read_json, write_json, write_whole
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
@@ -118,15 +118,36 @@ def embed(
     for start in range(0, len(scenes), SHARD_ROWS):
         stop = min(start + SHARD_ROWS, len(scenes))
         path = _shard(folder, start)
-        if not path.exists():
+        pictures = _pictures_hash(scenes, start, stop) if modality == "image" else None
+        if not path.exists() or _of_other_pictures(path, pictures):
             rows = np.empty((stop - start, encoder.dimension), dtype=np.float32)
             for first, values in _encoded(encoder, scenes, modality, start, stop):
                 rows[first - start : first - start + len(values)] = values
                 on_rows(len(values))
-            write_whole(path, _shard_bytes(rows, key))
+            write_whole(path, _shard_bytes(rows, key, pictures))
         else:
             on_rows(stop - start)
     return load(folder)
+
+
+def _pictures_hash(scenes: Scenes, start: int, stop: int) -> str | None:
+    """What the pictures of some scenes hold; None where one is gone."""
+    paths = _pictures(scenes, start, stop)
+    return content_hash(*map(file_hash, paths)) if all(path.is_file() for path in paths) else None
+
+
+def _of_other_pictures(path: Path, pictures: str | None) -> bool:
+    """Whether a shard was made from pictures that have been replaced since, under the same names."""
+    from safetensors import SafetensorError, safe_open
+
+    if pictures is None:
+        return False
+    try:
+        with safe_open(path, framework="numpy") as shard:
+            found = (shard.metadata() or {}).get("pictures")
+    except (SafetensorError, OSError):
+        return False  # a broken shard is told by `load`
+    return found is not None and found != pictures
 
 
 def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality: Modality) -> None:
@@ -322,7 +343,8 @@ def _shard(folder: Path, start: int) -> Path:
     return folder / f"rows-{start:09d}.safetensors"
 
 
-def _shard_bytes(rows: Floats, key: str) -> bytes:
+def _shard_bytes(rows: Floats, key: str, pictures: str | None = None) -> bytes:
     from safetensors.numpy import save
 
-    return save({"embeddings": np.ascontiguousarray(rows)}, metadata={"manifest": key})
+    metadata = {"manifest": key} | ({"pictures": pictures} if pictures else {})
+    return save({"embeddings": np.ascontiguousarray(rows)}, metadata=metadata)

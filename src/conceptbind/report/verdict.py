@@ -44,6 +44,13 @@ def verdict(study: ProbeStudy) -> Verdict:
         f"a linear probe reads the objects of {percent(objects.value)} of the unseen scenes "
         f"({percent(objects.ci_low)} to {percent(objects.ci_high)}, n = {objects.n:,}), where a bag of concepts reaches {percent(bag.value)}"
     )
+    untrained = [
+        r
+        for r in study.records
+        if r.metric == "object_recognition" and r.extra["control"] == "random_weights" and r.value is not None
+    ]
+    if untrained and untrained[0].value is not None and untrained[0].value >= objects.value:
+        read += f"; the same architecture with random weights reaches {percent(untrained[0].value)}, so training did not add it"
     apart = objects.ci_low is not None and bag.ci_high is not None and objects.ci_low > bag.ci_high
     reach = ((objects.ci_high or 0) - bag.value) / (1 - bag.value)
     if not apart and reach >= PARTLY:
@@ -73,6 +80,9 @@ def across(study: CrossmodalStudy) -> Verdict:
     if concepts:
         words += f", and to a caption with another concept in {percent(concepts[0].value)}"
     value = binding.value or 0.0
+    low, high = binding.ci_low or 0.0, binding.ci_high or 1.0
+    if (value < USABLE and low < 0.5 and high > USABLE) or (value >= USABLE and low <= SOMEWHAT):
+        return Verdict("unclear", f"Across modalities binding cannot be judged on so few comparisons: {words}.", value)
     if value >= USABLE:
         return Verdict("yes", f"Across modalities the binding is usable: {words}.", value)
     if value >= SOMEWHAT and (binding.ci_low or 0) > 0.5:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +45,8 @@ class RunFolder:
         if path.exists() and not path.is_dir():
             raise FileError(f"{path} is a file; choose a folder for the run with --out")
         written = path / CONFIG
-        if path.is_dir():
-            for remains in path.glob(".*.part"):  # of a write that was killed
-                remains.unlink(missing_ok=True)
-        if written.is_file() and _unstarted(path):
-            written.unlink()
+        if _unstarted(path, config):  # a run that failed or was killed before it computed anything
+            shutil.rmtree(path)
         if written.is_file():
             found = _read_config(written)
             same = [name for name in dict.fromkeys((*found, *config)) if name not in PLACE_OPTIONS]
@@ -58,7 +57,7 @@ class RunFolder:
                     f"the run folder {path} belongs to another configuration ({differences}); "
                     "choose another folder with --out, or delete that one"
                 )
-        elif path.is_dir() and not _unstarted(path):
+        elif path.is_dir() and any(path.iterdir()):
             raise MismatchError(
                 f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new folder with --out"
             )
@@ -82,9 +81,19 @@ class RunFolder:
         write_whole(self.path / "results.csv", text.getvalue())
 
 
-def _unstarted(path: Path) -> bool:
-    """Whether a folder holds nothing that was computed: only descriptions of what was to come, from a run that failed at once."""
-    return all(file.name in (CONFIG, "manifest.json", "pictures.json") for file in path.rglob("*") if file.is_file())
+def _unstarted(path: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a folder is ours and holds nothing that was computed: only our descriptions of what was to come, and remains of a killed write."""
+    if not path.is_dir():
+        return False
+    files = [file for file in path.rglob("*") if not file.is_dir()]
+    ours = all(
+        file.name in (CONFIG, "manifest.json", "pictures.json") or re.fullmatch(r"\..+\.\d+\.part", file.name) for file in files
+    )
+    if not files or not ours:
+        return False
+    if not (path / CONFIG).is_file():
+        return all(file.parent == path and file.name.startswith(f".{CONFIG}.") for file in files)
+    return set(_read_config(path / CONFIG)) == set(config)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

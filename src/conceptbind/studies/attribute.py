@@ -23,6 +23,8 @@ FRACTIONS = (0.8, 0.1, 0.1)
 """Train, validation, test, by orbit: a combination, its other order and its attribute swaps are on one side."""
 FEWEST = 8
 """Train scenes that a noun needs."""
+MOST = 4000
+"""Train scenes of a noun from which on every second, third, ... is left out, to keep large grids quick."""
 
 
 def attribute_records(
@@ -81,7 +83,11 @@ def _noun(unit: Floats, scenes: Scenes, split: Split, k: int, noun: int) -> Reco
     train, validation, test = (part[holds[part]] for part in (split.train, split.validation, split.test))
     if len(train) < FEWEST or not len(validation) or not len(test):
         return None
-    features = np.column_stack([unit, np.ones(len(unit), unit.dtype)])  # the last column is the bias
+    few = train[:: max(1, len(train) // MOST)]  # twenty values of a noun's attribute need no more
+
+    def features(rows: Ints) -> Floats:
+        """(b, d + 1) rows with a last column for the bias."""
+        return np.column_stack([unit[rows], np.ones(len(rows), unit.dtype)])
 
     def present(rows: Ints) -> Floats:
         """(b, V_k) how many objects with the noun have each value."""
@@ -92,16 +98,18 @@ def _noun(unit: Floats, scenes: Scenes, split: Split, k: int, noun: int) -> Reco
         return counts
 
     def outcome(weight: Floats, rows: Ints) -> Recognition:
-        return recognition(features[rows] @ weight.T, present(rows) > 0)
+        return recognition(features(rows) @ weight.T, present(rows) > 0)
 
     def validate(weight: Floats) -> float:
         found = outcome(weight, validation)
         return found.accuracy if found.n else 1.0
 
+    train = few
     counts = present(train)
     targets = torch.tensor(counts / counts.sum(axis=1, keepdims=True), dtype=torch.from_numpy(unit[:1]).dtype)
-    first = Rows(torch.from_numpy(features[train]), WHITENING[0])
-    coordinates = [first, *(Rows(torch.from_numpy(features[train]), whitening, like=first) for whitening in WHITENING[1:])]
+    fitted = torch.from_numpy(features(train))
+    first = Rows(fitted, WHITENING[0])
+    coordinates = [first, *(Rows(fitted, whitening, like=first) for whitening in WHITENING[1:])]
     moments = [targets.T @ rows.rotated / len(train) for rows in coordinates]
     probe = fit_probe(coordinates, moments, np.arange(scenes.space.sizes[k]), validate)
     return outcome(probe.weight, test)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conceptbind.errors import MismatchError, ValueRangeError
-from conceptbind.metrics import bootstrap_mean, forced_choice, recognition
+from conceptbind.metrics import bootstrap_mean, forced_choice, recognition, wilson
 from conceptbind.metrics.ties import rounding
 from conceptbind.results import Record, share_record
 from conceptbind.scenes import Scenes, caption, orbit_ids, pair_ids
@@ -168,7 +168,7 @@ def crossmodal_study(
         false_score = np.stack([_dot(x[of], y[false[:, order]]) for order in range(2)], 1)
         outcome = {(a, b): forced_choice(true_score[:, a], false_score[:, b], 1.0) for a in range(2) for b in range(2)}
         correct = np.stack([outcome[key][0] for key in outcome], 1).mean(1)  # (s,)
-        ties = int(sum(outcome[key][1].sum() for key in outcome))
+        ties = int(np.logical_or.reduce([outcome[key][1] for key in outcome]).sum())  # items with a tie in any of the four
         records.append(_mean_record(metric, correct, ties, pairs[of], seed, order="either", **common))
         for order, name in enumerate(ORDERS):
             hits, tied = outcome[order, order]
@@ -240,15 +240,23 @@ def _retrieve(
         rank[part] = (scores >= mine - margin).sum(1)
         elsewhere = np.where(bags[None] == bags[own[part], None], -np.inf, scores).max(1)
         concept_right[part] = mine[:, 0] > elsewhere + margin
-        best[part] = scores.argmax(1)
+        np.put_along_axis(scores, own[part, None], -np.inf, 1)
+        best[part] = scores.argmax(1)  # the best of the others; it is what the picture chose where its own is not first
     pairs = pair_ids(scenes)
     records = [
         _mean_record(
-            f"recall_at_{k}", (rank <= k).astype(float), int((ties > 0).sum()), pairs, seed, candidates=len(sets), **common
-        )
+            f"recall_at_{k}",
+            (rank <= k).astype(float),
+            int(((rank > k) & (rank - ties <= k)).sum()),
+            pairs,
+            seed,
+            candidates=len(sets),
+            **common,
+        )  # a tie counts where without it the caption would be among the first k
         for k in (1, 5, 10)
+        if k < len(sets)
     ]
-    swapped = (rank > 1) & (orbits[best] == orbits[own]) & (best != own)
+    swapped = (rank > 1) & (orbits[best] == orbits[own])
     records.append(_mean_record("swap_error", swapped.astype(float), 0, pairs, seed, candidates=len(sets), **common))
     records.append(_mean_record("concept_retrieval", concept_right.astype(float), 0, pairs, seed, candidates=len(sets), **common))
     wrong = np.flatnonzero(rank > 1)
@@ -259,7 +267,7 @@ def _retrieve(
             scenes.ids[row],
             None if scenes.images is None else (scenes.image_folder or Path()) / scenes.images[row],
             bank.scenes.caption(int(caption_rows[own[row]])),
-            bank.scenes.caption(int(caption_rows[best[row] if best[row] != own[row] else own[row]])),
+            bank.scenes.caption(int(caption_rows[best[row]])),
             bool(swapped[row]),
         )
         for row in shown.tolist()
@@ -285,6 +293,12 @@ def _by_object(values: Floats, scenes: Scenes) -> Floats:
 def _mean_record(metric: str, values: Floats, ties: int, groups: Ints, seed: int, **facts: str | int) -> Record:
     """A mean with a bootstrap interval that draws the orders of a pair together."""
     low, high = bootstrap_mean(values, groups, seed=seed)
+    if values.min() == values.max() and values[0] in (
+        0.0,
+        1.0,
+    ):  # resamples of equal values say nothing; Wilson's does, over the groups
+        n_groups = len(np.unique(groups))
+        low, high = wilson(int(values[0]) * n_groups, n_groups)
     common = {name: str(facts.pop(name)) for name in ("study", "split", "scenes", "encoder")}
     return Record(
         modality="both", metric=metric, value=float(values.mean()), n=len(values), ties=ties, ci_low=low, ci_high=high,
