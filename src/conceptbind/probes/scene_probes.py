@@ -112,8 +112,7 @@ def fit_scene_probes(
     refuse_non_finite(train, "embeddings")
     features = torch.tensor(train, device=device)
     del train
-    coordinates = [Rows(features, whitenings[0])]
-    coordinates += [Rows(features, whitening, like=coordinates[0]) for whitening in whitenings[1:]]
+    coordinates = whitened(features, whitenings)
     del features
     probes = []
     for concept in (*range(len(scenes.space.concepts)), None):
@@ -129,6 +128,12 @@ def fit_scene_probes(
         moments = [rows.moment(classes, len(candidates)) for rows in coordinates]
         probes.append(fit_probe(coordinates, moments, candidates, validate, l2_grid=l2_grid, tolerance=tolerance))
     return SceneProbes(tuple(probes[:-1]), probes[-1])
+
+
+def whitened(features: torch.Tensor, whitenings: Sequence[float] = WHITENING) -> list[Rows]:
+    """The rows (n, d) once for each whitening, with the axes of the first."""
+    first = Rows(features, whitenings[0])
+    return [first, *(Rows(features, whitening, like=first) for whitening in whitenings[1:])]
 
 
 def fit_probe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from conceptbind.results import Record
     from conceptbind.scenes import Scenes
     from conceptbind.studies import CrossmodalStudy, ProbeStudy
 
@@ -35,14 +37,7 @@ def recognition_figure(study: ProbeStudy) -> str:
             y=[r.value for r in records],
             name=name,
             marker_color=color,
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [(r.ci_high or 0) - (r.value or 0) for r in records],
-                "arrayminus": [(r.value or 0) - (r.ci_low or 0) for r in records],
-                "color": INK,
-                "thickness": 1.2,
-            },
+            error_y=_intervals(records),
             customdata=[[r.n, r.ties, r.ci_low, r.ci_high] for r in records],
             hovertemplate="%{x}: %{y:.4f}<br>95 %: %{customdata[2]:.4f} to %{customdata[3]:.4f}<br>"
             "n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
@@ -91,14 +86,7 @@ def crossmodal_figure(study: CrossmodalStudy) -> str:
             y=[r.value for r in records],
             name=names[metric],
             marker_color=color,
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [(r.ci_high or 0) - (r.value or 0) for r in records],
-                "arrayminus": [(r.value or 0) - (r.ci_low or 0) for r in records],
-                "color": INK,
-                "thickness": 1.2,
-            },
+            error_y=_intervals(records),
             customdata=[[r.n, r.ties] for r in records],
             hovertemplate="%{x}: %{y:.4f}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
         )
@@ -122,6 +110,18 @@ def swap_cosine_figure(study: CrossmodalStudy) -> str | None:
     figure.update_xaxes(title="cosine of a caption with its attribute swap")
     figure.update_yaxes(title="captions", gridcolor=GRID)
     return _html(figure, "swap-cosines", 300)
+
+
+def _intervals(records: Sequence[Record]) -> dict[str, Any]:
+    """Error bars from each value to the ends of its interval."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [(r.ci_high or 0) - (r.value or 0) for r in records],
+        "arrayminus": [(r.value or 0) - (r.ci_low or 0) for r in records],
+        "color": INK,
+        "thickness": 1.2,
+    }
 
 
 def _html(figure: go.Figure, name: str, height: int) -> str:

@@ -10,8 +10,7 @@ import torch
 
 from conceptbind.errors import ValueRangeError
 from conceptbind.metrics import Recognition, join, recognition
-from conceptbind.probes.scene_probes import WHITENING, fit_probe
-from conceptbind.probes.solver import Rows
+from conceptbind.probes.scene_probes import fit_probe, whitened
 from conceptbind.results import Record, share_record
 from conceptbind.scenes import Scenes, Split, split_scenes
 
@@ -83,7 +82,7 @@ def _noun(unit: Floats, scenes: Scenes, split: Split, k: int, noun: int) -> Reco
     train, validation, test = (part[holds[part]] for part in (split.train, split.validation, split.test))
     if len(train) < FEWEST or not len(validation) or not len(test):
         return None
-    few = train[:: max(1, len(train) // MOST)]  # twenty values of a noun's attribute need no more
+    train = train[:: max(1, len(train) // MOST)]  # twenty values of a noun's attribute need no more
 
     def features(rows: Ints) -> Floats:
         """(b, d + 1) rows with a last column for the bias."""
@@ -104,12 +103,9 @@ def _noun(unit: Floats, scenes: Scenes, split: Split, k: int, noun: int) -> Reco
         found = outcome(weight, validation)
         return found.accuracy if found.n else 1.0
 
-    train = few
     counts = present(train)
     targets = torch.tensor(counts / counts.sum(axis=1, keepdims=True), dtype=torch.from_numpy(unit[:1]).dtype)
-    fitted = torch.from_numpy(features(train))
-    first = Rows(fitted, WHITENING[0])
-    coordinates = [first, *(Rows(fitted, whitening, like=first) for whitening in WHITENING[1:])]
+    coordinates = whitened(torch.from_numpy(features(train)))
     moments = [targets.T @ rows.rotated / len(train) for rows in coordinates]
     probe = fit_probe(coordinates, moments, np.arange(scenes.space.sizes[k]), validate)
     return outcome(probe.weight, test)

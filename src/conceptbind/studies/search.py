@@ -10,8 +10,7 @@ import torch
 
 from conceptbind.drawing import FlatStyle, SearchFields, SolidStyle, draw_field, search_fields
 from conceptbind.metrics import Recognition, bootstrap_mean, join, recognition
-from conceptbind.probes.scene_probes import WHITENING, fit_probe
-from conceptbind.probes.solver import Rows
+from conceptbind.probes.scene_probes import fit_probe, whitened
 from conceptbind.results import Extra, Record, share_record
 from conceptbind.scenes.captions import article
 
@@ -121,9 +120,8 @@ def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> Recogni
     def validate(weight: Floats) -> float:
         return recognition(features[validation] @ weight.T, answers[validation]).accuracy
 
-    first = Rows(torch.from_numpy(features[train]), WHITENING[0])
-    coordinates = [first, *(Rows(torch.from_numpy(features[train]), whitening, like=first) for whitening in WHITENING[1:])]
-    targets = torch.tensor(answers[train], dtype=first.rotated.dtype)
+    coordinates = whitened(torch.from_numpy(features[train]))
+    targets = torch.tensor(answers[train], dtype=coordinates[0].rotated.dtype)
     moments = [targets.T @ part.rotated / len(targets) for part in coordinates]
     probe = fit_probe(coordinates, moments, np.arange(2), validate)
     return recognition(features[test] @ probe.weight.T, answers[test])
