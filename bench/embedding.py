@@ -30,7 +30,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     reference = SentenceTransformer(str(_packaged_minilm()), device="cpu")
-    encoders = {precision: resolve("minilm", precision, "cpu") for precision in ("float32", "bf16", "int8")}
+    encoders = {precision: resolve("minilm", precision, "cpu") for precision in ("float32", "bf16")}
     methods = {"sentence-transformers encode": lambda texts: reference.encode(texts, show_progress_bar=False)}
     methods |= {f"conceptbind {name}": encoder.encode_texts for name, encoder in encoders.items()}
     captions = list(text20().captions())
