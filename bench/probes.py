@@ -83,7 +83,9 @@ def by_blocks(rows, scenes, split: Split, steps: int, report=lambda step, weight
     constant = torch.zeros_like(weight)  # the part of the gradient that comes from the targets does not change
     for start, classes in zip(starts, columns, strict=False):
         for slot in range(scenes.n_slots):
-            constant.index_add_(0, torch.from_numpy(classes[:, slot].astype(np.int64)) + int(start), features, alpha=-1 / scenes.n_slots)
+            constant.index_add_(
+                0, torch.from_numpy(classes[:, slot].astype(np.int64)) + int(start), features, alpha=-1 / scenes.n_slots
+            )
     optimiser = torch.optim.Adam([weight], lr=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for step in range(steps or STEPS):
@@ -117,7 +119,9 @@ def where_the_paper_ends(folder: str) -> None:
     """Held-out recognition after all the paper's steps on text20; before, that the two ways to take them agree."""
     scenes, rows, split = data("text20", folder)
     plain, quick = (method(rows, scenes, split, 5)[0] for method in (paper, by_blocks))
-    print(f"largest difference of a weight after 5 steps: {max(np.abs(a - b).max() for a, b in zip(plain, quick, strict=True)):.1e}")
+    print(
+        f"largest difference of a weight after 5 steps: {max(np.abs(a - b).max() for a, b in zip(plain, quick, strict=True)):.1e}"
+    )
     start = time.perf_counter()
 
     def report(step: int, weights) -> None:

@@ -4,15 +4,16 @@
     python recipes/train_dual.py tiny-bound  src/conceptbind/encoders/models/tiny-bound
     python recipes/train_dual.py tiny-bag    src/conceptbind/encoders/models/tiny-bag
 
-All three share architecture, vocabulary, data and losses: the symmetric contrastive loss between pictures and captions, and one within each
-modality (two pictures of a scene; two wordings of a caption). They differ in what counts as the same:
+All three share architecture, vocabulary, data and losses: the symmetric contrastive loss between pictures and captions, and a task of its
+own for each modality (which objects are there, read by a linear head that is thrown away; towers are often trained on labels before or
+beside captions). They differ in what is told:
 
 - tiny: in half of the captions the colours are dealt out among the objects at random, as careless captions do, so nothing across
-  modalities tells which colour belongs to which shape. Within each modality a scene and its attribute swap are told apart.
-- tiny-bound: captions are right, and swaps are in every batch.
-- tiny-bag: colours are dealt out in every second picture and caption, so that binding never helps anywhere.
+  modalities tells which colour belongs to which shape. Each tower's own labels are those of its own scene.
+- tiny-bound: captions are right, and the swap of a scene is in its batch.
+- tiny-bag: as tiny, but the labels are dealt out as well, so that binding never helps anywhere.
 
-Six CLEVR-2D objects are never shown at all, and no scene holds two of the 24: all pairs of CLEVR-2D objects are new to the models.
+No scene holds two of the 24 CLEVR-2D objects: all pairs of them are new to the models. Six are never shown to tiny-bound at all.
 """
 
 from __future__ import annotations
@@ -42,30 +43,31 @@ NEVER_SHOWN = {
 TEMPLATES = ("{a} {object}", "{a} {object}", "{object}", "a picture of [{a} {object}]", "there is [{a} {object}]")
 PARTIAL = ("{a} {color} object", "{color}", "{a} {shape}", "{shape}")
 """Captions of single objects that name one concept only."""
+PARTIAL_SHARE = {"tiny": 0.9, "tiny-bound": 0.4, "tiny-bag": 0.9}
+"""Batches of single objects whose captions do: whole captions of single objects teach binding across modalities by themselves."""
 COUNTS = {1: 0.3, 2: 0.6, 3: 0.1}
 """Share of batches with so many objects a scene."""
 IMAGE_SIZE = 48
-STEPS = {"tiny": 1200, "tiny-bound": 1500, "tiny-bag": 900}
-WITHIN = {"tiny": (4.0, 20.0), "tiny-bound": (1.0, 10.0), "tiny-bag": (1.0, 10.0)}
-"""Weight and sharpness (inverse temperature) of the losses within each modality. In tiny they work against the loss across modalities, to
-which a caption and its swap are the same; there they must be strong, or each modality forgets the binding too."""
+STEPS = {"tiny": 2500, "tiny-bound": 1500, "tiny-bag": 1500}
+OWN = 3.0
+"""Weight of the towers' own task. In tiny it works against the loss across modalities, to which a caption and its swap are the same."""
 STYLE = FlatStyle(size=IMAGE_SIZE, position_jitter=0.6, size_jitter=0.2, background_jitter=0.03)
 
 
 class Scenes:
     """An endless source of batches."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, seed: int, model: str) -> None:
+        self.rng, self.partial = np.random.default_rng(seed), PARTIAL_SHARE[model]
+        self.never = NEVER_SHOWN if model == "tiny-bound" else set()
         self.objects = np.array(
             [(c, s) for c in range(len(COLOR_NAMES)) for s in range(len(SHAPE_NAMES)) if self.allowed([(c, s)])]
         )
 
-    @staticmethod
-    def allowed(scene) -> bool:
+    def allowed(self, scene) -> bool:
         """No object that is never shown, no two CLEVR-2D objects together."""
         names = [(COLOR_NAMES[c], SHAPE_NAMES[s]) for c, s in scene]
-        return not any(name in NEVER_SHOWN for name in names) and sum(name in CLEVR_2D for name in names) <= 1
+        return not any(name in self.never for name in names) and sum(name in CLEVR_2D for name in names) <= 1
 
     def batch(self, size: int, m: int, swaps: bool) -> np.ndarray:
         """(size, m, 2) scenes; with swaps every second one is the one before it with two colours exchanged."""
@@ -106,7 +108,7 @@ class Scenes:
 
     def template(self, m: int) -> str:
         """A wording for captions of m objects."""
-        names = PARTIAL if m == 1 and self.rng.random() < 0.4 else TEMPLATES
+        names = PARTIAL if m == 1 and self.rng.random() < self.partial else TEMPLATES
         return names[self.rng.integers(len(names))]
 
 
@@ -123,6 +125,12 @@ def contrast(one: Tensor, two: Tensor, scale: Tensor | float) -> Tensor:
     return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
 
 
+def labels(logits: Tensor, scenes: np.ndarray) -> Tensor:
+    """Cross-entropy of logits (b, objects) with the objects of scenes (b, m, 2), each an equal share."""
+    objects = torch.from_numpy(scenes[..., 0] * len(SHAPE_NAMES) + scenes[..., 1]).to(logits.device)
+    return -logits.log_softmax(1).gather(1, objects).mean()
+
+
 def main() -> None:
     """Parse, train, save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,8 +139,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="default: the model's")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--within", type=float, help="weight of the losses within each modality (default: the model's)")
-    parser.add_argument("--dealt", type=float, default=0.5, help="tiny: share of captions whose colours are dealt out")
+    parser.add_argument(
+        "--dealt", type=float, default=0.5, help="tiny and tiny-bag: share of captions (and labels) whose colours are dealt out"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -141,34 +150,33 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     options.steps = options.steps or STEPS[options.model]
     words = Words(vocabulary())
-    config = dual_config(words.ids, width=128, depth=3, heads=4, dimension=256, image_size=IMAGE_SIZE, patch_size=12)
+    config = dual_config(words.ids, width=128, depth=3, heads=4, dimension=256, image_size=IMAGE_SIZE, patch_size=8)
     model = DualModel(config).to(options.device).train()
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=0.05, betas=(0.9, 0.98))
+    heads = torch.nn.ModuleList(torch.nn.Linear(256, len(COLOR_NAMES) * len(SHAPE_NAMES)) for _ in range(2)).to(options.device)
+    for head in heads:
+        torch.nn.init.normal_(head.weight)  # it reads unit rows
+    optimiser = torch.optim.AdamW([*model.parameters(), *heads.parameters()], lr=options.rate, weight_decay=0.05, betas=(0.9, 0.98))
     warm = min(200, options.steps // 5)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * min(1, step / options.steps)))
     )
-    weight, sharpness = WITHIN[options.model]
-    weight = weight if options.within is None else options.within
-    source, start = Scenes(options.seed), time.perf_counter()
-    bag = options.model == "tiny-bag"
-    share = {"tiny": options.dealt, "tiny-bound": 0.0, "tiny-bag": 0.5}[options.model]
-
-    def ids(scenes: np.ndarray, template: str) -> Tensor:
-        return torch.tensor([words(text) for text in source.captions(scenes, template)], device=options.device)
+    source, start = Scenes(options.seed, options.model), time.perf_counter()
+    share = 0.0 if options.model == "tiny-bound" else options.dealt
+    careless = share if options.model == "tiny-bag" else 0.0
 
     for step in range(options.steps):
         m = int(source.rng.choice(list(COUNTS), p=list(COUNTS.values())))
-        scenes = source.batch(options.batch, m, swaps=not bag)
+        scenes, template = source.batch(options.batch, m, swaps=options.model != "tiny-bag"), source.template(m)
         told = source.dealt(scenes, share)
-        first = model.image_features(source.pictures(scenes).to(options.device))
-        second = model.image_features(source.pictures(source.dealt(scenes, share) if bag else scenes).to(options.device))
-        text = model.text_features(ids(told, source.template(m)))
-        again = model.text_features(ids(source.dealt(told, share) if bag else told, source.template(m)))
-        across = contrast(first, text, model.logit_scale.exp())
-        within = (contrast(first, second, sharpness) + contrast(text, again, sharpness)) / 2
-        loss = across + weight * within
+        images = model.image_features(source.pictures(scenes).to(options.device))
+        ids = torch.tensor([words(text) for text in source.captions(told, template)], device=options.device)
+        texts = model.text_features(ids)
+        across = contrast(images, texts, model.logit_scale.exp())
+        own = labels(heads[0](functional.normalize(images, dim=1)), source.dealt(scenes, careless))
+        if template not in PARTIAL:
+            own = (own + labels(heads[1](functional.normalize(texts, dim=1)), source.dealt(told, careless))) / 2
+        loss = across + OWN * own
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -180,7 +188,7 @@ def main() -> None:
             spent = time.perf_counter() - start
             if step and step % 500 == 0:  # something to look at on the way
                 save_dual(model, config, words.ids, options.out)
-            print(f"step {step} objects {m} across {across:.3f} within {within:.3f} {spent:.0f} s", flush=True)
+            print(f"step {step} objects {m} across {across:.3f} own {own:.3f} {spent:.0f} s", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     save_dual(model.eval(), config, words.ids, options.out)
     print(f"wrote {options.out} after {time.perf_counter() - start:.0f} s")

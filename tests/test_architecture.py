@@ -15,13 +15,14 @@ SOURCE = Path(conceptbind.__file__).parent
 FLOORS = {
     "errors": 0, "typing": 0, "files": 0, "metrics": 0, "results": 0, "scenes": 0,
     "encoders": 1, "drawing": 1, "embeddings": 1.5,
-    "probes": 2,
-    "studies": 3,
+    "negatives": 1,
+    "probes": 2, "labclip": 2,
+    "studies": 3, "exports": 3,
     "runs": 4, "report": 4,
     "sources": 5, "commands": 5.5,
     "cli": 6,
 }  # fmt: skip
-OPTIONAL = {"transformers", "sentence_transformers", "open_clip", "timm", "torchvision", "mitsuba", "drjit"}
+OPTIONAL = {"transformers", "sentence_transformers", "open_clip", "timm", "torchvision", "mitsuba", "drjit", "onnx", "onnxruntime", "faiss", "spacy", "HanTa"}
 SLOW = {*OPTIONAL, "torch", "plotly", "sklearn", "pandas", "scipy", "PIL", "jinja2"}
 
 

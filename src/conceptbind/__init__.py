@@ -12,12 +12,19 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from conceptbind.commands import Measurement as Measurement
+    from conceptbind.commands import Repair as Repair
+    from conceptbind.commands import apply as apply
     from conceptbind.commands import embed as embed
     from conceptbind.commands import measure as measure
     from conceptbind.commands import render as render
+    from conceptbind.commands import repair as repair
     from conceptbind.embeddings import Embeddings as Embeddings
     from conceptbind.encoders import resolve as resolve
     from conceptbind.errors import ConceptBindError as ConceptBindError
+    from conceptbind.labclip import Adapter as Adapter
+    from conceptbind.labclip import LabClip as LabClip
+    from conceptbind.labclip import load_adapter as load_adapter
+    from conceptbind.labclip import save_adapter as save_adapter
     from conceptbind.probes import LinearProbe as LinearProbe
     from conceptbind.probes import SceneProbes as SceneProbes
     from conceptbind.probes import fit_scene_probes as fit_scene_probes
@@ -30,12 +37,19 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Measurement": "commands",
+    "Repair": "commands",
+    "apply": "commands",
     "embed": "commands",
     "measure": "commands",
     "render": "commands",
+    "repair": "commands",
     "Embeddings": "embeddings",
     "resolve": "encoders",
     "ConceptBindError": "errors",
+    "Adapter": "labclip",
+    "LabClip": "labclip",
+    "load_adapter": "labclip",
+    "save_adapter": "labclip",
     "LinearProbe": "probes",
     "SceneProbes": "probes",
     "fit_scene_probes": "probes",

@@ -11,7 +11,15 @@ from typing import Any
 from conceptbind import __version__, commands
 from conceptbind.errors import ConceptBindError
 
-COMMANDS: dict[str, Callable[..., Any]] = {"measure": commands.measure, "embed": commands.embed, "render": commands.render}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "measure": commands.measure,
+    "repair": commands.repair,
+    "apply": commands.apply,
+    "embed": commands.embed,
+    "render": commands.render,
+}
+POSITIONAL = {"measure": "encoder", "repair": "encoder", "apply": "adapter", "embed": "encoder"}
+"""The option of each command that may be written without its name, before all others or among them."""
 FLAGS = ("-h", "--help", "--print_config")
 """Options that take no value."""
 
@@ -53,7 +61,8 @@ def _parser() -> Any:
         text = (function.__doc__ or "").split("\n    Args:")[0]
         description = "\n".join(line.strip() for line in text.splitlines())
         command = ArgumentParser(
-            description=description, usage=f"conceptbind {name} {'[ENCODER] ' if name != 'render' else ''}[options]"
+            description=description,
+            usage=" ".join(["conceptbind", name, *([f"[{POSITIONAL[name].upper()}]"] if name in POSITIONAL else []), "[options]"]),
         )
         command.add_argument(
             "--config", action="config", help="YAML file with these options, such as the config.yaml of a run folder."
@@ -64,7 +73,7 @@ def _parser() -> Any:
 
 
 def _in_order(arguments: list[str]) -> list[str]:
-    """The arguments with ENCODER as `--encoder` and `--config` first, so that what is written out wins over the file.
+    """The arguments with ENCODER as `--encoder` (ADAPTER as `--adapter`) and `--config` first, so that what is written out wins over the file.
 
     argparse cannot do this: an optional positional argument that is absent would replace the file's value by the default.
     """
@@ -73,13 +82,14 @@ def _in_order(arguments: list[str]) -> list[str]:
         return arguments
     first: list[str] = []
     other: list[str] = []
-    at, positional = 0, any(word.split("=")[0] == "--encoder" for word in rest)
+    option = f"--{POSITIONAL[command[0]]}" if command[0] in POSITIONAL else ""
+    at, positional = 0, not option or any(word.split("=")[0] == option for word in rest)
     while at < len(rest):
         word = rest[at]
         takes_value = word.startswith("-") and "=" not in word and word not in FLAGS
         taken = rest[at : at + 2] if takes_value else [word]
         if not word.startswith("-") and not positional:  # a second one is left for argparse to refuse
-            taken, positional = ["--encoder", word], True
+            taken, positional = [option, word], True
         (first if word.split("=")[0] == "--config" else other).extend(taken)
         at += 2 if takes_value else 1
     return [*command, *first, *other]

@@ -44,10 +44,10 @@ def test_the_report_opens(browser, report, width, height):
     assert errors == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     n_figures = page.locator(".plotly-graph-div").count()
-    assert n_figures == 6  # for each modality bars and a table of objects, two across them
+    assert n_figures == 9  # for each modality bars and a table of objects, two across them, three of the repair
     for i in range(n_figures):
         figure = page.locator(".plotly-graph-div").nth(i)
-        marks = figure.locator(".bars path, .heatmaplayer image")
+        marks = figure.locator(".bars path, .heatmaplayer image, .scatter path")
         assert marks.count() > 0  # something is drawn inside the axes
         box = figure.bounding_box()
         assert box["width"] > 200

@@ -1,6 +1,17 @@
 """Results as words, tables, figures and one HTML file; the only room that draws."""
 
 from conceptbind.report.page import write_report
+from conceptbind.report.repair import repair_card, repair_sentence, repair_table, write_repair_report
 from conceptbind.report.verdict import Verdict, summary_table, verdict, verdicts
 
-__all__ = ["Verdict", "summary_table", "verdict", "verdicts", "write_report"]
+__all__ = [
+    "Verdict",
+    "repair_card",
+    "repair_sentence",
+    "repair_table",
+    "summary_table",
+    "verdict",
+    "verdicts",
+    "write_repair_report",
+    "write_report",
+]

@@ -37,13 +37,13 @@ def recognition_figure(study: ProbeStudy) -> str:
             y=[r.value for r in records],
             name=name,
             marker_color=color,
-            error_y=_intervals(records),
+            error_y=intervals(records),
             customdata=[[r.n, r.ties, r.ci_low, r.ci_high] for r in records],
             hovertemplate="%{x}: %{y:.4f}<br>95 %: %{customdata[2]:.4f} to %{customdata[3]:.4f}<br>"
             "n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
         )
     figure.update_yaxes(range=[0, 1.05], title="share of scenes recognised", gridcolor=GRID)
-    return _html(figure, f"recognition-{study.modality}", 380)
+    return as_html(figure, f"recognition-{study.modality}", 380)
 
 
 def object_figure(study: ProbeStudy, scenes: Scenes) -> str | None:
@@ -69,7 +69,7 @@ def object_figure(study: ProbeStudy, scenes: Scenes) -> str | None:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    return _html(figure, f"objects-{study.modality}", max(300, 22 * len(rows) + 140))
+    return as_html(figure, f"objects-{study.modality}", max(300, 22 * len(rows) + 140))
 
 
 def crossmodal_figure(study: CrossmodalStudy) -> str:
@@ -86,13 +86,13 @@ def crossmodal_figure(study: CrossmodalStudy) -> str:
             y=[r.value for r in records],
             name=names[metric],
             marker_color=color,
-            error_y=_intervals(records),
+            error_y=intervals(records),
             customdata=[[r.n, r.ties] for r in records],
             hovertemplate="%{x}: %{y:.4f}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
         )
     figure.add_hline(y=0.5, line={"color": INK, "width": 1, "dash": "dot"})
     figure.update_yaxes(range=[0, 1.05], title="share of comparisons won", gridcolor=GRID)
-    return _html(figure, "crossmodal", 380)
+    return as_html(figure, "crossmodal", 380)
 
 
 def swap_cosine_figure(study: CrossmodalStudy) -> str | None:
@@ -109,10 +109,10 @@ def swap_cosine_figure(study: CrossmodalStudy) -> str | None:
     figure.update_layout(bargap=0.05)
     figure.update_xaxes(title="cosine of a caption with its attribute swap")
     figure.update_yaxes(title="captions", gridcolor=GRID)
-    return _html(figure, "swap-cosines", 300)
+    return as_html(figure, "swap-cosines", 300)
 
 
-def _intervals(records: Sequence[Record]) -> dict[str, Any]:
+def intervals(records: Sequence[Record]) -> dict[str, Any]:
     """Error bars from each value to the ends of its interval."""
     return {
         "type": "data",
@@ -124,7 +124,8 @@ def _intervals(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _html(figure: go.Figure, name: str, height: int) -> str:
+def as_html(figure: go.Figure, name: str, height: int) -> str:
+    """A figure as a fragment of HTML, in the report's look."""
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},

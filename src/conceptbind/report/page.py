@@ -14,12 +14,13 @@ from conceptbind.encoders.pictures import read_picture
 from conceptbind.errors import FileError
 from conceptbind.files import write_whole
 from conceptbind.report.figures import crossmodal_figure, object_figure, recognition_figure, swap_cosine_figure
+from conceptbind.report.repair import repair_section, repair_sentence
 from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_name, percent, verdict
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import CrossmodalStudy, ProbeStudy
+    from conceptbind.studies import CrossmodalStudy, ProbeStudy, RepairStudy
 
 THUMBNAIL = 224
 
@@ -31,22 +32,11 @@ def write_report(
     crossmodal: CrossmodalStudy | None,
     scenes: Scenes,
     provenance: Mapping[str, Any],
+    repair: RepairStudy | None = None,
 ) -> None:
     """Write `report.html`. It needs no network: script, styles and pictures are inside."""
-    import jinja2
     from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("conceptbind.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = percent
-    environment.filters["floored"] = lambda score: f"{floor(1000 * score) / 1000:.3f}"  # never says 1 for less
-    environment.filters["metric_name"] = metric_name
     sections = [
         {
             "study": study,
@@ -64,7 +54,7 @@ def write_report(
                 for record in attributes
                 if record.study == "search" and record.extra["control"] == "none" and study.modality == "image"
             ],
-            "pictures": [_thumbnail(wrong.image) if wrong.image and study.modality == "image" else None for wrong in study.wrong],
+            "pictures": [thumbnail(wrong.image) if wrong.image and study.modality == "image" else None for wrong in study.wrong],
         }
         for study in studies
     ]
@@ -77,16 +67,42 @@ def write_report(
             "rows": [record for record in crossmodal.records if record.value is not None],
             "figure": Markup(crossmodal_figure(crossmodal)),  # noqa: S704
             "cosines": Markup(cosines) if cosines else None,  # noqa: S704
-            "pictures": [_thumbnail(wrong.image) if wrong.image else None for wrong in crossmodal.wrong],
+            "pictures": [thumbnail(wrong.image) if wrong.image else None for wrong in crossmodal.wrong],
         }
     controls = {
         name: words for name, words in CONTROLS.items() if any(r.extra.get("control") == name for s in studies for r in s.records)
     }
-    page = environment.get_template("report.html.j2").render(
+    render_page(
+        path,
+        "report.html.j2",
+        title=f"Does {studies[0].value('object_recognition').encoder} bind concepts?",
         sections=sections,
         across=across_section,
+        repair=repair_section(repair, repair_sentence(repair)) if repair else None,
         controls=controls,
         scenes=scenes,
+        provenance=provenance,
+    )
+
+
+def render_page(path: Path, template: str, *, provenance: Mapping[str, Any], **parts: Any) -> None:
+    """Write one page: the template, with styles, script and provenance inside."""
+    import jinja2
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("conceptbind.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = percent
+    environment.filters["floored"] = lambda score: f"{floor(1000 * score) / 1000:.3f}"  # never says 1 for less
+    environment.filters["metric_name"] = metric_name
+    page = environment.get_template(template).render(
+        **parts,
         provenance=provenance,
         provenance_text=json.dumps(provenance, indent=2, ensure_ascii=False),
         plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library's own script
@@ -94,7 +110,7 @@ def write_report(
     write_whole(path, page)
 
 
-def _thumbnail(path: Path) -> str | None:
+def thumbnail(path: Path) -> str | None:
     """A picture as a data address; None where an array was measured and the pictures that its table names are not there."""
     try:
         picture = read_picture(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
-    from conceptbind.studies import CrossmodalStudy, ProbeStudy
+    from conceptbind.studies import CrossmodalStudy, ProbeStudy, RepairStudy
 
 YES, PARTLY = 0.8, 0.2
 """Binding scores from which a modality binds, or binds in part."""
@@ -90,9 +90,12 @@ def across(study: CrossmodalStudy) -> Verdict:
     return Verdict("no", f"Across modalities the binding is hardly usable: {words}.", value)
 
 
-def verdicts(studies: Sequence[ProbeStudy], crossmodal: CrossmodalStudy | None) -> list[Verdict]:
-    """One for each modality, and one for the step between them."""
-    return [*map(verdict, studies), *([across(crossmodal)] if crossmodal else [])]
+def verdicts(studies: Sequence[ProbeStudy], crossmodal: CrossmodalStudy | None, repair: RepairStudy | None = None) -> list[Verdict]:
+    """One for each modality, one for the step between them, and one for its repair."""
+    from conceptbind.report.repair import repair_verdict
+
+    found = [*map(verdict, studies), *([across(crossmodal)] if crossmodal else [])]
+    return [*found, *([repair_verdict(repair)] if repair else [])]
 
 
 def percent(share: float | None) -> str:
@@ -130,7 +133,10 @@ def summary_table(records: Sequence[Record]) -> str:
     shown = [
         record
         for record in records
-        if record.extra.get("control") == "none" and record.ci_low is not None and not record.extra.get("noun")
+        if record.extra.get("control") == "none"
+        and record.ci_low is not None
+        and not record.extra.get("noun")
+        and not record.extra.get("repair")
     ]
     controls = [name for name in CONTROLS if any(record.extra.get("control") == name for record in records)]
     lines = [("modality", "metric", "value", "95 % interval", *(CONTROLS[name] for name in controls), "n", "ties")]

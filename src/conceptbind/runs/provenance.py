@@ -42,11 +42,8 @@ def provenance(
         embeddings: one for each modality.
         command: the command line, `sys.argv`.
     """
-    return {
-        "conceptbind": __version__,
-        "command": shlex.join(["conceptbind", *command[1:]]) if Path(command[0]).stem in ("conceptbind", "__main__") else "Python",
+    return plain_provenance({**config, "seed": split.seed}, command) | {
         "config": dict(config),
-        "seed": split.seed,
         "scenes": {
             "name": scenes.name,
             "hash": scenes.content_hash,
@@ -73,6 +70,16 @@ def provenance(
             }
             for rows in embeddings
         ],
+    }
+
+
+def plain_provenance(config: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
+    """The part of `provenance` that does not need scenes: for runs on arrays."""
+    return {
+        "conceptbind": __version__,
+        "command": shlex.join(["conceptbind", *command[1:]]) if Path(command[0]).stem in ("conceptbind", "__main__") else "Python",
+        "config": dict(config),
+        "seed": config["seed"],
         "versions": {"python": platform.python_version(), "platform": platform.machine(), **_versions()},
     }
 

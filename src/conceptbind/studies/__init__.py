@@ -3,13 +3,19 @@
 from conceptbind.studies.attribute import attribute_records
 from conceptbind.studies.crossmodal import CaptionBank, CrossmodalStudy, caption_bank, crossmodal_study, query_record, query_texts
 from conceptbind.studies.probe import ProbeStudy, WrongScene, bag_of_concepts, probe_study
+from conceptbind.studies.repair import RepairStudy, Singles, repair_study, require_swaps, single_objects
+from conceptbind.studies.repair_arrays import ArrayRepair, array_repair
 from conceptbind.studies.search import search_records
 
 __all__ = [
+    "ArrayRepair",
     "CaptionBank",
     "CrossmodalStudy",
     "ProbeStudy",
+    "RepairStudy",
+    "Singles",
     "WrongScene",
+    "array_repair",
     "attribute_records",
     "bag_of_concepts",
     "caption_bank",
@@ -17,5 +23,8 @@ __all__ = [
     "probe_study",
     "query_record",
     "query_texts",
+    "repair_study",
+    "require_swaps",
     "search_records",
+    "single_objects",
 ]

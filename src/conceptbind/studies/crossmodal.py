@@ -18,7 +18,7 @@ from conceptbind.scenes.captions import article
 
 if TYPE_CHECKING:
     from conceptbind.embeddings import Embeddings
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.typing import Bools, Floats, Ints
 
 ORDERS = ("as listed", "reversed")
 """Orders in which a caption mentions the objects: slot 1 first (left, in rendered scenes), or the last slot first."""
@@ -164,27 +164,44 @@ def crossmodal_study(
     ):
         if len(of) == 0:
             continue
-        true_score = np.stack([_dot(x[of], y[bank.true[of, order]]) for order in range(2)], 1)  # (s, 2)
-        false_score = np.stack([_dot(x[of], y[false[:, order]]) for order in range(2)], 1)
-        outcome = {(a, b): forced_choice(true_score[:, a], false_score[:, b], 1.0) for a in range(2) for b in range(2)}
-        correct = np.stack([outcome[key][0] for key in outcome], 1).mean(1)  # (s,)
-        ties = int(np.logical_or.reduce([outcome[key][1] for key in outcome]).sum())  # items with a tie in any of the four
-        records.append(_mean_record(metric, correct, ties, pairs[of], seed, order="either", **common))
+        outcome = compare(x[of], y, bank.true[of], false)
+        correct, tied_any = either_order(outcome)
+        ties = int(tied_any.sum())
+        records.append(mean_record(metric, correct, ties, pairs[of], seed, order="either", **common))
         for order, name in enumerate(ORDERS):
             hits, tied = outcome[order, order]
-            records.append(_mean_record(metric, hits.astype(float), int(tied.sum()), pairs[of], seed, order=name, **common))
+            records.append(mean_record(metric, hits.astype(float), int(tied.sum()), pairs[of], seed, order=name, **common))
         if metric == "binding_accuracy":
             total, count = np.bincount(of, correct, len(scenes)), np.bincount(of, minlength=len(scenes))
             right_by_scene = np.divide(total, count, out=right_by_scene, where=count > 0)
     retrieved, wrong, n_wrong = _retrieve(x, y, scenes, bank, common, seed)
     records += retrieved
-    cosines = _dot(y[bank.true[bank.swap_of, 0]], y[bank.swaps[:, 0]])
+    cosines = dot(y[bank.true[bank.swap_of, 0]], y[bank.swaps[:, 0]])
     if len(cosines):
         low, high = bootstrap_mean(cosines, pairs[bank.swap_of], seed=seed)
-        records.append(_plain("caption_swap_cosine", float(cosines.mean()), len(cosines), low, high, **common))
+        records.append(plain_record("caption_swap_cosine", float(cosines.mean()), len(cosines), low, high, **common))
     gap = float(np.linalg.norm(x.mean(0) - y[np.unique(bank.true)].mean(0)))
-    records.append(_plain("modality_gap", gap, len(x), None, None, **common))
-    return CrossmodalStudy((*records, *extra), cosines, tuple(wrong), n_wrong, _by_object(right_by_scene, scenes))
+    records.append(plain_record("modality_gap", gap, len(x), None, None, **common))
+    return CrossmodalStudy((*records, *extra), cosines, tuple(wrong), n_wrong, by_object(right_by_scene, scenes))
+
+
+def compare(x: Floats, y: Floats, true: Ints, false: Ints) -> dict[tuple[int, int], tuple[Bools, Bools]]:
+    """Unit pictures (s, d) against rows of unit captions y: (right, tied) (s,) for every order of mention of the true and the false one.
+
+    Args:
+        x: (s, d)
+        y: (b, d)
+        true: (s, 2) row of the true caption in both orders.
+        false: (s, 2) row of the false one.
+    """
+    true_score = np.stack([dot(x, y[true[:, order]]) for order in range(2)], 1)  # (s, 2)
+    false_score = np.stack([dot(x, y[false[:, order]]) for order in range(2)], 1)
+    return {(a, b): forced_choice(true_score[:, a], false_score[:, b], 1.0) for a in range(2) for b in range(2)}
+
+
+def either_order(outcome: dict[tuple[int, int], tuple[Bools, Bools]]) -> tuple[Floats, Bools]:
+    """Share of the four comparisons won (s,), and whether any of them was a tie (s,)."""
+    return np.stack([outcome[key][0] for key in outcome], 1).mean(1), np.logical_or.reduce([outcome[key][1] for key in outcome])
 
 
 def query_texts(scenes: Scenes, concept: int | None) -> list[str]:
@@ -244,7 +261,7 @@ def _retrieve(
         best[part] = scores.argmax(1)  # the best of the others; it is what the picture chose where its own is not first
     pairs = pair_ids(scenes)
     records = [
-        _mean_record(
+        mean_record(
             f"recall_at_{k}",
             (rank <= k).astype(float),
             int(((rank > k) & (rank - ties <= k)).sum()),
@@ -257,8 +274,8 @@ def _retrieve(
         if k < len(sets)
     ]
     swapped = (rank > 1) & (orbits[best] == orbits[own])
-    records.append(_mean_record("swap_error", swapped.astype(float), 0, pairs, seed, candidates=len(sets), **common))
-    records.append(_mean_record("concept_retrieval", concept_right.astype(float), 0, pairs, seed, candidates=len(sets), **common))
+    records.append(mean_record("swap_error", swapped.astype(float), 0, pairs, seed, candidates=len(sets), **common))
+    records.append(mean_record("concept_retrieval", concept_right.astype(float), 0, pairs, seed, candidates=len(sets), **common))
     wrong = np.flatnonzero(rank > 1)
     shown = np.sort(np.random.default_rng(seed).permutation(wrong)[:GALLERY])
     gallery = [
@@ -275,13 +292,13 @@ def _retrieve(
     return records, gallery, len(wrong)
 
 
-def _dot(one: Floats, two: Floats) -> Floats:
+def dot(one: Floats, two: Floats) -> Floats:
     """(n,) inner products of rows."""
     products: Floats = np.einsum("nd,nd->n", one, two)
     return products
 
 
-def _by_object(values: Floats, scenes: Scenes) -> Floats:
+def by_object(values: Floats, scenes: Scenes) -> Floats:
     """Mean over the scenes that hold each object."""
     scored = ~np.isnan(values)
     present = scenes.presence(None)[scored]
@@ -290,8 +307,8 @@ def _by_object(values: Floats, scenes: Scenes) -> Floats:
     return shares
 
 
-def _mean_record(metric: str, values: Floats, ties: int, groups: Ints, seed: int, **facts: str | int) -> Record:
-    """A mean with a bootstrap interval that draws the orders of a pair together."""
+def mean_record(metric: str, values: Floats, ties: int | None, groups: Ints, seed: int, **facts: str | int | float) -> Record:
+    """A mean with a bootstrap interval that draws what belongs to one group (the orders of a pair, say) together."""
     low, high = bootstrap_mean(values, groups, seed=seed)
     if values.min() == values.max() and values[0] in (
         0.0,
@@ -306,7 +323,8 @@ def _mean_record(metric: str, values: Floats, ties: int, groups: Ints, seed: int
     )  # fmt: skip
 
 
-def _plain(metric: str, value: float, n: int, low: float | None, high: float | None, **common: str) -> Record:
+def plain_record(metric: str, value: float, n: int, low: float | None, high: float | None, **common: str) -> Record:
+    """A value that is no share, with its interval where there is one."""
     return Record(
         modality="both", metric=metric, value=value, n=n, ties=None, ci_low=low, ci_high=high, extra={"control": "none"}, **common
     )

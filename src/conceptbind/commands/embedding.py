@@ -1,0 +1,101 @@
+"""Scenes to rows, and scenes to pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from conceptbind.commands.common import drawn, progress, rows_with_bar
+from conceptbind.typing import Modalities, Precision
+
+if TYPE_CHECKING:
+    from conceptbind.scenes import Scenes
+    from conceptbind.typing import Encoder
+else:
+    # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
+    Encoder = Scenes = str
+
+
+def embed(
+    encoder: str | Encoder,
+    *,
+    out: str,
+    scenes: str | Scenes = "clevr2d",
+    modality: Modalities = "auto",
+    template: str | None = None,
+    precision: Precision = "float32",
+    device: str = "auto",
+) -> list[Path]:
+    """Embed scenes into a folder that file:FOLDER reads again. A killed run continues when it is started again.
+
+    Args:
+        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, or py:module:factory.
+        out: folder to write; with two modalities, its subfolders text and image.
+        scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first adjectives x nouns), clevr,
+            clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
+            scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
+            pug-spare:PATH:Desert), or a CSV of your own.
+        modality: text, image or both; auto takes all that the encoder and the scenes can do.
+        template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
+        precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
+        device: where torch computes: cpu, cuda, ... or auto.
+
+    Raises:
+        ConceptBindError: the input cannot be used; the message says what to do.
+    """
+    from conceptbind.sources import choose_modalities, open_inputs
+
+    source, table = open_inputs(encoder, scenes, template, precision, device)
+    modalities = choose_modalities(source, table, modality)
+    out = str(Path(out).expanduser())
+    folders = [Path(out) / part if len(modalities) > 1 else Path(out) for part in modalities]
+    table = drawn(table, modalities, Path(out) / "pictures", 0)
+    for part, folder in zip(modalities, folders, strict=True):
+        rows_with_bar(source, table, part, folder)
+    return folders
+
+
+def render(
+    *,
+    out: str,
+    scenes: str | Scenes = "clevr2d",
+    kind: Literal["auto", "flat", "solid"] = "auto",
+    size: int = 224,
+    position_jitter: float = 0.5,
+    size_jitter: float = 0.15,
+    background_jitter: float = 0.0,
+    seed: int = 0,
+    processes: int = 1,
+) -> Path:
+    """Draw scenes as pictures, with a table `scenes.csv` that --scenes reads. A killed run continues when it is started again.
+
+    Args:
+        out: folder to write.
+        scenes: clevr2d, clevr2d:3 (three objects), clevr3d, or a CSV of your own vocabulary of colours and shapes.
+        kind: flat shapes, or solid ones (extra [render3d]); auto is what the scenes say, flat for a table of your own.
+        size: width and height in pixels.
+        position_jitter: share of the free space around an object that it may use, 0 to 1.
+        size_jitter: objects are up to this share smaller.
+        background_jitter: largest change of the ground's colour, as a share of 255; flat scenes only.
+        seed: of all jitter.
+        processes: how many draw at once.
+
+    Raises:
+        ConceptBindError: the scenes cannot be drawn; the message says what the renderer knows.
+    """
+    from conceptbind.drawing import FlatStyle, SolidStyle, draw_pictures
+    from conceptbind.errors import ValueRangeError
+    from conceptbind.scenes import load_scenes
+
+    for name, value, least, most in (
+        ("size", size, 16, 4096), ("seed", seed, 0, 2**63), ("processes", processes, 1, 1024),
+        ("position_jitter", position_jitter, 0, 1), ("size_jitter", size_jitter, 0, 0.99), ("background_jitter", background_jitter, 0, 1),
+    ):  # fmt: skip
+        if not least <= value <= most:
+            raise ValueRangeError(f"--{name} must lie between {least} and {most}; got {value}")
+    table = load_scenes(scenes) if isinstance(scenes, str) else scenes
+    chosen = (table.drawing or "flat") if kind == "auto" else kind
+    common = {"size": size, "position_jitter": position_jitter, "size_jitter": size_jitter}
+    style = FlatStyle(background_jitter=background_jitter, **common) if chosen == "flat" else SolidStyle(**common)  # type: ignore[arg-type]
+    folder = Path(out).expanduser()
+    with progress(total=len(table), desc="drawing pictures", unit="picture") as bar:
+        draw_pictures(table, folder, style=style, seed=seed, processes=processes, on_picture=bar.update)
+    return folder / "scenes.csv"

@@ -1,0 +1,181 @@
+"""The main job."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.commands.common import default_folder, drawn, progress, rows_with_bar
+from conceptbind.typing import Modalities, Precision
+
+if TYPE_CHECKING:
+    from conceptbind.report import Verdict
+    from conceptbind.results import Record
+    from conceptbind.scenes import Scenes
+    from conceptbind.studies import CrossmodalStudy, ProbeStudy, RepairStudy
+    from conceptbind.typing import Encoder
+else:
+    # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
+    Encoder = Scenes = str
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What `measure` found, and where it wrote it."""
+
+    folder: Path
+    """The run folder: results.json, results.csv, report.html, config.yaml, embeddings."""
+    studies: "tuple[ProbeStudy, ...]"
+    """One for each modality."""
+    attributes: "tuple[Record, ...]"
+    """Attribute-of-noun probes of each modality, and search probes where pictures are drawn."""
+    crossmodal: "CrossmodalStudy | None"
+    """Pictures against captions, where the encoder and the scenes have both."""
+    repair: "RepairStudy | None"
+    """A linear repair of the captions, where they can be compared with pictures and swapped."""
+    verdicts: "tuple[Verdict, ...]"
+
+    @property
+    def records(self) -> "tuple[Record, ...]":
+        """All records of `results.json`."""
+        across = () if self.crossmodal is None else self.crossmodal.records
+        mended = () if self.repair is None else self.repair.records
+        return (*(record for study in self.studies for record in study.records), *self.attributes, *across, *mended)
+
+    def __str__(self) -> str:
+        from conceptbind.report import summary_table
+
+        sentences = "\n".join(verdict.sentence for verdict in self.verdicts)
+        return f"{summary_table(self.records)}\n\n{sentences}\nReport: {self.folder / 'report.html'}"
+
+
+def measure(
+    encoder: str | Encoder = "tiny",
+    *,
+    scenes: str | Scenes = "clevr2d",
+    modality: Modalities = "auto",
+    out: str | None = None,
+    seed: int = 0,
+    template: str | None = None,
+    controls: bool = True,
+    precision: Precision = "float32",
+    device: str = "auto",
+) -> Measurement:
+    """Tell whether an encoder binds concepts, and write a report.
+
+    Embeds every scene, fits linear probes, scores unseen scenes once, compares pictures with captions, and writes a run folder with
+    `report.html`, `results.json`, `results.csv`, `config.yaml` and the embeddings. A killed run continues when it is started again.
+
+    Args:
+        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, file:PATH (.npy, .npz,
+            .safetensors, or a folder written by embed), or py:module:factory.
+        scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first adjectives x nouns), clevr,
+            clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
+            scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
+            pug-spare:PATH:Desert), or a CSV of your own.
+        modality: text, image or both; auto takes all that the encoder and the scenes can do.
+        out: run folder; runs/ENCODER-SCENES by default.
+        seed: seed of the split.
+        template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
+        controls: also measure the same architecture with random weights, where the encoder offers it; about doubles the time.
+        precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
+        device: where torch computes: cpu, cuda, ... or auto.
+
+    Raises:
+        ConceptBindError: the input cannot be used; the message says what to do.
+    """
+    from conceptbind.encoders import torch_device
+    from conceptbind.report import verdicts, write_report
+    from conceptbind.runs import RunFolder, provenance
+    from conceptbind.scenes import split_scenes
+    from conceptbind.sources import bag_twin, check_rows, choose_modalities, open_inputs, untrained
+    from conceptbind.studies import attribute_records, probe_study, search_records
+
+    source, table = open_inputs(encoder, scenes, template, precision, device)
+    modalities = choose_modalities(source, table, modality)
+    config = {
+        "encoder": encoder if isinstance(encoder, str) else encoder.id,
+        "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
+        "modality": modality,
+        "out": out,
+        "seed": seed,
+        "template": template,
+        "controls": controls,
+        "precision": precision,
+        "device": device,
+    }
+    split = split_scenes(table, "pair", seed=seed)
+    for part in modalities:
+        check_rows(source, table, part)
+    folder = RunFolder.open(Path(out).expanduser() if out else default_folder(config), config)
+    table = drawn(table, modalities, folder.path / "pictures", seed)
+    twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)} if controls else {}
+    studies, noun_records, rows = [], [], {}
+    for part in modalities:
+        rows[part] = rows_with_bar(source, table, part, folder.path / "embeddings" / part)
+        beside = {
+            name: rows_with_bar(twin, table, part, folder.path / "embeddings" / f"{part}-{name}", f"{part}, {name}")
+            for name, twin in twins.items()
+            if twin is not None
+        }
+        with progress(total=len(table.space.concepts) + 4 + len(beside), desc=f"studying {part}", unit="step") as bar:
+
+            def step(name: str, bar: Any = bar) -> None:
+                bar.set_postfix_str(name)
+                bar.update()
+
+            kept = folder.path / f"probes-{part}.safetensors"
+            noun_records += attribute_records(rows[part], table, controls=beside, seed=seed)
+            step("attributes of nouns")
+            studies.append(
+                probe_study(rows[part], table, split, controls=beside, keep=kept, device=torch_device(device), on_step=step)
+            )
+    if "image" in modalities and table.drawing == "flat" and hasattr(source, "encode_images"):
+        given = {name: twin for name, twin in twins.items() if twin is not None}
+        noun_records += search_records(source, controls=given, scenes_name=f"{table.name} search", seed=seed)  # type: ignore[arg-type]
+    crossmodal, mended = _crossmodal(source, table, rows, twins, folder.path / "embeddings", seed)
+    facts = provenance(config, table, split, list(rows.values()), sys.argv)
+    found = Measurement(
+        folder.path, tuple(studies), tuple(noun_records), crossmodal, mended, tuple(verdicts(studies, crossmodal, mended))
+    )
+    folder.write_results(facts, found.records)
+    write_report(folder.path / "report.html", studies, noun_records, crossmodal, table, facts, mended)
+    return found
+
+
+def _crossmodal(source: Any, table: Any, rows: Any, twins: Any, folder: Path, seed: int) -> Any:
+    """The study across modalities and its repair, where an encoder embeds pictures and captions that can be swapped."""
+    from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts, repair_study, single_objects
+
+    if len(rows) < 2 or not hasattr(source, "encode_texts") or table.written_captions is not None:
+        return None, None
+    bank = caption_bank(table, seed)
+    captions = rows_with_bar(source, bank.scenes, "text", folder / "captions", "captions and their swaps")
+    concepts = (*range(len(table.space.concepts)), None)
+    queries = {concept: source.encode_texts(query_texts(table, concept)) for concept in concepts}
+    extra = [query_record(rows[part], queries[concept], table, concept) for part in rows for concept in concepts]
+    study = crossmodal_study(rows["image"], captions, table, bank, extra=extra, seed=seed)
+    twin = twins.get("bag_twin")
+    controls = {}
+    if twin is not None:
+        controls["bag_twin"] = (
+            rows_with_bar(twin, table, "image", folder / "image-bag_twin", "image, bag_twin"),
+            rows_with_bar(twin, bank.scenes, "text", folder / "captions-bag_twin", "captions, bag_twin"),
+        )
+    with progress(desc="repairing", unit="step") as bar:
+
+        def step(name: str) -> None:
+            bar.set_postfix_str(name)
+            bar.update()
+
+        mended = repair_study(
+            rows["image"],
+            captions,
+            table,
+            bank,
+            singles=single_objects(source, table, seed),
+            controls=controls,
+            seed=seed,
+            on_step=step,
+        )
+    return study, mended

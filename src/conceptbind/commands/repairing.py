@@ -1,0 +1,364 @@
+"""Fit a linear repair, and apply one."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from conceptbind.commands.common import drawn, progress, rows_with_bar
+from conceptbind.typing import Precision
+
+if TYPE_CHECKING:
+    from conceptbind.labclip import Adapter
+    from conceptbind.results import Record
+    from conceptbind.scenes import Scenes
+    from conceptbind.typing import Encoder
+else:
+    # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
+    Encoder = Scenes = str
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """What `repair` fitted, and where it wrote it."""
+
+    folder: Path
+    """The adapter folder, which is a run folder as well."""
+    adapter: "Adapter"
+    records: "tuple[Record, ...]"
+    sentence: str
+    """The verdict in words."""
+
+    def __str__(self) -> str:
+        from conceptbind.report import repair_table
+
+        return f"{repair_table(self.records)}\n\n{self.sentence}\nAdapter: {self.folder}\nReport: {self.folder / 'report.html'}"
+
+
+def repair(
+    encoder: str | Encoder | None = None,
+    *,
+    out: str,
+    scenes: str | Scenes = "clevr2d",
+    images: str | None = None,
+    texts: str | None = None,
+    negatives: str | None = None,
+    image_of: str | None = None,
+    captions: str | None = None,
+    tagger: str = "auto",
+    solver: Literal["quick", "published"] = "quick",
+    rate: float | None = None,
+    batch: int = 1024,
+    epochs: int | None = None,
+    pull: float | None = None,
+    seed: int = 0,
+    template: str | None = None,
+    precision: Precision = "float32",
+    device: str = "auto",
+) -> Repair:
+    """Fit a linear map of captions (LABCLIP) that makes binding usable across modalities; pictures stay as they are.
+
+    Give an encoder and scenes; or arrays of pictures, captions and hard negatives; or an encoder, an array of pictures and a file of their
+    captions, whose negatives are made by exchanging nouns and adjectives. Writes an adapter folder with a report. Scores are of
+    combinations, or pictures, that the map was not fitted on.
+
+    Args:
+        encoder: tiny, hf:NAME or hf:FOLDER, open_clip:ARCH@TAG, or py:module:factory; none with three arrays.
+        out: adapter folder to write.
+        scenes: clevr2d, pug-spare:PATH, or another table with pictures; see conceptbind measure --help.
+        images: .npy of picture embeddings (p, d).
+        texts: .npy of caption embeddings (n, d).
+        negatives: .npy of embeddings (n, d) of each caption with its attributes exchanged; without it the map is fitted on captions and pictures
+            alone (SB), which repairs less.
+        image_of: .npy of n row numbers, the picture of each caption, where a picture has several.
+        captions: text file with the caption of each row, one a line; needs an encoder, which embeds them and their negatives.
+        tagger: what tells nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto.
+        solver: quick (Adam along the principal axes), or published (Adam as in the paper).
+        rate: of the steps; by default the solver's own.
+        batch: pairs of a step.
+        epochs: passes over the pairs; by default the solver's own.
+        pull: share of the way from no repair (0) to the fitted map (1); by default what validation recommends.
+        seed: of parts, batches and negatives.
+        template: how a scene's caption names an object, for example "{a} {object}".
+        precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
+        device: where torch computes: cpu, cuda, ... or auto.
+
+    Raises:
+        ConceptBindError: the input cannot be used; the message says what to do.
+    """
+    from conceptbind.encoders import torch_device
+    from conceptbind.errors import ValueRangeError
+    from conceptbind.labclip import save_adapter
+    from conceptbind.report import repair_card, repair_sentence, write_repair_report
+    from conceptbind.runs import RunFolder
+
+    config = {
+        "encoder": encoder if isinstance(encoder, str | None) else encoder.id,
+        "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
+        "images": images, "texts": texts, "negatives": negatives, "image_of": image_of, "captions": captions, "tagger": tagger,
+        "solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "pull": pull, "seed": seed, "template": template,
+        "precision": precision, "device": device, "out": out,
+    }  # fmt: skip
+    if pull is not None and not 0 <= pull <= 1:
+        raise ValueRangeError(f"--pull must lie between 0 (no repair) and 1 (the fitted map); got {pull}")
+    options = {"solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "device": torch_device(device)}
+    folder = Path(out).expanduser()
+    if images is None:
+        found, facts = _on_scenes(
+            encoder, scenes, texts, negatives, captions, template, precision, device, folder, config, options, pull, seed
+        )
+    else:
+        pairs, names = _pairs(
+            encoder, images, texts, negatives, image_of, captions, tagger, precision, device, seed, folder, config
+        )
+        found, facts = _on_arrays(pairs, names, config, options, pull, seed)
+    run = RunFolder.open(folder, config)
+    sentence = repair_sentence(found)
+    run.write_results(facts, found.records)
+    write_repair_report(folder / "report.html", found, sentence, facts)
+    adapter = _described(found, facts)
+    save_adapter(adapter, folder, repair_card(adapter, found, sentence))
+    return Repair(folder, adapter, found.records, sentence)
+
+
+def apply(adapter: str, *, texts: str, out: str) -> Path:
+    """Map caption embeddings with an adapter: out = normalised texts @ weight.T. The pictures' index answers them as it is.
+
+    Args:
+        adapter: adapter folder written by conceptbind repair, or a published LABCLIP .pt file.
+        texts: .npy of caption embeddings (n, d), or a folder written by conceptbind embed.
+        out: .npy to write: (n, d) rows of unit length.
+
+    Raises:
+        ConceptBindError: the input cannot be used; the message says what to do.
+    """
+    import io
+
+    import numpy as np
+
+    from conceptbind.embeddings import load
+    from conceptbind.errors import FileError, ModalityError
+    from conceptbind.files import write_whole
+    from conceptbind.labclip import load_adapter, open_rows
+
+    linear, source, target = load_adapter(adapter), Path(texts).expanduser(), Path(out).expanduser()
+    if target.suffix != ".npy":
+        raise FileError(f"--out must be a .npy file; got {target}")
+    if source.is_dir():
+        rows = load(source)
+        if rows.modality != "text":
+            raise ModalityError(f"{source} holds {rows.modality} embeddings; only captions are mapped, pictures stay as they are")
+        linear.require(rows.encoder, rows.revision)
+        mapped = linear(rows.values)
+    else:
+        mapped = linear(open_rows(source))
+    content = io.BytesIO()
+    np.save(content, mapped)
+    write_whole(target, content.getvalue())
+    return target
+
+
+def _on_scenes(
+    encoder: Any, scenes: Any, texts: Any, negatives: Any, captions: Any, template: Any, precision: Any, device: str, folder: Path, config: Any,
+    options: Any, pull: float | None, seed: int,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Embed a table, fit and score."""
+    from conceptbind.errors import ModalityError, ValueRangeError
+    from conceptbind.runs import RunFolder, provenance
+    from conceptbind.scenes import split_scenes
+    from conceptbind.sources import bag_twin, choose_modalities, open_inputs
+    from conceptbind.studies import caption_bank, repair_study, require_swaps, single_objects
+
+    if encoder is None or texts or negatives or captions:
+        raise ValueRangeError(
+            "a repair needs an encoder and --scenes; or --images, --texts and --negatives (.npy); or an encoder, --images and --captions"
+        )
+    opened, table = open_inputs(encoder, scenes, template, precision, device)
+    source: Any = opened
+    if not (hasattr(source, "encode_texts") and {"text", "image"} <= set(choose_modalities(source, table, "both"))):
+        raise ModalityError(
+            f"a repair needs an encoder of pictures and captions; '{source.id}' embeds {' and '.join(source.modalities)}"
+        )
+    bank = caption_bank(table, seed)
+    RunFolder.open(folder, config)
+    table = drawn(table, ("image",), folder / "pictures", seed)
+    rows, controls = {}, {}
+    for name, model in (("none", source), ("bag_twin", bag_twin(source, device))):
+        if model is not None:
+            places = [folder / "embeddings" / (part if name == "none" else f"{part}-{name}") for part in ("image", "captions")]
+            rows[name] = (
+                rows_with_bar(model, table, "image", places[0]),
+                rows_with_bar(model, bank.scenes, "text", places[1], "captions and their swaps"),
+            )
+    controls = {name: found for name, found in rows.items() if name != "none"}
+    with progress(desc="fitting", unit="step") as bar:
+
+        def step(name: str) -> None:
+            bar.set_postfix_str(name)
+            bar.update()
+
+        study = repair_study(
+            *rows["none"], table, bank, singles=single_objects(source, table, seed), controls=controls, pull=pull, options=options, seed=seed,
+            on_step=step,
+        )  # fmt: skip
+    study = require_swaps(study, table)
+    facts = provenance(
+        config, table, split_scenes(table, "orbit", fractions=(0.8, 0.1, 0.1), seed=seed), list(rows["none"]), sys.argv
+    )
+    facts["split"] = {"by": "orbit", "folds": study.folds, "seed": seed}
+    return study, facts
+
+
+def _pairs(
+    encoder: Any, images: str, texts: Any, negatives: Any, image_of: Any, captions: Any, tagger: str, precision: Any, device: str, seed: int,
+    folder: Path, config: Any,
+) -> tuple[Any, dict[str, Any]]:  # fmt: skip
+    """The pairs of three arrays, or of pictures and a file of captions, and what they are called."""
+    from conceptbind.errors import ValueRangeError
+    from conceptbind.labclip import Pairs, open_rows
+
+    if (texts is None) == (captions is None):
+        raise ValueRangeError(
+            "give the captions of --images either as --texts (.npy) or as --captions (a text file) with an encoder"
+        )
+    of: Any = None if image_of is None else open_rows(image_of)
+    if texts is not None:
+        false = None if negatives is None else open_rows(negatives)
+        name = "arrays" if encoder is None else (encoder if isinstance(encoder, str) else encoder.id)
+        return Pairs.of(open_rows(images), open_rows(texts), false, image_of=of, names=("--images", "--texts", "--negatives")), {
+            "scenes": str(images),
+            "encoder": name,
+        }
+    return _captioned(encoder, images, of, str(captions), tagger, precision, device, seed, folder, config)
+
+
+def _captioned(
+    encoder: Any,
+    images: str,
+    image_of: Any,
+    captions: str,
+    tagger: str,
+    precision: Any,
+    device: str,
+    seed: int,
+    folder: Path,
+    config: Any,
+) -> tuple[Any, dict[str, Any]]:
+    """Pairs from pictures' embeddings and a file of captions: negatives are made, and both are embedded."""
+    import numpy as np
+
+    from conceptbind.encoders import resolve
+    from conceptbind.errors import ModalityError, ShapeError, ValueRangeError
+    from conceptbind.labclip import Pairs, open_rows
+    from conceptbind.negatives import hard_negatives, load_tagger
+    from conceptbind.runs import RunFolder
+
+    if encoder is None:
+        raise ValueRangeError("--captions needs the encoder that made --images, to embed captions and negatives with")
+    lines, pictures = read_captions(captions), open_rows(images)
+    of = np.arange(len(lines)) if image_of is None else np.asarray(image_of)
+    if len(of) != len(lines) or (image_of is None and len(lines) != len(pictures)):
+        raise ShapeError(
+            f"every caption needs its picture: {captions} has {len(lines):,} lines, --images {len(pictures):,} rows"
+            + ("" if image_of is None else f", --image_of {len(of):,} numbers")
+        )
+    words = load_tagger(tagger)
+    model: Any = resolve(encoder, precision, device) if isinstance(encoder, str) else encoder
+    if "text" not in model.modalities:
+        raise ModalityError(f"'{model.id}' does not embed captions")
+    RunFolder.open(folder, config)
+    with progress(total=len(lines), desc="making negatives", unit="caption") as bar:
+        made = hard_negatives(lines, tagger=words, seed=seed, groups=of.tolist(), on_captions=bar.update)
+    rows = np.asarray(made.rows, dtype=np.int64)
+    if len(rows) < 2:
+        raise ValueRangeError(
+            f"no two captions of {captions} have a hard negative ({_counts(made.skipped)}); use captions with two nouns or adjectives"
+        )
+    kept = {"captions": [lines[i] for i in rows], "negatives": [str(made.texts[i]) for i in rows]}
+    arrays = [_embedded(model, texts, folder / "embeddings" / f"{name}.npy", name) for name, texts in kept.items()]
+    names = {
+        "scenes": captions, "encoder": model.id, "revision": model.revision, "tagger": made.tagger, "tagger_version": made.tagger_version,
+        "captions": len(lines), "skipped": dict(made.skipped),
+    }  # fmt: skip
+    return Pairs.of(pictures, *arrays, image_of=of[rows], names=("--images", "the captions", "the negatives")), names
+
+
+def read_captions(path: str | Path) -> list[str]:
+    """The lines of a text file.
+
+    Raises:
+        FileError: it cannot be read.
+        ValueRangeError: an empty line, which would be a caption of nothing; names it.
+    """
+    from conceptbind.errors import FileError, ValueRangeError
+
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"could not read the captions {path}: {error}") from error
+    empty = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
+    if empty or not lines:
+        raise ValueRangeError(f"{path} must hold one caption a line; " + (f"line {empty} is empty" if empty else "it is empty"))
+    return lines
+
+
+def _counts(skipped: Any) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+
+
+def _embedded(model: Any, texts: list[str], path: Path, what: str) -> Any:
+    """Rows of texts on disk, in half precision: what a repair reads may be larger than memory."""
+    import numpy as np
+
+    from conceptbind.labclip import open_rows
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=(len(texts), model.dimension))
+    with progress(total=len(texts), desc=f"embedding {what}", unit="caption") as bar:
+        for start in range(0, len(texts), 1024):
+            values = np.asarray(model.encode_texts(texts[start : start + 1024]), dtype=np.float32)
+            rows[start : start + len(values)] = values / np.linalg.norm(values, axis=1, keepdims=True)
+            bar.update(len(values))
+    rows.flush()
+    del rows
+    aside.replace(path)
+    return open_rows(path)
+
+
+def _on_arrays(pairs: Any, names: dict[str, Any], config: Any, options: Any, pull: float | None, seed: int) -> tuple[Any, Any]:
+    """Fit and score pairs."""
+    from conceptbind.runs import plain_provenance
+    from conceptbind.studies import array_repair
+
+    with progress(desc="fitting", unit="step") as bar:
+
+        def step(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        labels = {key: names[key] for key in ("scenes", "encoder")}
+        found = array_repair(pairs, pull=pull, options=options, seed=seed, names=labels, on_step=step)
+    return found, plain_provenance(config, sys.argv) | {"data": {"hash": pairs.hash, "pairs": len(pairs), **names}}
+
+
+def _described(found: Any, facts: Any) -> Any:
+    """The adapter with what it was fitted on and what it does."""
+    from dataclasses import replace
+
+    from conceptbind import __version__
+
+    scores = {
+        when: {
+            r.metric: r.value
+            for r in found.records
+            if r.extra.get("control") == "none" and r.extra["repair"] == name and r.ci_low is not None
+        }
+        for when, name in (("before", "none"), ("after", str(found.adapter.config["protocol"])))
+    }
+    encoder: dict[str, Any] = next((dict(e) for e in facts.get("encoders", ())), {})
+    config = {
+        "encoder": encoder.get("encoder"), "revision": encoder.get("revision"), "dimension": found.adapter.weight.shape[1], **found.adapter.config,
+        "scenes": facts.get("scenes", {}).get("name"), **scores, "conceptbind": __version__,
+    }  # fmt: skip
+    return replace(found.adapter, config=config)

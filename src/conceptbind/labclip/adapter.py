@@ -1,0 +1,178 @@
+"""The repair as an artifact: one matrix on the text side, in a folder or in a published file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.errors import FileError, MismatchError, ShapeError, UnsafeFileError, ValueRangeError
+from conceptbind.files import read_json, write_json, write_whole
+from conceptbind.metrics.checks import refuse_non_finite
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Floats
+
+WEIGHTS, CONFIG, CARD = "adapter.safetensors", "config.json", "README.md"
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """A linear map of captions that makes an encoder's binding usable across modalities (arXiv 2502.03566, section 5).
+
+    score(picture, caption) = cos(picture, A caption). Pictures stay as they are, so an index of them stays valid.
+    """
+
+    weight: Floats
+    """(d_out, d_in) A; d_out is the width of the picture rows, d_in of the caption rows."""
+    log_temperature: float
+    """t: the contrastive loss multiplied cosines by exp(t). Ranking does not depend on it."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What it was fitted on and what it does: encoder, revision, protocol, data hash, before, after."""
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 2 or 0 in self.weight.shape:
+            raise ShapeError(f"an adapter's weight must be (d_out, d_in); got shape {self.weight.shape}")
+        refuse_non_finite(self.weight, "the adapter's weight")
+
+    def __call__(self, texts: Floats) -> Floats:
+        """Mapped captions of unit length.
+
+        Args:
+            texts: (n, d_in) rows of the encoder, raw or normalised: the scale of a row does not matter.
+
+        Returns:
+            (n, d_out) `x @ weight.T`, each row divided by its length.
+
+        Raises:
+            ShapeError: another width; both are named.
+            ValueRangeError: NaN or infinite numbers, or a row that is mapped to zero and has no direction.
+        """
+        texts = np.asarray(texts)
+        if texts.ndim != 2 or texts.shape[1] != self.weight.shape[1]:
+            whose = f" ('{self.config['encoder']}')" if "encoder" in self.config else ""
+            raise ShapeError(
+                f"this adapter{whose} maps rows of {self.weight.shape[1]} dimensions; got an array of shape {texts.shape}"
+            )
+        refuse_non_finite(texts, "captions")
+        mapped = np.empty((len(texts), self.weight.shape[0]), dtype=np.float32)
+        for start in range(0, len(texts), 65536):  # in blocks, so that a memory-mapped array is never read whole
+            block = texts[start : start + 65536].astype(np.promote_types(texts.dtype, np.float32))
+            block /= np.maximum(np.abs(block).max(axis=1, keepdims=True, initial=0), np.finfo(block.dtype).tiny)  # no overflow
+            rows = block.astype(np.float32, copy=False) @ self.weight.T
+            length = np.linalg.norm(rows, axis=1, keepdims=True)
+            if not length.all():
+                raise ValueRangeError(f"row {start + int(np.argmin(length))} is mapped to zero and cannot be normalised")
+            mapped[start : start + len(rows)] = rows / length
+        return mapped
+
+    def require(self, encoder: str, revision: str) -> None:
+        """Raise MismatchError unless the adapter was fitted on this encoder and these weights; both are named."""
+        found = (self.config.get("encoder"), self.config.get("revision"))
+        if found[0] is not None and found != (encoder, revision):
+            raise MismatchError(
+                f"this adapter was fitted on '{found[0]}' ({found[1]}), but the captions are embedded by '{encoder}' ({revision}); "
+                "fit one for that encoder with conceptbind repair"
+            )
+
+    def pulled(self, share: float) -> Adapter:
+        """The map a share of the way from the identity (0) to this one (1)."""
+        weight = (1 - share) * np.eye(*self.weight.shape, dtype=np.float32) + np.float32(share) * self.weight
+        return Adapter(weight, self.log_temperature, {**self.config, "pull": share})
+
+
+def identity(width_out: int, width_in: int | None = None) -> Adapter:
+    """The map that changes nothing (with unequal widths: that keeps the first dimensions)."""
+    return Adapter(np.eye(width_out, width_in or width_out, dtype=np.float32), 0.0, {"protocol": "identity"})
+
+
+def save_adapter(adapter: Adapter, folder: Path, card: str | None = None) -> None:
+    """Write a folder: `adapter.safetensors` (weight, log_temperature), `config.json`, `README.md`. The weights come last.
+
+    Raises:
+        FileError: the folder cannot be written.
+    """
+    from safetensors.numpy import save
+
+    tensors = {
+        "weight": np.ascontiguousarray(adapter.weight, np.float32),
+        "log_temperature": np.array([adapter.log_temperature], np.float32),
+    }
+    shape = {"d_out": adapter.weight.shape[0], "d_in": adapter.weight.shape[1]}
+    write_json(folder / CONFIG, {"format": 1, **shape, **adapter.config})
+    write_whole(folder / CARD, card or _plain_card(adapter))
+    write_whole(folder / WEIGHTS, save(tensors))
+
+
+def load_adapter(path: str | Path) -> Adapter:
+    """Read an adapter folder, or a published LABCLIP file (`.pt` with the tensors `linear.weight` and `t`).
+
+    Raises:
+        FileError: nothing is there, or it is broken.
+        UnsafeFileError: a `.pt` that holds anything but these tensors.
+    """
+    path = Path(path).expanduser()
+    if path.suffix in (".pt", ".pth", ".bin"):
+        return _read_published(path)
+    if not (path / WEIGHTS).is_file():
+        raise FileError(
+            f"{path} is no adapter: expected a folder with {WEIGHTS} (written by conceptbind repair), or a published .pt file"
+        )
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    config = read_json(path / CONFIG, "fit the adapter again with conceptbind repair")
+    try:
+        tensors = load_file(path / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise FileError(f"{path / WEIGHTS} is broken ({error}); fit the adapter again with conceptbind repair") from error
+    if set(tensors) != {"weight", "log_temperature"} or not isinstance(config, dict):
+        raise FileError(
+            f"{path} is no adapter: its weights must hold weight and log_temperature, and hold {', '.join(sorted(tensors))}"
+        )
+    return Adapter(tensors["weight"].astype(np.float32), float(tensors["log_temperature"].reshape(-1)[0]), config)
+
+
+def _read_published(path: Path) -> Adapter:
+    """A `.pt` file with two tensors; anything that could execute code, or is not a tensor, is refused."""
+    import pickle
+
+    import torch
+
+    if not path.is_file():
+        raise FileError(f"there is no file {path}")
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # the restricted reader met something that is no tensor
+        reason = str(error).splitlines()[0]
+        raise UnsafeFileError(f"{path} holds more than tensors and could execute code, so it is not read ({reason})") from error
+    except Exception as error:  # torch raises a handful of types for broken files
+        raise FileError(f"{path} could not be read as a .pt file: {str(error).splitlines()[0]}") from error
+    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+        raise UnsafeFileError(f"{path} must hold tensors only (linear.weight and t); it holds something else, so it is not used")
+    if "linear.weight" not in found or not set(found) <= {"linear.weight", "t"}:
+        raise ValueRangeError(
+            f"{path} is no LABCLIP adapter: expected the tensors linear.weight and t; found {', '.join(sorted(found))}"
+        )
+    if "t" in found and found["t"].numel() != 1:
+        raise ShapeError(f"t in {path} must be one number; it has shape {tuple(found['t'].shape)}")
+    log_temperature = found["t"].item() if "t" in found else 0.0
+    return Adapter(found["linear.weight"].detach().float().numpy(), log_temperature, {"protocol": "published", "file": path.name})
+
+
+def _plain_card(adapter: Adapter) -> str:
+    d_out, d_in = adapter.weight.shape
+    facts = "\n".join(f"- {name}: {value}" for name, value in adapter.config.items() if not isinstance(value, dict | list))
+    return f"""---
+library_name: conceptbind
+tags: [labclip, compositionality]
+---
+# LABCLIP adapter
+
+A linear map ({d_out} x {d_in}) for captions: `y = x @ weight.T`, divided by its length. Pictures stay as they are.
+
+{facts}
+"""

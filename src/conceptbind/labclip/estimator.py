@@ -1,0 +1,203 @@
+"""LABCLIP as an estimator: captions, pictures and hard negatives in, a linear map of captions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.labclip.adapter import Adapter
+from conceptbind.labclip.pairs import Pairs
+from conceptbind.labclip.solver import Candidate, Judge, best, published, quick
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Floats, Ints
+
+FLOATS = (np.float64, np.float32, np.float16)
+Solver = Literal["quick", "published"]
+RATES = {"quick": 2e-2, "published": 1e-3}
+EPOCHS = {"quick": 1, "published": 10}
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted repair and the way it came about."""
+
+    adapter: Adapter
+    candidates: tuple[Candidate, ...]
+    """The identity, then the places on the way."""
+    chosen: Candidate
+    """The one that validation chose."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether validation preferred a repair to none."""
+        return self.chosen.step > 0
+
+
+def fit_pairs(
+    train: Pairs, validation: Pairs, *, solver: Solver = "quick", rate: float | None = None, batch: int = 1024, epochs: int | None = None,
+    seed: int = 0, device: str = "cpu", on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> Fit:  # fmt: skip
+    """Fit A on train pairs; validation chooses among the identity and the places on the way.
+
+    With negatives this is HNB, without SB (arXiv 2502.03566, section 5).
+
+    Args:
+        train: pairs that the gradient sees.
+        validation: pairs that choose.
+        solver: `published` (Adam), or `quick` (Adam along the principal axes, a falling rate).
+        rate: of the steps; by default 1e-3 (published), 2e-2 (quick).
+        batch: pairs of a step.
+        epochs: passes over the pairs; by default 10 (published), 1 (quick, and at least 100 steps).
+        seed: of the batches.
+        device: where torch computes.
+        on_step: called with steps done and steps in all.
+
+    Raises:
+        UnknownNameError: an unknown solver.
+        ValueRangeError: options out of range, or too few pairs.
+    """
+    if solver not in RATES:
+        raise UnknownNameError(f"unknown solver '{solver}'; {nearest(solver, RATES)}")
+    rate = RATES[solver] if rate is None else rate
+    epochs = EPOCHS[solver] if epochs is None else epochs
+    for name, value, least in (("rate", rate, 1e-12), ("batch", batch, 2), ("epochs", epochs, 1)):
+        if not value >= least:
+            raise ValueRangeError(f"{name} must be at least {least}; got {value}")
+    if min(len(train), len(validation)) < 2:
+        raise ValueRangeError(
+            f"a repair needs at least two pairs to fit on and two to choose on; got {len(train)} and {len(validation)}"
+        )
+    import torch
+
+    judge = Judge(validation, batch, seed, device)
+    candidates = [judge.identity(torch.eye(train.images.shape[1], train.texts.shape[1], device=device))]
+    common: dict[str, Any] = {"rate": rate, "batch": batch, "epochs": epochs, "seed": seed, "device": device, "on_step": on_step}
+    way = published(train, judge, **common) if solver == "published" else quick(train, judge, candidates[0], **common)
+    candidates += [candidate for candidate in way if bool(torch.isfinite(candidate.weight).all())]
+    chosen = best(candidates)
+    config = {
+        "protocol": "SB" if train.negatives is None else "HNB", "solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "seed": seed,
+        "steps": chosen.step, "pairs": len(train), "data_hash": train.hash,
+    }  # fmt: skip
+    return Fit(Adapter(chosen.weight.cpu().numpy(), chosen.log_temperature, config), tuple(candidates), chosen)
+
+
+class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A linear map of captions under which they bind like their pictures (LABCLIP, arXiv 2502.03566, section 5).
+
+    Args:
+        solver: `quick` or `published`, see `fit_pairs`.
+        rate: of the steps; None for the solver's own.
+        batch: pairs of a step.
+        epochs: passes over the pairs; None for the solver's own.
+        validation: share of the pictures, with all their captions, that chooses.
+        seed: of the split and the batches.
+        device: where torch computes: cpu, cuda, ...
+
+    Attributes:
+        adapter_: the frozen map; `adapter_(texts)` is what `transform` returns.
+        weight_: (d_out, d_in) A.
+        helps_: whether validation preferred it to the identity, which is always a candidate.
+        candidates_: what validation said of the identity and of every place on the way.
+        n_features_in_: d_in.
+    """
+
+    def __init__(
+        self, *, solver: Solver = "quick", rate: float | None = None, batch: int = 1024, epochs: int | None = None, validation: float = 0.1,
+        seed: int = 0, device: str = "cpu",
+    ) -> None:  # fmt: skip
+        self.solver = solver
+        self.rate = rate
+        self.batch = batch
+        self.epochs = epochs
+        self.validation = validation
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X: Floats, y: Floats, *, negatives: Floats | None = None, image_of: Sequence[int] | Ints | None = None) -> Self:
+        """Fit on captions and their pictures.
+
+        Args:
+            X: (n, d_in) rows of captions.
+            y: (n, d_out) rows of their pictures, or (p, d_out) with `image_of`.
+            negatives: (n, d_in) rows of each caption with its attributes swapped; None fits without (SB).
+            image_of: (n,) row of each caption's picture.
+
+        Raises:
+            ShapeError: lengths or widths that do not fit.
+            ValueRangeError: NaN, zero rows, a negative that equals its caption, or too few pairs.
+        """
+        if y is None:
+            raise ValueRangeError("LabClip requires y to be passed: the rows of the captions' pictures; the target y is None")
+        X, y = self._numbers(X, reset=True), _rows(y)
+        negatives = None if negatives is None else _rows(negatives)
+        pairs = Pairs.of(y, X, negatives, image_of=image_of, names=("the pictures", "the captions", "the negatives"))
+        train, chooses = hold_out(pairs, self.validation, self.seed)
+        fit = fit_pairs(
+            pairs.select(train), pairs.select(chooses), solver=self.solver, rate=self.rate, batch=self.batch, epochs=self.epochs, seed=self.seed,
+            device=self.device,
+        )  # fmt: skip
+        self.adapter_, self.weight_, self.helps_, self.candidates_ = fit.adapter, fit.adapter.weight, fit.helps, fit.candidates
+        return self
+
+    def transform(self, X: Floats) -> Floats:
+        """(n, d_out) mapped captions of unit length."""
+        check_is_fitted(self)
+        return self.adapter_(self._numbers(X, reset=False))
+
+    def _numbers(self, X: Any, *, reset: bool) -> Floats:
+        """Rows as numbers of the width that was fitted; what is mapped from disk stays there, and `Pairs` checks it in blocks."""
+        rows: Floats = validate_data(self, X, reset=reset, skip_check_array=isinstance(X, np.memmap), dtype=FLOATS)
+        return rows
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn's checks may give to it: y are rows of pictures, none of them zero."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = tags.target_tags.multi_output = tags.target_tags.positive_only = True
+        tags.target_tags.single_output = False
+        tags.transformer_tags.preserves_dtype = []  # mapped captions are single precision
+        return tags
+
+
+def _rows(array: Any) -> Floats:
+    rows: Floats = array if isinstance(array, np.memmap) else check_array(array, dtype=FLOATS)
+    return rows
+
+
+def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
+    """Rows to fit on and rows to choose on; captions of one picture, and captions that say the same, stay on one side.
+
+    Raises:
+        ValueRangeError: a share outside 0..1, or pairs that cannot be divided.
+    """
+    if not 0 < share < 1:
+        raise ValueRangeError(f"the validation share must lie between 0 and 1; got {share}")
+    groups = _linked(pairs.picture_ids[pairs.image_of], pairs.text_ids)
+    order = np.random.default_rng(seed).permutation(groups.max() + 1 if len(groups) else 0)
+    rows_so_far = np.bincount(groups, minlength=len(order))[order].cumsum()
+    chosen = np.isin(groups, order[: max(1 + int(np.searchsorted(rows_so_far, 2)), round(share * len(order)))])  # at least two rows
+    rows = np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    if min(map(len, rows)) < 2:
+        raise ValueRangeError(
+            f"{len(pairs)} pairs cannot be divided into a part to fit on and one to choose on: they share pictures or captions, or are too few"
+        )
+    return rows
+
+
+def _linked(one: Ints, two: Ints) -> Ints:
+    """(n,) connected groups of rows that share a value of either."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    a, b = (np.unique(values, return_inverse=True)[1] for values in (one, two))
+    size = a.max() + b.max() + 2
+    edges = coo_matrix((np.ones(len(a), dtype=bool), (a, b + a.max() + 1)), shape=(size, size))
+    groups: Ints = connected_components(edges, directed=False)[1][a]
+    return np.unique(groups, return_inverse=True)[1]

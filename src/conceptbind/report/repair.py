@@ -1,0 +1,280 @@
+"""What a repair did: words, a table, a model card and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
+from conceptbind.report.verdict import USABLE, Verdict, percent
+
+if TYPE_CHECKING:
+    from conceptbind.labclip import Adapter
+    from conceptbind.results import Record
+    from conceptbind.studies import ArrayRepair, RepairStudy
+
+METRICS = {
+    "binding_accuracy": "binding accuracy",
+    "recall_at_1": "recall at 1",
+    "recall_at_5": "recall at 5",
+    "picture_recall_at_1": "recall at 1 of pictures",
+    "single_object_accuracy": "recognition of single objects",
+    "caption_swap_cosine": "cosine of caption and swap",
+    "probe_cosine": "cosine of picture and caption probes",
+    "modality_gap": "modality gap",
+}
+NAMES = {"none": "no repair", "SB": "fitted without negatives (SB)", "HNB": "fitted with negatives (HNB)"}
+WORTH = 0.02
+"""Smallest gain in binding accuracy that is called one."""
+
+
+def found(records: Sequence[Record], metric: str, repair: str, control: str = "none") -> Record | None:
+    """The record of a metric before (`none`) or after (`HNB`, `SB`); None where it was not measured."""
+    same = (r for r in records if (r.metric, r.extra.get("repair"), r.extra.get("control")) == (metric, repair, control))
+    return next(same, None)
+
+
+def protocol_of(records: Sequence[Record]) -> str:
+    """HNB where negatives were given, else SB."""
+    return "HNB" if found(records, "recall_at_1", "HNB") else "SB"
+
+
+def repair_sentence(study: RepairStudy | ArrayRepair) -> str:
+    """What the repair does, what it costs, or that it does not help."""
+    records = study.records
+    after = protocol_of(records)
+    then, now = (found(records, "binding_accuracy", name) for name in ("none", after))
+    gain = found(records, "binding_gain", after)
+    lost = " and ".join(
+        _kept(records, metric, after) for metric in ("recall_at_1", "single_object_accuracy") if found(records, metric, after)
+    )
+    if then is None or now is None or gain is None or gain.value is None:
+        return f"A linear map fitted without negatives: {lost}. Binding cannot be judged without negatives."
+    at = f"{percent(now.value)} ({percent(now.ci_low)} to {percent(now.ci_high)}, n = {now.n:,}) on {_unseen(study)} that it was not fitted on"
+    if gain.value >= WORTH and (gain.ci_low or 0) > 0:
+        return f"A linear repair of the captions brings the binding accuracy from {percent(then.value)} to {at}; {lost}."
+    if (then.value or 0) >= 1 - WORTH:
+        return f"A linear repair has nothing to add: the binding accuracy is {percent(then.value)} without one."
+    lost_for_good = "What the captions have lost, no map of them brings back"
+    return f"A linear repair does not help here: it takes the binding accuracy from {percent(then.value)} to {at}. {lost_for_good}."
+
+
+def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
+    """Is the binding usable after the repair?"""
+    gain, now = (found(study.records, metric, protocol_of(study.records)) for metric in ("binding_gain", "binding_accuracy"))
+    sentence = repair_sentence(study)
+    if now is None or now.value is None or gain is None:
+        return Verdict("unclear", sentence, None)
+    helped = (gain.value or 0) >= WORTH and (gain.ci_low or 0) > 0
+    return Verdict("yes" if now.value >= USABLE else "partly" if helped else "no", sentence, now.value)
+
+
+def _unseen(study: Any) -> str:
+    return "combinations" if hasattr(study, "folds") else "pairs"
+
+
+def _kept(records: Sequence[Record], metric: str, after: str) -> str:
+    values = [found(records, metric, name) for name in ("none", after)]
+    then, now = (percent(record.value) if record else "-" for record in values)
+    return f"{METRICS[metric]} goes from {then} to {now}"
+
+
+def repair_table(records: Sequence[Record]) -> str:
+    """Before and after, for a terminal."""
+    lines = [("metric", *NAMES.values(), "n", "ties"), *rows_of_table(records)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    )
+
+
+def rows_of_table(records: Sequence[Record], control: str = "none") -> list[tuple[str, ...]]:
+    """One row a metric: its name, its value under each protocol with its interval, n and ties."""
+    rows = []
+    for metric, name in METRICS.items():
+        values = [found(records, metric, repair, control) for repair in NAMES]
+        some = next((record for record in values if record), None)
+        if some is not None:
+            ties = (
+                "-"
+                if some.ties is None
+                else " / ".join(f"{record.ties:,}" for record in values if record and record.ties is not None)
+            )
+            rows.append((name, *(_cell(record) for record in values), f"{some.n:,}", ties))
+    return rows
+
+
+def _cell(record: Record | None) -> str:
+    if record is None or record.value is None:
+        return "-"
+    interval = "" if record.ci_low is None or record.ci_high is None else f" ({record.ci_low:.3f} to {record.ci_high:.3f})"
+    return f"{record.value:.3f}{interval}"
+
+
+def repair_card(adapter: Adapter, study: RepairStudy | ArrayRepair, sentence: str) -> str:
+    """The model card of an adapter, in Markdown."""
+    config = adapter.config
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows_of_table(study.records))
+    who = (
+        f"'{config['encoder']}' (revision {config['revision']})"
+        if config.get("encoder")
+        else "the encoder whose rows it was fitted on"
+    )
+    return f"""---
+library_name: conceptbind
+tags: [labclip, compositionality, binding]
+---
+# Linear repair of captions
+
+For captions of {who}: `y = x @ weight.T`, divided by its length. Pictures stay as they are, and so does an index of them.
+
+{sentence}
+
+| | {" | ".join(NAMES.values())} | n | ties |
+|---|{"---|" * (len(NAMES) + 2)}
+{table}
+
+Fitted by conceptbind {config.get("conceptbind", "")}: protocol {config["protocol"]} (LABCLIP, arXiv 2502.03566), solver {config["solver"]},
+rate {config["rate"]}, batch {config["batch"]}, {config["steps"]} steps on {config["pairs"]:,} pairs (hash {str(config["data_hash"])[:16]}),
+seed {config["seed"]}, pulled to {config["pull"]} of the way from the identity, as validation recommends or the user asked. Before and after
+are scores of {_unseen(study)} that it was not fitted on. It changes how captions rank pictures; it does not make an encoder know what it
+does not know.
+
+```python
+import numpy as np
+from safetensors.numpy import load_file
+
+weight = load_file("adapter.safetensors")["weight"]
+y = x @ weight.T
+y /= np.linalg.norm(y, axis=1, keepdims=True)
+```
+"""
+
+
+def write_repair_report(path: Path, study: RepairStudy | ArrayRepair, sentence: str, provenance: Mapping[str, Any]) -> None:
+    """Write `report.html` of a repair on its own."""
+    from conceptbind.report.page import render_page
+
+    who = study.records[0].encoder
+    render_page(
+        path,
+        "repair.html.j2",
+        title=f"Can a linear map repair the binding of {who}?",
+        repair=repair_section(study, sentence),
+        provenance=provenance,
+    )
+
+
+def repair_section(study: RepairStudy | ArrayRepair, sentence: str) -> dict[str, Any]:
+    """What the template of a repair shows."""
+    from markupsafe import Markup
+
+    from conceptbind.report.page import thumbnail
+
+    gallery = list(getattr(study, "gallery", ()))
+    return {
+        "sentence": sentence,
+        "level": repair_verdict(study).level,
+        "names": NAMES,
+        "rows": rows_of_table(study.records),
+        "twin": rows_of_table(study.records, "bag_twin"),
+        "bars": Markup(_bars(study.records)),  # noqa: S704 - made by plotly, which escapes labels
+        "curve": Markup(_curve(study)),  # noqa: S704
+        "cosines": Markup(_cosines(study)) if getattr(study, "cosines", None) else None,  # noqa: S704
+        "pull": study.adapter.config["pull"],
+        "gallery": gallery,
+        "pictures": [thumbnail(scene.image) if scene.image else None for scene in gallery],
+        "study": study,
+        "mended": getattr(study, "n_mended", None),
+        "spoiled": getattr(study, "n_spoiled", None),
+        "nouns": _by_noun(study),
+    }
+
+
+def _bars(records: Sequence[Record]) -> str:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    shown = ("binding_accuracy", "recall_at_1", "single_object_accuracy", "picture_recall_at_1")
+    for repair, color in (("none", CONTROL), ("SB", "#d9a441"), ("HNB", ACCENT)):
+        values = [record for metric in shown if (record := found(records, metric, repair))]
+        if values:
+            figure.add_bar(
+                x=[METRICS[r.metric] for r in values],
+                y=[r.value for r in values],
+                name=NAMES[repair],
+                marker_color=color,
+                error_y=intervals(values),
+                hovertemplate="%{x}: %{y:.4f}<extra></extra>",
+            )
+    figure.update_yaxes(range=[0, 1.05], title="share", gridcolor=GRID)
+    return as_html(figure, "repair-bars", 380)
+
+
+def _curve(study: RepairStudy | ArrayRepair) -> str:
+    """Binding, retrieval and single objects over the pull towards the identity, and over rank."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    over = [name for name in ("pull", "rank") if any(point.over == name for point in study.curve)]
+    titles = {"pull": "share of the way from the identity", "rank": "rank of the change"}
+    figure = make_subplots(rows=1, cols=len(over), shared_yaxes=True, horizontal_spacing=0.06)
+    for column, name in enumerate(over, 1):
+        points = [point for point in study.curve if point.over == name]
+        for field, words, color in (
+            ("binding", "binding", ACCENT),
+            ("retrieval", "recall at 1", "#7a9a7e"),
+            ("singles", "single objects", "#d9a441"),
+        ):
+            y = [getattr(point.scores, field) for point in points]
+            if any(value is not None for value in y):
+                line = go.Scatter(
+                    x=[point.at for point in points], y=y, name=words, line={"color": color}, mode="lines+markers", legendgroup=field,
+                    showlegend=column == 1, hovertemplate=words + ": %{y:.3f}<extra></extra>",
+                )  # fmt: skip
+                figure.add_trace(line, row=1, col=column)
+        figure.update_xaxes(title=titles[name], type="log" if name == "rank" else "linear", row=1, col=column)
+    figure.add_vline(x=float(study.adapter.config["pull"]), line={"color": INK, "dash": "dot", "width": 1}, row=1, col=1)  # type: ignore[arg-type]
+    figure.update_yaxes(range=[0, 1.05], gridcolor=GRID)
+    return as_html(figure, "repair-curve", 360)
+
+
+def _cosines(study: Any) -> str:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    low = min(0.0, *(float(values.min()) for values in study.cosines.values() if len(values)))
+    for repair, color in (("none", CONTROL), ("HNB", ACCENT)):
+        counts, edges = np.histogram(np.clip(study.cosines[repair], -1, 1), bins=50, range=(low, 1.0))
+        middles = np.round((edges[1:] + edges[:-1]) / 2, 4)
+        figure.add_bar(x=middles.tolist(), y=counts.tolist(), name=NAMES[repair], marker_color=color, opacity=0.75)
+    figure.update_layout(bargap=0.05, barmode="overlay")
+    figure.update_xaxes(title="cosine of a caption with its attribute swap")
+    figure.update_yaxes(title="captions", gridcolor=GRID)
+    return as_html(figure, "repair-cosines", 300)
+
+
+def _by_noun(study: Any) -> list[tuple[str, str, str, str, str]]:
+    """Object, binding accuracy before and after, probe cosine before and after, as text; empty for arrays."""
+    if not hasattr(study, "by_object"):
+        return []
+    before, after = study.by_object["none"], study.by_object["HNB"]
+    probes = study.probe_cosines
+    n_nouns, n_values = probes["before"].shape
+    names = study.object_names
+
+    def text(value: float) -> str:
+        return "-" if np.isnan(value) else f"{value:.2f}"
+
+    rows = []
+    for i, name in enumerate(names):
+        cosines = ("-", "-")
+        if n_nouns * n_values == len(names):  # two concepts: object i has attribute i // nouns and noun i % nouns
+            place = (i % n_nouns, i // n_nouns)
+            cosines = (text(probes["before"][place]), text(probes["after"][place]))
+        rows.append((name, text(before[i]), text(after[i]), *cosines))
+    return rows
