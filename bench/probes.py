@@ -163,7 +163,8 @@ def main() -> None:
     parser.add_argument("--blocks", action="store_true", help="only all the paper's steps on text20, by blocks of rows")
     options = parser.parse_args()
     if options.blocks:
-        return where_the_paper_ends(options.text20 or parser.error("--blocks needs --text20 FOLDER"))
+        where_the_paper_ends(options.text20 or parser.error("--blocks needs --text20 FOLDER"))
+        return
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
     for name, steps in (("clevr", 0), ("pug-spare", 0), *((("text20", options.steps),) if options.text20 else ())):
         mine = measure(ours, name, options.text20, 0)

@@ -17,12 +17,26 @@ FLOORS = {
     "encoders": 1, "drawing": 1, "embeddings": 1.5,
     "negatives": 1,
     "probes": 2, "labclip": 2,
+    "finetune": 2.5,
     "studies": 3, "exports": 3,
     "runs": 4, "report": 4,
     "sources": 5, "commands": 5.5,
     "cli": 6,
 }  # fmt: skip
-OPTIONAL = {"transformers", "sentence_transformers", "open_clip", "timm", "torchvision", "mitsuba", "drjit", "onnx", "onnxruntime", "faiss", "spacy", "HanTa"}
+OPTIONAL = {
+    "transformers",
+    "sentence_transformers",
+    "open_clip",
+    "timm",
+    "torchvision",
+    "mitsuba",
+    "drjit",
+    "onnx",
+    "onnxruntime",
+    "faiss",
+    "spacy",
+    "HanTa",
+}
 SLOW = {*OPTIONAL, "torch", "plotly", "sklearn", "pandas", "scipy", "PIL", "jinja2"}
 
 

@@ -1,6 +1,7 @@
 """Fit a linear repair, and apply one."""
 
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -270,6 +271,11 @@ def _captioned(
     with progress(total=len(lines), desc="making negatives", unit="caption") as bar:
         made = hard_negatives(lines, tagger=words, seed=seed, groups=of.tolist(), on_captions=bar.update)
     rows = np.asarray(made.rows, dtype=np.int64)
+    if made.skipped:
+        warnings.warn(
+            f"{sum(made.skipped.values()):,} of {len(lines):,} captions have no hard negative and are left out: {_counts(made.skipped)}",
+            stacklevel=2,
+        )
     if len(rows) < 2:
         raise ValueRangeError(
             f"no two captions of {captions} have a hard negative ({_counts(made.skipped)}); use captions with two nouns or adjectives"
@@ -357,8 +363,10 @@ def _described(found: Any, facts: Any) -> Any:
         for when, name in (("before", "none"), ("after", str(found.adapter.config["protocol"])))
     }
     encoder: dict[str, Any] = next((dict(e) for e in facts.get("encoders", ())), {})
+    data = facts.get("data", {})
     config = {
-        "encoder": encoder.get("encoder"), "revision": encoder.get("revision"), "dimension": found.adapter.weight.shape[1], **found.adapter.config,
-        "scenes": facts.get("scenes", {}).get("name"), **scores, "conceptbind": __version__,
+        "encoder": encoder.get("encoder") or (data.get("encoder") if data.get("revision") else None),
+        "revision": encoder.get("revision") or data.get("revision"), "dimension": found.adapter.weight.shape[1],
+        **found.adapter.config, "scenes": facts.get("scenes", {}).get("name") or data.get("scenes"), **scores, "conceptbind": __version__,
     }  # fmt: skip
     return replace(found.adapter, config=config)

@@ -6,6 +6,7 @@ as transformers names them. Learning Transferable Visual Models From Natural Lan
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -227,6 +228,48 @@ class DualEncoder:
     def untrained(self, seed: int = 0) -> DualEncoder:
         """The same architecture with random weights: what probes find there owes nothing to training."""
         return DualEncoder(self._folder, f"{self.id} (random weights)", self._device, seed)
+
+    def trainable(self) -> DualEncoder:
+        """A copy with weights of its own, for `finetune`; training it leaves this encoder as it is."""
+        twin = copy.copy(self)
+        twin._model = copy.deepcopy(self._model)
+        return twin
+
+    @property
+    def module(self) -> nn.Module:
+        """Both towers."""
+        return self._model
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each caption; raises as `encode_texts` does."""
+        found = [self._words(text) for text in texts]
+        for text, ids in zip(texts, found, strict=True):
+            if len(ids) > self._longest:
+                raise ValueRangeError(f"a caption has {len(ids)} tokens, but '{self.id}' reads {self._longest}: {text!r}")
+        return found
+
+    def pixels(self, images: Sequence[Image]) -> Tensor:
+        """(n, 3, s, s) prepared RGB pictures."""
+        return torch.from_numpy(np.stack([self._pixels(image) for image in images]))
+
+    def text_features(self, ids: Tensor) -> Tensor:
+        """(b, t) -> (b, d), with gradients."""
+        return self._model.text_features(ids)
+
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """(b, 3, s, s) -> (b, d), with gradients."""
+        return self._model.image_features(pixels)
+
+    def write(self, folder: Path) -> None:
+        """A folder with these weights in full precision, that `DualEncoder` and transformers read; the rest is copied from this one's."""
+        from safetensors.torch import save
+
+        from conceptbind.files import write_whole
+
+        for name in ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"):
+            write_whole(folder / name, (self._folder / name).read_bytes())
+        weights = {rename(name, to_transformers=True): value.cpu().contiguous() for name, value in self._model.state_dict().items()}
+        write_whole(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Raw features (n, d).

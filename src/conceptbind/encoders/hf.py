@@ -106,6 +106,56 @@ class HuggingFaceEncoder:
         twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
         return twin
 
+    def trainable(self) -> HuggingFaceEncoder:
+        """A copy with weights of its own in float32, for `finetune`; training it leaves this encoder as it is.
+
+        Raises:
+            ModalityError: the model has one tower only.
+        """
+        if not self._dual:
+            raise ModalityError(
+                f"'{self.id}' encodes {' and '.join(self.modalities)} only, so it cannot be fine-tuned on pictures with captions; "
+                "use tiny, tiny-bound, tiny-bag, or hf:NAME with a picture and a caption tower (CLIP, SigLIP)"
+            )
+        twin = copy.copy(self)
+        twin._model = copy.deepcopy(self._model).float()
+        twin.details = {**self.details, "precision": "float32"}
+        return twin
+
+    @property
+    def module(self) -> Any:
+        """Both towers."""
+        return self._model
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each caption; raises as `encode_texts` does."""
+        padding: dict[str, Any] = {"padding": "max_length", "max_length": self._longest} if self._padded else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found: list[list[int]] = self._tokenizer(list(texts), **padding)["input_ids"]
+        for text, ids in zip(texts, found, strict=True):
+            if len(ids) > self._longest:
+                raise ValueRangeError(f"a caption has {len(ids)} tokens, but '{self.id}' reads {self._longest}: {text!r}")
+        return found
+
+    def pixels(self, images: Sequence[Image]) -> Any:
+        """(n, 3, s, s) prepared RGB pictures."""
+        return self._processor(images=list(images), return_tensors="pt")["pixel_values"]
+
+    def text_features(self, ids: Any) -> Any:
+        """(b, t) -> (b, d), with gradients."""
+        return self._text_features(ids)
+
+    def image_features(self, pixels: Any) -> Any:
+        """(b, 3, s, s) -> (b, d), with gradients."""
+        return _tensor(self._model.get_image_features(pixel_values=pixels))
+
+    def write(self, folder: Path) -> None:
+        """A folder with these weights as safetensors, that `hf:` and transformers read."""
+        with quiet_loading():
+            for part in (self._model, self._tokenizer, self._processor):
+                part.save_pretrained(folder)
+
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Raw features (n, d).
 

@@ -53,7 +53,7 @@ class Adapter:
         """
         texts = np.asarray(texts)
         if texts.ndim != 2 or texts.shape[1] != self.weight.shape[1]:
-            whose = f" ('{self.config['encoder']}')" if "encoder" in self.config else ""
+            whose = f" ('{self.config['encoder']}')" if self.config.get("encoder") else ""
             raise ShapeError(
                 f"this adapter{whose} maps rows of {self.weight.shape[1]} dimensions; got an array of shape {texts.shape}"
             )
@@ -133,24 +133,30 @@ def load_adapter(path: str | Path) -> Adapter:
         raise FileError(
             f"{path} is no adapter: its weights must hold weight and log_temperature, and hold {', '.join(sorted(tensors))}"
         )
-    return Adapter(tensors["weight"].astype(np.float32), float(tensors["log_temperature"].reshape(-1)[0]), config)
+    if tensors["log_temperature"].size != 1:
+        raise ShapeError(f"log_temperature in {path} must be one number; it has shape {tensors['log_temperature'].shape}")
+    return Adapter(tensors["weight"].astype(np.float32), float(tensors["log_temperature"].item()), config)
 
 
 def _read_published(path: Path) -> Adapter:
     """A `.pt` file with two tensors; anything that could execute code, or is not a tensor, is refused."""
     import pickle
+    import warnings
 
     import torch
 
     if not path.is_file():
         raise FileError(f"there is no file {path}")
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of pickles that torch did not write; they are refused below
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:  # the restricted reader met something that is no tensor
         reason = str(error).splitlines()[0]
         raise UnsafeFileError(f"{path} holds more than tensors and could execute code, so it is not read ({reason})") from error
     except Exception as error:  # torch raises a handful of types for broken files
-        raise FileError(f"{path} could not be read as a .pt file: {str(error).splitlines()[0]}") from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise FileError(f"{path} could not be read as a .pt file: {reason}") from error
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise UnsafeFileError(f"{path} must hold tensors only (linear.weight and t); it holds something else, so it is not used")
     if "linear.weight" not in found or not set(found) <= {"linear.weight", "t"}:
@@ -159,7 +165,7 @@ def _read_published(path: Path) -> Adapter:
         )
     if "t" in found and found["t"].numel() != 1:
         raise ShapeError(f"t in {path} must be one number; it has shape {tuple(found['t'].shape)}")
-    log_temperature = found["t"].item() if "t" in found else 0.0
+    log_temperature = found["t"].detach().item() if "t" in found else 0.0
     return Adapter(found["linear.weight"].detach().float().numpy(), log_temperature, {"protocol": "published", "file": path.name})
 
 

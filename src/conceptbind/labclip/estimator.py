@@ -135,7 +135,9 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ValueRangeError: NaN, zero rows, a negative that equals its caption, or too few pairs.
         """
         if y is None:
-            raise ValueRangeError("LabClip requires y to be passed: the rows of the captions' pictures; the target y is None")
+            raise ValueRangeError(
+                "LabClip requires y to be passed, but the target y is None; give the rows of the captions' pictures"
+            )
         X, y = self._numbers(X, reset=True), _rows(y)
         negatives = None if negatives is None else _rows(negatives)
         pairs = Pairs.of(y, X, negatives, image_of=image_of, names=("the pictures", "the captions", "the negatives"))
@@ -154,7 +156,8 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _numbers(self, X: Any, *, reset: bool) -> Floats:
         """Rows as numbers of the width that was fitted; what is mapped from disk stays there, and `Pairs` checks it in blocks."""
-        rows: Floats = validate_data(self, X, reset=reset, skip_check_array=isinstance(X, np.memmap), dtype=FLOATS)
+        least = 2 if reset else 1
+        rows: Floats = validate_data(self, X, reset=reset, skip_check_array=_mapped(X), dtype=FLOATS, ensure_min_samples=least)
         return rows
 
     def __sklearn_tags__(self) -> Any:
@@ -167,8 +170,12 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _rows(array: Any) -> Floats:
-    rows: Floats = array if isinstance(array, np.memmap) else check_array(array, dtype=FLOATS)
+    rows: Floats = array if _mapped(array) else check_array(array, dtype=FLOATS)
     return rows
+
+
+def _mapped(array: Any) -> bool:
+    return isinstance(array, np.memmap) and array.dtype.kind == "f" and array.ndim == 2
 
 
 def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
@@ -192,7 +199,7 @@ def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
 
 
 def _linked(one: Ints, two: Ints) -> Ints:
-    """(n,) connected groups of rows that share a value of either."""
+    """(n,) connected groups of rows that share a value of either, numbered as they appear: values are hashes, whose order says nothing."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -200,4 +207,5 @@ def _linked(one: Ints, two: Ints) -> Ints:
     size = a.max() + b.max() + 2
     edges = coo_matrix((np.ones(len(a), dtype=bool), (a, b + a.max() + 1)), shape=(size, size))
     groups: Ints = connected_components(edges, directed=False)[1][a]
-    return np.unique(groups, return_inverse=True)[1]
+    _, first, found = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[found]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from mmap import mmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -136,7 +136,8 @@ class Pairs:
         negatives = None if self.negatives is None else _take(self.negatives, rows)
         ids = self.negative_ids[rows] if len(self.negative_ids) else self.negative_ids
         return replace(
-            self, texts=_take(self.texts, rows), negatives=negatives, image_of=self.image_of[rows], text_ids=self.text_ids[rows], negative_ids=ids
+            self, texts=_take(self.texts, rows), negatives=negatives, image_of=self.image_of[rows], text_ids=self.text_ids[rows],
+            negative_ids=ids,
         )  # fmt: skip
 
     def without_negatives(self) -> Pairs:
@@ -200,7 +201,7 @@ def read_unit(array: Floats, rows: Ints) -> Floats:
     if _on_disk(array):
         opened = _mapped_anew(array)
         order = np.argsort(rows, kind="stable")  # neighbours on disk are read together
-        values = np.empty((len(rows), array.shape[1]), dtype=kind)
+        values: Floats = np.empty((len(rows), array.shape[1]), dtype=kind)
         values[order] = opened[rows[order]]
         del opened
     else:
@@ -223,13 +224,14 @@ def _mapping(array: np.memmap) -> np.memmap:
     return _mapping(array.base) if isinstance(array.base, np.memmap) else array
 
 
-def _mapped_anew(array: Floats) -> Floats:
+def _mapped_anew(array: Floats) -> Any:
     """The same part of the same file in a mapping of its own, whose pages go when it goes."""
-    assert isinstance(array, np.memmap) and array.filename is not None
+    assert isinstance(array, np.memmap)
+    assert array.filename is not None
     order: Literal["C", "F"] = "C" if array.flags.c_contiguous else "F"
     first = _mapping(array)  # a slice keeps the offset of its whole
     offset = first.offset + array.ctypes.data - first.ctypes.data
-    opened: Floats = np.memmap(array.filename, array.dtype, "r", offset, array.shape, order)
+    opened: Any = np.memmap(array.filename, array.dtype, "r", offset, array.shape, order)
     return opened
 
 
