@@ -1,4 +1,4 @@
-"""What a shipped dual encoder does on pairs of CLEVR-2D objects that it never saw, and on those with an object that it never saw at all.
+"""What a shipped dual encoder does on pairs of CLEVR-2D objects that it never saw (tiny-bound: also with objects that it never saw).
 
 python recipes/check_dual.py tiny [--pictures 4]   # several pictures of every scene
 """
@@ -30,10 +30,12 @@ def main() -> None:
         for record in run.records:
             if record.extra.get("control") == "none" and not record.extra.get("noun") and record.ci_low is not None:
                 words = [str(record.extra[key]) for key in ("concept", "order", "queries") if record.extra.get(key)]
+                words += [f"repair {record.extra['repair']}"] if record.extra.get("repair") else []
                 rows.setdefault(" ".join([record.modality, record.metric, *words]), []).append(record.value or 0.0)
-        rows.setdefault("both binding_accuracy, scenes with an object never shown", []).append(
-            float(np.mean(run.crossmodal.by_object[never]))
-        )
+        if options.model == "tiny-bound":
+            rows.setdefault("both binding_accuracy, scenes with an object never shown", []).append(
+                float(np.mean(run.crossmodal.by_object[never]))
+            )
     for name, values in rows.items():
         print(f"{name:60s} {np.mean(values):.3f}  (from {min(values):.3f} to {max(values):.3f} over {len(values)} seeds)")
 

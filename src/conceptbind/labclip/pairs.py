@@ -54,6 +54,8 @@ class Pairs:
     """(n,) equal numbers for captions that say the same."""
     negative_ids: Ints
     """(n,) what each negative says, in the same numbers; empty without negatives."""
+    rows_hash: str = ""
+    """A hash of all rows that these pairs were taken from."""
 
     @classmethod
     def of(
@@ -119,7 +121,16 @@ class Pairs:
                     f"{len(equal):,} of {len(texts):,} negatives equal their caption, the first in row {equal[0]}; leave those rows out"
                 )
         empty = np.empty(0, np.int64)
-        return cls(images, texts, negatives, of, found[0], text_ids, empty if negative_ids is None else negative_ids)
+        return cls(
+            images,
+            texts,
+            negatives,
+            of,
+            found[0],
+            text_ids,
+            empty if negative_ids is None else negative_ids,
+            content_hash(*map(np.ndarray.tobytes, found)),
+        )
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -127,9 +138,8 @@ class Pairs:
     @property
     def hash(self) -> str:
         """A hash of what the rows hold and which belong together."""
-        return content_hash(
-            *(part.astype(np.int64).tobytes() for part in (self.image_of, self.picture_ids, self.text_ids, self.negative_ids))
-        )
+        parts = (self.image_of, self.picture_ids, self.text_ids, self.negative_ids)
+        return content_hash(self.rows_hash, *(part.astype(np.int64).tobytes() for part in parts))
 
     def select(self, rows: Ints) -> Pairs:
         """Some of the pairs; nothing is copied that is larger than their numbers when the arrays are on disk."""

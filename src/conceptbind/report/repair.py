@@ -26,7 +26,7 @@ METRICS = {
     "probe_cosine": "cosine of picture and caption probes",
     "modality_gap": "modality gap",
 }
-NAMES = {"none": "no repair", "SB": "fitted without negatives (SB)", "HNB": "fitted with negatives (HNB)"}
+NAMES = {"none": "no repair", "SB": "without negatives (SB)", "HNB": "with negatives (HNB)"}
 WORTH = 0.02
 """Smallest gain in binding accuracy that is called one."""
 
@@ -56,7 +56,7 @@ def repair_sentence(study: RepairStudy | ArrayRepair) -> str:
     at = f"{percent(now.value)} ({percent(now.ci_low)} to {percent(now.ci_high)}, n = {now.n:,}) on {_unseen(study)} that it was not fitted on"
     if gain.value >= WORTH and (gain.ci_low or 0) > 0:
         return f"A linear repair of the captions brings the binding accuracy from {percent(then.value)} to {at}; {lost}."
-    if (then.value or 0) >= 1 - WORTH:
+    if (then.value or 0) >= USABLE:
         return f"A linear repair has nothing to add: the binding accuracy is {percent(then.value)} without one."
     lost_for_good = "What the captions have lost, no map of them brings back"
     return f"A linear repair does not help here: it takes the binding accuracy from {percent(then.value)} to {at}. {lost_for_good}."
