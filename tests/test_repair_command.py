@@ -112,6 +112,7 @@ def test_config_runs_again_to_the_same_numbers(fixed, tmp_path):
     np.testing.assert_array_equal(load_adapter(tmp_path / "again").weight, load_adapter(fixed).weight)
 
 
+@pytest.mark.filterwarnings("always:.*no hard negative")
 def test_captions_get_negatives_and_what_has_none_is_counted(tmp_path, capsys):
     pytest.importorskip("HanTa")
     colors, things, places = ("red", "blue", "green", "black"), ("car", "bus", "dog", "chair"), ("street", "garden", "house")
