@@ -180,12 +180,27 @@ def test_mistakes_get_one_message_and_leave_nothing(arrays, tmp_path, capsys, ch
     assert not out.exists()
 
 
+def test_other_captions_of_a_picture_are_no_wrong_answers(tmp_path):
+    x, y, n = planted(300)
+    rng = np.random.default_rng(1)
+    of = np.repeat(np.arange(300), 5)
+    for name, rows in (("x", x), ("y", y[of]), ("n", n[of])):
+        jitter = 0 if name == "x" else 0.01 * rng.normal(size=rows.shape)
+        np.save(tmp_path / f"{name}.npy", (rows + jitter).astype(np.float32))
+    np.save(tmp_path / "of.npy", of)
+    assert run("repair", *three(tmp_path), "--image_of", tmp_path / "of.npy", "--out", tmp_path / "out") == 0
+    assert records(tmp_path / "out")["recall_at_1", "HNB"]["value"] > 0.9  # 0.2 where the other four count against the fifth
+    np.save(tmp_path / "of.npy", of.astype(float))
+    assert run("repair", *three(tmp_path), "--image_of", tmp_path / "of.npy", "--out", tmp_path / "other") == 2
+
+
 def test_other_mistakes(arrays, fixed, tmp_path, capsys):
     for arguments, message in (
         (("repair", "--images", arrays / "x.npy", "--out", tmp_path / "o"), "either as --texts"),
         (("repair", "minilm", "--out", tmp_path / "o"), "'minilm' encodes text, not image"),
         (("repair", "--out", tmp_path / "o"), "needs an encoder and --scenes"),
         (("repair", *three(arrays), "--seed", "1", "--out", fixed), "another configuration"),
+        (("repair", *three(arrays), "--seed=-1", "--out", tmp_path / "o"), "--seed must not be negative"),
         (("apply", fixed, "--texts", arrays / "y.npy", "--out", tmp_path / "o.txt"), "must be a .npy file"),
         (("apply", tmp_path, "--texts", arrays / "y.npy", "--out", tmp_path / "o.npy"), "no adapter"),
     ):

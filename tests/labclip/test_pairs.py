@@ -125,7 +125,7 @@ def test_rows_that_do_not_fit_are_refused_and_named(arguments, error, says):
 
 @pytest.mark.parametrize("image_of", [[0], [0, 2], [-1, 0], [[0, 1]]])
 def test_image_of_must_name_a_picture_for_every_caption(image_of):
-    with pytest.raises(ShapeError, match=r"image_of must give one row of images \(0 to 1\) for each of 2 captions"):
+    with pytest.raises(ShapeError, match=r"image_of must give one whole number, a row of images \(0 to 1\) for each of 2 captions"):
         Pairs.of(rows(0, 1), rows(5, 6), image_of=image_of)
 
 

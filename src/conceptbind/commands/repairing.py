@@ -102,6 +102,8 @@ def repair(
     }  # fmt: skip
     if pull is not None and not 0 <= pull <= 1:
         raise ValueRangeError(f"--pull must lie between 0 (no repair) and 1 (the fitted map); got {pull}")
+    if seed < 0:
+        raise ValueRangeError(f"--seed must not be negative; got {seed}")
     options = {"solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "device": torch_device(device)}
     folder = Path(out).expanduser()
     if images is None:
@@ -181,6 +183,8 @@ def _on_scenes(
             f"a repair needs an encoder of pictures and captions; '{source.id}' embeds {' and '.join(source.modalities)}"
         )
     bank = caption_bank(table, seed)
+    if len(bank.swap_of) == 0:
+        require_swaps(None, table)
     RunFolder.open(folder, config)
     table = drawn(table, ("image",), folder / "pictures", seed)
     rows, controls = {}, {}
@@ -267,19 +271,19 @@ def _captioned(
     model: Any = resolve(encoder, precision, device) if isinstance(encoder, str) else encoder
     if "text" not in model.modalities:
         raise ModalityError(f"'{model.id}' does not embed captions")
-    RunFolder.open(folder, config)
     with progress(total=len(lines), desc="making negatives", unit="caption") as bar:
         made = hard_negatives(lines, tagger=words, seed=seed, groups=of.tolist(), on_captions=bar.update)
     rows = np.asarray(made.rows, dtype=np.int64)
+    if len(rows) < 2:
+        raise ValueRangeError(
+            f"no two captions of {captions} have a hard negative ({_counts(made.skipped)}); use captions with two nouns or adjectives"
+        )
     if made.skipped:
         warnings.warn(
             f"{sum(made.skipped.values()):,} of {len(lines):,} captions have no hard negative and are left out: {_counts(made.skipped)}",
             stacklevel=2,
         )
-    if len(rows) < 2:
-        raise ValueRangeError(
-            f"no two captions of {captions} have a hard negative ({_counts(made.skipped)}); use captions with two nouns or adjectives"
-        )
+    RunFolder.open(folder, config)
     kept = {"captions": [lines[i] for i in rows], "negatives": [str(made.texts[i]) for i in rows]}
     arrays = [_embedded(model, texts, folder / "embeddings" / f"{name}.npy", name) for name, texts in kept.items()]
     names = {
@@ -365,7 +369,7 @@ def _described(found: Any, facts: Any) -> Any:
     encoder: dict[str, Any] = next((dict(e) for e in facts.get("encoders", ())), {})
     data = facts.get("data", {})
     config = {
-        "encoder": encoder.get("encoder") or (data.get("encoder") if data.get("revision") else None),
+        "encoder": encoder.get("encoder") or (data.get("encoder") if data.get("encoder") != "arrays" else None),
         "revision": encoder.get("revision") or data.get("revision"), "dimension": found.adapter.weight.shape[1],
         **found.adapter.config, "scenes": facts.get("scenes", {}).get("name") or data.get("scenes"), **scores, "conceptbind": __version__,
     }  # fmt: skip

@@ -52,6 +52,8 @@ class Adapter:
             ValueRangeError: NaN or infinite numbers, or a row that is mapped to zero and has no direction.
         """
         texts = np.asarray(texts)
+        if not (np.issubdtype(texts.dtype, np.floating) or np.issubdtype(texts.dtype, np.integer)):
+            raise ShapeError(f"captions must be rows of real numbers; got {texts.dtype}")
         if texts.ndim != 2 or texts.shape[1] != self.weight.shape[1]:
             whose = f" ('{self.config['encoder']}')" if self.config.get("encoder") else ""
             raise ShapeError(
@@ -72,7 +74,7 @@ class Adapter:
     def require(self, encoder: str, revision: str) -> None:
         """Raise MismatchError unless the adapter was fitted on this encoder and these weights; both are named."""
         found = (self.config.get("encoder"), self.config.get("revision"))
-        if found[0] is not None and found != (encoder, revision):
+        if found[0] is not None and (found[0] != encoder or found[1] not in (None, revision)):
             raise MismatchError(
                 f"this adapter was fitted on '{found[0]}' ({found[1]}), but the captions are embedded by '{encoder}' ({revision}); "
                 "fit one for that encoder with conceptbind repair"
@@ -157,7 +159,7 @@ def _read_published(path: Path) -> Adapter:
     except Exception as error:  # torch raises a handful of types for broken files
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise FileError(f"{path} could not be read as a .pt file: {reason}") from error
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+    if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in found.items()):
         raise UnsafeFileError(f"{path} must hold tensors only (linear.weight and t); it holds something else, so it is not used")
     if "linear.weight" not in found or not set(found) <= {"linear.weight", "t"}:
         raise ValueRangeError(

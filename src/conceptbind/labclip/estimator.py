@@ -186,7 +186,7 @@ def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
     """
     if not 0 < share < 1:
         raise ValueRangeError(f"the validation share must lie between 0 and 1; got {share}")
-    groups = _linked(pairs.picture_ids[pairs.image_of], pairs.text_ids)
+    groups = _linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, pairs.negative_ids)
     order = np.random.default_rng(seed).permutation(groups.max() + 1 if len(groups) else 0)
     rows_so_far = np.bincount(groups, minlength=len(order))[order].cumsum()
     chosen = np.isin(groups, order[: max(1 + int(np.searchsorted(rows_so_far, 2)), round(share * len(order)))])  # at least two rows
@@ -198,14 +198,19 @@ def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
     return rows
 
 
-def _linked(one: Ints, two: Ints) -> Ints:
-    """(n,) connected groups of rows that share a value of either, numbered as they appear: values are hashes, whose order says nothing."""
+def _linked(pictures: Ints, texts: Ints, negatives: Ints) -> Ints:
+    """(n,) connected groups of rows that share a picture or what a caption or a negative says.
+
+    They are numbered as they appear: values are hashes, whose order says nothing.
+    """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    a, b = (np.unique(values, return_inverse=True)[1] for values in (one, two))
-    size = a.max() + b.max() + 2
-    edges = coo_matrix((np.ones(len(a), dtype=bool), (a, b + a.max() + 1)), shape=(size, size))
-    groups: Ints = connected_components(edges, directed=False)[1][a]
+    picture = np.unique(pictures, return_inverse=True)[1]
+    said = np.unique(np.concatenate([texts, negatives]), return_inverse=True)[1] + picture.max() + 1
+    rows = np.tile(picture, len(said) // len(picture))
+    size = int(said.max()) + 1
+    edges = coo_matrix((np.ones(len(rows), dtype=bool), (rows, said)), shape=(size, size))
+    groups: Ints = connected_components(edges, directed=False)[1][picture]
     _, first, found = np.unique(groups, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[found]

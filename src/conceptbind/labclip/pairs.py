@@ -101,9 +101,13 @@ class Pairs:
                 "give image_of where a picture has several captions"
             )
         of = np.arange(len(texts)) if image_of is None else np.asarray(image_of)
-        if of.shape != (len(texts),) or (len(of) and not (of.min() >= 0 and of.max() < len(images))):
+        if (
+            not np.issubdtype(of.dtype, np.integer)
+            or of.shape != (len(texts),)
+            or (len(of) and not (of.min() >= 0 and of.max() < len(images)))
+        ):
             raise ShapeError(
-                f"image_of must give one row of {names[0]} (0 to {len(images) - 1}) for each of {len(texts):,} captions"
+                f"image_of must give one whole number, a row of {names[0]} (0 to {len(images) - 1}) for each of {len(texts):,} captions"
             )
         for given_ids, name in ((text_ids, names[1]), (negative_ids, names[2])):
             if given_ids is not None and np.shape(given_ids) != (len(texts),):

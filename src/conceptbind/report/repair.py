@@ -56,10 +56,10 @@ def repair_sentence(study: RepairStudy | ArrayRepair) -> str:
     at = f"{percent(now.value)} ({percent(now.ci_low)} to {percent(now.ci_high)}, n = {now.n:,}) on {_unseen(study)} that it was not fitted on"
     if gain.value >= WORTH and (gain.ci_low or 0) > 0:
         return f"A linear repair of the captions brings the binding accuracy from {percent(then.value)} to {at}; {lost}."
+    change = f"it takes the binding accuracy from {percent(then.value)} to {at}; {lost}"
     if (then.value or 0) >= USABLE:
-        return f"A linear repair has nothing to add: the binding accuracy is {percent(then.value)} without one."
-    lost_for_good = "What the captions have lost, no map of them brings back"
-    return f"A linear repair does not help here: it takes the binding accuracy from {percent(then.value)} to {at}. {lost_for_good}."
+        return f"A linear repair has nothing to add where binding is usable without one: {change}."
+    return f"A linear repair does not help here: {change}."
 
 
 def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
@@ -70,6 +70,13 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
         return Verdict("unclear", sentence, None)
     helped = (gain.value or 0) >= WORTH and (gain.ci_low or 0) > 0
     return Verdict("yes" if now.value >= USABLE else "partly" if helped else "no", sentence, now.value)
+
+
+def _of_folds(study: Any) -> str:
+    """Whose scores a table of scenes shows."""
+    if not hasattr(study, "folds"):
+        return ""
+    return ", by maps fitted the same way on other parts of the scenes; this one was fitted on all but the part that chose"
 
 
 def _unseen(study: Any) -> str:
@@ -141,7 +148,8 @@ For captions of {who}: `y = x @ weight.T`, divided by its length. Pictures stay 
 Fitted by conceptbind {config.get("conceptbind", "")}: protocol {config["protocol"]} (LABCLIP, arXiv 2502.03566), solver {config["solver"]},
 rate {config["rate"]}, batch {config["batch"]}, {config["steps"]} steps on {config["pairs"]:,} pairs (hash {str(config["data_hash"])[:16]}),
 seed {config["seed"]}, pulled to {config["pull"]} of the way from the identity, as validation recommends or the user asked. Before and after
-are scores of {_unseen(study)} that it was not fitted on. It changes how captions rank pictures; it does not make an encoder know what it
+are scores of {_unseen(study)} that were not fitted on{_of_folds(study)}.
+It changes how captions rank pictures; it does not make an encoder know what it
 does not know.
 
 ```python

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -142,12 +142,9 @@ def repair_study(
             for name in protocols:
                 adapter = None
                 if name != "none":
-                    fit = side.fit(train, validation, name, options, seed)
-                    points = trade_off(fit.adapter, partial(side.scores, rows=validation), PULLS if pull is None else (0.0, pull))
-                    chosen = recommend(points) if pull is None else pull
-                    adapter = fit.adapter.pulled(chosen)
+                    adapter, points = side.pulled(side.fit(train, validation, name, options, seed), validation, pull)
                     if name == "HNB":
-                        pulls.append(chosen)
+                        pulls.append(adapter.config["pull"])
                         if control == "none":
                             curves.append(points)
                 found[name].add(test, adapter)
@@ -162,8 +159,7 @@ def repair_study(
             outcomes, own = found, side
     rest, chooses = np.flatnonzero(fold_of != 0), np.flatnonzero(fold_of == 0)
     final = own.fit(rest, chooses, "HNB", options, seed)
-    points = trade_off(final.adapter, lambda a: own.scores(a, chooses), PULLS if pull is None else (0.0, pull))
-    adapter = final.adapter.pulled(recommend(points) if pull is None else pull)
+    adapter, _ = own.pulled(final, chooses, pull)
     before, after = outcomes["none"], outcomes["HNB"]
     probes = {
         "before": _probe_cosines(own.x, own.first_captions(), scenes),
@@ -202,6 +198,13 @@ class _Side:
         pairs = self.pairs if protocol == "HNB" else self.pairs.without_negatives()
         parts = [pairs.select(np.flatnonzero(np.isin(self.pair_scene, rows))) for rows in (train, validation)]
         return fit_pairs(*parts, seed=seed, **options)
+
+    def pulled(self, fit: Fit, validation: Ints, pull: float | None) -> tuple[Adapter, tuple[Point, ...]]:
+        """A fit at the pull that was asked for, or that validation recommends; and what it achieves there along the way."""
+        points = trade_off(fit.adapter, partial(self.scores, rows=validation), PULLS if pull is None else (0.0, pull))
+        if fit.adapter.config["protocol"] == "SB":  # who has no negatives cannot choose by them
+            points = tuple(replace(point, scores=replace(point.scores, binding=None)) for point in points)
+        return fit.adapter.pulled(recommend(points) if pull is None else pull), points
 
     def choices(self, rows: Ints, y: Floats) -> tuple[Ints, Floats, Bools]:
         """The swaps of some scenes; share of their comparisons won, and whether any was a tie."""

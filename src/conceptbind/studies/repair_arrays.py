@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.errors import ShapeError
 from conceptbind.labclip import Adapter, Fit, Pairs, fit_pairs, hold_out
 from conceptbind.labclip.cost import PULLS, Point, Scores, recommend, trade_off
 from conceptbind.labclip.pairs import read_unit
-from conceptbind.metrics import forced_choice, ranks
+from conceptbind.metrics import forced_choice
 from conceptbind.studies.crossmodal import dot, mean_record
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def array_repair(
         names: `scenes` and `encoder` of the records.
         on_step: called with steps done and steps in all.
     """
+    widths = pairs.images.shape[1], pairs.texts.shape[1]
+    if widths[0] != widths[1]:
+        raise ShapeError(
+            f"pictures have {widths[0]} dimensions and captions {widths[1]}, so without a repair they have no score to compare with; "
+            "give rows of one encoder, or fit such a map with conceptbind.LabClip"
+        )
     rest, test = hold_out(pairs, HELD_OUT, seed)
     inner = pairs.select(rest)
     train, chooses = (inner.select(rows) for rows in hold_out(inner, HELD_OUT, seed))
@@ -105,19 +112,31 @@ class _Held:
     def outcome(self, adapter: Adapter | None) -> dict[str, tuple[Bools, Bools]]:
         """Right and tied, for every metric."""
         texts = self.texts if adapter is None else adapter(self.texts)
-        found = {}
+        found: dict[str, tuple[Bools, Bools]] = {}
         if self.negatives is not None:
             false = self.negatives if adapter is None else adapter(self.negatives)
             found["binding_accuracy"] = forced_choice(dot(self.images, texts), dot(self.images, false), 1.0)
-        once, own = (np.unique(self.same[0], return_index=True)[1], self.same[0])  # each caption once among the answers
-        rank, ties = ranks(self.images, texts[once], own)
-        found["recall_at_1"] = rank == 1, (rank > 1) & (rank - ties <= 1)
-        pictures, own = (np.unique(self.same[1], return_index=True)[1], self.same[1])
-        rank, ties = ranks(texts, self.images[pictures], own)
-        found["picture_recall_at_1"] = rank == 1, (rank > 1) & (rank - ties <= 1)
+        (captions, caption), (pictures, picture) = (np.unique(ids, return_index=True, return_inverse=True)[1:] for ids in self.same)
+        belong = np.zeros(
+            (len(pictures), len(captions)), dtype=bool
+        )  # a picture may have several captions, a caption several pictures
+        belong[picture, caption] = True
+        scores = self.images[pictures] @ texts[captions].T
+        found["recall_at_1"] = _at(_first_is_own(scores, belong), picture)
+        found["picture_recall_at_1"] = _at(_first_is_own(scores.T, belong.T), caption)
         return found
 
     def scores(self, adapter: Adapter) -> Scores:
         """What a map achieves; retrieval is the mean of both directions."""
         found = {metric: float(right.mean()) for metric, (right, _) in self.outcome(adapter).items()}
         return Scores(found.get("binding_accuracy"), (found["recall_at_1"] + found["picture_recall_at_1"]) / 2)
+
+
+def _first_is_own(scores: Floats, belong: Bools) -> tuple[Bools, Bools]:
+    """(q,) whether the best of what belongs to a query scores strictly above all that does not, and ties."""
+    own, other = np.where(belong, scores, -2.0).max(1), np.where(belong, -2.0, scores).max(1)  # no cosine is so small
+    return forced_choice(own, other, 1.0)
+
+
+def _at(outcome: tuple[Bools, Bools], rows: Ints) -> tuple[Bools, Bools]:
+    return outcome[0][rows], outcome[1][rows]
