@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from conceptbind.embeddings import Embeddings, embed, from_file, open_source, require_modality, store
 from conceptbind.encoders import FileEmbeddings, torch_device
 from conceptbind.encoders.factory import checked
+from conceptbind.encoders.pictures import require_pictures
 from conceptbind.errors import ModalityError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.scenes import Scenes, load_scenes
 
@@ -68,12 +69,15 @@ def choose_modalities(source: Encoder | FileEmbeddings | Embeddings, table: Scen
 
 
 def check_rows(source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modality) -> None:
-    """Find a mismatch of rows and scenes before anything is written."""
+    """Find a mismatch of rows and scenes, or a missing picture, before anything is written."""
     if isinstance(source, FileEmbeddings):
         source = from_file(source, table, modality)
     if isinstance(source, Embeddings):
         source.check(table)
         source.unit()
+    elif modality == "image" and table.images is not None:
+        folder = table.image_folder or Path()
+        require_pictures([folder / image for image in table.images], table.image_places)
 
 
 def rows_of(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from conceptbind.errors import ConceptBindError, FileError, ShapeError, UnsafeFileError, ValueRangeError
+from conceptbind.errors import ConceptBindError, FileError, MismatchError, ShapeError, UnsafeFileError, ValueRangeError
 from conceptbind.labclip import Adapter, load_adapter, save_adapter
 from conceptbind.labclip import adapter as adapter_module
 
@@ -108,6 +108,12 @@ def test_other_tensors_in_a_folder_are_refused(folder, tensors):
         load_adapter(folder)
 
 
+def test_weights_of_another_shape_than_the_folder_says_are_refused(folder):
+    save_file({"weight": WEIGHT[:, :2], "log_temperature": np.zeros(1, np.float32)}, folder / "adapter.safetensors")
+    with pytest.raises(MismatchError, match=r"config.json says the weight is .* holds"):
+        load_adapter(folder)
+
+
 def test_a_place_that_cannot_be_written_or_read_is_named(folder, tmp_path):
     with pytest.raises(FileError, match="could not write"):
         save_adapter(Adapter(WEIGHT, 0.0), folder / "README.md" / "inside")
@@ -159,7 +165,15 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path, name):
         ({"linear.weight": torch.ones(2, 2), "bias": torch.ones(2)}, ValueRangeError, "found bias, linear.weight"),
         ({}, ValueRangeError, "expected the tensors linear.weight and t"),
         ({"linear.weight": torch.ones(2)}, ShapeError, r"must be \(d_out, d_in\)"),
-        ({"linear.weight": torch.full((2, 2), torch.nan)}, ValueRangeError, "weight must be finite"),
+        ({"linear.weight": torch.full((2, 2), torch.nan)}, ValueRangeError, "weight in .* must be finite"),
+        ({"linear.weight": torch.ones(2, 2), "t": torch.tensor(torch.nan)}, ValueRangeError, "t in .* must be finite"),
+        (
+            {"linear.weight": torch.ones(2, 2), "t": torch.tensor(True)},
+            ValueRangeError,
+            "t in .* must be a dense tensor of real numbers",
+        ),
+        ({"linear.weight": torch.ones(2, 2), "t": torch.tensor(1j)}, ValueRangeError, "it is torch.strided of torch.complex64"),
+        ({"linear.weight": torch.eye(2).to_sparse()}, ValueRangeError, "it is torch.sparse_coo"),
         ({"linear.weight": torch.ones(2, 2), "t": torch.ones(3)}, ShapeError, r"t in .* must be one number; it has shape \(3,\)"),
     ],
 )

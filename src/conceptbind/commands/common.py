@@ -18,6 +18,14 @@ def drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
         return draw_pictures(table, folder, seed=seed, on_picture=bar.update)
 
 
+def few_captions(table: Any) -> list[str]:
+    """Captions of at most 64 scenes, among which each of the first objects occurs."""
+    import numpy as np
+
+    _, first = np.unique(table.objects.ravel(), return_index=True)
+    return [table.caption(int(row)) for row in np.unique(first // table.n_slots)[:64]]
+
+
 def rows_with_bar(source: Any, table: Any, modality: Any, folder: Path, what: str = "") -> Any:
     """Embeddings of one modality, with a progress bar where they have to be computed."""
     from conceptbind.sources import rows_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.commands.common import default_folder, drawn, progress, rows_with_bar
+from conceptbind.commands.common import default_folder, drawn, few_captions, progress, rows_with_bar
 from conceptbind.typing import Modalities, Precision
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ def measure(
     split = split_scenes(table, "pair", seed=seed)
     for part in modalities:
         check_rows(source, table, part)
+    if "text" in modalities and hasattr(source, "encode_texts"):
+        source.encode_texts(few_captions(table))  # words that it does not know are an error now, not after minutes of drawing
     folder = RunFolder.open(Path(out).expanduser() if out else default_folder(config), config)
     table = drawn(table, modalities, folder.path / "pictures", seed)
     twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)} if controls else {}

@@ -140,7 +140,7 @@ def apply(adapter: str, *, texts: str, out: str) -> Path:
     import numpy as np
 
     from conceptbind.embeddings import load
-    from conceptbind.errors import FileError, ModalityError
+    from conceptbind.errors import FileError, ModalityError, ShapeError
     from conceptbind.files import write_whole
     from conceptbind.labclip import load_adapter, open_rows
 
@@ -155,6 +155,8 @@ def apply(adapter: str, *, texts: str, out: str) -> Path:
         mapped = linear(rows.values)
     else:
         mapped = linear(open_rows(source))
+    if len(mapped) == 0:
+        raise ShapeError(f"{source} has no rows, so there is nothing to map; give the embeddings of at least one caption")
     content = io.BytesIO()
     np.save(content, mapped)
     write_whole(target, content.getvalue())
@@ -324,15 +326,18 @@ def _embedded(model: Any, texts: list[str], path: Path, what: str) -> Any:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
-    rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=(len(texts), model.dimension))
-    with progress(total=len(texts), desc=f"embedding {what}", unit="caption") as bar:
-        for start in range(0, len(texts), 1024):
-            values = np.asarray(model.encode_texts(texts[start : start + 1024]), dtype=np.float32)
-            rows[start : start + len(values)] = values / np.linalg.norm(values, axis=1, keepdims=True)
-            bar.update(len(values))
-    rows.flush()
-    del rows
-    aside.replace(path)
+    try:
+        rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=(len(texts), model.dimension))
+        with progress(total=len(texts), desc=f"embedding {what}", unit="caption") as bar:
+            for start in range(0, len(texts), 1024):
+                values = np.asarray(model.encode_texts(texts[start : start + 1024]), dtype=np.float32)
+                rows[start : start + len(values)] = values / np.linalg.norm(values, axis=1, keepdims=True)
+                bar.update(len(values))
+        rows.flush()
+        del rows
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
     return open_rows(path)
 
 

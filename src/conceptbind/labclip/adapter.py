@@ -115,6 +115,7 @@ def load_adapter(path: str | Path) -> Adapter:
     Raises:
         FileError: nothing is there, or it is broken.
         UnsafeFileError: a `.pt` that holds anything but these tensors.
+        ConceptBindError: tensors that are no adapter: of another shape, not finite, or not what the folder's config says.
     """
     path = Path(path).expanduser()
     if path.suffix in (".pt", ".pth", ".bin"):
@@ -137,7 +138,12 @@ def load_adapter(path: str | Path) -> Adapter:
         )
     if tensors["log_temperature"].size != 1:
         raise ShapeError(f"log_temperature in {path} must be one number; it has shape {tensors['log_temperature'].shape}")
-    return Adapter(tensors["weight"].astype(np.float32), float(tensors["log_temperature"].item()), config)
+    weight, said = tensors["weight"], (config.get("d_out"), config.get("d_in"))
+    if None not in said and said != weight.shape:
+        raise MismatchError(
+            f"{path} is broken: {CONFIG} says the weight is {said}, {WEIGHTS} holds {weight.shape}; copy both again"
+        )
+    return Adapter(weight.astype(np.float32), float(tensors["log_temperature"].item()), config)
 
 
 def _read_published(path: Path) -> Adapter:
@@ -154,8 +160,10 @@ def _read_published(path: Path) -> Adapter:
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:  # the restricted reader met something that is no tensor
-        reason = str(error).splitlines()[0]
-        raise UnsafeFileError(f"{path} holds more than tensors and could execute code, so it is not read ({reason})") from error
+        raise UnsafeFileError(
+            f"{path} holds more than tensors and could execute code, so it is not read; save linear.weight and t alone, "
+            "or fit an adapter with conceptbind repair"
+        ) from error
     except Exception as error:  # torch raises a handful of types for broken files
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise FileError(f"{path} could not be read as a .pt file: {reason}") from error
@@ -165,9 +173,15 @@ def _read_published(path: Path) -> Adapter:
         raise ValueRangeError(
             f"{path} is no LABCLIP adapter: expected the tensors linear.weight and t; found {', '.join(sorted(found))}"
         )
+    for name, tensor in found.items():
+        if not tensor.is_floating_point() or tensor.layout is not torch.strided:
+            raise ValueRangeError(
+                f"{name} in {path} must be a dense tensor of real numbers; it is {tensor.layout} of {tensor.dtype}"
+            )
+        refuse_non_finite(np.atleast_1d(tensor.detach().float().numpy()), f"{name} in {path}")
     if "t" in found and found["t"].numel() != 1:
         raise ShapeError(f"t in {path} must be one number; it has shape {tuple(found['t'].shape)}")
-    log_temperature = found["t"].detach().item() if "t" in found else 0.0
+    log_temperature = float(found["t"].detach().item()) if "t" in found else 0.0
     return Adapter(found["linear.weight"].detach().float().numpy(), log_temperature, {"protocol": "published", "file": path.name})
 
 

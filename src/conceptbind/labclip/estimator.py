@@ -67,9 +67,11 @@ def fit_pairs(
         raise UnknownNameError(f"unknown solver '{solver}'; {nearest(solver, RATES)}")
     rate = RATES[solver] if rate is None else rate
     epochs = EPOCHS[solver] if epochs is None else epochs
-    for name, value, least in (("rate", rate, 1e-12), ("batch", batch, 2), ("epochs", epochs, 1)):
-        if not value >= least:
-            raise ValueRangeError(f"{name} must be at least {least}; got {value}")
+    for name, value, least, most in (("rate", rate, 1e-12, 1e30), ("batch", batch, 2, np.inf), ("epochs", epochs, 1, np.inf)):
+        if not least <= value <= most:
+            raise ValueRangeError(
+                f"{name} must be at least {least}{'' if most == np.inf else f' and at most {most:g}'}; got {value}"
+            )
     if min(len(train), len(validation)) < 2:
         raise ValueRangeError(
             f"a repair needs at least two pairs to fit on and two to choose on; got {len(train)} and {len(validation)}"

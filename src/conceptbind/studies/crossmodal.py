@@ -275,7 +275,10 @@ def _retrieve(
     ]
     swapped = (rank > 1) & (orbits[best] == orbits[own])
     records.append(mean_record("swap_error", swapped.astype(float), 0, pairs, seed, candidates=len(sets), **common))
-    records.append(mean_record("concept_retrieval", concept_right.astype(float), 0, pairs, seed, candidates=len(sets), **common))
+    if len(np.unique(bags)) > 1:  # otherwise there is no caption with other concepts to lose to
+        records.append(
+            mean_record("concept_retrieval", concept_right.astype(float), 0, pairs, seed, candidates=len(sets), **common)
+        )
     wrong = np.flatnonzero(rank > 1)
     shown = np.sort(np.random.default_rng(seed).permutation(wrong)[:GALLERY])
     gallery = [

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from conceptbind.drawing import FlatStyle, SearchFields, SolidStyle, draw_field, search_fields
-from conceptbind.metrics import Recognition, bootstrap_mean, join, recognition
+from conceptbind.metrics import Recognition, join, recognition
 from conceptbind.probes.scene_probes import fit_probe, whitened
 from conceptbind.results import Extra, Record, share_record
 from conceptbind.scenes.captions import article
@@ -69,15 +69,11 @@ def search_records(
             )
         )  # fmt: skip
     if "text" in encoder.modalities:
-        ordered = np.concatenate(
-            [_in_order(encoder, target, own[mine], fields.present[mine]) for target, mine in _by_target(fields)]
-        )
-        low, high = bootstrap_mean(ordered, np.arange(len(ordered)), seed=seed)
-        value = float(ordered.mean())
+        ordered = [_in_order(encoder, target, own[mine], fields.present[mine]) for target, mine in _by_target(fields)]
+        value, low, high = _auc(ordered, np.random.default_rng(seed))
+        n = sum(len(shares) for shares in ordered)
         extra: dict[str, Extra] = {"control": "none", **facts}
-        records.append(
-            Record("search", "both", "search_auc", value, len(ordered), None, low, high, "all", scenes_name, encoder.id, extra)
-        )
+        records.append(Record("search", "both", "search_auc", value, n, None, low, high, "all", scenes_name, encoder.id, extra))
     return records
 
 
@@ -98,13 +94,25 @@ def _embedded(encoder: Encoder, fields: SearchFields, seed: int, style: FlatStyl
 
 
 def _in_order(encoder: Encoder, target: tuple[str, str], rows: Floats, present: Bools) -> Floats:
-    """For each field with the target, the share of the fields without it that are further from the target's caption."""
+    """(p, a) for each of p fields with the target and a without it: 1 where it is nearer to the target's caption, 1/2 for a tie."""
     name = " ".join(target)
     query = np.asarray(encoder.encode_texts([f"{article(name)} {name}"]), dtype=np.float32)[0]
     cosines = rows @ (query / np.linalg.norm(query))
     there, absent = cosines[present], cosines[~present]
-    shares: Floats = ((there[:, None] > absent[None]) + 0.5 * (there[:, None] == absent[None])).mean(axis=1)
+    shares: Floats = (there[:, None] > absent[None]) + 0.5 * (there[:, None] == absent[None])
     return shares
+
+
+def _auc(ordered: Sequence[Floats], rng: np.random.Generator, draws: int = 1000) -> tuple[float, float, float]:
+    """Mean over the fields with a target of the share of pairs in order, and its interval: both sides of each target are drawn again."""
+    sizes = [len(shares) for shares in ordered]
+    value = np.average([shares.mean() for shares in ordered], weights=sizes)
+    means = np.empty(draws)
+    for i in range(draws):
+        weights = [[np.bincount(rng.integers(n, size=n), minlength=n) / n for n in shares.shape] for shares in ordered]
+        means[i] = np.average([a @ shares @ b for shares, (a, b) in zip(ordered, weights, strict=True)], weights=sizes)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(value), float(low), float(high)
 
 
 def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> Recognition:
