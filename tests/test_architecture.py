@@ -17,6 +17,7 @@ FLOORS = {
     "encoders": 1, "drawing": 1, "embeddings": 1.5,
     "negatives": 1,
     "probes": 2, "labclip": 2,
+    "geometry": 2.5,
     "finetune": 2.5,
     "studies": 3, "exports": 3,
     "runs": 4, "report": 4,

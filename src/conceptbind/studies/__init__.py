@@ -2,15 +2,18 @@
 
 from conceptbind.studies.attribute import attribute_records
 from conceptbind.studies.crossmodal import CaptionBank, CrossmodalStudy, caption_bank, crossmodal_study, query_record, query_texts
+from conceptbind.studies.geometry import STEPS, GeometryStudy, geometry_study
 from conceptbind.studies.probe import ProbeStudy, WrongScene, bag_of_concepts, probe_study
 from conceptbind.studies.repair import RepairStudy, Singles, repair_study, require_swaps, single_objects
 from conceptbind.studies.repair_arrays import ArrayRepair, array_repair
 from conceptbind.studies.search import search_records
 
 __all__ = [
+    "STEPS",
     "ArrayRepair",
     "CaptionBank",
     "CrossmodalStudy",
+    "GeometryStudy",
     "ProbeStudy",
     "RepairStudy",
     "Singles",
@@ -20,6 +23,7 @@ __all__ = [
     "bag_of_concepts",
     "caption_bank",
     "crossmodal_study",
+    "geometry_study",
     "probe_study",
     "query_record",
     "query_texts",

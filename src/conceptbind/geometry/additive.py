@@ -1,0 +1,204 @@
+"""Additive structure: is the embedding of a scene a sum of vectors of its objects, or even of its concepts?
+
+Level I: B(s) ~ mean + sum of one vector per object. Level II: the vector of an object is a sum of one vector per value
+(arXiv 2605.31503, section 4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.sparse import csr_matrix
+
+from conceptbind.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.metrics.checks import refuse_non_finite
+
+if TYPE_CHECKING:
+    from conceptbind.scenes import Scenes
+    from conceptbind.typing import Bools, Floats, Ints
+
+Level = Literal[1, 2]
+Estimator = Literal["avg", "avg+pos", "single", "least_squares"]
+ESTIMATORS = ("avg", "avg+pos", "single", "least_squares")
+MAX_SOLVED = 6000
+"""Parameters of the largest least-squares system: its matrix is dense, and solving it takes their cube."""
+CHUNK = 8192
+"""Scenes predicted at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Which parameters each scene of a table adds up."""
+
+    columns: Ints
+    """(n, f) parameter of each term; slot-free, two equal objects name one parameter twice."""
+    size: int
+    """P, parameters in all."""
+
+    def matrix(self, rows: Ints) -> Any:
+        """Sparse (len(rows), P): how often each scene uses each parameter."""
+        columns = self.columns[rows]
+        starts = np.arange(len(rows) + 1) * columns.shape[1]
+        return csr_matrix((np.ones(columns.size), columns.ravel(), starts), shape=(len(rows), self.size))
+
+
+def design(scenes: Scenes, level: Level, *, per_slot: bool) -> Design:
+    """The parameters of Level I (objects) or Level II (values), of each slot or of all slots together; only those that occur."""
+    space, (n, m) = scenes.space, scenes.objects.shape
+    if level == 1:
+        columns = scenes.objects + (np.arange(m) * space.n_objects if per_slot else 0)
+    else:
+        offsets = np.cumsum((0, *space.sizes[:-1]))
+        slots = np.arange(m)[:, None] * sum(space.sizes) if per_slot else 0
+        columns = (scenes.table + offsets + slots).reshape(n, -1)
+    used, codes = np.unique(columns, return_inverse=True)
+    return Design(codes.reshape(columns.shape), len(used))
+
+
+@dataclass(frozen=True, eq=False)
+class AdditiveFit:
+    """mean + one vector for each parameter that a scene uses."""
+
+    mean: Floats
+    """(d,) centre."""
+    vectors: Floats
+    """(P, d)"""
+    design: Design
+    known: Bools
+    """(P,) whether the fitted scenes hold the parameter; vectors of the others are zero."""
+
+    def part(self, rows: Ints, order: Ints | None = None) -> Floats:
+        """(len(rows), d) what the parameters add up to, without the mean; `order` (P,) exchanges parameters."""
+        vectors = self.vectors if order is None else self.vectors[order]
+        summed: Floats = vectors[self.design.columns[rows]].sum(axis=1)
+        return summed
+
+    def __getitem__(self, rows: Ints) -> Floats:
+        """(len(rows), d) predicted embeddings."""
+        return self.mean + self.part(rows)
+
+    def covered(self, rows: Ints) -> Bools:
+        """(len(rows),) whether every parameter of the scene was fitted."""
+        covered: Bools = np.all(self.known[self.design.columns[rows]], axis=1)
+        return covered
+
+
+def fit_additive(
+    values: Floats, scenes: Scenes, rows: Ints | None = None, *, level: Level = 1, estimator: Estimator = "least_squares",
+    per_slot: bool | None = None, singles: Floats | None = None,
+) -> AdditiveFit:  # fmt: skip
+    """Fit object vectors (Level I) or value vectors (Level II).
+
+    Estimators (arXiv 2605.31503, section 4): `avg` is the centred mean of all scenes that hold the object, each slot counted; `avg+pos` the
+    same for each slot apart; `single` the centred embedding of the scene of that object alone; `least_squares` the best fit, of least
+    norm where several are best. On a full grid least squares equals the centred means.
+
+    Args:
+        values: (n, d) one row per scene.
+        scenes: the n scenes.
+        rows: scenes to fit on; all by default.
+        level: 1 objects, 2 values.
+        estimator: see above.
+        per_slot: for least squares, whether each slot has vectors of its own (the default).
+        singles: (|O|, d) embeddings of scenes of one object, for `single`.
+
+    Raises:
+        ShapeError: rows and scenes do not fit.
+        UnknownNameError: an unknown estimator.
+        ValueRangeError: a value is not finite, `single` without `singles`, or fewer scenes than parameters.
+    """
+    if estimator not in ESTIMATORS:
+        raise UnknownNameError(f"unknown estimator '{estimator}'; {nearest(estimator, ESTIMATORS)}")
+    if level not in (1, 2):
+        raise ValueRangeError(f"the level must be 1 (objects) or 2 (values); got {level}")
+    values = np.asarray(values)
+    if values.ndim != 2 or len(values) != len(scenes):
+        raise ShapeError(f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {values.shape}")
+    per_slot = per_slot is not False if estimator == "least_squares" else estimator == "avg+pos"
+    rows = np.arange(len(scenes)) if rows is None else np.asarray(rows)
+    terms = design(scenes, level, per_slot=per_slot)
+    counts, sums, mean = moments(values, terms, rows)
+    known = counts > 0
+    if estimator == "single":
+        return AdditiveFit(mean, _of_singles(singles, scenes, terms, level), terms, known)
+    if estimator in ("avg", "avg+pos"):
+        vectors = np.divide(sums, counts[:, None], out=np.zeros_like(sums), where=known[:, None]) - mean * known[:, None]
+        return AdditiveFit(mean, vectors, terms, known)
+    if terms.size > MAX_SOLVED:
+        raise ValueRangeError(
+            f"least squares would solve for {terms.size:,} parameters at once, {MAX_SOLVED:,} at most; use avg+pos, its equal on a full grid"
+        )
+    fit, rank = least_squares(terms, rows, counts, sums, mean)
+    if rank >= len(rows) - 1:
+        raise ValueRangeError(
+            f"least squares has {rank:,} free parameters for {len(rows):,} scenes, so it would fit anything; use more scenes, or avg"
+        )
+    return fit
+
+
+def least_squares(terms: Design, rows: Ints, counts: Floats, sums: Floats, mean: Floats) -> tuple[AdditiveFit, int]:
+    """The best fit by the normal equations, of least norm, and its rank beside the mean; `counts`, `sums`, `mean` as `moments` gives them."""
+    matrix, share = terms.matrix(rows), counts / len(rows)
+    gram = (matrix.T @ matrix).toarray() - len(rows) * np.outer(share, share)
+    eigenvalues, axes = eigh(gram)
+    kept = eigenvalues > max(eigenvalues[-1], 1.0) * terms.size * np.finfo(float).eps
+    axes = axes[:, kept]
+    vectors = axes @ ((axes.T @ (sums - len(rows) * np.outer(share, mean))) / eigenvalues[kept, None])
+    return AdditiveFit(mean - share @ vectors, vectors, terms, counts > 0), int(kept.sum())
+
+
+def moments(values: Floats, terms: Design, rows: Ints) -> tuple[Floats, Floats, Floats]:
+    """Uses of each parameter (P,), sum of the embeddings that use it (P, d), and their mean (d,); by chunks, in double precision."""
+    counts, sums, total = np.zeros(terms.size), np.zeros((terms.size, values.shape[1])), np.zeros(values.shape[1])
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        block = np.asarray(values[part], dtype=np.float64)
+        refuse_non_finite(block, "embeddings")
+        matrix = terms.matrix(part)
+        counts += np.asarray(matrix.sum(axis=0)).ravel()
+        sums += matrix.T @ block
+        total += block.sum(axis=0)
+    if len(rows) == 0:
+        raise ValueRangeError("an additive fit needs at least one scene")
+    return counts, sums, total / len(rows)
+
+
+def _of_singles(singles: Floats | None, scenes: Scenes, terms: Design, level: Level) -> Floats:
+    """Vectors from the embeddings of single objects."""
+    if singles is None or len(singles) != scenes.space.n_objects:
+        raise ValueRangeError(
+            f"'single' needs the embeddings of all {scenes.space.n_objects} single objects; got {0 if singles is None else len(singles)}"
+        )
+    centred = np.asarray(singles, dtype=np.float64) - np.mean(singles, axis=0, dtype=np.float64)
+    used = np.unique(scenes.objects)
+    if level == 1:
+        return centred[used]
+    values = scenes.space.object_values(np.arange(scenes.space.n_objects))
+    means = [centred[values[:, k] == v].mean(axis=0) for k, size in enumerate(scenes.space.sizes) for v in range(size)]
+    offsets = np.cumsum((0, *scenes.space.sizes[:-1]))
+    found: Floats = np.stack(means)[np.unique(scenes.table + offsets)]
+    return found
+
+
+def explained(values: Floats, fit: AdditiveFit, rows: Ints | None = None, mean: Floats | None = None) -> float:
+    """R^2 of a fit on some scenes, about a mean (by default that of the scenes); memory is bounded by a chunk.
+
+    Raises:
+        ValueRangeError: all embeddings are the same, so that there is nothing to explain.
+    """
+    rows = np.arange(len(values)) if rows is None else np.asarray(rows)
+    parts = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+    if mean is None:
+        mean = sum(np.asarray(values[part], dtype=np.float64).sum(axis=0) for part in parts) / max(len(rows), 1)
+    total = left = 0.0
+    for part in parts:
+        block = np.asarray(values[part], dtype=np.float64)
+        total += float(np.square(block - mean).sum())
+        left += float(np.square(block - fit[part]).sum())
+    scale = float(np.square(np.asarray(values[rows[:1]], dtype=np.float64)).sum()) * len(rows)
+    if total <= 1e-12 * scale or total == 0:
+        raise ValueRangeError("all embeddings are the same, so there is no variance to explain and R^2 is undefined")
+    return 1 - left / total
