@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from conceptbind.commands import Comparison as Comparison
     from conceptbind.commands import Measurement as Measurement
     from conceptbind.commands import Repair as Repair
     from conceptbind.commands import apply as apply
+    from conceptbind.commands import compare as compare
     from conceptbind.commands import embed as embed
     from conceptbind.commands import measure as measure
     from conceptbind.commands import render as render
@@ -36,9 +38,11 @@ if TYPE_CHECKING:
     from conceptbind.typing import Encoder as Encoder
 
 _HOME = {
+    "Comparison": "commands",
     "Measurement": "commands",
     "Repair": "commands",
     "apply": "commands",
+    "compare": "commands",
     "embed": "commands",
     "measure": "commands",
     "render": "commands",

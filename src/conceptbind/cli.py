@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import warnings
@@ -17,9 +18,12 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "apply": commands.apply,
     "embed": commands.embed,
     "render": commands.render,
+    "compare": commands.compare,
 }
-POSITIONAL = {"measure": "encoder", "repair": "encoder", "apply": "adapter", "embed": "encoder"}
+POSITIONAL = {"measure": "encoder", "repair": "encoder", "apply": "adapter", "embed": "encoder", "compare": "runs"}
 """The option of each command that may be written without its name, before all others or among them."""
+SEVERAL = ("compare",)
+"""Commands whose such option takes many words."""
 FLAGS = ("-h", "--help", "--print_config")
 """Options that take no value."""
 
@@ -82,17 +86,21 @@ def _in_order(arguments: list[str]) -> list[str]:
         return arguments
     first: list[str] = []
     other: list[str] = []
+    many: list[str] = []
     option = f"--{POSITIONAL[command[0]]}" if command[0] in POSITIONAL else ""
     at, positional = 0, not option or any(word.split("=")[0] == option for word in rest)
     while at < len(rest):
         word = rest[at]
         takes_value = word.startswith("-") and "=" not in word and word not in FLAGS
         taken = rest[at : at + 2] if takes_value else [word]
-        if not word.startswith("-") and not positional:  # a second one is left for argparse to refuse
+        if not word.startswith("-") and command[0] in SEVERAL:
+            many.append(word)
+            taken = []
+        elif not word.startswith("-") and not positional:  # a second one is left for argparse to refuse
             taken, positional = [option, word], True
         (first if word.split("=")[0] == "--config" else other).extend(taken)
         at += 2 if takes_value else 1
-    return [*command, *first, *other]
+    return [*command, *first, *other, *([f"{option}={json.dumps(many)}"] if many else [])]
 
 
 if __name__ == "__main__":

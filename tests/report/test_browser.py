@@ -10,6 +10,7 @@ from conceptbind import measure
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+FLAGS += ["--use-gl=swiftshader", "--enable-unsafe-swiftshader"]  # the figure in three dimensions needs WebGL
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -36,7 +37,15 @@ def browser():
 def test_the_report_opens(browser, report, width, height):
     page = browser.new_page(viewport={"width": width, "height": height})
     errors, requests = [], []
-    page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
+    slow = ("willReadFrequently", "GPU stall")  # what the browser says of its own software renderer
+    page.on(
+        "console",
+        lambda message: (
+            errors.append(message.text)
+            if message.type in ("error", "warning") and not any(words in message.text for words in slow)
+            else None
+        ),
+    )
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(report.as_uri())
@@ -44,10 +53,10 @@ def test_the_report_opens(browser, report, width, height):
     assert errors == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     n_figures = page.locator(".plotly-graph-div").count()
-    assert n_figures == 9  # for each modality bars and a table of objects, two across them, three of the repair
+    assert n_figures == 15  # for each modality bars, a table of objects and three of geometry; two across them, three of the repair
     for i in range(n_figures):
         figure = page.locator(".plotly-graph-div").nth(i)
-        marks = figure.locator(".bars path, .heatmaplayer image, .scatter path")
+        marks = figure.locator(".bars path, .heatmaplayer image, .scatter path, .gl-container canvas")
         assert marks.count() > 0  # something is drawn inside the axes
         box = figure.bounding_box()
         assert box["width"] > 200

@@ -1,7 +1,8 @@
 """The commands as Python functions: the same names, the same parameters. Nothing heavy is imported before one runs."""
 
+from conceptbind.commands.comparing import Comparison, compare
 from conceptbind.commands.embedding import embed, render
 from conceptbind.commands.measuring import Measurement, measure
 from conceptbind.commands.repairing import Repair, apply, repair
 
-__all__ = ["Measurement", "Repair", "apply", "embed", "measure", "render", "repair"]
+__all__ = ["Comparison", "Measurement", "Repair", "apply", "compare", "embed", "measure", "render", "repair"]

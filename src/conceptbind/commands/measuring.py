@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from conceptbind.report import Verdict
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import CrossmodalStudy, ProbeStudy, RepairStudy
+    from conceptbind.studies import CrossmodalStudy, GeometryStudy, ProbeStudy, RepairStudy
     from conceptbind.typing import Encoder
 else:
     # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
@@ -31,6 +31,8 @@ class Measurement:
     """Attribute-of-noun probes of each modality, and search probes where pictures are drawn."""
     crossmodal: "CrossmodalStudy | None"
     """Pictures against captions, where the encoder and the scenes have both."""
+    geometry: "tuple[GeometryStudy, ...]"
+    """What the embeddings of each modality are made of."""
     repair: "RepairStudy | None"
     """A linear repair of the captions, where they can be compared with pictures and swapped."""
     verdicts: "tuple[Verdict, ...]"
@@ -40,12 +42,14 @@ class Measurement:
         """All records of `results.json`."""
         across = () if self.crossmodal is None else self.crossmodal.records
         mended = () if self.repair is None else self.repair.records
-        return (*(record for study in self.studies for record in study.records), *self.attributes, *across, *mended)
+        made_of = (record for study in self.geometry for record in study.records)
+        return (*(record for study in self.studies for record in study.records), *self.attributes, *across, *made_of, *mended)
 
     def __str__(self) -> str:
-        from conceptbind.report import summary_table
+        from conceptbind.report import geometry_sentence, summary_table
 
-        sentences = "\n".join(verdict.sentence for verdict in self.verdicts)
+        made_of = (sentence for study in self.geometry if (sentence := geometry_sentence(study)))
+        sentences = "\n".join((*(verdict.sentence for verdict in self.verdicts), *made_of))
         return f"{summary_table(self.records)}\n\n{sentences}\nReport: {self.folder / 'report.html'}"
 
 
@@ -58,6 +62,7 @@ def measure(
     seed: int = 0,
     template: str | None = None,
     controls: bool = True,
+    geometry: bool = True,
     precision: Precision = "float32",
     device: str = "auto",
 ) -> Measurement:
@@ -78,6 +83,7 @@ def measure(
         seed: seed of the split.
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
         controls: also measure the same architecture with random weights, where the encoder offers it; about doubles the time.
+        geometry: also study what the embeddings are made of: sums of objects and concepts, edits.
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
 
@@ -85,11 +91,12 @@ def measure(
         ConceptBindError: the input cannot be used; the message says what to do.
     """
     from conceptbind.encoders import torch_device
-    from conceptbind.report import verdicts, write_report
+    from conceptbind.files import write_whole
+    from conceptbind.report import scaling_picture, verdicts, write_report
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
     from conceptbind.sources import bag_twin, check_rows, choose_modalities, open_inputs, untrained
-    from conceptbind.studies import attribute_records, probe_study, search_records
+    from conceptbind.studies import attribute_records, probe_study, search_records, single_objects
 
     source, table = open_inputs(encoder, scenes, template, precision, device)
     modalities = choose_modalities(source, table, modality)
@@ -101,6 +108,7 @@ def measure(
         "seed": seed,
         "template": template,
         "controls": controls,
+        "geometry": geometry,
         "precision": precision,
         "device": device,
     }
@@ -113,6 +121,9 @@ def measure(
     table = drawn(table, modalities, folder.path / "pictures", seed)
     twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)} if controls else {}
     studies, noun_records, rows = [], [], {}
+    pictures = "image" in modalities and hasattr(source, "encode_images")
+    singles = single_objects(source, table, seed) if pictures else None  # type: ignore[arg-type]
+    geometries = []
     for part in modalities:
         rows[part] = rows_with_bar(source, table, part, folder.path / "embeddings" / part)
         beside = {
@@ -132,22 +143,62 @@ def measure(
             studies.append(
                 probe_study(rows[part], table, split, controls=beside, keep=kept, device=torch_device(device), on_step=step)
             )
+        if geometry:
+            alone = _alone(part, source, table, singles)
+            geometries.append(_geometry(rows[part], table, split, studies[-1].probes, alone, beside, seed, torch_device(device)))
     if "image" in modalities and table.drawing == "flat" and hasattr(source, "encode_images"):
         given = {name: twin for name, twin in twins.items() if twin is not None}
         noun_records += search_records(source, controls=given, scenes_name=f"{table.name} search", seed=seed)  # type: ignore[arg-type]
-    crossmodal, mended = _crossmodal(source, table, rows, twins, folder.path / "embeddings", seed)
+    crossmodal, mended = _crossmodal(source, table, rows, twins, singles, folder.path / "embeddings", seed)
     facts = provenance(config, table, split, list(rows.values()), sys.argv)
     found = Measurement(
-        folder.path, tuple(studies), tuple(noun_records), crossmodal, mended, tuple(verdicts(studies, crossmodal, mended))
+        folder.path,
+        tuple(studies),
+        tuple(noun_records),
+        crossmodal,
+        tuple(geometries),
+        mended,
+        tuple(verdicts(studies, crossmodal, mended)),
     )
     folder.write_results(facts, found.records)
-    write_report(folder.path / "report.html", studies, noun_records, crossmodal, table, facts, mended)
+    write_report(folder.path / "report.html", studies, noun_records, crossmodal, table, facts, mended, geometries)
+    for study in geometries:
+        if study.scaling is not None:
+            write_whole(folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling))
     return found
 
 
-def _crossmodal(source: Any, table: Any, rows: Any, twins: Any, folder: Path, seed: int) -> Any:
+def _geometry(rows: Any, table: Any, split: Any, probes: Any, alone: Any, beside: Any, seed: int, device: str) -> Any:
+    """The study of what one modality's embeddings are made of, with a progress bar."""
+    from conceptbind.studies import STEPS, geometry_study
+
+    random = {name: found for name, found in beside.items() if name == "random_weights"}
+    with progress(total=len(STEPS), desc=f"geometry of {rows.modality}", unit="step") as bar:
+
+        def step(name: str) -> None:
+            bar.set_postfix_str(name)
+            bar.update()
+
+        return geometry_study(rows, table, split, probes, singles=alone, controls=random, seed=seed, device=device, on_step=step)
+
+
+def _alone(part: Any, source: Any, table: Any, singles: Any) -> Any:
+    """(|O|, d) embeddings of scenes of one object: captions, or the mean of pictures that were drawn; None where there are none."""
+    import numpy as np
+
+    from conceptbind.studies import query_texts
+
+    if part == "text":
+        asked = table.written_captions is None and hasattr(source, "encode_texts")
+        return np.asarray(source.encode_texts(query_texts(table, None)), dtype=np.float32) if asked else None
+    if singles is None:
+        return None
+    return np.stack([singles.images[singles.objects == item].mean(axis=0) for item in range(table.space.n_objects)])
+
+
+def _crossmodal(source: Any, table: Any, rows: Any, twins: Any, singles: Any, folder: Path, seed: int) -> Any:
     """The study across modalities and its repair, where an encoder embeds pictures and captions that can be swapped."""
-    from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts, repair_study, single_objects
+    from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts, repair_study
 
     if len(rows) < 2 or not hasattr(source, "encode_texts") or table.written_captions is not None:
         return None, None
@@ -175,7 +226,7 @@ def _crossmodal(source: Any, table: Any, rows: Any, twins: Any, folder: Path, se
             captions,
             table,
             bank,
-            singles=single_objects(source, table, seed),
+            singles=singles,
             controls=controls,
             seed=seed,
             on_step=step,

@@ -41,7 +41,8 @@ def scale_quadruple(values: Floats, scenes: Scenes, *, seed: int = 0) -> Scaling
     Raises:
         ValueRangeError: the table has one concept, or no such four objects in scenes of two.
     """
-    from sklearn.manifold import MDS
+    from sklearn.manifold import smacof
+    from sklearn.metrics.pairwise import euclidean_distances
 
     space, m = scenes.space, scenes.n_slots
     if len(space.concepts) < 2 or m < 2:
@@ -75,8 +76,8 @@ def scale_quadruple(values: Floats, scenes: Scenes, *, seed: int = 0) -> Scaling
             add("scene" if kind == "scene" else "sum", title, point)
     all_points = np.stack(points).astype(np.float64)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # defaults that change between versions; all that matter are given
-        scaled = MDS(3, n_init=4, random_state=seed, normalized_stress=True, max_iter=600)
-        found = scaled.fit_transform(all_points)
+        warnings.simplefilter("ignore", FutureWarning)  # defaults that change between versions; those that matter are given
+        distances = euclidean_distances(all_points)
+        found, stress = smacof(distances, n_components=3, n_init=4, random_state=seed, normalized_stress=True, max_iter=600)
     lines = np.stack([start + len(rows) + np.arange(len(rows)), start + np.arange(len(rows))], axis=1)
-    return Scaling(tuple(names), tuple(kinds), found, lines, float(scaled.stress_))
+    return Scaling(tuple(names), tuple(kinds), found, lines, float(stress))

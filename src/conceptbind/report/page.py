@@ -14,13 +14,14 @@ from conceptbind.encoders.pictures import read_picture
 from conceptbind.errors import FileError
 from conceptbind.files import write_whole
 from conceptbind.report.figures import crossmodal_figure, object_figure, recognition_figure, swap_cosine_figure
+from conceptbind.report.geometry import geometry_section
 from conceptbind.report.repair import repair_section, repair_sentence
 from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_name, percent, verdict
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import CrossmodalStudy, ProbeStudy, RepairStudy
+    from conceptbind.studies import CrossmodalStudy, GeometryStudy, ProbeStudy, RepairStudy
 
 THUMBNAIL = 224
 
@@ -33,6 +34,7 @@ def write_report(
     scenes: Scenes,
     provenance: Mapping[str, Any],
     repair: RepairStudy | None = None,
+    geometry: Sequence[GeometryStudy] = (),
 ) -> None:
     """Write `report.html`. It needs no network: script, styles and pictures are inside."""
     from markupsafe import Markup
@@ -79,6 +81,7 @@ def write_report(
         sections=sections,
         across=across_section,
         repair=repair_section(repair, repair_sentence(repair)) if repair else None,
+        geometries=[geometry_section(study) for study in geometry],
         controls=controls,
         scenes=scenes,
         provenance=provenance,

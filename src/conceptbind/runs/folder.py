@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.errors import FileError, MismatchError
-from conceptbind.files import write_json, write_whole
+from conceptbind.files import read_json, write_json, write_whole
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
@@ -79,6 +79,25 @@ class RunFolder:
         table.writeheader()
         table.writerows(rows)
         write_whole(self.path / "results.csv", text.getvalue())
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """The flat records of a run folder.
+
+    Raises:
+        FileError: there is no `results.json`, or it is broken or of another form.
+    """
+    file = path / "results.json"
+    if not file.is_file():
+        raise FileError(
+            f"{path} is no run folder: it holds no results.json; give a folder written by conceptbind measure or repair"
+        )
+    found = read_json(file)
+    records = found.get("records") if isinstance(found, dict) else None
+    fields = {"study", "modality", "metric", "value", "n"}
+    if not isinstance(records, list) or not all(isinstance(row, dict) and fields <= set(row) for row in records):
+        raise FileError(f"{file} is not of the form that conceptbind writes: expected a list of flat records; run it again")
+    return records
 
 
 def _unstarted(path: Path, config: Mapping[str, Any]) -> bool:

@@ -44,7 +44,7 @@ MOST_EDITS = 100_000
 """Above this number of edits, one new value is drawn for each scene, slot and attribute."""
 SWEPT = 2_000
 """Edits that the sweep over strengths makes."""
-REMOVAL_SCENES = 16_000
+REMOVAL_SCENES = 8_000
 """Train scenes that the probes of the removal are fitted on, at most."""
 FITS: tuple[tuple[Estimator, bool], ...] = (
     ("avg", False), ("avg+pos", True), ("single", False), ("least_squares", True), ("least_squares", False),

@@ -1,0 +1,56 @@
+"""Several runs side by side."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conceptbind.report import PaperTable
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Tables over several runs, and where they were written."""
+
+    tables: "tuple[PaperTable, ...]"
+    folder: Path | None
+
+    def __str__(self) -> str:
+        shown = "\n\n".join(f"{table.title}\n\n{table.markdown()}" for table in self.tables)
+        return shown if self.folder is None else f"{shown}\n\nTables (.csv, .md, .tex): {self.folder}"
+
+
+def compare(runs: list[str], *, out: str | None = None) -> Comparison:
+    """Lay the results of several runs side by side: recognition, binding, R^2, removal and edits.
+
+    Prints Markdown; with --out also writes each table as CSV, Markdown and LaTeX.
+
+    Args:
+        runs: run folders written by conceptbind measure or conceptbind repair.
+        out: folder for the tables.
+
+    Raises:
+        ConceptBindError: a folder is no run, or holds no results.
+    """
+    from conceptbind.errors import FileError, ValueRangeError
+    from conceptbind.files import write_whole
+    from conceptbind.report import paper_tables
+    from conceptbind.runs import read_results
+
+    if not runs:
+        raise ValueRangeError("give at least one run folder")
+    folders = [Path(run).expanduser() for run in runs]
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    tables = paper_tables({name: read_results(folder) for name, folder in zip(names, folders, strict=True)})
+    if not tables:
+        raise ValueRangeError(f"no run holds a number that can be compared: {', '.join(map(str, folders))}")
+    folder = None if out is None else Path(out).expanduser()
+    if folder is not None:
+        if folder.is_file():
+            raise FileError(f"--out must be a folder; {folder} is a file")
+        for table in tables:
+            for suffix, text in (("csv", table.csv()), ("md", table.markdown() + "\n"), ("tex", table.latex())):
+                write_whole(folder / f"{table.name}.{suffix}", text)
+    return Comparison(tuple(tables), folder)
