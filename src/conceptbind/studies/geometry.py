@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from conceptbind.geometry.additive import Estimator
     from conceptbind.typing import Bools, Floats, Ints, Modality
 
-MOST_PRODUCTS = 1.5e12
+MOST_PRODUCTS = 2e11
 """Multiplications that one retrieval may cost; where all queries would cost more, a seeded sample of them is scored."""
 MOST_EDITS = 100_000
 """Above this number of edits, one new value is drawn for each scene, slot and attribute."""
@@ -223,7 +223,7 @@ class _Study:
 
     def sample(self, rows: Ints, cost: float, rng: np.random.Generator, what: str) -> Ints:
         """All rows, or as many of them, drawn at random, as the most products allow."""
-        most = max(int(MOST_PRODUCTS / cost / 8), 1000)
+        most = max(int(MOST_PRODUCTS / cost), 1000)
         if len(rows) <= most:
             return rows
         self.notes.append(f"retrieval of {what}: {most:,} of {len(rows):,} drawn at random; a call from Python can score all.")
