@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from conceptbind import resolve
 from conceptbind.embeddings import load
 from conceptbind.geometry import Editor, all_edits, explained, fit_additive, read, retrieve
 from conceptbind.probes import fit_scene_probes
 from conceptbind.scenes import split_scenes, text20
-from conceptbind.studies import geometry_study
+from conceptbind.studies import geometry_study, query_texts
 from planted import embeddings_of, scenes_like
 
 CASES = 1_000
@@ -90,9 +91,10 @@ def main() -> None:
         scenes = text20()
         embeddings = load(folder)
         split = split_scenes(scenes, "pair", seed=0)
+        alone = resolve("minilm", device="cpu").encode_texts(query_texts(scenes, None))
         seconds, probes = timed(lambda: fit_scene_probes(embeddings.unit().values, scenes, split))
         print(f"text20: probes {seconds:.1f} s")
-        seconds, _ = timed(lambda: geometry_study(embeddings, scenes, split, probes))
+        seconds, _ = timed(lambda: geometry_study(embeddings, scenes, split, probes, singles=alone))
         print(
             f"text20: all studies of geometry {seconds:.1f} s, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"
         )

@@ -41,8 +41,8 @@ def scale_quadruple(values: Floats, scenes: Scenes, *, seed: int = 0) -> Scaling
     Raises:
         ValueRangeError: the table has one concept, or no such four objects in scenes of two.
     """
+    from scipy.spatial.distance import pdist, squareform
     from sklearn.manifold import smacof
-    from sklearn.metrics.pairwise import euclidean_distances
 
     space, m = scenes.space, scenes.n_slots
     if len(space.concepts) < 2 or m < 2:
@@ -75,9 +75,12 @@ def scale_quadruple(values: Floats, scenes: Scenes, *, seed: int = 0) -> Scaling
             title = " + ".join(space.object_name(item) for item in scenes.objects[row].tolist())
             add("scene" if kind == "scene" else "sum", title, point)
     all_points = np.stack(points).astype(np.float64)
+    spread = np.sqrt(np.square(all_points - all_points.mean(axis=0)).sum(axis=1).mean())
+    if spread <= 1e-7 * np.linalg.norm(all_points, axis=1).max():
+        raise ValueRangeError("all embeddings of the quadruple are the same, so there are no distances to draw")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # defaults that change between versions; those that matter are given
-        distances = euclidean_distances(all_points)
+        distances = squareform(pdist(all_points / spread))
         found, stress = smacof(distances, n_components=3, n_init=4, random_state=seed, normalized_stress=True, max_iter=600)
     lines = np.stack([start + len(rows) + np.arange(len(rows)), start + np.arange(len(rows))], axis=1)
-    return Scaling(tuple(names), tuple(kinds), found, lines, float(stress))
+    return Scaling(tuple(names), tuple(kinds), spread * found, lines, float(stress))

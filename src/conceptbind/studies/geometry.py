@@ -99,7 +99,12 @@ def geometry_study(
     values = embeddings.unit().values
     if singles is not None:
         singles = singles / np.linalg.norm(singles, axis=1, keepdims=True)
+    repeated = len(scenes) - len(np.unique(scenes.objects, axis=0))
     study = _Study(values, scenes, split, probes, singles, seed, embeddings.modality, embeddings.encoder)
+    if repeated:
+        study.notes.append(
+            f"{repeated:,} scenes repeat another: retrieval takes a scene with the same objects for a miss, and edits aim at the first."
+        )
     on_step("additive fits")
     study.additive("none", values)
     spectra = {}
@@ -122,7 +127,10 @@ def geometry_study(
     scaling = None
     if len(scenes.space.concepts) > 1 and scenes.n_slots > 1:
         scaling = study.attempt("scaling", scale_quadruple, values, scenes, seed=seed)
-    return GeometryStudy(embeddings.modality, tuple(study.records), spectra, scaling, tuple(dict.fromkeys(study.notes)))
+    missing = (f"no {', '.join(dict.fromkeys(names))}: {reason}." for reason, names in study.missing.items())
+    return GeometryStudy(
+        embeddings.modality, tuple(study.records), spectra, scaling, tuple(dict.fromkeys([*missing, *study.notes]))
+    )
 
 
 class _Study:
@@ -138,6 +146,8 @@ class _Study:
         self.concepts = (*range(len(scenes.space.concepts)), None)
         self.records: list[Record] = []
         self.notes: list[str] = []
+        self.missing: dict[str, list[str]] = {}
+        """What could not be done, by reason."""
         self.train_fits: dict[tuple[str, int], AdditiveFit] = {}
 
     def attempt(self, what: str, make: Callable[..., T], *arguments: Any, **options: Any) -> T | None:
@@ -145,7 +155,7 @@ class _Study:
         try:
             return make(*arguments, **options)
         except ConceptBindError as error:
-            self.notes.append(f"no {what}: {error}")
+            self.missing.setdefault(str(error), []).append(what)
             return None
 
     def add(
@@ -262,7 +272,7 @@ class _Study:
             kept = self.attempt(what, remove_part, self.values, self.scenes, split.train, removed, seed=self.seed)
             if kept is None:
                 continue
-            if np.square(kept - kept.mean(axis=0)).sum() <= 1e-9 * len(kept):
+            if removed != "none" and _variance(kept) <= 1e-10 * _variance(self.values):  # what rounding leaves
                 self.notes.append(f"{what}: nothing is left of the embeddings, so the probes read nothing.")
                 kept = np.zeros_like(kept)
             heads = fit_scene_probes(kept, self.scenes, smaller, device=device)
@@ -322,6 +332,11 @@ class _Study:
                 facts: dict[str, Extra] = {"estimator": editor.vectors, "steering": steering, "attribute": attribute}
                 some = Hits(hits.hit[rows], hits.tied[rows])
                 self.share("edit", metric, some, edits.source[rows], split, **facts, protocol=editor.protocol, control="none")
+
+
+def _variance(values: Floats) -> float:
+    """Sum of squares about the mean."""
+    return float(np.square(values - values.mean(axis=0, dtype=np.float64)).sum())
 
 
 class _Rows:
