@@ -17,7 +17,7 @@ FLOORS = {
     "encoders": 1, "drawing": 1, "embeddings": 1.5,
     "negatives": 1,
     "probes": 2, "labclip": 2,
-    "geometry": 2.5,
+    "geometry": 2.5, "complexity": 2.5, "executors": 1,
     "finetune": 2.5,
     "studies": 3, "exports": 3,
     "runs": 4, "report": 4,
@@ -37,6 +37,8 @@ OPTIONAL = {
     "faiss",
     "spacy",
     "HanTa",
+    "ray",
+    "distributed",
 }
 SLOW = {*OPTIONAL, "torch", "plotly", "sklearn", "pandas", "scipy", "PIL", "jinja2"}
 

@@ -53,7 +53,9 @@ def test_the_report_opens(browser, report, width, height):
     assert errors == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     n_figures = page.locator(".plotly-graph-div").count()
-    assert n_figures == 15  # for each modality bars, a table of objects and three of geometry; two across them, three of the repair
+    assert (
+        n_figures == 17
+    )  # for each modality bars, a table of objects, three of geometry and one of complexity; two across them, three of the repair
     for i in range(n_figures):
         figure = page.locator(".plotly-graph-div").nth(i)
         marks = figure.locator(".bars path, .heatmaplayer image, .scatter path, .gl-container canvas")

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.common import default_folder, drawn, few_captions, progress, rows_with_bar
-from conceptbind.typing import Modalities, Precision
+from conceptbind.typing import Effort, Executor, Modalities, Precision
 
 if TYPE_CHECKING:
     from conceptbind.report import Verdict
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import CrossmodalStudy, GeometryStudy, ProbeStudy, RepairStudy
+    from conceptbind.studies import ComplexityStudy, CrossmodalStudy, GeometryStudy, ProbeStudy, RepairStudy
     from conceptbind.typing import Encoder
 else:
     # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
@@ -33,6 +33,8 @@ class Measurement:
     """Pictures against captions, where the encoder and the scenes have both."""
     geometry: "tuple[GeometryStudy, ...]"
     """What the embeddings of each modality are made of."""
+    complexity: "tuple[ComplexityStudy, ...]"
+    """How simple the rule behind the embeddings of each modality is."""
     repair: "RepairStudy | None"
     """A linear repair of the captions, where they can be compared with pictures and swapped."""
     verdicts: "tuple[Verdict, ...]"
@@ -43,13 +45,22 @@ class Measurement:
         across = () if self.crossmodal is None else self.crossmodal.records
         mended = () if self.repair is None else self.repair.records
         made_of = (record for study in self.geometry for record in study.records)
-        return (*(record for study in self.studies for record in study.records), *self.attributes, *across, *made_of, *mended)
+        simple = (record for study in self.complexity for record in study.records)
+        return (
+            *(record for study in self.studies for record in study.records),
+            *self.attributes,
+            *across,
+            *made_of,
+            *simple,
+            *mended,
+        )
 
     def __str__(self) -> str:
-        from conceptbind.report import geometry_sentence, summary_table
+        from conceptbind.report import complexity_sentence, geometry_sentence, summary_table
 
         made_of = (sentence for study in self.geometry if (sentence := geometry_sentence(study)))
-        sentences = "\n".join((*(verdict.sentence for verdict in self.verdicts), *made_of))
+        simple = (sentence for study in self.complexity if (sentence := complexity_sentence(study)))
+        sentences = "\n".join((*(verdict.sentence for verdict in self.verdicts), *made_of, *simple))
         return f"{summary_table(self.records)}\n\n{sentences}\nReport: {self.folder / 'report.html'}"
 
 
@@ -63,6 +74,10 @@ def measure(
     template: str | None = None,
     controls: bool = True,
     geometry: bool = True,
+    complexity: Effort = "short",
+    executor: Executor = "local",
+    address: str | None = None,
+    jobs: int | None = None,
     precision: Precision = "float32",
     device: str = "auto",
 ) -> Measurement:
@@ -84,6 +99,10 @@ def measure(
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
         controls: also measure the same architecture with random weights, where the encoder offers it; about doubles the time.
         geometry: also study what the embeddings are made of: sums of objects and concepts, edits.
+        complexity: none, a short sweep over approximators of the rule from labels to embeddings, or the full one, which takes minutes to hours.
+        executor: what runs the sweep: local (processes of this machine), ray or dask.
+        address: of a running Ray or Dask cluster; a local one is started without it.
+        jobs: processes or workers of the sweep; one for each core by default.
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
 
@@ -91,6 +110,7 @@ def measure(
         ConceptBindError: the input cannot be used; the message says what to do.
     """
     from conceptbind.encoders import torch_device
+    from conceptbind.executors import check_executor
     from conceptbind.files import write_whole
     from conceptbind.report import scaling_picture, verdicts, write_report
     from conceptbind.runs import RunFolder, provenance
@@ -100,6 +120,7 @@ def measure(
 
     source, table = open_inputs(encoder, scenes, template, precision, device)
     modalities = choose_modalities(source, table, modality)
+    check_executor(executor, address, jobs)
     config = {
         "encoder": encoder if isinstance(encoder, str) else encoder.id,
         "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
@@ -109,6 +130,10 @@ def measure(
         "template": template,
         "controls": controls,
         "geometry": geometry,
+        "complexity": complexity,
+        "executor": executor,
+        "address": address,
+        "jobs": jobs,
         "precision": precision,
         "device": device,
     }
@@ -150,6 +175,8 @@ def measure(
         given = {name: twin for name, twin in twins.items() if twin is not None}
         noun_records += search_records(source, controls=given, scenes_name=f"{table.name} search", seed=seed)  # type: ignore[arg-type]
     crossmodal, mended = _crossmodal(source, table, rows, twins, singles, folder.path / "embeddings", seed)
+    options: dict[str, Any] = {"executor": executor, "address": address, "jobs": jobs, "device": torch_device(device)}
+    sweeps = [_complexity(rows[s.modality], table, split, s.probes, complexity, folder.path, options) for s in studies]
     facts = provenance(config, table, split, list(rows.values()), sys.argv)
     found = Measurement(
         folder.path,
@@ -157,11 +184,12 @@ def measure(
         tuple(noun_records),
         crossmodal,
         tuple(geometries),
+        tuple(sweep for sweep in sweeps if sweep is not None),
         mended,
         tuple(verdicts(studies, crossmodal, mended)),
     )
     folder.write_results(facts, found.records)
-    write_report(folder.path / "report.html", studies, noun_records, crossmodal, table, facts, mended, geometries)
+    write_report(folder.path / "report.html", studies, noun_records, crossmodal, table, facts, mended, geometries, found.complexity)
     for study in geometries:
         if study.scaling is not None:
             write_whole(folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling))
@@ -180,6 +208,17 @@ def _geometry(rows: Any, table: Any, split: Any, probes: Any, alone: Any, beside
             bar.update()
 
         return geometry_study(rows, table, split, probes, singles=alone, controls=random, seed=seed, device=device, on_step=step)
+
+
+def _complexity(rows: Any, table: Any, split: Any, probes: Any, effort: Effort, folder: Path, options: dict[str, Any]) -> Any:
+    """The sweep over approximators of one modality, with a progress bar; None where none is asked for."""
+    from conceptbind.studies import FULL, SHORT, complexity_study
+
+    if effort == "none":
+        return None
+    sweep, kept = FULL if effort == "full" else SHORT, folder / f"complexity-{rows.modality}"
+    with progress(total=len(sweep.cells()), desc=f"complexity of {rows.modality}", unit="fit") as bar:
+        return complexity_study(rows, table, split, probes, sweep=sweep, keep=kept, on_cell=bar.update, **options)
 
 
 def _alone(part: Any, source: Any, table: Any, singles: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.forced_choice import forced_choice
-from conceptbind.metrics.intervals import bootstrap, bootstrap_mean, wilson
+from conceptbind.metrics.intervals import bootstrap, bootstrap_mean, student, wilson
 from conceptbind.metrics.recognition import Recognition, join, recognition
 from conceptbind.metrics.retrieval import ranks, recall_at
 from conceptbind.metrics.variance import r2
@@ -18,5 +18,6 @@ __all__ = [
     "recall_at",
     "recognition",
     "refuse_non_finite",
+    "student",
     "wilson",
 ]

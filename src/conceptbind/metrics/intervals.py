@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -105,3 +105,21 @@ def bootstrap_mean(values: Floats, groups: Ints, *, draws: int = 1000, seed: int
         means[i] = sums[pick].sum() / sizes[pick].sum()
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
+
+
+def student(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
+    """Student's 95 % interval of a mean, as of results with several seeds; None for a single value.
+
+    Raises:
+        ValueRangeError: no values, or one that is not finite.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or len(numbers) == 0:
+        raise ValueRangeError(f"expected a list of numbers; got shape {numbers.shape}")
+    refuse_non_finite(numbers[:, None], "the values")
+    if len(numbers) == 1:
+        return None, None
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / sqrt(len(numbers)))
+    return float(numbers.mean()) - half, float(numbers.mean()) + half

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.encoders.pictures import read_picture
 from conceptbind.errors import FileError
 from conceptbind.files import write_whole
+from conceptbind.report.complexity import complexity_section
 from conceptbind.report.figures import crossmodal_figure, object_figure, recognition_figure, swap_cosine_figure
 from conceptbind.report.geometry import geometry_section
 from conceptbind.report.repair import repair_section, repair_sentence
@@ -21,7 +22,7 @@ from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_nam
 if TYPE_CHECKING:
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import CrossmodalStudy, GeometryStudy, ProbeStudy, RepairStudy
+    from conceptbind.studies import ComplexityStudy, CrossmodalStudy, GeometryStudy, ProbeStudy, RepairStudy
 
 THUMBNAIL = 224
 
@@ -35,6 +36,7 @@ def write_report(
     provenance: Mapping[str, Any],
     repair: RepairStudy | None = None,
     geometry: Sequence[GeometryStudy] = (),
+    complexity: Sequence[ComplexityStudy] = (),
 ) -> None:
     """Write `report.html`. It needs no network: script, styles and pictures are inside."""
     from markupsafe import Markup
@@ -82,6 +84,7 @@ def write_report(
         across=across_section,
         repair=repair_section(repair, repair_sentence(repair)) if repair else None,
         geometries=[geometry_section(study) for study in geometry],
+        complexities=[complexity_section(study) for study in complexity],
         controls=controls,
         scenes=scenes,
         provenance=provenance,

@@ -1,4 +1,4 @@
-"""The R^2, removal and edit tables from flat records: for the report, for papers, and over several runs."""
+"""The R^2, removal, edit and complexity tables from flat records: for the report, for papers, and over several runs."""
 
 from __future__ import annotations
 
@@ -99,15 +99,51 @@ def binding_cells(records: Rows) -> Cells:
         _value(r for r in across if r["metric"] == "binding_accuracy" and r.get("order") == "either"),
         _value(r for r in across if r["metric"] == "recall_at_1"),
         _value(r for r in mended if r["metric"] == "binding_accuracy"),
+        _value(r for r in rows if r["metric"] == "generalisation_score" and r["approximator"] == "chosen"),
     ]
     return [cells] if any(cell != "-" for cell in cells) else []
+
+
+def complexity_cells(records: Rows) -> Cells:
+    """Rows of the complexity table: approximator, width, score with its interval, and means over coverages on unseen objects."""
+    rows = [r for r in records if r["study"] == "complexity" and r["seed"] is None]
+    scores = [r for r in rows if r["metric"] == "generalisation_score"]
+    cells = []
+    for score in scores:
+        mine = [r for r in rows if (r["approximator"], r["width"]) == (score["approximator"], score["width"])]
+        interval = "-" if score["ci_low"] is None else f"{score['ci_low']:.3f} to {score['ci_high']:.3f}"
+        concepts = dict.fromkeys(r["concept"] for r in mine if r["metric"] == "concept_recognition")
+        weakest = [_mean(mine, "concept_recognition", "unseen", concept) for concept in concepts]
+        cells.append(
+            [
+                str(score["approximator"]).replace("_", " "),
+                "-" if score["width"] is None else f"{score['width']:.0f}",
+                _number(score["value"]),
+                interval,
+                _number(_mean(mine, "object_recognition", "unseen")),
+                _number(min((value for value in weakest if value is not None), default=None)),
+                _number(_mean(mine, "r2", "unseen")),
+                _number(_mean(mine, "r2", "train")),
+            ]
+        )
+    return cells
+
+
+def _mean(rows: Rows, metric: str, split: str, concept: str | None = None) -> float | None:
+    """Mean over coverages."""
+    values = [
+        r["value"]
+        for r in rows
+        if (r["metric"], r["split"], r.get("concept")) == (metric, split, concept) and r["value"] is not None
+    ]
+    return sum(values) / len(values) if values else None
 
 
 TABLES: Mapping[str, tuple[str, Callable[[Rows], Cells], Sequence[str]]] = {
     "binding": (
         "Binding: recognition by probes, and across modalities",
         binding_cells,
-        ("concepts", "objects", "bag of concepts", "binding accuracy", "recall at 1", "repaired"),
+        ("concepts", "objects", "bag of concepts", "binding accuracy", "recall at 1", "repaired", "generalisation"),
     ),
     "r2": (
         "Additive structure",
@@ -116,6 +152,11 @@ TABLES: Mapping[str, tuple[str, Callable[[Rows], Cells], Sequence[str]]] = {
     ),
     "removal": ("Targeted removal", removal_cells, ("embeddings", "concepts", "objects")),
     "edits": ("Edits at strength 1", edit_cells, ("hit by", "object vectors", "all", "same attribute", "different attribute", "n")),
+    "complexity": (
+        "Complexity: what approximators foretell of unseen objects",
+        complexity_cells,
+        ("approximator", "width", "score", "95 % interval", "objects", "hardest concept", "R2", "R2 train"),
+    ),
 }
 """Title of each table, its rows from the records of one run and modality, and its columns."""
 

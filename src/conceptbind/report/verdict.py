@@ -137,7 +137,7 @@ def summary_table(records: Sequence[Record]) -> str:
         and record.ci_low is not None
         and not record.extra.get("noun")
         and not record.extra.get("repair")
-        and record.study not in ("additive", "spectrum", "removal", "edit")  # tables of the report
+        and record.study not in ("additive", "spectrum", "removal", "edit", "complexity")  # tables of the report
     ]
     controls = [name for name in CONTROLS if any(record.extra.get("control") == name for record in records)]
     lines = [("modality", "metric", "value", "95 % interval", *(CONTROLS[name] for name in controls), "n", "ties")]

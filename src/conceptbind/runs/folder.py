@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from conceptbind.results import Record
 
 CONFIG = "config.yaml"
-PLACE_OPTIONS = ("out", "device")
-"""Options that say where something is done, not what: a run folder may be moved, and continued on another device."""
+PLACE_OPTIONS = ("out", "device", "executor", "address", "jobs")
+"""Options that say where something is done, not what: a run folder may be moved, and continued on another device or cluster."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The studies that `conceptbind measure` runs."""
 
 from conceptbind.studies.attribute import attribute_records
+from conceptbind.studies.complexity import FULL, SHORT, ComplexityStudy, Sweep, complexity_study
 from conceptbind.studies.crossmodal import CaptionBank, CrossmodalStudy, caption_bank, crossmodal_study, query_record, query_texts
 from conceptbind.studies.geometry import STEPS, GeometryStudy, geometry_study
 from conceptbind.studies.probe import ProbeStudy, WrongScene, bag_of_concepts, probe_study
@@ -9,19 +10,24 @@ from conceptbind.studies.repair_arrays import ArrayRepair, array_repair
 from conceptbind.studies.search import search_records
 
 __all__ = [
+    "FULL",
+    "SHORT",
     "STEPS",
     "ArrayRepair",
     "CaptionBank",
+    "ComplexityStudy",
     "CrossmodalStudy",
     "GeometryStudy",
     "ProbeStudy",
     "RepairStudy",
     "Singles",
+    "Sweep",
     "WrongScene",
     "array_repair",
     "attribute_records",
     "bag_of_concepts",
     "caption_bank",
+    "complexity_study",
     "crossmodal_study",
     "geometry_study",
     "probe_study",

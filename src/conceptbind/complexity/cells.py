@@ -1,0 +1,186 @@
+"""One cell of a sweep: an approximator fitted at one coverage, and what the probes read from its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from conceptbind.complexity.coverage import Coverage, cover
+from conceptbind.complexity.labels import Labelled
+from conceptbind.complexity.network import MLP, fit_networks
+from conceptbind.complexity.products import StructuredProbe
+from conceptbind.complexity.trees import Boosting, Forest
+from conceptbind.errors import UnknownNameError, nearest
+
+if TYPE_CHECKING:
+    from conceptbind.probes import SceneProbes
+    from conceptbind.scenes import Scenes
+    from conceptbind.typing import Floats, Ints
+
+STRUCTURED: dict[str, dict[str, Any]] = {
+    "additive": {"products": "none"},
+    "per_object_product": {"products": "per_object"},
+    "global_product": {"products": "global"},
+    "per_object_product_alone": {"products": "per_object", "additive": False},
+    "global_product_alone": {"products": "global", "additive": False},
+}
+"""The structured probes by name."""
+APPROXIMATORS = (*STRUCTURED, "mlp", "boosting", "forest")
+SPLITS = ("train", "mixed", "unseen")
+
+
+class Approximator(Protocol):
+    """The one contract: labels to embeddings."""
+
+    validation_: float
+    """Mean squared length of the residual on validation."""
+
+    def fit(self, train: Labelled, validation: Labelled) -> Any:
+        """Fit on `train`; `validation` chooses whatever is to be chosen."""
+
+    def predict(self, labels: Ints) -> Floats:
+        """(n, d) embeddings of a table (n, m, C)."""
+
+
+def make(
+    name: str,
+    sizes: tuple[int, ...],
+    n_slots: int,
+    *,
+    width: int | None = None,
+    seed: int = 0,
+    starts: int = 2,
+    device: str = "cpu",
+) -> Approximator:
+    """An approximator by name; `width` is the rank of products, the hidden units of a network, the trees of an ensemble.
+
+    Raises:
+        UnknownNameError: there is no approximator of this name.
+    """
+    wide: dict[str, Any] = {} if width is None else {"width": width}
+    if name in STRUCTURED:
+        options: dict[str, Any] = STRUCTURED[name] | ({} if width is None else {"rank": width})
+        return StructuredProbe(sizes, n_slots, **options, starts=starts, seed=seed, device=device)
+    if name == "mlp":
+        return MLP(sizes, n_slots, **wide, seed=seed, device=device)
+    if name in ("boosting", "forest"):
+        return (Boosting if name == "boosting" else Forest)(sizes, n_slots, **wide, seed=seed)
+    raise UnknownNameError(f"unknown approximator '{name}'; {nearest(name, APPROXIMATORS)}")
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """What one fit is named by."""
+
+    approximator: str
+    width: int | None
+    coverage: float
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What all cells of a sweep share; small enough to be sent to other machines."""
+
+    values: Floats
+    """(n, d) unit rows."""
+    scenes: Scenes
+    probes: SceneProbes
+    """Fitted on the real embeddings."""
+    most_scenes: int
+    """Scenes that an approximator is fitted to, and scenes scored, at most; more are drawn from."""
+    starts: int
+    device: str = "cpu"
+
+
+def fit_cell(inputs: Inputs, cell: Cell) -> list[dict[str, Any]]:
+    """Fit and score one cell: a row for each part of the scenes and each metric."""
+    parts = cover(inputs.scenes, cell.coverage, cell.seed)
+    model = _model(inputs, cell)
+    model.fit(_labelled(inputs, parts.train, cell.seed), _labelled(inputs, parts.validation, cell.seed))
+    return _scored(inputs, cell, parts, model)
+
+
+def fit_cells_together(inputs: Inputs, cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
+    """Networks of one width fitted side by side, for a GPU; the same as one by one but for rounding."""
+    parts = [cover(inputs.scenes, cell.coverage, cell.seed) for cell in cells]
+    models = [_model(inputs, cell) for cell in cells]
+    train, held = (
+        [_labelled(inputs, getattr(part, name), cell.seed) for part, cell in zip(parts, cells, strict=True)]
+        for name in ("train", "validation")
+    )
+    fit_networks(models, train, held)  # type: ignore[arg-type]
+    for cell, part, model in zip(cells, parts, models, strict=True):
+        yield cell, _scored(inputs, cell, part, model)
+
+
+def some(rows: Ints, most: int, seed: int) -> Ints:
+    """All rows, or as many as allowed, drawn at random."""
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+
+
+def _model(inputs: Inputs, cell: Cell) -> Approximator:
+    space = inputs.scenes.space
+    return make(
+        cell.approximator,
+        space.sizes,
+        inputs.scenes.n_slots,
+        width=cell.width,
+        seed=cell.seed,
+        starts=inputs.starts,
+        device=inputs.device,
+    )
+
+
+def _labelled(inputs: Inputs, rows: Ints, seed: int) -> Labelled:
+    drawn = some(rows, inputs.most_scenes, seed)
+    return Labelled(inputs.scenes.table[drawn], np.asarray(inputs.values[drawn], dtype=np.float64))
+
+
+def _scored(inputs: Inputs, cell: Cell, parts: Coverage, model: Approximator) -> list[dict[str, Any]]:
+    """Recognition by the probes of the real embeddings, R^2 and MSE of the predictions."""
+    scenes, rows = inputs.scenes, []
+    centre = inputs.values[parts.train].mean(axis=0, dtype=np.float64)
+    facts = {
+        "validation": float(model.validation_),
+        "n_train": min(len(parts.train), inputs.most_scenes),
+        "missing_values": parts.missing_values,
+    }
+    for split in SPLITS:
+        asked = some(getattr(parts, split), inputs.most_scenes, cell.seed)
+        if len(asked) == 0:
+            continue
+        predicted = model.predict(scenes.table[asked])
+        real = np.asarray(inputs.values[asked], dtype=np.float64)
+        left, total = (float(np.square(real - other).sum()) for other in (predicted, centre))
+        rows.append({"split": split, "metric": "mse", "value": left / len(asked), "n": len(asked), "ties": None, **facts})
+        if total > 1e-12 * float(np.square(real).sum()):
+            rows.append({"split": split, "metric": "r2", "value": 1 - left / total, "n": len(asked), "ties": None, **facts})
+        some_scenes, numbers = scenes.select(asked), np.arange(len(asked))
+        rows += [
+            {"split": split, **row, **facts}
+            for row in recognised(inputs.probes, predicted.astype(inputs.values.dtype), some_scenes, numbers)
+        ]
+    return rows
+
+
+def recognised(probes: SceneProbes, values: Floats, scenes: Scenes, rows: Ints) -> list[dict[str, Any]]:
+    """Concept and object recognition of some rows as plain rows; the value is None where nothing could be scored."""
+    found = []
+    for concept in (*range(len(scenes.space.concepts)), None):
+        outcome = probes.recognise(values, scenes, rows, concept)
+        metric = "object_recognition" if concept is None else "concept_recognition"
+        name = None if concept is None else scenes.space.concepts[concept]
+        found.append(
+            {
+                "metric": metric,
+                "concept": name,
+                "value": outcome.accuracy if outcome.n else None,
+                "n": outcome.n,
+                "ties": outcome.ties,
+            }
+        )
+    return found

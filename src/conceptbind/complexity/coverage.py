@@ -1,0 +1,79 @@
+"""Which objects an approximator may see: train, validation and test objects, and the scenes made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.errors import ValueRangeError
+
+if TYPE_CHECKING:
+    from conceptbind.scenes import Scenes
+    from conceptbind.typing import Ints
+
+PURE = 10
+"""Scenes made only of validation objects from which on they alone choose; with fewer, scenes that hold train objects too help."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """Objects of three kinds and the scenes made of them."""
+
+    objects: dict[str, Ints]
+    """Object ids: train, validation, test."""
+    train: Ints
+    """Rows of the scenes made of train objects."""
+    validation: Ints
+    """Rows that choose: scenes of validation objects, and no test object."""
+    mixed: Ints
+    """Rows of the scenes of train and test objects."""
+    unseen: Ints
+    """Rows of the scenes made of test objects."""
+    missing_values: int
+    """Values that no train object has."""
+
+
+def cover(scenes: Scenes, coverage: float, seed: int = 0) -> Coverage:
+    """Draw the train objects, a share `coverage` of those in the scenes; a third of the others validates, the rest is tested.
+
+    Train objects are drawn so that each value occurs among them, as far as there are enough: an object is to be new, not its concepts.
+
+    Raises:
+        ValueRangeError: the coverage is not between 0 and 1, or so few objects are left that a part has no scene.
+    """
+    if not 0 < coverage < 1:
+        raise ValueRangeError(f"the coverage must lie between 0 and 1; got {coverage}")
+    used = np.unique(scenes.objects)
+    n_train = int(np.clip(round(coverage * len(used)), 1, len(used) - 1))
+    n_validation = max(1, round((len(used) - n_train) / 3))
+    drawn = np.random.default_rng(seed).permutation(used)
+    values = scenes.space.object_values(drawn)  # (|O|, C)
+    seen: set[tuple[int, int]] = set()
+    first: list[int] = []
+    for i, row in enumerate(values.tolist()):
+        new = set(enumerate(row)) - seen
+        if new and len(first) < n_train:
+            first.append(i)
+            seen |= new
+    order = np.concatenate([drawn[first], np.delete(drawn, first)]).astype(np.int64)
+    parts = np.split(order, [n_train, n_train + n_validation])
+    kind = np.full(scenes.space.n_objects, -1)
+    for number, part in enumerate(parts):
+        kind[part] = number
+    kinds = kind[scenes.objects]  # (n, m)
+    train, pure, unseen = ((kinds == number).all(axis=1) for number in range(3))
+    validation = pure if pure.sum() >= PURE else (kinds == 1).any(axis=1) & (kinds != 2).all(axis=1)
+    mixed = (kinds == 2).any(axis=1) & (kinds == 0).any(axis=1) & (kinds != 1).all(axis=1)
+    for name, part in {"train": train, "validation": validation, "unseen": unseen}.items():
+        if not part.any():
+            raise ValueRangeError(
+                f"at coverage {coverage:g}, {n_train} of {len(used)} objects train and {len(parts[2])} are tested, and no scene is left "
+                f"for the {name} part"
+            )
+    trained = scenes.space.object_values(parts[0])
+    everything = scenes.space.object_values(used)
+    missing = sum(len(np.setdiff1d(everything[:, k], trained[:, k])) for k in range(trained.shape[1]))
+    rows = [np.flatnonzero(part) for part in (train, validation, mixed, unseen)]
+    return Coverage(dict(zip(("train", "validation", "test"), parts, strict=True)), rows[0], rows[1], rows[2], rows[3], missing)

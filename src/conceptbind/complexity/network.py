@@ -1,0 +1,271 @@
+"""A network with one hidden layer from labels to embeddings, many fits at once.
+
+A learned vector for each slot and value, concatenated and followed by a linear map, is a table lookup: hidden unit j before its ReLU is the
+sum of one entry for each label. So the first layer is learned as that table and no matrix product is made for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from conceptbind.complexity.labels import Labelled, Scale, check_labels
+from conceptbind.errors import ShapeError, ValueRangeError
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Floats, Ints
+
+BATCH = 64
+EPOCHS = 60
+"""Passes over the train scenes, at most."""
+UPDATES = (300, 6_000)
+"""Fewest and most updates that the passes may come to."""
+LOOKS = 60
+"""How often validation is looked at, at most."""
+PATIENCE = 8
+"""Looks without a gain after which a fit ends."""
+RATES = ((3e-3, 1.0), (1e-3, 0.1))
+"""Learning rates with their weight decay, which validation chooses from."""
+TABLE_SIZE = 0.1
+"""Size of the first layer at the start. A small one makes the network learn what values have in common; from a large one it memorises."""
+BETAS = (0.9, 0.999)
+CHUNK = 8192
+"""Scenes predicted at once."""
+
+
+class MLP:
+    """One hidden layer of ReLUs on learned vectors of values (arXiv 2605.31503, section 6).
+
+    AdamW on minibatches; validation chooses the moment to stop, the learning rate and the weight decay.
+
+    Args:
+        sizes: number of values of each concept.
+        n_slots: m.
+        width: hidden units.
+        rates: learning rates, each with its weight decay, fitted side by side.
+        seed: of the start and the batches.
+        device: where torch computes, in single precision.
+    """
+
+    weights_: Weights
+    """The best on validation."""
+    scale_: Scale
+    offsets_: Ints
+    """Where the values of each label begin in the table."""
+    rate_: tuple[float, float]
+    updates_: int
+    validation_: float
+
+    def __init__(
+        self, sizes: tuple[int, ...], n_slots: int, *, width: int = 1024, rates: Sequence[tuple[float, float]] = RATES, seed: int = 0,
+        device: str = "cpu",
+    ) -> None:  # fmt: skip
+        if width < 1 or not rates:
+            raise ValueRangeError(f"width must be at least 1 and rates must not be empty; got {width} and {rates}")
+        self.sizes, self.n_slots, self.width, self.rates, self.seed, self.device = (
+            tuple(sizes),
+            n_slots,
+            width,
+            tuple(rates),
+            seed,
+            device,
+        )
+
+    def fit(self, train: Labelled, validation: Labelled) -> MLP:
+        """Fit on `train`; `validation` chooses."""
+        return fit_networks([self], [train], [validation])[0]
+
+    def predict(self, labels: Ints) -> Floats:
+        """(n, d) predictions for a table (n, m, C)."""
+        columns = torch.as_tensor(np.asarray(labels).reshape(len(labels), -1) + self.offsets_, device=self.device)
+        with torch.no_grad():
+            return self.scale_.back(_forward(self.weights_, columns[None])[0].cpu().double().numpy())
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """S networks side by side."""
+
+    table: torch.Tensor
+    """(S, sum of values over slots, H)"""
+    bias: torch.Tensor
+    """(S, 1, H)"""
+    out: torch.Tensor
+    """(S, H, d)"""
+    out_bias: torch.Tensor
+    """(S, 1, d)"""
+
+    def all(self) -> list[torch.Tensor]:
+        """The four parts."""
+        return [self.table, self.bias, self.out, self.out_bias]
+
+    def one(self, number: int) -> Weights:
+        """One of the networks."""
+        return Weights(*(part[number : number + 1] for part in self.all()))
+
+
+def fit_networks(
+    models: Sequence[MLP],
+    trains: Sequence[Labelled],
+    validations: Sequence[Labelled],
+    *,
+    on_update: Callable[[int], None] = lambda _: None,
+) -> Sequence[MLP]:
+    """Fit networks of one shape at once, each to its own scenes: on a GPU all cells of a sweep take the time of one.
+
+    Args:
+        models: of the same sizes, slots, width and device.
+        trains: what each is fitted to.
+        validations: what chooses when each stops.
+        on_update: called with the number of each update.
+
+    Raises:
+        ShapeError: the models or the embeddings differ in shape.
+    """
+    first = models[0]
+    shape = (first.sizes, first.n_slots, first.width, first.device, trains[0].values.shape[1])
+    for model, train, held in zip(models, trains, validations, strict=True):
+        check_labels(train, model.sizes, model.n_slots)
+        check_labels(held, model.sizes, model.n_slots)
+        if (model.sizes, model.n_slots, model.width, model.device, train.values.shape[1]) != shape or held.values.shape[1] != shape[
+            -1
+        ]:
+            raise ShapeError("networks that are fitted together must have the same sizes, slots, width, device and dimensions")
+    slices = [(i, setting) for i, model in enumerate(models) for setting in model.rates]
+    widths = np.array(first.sizes * first.n_slots)
+    offsets = np.concatenate([[0], np.cumsum(widths)[:-1]])
+    scales = [Scale.of(train.values) for train in trains]
+    labels = [torch.as_tensor(t.labels.reshape(len(t), -1) + offsets, device=first.device) for t in trains]
+    values = [
+        torch.as_tensor(s.to(t.values), dtype=torch.float32, device=first.device) for s, t in zip(scales, trains, strict=True)
+    ]
+    asked = [torch.as_tensor(t.labels.reshape(len(t), -1) + offsets, device=first.device) for t in validations]
+    right = [
+        torch.as_tensor(s.to(t.values), dtype=torch.float32, device=first.device) for s, t in zip(scales, validations, strict=True)
+    ]
+    weights = _start([models[i].seed for i, _ in slices], int(widths.sum()), first.width, shape[-1], len(widths), first.device)
+    settings = torch.tensor([setting for _, setting in slices], device=first.device)  # (S, 2)
+    batches = [_Batches(len(trains[i]), models[i].seed, first.device) for i, _ in slices]
+    state = _AdamW(weights.all(), settings[:, 0].view(-1, 1, 1), settings[:, 1].view(-1, 1, 1))
+    kept = _Kept(weights, [len(trains[i]) for i, _ in slices])
+    for update in range(1, max(kept.updates) + 1):
+        rows = [source.take(BATCH) for source in batches]
+        columns = torch.stack([labels[i][row] for (i, _), row in zip(slices, rows, strict=True)])
+        target = torch.stack([values[i][row] for (i, _), row in zip(slices, rows, strict=True)])
+        for part in weights.all():
+            part.requires_grad_(True)
+        loss = (_forward(weights, columns) - target).square().sum(dim=2).mean(dim=1).sum()
+        gradients = torch.autograd.grad(loss, weights.all())
+        with torch.no_grad():
+            state.step(gradients)
+            for s, (i, _) in enumerate(slices):
+                if kept.due(s, update):
+                    kept.look(s, weights, _error(weights.one(s), asked[i], right[i]), update)
+        if kept.finished():
+            break
+        on_update(update)
+    for i, model in enumerate(models):
+        mine = [s for s, (owner, _) in enumerate(slices) if owner == i]
+        best = min(mine, key=lambda s: kept.errors[s])
+        model.scale_, model.offsets_ = scales[i], offsets
+        model.weights_ = Weights(*(part[best : best + 1].clone() for part in kept.weights.all()))
+        model.rate_, model.updates_ = slices[best][1], kept.best[best]
+        model.validation_ = kept.errors[best] * scales[i].size ** 2
+    return models
+
+
+def _forward(weights: Weights, columns: torch.Tensor) -> torch.Tensor:
+    """(S, n, d) from columns (S, n, F) of the table."""
+    n_networks, n, n_labels = columns.shape
+    size, width = weights.table.shape[1:]
+    shifted = columns + (torch.arange(n_networks, device=columns.device) * size)[:, None, None]
+    summed = torch.nn.functional.embedding_bag(shifted.view(-1, n_labels), weights.table.reshape(-1, width), mode="sum")
+    hidden = torch.relu(summed.view(n_networks, n, width) + weights.bias)
+    return torch.baddbmm(weights.out_bias, hidden, weights.out)
+
+
+def _start(seeds: Sequence[int], size: int, width: int, dimension: int, n_labels: int, device: str) -> Weights:
+    """Small random tables, and an output layer as large as torch's own."""
+    parts = []
+    for seed in seeds:
+        random = torch.Generator().manual_seed(seed)
+        table = TABLE_SIZE * torch.randn(size, width, generator=random) / n_labels**0.5
+        out = torch.randn(width, dimension, generator=random) * (1 / (3 * width)) ** 0.5
+        parts.append((table, torch.zeros(1, width), out, torch.zeros(1, dimension)))
+    return Weights(*(torch.stack(part).to(device) for part in zip(*parts, strict=True)))
+
+
+def _error(weights: Weights, columns: torch.Tensor, values: torch.Tensor) -> float:
+    """Mean squared length of the residual of one network on some scenes."""
+    total = 0.0
+    for start in range(0, len(columns), CHUNK):
+        part = slice(start, start + CHUNK)
+        total += float((_forward(weights, columns[None, part])[0] - values[part]).square().sum())
+    return total / len(columns)
+
+
+class _Kept:
+    """The best weights of each network on validation so far, and which networks are done.
+
+    Each network has its own number of updates and its own looks, so that it ends as it would alone.
+    """
+
+    def __init__(self, weights: Weights, sizes: Sequence[int]) -> None:
+        self.weights = Weights(*(part.detach().clone() for part in weights.all()))
+        self.updates = [int(np.clip(EPOCHS * size // BATCH, *UPDATES)) for size in sizes]
+        self.errors, self.best, self.waited = [float("inf")] * len(sizes), [0] * len(sizes), [0] * len(sizes)
+        self.done = [False] * len(sizes)
+
+    def due(self, s: int, update: int) -> bool:
+        """Whether this network's validation is looked at after this update."""
+        return not self.done[s] and update % max(self.updates[s] // LOOKS, 1) == 0
+
+    def look(self, s: int, weights: Weights, error: float, update: int) -> None:
+        """Keep what is better; a network without a gain for some looks is done."""
+        if error < self.errors[s]:
+            self.errors[s], self.best[s], self.waited[s] = error, update, 0
+            for mine, part in zip(self.weights.all(), weights.all(), strict=True):
+                mine[s] = part[s]
+        else:
+            self.waited[s] += 1
+        self.done[s] = self.waited[s] >= PATIENCE or update + self.updates[s] // LOOKS > self.updates[s]
+
+    def finished(self) -> bool:
+        """Whether all are done."""
+        return all(self.done)
+
+
+class _Batches:
+    """Row numbers in random order, pass after pass."""
+
+    def __init__(self, n: int, seed: int, device: str) -> None:
+        self.n, self.device, self.random = n, device, torch.Generator().manual_seed(seed + 1)
+        self.left = torch.empty(0, dtype=torch.int64)
+
+    def take(self, size: int) -> torch.Tensor:
+        """The next rows."""
+        while len(self.left) < size:
+            self.left = torch.cat([self.left, torch.randperm(self.n, generator=self.random)])
+        rows, self.left = self.left[:size], self.left[size:]
+        return rows.to(self.device)
+
+
+class _AdamW:
+    """AdamW with a learning rate and a decay for each network, which torch's own has not."""
+
+    def __init__(self, parts: list[torch.Tensor], rates: torch.Tensor, decays: torch.Tensor) -> None:
+        self.parts, self.rates, self.decays, self.count = parts, rates, decays, 0
+        self.first, self.second = ([torch.zeros_like(part) for part in parts] for _ in range(2))
+
+    def step(self, gradients: Sequence[torch.Tensor]) -> None:
+        self.count += 1
+        one, two = BETAS
+        size = self.rates * (1 - two**self.count) ** 0.5 / (1 - one**self.count)
+        for part, gradient, first, second in zip(self.parts, gradients, self.first, self.second, strict=True):
+            first.lerp_(gradient, 1 - one)
+            second.mul_(two).addcmul_(gradient, gradient, value=1 - two)
+            part.mul_(1 - self.rates * self.decays).sub_(size * first / (second.sqrt() + 1e-8))

@@ -1,0 +1,68 @@
+"""The network on table sums, against a plain one, and many fits at once against each alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from conceptbind.complexity import MLP, Cell, Inputs, Labelled, cover, fit_cell, fit_cells_together
+from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.probes import fit_scene_probes
+from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
+from planted import object_codes
+
+SCENES = full_grid(ConceptSpace(("color", "shape"), (tuple("abcdef"), tuple("uvwxyz"))))
+
+
+def test_table_sums_are_the_first_layer_of_a_plain_network():
+    values = np.random.default_rng(0).normal(size=(len(SCENES), 5))
+    parts = cover(SCENES, 0.6)
+    model = MLP((6, 6), 2, width=7).fit(*(Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation)))
+    weights = model.weights_
+    flat = SCENES.table.reshape(len(SCENES), -1)
+    one_hot = np.concatenate([np.eye(6)[flat[:, f]] for f in range(4)], axis=1)
+    hidden = np.maximum(one_hot @ weights.table[0].numpy() + weights.bias[0].numpy(), 0)
+    plain = (hidden @ weights.out[0].numpy() + weights.out_bias[0].numpy()) * model.scale_.size + model.scale_.mean
+    np.testing.assert_allclose(model.predict(SCENES.table), plain, atol=1e-5)
+
+
+def test_validation_is_what_it_says():
+    values = object_codes(SCENES).astype(float)
+    parts = cover(SCENES, 0.6)
+    model = MLP((6, 6), 2, width=32).fit(*(Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation)))
+    rest = values[parts.validation] - model.predict(SCENES.table[parts.validation])
+    assert model.validation_ == pytest.approx(np.square(rest).sum(axis=1).mean(), rel=1e-4)
+
+
+def test_fits_side_by_side_are_those_of_each_alone():
+    values = object_codes(SCENES)
+    probes = fit_scene_probes(values, SCENES, split_scenes(SCENES))
+    inputs = Inputs(values, SCENES, probes, 1000, 1)
+    cells = [Cell("mlp", 16, coverage, seed) for coverage, seed in ((0.4, 0), (0.7, 1))]
+    for cell, rows in fit_cells_together(inputs, cells):
+        for together, alone in zip(rows, fit_cell(inputs, cell), strict=True):
+            assert together["value"] == pytest.approx(alone["value"], abs=0.02)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_fits_the_same():
+    values = object_codes(SCENES)
+    probes = fit_scene_probes(values, SCENES, split_scenes(SCENES))
+    rows = [
+        fit_cell(Inputs(values, SCENES, probes, 1000, 1, device), Cell("global_product", 4, 0.6, 0)) for device in ("cpu", "cuda")
+    ]
+    for one, other in zip(*rows, strict=True):
+        assert one["value"] == pytest.approx(other["value"], abs=1e-3)
+
+
+def test_shapes_are_refused():
+    good = Labelled(SCENES.table, np.zeros((len(SCENES), 3)))
+    with pytest.raises(ShapeError, match="3 slots"):
+        MLP((6, 6), 3).fit(good, good)
+    with pytest.raises(ValueRangeError, match="width"):
+        MLP((6, 6), 2, width=0)
+    with pytest.raises(ShapeError, match="one embedding each"):
+        Labelled(SCENES.table, np.zeros((3, 3)))
+    with pytest.raises(ValueRangeError, match="outside"):
+        MLP((6, 3), 2).fit(good, good)
