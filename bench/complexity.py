@@ -64,7 +64,9 @@ class PaperProbe(torch.nn.Module):
         n_concepts = len(self.sizes)
         hidden = sum(self.sums[f % n_concepts](table[:, f]) for f in range(table.shape[1]))
         factors = [vectors(table[:, f]) for f, vectors in enumerate(self.factors)]
-        if self.products == "global":
+        if self.products == "additive":
+            return self.out(hidden)
+        if self.products == "global_product":
             return self.out(hidden + torch.stack(factors).prod(dim=0))
         for i in range(self.n_slots):
             hidden = hidden + torch.stack(factors[i * n_concepts : (i + 1) * n_concepts]).prod(dim=0)
@@ -103,12 +105,12 @@ def side_by_side(coverage, steps, only):
     )
     print("| fit | ours | paper | ratio | validation error, ours | paper | of a constant |")
     print("|---|---|---|---|---|---|---|")
-    for name in only or ("mlp", "per_object_product", "global_product"):
+    for name in only or ("additive", "mlp", "per_object_product", "global_product"):
         ours, model = timed(lambda name=name: make(name, sizes, m, width=WIDTH if name == "mlp" else 16).fit(train, held))
         if name == "mlp":
             theirs = PaperMLP(sizes, m, dimension)
         else:
-            theirs = PaperProbe(sizes, m, dimension, "global" if name == "global_product" else "per_object")
+            theirs = PaperProbe(sizes, m, dimension, name)
         seconds, error = paper(theirs, train, held, steps)
         seconds *= STEPS / steps
         print(

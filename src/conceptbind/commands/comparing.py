@@ -21,7 +21,7 @@ class Comparison:
 
 
 def compare(runs: list[str], *, out: str | None = None) -> Comparison:
-    """Lay the results of several runs side by side: recognition, binding, R^2, removal and edits.
+    """Lay the results of several runs side by side: recognition, binding, R^2, removal, edits and generalisation scores.
 
     Prints Markdown; with --out also writes each table as CSV, Markdown and LaTeX.
 
