@@ -107,10 +107,7 @@ def side_by_side(coverage, steps, only):
     print("|---|---|---|---|---|---|---|")
     for name in only or ("additive", "mlp", "per_object_product", "global_product"):
         ours, model = timed(lambda name=name: make(name, sizes, m, width=WIDTH if name == "mlp" else 16).fit(train, held))
-        if name == "mlp":
-            theirs = PaperMLP(sizes, m, dimension)
-        else:
-            theirs = PaperProbe(sizes, m, dimension, name)
+        theirs = PaperMLP(sizes, m, dimension) if name == "mlp" else PaperProbe(sizes, m, dimension, name)
         seconds, error = paper(theirs, train, held, steps)
         seconds *= STEPS / steps
         print(
