@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from conceptbind.commands import Comparison as Comparison
     from conceptbind.commands import Measurement as Measurement
     from conceptbind.commands import Repair as Repair
+    from conceptbind.commands import Training as Training
     from conceptbind.commands import apply as apply
     from conceptbind.commands import compare as compare
     from conceptbind.commands import embed as embed
     from conceptbind.commands import measure as measure
     from conceptbind.commands import render as render
     from conceptbind.commands import repair as repair
+    from conceptbind.commands import sweep as sweep
+    from conceptbind.commands import train as train
     from conceptbind.embeddings import Embeddings as Embeddings
     from conceptbind.encoders import resolve as resolve
     from conceptbind.errors import ConceptBindError as ConceptBindError
@@ -41,12 +44,15 @@ _HOME = {
     "Comparison": "commands",
     "Measurement": "commands",
     "Repair": "commands",
+    "Training": "commands",
     "apply": "commands",
     "compare": "commands",
     "embed": "commands",
     "measure": "commands",
     "render": "commands",
     "repair": "commands",
+    "sweep": "commands",
+    "train": "commands",
     "Embeddings": "embeddings",
     "resolve": "encoders",
     "ConceptBindError": "errors",

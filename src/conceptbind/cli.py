@@ -19,6 +19,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "embed": commands.embed,
     "render": commands.render,
     "compare": commands.compare,
+    "train": commands.train,
+    "sweep": commands.sweep,
 }
 POSITIONAL = {"measure": "encoder", "repair": "encoder", "apply": "adapter", "embed": "encoder", "compare": "runs"}
 """The option of each command that may be written without its name, before all others or among them."""

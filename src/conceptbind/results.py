@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.errors import ValueRangeError
 from conceptbind.metrics.intervals import wilson
@@ -51,7 +51,15 @@ class Record:
 
 
 def share_record(
-    outcome: Recognition, *, study: str, modality: Modality, metric: str, split: str, scenes: str, encoder: str, **extra: Extra
+    outcome: Recognition,
+    *,
+    study: str,
+    modality: Modality | Literal["symbols"],
+    metric: str,
+    split: str,
+    scenes: str,
+    encoder: str,
+    **extra: Extra,
 ) -> Record:
     """A recognition outcome as a record with its Wilson interval."""
     low, high = wilson(outcome.hits, outcome.n) if outcome.n else (None, None)

@@ -4,5 +4,19 @@ from conceptbind.commands.comparing import Comparison, compare
 from conceptbind.commands.embedding import embed, render
 from conceptbind.commands.measuring import Measurement, measure
 from conceptbind.commands.repairing import Repair, apply, repair
+from conceptbind.commands.training import Training, sweep, train
 
-__all__ = ["Comparison", "Measurement", "Repair", "apply", "compare", "embed", "measure", "render", "repair"]
+__all__ = [
+    "Comparison",
+    "Measurement",
+    "Repair",
+    "Training",
+    "apply",
+    "compare",
+    "embed",
+    "measure",
+    "render",
+    "repair",
+    "sweep",
+    "train",
+]

@@ -12,7 +12,7 @@ from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, V
 if TYPE_CHECKING:
     from conceptbind.typing import Encoder, Precision
 
-SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "file:", "py:")
+SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "controlled:", "file:", "py:")
 SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
 """Small dual encoders inside this package."""
 PACKAGED = ("minilm",)
@@ -25,8 +25,8 @@ def resolve(name: str, precision: Precision = "float32", device: str = "auto") -
     """The encoder that a string names.
 
     `tiny`, `tiny-bound`, `tiny-bag` (shipped: pictures and captions of flat scenes), `minilm` (all-MiniLM-L6-v2, extra `[demo]`),
-    `hf:ORG/NAME` or a folder, `st:NAME` or a folder, `open_clip:ARCH@TAG`, `timm:NAME`, `file:PATH` (embeddings only) or
-    `py:module:factory`.
+    `hf:ORG/NAME` or a folder, `st:NAME` or a folder, `open_clip:ARCH@TAG`, `timm:NAME`, `controlled:DIR` (made by
+    `conceptbind train`), `file:PATH` (embeddings only) or `py:module:factory`.
 
     Args:
         name: one of the forms above.
@@ -57,6 +57,10 @@ def resolve(name: str, precision: Precision = "float32", device: str = "auto") -
         raise ValueRangeError(f"'{name}' needs a name or a path after the colon")
     if scheme == "file":
         return read_embeddings_file(Path(rest).expanduser())
+    if scheme == "controlled":
+        from conceptbind.controlled import ControlledEncoder
+
+        return ControlledEncoder(Path(rest).expanduser(), torch_device(device))
     return _model(scheme, rest, precision, torch_device(device))
 
 

@@ -1,6 +1,15 @@
 """Results as words, tables, figures and one HTML file; the only room that draws."""
 
 from conceptbind.report.complexity import complexity_sentence
+from conceptbind.report.controlled import (
+    controlled_sentence,
+    history_figure,
+    probe_figure,
+    rank_correlation,
+    sweep_sentence,
+    transition_figure,
+    write_controlled_report,
+)
 from conceptbind.report.geometry import geometry_sentence, scaling_picture
 from conceptbind.report.page import write_report
 from conceptbind.report.repair import repair_card, repair_sentence, repair_table, write_repair_report
@@ -11,15 +20,22 @@ __all__ = [
     "PaperTable",
     "Verdict",
     "complexity_sentence",
+    "controlled_sentence",
     "geometry_sentence",
+    "history_figure",
     "paper_tables",
+    "probe_figure",
+    "rank_correlation",
     "repair_card",
     "repair_sentence",
     "repair_table",
     "scaling_picture",
     "summary_table",
+    "sweep_sentence",
+    "transition_figure",
     "verdict",
     "verdicts",
+    "write_controlled_report",
     "write_repair_report",
     "write_report",
 ]

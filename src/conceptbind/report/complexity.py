@@ -124,8 +124,7 @@ def coverage_figure(study: ComplexityStudy) -> str:
     figure.update_xaxes(title="share of objects trained on", range=[0, 1], gridcolor=GRID)
     figure.update_yaxes(range=[-0.02, 1.05], gridcolor=GRID)
     figure.update_yaxes(title="share of scenes read", col=1)
-    figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
-    return as_html(figure, f"complexity-{study.modality}", 460)
+    return as_html(figure, f"complexity-{study.modality}", 460, legend_at=-0.2)
 
 
 def _weakest(study: ComplexityStudy, approximator: str, width: int | None) -> list[Record]:

@@ -124,15 +124,15 @@ def intervals(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def as_html(figure: go.Figure, name: str, height: int) -> str:
-    """A figure as a fragment of HTML, in the report's look."""
+def as_html(figure: go.Figure, name: str, height: int, legend_at: float = 1.12) -> str:
+    """A figure as a fragment of HTML, in the report's look; `legend_at` is the height of its legend, 0 at the axis and 1 at the top."""
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "color": INK, "size": 13},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
+        legend={"orientation": "h", "y": legend_at, "x": 0},
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": CONTROL, "activecolor": ACCENT},
     )
     figure.update_xaxes(automargin=True)

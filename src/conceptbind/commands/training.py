@@ -1,0 +1,230 @@
+"""Controlled models: one, or many."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from conceptbind.commands.common import progress
+from conceptbind.typing import Executor
+
+if TYPE_CHECKING:
+    from conceptbind.results import Record
+
+HIGH, LOW = 0.8, 0.2
+"""Coverages that are shown beside each other when none is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What `train` or `sweep` found, and where it wrote it."""
+
+    folder: Path
+    """The run folder: results.json, results.csv, report.html, config.yaml, and a folder for each model of `train`."""
+    records: "tuple[Record, ...]"
+    """All records of `results.json`."""
+    sentences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join((*self.sentences, f"Report: {self.folder / 'report.html'}"))
+
+
+def train(
+    *,
+    preset: Literal["small", "published"] = "small",
+    coverage: float | None = None,
+    objective: Literal["queries", "scenes"] = "queries",
+    values: int | None = None,
+    concepts: int | None = None,
+    objects: int | None = None,
+    width: int | None = None,
+    depth: int | None = None,
+    heads: int | None = None,
+    feed_forward: int | None = None,
+    dimension: int | None = None,
+    batch: int | None = None,
+    steps: int | None = None,
+    rate: float | None = None,
+    optimiser: Literal["adamw", "muon"] | None = None,
+    concept_weight: float | None = None,
+    seed: int = 0,
+    out: str | None = None,
+    compiled: bool = False,
+    device: str = "auto",
+) -> Training:
+    """Train a scene encoder and a query encoder on symbols, and tell whether they bind objects that they never saw.
+
+    Without a coverage two models are trained: one on most objects, which learns to bind, and one on few, which does not. Each is an encoder,
+    controlled:DIR, for the other commands. A killed run continues when it is started again.
+
+    Args:
+        preset: small (minutes on two cores) or published (the paper's sizes and 50,000 steps, for a GPU).
+        coverage: share of the objects that are trained on; two models, at 0.8 and 0.2, when left out.
+        objective: scenes against queries of concepts and objects, or against the same scenes with their objects in another order.
+        values: of each concept; from the preset when left out, like all below.
+        concepts: number of concepts.
+        objects: in a scene, at most.
+        width: of the transformers.
+        depth: of the transformers.
+        heads: of attention.
+        feed_forward: width of the feed-forward layers.
+        dimension: of the embeddings.
+        batch: scenes in a batch.
+        steps: of training; it ends earlier where validation objects are read.
+        rate: learning rate.
+        optimiser: adamw, or muon for the matrices of the transformers.
+        concept_weight: of the loss on queries of single values.
+        seed: of the choice of objects, the weights and the batches.
+        out: run folder; runs/controlled-SIZES by default.
+        compiled: use torch.compile.
+        device: where torch computes: cpu, cuda, ... or auto.
+
+    Raises:
+        ConceptBindError: the options cannot be used; the message says what to do.
+    """
+    from conceptbind.controlled import CHECKPOINT, make_recipe, write_model
+    from conceptbind.controlled import train as fit
+    from conceptbind.encoders import torch_device
+    from conceptbind.report import controlled_sentence, history_figure, write_controlled_report
+    from conceptbind.runs import RunFolder, plain_provenance
+    from conceptbind.studies import controlled_study
+
+    changed = {
+        "values": values, "concepts": concepts, "objects": objects, "width": width, "depth": depth, "heads": heads,
+        "feed_forward": feed_forward, "dimension": dimension, "batch": batch, "steps": steps, "rate": rate, "optimiser": optimiser,
+        "concept_weight": concept_weight,
+    }  # fmt: skip
+    coverages = (HIGH, LOW) if coverage is None else (coverage,)
+    recipes = {f"coverage-{share:g}": make_recipe(preset, share, seed, objective, **changed) for share in coverages}
+    for recipe in recipes.values():
+        recipe.check()
+    first, where = next(iter(recipes.values())), torch_device(device)
+    config = {
+        "preset": preset, "coverage": coverage, "objective": objective, **changed, "seed": seed, "out": out,
+        "compiled": compiled, "device": device,
+    }  # fmt: skip
+    folder = RunFolder.open(Path(out or f"runs/controlled-{first.sizes_name}").expanduser(), config)
+    models: dict[str, Any] = {}
+    records: list[Record] = []
+    sentences: list[str] = []
+    for name, recipe in recipes.items():
+        place = folder.path / name
+        with progress(total=recipe.steps, desc=name, unit="step") as bar:
+
+            def seen(look: Any, bar: Any = bar) -> None:
+                bar.set_postfix_str(f"train objects {look.train:.2f}, unseen {look.validation:.2f}, concepts {look.concepts:.2f}")
+
+            trained = fit(recipe, place, device=where, compiled=compiled, on_look=seen, on_step=bar.update)
+        write_model(trained, place)
+        (place / CHECKPOINT).unlink(missing_ok=True)
+        models[name] = trained
+        mine = controlled_study(trained, f"controlled:{name}")
+        records += mine
+        sentences.append(controlled_sentence(mine))
+    facts = plain_provenance(config, sys.argv) | {"recipes": {name: recipe.flat() for name, recipe in recipes.items()}}
+    folder.write_results(facts, records)
+    write_controlled_report(
+        folder.path / "report.html",
+        "Does a model learn to bind?",
+        sentences,
+        records,
+        [("Training", history_figure(models))],
+        facts,
+    )
+    return Training(folder.path, tuple(records), tuple(sentences))
+
+
+def sweep(
+    *,
+    preset: Literal["small", "published"] = "small",
+    coverages: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],  # noqa: B006 - read, never changed; jsonargparse shows it in --help
+    values: list[int] = [20, 30, 50],  # noqa: B006
+    concepts: list[int] = [2],  # noqa: B006
+    seeds: int = 3,
+    objective: Literal["queries", "scenes"] = "queries",
+    objects: int | None = None,
+    width: int | None = None,
+    depth: int | None = None,
+    feed_forward: int | None = None,
+    dimension: int | None = None,
+    batch: int | None = None,
+    steps: int | None = None,
+    rate: float | None = None,
+    probe: Literal["none", "per_object_product", "global_product", "additive"] = "global_product",
+    out: str = "runs/controlled-sweep",
+    executor: Executor = "local",
+    address: str | None = None,
+    jobs: int | None = None,
+    device: str = "cpu",
+) -> Training:
+    """Train many controlled models and draw where binding begins: unseen objects over coverage, and against a probe of their rule.
+
+    Finished models are kept; a killed sweep continues when it is started again.
+
+    Args:
+        preset: small or published; what is left out below comes from it.
+        coverages: shares of the objects that are trained on, for example [0.2,0.5].
+        values: of each concept, for example [10,20].
+        concepts: numbers of concepts.
+        seeds: models of each setting.
+        objective: queries or scenes.
+        objects: in a scene, at most.
+        width: of the transformers.
+        depth: of the transformers.
+        feed_forward: width of the feed-forward layers.
+        dimension: of the embeddings.
+        batch: scenes in a batch.
+        steps: of training.
+        rate: learning rate.
+        probe: approximator of each model's rule that is drawn against the model, or none.
+        out: run folder.
+        executor: what runs the sweep: local (processes of this machine), ray or dask.
+        address: of a running Ray or Dask cluster; a local one is started without it.
+        jobs: processes or workers; one for each core by default.
+        device: where torch computes.
+
+    Raises:
+        ConceptBindError: the options cannot be used; the message says what to do.
+    """
+    from conceptbind.controlled import make_recipe
+    from conceptbind.encoders import torch_device
+    from conceptbind.errors import ValueRangeError
+    from conceptbind.executors import check_executor
+    from conceptbind.report import probe_figure, sweep_sentence, transition_figure, write_controlled_report
+    from conceptbind.runs import RunFolder, plain_provenance
+    from conceptbind.studies import sweep_study
+
+    if seeds < 1 or not coverages or not values or not concepts:
+        raise ValueRangeError("a sweep needs at least one coverage, one number of values, one number of concepts and one seed")
+    check_executor(executor, address, jobs)
+    changed = {
+        "objects": objects, "width": width, "depth": depth, "feed_forward": feed_forward, "dimension": dimension, "batch": batch,
+        "steps": steps, "rate": rate,
+    }  # fmt: skip
+    recipes = [
+        make_recipe(preset, share, seed, objective, values=n_values, concepts=n_concepts, **changed)
+        for n_concepts in concepts for n_values in values for share in coverages for seed in range(seeds)
+    ]  # fmt: skip
+    for recipe in recipes:
+        recipe.check()
+    config = {
+        "preset": preset, "coverages": list(coverages), "values": list(values), "concepts": list(concepts), "seeds": seeds,
+        "objective": objective,
+        **changed, "probe": probe, "out": out, "executor": executor, "address": address, "jobs": jobs, "device": device,
+    }  # fmt: skip
+    folder = RunFolder.open(Path(out).expanduser(), config)
+    asked = None if probe == "none" else probe
+    costly = sorted(recipes, key=lambda recipe: -recipe.shape.n_tokens)
+    with progress(total=len(recipes), desc="training models", unit="model") as bar:
+        records = sweep_study(
+            costly, folder.path / "models", probe=asked, executor=executor, address=address, jobs=jobs, device=torch_device(device),
+            on_cell=bar.update,
+        )  # fmt: skip
+    facts = plain_provenance({**config, "seed": 0}, sys.argv)
+    folder.write_results(facts, records)
+    figures = [("Unseen objects over coverage", transition_figure(records))]
+    if asked is not None and (drawn := probe_figure(records, asked)) is not None:
+        figures.append(("The model and a probe of its rule", drawn))
+    sentence = sweep_sentence(records, asked)
+    write_controlled_report(folder.path / "report.html", "Where does binding begin?", [sentence], records, figures, facts)
+    return Training(folder.path, records, (sentence,))

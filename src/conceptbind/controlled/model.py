@@ -1,0 +1,186 @@
+"""Two small transformers on symbols: a scene encoder and a query encoder (arXiv 2605.31503, section 7).
+
+    scene   start v_1 .. v_C end   start v_1 .. v_C end   ...   end-of-scene
+    query   v end-of-scene         or   start v_1 .. v_C end end-of-scene
+
+The embedding is what stands at end-of-scene. Sequences of one length are encoded together, so that nothing is padded and no mask is needed:
+a query of two tokens costs two tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, linear, normalize, scaled_dot_product_attention
+
+from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
+
+Positions = Literal["learned", "relative"]
+POSITIONS = ("learned", "relative")
+START, END, SCENE_END, FIRST_VALUE = 0, 1, 2, 3
+"""Ids of the special tokens, and of the first value of the first concept."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of both encoders."""
+
+    sizes: tuple[int, ...]
+    """(V_1, ..., V_C)."""
+    most_objects: int = 2
+    """Objects in a scene, at most."""
+    width: int = 256
+    depth: int = 6
+    heads: int = 4
+    feed_forward: int = 1024
+    dimension: int = 64
+    """d, of the embeddings."""
+    positions: Positions = "learned"
+    """A learned vector for each position, or a penalty on attention that grows with the distance of two tokens."""
+    shared: bool = False
+    """One transformer for scenes and queries instead of two."""
+
+    def __post_init__(self) -> None:
+        if not self.sizes or min(self.sizes) < 2:
+            raise ValueRangeError(f"every concept needs at least two values; got {self.sizes}")
+        for name in ("most_objects", "width", "depth", "heads", "feed_forward", "dimension"):
+            if getattr(self, name) < 1:
+                raise ValueRangeError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.width % self.heads:
+            raise ValueRangeError(f"the width must be a multiple of the number of heads; got {self.width} and {self.heads}")
+        if self.positions not in POSITIONS:
+            raise UnknownNameError(f"unknown positions '{self.positions}'; {nearest(self.positions, POSITIONS)}")
+
+    @property
+    def n_tokens(self) -> int:
+        """Values and special tokens."""
+        return FIRST_VALUE + sum(self.sizes)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a scene with all its objects."""
+        return self.most_objects * (len(self.sizes) + 2) + 1
+
+    def value_tokens(self, device: str | torch.device = "cpu") -> Tensor:
+        """(C,) token of the first value of each concept."""
+        return FIRST_VALUE + torch.tensor([0, *self.sizes[:-1]], device=device).cumsum(0)
+
+    def scene_tokens(self, values: Tensor) -> Tensor:
+        """(n, m, C) value ids -> (n, m (C + 2) + 1) tokens.
+
+        Raises:
+            ValueRangeError: more objects than the encoders have positions for.
+        """
+        n, m, _ = values.shape
+        if m > self.most_objects:
+            raise ValueRangeError(f"a scene has {m} objects, but the model reads at most {self.most_objects}")
+        tokens = torch.empty(n, m, len(self.sizes) + 2, dtype=torch.long, device=values.device)
+        tokens[..., 0], tokens[..., -1] = START, END
+        tokens[..., 1:-1] = values + self.value_tokens(values.device)
+        return torch.cat([tokens.flatten(1), tokens.new_full((n, 1), SCENE_END)], dim=1)
+
+    def concept_tokens(self, device: str | torch.device = "cpu") -> Tensor:
+        """(V_1 + ... + V_C, 2) tokens of the queries for single values."""
+        values = torch.arange(FIRST_VALUE, self.n_tokens, device=device)
+        return torch.stack([values, torch.full_like(values, SCENE_END)], dim=1)
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward layer, each behind a layer norm."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        self.norm_1, self.norm_2 = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
+        self.attend, self.join = nn.Linear(shape.width, 3 * shape.width), nn.Linear(shape.width, shape.width)
+        self.widen, self.narrow = nn.Linear(shape.width, shape.feed_forward), nn.Linear(shape.feed_forward, shape.width)
+        for last in (self.join, self.narrow):
+            nn.init.normal_(last.weight, std=(2 * shape.depth * last.in_features) ** -0.5)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, x: Tensor, bias: Tensor | None, only_last: bool) -> Tensor:
+        """(n, t, width); with `only_last` just the last token, (n, 1, width), attending to all."""
+        width = x.shape[-1]
+        normed = self.norm_1(x)
+        if only_last:  # the last block is read at end-of-scene alone, so it computes no other token
+            weight, offset = self.attend.weight, self.attend.bias
+            query = linear(normed[:, -1:], weight[:width], offset[:width])
+            key, value = linear(normed, weight[width:], offset[width:]).chunk(2, dim=-1)
+            x, bias = x[:, -1:], None if bias is None else bias[:, -1:]
+        else:
+            query, key, value = self.attend(normed).chunk(3, dim=-1)
+        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value))
+        mixed = scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        x = x + self.join(mixed.transpose(1, 2).flatten(2))
+        return x + self.narrow(gelu(self.widen(self.norm_2(x))))
+
+
+class Tower(nn.Module):
+    """One encoder: tokens to embeddings."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.tokens = nn.Embedding(shape.n_tokens, shape.width)
+        self.positions = nn.Embedding(shape.longest, shape.width) if shape.positions == "learned" else None
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
+        self.norm, self.project = nn.LayerNorm(shape.width), nn.Linear(shape.width, shape.dimension, bias=False)
+        for table in (self.tokens, self.positions):
+            if table is not None:
+                nn.init.normal_(table.weight, std=0.5)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(n, t) -> (n, d) unit rows."""
+        x, bias = self.tokens(tokens), None
+        if self.positions is None:
+            bias = distance_penalty(tokens.shape[1], self.shape.heads, x.device).to(x.dtype)
+        else:
+            x = x + self.positions.weight[: tokens.shape[1]]
+        for number, block in enumerate(self.blocks, start=1):
+            x = block(x, bias, number == len(self.blocks))
+        return normalize(self.project(self.norm(x[:, -1])).float(), dim=-1)
+
+
+def distance_penalty(length: int, heads: int, device: torch.device) -> Tensor:
+    """(heads, t, t) subtracted from attention: the distance of two tokens times a slope, from 1 to 1/256, and 0 in the last head.
+
+    Press, Smith, Lewis, "Train short, test long" (arXiv 2108.12409), with one head that sees everything alike.
+    """
+    at = torch.arange(length, device=device)
+    distance = (at[:, None] - at[None, :]).abs().float()
+    slopes = torch.tensor([2.0 ** (-8 * h / heads) for h in range(heads - 1)] + [0.0], device=device)
+    return -slopes[:, None, None] * distance
+
+
+class ControlledModel(nn.Module):
+    """Scene encoder, query encoder and temperature."""
+
+    def __init__(self, shape: Shape, hottest: float = 100.0) -> None:
+        super().__init__()
+        self.shape, self.hottest = shape, math.log(hottest)
+        self.scene_tower = Tower(shape)
+        self.query_tower = self.scene_tower if shape.shared else Tower(shape)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+
+    def scenes(self, values: Tensor) -> Tensor:
+        """(n, m, C) value ids -> (n, d) unit rows."""
+        found: Tensor = self.scene_tower(self.shape.scene_tokens(values))
+        return found
+
+    def objects(self, values: Tensor) -> Tensor:
+        """(n, C) value ids -> (n, d) unit rows of object queries."""
+        found: Tensor = self.query_tower(self.shape.scene_tokens(values[:, None]))
+        return found
+
+    def concepts(self) -> Tensor:
+        """(V_1 + ... + V_C, d) unit rows of the queries for single values."""
+        found: Tensor = self.query_tower(self.shape.concept_tokens(self.log_scale.device))
+        return found
+
+    def scale(self) -> Tensor:
+        """What cosines are multiplied with."""
+        return self.log_scale.clamp(max=self.hottest).exp()

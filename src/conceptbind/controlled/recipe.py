@@ -1,0 +1,160 @@
+"""What decides how a controlled model is trained."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from conceptbind.controlled.data import ObjectSplit, split_objects
+from conceptbind.controlled.model import Shape
+from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nearest
+
+Objective = Literal["queries", "scenes"]
+OBJECTIVES = ("queries", "scenes")
+Optimiser = Literal["adamw", "muon"]
+OPTIMISERS = ("adamw", "muon")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the weights depend on, but for the machine."""
+
+    shape: Shape
+    coverage: float
+    """Share of the objects that are trained on."""
+    seed: int = 0
+    objective: Objective = "queries"
+    """Scenes against queries of concepts and objects (arXiv 2605.31503, section 7), or against themselves with their objects reordered."""
+    batch: int = 512
+    steps: int = 50_000
+    rate: float = 3e-5
+    """Largest learning rate, of AdamW."""
+    matrix_rate: float = 2e-2
+    """Largest learning rate of Muon, which updates the matrices of the blocks where it is chosen; all else is AdamW's."""
+    optimiser: Optimiser = "adamw"
+    weight_decay: float = 0.01
+    warm_up: float = 0.1
+    """Share of the steps on which the rate rises."""
+    decay: float = 0.9
+    """Share of the steps, the last, on which it falls to 0."""
+    concept_weight: float = 1.0
+    """Of the loss on concept queries beside that on object queries."""
+    swaps: bool = True
+    """Objects with one attribute taken from another object of the scene are queries too, where they are train objects."""
+    hottest: float = 100.0
+    """Ceiling of what cosines are multiplied with."""
+    looks: int = 40
+    """How often validation objects are looked at."""
+    enough: float = 0.995
+    """Recognition of scenes of validation objects, among all objects, at which training ends."""
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise UnknownNameError(f"unknown objective '{self.objective}'; {nearest(self.objective, OBJECTIVES)}")
+        if self.optimiser not in OPTIMISERS:
+            raise UnknownNameError(f"unknown optimiser '{self.optimiser}'; {nearest(self.optimiser, OPTIMISERS)}")
+        for name in ("batch", "steps", "looks"):
+            if getattr(self, name) < 1:
+                raise ValueRangeError(f"{name} must be at least 1; got {getattr(self, name)}")
+        for name in ("rate", "matrix_rate", "hottest"):
+            if not getattr(self, name) > 0:
+                raise ValueRangeError(f"{name} must be above 0; got {getattr(self, name)}")
+        for name in ("warm_up", "decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueRangeError(f"{name} must lie between 0 and 1; got {getattr(self, name)}")
+
+    @property
+    def sizes_name(self) -> str:
+        """For example 50x50."""
+        return "x".join(map(str, self.shape.sizes))
+
+    def split(self) -> ObjectSplit:
+        """Train, validation and test objects; raises as `split_objects` does."""
+        return split_objects(self.shape.sizes, self.coverage, self.seed)
+
+    def check(self) -> None:
+        """Refuse now what training would refuse: a coverage that leaves nothing, scenes of more objects than there are.
+
+        Raises:
+            ValueRangeError: see there.
+        """
+        split, m = self.split(), self.shape.most_objects
+        for name, part in (("train", split.train), ("validation", split.validation), ("test", split.test)):
+            if len(part) < m:
+                raise ValueRangeError(
+                    f"scenes of {m} objects need as many {name} objects, but coverage {self.coverage} of {self.sizes_name} leaves {len(part)}; "
+                    "use more values, another coverage or fewer objects in a scene"
+                )
+        if self.batch < m:
+            raise ValueRangeError(f"a batch needs a scene of every number of objects: at least {m}; got {self.batch}")
+
+    def rate_at(self, step: int) -> float:
+        """Share of the largest learning rate at a step: a linear rise, a plateau, a linear fall."""
+        rise = min(1.0, (step + 1) / max(1.0, self.warm_up * self.steps))
+        fall = min(1.0, (self.steps - step) / max(1.0, self.decay * self.steps))
+        return rise * fall
+
+    def flat(self) -> dict[str, Any]:
+        """As it is written to `config.json`."""
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+    @classmethod
+    def read(cls, content: Any, where: str) -> Recipe:
+        """From `config.json`.
+
+        Raises:
+            FileError: it is not a recipe.
+        """
+        try:
+            shape = dict(content["shape"])
+            unknown = set(content) - {item.name for item in fields(cls)}
+            if unknown:
+                raise KeyError(", ".join(sorted(unknown)))
+            return cls(**{**content, "shape": Shape(**{**shape, "sizes": tuple(shape["sizes"])})})
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileError(f"{where} does not hold the recipe of a controlled model ({error}); train it again") from error
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {
+        "values": 50, "concepts": 2, "objects": 2, "width": 128, "depth": 2, "heads": 4, "feed_forward": 512, "dimension": 256,
+        "positions": "relative", "shared": True, "batch": 256, "steps": 2_400, "rate": 2e-3, "matrix_rate": 2e-2, "optimiser": "muon",
+        "warm_up": 0.05, "decay": 0.5, "concept_weight": 0.2,
+    },
+    "published": {
+        "values": 20, "concepts": 2, "objects": 2, "width": 256, "depth": 6, "heads": 4, "feed_forward": 1024, "dimension": 64,
+        "positions": "learned", "shared": False, "batch": 512, "steps": 50_000, "rate": 3e-5, "matrix_rate": 2e-2, "optimiser": "adamw",
+        "warm_up": 0.1, "decay": 0.9, "concept_weight": 1.0,
+    },
+}  # fmt: skip
+"""Settings by name: one that binds within minutes on two cores, and that of arXiv 2605.31503."""
+SHAPE = ("width", "depth", "heads", "feed_forward", "dimension", "positions", "shared")
+
+
+def make_recipe(preset: str, coverage: float, seed: int = 0, objective: Objective = "queries", **changed: Any) -> Recipe:
+    """A preset with some settings changed; None leaves a setting as it is.
+
+    Args:
+        preset: `small` or `published`.
+        coverage: share of the objects that are trained on.
+        seed: of objects, weights and batches.
+        objective: `queries` or `scenes`.
+        changed: settings by their names in `PRESETS`.
+
+    Raises:
+        UnknownNameError: no such preset or setting.
+        ValueRangeError: a setting is out of range.
+    """
+    if preset not in PRESETS:
+        raise UnknownNameError(f"unknown preset '{preset}'; {nearest(preset, PRESETS)}")
+    settings = {**PRESETS[preset], **{name: value for name, value in changed.items() if value is not None}}
+    for name in changed:
+        if name not in PRESETS[preset]:
+            raise UnknownNameError(f"unknown setting '{name}'; {nearest(name, PRESETS[preset])}")
+    for name in ("values", "concepts", "objects"):
+        if settings[name] < 1:
+            raise ValueRangeError(f"{name} must be at least 1; got {settings[name]}")
+    sizes = (int(settings.pop("values")),) * int(settings.pop("concepts"))
+    shape = Shape(sizes, settings.pop("objects"), **{name: settings.pop(name) for name in SHAPE})
+    return Recipe(shape, coverage, seed, objective, **settings)

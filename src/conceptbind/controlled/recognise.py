@@ -1,0 +1,91 @@
+"""Concept and object recognition of a controlled model by its own queries, against all of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from conceptbind.controlled.data import ObjectSplit, draw_objects, object_values
+from conceptbind.metrics import Recognition, join, recognition
+
+if TYPE_CHECKING:
+    from conceptbind.controlled.model import ControlledModel
+
+SCORES = 1 << 24
+"""Scores held at once."""
+QUERIES = 4096
+"""Queries encoded at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Rows of all queries, as they are compared with scenes."""
+
+    objects: Tensor
+    """(|O|, d)"""
+    concepts: tuple[Tensor, ...]
+    """One (V_k, d) for each concept."""
+
+
+@torch.no_grad()
+def all_queries(model: ControlledModel, split: ObjectSplit, trained_on_concepts: bool = True) -> Queries:
+    """Every query of a model.
+
+    A model that was never trained on queries of single values (objective `scenes`) gets for each the mean of the queries of the train
+    objects that have it.
+    """
+    sizes, device = model.shape.sizes, model.log_scale.device
+    ids = torch.arange(math.prod(sizes), device=device)
+    objects = torch.cat([model.objects(object_values(part, sizes)) for part in ids.split(QUERIES)])
+    if trained_on_concepts:
+        return Queries(objects, model.concepts().split(list(sizes)))
+    train = split.train.to(device)
+    values, concepts = object_values(train, sizes), []
+    for k, size in enumerate(sizes):
+        total = torch.zeros(size, objects.shape[1], device=device).index_add_(0, values[:, k], objects[train])
+        concepts.append(normalize(total, dim=-1))
+    return Queries(objects, tuple(concepts))
+
+
+@torch.no_grad()
+def recognise(
+    model: ControlledModel, queries: Queries, scenes: Tensor, concept: int | None = None, among: Tensor | None = None
+) -> Recognition:
+    """Recognition of scenes (n, m) of object ids (arXiv 2605.31503, section 3), one rule for ties.
+
+    Args:
+        model: the encoders.
+        queries: see `all_queries`.
+        scenes: object ids.
+        concept: number of a concept, or None for objects.
+        among: ids of the objects that are candidates, those of the scenes among them; all by default.
+    """
+    sizes, device = model.shape.sizes, model.log_scale.device
+    rows = queries.objects if concept is None else queries.concepts[concept]
+    if concept is None and among is not None:
+        rows = rows[among.to(device)]
+    found = []
+    for part in scenes.to(device).split(max(1, SCORES // len(rows))):
+        held = part if concept is None else object_values(part, sizes)[..., concept]
+        if concept is None and among is not None:
+            held = torch.searchsorted(among.to(device), held)
+        present = torch.zeros(len(part), len(rows), dtype=torch.bool, device=device).scatter_(1, held, True)
+        scores = model.scenes(object_values(part, sizes)) @ rows.T
+        found.append(recognition(scores.cpu().numpy(), present.cpu().numpy(), size=np.ones(len(part))))
+    return join(found)
+
+
+def scenes_to_test(split: ObjectSplit, m: int, n: int, seed: int) -> dict[str, Tensor]:
+    """(n, m) scenes of train objects, of unseen ones, and of both (the first is a train object, the others are not)."""
+    random = torch.Generator().manual_seed(seed)
+    found = {"train": draw_objects(split.train, n, m, random), "unseen": draw_objects(split.test, n, m, random)}
+    if m > 1:
+        known, others = draw_objects(split.train, n, 1, random), draw_objects(split.test, n, m - 1, random)
+        found["mixed"] = torch.cat([known, others], dim=1)
+    return found

@@ -1,0 +1,201 @@
+"""A trained model as a folder, and as an encoder of captions of symbols: "a p07 q12 and a p03 q01"."""
+
+from __future__ import annotations
+
+import csv
+import io
+import string
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from conceptbind.controlled.model import ControlledModel
+from conceptbind.controlled.recipe import Recipe
+from conceptbind.controlled.recognise import all_queries
+from conceptbind.controlled.training import Look, Trained
+from conceptbind.errors import FileError, ModalityError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.files import file_hash, read_json, write_json, write_whole
+from conceptbind.scenes import ConceptSpace
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from conceptbind.typing import Floats, Modality
+
+WEIGHTS, CONFIG, HISTORY, VOCABULARY = "model.safetensors", "config.json", "history.csv", "words.csv"
+KIND = "conceptbind controlled model"
+BATCH = 1024
+"""Captions encoded at once."""
+MOST_SCENES = 10_000
+"""Pairs of objects that the words in `words.csv` span, about."""
+
+
+def vocabulary(sizes: tuple[int, ...]) -> ConceptSpace:
+    """Names for the symbols: concepts p, q, r, ... with values p0, p1, ..., of equal length."""
+    letters = (string.ascii_lowercase[15:] + string.ascii_lowercase[1:15])[: len(sizes)]
+    if len(letters) < len(sizes):
+        raise ValueRangeError(f"at most {len(string.ascii_lowercase) - 1} concepts have names; got {len(sizes)}")
+    values = (
+        tuple(f"{letter}{v:0{len(str(size - 1))}d}" for v in range(size)) for letter, size in zip(letters, sizes, strict=True)
+    )
+    return ConceptSpace(tuple(letters), tuple(values))
+
+
+def write_model(trained: Trained, folder: Path) -> None:
+    """Write `model.safetensors`, `config.json`, `history.csv` and `words.csv`, a small vocabulary to measure the model on."""
+    from safetensors.torch import save
+
+    recipe, shape = trained.recipe, trained.recipe.shape
+    weights = {
+        name: value.detach().cpu().contiguous().clone()
+        for name, value in trained.model.state_dict().items()
+        if not (shape.shared and name.startswith("query_tower."))
+    }
+    text = io.StringIO()
+    table = csv.DictWriter(text, [item.name for item in fields(Look)], lineterminator="\n")
+    table.writeheader()
+    table.writerows(vars(look) for look in trained.history)
+    write_whole(folder / HISTORY, text.getvalue())
+    space = vocabulary(shape.sizes)
+    side = max(2, int(MOST_SCENES ** (0.5 / len(shape.sizes))))
+    columns = [values[:side] for values in space.values]
+    lines = [",".join(space.concepts)]
+    lines += [",".join(column[i] if i < len(column) else "" for column in columns) for i in range(max(map(len, columns)))]
+    write_whole(folder / VOCABULARY, "\n".join(lines) + "\n")
+    write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
+    write_json(folder / CONFIG, {"kind": KIND, "recipe": recipe.flat(), "best": vars(trained.best)})
+
+
+def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Recipe]:
+    """A trained model.
+
+    Raises:
+        FileError: a file is missing or broken, or the weights are those of another configuration.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not (folder / CONFIG).is_file():
+        raise FileError(f"{folder} holds no controlled model (no {CONFIG}); make one with: conceptbind train --out {folder}")
+    config = read_json(folder / CONFIG, "train the model again")
+    if not isinstance(config, dict) or config.get("kind") != KIND:
+        raise FileError(f"{folder / CONFIG} is not the configuration of a controlled model; make one with conceptbind train")
+    recipe = Recipe.read(config.get("recipe"), str(folder / CONFIG))
+    with torch.random.fork_rng():
+        model = ControlledModel(recipe.shape, recipe.hottest)
+    try:
+        weights = load_file(folder / WEIGHTS)
+        if recipe.shape.shared:
+            ours = {name: value for name, value in weights.items() if name.startswith("scene_tower.")}
+            weights |= {name.replace("scene_tower.", "query_tower.", 1): value for name, value in ours.items()}
+        model.load_state_dict(weights)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise FileError(f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: {error}") from error
+    return model.to(device).eval(), recipe
+
+
+class ControlledEncoder:
+    """A trained model, as an encoder of captions.
+
+    Words that are no values ("a", "and") are passed over; every C values, one of each concept in order, are an object.
+
+    Args:
+        folder: written by `conceptbind train`.
+        device: where torch computes.
+
+    Raises:
+        FileError: see `read_model`.
+    """
+
+    modalities: tuple[Modality, ...] = ("text",)
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        self._model, self.recipe = read_model(folder, device)
+        self._folder, self._device = folder, device
+        self.space = vocabulary(self.recipe.shape.sizes)
+        self._ids = {word: (k, v) for k, values in enumerate(self.space.values) for v, word in enumerate(values)}
+        self.id = f"controlled:{folder.name}"
+        self.revision = file_hash(folder / WEIGHTS)
+        self.dimension = self.recipe.shape.dimension
+        self.details = {"precision": "float32", "coverage": self.recipe.coverage, "objective": self.recipe.objective}
+
+    def untrained(self, seed: int = 0) -> ControlledEncoder:
+        """The same architecture with random weights."""
+        twin = object.__new__(ControlledEncoder)
+        twin.__dict__.update(self.__dict__)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            twin._model = ControlledModel(self.recipe.shape, self.recipe.hottest).to(self._device).eval()
+        twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
+        return twin
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Unit rows (n, d).
+
+        Raises:
+            UnknownNameError: a caption has a word that looks like a value but is none.
+            ValueRangeError: values that do not make objects, or more objects than the model reads.
+        """
+        read = [self._objects(text) for text in texts]
+        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for m in sorted({len(objects) for objects in read}):
+            mine = [i for i, objects in enumerate(read) if len(objects) == m]
+            for start in range(0, len(mine), BATCH):
+                part = mine[start : start + BATCH]
+                with torch.inference_mode():
+                    rows[part] = self._model.scenes(torch.tensor([read[i] for i in part], device=self._device)).cpu().numpy()
+        return rows
+
+    def encode_images(self, images: Sequence[Image]) -> Floats:
+        """A model of symbols has no pictures."""
+        raise ModalityError(f"'{self.id}' encodes symbols, not pictures; use --modality text")
+
+    def query_rows(self, space: ConceptSpace, concept: int | None) -> Floats:
+        """(V_k, d), or (|O|, d) for None: the model's own queries for the values or objects of a table, found by their names.
+
+        Raises:
+            UnknownNameError: a name is not among the model's.
+        """
+        split = self.recipe.split()
+        queries = all_queries(self._model, split, self.recipe.objective == "queries")
+        where = [[self._value(name, k) for name in names] for k, names in enumerate(space.values)]
+        if concept is not None:
+            rows: Floats = queries.concepts[concept].cpu().numpy()[where[concept]]
+            return rows
+        values = np.stack(
+            [np.asarray(where[k])[column] for k, column in enumerate(space.object_values(np.arange(space.n_objects)).T)]
+        )
+        found: Floats = queries.objects.cpu().numpy()[self.space.object_ids(values.T)]
+        return found
+
+    def _value(self, word: str, concept: int) -> int:
+        k, v = self._ids.get(word, (-1, -1))
+        if k != concept:
+            known = self.space.values[concept] if concept < len(self.space.values) else ()
+            raise UnknownNameError(
+                f"'{word}' is not a value of concept {concept + 1} of '{self.id}'; {nearest(word, known)}; "
+                f"measure it on its own words: --scenes {self._folder / VOCABULARY}"
+            )
+        return v
+
+    def _objects(self, text: str) -> list[list[int]]:
+        words = [word.strip(",.;") for word in text.split()]
+        found = [self._ids[word] for word in words if word in self._ids]
+        n_concepts, shape = len(self.space.concepts), self.recipe.shape
+        unknown = [word for word in words if word not in self._ids and word not in ("a", "an", "and")]
+        if unknown:
+            raise UnknownNameError(
+                f"'{self.id}' does not know the word '{unknown[0]}' in {text!r}; {nearest(unknown[0], self._ids)}; "
+                f"measure it on its own words: --scenes {self._folder / VOCABULARY}"
+            )
+        if not found or [k for k, _ in found] != list(range(n_concepts)) * (len(found) // n_concepts):
+            raise ValueRangeError(f"every object needs one value of each of {n_concepts} concepts, in order; got {text!r}")
+        if len(found) > n_concepts * shape.most_objects:
+            raise ValueRangeError(
+                f"{text!r} has {len(found) // n_concepts} objects, but '{self.id}' reads at most {shape.most_objects}"
+            )
+        return [[v for _, v in found[i : i + n_concepts]] for i in range(0, len(found), n_concepts)]

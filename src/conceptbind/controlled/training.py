@@ -1,0 +1,297 @@
+"""Training of one controlled model, which a kill interrupts but does not change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from conceptbind.controlled.data import Batch, Sampler, draw_objects, object_ids, object_values
+from conceptbind.controlled.model import ControlledModel
+from conceptbind.controlled.recipe import Recipe
+from conceptbind.controlled.recognise import all_queries, recognise
+from conceptbind.errors import ConceptBindError, FileError, MismatchError
+from conceptbind.files import write_whole
+
+CHECKPOINT = "checkpoint.safetensors"
+LOOKED_AT = 512
+"""Scenes of validation objects, and of train objects, at every look."""
+Loss = Callable[[ControlledModel, Sampler, Batch, torch.Generator], tuple[Tensor, Tensor]]
+CLIP = 1.0
+"""Largest norm of a gradient."""
+
+
+class DivergedError(ConceptBindError, ArithmeticError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen at one moment of training."""
+
+    step: int
+    loss: float
+    """On the objects of the batch (or on its scenes)."""
+    concept_loss: float
+    train: float
+    """Recognition of the objects of scenes of train objects, among all objects."""
+    validation: float
+    """The same for scenes of validation objects, which were never trained on."""
+    concepts: float
+    """Recognition of the hardest concept in scenes of validation objects."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A model with the weights that were best on validation objects."""
+
+    recipe: Recipe
+    model: ControlledModel
+    history: tuple[Look, ...]
+    best: Look
+
+
+def train(
+    recipe: Recipe, folder: Path | None = None, *, device: str = "cpu", compiled: bool = False, on_look: Callable[[Look], None] = lambda _: None,
+    on_step: Callable[[int], None] = lambda _: None,
+) -> Trained:  # fmt: skip
+    """Train one model; on a GPU with bfloat16 products.
+
+    Args:
+        recipe: what decides the weights.
+        folder: where the state is kept at every look, so that a killed run continues to the same weights; None keeps nothing.
+        device: where torch computes, and where batches are drawn.
+        compiled: pass both encoders to `torch.compile`.
+        on_look: called with what is seen of validation objects.
+        on_step: called with the number of steps taken since the last call.
+
+    Raises:
+        ValueRangeError: the coverage leaves no train or test objects.
+        MismatchError: the folder holds the state of another recipe.
+        FileError: the state is broken.
+        DivergedError: the loss is no longer finite.
+    """
+    split, shape = recipe.split(), recipe.shape
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        model = ControlledModel(shape, recipe.hottest).to(device)
+    sampler = Sampler(shape.sizes, split.train.to(device), shape.most_objects, recipe.batch, swaps=recipe.swaps)
+    eyes = torch.Generator().manual_seed(recipe.seed + 1)
+    known, new = (draw_objects(part, LOOKED_AT, shape.most_objects, eyes) for part in (split.train, split.validation))
+    state = _State(recipe, model, _optimisers(recipe, model), torch.Generator(device).manual_seed(recipe.seed))
+    if folder is not None and (folder / CHECKPOINT).is_file():
+        state.load(folder / CHECKPOINT)
+        on_step(state.step)
+        for look in state.history:
+            on_look(look)
+    loss_of: Loss = _scenes_loss if recipe.objective == "scenes" else _queries_loss
+    if compiled:
+        loss_of = torch.compile(loss_of)
+    moments = {round(recipe.steps * (look + 1) / recipe.looks) for look in range(recipe.looks)}
+    while state.step < recipe.steps and (state.best is None or state.best.validation < recipe.enough):
+        batch = sampler.draw(state.random)
+        with _half_precision(device):
+            loss, concept_loss = loss_of(model, sampler, batch, state.random)
+        total = loss + recipe.concept_weight * concept_loss
+        for optimiser in state.optimisers:
+            optimiser.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        share = recipe.rate_at(state.step)
+        for optimiser, rates in zip(state.optimisers, state.rates, strict=True):
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = rate * share
+            optimiser.step()
+        state.step += 1
+        on_step(1)
+        if state.step in moments:
+            values = float(loss.detach()), float(concept_loss.detach())
+            if not all(map(_finite, values)):
+                raise DivergedError(f"the loss is no longer a number after {state.step} steps; use a lower rate")
+            queries = all_queries(model, split, recipe.objective == "queries")
+            concepts = min(recognise(model, queries, new, k).accuracy for k in range(len(shape.sizes)))
+            seen, unseen = (recognise(model, queries, scenes).accuracy for scenes in (known, new))
+            look = Look(state.step, *values, seen, unseen, concepts)
+            state.see(look)
+            on_look(look)
+            if folder is not None:
+                state.save(folder / CHECKPOINT)
+    assert state.best is not None
+    model.load_state_dict(state.best_weights)
+    return Trained(recipe, model.eval(), tuple(state.history), state.best)
+
+
+def _finite(value: float) -> bool:
+    return value == value and abs(value) != float("inf")  # noqa: PLR0124 - NaN is the number that differs from itself
+
+
+@contextmanager
+def _half_precision(device: str) -> Iterator[None]:
+    """Products in bfloat16 on a GPU; as they are elsewhere."""
+    with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
+        yield
+
+
+def _queries_loss(model: ControlledModel, sampler: Sampler, batch: Batch, _: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of each scene against object queries, and against the values of each concept (mean over concepts)."""
+    sizes = sampler.sizes
+    rows = model.scale() * torch.cat([model.scenes(object_values(group, sizes)) for group in batch.scenes])
+    loss = cross_entropy(rows @ model.objects(object_values(batch.queries, sizes)).T, batch.targets)
+    parts = [
+        cross_entropy(rows @ part.T, batch.concept_targets[:, k, : len(part)])
+        for k, part in enumerate(model.concepts().split(list(sizes)))
+    ]
+    return loss, torch.stack(parts).mean()
+
+
+def _scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Symmetric cross-entropy of scenes against themselves with their objects in another order, and swaps beside them.
+
+    Scenes that hold the same objects are not negatives of each other.
+    """
+    sizes, device = sampler.sizes, batch.queries.device
+    left, right, sets = [], [], []
+    widest = max(group.shape[1] for group in batch.scenes)
+    for group in batch.scenes:
+        order = torch.rand(group.shape, generator=random, device=device).argsort(dim=1)
+        left.append(model.scenes(object_values(group, sizes)))
+        right.append(model.query_tower(model.shape.scene_tokens(object_values(group.gather(1, order), sizes))))
+        filled = torch.cat([group.sort(dim=1).values, group.new_full((len(group), widest - group.shape[1]), -1)], dim=1)
+        sets.append(filled)
+    held = torch.cat(sets)
+    same = (held[:, None] == held[None]).all(dim=2).float()
+    scores = model.scale() * torch.cat(left) @ torch.cat(right).T
+    backwards = cross_entropy(scores.T, same / same.sum(dim=1, keepdim=True))
+    targets = same
+    if sampler.swaps:
+        others = [exchanged(group, sampler) for group in batch.scenes if group.shape[1] > 1]
+        rows = [model.query_tower(model.shape.scene_tokens(object_values(found, sizes))) for found in others if len(found)]
+        if rows:
+            beside = model.scale() * torch.cat(left) @ torch.cat(rows).T
+            scores, targets = torch.cat([scores, beside], dim=1), torch.cat([same, torch.zeros_like(beside)], dim=1)
+    forwards = cross_entropy(scores, targets / targets.sum(dim=1, keepdim=True))
+    return (forwards + backwards) / 2, forwards.new_zeros(())
+
+
+def exchanged(group: Tensor, sampler: Sampler) -> Tensor:
+    """(n', m) scenes whose first two objects exchanged their first value, where that makes other train objects."""
+    values = object_values(group, sampler.sizes)
+    other = values.clone()
+    other[:, 0, 0], other[:, 1, 0] = values[:, 1, 0], values[:, 0, 0]
+    found = object_ids(other, sampler.sizes)
+    changed = (found.sort(dim=1).values != group.sort(dim=1).values).any(dim=1)
+    return found[changed & sampler.known[found].all(dim=1)]
+
+
+def _optimisers(recipe: Recipe, model: ControlledModel) -> list[torch.optim.Optimizer]:
+    named = dict(model.named_parameters())
+    matrices = (
+        [value for name, value in named.items() if value.ndim == 2 and ".blocks." in name] if recipe.optimiser == "muon" else []
+    )
+    taken = {id(value) for value in matrices}
+    rest = [value for value in named.values() if id(value) not in taken]
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=recipe.rate, weight_decay=recipe.weight_decay)]
+    if matrices:
+        found.append(torch.optim.Muon(matrices, lr=recipe.matrix_rate, weight_decay=recipe.weight_decay))
+    return found
+
+
+class _State:
+    """All that a continued run needs: weights, moments of the optimisers, random numbers, what was seen, the best weights."""
+
+    def __init__(
+        self, recipe: Recipe, model: ControlledModel, optimisers: list[torch.optim.Optimizer], random: torch.Generator
+    ) -> None:
+        self.recipe, self.model, self.optimisers, self.random = recipe, model, optimisers, random
+        self.rates = [[group["lr"] for group in optimiser.param_groups] for optimiser in optimisers]
+        self.step = 0
+        self.history: list[Look] = []
+        self.best: Look | None = None
+        self.best_weights: dict[str, Tensor] = {}
+
+    def see(self, look: Look) -> None:
+        """Note a look, and the weights where they are the best so far."""
+        self.history.append(look)
+        if self.best is None or (look.validation, look.concepts) >= (self.best.validation, self.best.concepts):
+            self.best = look
+            self.best_weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def save(self, path: Path) -> None:
+        """Write everything to one file, whole or not at all."""
+        from safetensors.torch import save
+
+        tensors = {f"model.{name}": value for name, value in self._own(self.model.state_dict()).items()}
+        tensors |= {f"best.{name}": value for name, value in self._own(self.best_weights).items()}
+        for number, optimiser in enumerate(self.optimisers):
+            for parameter, moments in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser.{number}.{parameter}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+        tensors["random"] = self.random.get_state()
+        facts = {
+            "recipe": self.recipe.flat(), "step": self.step, "history": [vars(look) for look in self.history], "best": vars(self.best),
+        }  # fmt: skip
+        content = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+        write_whole(path, save(content, metadata={"state": json.dumps(facts)}))
+
+    def _own(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Without the second name of a transformer that scenes and queries share."""
+        return {
+            name: value for name, value in weights.items() if not (self.recipe.shape.shared and name.startswith("query_tower."))
+        }
+
+    def _both(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        if not self.recipe.shape.shared:
+            return weights
+        ours = {name: value for name, value in weights.items() if name.startswith("scene_tower.")}
+        return weights | {name.replace("scene_tower.", "query_tower.", 1): value for name, value in ours.items()}
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote.
+
+        Raises:
+            MismatchError: it belongs to another recipe; each difference is named.
+            FileError: it is truncated, or not such a file.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        broken = f"{path} is truncated or not the state of a training; delete it to train again from the start"
+        try:
+            with safe_open(path, "pt") as file:
+                facts = json.loads((file.metadata() or {})["state"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise FileError(f"{broken} ({error})") from error
+        there, now = _flat(facts["recipe"]), _flat(self.recipe.flat())
+        other = [name for name in dict.fromkeys((*there, *now)) if there.get(name) != now.get(name)]
+        if other:
+            differences = "; ".join(f"{name}: {there.get(name)} there, {now.get(name)} now" for name in other)
+            raise MismatchError(f"{path} is the state of another training ({differences}); choose another folder with --out")
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+        try:
+            self.model.load_state_dict(self._both(part("model.")))
+            self.best_weights = {name: value.to(self.model.log_scale.device) for name, value in self._both(part("best.")).items()}
+            for number, optimiser in enumerate(self.optimisers):
+                moments: dict[int, dict[str, Any]] = {}
+                for name, value in part(f"optimiser.{number}.").items():
+                    parameter, _, moment = name.partition(".")
+                    moments.setdefault(int(parameter), {})[moment] = value
+                optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+            self.random.set_state(tensors["random"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise FileError(f"{broken} ({error})") from error
+        self.step = int(facts["step"])
+        self.history, self.best = [Look(**look) for look in facts["history"]], Look(**facts["best"])
+
+
+def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the shape beside the others."""
+    return {**{name: value for name, value in content.items() if name != "shape"}, **content["shape"]}

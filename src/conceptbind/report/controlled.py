@@ -1,0 +1,216 @@
+"""Controlled models as sentences, tables, figures and a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
+from conceptbind.report.verdict import percent
+
+if TYPE_CHECKING:
+    from conceptbind.controlled import Trained
+    from conceptbind.results import Record
+
+BINDS, SOMEWHAT = 0.9, 0.5
+"""Recognition of unseen objects among all from which a model binds, or binds in part."""
+LINES = ("#8fb3d9", "#2563a8", "#d9a441", "#8c2d19", "#7a9a7e", "#4f7355", "#9b6fb0", "#5b6770")
+
+
+def controlled_value(records: Sequence[Record], metric: str, split: str, **extra: Any) -> Record | None:
+    """The first record of a metric and a split with these extras."""
+    for record in records:
+        if (record.metric, record.split) == (metric, split) and all(record.extra.get(k) == v for k, v in extra.items()):
+            return record
+    return None
+
+
+def controlled_sentence(records: Sequence[Record]) -> str:
+    """One sentence on whether a model binds objects that it was never trained on."""
+    unseen = controlled_value(records, "object_recognition", "unseen", among="all", control="none")
+    bag = controlled_value(records, "object_recognition", "unseen", among="all", control="bag_of_concepts")
+    known = controlled_value(records, "object_recognition", "train", among="all", control="none")
+    concepts = [r for r in records if r.metric == "concept_recognition" and r.split == "unseen" and r.value is not None]
+    if unseen is None or unseen.value is None or bag is None or known is None:
+        return "Nothing was scored."
+    hardest = min(concepts, key=lambda record: record.value or 0.0)
+    level = "binds" if unseen.value >= BINDS else "binds in part" if unseen.value >= SOMEWHAT else "does not bind"
+    share, n_objects = percent(float(unseen.extra["coverage"] or 0)), int(unseen.extra["n_objects"] or 0)
+    return (
+        f"Trained on {share} of {n_objects:,} objects, the model {level} new ones: among all objects its queries read those of "
+        f"{percent(unseen.value)} of the scenes of unseen objects ({unseen.ci_low:.3f} to {unseen.ci_high:.3f}, n = {unseen.n:,}; a bag of "
+        f"concepts: {percent(bag.value)}) and of {percent(known.value)} of those of train objects; the hardest concept is read in "
+        f"{percent(hardest.value)}."
+    )
+
+
+def controlled_table(records: Sequence[Record]) -> list[list[str]]:
+    """Rows: model, scenes, hardest concept, objects among all, bag of concepts, objects among unseen ones, ties, n."""
+    rows = []
+    for encoder in dict.fromkeys(record.encoder for record in records):
+        mine = [record for record in records if record.encoder == encoder]
+        for split in ("train", "mixed", "unseen"):
+            objects = controlled_value(mine, "object_recognition", split, among="all", control="none")
+            if objects is None:
+                continue
+            concepts = [r.value for r in mine if r.metric == "concept_recognition" and r.split == split and r.value is not None]
+            bag = controlled_value(mine, "object_recognition", split, among="all", control="bag_of_concepts")
+            among = controlled_value(mine, "object_recognition", split, among="unseen", control="none")
+            cells = [
+                min(concepts, default=None),
+                objects.value,
+                None if bag is None else bag.value,
+                None if among is None else among.value,
+            ]
+            rows.append(
+                [encoder, split, *("-" if cell is None else f"{cell:.3f}" for cell in cells), str(objects.ties), f"{objects.n:,}"]
+            )
+    return rows
+
+
+TABLE_HEAD = ("model", "scenes of objects", "hardest concept", "objects, among all", "bag of concepts", "among unseen", "ties", "n")
+
+
+def history_figure(models: Mapping[str, Trained]) -> str:
+    """Recognition of the objects of train and validation scenes over steps, one pair of lines for each model."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for (name, trained), color in zip(models.items(), (ACCENT, "#8c2d19", *LINES), strict=False):
+        steps = [look.step for look in trained.history]
+        for attribute, what, dash in (("validation", "unseen objects", "solid"), ("train", "train objects", "dot")):
+            figure.add_scatter(
+                x=steps, y=[getattr(look, attribute) for look in trained.history], name=f"{name}: {what}", mode="lines",
+                line={"color": color, "dash": dash}, hovertemplate="step %{x}: %{y:.3f}<extra></extra>",
+            )  # fmt: skip
+    figure.update_xaxes(title="step", gridcolor=GRID)
+    figure.update_yaxes(title="scenes read, among all objects", range=[-0.02, 1.05], gridcolor=GRID)
+    return as_html(figure, "controlled-history", 420, legend_at=-0.2)
+
+
+def transition_figure(records: Sequence[Record]) -> str:
+    """Unseen-object recognition over coverage, one line for each number of objects, with every model as a point."""
+    import plotly.graph_objects as go
+
+    figure, shown = go.Figure(), unseen_of(records)
+    for (values, n_objects), color in zip(_spaces(shown), (*LINES, INK) * 8, strict=False):
+        mine = [r for r in shown if r.extra["values"] == values]
+        coverages = sorted({float(r.extra["coverage"] or 0) for r in mine})
+        means = [_mean([r.value or 0.0 for r in mine if r.extra["coverage"] == c]) for c in coverages]
+        name = f"|O| = {n_objects:,} ({values})"
+        figure.add_scatter(x=coverages, y=means, name=name, legendgroup=name, mode="lines", line={"color": color})
+        figure.add_scatter(
+            x=[r.extra["coverage"] for r in mine], y=[r.value for r in mine], legendgroup=name, showlegend=False, mode="markers",
+            marker={"color": color, "size": 6}, customdata=[[r.extra["seed"], r.n] for r in mine],
+            hovertemplate="coverage %{x}: %{y:.3f}<br>seed %{customdata[0]}, n = %{customdata[1]:,}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title="share of objects trained on", range=[0, 1], gridcolor=GRID)
+    figure.update_yaxes(title="scenes of unseen objects read, among all", range=[-0.02, 1.05], gridcolor=GRID)
+    return as_html(figure, "controlled-transition", 460, legend_at=-0.2)
+
+
+def probe_figure(records: Sequence[Record], probe: str) -> str | None:
+    """Unseen-object recognition of each model against that of its structured probe; None where no probe was fitted."""
+    import plotly.graph_objects as go
+
+    pairs = probe_pairs(records, probe)
+    if not pairs:
+        return None
+    figure = go.Figure()
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": CONTROL, "dash": "dot"}, showlegend=False, hoverinfo="skip")
+    for (values, n_objects), color in zip(_spaces([model for model, _ in pairs]), (*LINES, INK) * 8, strict=False):
+        mine = [(model, found) for model, found in pairs if model.extra["values"] == values]
+        figure.add_scatter(
+            x=[model.value for model, _ in mine], y=[found.value for _, found in mine], name=f"|O| = {n_objects:,} ({values})", mode="markers",
+            marker={"color": color, "size": 8}, customdata=[[model.extra["coverage"], model.extra["seed"]] for model, _ in mine],
+            hovertemplate="model %{x:.3f}, probe %{y:.3f}<br>coverage %{customdata[0]}, seed %{customdata[1]}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title="unseen objects read from the model", range=[-0.02, 1.05], gridcolor=GRID)
+    figure.update_yaxes(title=f"read from its {probe.replace('_', ' ')} probe", range=[-0.02, 1.05], gridcolor=GRID)
+    return as_html(figure, "controlled-probe", 460, legend_at=-0.2)
+
+
+def rank_correlation(records: Sequence[Record], probe: str) -> tuple[float, float, int] | None:
+    """Spearman's correlation of models and their probes, its p-value, and the number of models; None for fewer than three."""
+    from scipy.stats import spearmanr
+
+    pairs = probe_pairs(records, probe)
+    if len(pairs) < 3 or len({model.value for model, _ in pairs}) < 2 or len({found.value for _, found in pairs}) < 2:
+        return None
+    found = spearmanr([model.value for model, _ in pairs], [probed.value for _, probed in pairs])
+    return float(found.statistic), float(found.pvalue), len(pairs)
+
+
+def unseen_of(records: Sequence[Record], control: str = "none") -> list[Record]:
+    """For each model the recognition of unseen objects among all."""
+    return [
+        r for r in records
+        if (r.metric, r.split, r.extra.get("among"), r.extra.get("control")) == ("object_recognition", "unseen", "all", control)
+    ]  # fmt: skip
+
+
+def probe_pairs(records: Sequence[Record], probe: str) -> list[tuple[Record, Record]]:
+    """Each model's recognition of unseen objects with that of its probe."""
+    probed = {record.encoder: record for record in unseen_of(records, probe)}
+    return [(record, probed[record.encoder]) for record in unseen_of(records) if record.encoder in probed]
+
+
+def sweep_sentence(records: Sequence[Record], probe: str | None) -> str:
+    """Where each object space begins to bind, and how models and probes rise together."""
+    shown, found = unseen_of(records), []
+    for values, n_objects in _spaces(shown):
+        mine = [r for r in shown if r.extra["values"] == values]
+        means = {
+            c: _mean([r.value or 0.0 for r in mine if r.extra["coverage"] == c])
+            for c in sorted({float(r.extra["coverage"] or 0) for r in mine})
+        }
+        binding = [c for c, value in means.items() if value >= BINDS]
+        best = max(means, key=lambda c: means[c])
+        found.append(
+            f"With {n_objects:,} objects ({values}) unseen ones are read in {BINDS:.0%} of the scenes from coverage {binding[0]:g} on."
+            if binding
+            else f"With {n_objects:,} objects ({values}) no coverage reaches {BINDS:.0%}; the best is {means[best]:.3f} at {best:g}."
+        )
+    correlation = None if probe is None else rank_correlation(records, probe)
+    if correlation is not None and probe is not None:
+        found.append(
+            f"Over {correlation[2]} models the recognition of unseen objects by the model and by its {probe.replace('_', ' ')} probe have the "
+            f"rank correlation {correlation[0]:.2f} (p = {correlation[1]:.1g})."
+        )
+    return " ".join(found)
+
+
+def write_controlled_report(
+    path: Path, title: str, sentences: Sequence[str], records: Sequence[Record], figures: Sequence[tuple[str, str]],
+    provenance: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Write `report.html` of one training or of a sweep; `figures` are titles with fragments of HTML."""
+    from markupsafe import Markup
+
+    from conceptbind.report.page import render_page
+
+    values = [r.value or 0.0 for r in unseen_of(records)]
+    best = max(values, default=0.0)
+    render_page(
+        path,
+        "controlled.html.j2",
+        title=title,
+        level="yes" if best >= BINDS else "partly" if best >= SOMEWHAT else "no",
+        sentences=sentences,
+        head=TABLE_HEAD,
+        rows=controlled_table(records),
+        figures=[(name, Markup(figure)) for name, figure in figures],  # noqa: S704 - made by plotly, which escapes labels
+        provenance=provenance,
+    )
+
+
+def _spaces(records: Sequence[Record]) -> list[tuple[str, int]]:
+    """Object spaces by size."""
+    found = {(str(r.extra["values"]), int(r.extra["n_objects"] or 0)) for r in records}
+    return sorted(found, key=lambda space: (space[1], space[0]))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else float("nan")

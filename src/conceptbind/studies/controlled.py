@@ -1,0 +1,182 @@
+"""What a controlled model learned: recognition by its own queries, among all of them, and how simple its rule is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptbind.complexity import Labelled, make
+from conceptbind.controlled import (
+    CHECKPOINT,
+    Recipe,
+    Trained,
+    all_queries,
+    object_values,
+    recognise,
+    scenes_to_test,
+    train,
+    vocabulary,
+)
+from conceptbind.controlled.data import draw_objects
+from conceptbind.errors import FileError
+from conceptbind.files import content_hash, read_json, write_json
+from conceptbind.metrics import Recognition, recognition
+from conceptbind.results import Extra, Record, share_record
+
+SCENES = 2_000
+"""Scenes of each kind that are scored."""
+PROBE_SCENES, PROBE_HELD, PROBE_RANK = 2_000, 500, 32
+"""Scenes that a structured probe is fitted to, scenes of validation objects that it is chosen with, and its number of products."""
+
+
+def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probe: str | None = None) -> tuple[Record, ...]:
+    """Concept and object recognition in new scenes of train objects, of unseen ones, and of both (arXiv 2605.31503, section 7).
+
+    Candidates are all objects (`among` = all) and, for scenes of unseen objects, also the unseen ones alone. Beside them stands what a bag
+    of concepts reaches in the same scenes: it scores an object by how many of its values are there, and a tie is a miss.
+
+    Args:
+        trained: a model.
+        name: what it is called in results.
+        n: scenes of each kind.
+        probe: a structured approximator, for example `global_product`, fitted from labels to the embeddings of scenes of train objects,
+            whose predictions for unseen objects are read by the model's queries; None leaves it out.
+    """
+    recipe, model = trained.recipe, trained.model
+    split, sizes, m = recipe.split(), recipe.shape.sizes, recipe.shape.most_objects
+    queries = all_queries(model, split, recipe.objective == "queries")
+    facts: dict[str, Extra] = {
+        "coverage": recipe.coverage, "seed": recipe.seed, "n_objects": math.prod(sizes), "values": recipe.sizes_name, "slots": m,
+        "objective": recipe.objective, "width": recipe.shape.width, "depth": recipe.shape.depth, "batch": recipe.batch,
+        "step": trained.best.step, "validation": trained.best.validation,
+    }  # fmt: skip
+
+    def record(outcome: Recognition, metric: str, part: str, **extra: Extra) -> Record:
+        return share_record(
+            outcome, study="controlled", modality="symbols", metric=metric, split=part, scenes=f"symbols {recipe.sizes_name}",
+            encoder=name, **extra, **facts,
+        )  # fmt: skip
+
+    records = []
+    for part, scenes in scenes_to_test(split, m, n, recipe.seed + 2).items():
+        for concept in range(len(sizes)):
+            outcome = recognise(model, queries, scenes, concept)
+            called = vocabulary(sizes).concepts[concept]
+            records.append(record(outcome, "concept_recognition", part, concept=called, among="all", control="none"))
+        asked: list[tuple[str, Tensor | None]] = [("all", None)]
+        if part == "unseen":
+            asked.append(("unseen", split.test))
+        for among, candidates in asked:
+            outcome = recognise(model, queries, scenes, None, candidates)
+            records.append(record(outcome, "object_recognition", part, concept=None, among=among, control="none"))
+            bag = bag_recognition(scenes, sizes, candidates)
+            records.append(record(bag, "object_recognition", part, concept=None, among=among, control="bag_of_concepts"))
+    if probe is not None:
+        outcome, r2 = _probed(trained, queries.objects, probe)
+        records.append(record(outcome, "object_recognition", "unseen", concept=None, among="all", control=probe, probe_r2=r2))
+    return tuple(records)
+
+
+def bag_recognition(scenes: Tensor, sizes: tuple[int, ...], among: Tensor | None = None) -> Recognition:
+    """Recognition by the number of an object's values that are in the scene: what concepts alone can tell."""
+    n_objects = math.prod(sizes)
+    candidates = torch.arange(n_objects) if among is None else among
+    values, found = object_values(candidates, sizes), []
+    for part in scenes.split(max(1, (1 << 22) // len(candidates))):
+        held = object_values(part, sizes)
+        scores = torch.zeros(len(part), len(candidates))
+        for k in range(len(sizes)):
+            scores += (values[None, :, None, k] == held[:, None, :, k]).any(dim=2)
+        present = torch.zeros(len(part), n_objects, dtype=torch.bool).scatter_(1, part, True)[:, candidates]
+        found.append((scores, present))
+    return recognition(torch.cat([scores for scores, _ in found]).numpy(), torch.cat([present for _, present in found]).numpy())
+
+
+@torch.no_grad()
+def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition, float]:
+    """The unseen objects that the model's queries read from what a structured probe foretells, and its R^2 there."""
+    recipe, model = trained.recipe, trained.model
+    split, sizes, m = recipe.split(), recipe.shape.sizes, recipe.shape.most_objects
+    random = torch.Generator().manual_seed(recipe.seed + 3)
+    parts = {}
+    for name, objects, n in (
+        ("train", split.train, PROBE_SCENES),
+        ("held", split.validation, PROBE_HELD),
+        ("test", split.test, PROBE_HELD),
+    ):
+        ids = draw_objects(objects, n, m, random)
+        values = object_values(ids, sizes)
+        parts[name] = (ids, Labelled(values.numpy(), model.scenes(values.to(queries.device)).double().cpu().numpy()))
+    fitted = make(probe, sizes, m, width=PROBE_RANK, starts=1, seed=recipe.seed).fit(parts["train"][1], parts["held"][1])
+    ids, test = parts["test"]
+    foretold = fitted.predict(test.labels)
+    rest, spread = test.values - foretold, test.values - parts["train"][1].values.mean(axis=0)
+    present = torch.zeros(len(ids), len(queries), dtype=torch.bool).scatter_(1, ids, True)
+    outcome = recognition(foretold @ queries.double().cpu().numpy().T, present.numpy())
+    return outcome, 1 - float((rest**2).sum() / (spread**2).sum())
+
+
+def train_cell(shared: Mapping[str, Any], recipe: Recipe) -> list[dict[str, Any]]:
+    """Train one model of a sweep and score it: the records as flat rows. A cell that was killed continues.
+
+    Args:
+        shared: `folder` for the states of unfinished trainings, `device`, and `probe`.
+        recipe: of the cell.
+    """
+    folder = Path(shared["folder"]) / cell_key(recipe)
+    trained = train(recipe, folder, device=shared["device"])
+    name = f"{recipe.sizes_name} coverage {recipe.coverage} seed {recipe.seed}"
+    rows = [asdict(record) for record in controlled_study(trained, name, probe=shared["probe"])]
+    write_json(folder.with_suffix(".json"), {"recipe": recipe.flat(), "records": rows})
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return rows
+
+
+def cell_key(recipe: Recipe) -> str:
+    """The name of a cell's files."""
+    return content_hash(repr(recipe))[:32]
+
+
+def sweep_study(
+    recipes: list[Recipe], folder: Path, *, probe: str | None = "global_product", executor: Any = "local", address: str | None = None,
+    jobs: int | None = None, device: str = "cpu", on_cell: Callable[[int], None] = lambda _: None,
+) -> tuple[Record, ...]:  # fmt: skip
+    """Train and score many models; finished ones are kept in `folder`, so that a killed sweep continues.
+
+    Args:
+        recipes: one for each model.
+        folder: for finished cells and the states of unfinished ones; on a cluster all workers must reach it.
+        probe: see `controlled_study`.
+        executor: `local`, `ray` or `dask`.
+        address: of a running cluster.
+        jobs: workers of a local one.
+        device: where torch computes.
+        on_cell: called with the number of cells done since the last call.
+
+    Raises:
+        ConceptBindError: an executor is missing, or its workers died; a training diverged.
+    """
+    from conceptbind.executors import run_tasks
+
+    rows: dict[Recipe, list[dict[str, Any]]] = {}
+    for recipe in recipes:
+        kept = folder / f"{cell_key(recipe)}.json"
+        if kept.is_file():
+            content = read_json(kept)
+            if content.get("recipe") != recipe.flat():
+                raise FileError(f"{kept} holds another model than its name says; delete it and run again")
+            rows[recipe] = content["records"]
+    if rows:
+        on_cell(len(rows))
+    left = [recipe for recipe in recipes if recipe not in rows]
+    shared = {"folder": str(folder.resolve()), "device": device, "probe": probe}
+    for number, found in run_tasks(train_cell, shared, left, executor=executor, address=address, jobs=jobs):
+        rows[left[number]] = found
+        on_cell(1)
+    return tuple(Record(**row) for recipe in recipes for row in rows[recipe])
