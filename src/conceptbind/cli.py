@@ -26,6 +26,8 @@ POSITIONAL = {"measure": "encoder", "repair": "encoder", "apply": "adapter", "em
 """The option of each command that may be written without its name, before all others or among them."""
 SEVERAL = ("compare",)
 """Commands whose such option takes many words."""
+LISTS = {"sweep": ("--coverages", "--values", "--concepts")}
+"""Options that take several words: `--values 10 20` as well as `--values [10,20]`."""
 FLAGS = ("-h", "--help", "--print_config")
 """Options that take no value."""
 
@@ -95,6 +97,12 @@ def _in_order(arguments: list[str]) -> list[str]:
         word = rest[at]
         takes_value = word.startswith("-") and "=" not in word and word not in FLAGS
         taken = rest[at : at + 2] if takes_value else [word]
+        if word in LISTS.get(command[0], ()):
+            end = next((i for i in range(at + 1, len(rest)) if rest[i].startswith("-")), len(rest))
+            values = rest[at + 1 : end]
+            other.extend([word, values[0] if len(values) == 1 and values[0].startswith("[") else f"[{','.join(values)}]"])
+            at = end
+            continue
         if not word.startswith("-") and command[0] in SEVERAL:
             many.append(word)
             taken = []

@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from conceptbind.embeddings import Embeddings, embed, from_file, open_source, require_modality, store
 from conceptbind.encoders import FileEmbeddings, torch_device
 from conceptbind.encoders.factory import checked
 from conceptbind.encoders.pictures import require_pictures
 from conceptbind.errors import ModalityError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.probes import Probe, SceneProbes
 from conceptbind.scenes import Scenes, load_scenes
 
 if TYPE_CHECKING:
@@ -92,6 +95,18 @@ def rows_of(
         on_rows(len(table))
         return source
     return embed(source, table, modality, folder, on_rows=on_rows)
+
+
+def own_probes(source: object, table: Scenes) -> SceneProbes | None:
+    """The encoder's own queries for the values and objects of a table, as probes, where it has any: those of controlled models."""
+    rows = getattr(source, "query_rows", None)
+    if not callable(rows):
+        return None
+    heads = []
+    for concept in (*range(len(table.space.concepts)), None):
+        weight = np.asarray(rows(table.space, concept))
+        heads.append(Probe(weight, np.arange(len(weight)), 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, converged=True))
+    return SceneProbes(tuple(heads[:-1]), heads[-1])
 
 
 def untrained(source: Encoder | FileEmbeddings | Embeddings) -> Encoder | None:

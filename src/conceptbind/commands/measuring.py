@@ -87,8 +87,8 @@ def measure(
     `report.html`, `results.json`, `results.csv`, `config.yaml` and the embeddings. A killed run continues when it is started again.
 
     Args:
-        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, file:PATH (.npy, .npz,
-            .safetensors, or a folder written by embed), or py:module:factory.
+        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, controlled:DIR
+            (made by train), file:PATH (.npy, .npz, .safetensors, or a folder written by embed), or py:module:factory.
         scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first adjectives x nouns), clevr,
             clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
             scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
@@ -115,7 +115,7 @@ def measure(
     from conceptbind.report import scaling_picture, verdicts, write_report
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
-    from conceptbind.sources import bag_twin, check_rows, choose_modalities, open_inputs, untrained
+    from conceptbind.sources import bag_twin, check_rows, choose_modalities, open_inputs, own_probes, untrained
     from conceptbind.studies import attribute_records, probe_study, search_records, single_objects
 
     source, table = open_inputs(encoder, scenes, template, precision, device)
@@ -144,8 +144,9 @@ def measure(
         source.encode_texts(few_captions(table))  # words that it does not know are an error now, not after minutes of drawing
     folder = RunFolder.open(Path(out).expanduser() if out else default_folder(config), config)
     table = drawn(table, modalities, folder.path / "pictures", seed)
+    own = own_probes(source, table)
     twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)} if controls else {}
-    studies, noun_records, rows = [], [], {}
+    studies, noun_records, rows, heads = [], [], {}, {}
     pictures = "image" in modalities and hasattr(source, "encode_images")
     singles = single_objects(source, table, seed) if pictures else None  # type: ignore[arg-type]
     geometries = []
@@ -163,20 +164,27 @@ def measure(
                 bar.update()
 
             kept = folder.path / f"probes-{part}.safetensors"
-            noun_records += attribute_records(rows[part], table, controls=beside, seed=seed)
+            noun_records += [
+                *attribute_records(rows[part], table, controls=beside, seed=seed),
+                *_own_records(rows[part], own, table),
+            ]
             step("attributes of nouns")
             studies.append(
                 probe_study(rows[part], table, split, controls=beside, keep=kept, device=torch_device(device), on_step=step)
             )
+        heads[part] = own or studies[-1].probes
         if geometry:
-            alone = _alone(part, source, table, singles)
-            geometries.append(_geometry(rows[part], table, split, studies[-1].probes, alone, beside, seed, torch_device(device)))
+            geometries.append(
+                _geometry(
+                    rows[part], table, split, heads[part], _alone(part, source, table, singles), beside, seed, torch_device(device)
+                )
+            )
     if "image" in modalities and table.drawing == "flat" and hasattr(source, "encode_images"):
         given = {name: twin for name, twin in twins.items() if twin is not None}
         noun_records += search_records(source, controls=given, scenes_name=f"{table.name} search", seed=seed)  # type: ignore[arg-type]
     crossmodal, mended = _crossmodal(source, table, rows, twins, singles, folder.path / "embeddings", seed)
     options: dict[str, Any] = {"executor": executor, "address": address, "jobs": jobs, "device": torch_device(device)}
-    sweeps = [_complexity(rows[s.modality], table, split, s.probes, complexity, folder.path, options) for s in studies]
+    sweeps = [_complexity(rows[part], table, split, heads[part], complexity, folder.path, options) for part in rows]
     facts = provenance(config, table, split, list(rows.values()), sys.argv)
     found = Measurement(
         folder.path,
@@ -194,6 +202,14 @@ def measure(
         if study.scaling is not None:
             write_whole(folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling))
     return found
+
+
+def _own_records(rows: Any, own: Any, table: Any) -> "list[Record]":
+    """Recognition by an encoder's own queries, where it has any."""
+    from conceptbind.studies import query_record
+
+    concepts = () if own is None else (*range(len(table.space.concepts)), None)
+    return [query_record(rows, own.head(concept).weight, table, concept, "own") for concept in concepts]
 
 
 def _geometry(rows: Any, table: Any, split: Any, probes: Any, alone: Any, beside: Any, seed: int, device: str) -> Any:

@@ -113,7 +113,7 @@ def metric_name(record: Record) -> str:
     name = record.metric.replace("_", " ")
     details = [str(record.extra[key]) for key in ("concept", "noun", "order") if record.extra.get(key)]
     if record.extra.get("queries"):
-        details.append("by text queries")
+        details.append("by its own queries" if record.extra["queries"] == "own" else "by text queries")
     return name + (f" ({', '.join(details)})" if details else "")
 
 

@@ -214,14 +214,15 @@ def query_texts(scenes: Scenes, concept: int | None) -> list[str]:
     return [f"{article(value)} {value}" + ("" if noun else " object") for value in space.values[concept]]
 
 
-def query_record(rows: Embeddings, queries: Floats, scenes: Scenes, concept: int | None) -> Record:
-    """Recognition by text queries, without any probe: does every query for what is there score above all others?
+def query_record(rows: Embeddings, queries: Floats, scenes: Scenes, concept: int | None, kind: str = "text") -> Record:
+    """Recognition by queries, without any probe: does every query for what is there score above all others?
 
     Args:
         rows: of the n scenes, pictures or captions.
         queries: (V, d) one row a value of the concept, or one an object; see `query_texts`.
         scenes: the table.
         concept: which concept; None for objects.
+        kind: what the queries are: captions (`text`), or the vectors of a controlled model (`own`).
     """
     rows.check(scenes)
     unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
@@ -229,7 +230,7 @@ def query_record(rows: Embeddings, queries: Floats, scenes: Scenes, concept: int
     metric, name = ("object_recognition", None) if concept is None else ("concept_recognition", scenes.space.concepts[concept])
     return share_record(
         outcome, study="crossmodal", modality=rows.modality, metric=metric, split="all", scenes=scenes.name, encoder=rows.encoder,
-        concept=name, queries="text", control="none",
+        concept=name, queries=kind, control="none",
     )  # fmt: skip
 
 

@@ -1,0 +1,99 @@
+"""Objects, scenes, queries, swap negatives and targets, against plain loops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from conceptbind.controlled import Sampler, draw_objects, object_ids, object_values, split_objects
+from conceptbind.controlled.data import swapped
+from conceptbind.errors import ConceptBindError
+
+SIZES = (5, 4, 3)
+
+
+@pytest.mark.parametrize("coverage", [0.1, 0.5, 0.9])
+def test_every_object_belongs_to_one_part_and_every_value_is_trained_on(coverage):
+    split = split_objects(SIZES, coverage, seed=3)
+    together = torch.cat([split.train, split.validation, split.test])
+    assert together.sort().values.tolist() == list(range(60))
+    assert len(split.train) == round(60 * coverage)
+    values = object_values(split.train, SIZES)
+    for k, size in enumerate(SIZES):
+        assert values[:, k].unique().numel() == size
+    again = split_objects(SIZES, coverage, seed=3)
+    assert torch.equal(split.train, again.train)
+    assert not torch.equal(split.train, split_objects(SIZES, coverage, seed=4).train)
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, 0.01, 0.99])
+def test_coverage_that_leaves_nothing(coverage):
+    with pytest.raises(ConceptBindError, match="coverage"):
+        split_objects((4, 4), coverage)
+
+
+def test_ids_and_values_are_each_others_inverse():
+    ids = torch.arange(60).view(6, 10)
+    assert torch.equal(object_ids(object_values(ids, SIZES), SIZES), ids)
+    assert object_values(torch.tensor(59), SIZES).tolist() == [4, 3, 2]
+
+
+def test_drawn_objects_differ_and_every_order_is_equally_likely():
+    among = torch.tensor([2, 3, 5, 7])
+    drawn = draw_objects(among, 24_000, 3, torch.Generator().manual_seed(0))
+    rows, counts = torch.unique(drawn, dim=0, return_counts=True)
+    assert len(rows) == math.perm(4, 3)
+    assert all(len(set(row)) == 3 and set(row) <= {2, 3, 5, 7} for row in rows.tolist())
+    assert (counts - 1000).abs().max() < 150  # five standard deviations
+
+
+def test_too_few_objects_for_a_scene():
+    with pytest.raises(ConceptBindError, match="at least 3 objects"):
+        draw_objects(torch.tensor([1, 2]), 5, 3, torch.Generator())
+
+
+def test_swapped_takes_one_attribute_from_another_object():
+    values = torch.tensor([[[0, 1, 2], [4, 3, 0]]])
+    found = {tuple(object_values(item, SIZES).tolist()) for item in swapped(values, SIZES)[0]}
+    assert found == {(4, 1, 2), (0, 3, 2), (0, 1, 0), (0, 3, 0), (4, 1, 0), (4, 3, 2)}
+
+
+@pytest.mark.parametrize("swaps", [True, False])
+def test_a_batch_equals_the_plain_loop(swaps):
+    split = split_objects(SIZES, 0.5)
+    sampler = Sampler(SIZES, split.train, 3, 40, swaps=swaps)
+    batch = sampler.draw(torch.Generator().manual_seed(1))
+    train, scenes = set(split.train.tolist()), [row for group in batch.scenes for row in group.tolist()]
+    assert [len(group) for group in batch.scenes] == [14, 13, 13]
+    asked = {item for scene in scenes for item in scene}
+    if swaps:
+        for scene in scenes:
+            for item in scene:
+                for other in scene:
+                    for k in range(3):
+                        taken = object_values(torch.tensor(item), SIZES)
+                        taken[k] = object_values(torch.tensor(other), SIZES)[k]
+                        asked.add(int(object_ids(taken, SIZES)))
+    assert set(batch.queries.tolist()) == asked & train  # unseen objects are never queries
+    for row, scene in enumerate(scenes):
+        expected = [1 / len(scene) if query in scene else 0.0 for query in batch.queries.tolist()]
+        assert batch.targets[row].tolist() == pytest.approx(expected)
+        for k, size in enumerate(SIZES):
+            held = {int(object_values(torch.tensor(item), SIZES)[k]) for item in scene}
+            expected = [1 / len(held) if v in held else 0.0 for v in range(size)] + [0.0] * (5 - size)
+            assert batch.concept_targets[row, k].tolist() == pytest.approx(expected)
+
+
+def test_one_seed_gives_one_batch():
+    sampler = Sampler(SIZES, split_objects(SIZES, 0.5).train, 2, 16)
+    first, second = (sampler.draw(torch.Generator().manual_seed(7)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first.scenes, second.scenes, strict=True))
+    assert torch.equal(first.targets, second.targets)
+
+
+def test_all_train_objects_as_queries():
+    split = split_objects(SIZES, 0.5)
+    batch = Sampler(SIZES, split.train, 2, 4, all_queries=True).draw(torch.Generator().manual_seed(0))
+    assert torch.equal(batch.queries, split.train)

@@ -1,0 +1,275 @@
+"""Training: it learns, a kill changes nothing, broken states are refused, unseen objects stay unseen."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from conceptbind.controlled import (
+    CHECKPOINT,
+    ControlledEncoder,
+    DivergedError,
+    Look,
+    Trained,
+    all_queries,
+    draw_objects,
+    make_recipe,
+    object_values,
+    read_model,
+    recognise,
+    train,
+    vocabulary,
+    write_model,
+)
+from conceptbind.controlled.training import exchanged
+from conceptbind.errors import ConceptBindError
+from conceptbind.studies import bag_recognition, controlled_study, sweep_study
+
+TINY = {"values": 5, "width": 16, "depth": 2, "heads": 2, "feed_forward": 32, "dimension": 16, "batch": 32, "steps": 12}
+
+
+def recipe(**changed):
+    made = make_recipe("small", 0.6, **{**TINY, **changed})
+    return dataclasses.replace(made, looks=4)
+
+
+def same(one: Trained, other: Trained) -> bool:
+    weights = other.model.state_dict()
+    return one.history == other.history and all(torch.equal(value, weights[name]) for name, value in one.model.state_dict().items())
+
+
+@pytest.mark.parametrize("objective", ["queries", "scenes"])
+@pytest.mark.parametrize("optimiser", ["muon", "adamw"])
+def test_a_stopped_training_continues_to_the_same_weights(tmp_path, objective, optimiser):
+    setting = recipe(objective=objective, optimiser=optimiser)
+    whole = train(setting)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(look):
+        if look.step == 6:
+            raise Stopped
+
+    with pytest.raises(Stopped):  # while the look at step 6 is shown: the state on disk is that of step 3
+        train(setting, tmp_path, on_look=stop)
+    assert (tmp_path / CHECKPOINT).is_file()
+    assert same(train(setting, tmp_path), whole)
+    assert same(train(setting), whole)  # and training is repeatable at all
+
+
+def test_a_killed_command_continues_to_the_same_weights(tmp_path):
+    options = [f"--{name}={value}" for name, value in {**TINY, "steps": 400}.items()]
+    command = [sys.executable, "-m", "conceptbind", "train", "--coverage=0.6", *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
+    state = tmp_path / "killed" / "coverage-0.6" / CHECKPOINT
+    process = subprocess.Popen([*command, "--out", str(tmp_path / "killed")], stderr=subprocess.DEVNULL, env=environment)
+    while not state.is_file() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL  # it was not done yet
+    assert not (tmp_path / "killed" / "results.json").exists()
+    subprocess.run([*command, "--out", str(tmp_path / "killed")], check=True, capture_output=True, env=environment)
+    for name in ("model.safetensors", "history.csv", "config.json"):
+        part = ("coverage-0.6", name)
+        assert tmp_path.joinpath("killed", *part).read_bytes() == tmp_path.joinpath("whole", *part).read_bytes()
+
+
+def test_states_of_another_recipe_and_broken_states_are_refused(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe(), tmp_path, on_look=lambda look: (_ for _ in ()).throw(KeyboardInterrupt) if look.step == 9 else None)
+    with pytest.raises(ConceptBindError, match=r"rate: 0.002 there, 0.001 now"):
+        train(recipe(rate=1e-3), tmp_path)
+    with pytest.raises(ConceptBindError, match=r"width: 16 there, 32 now"):
+        train(recipe(width=32), tmp_path)
+    path = tmp_path / CHECKPOINT
+    whole = path.read_bytes()
+    for broken in (whole[: len(whole) // 2], b"", b"no such file"):
+        path.write_bytes(broken)
+        with pytest.raises(ConceptBindError, match="truncated or not the state of a training; delete it"):
+            train(recipe(), tmp_path)
+
+
+def test_a_rate_that_is_too_high_says_so():
+    with pytest.raises(DivergedError, match="lower rate"):
+        train(recipe(optimiser="adamw", rate=1e30))
+
+
+def test_swaps_of_whole_scenes_stay_among_train_objects():
+    from conceptbind.controlled import Sampler
+
+    setting = recipe()
+    split = setting.split()
+    sampler = Sampler((5, 5), split.train, 2, 64)
+    group = draw_objects(split.train, 200, 2, torch.Generator().manual_seed(0))
+    found = exchanged(group, sampler)
+    assert len(found)
+    assert set(found.unique().tolist()) <= set(split.train.tolist())
+    old = {tuple(sorted(row)) for row in group.tolist()}
+    new = {tuple(sorted(row)) for row in found.tolist()}
+    assert all(
+        sorted(v[0] for v in object_values(torch.tensor(row), (5, 5)).tolist()) in
+        [sorted(v[0] for v in object_values(torch.tensor(other), (5, 5)).tolist()) for other in old]
+        for row in new
+    )  # fmt: skip
+
+
+class Planted(torch.nn.Module):
+    """A model whose embeddings are known: sums of codes of objects (it binds) or of values (it does not)."""
+
+    def __init__(self, shape, binds):
+        super().__init__()
+        self.shape, self.binds = shape, binds
+        self.log_scale = torch.nn.Parameter(torch.zeros(()))
+        n = math.prod(shape.sizes)
+        values = object_values(torch.arange(n), shape.sizes)
+        concepts = torch.cat(
+            [torch.nn.functional.one_hot(values[:, k], size) for k, size in enumerate(shape.sizes)], dim=1
+        ).double()
+        self.codes = torch.cat([concepts, torch.eye(n, dtype=torch.double) * binds], dim=1)
+
+    def objects(self, values):
+        from conceptbind.controlled import object_ids
+
+        return torch.nn.functional.normalize(self.codes[object_ids(values, self.shape.sizes)], dim=-1)
+
+    def scenes(self, values):
+        return torch.nn.functional.normalize(sum(self.objects(values[:, i]) for i in range(values.shape[1])), dim=-1)
+
+    def concepts(self):
+        rows = torch.zeros(sum(self.shape.sizes), self.codes.shape[1], dtype=torch.double)
+        rows.fill_diagonal_(1.0)
+        return rows
+
+
+def planted(binds):
+    setting = recipe(values=6)
+    look = Look(1, 0.0, 0.0, 1.0, 1.0, 1.0)
+    return Trained(setting, Planted(setting.shape, binds), (look,), look)
+
+
+def value_of(found, metric, split, **extra):
+    (record,) = [r for r in found if (r.metric, r.split) == (metric, split) and all(r.extra[k] == v for k, v in extra.items())]
+    return record
+
+
+def test_a_planted_model_that_binds_is_read_and_one_that_does_not_ties():
+    binding, bag = controlled_study(planted(1.0), "yes", n=300), controlled_study(planted(0.0), "no", n=300)
+    for split in ("train", "mixed", "unseen"):
+        assert value_of(binding, "object_recognition", split, among="all", control="none").value == 1.0
+        ours = value_of(bag, "object_recognition", split, among="all", control="none")
+        level = value_of(bag, "object_recognition", split, among="all", control="bag_of_concepts")
+        assert (ours.value, ours.ties) == (level.value, level.ties)  # a tie is a miss, and is counted
+        assert 0 < level.value < 0.6
+        assert all(value_of(bag, "concept_recognition", split, concept=c).value == 1.0 for c in ("p", "q"))
+
+
+def test_the_bag_of_concepts_level_by_hand():
+    sizes = (3, 3)
+    scenes = torch.tensor([[0, 4], [0, 1], [0, 8]])  # (0,0)(1,1); (0,0)(0,1) share a value; (0,0)(2,2)
+    assert bag_recognition(scenes, sizes).correct.tolist() == [False, True, False]
+    assert bag_recognition(scenes[:1], sizes, torch.tensor([0, 4, 8])).correct.tolist() == [
+        True
+    ]  # neither confusable is a candidate
+
+
+def test_a_probe_of_a_planted_additive_model_reads_nothing_more_than_it():
+    found = controlled_study(planted(1.0), "yes", n=100, probe="additive")
+    assert value_of(found, "object_recognition", "unseen", control="additive", among="all").value < 0.5
+
+
+def test_recognition_among_all_equals_a_plain_loop():
+    trained = train(recipe())
+    split = trained.recipe.split()
+    queries = all_queries(trained.model, split)
+    scenes = draw_objects(split.test, 50, 2, torch.Generator().manual_seed(5))
+    outcome = recognise(trained.model, queries, scenes)
+    for row, scene in enumerate(scenes):
+        with torch.no_grad():
+            scores = queries.objects @ trained.model.scenes(object_values(scene, (5, 5))[None])[0]
+        others = [float(scores[i]) for i in range(25) if i not in scene.tolist()]
+        assert bool(outcome.correct[row]) == (float(scores[scene].min()) > max(others) + 1e-6)
+
+
+def test_a_model_folder_is_an_encoder(tmp_path):
+    trained = train(recipe())
+    write_model(trained, tmp_path)
+    model, read = read_model(tmp_path)
+    assert read == trained.recipe
+    encoder, space = ControlledEncoder(tmp_path), vocabulary((5, 5))
+    assert space.object_name(7) == "p1 q2"
+    rows = encoder.encode_texts(["a p1 q2 and a p0 q4", "p3 q3"])
+    with torch.no_grad():
+        expected = model.scenes(torch.tensor([[[1, 2], [0, 4]]]))[0].numpy()
+    assert np.allclose(rows[0], expected, atol=1e-6)
+    assert np.allclose(encoder.query_rows(space, None), all_queries(model, read.split()).objects.numpy(), atol=1e-6)
+    assert encoder.query_rows(space, 1).shape == (5, 16)
+    assert not np.allclose(encoder.untrained().encode_texts(["p3 q3"]), rows[1], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a p1 q9", "does not know the word 'q9'"),
+        ("a red square", "does not know the word 'red'.*words.csv"),
+        ("a q1 p2", "in order"),
+        ("p1 q1 p2", "in order"),
+        ("p1 q1, p2 q2 and p3 q3", "3 objects, but .* reads at most 2"),
+        ("", "in order"),
+    ],
+)
+def test_captions_that_it_cannot_read(tmp_path, text, message):
+    write_model(train(recipe(steps=4)), tmp_path)
+    with pytest.raises(ConceptBindError, match=message):
+        ControlledEncoder(tmp_path).encode_texts([text])
+
+
+def test_broken_model_folders(tmp_path):
+    with pytest.raises(ConceptBindError, match="conceptbind train --out"):
+        ControlledEncoder(tmp_path / "nothing")
+    write_model(train(recipe(steps=4)), tmp_path)
+    weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-100])
+    with pytest.raises(ConceptBindError, match="truncated or of another configuration"):
+        ControlledEncoder(tmp_path)
+    weights.write_bytes(kept)
+    config.write_text(config.read_text().replace('"width": 16', '"width": 32'))
+    with pytest.raises(ConceptBindError, match="truncated or of another configuration"):
+        ControlledEncoder(tmp_path)
+    config.write_text("{}")
+    with pytest.raises(ConceptBindError, match="not the configuration of a controlled model"):
+        ControlledEncoder(tmp_path)
+
+
+def test_a_sweep_keeps_what_is_finished(tmp_path):
+    recipes = [dataclasses.replace(make_recipe("small", share, **TINY), looks=2) for share in (0.4, 0.6)]
+    done = []
+    first = sweep_study(recipes[:1], tmp_path, probe=None, jobs=1, on_cell=done.append)
+    both = sweep_study(recipes, tmp_path, probe=None, jobs=1, on_cell=done.append)
+    assert done == [1, 1, 1]
+    assert both[: len(first)] == first
+    assert {record.extra["coverage"] for record in both} == {0.4, 0.6}
+    assert not list(tmp_path.glob(f"*/{CHECKPOINT}"))
+
+
+def test_unknown_settings():
+    with pytest.raises(ConceptBindError, match="did you mean 'small'"):
+        make_recipe("smal", 0.5)
+    with pytest.raises(ConceptBindError, match="unknown setting 'widht'"):
+        make_recipe("small", 0.5, widht=3)
+    with pytest.raises(ConceptBindError, match="unknown objective"):
+        make_recipe("small", 0.5, 0, "querys")
+    with pytest.raises(ConceptBindError, match="as many train objects"):
+        make_recipe("small", 0.2, values=4, objects=5).check()
