@@ -89,7 +89,7 @@ def test_a_killed_command_continues_to_the_same_weights(tmp_path):
 def test_states_of_another_recipe_and_broken_states_are_refused(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(recipe(), tmp_path, on_look=lambda look: (_ for _ in ()).throw(KeyboardInterrupt) if look.step == 9 else None)
-    with pytest.raises(ConceptBindError, match=r"rate: 0.002 there, 0.001 now"):
+    with pytest.raises(ConceptBindError, match=r"rate: 0.0007 there, 0.001 now"):
         train(recipe(rate=1e-3), tmp_path)
     with pytest.raises(ConceptBindError, match=r"width: 16 there, 32 now"):
         train(recipe(width=32), tmp_path)

@@ -159,12 +159,12 @@ def distance_penalty(length: int, heads: int, device: torch.device) -> Tensor:
 class ControlledModel(nn.Module):
     """Scene encoder, query encoder and temperature."""
 
-    def __init__(self, shape: Shape, hottest: float = 100.0) -> None:
+    def __init__(self, shape: Shape, hottest: float = 100.0, scale: float = 10.0) -> None:
         super().__init__()
         self.shape, self.hottest = shape, math.log(hottest)
         self.scene_tower = Tower(shape)
         self.query_tower = self.scene_tower if shape.shared else Tower(shape)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
     def scenes(self, values: Tensor) -> Tensor:
         """(n, m, C) value ids -> (n, d) unit rows."""

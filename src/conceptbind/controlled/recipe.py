@@ -42,8 +42,10 @@ class Recipe:
     """Of the loss on concept queries beside that on object queries."""
     swaps: bool = True
     """Objects with one attribute taken from another object of the scene are queries too, where they are train objects."""
+    scale: float = 10.0
+    """What cosines are multiplied with at the start; it is learned."""
     hottest: float = 100.0
-    """Ceiling of what cosines are multiplied with."""
+    """Its ceiling."""
     looks: int = 40
     """How often validation objects are looked at."""
     enough: float = 0.995
@@ -57,7 +59,7 @@ class Recipe:
         for name in ("batch", "steps", "looks"):
             if getattr(self, name) < 1:
                 raise ValueRangeError(f"{name} must be at least 1; got {getattr(self, name)}")
-        for name in ("rate", "matrix_rate", "hottest"):
+        for name in ("rate", "matrix_rate", "scale", "hottest"):
             if not getattr(self, name) > 0:
                 raise ValueRangeError(f"{name} must be above 0; got {getattr(self, name)}")
         for name in ("warm_up", "decay"):
@@ -119,13 +121,13 @@ class Recipe:
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {
         "values": 50, "concepts": 2, "objects": 2, "width": 128, "depth": 2, "heads": 4, "feed_forward": 512, "dimension": 256,
-        "positions": "relative", "shared": True, "batch": 256, "steps": 2_400, "rate": 2e-3, "matrix_rate": 2e-2, "optimiser": "muon",
-        "warm_up": 0.05, "decay": 0.5, "concept_weight": 0.2,
+        "positions": "relative", "shared": True, "batch": 256, "steps": 2_400, "rate": 7e-4, "matrix_rate": 7e-3, "optimiser": "muon",
+        "warm_up": 0.05, "decay": 0.5, "concept_weight": 0.2, "scale": 20.0,
     },
     "published": {
         "values": 20, "concepts": 2, "objects": 2, "width": 256, "depth": 6, "heads": 4, "feed_forward": 1024, "dimension": 64,
         "positions": "learned", "shared": False, "batch": 512, "steps": 50_000, "rate": 3e-5, "matrix_rate": 2e-2, "optimiser": "adamw",
-        "warm_up": 0.1, "decay": 0.9, "concept_weight": 1.0,
+        "warm_up": 0.1, "decay": 0.9, "concept_weight": 1.0, "scale": 10.0,
     },
 }  # fmt: skip
 """Settings by name: one that binds within minutes on two cores, and that of arXiv 2605.31503."""

@@ -81,7 +81,7 @@ def train(
     split, shape = recipe.split(), recipe.shape
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        model = ControlledModel(shape, recipe.hottest).to(device)
+        model = ControlledModel(shape, recipe.hottest, recipe.scale).to(device)
     sampler = Sampler(shape.sizes, split.train.to(device), shape.most_objects, recipe.batch, swaps=recipe.swaps)
     eyes = torch.Generator().manual_seed(recipe.seed + 1)
     known, new = (draw_objects(part, LOOKED_AT, shape.most_objects, eyes) for part in (split.train, split.validation))
