@@ -31,7 +31,7 @@ from conceptbind.results import Extra, Record, share_record
 
 SCENES = 2_000
 """Scenes of each kind that are scored."""
-PROBE_SCENES, PROBE_HELD, PROBE_RANK = 2_000, 500, 32
+PROBE_SCENES, PROBE_HELD, PROBE_RANK = 2_000, 500, 16
 """Scenes that a structured probe is fitted to, scenes of validation objects that it is chosen with, and its number of products."""
 
 
