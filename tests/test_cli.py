@@ -249,3 +249,62 @@ def test_the_installed_command_runs():
     help_text = subprocess.run([executable, "measure", "--help"], capture_output=True, text=True, check=True).stdout
     assert "ENCODER" in help_text
     assert "hf:FOLDER" in help_text
+
+
+SMALL = ("--values", 5, "--width", 16, "--dimension", 16, "--feed_forward", 32, "--batch", 32, "--steps", 8)
+
+
+def test_train_makes_encoders_that_measure_reads(tmp_path, capsys):
+    out = tmp_path / "models"
+    assert run("train", *SMALL, "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "Trained on 80.0 % of 25 objects" in printed
+    assert "Trained on 20.0 % of 25 objects" in printed
+    found = {(r["encoder"], r["split"], r["among"], r["control"]) for r in records(out) if r["metric"] == "object_recognition"}
+    assert ("controlled:coverage-0.8", "unseen", "all", "none") in found
+    assert ("controlled:coverage-0.2", "unseen", "unseen", "bag_of_concepts") in found
+    assert not list(out.glob("*/checkpoint*"))
+    model = out / "coverage-0.8"
+    assert run("measure", f"controlled:{model}", "--scenes", model / "words.csv", "--out", tmp_path / "run") == 0
+    own = [r for r in records(tmp_path / "run") if r.get("queries") == "own"]
+    assert [r["metric"] for r in own] == ["concept_recognition", "concept_recognition", "object_recognition"]
+    assert "by its own queries" in capsys.readouterr().out
+    before = (out / "results.json").read_bytes()
+    assert run("train", *SMALL, "--out", out) == 0
+    assert (out / "results.json").read_bytes() == before
+
+
+def test_a_sweep_draws_the_transition_and_continues(tmp_path, capsys):
+    out = tmp_path / "sweep"
+    options = (*SMALL[2:], "--coverages", 0.4, 0.6, "--values", 4, 5, "--seeds", 1, "--jobs", 2, "--out", out)
+    assert run("sweep", *options) == 0
+    printed = capsys.readouterr().out
+    assert "With 16 objects (4x4)" in printed
+    assert "With 25 objects (5x5)" in printed
+    page = (out / "report.html").read_text()
+    assert 'id="controlled-transition"' in page
+    assert 'id="controlled-probe"' in page
+    assert len(list((out / "models").glob("*.json"))) == 4
+    before = (out / "results.json").read_bytes()
+    next((out / "models").glob("*.json")).unlink()
+    assert run("sweep", *options) == 0
+    assert (out / "results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--coverage", "0.999"), "coverage 0.999 of 2500 objects leaves 2498 to train on"),
+        (("train", "--coverage", "0.5", "--values", "3", "--objects", "6"), "scenes of 6 objects need as many train objects"),
+        (("train", "--coverage", "0.5", "--width", "30", "--heads", "4"), "multiple of the number of heads"),
+        (("sweep", "--coverages", "1.5"), "coverage must lie between 0 and 1; got 1.5"),
+        (("sweep", "--values", "1"), "every concept needs at least two values"),
+        (("sweep", "--address", "here"), "an address belongs to a cluster"),
+        (("measure", "controlled:nowhere"), "conceptbind train --out nowhere"),
+    ],
+)
+def test_mistakes_with_controlled_models(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
