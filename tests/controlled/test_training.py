@@ -114,7 +114,7 @@ def test_swaps_of_whole_scenes_stay_among_train_objects():
     sampler = Sampler((5, 5), split.train, 2, 64)
     group = draw_objects(split.train, 200, 2, torch.Generator().manual_seed(0))
     found = exchanged(group, sampler)
-    assert len(found)
+    assert 0 < len(found) < 200
     assert set(found.unique().tolist()) <= set(split.train.tolist())
     old = {tuple(sorted(row)) for row in group.tolist()}
     new = {tuple(sorted(row)) for row in found.tolist()}
@@ -173,6 +173,20 @@ def test_a_planted_model_that_binds_is_read_and_one_that_does_not_ties():
         assert (ours.value, ours.ties) == (level.value, level.ties)  # a tie is a miss, and is counted
         assert 0 < level.value < 0.6
         assert all(value_of(bag, "concept_recognition", split, concept=c).value == 1.0 for c in ("p", "q"))
+
+
+@pytest.mark.parametrize(("binds", "accuracy"), [(1.0, 1.0), (0.0, 0.0)])
+def test_a_planted_model_of_scenes(binds, accuracy):
+    """One that binds prefers every scene to its swap; a bag of concepts ties, and a tie is a miss."""
+    made = planted(binds)
+    made.model.query_tower = lambda tokens: made.model.scenes(
+        tokens[:, :-1].reshape(len(tokens), 2, 4)[:, :, 1:-1] - torch.tensor([3, 9])
+    )
+    found = controlled_study(Trained(recipe(values=6, objective="scenes"), made.model, made.history, made.best), "planted", n=200)
+    swaps = [record for record in found if record.metric == "binding_accuracy"]
+    assert [record.value for record in swaps] == [accuracy] * 3
+    assert all(record.ties == (0 if binds else record.n) and 0 < record.n < 200 for record in swaps)
+    assert [record.value for record in found if record.metric == "concept_accuracy"] == [1.0] * 3
 
 
 def test_the_bag_of_concepts_level_by_hand():

@@ -3,7 +3,15 @@
 from conceptbind.controlled.data import Batch, ObjectSplit, Sampler, draw_objects, object_ids, object_values, split_objects
 from conceptbind.controlled.model import ControlledModel, Shape
 from conceptbind.controlled.recipe import OBJECTIVES, PRESETS, Objective, Recipe, make_recipe
-from conceptbind.controlled.recognise import Queries, all_queries, recognise, scenes_to_test
+from conceptbind.controlled.recognise import (
+    Queries,
+    all_queries,
+    exchange_first_value,
+    own_scene,
+    recognise,
+    replace_first_value,
+    scenes_to_test,
+)
 from conceptbind.controlled.store import ControlledEncoder, read_model, vocabulary, write_model
 from conceptbind.controlled.training import CHECKPOINT, DivergedError, Look, Trained, train
 
@@ -25,11 +33,14 @@ __all__ = [
     "Trained",
     "all_queries",
     "draw_objects",
+    "exchange_first_value",
     "make_recipe",
     "object_ids",
     "object_values",
+    "own_scene",
     "read_model",
     "recognise",
+    "replace_first_value",
     "scenes_to_test",
     "split_objects",
     "train",

@@ -73,6 +73,10 @@ class Recipe:
 
     def split(self) -> ObjectSplit:
         """Train, validation and test objects; raises as `split_objects` does."""
+        if self.objective == "scenes" and self.shape.most_objects < 2:
+            raise ValueRangeError(
+                "the objective 'scenes' compares scenes with their objects in another order: use at least two objects"
+            )
         return split_objects(self.shape.sizes, self.coverage, self.seed)
 
     def check(self) -> None:

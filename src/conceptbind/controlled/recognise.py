@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from conceptbind.controlled.data import ObjectSplit, draw_objects, object_values
-from conceptbind.metrics import Recognition, join, recognition
+from conceptbind.controlled.data import ObjectSplit, draw_objects, object_ids, object_values
+from conceptbind.metrics import Recognition, forced_choice, join, recognition
 
 if TYPE_CHECKING:
     from conceptbind.controlled.model import ControlledModel
+    from conceptbind.typing import Bools
 
 SCORES = 1 << 24
 """Scores held at once."""
@@ -79,6 +80,46 @@ def recognise(
         scores = model.scenes(object_values(part, sizes)) @ rows.T
         found.append(recognition(scores.cpu().numpy(), present.cpu().numpy(), size=np.ones(len(part))))
     return join(found)
+
+
+@torch.no_grad()
+def own_scene(model: ControlledModel, scenes: Tensor, others: Tensor) -> tuple[Bools, Bools]:
+    """Does a scene with its objects in reverse order score above another scene, for models that compare scenes with scenes?
+
+    Args:
+        model: the encoders.
+        scenes: (n, m) object ids.
+        others: (n, m) object ids of what each is compared with.
+
+    Returns:
+        correct, tied: (n,) each; a tie is a miss.
+    """
+    sizes, device = model.shape.sizes, model.log_scale.device
+    true: list[Tensor] = []
+    false: list[Tensor] = []
+    for part, other in zip(scenes.to(device).split(QUERIES), others.to(device).split(QUERIES), strict=True):
+        rows = model.scenes(object_values(part, sizes))
+        for found, ids in ((true, part.flip(1)), (false, other)):
+            found.append((rows * model.query_tower(model.shape.scene_tokens(object_values(ids, sizes)))).sum(dim=1))
+    return forced_choice(torch.cat(true).cpu().numpy(), torch.cat(false).cpu().numpy(), size=1.0)
+
+
+def exchange_first_value(scenes: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """(n, m) the scenes with the first values of their first two objects exchanged; it is the same scene where the objects share a value."""
+    values = object_values(scenes, sizes)
+    other = values.clone()
+    other[:, 0, 0], other[:, 1, 0] = values[:, 1, 0], values[:, 0, 0]
+    return object_ids(other, sizes)
+
+
+def replace_first_value(scenes: Tensor, sizes: tuple[int, ...], random: torch.Generator) -> Tensor:
+    """(n, m) the scenes with the first value of the first object replaced by one that no object of the scene has, where there is one."""
+    values = object_values(scenes, sizes)
+    free = torch.ones(len(scenes), sizes[0])
+    free.scatter_(1, values[:, :, 0], 0.0)
+    changed = values.clone()
+    changed[:, 0, 0] = torch.multinomial(free + 1e-9, 1, generator=random)[:, 0]
+    return object_ids(changed, sizes)
 
 
 def scenes_to_test(split: ObjectSplit, m: int, n: int, seed: int) -> dict[str, Tensor]:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from conceptbind.controlled.data import Batch, Sampler, draw_objects, object_ids, object_values
+from conceptbind.controlled.data import Batch, ObjectSplit, Sampler, draw_objects, object_values
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.recipe import Recipe
-from conceptbind.controlled.recognise import all_queries, recognise
+from conceptbind.controlled.recognise import all_queries, exchange_first_value, own_scene, recognise, replace_first_value
 from conceptbind.errors import ConceptBindError, FileError, MismatchError
 from conceptbind.files import write_whole
 
@@ -41,11 +41,11 @@ class Look:
     """On the objects of the batch (or on its scenes)."""
     concept_loss: float
     train: float
-    """Recognition of the objects of scenes of train objects, among all objects."""
+    """Recognition of the objects of scenes of train objects, among all objects; with the objective `scenes`, binding accuracy."""
     validation: float
     """The same for scenes of validation objects, which were never trained on."""
     concepts: float
-    """Recognition of the hardest concept in scenes of validation objects."""
+    """Recognition of the hardest concept in scenes of validation objects; with the objective `scenes`, concept accuracy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +115,7 @@ def train(
             values = float(loss.detach()), float(concept_loss.detach())
             if not all(map(_finite, values)):
                 raise DivergedError(f"the loss is no longer a number after {state.step} steps; use a lower rate")
-            queries = all_queries(model, split, recipe.objective == "queries")
-            concepts = min(recognise(model, queries, new, k).accuracy for k in range(len(shape.sizes)))
-            seen, unseen = (recognise(model, queries, scenes).accuracy for scenes in (known, new))
-            look = Look(state.step, *values, seen, unseen, concepts)
+            look = Look(state.step, *values, *_seen(recipe, model, split, known, new))
             state.see(look)
             on_look(look)
             if folder is not None:
@@ -126,6 +123,21 @@ def train(
     assert state.best is not None
     model.load_state_dict(state.best_weights)
     return Trained(recipe, model.eval(), tuple(state.history), state.best)
+
+
+def _seen(recipe: Recipe, model: ControlledModel, split: ObjectSplit, known: Tensor, new: Tensor) -> tuple[float, float, float]:
+    """What `Look` holds of train and validation scenes."""
+    sizes = recipe.shape.sizes
+    if recipe.objective == "scenes":
+        swapped, eyes = [], torch.Generator().manual_seed(recipe.seed)
+        for scenes in (known, new):
+            other = exchange_first_value(scenes, sizes)
+            rows = (other.sort(dim=1).values != scenes.sort(dim=1).values).any(dim=1)
+            swapped.append(float(own_scene(model, scenes[rows], other[rows])[0].mean()) if rows.any() else 0.0)
+        return swapped[0], swapped[1], float(own_scene(model, new, replace_first_value(new, sizes, eyes))[0].mean())
+    queries = all_queries(model, split)
+    concepts = min(recognise(model, queries, new, k).accuracy for k in range(len(sizes)))
+    return recognise(model, queries, known).accuracy, recognise(model, queries, new).accuracy, concepts
 
 
 def _finite(value: float) -> bool:
@@ -182,10 +194,7 @@ def _scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random:
 
 def exchanged(group: Tensor, sampler: Sampler) -> Tensor:
     """(n', m) scenes whose first two objects exchanged their first value, where that makes other train objects."""
-    values = object_values(group, sampler.sizes)
-    other = values.clone()
-    other[:, 0, 0], other[:, 1, 0] = values[:, 1, 0], values[:, 0, 0]
-    found = object_ids(other, sampler.sizes)
+    found = exchange_first_value(group, sampler.sizes)
     changed = (found.sort(dim=1).values != group.sort(dim=1).values).any(dim=1)
     return found[changed & sampler.known[found].all(dim=1)]
 

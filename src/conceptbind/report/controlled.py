@@ -29,6 +29,17 @@ def controlled_value(records: Sequence[Record], metric: str, split: str, **extra
 
 def controlled_sentence(records: Sequence[Record]) -> str:
     """One sentence on whether a model binds objects that it was never trained on."""
+    pairs = [controlled_value(records, "binding_accuracy", split) for split in ("unseen", "train")]
+    if all(pairs):
+        new, old = ((record.value or 0.0) if record else 0.0 for record in pairs)
+        about, other = pairs[0], controlled_value(records, "concept_accuracy", "unseen")
+        assert about is not None
+        share, n_objects = percent(float(about.extra["coverage"] or 0)), int(about.extra["n_objects"] or 0)
+        return (
+            f"Trained on {share} of {n_objects:,} objects against other scenes, the model prefers a scene of unseen objects to the one with two "
+            f"values exchanged in {percent(new)} of {about.n:,} cases (chance 50 %), of train objects in {percent(old)}; to one with a value "
+            f"replaced in {percent(other.value or 0.0 if other else 0.0)}."
+        )
     unseen = controlled_value(records, "object_recognition", "unseen", among="all", control="none")
     bag = controlled_value(records, "object_recognition", "unseen", among="all", control="bag_of_concepts")
     known = controlled_value(records, "object_recognition", "train", among="all", control="none")
@@ -53,9 +64,11 @@ def controlled_table(records: Sequence[Record]) -> list[list[str]]:
         mine = [record for record in records if record.encoder == encoder]
         for split in ("train", "mixed", "unseen"):
             objects = controlled_value(mine, "object_recognition", split, among="all", control="none")
+            objects = objects or controlled_value(mine, "binding_accuracy", split)
             if objects is None:
                 continue
-            concepts = [r.value for r in mine if r.metric == "concept_recognition" and r.split == split and r.value is not None]
+            named = ("concept_recognition", "concept_accuracy")
+            concepts = [r.value for r in mine if r.metric in named and r.split == split and r.value is not None]
             bag = controlled_value(mine, "object_recognition", split, among="all", control="bag_of_concepts")
             among = controlled_value(mine, "object_recognition", split, among="unseen", control="none")
             cells = [
@@ -147,7 +160,9 @@ def unseen_of(records: Sequence[Record], control: str = "none") -> list[Record]:
     """For each model the recognition of unseen objects among all."""
     return [
         r for r in records
-        if (r.metric, r.split, r.extra.get("among"), r.extra.get("control")) == ("object_recognition", "unseen", "all", control)
+        if r.split == "unseen"
+        and ((r.metric, r.extra.get("among"), r.extra.get("control")) == ("object_recognition", "all", control)
+             or (r.metric, control) == ("binding_accuracy", "none"))
     ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ from conceptbind.controlled import (
     Recipe,
     Trained,
     all_queries,
+    exchange_first_value,
     object_values,
+    own_scene,
     recognise,
+    replace_first_value,
     scenes_to_test,
     train,
     vocabulary,
@@ -44,13 +47,13 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probe: str
     Args:
         trained: a model.
         name: what it is called in results.
-        n: scenes of each kind.
+        n: scenes of each kind. A model trained with the objective `scenes` gets binding accuracy (its own scene, objects reversed, against
+            one with two values exchanged) and concept accuracy (against one with a value replaced) instead, since it has no queries.
         probe: a structured approximator, for example `global_product`, fitted from labels to the embeddings of scenes of train objects,
             whose predictions for unseen objects are read by the model's queries; None leaves it out.
     """
     recipe, model = trained.recipe, trained.model
     split, sizes, m = recipe.split(), recipe.shape.sizes, recipe.shape.most_objects
-    queries = all_queries(model, split, recipe.objective == "queries")
     facts: dict[str, Extra] = {
         "coverage": recipe.coverage, "seed": recipe.seed, "n_objects": math.prod(sizes), "values": recipe.sizes_name, "slots": m,
         "objective": recipe.objective, "width": recipe.shape.width, "depth": recipe.shape.depth, "batch": recipe.batch,
@@ -63,6 +66,9 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probe: str
             encoder=name, **extra, **facts,
         )  # fmt: skip
 
+    if recipe.objective == "scenes":
+        return tuple(record(*found) for found in _against_scenes(trained, n))
+    queries = all_queries(model, split)
     records = []
     for part, scenes in scenes_to_test(split, m, n, recipe.seed + 2).items():
         for concept in range(len(sizes)):
@@ -81,6 +87,20 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probe: str
         outcome, r2 = _probed(trained, queries.objects, probe)
         records.append(record(outcome, "object_recognition", "unseen", concept=None, among="all", control=probe, probe_r2=r2))
     return tuple(records)
+
+
+def _against_scenes(trained: Trained, n: int) -> Iterator[tuple[Recognition, str, str]]:
+    """Binding accuracy (own scene against one with two values exchanged) and concept accuracy (against one with a value replaced)."""
+    recipe, sizes = trained.recipe, trained.recipe.shape.sizes
+    random = torch.Generator().manual_seed(recipe.seed + 4)
+    for part, scenes in scenes_to_test(recipe.split(), recipe.shape.most_objects, n, recipe.seed + 2).items():
+        for metric, others in (
+            ("binding_accuracy", exchange_first_value(scenes, sizes)),
+            ("concept_accuracy", replace_first_value(scenes, sizes, random)),
+        ):
+            differ = (others.sort(dim=1).values != scenes.sort(dim=1).values).any(dim=1)
+            correct, tied = own_scene(trained.model, scenes, others)
+            yield Recognition(correct, tied, differ.numpy()), metric, part
 
 
 def bag_recognition(scenes: Tensor, sizes: tuple[int, ...], among: Tensor | None = None) -> Recognition:
