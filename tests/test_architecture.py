@@ -20,7 +20,7 @@ FLOORS = {
     "probes": 2, "labclip": 2,
     "geometry": 2.5, "complexity": 2.5, "executors": 1,
     "finetune": 2.5,
-    "studies": 3, "exports": 3,
+    "studies": 3, "exports": 3, "benchmarks": 3,
     "runs": 4, "report": 4,
     "sources": 5, "commands": 5.5,
     "cli": 6,

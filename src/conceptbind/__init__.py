@@ -12,12 +12,14 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from conceptbind.commands import Comparison as Comparison
+    from conceptbind.commands import Evaluation as Evaluation
     from conceptbind.commands import Measurement as Measurement
     from conceptbind.commands import Repair as Repair
     from conceptbind.commands import Training as Training
     from conceptbind.commands import apply as apply
     from conceptbind.commands import compare as compare
     from conceptbind.commands import embed as embed
+    from conceptbind.commands import evaluate as evaluate
     from conceptbind.commands import measure as measure
     from conceptbind.commands import render as render
     from conceptbind.commands import repair as repair
@@ -42,12 +44,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Comparison": "commands",
+    "Evaluation": "commands",
     "Measurement": "commands",
     "Repair": "commands",
     "Training": "commands",
     "apply": "commands",
     "compare": "commands",
     "embed": "commands",
+    "evaluate": "commands",
     "measure": "commands",
     "render": "commands",
     "repair": "commands",

@@ -19,15 +19,25 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "embed": commands.embed,
     "render": commands.render,
     "compare": commands.compare,
+    "evaluate": commands.evaluate,
     "train": commands.train,
     "sweep": commands.sweep,
 }
-POSITIONAL = {"measure": "encoder", "repair": "encoder", "apply": "adapter", "embed": "encoder", "compare": "runs"}
+POSITIONAL = {
+    "measure": "encoder",
+    "repair": "encoder",
+    "apply": "adapter",
+    "embed": "encoder",
+    "evaluate": "encoder",
+    "compare": "runs",
+}
 """The option of each command that may be written without its name, before all others or among them."""
 SEVERAL = ("compare",)
 """Commands whose such option takes many words."""
 LISTS = {"sweep": ("--coverages", "--values", "--concepts")}
 """Options that take several words: `--values 10 20` as well as `--values [10,20]`."""
+SWITCHES = {"--check": "--check", "--allow-missing": "--allow_missing", "--allow_missing": "--allow_missing"}
+"""Options that say yes when nothing follows them."""
 FLAGS = ("-h", "--help", "--print_config")
 """Options that take no value."""
 
@@ -95,8 +105,10 @@ def _in_order(arguments: list[str]) -> list[str]:
     at, positional = 0, not option or any(word.split("=")[0] == option for word in rest)
     while at < len(rest):
         word = rest[at]
+        if word in SWITCHES and rest[at + 1 : at + 2] not in (["true"], ["false"]):
+            word = f"{SWITCHES[word]}=true"
         takes_value = word.startswith("-") and "=" not in word and word not in FLAGS
-        taken = rest[at : at + 2] if takes_value else [word]
+        taken = [word, *rest[at + 1 : at + 2]] if takes_value else [word]
         if word in LISTS.get(command[0], ()):
             end = next((i for i in range(at + 1, len(rest)) if rest[i].startswith("-")), len(rest))
             values = rest[at + 1 : end]

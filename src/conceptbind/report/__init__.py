@@ -1,5 +1,6 @@
 """Results as words, tables, figures and one HTML file; the only room that draws."""
 
+from conceptbind.report.benchmarks import benchmark_table, check_table
 from conceptbind.report.complexity import complexity_sentence
 from conceptbind.report.controlled import (
     controlled_sentence,
@@ -19,6 +20,8 @@ from conceptbind.report.verdict import Verdict, summary_table, verdict, verdicts
 __all__ = [
     "PaperTable",
     "Verdict",
+    "benchmark_table",
+    "check_table",
     "complexity_sentence",
     "controlled_sentence",
     "geometry_sentence",

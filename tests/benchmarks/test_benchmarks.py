@@ -1,0 +1,265 @@
+"""Benchmarks by hand: five items each, ties, wrong files, missing pictures; the real files read whole; the command line."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conceptbind.benchmarks import BENCHMARKS, evaluate_benchmark, read_benchmark
+from conceptbind.benchmarks.base import Score, mean_of, resampled
+from conceptbind.cli import main
+from conceptbind.errors import ConceptBindError
+from conceptbind.labclip import Adapter, save_adapter
+
+
+class ByName:
+    """An encoder with known vectors: a picture's is that of its grey level, a caption's that of its first character."""
+
+    id, revision, dimension, modalities = "by-name", "1", 4, ("text", "image")
+
+    def __init__(self, texts, pictures):
+        self.texts, self.pictures = texts, pictures
+
+    def encode_texts(self, texts):
+        return np.array([self.texts(text) for text in texts], dtype=np.float32)
+
+    def encode_images(self, images):
+        return np.array([self.pictures(image.getpixel((0, 0))[0]) for image in images], dtype=np.float32)
+
+
+AXES = np.eye(4)
+
+
+def picture(folder, name, level):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), (level, 0, 0)).save(path)
+
+
+@pytest.fixture
+def sugarcrepe(tmp_path):
+    """Five items: right, wrong, tied, right, and one with the same words in another order."""
+    folder = tmp_path / "sugarcrepe"
+    items = {
+        "swap_obj": {
+            "0": ("a.png", "0 a dog and a cat", "1 a cat and a dog"),
+            "7": ("b.png", "0 men by a horse", "1 a horse by men"),
+            "9": ("a.png", "0 red here", "0 there red"),
+        },
+        "swap_att": {"3": ("c.png", "2 a big dog, a small cat", "3 a small dog, a big cat"), "4": ("c.png", "2 x y z", "2 z Y x.")},
+    }
+    for subset, entries in items.items():
+        content = {
+            key: dict(zip(("filename", "caption", "negative_caption"), entry, strict=True)) for key, entry in entries.items()
+        }
+        folder.mkdir(exist_ok=True)
+        (folder / f"{subset}.json").write_text(json.dumps(content))
+    for level, name in enumerate(("a.png", "b.png", "c.png")):
+        picture(folder / "val2017", name, level)
+    return folder
+
+
+def by_name():
+    return ByName(lambda text: AXES[int(text[0])], lambda level: AXES[level])
+
+
+def values(records, **extra):
+    return {
+        (r.split, r.metric): (r.value, r.n, r.ties) for r in records if all(r.extra[name] == value for name, value in extra.items())
+    }
+
+
+def test_sugarcrepe_by_hand(sugarcrepe, tmp_path):
+    data = read_benchmark("sugarcrepe", sugarcrepe)
+    assert len(data.pictures) == 3  # each once, though items name them five times
+    records = evaluate_benchmark(by_name(), "sugarcrepe", data, tmp_path / "kept")
+    found = values(records, repair="none", control="none")
+    # Pictures a, b, c lie on axes 0, 1, 2. swap_obj: 0 beats 1; b lies on axis 1, so its true caption (axis 0) loses; a tie.
+    assert found["swap_obj", "accuracy"] == (1 / 3, 3, 1)
+    assert found["swap_att", "accuracy"] == (0.5, 2, 1)
+    assert found["swap", "accuracy"] == (pytest.approx((1 / 3 + 1 / 2) / 2), 5, 2)  # the paper's macro over subsets
+    assert found["all", "accuracy"] == (2 / 5, 5, 2)  # MIEB's micro
+    # "0 men by a horse" and "1 a horse by men" differ in their first word here, which stands for the vector.
+    assert found["same words", "accuracy"] == (0.0, 1, 1)
+    assert any("without add_att" in note for note in data.notes)
+
+
+def test_a_text_tower_that_says_the_same_of_everything_scores_0(sugarcrepe, karpathy, tmp_path):
+    blank = ByName(lambda text: AXES[0], lambda level: AXES[level])
+    for name, folder in (("sugarcrepe", sugarcrepe), ("coco", karpathy)):
+        records = evaluate_benchmark(blank, name, read_benchmark(name, folder), tmp_path / name)
+        main_scores = [r for r in records if r.extra["control"] == "none" and r.metric in ("accuracy", "recall_at_1")]
+        assert main_scores
+        assert all(r.value == 0.0 for r in main_scores if r.split != "text to image")
+        assert all(r.ties == r.n for r in main_scores if r.split != "text to image")
+
+
+@pytest.fixture
+def karpathy(tmp_path):
+    """Three pictures with two captions each; the captions' first character is their axis."""
+    folder = tmp_path / "coco"
+    captions = [["0 first", "1 second"], ["1 third", "3 fourth"], ["0 fifth", "2 sixth"]]
+    rows = [{"image": f"val2014/{level}.png", "caption": texts} for level, texts in enumerate(captions)]
+    folder.mkdir()
+    (folder / "coco_karpathy_test.json").write_text(json.dumps(rows))
+    for level in range(3):
+        picture(folder, f"val2014/{level}.png", level)
+    return folder
+
+
+def test_retrieval_by_hand(karpathy, tmp_path):
+    records = evaluate_benchmark(by_name(), "coco", read_benchmark("coco", karpathy), tmp_path / "kept")
+    found = values(records, repair="none", control="none")
+    # Text to image: captions lie on axes 0 1 | 1 3 | 0 2. Right at rank 1: "0 first", "1 third", "2 sixth".
+    # "1 second" ranks behind picture 1 (its own ties with picture 2 at 0); "3 fourth" ties with all; "0 fifth" behind picture 0.
+    assert found["text to image", "recall_at_1"] == (0.5, 6, 3)
+    assert found["text to image", "recall_at_5"] == (1.0, 6, 0)
+    # Image to text: picture 0's best own caption ties with "0 fifth" (a miss), picture 1's with "1 second", picture 2 is right.
+    assert found["image to text", "recall_at_1"] == (pytest.approx(1 / 3), 3, 2)
+    assert found["image to text", "recall_at_5"] == (1.0, 3, 0)
+
+
+def test_retrieval_equals_a_plain_loop(tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(n, 6)) for n in (20, 100))
+    x, y = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (x, y))
+    owner = np.repeat(np.arange(20), 5)
+    items = {"owner": owner, "captions": np.arange(100)}
+    found = {(score.subset, score.metric): score.value for score in BENCHMARKS["coco"].score(items, x, y)}
+    for k in (1, 5, 10):
+        forward = np.mean([owner[c] in np.argsort(-(x @ y[c]))[:k] for c in range(100)])
+        backward = np.mean([i in owner[np.argsort(-(y @ x[i]))[:k]] for i in range(20)])
+        assert found["text to image", f"recall_at_{k}"] == forward
+        assert found["image to text", f"recall_at_{k}"] == backward
+
+
+def test_macro_means_and_their_intervals():
+    correct, groups = np.array([1, 1, 1, 0, 0.0]), np.array([0, 0, 0, 0, 1])
+    assert mean_of(correct, groups) == pytest.approx((0.75 + 0.0) / 2)
+    assert mean_of(correct, None) == pytest.approx(0.6)
+    low, high = resampled(correct, groups)
+    assert low <= 0.375 <= high
+    score = Score("accuracy", "all", "paper", correct > 0, np.zeros(5, dtype=bool), groups)
+    assert score.interval() == (low, high)
+
+
+def test_a_repair_stands_beside_the_unrepaired(sugarcrepe, tmp_path):
+    """A map that exchanges axes 0 and 1 mends the picture b and breaks the first item."""
+    swap = np.eye(4, dtype=np.float32)[[1, 0, 2, 3]]
+    adapter = Adapter(swap, 0.0, {"encoder": "by-name", "revision": "1"})
+    records = evaluate_benchmark(
+        by_name(), "sugarcrepe", read_benchmark("sugarcrepe", sugarcrepe), tmp_path / "kept", adapter=adapter
+    )
+    (change,) = [r for r in records if r.extra["repair"] == "difference" and r.split == "swap_obj"]
+    assert (change.value, change.extra["fixed"], change.extra["broken"]) == (0.0, 1, 1)
+    assert change.extra["mcnemar_p"] == 1.0
+    assert change.ci_low < 0 < change.ci_high
+    other, data = Adapter(swap, 0.0, {"encoder": "other", "revision": "1"}), read_benchmark("sugarcrepe", sugarcrepe)
+    with pytest.raises(ConceptBindError, match="fitted on 'other'"):
+        evaluate_benchmark(by_name(), "sugarcrepe", data, tmp_path / "kept", adapter=other)
+
+
+def test_mcnemar_is_exact(sugarcrepe, tmp_path):
+    from conceptbind.benchmarks.evaluate import _difference
+
+    before = Score("accuracy", "all", "mieb", np.array([False] * 6 + [True] * 2), np.zeros(8, dtype=bool))
+    after = Score("accuracy", "all", "mieb", np.array([True] * 5 + [False] * 2 + [True]), np.zeros(8, dtype=bool))
+    record = _difference(before, after, by_name(), "sugarcrepe")
+    assert (record.extra["fixed"], record.extra["broken"]) == (5, 1)
+    assert record.extra["mcnemar_p"] == pytest.approx(2 * (math.comb(6, 0) + math.comb(6, 1)) / 2**6)
+
+
+def test_blind_baselines_see_no_picture(sugarcrepe, tmp_path):
+    records = evaluate_benchmark(by_name(), "sugarcrepe", read_benchmark("sugarcrepe", sugarcrepe), tmp_path / "kept")
+    short = values(records, control="blind_length")["swap_obj", "accuracy"]
+    assert short == (1 / 3, 3, 2)  # the first two pairs have captions of one length, "0 red here" is shorter than "0 there red"
+    assert values(records, control="blind_norm")["all", "accuracy"] == (0.0, 5, 5)  # unit rows all tie
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content", "message"),
+    [
+        ("sugarcrepe", "swap_obj.json", '{"0": {"filename": "a.png"', "truncated"),
+        ("sugarcrepe", "swap_obj.json", '[{"image": "a.png", "caption": ["x"]}]', "expected a dictionary of items"),
+        ("sugarcrepe", "swap_obj.json", '{"0": {"filename": "a.png", "caption": "x"}}', "has only filename, caption"),
+        ("sugarcrepe", "swap_obj.json", '{"0": {"filename": "a.png", "caption": "x", "negative_caption": ["y"]}}', "must be text"),
+        ("coco", "coco_karpathy_test.json", '[{"image": "a.png", "caption": "x", "image_id": "coco_1"}]', "train files have"),
+        ("coco", "coco_karpathy_test.json", '[{"image": "a.png", "caption": []}]', "has no captions"),
+        ("coco", "coco_karpathy_test.json", '{"0": {"filename": "a.png"}}', "expected a list"),
+        ("coco", "coco_karpathy_test.json", '[{"image": "a", "caption": ["x"]}, {"image": "a", "caption": ["y"]}]', "twice"),
+    ],
+)
+def test_wrong_files_are_named(tmp_path, name, file, content, message):
+    (tmp_path / file).write_text(content)
+    with pytest.raises(ConceptBindError, match=message):
+        read_benchmark(name, tmp_path)
+
+
+def test_missing_pictures_are_counted_and_refused_unless_allowed(sugarcrepe, karpathy, tmp_path):
+    (sugarcrepe / "val2017" / "c.png").unlink()
+    with pytest.raises(ConceptBindError, match=r"1 of 3 pictures are not in .*: c.png; .*--allow-missing"):
+        read_benchmark("sugarcrepe", sugarcrepe)
+    data = read_benchmark("sugarcrepe", sugarcrepe, allow_missing=True)
+    assert len(data.items["rows"]) == 3
+    assert any("2 items were left out" in note for note in data.notes)
+    (karpathy / "val2014" / "1.png").unlink()
+    data = read_benchmark("coco", karpathy, allow_missing=True)
+    records = evaluate_benchmark(by_name(), "coco", data, tmp_path / "kept")
+    found = values(records, repair="none", control="none")
+    assert found["text to image", "recall_at_1"][1] == 4
+    assert found["image to text", "recall_at_1"][1] == 2
+
+
+@pytest.mark.parametrize("subset", ["add_att", "replace_rel", "swap_obj"])
+def test_the_real_files_are_read_whole(shared_data, subset):
+    from conceptbind.benchmarks.sugarcrepe import SugarCrepe
+
+    folder = shared_data / "sugarcrepe"
+    published = json.loads((folder / f"{subset}.json").read_text())
+    data = SugarCrepe().read(folder)
+    mine = data.items["subsets"] == subset
+    assert mine.sum() == len(published)
+    first = next(iter(published.values()))
+    picture_number, true, false = data.items["rows"][mine][0]
+    assert data.pictures[picture_number] == first["filename"]
+    assert (data.captions[true], data.captions[false]) == (first["caption"], first["negative_caption"])
+
+
+def test_the_command(sugarcrepe, karpathy, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "class E:\n"
+        "    id, revision, dimension, modalities = 'mine', '1', 4, ('text', 'image')\n"
+        "    def encode_texts(self, texts): return np.eye(4, dtype='float32')[[int(t[0]) for t in texts]]\n"
+        "    def encode_images(self, images): return np.eye(4, dtype='float32')[[i.getpixel((0, 0))[0] for i in images]]\n"
+        "def make(): return E()\n"
+    )
+    save_adapter(Adapter(np.eye(4, dtype=np.float32)[[1, 0, 2, 3]], 0.0, {}), tmp_path / "fixed")
+    command = ["evaluate", "py:mine:make", "--benchmark", "sugarcrepe,coco", "--data", ".", "--out", "run"]
+    assert main([*command, "--adapter", "fixed"]) == 0
+    printed = capsys.readouterr().out
+    assert "difference" in printed
+    assert "swap_obj" in printed
+    assert "text to image" in printed
+    first = (tmp_path / "run" / "results.json").read_bytes()
+    (tmp_path / "run" / "results.json").unlink()
+    assert main([*command, "--adapter", "fixed"]) == 0  # continues: embeddings are kept
+    assert (tmp_path / "run" / "results.json").read_bytes() == first
+    capsys.readouterr()
+    assert main(["evaluate", "--benchmark", "sugarcrepe", "--data", str(sugarcrepe), "--check"]) == 0
+    printed = capsys.readouterr().out
+    assert "missing" in printed
+    assert "there" in printed
+    assert "licence: MIT" in printed
+    for arguments, message in (
+        (["--benchmark", "sugarcrepes", "--data", "."], "did you mean 'sugarcrepe'"),
+        (["--benchmark", "coco", "--data", "nowhere"], "--data must be a folder"),
+        (["--benchmark", "coco", "--data", str(sugarcrepe)], "holds no coco_karpathy_test.json"),
+    ):
+        assert main(["evaluate", "tiny", *arguments]) == 2
+        assert message in capsys.readouterr().err
