@@ -276,14 +276,30 @@ def test_train_makes_encoders_that_measure_reads(tmp_path, capsys):
 
 def test_a_sweep_draws_the_transition_and_continues(tmp_path, capsys):
     out = tmp_path / "sweep"
-    options = (*SMALL[2:], "--coverages", 0.4, 0.6, "--values", 4, 5, "--seeds", 1, "--jobs", 2, "--out", out)
+    options = (
+        *SMALL[2:],
+        "--coverages",
+        0.4,
+        0.6,
+        "--values",
+        4,
+        5,
+        "--seeds",
+        1,
+        "--jobs",
+        2,
+        "--probes",
+        "additive",
+        "--out",
+        out,
+    )
     assert run("sweep", *options) == 0
     printed = capsys.readouterr().out
     assert "With 16 objects (4x4)" in printed
     assert "With 25 objects (5x5)" in printed
     page = (out / "report.html").read_text()
     assert 'id="controlled-transition"' in page
-    assert 'id="controlled-probe"' in page
+    assert 'id="controlled-additive"' in page
     assert len(list((out / "models").glob("*.json"))) == 4
     before = (out / "results.json").read_bytes()
     next((out / "models").glob("*.json")).unlink()
@@ -298,6 +314,7 @@ def test_a_sweep_draws_the_transition_and_continues(tmp_path, capsys):
         (("train", "--coverage", "0.5", "--values", "3", "--objects", "6"), "scenes of 6 objects need as many train objects"),
         (("train", "--coverage", "0.5", "--width", "30", "--heads", "4"), "multiple of the number of heads"),
         (("sweep", "--coverages", "1.5"), "coverage must lie between 0 and 1; got 1.5"),
+        (("sweep", "--probes", "additiv"), "did you mean 'additive'"),
         (("sweep", "--values", "1"), "every concept needs at least two values"),
         (("sweep", "--address", "here"), "an address belongs to a cluster"),
         (("measure", "controlled:nowhere"), "conceptbind train --out nowhere"),

@@ -52,6 +52,21 @@ def test_a_probe_generalises_where_it_can_express_the_function(name, kind):
         assert r2 < 0.8
 
 
+@pytest.mark.parametrize("kind", ["per_object_product", "global_product"])
+def test_wide_products_are_fitted_by_gradients(kind, monkeypatch):
+    from conceptbind.complexity import products
+
+    additive = generalisation(make("additive", (V, V), 2), planted(kind))
+    monkeypatch.setattr(products, "MOST_UNKNOWNS", 40)  # so that no second-order step is wide enough
+    model = make(kind, (V, V), 2, width=32)
+    assert model.most() == 1
+    assert generalisation(model, planted(kind)) > max(0.7 if kind == "per_object_product" else 0.0, additive)
+    assert model.rank_ == 32
+    again = make(kind, (V, V), 2, width=32)
+    generalisation(again, planted(kind))
+    assert again.validation_ == model.validation_
+
+
 @pytest.mark.parametrize(("products", "kind"), [("per_object", "per_object_product"), ("global", "global_product")])
 def test_a_product_alone_needs_no_additive_part_where_there_is_none(products, kind):
     rng, table = np.random.default_rng(0), SCENES.table.reshape(len(SCENES), -1)

@@ -199,7 +199,7 @@ def test_the_bag_of_concepts_level_by_hand():
 
 
 def test_a_probe_of_a_planted_additive_model_reads_nothing_more_than_it():
-    found = controlled_study(planted(1.0), "yes", n=100, probe="additive")
+    found = controlled_study(planted(1.0), "yes", n=100, probes=("additive",))
     assert value_of(found, "object_recognition", "unseen", control="additive", among="all").value < 0.5
 
 
@@ -270,8 +270,8 @@ def test_broken_model_folders(tmp_path):
 def test_a_sweep_keeps_what_is_finished(tmp_path):
     recipes = [dataclasses.replace(make_recipe("small", share, **TINY), looks=2) for share in (0.4, 0.6)]
     done = []
-    first = sweep_study(recipes[:1], tmp_path, probe=None, jobs=1, on_cell=done.append)
-    both = sweep_study(recipes, tmp_path, probe=None, jobs=1, on_cell=done.append)
+    first = sweep_study(recipes[:1], tmp_path, probes=(), jobs=1, on_cell=done.append)
+    both = sweep_study(recipes, tmp_path, probes=(), jobs=1, on_cell=done.append)
     assert done == [1, 1, 1]
     assert both[: len(first)] == first
     assert {record.extra["coverage"] for record in both} == {0.4, 0.6}

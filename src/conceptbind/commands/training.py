@@ -150,7 +150,7 @@ def sweep(
     batch: int | None = None,
     steps: int | None = None,
     rate: float | None = None,
-    probe: Literal["none", "per_object_product", "global_product", "additive"] = "global_product",
+    probes: list[str] = ["per_object_product", "global_product"],  # noqa: B006
     out: str = "runs/controlled-sweep",
     executor: Executor = "local",
     address: str | None = None,
@@ -176,7 +176,7 @@ def sweep(
         batch: scenes in a batch.
         steps: of training.
         rate: learning rate.
-        probe: approximator of each model's rule that is drawn against the model, or none.
+        probes: approximators of each model's rule that are drawn against the model, for example [per_object_product]; [] for none.
         out: run folder.
         executor: what runs the sweep: local (processes of this machine), ray or dask.
         address: of a running Ray or Dask cluster; a local one is started without it.
@@ -186,9 +186,10 @@ def sweep(
     Raises:
         ConceptBindError: the options cannot be used; the message says what to do.
     """
+    from conceptbind.complexity import APPROXIMATORS
     from conceptbind.controlled import make_recipe
     from conceptbind.encoders import torch_device
-    from conceptbind.errors import ValueRangeError
+    from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
     from conceptbind.executors import check_executor
     from conceptbind.report import probe_figure, sweep_sentence, transition_figure, write_controlled_report
     from conceptbind.runs import RunFolder, plain_provenance
@@ -196,6 +197,11 @@ def sweep(
 
     if seeds < 1 or not coverages or not values or not concepts:
         raise ValueRangeError("a sweep needs at least one coverage, one number of values, one number of concepts and one seed")
+    for probe in probes:
+        if probe not in APPROXIMATORS:
+            raise UnknownNameError(f"unknown approximator '{probe}'; {nearest(probe, APPROXIMATORS)}")
+    if objective == "scenes" and probes:
+        probes = []  # they are read by queries, which such models do not have
     check_executor(executor, address, jobs)
     changed = {
         "objects": objects, "width": width, "depth": depth, "feed_forward": feed_forward, "dimension": dimension, "batch": batch,
@@ -210,21 +216,20 @@ def sweep(
     config = {
         "preset": preset, "coverages": list(coverages), "values": list(values), "concepts": list(concepts), "seeds": seeds,
         "objective": objective,
-        **changed, "probe": probe, "out": out, "executor": executor, "address": address, "jobs": jobs, "device": device,
+        **changed, "probes": list(probes), "out": out, "executor": executor, "address": address, "jobs": jobs, "device": device,
     }  # fmt: skip
     folder = RunFolder.open(Path(out).expanduser(), config)
-    asked = None if probe == "none" else probe
     costly = sorted(recipes, key=lambda recipe: -recipe.shape.n_tokens)
     with progress(total=len(recipes), desc="training models", unit="model") as bar:
         records = sweep_study(
-            costly, folder.path / "models", probe=asked, executor=executor, address=address, jobs=jobs, device=torch_device(device),
+            costly, folder.path / "models", probes=probes, executor=executor, address=address, jobs=jobs, device=torch_device(device),
             on_cell=bar.update,
         )  # fmt: skip
     facts = plain_provenance({**config, "seed": 0}, sys.argv)
     folder.write_results(facts, records)
     figures = [("Unseen objects over coverage", transition_figure(records))]
-    if asked is not None and (drawn := probe_figure(records, asked)) is not None:
-        figures.append(("The model and a probe of its rule", drawn))
-    sentence = sweep_sentence(records, asked)
+    drawn = ((probe.replace("_", " "), probe_figure(records, probe)) for probe in probes)
+    figures += [(f"The model and a probe of its rule: {name}", figure) for name, figure in drawn if figure is not None]
+    sentence = sweep_sentence(records, probes)
     write_controlled_report(folder.path / "report.html", "Where does binding begin?", [sentence], records, figures, facts)
     return Training(folder.path, records, (sentence,))

@@ -38,7 +38,11 @@ MOST_STEPS = 30
 GAIN = 1e-3
 """Relative gain of the objective below which a penalty counts as solved."""
 MOST_UNKNOWNS = 4096
-"""Entries of all product vectors; one step solves for them at once and takes their cube."""
+"""Entries of all product vectors; one step solves for them at once and takes their cube. Wider probes are fitted by gradients."""
+GRADIENT_STEPS, GRADIENT_BATCH, GRADIENT_LOOK = 800, 512, 50
+"""Of fits by gradients: their steps, scenes a step, and steps between two looks at validation."""
+GRADIENT_RATE, GRADIENT_DECAYS = 1e-2, (0.3, 1.0)
+"""Largest learning rate of AdamW, and the weight decays of products that validation chooses from."""
 PATIENCE = 2
 """Penalties without a gain on validation after which the path ends."""
 
@@ -55,7 +59,8 @@ class StructuredProbe:
         additive: whether the additive part is there; without it a product stands alone.
         per_slot: whether the additive part has vectors of its own for each slot. The paper's has not, so that it cannot know which
             object stands left; a product probe can.
-        rank: r, the largest number of products; a quarter of it is tried too.
+        rank: r, the largest number of products; a quarter of it is tried too. With more products than `MOST_UNKNOWNS` allows for one
+            second-order step, r is taken as it is and fitted by AdamW with several weight decays.
         starts: random starts of each rank.
         seed: of the starts.
         device: where torch computes, in double precision.
@@ -95,7 +100,10 @@ class StructuredProbe:
         self.scale_ = Scale.of(train.values)
         fitted, held = (_Data.of(part, self.scale_, self) for part in (train, validation))
         best = self._additive(fitted, held)
-        if self.products != "none":
+        if self.products != "none" and self.rank > self.most():
+            for decay in GRADIENT_DECAYS:
+                best = min(best, self._gradient(fitted, held, decay), key=lambda fit: fit.validation)
+        elif self.products != "none":
             for rank in self.ranks():
                 for start in range(self.starts):
                     found = self._products(fitted, held, rank, start)
@@ -107,10 +115,12 @@ class StructuredProbe:
         return self
 
     def ranks(self) -> list[int]:
-        """Ranks that are tried: the largest that one step can solve for, and a quarter of it."""
-        most = max(1, MOST_UNKNOWNS // (self.n_slots * sum(self.sizes)))
-        largest = min(self.rank, most)
-        return sorted({max(1, largest // 4), largest})
+        """Ranks that are tried by second-order steps."""
+        return sorted({max(1, self.rank // 4), self.rank})
+
+    def most(self) -> int:
+        """The largest rank that one second-order step can solve for."""
+        return max(1, MOST_UNKNOWNS // (self.n_slots * sum(self.sizes)))
 
     def predict(self, labels: Ints) -> Floats:
         """(n, d) predictions for a table (n, m, C)."""
@@ -189,6 +199,43 @@ class StructuredProbe:
                 worse = 0 if best.validation < before else worse + 1
                 if worse == PATIENCE or best.validation <= 1e-9:
                     break
+        return best
+
+    @torch.enable_grad()
+    def _gradient(self, train: _Data, held: _Data, decay: float) -> _Fit:
+        """All parts together by AdamW in single precision; the best look on validation is kept.
+
+        Vectors of a global product start around one, since a product of many random numbers starts at nearly nothing.
+        """
+        random = torch.Generator().manual_seed(self.seed * 1_000_003 + 17)
+        centre, d, n = (1.0 if self.products == "global" else 0.0), train.values.shape[1], len(train.values)
+        drawn = [
+            centre + torch.randn(self.sizes[f % len(self.sizes)], self.rank, generator=random) for f in range(train.table.shape[1])
+        ]
+        vectors = [part.to(self.device).requires_grad_() for part in drawn]
+        weight = (0.3 * self.rank**-0.5 * torch.randn(self.rank, d, generator=random)).to(self.device).requires_grad_()
+        sums = torch.zeros(train.design.shape[1], d, device=self.device, requires_grad=True)
+        size = d**0.5  # so that entries are about one
+        design, values = train.design.float(), size * train.values.float()
+        optimiser = torch.optim.AdamW(
+            [{"params": [sums], "weight_decay": 0.0}, {"params": [*vectors, weight], "weight_decay": decay}]
+        )
+        best: _Fit | None = None
+        for step in range(GRADIENT_STEPS):
+            share = 1 - step / GRADIENT_STEPS
+            for group, rate in zip(optimiser.param_groups, (3 * GRADIENT_RATE, GRADIENT_RATE), strict=True):
+                group["lr"] = rate * share
+            rows = torch.randint(n, (min(GRADIENT_BATCH, n),), generator=random).to(self.device)
+            loss = (design[rows] @ sums + self._features(vectors, train.table[rows]) @ weight - values[rows]).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            if step % GRADIENT_LOOK == GRADIENT_LOOK - 1:
+                parts = [part.detach().double() for part in (sums / size, weight / size, *vectors)]
+                error = _error(held.values - held.design @ parts[0] - self._features(parts[2:], held.table) @ parts[1])
+                if best is None or error < best.validation:
+                    best = _Fit(parts[0], parts[2:], parts[1], decay, self.rank, error)
+        assert best is not None
         return best
 
     def _solve_map(self, vectors: list[torch.Tensor], data: _Data, l2: float) -> _State:

@@ -142,7 +142,7 @@ def probe_figure(records: Sequence[Record], probe: str) -> str | None:
         )  # fmt: skip
     figure.update_xaxes(title="unseen objects read from the model", range=[-0.02, 1.05], gridcolor=GRID)
     figure.update_yaxes(title=f"read from its {probe.replace('_', ' ')} probe", range=[-0.02, 1.05], gridcolor=GRID)
-    return as_html(figure, "controlled-probe", 460, legend_at=-0.2)
+    return as_html(figure, f"controlled-{probe}", 460, legend_at=-0.2)
 
 
 def rank_correlation(records: Sequence[Record], probe: str) -> tuple[float, float, int] | None:
@@ -172,7 +172,7 @@ def probe_pairs(records: Sequence[Record], probe: str) -> list[tuple[Record, Rec
     return [(record, probed[record.encoder]) for record in unseen_of(records) if record.encoder in probed]
 
 
-def sweep_sentence(records: Sequence[Record], probe: str | None) -> str:
+def sweep_sentence(records: Sequence[Record], probes: Sequence[str]) -> str:
     """Where each object space begins to bind, and how models and probes rise together."""
     shown, found = unseen_of(records), []
     for values, n_objects in _spaces(shown):
@@ -188,12 +188,13 @@ def sweep_sentence(records: Sequence[Record], probe: str | None) -> str:
             if binding
             else f"With {n_objects:,} objects ({values}) no coverage reaches {BINDS:.0%}; the best is {means[best]:.3f} at {best:g}."
         )
-    correlation = None if probe is None else rank_correlation(records, probe)
-    if correlation is not None and probe is not None:
-        found.append(
-            f"Over {correlation[2]} models the recognition of unseen objects by the model and by its {probe.replace('_', ' ')} probe have the "
-            f"rank correlation {correlation[0]:.2f} (p = {correlation[1]:.1g})."
-        )
+    for probe in probes:
+        correlation = rank_correlation(records, probe)
+        if correlation is not None:
+            found.append(
+                f"Over {correlation[2]} models the recognition of unseen objects by the model and by its {probe.replace('_', ' ')} probe have "
+                f"the rank correlation {correlation[0]:.2f} (p = {correlation[1]:.1g})."
+            )
     return " ".join(found)
 
 

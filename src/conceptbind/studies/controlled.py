@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,11 @@ from conceptbind.results import Extra, Record, share_record
 
 SCENES = 2_000
 """Scenes of each kind that are scored."""
-PROBE_SCENES, PROBE_HELD, PROBE_RANK = 2_000, 500, 16
+PROBE_SCENES, PROBE_HELD, PROBE_RANK = 8_000, 500, 256
 """Scenes that a structured probe is fitted to, scenes of validation objects that it is chosen with, and its number of products."""
 
 
-def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probe: str | None = None) -> tuple[Record, ...]:
+def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probes: Sequence[str] = ()) -> tuple[Record, ...]:
     """Concept and object recognition in new scenes of train objects, of unseen ones, and of both (arXiv 2605.31503, section 7).
 
     Candidates are all objects (`among` = all) and, for scenes of unseen objects, also the unseen ones alone. Beside them stands what a bag
@@ -49,8 +49,8 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probe: str
         name: what it is called in results.
         n: scenes of each kind. A model trained with the objective `scenes` gets binding accuracy (its own scene, objects reversed, against
             one with two values exchanged) and concept accuracy (against one with a value replaced) instead, since it has no queries.
-        probe: a structured approximator, for example `global_product`, fitted from labels to the embeddings of scenes of train objects,
-            whose predictions for unseen objects are read by the model's queries; None leaves it out.
+        probes: approximators, for example `global_product`, fitted from labels to the embeddings of scenes of train objects, whose
+            predictions for unseen objects are read by the model's queries.
     """
     recipe, model = trained.recipe, trained.model
     split, sizes, m = recipe.split(), recipe.shape.sizes, recipe.shape.most_objects
@@ -83,7 +83,7 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probe: str
             records.append(record(outcome, "object_recognition", part, concept=None, among=among, control="none"))
             bag = bag_recognition(scenes, sizes, candidates)
             records.append(record(bag, "object_recognition", part, concept=None, among=among, control="bag_of_concepts"))
-    if probe is not None:
+    for probe in probes:
         outcome, r2 = _probed(trained, queries.objects, probe)
         records.append(record(outcome, "object_recognition", "unseen", concept=None, among="all", control=probe, probe_r2=r2))
     return tuple(records)
@@ -146,13 +146,13 @@ def train_cell(shared: Mapping[str, Any], recipe: Recipe) -> list[dict[str, Any]
     """Train one model of a sweep and score it: the records as flat rows. A cell that was killed continues.
 
     Args:
-        shared: `folder` for the states of unfinished trainings, `device`, and `probe`.
+        shared: `folder` for the states of unfinished trainings, `device`, and `probes`.
         recipe: of the cell.
     """
     folder = Path(shared["folder"]) / cell_key(recipe)
     trained = train(recipe, folder, device=shared["device"])
     name = f"{recipe.sizes_name} coverage {recipe.coverage} seed {recipe.seed}"
-    rows = [asdict(record) for record in controlled_study(trained, name, probe=shared["probe"])]
+    rows = [asdict(record) for record in controlled_study(trained, name, probes=shared["probes"])]
     write_json(folder.with_suffix(".json"), {"recipe": recipe.flat(), "records": rows})
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return rows
@@ -164,7 +164,8 @@ def cell_key(recipe: Recipe) -> str:
 
 
 def sweep_study(
-    recipes: list[Recipe], folder: Path, *, probe: str | None = "global_product", executor: Any = "local", address: str | None = None,
+    recipes: list[Recipe], folder: Path, *, probes: Sequence[str] = ("per_object_product", "global_product"),
+    executor: Any = "local", address: str | None = None,
     jobs: int | None = None, device: str = "cpu", on_cell: Callable[[int], None] = lambda _: None,
 ) -> tuple[Record, ...]:  # fmt: skip
     """Train and score many models; finished ones are kept in `folder`, so that a killed sweep continues.
@@ -172,7 +173,7 @@ def sweep_study(
     Args:
         recipes: one for each model.
         folder: for finished cells and the states of unfinished ones; on a cluster all workers must reach it.
-        probe: see `controlled_study`.
+        probes: see `controlled_study`.
         executor: `local`, `ray` or `dask`.
         address: of a running cluster.
         jobs: workers of a local one.
@@ -195,7 +196,7 @@ def sweep_study(
     if rows:
         on_cell(len(rows))
     left = [recipe for recipe in recipes if recipe not in rows]
-    shared = {"folder": str(folder.resolve()), "device": device, "probe": probe}
+    shared = {"folder": str(folder.resolve()), "device": device, "probes": tuple(probes)}
     for number, found in run_tasks(train_cell, shared, left, executor=executor, address=address, jobs=jobs):
         rows[left[number]] = found
         on_cell(1)
