@@ -1,0 +1,36 @@
+"""How simple the rule of a trained controlled model is: what structured probes foretell of unseen objects, read by its own queries.
+
+python recipes/probe_controlled.py runs/controlled-50x50/coverage-0.8 runs/controlled-50x50/coverage-0.2
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from conceptbind.controlled import Look, Trained, read_model
+from conceptbind.studies import controlled_study
+
+PROBES = ("additive", "per_object_product", "global_product")
+
+
+def main() -> None:
+    """Print one row for each model."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folders", nargs="+", type=Path)
+    print("| model | the model itself | " + " | ".join(f"{name.replace('_', ' ')} (R^2)" for name in PROBES) + " |")
+    print("|---" * (2 + len(PROBES)) + "|")
+    for folder in parser.parse_args().folders:
+        model, recipe = read_model(folder)
+        records = controlled_study(Trained(recipe, model, (), Look(0, 0.0, 0.0, 0.0, 0.0, 0.0)), folder.name, probes=PROBES)
+        found = {
+            r.extra["control"]: r
+            for r in records
+            if (r.metric, r.split, r.extra["among"]) == ("object_recognition", "unseen", "all")
+        }
+        cells = [f"{found[name].value:.3f} ({found[name].extra['probe_r2']:.3f})" for name in PROBES]
+        print(f"| {folder.name} | {found['none'].value:.3f} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
