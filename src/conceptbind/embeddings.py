@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.encoders import FileEmbeddings, resolve
-from conceptbind.encoders.pictures import read_picture, require_pictures
+from conceptbind.encoders.pictures import cut_out, read_picture, require_pictures
 from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
 from conceptbind.files import content_hash, file_hash, read_json, write_json, write_whole
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from conceptbind.scenes import Scenes
     from conceptbind.typing import Encoder, Floats, Modality, Precision
 
@@ -168,7 +170,7 @@ def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, s
         if modality == "text":
             values = encoder.encode_texts(list(scenes.captions(first, last)))
         else:
-            values = encoder.encode_images([read_picture(path) for path in _pictures(scenes, first, last)])
+            values = encoder.encode_images(_seen(scenes, first, last))
         values = _as_numbers(values, encoder.id)
         if values.shape != (last - first, encoder.dimension):
             raise ShapeError(
@@ -179,6 +181,14 @@ def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, s
             values = values.astype(np.float32, copy=False)  # what is written; larger numbers become infinite and are refused
         refuse_non_finite(values, f"the features of '{encoder.id}' for the scenes {first}..{last - 1}, in single precision,")
         yield first, values
+
+
+def _seen(scenes: Scenes, start: int, stop: int) -> list[Image]:
+    """What is seen of the pictures of the scenes start..stop."""
+    paths = _pictures(scenes, start, stop)
+    if scenes.boxes is None:
+        return [read_picture(path) for path in paths]
+    return [cut_out(read_picture(path), box, path) for path, box in zip(paths, scenes.boxes[start:stop], strict=True)]
 
 
 def _pictures(scenes: Scenes, start: int, stop: int) -> list[Path]:

@@ -263,3 +263,79 @@ def test_the_command(sugarcrepe, karpathy, tmp_path, capsys, monkeypatch):
     ):
         assert main(["evaluate", "tiny", *arguments]) == 2
         assert message in capsys.readouterr().err
+
+
+def aro_item(image, box, true, false, **own):
+    left, top, width, height = box
+    return {
+        "image_path": image, "bbox_x": left, "bbox_y": top, "bbox_w": width, "bbox_h": height, "true_caption": true,
+        "false_caption": false, **own,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def relations(tmp_path):
+    """Five items on two pictures whose left half has level 0 (or 2) and right half level 1."""
+    folder = tmp_path / "vg_relation"
+    (folder / "images").mkdir(parents=True)
+    for name, level in (("a.png", 0), ("b.png", 2)):
+        image = Image.new("RGB", (8, 8), (level, 0, 0))
+        image.paste((1, 0, 0), (4, 0, 8, 8))
+        image.save(folder / "images" / name)
+    left, right = (0, 0, 4, 8), (4, 0, 4, 8)
+    items = [
+        aro_item("a.png", left, "0 the dog holds the cat", "1 the cat holds the dog", relation_name="holding"),  # right
+        aro_item("a.png", right, "0 x", "1 y", relation_name="holding"),  # wrong
+        aro_item("a.png", right, "1 y", "0 x", relation_name="wearing"),  # right
+        aro_item("b.png", left, "0 x", "1 y", relation_name="near"),  # a tie; left out by the paper
+        aro_item("b.png", left, "2 z", "1 y", relation_name="near"),  # right
+    ]
+    (folder / "visual_genome_relation.json").write_text(json.dumps(items))
+    return folder
+
+
+def test_relations_by_hand(relations, tmp_path):
+    data = read_benchmark("vg_relation", relations)
+    assert data.pictures == ("a.png", "a.png", "b.png")  # one for each box
+    found = {
+        r.extra["protocol"]: (r.value, r.n, r.ties)
+        for r in evaluate_benchmark(by_name(), "vg_relation", data, tmp_path / "kept") if r.extra["control"] == "none"
+    }  # fmt: skip
+    assert found["mieb"] == (3 / 5, 5, 1)
+    assert found["paper"] == (pytest.approx((1 / 2 + 1) / 2), 3, 0)
+    assert found["labclip"] == (pytest.approx((1 / 2 + 1 + 1 / 2) / 3), 5, 1)
+
+
+def test_attribute_pairs_need_25_items(tmp_path):
+    folder = tmp_path / "images"
+    picture(folder, "a.png", 0)
+    box = (0, 0, 8, 8)
+    often = [aro_item("a.png", box, "0 t", "1 f" if i < 20 else "0 f", attributes=["red", "big"]) for i in range(25)]
+    rare = [aro_item("a.png", box, "1 t", "0 f", attributes=["blue", "big"])]
+    (tmp_path / "visual_genome_attribution.json").write_text(json.dumps(often + rare))
+    data = read_benchmark("vg_attribution", tmp_path)
+    found = {
+        r.extra["protocol"]: (r.value, r.n, r.ties)
+        for r in evaluate_benchmark(by_name(), "vg_attribution", data, tmp_path / "kept") if r.extra["control"] == "none"
+    }  # fmt: skip
+    assert found["paper"] == (0.8, 25, 5)
+    assert found["mieb"] == (20 / 26, 26, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bbox_x": 9}, "shows nothing of the picture"),
+        ({"bbox_w": 0}, "shows nothing of the picture"),
+        ({"bbox_h": "4"}, "not four numbers"),
+        ({"true_caption": ["x"]}, "must be text"),
+        ({"attributes": ["red", "blue"], "relation_name": None}, "must be text"),
+    ],
+)
+def test_bad_boxes_and_files(relations, tmp_path, change, message):
+    path = relations / "visual_genome_relation.json"
+    items = json.loads(path.read_text())
+    items[1] |= change
+    path.write_text(json.dumps(items))
+    with pytest.raises(ConceptBindError, match=message):
+        evaluate_benchmark(by_name(), "vg_relation", read_benchmark("vg_relation", relations), tmp_path / "kept")

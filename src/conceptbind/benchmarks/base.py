@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +32,8 @@ class Data:
     """What the benchmark's `score` reads: numbers of pictures and captions."""
     notes: tuple[str, ...] = ()
     """What was left out, with the reason."""
+    boxes: tuple[tuple[int, int, int, int], ...] | None = None
+    """Of each picture what is seen: left, top, width, height; None for whole pictures. A picture with two boxes stands there twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,5 +199,8 @@ def without_missing(data: Data, keep: Callable[[Any, Ints], tuple[Any, int]], al
     if not there.any():
         raise ValueRangeError(f"{count}; nothing is left to score")
     items, dropped = keep(data.items, np.where(there, np.cumsum(there) - 1, -1))
-    pictures = tuple(name for name, found in zip(data.pictures, there.tolist(), strict=True) if found)
-    return Data(pictures, data.folder, data.captions, items, (*data.notes, f"{count}; {dropped:,} items were left out."))
+    left = np.flatnonzero(there).tolist()
+    return replace(
+        data, pictures=tuple(data.pictures[i] for i in left), items=items, notes=(*data.notes, f"{count}; {dropped:,} items were left out."),
+        boxes=None if data.boxes is None else tuple(data.boxes[i] for i in left),
+    )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.benchmarks.aro import VisualGenome
 from conceptbind.benchmarks.base import Data, Score, mean_of, resampled, without_missing
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.sugarcrepe import SugarCrepe
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from conceptbind.typing import Encoder, Floats
 
 BENCHMARKS: dict[str, Any] = {
+    "vg_attribution": VisualGenome("vg_attribution"),
+    "vg_relation": VisualGenome("vg_relation"),
     "sugarcrepe": SugarCrepe(),
     "coco": Karpathy(
         "coco", "COCO retrieval, Karpathy's split", ("coco_karpathy_test.json", "coco_karpathy_val.json"), None,
@@ -111,7 +114,9 @@ def _table(name: str, data: Data, *, pictures: bool) -> Scenes:
     things = data.pictures if pictures else data.captions
     space, table = ConceptSpace(("item",), (("item",),)), np.zeros((len(things), 1, 1), dtype=np.int64)
     if pictures:
-        return Scenes(space, table, name=name, written_captions=[""] * len(things), images=things, image_folder=data.folder)
+        return Scenes(
+            space, table, name=name, written_captions=[""] * len(things), images=things, image_folder=data.folder, boxes=data.boxes
+        )
     return Scenes(space, table, name=name, written_captions=things)
 
 

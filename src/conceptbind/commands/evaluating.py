@@ -49,13 +49,13 @@ def evaluate(
     precision: Precision = "float32",
     device: str = "auto",
 ) -> Evaluation:
-    """Score an encoder on published benchmarks whose files you have: sugarcrepe, coco, flickr30k. Nothing is downloaded.
+    """Score an encoder on published benchmarks whose files you have. Nothing is downloaded.
 
     Every distinct picture and caption is embedded once and kept; a killed run continues when it is started again.
 
     Args:
         encoder: an encoder of pictures and captions, as for measure.
-        benchmark: a name, or several: sugarcrepe,coco.
+        benchmark: sugarcrepe, vg_attribution, vg_relation, coco or flickr30k, or several: sugarcrepe,coco.
         data: folder in the published layout; with several benchmarks, the folder of their folders (DATA/sugarcrepe, ...).
         adapter: folder written by conceptbind repair, or a published LABCLIP .pt: results before and after, with paired differences.
         check: only say what is there, what is missing, where it is published and under what licence.

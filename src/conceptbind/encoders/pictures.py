@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptbind.errors import FileError
+from conceptbind.errors import FileError, ValueRangeError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -77,3 +77,23 @@ def _on_white(picture: Image) -> Image:
         return picture.convert("RGB")
     layer = picture.convert("RGBA")
     return Pillow.alpha_composite(Pillow.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+
+def cut_out(picture: Image, box: tuple[int, int, int, int], path: Path) -> Image:
+    """What a box shows of a picture. Where the box reaches beyond it, it is black there, as Pillow's `crop` makes it.
+
+    Args:
+        picture: RGB.
+        box: left, top, width and height in pixels.
+        path: of the picture, for messages.
+
+    Raises:
+        ValueRangeError: the box is empty, or wholly outside the picture.
+    """
+    left, top, width, height = box
+    if width < 1 or height < 1 or left + width <= 0 or top + height <= 0 or left >= picture.width or top >= picture.height:
+        raise ValueRangeError(
+            f"the box at {left}, {top} of {width} x {height} pixels shows nothing of the picture {path}, "
+            f"which has {picture.width} x {picture.height}"
+        )
+    return picture.crop((left, top, left + width, top + height))

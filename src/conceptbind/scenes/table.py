@@ -45,6 +45,8 @@ class Scenes:
     """Where the pictures lie; not part of the content hash, so that a data set may move."""
     image_places: Sequence[Path] = ()
     """Every folder where a reader looked for the pictures; named where they are missing. Not part of the content hash."""
+    boxes: Sequence[tuple[int, int, int, int]] | None = None
+    """(n,) left, top, width and height of what is seen of each picture, in pixels; the whole picture where there are none."""
     drawing: str | None = None
     """`flat` or `solid` where pictures can be drawn from the table; see `conceptbind.drawing`."""
 
@@ -69,7 +71,7 @@ class Scenes:
         object.__setattr__(self, "table", table)
         ids = tuple(map(str, self.ids)) if len(self.ids) else tuple(map(str, range(len(table))))
         object.__setattr__(self, "ids", ids)
-        for what, column in (("ids", ids), ("captions", self.written_captions), ("images", self.images)):
+        for what, column in (("ids", ids), ("captions", self.written_captions), ("images", self.images), ("boxes", self.boxes)):
             if column is not None and len(column) != len(table):
                 raise ShapeError(f"one entry per scene: {len(table)} scenes but {len(column)} {what}")
         if len(set(ids)) != len(ids):
@@ -102,6 +104,7 @@ class Scenes:
             repr(("template", self.template) if self.written_captions is None else tuple(self.written_captions)),
             repr(None if self.images is None else tuple(self.images)),
             *([] if self.drawing is None else [self.drawing]),
+            *([] if self.boxes is None else [repr(("boxes", tuple(map(tuple, self.boxes))))]),
         )
 
     def caption(self, row: int) -> str:
@@ -137,5 +140,6 @@ class Scenes:
             None if self.images is None else tuple(self.images[row] for row in pick),
             self.image_folder,
             self.image_places,
+            None if self.boxes is None else tuple(self.boxes[row] for row in pick),
             self.drawing,
         )

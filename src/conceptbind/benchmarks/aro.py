@@ -1,0 +1,117 @@
+"""ARO's Visual Genome parts (arXiv 2210.01936): a box in a picture, its caption, and the caption with attributes or objects exchanged."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.benchmarks.base import Data, Distinct, Found, Score, lacks, picture_folder, read_published
+from conceptbind.errors import FileError
+from conceptbind.metrics import forced_choice
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Floats, Ints
+
+FILES = {"vg_attribution": "visual_genome_attribution.json", "vg_relation": "visual_genome_relation.json"}
+FIELDS = ("image_path", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "true_caption", "false_caption")
+PLACES = ("images", ".")
+FEWEST = 25
+"""Items that an attribute pair needs to count in the paper's macro score."""
+
+
+class VisualGenome:
+    """VG-Attribution or VG-Relation. Pictures are cut to the box; the true caption must score strictly above the false one.
+
+    `paper`: mean over attribute pairs with at least 25 items, or over relations without those that the paper's notebook leaves out as
+    symmetric or rare. `labclip` (VG-Relation): mean over all relations. `mieb`: every item once.
+
+    Args:
+        name: `vg_attribution` or `vg_relation`.
+    """
+
+    published = "https://github.com/mertyg/vision-language-models-are-bows (visual_genome_*.json and vgr_vga_images.zip)"
+    licence = "MIT (captions); the pictures are those of GQA / Visual Genome, CC BY 4.0"
+
+    def __init__(self, name: str) -> None:
+        self.name, self.file = name, FILES[name]
+        self.title = {"vg_attribution": "ARO VG-Attribution", "vg_relation": "ARO VG-Relation"}[name]
+
+    def layout(self, folder: Path) -> list[Found]:
+        """The annotation file and the folder of pictures."""
+        return [
+            Found(folder / self.file, "captions and boxes", (folder / self.file).is_file()),
+            Found(folder / PLACES[0], "pictures (vgr_vga_images.zip)", (folder / PLACES[0]).is_dir()),
+        ]
+
+    def read(self, folder: Path) -> Data:
+        """All items; a picture with the same box is there once."""
+        path = folder / self.file
+        if not path.is_file():
+            raise FileError(f"{folder} holds no {self.file}; {self.published}")
+        content = read_published(path, self._wrong)
+        seen: dict[tuple[str, tuple[int, int, int, int]], int] = {}
+        captions, rows, groups = Distinct(), [], []
+        for entry in content:
+            box = (int(entry["bbox_x"]), int(entry["bbox_y"]), int(entry["bbox_w"]), int(entry["bbox_h"]))
+            number = seen.setdefault((entry["image_path"], box), len(seen))
+            rows.append((number, captions(entry["true_caption"]), captions(entry["false_caption"])))
+            groups.append(entry["relation_name"] if self.name == "vg_relation" else "_".join(map(str, entry["attributes"])))
+        pictures = tuple(name for name, _ in seen)
+        items = {"rows": np.array(rows, dtype=np.int64), "groups": np.array(groups)}
+        boxes = tuple(box for _, box in seen)
+        return Data(pictures, picture_folder(folder, pictures[0], PLACES), captions.all(), items, boxes=boxes)
+
+    @staticmethod
+    def keep(items: Any, number: Ints) -> tuple[Any, int]:
+        """The items whose pictures are there."""
+        kept = number[items["rows"][:, 0]] >= 0
+        left = {name: values[kept] for name, values in items.items()}
+        left["rows"][:, 0] = number[left["rows"][:, 0]]
+        return left, int((~kept).sum())
+
+    def score(self, items: Any, pictures: Floats, captions: Floats) -> list[Score]:
+        """Accuracy by each protocol."""
+        rows, names = items["rows"], items["groups"]
+        x = pictures[rows[:, 0]]
+        true, false = (np.einsum("nd,nd->n", x, captions[rows[:, column]]) for column in (1, 2))
+        correct, tied = forced_choice(true, false, size=1.0)
+        _, groups, counts = np.unique(names, return_inverse=True, return_counts=True)
+        found = []
+
+        def add(subset: str, protocol: str, chosen: Any, grouped: bool) -> None:
+            if chosen.any():
+                found.append(
+                    Score("accuracy", subset, protocol, correct[chosen], tied[chosen], groups[chosen] if grouped else None)
+                )
+
+        everything = np.ones(len(rows), dtype=bool)
+        if self.name == "vg_attribution":
+            add(f"attribute pairs with {FEWEST} items or more", "paper", counts[groups] >= FEWEST, True)
+        else:
+            add("relations without symmetric and rare ones", "paper", ~np.isin(names, left_out()), True)
+            add("all relations", "labclip", everything, True)
+        add("all", "mieb", everything, False)
+        return found
+
+    def _wrong(self, content: Any) -> str | None:
+        if not isinstance(content, list) or not content:
+            return "expected a list of items"
+        own = "relation_name" if self.name == "vg_relation" else "attributes"
+        texts: dict[str, type] = {"image_path": str, "true_caption": str, "false_caption": str}
+        for entry in content:
+            kinds = texts | ({own: str} if own == "relation_name" else {own: list})
+            if (wrong := lacks(entry, (*FIELDS, own), kinds)) is not None:
+                return wrong
+            numbers = [entry[name] for name in FIELDS if name.startswith("bbox")]
+            if not all(isinstance(number, int | float) and number == number for number in numbers):  # noqa: PLR0124 - NaN
+                return f"the box of {entry['image_path']} is not four numbers: {numbers}"
+        return None
+
+
+def left_out() -> list[str]:
+    """Relations that the paper's macro score does not count."""
+    text = resources.files("conceptbind.benchmarks").joinpath("lists/vg_relations_left_out.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
