@@ -339,3 +339,49 @@ def test_bad_boxes_and_files(relations, tmp_path, change, message):
     path.write_text(json.dumps(items))
     with pytest.raises(ConceptBindError, match=message):
         evaluate_benchmark(by_name(), "vg_relation", read_benchmark("vg_relation", relations), tmp_path / "kept")
+
+
+def test_winoground_by_hand(tmp_path):
+    """Five items: all right, text only, image only, a tie, all wrong."""
+    for level, name in enumerate(("p0.png", "p1.png", "p2.png")):
+        picture(tmp_path / "images", name, level)
+    angle = {
+        "0": AXES[0],
+        "1": AXES[1],
+        "t": (AXES[0] + AXES[1]) / 2**0.5,
+        "u": 0.8 * AXES[0] + 0.6 * AXES[1],
+        "v": 0.9 * AXES[0] + 0.19**0.5 * AXES[2],
+    }
+    items = [
+        ("p0", "p1", "0 a", "1 a"),
+        ("p0", "p1", "1 b", "0 b"),
+        ("p0", "p1", "t c", "t d"),
+        ("p0", "p1", "0 e", "u e"),
+        ("p0", "p1", "v f", "0 f"),
+    ]
+    rows = [
+        {"id": i, "image_0": a, "image_1": b, "caption_0": c, "caption_1": d, "collapsed_tag": "Object" if i < 2 else "Relation"}
+        for i, (a, b, c, d) in enumerate(items)
+    ]
+    (tmp_path / "examples.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    encoder = ByName(lambda text: angle[text[0]], lambda level: AXES[level])
+    records = evaluate_benchmark(encoder, "winoground", read_benchmark("winoground", tmp_path), tmp_path / "kept")
+    found = values(records, repair="none", control="none")
+    # 0: all right. 1: all wrong. 2: captions alike, so texts and pictures tie. 3: "u" lies nearer to picture 0 than to its own, so texts
+    # are right (p0: 1 > .8; p1: .6 > 0) and pictures are not. 4: p0 prefers "0 f", p1 sees nothing of either: a tie.
+    assert found["all", "text_score"] == (2 / 5, 5, 2)
+    assert found["all", "image_score"] == (1 / 5, 5, 2 - 1 + 0)
+    assert found["all", "group_score"][0] == 1 / 5
+    assert found["Object", "group_score"] == (1 / 2, 2, 0)
+
+
+def test_colorswap_and_duplicate_ids(tmp_path):
+    for level, name in enumerate(("a.png", "b.png")):
+        picture(tmp_path / "images", name, level)
+    row = {"id": 1, "image_1": "a.png", "image_2": "b.png", "caption_1": "0 x", "caption_2": "1 x"}
+    (tmp_path / "test.json").write_text(json.dumps([row]))
+    records = evaluate_benchmark(by_name(), "colorswap", read_benchmark("colorswap", tmp_path), tmp_path / "kept")
+    assert values(records, repair="none", control="none")["all", "group_score"] == (1.0, 1, 0)
+    (tmp_path / "test.json").write_text(json.dumps([row, row]))
+    with pytest.raises(ConceptBindError, match="the id 1 twice"):
+        read_benchmark("colorswap", tmp_path)

@@ -12,6 +12,7 @@ from conceptbind.benchmarks.aro import VisualGenome
 from conceptbind.benchmarks.base import Data, Score, mean_of, resampled, without_missing
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.sugarcrepe import SugarCrepe
+from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.embeddings import embed
 from conceptbind.errors import ModalityError, UnknownNameError, nearest
 from conceptbind.results import Record
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from conceptbind.typing import Encoder, Floats
 
 BENCHMARKS: dict[str, Any] = {
+    "winoground": TwoByTwo(
+        "winoground", "Winoground", ("examples.jsonl", "data/examples.jsonl"), ("image_0", "image_1", "caption_0", "caption_1"),
+        "collapsed_tag", "https://huggingface.co/datasets/facebook/winoground (examples.jsonl and images.zip; gated)",
+        "META IMAGES RESEARCH LICENSE",
+    ),
+    "colorswap": TwoByTwo(
+        "colorswap", "ColorSwap", ("test.json", "colorswap.json"), ("image_1", "image_2", "caption_1", "caption_2"), None,
+        "https://huggingface.co/datasets/stanfordnlp/colorswap", "MIT",
+    ),
     "vg_attribution": VisualGenome("vg_attribution"),
     "vg_relation": VisualGenome("vg_relation"),
     "sugarcrepe": SugarCrepe(),

@@ -55,7 +55,7 @@ def evaluate(
 
     Args:
         encoder: an encoder of pictures and captions, as for measure.
-        benchmark: sugarcrepe, vg_attribution, vg_relation, coco or flickr30k, or several: sugarcrepe,coco.
+        benchmark: sugarcrepe, vg_attribution, vg_relation, winoground, colorswap, coco or flickr30k, or several: sugarcrepe,coco.
         data: folder in the published layout; with several benchmarks, the folder of their folders (DATA/sugarcrepe, ...).
         adapter: folder written by conceptbind repair, or a published LABCLIP .pt: results before and after, with paired differences.
         check: only say what is there, what is missing, where it is published and under what licence.

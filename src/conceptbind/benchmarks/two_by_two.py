@@ -1,0 +1,134 @@
+"""Winoground (arXiv 2204.03162) and ColorSwap (arXiv 2402.04492): two pictures and two captions of the same words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.benchmarks.base import Data, Distinct, Found, Score, lacks, picture_folder, read_published
+from conceptbind.errors import FileError, MismatchError
+from conceptbind.metrics import forced_choice
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Bools, Floats, Ints
+
+PLACES = ("images", ".")
+SUFFIXES = ("", ".png", ".jpg")
+"""What the name of a picture may lack."""
+
+
+class TwoByTwo:
+    """Text, image and group score.
+
+    Text: each picture prefers its caption. Image: each caption prefers its picture. Group: both. A tie anywhere is a miss.
+
+    Args:
+        name: `winoground` or `colorswap`.
+        title: in words.
+        files: annotation files (JSON, or JSON lines), the first that is there is read.
+        fields: names of the two pictures and the two captions.
+        tag: field by which scores are also given, or None.
+        published: where it can be had.
+        licence: of the data.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        files: tuple[str, ...],
+        fields: tuple[str, str, str, str],
+        tag: str | None,
+        published: str,
+        licence: str,
+    ) -> None:
+        self.name, self.title, self.files, self.fields, self.tag = name, title, files, fields, tag
+        self.published, self.licence = published, licence
+
+    def layout(self, folder: Path) -> list[Found]:
+        """The annotation file and the folder of pictures."""
+        there = [name for name in self.files if (folder / name).is_file()]
+        return [
+            Found(folder / (there[0] if there else self.files[0]), "captions", bool(there)),
+            Found(folder / PLACES[0], "pictures", (folder / PLACES[0]).is_dir()),
+        ]
+
+    def read(self, folder: Path) -> Data:
+        """One item for each pair of pictures."""
+        path = next((folder / name for name in self.files if (folder / name).is_file()), None)
+        if path is None:
+            raise FileError(f"{folder} holds no {' or '.join(self.files)}; {self.published}")
+        content = _lines(path, self._wrong) if path.suffix == ".jsonl" else read_published(path, self._wrong)
+        first = str(content[0][self.fields[0]])
+        suffix = next((s for s in SUFFIXES if any((folder / place / (first + s)).is_file() for place in PLACES)), "")
+        pictures, captions = Distinct(), Distinct()
+        rows = [
+            [*(pictures(entry[name] + suffix) for name in self.fields[:2]), *(captions(entry[name]) for name in self.fields[2:])]
+            for entry in content
+        ]
+        ids = [str(entry.get("id")) for entry in content]
+        if len(set(ids)) < len(ids):
+            raise MismatchError(
+                f"{path} has the id {next(i for i in ids if ids.count(i) > 1)} twice; every item must have one of its own"
+            )
+        tags = [str(entry.get(self.tag, "")) if self.tag else "" for entry in content]
+        items = {"rows": np.array(rows, dtype=np.int64), "tags": np.array(tags)}
+        return Data(pictures.all(), picture_folder(folder, pictures.all()[0], PLACES), captions.all(), items)
+
+    @staticmethod
+    def keep(items: Any, number: Ints) -> tuple[Any, int]:
+        """The items whose two pictures are there."""
+        kept = (number[items["rows"][:, :2]] >= 0).all(axis=1)
+        left = {name: values[kept] for name, values in items.items()}
+        left["rows"][:, :2] = number[left["rows"][:, :2]]
+        return left, int((~kept).sum())
+
+    def score(self, items: Any, pictures: Floats, captions: Floats) -> list[Score]:
+        """Of all items, and of those of each tag."""
+        rows, tags = items["rows"], items["tags"]
+        x, y = pictures[rows[:, :2]], captions[rows[:, 2:]]
+        scores = np.einsum("npd,ncd->npc", x, y)  # picture p against caption c
+        text = _both(scores)
+        image = _both(scores.transpose(0, 2, 1))
+        group = (text[0] & image[0], (text[1] | image[1]) & ~(text[0] & image[0]))
+        found = []
+        subsets = [("all", np.ones(len(rows), dtype=bool)), *((tag, tags == tag) for tag in np.unique(tags) if tag)]
+        for subset, chosen in subsets:
+            for metric, (correct, tied) in (("text_score", text), ("image_score", image), ("group_score", group)):
+                found.append(Score(metric, str(subset), "strict", correct[chosen], tied[chosen]))
+        return found
+
+    def _wrong(self, content: Any) -> str | None:
+        if not isinstance(content, list) or not content:
+            return "expected a list of items"
+        for entry in content:
+            if (wrong := lacks(entry, self.fields, dict.fromkeys(self.fields, str))) is not None:
+                return wrong
+        return None
+
+
+def _both(scores: Floats) -> tuple[Bools, Bools]:
+    """Whether the diagonal of (n, 2, 2) wins in both rows, and where a tie prevents it."""
+    outcomes = [forced_choice(scores[:, i, i], scores[:, i, 1 - i], size=1.0) for i in (0, 1)]
+    correct = outcomes[0][0] & outcomes[1][0]
+    return correct, (outcomes[0][1] | outcomes[1][1]) & ~correct
+
+
+def _lines(path: Path, check: Any) -> Sequence[Any]:
+    """The items of a file with one JSON object a line."""
+    items = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.strip():
+            try:
+                items.append(json.loads(line))
+            except ValueError as error:
+                raise FileError(
+                    f"{path}, line {number} is not valid JSON ({error}); it seems to be truncated; get it again"
+                ) from error
+    if (wrong := check(items)) is not None:
+        raise MismatchError(f"{path} is not the file it should be: {wrong}")
+    return items
