@@ -128,7 +128,7 @@ def as_html(figure: go.Figure, name: str, height: int, legend_at: float = 1.12) 
     """A figure as a fragment of HTML, in the report's look; `legend_at` is the height of its legend, 0 at the axis and 1 at the top."""
     figure.update_layout(
         height=height,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        margin={"l": 10, "r": 10, "t": 10 if legend_at > 1 else 32, "b": 10},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "color": INK, "size": 13},
