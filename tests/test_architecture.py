@@ -40,6 +40,9 @@ OPTIONAL = {
     "HanTa",
     "ray",
     "distributed",
+    "pyarrow",
+    "mteb",
+    "datasets",
 }
 SLOW = {*OPTIONAL, "torch", "plotly", "sklearn", "pandas", "scipy", "PIL", "jinja2"}
 

@@ -9,35 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conceptbind.benchmarks import BENCHMARKS, evaluate_benchmark, read_benchmark
-from conceptbind.benchmarks.base import Score, mean_of, resampled
+from conceptbind.benchmarks import BENCHMARKS, Making, Score, evaluate_benchmark, paired
+from conceptbind.benchmarks.base import mean_of, resampled
 from conceptbind.cli import main
 from conceptbind.errors import ConceptBindError
 from conceptbind.labclip import Adapter, save_adapter
-
-
-class ByName:
-    """An encoder with known vectors: a picture's is that of its grey level, a caption's that of its first character."""
-
-    id, revision, dimension, modalities = "by-name", "1", 4, ("text", "image")
-
-    def __init__(self, texts, pictures):
-        self.texts, self.pictures = texts, pictures
-
-    def encode_texts(self, texts):
-        return np.array([self.texts(text) for text in texts], dtype=np.float32)
-
-    def encode_images(self, images):
-        return np.array([self.pictures(image.getpixel((0, 0))[0]) for image in images], dtype=np.float32)
-
-
-AXES = np.eye(4)
-
-
-def picture(folder, name, level):
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8), (level, 0, 0)).save(path)
+from known_vectors import AXES, ByName, by_name, picture, read_benchmark, values
 
 
 @pytest.fixture
@@ -61,16 +38,6 @@ def sugarcrepe(tmp_path):
     for level, name in enumerate(("a.png", "b.png", "c.png")):
         picture(folder / "val2017", name, level)
     return folder
-
-
-def by_name():
-    return ByName(lambda text: AXES[int(text[0])], lambda level: AXES[level])
-
-
-def values(records, **extra):
-    return {
-        (r.split, r.metric): (r.value, r.n, r.ties) for r in records if all(r.extra[name] == value for name, value in extra.items())
-    }
 
 
 def test_sugarcrepe_by_hand(sugarcrepe, tmp_path):
@@ -163,14 +130,12 @@ def test_a_repair_stands_beside_the_unrepaired(sugarcrepe, tmp_path):
         evaluate_benchmark(by_name(), "sugarcrepe", data, tmp_path / "kept", adapter=other)
 
 
-def test_mcnemar_is_exact(sugarcrepe, tmp_path):
-    from conceptbind.benchmarks.evaluate import _difference
-
+def test_mcnemar_is_exact():
     before = Score("accuracy", "all", "mieb", np.array([False] * 6 + [True] * 2), np.zeros(8, dtype=bool))
     after = Score("accuracy", "all", "mieb", np.array([True] * 5 + [False] * 2 + [True]), np.zeros(8, dtype=bool))
-    record = _difference(before, after, by_name(), "sugarcrepe")
-    assert (record.extra["fixed"], record.extra["broken"]) == (5, 1)
-    assert record.extra["mcnemar_p"] == pytest.approx(2 * (math.comb(6, 0) + math.comb(6, 1)) / 2**6)
+    change = paired(before, after)
+    assert (change.change, change.fixed, change.broken) == (0.5, 5, 1)
+    assert change.mcnemar == pytest.approx(2 * (math.comb(6, 0) + math.comb(6, 1)) / 2**6)
 
 
 def test_blind_baselines_see_no_picture(sugarcrepe, tmp_path):
@@ -191,6 +156,20 @@ def test_blind_baselines_see_no_picture(sugarcrepe, tmp_path):
         ("coco", "coco_karpathy_test.json", '[{"image": "a.png", "caption": []}]', "has no captions"),
         ("coco", "coco_karpathy_test.json", '{"0": {"filename": "a.png"}}', "expected a list"),
         ("coco", "coco_karpathy_test.json", '[{"image": "a", "caption": ["x"]}, {"image": "a", "caption": ["y"]}]', "twice"),
+        ("sugarcrepe", "swap_obj.json", '{"0": {"filename": "a"}, "0": {"filename": "b"}}', "the id '0' twice"),
+        (
+            "whatsup",
+            "controlled_clevr_dataset.json",
+            '[{"image_path": "a_on_b.jpg", "caption_options": ["x", "y"]}]',
+            "must have 4",
+        ),
+        (
+            "whatsup",
+            "controlled_clevr_dataset.json",
+            '[{"image_path": "a.jpg", "caption_options": ["x", "y", "z", "w"]}]',
+            "preposition",
+        ),
+        ("winoground", "examples.jsonl", '{"id": 0, "image_0": "a"', "line 1 is not valid JSON"),
     ],
 )
 def test_wrong_files_are_named(tmp_path, name, file, content, message):
@@ -220,7 +199,7 @@ def test_the_real_files_are_read_whole(shared_data, subset):
 
     folder = shared_data / "sugarcrepe"
     published = json.loads((folder / f"{subset}.json").read_text())
-    data = SugarCrepe().read(folder)
+    data = SugarCrepe().read(folder, Making(folder))
     mine = data.items["subsets"] == subset
     assert mine.sum() == len(published)
     first = next(iter(published.values()))
@@ -260,6 +239,7 @@ def test_the_command(sugarcrepe, karpathy, tmp_path, capsys, monkeypatch):
         (["--benchmark", "sugarcrepes", "--data", "."], "did you mean 'sugarcrepe'"),
         (["--benchmark", "coco", "--data", "nowhere"], "--data must be a folder"),
         (["--benchmark", "coco", "--data", str(sugarcrepe)], "holds no coco_karpathy_test.json"),
+        (["--benchmark", "coco", "--data", str(sugarcrepe), "--seed", "-1"], "--seed must not be negative"),
     ):
         assert main(["evaluate", "tiny", *arguments]) == 2
         assert message in capsys.readouterr().err
@@ -301,7 +281,7 @@ def test_relations_by_hand(relations, tmp_path):
         r.extra["protocol"]: (r.value, r.n, r.ties)
         for r in evaluate_benchmark(by_name(), "vg_relation", data, tmp_path / "kept") if r.extra["control"] == "none"
     }  # fmt: skip
-    assert found["mieb"] == (3 / 5, 5, 1)
+    assert found["mieb"] == found["strict"] == (3 / 5, 5, 1)
     assert found["paper"] == (pytest.approx((1 / 2 + 1) / 2), 3, 0)
     assert found["labclip"] == (pytest.approx((1 / 2 + 1 + 1 / 2) / 3), 5, 1)
 
@@ -320,6 +300,7 @@ def test_attribute_pairs_need_25_items(tmp_path):
     }  # fmt: skip
     assert found["paper"] == (0.8, 25, 5)
     assert found["mieb"] == (20 / 26, 26, 5)
+    assert found["strict"] == (1 / 3, 3, 1)  # three distinct items; the others repeat them
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,21 @@
 """Benchmarks on real pictures and captions, one file each, all read, embedded and scored in one way."""
 
-from conceptbind.benchmarks.base import Data, Found, Score
-from conceptbind.benchmarks.evaluate import BENCHMARKS, benchmark_named, evaluate_benchmark, read_benchmark
+from conceptbind.benchmarks.base import Data, Found, Making, Score
+from conceptbind.benchmarks.evaluate import BENCHMARKS, benchmark_folders, benchmark_named, evaluate_benchmark, read_benchmark
+from conceptbind.benchmarks.outcomes import Paired, load_outcomes, outcome_folders, paired
 
-__all__ = ["BENCHMARKS", "Data", "Found", "Score", "benchmark_named", "evaluate_benchmark", "read_benchmark"]
+__all__ = [
+    "BENCHMARKS",
+    "Data",
+    "Found",
+    "Making",
+    "Paired",
+    "Score",
+    "benchmark_folders",
+    "benchmark_named",
+    "evaluate_benchmark",
+    "load_outcomes",
+    "outcome_folders",
+    "paired",
+    "read_benchmark",
+]

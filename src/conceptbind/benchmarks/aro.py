@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.benchmarks.base import Data, Distinct, Found, Score, lacks, picture_folder, read_published
-from conceptbind.errors import FileError
-from conceptbind.metrics import forced_choice
+from conceptbind.benchmarks.base import (
+    Data,
+    Distinct,
+    Found,
+    Items,
+    Making,
+    Score,
+    caption_choice,
+    kept_rows,
+    lacks,
+    picture_folder,
+    read_published,
+    require_file,
+)
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.typing import Floats
 
 FILES = {"vg_attribution": "visual_genome_attribution.json", "vg_relation": "visual_genome_relation.json"}
 FIELDS = ("image_path", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "true_caption", "false_caption")
@@ -25,8 +36,9 @@ FEWEST = 25
 class VisualGenome:
     """VG-Attribution or VG-Relation. Pictures are cut to the box; the true caption must score strictly above the false one.
 
-    `paper`: mean over attribute pairs with at least 25 items, or over relations without those that the paper's notebook leaves out as
-    symmetric or rare. `labclip` (VG-Relation): mean over all relations. `mieb`: every item once.
+    `strict`: every distinct item once, with an interval that draws whole pictures, since one picture has several items. `paper`: mean over
+    attribute pairs with at least 25 items, or over relations without those that the paper's notebook leaves out as symmetric or rare.
+    `labclip` (VG-Relation): mean over all relations. `mieb`: every item, repeated ones too.
 
     Args:
         name: `vg_attribution` or `vg_relation`.
@@ -46,12 +58,9 @@ class VisualGenome:
             Found(folder / PLACES[0], "pictures (vgr_vga_images.zip)", (folder / PLACES[0]).is_dir()),
         ]
 
-    def read(self, folder: Path) -> Data:
+    def read(self, folder: Path, making: Making) -> Data:
         """All items; a picture with the same box is there once."""
-        path = folder / self.file
-        if not path.is_file():
-            raise FileError(f"{folder} holds no {self.file}; {self.published}")
-        content = read_published(path, self._wrong)
+        content = read_published(require_file(folder, [self.file], self.published), self._wrong)
         seen: dict[tuple[str, tuple[int, int, int, int]], int] = {}
         captions, rows, groups = Distinct(), [], []
         for entry in content:
@@ -60,24 +69,19 @@ class VisualGenome:
             rows.append((number, captions(entry["true_caption"]), captions(entry["false_caption"])))
             groups.append(entry["relation_name"] if self.name == "vg_relation" else "_".join(map(str, entry["attributes"])))
         pictures = tuple(name for name, _ in seen)
-        items = {"rows": np.array(rows, dtype=np.int64), "groups": np.array(groups)}
+        files = Distinct()
+        items = {
+            "rows": np.array(rows, dtype=np.int64), "groups": np.array(groups), "files": np.array([files(e["image_path"]) for e in content]),
+        }  # fmt: skip
         boxes = tuple(box for _, box in seen)
         return Data(pictures, picture_folder(folder, pictures[0], PLACES), captions.all(), items, boxes=boxes)
 
-    @staticmethod
-    def keep(items: Any, number: Ints) -> tuple[Any, int]:
-        """The items whose pictures are there."""
-        kept = number[items["rows"][:, 0]] >= 0
-        left = {name: values[kept] for name, values in items.items()}
-        left["rows"][:, 0] = number[left["rows"][:, 0]]
-        return left, int((~kept).sum())
+    keep = staticmethod(kept_rows)
 
-    def score(self, items: Any, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
         """Accuracy by each protocol."""
         rows, names = items["rows"], items["groups"]
-        x = pictures[rows[:, 0]]
-        true, false = (np.einsum("nd,nd->n", x, captions[rows[:, column]]) for column in (1, 2))
-        correct, tied = forced_choice(true, false, size=1.0)
+        correct, tied = caption_choice(rows, pictures, captions)
         _, groups, counts = np.unique(names, return_inverse=True, return_counts=True)
         found = []
 
@@ -88,6 +92,8 @@ class VisualGenome:
                 )
 
         everything = np.ones(len(rows), dtype=bool)
+        first = np.sort(np.unique(rows, axis=0, return_index=True)[1])
+        found.append(Score("accuracy", "all", "strict", correct[first], tied[first], clusters=items["files"][first]))
         if self.name == "vg_attribution":
             add(f"attribute pairs with {FEWEST} items or more", "paper", counts[groups] >= FEWEST, True)
         else:

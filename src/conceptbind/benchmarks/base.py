@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from conceptbind.errors import FileError, MismatchError, ValueRangeError
-from conceptbind.files import read_json
-from conceptbind.metrics import bootstrap_mean, wilson
+from conceptbind.files import content_hash
+from conceptbind.metrics import bootstrap_mean, forced_choice, wilson
 
 if TYPE_CHECKING:
     from conceptbind.typing import Bools, Floats, Ints
 
 DRAWS = 1000
 """Resamples of an interval that has no closed form."""
+BLOCK = 4096
+"""Items scored at once."""
+Items = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +32,20 @@ class Data:
     """File names, relative to `folder`."""
     folder: Path
     captions: tuple[str, ...]
-    items: Any
-    """What the benchmark's `score` reads: numbers of pictures and captions."""
+    items: Items
+    """What the benchmark's `score` reads: arrays with one row an item, most of them `rows` of picture and caption numbers."""
     notes: tuple[str, ...] = ()
     """What was left out, with the reason."""
     boxes: tuple[tuple[int, int, int, int], ...] | None = None
     """Of each picture what is seen: left, top, width, height; None for whole pictures. A picture with two boxes stands there twice."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What was made for the items, such as the hash of drawn negatives; every record says it."""
+
+    @property
+    def hash(self) -> str:
+        """Of pictures' names, captions and items: runs with one hash answered the same questions."""
+        items = [part for name in sorted(self.items) for part in (name, np.ascontiguousarray(self.items[name]).tobytes())]
+        return content_hash(*self.pictures, repr(self.boxes), *self.captions, *items)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +63,8 @@ class Score:
     """(n,) misses by a tie."""
     groups: Ints | None = None
     """(n,) for a macro score, which averages the means of groups; None for a micro score."""
+    clusters: Ints | None = None
+    """(n,) items of one picture, which a micro score's interval draws together; None where each item has a picture of its own."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,10 +78,16 @@ class Score:
         return mean_of(self.correct.astype(float), self.groups)
 
     def interval(self) -> tuple[float, float]:
-        """95 %: Wilson's for shares, a bootstrap of the items within each group for means of shares."""
-        if self.groups is None:
-            return wilson(int(self.correct.sum()), self.n)
-        return resampled(self.correct.astype(float), self.groups)
+        """95 %: Wilson's for shares; a bootstrap of pictures where they have several items, of items within groups for means of shares."""
+        outcomes = self.correct.astype(float)
+        if self.groups is not None:
+            return resampled(outcomes, self.groups)
+        if self.clusters is None:
+            return wilson(int(outcomes.sum()), self.n)
+        if outcomes.min() == outcomes.max():  # every resample is the same, which is no interval
+            n = len(np.unique(self.clusters))
+            return wilson(n if outcomes[0] else 0, n)
+        return resampled(outcomes, None, self.clusters)
 
 
 def mean_of(values: Floats, groups: Ints | None) -> float:
@@ -78,10 +98,10 @@ def mean_of(values: Floats, groups: Ints | None) -> float:
     return float((np.bincount(codes, values) / np.bincount(codes)).mean())
 
 
-def resampled(values: Floats, groups: Ints | None, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of `mean_of`, items drawn again within each group."""
+def resampled(values: Floats, groups: Ints | None, clusters: Ints | None = None, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile interval of `mean_of`: items drawn again within each group, or without groups by cluster."""
     if groups is None:
-        return bootstrap_mean(values, np.arange(len(values)), draws=DRAWS, seed=seed)
+        return bootstrap_mean(values, np.arange(len(values)) if clusters is None else clusters, draws=DRAWS, seed=seed)
     rng, parts = np.random.default_rng(seed), [values[groups == group] for group in np.unique(groups)]
     means = np.mean([part[rng.integers(len(part), size=(DRAWS, len(part)))].mean(axis=1) for part in parts], axis=0)
     low, high = np.quantile(means, [0.025, 0.975])
@@ -95,7 +115,18 @@ class Found:
     path: Path
     what: str
     there: bool
-    needed: bool = True
+
+
+@dataclass(frozen=True)
+class Making:
+    """Where a benchmark keeps what it makes from its files: negatives that are drawn, pictures that are unpacked."""
+
+    folder: Path
+    seed: int = 0
+    tagger: str = "auto"
+    """What tells nouns and adjectives (see `negatives.load_tagger`)."""
+    on_item: Callable[[int], None] = lambda _: None
+    """Called with the number of items that were made."""
 
 
 class Benchmark(Protocol):
@@ -110,15 +141,44 @@ class Benchmark(Protocol):
     def layout(self, folder: Path) -> list[Found]:
         """The files that a folder in the published layout holds, and whether they are there. Opens none."""
 
-    def read(self, folder: Path) -> Data:
+    def read(self, folder: Path, making: Making) -> Data:
         """Read the files.
 
         Raises:
             FileError: a file is missing, truncated, or of another benchmark.
         """
 
-    def score(self, items: Any, pictures: Floats, captions: Floats) -> list[Score]:
+    def keep(self, items: Items, number: Ints) -> tuple[Items, int]:
+        """The items whose pictures are there, with the new `number` of each picture (-1 for none), and how many were left out."""
+
+    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
         """Scores from unit rows of the distinct pictures and captions."""
+
+
+def kept_rows(items: Items, number: Ints, columns: int = 1) -> tuple[Items, int]:
+    """`Benchmark.keep` for items whose `rows` begin with numbers of pictures, in so many columns."""
+    kept = (number[items["rows"][:, :columns]] >= 0).all(axis=1)
+    left = {name: values[kept] for name, values in items.items()}
+    left["rows"][:, :columns] = number[left["rows"][:, :columns]]
+    return left, int((~kept).sum())
+
+
+def caption_choice(rows: Ints, pictures: Floats, captions: Floats) -> tuple[Bools, Bools]:
+    """Does each picture prefer its caption to the false ones?
+
+    Args:
+        rows: (n, 2 + f) numbers of a picture, its caption, and f false captions.
+        pictures: (p, d) unit rows.
+        captions: (c, d) unit rows.
+
+    Returns:
+        correct, tied: (n,) see `metrics.forced_choice`.
+    """
+    scores = np.empty((len(rows), rows.shape[1] - 1), dtype=np.result_type(pictures, captions))
+    for start in range(0, len(rows), BLOCK):
+        part = rows[start : start + BLOCK]
+        scores[start : start + BLOCK] = np.einsum("nd,ncd->nc", pictures[part[:, 0]], captions[part[:, 1:]])
+    return forced_choice(scores[:, 0], scores[:, 1:], size=1.0)
 
 
 class Distinct:
@@ -136,8 +196,25 @@ class Distinct:
         return tuple(self.numbers)
 
 
+def first_there(folder: Path, files: Sequence[str]) -> Path | None:
+    """The first of several files, or of patterns such as `data/*.parquet`, that a folder holds."""
+    return next((path for name in files for path in sorted(folder.glob(name)) if path.is_file()), None)
+
+
+def require_file(folder: Path, files: Sequence[str], published: str) -> Path:
+    """The first of several files that a folder holds.
+
+    Raises:
+        FileError: it holds none; says where they are published.
+    """
+    path = first_there(folder, files)
+    if path is None:
+        raise FileError(f"{folder} holds no {' or '.join(files)}; {published}")
+    return path
+
+
 def read_published(path: Path, check: Callable[[Any], str | None]) -> Any:
-    """The content of a published JSON file.
+    """The content of a published file: JSON, or one JSON object a line (`.jsonl`).
 
     Args:
         path: the file.
@@ -145,13 +222,40 @@ def read_published(path: Path, check: Callable[[Any], str | None]) -> Any:
 
     Raises:
         FileError: it is missing or truncated.
-        MismatchError: it is a file of another benchmark.
+        MismatchError: it is a file of another benchmark, or names one item twice.
     """
-    content = read_json(path, "it seems to be truncated; get it again from where it is published")
+    advice = "it seems to be truncated; get it again from where it is published"
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".jsonl":
+            lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+            content: Any = [_parsed(line, f"{path}, line {number}", advice) for number, line in lines]
+        else:
+            content = _parsed(text, str(path), advice)
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"could not read {path}: {error}") from error
     wrong = check(content)
     if wrong is not None:
         raise MismatchError(f"{path} is not the file it should be: {wrong}")
     return content
+
+
+def _parsed(text: str, where: str, advice: str) -> Any:
+    """JSON in which no object has one key twice, where the later item would silently replace the earlier one."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise MismatchError(
+                f"{where} has the id {next(n for n in names if names.count(n) > 1)!r} twice; every item must have its own"
+            )
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except ValueError as error:
+        raise FileError(f"{where} is not valid JSON ({error}); {advice}") from error
 
 
 def lacks(entry: Any, fields: Sequence[str], kinds: Mapping[str, type] | None = None) -> str | None:
@@ -175,7 +279,7 @@ def picture_folder(folder: Path, first: str, places: Sequence[str]) -> Path:
     return folder / places[0]
 
 
-def without_missing(data: Data, keep: Callable[[Any, Ints], tuple[Any, int]], allow: bool) -> Data:
+def without_missing(data: Data, keep: Callable[[Items, Ints], tuple[Items, int]], allow: bool) -> Data:
     """Refuse data whose pictures are not all there, or leave the items out that need them.
 
     Args:
@@ -200,6 +304,8 @@ def without_missing(data: Data, keep: Callable[[Any, Ints], tuple[Any, int]], al
         raise ValueRangeError(f"{count}; nothing is left to score")
     items, dropped = keep(data.items, np.where(there, np.cumsum(there) - 1, -1))
     left = np.flatnonzero(there).tolist()
+    if not any(map(len, items.values())):
+        raise ValueRangeError(f"{count}; nothing is left to score")
     return replace(
         data, pictures=tuple(data.pictures[i] for i in left), items=items, notes=(*data.notes, f"{count}; {dropped:,} items were left out."),
         boxes=None if data.boxes is None else tuple(data.boxes[i] for i in left),

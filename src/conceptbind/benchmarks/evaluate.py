@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conceptbind.benchmarks.aro import VisualGenome
-from conceptbind.benchmarks.base import Data, Score, mean_of, resampled, without_missing
+from conceptbind.benchmarks.base import Data, Making, Score, without_missing
+from conceptbind.benchmarks.classify import LabelledFolder
 from conceptbind.benchmarks.karpathy import Karpathy
+from conceptbind.benchmarks.order import Order
+from conceptbind.benchmarks.outcomes import paired, save_outcomes
 from conceptbind.benchmarks.sugarcrepe import SugarCrepe
 from conceptbind.benchmarks.two_by_two import TwoByTwo
+from conceptbind.benchmarks.whatsup import WhatsUp
 from conceptbind.embeddings import embed
 from conceptbind.errors import ModalityError, UnknownNameError, nearest
 from conceptbind.results import Record
@@ -22,30 +26,35 @@ if TYPE_CHECKING:
     from conceptbind.labclip import Adapter
     from conceptbind.typing import Encoder, Floats
 
+COCO = Karpathy(
+    "coco", "COCO retrieval, Karpathy's split", ("coco_karpathy_test.json", "coco_karpathy_val.json"), None,
+    "captions: https://storage.googleapis.com/sfr-vision-language-research/datasets/coco_karpathy_test.json, "
+    "pictures: https://cocodataset.org (val2014)", "CC BY 4.0 (captions); the pictures' licences are their photographers'",
+)  # fmt: skip
+FLICKR = Karpathy(
+    "flickr30k", "Flickr30k retrieval, Karpathy's split", ("flickr30k_test.json", "flickr30k_val.json"), 5,
+    "captions: https://storage.googleapis.com/sfr-vision-language-research/datasets/flickr30k_test.json, pictures: "
+    "https://shannon.cs.illinois.edu/DenotationGraph", "research only; see the Denotation Graph's page",
+)  # fmt: skip
+WINOGROUND = TwoByTwo(
+    "winoground", "Winoground", ("examples.jsonl", "data/examples.jsonl", "*.parquet", "data/test*.parquet"),
+    ("image_0", "image_1", "caption_0", "caption_1"), "collapsed_tag",
+    "https://huggingface.co/datasets/facebook/winoground (data/*.parquet, or examples.jsonl and images.zip; gated)",
+    "META IMAGES RESEARCH LICENSE",
+)  # fmt: skip
+COLORSWAP = TwoByTwo(
+    "colorswap", "ColorSwap", ("test.json", "colorswap.json", "*.parquet", "data/test*.parquet"),
+    ("image_1", "image_2", "caption_1", "caption_2"), None, "https://huggingface.co/datasets/stanfordnlp/colorswap", "MIT",
+)  # fmt: skip
 BENCHMARKS: dict[str, Any] = {
-    "winoground": TwoByTwo(
-        "winoground", "Winoground", ("examples.jsonl", "data/examples.jsonl"), ("image_0", "image_1", "caption_0", "caption_1"),
-        "collapsed_tag", "https://huggingface.co/datasets/facebook/winoground (examples.jsonl and images.zip; gated)",
-        "META IMAGES RESEARCH LICENSE",
-    ),
-    "colorswap": TwoByTwo(
-        "colorswap", "ColorSwap", ("test.json", "colorswap.json"), ("image_1", "image_2", "caption_1", "caption_2"), None,
-        "https://huggingface.co/datasets/stanfordnlp/colorswap", "MIT",
-    ),
-    "vg_attribution": VisualGenome("vg_attribution"),
-    "vg_relation": VisualGenome("vg_relation"),
-    "sugarcrepe": SugarCrepe(),
-    "coco": Karpathy(
-        "coco", "COCO retrieval, Karpathy's split", ("coco_karpathy_test.json", "coco_karpathy_val.json"), None,
-        "captions: https://storage.googleapis.com/sfr-vision-language-research/datasets/coco_karpathy_test.json, "
-        "pictures: https://cocodataset.org (val2014)", "CC BY 4.0 (captions); the pictures' licences are their photographers'",
-    ),
-    "flickr30k": Karpathy(
-        "flickr30k", "Flickr30k retrieval, Karpathy's split", ("flickr30k_test.json", "flickr30k_val.json"), 5,
-        "captions: https://storage.googleapis.com/sfr-vision-language-research/datasets/flickr30k_test.json, pictures: "
-        "https://shannon.cs.illinois.edu/DenotationGraph", "research only; see the Denotation Graph's page",
-    ),
+    benchmark.name: benchmark
+    for benchmark in (
+        SugarCrepe(), VisualGenome("vg_attribution"), VisualGenome("vg_relation"), Order(COCO, "coco_order", "ARO COCO-Order"),
+        Order(FLICKR, "flickr_order", "ARO Flickr-Order"), WINOGROUND, COLORSWAP, WhatsUp(), COCO, FLICKR, LabelledFolder(),
+    )
 }  # fmt: skip
+GROUPS = {"aro": ("vg_attribution", "vg_relation", "coco_order", "flickr_order")}
+"""Names for several benchmarks that are published together."""
 
 
 def benchmark_named(name: str) -> Any:
@@ -55,18 +64,33 @@ def benchmark_named(name: str) -> Any:
         UnknownNameError: there is none of this name; names the nearest.
     """
     if name not in BENCHMARKS:
-        raise UnknownNameError(f"unknown benchmark '{name}'; {nearest(name, BENCHMARKS)}")
+        raise UnknownNameError(f"unknown benchmark '{name}'; {nearest(name, (*BENCHMARKS, *GROUPS))}")
     return BENCHMARKS[name]
 
 
-def read_benchmark(name: str, folder: Path, *, allow_missing: bool = False) -> Data:
+def benchmark_folders(names: Sequence[str], top: Path) -> dict[str, Path]:
+    """Where the files of benchmarks lie: `top/NAME`, `top/GROUP`, or `top`; a group's name stands for its benchmarks.
+
+    Raises:
+        UnknownNameError: there is no benchmark of a name.
+    """
+    found = {}
+    for name in names:
+        for member in GROUPS.get(name, (name,)):
+            benchmark_named(member)
+            groups = [group for group, members in GROUPS.items() if member in members]
+            found[member] = next((top / place for place in (member, *groups) if (top / place).is_dir()), top)
+    return found
+
+
+def read_benchmark(name: str, folder: Path, making: Making, *, allow_missing: bool = False) -> Data:
     """A benchmark's items, with all pictures there.
 
     Raises:
         UnknownNameError, FileError, MismatchError: see `Benchmark.read`; a picture is missing and that is not allowed.
     """
     benchmark = benchmark_named(name)
-    return without_missing(benchmark.read(folder), benchmark.keep, allow_missing)
+    return without_missing(benchmark.read(folder, making), benchmark.keep, allow_missing)
 
 
 def evaluate_benchmark(
@@ -82,7 +106,7 @@ def evaluate_benchmark(
         encoder: of pictures and captions.
         name: of the benchmark.
         data: its items.
-        keep: folder for the embeddings, which a later or continued run takes from there.
+        keep: folder for the embeddings, which a later or continued run takes from there, and for the outcomes of all items.
         adapter: a linear map of captions.
         on_rows: called with `pictures` or `captions` and the number of rows that are done.
 
@@ -110,12 +134,14 @@ def evaluate_benchmark(
     seen = np.ones((len(data.pictures), 1))
     lengths = np.linalg.norm(captions.values.astype(np.float64), axis=1)
     blind = {"blind_length": _brevity(data.captions), "blind_norm": lengths / max(lengths.max(), 1e-30)}
-    records = [_record(score, encoder, name, repair=repair) for repair, found in scores.items() for score in found]
+    save_outcomes(keep, scores, data.hash)
+    facts = {"items": data.hash, **data.facts}
+    records = [_record(score, encoder, name, facts, repair=repair) for repair, found in scores.items() for score in found]
     for control, values in blind.items():
         found = benchmark.score(data.items, seen, values[:, None])
-        records += [_record(score, encoder, name, repair="none", control=control) for score in found]
+        records += [_record(score, encoder, name, facts, repair="none", control=control) for score in found]
     if adapter is not None:
-        records += [_difference(a, b, encoder, name) for a, b in zip(scores["none"], scores["adapter"], strict=True)]
+        records += [_difference(a, b, encoder, name, facts) for a, b in zip(scores["none"], scores["adapter"], strict=True)]
     return tuple(records)
 
 
@@ -136,39 +162,22 @@ def _brevity(captions: Sequence[str]) -> Floats:
     return np.array([-len(caption) / longest for caption in captions], dtype=np.float64)
 
 
-def _record(score: Score, encoder: Encoder, name: str, *, repair: str, control: str = "none") -> Record:
+def _record(score: Score, encoder: Encoder, name: str, facts: Mapping[str, Any], *, repair: str, control: str = "none") -> Record:
     low, high = score.interval()
     return Record(
         "benchmark", "both", score.metric, score.value, score.n, int(score.tied.sum()), low, high, score.subset, name, encoder.id,
         {"protocol": score.protocol, "average": "micro" if score.groups is None else "macro", "repair": repair, "control": control,
-         "revision": encoder.revision, "normalisation": "unit", **score.facts},
+         "revision": encoder.revision, "normalisation": "unit", **facts, **score.facts},
     )  # fmt: skip
 
 
-def _difference(before: Score, after: Score, encoder: Encoder, name: str) -> Record:
-    """After minus before on the same items: a paired bootstrap, and for micro scores McNemar's exact test."""
-    change = after.correct.astype(float) - before.correct.astype(float)
-    low, high = resampled(change, before.groups)
-    facts: dict[str, Any] = {
+def _difference(before: Score, after: Score, encoder: Encoder, name: str, facts: Mapping[str, Any]) -> Record:
+    """After minus before on the same items."""
+    found = paired(before, after)
+    own = {
         "protocol": before.protocol, "average": "micro" if before.groups is None else "macro", "repair": "difference", "control": "none",
-        "fixed": int((change > 0).sum()), "broken": int((change < 0).sum()),
+        "fixed": found.fixed, "broken": found.broken, **({} if found.mcnemar is None else {"mcnemar_p": found.mcnemar}),
     }  # fmt: skip
-    if before.groups is None:
-        from scipy.stats import binomtest
-
-        changed = facts["fixed"] + facts["broken"]
-        facts["mcnemar_p"] = float(binomtest(facts["fixed"], changed).pvalue) if changed else 1.0
     return Record(
-        "benchmark",
-        "both",
-        before.metric,
-        mean_of(change, before.groups),
-        before.n,
-        None,
-        low,
-        high,
-        before.subset,
-        name,
-        encoder.id,
-        facts,
-    )
+        "benchmark", "both", before.metric, found.change, before.n, None, *found.interval, before.subset, name, encoder.id, {**own, **facts}
+    )  # fmt: skip

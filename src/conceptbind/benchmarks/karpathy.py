@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.benchmarks.base import Data, Distinct, Found, Score, lacks, read_published
-from conceptbind.errors import FileError, ValueRangeError
+from conceptbind.benchmarks.base import (
+    Data,
+    Distinct,
+    Found,
+    Items,
+    Making,
+    Score,
+    first_there,
+    lacks,
+    read_published,
+    require_file,
+)
+from conceptbind.errors import ValueRangeError
 from conceptbind.metrics import ranks
 
 if TYPE_CHECKING:
@@ -37,9 +48,9 @@ class Karpathy:
 
     def layout(self, folder: Path) -> list[Found]:
         """The annotation file and the pictures that it names, relative to the folder."""
-        there = [name for name in self.files if (folder / name).is_file()]
+        path = first_there(folder, self.files)
         return [
-            Found(folder / (there[0] if there else self.files[0]), "captions", bool(there)),
+            Found(path or folder / self.files[0], "captions", path is not None),
             Found(
                 folder,
                 "pictures, at the paths that the file names",
@@ -47,12 +58,10 @@ class Karpathy:
             ),
         ]
 
-    def read(self, folder: Path) -> Data:
+    def read(self, folder: Path, making: Making) -> Data:
         """One row an image with its captions."""
-        path = next((folder / name for name in self.files if (folder / name).is_file()), None)
-        if path is None:
-            raise FileError(f"{folder} holds no {' or '.join(self.files)}; {self.published}")
-        content = read_published(path, _wrong)
+        path = require_file(folder, self.files, self.published)
+        content = read_published(path, wrong_rows)
         pictures, captions = Distinct(), Distinct()
         owner, texts = [], []
         for row, entry in enumerate(content):
@@ -65,13 +74,13 @@ class Karpathy:
         return Data(pictures.all(), folder, captions.all(), items)
 
     @staticmethod
-    def keep(items: Any, number: Ints) -> tuple[Any, int]:
+    def keep(items: Items, number: Ints) -> tuple[Items, int]:
         """Pictures that are there, and their captions."""
         kept = number[items["owner"]] >= 0
         left = {"owner": number[items["owner"][kept]], "captions": items["captions"][kept]}
         return left, int((number < 0).sum())
 
-    def score(self, items: Any, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
         """Recall of pictures by captions and of captions by pictures."""
         place, x, y = items["owner"], pictures, captions[items["captions"]]
         found = []
@@ -107,7 +116,8 @@ def _best_caption(x: Floats, y: Floats, owner: Any) -> tuple[Any, Any]:
     return rank - same, ties > same
 
 
-def _wrong(content: Any) -> str | None:
+def wrong_rows(content: Any) -> str | None:
+    """What is wrong with the content of a val or test file."""
     if not isinstance(content, list) or not content:
         return "expected a list with one row an image"
     if isinstance(content[0], dict) and isinstance(content[0].get("caption"), str):

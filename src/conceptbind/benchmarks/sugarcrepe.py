@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.benchmarks.base import Data, Distinct, Found, Score, lacks, picture_folder, read_published
+from conceptbind.benchmarks.base import (
+    Data,
+    Distinct,
+    Found,
+    Items,
+    Making,
+    Score,
+    caption_choice,
+    kept_rows,
+    lacks,
+    picture_folder,
+    read_published,
+)
 from conceptbind.errors import FileError
-from conceptbind.metrics import forced_choice
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.typing import Floats
 
 SUBSETS = ("add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")
 FAMILIES = ("add", "replace", "swap")
@@ -36,12 +47,10 @@ class SugarCrepe:
 
     def layout(self, folder: Path) -> list[Found]:
         """The seven files, and the pictures."""
-        files = [
-            Found(folder / f"{subset}.json", f"subset {subset}", (folder / f"{subset}.json").is_file(), False) for subset in SUBSETS
-        ]
+        files = [Found(folder / f"{subset}.json", f"subset {subset}", (folder / f"{subset}.json").is_file()) for subset in SUBSETS]
         return [*files, Found(folder / PLACES[0], "COCO pictures val2017", any((folder / place).is_dir() for place in PLACES[:2]))]
 
-    def read(self, folder: Path) -> Data:
+    def read(self, folder: Path, making: Making) -> Data:
         """All subsets that are there, at least one."""
         there = [subset for subset in SUBSETS if (folder / f"{subset}.json").is_file()]
         if not there:
@@ -62,21 +71,12 @@ class SugarCrepe:
         items = {"rows": np.array(rows, dtype=np.int64), "subsets": np.array(subsets), "same_words": np.array(same)}
         return Data(pictures.all(), picture_folder(folder, pictures.all()[0], PLACES), texts, items, notes)
 
-    @staticmethod
-    def keep(items: Any, number: Ints) -> tuple[Any, int]:
-        """The items whose pictures are there."""
-        kept = number[items["rows"][:, 0]] >= 0
-        left = {name: values[kept] for name, values in items.items()}
-        left["rows"][:, 0] = number[left["rows"][:, 0]]
-        return left, int((~kept).sum())
+    keep = staticmethod(kept_rows)
 
-    def score(self, items: Any, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
         """Accuracy of each subset, family, of all, and of the pairs with the same words."""
         rows, subsets = items["rows"], items["subsets"]
-        x = pictures[rows[:, 0]]
-        correct, tied = forced_choice(
-            np.einsum("nd,nd->n", x, captions[rows[:, 1]]), np.einsum("nd,nd->n", x, captions[rows[:, 2]]), size=1.0
-        )
+        correct, tied = caption_choice(rows, pictures, captions)
         found = []
 
         def add(subset: str, protocol: str, chosen: Any, grouped: bool) -> None:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.benchmarks.base import Data, Distinct, Found, Score, lacks, picture_folder, read_published
-from conceptbind.errors import FileError, MismatchError
+from conceptbind.benchmarks.base import (
+    Data,
+    Distinct,
+    Found,
+    Items,
+    Making,
+    Score,
+    first_there,
+    kept_rows,
+    lacks,
+    picture_folder,
+    read_published,
+    require_file,
+)
+from conceptbind.errors import FileError, MismatchError, MissingExtraError
+from conceptbind.files import write_whole
 from conceptbind.metrics import forced_choice
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Bools, Floats, Ints
+    from conceptbind.typing import Bools, Floats
 
 PLACES = ("images", ".")
 SUFFIXES = ("", ".png", ".jpg")
@@ -29,7 +43,7 @@ class TwoByTwo:
     Args:
         name: `winoground` or `colorswap`.
         title: in words.
-        files: annotation files (JSON, or JSON lines), the first that is there is read.
+        files: annotation files (JSON, JSON lines or parquet with the pictures inside), the first that is there is read.
         fields: names of the two pictures and the two captions.
         tag: field by which scores are also given, or None.
         published: where it can be had.
@@ -51,18 +65,24 @@ class TwoByTwo:
 
     def layout(self, folder: Path) -> list[Found]:
         """The annotation file and the folder of pictures."""
-        there = [name for name in self.files if (folder / name).is_file()]
+        path = first_there(folder, self.files)
+        if path is not None and path.suffix == ".parquet":
+            return [Found(path, "captions and pictures", True)]
         return [
-            Found(folder / (there[0] if there else self.files[0]), "captions", bool(there)),
+            Found(path or folder / self.files[0], "captions", path is not None),
             Found(folder / PLACES[0], "pictures", (folder / PLACES[0]).is_dir()),
         ]
 
-    def read(self, folder: Path) -> Data:
+    def read(self, folder: Path, making: Making) -> Data:
         """One item for each pair of pictures."""
-        path = next((folder / name for name in self.files if (folder / name).is_file()), None)
-        if path is None:
-            raise FileError(f"{folder} holds no {' or '.join(self.files)}; {self.published}")
-        content = _lines(path, self._wrong) if path.suffix == ".jsonl" else read_published(path, self._wrong)
+        path = require_file(folder, self.files, self.published)
+        if path.suffix == ".parquet":
+            folder = making.folder / self.name
+            content = list(unpacked(path, self.fields, folder, making))
+            if (wrong := self._wrong(content)) is not None:
+                raise MismatchError(f"{path} is not the file it should be: {wrong}")
+        else:
+            content = read_published(path, self._wrong)
         first = str(content[0][self.fields[0]])
         suffix = next((s for s in SUFFIXES if any((folder / place / (first + s)).is_file() for place in PLACES)), "")
         pictures, captions = Distinct(), Distinct()
@@ -79,15 +99,9 @@ class TwoByTwo:
         items = {"rows": np.array(rows, dtype=np.int64), "tags": np.array(tags)}
         return Data(pictures.all(), picture_folder(folder, pictures.all()[0], PLACES), captions.all(), items)
 
-    @staticmethod
-    def keep(items: Any, number: Ints) -> tuple[Any, int]:
-        """The items whose two pictures are there."""
-        kept = (number[items["rows"][:, :2]] >= 0).all(axis=1)
-        left = {name: values[kept] for name, values in items.items()}
-        left["rows"][:, :2] = number[left["rows"][:, :2]]
-        return left, int((~kept).sum())
+    keep = staticmethod(partial(kept_rows, columns=2))
 
-    def score(self, items: Any, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
         """Of all items, and of those of each tag."""
         rows, tags = items["rows"], items["tags"]
         x, y = pictures[rows[:, :2]], captions[rows[:, 2:]]
@@ -118,17 +132,45 @@ def _both(scores: Floats) -> tuple[Bools, Bools]:
     return correct, (outcomes[0][1] | outcomes[1][1]) & ~correct
 
 
-def _lines(path: Path, check: Any) -> Sequence[Any]:
-    """The items of a file with one JSON object a line."""
-    items = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip():
-            try:
-                items.append(json.loads(line))
-            except ValueError as error:
-                raise FileError(
-                    f"{path}, line {number} is not valid JSON ({error}); it seems to be truncated; get it again"
-                ) from error
-    if (wrong := check(items)) is not None:
-        raise MismatchError(f"{path} is not the file it should be: {wrong}")
-    return items
+def unpacked(path: Path, fields: tuple[str, ...], folder: Path, making: Making) -> Iterator[dict[str, Any]]:
+    """The rows of a parquet file, their two pictures written as files of their own; a few rows are in memory at once.
+
+    Args:
+        path: parquet, pictures as {bytes, path} as Hugging Face's datasets write them.
+        fields: two pictures and two captions.
+        folder: where the pictures go; those that are there are left.
+        making: what is told of progress.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        FileError: the file is truncated, or a picture is not inside it.
+        MismatchError: it lacks a column.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", f"reading {path.name}") from error
+    try:
+        table = pq.ParquetFile(path)
+        names = table.schema_arrow.names
+        if missing := [name for name in fields if name not in names]:
+            raise MismatchError(
+                f"{path} is not the file it should be: it lacks the columns {', '.join(missing)}; it has {', '.join(names)}"
+            )
+        heavy, number = fields[:2], 0
+        for batch in table.iter_batches(batch_size=16):
+            for row in batch.to_pylist():
+                entry = {name: value for name, value in row.items() if name not in heavy}
+                for name in heavy:
+                    data = row[name].get("bytes") if isinstance(row[name], dict) else None
+                    if not data:
+                        raise FileError(f"{path}, row {number}: '{name}' holds no picture; get the file whose pictures are inside")
+                    entry[name] = f"{number:06d}-{name}"
+                    if not (folder / entry[name]).is_file():
+                        write_whole(folder / entry[name], data)
+                number += 1
+                making.on_item(1)
+                yield entry
+    except pa.ArrowInvalid as error:
+        raise FileError(f"{path} is no whole parquet file ({error}); get it again from where it is published") from error

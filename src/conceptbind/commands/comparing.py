@@ -21,20 +21,23 @@ class Comparison:
 
 
 def compare(runs: list[str], *, out: str | None = None) -> Comparison:
-    """Lay the results of several runs side by side: recognition, binding, R^2, removal, edits and generalisation scores.
+    """Lay the results of several runs side by side: recognition, binding, R^2, removal, edits, generalisation scores and benchmarks.
+
+    Benchmarks are compared item by item: the difference of each run from the first, with its interval and McNemar's exact p.
 
     Prints Markdown; with --out also writes each table as CSV, Markdown and LaTeX.
 
     Args:
-        runs: run folders written by conceptbind measure or conceptbind repair.
+        runs: run folders written by conceptbind measure, repair or evaluate.
         out: folder for the tables.
 
     Raises:
         ConceptBindError: a folder is no run, or holds no results.
     """
+    from conceptbind.benchmarks import load_outcomes, outcome_folders
     from conceptbind.errors import FileError, ValueRangeError
     from conceptbind.files import write_whole
-    from conceptbind.report import paper_tables
+    from conceptbind.report import paired_tables, paper_tables
     from conceptbind.runs import read_results
 
     if not runs:
@@ -43,7 +46,12 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
-    tables = paper_tables({name: read_results(folder) for name, folder in zip(names, folders, strict=True)})
+    found = {name: read_results(folder) for name, folder in zip(names, folders, strict=True)}
+    outcomes = {
+        name: {benchmark: load_outcomes(place) for benchmark, place in outcome_folders(folder).items()}
+        for name, folder in zip(names, folders, strict=True)
+    }
+    tables = [*paper_tables(found), *paired_tables(outcomes)]
     if not tables:
         raise ValueRangeError(f"no run holds a number that can be compared: {', '.join(map(str, folders))}")
     folder = None if out is None else Path(out).expanduser()

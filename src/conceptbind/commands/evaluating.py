@@ -34,7 +34,7 @@ class Evaluation:
         if self.folder is None:
             return check_table(self.checked)
         lines = [benchmark_table(self.records), *(f"Note: {note}" for note in self.notes)]
-        return "\n".join((*lines, f"Results: {self.folder / 'results.json'}"))
+        return "\n".join((*lines, f"Results: {self.folder / 'results.json'}", f"Report: {self.folder / 'report.html'}"))
 
 
 def evaluate(
@@ -46,6 +46,8 @@ def evaluate(
     check: bool = False,
     allow_missing: bool = False,
     out: str | None = None,
+    seed: int = 0,
+    tagger: str = "auto",
     precision: Precision = "float32",
     device: str = "auto",
 ) -> Evaluation:
@@ -55,45 +57,57 @@ def evaluate(
 
     Args:
         encoder: an encoder of pictures and captions, as for measure.
-        benchmark: sugarcrepe, vg_attribution, vg_relation, winoground, colorswap, coco or flickr30k, or several: sugarcrepe,coco.
+        benchmark: sugarcrepe, vg_attribution, vg_relation, coco_order, flickr_order, winoground, colorswap, whatsup, coco, flickr30k, or
+            zeroshot (a folder of labelled pictures); aro for its four; or several: aro,sugarcrepe,coco.
         data: folder in the published layout; with several benchmarks, the folder of their folders (DATA/sugarcrepe, ...).
         adapter: folder written by conceptbind repair, or a published LABCLIP .pt: results before and after, with paired differences.
         check: only say what is there, what is missing, where it is published and under what licence.
         allow_missing: leave out items whose pictures are missing instead of refusing.
         out: run folder; runs/ENCODER-BENCHMARK by default.
+        seed: of negatives that are drawn (coco_order, flickr_order).
+        tagger: what tells nouns and adjectives there: spacy, spacy:MODEL, hanta, or auto.
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
 
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from conceptbind.benchmarks import benchmark_named, evaluate_benchmark, read_benchmark
+    from conceptbind.benchmarks import Making, benchmark_folders, benchmark_named, evaluate_benchmark, read_benchmark
     from conceptbind.commands.common import default_folder
     from conceptbind.embeddings import open_source
     from conceptbind.encoders.factory import checked
-    from conceptbind.errors import FileError, ModalityError
+    from conceptbind.errors import FileError, ModalityError, ValueRangeError
     from conceptbind.labclip import load_adapter
+    from conceptbind.report import write_benchmark_report, write_elsewhere
     from conceptbind.runs import RunFolder, plain_provenance
 
     names = [name.strip() for name in benchmark.split(",") if name.strip()]
     top = Path(data).expanduser()
     if not top.is_dir():
         raise FileError(f"--data must be a folder in the published layout; {top} is none")
-    places = {name: top / name if (top / name).is_dir() else top for name in names}
-    layouts = {name: benchmark_named(name).layout(place) for name, place in places.items()}
+    if not names or seed < 0:
+        raise ValueRangeError(
+            "--benchmark must name at least one benchmark" if not names else f"--seed must not be negative; got {seed}"
+        )
+    folders = benchmark_folders(names, top)
+    layouts = {name: benchmark_named(name).layout(place) for name, place in folders.items()}
     if check:
         return Evaluation(None, (), (), layouts)
-    read = {name: read_benchmark(name, place, allow_missing=allow_missing) for name, place in places.items()}
     linear = None if adapter is None else load_adapter(adapter)
     source: Any = open_source(encoder, precision, device) if isinstance(encoder, str) else checked(encoder, repr(encoder))
     if not hasattr(source, "encode_texts"):
         raise ModalityError(f"a benchmark needs an encoder that embeds new captions and pictures; {source} is a table of rows")
     config = {
         "encoder": encoder if isinstance(encoder, str) else encoder.id, "benchmark": benchmark, "data": data, "adapter": adapter,
-        "check": False, "allow_missing": allow_missing, "out": out, "precision": precision, "device": device,
+        "check": False, "allow_missing": allow_missing, "out": out, "seed": seed, "tagger": tagger, "precision": precision, "device": device,
     }  # fmt: skip
     place = Path(out).expanduser() if out else default_folder({"encoder": config["encoder"], "scenes": benchmark})
     folder = RunFolder.open(place, config)
+    read = {}
+    for name, files in folders.items():
+        with progress(desc=f"reading {name}", unit="item") as bar:
+            making = Making(folder.path / "made", seed, tagger, bar.update)
+            read[name] = read_benchmark(name, files, making, allow_missing=allow_missing)
     records: list[Record] = []
     for name, items in read.items():
         total = len(items.pictures) + len(items.captions)
@@ -105,5 +119,10 @@ def evaluate(
 
             records += evaluate_benchmark(source, name, items, kept, adapter=linear, on_rows=done)
     notes = tuple(f"{name}: {note}" for name, items in read.items() for note in items.notes)
-    folder.write_results(plain_provenance({**config, "seed": 0}, sys.argv) | {"notes": list(notes)}, records)
+    facts = plain_provenance(config, sys.argv) | {"notes": list(notes), "benchmarks": {
+        name: {"title": benchmark_named(name).title, "published": benchmark_named(name).published, "items": items.hash,
+               "pictures": len(items.pictures), "captions": len(items.captions), **items.facts} for name, items in read.items()}}  # fmt: skip
+    folder.write_results(facts, records)
+    write_elsewhere(folder.path, records)
+    write_benchmark_report(folder.path / "report.html", records, notes, facts)
     return Evaluation(folder.path, tuple(records), notes, layouts)

@@ -1,6 +1,6 @@
 """Results as words, tables, figures and one HTML file; the only room that draws."""
 
-from conceptbind.report.benchmarks import benchmark_table, check_table
+from conceptbind.report.benchmarks import benchmark_sentence, benchmark_table, check_table, paired_tables, write_benchmark_report
 from conceptbind.report.complexity import complexity_sentence
 from conceptbind.report.controlled import (
     controlled_sentence,
@@ -11,6 +11,7 @@ from conceptbind.report.controlled import (
     transition_figure,
     write_controlled_report,
 )
+from conceptbind.report.elsewhere import write_elsewhere
 from conceptbind.report.geometry import geometry_sentence, scaling_picture
 from conceptbind.report.page import write_report
 from conceptbind.report.repair import repair_card, repair_sentence, repair_table, write_repair_report
@@ -20,12 +21,14 @@ from conceptbind.report.verdict import Verdict, summary_table, verdict, verdicts
 __all__ = [
     "PaperTable",
     "Verdict",
+    "benchmark_sentence",
     "benchmark_table",
     "check_table",
     "complexity_sentence",
     "controlled_sentence",
     "geometry_sentence",
     "history_figure",
+    "paired_tables",
     "paper_tables",
     "probe_figure",
     "rank_correlation",
@@ -38,7 +41,9 @@ __all__ = [
     "transition_figure",
     "verdict",
     "verdicts",
+    "write_benchmark_report",
     "write_controlled_report",
+    "write_elsewhere",
     "write_repair_report",
     "write_report",
 ]

@@ -1,37 +1,171 @@
-"""Benchmark results as tables for a terminal."""
+"""Benchmark results as tables, a figure, sentences and a page; several runs side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
+from conceptbind.report.tables import PaperTable, aligned
+from conceptbind.report.verdict import percent
 
 if TYPE_CHECKING:
-    from conceptbind.benchmarks import Found
+    from conceptbind.benchmarks import Found, Score
     from conceptbind.results import Record
+
+Outcomes = Mapping[str, tuple[Mapping[str, Sequence["Score"]], str]]
+"""Of one run: scores of each benchmark by what was done to captions, and the hash of its items."""
 
 
 def benchmark_table(records: Sequence[Record]) -> str:
     """One line a score: value with its interval, after a repair with the paired difference, and the better of the blind baselines."""
-    main = [r for r in records if (r.extra["repair"], r.extra["control"]) == ("none", "none")]
+    head, rows = benchmark_cells(records)
+    return aligned([head, *rows], 4)
+
+
+def benchmark_cells(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table."""
     repaired = any(r.extra["repair"] == "adapter" for r in records)
     head = ["benchmark", "subset", "metric", "protocol", "value", "95 % interval", "blind", "ties", "n"]
-    lines = [[*head[:6], *(["repaired", "difference"] if repaired else []), *head[6:]]]
-    for record in main:
-        same = [
-            r for r in records
-            if (r.scenes, r.split, r.metric, r.extra["protocol"]) == (record.scenes, record.split, record.metric, record.extra["protocol"])
-        ]  # fmt: skip
-        blind = max((r.value or 0.0 for r in same if str(r.extra["control"]).startswith("blind")), default=0.0)
+    lines = []
+    for record in _main(records):
         line = [
             record.scenes, record.split, record.metric.replace("_", " "), f"{record.extra['protocol']}, {record.extra['average']}",
             f"{record.value:.4f}", f"{record.ci_low:.4f} to {record.ci_high:.4f}",
         ]  # fmt: skip
         if repaired:
-            after = next(r for r in same if r.extra["repair"] == "adapter")
-            change = next(r for r in same if r.extra["repair"] == "difference")
+            after, change = _beside(record, records, "adapter"), _beside(record, records, "difference")
             line += [f"{after.value:.4f}", f"{change.value:+.4f} ({change.ci_low:+.4f} to {change.ci_high:+.4f})"]
-        lines.append([*line, f"{blind:.4f}", f"{record.ties:,}", f"{record.n:,}"])
-    return aligned(lines, 4)
+        lines.append([*line, f"{_blind(record, records):.4f}", f"{record.ties:,}", f"{record.n:,}"])
+    return [*head[:6], *(["repaired", "difference"] if repaired else []), *head[6:]], lines
+
+
+def benchmark_sentence(records: Sequence[Record]) -> str:
+    """What is won over captions alone, and what a repair does, in words."""
+    main = _main(records)
+    beaten = [r for r in main if r.value is not None and _blind(r, records) >= r.value and r.n]
+    said = [
+        f"{len(main)} scores of {len({r.scenes for r in main})} benchmark{'s' if len({r.scenes for r in main}) > 1 else ''}; "
+        + (
+            f"{len(beaten)} of them are no better than a baseline that never sees a picture ({_named(beaten)})."
+            if beaten
+            else "all are better than the two baselines that never see a picture."
+        )
+    ]
+    changes = [r for r in records if r.extra["repair"] == "difference" and r.ci_low is not None and r.ci_high is not None]
+    if changes:
+        better = [r for r in changes if (r.ci_low or 0) > 0]
+        worse = [r for r in changes if (r.ci_high or 0) < 0]
+        said.append(
+            f"The repair raises {len(better)} of {len(changes)} scores beyond doubt (95 %), lowers {len(worse)}"
+            + (f" ({_named(worse)})" if worse else "")
+            + "."
+        )
+    ties = [r for r in main if r.ties]
+    if ties:
+        most = max(ties, key=lambda r: (r.ties or 0) / r.n)
+        said.append(
+            f"Ties are misses; most are in {most.scenes} {most.split} ({percent((most.ties or 0) / most.n)} of {most.n:,})."
+        )
+    return " ".join(said)
+
+
+def benchmark_figure(records: Sequence[Record], name: str) -> str:
+    """Scores of one benchmark with their intervals, after a repair too, above the better blind baseline."""
+    import plotly.graph_objects as go
+
+    main = [r for r in _main(records) if r.scenes == name][::-1]
+    labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r.extra['protocol']})" for r in main]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[_blind(r, records) for r in main], y=labels, mode="markers", name="blind",
+        marker={"color": CONTROL, "symbol": "line-ns", "size": 14, "line": {"width": 2, "color": CONTROL}},
+    )  # fmt: skip
+    parts = [("before" if any(r.extra["repair"] == "adapter" for r in records) else "score", main, INK)]
+    if parts[0][0] == "before":
+        parts.append(("repaired", [_beside(r, records, "adapter") for r in main], ACCENT))
+    for label, shown, color in parts:
+        values = [r.value or 0.0 for r in shown]
+        figure.add_scatter(
+            x=values, y=labels, mode="markers", name=label, marker={"color": color, "size": 9},
+            error_x={
+                "type": "data", "symmetric": False, "thickness": 1.5, "width": 4,
+                "array": [(r.ci_high or 0.0) - v for r, v in zip(shown, values, strict=True)],
+                "arrayminus": [v - (r.ci_low or 0.0) for r, v in zip(shown, values, strict=True)],
+            },
+            customdata=[[r.n, r.ties] for r in shown],
+            hovertemplate="%{y}: %{x:.4f}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(range=[-0.02, 1.02], gridcolor=GRID)
+    figure.update_yaxes(gridcolor=GRID)
+    return as_html(figure, f"benchmark-{name}", 130 + 30 * len(labels))
+
+
+def write_benchmark_report(path: Path, records: Sequence[Record], notes: Sequence[str], provenance: Mapping[str, Any]) -> None:
+    """Write `report.html` of one evaluation."""
+    from markupsafe import Markup
+
+    from conceptbind.report.page import render_page
+
+    head, rows = benchmark_cells(records)
+    names = dict.fromkeys(r.scenes for r in records)
+    render_page(
+        path,
+        "benchmarks.html.j2",
+        title=f"{records[0].encoder} on {len(names)} benchmark{'s' if len(names) > 1 else ''}",
+        sentence=benchmark_sentence(records),
+        notes=notes,
+        head=head,
+        rows=rows,
+        figures=[
+            (provenance["benchmarks"][name], Markup(benchmark_figure(records, name)))  # noqa: S704 - made by plotly, which escapes labels
+            for name in names
+        ],
+        provenance=provenance,
+    )
+
+
+def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
+    """Scores of several runs on each benchmark, and the difference of each from the first on the same items.
+
+    Args:
+        runs: by name. A run with an adapter counts twice, before and after.
+    """
+    from conceptbind.benchmarks import paired
+
+    tables = []
+    for name in dict.fromkeys(benchmark for run in runs.values() for benchmark in run):
+        columns = [
+            (run if repair == "none" else f"{run} ({repair})", scores, items)
+            for run, found in runs.items()
+            if name in found
+            for repair, scores in found[name][0].items()
+            for items in [found[name][1]]
+        ]
+        first, base, same = columns[0]
+        rows = []
+        for before in base:
+            for run, scores, items in columns:
+                after = next(
+                    (s for s in scores if (s.metric, s.subset, s.protocol) == (before.metric, before.subset, before.protocol)), None
+                )
+                if after is None:
+                    continue
+                cells = [before.subset, before.metric.replace("_", " "), before.protocol, run, f"{after.value:.4f}", f"{after.n:,}"]
+                if run == first:
+                    cells += ["-", "-", "-"]
+                elif items != same:
+                    cells += ["other items", "-", "-"]
+                else:
+                    change = paired(before, after)
+                    p = "-" if change.mcnemar is None else f"{change.mcnemar:.2g}"
+                    low, high = change.interval
+                    cells += [f"{change.change:+.4f} ({low:+.4f} to {high:+.4f})", f"+{change.fixed:,} -{change.broken:,}", p]
+                rows.append(tuple(cells))
+        head = ("subset", "metric", "protocol", "run", "value", "n", f"difference from {first}", "fixed, broken", "McNemar p")
+        tables.append(PaperTable(f"benchmark-{name}", f"{name}, on the same items", head, tuple(rows)))
+    return tables
 
 
 def check_table(checked: Mapping[str, Sequence[Found]]) -> str:
@@ -46,13 +180,31 @@ def check_table(checked: Mapping[str, Sequence[Found]]) -> str:
     return "\n".join(lines)
 
 
-def aligned(lines: Sequence[Sequence[str]], text_columns: int) -> str:
-    """Lines in columns, the first ones to the left."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i < text_columns else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+def _main(records: Sequence[Record]) -> list[Record]:
+    """The scores themselves, without baselines and repairs."""
+    return [r for r in records if (r.extra["repair"], r.extra["control"]) == ("none", "none")]
+
+
+def _same(record: Record, records: Sequence[Record]) -> list[Record]:
+    """All records of one score."""
+
+    def key(r: Record) -> tuple[Any, ...]:
+        return r.scenes, r.split, r.metric, r.extra["protocol"], r.extra["average"]
+
+    return [other for other in records if key(other) == key(record)]
+
+
+def _beside(record: Record, records: Sequence[Record], repair: str) -> Record:
+    return next(r for r in _same(record, records) if r.extra["repair"] == repair)
+
+
+def _blind(record: Record, records: Sequence[Record]) -> float:
+    """The better of the baselines that see no picture."""
+    found = [r.value or 0.0 for r in _same(record, records) if str(r.extra["control"]).startswith("blind")]
+    return max(found, default=0.0)
+
+
+def _named(records: Sequence[Record], most: int = 3) -> str:
+    """A few scores by name."""
+    names = [f"{r.scenes} {r.split} {r.metric.replace('_', ' ')}" for r in records]
+    return ", ".join(dict.fromkeys(names[:most])) + (", ..." if len(names) > most else "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
+from conceptbind.report.tables import aligned
 from conceptbind.report.verdict import USABLE, Verdict, percent
 
 if TYPE_CHECKING:
@@ -92,11 +93,7 @@ def _kept(records: Sequence[Record], metric: str, after: str) -> str:
 def repair_table(records: Sequence[Record]) -> str:
     """Before and after, for a terminal."""
     lines = [("metric", *NAMES.values(), "n", "ties"), *rows_of_table(records)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    )
+    return aligned(lines, 1)
 
 
 def rows_of_table(records: Sequence[Record], control: str = "none") -> list[tuple[str, ...]]:

@@ -210,6 +210,18 @@ def paper_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
     return tables
 
 
+def aligned(lines: Sequence[Sequence[str]], text_columns: int) -> str:
+    """Lines in columns, the first ones to the left."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i < text_columns else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
 def _tex(cell: str) -> str:
     """A cell with LaTeX's special characters escaped."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{c: "\\" + c for c in "&%$#_{}"}}

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from conceptbind.report.tables import aligned
+
 if TYPE_CHECKING:
     from conceptbind.results import Record
     from conceptbind.studies import CrossmodalStudy, ProbeStudy, RepairStudy
@@ -148,13 +150,4 @@ def summary_table(records: Sequence[Record]) -> str:
         interval = f"{record.ci_low:.4f} to {record.ci_high:.4f}"
         ties = "-" if record.ties is None else f"{record.ties:,}"
         lines.append((record.modality, metric_name(record), value, interval, *others, f"{record.n:,}", ties))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text_columns = 2
-    aligned = [
-        [
-            cell.ljust(width) if i < text_columns else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        for line in lines
-    ]
-    return "\n".join("  ".join(line) for line in aligned)
+    return aligned(lines, 2)

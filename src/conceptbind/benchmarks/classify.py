@@ -1,0 +1,109 @@
+"""Zero-shot classification of a folder of labelled pictures: what a repair must not cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Score
+from conceptbind.errors import FileError, MismatchError
+from conceptbind.metrics import ranks
+
+if TYPE_CHECKING:
+    from conceptbind.typing import Floats, Ints
+
+PARTS = ("test", "val", ".")
+"""Where the folders of the classes lie; the first that is there is read."""
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+TEMPLATE = "a photo of a {}."
+KS = (1, 5)
+
+
+class LabelledFolder:
+    """`DIR/CLASS/picture`, as CIFAR-10 is unpacked. A picture must lie strictly nearest to the caption of its class.
+
+    `templates.txt` (one caption a line, `{}` for the class) and `classes.txt` (folder, tab, name) are read where they are there; of several
+    templates the unit rows are averaged, as CLIP does (arXiv 2103.00020, section 3.1.4).
+    """
+
+    name = "zeroshot"
+    title = "Zero-shot classification of a labelled folder"
+    published = "your own pictures, or any set in the form DIR/CLASS/picture"
+    licence = "that of the pictures"
+
+    def layout(self, folder: Path) -> list[Found]:
+        """The folders of the classes."""
+        place = _part(folder)
+        return [Found(place / label, "pictures of a class", True) for label in _labels(place)] or [
+            Found(place / "CLASS", "a folder of pictures for each class", False)
+        ]
+
+    def read(self, folder: Path, making: Making) -> Data:
+        """Pictures by class."""
+        place = _part(folder)
+        labels, names, templates = _labels(place), _names(folder), _templates(folder)
+        if len(labels) < 2:
+            raise FileError(f"{place} must hold a folder of pictures for each of at least two classes; it holds {len(labels)}")
+        found = [(label, path) for label in labels for path in sorted((place / label).iterdir()) if path.suffix.lower() in SUFFIXES]
+        captions = Distinct()
+        called = [names.get(label, label.replace("_", " ")) for label in labels]
+        if len(set(called)) < len(called):
+            raise MismatchError(f"{folder} calls two classes by the same name: {next(n for n in called if called.count(n) > 1)}")
+        numbers = [[captions(template.replace("{}", name)) for template in templates] for name in called]
+        items = {"labels": np.array([labels.index(label) for label, _ in found]), "classes": np.array(numbers)}
+        facts = {"templates": len(templates), "classes": len(labels)}
+        return Data(tuple(str(path.relative_to(place)) for _, path in found), place, captions.all(), items, facts=facts)
+
+    @staticmethod
+    def keep(items: Items, number: Ints) -> tuple[Items, int]:
+        """The pictures that are there; all classes stay candidates."""
+        return {**items, "labels": items["labels"][number >= 0]}, int((number < 0).sum())
+
+    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+        """Accuracy, the mean of the classes' accuracies, and accuracy among the best five of more than five classes."""
+        labels, classes = items["labels"], captions[items["classes"]].mean(axis=1)
+        if items["classes"].shape[1] > 1:
+            classes = classes / np.maximum(np.linalg.norm(classes, axis=1, keepdims=True), 1e-30)
+        rank, ties = ranks(pictures, classes.astype(pictures.dtype), labels)
+        found = []
+        for k in KS:
+            if k < len(classes):
+                correct = rank <= k
+                found.append(Score("accuracy" if k == 1 else f"accuracy_at_{k}", "all", "strict", correct, (ties > 0) & ~correct))
+        first = found[0]
+        return [first, Score("accuracy", "mean of classes", "strict", first.correct, first.tied, labels), *found[1:]]
+
+
+def _part(folder: Path) -> Path:
+    return next((folder / part for part in PARTS if (folder / part).is_dir() and _labels(folder / part)), folder)
+
+
+def _labels(place: Path) -> list[str]:
+    """Folders with pictures in them."""
+    folders = [path for path in sorted(place.iterdir()) if path.is_dir()] if place.is_dir() else []
+    return [path.name for path in folders if any(file.suffix.lower() in SUFFIXES for file in path.iterdir())]
+
+
+def _names(folder: Path) -> dict[str, str]:
+    """Names of classes whose folders are called otherwise."""
+    path = folder / "classes.txt"
+    if not path.is_file():
+        return {}
+    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if any(len(line) != 2 or not line[1].strip() for line in lines):
+        raise MismatchError(f"{path} must have lines of a folder's name, a tab and the name of its class")
+    return {label: name.strip() for label, name in lines}
+
+
+def _templates(folder: Path) -> list[str]:
+    """Captions of a class."""
+    path = folder / "templates.txt"
+    if not path.is_file():
+        return [TEMPLATE]
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    wrong = next((line for line in lines if line.count("{}") != 1), None)
+    if wrong is not None or not lines:
+        raise MismatchError(f"{path} must have one caption a line with {{}} where the class stands; got {wrong!r}")
+    return lines

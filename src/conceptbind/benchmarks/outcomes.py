@@ -1,0 +1,94 @@
+"""What became of every item, kept beside the embeddings, so that two runs can be compared pair by pair."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conceptbind.benchmarks.base import Score, mean_of, resampled
+from conceptbind.errors import FileError
+from conceptbind.files import write_whole
+
+FILE = "outcomes.safetensors"
+
+
+@dataclass(frozen=True)
+class Paired:
+    """After minus before on the same items."""
+
+    change: float
+    interval: tuple[float, float]
+    """95 %, of a paired bootstrap that draws as the score's own interval does."""
+    fixed: int
+    """Items that were missed before and are right now."""
+    broken: int
+    """Items that were right before and are missed now."""
+    mcnemar: float | None
+    """Exact p of as many changes to one side; None for means over groups."""
+
+
+def paired(before: Score, after: Score) -> Paired:
+    """The paired difference of two scores of the same items."""
+    change = after.correct.astype(float) - before.correct.astype(float)
+    fixed, broken = int((change > 0).sum()), int((change < 0).sum())
+    p = None
+    if before.groups is None:
+        from scipy.stats import binomtest
+
+        p = float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
+    interval = resampled(change, before.groups, before.clusters)
+    return Paired(mean_of(change, before.groups), interval, fixed, broken, p)
+
+
+def save_outcomes(folder: Path, scores: Mapping[str, Sequence[Score]], items: str) -> None:
+    """Write the outcomes of one benchmark; `scores` by what was done to captions (`none`, `adapter`), `items` is `Data.hash`."""
+    from safetensors.numpy import save
+
+    arrays: dict[str, Any] = {}
+    names = []
+    for repair, found in scores.items():
+        for number, score in enumerate(found):
+            names.append({"repair": repair, "metric": score.metric, "subset": score.subset, "protocol": score.protocol})
+            for field in ("correct", "tied", "groups", "clusters"):
+                values = getattr(score, field)
+                if values is not None:
+                    arrays[f"{repair}.{number}.{field}"] = np.ascontiguousarray(values)
+    write_whole(folder / FILE, save(arrays, metadata={"items": items, "scores": json.dumps(names)}))
+
+
+def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
+    """What `save_outcomes` wrote.
+
+    Raises:
+        FileError: there is none, or it is broken.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / FILE
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
+        found: dict[str, list[Score]] = {}
+        for name in json.loads(facts["scores"]):
+            mine = found.setdefault(name["repair"], [])
+            key = f"{name['repair']}.{len(mine)}"
+            mine.append(
+                Score(
+                    name["metric"], name["subset"], name["protocol"], arrays[f"{key}.correct"], arrays[f"{key}.tied"],
+                    groups=arrays.get(f"{key}.groups"), clusters=arrays.get(f"{key}.clusters"),
+                )
+            )  # fmt: skip
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise FileError(f"{path} is no whole file of outcomes ({error}); run conceptbind evaluate again in that folder") from error
+    return found, facts["items"]
+
+
+def outcome_folders(run: Path) -> dict[str, Path]:
+    """Where the outcomes of a run lie, by benchmark."""
+    return {path.parent.name: path.parent for path in sorted((run / "embeddings").glob(f"*/{FILE}"))}
