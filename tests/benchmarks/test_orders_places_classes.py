@@ -287,7 +287,18 @@ def test_groups_and_the_files_for_other_tools(orders, tmp_path, capsys, monkeypa
     assert "ARO VG-Relation" in capsys.readouterr().out
     assert main(["evaluate", "py:sometimes_known:good", "--benchmark", "aro", "--data", "."]) == 2
     assert "visual_genome_attribution.json" in capsys.readouterr().err
-    arguments = ["evaluate", "py:sometimes_known:good", "--benchmark", "coco_order,coco", "--data", ".", "--out", "run", "--tagger", "hanta"]
+    arguments = [
+        "evaluate",
+        "py:sometimes_known:good",
+        "--benchmark",
+        "coco_order,coco",
+        "--data",
+        ".",
+        "--out",
+        "run",
+        "--tagger",
+        "hanta",
+    ]
     (tmp_path / "coco_order").rename(tmp_path / "files")
     arguments[arguments.index(".")] = "files"
     assert main(arguments) == 0

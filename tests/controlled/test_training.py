@@ -173,6 +173,9 @@ def test_a_planted_model_that_binds_is_read_and_one_that_does_not_ties():
         assert (ours.value, ours.ties) == (level.value, level.ties)  # a tie is a miss, and is counted
         assert 0 < level.value < 0.6
         assert all(value_of(bag, "concept_recognition", split, concept=c).value == 1.0 for c in ("p", "q"))
+        assert value_of(binding, "binding_accuracy", split).value == 1.0
+        swaps = value_of(bag, "binding_accuracy", split)
+        assert (swaps.value, swaps.ties) == (0.0, swaps.n)
 
 
 @pytest.mark.parametrize(("binds", "accuracy"), [(1.0, 1.0), (0.0, 0.0)])

@@ -83,13 +83,15 @@ def recognise(
 
 
 @torch.no_grad()
-def own_scene(model: ControlledModel, scenes: Tensor, others: Tensor) -> tuple[Bools, Bools]:
-    """Does a scene with its objects in reverse order score above another scene, for models that compare scenes with scenes?
+def own_scene(model: ControlledModel, scenes: Tensor, others: Tensor, *, by_queries: bool) -> tuple[Bools, Bools]:
+    """Does a scene with its objects in reverse order score above another scene?
 
     Args:
         model: the encoders.
         scenes: (n, m) object ids.
         others: (n, m) object ids of what each is compared with.
+        by_queries: whether the query encoder embeds what a scene is compared with, as in training with the objective `scenes`; else the
+            scene encoder embeds both sides.
 
     Returns:
         correct, tied: (n,) each; a tie is a miss.
@@ -100,7 +102,9 @@ def own_scene(model: ControlledModel, scenes: Tensor, others: Tensor) -> tuple[B
     for part, other in zip(scenes.to(device).split(QUERIES), others.to(device).split(QUERIES), strict=True):
         rows = model.scenes(object_values(part, sizes))
         for found, ids in ((true, part.flip(1)), (false, other)):
-            found.append((rows * model.query_tower(model.shape.scene_tokens(object_values(ids, sizes)))).sum(dim=1))
+            values = object_values(ids, sizes)
+            compared = model.query_tower(model.shape.scene_tokens(values)) if by_queries else model.scenes(values)
+            found.append((rows * compared).sum(dim=1))
     return forced_choice(torch.cat(true).cpu().numpy(), torch.cat(false).cpu().numpy(), size=1.0)
 
 

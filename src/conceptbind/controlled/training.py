@@ -133,8 +133,12 @@ def _seen(recipe: Recipe, model: ControlledModel, split: ObjectSplit, known: Ten
         for scenes in (known, new):
             other = exchange_first_value(scenes, sizes)
             rows = (other.sort(dim=1).values != scenes.sort(dim=1).values).any(dim=1)
-            swapped.append(float(own_scene(model, scenes[rows], other[rows])[0].mean()) if rows.any() else 0.0)
-        return swapped[0], swapped[1], float(own_scene(model, new, replace_first_value(new, sizes, eyes))[0].mean())
+            swapped.append(float(own_scene(model, scenes[rows], other[rows], by_queries=True)[0].mean()) if rows.any() else 0.0)
+        return (
+            swapped[0],
+            swapped[1],
+            float(own_scene(model, new, replace_first_value(new, sizes, eyes), by_queries=True)[0].mean()),
+        )
     queries = all_queries(model, split)
     concepts = min(recognise(model, queries, new, k).accuracy for k in range(len(sizes)))
     return recognise(model, queries, known).accuracy, recognise(model, queries, new).accuracy, concepts

@@ -29,7 +29,7 @@ def controlled_value(records: Sequence[Record], metric: str, split: str, **extra
 
 def controlled_sentence(records: Sequence[Record]) -> str:
     """One sentence on whether a model binds objects that it was never trained on."""
-    pairs = [controlled_value(records, "binding_accuracy", split) for split in ("unseen", "train")]
+    pairs = [controlled_value(records, "binding_accuracy", split, objective="scenes") for split in ("unseen", "train")]
     if all(pairs):
         new, old = ((record.value or 0.0) if record else 0.0 for record in pairs)
         about, other = pairs[0], controlled_value(records, "concept_accuracy", "unseen")
@@ -64,11 +64,11 @@ def controlled_table(records: Sequence[Record]) -> list[list[str]]:
         mine = [record for record in records if record.encoder == encoder]
         for split in ("train", "mixed", "unseen"):
             objects = controlled_value(mine, "object_recognition", split, among="all", control="none")
+            named = "concept_recognition" if objects else "concept_accuracy"
             objects = objects or controlled_value(mine, "binding_accuracy", split)
             if objects is None:
                 continue
-            named = ("concept_recognition", "concept_accuracy")
-            concepts = [r.value for r in mine if r.metric in named and r.split == split and r.value is not None]
+            concepts = [r.value for r in mine if r.metric == named and r.split == split and r.value is not None]
             bag = controlled_value(mine, "object_recognition", split, among="all", control="bag_of_concepts")
             among = controlled_value(mine, "object_recognition", split, among="unseen", control="none")
             cells = [
@@ -162,7 +162,7 @@ def unseen_of(records: Sequence[Record], control: str = "none") -> list[Record]:
         r for r in records
         if r.split == "unseen"
         and ((r.metric, r.extra.get("among"), r.extra.get("control")) == ("object_recognition", "all", control)
-             or (r.metric, control) == ("binding_accuracy", "none"))
+             or (r.metric, r.extra.get("objective"), control) == ("binding_accuracy", "scenes", "none"))
     ]  # fmt: skip
 
 

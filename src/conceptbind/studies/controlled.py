@@ -47,8 +47,9 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probes: Se
     Args:
         trained: a model.
         name: what it is called in results.
-        n: scenes of each kind. A model trained with the objective `scenes` gets binding accuracy (its own scene, objects reversed, against
-            one with two values exchanged) and concept accuracy (against one with a value replaced) instead, since it has no queries.
+        n: scenes of each kind. Every model also gets binding accuracy (its own scene, objects reversed, against one with two values
+            exchanged) and concept accuracy (against one with a value replaced); one trained with the objective `scenes` has no queries
+            and gets these alone.
         probes: approximators, for example `global_product`, fitted from labels to the embeddings of scenes of train objects, whose
             predictions for unseen objects are read by the model's queries.
     """
@@ -66,10 +67,10 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probes: Se
             encoder=name, **extra, **facts,
         )  # fmt: skip
 
+    records = [record(*found) for found in _against_scenes(trained, n)]
     if recipe.objective == "scenes":
-        return tuple(record(*found) for found in _against_scenes(trained, n))
+        return tuple(records)
     queries = all_queries(model, split)
-    records = []
     for part, scenes in scenes_to_test(split, m, n, recipe.seed + 2).items():
         for concept in range(len(sizes)):
             outcome = recognise(model, queries, scenes, concept)
@@ -99,7 +100,7 @@ def _against_scenes(trained: Trained, n: int) -> Iterator[tuple[Recognition, str
             ("concept_accuracy", replace_first_value(scenes, sizes, random)),
         ):
             differ = (others.sort(dim=1).values != scenes.sort(dim=1).values).any(dim=1)
-            correct, tied = own_scene(trained.model, scenes, others)
+            correct, tied = own_scene(trained.model, scenes, others, by_queries=recipe.objective == "scenes")
             yield Recognition(correct, tied, differ.numpy()), metric, part
 
 
