@@ -7,6 +7,7 @@ shard, and rows of another encoder or another table can never mix in.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from conceptbind.typing import Encoder, Floats, Modality, Precision
 
 MANIFEST = "manifest.json"
+HALF = "rows.npy"
 SHARD_ROWS = 4096
 """Rows of one shard: what a kill can cost."""
 TEXT_BATCH = 1024
@@ -110,26 +112,94 @@ def embed(
         ShapeError: the encoder returned another number of rows, or another width, than asked for.
         FileError: a picture is missing or broken, or the disk is full.
     """
+    _write_shards(encoder, scenes, modality, folder, np.float32, on_rows)
+    return load(folder)
+
+
+def embed_half(
+    encoder: Encoder, scenes: Scenes, modality: Modality, folder: Path, *, on_rows: Callable[[int], None] = lambda _: None
+) -> Floats:
+    """The same for rows that may be larger than memory: (n, d) unit rows in half precision, memory-mapped from `rows.npy` in the folder.
+
+    Raises:
+        ValueRangeError: besides those of `embed`, a row is zero.
+    """
+    path = folder / HALF
+    if not path.is_file():
+        _write_shards(encoder, scenes, modality, folder, np.float16, on_rows)
+        _join(folder, path, (len(scenes), encoder.dimension))
+    else:
+        _claim(folder, _half(_identity_of(encoder, scenes, modality)))
+        on_rows(len(scenes))
+    rows: Floats = np.load(path, mmap_mode="r")
+    return rows
+
+
+def _write_shards(
+    encoder: Encoder, scenes: Scenes, modality: Modality, folder: Path, kind: type[np.floating[Any]], on_rows: Callable[[int], None]
+) -> None:
+    """Encode every scene into shards, those that are there excepted; in half precision as unit rows."""
+    half = kind is np.float16
     require_modality(encoder, scenes, modality)
-    shape = (len(scenes), encoder.dimension)
-    details = dict(getattr(encoder, "details", {}))
-    identity = _identity(encoder.id, encoder.revision, shape, details, modality, scenes.name, scenes.content_hash)
     if modality == "image":
         _require_pictures(scenes, folder)
-    key = _claim(folder, identity)
+    identity = _identity_of(encoder, scenes, modality)
+    key = _claim(folder, _half(identity) if half else identity)
     for start in range(0, len(scenes), SHARD_ROWS):
         stop = min(start + SHARD_ROWS, len(scenes))
         path = _shard(folder, start)
         pictures = _pictures_hash(scenes, start, stop) if modality == "image" else None
         if not path.exists() or _of_other_pictures(path, pictures):
-            rows = np.empty((stop - start, encoder.dimension), dtype=np.float32)
+            rows = np.empty((stop - start, encoder.dimension), dtype=kind)
             for first, values in _encoded(encoder, scenes, modality, start, stop):
-                rows[first - start : first - start + len(values)] = values
+                rows[first - start : first - start + len(values)] = _unit(values, first, encoder.id) if half else values
                 on_rows(len(values))
             write_whole(path, _shard_bytes(rows, key, pictures))
         else:
             on_rows(stop - start)
-    return load(folder)
+
+
+def _identity_of(encoder: Encoder, scenes: Scenes, modality: Modality) -> dict[str, Any]:
+    details = dict(getattr(encoder, "details", {}))
+    shape = (len(scenes), encoder.dimension)
+    return _identity(encoder.id, encoder.revision, shape, details, modality, scenes.name, scenes.content_hash)
+
+
+def _half(identity: dict[str, Any]) -> dict[str, Any]:
+    return identity | {"normalisation": "unit", "dtype": "float16"}
+
+
+def _unit(values: Floats, first: int, encoder: str) -> Floats:
+    """Rows divided by their length; ValueRangeError for a row without direction."""
+    lengths = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
+    if not lengths.all():
+        raise ValueRangeError(
+            f"row {first + int(np.argmin(lengths))} of the embeddings of '{encoder}' is all zeros and cannot be normalised"
+        )
+    unit: Floats = values / lengths
+    return unit
+
+
+def _join(folder: Path, path: Path, shape: tuple[int, int]) -> None:
+    """One file of all shards, which are deleted when it is whole."""
+    from safetensors.numpy import load_file
+
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=shape)
+        for start in range(0, shape[0], SHARD_ROWS):
+            rows[start : start + SHARD_ROWS] = load_file(_shard(folder, start))["embeddings"]
+        rows.flush()
+        del rows
+        aside.replace(path)
+    except OSError as error:
+        raise FileError(
+            f"could not write {path}: {error.strerror or error}; free some space, then run the same command again"
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+    for start in range(0, shape[0], SHARD_ROWS):
+        _shard(folder, start).unlink(missing_ok=True)
 
 
 def _pictures_hash(scenes: Scenes, start: int, stop: int) -> str | None:

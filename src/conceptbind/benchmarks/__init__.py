@@ -2,6 +2,7 @@
 
 from conceptbind.benchmarks.base import Data, Found, Making, Score
 from conceptbind.benchmarks.evaluate import BENCHMARKS, benchmark_folders, benchmark_named, evaluate_benchmark, read_benchmark
+from conceptbind.benchmarks.karpathy import read_karpathy_train
 from conceptbind.benchmarks.outcomes import Paired, load_outcomes, outcome_folders, paired
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "outcome_folders",
     "paired",
     "read_benchmark",
+    "read_karpathy_train",
 ]

@@ -20,7 +20,7 @@ from conceptbind.benchmarks.whatsup import WhatsUp
 from conceptbind.embeddings import embed
 from conceptbind.errors import ModalityError, UnknownNameError, nearest
 from conceptbind.results import Record
-from conceptbind.scenes import ConceptSpace, Scenes
+from conceptbind.scenes import Scenes
 
 if TYPE_CHECKING:
     from conceptbind.labclip import Adapter
@@ -120,12 +120,10 @@ def evaluate_benchmark(
         )
     if adapter is not None:
         adapter.require(encoder.id, encoder.revision)
-    pictures = embed(
-        encoder, _table(name, data, pictures=True), "image", keep / "pictures", on_rows=lambda n: on_rows("pictures", n)
-    ).unit()
-    captions = embed(
-        encoder, _table(name, data, pictures=False), "text", keep / "captions", on_rows=lambda n: on_rows("captions", n)
-    )
+    shown = Scenes.unlabelled(name, images=data.pictures, image_folder=data.folder, boxes=data.boxes)
+    said = Scenes.unlabelled(name, captions=data.captions)
+    pictures = embed(encoder, shown, "image", keep / "pictures", on_rows=lambda n: on_rows("pictures", n)).unit()
+    captions = embed(encoder, said, "text", keep / "captions", on_rows=lambda n: on_rows("captions", n))
     rows = {"none": captions.unit().values}
     if adapter is not None:
         rows["adapter"] = adapter(captions.values)
@@ -143,17 +141,6 @@ def evaluate_benchmark(
     if adapter is not None:
         records += [_difference(a, b, encoder, name, facts) for a, b in zip(scores["none"], scores["adapter"], strict=True)]
     return tuple(records)
-
-
-def _table(name: str, data: Data, *, pictures: bool) -> Scenes:
-    """Pictures or captions in the form that `embed` reads: names and hashes are kept, resumed and checked there."""
-    things = data.pictures if pictures else data.captions
-    space, table = ConceptSpace(("item",), (("item",),)), np.zeros((len(things), 1, 1), dtype=np.int64)
-    if pictures:
-        return Scenes(
-            space, table, name=name, written_captions=[""] * len(things), images=things, image_folder=data.folder, boxes=data.boxes
-        )
-    return Scenes(space, table, name=name, written_captions=things)
 
 
 def _brevity(captions: Sequence[str]) -> Floats:

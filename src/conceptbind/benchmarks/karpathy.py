@@ -19,13 +19,14 @@ from conceptbind.benchmarks.base import (
     read_published,
     require_file,
 )
-from conceptbind.errors import ValueRangeError
+from conceptbind.errors import FileError, ValueRangeError
 from conceptbind.metrics import ranks
 
 if TYPE_CHECKING:
     from conceptbind.typing import Floats, Ints
 
 KS = (1, 5, 10)
+COCO_TRAIN = "https://storage.googleapis.com/sfr-vision-language-research/datasets/coco_karpathy_train.json"
 
 
 class Karpathy:
@@ -127,4 +128,40 @@ def wrong_rows(content: Any) -> str | None:
             return wrong
         if not entry["caption"] or not all(isinstance(caption, str) for caption in entry["caption"]):
             return f"the picture {entry['image']} has no captions, or captions that are no text"
+    return None
+
+
+def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Ints]:
+    """Pictures and captions of `coco_karpathy_train.json`, whose rows hold one caption each.
+
+    Returns:
+        pictures: p names of files, relative to the folder, in the order of their first captions.
+        captions: n texts.
+        image_of: (n,) number of each caption's picture.
+
+    Raises:
+        FileError: the file is missing or truncated, or pictures are; the first are named, all are counted.
+        MismatchError: it is another file.
+    """
+    path = require_file(folder, ["coco_karpathy_train.json"], COCO_TRAIN)
+    content = read_published(path, _wrong_train)
+    pictures = Distinct()
+    of = np.array([pictures(row["image"]) for row in content], dtype=np.int64)
+    missing = [name for name in pictures.all() if not (folder / name).is_file()]
+    if missing:
+        named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise FileError(f"{len(missing):,} of {len(pictures.numbers):,} pictures are not in {folder}: {named}; put them there")
+    return pictures.all(), [row["caption"] for row in content], of
+
+
+def _wrong_train(content: Any) -> str | None:
+    if not isinstance(content, list) or not content:
+        return "expected a list with one row a caption"
+    if isinstance(content[0], dict) and isinstance(content[0].get("caption"), list):
+        return "each row has a list of captions, as Karpathy's val and test files have; give the train file, whose rows hold one caption each"
+    for entry in content:
+        if (wrong := lacks(entry, ("image", "caption"), {"image": str, "caption": str})) is not None:
+            return wrong
+        if not entry["caption"].strip():
+            return f"the picture {entry['image']} has an empty caption"
     return None

@@ -1,11 +1,11 @@
 """Fit a linear repair, and apply one."""
 
 import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from conceptbind.commands.captioned import coco_pairs, coco_retrieval, pairs_of_arrays
 from conceptbind.commands.common import drawn, progress, rows_with_bar
 from conceptbind.typing import Precision
 
@@ -29,11 +29,14 @@ class Repair:
     records: "tuple[Record, ...]"
     sentence: str
     """The verdict in words."""
+    retrieval: "tuple[Record, ...]" = ()
+    """With --coco: retrieval on the test pictures, before and after."""
 
     def __str__(self) -> str:
-        from conceptbind.report import repair_table
+        from conceptbind.report import benchmark_table, repair_table
 
-        return f"{repair_table(self.records)}\n\n{self.sentence}\nAdapter: {self.folder}\nReport: {self.folder / 'report.html'}"
+        tables = [repair_table(self.records), *([benchmark_table(self.retrieval)] if self.retrieval else [])]
+        return "\n\n".join((*tables, f"{self.sentence}\nAdapter: {self.folder}\nReport: {self.folder / 'report.html'}"))
 
 
 def repair(
@@ -46,6 +49,7 @@ def repair(
     negatives: str | None = None,
     image_of: str | None = None,
     captions: str | None = None,
+    coco: str | None = None,
     tagger: str = "auto",
     solver: Literal["quick", "published"] = "quick",
     rate: float | None = None,
@@ -73,6 +77,8 @@ def repair(
             alone (SB), which repairs less.
         image_of: .npy of n row numbers, the picture of each caption, where a picture has several.
         captions: text file with the caption of each row, one a line; needs an encoder, which embeds them and their negatives.
+        coco: folder with coco_karpathy_train.json and the pictures that it names: negatives are made, everything is embedded (float16 on disk)
+            and fitted. Where coco_karpathy_test.json is there too, retrieval is scored before and after.
         tagger: what tells nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto.
         solver: quick (Adam along the principal axes), or published (Adam as in the paper).
         rate: of the steps; by default the solver's own.
@@ -96,7 +102,7 @@ def repair(
     config = {
         "encoder": encoder if isinstance(encoder, str | None) else encoder.id,
         "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
-        "images": images, "texts": texts, "negatives": negatives, "image_of": image_of, "captions": captions, "tagger": tagger,
+        "images": images, "texts": texts, "negatives": negatives, "image_of": image_of, "captions": captions, "coco": coco, "tagger": tagger,
         "solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "pull": pull, "seed": seed, "template": template,
         "precision": precision, "device": device, "out": out,
     }  # fmt: skip
@@ -106,22 +112,28 @@ def repair(
         raise ValueRangeError(f"--seed must not be negative; got {seed}")
     options = {"solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "device": torch_device(device)}
     folder = Path(out).expanduser()
-    if images is None:
+    if coco is not None:
+        if encoder is None or any((images, texts, negatives, image_of, captions)):
+            raise ValueRangeError("--coco needs an encoder, and none of --images, --texts, --negatives, --image_of and --captions")
+        pairs, names = coco_pairs(encoder, coco, tagger, precision, device, seed, folder, config)
+        found, facts = _on_arrays(pairs, names, config, options, pull, seed)
+    elif images is None:
         found, facts = _on_scenes(
             encoder, scenes, texts, negatives, captions, template, precision, device, folder, config, options, pull, seed
         )
     else:
-        pairs, names = _pairs(
+        pairs, names = pairs_of_arrays(
             encoder, images, texts, negatives, image_of, captions, tagger, precision, device, seed, folder, config
         )
         found, facts = _on_arrays(pairs, names, config, options, pull, seed)
     run = RunFolder.open(folder, config)
     sentence = repair_sentence(found)
-    run.write_results(facts, found.records)
     write_repair_report(folder / "report.html", found, sentence, facts)
     adapter = _described(found, facts)
     save_adapter(adapter, folder, repair_card(adapter, found, sentence))
-    return Repair(folder, adapter, found.records, sentence)
+    retrieval = () if coco is None else coco_retrieval(encoder, coco, adapter, precision, device, folder, seed, tagger)
+    run.write_results(facts, (*found.records, *retrieval))
+    return Repair(folder, adapter, found.records, sentence, retrieval)
 
 
 def apply(adapter: str, *, texts: str, out: str) -> Path:
@@ -214,131 +226,6 @@ def _on_scenes(
     )
     facts["split"] = {"by": "orbit", "folds": study.folds, "seed": seed}
     return study, facts
-
-
-def _pairs(
-    encoder: Any, images: str, texts: Any, negatives: Any, image_of: Any, captions: Any, tagger: str, precision: Any, device: str, seed: int,
-    folder: Path, config: Any,
-) -> tuple[Any, dict[str, Any]]:  # fmt: skip
-    """The pairs of three arrays, or of pictures and a file of captions, and what they are called."""
-    from conceptbind.errors import ValueRangeError
-    from conceptbind.labclip import Pairs, open_rows
-
-    if (texts is None) == (captions is None):
-        raise ValueRangeError(
-            "give the captions of --images either as --texts (.npy) or as --captions (a text file) with an encoder"
-        )
-    of: Any = None if image_of is None else open_rows(image_of)
-    if texts is not None:
-        false = None if negatives is None else open_rows(negatives)
-        name = "arrays" if encoder is None else (encoder if isinstance(encoder, str) else encoder.id)
-        return Pairs.of(open_rows(images), open_rows(texts), false, image_of=of, names=("--images", "--texts", "--negatives")), {
-            "scenes": str(images),
-            "encoder": name,
-        }
-    return _captioned(encoder, images, of, str(captions), tagger, precision, device, seed, folder, config)
-
-
-def _captioned(
-    encoder: Any,
-    images: str,
-    image_of: Any,
-    captions: str,
-    tagger: str,
-    precision: Any,
-    device: str,
-    seed: int,
-    folder: Path,
-    config: Any,
-) -> tuple[Any, dict[str, Any]]:
-    """Pairs from pictures' embeddings and a file of captions: negatives are made, and both are embedded."""
-    import numpy as np
-
-    from conceptbind.encoders import resolve
-    from conceptbind.errors import ModalityError, ShapeError, ValueRangeError
-    from conceptbind.labclip import Pairs, open_rows
-    from conceptbind.negatives import hard_negatives, load_tagger
-    from conceptbind.runs import RunFolder
-
-    if encoder is None:
-        raise ValueRangeError("--captions needs the encoder that made --images, to embed captions and negatives with")
-    lines, pictures = read_captions(captions), open_rows(images)
-    of = np.arange(len(lines)) if image_of is None else np.asarray(image_of)
-    if len(of) != len(lines) or (image_of is None and len(lines) != len(pictures)):
-        raise ShapeError(
-            f"every caption needs its picture: {captions} has {len(lines):,} lines, --images {len(pictures):,} rows"
-            + ("" if image_of is None else f", --image_of {len(of):,} numbers")
-        )
-    words = load_tagger(tagger)
-    model: Any = resolve(encoder, precision, device) if isinstance(encoder, str) else encoder
-    if "text" not in model.modalities:
-        raise ModalityError(f"'{model.id}' does not embed captions")
-    with progress(total=len(lines), desc="making negatives", unit="caption") as bar:
-        made = hard_negatives(lines, tagger=words, seed=seed, groups=of.tolist(), on_captions=bar.update)
-    rows = np.asarray(made.rows, dtype=np.int64)
-    if len(rows) < 2:
-        raise ValueRangeError(
-            f"no two captions of {captions} have a hard negative ({_counts(made.skipped)}); use captions with two nouns or adjectives"
-        )
-    if made.skipped:
-        warnings.warn(
-            f"{sum(made.skipped.values()):,} of {len(lines):,} captions have no hard negative and are left out: {_counts(made.skipped)}",
-            stacklevel=2,
-        )
-    RunFolder.open(folder, config)
-    kept = {"captions": [lines[i] for i in rows], "negatives": [str(made.texts[i]) for i in rows]}
-    arrays = [_embedded(model, texts, folder / "embeddings" / f"{name}.npy", name) for name, texts in kept.items()]
-    names = {
-        "scenes": captions, "encoder": model.id, "revision": model.revision, "tagger": made.tagger, "tagger_version": made.tagger_version,
-        "captions": len(lines), "skipped": dict(made.skipped),
-    }  # fmt: skip
-    return Pairs.of(pictures, *arrays, image_of=of[rows], names=("--images", "the captions", "the negatives")), names
-
-
-def read_captions(path: str | Path) -> list[str]:
-    """The lines of a text file.
-
-    Raises:
-        FileError: it cannot be read.
-        ValueRangeError: an empty line, which would be a caption of nothing; names it.
-    """
-    from conceptbind.errors import FileError, ValueRangeError
-
-    try:
-        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"could not read the captions {path}: {error}") from error
-    empty = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
-    if empty or not lines:
-        raise ValueRangeError(f"{path} must hold one caption a line; " + (f"line {empty} is empty" if empty else "it is empty"))
-    return lines
-
-
-def _counts(skipped: Any) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
-
-
-def _embedded(model: Any, texts: list[str], path: Path, what: str) -> Any:
-    """Rows of texts on disk, in half precision: what a repair reads may be larger than memory."""
-    import numpy as np
-
-    from conceptbind.labclip import open_rows
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=(len(texts), model.dimension))
-        with progress(total=len(texts), desc=f"embedding {what}", unit="caption") as bar:
-            for start in range(0, len(texts), 1024):
-                values = np.asarray(model.encode_texts(texts[start : start + 1024]), dtype=np.float32)
-                rows[start : start + len(values)] = values / np.linalg.norm(values, axis=1, keepdims=True)
-                bar.update(len(values))
-        rows.flush()
-        del rows
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return open_rows(path)
 
 
 def _on_arrays(pairs: Any, names: dict[str, Any], config: Any, options: Any, pull: float | None, seed: int) -> tuple[Any, Any]:

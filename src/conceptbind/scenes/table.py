@@ -80,6 +80,23 @@ class Scenes:
                 f"duplicate scene id '{unique[counts.argmax()]}' ({counts.max()} times); every scene needs an id of its own"
             )
 
+    @classmethod
+    def unlabelled(
+        cls,
+        name: str,
+        *,
+        captions: Sequence[str] | None = None,
+        images: Sequence[str] | None = None,
+        image_folder: Path | None = None,
+        boxes: Sequence[tuple[int, int, int, int]] | None = None,
+    ) -> Scenes:
+        """Captions or pictures of which no objects are known, in the form that `embeddings.embed` reads."""
+        n = len(captions if captions is not None else images or ())
+        written = captions if captions is not None else [""] * n
+        table = np.zeros((n, 1, 1), dtype=np.int64)
+        space = ConceptSpace(("item",), (("item",),))
+        return cls(space, table, name=name, written_captions=written, images=images, image_folder=image_folder, boxes=boxes)
+
     def __len__(self) -> int:
         return len(self.table)
 
