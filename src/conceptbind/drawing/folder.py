@@ -25,7 +25,7 @@ RECIPE = "pictures.json"
 
 def draw_pictures(
     scenes: Scenes,
-    folder: Path,
+    folder: str | Path,
     *,
     kind: str | None = None,
     style: FlatStyle | SolidStyle | None = None,
@@ -54,6 +54,7 @@ def draw_pictures(
         MissingExtraError: solids need mitsuba.
         FileError: the disk is full.
     """
+    folder = Path(folder).expanduser()
     kind = kind or scenes.drawing or "flat"
     if style is None and kind not in ("flat", "solid"):
         raise ValueRangeError(f"expected flat or solid pictures; got '{kind}'")
