@@ -112,6 +112,17 @@ def test_macro_means_and_their_intervals():
     assert low <= 0.375 <= high
     score = Score("accuracy", "all", "paper", correct > 0, np.zeros(5, dtype=bool), groups)
     assert score.interval() == (low, high)
+    assert not Score("accuracy", "all", "paper", np.ones(4, dtype=bool), np.zeros(4, dtype=bool), np.arange(4)).interval()[0] == 1
+
+
+def test_items_of_one_picture_are_drawn_together():
+    """Ten pictures with ten items each, all of a picture right or wrong: the interval is that of ten, not of a hundred."""
+    pictures = np.repeat(np.arange(10), 10)
+    correct, none = pictures < 5, np.zeros(100, dtype=bool)
+    alone, together = (Score("accuracy", "all", "strict", correct, none, clusters=c).interval() for c in (None, pictures))
+    assert together[1] - together[0] > 2 * (alone[1] - alone[0])
+    same = Score("accuracy", "all", "strict", none, none, clusters=pictures).interval()
+    assert same == Score("accuracy", "all", "strict", none[:10], none[:10]).interval()
 
 
 def test_a_repair_stands_beside_the_unrepaired(sugarcrepe, tmp_path):

@@ -299,8 +299,7 @@ def test_groups_and_the_files_for_other_tools(orders, tmp_path, capsys, monkeypa
         "--tagger",
         "hanta",
     ]
-    (tmp_path / "coco_order").rename(tmp_path / "files")
-    arguments[arguments.index(".")] = "files"
+    (tmp_path / "coco_order").rename(tmp_path / "coco")  # where the retrieval files are
     assert main(arguments) == 0
     task = json.loads((tmp_path / "run" / "mteb" / "AROCocoOrder.json").read_text())
     mteb = pytest.importorskip("mteb")

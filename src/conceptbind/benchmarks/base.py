@@ -80,14 +80,11 @@ class Score:
     def interval(self) -> tuple[float, float]:
         """95 %: Wilson's for shares; a bootstrap of pictures where they have several items, of items within groups for means of shares."""
         outcomes = self.correct.astype(float)
-        if self.groups is not None:
-            return resampled(outcomes, self.groups)
-        if self.clusters is None:
-            return wilson(int(outcomes.sum()), self.n)
-        if outcomes.min() == outcomes.max():  # every resample is the same, which is no interval
-            n = len(np.unique(self.clusters))
-            return wilson(n if outcomes[0] else 0, n)
-        return resampled(outcomes, None, self.clusters)
+        whole = self.groups is None and self.clusters is None
+        if whole or outcomes.min() == outcomes.max():  # where all are the same every resample is, which is no interval
+            n = self.n if self.clusters is None else len(np.unique(self.clusters))
+            return wilson(int(outcomes.sum()) if whole else n if outcomes[0] else 0, n)
+        return resampled(outcomes, self.groups, self.clusters)
 
 
 def mean_of(values: Floats, groups: Ints | None) -> float:

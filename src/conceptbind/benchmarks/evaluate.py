@@ -69,7 +69,9 @@ def benchmark_named(name: str) -> Any:
 
 
 def benchmark_folders(names: Sequence[str], top: Path) -> dict[str, Path]:
-    """Where the files of benchmarks lie: `top/NAME`, `top/GROUP`, or `top`; a group's name stands for its benchmarks.
+    """Where the files of benchmarks lie: `top/NAME`, `top/GROUP`, for order tests also where the retrieval files are, or `top` itself.
+
+    Of several folders that exist, the first that holds the benchmark's main file is taken. A group's name stands for its benchmarks.
 
     Raises:
         UnknownNameError: there is no benchmark of a name.
@@ -77,9 +79,11 @@ def benchmark_folders(names: Sequence[str], top: Path) -> dict[str, Path]:
     found = {}
     for name in names:
         for member in GROUPS.get(name, (name,)):
-            benchmark_named(member)
+            benchmark = benchmark_named(member)
             groups = [group for group, members in GROUPS.items() if member in members]
-            found[member] = next((top / place for place in (member, *groups) if (top / place).is_dir()), top)
+            others = [benchmark.karpathy.name] if isinstance(benchmark, Order) else []
+            there = [top / place for place in (member, *groups, *others) if (top / place).is_dir()] + [top]
+            found[member] = next((place for place in there if benchmark.layout(place)[0].there), there[0])
     return found
 
 
