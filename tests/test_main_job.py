@@ -8,6 +8,8 @@ import pytest
 
 from conceptbind import measure
 
+pytestmark = pytest.mark.timeout(900)  # two whole jobs, on a machine that may be busy
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):

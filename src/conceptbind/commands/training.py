@@ -156,6 +156,7 @@ def sweep(
     address: str | None = None,
     jobs: int | None = None,
     device: str = "cpu",
+    stack: int = 1,
 ) -> Training:
     """Train many controlled models and draw where binding begins: unseen objects over coverage, and against a probe of their rule.
 
@@ -182,6 +183,7 @@ def sweep(
         address: of a running Ray or Dask cluster; a local one is started without it.
         jobs: processes or workers; one for each core by default.
         device: where torch computes.
+        stack: models of one size that each worker trains at once, their weights stacked, which is meant for a GPU.
 
     Raises:
         ConceptBindError: the options cannot be used; the message says what to do.
@@ -197,6 +199,8 @@ def sweep(
 
     if seeds < 1 or not coverages or not values or not concepts:
         raise ValueRangeError("a sweep needs at least one coverage, one number of values, one number of concepts and one seed")
+    if stack < 1:
+        raise ValueRangeError(f"--stack must be at least 1 model; got {stack}")
     for probe in probes:
         if probe not in APPROXIMATORS:
             raise UnknownNameError(f"unknown approximator '{probe}'; {nearest(probe, APPROXIMATORS)}")
@@ -217,12 +221,14 @@ def sweep(
         "preset": preset, "coverages": list(coverages), "values": list(values), "concepts": list(concepts), "seeds": seeds,
         "objective": objective,
         **changed, "probes": list(probes), "out": out, "executor": executor, "address": address, "jobs": jobs, "device": device,
+        "stack": stack,
     }  # fmt: skip
     folder = RunFolder.open(Path(out).expanduser(), config)
     costly = sorted(recipes, key=lambda recipe: -recipe.shape.n_tokens)
     with progress(total=len(recipes), desc="training models", unit="model") as bar:
         records = sweep_study(
             costly, folder.path / "models", probes=probes, executor=executor, address=address, jobs=jobs, device=torch_device(device),
+            stack=stack,
             on_cell=bar.update,
         )  # fmt: skip
     facts = plain_provenance({**config, "seed": 0}, sys.argv)

@@ -12,6 +12,7 @@ from conceptbind.controlled.recognise import (
     replace_first_value,
     scenes_to_test,
 )
+from conceptbind.controlled.stacked import same_but_data, train_stacked
 from conceptbind.controlled.store import ControlledEncoder, read_model, vocabulary, write_model
 from conceptbind.controlled.training import CHECKPOINT, DivergedError, Look, Trained, train
 
@@ -41,9 +42,11 @@ __all__ = [
     "read_model",
     "recognise",
     "replace_first_value",
+    "same_but_data",
     "scenes_to_test",
     "split_objects",
     "train",
+    "train_stacked",
     "vocabulary",
     "write_model",
 ]

@@ -78,10 +78,9 @@ class Shape:
         n, m, _ = values.shape
         if m > self.most_objects:
             raise ValueRangeError(f"a scene has {m} objects, but the model reads at most {self.most_objects}")
-        tokens = torch.empty(n, m, len(self.sizes) + 2, dtype=torch.long, device=values.device)
-        tokens[..., 0], tokens[..., -1] = START, END
-        tokens[..., 1:-1] = values + self.value_tokens(values.device)
-        return torch.cat([tokens.flatten(1), tokens.new_full((n, 1), SCENE_END)], dim=1)
+        first, last = values.new_full((n, m, 1), START), values.new_full((n, m, 1), END)
+        objects = torch.cat([first, values + self.value_tokens(values.device), last], dim=2)
+        return torch.cat([objects.flatten(1), values.new_full((n, 1), SCENE_END)], dim=1)
 
     def concept_tokens(self, device: str | torch.device = "cpu") -> Tensor:
         """(V_1 + ... + V_C, 2) tokens of the queries for single values."""

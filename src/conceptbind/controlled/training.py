@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ LOOKED_AT = 512
 Loss = Callable[[ControlledModel, Sampler, Batch, torch.Generator], tuple[Tensor, Tensor]]
 CLIP = 1.0
 """Largest norm of a gradient."""
+NOTHING = -1e9
+"""A score that no softmax sees."""
 
 
 class DivergedError(ConceptBindError, ArithmeticError):
@@ -78,51 +81,93 @@ def train(
         FileError: the state is broken.
         DivergedError: the loss is no longer finite.
     """
-    split, shape = recipe.split(), recipe.shape
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
-        model = ControlledModel(shape, recipe.hottest, recipe.scale).to(device)
-    sampler = Sampler(shape.sizes, split.train.to(device), shape.most_objects, recipe.batch, swaps=recipe.swaps)
-    eyes = torch.Generator().manual_seed(recipe.seed + 1)
-    known, new = (draw_objects(part, LOOKED_AT, shape.most_objects, eyes) for part in (split.train, split.validation))
-    state = _State(recipe, model, _optimisers(recipe, model), torch.Generator(device).manual_seed(recipe.seed))
-    if folder is not None and (folder / CHECKPOINT).is_file():
-        state.load(folder / CHECKPOINT)
-        on_step(state.step)
-        for look in state.history:
-            on_look(look)
+    run = Run(recipe, folder, device, on_look, on_step)
     loss_of: Loss = _scenes_loss if recipe.objective == "scenes" else _queries_loss
     if compiled:
         loss_of = torch.compile(loss_of)
-    moments = {round(recipe.steps * (look + 1) / recipe.looks) for look in range(recipe.looks)}
-    while state.step < recipe.steps and (state.best is None or state.best.validation < recipe.enough):
-        batch = sampler.draw(state.random)
-        with _half_precision(device):
-            loss, concept_loss = loss_of(model, sampler, batch, state.random)
-        total = loss + recipe.concept_weight * concept_loss
-        for optimiser in state.optimisers:
+    while not run.done:
+        batch = run.draw()
+        with half_precision(device):
+            loss, concept_loss = loss_of(run.model, run.sampler, batch, run.state.random)
+        run.forget()
+        (loss + recipe.concept_weight * concept_loss).backward()
+        run.update(loss, concept_loss)
+    return run.finish()
+
+
+class Run:
+    """One model in training: everything but its loss and the gradient of that.
+
+    Args:
+        recipe: see `train`, as all others.
+        folder: of the state.
+        device: where torch computes.
+        on_look: called with what is seen.
+        on_step: called with steps taken.
+    """
+
+    def __init__(
+        self, recipe: Recipe, folder: Path | None, device: str, on_look: Callable[[Look], None], on_step: Callable[[int], None]
+    ) -> None:
+        self.recipe, self.folder, self.on_look, self.on_step = recipe, folder, on_look, on_step
+        self.split, shape = recipe.split(), recipe.shape
+        with torch.random.fork_rng():
+            torch.manual_seed(recipe.seed)
+            self.model = ControlledModel(shape, recipe.hottest, recipe.scale).to(device)
+        self.sampler = Sampler(shape.sizes, self.split.train.to(device), shape.most_objects, recipe.batch, swaps=recipe.swaps)
+        eyes = torch.Generator().manual_seed(recipe.seed + 1)
+        self.known, self.new = (
+            draw_objects(part, LOOKED_AT, shape.most_objects, eyes) for part in (self.split.train, self.split.validation)
+        )
+        self.state = _State(recipe, self.model, _optimisers(recipe, self.model), torch.Generator(device).manual_seed(recipe.seed))
+        self.moments = {round(recipe.steps * (look + 1) / recipe.looks) for look in range(recipe.looks)}
+        if folder is not None and (folder / CHECKPOINT).is_file():
+            self.state.load(folder / CHECKPOINT)
+            on_step(self.state.step)
+            for look in self.state.history:
+                on_look(look)
+
+    @property
+    def done(self) -> bool:
+        """Whether all steps are taken, or validation objects are read well enough."""
+        best = self.state.best
+        return self.state.step >= self.recipe.steps or (best is not None and best.validation >= self.recipe.enough)
+
+    def draw(self) -> Batch:
+        """The next batch."""
+        return self.sampler.draw(self.state.random)
+
+    def forget(self) -> None:
+        """Let the gradients of the last step go."""
+        for optimiser in self.state.optimisers:
             optimiser.zero_grad()
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+
+    def update(self, loss: Tensor, concept_loss: Tensor) -> None:
+        """One step along the gradients; at some moments a look, which is kept with the state."""
+        state, recipe = self.state, self.recipe
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         share = recipe.rate_at(state.step)
         for optimiser, rates in zip(state.optimisers, state.rates, strict=True):
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * share
             optimiser.step()
         state.step += 1
-        on_step(1)
-        if state.step in moments:
+        self.on_step(1)
+        if state.step in self.moments:
             values = float(loss.detach()), float(concept_loss.detach())
-            if not all(map(_finite, values)):
+            if not all(map(math.isfinite, values)):
                 raise DivergedError(f"the loss is no longer a number after {state.step} steps; use a lower rate")
-            look = Look(state.step, *values, *_seen(recipe, model, split, known, new))
+            look = Look(state.step, *values, *_seen(recipe, self.model, self.split, self.known, self.new))
             state.see(look)
-            on_look(look)
-            if folder is not None:
-                state.save(folder / CHECKPOINT)
-    assert state.best is not None
-    model.load_state_dict(state.best_weights)
-    return Trained(recipe, model.eval(), tuple(state.history), state.best)
+            self.on_look(look)
+            if self.folder is not None:
+                state.save(self.folder / CHECKPOINT)
+
+    def finish(self) -> Trained:
+        """The model with its best weights."""
+        assert self.state.best is not None
+        self.model.load_state_dict(self.state.best_weights)
+        return Trained(self.recipe, self.model.eval(), tuple(self.state.history), self.state.best)
 
 
 def _seen(recipe: Recipe, model: ControlledModel, split: ObjectSplit, known: Tensor, new: Tensor) -> tuple[float, float, float]:
@@ -144,24 +189,36 @@ def _seen(recipe: Recipe, model: ControlledModel, split: ObjectSplit, known: Ten
     return recognise(model, queries, known).accuracy, recognise(model, queries, new).accuracy, concepts
 
 
-def _finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")  # noqa: PLR0124 - NaN is the number that differs from itself
-
-
 @contextmanager
-def _half_precision(device: str) -> Iterator[None]:
+def half_precision(device: str) -> Iterator[None]:
     """Products in bfloat16 on a GPU; as they are elsewhere."""
     with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
         yield
 
 
-def _queries_loss(model: ControlledModel, sampler: Sampler, batch: Batch, _: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of each scene against object queries, and against the values of each concept (mean over concepts)."""
-    sizes = sampler.sizes
-    rows = model.scale() * torch.cat([model.scenes(object_values(group, sizes)) for group in batch.scenes])
-    loss = cross_entropy(rows @ model.objects(object_values(batch.queries, sizes)).T, batch.targets)
+def _queries_loss(model: ControlledModel, _: Sampler, batch: Batch, __: torch.Generator) -> tuple[Tensor, Tensor]:
+    return queries_loss(model, batch.scenes, batch.queries, batch.targets, batch.concept_targets)
+
+
+def queries_loss(
+    model: ControlledModel, scenes: Sequence[Tensor], queries: Tensor, targets: Tensor, concept_targets: Tensor, filler: Tensor | None = None
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Cross-entropy of each scene against object queries, and against the values of each concept (mean over concepts).
+
+    Args:
+        model: the encoders.
+        scenes: (n_j, j) object ids for each number of objects, as in `data.Batch`.
+        queries: (Q,) object ids.
+        targets: (n, Q) shares.
+        concept_targets: (n, C, V) shares.
+        filler: (Q,) which queries only fill up a row of queries and take no part.
+    """
+    sizes = model.shape.sizes
+    rows = model.scale() * torch.cat([model.scenes(object_values(group, sizes)) for group in scenes])
+    scores = rows @ model.objects(object_values(queries, sizes)).T
+    loss = cross_entropy(scores if filler is None else scores.masked_fill(filler, NOTHING), targets)
     parts = [
-        cross_entropy(rows @ part.T, batch.concept_targets[:, k, : len(part)])
+        cross_entropy(rows @ part.T, concept_targets[:, k, : len(part)])
         for k, part in enumerate(model.concepts().split(list(sizes)))
     ]
     return loss, torch.stack(parts).mean()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from conceptbind.results import Record
 
 CONFIG = "config.yaml"
-PLACE_OPTIONS = ("out", "device", "executor", "address", "jobs")
+PLACE_OPTIONS = ("out", "device", "executor", "address", "jobs", "stack")
 """Options that say where something is done, not what: a run folder may be moved, and continued on another device or cluster."""
 
 

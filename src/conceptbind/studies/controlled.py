@@ -22,8 +22,10 @@ from conceptbind.controlled import (
     own_scene,
     recognise,
     replace_first_value,
+    same_but_data,
     scenes_to_test,
     train,
+    train_stacked,
     vocabulary,
 )
 from conceptbind.controlled.data import draw_objects
@@ -143,20 +145,39 @@ def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition,
     return outcome, 1 - float((rest**2).sum() / (spread**2).sum())
 
 
-def train_cell(shared: Mapping[str, Any], recipe: Recipe) -> list[dict[str, Any]]:
-    """Train one model of a sweep and score it: the records as flat rows. A cell that was killed continues.
+def train_cells(shared: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[list[dict[str, Any]]]:
+    """Train models of a sweep, at once where they are several, and score each: its records as flat rows. Killed cells continue.
 
     Args:
         shared: `folder` for the states of unfinished trainings, `device`, and `probes`.
-        recipe: of the cell.
+        recipes: of the cells.
     """
-    folder = Path(shared["folder"]) / cell_key(recipe)
-    trained = train(recipe, folder, device=shared["device"])
-    name = f"{recipe.sizes_name} coverage {recipe.coverage} seed {recipe.seed}"
-    rows = [asdict(record) for record in controlled_study(trained, name, probes=shared["probes"])]
-    write_json(folder.with_suffix(".json"), {"recipe": recipe.flat(), "records": rows})
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    return rows
+    folders = [Path(shared["folder"]) / cell_key(recipe) for recipe in recipes]
+    if len(recipes) == 1:
+        trained = [train(recipes[0], folders[0], device=shared["device"])]
+    else:
+        trained = train_stacked(recipes, folders, device=shared["device"])
+    found = []
+    for recipe, folder, one in zip(recipes, folders, trained, strict=True):
+        name = f"{recipe.sizes_name} coverage {recipe.coverage} seed {recipe.seed}"
+        rows = [asdict(record) for record in controlled_study(one, name, probes=shared["probes"])]
+        write_json(folder.with_suffix(".json"), {"recipe": recipe.flat(), "records": rows})
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        found.append(rows)
+    return found
+
+
+def stacks(recipes: Sequence[Recipe], most: int) -> list[list[Recipe]]:
+    """Recipes in groups of at most so many that can be trained at once."""
+    found: list[list[Recipe]] = []
+    for recipe in recipes:
+        fits = (group for group in found if len(group) < most and recipe.objective == "queries" and same_but_data(group[0], recipe))
+        group = next(fits, None)
+        if group is None:
+            found.append([recipe])
+        else:
+            group.append(recipe)
+    return found
 
 
 def cell_key(recipe: Recipe) -> str:
@@ -167,7 +188,7 @@ def cell_key(recipe: Recipe) -> str:
 def sweep_study(
     recipes: list[Recipe], folder: Path, *, probes: Sequence[str] = ("per_object_product", "global_product"),
     executor: Any = "local", address: str | None = None,
-    jobs: int | None = None, device: str = "cpu", on_cell: Callable[[int], None] = lambda _: None,
+    jobs: int | None = None, device: str = "cpu", stack: int = 1, on_cell: Callable[[int], None] = lambda _: None,
 ) -> tuple[Record, ...]:  # fmt: skip
     """Train and score many models; finished ones are kept in `folder`, so that a killed sweep continues.
 
@@ -179,6 +200,7 @@ def sweep_study(
         address: of a running cluster.
         jobs: workers of a local one.
         device: where torch computes.
+        stack: models of one shape that a worker trains at once.
         on_cell: called with the number of cells done since the last call.
 
     Raises:
@@ -198,7 +220,8 @@ def sweep_study(
         on_cell(len(rows))
     left = [recipe for recipe in recipes if recipe not in rows]
     shared = {"folder": str(folder.resolve()), "device": device, "probes": tuple(probes)}
-    for number, found in run_tasks(train_cell, shared, left, executor=executor, address=address, jobs=jobs):
-        rows[left[number]] = found
-        on_cell(1)
+    groups = stacks(left, stack)
+    for number, found in run_tasks(train_cells, shared, groups, executor=executor, address=address, jobs=jobs):
+        rows |= dict(zip(groups[number], found, strict=True))
+        on_cell(len(found))
     return tuple(Record(**row) for recipe in recipes for row in rows[recipe])
