@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 
 import torch
 
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=None)
     options = parser.parse_args()
     recipes = [
-        make_recipe("small", 0.7, seed, values=options.values, width=options.width, steps=options.steps, looks=1)
+        replace(make_recipe("small", 0.7, seed, values=options.values, width=options.width, steps=options.steps), looks=1)
         for seed in range(options.models)
     ]
     whole = make_recipe("small", 0.7, values=options.values).steps

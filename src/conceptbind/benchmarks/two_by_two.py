@@ -138,7 +138,7 @@ def unpacked(path: Path, fields: tuple[str, ...], folder: Path, making: Making) 
     Args:
         path: parquet, pictures as {bytes, path} as Hugging Face's datasets write them.
         fields: two pictures and two captions.
-        folder: where the pictures go; those that are there are left.
+        folder: where the pictures go; those that are there and equal are left.
         making: what is told of progress.
 
     Raises:
@@ -167,8 +167,9 @@ def unpacked(path: Path, fields: tuple[str, ...], folder: Path, making: Making) 
                     if not data:
                         raise FileError(f"{path}, row {number}: '{name}' holds no picture; get the file whose pictures are inside")
                     entry[name] = f"{number:06d}-{name}"
-                    if not (folder / entry[name]).is_file():
-                        write_whole(folder / entry[name], data)
+                    kept = folder / entry[name]
+                    if not kept.is_file() or kept.read_bytes() != data:  # the file may have been replaced since
+                        write_whole(kept, data)
                 number += 1
                 making.on_item(1)
                 yield entry
