@@ -287,6 +287,13 @@ def test_groups_and_the_files_for_other_tools(orders, tmp_path, capsys, monkeypa
     assert "ARO VG-Relation" in capsys.readouterr().out
     assert main(["evaluate", "py:sometimes_known:good", "--benchmark", "aro", "--data", "."]) == 2
     assert "visual_genome_attribution.json" in capsys.readouterr().err
+    some = ["evaluate", "py:sometimes_known:good", "--benchmark", "aro", "--data", ".", "--allow-missing", "--out", "some"]
+    assert main([*some, "--tagger", "hanta"]) == 0  # those of the group that are there
+    printed = capsys.readouterr().out
+    assert "vg_relation: left out" in printed
+    assert "coco_order" in printed
+    assert main(["evaluate", "minilm", "--benchmark", "aro", "--data", "."]) == 2
+    assert "'minilm' encodes text" in capsys.readouterr().err
     arguments = [
         "evaluate",
         "py:sometimes_known:good",

@@ -53,7 +53,7 @@ def _captioned(
 
 
 def coco_pairs(
-    encoder: Any, data: str, tagger: str, precision: Any, device: str, seed: int, folder: Path, config: Any
+    model: Any, data: str, tagger: str, precision: Any, device: str, seed: int, folder: Path, config: Any
 ) -> tuple[Any, dict[str, Any]]:
     """Pairs of COCO's Karpathy train file: every caption with its picture and a negative, all embedded in half precision.
 
@@ -71,9 +71,8 @@ def coco_pairs(
     place = Path(data).expanduser()
     pictures, captions, of = read_karpathy_train(place)
     rows, arrays, names = _texts(
-        encoder, captions, of, str(place), tagger, precision, device, seed, folder, config, needs=("text", "image")
+        model, captions, of, str(place), tagger, precision, device, seed, folder, config, needs=("text", "image")
     )
-    model = _model(encoder, precision, device, ("text", "image"))
     used, number = np.unique(of[rows], return_inverse=True)
     table = Scenes.unlabelled("coco train", images=[pictures[i] for i in used.tolist()], image_folder=place)
     with progress(total=len(used), desc="embedding pictures", unit="picture") as bar:
@@ -81,9 +80,7 @@ def coco_pairs(
     return Pairs.of(images, *arrays, image_of=number, names=("the pictures", "the captions", "the negatives")), names
 
 
-def coco_retrieval(
-    encoder: Any, data: str, adapter: Any, precision: Any, device: str, folder: Path, seed: int, tagger: str
-) -> tuple[Any, ...]:
+def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[Any, ...]:
     """Retrieval on the test pictures before and after; none where the test file is not there."""
     from conceptbind.benchmarks import Making, evaluate_benchmark, read_benchmark
 
@@ -91,8 +88,7 @@ def coco_retrieval(
     if not (place / "coco_karpathy_test.json").is_file():
         warnings.warn(f"{place} holds no coco_karpathy_test.json, so retrieval is not scored before and after", stacklevel=2)
         return ()
-    items = read_benchmark("coco", place, Making(folder / "made", seed, tagger))
-    model = _model(encoder, precision, device, ("text", "image"))
+    items = read_benchmark("coco", place, Making(folder / "made"))
     with progress(total=len(items.pictures) + len(items.captions), desc="embedding the test set", unit="row") as bar:
 
         def done(_: str, n: int) -> None:
@@ -114,7 +110,7 @@ def _texts(
     from conceptbind.runs import RunFolder
     from conceptbind.scenes import Scenes
 
-    words, model = load_tagger(tagger), _model(encoder, precision, device, needs)
+    words, model = load_tagger(tagger), open_model(encoder, precision, device, needs)
     with progress(total=len(captions), desc="making negatives", unit="caption") as bar:
         made = hard_negatives(captions, tagger=words, seed=seed, groups=np.asarray(of).tolist(), on_captions=bar.update)
     rows = np.asarray(made.rows, dtype=np.int64)
@@ -141,7 +137,12 @@ def _texts(
     return rows, arrays, names
 
 
-def _model(encoder: Any, precision: Any, device: str, needs: tuple[str, ...]) -> Any:
+def open_model(encoder: Any, precision: Any, device: str, needs: tuple[str, ...]) -> Any:
+    """The encoder that was named or given.
+
+    Raises:
+        ModalityError: it lacks one of the modalities.
+    """
     from conceptbind.encoders import resolve
     from conceptbind.errors import ModalityError
 

@@ -62,7 +62,7 @@ def evaluate(
         data: folder in the published layout; with several benchmarks, the folder of their folders (DATA/sugarcrepe, ...).
         adapter: folder written by conceptbind repair, or a published LABCLIP .pt: results before and after, with paired differences.
         check: only say what is there, what is missing, where it is published and under what licence.
-        allow_missing: leave out items whose pictures are missing instead of refusing.
+        allow_missing: leave out items whose pictures are missing, and benchmarks of a group whose files are, instead of refusing.
         out: run folder; runs/ENCODER-BENCHMARK by default.
         seed: of negatives that are drawn (coco_order, flickr_order).
         tagger: what tells nouns and adjectives there: spacy, spacy:MODEL, hanta, or auto.
@@ -93,10 +93,17 @@ def evaluate(
     layouts = {name: benchmark_named(name).layout(place) for name, place in folders.items()}
     if check:
         return Evaluation(None, (), (), layouts)
+    absent = [name for name in folders if allow_missing and name not in names and not layouts[name][0].there]
+    if len(absent) < len(folders):  # a group stands for those of its benchmarks that are there
+        folders = {name: place for name, place in folders.items() if name not in absent}
     linear = None if adapter is None else load_adapter(adapter)
     source: Any = open_source(encoder, precision, device) if isinstance(encoder, str) else checked(encoder, repr(encoder))
     if not hasattr(source, "encode_texts"):
-        raise ModalityError(f"a benchmark needs an encoder that embeds new captions and pictures; {source} is a table of rows")
+        raise ModalityError(f"a benchmark needs an encoder that embeds new captions and pictures; '{encoder}' is a table of rows")
+    if not {"text", "image"} <= set(source.modalities):
+        raise ModalityError(
+            f"a benchmark needs an encoder of pictures and captions; '{source.id}' encodes {' and '.join(source.modalities)}"
+        )
     config = {
         "encoder": encoder if isinstance(encoder, str) else encoder.id, "benchmark": benchmark, "data": data, "adapter": adapter,
         "check": False, "allow_missing": allow_missing, "out": out, "seed": seed, "tagger": tagger, "precision": precision, "device": device,
@@ -118,7 +125,8 @@ def evaluate(
                 bar.update(n)
 
             records += evaluate_benchmark(source, name, items, kept, adapter=linear, on_rows=done)
-    notes = tuple(f"{name}: {note}" for name, items in read.items() for note in items.notes)
+    left_out = tuple(f"{name}: left out, its files are not there." for name in absent if name not in folders)
+    notes = tuple(f"{name}: {note}" for name, items in read.items() for note in items.notes) + left_out
     facts = plain_provenance(config, sys.argv) | {"notes": list(notes), "benchmarks": {
         name: {"title": benchmark_named(name).title, "published": benchmark_named(name).published, "items": items.hash,
                "pictures": len(items.pictures), "captions": len(items.captions), **items.facts} for name, items in read.items()}}  # fmt: skip

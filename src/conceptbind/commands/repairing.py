@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from conceptbind.commands.captioned import coco_pairs, coco_retrieval, pairs_of_arrays
+from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_model, pairs_of_arrays
 from conceptbind.commands.common import drawn, progress, rows_with_bar
 from conceptbind.typing import Precision
 
@@ -115,6 +115,7 @@ def repair(
     if coco is not None:
         if encoder is None or any((images, texts, negatives, image_of, captions)):
             raise ValueRangeError("--coco needs an encoder, and none of --images, --texts, --negatives, --image_of and --captions")
+        encoder = open_model(encoder, precision, device, ("text", "image"))
         pairs, names = coco_pairs(encoder, coco, tagger, precision, device, seed, folder, config)
         found, facts = _on_arrays(pairs, names, config, options, pull, seed)
     elif images is None:
@@ -131,7 +132,7 @@ def repair(
     write_repair_report(folder / "report.html", found, sentence, facts)
     adapter = _described(found, facts)
     save_adapter(adapter, folder, repair_card(adapter, found, sentence))
-    retrieval = () if coco is None else coco_retrieval(encoder, coco, adapter, precision, device, folder, seed, tagger)
+    retrieval = () if coco is None else coco_retrieval(encoder, coco, adapter, folder)
     run.write_results(facts, (*found.records, *retrieval))
     return Repair(folder, adapter, found.records, sentence, retrieval)
 
