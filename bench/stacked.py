@@ -15,6 +15,7 @@ from conceptbind.controlled import make_recipe, train, train_stacked
 
 
 def main() -> None:
+    """Print both, and the ratio."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--models", type=int, default=8)

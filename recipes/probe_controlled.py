@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from conceptbind.controlled import Look, Trained, read_model
+from conceptbind.controlled import read_trained
 from conceptbind.studies import controlled_study
 
 PROBES = ("additive", "per_object_product", "global_product")
@@ -21,8 +21,7 @@ def main() -> None:
     print("| model | the model itself | " + " | ".join(f"{name.replace('_', ' ')} (R^2)" for name in PROBES) + " |")
     print("|---" * (2 + len(PROBES)) + "|")
     for folder in parser.parse_args().folders:
-        model, recipe = read_model(folder)
-        records = controlled_study(Trained(recipe, model, (), Look(0, 0.0, 0.0, 0.0, 0.0, 0.0)), folder.name, probes=PROBES)
+        records = controlled_study(read_trained(folder), folder.name, probes=PROBES)
         found = {
             r.extra["control"]: r
             for r in records

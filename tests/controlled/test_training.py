@@ -281,6 +281,82 @@ def test_a_sweep_keeps_what_is_finished(tmp_path):
     assert not list(tmp_path.glob(f"*/{CHECKPOINT}"))
 
 
+def test_a_sweep_grows_and_its_models_are_encoders(tmp_path, monkeypatch):
+    """With more seeds and another probe in the same folder no model is trained a second time."""
+    from conceptbind.cli import main
+    from conceptbind.runs import read_results
+
+    trained = []
+    monkeypatch.setattr(
+        "conceptbind.studies.controlled.train", lambda one, *rest, **more: trained.append(one) or train(one, *rest, **more)
+    )
+
+    def sweep(*more):
+        sizes = [f"--{name}={value}" for name, value in TINY.items() if name != "values"]
+        return main(["sweep", "--spaces=[5x5,3x3x3]", "--coverages=[0.6]", "--jobs=1", f"--out={tmp_path}", *sizes, *more])
+
+    assert sweep("--seeds=1", "--probes=[]") == 0
+    first = read_results(tmp_path)
+    assert sweep("--seeds=2", "--probes=[additive]") == 0
+    assert sorted((one.shape.sizes, one.seed) for one in trained) == [((3, 3, 3), 0), ((3, 3, 3), 1), ((5, 5), 0), ((5, 5), 1)]
+    rows = read_results(tmp_path)
+    assert {row.get("control") for row in rows} >= {"none", "bag_of_concepts", "additive"}
+    assert all(row in rows for row in first)
+    (folder,) = tmp_path.glob("models/5x5-coverage-0.6-seed-1-*")
+    assert ControlledEncoder(folder).encode_texts(["p1 q2"]).shape == (1, 16)
+    assert main(["sweep", "--spaces=[5x5]", "--coverages=[0.6]", "--steps=7", f"--out={tmp_path}"]) == 2
+
+
+@pytest.mark.parametrize("space", ["5y5", "", "5x", "5x5.0", "x"])
+def test_object_spaces_that_cannot_be_read(space, capsys, tmp_path):
+    from conceptbind.cli import main
+
+    assert main(["sweep", f"--spaces=['{space}']", f"--out={tmp_path / 'new'}"]) == 2
+    assert "such as 50x50 or 20x20x20" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_products_in_bfloat16_learn_the_same_and_continue_to_the_same_weights(tmp_path):
+    setting, exact = recipe(steps=60, precision="bf16"), recipe(steps=60)
+    whole, other = train(setting), train(exact)
+    assert [look.loss for look in whole.history] == pytest.approx([look.loss for look in other.history], rel=0.1)
+    assert whole.history != other.history
+    assert all(weight.dtype == torch.float32 for weight in whole.model.parameters())
+
+    def stop(look):
+        if look.step == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(setting, tmp_path, on_look=stop)
+    assert same(train(setting, tmp_path), whole)
+    with pytest.raises(ConceptBindError, match="unknown precision 'half'"):
+        recipe(precision="half")
+
+
+def test_the_precision_is_that_of_the_device(monkeypatch):
+    from conceptbind.controlled import choose_precision
+
+    assert choose_precision("float32", "cuda") == "float32"
+    assert choose_precision("bf16", "cpu") == "bf16"
+    for able in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: {"amx_bf16": able}, raising=False)
+        assert choose_precision("auto", "cpu") == ("bf16" if able else "float32")
+
+
+def test_a_trained_model_is_read_with_its_history(tmp_path):
+    from conceptbind.controlled import read_trained
+
+    trained = train(recipe())
+    write_model(trained, tmp_path)
+    read = read_trained(tmp_path)
+    assert (read.recipe, read.best) == (trained.recipe, trained.best)
+    assert [vars(look) for look in read.history] == [vars(look) for look in trained.history]
+    (tmp_path / "history.csv").write_text("step\n1\n")
+    with pytest.raises(ConceptBindError, match="does not tell how its model was trained"):
+        read_trained(tmp_path)
+
+
 def test_unknown_settings():
     with pytest.raises(ConceptBindError, match="did you mean 'small'"):
         make_recipe("smal", 0.5)

@@ -1,5 +1,6 @@
 """Controlled models: one, or many."""
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ def train(
     seed: int = 0,
     out: str | None = None,
     compiled: bool = False,
+    precision: Literal["auto", "float32", "bf16"] = "auto",
     device: str = "auto",
 ) -> Training:
     """Train a scene encoder and a query encoder on symbols, and tell whether they bind objects that they never saw.
@@ -77,12 +79,13 @@ def train(
         seed: of the choice of objects, the weights and the batches.
         out: run folder; runs/controlled-SIZES by default.
         compiled: use torch.compile.
+        precision: of the products; auto is bf16 on a GPU and on a processor with AMX, else float32.
         device: where torch computes: cpu, cuda, ... or auto.
 
     Raises:
         ConceptBindError: the options cannot be used; the message says what to do.
     """
-    from conceptbind.controlled import CHECKPOINT, make_recipe, write_model
+    from conceptbind.controlled import CHECKPOINT, choose_precision, make_recipe, write_model
     from conceptbind.controlled import train as fit
     from conceptbind.encoders import torch_device
     from conceptbind.report import controlled_sentence, history_figure, write_controlled_report
@@ -94,14 +97,17 @@ def train(
         "feed_forward": feed_forward, "dimension": dimension, "batch": batch, "steps": steps, "rate": rate, "optimiser": optimiser,
         "concept_weight": concept_weight,
     }  # fmt: skip
-    coverages = (HIGH, LOW) if coverage is None else (coverage,)
-    recipes = {f"coverage-{share:g}": make_recipe(preset, share, seed, objective, **changed) for share in coverages}
+    coverages, where = (HIGH, LOW) if coverage is None else (coverage,), torch_device(device)
+    recipes = {
+        f"coverage-{share:g}": make_recipe(preset, share, seed, objective, precision=choose_precision(precision, where), **changed)
+        for share in coverages
+    }
     for recipe in recipes.values():
         recipe.check()
-    first, where = next(iter(recipes.values())), torch_device(device)
+    first = next(iter(recipes.values()))
     config = {
         "preset": preset, "coverage": coverage, "objective": objective, **changed, "seed": seed, "out": out,
-        "compiled": compiled, "device": device,
+        "compiled": compiled, "precision": precision, "device": device,
     }  # fmt: skip
     folder = RunFolder.open(Path(out or f"runs/controlled-{first.sizes_name}").expanduser(), config)
     models: dict[str, Any] = {}
@@ -140,48 +146,59 @@ def sweep(
     coverages: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],  # noqa: B006 - read, never changed; jsonargparse shows it in --help
     values: list[int] = [20, 30, 50],  # noqa: B006
     concepts: list[int] = [2],  # noqa: B006
+    spaces: list[str] = [],  # noqa: B006
     seeds: int = 3,
     objective: Literal["queries", "scenes"] = "queries",
     objects: int | None = None,
     width: int | None = None,
     depth: int | None = None,
+    heads: int | None = None,
     feed_forward: int | None = None,
     dimension: int | None = None,
     batch: int | None = None,
     steps: int | None = None,
     rate: float | None = None,
+    optimiser: Literal["adamw", "muon"] | None = None,
+    concept_weight: float | None = None,
     probes: list[str] = ["per_object_product", "global_product"],  # noqa: B006
     out: str = "runs/controlled-sweep",
     executor: Executor = "local",
     address: str | None = None,
     jobs: int | None = None,
+    precision: Literal["auto", "float32", "bf16"] = "auto",
     device: str = "cpu",
     stack: int = 1,
 ) -> Training:
     """Train many controlled models and draw where binding begins: unseen objects over coverage, and against a probe of their rule.
 
-    Finished models are kept; a killed sweep continues when it is started again.
+    Every model is kept as an encoder, controlled:OUT/models/NAME. A killed sweep continues when it is started again, and one with other
+    coverages, object spaces, seeds or probes in the same folder trains only the models that are not there yet.
 
     Args:
         preset: small or published; what is left out below comes from it.
         coverages: shares of the objects that are trained on, for example [0.2,0.5].
         values: of each concept, for example [10,20].
         concepts: numbers of concepts.
+        spaces: object spaces instead of values and concepts, for example [50x50,20x20x20].
         seeds: models of each setting.
         objective: queries or scenes.
         objects: in a scene, at most.
         width: of the transformers.
         depth: of the transformers.
+        heads: of attention.
         feed_forward: width of the feed-forward layers.
         dimension: of the embeddings.
         batch: scenes in a batch.
         steps: of training.
         rate: learning rate.
+        optimiser: adamw, or muon for the matrices of the transformers.
+        concept_weight: of the loss on queries of single values.
         probes: approximators of each model's rule that are drawn against the model, for example [per_object_product]; [] for none.
         out: run folder.
         executor: what runs the sweep: local (processes of this machine), ray or dask.
         address: of a running Ray or Dask cluster; a local one is started without it.
         jobs: processes or workers; one for each core by default.
+        precision: of the products; auto is bf16 on a GPU and on a processor with AMX, else float32.
         device: where torch computes.
         stack: models of one size that each worker trains at once, their weights stacked, which is meant for a GPU.
 
@@ -189,7 +206,8 @@ def sweep(
         ConceptBindError: the options cannot be used; the message says what to do.
     """
     from conceptbind.complexity import APPROXIMATORS
-    from conceptbind.controlled import make_recipe
+    from conceptbind.controlled import choose_precision, make_recipe
+    from conceptbind.controlled.recipe import read_sizes
     from conceptbind.encoders import torch_device
     from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
     from conceptbind.executors import check_executor
@@ -197,7 +215,7 @@ def sweep(
     from conceptbind.runs import RunFolder, plain_provenance
     from conceptbind.studies import sweep_study
 
-    if seeds < 1 or not coverages or not values or not concepts:
+    if seeds < 1 or not coverages or not (spaces or (values and concepts)):
         raise ValueRangeError("a sweep needs at least one coverage, one number of values, one number of concepts and one seed")
     if stack < 1:
         raise ValueRangeError(f"--stack must be at least 1 model; got {stack}")
@@ -208,28 +226,30 @@ def sweep(
         probes = []  # they are read by queries, which such models do not have
     check_executor(executor, address, jobs)
     changed = {
-        "objects": objects, "width": width, "depth": depth, "feed_forward": feed_forward, "dimension": dimension, "batch": batch,
-        "steps": steps, "rate": rate,
+        "objects": objects, "width": width, "depth": depth, "heads": heads, "feed_forward": feed_forward, "dimension": dimension,
+        "batch": batch, "steps": steps, "rate": rate, "optimiser": optimiser, "concept_weight": concept_weight,
     }  # fmt: skip
+    where = torch_device(device)
+    chosen = [read_sizes(space) for space in spaces] or [(n,) * n_concepts for n_concepts in concepts for n in values]
     recipes = [
-        make_recipe(preset, share, seed, objective, values=n_values, concepts=n_concepts, **changed)
-        for n_concepts in concepts for n_values in values for share in coverages for seed in range(seeds)
+        make_recipe(preset, share, seed, objective, precision=choose_precision(precision, where), sizes=sizes, **changed)
+        for sizes in chosen for share in coverages for seed in range(seeds)
     ]  # fmt: skip
     for recipe in recipes:
         recipe.check()
     config = {
-        "preset": preset, "coverages": list(coverages), "values": list(values), "concepts": list(concepts), "seeds": seeds,
-        "objective": objective,
-        **changed, "probes": list(probes), "out": out, "executor": executor, "address": address, "jobs": jobs, "device": device,
-        "stack": stack,
+        "preset": preset, "coverages": list(coverages), "values": list(values), "concepts": list(concepts), "spaces": list(spaces),
+        "seeds": seeds, "objective": objective, **changed, "probes": list(probes), "out": out, "executor": executor,
+        "address": address, "jobs": jobs, "precision": precision, "device": device, "stack": stack,
     }  # fmt: skip
-    folder = RunFolder.open(Path(out).expanduser(), config)
-    costly = sorted(recipes, key=lambda recipe: -recipe.shape.n_tokens)
+    folder = RunFolder.open(
+        Path(out).expanduser(), config, growing=("coverages", "values", "concepts", "spaces", "seeds", "probes")
+    )
+    costly = sorted(recipes, key=lambda recipe: -math.prod(recipe.shape.sizes))
     with progress(total=len(recipes), desc="training models", unit="model") as bar:
         records = sweep_study(
-            costly, folder.path / "models", probes=probes, executor=executor, address=address, jobs=jobs, device=torch_device(device),
-            stack=stack,
-            on_cell=bar.update,
+            costly, folder.path / "models", probes=probes, executor=executor, address=address, jobs=jobs, device=where,
+            stack=stack, on_cell=bar.update,
         )  # fmt: skip
     facts = plain_provenance({**config, "seed": 0}, sys.argv)
     folder.write_results(facts, records)

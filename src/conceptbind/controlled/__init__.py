@@ -13,11 +13,12 @@ from conceptbind.controlled.recognise import (
     scenes_to_test,
 )
 from conceptbind.controlled.stacked import same_but_data, train_stacked
-from conceptbind.controlled.store import ControlledEncoder, read_model, vocabulary, write_model
-from conceptbind.controlled.training import CHECKPOINT, DivergedError, Look, Trained, train
+from conceptbind.controlled.store import CONFIG, ControlledEncoder, read_model, read_trained, vocabulary, write_model
+from conceptbind.controlled.training import CHECKPOINT, DivergedError, Look, Trained, choose_precision, train
 
 __all__ = [
     "CHECKPOINT",
+    "CONFIG",
     "OBJECTIVES",
     "PRESETS",
     "Batch",
@@ -33,6 +34,7 @@ __all__ = [
     "Shape",
     "Trained",
     "all_queries",
+    "choose_precision",
     "draw_objects",
     "exchange_first_value",
     "make_recipe",
@@ -40,6 +42,7 @@ __all__ = [
     "object_values",
     "own_scene",
     "read_model",
+    "read_trained",
     "recognise",
     "replace_first_value",
     "same_but_data",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from conceptbind.errors import ValueRangeError
 
@@ -69,95 +71,147 @@ def object_values(ids: Tensor, sizes: tuple[int, ...]) -> Tensor:
 
 def draw_objects(among: Tensor, n: int, m: int, random: torch.Generator) -> Tensor:
     """(n, m) ids of m different objects for each of n scenes, every choice and order equally likely."""
-    if len(among) < m:
-        raise ValueRangeError(f"scenes of {m} different objects need at least {m} objects; there are {len(among)}")
+    return among[_different_numbers([len(among)], n, m, [random])[0]]
+
+
+def _different_numbers(counts: Sequence[int], n: int, m: int, randoms: Sequence[torch.Generator]) -> Tensor:
+    """(E, n, m) different numbers below each count, drawn with the random numbers of its own."""
+    if min(counts) < m:
+        raise ValueRangeError(f"scenes of {m} different objects need at least {m} objects; there are {min(counts)}")
     drawn: list[Tensor] = []
     for i in range(m):
         # A number among those left, then moved past the earlier choices in increasing order.
-        number = torch.randint(len(among) - i, (n,), generator=random, device=random.device)
-        for earlier in torch.stack(drawn, dim=1).sort(dim=1).values.unbind(1) if drawn else ():
+        number = torch.stack(
+            [
+                torch.randint(count - i, (n,), generator=random, device=random.device)
+                for count, random in zip(counts, randoms, strict=True)
+            ]
+        )
+        for earlier in torch.stack(drawn, dim=2).sort(dim=2).values.unbind(2) if drawn else ():
             number = number + (number >= earlier)
         drawn.append(number)
-    return among[torch.stack(drawn, dim=1)]
+    return torch.stack(drawn, dim=2)
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Scenes of each number of objects with the queries that they are compared with."""
+    """Scenes of each number of objects with the queries that they are compared with; E in front of every shape where it is of E models."""
 
     scenes: list[Tensor]
     """(n_j, j) object ids for j in the numbers of objects."""
     queries: Tensor
-    """(Q,) different object ids: those in the batch and the swap negatives, train objects all."""
+    """(Q,) different object ids, in increasing order: those in the batch and the swap negatives, train objects all; then fillers."""
     targets: Tensor
     """(n, Q) share of the mass of each query: 1 / j where the scene holds the object."""
     concept_targets: Tensor
     """(n, C, V) share of the mass of each value, V the largest number of values; 0 for values that a concept does not have."""
+    filler: Tensor
+    """(Q,) queries that stand for nothing and must not count."""
 
 
-class Sampler:
-    """Batches of scenes of train objects.
+class StackedSampler:
+    """Batches of scenes of train objects for E models at once; each model's are drawn with its own random numbers.
 
     Args:
         sizes: (V_1, ..., V_C).
-        train: ids of the train objects, on the device where batches are made.
+        trains: ids of the train objects of each model, on the device where batches are made.
         most_objects: scenes have 1 to this many objects, equally many of each number.
         batch: scenes in a batch.
         swaps: whether objects that exchange one attribute with another object of the scene are queries too.
         all_queries: compare with all train objects instead of those in the batch.
+        round_to: queries are filled up to a multiple of this, so that few lengths occur.
+
+    Raises:
+        ValueRangeError: fewer train objects, or fewer scenes in a batch, than objects in a scene.
     """
 
     def __init__(
-        self, sizes: tuple[int, ...], train: Tensor, most_objects: int, batch: int, *, swaps: bool = True, all_queries: bool = False
-    ) -> None:
+        self, sizes: tuple[int, ...], trains: Sequence[Tensor], most_objects: int, batch: int, *, swaps: bool = True,
+        all_queries: bool = False, round_to: int = 1,
+    ) -> None:  # fmt: skip
         if batch < most_objects:
             raise ValueRangeError(f"a batch needs a scene of every number of objects: at least {most_objects}; got {batch}")
-        self.sizes, self.train, self.swaps, self.all_queries = sizes, train, swaps, all_queries
+        self.sizes, self.swaps, self.all_queries, self.round_to = sizes, swaps, all_queries, round_to
         self.counts = [batch // most_objects + (j < batch % most_objects) for j in range(most_objects)]
-        if len(train) < most_objects:
-            raise ValueRangeError(f"scenes of {most_objects} different objects need as many train objects; there are {len(train)}")
-        self.known = torch.zeros(math.prod(sizes), dtype=torch.bool, device=train.device)
-        self.known[train] = True
+        self.n_train = [len(train) for train in trains]
+        if min(self.n_train) < most_objects:
+            raise ValueRangeError(
+                f"scenes of {most_objects} different objects need as many train objects; there are {min(self.n_train)}"
+            )
+        self.train = pad_sequence(list(trains), batch_first=True)
+        self.known = torch.zeros(len(trains), math.prod(sizes), dtype=torch.bool, device=self.train.device)
+        for row, train in zip(self.known, trains, strict=True):
+            row[train] = True
 
-    def draw(self, random: torch.Generator) -> Batch:
-        """The next batch."""
-        scenes = [draw_objects(self.train, n, j, random) for j, n in enumerate(self.counts, start=1)]
+    def draw(self, randoms: Sequence[torch.Generator]) -> Batch:
+        """The next batch of each model."""
+        scenes = []
+        for j, n in enumerate(self.counts, start=1):
+            numbers = _different_numbers(self.n_train, n, j, randoms)  # (E, n_j, j)
+            scenes.append(self.train.gather(1, numbers.flatten(1)).view_as(numbers))
         asked = self.known if self.all_queries else self._asked(scenes)
-        queries = asked.nonzero()[:, 0]
-        place = torch.empty(len(asked), dtype=torch.long, device=queries.device)
-        place[queries] = torch.arange(len(queries), device=queries.device)
-        n = sum(self.counts)
-        targets = torch.zeros(n, len(queries), device=queries.device)
-        values = torch.zeros(n, len(self.sizes), max(self.sizes), device=queries.device)
-        start = 0
-        for group in scenes:
-            rows, share = slice(start, start + len(group)), 1.0 / group.shape[1]
-            targets[rows].scatter_(1, place[group], share)
-            held = object_values(group, self.sizes).transpose(1, 2)  # (n_j, C, j)
-            values[rows].scatter_add_(2, held, torch.full_like(held, share, dtype=values.dtype))
-            start += len(group)
-        values = (values > 0) / (values > 0).sum(dim=2, keepdim=True)
-        return Batch(scenes, queries, targets, values)
+        place = asked.cumsum(1) - 1  # (E, |O|) where a query stands among those of its model
+        last = place[:, -1:]
+        n_queries = -(-(int(last.max()) + 1) // self.round_to) * self.round_to
+        model, item = asked.nonzero().unbind(1)
+        queries = torch.zeros(len(asked), n_queries, dtype=torch.long, device=asked.device)
+        queries[model, place[model, item]] = item
+        filler = torch.arange(n_queries, device=asked.device) > last
+        n, start = sum(self.counts), 0
+        targets = torch.zeros(len(asked), n, n_queries, device=asked.device)
+        values = torch.zeros(len(asked), n, len(self.sizes), max(self.sizes), device=asked.device)
+        for j, group in enumerate(scenes, start=1):
+            rows = slice(start, start + group.shape[1])
+            targets[:, rows].scatter_(2, place.gather(1, group.flatten(1)).view_as(group), 1.0 / j)
+            values[:, rows].scatter_(3, object_values(group, self.sizes).transpose(2, 3), 1.0)  # by (E, n_j, C, j) values
+            start += group.shape[1]
+        return Batch(scenes, queries, targets, values / values.sum(dim=3, keepdim=True), filler)
 
     def _asked(self, scenes: list[Tensor]) -> Tensor:
-        """(|O|,) which objects are queries."""
+        """(E, |O|) which objects are queries."""
         asked = torch.zeros_like(self.known)
         for group in scenes:
-            asked[group.flatten()] = True
-            if self.swaps and group.shape[1] > 1:
-                asked[swapped(object_values(group, self.sizes), self.sizes).flatten()] = True
+            asked.scatter_(1, group.flatten(1), True)
+            if self.swaps and group.shape[2] > 1:
+                asked.scatter_(1, swapped(object_values(group, self.sizes), self.sizes).flatten(1), True)
         return asked & self.known
 
 
+class Sampler:
+    """Batches of scenes of train objects for one model.
+
+    Args:
+        sizes: (V_1, ..., V_C).
+        train: ids of the train objects, on the device where batches are made.
+        most_objects: see `StackedSampler`, as all others.
+        batch: scenes in a batch.
+        swaps: whether swap negatives are queries.
+        all_queries: compare with all train objects.
+        round_to: fill queries up to a multiple.
+    """
+
+    def __init__(
+        self, sizes: tuple[int, ...], train: Tensor, most_objects: int, batch: int, *, swaps: bool = True, all_queries: bool = False,
+        round_to: int = 1,
+    ) -> None:  # fmt: skip
+        self._stack = StackedSampler(sizes, [train], most_objects, batch, swaps=swaps, all_queries=all_queries, round_to=round_to)
+        self.sizes, self.train, self.swaps, self.known = sizes, train, swaps, self._stack.known[0]
+
+    def draw(self, random: torch.Generator) -> Batch:
+        """The next batch."""
+        of = self._stack.draw([random])
+        return Batch([group[0] for group in of.scenes], of.queries[0], of.targets[0], of.concept_targets[0], of.filler[0])
+
+
 def swapped(values: Tensor, sizes: tuple[int, ...]) -> Tensor:
-    """(n, m, C) -> (n, m (m - 1) C) ids of the objects with one attribute taken from another object of the scene."""
-    m = values.shape[1]
+    """(..., m, C) -> (..., m (m - 1) C) ids of the objects with one attribute taken from another object of the scene."""
+    m = values.shape[-2]
     found = []
     for i in range(m):
         for other in range(m):
             if other != i:
                 for k in range(len(sizes)):
-                    taken = values[:, i].clone()
-                    taken[:, k] = values[:, other, k]
+                    taken = values[..., i, :].clone()
+                    taken[..., k] = values[..., other, k]
                     found.append(object_ids(taken, sizes))
-    return torch.stack(found, dim=1)
+    return torch.stack(found, dim=-1)

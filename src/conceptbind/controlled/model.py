@@ -10,6 +10,7 @@ a query of two tokens costs two tokens.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,9 +114,19 @@ class Block(nn.Module):
         else:
             query, key, value = self.attend(normed).chunk(3, dim=-1)
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value))
-        mixed = scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        x = x + self.join(mixed.transpose(1, 2).flatten(2))
+        x = x + self.join(attended(query, key, value, bias).transpose(1, 2).flatten(2))
         return x + self.narrow(gelu(self.widen(self.norm_2(x))))
+
+
+def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+    """(n, heads, t, width / heads) attention; on a CPU never in bfloat16, whose kernel there takes three times as long for a few tokens."""
+    if query.device.type != "cpu" or query.dtype != torch.bfloat16:
+        return scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    with torch.autocast("cpu", enabled=False):
+        mixed = scaled_dot_product_attention(
+            query.float(), key.float(), value.float(), attn_mask=None if bias is None else bias.float()
+        )
+        return mixed.to(query.dtype)
 
 
 class Tower(nn.Module):
@@ -183,3 +194,12 @@ class ControlledModel(nn.Module):
     def scale(self) -> Tensor:
         """What cosines are multiplied with."""
         return self.log_scale.clamp(max=self.hottest).exp()
+
+    def without_twin(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights without the second name of a transformer that scenes and queries share, which a file would hold twice."""
+        return {name: value for name, value in weights.items() if not (self.shape.shared and name.startswith("query_tower."))}
+
+    def with_twin(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The inverse of `without_twin`."""
+        ours = {name: value for name, value in weights.items() if self.shape.shared and name.startswith("scene_tower.")}
+        return {**weights, **{name.replace("scene_tower.", "query_tower.", 1): value for name, value in ours.items()}}

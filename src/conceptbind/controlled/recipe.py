@@ -9,11 +9,13 @@ from typing import Any, Literal
 from conceptbind.controlled.data import ObjectSplit, split_objects
 from conceptbind.controlled.model import Shape
 from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.typing import Precision
 
 Objective = Literal["queries", "scenes"]
 OBJECTIVES = ("queries", "scenes")
 Optimiser = Literal["adamw", "muon"]
 OPTIMISERS = ("adamw", "muon")
+PRECISIONS = ("float32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,16 @@ class Recipe:
     """How often validation objects are looked at."""
     enough: float = 0.995
     """Recognition of scenes of validation objects, among all objects, at which training ends."""
+    precision: Precision = "float32"
+    """Of the products; weights, and all else, are float32."""
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise UnknownNameError(f"unknown objective '{self.objective}'; {nearest(self.objective, OBJECTIVES)}")
         if self.optimiser not in OPTIMISERS:
             raise UnknownNameError(f"unknown optimiser '{self.optimiser}'; {nearest(self.optimiser, OPTIMISERS)}")
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError(f"unknown precision '{self.precision}'; {nearest(self.precision, PRECISIONS)}")
         for name in ("batch", "steps", "looks"):
             if getattr(self, name) < 1:
                 raise ValueRangeError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -138,7 +144,27 @@ PRESETS: dict[str, dict[str, Any]] = {
 SHAPE = ("width", "depth", "heads", "feed_forward", "dimension", "positions", "shared")
 
 
-def make_recipe(preset: str, coverage: float, seed: int = 0, objective: Objective = "queries", **changed: Any) -> Recipe:
+def read_sizes(space: str) -> tuple[int, ...]:
+    """The number of values of each concept of an object space such as 20x20x20.
+
+    Raises:
+        ValueRangeError: it is not of that form.
+    """
+    parts = space.split("x")
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueRangeError(f"an object space is the numbers of values of its concepts, such as 50x50 or 20x20x20; got '{space}'")
+    return tuple(map(int, parts))
+
+
+def make_recipe(
+    preset: str,
+    coverage: float,
+    seed: int = 0,
+    objective: Objective = "queries",
+    *,
+    precision: Precision = "float32",
+    **changed: Any,
+) -> Recipe:
     """A preset with some settings changed; None leaves a setting as it is.
 
     Args:
@@ -146,7 +172,8 @@ def make_recipe(preset: str, coverage: float, seed: int = 0, objective: Objectiv
         coverage: share of the objects that are trained on.
         seed: of objects, weights and batches.
         objective: `queries` or `scenes`.
-        changed: settings by their names in `PRESETS`.
+        precision: of the products, see `training.precision_of`.
+        changed: settings by their names in `PRESETS`, or `sizes`, the number of values of each concept, instead of values and concepts.
 
     Raises:
         UnknownNameError: no such preset or setting.
@@ -154,6 +181,7 @@ def make_recipe(preset: str, coverage: float, seed: int = 0, objective: Objectiv
     """
     if preset not in PRESETS:
         raise UnknownNameError(f"unknown preset '{preset}'; {nearest(preset, PRESETS)}")
+    sizes = changed.pop("sizes", None)
     settings = {**PRESETS[preset], **{name: value for name, value in changed.items() if value is not None}}
     for name in changed:
         if name not in PRESETS[preset]:
@@ -161,6 +189,7 @@ def make_recipe(preset: str, coverage: float, seed: int = 0, objective: Objectiv
     for name in ("values", "concepts", "objects"):
         if settings[name] < 1:
             raise ValueRangeError(f"{name} must be at least 1; got {settings[name]}")
-    sizes = (int(settings.pop("values")),) * int(settings.pop("concepts"))
-    shape = Shape(sizes, settings.pop("objects"), **{name: settings.pop(name) for name in SHAPE})
-    return Recipe(shape, coverage, seed, objective, **settings)
+    sizes = sizes or (settings["values"],) * settings["concepts"]
+    del settings["values"], settings["concepts"]
+    shape = Shape(tuple(map(int, sizes)), settings.pop("objects"), **{name: settings.pop(name) for name in SHAPE})
+    return Recipe(shape, coverage, seed, objective, precision=precision, **settings)

@@ -1,4 +1,4 @@
-"""Many models trained at once: their weights stacked, one call for all of them."""
+"""Many models trained at once: weights and moments stacked, one call for all models in forward pass, backward pass and update."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
-from conceptbind.controlled.data import Batch
+from conceptbind.controlled.data import StackedSampler
 from conceptbind.controlled.model import ControlledModel
+from conceptbind.controlled.muon import StackedMuon
 from conceptbind.controlled.recipe import Recipe
-from conceptbind.controlled.training import Look, Run, Trained, half_precision, queries_loss
+from conceptbind.controlled.training import CLIP, ROUND_TO, Look, Run, Trained, optimisers, precision_of, queries_loss, set_rates
 from conceptbind.errors import ValueRangeError
 
 
@@ -24,8 +24,9 @@ def train_stacked(
 ) -> list[Trained]:  # fmt: skip
     """Train models that differ in coverage and seed only; each as `train` would, but for rounding.
 
-    Batches, optimisers, looks and states are those of each model; forward and backward passes are one for all. Where a device is busy with
-    launching small products that is faster (see `docs/speed.md`); models that are done leave the stack.
+    Objects, random numbers, looks and states are those of each model. From one look to the next the models are one stack; those that are
+    done leave it, and after a kill those that are behind catch up first. It is faster where a device waits for small products to be
+    launched (`docs/speed.md`).
 
     Args:
         recipes: of the objective `queries`, equal but for coverage and seed.
@@ -48,28 +49,85 @@ def train_stacked(
         return lambda look: on_look(number, look)
 
     runs = [Run(recipe, place, device, told(i), on_step) for i, (recipe, place) in enumerate(zip(recipes, places, strict=True))]
-    one = _Losses(deepcopy(runs[0].model))  # a frame for the stacked weights, which does not outlive them
-
-    def losses(weights: dict[str, Tensor], *data: Tensor) -> tuple[Tensor, Tensor]:
-        found: tuple[Tensor, Tensor] = torch.func.functional_call(one, weights, data)
-        return found
-
-    together = torch.vmap(losses)
     while active := [run for run in runs if not run.done]:
-        weights = _stacked([_Losses(run.model) for run in active])
-        with half_precision(device):
-            loss, concept_loss = together(weights, *_joined([run.draw() for run in active]))
-        for run in active:
-            run.forget()
-        (loss + recipes[0].concept_weight * concept_loss).sum().backward()
-        for run, mine, concepts in zip(active, loss, concept_loss, strict=True):
-            run.update(mine, concepts)
+        first = min(run.state.step for run in active)
+        together = [run for run in active if run.state.step == first]
+        stack, look_at = _Stack(together, device), together[0].next_look
+        for step in range(first, look_at):
+            losses = stack.step(step)
+            on_step(len(together))
+        stack.give_back()
+        for run, loss, concept_loss in zip(together, *losses, strict=True):
+            run.look(look_at, loss, concept_loss)
     return [run.finish() for run in runs]
 
 
 def same_but_data(one: Recipe, other: Recipe) -> bool:
     """Whether two recipes differ in coverage and seed only."""
     return replace(one, coverage=other.coverage, seed=other.seed) == other
+
+
+class _Stack:
+    """The weights and moments of E models at the same step, as single tensors with E in front."""
+
+    def __init__(self, runs: Sequence[Run], device: str) -> None:
+        self.runs, self.device, self.recipe = runs, device, runs[0].recipe
+        shape = self.recipe.shape
+        self.sampler = StackedSampler(
+            shape.sizes, [run.sampler.train for run in runs], shape.most_objects, self.recipe.batch, swaps=self.recipe.swaps,
+            round_to=ROUND_TO,
+        )  # fmt: skip
+        named = [dict(run.model.named_parameters()) for run in runs]
+        self.weights = {name: torch.stack([weights[name].detach() for weights in named]).requires_grad_() for name in named[0]}
+        self.optimisers = optimisers(self.recipe, self.weights, StackedMuon)
+        for number, optimiser in enumerate(self.optimisers):
+            moments = [run.state.optimisers[number].state_dict()["state"] for run in runs]
+            joined = {
+                i: {
+                    name: value if name == "step" else torch.stack([one[i][name] for one in moments])
+                    for name, value in those.items()
+                }
+                for i, those in moments[0].items()
+            }
+            optimiser.load_state_dict({"state": joined, "param_groups": optimiser.state_dict()["param_groups"]})
+        frame = _Losses(deepcopy(runs[0].model))  # its own weights are never read
+
+        def losses(weights: dict[str, Tensor], *data: Tensor) -> tuple[Tensor, Tensor]:
+            named = {f"model.{name}": weight for name, weight in weights.items()}
+            found: tuple[Tensor, Tensor] = torch.func.functional_call(frame, named, data)
+            return found
+
+        self.losses = torch.vmap(losses)
+
+    def step(self, step: int) -> tuple[Tensor, Tensor]:
+        """One step of all models; their losses, (E,) each."""
+        batch = self.sampler.draw([run.state.random for run in self.runs])
+        with precision_of(self.recipe, self.device):
+            loss, concept_loss = self.losses(
+                self.weights, batch.queries, batch.targets, batch.concept_targets, batch.filler, *batch.scenes
+            )
+        for weight in self.weights.values():
+            weight.grad = None
+        (loss + self.recipe.concept_weight * concept_loss).sum().backward()
+        clip_each(list(self.weights.values()), CLIP)
+        set_rates(self.optimisers, self.runs[0].state.rates, self.recipe.rate_at(step))
+        for optimiser in self.optimisers:
+            optimiser.step()
+        return loss, concept_loss
+
+    @torch.no_grad()
+    def give_back(self) -> None:
+        """Copy weights and moments to the models that they came from."""
+        for e, run in enumerate(self.runs):
+            for name, weight in run.model.named_parameters():
+                weight.copy_(self.weights[name][e])
+            for ours, theirs in zip(self.optimisers, run.state.optimisers, strict=True):
+                content = ours.state_dict()
+                moments = {
+                    i: {name: value.clone() if name == "step" else value[e].clone() for name, value in those.items()}
+                    for i, those in content["state"].items()
+                }
+                theirs.load_state_dict({"state": moments, "param_groups": theirs.state_dict()["param_groups"]})
 
 
 class _Losses(nn.Module):
@@ -86,18 +144,11 @@ class _Losses(nn.Module):
         return queries_loss(self.model, scenes, queries, targets, concept_targets, filler)
 
 
-def _stacked(modules: Sequence[nn.Module]) -> dict[str, Tensor]:
-    """(E, ...) weights by name; gradients flow back to those of each module."""
-    named = [dict(module.named_parameters()) for module in modules]
-    return {name: torch.stack([weights[name] for weights in named]) for name in named[0]}
-
-
-def _joined(batches: Sequence[Batch]) -> tuple[Tensor, ...]:
-    """The batches of E models as the arguments of `_Losses`, each with E in front; queries are filled up to the longest."""
-    longest = max(len(batch.queries) for batch in batches)
-    missing = [longest - len(batch.queries) for batch in batches]
-    queries = torch.stack([pad(batch.queries, (0, n)) for batch, n in zip(batches, missing, strict=True)])
-    targets = torch.stack([pad(batch.targets, (0, n)) for batch, n in zip(batches, missing, strict=True)])
-    filler = torch.stack([torch.arange(longest, device=queries.device) >= len(batch.queries) for batch in batches])
-    concepts = torch.stack([batch.concept_targets for batch in batches])
-    return queries, targets, concepts, filler, *map(torch.stack, zip(*(batch.scenes for batch in batches), strict=True))
+@torch.no_grad()
+def clip_each(weights: Sequence[Tensor], most: float) -> None:
+    """Shrink the gradients (E, ...) of each of E models to a norm of at most `most`, as `torch.nn.utils.clip_grad_norm_` does for one."""
+    grads = [weight.grad for weight in weights if weight.grad is not None]
+    squares = torch.stack([grad.reshape(len(grad), -1).square().sum(dim=1) for grad in grads]).sum(dim=0)
+    share = (most / (squares.sqrt() + 1e-6)).clamp(max=1.0)
+    for grad in grads:
+        grad.mul_(share.view(-1, *[1] * (grad.ndim - 1)))

@@ -50,11 +50,8 @@ def write_model(trained: Trained, folder: Path) -> None:
     from safetensors.torch import save
 
     recipe, shape = trained.recipe, trained.recipe.shape
-    weights = {
-        name: value.detach().cpu().contiguous().clone()
-        for name, value in trained.model.state_dict().items()
-        if not (shape.shared and name.startswith("query_tower."))
-    }
+    own = trained.model.without_twin(trained.model.state_dict())
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in own.items()}
     text = io.StringIO()
     table = csv.DictWriter(text, [item.name for item in fields(Look)], lineterminator="\n")
     table.writeheader()
@@ -88,14 +85,28 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
     with torch.random.fork_rng():
         model = ControlledModel(recipe.shape, recipe.hottest)
     try:
-        weights = load_file(folder / WEIGHTS)
-        if recipe.shape.shared:
-            ours = {name: value for name, value in weights.items() if name.startswith("scene_tower.")}
-            weights |= {name.replace("scene_tower.", "query_tower.", 1): value for name, value in ours.items()}
-        model.load_state_dict(weights)
+        model.load_state_dict(model.with_twin(load_file(folder / WEIGHTS)))
     except (SafetensorError, OSError, RuntimeError) as error:
         raise FileError(f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: {error}") from error
     return model.to(device).eval(), recipe
+
+
+def read_trained(folder: Path, device: str = "cpu") -> Trained:
+    """A trained model with what was seen while it was trained.
+
+    Raises:
+        FileError: see `read_model`.
+    """
+    model, recipe = read_model(folder, device)
+    try:
+        with (folder / HISTORY).open(encoding="utf-8", newline="") as file:
+            rows = [
+                Look(int(row.pop("step")), **{name: float(value) for name, value in row.items()}) for row in csv.DictReader(file)
+            ]
+        best = Look(**read_json(folder / CONFIG, "train the model again")["best"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{folder} does not tell how its model was trained ({error}); train it again") from error
+    return Trained(recipe, model, tuple(rows), best)
 
 
 class ControlledEncoder:

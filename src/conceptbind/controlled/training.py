@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries, exchange_first_value, own_scene, recognise, replace_first_value
 from conceptbind.errors import ConceptBindError, FileError, MismatchError
 from conceptbind.files import write_whole
+from conceptbind.typing import Precision
 
 CHECKPOINT = "checkpoint.safetensors"
 LOOKED_AT = 512
@@ -27,8 +27,10 @@ LOOKED_AT = 512
 Loss = Callable[[ControlledModel, Sampler, Batch, torch.Generator], tuple[Tensor, Tensor]]
 CLIP = 1.0
 """Largest norm of a gradient."""
-NOTHING = -1e9
+NOTHING = -1e4
 """A score that no softmax sees."""
+ROUND_TO = 64
+"""Queries of a batch are filled up to a multiple of this where products are in bfloat16 or compiled, since kernels are made for each length."""
 
 
 class DivergedError(ConceptBindError, ArithmeticError):
@@ -65,7 +67,7 @@ def train(
     recipe: Recipe, folder: Path | None = None, *, device: str = "cpu", compiled: bool = False, on_look: Callable[[Look], None] = lambda _: None,
     on_step: Callable[[int], None] = lambda _: None,
 ) -> Trained:  # fmt: skip
-    """Train one model; on a GPU with bfloat16 products.
+    """Train one model.
 
     Args:
         recipe: what decides the weights.
@@ -81,45 +83,57 @@ def train(
         FileError: the state is broken.
         DivergedError: the loss is no longer finite.
     """
-    run = Run(recipe, folder, device, on_look, on_step)
+    run = Run(recipe, folder, device, on_look, on_step, round_to=ROUND_TO if compiled or recipe.precision == "bf16" else 1)
     loss_of: Loss = _scenes_loss if recipe.objective == "scenes" else _queries_loss
     if compiled:
         loss_of = torch.compile(loss_of)
     while not run.done:
-        batch = run.draw()
-        with half_precision(device):
-            loss, concept_loss = loss_of(run.model, run.sampler, batch, run.state.random)
-        run.forget()
-        (loss + recipe.concept_weight * concept_loss).backward()
-        run.update(loss, concept_loss)
+        look_at = run.next_look
+        for step in range(run.state.step, look_at):
+            batch = run.sampler.draw(run.state.random)
+            with precision_of(recipe, device):
+                loss, concept_loss = loss_of(run.model, run.sampler, batch, run.state.random)
+            for optimiser in run.state.optimisers:
+                optimiser.zero_grad()
+            (loss + recipe.concept_weight * concept_loss).backward()
+            torch.nn.utils.clip_grad_norm_(run.model.parameters(), CLIP)
+            set_rates(run.state.optimisers, run.state.rates, recipe.rate_at(step))
+            for optimiser in run.state.optimisers:
+                optimiser.step()
+            on_step(1)
+        run.look(look_at, loss, concept_loss)
     return run.finish()
 
 
 class Run:
-    """One model in training: everything but its loss and the gradient of that.
+    """One model in training: everything but its steps.
 
     Args:
         recipe: see `train`, as all others.
         folder: of the state.
         device: where torch computes.
         on_look: called with what is seen.
-        on_step: called with steps taken.
+        on_step: called with the steps that an earlier process took.
+        round_to: queries of a batch are filled up to a multiple.
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path | None, device: str, on_look: Callable[[Look], None], on_step: Callable[[int], None]
-    ) -> None:
-        self.recipe, self.folder, self.on_look, self.on_step = recipe, folder, on_look, on_step
+        self, recipe: Recipe, folder: Path | None, device: str, on_look: Callable[[Look], None], on_step: Callable[[int], None],
+        round_to: int = 1,
+    ) -> None:  # fmt: skip
+        self.recipe, self.folder, self.on_look = recipe, folder, on_look
         self.split, shape = recipe.split(), recipe.shape
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
             self.model = ControlledModel(shape, recipe.hottest, recipe.scale).to(device)
-        self.sampler = Sampler(shape.sizes, self.split.train.to(device), shape.most_objects, recipe.batch, swaps=recipe.swaps)
+        self.sampler = Sampler(
+            shape.sizes, self.split.train.to(device), shape.most_objects, recipe.batch, swaps=recipe.swaps, round_to=round_to
+        )
         eyes = torch.Generator().manual_seed(recipe.seed + 1)
         self.known, self.new = (
             draw_objects(part, LOOKED_AT, shape.most_objects, eyes) for part in (self.split.train, self.split.validation)
         )
-        self.state = _State(recipe, self.model, _optimisers(recipe, self.model), torch.Generator(device).manual_seed(recipe.seed))
+        self.state = _State(recipe, self.model, torch.Generator(device).manual_seed(recipe.seed))
         self.moments = {round(recipe.steps * (look + 1) / recipe.looks) for look in range(recipe.looks)}
         if folder is not None and (folder / CHECKPOINT).is_file():
             self.state.load(folder / CHECKPOINT)
@@ -133,35 +147,22 @@ class Run:
         best = self.state.best
         return self.state.step >= self.recipe.steps or (best is not None and best.validation >= self.recipe.enough)
 
-    def draw(self) -> Batch:
-        """The next batch."""
-        return self.sampler.draw(self.state.random)
+    @property
+    def next_look(self) -> int:
+        """The number of steps after which validation objects are looked at next."""
+        return min(moment for moment in self.moments if moment > self.state.step)
 
-    def forget(self) -> None:
-        """Let the gradients of the last step go."""
-        for optimiser in self.state.optimisers:
-            optimiser.zero_grad()
-
-    def update(self, loss: Tensor, concept_loss: Tensor) -> None:
-        """One step along the gradients; at some moments a look, which is kept with the state."""
-        state, recipe = self.state, self.recipe
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
-        share = recipe.rate_at(state.step)
-        for optimiser, rates in zip(state.optimisers, state.rates, strict=True):
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                group["lr"] = rate * share
-            optimiser.step()
-        state.step += 1
-        self.on_step(1)
-        if state.step in self.moments:
-            values = float(loss.detach()), float(concept_loss.detach())
-            if not all(map(math.isfinite, values)):
-                raise DivergedError(f"the loss is no longer a number after {state.step} steps; use a lower rate")
-            look = Look(state.step, *values, *_seen(recipe, self.model, self.split, self.known, self.new))
-            state.see(look)
-            self.on_look(look)
-            if self.folder is not None:
-                state.save(self.folder / CHECKPOINT)
+    def look(self, step: int, loss: Tensor, concept_loss: Tensor) -> None:
+        """Look at validation objects after so many steps, and keep what is seen with the state."""
+        self.state.step = step
+        values = float(loss.detach()), float(concept_loss.detach())
+        if not all(map(math.isfinite, values)):
+            raise DivergedError(f"the loss is no longer a number after {step} steps; use a lower rate")
+        look = Look(step, *values, *_seen(self.recipe, self.model, self.split, self.known, self.new))
+        self.state.see(look)
+        self.on_look(look)
+        if self.folder is not None:
+            self.state.save(self.folder / CHECKPOINT)
 
     def finish(self) -> Trained:
         """The model with its best weights."""
@@ -189,19 +190,27 @@ def _seen(recipe: Recipe, model: ControlledModel, split: ObjectSplit, known: Ten
     return recognise(model, queries, known).accuracy, recognise(model, queries, new).accuracy, concepts
 
 
-@contextmanager
-def half_precision(device: str) -> Iterator[None]:
-    """Products in bfloat16 on a GPU; as they are elsewhere."""
-    with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
-        yield
+def precision_of(recipe: Recipe, device: str) -> torch.autocast:
+    """A context in which products are computed in the precision of a recipe."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.precision == "bf16")
+
+
+def choose_precision(asked: Literal["auto", "float32", "bf16"], device: str) -> Precision:
+    """bf16 where the device has units for its products (GPUs; processors with AMX), unless another precision is asked for."""
+    if asked != "auto":
+        return asked
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
+    abilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return "bf16" if device == "cpu" and abilities.get("amx_bf16") else "float32"
 
 
 def _queries_loss(model: ControlledModel, _: Sampler, batch: Batch, __: torch.Generator) -> tuple[Tensor, Tensor]:
-    return queries_loss(model, batch.scenes, batch.queries, batch.targets, batch.concept_targets)
+    return queries_loss(model, batch.scenes, batch.queries, batch.targets, batch.concept_targets, batch.filler)
 
 
 def queries_loss(
-    model: ControlledModel, scenes: Sequence[Tensor], queries: Tensor, targets: Tensor, concept_targets: Tensor, filler: Tensor | None = None
+    model: ControlledModel, scenes: Sequence[Tensor], queries: Tensor, targets: Tensor, concept_targets: Tensor, filler: Tensor
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Cross-entropy of each scene against object queries, and against the values of each concept (mean over concepts).
 
@@ -211,12 +220,12 @@ def queries_loss(
         queries: (Q,) object ids.
         targets: (n, Q) shares.
         concept_targets: (n, C, V) shares.
-        filler: (Q,) which queries only fill up a row of queries and take no part.
+        filler: (Q,) queries that stand for nothing: no softmax sees them.
     """
     sizes = model.shape.sizes
     rows = model.scale() * torch.cat([model.scenes(object_values(group, sizes)) for group in scenes])
     scores = rows @ model.objects(object_values(queries, sizes)).T
-    loss = cross_entropy(scores if filler is None else scores.masked_fill(filler, NOTHING), targets)
+    loss = cross_entropy(scores.masked_fill(filler, NOTHING), targets)
     parts = [
         cross_entropy(rows @ part.T, concept_targets[:, k, : len(part)])
         for k, part in enumerate(model.concepts().split(list(sizes)))
@@ -260,27 +269,43 @@ def exchanged(group: Tensor, sampler: Sampler) -> Tensor:
     return found[changed & sampler.known[found].all(dim=1)]
 
 
-def _optimisers(recipe: Recipe, model: ControlledModel) -> list[torch.optim.Optimizer]:
-    named = dict(model.named_parameters())
-    matrices = (
-        [value for name, value in named.items() if value.ndim == 2 and ".blocks." in name] if recipe.optimiser == "muon" else []
-    )
-    taken = {id(value) for value in matrices}
-    rest = [value for value in named.values() if id(value) not in taken]
-    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=recipe.rate, weight_decay=recipe.weight_decay)]
+def optimisers(
+    recipe: Recipe, named: Mapping[str, Tensor], muon: Callable[..., torch.optim.Optimizer] = torch.optim.Muon
+) -> list[torch.optim.Optimizer]:
+    """AdamW, and Muon for the matrices of the blocks where the recipe asks for it.
+
+    Args:
+        recipe: of the rates.
+        named: parameters.
+        muon: what makes the second.
+    """
+    matrices = {
+        name
+        for name in named
+        if recipe.optimiser == "muon" and ".blocks." in name and name.endswith(".weight") and "norm" not in name
+    }
+    rest = [value for name, value in named.items() if name not in matrices]
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True)]
     if matrices:
-        found.append(torch.optim.Muon(matrices, lr=recipe.matrix_rate, weight_decay=recipe.weight_decay))
+        chosen = [value for name, value in named.items() if name in matrices]
+        found.append(muon(chosen, lr=recipe.matrix_rate, weight_decay=recipe.weight_decay))
     return found
+
+
+def set_rates(optimisers: Sequence[torch.optim.Optimizer], largest: Sequence[float], share: float) -> None:
+    """Give each optimiser a share of its largest learning rate."""
+    for optimiser, rate in zip(optimisers, largest, strict=True):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * share
 
 
 class _State:
     """All that a continued run needs: weights, moments of the optimisers, random numbers, what was seen, the best weights."""
 
-    def __init__(
-        self, recipe: Recipe, model: ControlledModel, optimisers: list[torch.optim.Optimizer], random: torch.Generator
-    ) -> None:
-        self.recipe, self.model, self.optimisers, self.random = recipe, model, optimisers, random
-        self.rates = [[group["lr"] for group in optimiser.param_groups] for optimiser in optimisers]
+    def __init__(self, recipe: Recipe, model: ControlledModel, random: torch.Generator) -> None:
+        self.recipe, self.model, self.random = recipe, model, random
+        self.optimisers = optimisers(recipe, dict(model.named_parameters()))
+        self.rates = [recipe.rate, recipe.matrix_rate][: len(self.optimisers)]
         self.step = 0
         self.history: list[Look] = []
         self.best: Look | None = None
@@ -297,8 +322,8 @@ class _State:
         """Write everything to one file, whole or not at all."""
         from safetensors.torch import save
 
-        tensors = {f"model.{name}": value for name, value in self._own(self.model.state_dict()).items()}
-        tensors |= {f"best.{name}": value for name, value in self._own(self.best_weights).items()}
+        tensors = {f"model.{name}": value for name, value in self.model.without_twin(self.model.state_dict()).items()}
+        tensors |= {f"best.{name}": value for name, value in self.model.without_twin(self.best_weights).items()}
         for number, optimiser in enumerate(self.optimisers):
             for parameter, moments in optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser.{number}.{parameter}.{name}": torch.as_tensor(value) for name, value in moments.items()}
@@ -308,18 +333,6 @@ class _State:
         }  # fmt: skip
         content = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
         write_whole(path, save(content, metadata={"state": json.dumps(facts)}))
-
-    def _own(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Without the second name of a transformer that scenes and queries share."""
-        return {
-            name: value for name, value in weights.items() if not (self.recipe.shape.shared and name.startswith("query_tower."))
-        }
-
-    def _both(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        if not self.recipe.shape.shared:
-            return weights
-        ours = {name: value for name, value in weights.items() if name.startswith("scene_tower.")}
-        return weights | {name.replace("scene_tower.", "query_tower.", 1): value for name, value in ours.items()}
 
     def load(self, path: Path) -> None:
         """Read what `save` wrote.
@@ -347,8 +360,10 @@ class _State:
             return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
         try:
-            self.model.load_state_dict(self._both(part("model.")))
-            self.best_weights = {name: value.to(self.model.log_scale.device) for name, value in self._both(part("best.")).items()}
+            self.model.load_state_dict(self.model.with_twin(part("model.")))
+            self.best_weights = {
+                name: value.to(self.model.log_scale.device) for name, value in self.model.with_twin(part("best.")).items()
+            }
             for number, optimiser in enumerate(self.optimisers):
                 moments: dict[int, dict[str, Any]] = {}
                 for name, value in part(f"optimiser.{number}.").items():

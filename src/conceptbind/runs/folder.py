@@ -29,12 +29,13 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def open(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
+    def open(cls, path: Path, config: Mapping[str, Any], growing: Sequence[str] = ()) -> RunFolder:
         """Create the folder, or continue in one of the same configuration.
 
         Args:
             path: the folder.
             config: the resolved options of the command, as `--config` reads them.
+            growing: options that may change, since what they ask for is kept piece by piece; the new configuration replaces the old.
 
         Raises:
             MismatchError: the folder belongs to another configuration (each difference is named), or holds other files.
@@ -49,7 +50,7 @@ class RunFolder:
             shutil.rmtree(path)
         if written.is_file():
             found = _read_config(written)
-            same = [name for name in dict.fromkeys((*found, *config)) if name not in PLACE_OPTIONS]
+            same = [name for name in dict.fromkeys((*found, *config)) if name not in (*PLACE_OPTIONS, *growing)]
             other = [name for name in same if found.get(name) != config.get(name)]
             if other:
                 differences = "; ".join(f"{name}: {found.get(name)} there, {config.get(name)} now" for name in other)
@@ -57,6 +58,8 @@ class RunFolder:
                     f"the run folder {path} belongs to another configuration ({differences}); "
                     "choose another folder with --out, or delete that one"
                 )
+            if found != dict(config) and growing:
+                write_whole(written, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
         elif path.is_dir() and any(path.iterdir()):
             raise MismatchError(
                 f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new folder with --out"

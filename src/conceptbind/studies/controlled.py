@@ -14,12 +14,14 @@ from torch import Tensor
 from conceptbind.complexity import Labelled, make
 from conceptbind.controlled import (
     CHECKPOINT,
+    CONFIG,
     Recipe,
     Trained,
     all_queries,
     exchange_first_value,
     object_values,
     own_scene,
+    read_trained,
     recognise,
     replace_first_value,
     same_but_data,
@@ -27,6 +29,7 @@ from conceptbind.controlled import (
     train,
     train_stacked,
     vocabulary,
+    write_model,
 )
 from conceptbind.controlled.data import draw_objects
 from conceptbind.errors import FileError
@@ -34,6 +37,8 @@ from conceptbind.files import content_hash, read_json, write_json
 from conceptbind.metrics import Recognition, recognition
 from conceptbind.results import Extra, Record, share_record
 
+CELL = "cell.json"
+"""The records of a model of a sweep, in its folder."""
 SCENES = 2_000
 """Scenes of each kind that are scored."""
 PROBE_SCENES, PROBE_HELD, PROBE_RANK = 8_000, 500, 256
@@ -146,23 +151,27 @@ def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition,
 
 
 def train_cells(shared: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[list[dict[str, Any]]]:
-    """Train models of a sweep, at once where they are several, and score each: its records as flat rows. Killed cells continue.
+    """Train models of a sweep that are not trained yet, at once where they are several, and score each: its records as flat rows.
 
     Args:
-        shared: `folder` for the states of unfinished trainings, `device`, and `probes`.
+        shared: `folder` of all models, `device`, and `probes`.
         recipes: of the cells.
     """
-    folders = [Path(shared["folder"]) / cell_key(recipe) for recipe in recipes]
-    if len(recipes) == 1:
-        trained = [train(recipes[0], folders[0], device=shared["device"])]
+    folders = [Path(shared["folder"]) / cell_name(recipe) for recipe in recipes]
+    device = shared["device"]
+    left = [i for i, folder in enumerate(folders) if not (folder / CONFIG).is_file()]
+    if len(left) > 1:
+        trained = train_stacked([recipes[i] for i in left], [folders[i] for i in left], device=device)
     else:
-        trained = train_stacked(recipes, folders, device=shared["device"])
+        trained = [train(recipes[i], folders[i], device=device) for i in left]
+    for i, one in zip(left, trained, strict=True):
+        write_model(one, folders[i])
+        (folders[i] / CHECKPOINT).unlink(missing_ok=True)
     found = []
-    for recipe, folder, one in zip(recipes, folders, trained, strict=True):
-        name = f"{recipe.sizes_name} coverage {recipe.coverage} seed {recipe.seed}"
-        rows = [asdict(record) for record in controlled_study(one, name, probes=shared["probes"])]
-        write_json(folder.with_suffix(".json"), {"recipe": recipe.flat(), "records": rows})
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+    for recipe, folder in zip(recipes, folders, strict=True):
+        name = f"{recipe.sizes_name} coverage {recipe.coverage:g} seed {recipe.seed}"
+        rows = [asdict(record) for record in controlled_study(read_trained(folder, device), name, probes=shared["probes"])]
+        write_json(folder / CELL, {"recipe": recipe.flat(), "probes": list(shared["probes"]), "records": rows})
         found.append(rows)
     return found
 
@@ -180,9 +189,9 @@ def stacks(recipes: Sequence[Recipe], most: int) -> list[list[Recipe]]:
     return found
 
 
-def cell_key(recipe: Recipe) -> str:
-    """The name of a cell's files."""
-    return content_hash(repr(recipe))[:32]
+def cell_name(recipe: Recipe) -> str:
+    """The folder of a model of a sweep: what it is, and a hash of all that decides its weights."""
+    return f"{recipe.sizes_name}-coverage-{recipe.coverage:g}-seed-{recipe.seed}-{content_hash(repr(recipe))[:8]}"
 
 
 def sweep_study(
@@ -190,11 +199,12 @@ def sweep_study(
     executor: Any = "local", address: str | None = None,
     jobs: int | None = None, device: str = "cpu", stack: int = 1, on_cell: Callable[[int], None] = lambda _: None,
 ) -> tuple[Record, ...]:  # fmt: skip
-    """Train and score many models; finished ones are kept in `folder`, so that a killed sweep continues.
+    """Train and score many models; finished ones are kept in `folder`, so that a killed sweep continues, and a larger one adds to it.
 
     Args:
         recipes: one for each model.
-        folder: for finished cells and the states of unfinished ones; on a cluster all workers must reach it.
+        folder: for a folder of each model, an encoder (`controlled:DIR`), with its records, or the state of its unfinished training; on a
+            cluster all workers must reach it.
         probes: see `controlled_study`.
         executor: `local`, `ray` or `dask`.
         address: of a running cluster.
@@ -210,12 +220,14 @@ def sweep_study(
 
     rows: dict[Recipe, list[dict[str, Any]]] = {}
     for recipe in recipes:
-        kept = folder / f"{cell_key(recipe)}.json"
+        kept = folder / cell_name(recipe) / CELL
         if kept.is_file():
             content = read_json(kept)
             if content.get("recipe") != recipe.flat():
-                raise FileError(f"{kept} holds another model than its name says; delete it and run again")
-            rows[recipe] = content["records"]
+                raise FileError(f"{kept} holds another model than its name says; delete its folder and run again")
+            if set(probes) <= set(content["probes"]):
+                other = set(content["probes"]) - set(probes)
+                rows[recipe] = [row for row in content["records"] if row["extra"].get("control") not in other]
     if rows:
         on_cell(len(rows))
     left = [recipe for recipe in recipes if recipe not in rows]
