@@ -19,7 +19,8 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from conceptbind.controlled import ControlledModel, Sampler, make_recipe
-from conceptbind.controlled.training import _queries_loss
+from conceptbind.controlled.losses import batch_loss
+from conceptbind.controlled.training import ROUND_TO, optimisers
 
 PAD = 3
 
@@ -125,13 +126,14 @@ def main():
         print(f"batch: ours {1e3 * batches[0]:.2f} ms, {name} {1e3 * seconds:.1f} ms, {seconds / batches[0]:.0f} x")
     n_tokens, longest = 4 + sum(sizes), shape.longest
     towers = torch.nn.ModuleList([PaperTower(n_tokens, longest, shape), PaperTower(n_tokens, len(sizes) + 3, shape)])
-    ours = torch.optim.AdamW(model.parameters(), lr=recipe.rate)
+    (ours,) = optimisers(recipe, dict(model.named_parameters()))
     theirs = torch.optim.AdamW(towers.parameters(), lr=recipe.rate)
     drawn = sampler.draw(generator)
+    filled = Sampler(sizes, split.train, most, recipe.batch, round_to=ROUND_TO).draw(generator)
 
-    def our_step(dtype=None):
-        with torch.autocast("cpu", dtype or torch.bfloat16, enabled=dtype is not None):
-            loss, concept_loss = _queries_loss(model, sampler, drawn, generator)
+    def our_step(batch=drawn, half=False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss, concept_loss = batch_loss(model, sampler, batch, generator)
         ours.zero_grad()
         (loss + concept_loss).backward()
         ours.step()
@@ -146,7 +148,7 @@ def main():
         theirs.step()
 
     made = plain(), frugal()
-    half = [lambda: our_step(torch.bfloat16)] if options.bf16 else []
+    half = [lambda: our_step(filled, half=True)] if options.bf16 else []
     steps = in_turn([our_step, lambda: their_step(made[0]), lambda: their_step(made[1]), *half], options.rounds)
     for name, seconds in zip(("plain", "frugal"), steps[1:], strict=False):
         print(f"step, float32: ours {steps[0]:.2f} s, {name} {seconds:.2f} s, {seconds / steps[0]:.2f} x")

@@ -52,17 +52,21 @@ def test_a_probe_generalises_where_it_can_express_the_function(name, kind):
         assert r2 < 0.8
 
 
-@pytest.mark.parametrize("kind", ["per_object_product", "global_product"])
-def test_wide_products_are_fitted_by_gradients(kind, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("per_object_product", "per_object_product"), ("global_product", "per_object_product"), ("global_product", "global_product")],
+)
+def test_wide_products_are_fitted_by_gradients(name, kind, monkeypatch):
+    """A global product reads what per-object products read, since it can start from them."""
     from conceptbind.complexity import products
 
     additive = generalisation(make("additive", (V, V), 2), planted(kind))
     monkeypatch.setattr(products, "MOST_UNKNOWNS", 40)  # so that no second-order step is wide enough
-    model = make(kind, (V, V), 2, width=32)
+    model = make(name, (V, V), 2, width=32)
     assert model.most() == 1
     assert generalisation(model, planted(kind)) > max(0.7 if kind == "per_object_product" else 0.0, additive)
     assert model.rank_ == 32
-    again = make(kind, (V, V), 2, width=32)
+    again = make(name, (V, V), 2, width=32)
     generalisation(again, planted(kind))
     assert again.validation_ == model.validation_
 

@@ -30,7 +30,7 @@ from conceptbind.controlled import (
     vocabulary,
     write_model,
 )
-from conceptbind.controlled.training import exchanged
+from conceptbind.controlled.losses import exchanged
 from conceptbind.errors import ConceptBindError
 from conceptbind.studies import bag_recognition, controlled_study, sweep_study
 

@@ -101,8 +101,10 @@ class StructuredProbe:
         fitted, held = (_Data.of(part, self.scale_, self) for part in (train, validation))
         best = self._additive(fitted, held)
         if self.products != "none" and self.rank > self.most():
+            first = self._lifted(train, validation) if self.products == "global" and self.n_slots > 1 else None
+            best = best if first is None else min(best, first, key=lambda fit: fit.validation)
             for decay in GRADIENT_DECAYS:
-                best = min(best, self._gradient(fitted, held, decay), key=lambda fit: fit.validation)
+                best = min(best, self._gradient(fitted, held, decay, first), key=lambda fit: fit.validation)
         elif self.products != "none":
             for rank in self.ranks():
                 for start in range(self.starts):
@@ -201,21 +203,49 @@ class StructuredProbe:
                     break
         return best
 
-    @torch.enable_grad()
-    def _gradient(self, train: _Data, held: _Data, decay: float) -> _Fit:
-        """All parts together by AdamW in single precision; the best look on validation is kept.
+    def _lifted(self, train: Labelled, validation: Labelled) -> _Fit | None:
+        """The best per-object products as a global product; None where they are of no use.
 
-        Vectors of a global product start around one, since a product of many random numbers starts at nearly nothing.
+        A product over all objects can be one over a single object, where the vectors of the others are one: each object gets a share of
+        the r products. From random vectors alone a global product often ends in a worse minimum than this.
+        """
+        rank = max(1, self.rank // self.n_slots)
+        probe = StructuredProbe(
+            self.sizes, self.n_slots, products="per_object", additive=self.additive, per_slot=self.per_slot, rank=rank,
+            starts=self.starts, seed=self.seed, device=self.device,
+        ).fit(train, validation)  # fmt: skip
+        found = probe.best_
+        if found.map is None:
+            return None
+        vectors = []
+        for f, part in enumerate(found.vectors):
+            blocks = torch.ones(len(part), self.n_slots, found.rank, dtype=torch.float64, device=self.device)
+            blocks[:, f // len(self.sizes)] = part
+            vectors.append(blocks.flatten(1))
+        return _Fit(found.sums, vectors, found.map.repeat(self.n_slots, 1), found.l2, self.n_slots * found.rank, found.validation)
+
+    @torch.enable_grad()
+    def _gradient(self, train: _Data, held: _Data, decay: float, first: _Fit | None) -> _Fit:
+        """All parts together by AdamW in single precision, from a fit or from random vectors; the best look on validation is kept.
+
+        Random vectors of a global product start around one, since a product of many random numbers starts at nearly nothing.
         """
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + 17)
         centre, d, n = (1.0 if self.products == "global" else 0.0), train.values.shape[1], len(train.values)
-        drawn = [
-            centre + torch.randn(self.sizes[f % len(self.sizes)], self.rank, generator=random) for f in range(train.table.shape[1])
-        ]
-        vectors = [part.to(self.device).requires_grad_() for part in drawn]
-        weight = (0.3 * self.rank**-0.5 * torch.randn(self.rank, d, generator=random)).to(self.device).requires_grad_()
-        sums = torch.zeros(train.design.shape[1], d, device=self.device, requires_grad=True)
         size = d**0.5  # so that entries are about one
+        if first is None or first.map is None:
+            drawn = [
+                centre + torch.randn(self.sizes[f % len(self.sizes)], self.rank, generator=random)
+                for f in range(train.table.shape[1])
+            ]
+            start = [
+                torch.zeros(train.design.shape[1], d),
+                0.3 * self.rank**-0.5 * torch.randn(self.rank, d, generator=random),
+                *drawn,
+            ]
+        else:
+            start = [size * first.sums, size * first.map, *first.vectors]
+        sums, weight, *vectors = (part.float().to(self.device).requires_grad_() for part in start)
         design, values = train.design.float(), size * train.values.float()
         optimiser = torch.optim.AdamW(
             [{"params": [sums], "weight_decay": 0.0}, {"params": [*vectors, weight], "weight_decay": decay}]
@@ -234,7 +264,7 @@ class StructuredProbe:
                 parts = [part.detach().double() for part in (sums / size, weight / size, *vectors)]
                 error = _error(held.values - held.design @ parts[0] - self._features(parts[2:], held.table) @ parts[1])
                 if best is None or error < best.validation:
-                    best = _Fit(parts[0], parts[2:], parts[1], decay, self.rank, error)
+                    best = _Fit(parts[0], parts[2:], parts[1], decay, weight.shape[0], error)
         assert best is not None
         return best
 

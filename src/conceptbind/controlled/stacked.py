@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from conceptbind.controlled.data import StackedSampler
+from conceptbind.controlled.losses import queries_loss
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.muon import StackedMuon
 from conceptbind.controlled.recipe import Recipe
-from conceptbind.controlled.training import CLIP, ROUND_TO, Look, Run, Trained, optimisers, precision_of, queries_loss, set_rates
+from conceptbind.controlled.training import CLIP, ROUND_TO, Look, Run, Trained, optimisers, precision_of, set_rates
 from conceptbind.errors import ValueRangeError
 
 

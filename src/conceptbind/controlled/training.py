@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from conceptbind.controlled.data import Batch, ObjectSplit, Sampler, draw_objects, object_values
+from conceptbind.controlled.data import ObjectSplit, Sampler, draw_objects
+from conceptbind.controlled.losses import Loss, batch_loss, scenes_loss
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries, exchange_first_value, own_scene, recognise, replace_first_value
@@ -24,11 +24,8 @@ from conceptbind.typing import Precision
 CHECKPOINT = "checkpoint.safetensors"
 LOOKED_AT = 512
 """Scenes of validation objects, and of train objects, at every look."""
-Loss = Callable[[ControlledModel, Sampler, Batch, torch.Generator], tuple[Tensor, Tensor]]
 CLIP = 1.0
 """Largest norm of a gradient."""
-NOTHING = -1e4
-"""A score that no softmax sees."""
 ROUND_TO = 64
 """Queries of a batch are filled up to a multiple of this where products are in bfloat16 or compiled, since kernels are made for each length."""
 
@@ -84,7 +81,7 @@ def train(
         DivergedError: the loss is no longer finite.
     """
     run = Run(recipe, folder, device, on_look, on_step, round_to=ROUND_TO if compiled or recipe.precision == "bf16" else 1)
-    loss_of: Loss = _scenes_loss if recipe.objective == "scenes" else _queries_loss
+    loss_of: Loss = scenes_loss if recipe.objective == "scenes" else batch_loss
     if compiled:
         loss_of = torch.compile(loss_of)
     while not run.done:
@@ -203,70 +200,6 @@ def choose_precision(asked: Literal["auto", "float32", "bf16"], device: str) -> 
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"
     abilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bf16" if device == "cpu" and abilities.get("amx_bf16") else "float32"
-
-
-def _queries_loss(model: ControlledModel, _: Sampler, batch: Batch, __: torch.Generator) -> tuple[Tensor, Tensor]:
-    return queries_loss(model, batch.scenes, batch.queries, batch.targets, batch.concept_targets, batch.filler)
-
-
-def queries_loss(
-    model: ControlledModel, scenes: Sequence[Tensor], queries: Tensor, targets: Tensor, concept_targets: Tensor, filler: Tensor
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Cross-entropy of each scene against object queries, and against the values of each concept (mean over concepts).
-
-    Args:
-        model: the encoders.
-        scenes: (n_j, j) object ids for each number of objects, as in `data.Batch`.
-        queries: (Q,) object ids.
-        targets: (n, Q) shares.
-        concept_targets: (n, C, V) shares.
-        filler: (Q,) queries that stand for nothing: no softmax sees them.
-    """
-    sizes = model.shape.sizes
-    rows = model.scale() * torch.cat([model.scenes(object_values(group, sizes)) for group in scenes])
-    scores = rows @ model.objects(object_values(queries, sizes)).T
-    loss = cross_entropy(scores.masked_fill(filler, NOTHING), targets)
-    parts = [
-        cross_entropy(rows @ part.T, concept_targets[:, k, : len(part)])
-        for k, part in enumerate(model.concepts().split(list(sizes)))
-    ]
-    return loss, torch.stack(parts).mean()
-
-
-def _scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Symmetric cross-entropy of scenes against themselves with their objects in another order, and swaps beside them.
-
-    Scenes that hold the same objects are not negatives of each other.
-    """
-    sizes, device = sampler.sizes, batch.queries.device
-    left, right, sets = [], [], []
-    widest = max(group.shape[1] for group in batch.scenes)
-    for group in batch.scenes:
-        order = torch.rand(group.shape, generator=random, device=device).argsort(dim=1)
-        left.append(model.scenes(object_values(group, sizes)))
-        right.append(model.query_tower(model.shape.scene_tokens(object_values(group.gather(1, order), sizes))))
-        filled = torch.cat([group.sort(dim=1).values, group.new_full((len(group), widest - group.shape[1]), -1)], dim=1)
-        sets.append(filled)
-    held = torch.cat(sets)
-    same = (held[:, None] == held[None]).all(dim=2).float()
-    scores = model.scale() * torch.cat(left) @ torch.cat(right).T
-    backwards = cross_entropy(scores.T, same / same.sum(dim=1, keepdim=True))
-    targets = same
-    if sampler.swaps:
-        others = [exchanged(group, sampler) for group in batch.scenes if group.shape[1] > 1]
-        rows = [model.query_tower(model.shape.scene_tokens(object_values(found, sizes))) for found in others if len(found)]
-        if rows:
-            beside = model.scale() * torch.cat(left) @ torch.cat(rows).T
-            scores, targets = torch.cat([scores, beside], dim=1), torch.cat([same, torch.zeros_like(beside)], dim=1)
-    forwards = cross_entropy(scores, targets / targets.sum(dim=1, keepdim=True))
-    return (forwards + backwards) / 2, forwards.new_zeros(())
-
-
-def exchanged(group: Tensor, sampler: Sampler) -> Tensor:
-    """(n', m) scenes whose first two objects exchanged their first value, where that makes other train objects."""
-    found = exchange_first_value(group, sampler.sizes)
-    changed = (found.sort(dim=1).values != group.sort(dim=1).values).any(dim=1)
-    return found[changed & sampler.known[found].all(dim=1)]
 
 
 def optimisers(

@@ -1,0 +1,82 @@
+"""The two objectives of controlled models; each returns a loss and a second one on queries of single values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from conceptbind.controlled.data import Batch, Sampler, object_values
+from conceptbind.controlled.model import ControlledModel
+from conceptbind.controlled.recognise import exchange_first_value
+
+Loss = Callable[[ControlledModel, Sampler, Batch, torch.Generator], tuple[Tensor, Tensor]]
+NOTHING = -1e4
+"""A score that no softmax sees."""
+
+
+def batch_loss(model: ControlledModel, _: Sampler, batch: Batch, __: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The objective `queries` on a batch of one model."""
+    return queries_loss(model, batch.scenes, batch.queries, batch.targets, batch.concept_targets, batch.filler)
+
+
+def queries_loss(
+    model: ControlledModel, scenes: Sequence[Tensor], queries: Tensor, targets: Tensor, concept_targets: Tensor, filler: Tensor
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Cross-entropy of each scene against object queries, and against the values of each concept (mean over concepts).
+
+    Args:
+        model: the encoders.
+        scenes: (n_j, j) object ids for each number of objects, as in `data.Batch`.
+        queries: (Q,) object ids.
+        targets: (n, Q) shares.
+        concept_targets: (n, C, V) shares.
+        filler: (Q,) queries that stand for nothing: no softmax sees them.
+    """
+    sizes = model.shape.sizes
+    rows = model.scale() * torch.cat([model.scenes(object_values(group, sizes)) for group in scenes])
+    scores = rows @ model.objects(object_values(queries, sizes)).T
+    loss = cross_entropy(scores.masked_fill(filler, NOTHING), targets)
+    parts = [
+        cross_entropy(rows @ part.T, concept_targets[:, k, : len(part)])
+        for k, part in enumerate(model.concepts().split(list(sizes)))
+    ]
+    return loss, torch.stack(parts).mean()
+
+
+def scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The objective `scenes`: symmetric cross-entropy of scenes against themselves with their objects in another order, and swaps beside them.
+
+    Scenes that hold the same objects are not negatives of each other.
+    """
+    sizes, device = sampler.sizes, batch.queries.device
+    left, right, sets = [], [], []
+    widest = max(group.shape[1] for group in batch.scenes)
+    for group in batch.scenes:
+        order = torch.rand(group.shape, generator=random, device=device).argsort(dim=1)
+        left.append(model.scenes(object_values(group, sizes)))
+        right.append(model.query_tower(model.shape.scene_tokens(object_values(group.gather(1, order), sizes))))
+        filled = torch.cat([group.sort(dim=1).values, group.new_full((len(group), widest - group.shape[1]), -1)], dim=1)
+        sets.append(filled)
+    held = torch.cat(sets)
+    same = (held[:, None] == held[None]).all(dim=2).float()
+    scores = model.scale() * torch.cat(left) @ torch.cat(right).T
+    backwards = cross_entropy(scores.T, same / same.sum(dim=1, keepdim=True))
+    targets = same
+    if sampler.swaps:
+        others = [exchanged(group, sampler) for group in batch.scenes if group.shape[1] > 1]
+        rows = [model.query_tower(model.shape.scene_tokens(object_values(found, sizes))) for found in others if len(found)]
+        if rows:
+            beside = model.scale() * torch.cat(left) @ torch.cat(rows).T
+            scores, targets = torch.cat([scores, beside], dim=1), torch.cat([same, torch.zeros_like(beside)], dim=1)
+    forwards = cross_entropy(scores, targets / targets.sum(dim=1, keepdim=True))
+    return (forwards + backwards) / 2, forwards.new_zeros(())
+
+
+def exchanged(group: Tensor, sampler: Sampler) -> Tensor:
+    """(n', m) scenes whose first two objects exchanged their first value, where that makes other train objects."""
+    found = exchange_first_value(group, sampler.sizes)
+    changed = (found.sort(dim=1).values != group.sort(dim=1).values).any(dim=1)
+    return found[changed & sampler.known[found].all(dim=1)]
