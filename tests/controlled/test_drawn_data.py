@@ -97,3 +97,13 @@ def test_all_train_objects_as_queries():
     split = split_objects(SIZES, 0.5)
     batch = Sampler(SIZES, split.train, 2, 4, all_queries=True).draw(torch.Generator().manual_seed(0))
     assert torch.equal(batch.queries, split.train)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_one_seed_gives_one_batch_on_every_device():
+    train = split_objects(SIZES, 0.5).train
+    one, other = (Sampler(SIZES, train.to(to), 3, 40).draw(torch.Generator().manual_seed(2)) for to in ("cpu", "cuda"))
+    assert other.targets.is_cuda
+    assert torch.equal(one.queries, other.queries.cpu())
+    assert torch.equal(one.targets, other.targets.cpu())
+    assert all(torch.equal(a, b.cpu()) for a, b in zip(one.scenes, other.scenes, strict=True))

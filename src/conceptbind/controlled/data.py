@@ -71,21 +71,18 @@ def object_values(ids: Tensor, sizes: tuple[int, ...]) -> Tensor:
 
 def draw_objects(among: Tensor, n: int, m: int, random: torch.Generator) -> Tensor:
     """(n, m) ids of m different objects for each of n scenes, every choice and order equally likely."""
-    return among[_different_numbers([len(among)], n, m, [random])[0]]
+    return among[_different_numbers([len(among)], n, m, [random])[0].to(among.device)]
 
 
 def _different_numbers(counts: Sequence[int], n: int, m: int, randoms: Sequence[torch.Generator]) -> Tensor:
-    """(E, n, m) different numbers below each count, drawn with the random numbers of its own."""
+    """(E, n, m) different numbers below each count, drawn with the random numbers of its own, on the CPU."""
     if min(counts) < m:
         raise ValueRangeError(f"scenes of {m} different objects need at least {m} objects; there are {min(counts)}")
     drawn: list[Tensor] = []
     for i in range(m):
         # A number among those left, then moved past the earlier choices in increasing order.
         number = torch.stack(
-            [
-                torch.randint(count - i, (n,), generator=random, device=random.device)
-                for count, random in zip(counts, randoms, strict=True)
-            ]
+            [torch.randint(count - i, (n,), generator=random) for count, random in zip(counts, randoms, strict=True)]
         )
         for earlier in torch.stack(drawn, dim=2).sort(dim=2).values.unbind(2) if drawn else ():
             number = number + (number >= earlier)
@@ -110,7 +107,7 @@ class Batch:
 
 
 class StackedSampler:
-    """Batches of scenes of train objects for E models at once; each model's are drawn with its own random numbers.
+    """Batches of scenes of train objects for E models at once; each model's are drawn with its own random numbers (of the CPU).
 
     Args:
         sizes: (V_1, ..., V_C).
@@ -147,7 +144,8 @@ class StackedSampler:
         """The next batch of each model."""
         scenes = []
         for j, n in enumerate(self.counts, start=1):
-            numbers = _different_numbers(self.n_train, n, j, randoms)  # (E, n_j, j)
+            # Only these few numbers are drawn on the CPU, so that one seed gives one batch on every device.
+            numbers = _different_numbers(self.n_train, n, j, randoms).to(self.train.device, non_blocking=True)  # (E, n_j, j)
             scenes.append(self.train.gather(1, numbers.flatten(1)).view_as(numbers))
         asked = self.known if self.all_queries else self._asked(scenes)
         place = asked.cumsum(1) - 1  # (E, |O|) where a query stands among those of its model

@@ -55,7 +55,7 @@ def scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: 
     left, right, sets = [], [], []
     widest = max(group.shape[1] for group in batch.scenes)
     for group in batch.scenes:
-        order = torch.rand(group.shape, generator=random, device=device).argsort(dim=1)
+        order = torch.rand(group.shape, generator=random).to(device).argsort(dim=1)
         left.append(model.scenes(object_values(group, sizes)))
         right.append(model.query_tower(model.shape.scene_tokens(object_values(group.gather(1, order), sizes))))
         filled = torch.cat([group.sort(dim=1).values, group.new_full((len(group), widest - group.shape[1]), -1)], dim=1)

@@ -69,7 +69,7 @@ def train(
     Args:
         recipe: what decides the weights.
         folder: where the state is kept at every look, so that a killed run continues to the same weights; None keeps nothing.
-        device: where torch computes, and where batches are drawn.
+        device: where torch computes, batches included; their random numbers are the CPU's, so that one seed means the same everywhere.
         compiled: pass both encoders to `torch.compile`.
         on_look: called with what is seen of validation objects.
         on_step: called with the number of steps taken since the last call.
@@ -130,7 +130,7 @@ class Run:
         self.known, self.new = (
             draw_objects(part, LOOKED_AT, shape.most_objects, eyes) for part in (self.split.train, self.split.validation)
         )
-        self.state = _State(recipe, self.model, torch.Generator(device).manual_seed(recipe.seed))
+        self.state = _State(recipe, self.model, torch.Generator().manual_seed(recipe.seed))
         self.moments = {round(recipe.steps * (look + 1) / recipe.looks) for look in range(recipe.looks)}
         if folder is not None and (folder / CHECKPOINT).is_file():
             self.state.load(folder / CHECKPOINT)
