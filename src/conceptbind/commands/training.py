@@ -25,9 +25,13 @@ class Training:
     records: "tuple[Record, ...]"
     """All records of `results.json`."""
     sentences: tuple[str, ...]
+    overview: tuple[tuple[str, ...], ...] = ()
+    """Of a sweep: a head, then a row for each object space and coverage."""
 
     def __str__(self) -> str:
-        return "\n".join((*self.sentences, f"Report: {self.folder / 'report.html'}"))
+        lines = ["| " + " | ".join(row) + " |" for row in self.overview]
+        lines[1:1] = ["|---" * len(self.overview[0]) + "|"] if lines else []
+        return "\n".join((*lines, *self.sentences, f"Report: {self.folder / 'report.html'}"))
 
 
 def train(
@@ -211,7 +215,7 @@ def sweep(
     from conceptbind.encoders import torch_device
     from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
     from conceptbind.executors import check_executor
-    from conceptbind.report import probe_figure, sweep_sentence, transition_figure, write_controlled_report
+    from conceptbind.report import probe_figure, sweep_sentence, transition_figure, transition_table, write_controlled_report
     from conceptbind.runs import RunFolder, plain_provenance
     from conceptbind.studies import sweep_study
 
@@ -257,5 +261,6 @@ def sweep(
     drawn = ((probe.replace("_", " "), probe_figure(records, probe)) for probe in probes)
     figures += [(f"The model and a probe of its rule: {name}", figure) for name, figure in drawn if figure is not None]
     sentence = sweep_sentence(records, probes)
-    write_controlled_report(folder.path / "report.html", "Where does binding begin?", [sentence], records, figures, facts)
-    return Training(folder.path, records, (sentence,))
+    overview = transition_table(records, probes)
+    write_controlled_report(folder.path / "report.html", "Where does binding begin?", [sentence], records, figures, facts, overview)
+    return Training(folder.path, records, (sentence,), tuple(map(tuple, overview)))

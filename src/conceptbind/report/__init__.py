@@ -9,6 +9,7 @@ from conceptbind.report.controlled import (
     rank_correlation,
     sweep_sentence,
     transition_figure,
+    transition_table,
     write_controlled_report,
 )
 from conceptbind.report.elsewhere import write_elsewhere
@@ -39,6 +40,7 @@ __all__ = [
     "summary_table",
     "sweep_sentence",
     "transition_figure",
+    "transition_table",
     "verdict",
     "verdicts",
     "write_benchmark_report",

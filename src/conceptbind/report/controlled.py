@@ -181,13 +181,17 @@ def sweep_sentence(records: Sequence[Record], probes: Sequence[str]) -> str:
             c: _mean([r.value or 0.0 for r in mine if r.extra["coverage"] == c])
             for c in sorted({float(r.extra["coverage"] or 0) for r in mine})
         }
-        binding = [c for c, value in means.items() if value >= BINDS]
+        short = [c for c, value in means.items() if value < BINDS]
+        binding = [c for c in means if not short or c > max(short)]
         best = max(means, key=lambda c: means[c])
-        found.append(
-            f"With {n_objects:,} objects ({values}) unseen ones are read in {BINDS:.0%} of the scenes from coverage {binding[0]:g} on."
+        where = (
+            f"unseen ones are read in {BINDS:.0%} of the scenes from coverage {binding[0]:g} on"
             if binding
-            else f"With {n_objects:,} objects ({values}) no coverage reaches {BINDS:.0%}; the best is {means[best]:.3f} at {best:g}."
+            else f"{BINDS:.0%} is reached at coverage {best:g}, but not at every larger one"
+            if means[best] >= BINDS
+            else f"no coverage reaches {BINDS:.0%}; the best is {means[best]:.3f} at {best:g}"
         )
+        found.append(f"With {n_objects:,} objects ({values}) {where}.")
     for probe in probes:
         correlation = rank_correlation(records, probe)
         if correlation is not None:
@@ -198,11 +202,30 @@ def sweep_sentence(records: Sequence[Record], probes: Sequence[str]) -> str:
     return " ".join(found)
 
 
+def transition_table(records: Sequence[Record], probes: Sequence[str]) -> list[list[str]]:
+    """A head, then a row for each object space and coverage: unseen objects read from the models, from their probes, by a bag of concepts.
+
+    Means over seeds; for the models with the least and the largest where they are several.
+    """
+    shown, controls = unseen_of(records), [*probes, "bag_of_concepts"]
+    beside = {control: {r.encoder: r.value or 0.0 for r in unseen_of(records, control)} for control in controls}
+    rows = [["objects", "coverage", "models", "unseen objects read", *(control.replace("_", " ") for control in controls)]]
+    for values, n_objects in _spaces(shown):
+        for coverage in sorted({float(r.extra["coverage"] or 0) for r in shown if r.extra["values"] == values}):
+            mine = [r for r in shown if (r.extra["values"], r.extra["coverage"]) == (values, coverage)]
+            found = [r.value or 0.0 for r in mine]
+            spread = f" ({min(found):.3f} to {max(found):.3f})" if len(found) > 1 else ""
+            others = [[beside[control][r.encoder] for r in mine if r.encoder in beside[control]] for control in controls]
+            cells = (f"{_mean(other):.3f}" if other else "-" for other in others)
+            rows.append([f"{n_objects:,} ({values})", f"{coverage:g}", str(len(mine)), f"{_mean(found):.3f}{spread}", *cells])
+    return rows
+
+
 def write_controlled_report(
     path: Path, title: str, sentences: Sequence[str], records: Sequence[Record], figures: Sequence[tuple[str, str]],
-    provenance: Mapping[str, Any],
+    provenance: Mapping[str, Any], overview: Sequence[Sequence[str]] = (),
 ) -> None:  # fmt: skip
-    """Write `report.html` of one training or of a sweep; `figures` are titles with fragments of HTML."""
+    """Write `report.html` of one training or of a sweep; `figures` are titles with fragments of HTML, `overview` a table with its head."""
     from markupsafe import Markup
 
     from conceptbind.report.page import render_page
@@ -215,6 +238,7 @@ def write_controlled_report(
         title=title,
         level="yes" if best >= BINDS else "partly" if best >= SOMEWHAT else "no",
         sentences=sentences,
+        overview=overview,
         head=TABLE_HEAD,
         rows=controlled_table(records),
         figures=[(name, Markup(figure)) for name, figure in figures],  # noqa: S704 - made by plotly, which escapes labels
