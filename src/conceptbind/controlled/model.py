@@ -108,14 +108,23 @@ class Block(nn.Module):
         normed = self.norm_1(x)
         if only_last:  # the last block is read at end-of-scene alone, so it computes no other token
             weight, offset = self.attend.weight, self.attend.bias
-            query = linear(normed[:, -1:], weight[:width], offset[:width])
-            key, value = linear(normed, weight[width:], offset[width:]).chunk(2, dim=-1)
+            query = over_tokens(normed[:, -1:], weight[:width], offset[:width])
+            key, value = over_tokens(normed, weight[width:], offset[width:]).chunk(2, dim=-1)
             x, bias = x[:, -1:], None if bias is None else bias[:, -1:]
         else:
-            query, key, value = self.attend(normed).chunk(3, dim=-1)
+            query, key, value = over_tokens(normed, self.attend.weight, self.attend.bias).chunk(3, dim=-1)
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value))
-        x = x + self.join(attended(query, key, value, bias).transpose(1, 2).flatten(2))
-        return x + self.narrow(gelu(self.widen(self.norm_2(x))))
+        x = x + over_tokens(attended(query, key, value, bias).transpose(1, 2).flatten(2), self.join.weight, self.join.bias)
+        wide = gelu(over_tokens(self.norm_2(x), self.widen.weight, self.widen.bias))
+        return x + over_tokens(wide, self.narrow.weight, self.narrow.bias)
+
+
+def over_tokens(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """(n, t, a) -> (n, t, b), as one product over all n * t tokens.
+
+    The same as `linear(x, weight, bias)`, which for stacked models (under `torch.vmap`) makes a small product of every sequence.
+    """
+    return linear(x.flatten(0, 1), weight, bias).unflatten(0, x.shape[:2])
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
