@@ -11,7 +11,7 @@ from pathlib import Path
 from conceptbind.controlled import read_trained
 from conceptbind.studies import controlled_study
 
-PROBES = ("additive", "per_object_product", "global_product")
+PROBES = ("additive", "per_object_product", "global_product", "mlp")
 
 
 def main() -> None:

@@ -8,8 +8,10 @@ from conceptbind.controlled.recognise import (
     all_queries,
     exchange_first_value,
     own_scene,
+    read_rows,
     recognise,
     replace_first_value,
+    scene_rows,
     scenes_to_test,
 )
 from conceptbind.controlled.stacked import same_but_data, train_stacked
@@ -42,10 +44,12 @@ __all__ = [
     "object_values",
     "own_scene",
     "read_model",
+    "read_rows",
     "read_trained",
     "recognise",
     "replace_first_value",
     "same_but_data",
+    "scene_rows",
     "scenes_to_test",
     "split_objects",
     "train",

@@ -71,15 +71,33 @@ def recognise(
     rows = queries.objects if concept is None else queries.concepts[concept]
     if concept is None and among is not None:
         rows = rows[among.to(device)]
-    found = []
-    for part in scenes.to(device).split(max(1, SCORES // len(rows))):
-        held = part if concept is None else object_values(part, sizes)[..., concept]
-        if concept is None and among is not None:
-            held = torch.searchsorted(among.to(device), held)
-        present = torch.zeros(len(part), len(rows), dtype=torch.bool, device=device).scatter_(1, held, True)
-        scores = model.scenes(object_values(part, sizes)) @ rows.T
-        found.append(recognition(scores.cpu().numpy(), present.cpu().numpy(), size=np.ones(len(part))))
+    scenes = scenes.to(device)
+    held = scenes if concept is None else object_values(scenes, sizes)[..., concept]
+    if concept is None and among is not None:
+        held = torch.searchsorted(among.to(device), held)
+    return read_rows(scene_rows(model, scenes), rows, held)
+
+
+def read_rows(scenes: Tensor, queries: Tensor, held: Tensor) -> Recognition:
+    """Recognition by scores of rows (n, d) against queries (Q, d), a few scenes at a time.
+
+    Args:
+        scenes: embeddings of scenes, or what is foretold of them.
+        queries: candidates.
+        held: (n, m) numbers of the candidates that are in each scene.
+    """
+    found, size = [], max(1, SCORES // len(queries))
+    for part, inside in zip(scenes.split(size), held.split(size), strict=True):
+        present = torch.zeros(len(part), len(queries), dtype=torch.bool, device=part.device).scatter_(1, inside, True)
+        found.append(recognition((part @ queries.T).cpu().numpy(), present.cpu().numpy(), size=np.ones(len(part))))
     return join(found)
+
+
+@torch.no_grad()
+def scene_rows(model: ControlledModel, scenes: Tensor) -> Tensor:
+    """(n, d) embeddings of scenes (n, m) of object ids, a few at a time."""
+    sizes, device = model.shape.sizes, model.log_scale.device
+    return torch.cat([model.scenes(object_values(part, sizes)) for part in scenes.to(device).split(QUERIES)])
 
 
 @torch.no_grad()

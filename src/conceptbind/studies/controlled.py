@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,10 +22,12 @@ from conceptbind.controlled import (
     exchange_first_value,
     object_values,
     own_scene,
+    read_rows,
     read_trained,
     recognise,
     replace_first_value,
     same_but_data,
+    scene_rows,
     scenes_to_test,
     train,
     train_stacked,
@@ -34,14 +37,14 @@ from conceptbind.controlled import (
 from conceptbind.controlled.data import draw_objects
 from conceptbind.errors import FileError
 from conceptbind.files import content_hash, read_json, write_json
-from conceptbind.metrics import Recognition, recognition
+from conceptbind.metrics import Recognition, join, recognition
 from conceptbind.results import Extra, Record, share_record
 
 CELL = "cell.json"
 """The records of a model of a sweep, in its folder."""
 SCENES = 2_000
 """Scenes of each kind that are scored."""
-PROBE_SCENES, PROBE_HELD, PROBE_RANK = 8_000, 500, 256
+PROBE_SCENES, PROBE_HELD, PROBE_RANK = 32_000, 500, 256
 """Scenes that a structured probe is fitted to, scenes of validation objects that it is chosen with, and its number of products."""
 
 
@@ -122,8 +125,8 @@ def bag_recognition(scenes: Tensor, sizes: tuple[int, ...], among: Tensor | None
         for k in range(len(sizes)):
             scores += (values[None, :, None, k] == held[:, None, :, k]).any(dim=2)
         present = torch.zeros(len(part), n_objects, dtype=torch.bool).scatter_(1, part, True)[:, candidates]
-        found.append((scores, present))
-    return recognition(torch.cat([scores for scores, _ in found]).numpy(), torch.cat([present for _, present in found]).numpy())
+        found.append(recognition(scores.numpy(), present.numpy()))
+    return join(found)
 
 
 @torch.no_grad()
@@ -139,14 +142,12 @@ def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition,
         ("test", split.test, PROBE_HELD),
     ):
         ids = draw_objects(objects, n, m, random)
-        values = object_values(ids, sizes)
-        parts[name] = (ids, Labelled(values.numpy(), model.scenes(values.to(queries.device)).double().cpu().numpy()))
+        parts[name] = (ids, Labelled(object_values(ids, sizes).numpy(), scene_rows(model, ids).double().cpu().numpy()))
     fitted = make(probe, sizes, m, width=PROBE_RANK, starts=1, seed=recipe.seed).fit(parts["train"][1], parts["held"][1])
     ids, test = parts["test"]
     foretold = fitted.predict(test.labels)
     rest, spread = test.values - foretold, test.values - parts["train"][1].values.mean(axis=0)
-    present = torch.zeros(len(ids), len(queries), dtype=torch.bool).scatter_(1, ids, True)
-    outcome = recognition(foretold @ queries.double().cpu().numpy().T, present.numpy())
+    outcome = read_rows(torch.from_numpy(np.asarray(foretold)), queries.double().cpu(), ids)
     return outcome, 1 - float((rest**2).sum() / (spread**2).sum())
 
 
