@@ -34,9 +34,14 @@ POSITIONAL = {
 """The option of each command that may be written without its name, before all others or among them."""
 SEVERAL = ("compare",)
 """Commands whose such option takes many words."""
-LISTS = {"sweep": ("--coverages", "--values", "--concepts", "--probes")}
+LISTS = {"sweep": ("--coverages", "--values", "--concepts", "--spaces", "--probes")}
 """Options that take several words: `--values 10 20` as well as `--values [10,20]`."""
-SWITCHES = {"--check": "--check", "--allow-missing": "--allow_missing", "--allow_missing": "--allow_missing"}
+SWITCHES = {
+    "--check": "--check",
+    "--allow-missing": "--allow_missing",
+    "--allow_missing": "--allow_missing",
+    "--compiled": "--compiled",
+}
 """Options that say yes when nothing follows them."""
 FLAGS = ("-h", "--help", "--print_config")
 """Options that take no value."""

@@ -206,6 +206,16 @@ def test_a_probe_of_a_planted_additive_model_reads_nothing_more_than_it():
     assert value_of(found, "object_recognition", "unseen", control="additive", among="all").value < 0.5
 
 
+@pytest.mark.parametrize(
+    ("probe", "least"), [("additive", 0.95), ("per_object_product", 0.95), ("mlp", 0.95), ("boosting", 0.6), ("forest", 0.3)]
+)
+def test_every_kind_of_approximator_can_be_a_probe(probe, least, monkeypatch):
+    """Of a model whose embeddings are sums of values (and are made unit rows); trees cannot add."""
+    monkeypatch.setattr("conceptbind.studies.controlled.PROBE_SCENES", 2_000)
+    found = controlled_study(planted(0.0), "no", n=50, probes=(probe,))
+    assert value_of(found, "object_recognition", "unseen", control=probe, among="all").extra["probe_r2"] > least
+
+
 def test_recognition_among_all_equals_a_plain_loop():
     trained = train(recipe())
     split = trained.recipe.split()
@@ -342,6 +352,28 @@ def test_the_precision_is_that_of_the_device(monkeypatch):
     for able in (True, False):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: {"amx_bf16": able}, raising=False)
         assert choose_precision("auto", "cpu") == ("bf16" if able else "float32")
+
+
+def test_a_compiler_that_is_missing_is_named(tmp_path):
+    """In a process of its own, since what is compiled is kept."""
+    options = [f"--{name}={value}" for name, value in TINY.items()]
+    command = [
+        sys.executable,
+        "-m",
+        "conceptbind",
+        "train",
+        "--compiled",
+        "--coverage=0.6",
+        *options,
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    environment = {**os.environ, "CXX": "/nowhere/c++", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "kept")}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=200)
+    assert done.returncode == 2
+    assert "torch.compile failed" in done.stderr
+    assert "train without --compiled" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_trained_model_is_read_with_its_history(tmp_path):

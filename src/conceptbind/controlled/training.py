@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from conceptbind.controlled.data import ObjectSplit, Sampler, draw_objects
+from conceptbind.controlled.data import Batch, ObjectSplit, Sampler, draw_objects
 from conceptbind.controlled.losses import Loss, batch_loss, scenes_loss
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.recipe import Recipe
@@ -32,6 +32,10 @@ ROUND_TO = 64
 
 class DivergedError(ConceptBindError, ArithmeticError):
     """The loss is no longer a number."""
+
+
+class CompileError(ConceptBindError, RuntimeError):
+    """`torch.compile` does not work here."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,12 @@ def train(
         MismatchError: the folder holds the state of another recipe.
         FileError: the state is broken.
         DivergedError: the loss is no longer finite.
+        CompileError: `torch.compile` does not work here.
     """
     run = Run(recipe, folder, device, on_look, on_step, round_to=ROUND_TO if compiled or recipe.precision == "bf16" else 1)
     loss_of: Loss = scenes_loss if recipe.objective == "scenes" else batch_loss
     if compiled:
-        loss_of = torch.compile(loss_of)
+        loss_of = _compiled(loss_of)
     while not run.done:
         look_at = run.next_look
         for step in range(run.state.step, look_at):
@@ -185,6 +190,24 @@ def _seen(recipe: Recipe, model: ControlledModel, split: ObjectSplit, known: Ten
     queries = all_queries(model, split)
     concepts = min(recognise(model, queries, new, k).accuracy for k in range(len(sizes)))
     return recognise(model, queries, known).accuracy, recognise(model, queries, new).accuracy, concepts
+
+
+def _compiled(loss_of: Loss) -> Loss:
+    """The loss through `torch.compile`."""
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    fast: Loss = torch.compile(loss_of)
+
+    def found(model: ControlledModel, sampler: Sampler, batch: Batch, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        try:
+            return fast(model, sampler, batch, random)
+        except BackendCompilerFailed as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CompileError(
+                f"torch.compile failed ({reason}); on a CPU it needs a C++ compiler; train without --compiled"
+            ) from error
+
+    return found
 
 
 def precision_of(recipe: Recipe, device: str) -> torch.autocast:

@@ -129,7 +129,6 @@ def bag_recognition(scenes: Tensor, sizes: tuple[int, ...], among: Tensor | None
     return join(found)
 
 
-@torch.no_grad()
 def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition, float]:
     """The unseen objects that the model's queries read from what a structured probe foretells, and its R^2 there."""
     recipe, model = trained.recipe, trained.model
