@@ -7,6 +7,7 @@ given to another one.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -108,7 +109,9 @@ def _local(function: Task, shared: Any, tasks: Numbered, jobs: int, _: str | Non
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     calls = (delayed(_call)(function, shared, number, task) for number, task in tasks)
-    with suppress(TerminatedWorkerError):
+    with suppress(TerminatedWorkerError), warnings.catch_warnings():
+        # joblib replaces a worker whose memory has grown between two tasks; no task is lost, and there is nothing to do for a user.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
         yield from Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")(
             calls
         )
