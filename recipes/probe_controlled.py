@@ -25,7 +25,7 @@ def main() -> None:
         found = {
             r.extra["control"]: r
             for r in records
-            if (r.metric, r.split, r.extra["among"]) == ("object_recognition", "unseen", "all")
+            if (r.metric, r.split, r.extra.get("among")) == ("object_recognition", "unseen", "all")
         }
         cells = [f"{found[name].value:.3f} ({found[name].extra['probe_r2']:.3f})" for name in PROBES]
         print(f"| {folder.name} | {found['none'].value:.3f} | " + " | ".join(cells) + " |", flush=True)

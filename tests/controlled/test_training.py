@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,6 +216,17 @@ def test_every_kind_of_approximator_can_be_a_probe(probe, least, monkeypatch):
     monkeypatch.setattr("conceptbind.studies.controlled.PROBE_SCENES", 2_000)
     found = controlled_study(planted(0.0), "no", n=50, probes=(probe,))
     assert value_of(found, "object_recognition", "unseen", control=probe, among="all").extra["probe_r2"] > least
+
+
+def test_the_recipe_that_probes_models_prints_a_row_for_each(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("conceptbind.studies.controlled.PROBE_SCENES", 400)
+    monkeypatch.setattr("conceptbind.studies.controlled.PROBE_RANK", 4)
+    write_model(train(recipe(steps=4)), tmp_path / "one")
+    monkeypatch.setattr(sys, "argv", ["probe_controlled.py", str(tmp_path / "one")])
+    runpy.run_path(str(Path(__file__).parents[2] / "recipes" / "probe_controlled.py"), run_name="__main__")
+    head, _, row = capsys.readouterr().out.splitlines()
+    assert row.startswith("| one | 0.")
+    assert row.count("|") == head.count("|")
 
 
 def test_recognition_among_all_equals_a_plain_loop():
