@@ -34,7 +34,7 @@ POSITIONAL = {
 """The option of each command that may be written without its name, before all others or among them."""
 SEVERAL = ("compare",)
 """Commands whose such option takes many words."""
-LISTS = {"sweep": ("--coverages", "--values", "--concepts", "--spaces", "--probes")}
+LISTS = {"sweep": ("--coverages", "--values", "--concepts", "--spaces", "--width", "--depth", "--probes")}
 """Options that take several words: `--values 10 20` as well as `--values [10,20]`."""
 SWITCHES = {
     "--check": "--check",
@@ -112,7 +112,10 @@ def _in_order(arguments: list[str]) -> list[str]:
         word = rest[at]
         if word in SWITCHES and rest[at + 1 : at + 2] not in (["true"], ["false"]):
             word = f"{SWITCHES[word]}=true"
-        takes_value = word.startswith("-") and "=" not in word and word not in FLAGS
+        name, given, value = word.partition("=")
+        if given and name in LISTS.get(command[0], ()) and not value.startswith("["):
+            word = f"{name}=[{value}]"
+        takes_value = word.startswith("-") and not given and word not in FLAGS
         taken = [word, *rest[at + 1 : at + 2]] if takes_value else [word]
         if word in LISTS.get(command[0], ()):
             end = next((i for i in range(at + 1, len(rest)) if rest[i].startswith("-")), len(rest))

@@ -88,3 +88,18 @@ def test_bad_shapes(options, message):
 def test_more_objects_than_positions_are_refused():
     with pytest.raises(ConceptBindError, match="4 objects, but the model reads at most 3"):
         model().scenes(torch.zeros(1, 4, 2, dtype=torch.long))
+
+
+def test_slopes_of_attention():
+    """By hand: from 1, and a last head that sees everything alike; a single head must know what stands beside what."""
+    from conceptbind.controlled.model import distance_penalty
+
+    def slopes(heads):
+        return distance_penalty(2, heads, torch.device("cpu"))[:, 0, 1].neg().tolist()
+
+    assert slopes(4) == [1.0, 0.25, 0.0625, 0.0]
+    assert slopes(2) == [1.0, 0.0]
+    assert slopes(1) == [1.0]
+    one = model(positions="relative", heads=1)
+    scene, swap = one.scenes(torch.tensor([[[0, 0], [3, 2]], [[0, 2], [3, 0]]]))
+    assert float((scene - swap).detach().abs().max()) > 1e-3

@@ -11,7 +11,16 @@ from conceptbind.results import Record
 def model(values, n_objects, coverage, seed, value, **controls):
     """Records of one model and of what stands beside it."""
     name = f"{values} coverage {coverage:g} seed {seed}"
-    shared = {"values": values, "n_objects": n_objects, "coverage": coverage, "seed": seed, "objective": "queries", "among": "all"}
+    shared = {
+        "values": values,
+        "n_objects": n_objects,
+        "coverage": coverage,
+        "seed": seed,
+        "objective": "queries",
+        "among": "all",
+        "width": 64,
+        "depth": 2,
+    }
     return [
         Record(
             study="controlled", modality="symbols", metric="object_recognition", value=found, n=100, ties=0, ci_low=0.0, ci_high=1.0,
@@ -31,17 +40,28 @@ RECORDS = [
 
 def test_means_by_space_and_coverage():
     head, *rows = transition_table(RECORDS, ["additive"])
-    assert head == ["objects", "coverage", "models", "unseen objects read", "additive", "bag of concepts"]
+    assert head == [
+        "trained on a share of", "coverage", "models", "scenes of unseen objects read, among all", "additive", "bag of concepts"
+    ]  # fmt: skip
     assert rows == [
-        ["25 (5x5)", "0.5", "1", "0.200", "0.100", "0.050"],
-        ["400 (20x20)", "0.1", "1", "0.250", "-", "0.100"],
-        ["400 (20x20)", "0.5", "2", "0.950 (0.900 to 1.000)", "0.400", "0.200"],
+        ["25 objects (5x5)", "0.5", "1", "0.200", "0.100", "0.050"],
+        ["400 objects (20x20)", "0.1", "1", "0.250", "-", "0.100"],
+        ["400 objects (20x20)", "0.5", "2", "0.950 (0.900 to 1.000)", "0.400", "0.200"],
     ]
+
+
+def test_sizes_of_models_have_lines_of_their_own():
+    wide = model("20x20", 400, 0.5, 0, 0.6)
+    wide[0].extra["width"] = 128
+    rows = transition_table([*RECORDS, *wide], [])[1:]
+    assert [row[0] for row in rows] == [
+        "25 objects (5x5, width 64, depth 2)", *2 * ["400 objects (20x20, width 64, depth 2)"], "400 objects (20x20, width 128, depth 2)"
+    ]  # fmt: skip
 
 
 def test_where_binding_begins_and_how_probes_rise():
     sentence = sweep_sentence(RECORDS, ["additive"])
-    assert "With 400 objects (20x20) unseen ones are read in 90% of the scenes from coverage 0.5 on." in sentence
+    assert "With 400 objects (20x20) scenes of unseen objects read, among all: 90% and more from coverage 0.5 on." in sentence
     assert "With 25 objects (5x5) no coverage reaches 90%; the best is 0.200 at 0.5." in sentence
     assert rank_correlation(RECORDS, "additive") == (pytest.approx(1.0), pytest.approx(0.0, abs=1e-9), 3)
     assert "Over 3 models" in sentence

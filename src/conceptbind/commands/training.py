@@ -10,7 +10,9 @@ from conceptbind.commands.common import progress
 from conceptbind.typing import Executor
 
 if TYPE_CHECKING:
+    from conceptbind.controlled import Look, Recipe
     from conceptbind.results import Record
+    from conceptbind.typing import Precision
 
 HIGH, LOW = 0.8, 0.2
 """Coverages that are shown beside each other when none is asked for."""
@@ -32,6 +34,15 @@ class Training:
         lines = ["| " + " | ".join(row) + " |" for row in self.overview]
         lines[1:1] = ["|---" * len(self.overview[0]) + "|"] if lines else []
         return "\n".join((*lines, *self.sentences, f"Report: {self.folder / 'report.html'}"))
+
+
+def _settled(asked: "Precision | Literal['auto']", device: str, folder: Path) -> "Precision":
+    """The precision of a run: as asked for, or as it was settled when the run was first started, or as the device has it."""
+    from conceptbind.controlled import choose_precision
+    from conceptbind.runs import kept_option
+
+    kept = kept_option(folder, "precision") if asked == "auto" else None
+    return kept if kept in ("float32", "bf16") else choose_precision(asked, device)
 
 
 def train(
@@ -89,9 +100,10 @@ def train(
     Raises:
         ConceptBindError: the options cannot be used; the message says what to do.
     """
-    from conceptbind.controlled import CHECKPOINT, choose_precision, make_recipe, write_model
+    from conceptbind.controlled import CHECKPOINT, CONFIG, make_recipe, read_trained, write_model
     from conceptbind.controlled import train as fit
     from conceptbind.encoders import torch_device
+    from conceptbind.errors import MismatchError
     from conceptbind.report import controlled_sentence, history_figure, write_controlled_report
     from conceptbind.runs import RunFolder, plain_provenance
     from conceptbind.studies import controlled_study
@@ -102,30 +114,45 @@ def train(
         "concept_weight": concept_weight,
     }  # fmt: skip
     coverages, where = (HIGH, LOW) if coverage is None else (coverage,), torch_device(device)
-    recipes = {
-        f"coverage-{share:g}": make_recipe(preset, share, seed, objective, precision=choose_precision(precision, where), **changed)
-        for share in coverages
-    }
+
+    def recipes_in(precision: "Precision") -> "dict[str, Recipe]":
+        return {
+            f"coverage-{share:g}": make_recipe(preset, share, seed, objective, precision=precision, **changed)
+            for share in coverages
+        }
+
+    first = next(iter(recipes_in("float32").values()))
+    place = Path(out or f"runs/controlled-{first.sizes_name}").expanduser()
+    settled = _settled(precision, where, place)
+    recipes = recipes_in(settled)
     for recipe in recipes.values():
         recipe.check()
-    first = next(iter(recipes.values()))
     config = {
         "preset": preset, "coverage": coverage, "objective": objective, **changed, "seed": seed, "out": out,
-        "compiled": compiled, "precision": precision, "device": device,
+        "compiled": compiled, "precision": settled, "device": device,
     }  # fmt: skip
-    folder = RunFolder.open(Path(out or f"runs/controlled-{first.sizes_name}").expanduser(), config)
+    folder = RunFolder.open(place, config)
     models: dict[str, Any] = {}
     records: list[Record] = []
     sentences: list[str] = []
     for name, recipe in recipes.items():
         place = folder.path / name
-        with progress(total=recipe.steps, desc=name, unit="step") as bar:
+        if (place / CONFIG).is_file():  # of an earlier start of this run
+            trained = read_trained(place, where)
+            if trained.recipe != recipe:
+                raise MismatchError(
+                    f"{place} holds a model of another recipe; choose another folder with --out, or delete that one"
+                )
+        else:
+            with progress(total=recipe.steps, desc=name, unit="step") as bar:
 
-            def seen(look: Any, bar: Any = bar) -> None:
-                bar.set_postfix_str(f"train objects {look.train:.2f}, unseen {look.validation:.2f}, concepts {look.concepts:.2f}")
+                def seen(look: "Look", bar: Any = bar) -> None:
+                    bar.set_postfix_str(
+                        f"train objects {look.train:.2f}, unseen {look.validation:.2f}, concepts {look.concepts:.2f}"
+                    )
 
-            trained = fit(recipe, place, device=where, compiled=compiled, on_look=seen, on_step=bar.update)
-        write_model(trained, place)
+                trained = fit(recipe, place, device=where, compiled=compiled, on_look=seen, on_step=bar.update)
+            write_model(trained, place)
         (place / CHECKPOINT).unlink(missing_ok=True)
         models[name] = trained
         mine = controlled_study(trained, f"controlled:{name}")
@@ -154,8 +181,8 @@ def sweep(
     seeds: int = 3,
     objective: Literal["queries", "scenes"] = "queries",
     objects: int | None = None,
-    width: int | None = None,
-    depth: int | None = None,
+    width: list[int] = [],  # noqa: B006
+    depth: list[int] = [],  # noqa: B006
     heads: int | None = None,
     feed_forward: int | None = None,
     dimension: int | None = None,
@@ -187,8 +214,8 @@ def sweep(
         seeds: models of each setting.
         objective: queries or scenes.
         objects: in a scene, at most.
-        width: of the transformers.
-        depth: of the transformers.
+        width: of the transformers, for example [64,128].
+        depth: of the transformers, for example [1,2].
         heads: of attention.
         feed_forward: width of the feed-forward layers.
         dimension: of the embeddings.
@@ -210,7 +237,7 @@ def sweep(
         ConceptBindError: the options cannot be used; the message says what to do.
     """
     from conceptbind.complexity import APPROXIMATORS
-    from conceptbind.controlled import choose_precision, make_recipe
+    from conceptbind.controlled import make_recipe
     from conceptbind.controlled.recipe import read_sizes
     from conceptbind.encoders import torch_device
     from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
@@ -223,6 +250,8 @@ def sweep(
         raise ValueRangeError("a sweep needs at least one coverage, one number of values, one number of concepts and one seed")
     if stack < 1:
         raise ValueRangeError(f"--stack must be at least 1 model; got {stack}")
+    if stack > 1 and objective == "scenes":
+        raise ValueRangeError("--stack is for the objective 'queries'; leave it out, or use more --jobs")
     for probe in probes:
         if probe not in APPROXIMATORS:
             raise UnknownNameError(f"unknown approximator '{probe}'; {nearest(probe, APPROXIMATORS)}")
@@ -230,27 +259,31 @@ def sweep(
         probes = []  # they are read by queries, which such models do not have
     check_executor(executor, address, jobs)
     changed = {
-        "objects": objects, "width": width, "depth": depth, "heads": heads, "feed_forward": feed_forward, "dimension": dimension,
+        "objects": objects, "heads": heads, "feed_forward": feed_forward, "dimension": dimension,
         "batch": batch, "steps": steps, "rate": rate, "optimiser": optimiser, "concept_weight": concept_weight,
     }  # fmt: skip
-    where = torch_device(device)
+    where, place = torch_device(device), Path(out).expanduser()
+    settled = _settled(precision, where, place)
+    widths: list[int | None] = [*width] or [None]
+    depths: list[int | None] = [*depth] or [None]
     chosen = [read_sizes(space) for space in spaces] or [(n,) * n_concepts for n_concepts in concepts for n in values]
     recipes = [
-        make_recipe(preset, share, seed, objective, precision=choose_precision(precision, where), sizes=sizes, **changed)
-        for sizes in chosen for share in coverages for seed in range(seeds)
+        make_recipe(preset, share, seed, objective, precision=settled, sizes=sizes, width=wide, depth=deep, **changed)
+        for sizes in chosen for wide in widths for deep in depths for share in coverages for seed in range(seeds)
     ]  # fmt: skip
     for recipe in recipes:
         recipe.check()
     config = {
         "preset": preset, "coverages": list(coverages), "values": list(values), "concepts": list(concepts), "spaces": list(spaces),
-        "seeds": seeds, "objective": objective, **changed, "probes": list(probes), "out": out, "executor": executor,
-        "address": address, "jobs": jobs, "precision": precision, "device": device, "stack": stack,
+        "seeds": seeds, "objective": objective, "width": list(width), "depth": list(depth), **changed,
+        "probes": list(probes), "out": out, "executor": executor,
+        "address": address, "jobs": jobs, "precision": settled, "device": device, "stack": stack,
     }  # fmt: skip
     folder = RunFolder.open(
         Path(out).expanduser(), config, growing=("coverages", "values", "concepts", "spaces", "seeds", "probes")
     )
     costly = sorted(recipes, key=lambda recipe: -math.prod(recipe.shape.sizes))
-    with progress(total=len(recipes), desc="training models", unit="model") as bar:
+    with progress(total=len(costly), desc="training models", unit="model") as bar:
         records = sweep_study(
             costly, folder.path / "models", probes=probes, executor=executor, address=address, jobs=jobs, device=where,
             stack=stack, on_cell=bar.update,

@@ -58,8 +58,7 @@ def scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: 
         order = torch.rand(group.shape, generator=random).to(device).argsort(dim=1)
         left.append(model.scenes(object_values(group, sizes)))
         right.append(model.query_tower(model.shape.scene_tokens(object_values(group.gather(1, order), sizes))))
-        filled = torch.cat([group.sort(dim=1).values, group.new_full((len(group), widest - group.shape[1]), -1)], dim=1)
-        sets.append(filled)
+        sets.append(as_sets(group, widest))
     held = torch.cat(sets)
     same = (held[:, None] == held[None]).all(dim=2).float()
     scores = model.scale() * torch.cat(left) @ torch.cat(right).T
@@ -70,9 +69,16 @@ def scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: 
         rows = [model.query_tower(model.shape.scene_tokens(object_values(found, sizes))) for found in others if len(found)]
         if rows:
             beside = model.scale() * torch.cat(left) @ torch.cat(rows).T
-            scores, targets = torch.cat([scores, beside], dim=1), torch.cat([same, torch.zeros_like(beside)], dim=1)
+            swaps = torch.cat([as_sets(found, widest) for found in others])  # a swap can be another scene of the batch
+            targets = torch.cat([same, (held[:, None] == swaps[None]).all(dim=2).float()], dim=1)
+            scores = torch.cat([scores, beside], dim=1)
     forwards = cross_entropy(scores, targets / targets.sum(dim=1, keepdim=True))
     return (forwards + backwards) / 2, forwards.new_zeros(())
+
+
+def as_sets(group: Tensor, widest: int) -> Tensor:
+    """(n, widest) ids of a scene's objects in increasing order, then -1: the same for scenes that hold the same objects."""
+    return torch.cat([group.sort(dim=1).values, group.new_full((len(group), widest - group.shape[1]), -1)], dim=1)
 
 
 def exchanged(group: Tensor, sampler: Sampler) -> Tensor:

@@ -22,6 +22,7 @@ from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
 
 Positions = Literal["learned", "relative"]
 POSITIONS = ("learned", "relative")
+MOST_OBJECTS, MOST_CONCEPTS = 10_000_000, 25
 START, END, SCENE_END, FIRST_VALUE = 0, 1, 2, 3
 """Ids of the special tokens, and of the first value of the first concept."""
 
@@ -48,6 +49,13 @@ class Shape:
     def __post_init__(self) -> None:
         if not self.sizes or min(self.sizes) < 2:
             raise ValueRangeError(f"every concept needs at least two values; got {self.sizes}")
+        if len(self.sizes) > MOST_CONCEPTS:
+            raise ValueRangeError(f"at most {MOST_CONCEPTS} concepts have names; got {len(self.sizes)}")
+        if math.prod(self.sizes) > MOST_OBJECTS:
+            raise ValueRangeError(
+                f"every object is a query, so there may be at most {MOST_OBJECTS:,}; {len(self.sizes)} concepts of "
+                f"{max(self.sizes):,} values make {math.prod(self.sizes):,}; use fewer values or concepts"
+            )
         for name in ("most_objects", "width", "depth", "heads", "feed_forward", "dimension"):
             if getattr(self, name) < 1:
                 raise ValueRangeError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -165,13 +173,14 @@ class Tower(nn.Module):
 
 
 def distance_penalty(length: int, heads: int, device: torch.device) -> Tensor:
-    """(heads, t, t) subtracted from attention: the distance of two tokens times a slope, from 1 to 1/256, and 0 in the last head.
+    """(heads, t, t) added to attention: minus the distance of two tokens times a slope that falls by 2^(-8 / heads) from head to head.
 
-    Press, Smith, Lewis, "Train short, test long" (arXiv 2108.12409), with one head that sees everything alike.
+    Press, Smith, Lewis, "Train short, test long" (arXiv 2108.12409), beginning at 1 and with a last head that sees everything alike, where
+    there are several: a single one would not know which values stand beside each other.
     """
     at = torch.arange(length, device=device)
     distance = (at[:, None] - at[None, :]).abs().float()
-    slopes = torch.tensor([2.0 ** (-8 * h / heads) for h in range(heads - 1)] + [0.0], device=device)
+    slopes = torch.tensor([2.0 ** (-8 * h / heads) for h in range(max(1, heads - 1))] + [0.0] * (heads > 1), device=device)
     return -slopes[:, None, None] * distance
 
 

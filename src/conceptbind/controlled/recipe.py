@@ -53,7 +53,7 @@ class Recipe:
     enough: float = 0.995
     """Recognition of scenes of validation objects, among all objects, at which training ends."""
     precision: Precision = "float32"
-    """Of the products; weights, and all else, are float32."""
+    """Of all products in training, those of the scores included; weights and moments, and what is scored afterwards, are float32."""
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -68,6 +68,10 @@ class Recipe:
         for name in ("rate", "matrix_rate", "scale", "hottest"):
             if not getattr(self, name) > 0:
                 raise ValueRangeError(f"{name} must be above 0; got {getattr(self, name)}")
+        if not self.concept_weight >= 0:
+            raise ValueRangeError(f"concept_weight must be at least 0; got {self.concept_weight}")
+        if not 0 <= self.seed < 1 << 62:
+            raise ValueRangeError(f"seed must lie between 0 and {1 << 62}; got {self.seed}")
         for name in ("warm_up", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueRangeError(f"{name} must lie between 0 and 1; got {getattr(self, name)}")
@@ -151,7 +155,7 @@ def read_sizes(space: str) -> tuple[int, ...]:
         ValueRangeError: it is not of that form.
     """
     parts = space.split("x")
-    if not all(part.isascii() and part.isdigit() for part in parts):
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
         raise ValueRangeError(f"an object space is the numbers of values of its concepts, such as 50x50 or 20x20x20; got '{space}'")
     return tuple(map(int, parts))
 

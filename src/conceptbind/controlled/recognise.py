@@ -145,10 +145,20 @@ def replace_first_value(scenes: Tensor, sizes: tuple[int, ...], random: torch.Ge
 
 
 def scenes_to_test(split: ObjectSplit, m: int, n: int, seed: int) -> dict[str, Tensor]:
-    """(n, m) scenes of train objects, of unseen ones, and of both (the first is a train object, the others are not)."""
+    """(n, m) scenes of train objects, of unseen ones, and of both (the first is a train object, the others are not).
+
+    Fewer than n where there are fewer different ones: a scene is not scored twice.
+    """
     random = torch.Generator().manual_seed(seed)
     found = {"train": draw_objects(split.train, n, m, random), "unseen": draw_objects(split.test, n, m, random)}
     if m > 1:
         known, others = draw_objects(split.train, n, 1, random), draw_objects(split.test, n, m - 1, random)
         found["mixed"] = torch.cat([known, others], dim=1)
-    return found
+    return {part: first_of_each(scenes) for part, scenes in found.items()}
+
+
+def first_of_each(scenes: Tensor) -> Tensor:
+    """The rows of a table without those that stand in it before, in their order."""
+    _, which = scenes.unique(dim=0, return_inverse=True)
+    first = torch.full((int(which.max()) + 1,), len(scenes)).scatter_reduce(0, which, torch.arange(len(scenes)), "amin")
+    return scenes[first.sort().values]

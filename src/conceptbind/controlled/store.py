@@ -37,8 +37,6 @@ MOST_SCENES = 10_000
 def vocabulary(sizes: tuple[int, ...]) -> ConceptSpace:
     """Names for the symbols: concepts p, q, r, ... with values p0, p1, ..., of equal length."""
     letters = (string.ascii_lowercase[15:] + string.ascii_lowercase[1:15])[: len(sizes)]
-    if len(letters) < len(sizes):
-        raise ValueRangeError(f"at most {len(string.ascii_lowercase) - 1} concepts have names; got {len(sizes)}")
     values = (
         tuple(f"{letter}{v:0{len(str(size - 1))}d}" for v in range(size)) for letter, size in zip(letters, sizes, strict=True)
     )

@@ -18,7 +18,7 @@ from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries, exchange_first_value, own_scene, recognise, replace_first_value
 from conceptbind.errors import ConceptBindError, FileError, MismatchError
-from conceptbind.files import write_whole
+from conceptbind.files import content_hash, write_whole
 from conceptbind.typing import Precision
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -158,8 +158,11 @@ class Run:
         """Look at validation objects after so many steps, and keep what is seen with the state."""
         self.state.step = step
         values = float(loss.detach()), float(concept_loss.detach())
-        if not all(map(math.isfinite, values)):
-            raise DivergedError(f"the loss is no longer a number after {step} steps; use a lower rate")
+        if not all(map(math.isfinite, values)) or not all(bool(weight.isfinite().all()) for weight in self.model.parameters()):
+            raise DivergedError(
+                f"the model of {self.recipe.sizes_name} values, coverage {self.recipe.coverage:g} and seed {self.recipe.seed} diverged: its "
+                f"loss or weights are no longer numbers after {step} steps; use a lower rate"
+            )
         look = Look(step, *values, *_seen(self.recipe, self.model, self.split, self.known, self.new))
         self.state.see(look)
         self.on_look(look)
@@ -219,10 +222,11 @@ def choose_precision(asked: Literal["auto", "float32", "bf16"], device: str) -> 
     """bf16 where the device has units for its products (GPUs; processors with AMX), unless another precision is asked for."""
     if asked != "auto":
         return asked
-    if device.startswith("cuda"):
+    kind = torch.device(device).type
+    if kind == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"
     abilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return "bf16" if device == "cpu" and abilities.get("amx_bf16") else "float32"
+    return "bf16" if kind == "cpu" and abilities.get("amx_bf16") else "float32"
 
 
 def optimisers(
@@ -288,24 +292,17 @@ class _State:
             "recipe": self.recipe.flat(), "step": self.step, "history": [vars(look) for look in self.history], "best": vars(self.best),
         }  # fmt: skip
         content = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-        write_whole(path, save(content, metadata={"state": json.dumps(facts)}))
+        told = json.dumps(facts)
+        write_whole(path, save(content, metadata={"state": told, "hash": _hash(told, content)}))
 
     def load(self, path: Path) -> None:
         """Read what `save` wrote.
 
         Raises:
             MismatchError: it belongs to another recipe; each difference is named.
-            FileError: it is truncated, or not such a file.
+            FileError: it is truncated or damaged, or not such a file.
         """
-        from safetensors import SafetensorError, safe_open
-
-        broken = f"{path} is truncated or not the state of a training; delete it to train again from the start"
-        try:
-            with safe_open(path, "pt") as file:
-                facts = json.loads((file.metadata() or {})["state"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise FileError(f"{broken} ({error})") from error
+        facts, tensors = _read_state(path)
         there, now = _flat(facts["recipe"]), _flat(self.recipe.flat())
         other = [name for name in dict.fromkeys((*there, *now)) if there.get(name) != now.get(name)]
         if other:
@@ -315,22 +312,47 @@ class _State:
         def part(prefix: str) -> dict[str, Tensor]:
             return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
-        try:
-            self.model.load_state_dict(self.model.with_twin(part("model.")))
-            self.best_weights = {
-                name: value.to(self.model.log_scale.device) for name, value in self.model.with_twin(part("best.")).items()
-            }
-            for number, optimiser in enumerate(self.optimisers):
-                moments: dict[int, dict[str, Any]] = {}
-                for name, value in part(f"optimiser.{number}.").items():
-                    parameter, _, moment = name.partition(".")
-                    moments.setdefault(int(parameter), {})[moment] = value
-                optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
-            self.random.set_state(tensors["random"])
-        except (RuntimeError, KeyError, ValueError) as error:
-            raise FileError(f"{broken} ({error})") from error
+        self.model.load_state_dict(self.model.with_twin(part("model.")))
+        self.best_weights = {
+            name: value.to(self.model.log_scale.device) for name, value in self.model.with_twin(part("best.")).items()
+        }
+        for number, optimiser in enumerate(self.optimisers):
+            moments: dict[int, dict[str, Any]] = {}
+            for name, value in part(f"optimiser.{number}.").items():
+                parameter, _, moment = name.partition(".")
+                moments.setdefault(int(parameter), {})[moment] = value
+            optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+        self.random.set_state(tensors["random"])
         self.step = int(facts["step"])
         self.history, self.best = [Look(**look) for look in facts["history"]], Look(**facts["best"])
+
+
+def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What `_State.save` wrote, and not a byte else: facts and tensors.
+
+    Raises:
+        FileError: see `_State.load`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    broken = f"{path} is truncated, damaged or not the state of a training; delete it to train again from the start"
+    try:
+        with safe_open(path, "pt") as file:
+            written = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+        told = written["state"]
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise FileError(f"{broken} ({error})") from error
+    if written.get("hash") != _hash(told, tensors):
+        raise FileError(f"{broken} (its content is not that of its hash)")
+    return json.loads(told), tensors
+
+
+def _hash(told: str, tensors: Mapping[str, Tensor]) -> str:
+    parts: list[bytes | str] = [told]
+    for name in sorted(tensors):
+        parts += [name, tensors[name].numpy().tobytes()]
+    return content_hash(*parts)
 
 
 def _flat(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,10 @@ def history_figure(models: Mapping[str, Trained]) -> str:
                 line={"color": color, "dash": dash}, hovertemplate="step %{x}: %{y:.3f}<extra></extra>",
             )  # fmt: skip
     figure.update_xaxes(title="step", gridcolor=GRID)
-    figure.update_yaxes(title="scenes read, among all objects", range=[-0.02, 1.05], gridcolor=GRID)
+    scenes = any(trained.recipe.objective == "scenes" for trained in models.values())
+    figure.update_yaxes(
+        title="scenes told from their swaps" if scenes else "scenes read, among all objects", range=[-0.02, 1.05], gridcolor=GRID
+    )
     return as_html(figure, "controlled-history", 420, legend_at=-0.2)
 
 
@@ -108,11 +111,9 @@ def transition_figure(records: Sequence[Record]) -> str:
     import plotly.graph_objects as go
 
     figure, shown = go.Figure(), unseen_of(records)
-    for (values, n_objects), color in zip(_spaces(shown), (*LINES, INK) * 8, strict=False):
-        mine = [r for r in shown if r.extra["values"] == values]
+    for (name, mine), color in zip(_kinds(shown), (*LINES, INK) * 8, strict=False):
         coverages = sorted({float(r.extra["coverage"] or 0) for r in mine})
         means = [_mean([r.value or 0.0 for r in mine if r.extra["coverage"] == c]) for c in coverages]
-        name = f"|O| = {n_objects:,} ({values})"
         figure.add_scatter(x=coverages, y=means, name=name, legendgroup=name, mode="lines", line={"color": color})
         figure.add_scatter(
             x=[r.extra["coverage"] for r in mine], y=[r.value for r in mine], legendgroup=name, showlegend=False, mode="markers",
@@ -120,7 +121,7 @@ def transition_figure(records: Sequence[Record]) -> str:
             hovertemplate="coverage %{x}: %{y:.3f}<br>seed %{customdata[0]}, n = %{customdata[1]:,}<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(title="share of objects trained on", range=[0, 1], gridcolor=GRID)
-    figure.update_yaxes(title="scenes of unseen objects read, among all", range=[-0.02, 1.05], gridcolor=GRID)
+    figure.update_yaxes(title=_score(shown), range=[-0.02, 1.05], gridcolor=GRID)
     return as_html(figure, "controlled-transition", 460, legend_at=-0.2)
 
 
@@ -133,10 +134,11 @@ def probe_figure(records: Sequence[Record], probe: str) -> str | None:
         return None
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": CONTROL, "dash": "dot"}, showlegend=False, hoverinfo="skip")
-    for (values, n_objects), color in zip(_spaces([model for model, _ in pairs]), (*LINES, INK) * 8, strict=False):
-        mine = [(model, found) for model, found in pairs if model.extra["values"] == values]
+    for (name, models), color in zip(_kinds([model for model, _ in pairs]), (*LINES, INK) * 8, strict=False):
+        called = {model.encoder for model in models}
+        mine = [(model, found) for model, found in pairs if model.encoder in called]
         figure.add_scatter(
-            x=[model.value for model, _ in mine], y=[found.value for _, found in mine], name=f"|O| = {n_objects:,} ({values})", mode="markers",
+            x=[model.value for model, _ in mine], y=[found.value for _, found in mine], name=name, mode="markers",
             marker={"color": color, "size": 8}, customdata=[[model.extra["coverage"], model.extra["seed"]] for model, _ in mine],
             hovertemplate="model %{x:.3f}, probe %{y:.3f}<br>coverage %{customdata[0]}, seed %{customdata[1]}<extra></extra>",
         )  # fmt: skip
@@ -175,8 +177,7 @@ def probe_pairs(records: Sequence[Record], probe: str) -> list[tuple[Record, Rec
 def sweep_sentence(records: Sequence[Record], probes: Sequence[str]) -> str:
     """Where each object space begins to bind, and how models and probes rise together."""
     shown, found = unseen_of(records), []
-    for values, n_objects in _spaces(shown):
-        mine = [r for r in shown if r.extra["values"] == values]
+    for name, mine in _kinds(shown):
         means = {
             c: _mean([r.value or 0.0 for r in mine if r.extra["coverage"] == c])
             for c in sorted({float(r.extra["coverage"] or 0) for r in mine})
@@ -185,13 +186,13 @@ def sweep_sentence(records: Sequence[Record], probes: Sequence[str]) -> str:
         binding = [c for c in means if not short or c > max(short)]
         best = max(means, key=lambda c: means[c])
         where = (
-            f"unseen ones are read in {BINDS:.0%} of the scenes from coverage {binding[0]:g} on"
+            f"{_score(shown)}: {BINDS:.0%} and more from coverage {binding[0]:g} on"
             if binding
             else f"{BINDS:.0%} is reached at coverage {best:g}, but not at every larger one"
             if means[best] >= BINDS
             else f"no coverage reaches {BINDS:.0%}; the best is {means[best]:.3f} at {best:g}"
         )
-        found.append(f"With {n_objects:,} objects ({values}) {where}.")
+        found.append(f"With {name} {where}.")
     for probe in probes:
         correlation = rank_correlation(records, probe)
         if correlation is not None:
@@ -209,15 +210,15 @@ def transition_table(records: Sequence[Record], probes: Sequence[str]) -> list[l
     """
     shown, controls = unseen_of(records), [*probes, "bag_of_concepts"]
     beside = {control: {r.encoder: r.value or 0.0 for r in unseen_of(records, control)} for control in controls}
-    rows = [["objects", "coverage", "models", "unseen objects read", *(control.replace("_", " ") for control in controls)]]
-    for values, n_objects in _spaces(shown):
-        for coverage in sorted({float(r.extra["coverage"] or 0) for r in shown if r.extra["values"] == values}):
-            mine = [r for r in shown if (r.extra["values"], r.extra["coverage"]) == (values, coverage)]
+    rows = [["trained on a share of", "coverage", "models", _score(shown), *(control.replace("_", " ") for control in controls)]]
+    for name, models in _kinds(shown):
+        for coverage in sorted({float(r.extra["coverage"] or 0) for r in models}):
+            mine = [r for r in models if r.extra["coverage"] == coverage]
             found = [r.value or 0.0 for r in mine]
             spread = f" ({min(found):.3f} to {max(found):.3f})" if len(found) > 1 else ""
             others = [[beside[control][r.encoder] for r in mine if r.encoder in beside[control]] for control in controls]
             cells = (f"{_mean(other):.3f}" if other else "-" for other in others)
-            rows.append([f"{n_objects:,} ({values})", f"{coverage:g}", str(len(mine)), f"{_mean(found):.3f}{spread}", *cells])
+            rows.append([name, f"{coverage:g}", str(len(mine)), f"{_mean(found):.3f}{spread}", *cells])
     return rows
 
 
@@ -246,10 +247,22 @@ def write_controlled_report(
     )
 
 
-def _spaces(records: Sequence[Record]) -> list[tuple[str, int]]:
-    """Object spaces by size."""
-    found = {(str(r.extra["values"]), int(r.extra["n_objects"] or 0)) for r in records}
-    return sorted(found, key=lambda space: (space[1], space[0]))
+def _kinds(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    """Models by their object space, the smallest first, and by their sizes where these differ: a name and the records of each kind."""
+    several = len({(r.extra["width"], r.extra["depth"]) for r in records}) > 1
+    found: dict[tuple[Any, ...], list[Record]] = {}
+    for r in records:
+        found.setdefault((r.extra["n_objects"], r.extra["values"], r.extra["width"], r.extra["depth"]), []).append(r)
+    return [
+        (f"{n:,} objects ({values}{f', width {width}, depth {depth}' if several else ''})", found[n, values, width, depth])
+        for n, values, width, depth in sorted(found)
+    ]
+
+
+def _score(records: Sequence[Record]) -> str:
+    """What is on the axis: the two objectives are asked different things."""
+    scenes = bool(records) and all(r.extra["objective"] == "scenes" for r in records)
+    return "scenes of unseen objects told from their swaps" if scenes else "scenes of unseen objects read, among all"
 
 
 def _mean(values: Sequence[float]) -> float:

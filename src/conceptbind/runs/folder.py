@@ -84,6 +84,11 @@ class RunFolder:
         write_whole(self.path / "results.csv", text.getvalue())
 
 
+def kept_option(path: Path, name: str) -> Any:
+    """An option of the run that a folder belongs to; None where it belongs to none, or the run had no such option."""
+    return _read_config(path / CONFIG).get(name) if (path / CONFIG).is_file() else None
+
+
 def read_results(path: Path) -> list[dict[str, Any]]:
     """The flat records of a run folder.
 

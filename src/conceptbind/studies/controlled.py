@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +66,7 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probes: Se
     """
     recipe, model = trained.recipe, trained.model
     split, sizes, m = recipe.split(), recipe.shape.sizes, recipe.shape.most_objects
-    facts: dict[str, Extra] = {
-        "coverage": recipe.coverage, "seed": recipe.seed, "n_objects": math.prod(sizes), "values": recipe.sizes_name, "slots": m,
-        "objective": recipe.objective, "width": recipe.shape.width, "depth": recipe.shape.depth, "batch": recipe.batch,
-        "step": trained.best.step, "validation": trained.best.validation,
-    }  # fmt: skip
-
-    def record(outcome: Recognition, metric: str, part: str, **extra: Extra) -> Record:
-        return share_record(
-            outcome, study="controlled", modality="symbols", metric=metric, split=part, scenes=f"symbols {recipe.sizes_name}",
-            encoder=name, **extra, **facts,
-        )  # fmt: skip
-
+    record = partial(_record, trained, name)
     records = [record(*found) for found in _against_scenes(trained, n)]
     if recipe.objective == "scenes":
         return tuple(records)
@@ -94,21 +84,41 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probes: Se
             records.append(record(outcome, "object_recognition", part, concept=None, among=among, control="none"))
             bag = bag_recognition(scenes, sizes, candidates)
             records.append(record(bag, "object_recognition", part, concept=None, among=among, control="bag_of_concepts"))
+    return (*records, *probe_records(trained, name, probes=probes))
+
+
+def probe_records(trained: Trained, name: str, *, probes: Sequence[str]) -> tuple[Record, ...]:
+    """What each approximator of a model's rule foretells of unseen objects, see `controlled_study`."""
+    if not probes or trained.recipe.objective == "scenes":
+        return ()
+    objects, found = all_queries(trained.model, trained.recipe.split()).objects, []
     for probe in probes:
-        outcome, r2 = _probed(trained, queries.objects, probe)
-        records.append(record(outcome, "object_recognition", "unseen", concept=None, among="all", control=probe, probe_r2=r2))
-    return tuple(records)
+        outcome, r2 = _probed(trained, objects, probe)
+        more: dict[str, Extra] = {"concept": None, "among": "all", "control": probe, "probe_r2": r2}
+        found.append(_record(trained, name, outcome, "object_recognition", "unseen", **more))
+    return tuple(found)
+
+
+def _record(trained: Trained, name: str, outcome: Recognition, metric: str, part: str, **extra: Extra) -> Record:
+    """A record with all that tells models of a sweep apart."""
+    recipe, shape = trained.recipe, trained.recipe.shape
+    return share_record(
+        outcome, study="controlled", modality="symbols", metric=metric, split=part, scenes=f"symbols {recipe.sizes_name}", encoder=name,
+        **extra, coverage=recipe.coverage, seed=recipe.seed, n_objects=math.prod(shape.sizes), values=recipe.sizes_name,
+        slots=shape.most_objects, objective=recipe.objective, width=shape.width, depth=shape.depth, batch=recipe.batch,
+        step=trained.best.step, validation=trained.best.validation,
+    )  # fmt: skip
 
 
 def _against_scenes(trained: Trained, n: int) -> Iterator[tuple[Recognition, str, str]]:
-    """Binding accuracy (own scene against one with two values exchanged) and concept accuracy (against one with a value replaced)."""
+    """Binding accuracy (own scene against one with two values exchanged; not of one object) and concept accuracy (one value replaced)."""
     recipe, sizes = trained.recipe, trained.recipe.shape.sizes
     random = torch.Generator().manual_seed(recipe.seed + 4)
     for part, scenes in scenes_to_test(recipe.split(), recipe.shape.most_objects, n, recipe.seed + 2).items():
-        for metric, others in (
-            ("binding_accuracy", exchange_first_value(scenes, sizes)),
-            ("concept_accuracy", replace_first_value(scenes, sizes, random)),
-        ):
+        compared = [("concept_accuracy", replace_first_value(scenes, sizes, random))]
+        if scenes.shape[1] > 1:
+            compared.insert(0, ("binding_accuracy", exchange_first_value(scenes, sizes)))
+        for metric, others in compared:
             differ = (others.sort(dim=1).values != scenes.sort(dim=1).values).any(dim=1)
             correct, tied = own_scene(trained.model, scenes, others, by_queries=recipe.objective == "scenes")
             yield Recognition(correct, tied, differ.numpy()), metric, part
@@ -169,11 +179,59 @@ def train_cells(shared: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[li
         (folders[i] / CHECKPOINT).unlink(missing_ok=True)
     found = []
     for recipe, folder in zip(recipes, folders, strict=True):
-        name = f"{recipe.sizes_name} coverage {recipe.coverage:g} seed {recipe.seed}"
-        rows = [asdict(record) for record in controlled_study(read_trained(folder, device), name, probes=shared["probes"])]
-        write_json(folder / CELL, {"recipe": recipe.flat(), "probes": list(shared["probes"]), "records": rows})
-        found.append(rows)
+        kept, probes = _kept_cell(folder, recipe), list(shared["probes"])
+        rows, there = ([], []) if kept is None else (kept["records"], kept["probes"])
+        one, name = read_trained(folder, device), model_name(recipe)
+        new = controlled_study if kept is None else probe_records
+        rows += [asdict(record) for record in new(one, name, probes=[probe for probe in probes if probe not in there])]
+        write_json(folder / CELL, {"recipe": recipe.flat(), "probes": list(dict.fromkeys((*there, *probes))), "records": rows})
+        found.append(asked_of(rows, probes))
     return found
+
+
+def model_name(recipe: Recipe) -> str:
+    """What a model of a sweep is called in results."""
+    shape = recipe.shape
+    return f"{recipe.sizes_name} coverage {recipe.coverage:g} seed {recipe.seed} width {shape.width} depth {shape.depth}"
+
+
+def asked_of(rows: list[dict[str, Any]], probes: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of a cell without those of probes that were fitted for an earlier sweep and are not asked for now."""
+    return [row for row in rows if row["extra"].get("control") in ("none", "bag_of_concepts", None, *probes)]
+
+
+def _kept_cell(folder: Path, recipe: Recipe | None = None) -> dict[str, Any] | None:
+    """What `train_cells` wrote for a model, or None.
+
+    Raises:
+        FileError: it is of another form, or of another model.
+    """
+    path = folder / CELL
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    if not isinstance(content, dict) or not {"recipe", "probes", "records"} <= set(content):
+        raise FileError(f"{path} does not hold the records of a model; delete it and run again, the model is kept")
+    if recipe is not None and content["recipe"] != recipe.flat():
+        raise FileError(f"{path} holds another model than its name says; delete its folder and run again")
+    return content
+
+
+def earlier_cells(folder: Path, recipes: Sequence[Recipe], probes: Sequence[str]) -> tuple[Record, ...]:
+    """Records of the other models of a sweep's folder: of other object spaces, sizes, coverages and seeds, and else like these."""
+    asked, found = {cell_name(recipe) for recipe in recipes}, []
+    like = {_settings(recipe.flat()) for recipe in recipes}
+    for path in sorted(folder.glob(f"*/{CELL}")):
+        content = _kept_cell(path.parent)
+        if path.parent.name not in asked and content is not None and _settings(content["recipe"]) in like:
+            found += [Record(**row) for row in asked_of(content["records"], probes)]
+    return tuple(found)
+
+
+def _settings(content: Mapping[str, Any]) -> str:
+    """All of a recipe but what a sweep goes through."""
+    shape = {name: value for name, value in content["shape"].items() if name not in ("sizes", "width", "depth")}
+    return repr(sorted({**content, "shape": sorted(shape.items()), "coverage": None, "seed": None}.items()))
 
 
 def stacks(recipes: Sequence[Recipe], most: int) -> list[list[Recipe]]:
@@ -202,7 +260,7 @@ def sweep_study(
     """Train and score many models; finished ones are kept in `folder`, so that a killed sweep continues, and a larger one adds to it.
 
     Args:
-        recipes: one for each model.
+        recipes: one for each model; the same recipe twice is one model.
         folder: for a folder of each model, an encoder (`controlled:DIR`), with its records, or the state of its unfinished training; on a
             cluster all workers must reach it.
         probes: see `controlled_study`.
@@ -218,16 +276,12 @@ def sweep_study(
     """
     from conceptbind.executors import run_tasks
 
+    recipes = list(dict.fromkeys(recipes))
     rows: dict[Recipe, list[dict[str, Any]]] = {}
     for recipe in recipes:
-        kept = folder / cell_name(recipe) / CELL
-        if kept.is_file():
-            content = read_json(kept)
-            if content.get("recipe") != recipe.flat():
-                raise FileError(f"{kept} holds another model than its name says; delete its folder and run again")
-            if set(probes) <= set(content["probes"]):
-                other = set(content["probes"]) - set(probes)
-                rows[recipe] = [row for row in content["records"] if row["extra"].get("control") not in other]
+        kept = _kept_cell(folder / cell_name(recipe), recipe)
+        if kept is not None and set(probes) <= set(kept["probes"]):
+            rows[recipe] = asked_of(kept["records"], probes)
     if rows:
         on_cell(len(rows))
     left = [recipe for recipe in recipes if recipe not in rows]
@@ -236,4 +290,4 @@ def sweep_study(
     for number, found in run_tasks(train_cells, shared, groups, executor=executor, address=address, jobs=jobs):
         rows |= dict(zip(groups[number], found, strict=True))
         on_cell(len(found))
-    return tuple(Record(**row) for recipe in recipes for row in rows[recipe])
+    return tuple(Record(**row) for recipe in recipes for row in rows[recipe]) + earlier_cells(folder, recipes, probes)
