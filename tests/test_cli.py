@@ -300,9 +300,9 @@ def test_a_sweep_draws_the_transition_and_continues(tmp_path, capsys):
     page = (out / "report.html").read_text()
     assert 'id="controlled-transition"' in page
     assert 'id="controlled-additive"' in page
-    assert len(list((out / "models").glob("*.json"))) == 4
+    assert len(list((out / "models").glob("*/cell.json"))) == 4
     before = (out / "results.json").read_bytes()
-    next((out / "models").glob("*.json")).unlink()
+    next((out / "models").glob("*/cell.json")).unlink()
     assert run("sweep", *options) == 0
     assert (out / "results.json").read_bytes() == before
 

@@ -98,9 +98,9 @@ def rows_of(
 
 
 def own_probes(source: object, table: Scenes) -> SceneProbes | None:
-    """The encoder's own queries for the values and objects of a table, as probes, where it has any: those of controlled models."""
+    """The encoder's own queries for the values and objects of a table, as probes, where it was trained on any: those of controlled models."""
     rows = getattr(source, "query_rows", None)
-    if not callable(rows):
+    if not callable(rows) or getattr(source, "details", {}).get("objective") == "scenes":
         return None
     heads = []
     for concept in (*range(len(table.space.concepts)), None):

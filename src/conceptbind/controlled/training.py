@@ -17,7 +17,7 @@ from conceptbind.controlled.losses import Loss, batch_loss, scenes_loss
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries, exchange_first_value, own_scene, recognise, replace_first_value
-from conceptbind.errors import ConceptBindError, FileError, MismatchError
+from conceptbind.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
 from conceptbind.files import content_hash, write_whole
 from conceptbind.typing import Precision
 
@@ -158,12 +158,15 @@ class Run:
         """Look at validation objects after so many steps, and keep what is seen with the state."""
         self.state.step = step
         values = float(loss.detach()), float(concept_loss.detach())
-        if not all(map(math.isfinite, values)) or not all(bool(weight.isfinite().all()) for weight in self.model.parameters()):
+        try:
+            if not all(map(math.isfinite, values)):
+                raise ValueRangeError("its loss is no longer a number")
+            look = Look(step, *values, *_seen(self.recipe, self.model, self.split, self.known, self.new))
+        except ValueRangeError as error:  # of scores that are not finite
             raise DivergedError(
-                f"the model of {self.recipe.sizes_name} values, coverage {self.recipe.coverage:g} and seed {self.recipe.seed} diverged: its "
-                f"loss or weights are no longer numbers after {step} steps; use a lower rate"
-            )
-        look = Look(step, *values, *_seen(self.recipe, self.model, self.split, self.known, self.new))
+                f"the model of {self.recipe.sizes_name} values, coverage {self.recipe.coverage:g} and seed {self.recipe.seed} diverged after "
+                f"{step} steps ({error}); use a lower rate"
+            ) from error
         self.state.see(look)
         self.on_look(look)
         if self.folder is not None:
