@@ -122,7 +122,8 @@ def test_a_sweep_over_sizes_of_models(tmp_path):
         f"--out={tmp_path}",
         *options,
     ]
-    assert main([*sweep, "--width", "8", "16", "--depth", "1"]) == 0
+    assert main([*sweep, "--width", "8", "--depth", "1"]) == 0
+    assert main([*sweep, "--width", "16", "--depth", "1"]) == 0
     assert {(row["width"], row["depth"]) for row in read_results(tmp_path)} == {(8, 1), (16, 1)}
     assert "5x5, width 8, depth 1" in (tmp_path / "report.html").read_text()
 

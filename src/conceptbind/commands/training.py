@@ -279,10 +279,9 @@ def sweep(
         "probes": list(probes), "out": out, "executor": executor,
         "address": address, "jobs": jobs, "precision": settled, "device": device, "stack": stack,
     }  # fmt: skip
-    folder = RunFolder.open(
-        Path(out).expanduser(), config, growing=("coverages", "values", "concepts", "spaces", "seeds", "probes")
-    )
-    costly = sorted(recipes, key=lambda recipe: -math.prod(recipe.shape.sizes))
+    grid = ("coverages", "values", "concepts", "spaces", "seeds", "width", "depth", "probes")
+    folder = RunFolder.open(place, config, growing=grid)
+    costly = sorted(dict.fromkeys(recipes), key=lambda recipe: -math.prod(recipe.shape.sizes))
     with progress(total=len(costly), desc="training models", unit="model") as bar:
         records = sweep_study(
             costly, folder.path / "models", probes=probes, executor=executor, address=address, jobs=jobs, device=where,
