@@ -41,7 +41,7 @@ RECORDS = [
 def test_means_by_space_and_coverage():
     head, *rows = transition_table(RECORDS, ["additive"])
     assert head == [
-        "trained on a share of", "coverage", "models", "scenes of unseen objects read, among all", "additive", "bag of concepts"
+        "trained on a share of", "coverage", "models", "scenes of unseen objects are read, among all", "additive", "bag of concepts"
     ]  # fmt: skip
     assert rows == [
         ["25 objects (5x5)", "0.5", "1", "0.200", "0.100", "0.050"],
@@ -61,7 +61,7 @@ def test_sizes_of_models_have_lines_of_their_own():
 
 def test_where_binding_begins_and_how_probes_rise():
     sentence = sweep_sentence(RECORDS, ["additive"])
-    assert "With 400 objects (20x20) scenes of unseen objects read, among all: 90% and more from coverage 0.5 on." in sentence
+    assert "With 400 objects (20x20) 90% of the scenes of unseen objects are read, among all, from coverage 0.5 on." in sentence
     assert "With 25 objects (5x5) no coverage reaches 90%; the best is 0.200 at 0.5." in sentence
     assert rank_correlation(RECORDS, "additive") == (pytest.approx(1.0), pytest.approx(0.0, abs=1e-9), 3)
     assert "Over 3 models" in sentence

@@ -186,7 +186,7 @@ def sweep_sentence(records: Sequence[Record], probes: Sequence[str]) -> str:
         binding = [c for c in means if not short or c > max(short)]
         best = max(means, key=lambda c: means[c])
         where = (
-            f"{_score(shown)}: {BINDS:.0%} and more from coverage {binding[0]:g} on"
+            f"{BINDS:.0%} of the {_score(shown)}, from coverage {binding[0]:g} on"
             if binding
             else f"{BINDS:.0%} is reached at coverage {best:g}, but not at every larger one"
             if means[best] >= BINDS
@@ -260,9 +260,9 @@ def _kinds(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
 
 
 def _score(records: Sequence[Record]) -> str:
-    """What is on the axis: the two objectives are asked different things."""
+    """What was scored: the two objectives are asked different things."""
     scenes = bool(records) and all(r.extra["objective"] == "scenes" for r in records)
-    return "scenes of unseen objects told from their swaps" if scenes else "scenes of unseen objects read, among all"
+    return "scenes of unseen objects are told from their swaps" if scenes else "scenes of unseen objects are read, among all"
 
 
 def _mean(values: Sequence[float]) -> float:
