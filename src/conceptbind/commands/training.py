@@ -2,7 +2,7 @@
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ from conceptbind.commands.common import progress
 from conceptbind.typing import Executor
 
 if TYPE_CHECKING:
-    from conceptbind.controlled import Look, Recipe
+    from conceptbind.controlled import Look
     from conceptbind.results import Record
     from conceptbind.typing import Precision
 
@@ -108,30 +108,24 @@ def train(
     from conceptbind.runs import RunFolder, plain_provenance
     from conceptbind.studies import controlled_study
 
-    changed = {
+    changed: dict[str, Any] = {
         "values": values, "concepts": concepts, "objects": objects, "width": width, "depth": depth, "heads": heads,
         "feed_forward": feed_forward, "dimension": dimension, "batch": batch, "steps": steps, "rate": rate, "optimiser": optimiser,
         "concept_weight": concept_weight,
     }  # fmt: skip
     coverages, where = (HIGH, LOW) if coverage is None else (coverage,), torch_device(device)
-
-    def recipes_in(precision: "Precision") -> "dict[str, Recipe]":
-        return {
-            f"coverage-{share:g}": make_recipe(preset, share, seed, objective, precision=precision, **changed)
-            for share in coverages
-        }
-
-    first = next(iter(recipes_in("float32").values()))
-    place = Path(out or f"runs/controlled-{first.sizes_name}").expanduser()
-    settled = _settled(precision, where, place)
-    recipes = recipes_in(settled)
+    recipes = {f"coverage-{share:g}": make_recipe(preset, share, seed, objective, **changed) for share in coverages}
+    sizes_name = next(iter(recipes.values())).sizes_name
+    out_folder = Path(out or f"runs/controlled-{sizes_name}").expanduser()
+    settled = _settled(precision, where, out_folder)
+    recipes = {name: replace(recipe, precision=settled) for name, recipe in recipes.items()}
     for recipe in recipes.values():
         recipe.check()
     config = {
         "preset": preset, "coverage": coverage, "objective": objective, **changed, "seed": seed, "out": out,
         "compiled": compiled, "precision": settled, "device": device,
     }  # fmt: skip
-    folder = RunFolder.open(place, config)
+    folder = RunFolder.open(out_folder, config)
     models: dict[str, Any] = {}
     records: list[Record] = []
     sentences: list[str] = []
@@ -237,8 +231,7 @@ def sweep(
         ConceptBindError: the options cannot be used; the message says what to do.
     """
     from conceptbind.complexity import APPROXIMATORS
-    from conceptbind.controlled import make_recipe
-    from conceptbind.controlled.recipe import read_sizes
+    from conceptbind.controlled import make_recipe, read_sizes
     from conceptbind.encoders import torch_device
     from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
     from conceptbind.executors import check_executor

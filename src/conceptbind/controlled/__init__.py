@@ -2,7 +2,7 @@
 
 from conceptbind.controlled.data import Batch, ObjectSplit, Sampler, draw_objects, object_ids, object_values, split_objects
 from conceptbind.controlled.model import ControlledModel, Shape
-from conceptbind.controlled.recipe import OBJECTIVES, PRESETS, Objective, Recipe, make_recipe
+from conceptbind.controlled.recipe import OBJECTIVES, PRESETS, Objective, Recipe, make_recipe, read_sizes
 from conceptbind.controlled.recognise import (
     Queries,
     all_queries,
@@ -45,6 +45,7 @@ __all__ = [
     "own_scene",
     "read_model",
     "read_rows",
+    "read_sizes",
     "read_trained",
     "recognise",
     "replace_first_value",
