@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.errors import FileError, MismatchError, ShapeError, UnsafeFileError, ValueRangeError
-from conceptbind.files import read_json, write_json, write_whole
+from conceptbind.files import file_hash, read_json, write_json, write_whole
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
     from conceptbind.typing import Floats
 
 WEIGHTS, CONFIG, CARD = "adapter.safetensors", "config.json", "README.md"
+PRECISIONS = ("F16", "F32", "F64")
+"""Numbers of a folder's tensors that are read, in safetensors' names; ours are written as F32."""
+AGAIN = "fit the adapter again with conceptbind repair"
+TEXTS = ("encoder", "revision", "protocol", "data_hash", "weights_hash", "scenes", "solver")
+"""What a configuration says in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +43,13 @@ class Adapter:
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or 0 in self.weight.shape:
             raise ShapeError(f"an adapter's weight must be (d_out, d_in); got shape {self.weight.shape}")
+        if self.weight.dtype.kind not in "fiu":
+            raise ValueRangeError(f"an adapter's weight must hold real numbers; got {self.weight.dtype}")
         refuse_non_finite(self.weight, "the adapter's weight")
+        if not self.weight.any():
+            raise ValueRangeError("the adapter's weight is all zeros, so it would map every caption to zero")
+        if isinstance(self.log_temperature, bool) or not _finite(self.log_temperature):
+            raise ValueRangeError(f"an adapter's log_temperature must be a finite number; got {self.log_temperature}")
 
     def __call__(self, texts: Floats) -> Floats:
         """Mapped captions of unit length.
@@ -103,10 +116,12 @@ def save_adapter(adapter: Adapter, folder: Path, card: str | None = None) -> Non
         "weight": np.ascontiguousarray(adapter.weight, np.float32),
         "log_temperature": np.array([adapter.log_temperature], np.float32),
     }
+    content = save(tensors)
     shape = {"d_out": adapter.weight.shape[0], "d_in": adapter.weight.shape[1]}
-    write_json(folder / CONFIG, {"format": 1, **shape, **adapter.config})
+    said = {"format": 1, **shape, **adapter.config, "weights_hash": hashlib.sha256(content).hexdigest()}
+    write_json(folder / CONFIG, said)
     write_whole(folder / CARD, card or _plain_card(adapter))
-    write_whole(folder / WEIGHTS, save(tensors))
+    write_whole(folder / WEIGHTS, content)
 
 
 def load_adapter(path: str | Path) -> Adapter:
@@ -124,26 +139,75 @@ def load_adapter(path: str | Path) -> Adapter:
         raise FileError(
             f"{path} is no adapter: expected a folder with {WEIGHTS} (written by conceptbind repair), or a published .pt file"
         )
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    config = read_json(path / CONFIG, "fit the adapter again with conceptbind repair")
-    try:
-        tensors = load_file(path / WEIGHTS)
-    except (SafetensorError, OSError) as error:
-        raise FileError(f"{path / WEIGHTS} is broken ({error}); fit the adapter again with conceptbind repair") from error
-    if set(tensors) != {"weight", "log_temperature"} or not isinstance(config, dict):
-        raise FileError(
-            f"{path} is no adapter: its weights must hold weight and log_temperature, and hold {', '.join(sorted(tensors))}"
-        )
-    if tensors["log_temperature"].size != 1:
-        raise ShapeError(f"log_temperature in {path} must be one number; it has shape {tensors['log_temperature'].shape}")
-    weight, said = tensors["weight"], (config.get("d_out"), config.get("d_in"))
-    if None not in said and said != weight.shape:
+    config = _read_config(path)
+    tensors = _read_weights(path / WEIGHTS)
+    weight, said = tensors["weight"], (config["d_out"], config["d_in"])
+    if said != weight.shape:
         raise MismatchError(
             f"{path} is broken: {CONFIG} says the weight is {said}, {WEIGHTS} holds {weight.shape}; copy both again"
         )
-    return Adapter(weight.astype(np.float32), float(tensors["log_temperature"].item()), config)
+    if config.get("weights_hash") not in (None, file_hash(path / WEIGHTS)):  # folders written before 0.2 have none
+        raise MismatchError(f"{path} is broken: {WEIGHTS} is not what {CONFIG} was written for; copy both again, or {AGAIN}")
+    with np.errstate(over="ignore"):  # what single precision cannot hold becomes infinite and is refused
+        weight = weight.astype(np.float32)
+    return Adapter(weight, float(tensors["log_temperature"].item()), config)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """A folder's `config.json`, with the types that `save_adapter` wrote."""
+    config = read_json(folder / CONFIG, AGAIN)
+    if not isinstance(config, dict):
+        raise FileError(f"{folder} is no adapter: {CONFIG} must hold names and values; {AGAIN}")
+    expected: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+        ("format", lambda value: value is None or (value == 1 and type(value) is int), "1, or written by a newer conceptbind"),
+        ("d_out", _is_width, "the height of the weight"),
+        ("d_in", _is_width, "the width of the weight"),
+        ("pull", lambda value: value is None or (_finite(value) and 0 <= value <= 1), "a share from 0 to 1"),
+        *((name, lambda value: value is None or isinstance(value, str), "a text") for name in TEXTS),
+        *((name, lambda value: value is None or isinstance(value, dict), "names and values") for name in ("before", "after")),
+    )
+    for name, fits, what in expected:
+        if not fits(config.get(name)):
+            raise FileError(f"{folder / CONFIG} is damaged: {name} must be {what}; it is {str(config.get(name))[:60]}; {AGAIN}")
+    return config
+
+
+def _read_weights(path: Path) -> dict[str, np.ndarray]:
+    """The two tensors of a folder; their types and shapes are checked before any number is read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = set(file.keys())
+            if names != {"weight", "log_temperature"}:
+                held = ", ".join(sorted(names))[:200] or "nothing"
+                raise FileError(f"{path.parent} is no adapter: its weights must hold weight and log_temperature, and hold {held}")
+            for name in ("weight", "log_temperature"):
+                kind, shape = file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()
+                if kind not in PRECISIONS:
+                    raise ValueRangeError(
+                        f"{name} in {path} must hold real numbers of 16, 32 or 64 bits ({', '.join(PRECISIONS)}); they are {kind}; "
+                        f"save it as float32, or {AGAIN}"
+                    )
+                if name == "log_temperature" and math.prod(shape) != 1:
+                    raise ShapeError(f"log_temperature in {path.parent} must be one number; it has shape {tuple(shape)}")
+            return {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise FileError(f"{path} is broken ({str(error)[:200]}); {AGAIN}") from error
+
+
+def _is_width(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _finite(value: object) -> bool:
+    """Whether it is a real number that is finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond any float
+        return False
 
 
 def _read_published(path: Path) -> Adapter:
@@ -173,16 +237,29 @@ def _read_published(path: Path) -> Adapter:
         raise ValueRangeError(
             f"{path} is no LABCLIP adapter: expected the tensors linear.weight and t; found {', '.join(sorted(found))}"
         )
-    for name, tensor in found.items():
-        if not tensor.is_floating_point() or tensor.layout is not torch.strided:
-            raise ValueRangeError(
-                f"{name} in {path} must be a dense tensor of real numbers; it is {tensor.layout} of {tensor.dtype}"
-            )
-        refuse_non_finite(np.atleast_1d(tensor.detach().float().numpy()), f"{name} in {path}")
-    if "t" in found and found["t"].numel() != 1:
-        raise ShapeError(f"t in {path} must be one number; it has shape {tuple(found['t'].shape)}")
-    log_temperature = float(found["t"].detach().item()) if "t" in found else 0.0
-    return Adapter(found["linear.weight"].detach().float().numpy(), log_temperature, {"protocol": "published", "file": path.name})
+    numbers = {name: _plain_numbers(tensor, f"{name} in {path}") for name, tensor in found.items()}
+    if "t" in numbers and numbers["t"].size != 1:
+        raise ShapeError(f"t in {path} must be one number; it has shape {numbers['t'].shape}")
+    log_temperature = float(numbers["t"].item()) if "t" in numbers else 0.0
+    return Adapter(numbers["linear.weight"], log_temperature, {"protocol": "published", "file": path.name})
+
+
+def _plain_numbers(tensor: Any, name: str) -> Floats:
+    """A tensor of a published file in single precision; halves and float8 are widened."""
+    import torch
+
+    if not tensor.is_floating_point() or tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_nested:
+        raise ValueRangeError(
+            f"{name} must be a dense tensor of real numbers; it is {tensor.layout} of {tensor.dtype} on {tensor.device.type}"
+        )
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():  # one stored number, repeated without end
+        raise ValueRangeError(f"{name} claims {tensor.numel():,} numbers and stores fewer; save a contiguous tensor")
+    try:
+        numbers: Floats = tensor.detach().float().numpy()
+    except (RuntimeError, NotImplementedError, TypeError) as error:  # kinds of numbers that torch cannot widen
+        raise ValueRangeError(f"{name} is of {tensor.dtype}, which cannot be read; save it as float32") from error
+    refuse_non_finite(np.atleast_1d(numbers), name)
+    return numbers
 
 
 def _plain_card(adapter: Adapter) -> str:
