@@ -52,7 +52,7 @@ def test_tiny_is_what_clip_is(runs):
         assert value(run, "object_recognition", modality, queries=None) >= 0.9
         for control in ("bag_of_concepts", "bag_twin"):
             assert value(run, "object_recognition", modality, control=control) < 0.7
-    assert run.verdicts[2].level in ("no", "partly")
+    assert run.verdicts[2].word in ("no", "partly")
 
 
 def test_tiny_bound_binds_across_modalities(runs):
@@ -61,7 +61,7 @@ def test_tiny_bound_binds_across_modalities(runs):
         assert value(run, "binding_accuracy", "both", order=order) >= 0.9
     assert value(run, "concept_accuracy", "both", order="either") >= 0.9
     assert value(run, "swap_error", "both") < 0.05 < 0.1 < value(runs["tiny"], "swap_error", "both")
-    assert run.verdicts[2].level == "yes"
+    assert run.verdicts[2].word == "yes"
 
 
 def test_a_linear_repair_brings_the_binding_of_tiny_back(runs):

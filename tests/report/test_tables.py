@@ -52,10 +52,10 @@ def runs(tmp_path):
 
 def test_each_table_holds_every_run_by_hand():
     tables = {table.name: table for table in paper_tables({"a": ROWS, "b": ROWS})}
-    assert tables["binding"].rows[0] == ("a", "text", "0.750", "0.500", "0.250", "-", "-", "-", "-")
+    assert tables["binding"].rows[0] == ("a", "text", "75.0 %", "50.0 %", "25.0 %", "-", "-", "-", "-")
     assert tables["r2"].rows == tuple((run, "text", "1", "avg+pos", "0.900", "0.800", "-", "-", "-", "-") for run in "ab")
-    assert tables["removal"].rows[1] == ("b", "text", "minus concept part", "0.125", "0.990")
-    assert tables["edits"].rows[0] == ("a", "text", "probing", "avg", "0.600", "-", "-", "10")
+    assert tables["removal"].rows[1] == ("b", "text", "minus concept part", "12.5 %", "99.0 %")
+    assert tables["edits"].rows[0] == ("a", "text", "probing", "avg", "60.0 %", "-", "-", "10")
     assert paper_tables({"a": []}) == []
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
+from conceptbind.report.numbers import percent
 from conceptbind.report.tables import complexity_cells
-from conceptbind.report.verdict import percent
 
 if TYPE_CHECKING:
     from conceptbind.results import Record

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
-from conceptbind.report.verdict import percent
+from conceptbind.report.numbers import percent
 
 if TYPE_CHECKING:
     from conceptbind.controlled import Trained

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
+from conceptbind.report.numbers import percent
 from conceptbind.report.tables import edit_cells, r2_cells, removal_cells
-from conceptbind.report.verdict import percent
 
 if TYPE_CHECKING:
     from conceptbind.geometry import Scaling, Spectrum

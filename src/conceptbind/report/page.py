@@ -16,8 +16,9 @@ from conceptbind.files import write_whole
 from conceptbind.report.complexity import complexity_section
 from conceptbind.report.figures import crossmodal_figure, object_figure, recognition_figure, swap_cosine_figure
 from conceptbind.report.geometry import geometry_section
+from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.repair import repair_section, repair_sentence
-from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_name, percent, verdict
+from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_name, verdict
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
@@ -105,6 +106,8 @@ def render_page(path: Path, template: str, *, provenance: Mapping[str, Any], **p
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.filters["value_of"] = value_of
+    environment.filters["interval_of"] = interval_of
     environment.filters["floored"] = lambda score: f"{floor(1000 * score) / 1000:.3f}"  # never says 1 for less
     environment.filters["metric_name"] = metric_name
     page = environment.get_template(template).render(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
+from conceptbind.report.numbers import percent
 from conceptbind.report.tables import aligned
-from conceptbind.report.verdict import USABLE, Verdict, percent
+from conceptbind.report.verdict import USABLE, Verdict
 
 if TYPE_CHECKING:
     from conceptbind.labclip import Adapter
@@ -183,7 +184,7 @@ def repair_section(study: RepairStudy | ArrayRepair, sentence: str) -> dict[str,
     gallery = list(getattr(study, "gallery", ()))
     return {
         "sentence": sentence,
-        "level": repair_verdict(study).level,
+        "level": repair_verdict(study).word,
         "names": NAMES,
         "rows": rows_of_table(study.records),
         "twin": rows_of_table(study.records, "bag_twin"),

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from conceptbind.report.numbers import number, percent, shown
+
 Rows = Sequence[Mapping[str, Any]]
 """Flat records."""
 
@@ -61,7 +63,7 @@ def removal_cells(records: Rows) -> Cells:
         if mine:
             concepts = [r["value"] for r in mine if r["metric"] == "concept_recognition" and r["value"] is not None]
             cells.append(
-                [name, _number(min(concepts, default=None)), _value(r for r in mine if r["metric"] == "object_recognition")]
+                [name, percent(min(concepts, default=None)), _value(r for r in mine if r["metric"] == "object_recognition")]
             )
     return cells
 
@@ -74,7 +76,7 @@ def edit_cells(records: Rows) -> Cells:
         for estimator in ("avg", "avg+pos", "single"):
             mine = {r["attribute"]: r for r in rows if (r["metric"], r["estimator"]) == (metric, estimator)}
             if "all" in mine:
-                shares = [_number(mine[part]["value"]) if part in mine else "-" for part in ("all", "same", "different")]
+                shares = [percent(mine[part]["value"]) if part in mine else "-" for part in ("all", "same", "different")]
                 cells.append([name, estimator, *shares, f"{mine['all']['n']:,}"])
     return cells
 
@@ -111,19 +113,19 @@ def complexity_cells(records: Rows) -> Cells:
     cells = []
     for score in scores:
         mine = [r for r in rows if (r["approximator"], r["width"]) == (score["approximator"], score["width"])]
-        interval = "-" if score["ci_low"] is None else f"{score['ci_low']:.3f} to {score['ci_high']:.3f}"
+        interval = "-" if score["ci_low"] is None else f"{number(score['ci_low'])} to {number(score['ci_high'])}"
         concepts = dict.fromkeys(r["concept"] for r in mine if r["metric"] == "concept_recognition")
         weakest = [_mean(mine, "concept_recognition", "unseen", concept) for concept in concepts]
         cells.append(
             [
                 str(score["approximator"]).replace("_", " "),
                 "-" if score["width"] is None else f"{score['width']:.0f}",
-                _number(score["value"]),
+                number(score["value"]),
                 interval,
-                _number(_mean(mine, "object_recognition", "unseen")),
-                _number(min((value for value in weakest if value is not None), default=None)),
-                _number(_mean(mine, "r2", "unseen")),
-                _number(_mean(mine, "r2", "train")),
+                percent(_mean(mine, "object_recognition", "unseen")),
+                percent(min((value for value in weakest if value is not None), default=None)),
+                number(_mean(mine, "r2", "unseen")),
+                number(_mean(mine, "r2", "train")),
             ]
         )
     return cells
@@ -148,12 +150,12 @@ TABLES: Mapping[str, tuple[str, Callable[[Rows], Cells], Sequence[str]]] = {
     "r2": (
         "Additive structure",
         r2_cells,
-        ("level", "estimator", "R2", "R2 held out", "R2 random weights", "retrieval", "objects read", "concepts read"),
+        ("level", "estimator", "R2", "R2 held out", "R2 random weights", "retrieval", "objects recognised", "concepts recognised"),
     ),
     "removal": ("Targeted removal", removal_cells, ("embeddings", "concepts", "objects")),
     "edits": ("Edits at strength 1", edit_cells, ("hit by", "object vectors", "all", "same attribute", "different attribute", "n")),
     "complexity": (
-        "Complexity: what approximators foretell of unseen objects",
+        "Complexity: what approximators predict for new objects",
         complexity_cells,
         ("approximator", "width", "score", "95 % interval", "objects", "hardest concept", "R2", "R2 train"),
     ),
@@ -230,14 +232,10 @@ def _tex(cell: str) -> str:
 
 
 def _all_numbers(cells: Iterable[str]) -> bool:
-    return all(cell == "-" or cell.replace(".", "").replace(",", "").isdigit() for cell in cells)
+    return all(cell == "-" or cell.removesuffix(" %").replace(".", "").replace(",", "").isdigit() for cell in cells)
 
 
 def _value(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The least value of some rows, or a dash."""
-    values = [r["value"] for r in rows if r["value"] is not None]
-    return _number(min(values, default=None))
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    """The least value of some rows as people read it, or a dash."""
+    found = [(r["value"], str(r["metric"])) for r in rows if r["value"] is not None]
+    return shown(*reversed(min(found))) if found else "-"

@@ -57,8 +57,8 @@ class ProbeStudy:
     """(|O|,) object recognition of the test scenes that hold each object; NaN where none does."""
     wrong: tuple[WrongScene, ...]
     n_wrong: int
-    n_trained_objects: int
-    """Objects of the test scenes that occur in a train scene."""
+    ceiling: float | None
+    """Share of the scored test scenes whose objects all occur in a train scene: no probe can recognise more. None where none is scored."""
     n_misbound: int
     """Wrong scenes whose misread objects are joined from values that are in the scene."""
     notes: tuple[str, ...]
@@ -164,10 +164,15 @@ def probe_study(
         _by_object(objects, scenes, split.test),
         tuple(wrong),
         objects.n - objects.hits,
-        len(np.intersect1d(scenes.objects[split.test], scenes.objects[split.train])),
+        _ceiling(objects, scenes, split),
         n_misbound,
         tuple(_notes(probes, scenes, split)),
     )
+
+
+def _ceiling(objects: Recognition, scenes: Scenes, split: Split) -> float | None:
+    known = np.isin(scenes.objects[split.test][objects.scored], scenes.objects[split.train])  # (n, m)
+    return float(np.all(known, axis=1).mean()) if objects.n else None
 
 
 def bag_of_concepts(scenes: Scenes) -> Floats:

@@ -1,0 +1,57 @@
+"""One rounding for everything that a person reads: card, table, terminal, page.
+
+A share is printed in per cent with one decimal ("68.2 %"), everything else (R^2, cosines, gaps) with three decimals.
+`results.json` and `results.csv` hold the numbers themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conceptbind.results import Record
+
+NO_SHARE = re.compile(r"r2|mse|.*_cosine|modality_gap|generalisation_score")
+"""Metrics that are no share of anything."""
+CHANGE = re.compile(r".*_gain")
+"""Metrics that are a difference of two shares."""
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent: one decimal, or as many as it takes not to say 100 or 0 for what is neither."""
+    if share is None:
+        return "-"
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    digits = next((n for n in range(1, 6) if 0 < round(100 * share, n) < 100), 6)
+    return f"{100 * share:.{digits}f} %"
+
+
+def points(change: float | None) -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    return "-" if change is None else f"{100 * change:+.1f} points"
+
+
+def number(value: float | None) -> str:
+    """What is no share, with three decimals."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def shown(metric: str, value: float | None) -> str:
+    """A value of a metric as people read it."""
+    if CHANGE.fullmatch(metric):
+        return points(value)
+    return number(value) if NO_SHARE.fullmatch(metric) else percent(value)
+
+
+def value_of(record: Record) -> str:
+    """A record's value as people read it."""
+    return shown(record.metric, record.value)
+
+
+def interval_of(record: Record) -> str:
+    """A record's 95 % interval as people read it; a dash where there is none."""
+    if record.ci_low is None or record.ci_high is None:
+        return "-"
+    return f"{shown(record.metric, record.ci_low)} to {shown(record.metric, record.ci_high)}"

@@ -1,0 +1,66 @@
+"""One rounding for card, table, terminal and page."""
+
+from __future__ import annotations
+
+import pytest
+
+from conceptbind.report.numbers import interval_of, number, percent, points, shown, value_of
+from conceptbind.results import Record
+
+
+def record(metric, value, low=None, high=None):
+    return Record("s", "text", metric, value, 10, 0, low, high, "test", "scenes", "e", {})
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.6815476, "68.2 %"),
+        (1.0, "100 %"),
+        (0.0, "0 %"),
+        (0.9996, "99.96 %"),
+        (0.999951, "99.995 %"),
+        (0.0004, "0.04 %"),
+        (0.5, "50.0 %"),
+        (None, "-"),
+    ],
+)
+def test_a_share_has_one_decimal_and_is_never_called_all_or_nothing_when_it_is_not(share, words):
+    assert percent(share) == words
+
+
+def test_differences_and_other_numbers():
+    assert points(0.3036) == "+30.4 points"
+    assert points(-0.01) == "-1.0 points"
+    assert points(None) == "-"
+    assert number(0.66409) == "0.664"
+    assert number(None) == "-"
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        ("binding_accuracy", "12.3 %"),
+        ("swap_error", "12.3 %"),
+        ("recall_at_1", "12.3 %"),
+        ("group_score", "12.3 %"),
+        ("binding_share", "12.3 %"),
+        ("binding_gain", "+12.3 points"),
+        ("r2", "0.123"),
+        ("mse", "0.123"),
+        ("caption_swap_cosine", "0.123"),
+        ("probe_cosine", "0.123"),
+        ("modality_gap", "0.123"),
+        ("generalisation_score", "0.123"),
+    ],
+)
+def test_the_metric_decides_how_a_value_is_shown(metric, words):
+    assert shown(metric, 0.12345) == words
+    assert value_of(record(metric, 0.12345)) == words
+
+
+def test_an_interval_is_rounded_like_its_value():
+    assert interval_of(record("binding_accuracy", 0.68, 0.6220238, 0.7440662)) == "62.2 % to 74.4 %"
+    assert interval_of(record("caption_swap_cosine", 0.66, 0.6569, 0.672)) == "0.657 to 0.672"
+    assert interval_of(record("r2", 0.9)) == "-"
+    assert interval_of(record("r2", 0.9, 0.8, None)) == "-"

@@ -1,0 +1,225 @@
+"""Every branch, threshold and clause of the verdicts on level 1 and level 3, by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from conceptbind.report.verdict import decodable, needed, usable_across
+from conceptbind.results import Record
+
+
+def record(metric, value, low, high, n=1000, ties=0, modality="text", **extra):
+    return Record("probe", modality, metric, value, n, ties, low, high, "test", "scenes", "enc", {"control": "none", **extra})
+
+
+def level1(value, low, high, bag=(0.5, 0.48, 0.52), n=1000, concepts=(1.0, 1.0), ceiling=1.0, names=("color", "shape"), **controls):
+    """The verdict on one modality with object recognition `value`; a control is (value, low, high)."""
+    controls = {"bag_of_concepts": bag, **controls}
+    records = [record("object_recognition", value, low, high, n)]
+    records += [record("concept_recognition", c, 0.0, 1.0, n, concept=k) for k, c in zip(names, concepts, strict=True)]
+    records += [record("object_recognition", *found, n, control=name) for name, found in controls.items()]
+    return decodable(records, ceiling)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "word"),
+    [
+        (0.90, 0.88, 0.92, "yes"),  # score exactly 0.8
+        (0.899, 0.88, 0.92, "partly"),  # just below
+        (0.60, 0.58, 0.62, "partly"),  # score exactly 0.2
+        (0.599, 0.58, 0.62, "unclear"),  # just below, and the interval holds the threshold
+        (0.599, 0.58, 0.5999, "no"),  # the interval ends below it
+        (0.60, 0.52, 0.68, "unclear"),  # touches the bag's interval
+        (0.60, 0.521, 0.68, "partly"),  # clear of it
+        (0.95, 0.40, 1.00, "unclear"),  # high, but nothing is sure
+        (0.50, 0.48, 0.52, "no"),
+        (0.50, 0.48, 0.61, "unclear"),  # the interval reaches what would be called binding
+        (0.30, 0.28, 0.32, "no"),  # below the bag
+    ],
+)
+def test_thresholds_of_level_1(value, low, high, word):
+    found = level1(value, low, high)
+    assert found.word == word
+    assert found.level == 1
+    assert found.n == 1000
+    assert found.score == pytest.approx((value - 0.5) / 0.5)
+
+
+def test_the_words_of_level_1():
+    found = level1(1.0, 0.99, 1.0)
+    assert found.sentence == (
+        "The text embeddings of enc hold which color belongs to which shape (level 1, decodable): a linear probe recognises all objects in "
+        "100 % of the unseen scenes (99.0 % to 100 %, n = 1,000). The strongest control, a bag of concepts, reaches 50.0 % (48.0 % to 52.0 %)."
+    )
+    assert "in part (level 1, decodable in part)" in level1(0.7, 0.68, 0.72).sentence
+    assert "hardly hold which color belongs to which shape (level 1, not decodable)" in level1(0.5, 0.48, 0.52).sentence
+    for word in ("binds", "bind concepts", "usable"):
+        assert word not in found.sentence
+
+
+def test_three_concepts_have_no_pair_to_name():
+    found = level1(1.0, 0.99, 1.0, names=("color", "size", "shape"), concepts=(1.0, 1.0, 1.0))
+    assert "hold which values belong to one object (level 1" in found.sentence
+
+
+@pytest.mark.parametrize(("hardest", "said"), [(0.49, True), (0.5, False)])
+def test_single_concepts_that_are_not_held_are_named(hardest, said):
+    sentence = level1(0.3, 0.28, 0.32, concepts=(0.9, hardest)).sentence
+    assert ("do not even hold single concepts (the hardest, shape, is recognised in 49.0 % of the scenes)" in sentence) == said
+    assert ("hardly hold" in sentence) != said
+    # where the objects are recognised, a weak concept changes nothing
+    assert "single concepts" not in level1(0.9, 0.88, 0.92, concepts=(0.9, hardest)).sentence
+
+
+def test_the_strongest_control_is_named_and_the_bag_beside_it():
+    found = level1(1.0, 0.987, 1.0, bag_twin=(0.45, 0.42, 0.48), random_weights=(0.855, 0.81, 0.89))
+    assert found.word == "yes"
+    assert found.control == "random_weights"
+    assert (
+        "The strongest control, the same architecture with random weights, reaches 85.5 % (81.0 % to 89.0 %); "
+        "a bag of concepts reaches 50.0 %." in found.sentence
+    )
+    assert "not clearly less" not in found.sentence
+    twin = level1(1.0, 0.987, 1.0, bag_twin=(0.6, 0.58, 0.62), random_weights=(0.55, 0.5, 0.6))
+    assert twin.control == "bag_twin"
+    assert "the bag-of-words twin, which was trained so that binding never helps, reaches 60.0 %" in twin.sentence
+    assert level1(1.0, 0.987, 1.0, random_weights=(0.3, 0.2, 0.4)).control == "bag_of_concepts"
+    assert level1(1.0, 0.987, 1.0, random_weights=(None, None, None)).control == "bag_of_concepts"
+
+
+@pytest.mark.parametrize(("high", "beaten"), [(0.949, True), (0.95, False), (0.99, False)])
+def test_a_control_that_is_not_beaten_is_said(high, beaten):
+    sentence = level1(0.97, 0.95, 0.99, random_weights=(0.93, 0.9, high)).sentence
+    assert ("which is not clearly less, so training need not have added it" in sentence) != beaten
+    sentence = level1(0.97, 0.95, 0.99, bag_twin=(0.93, 0.9, high)).sentence
+    assert ("which is not clearly less;" in sentence) != beaten
+    assert "training need not" not in sentence
+
+
+def test_scenes_without_power_cannot_be_judged():
+    few = level1(1.0, 0.6, 1.0, bag=(0.4, 0.1, 0.75), n=6)  # even six of six cannot be told from this bag
+    assert few.word == "unclear"
+    assert few.score is None
+    assert (
+        "even perfect embeddings (100 %) could not be told from a bag of concepts (40.0 %, 10.0 % to 75.0 %) on 6 scenes"
+        in few.sentence
+    )
+    full = level1(1.0, 0.99, 1.0, bag=(1.0, 0.99, 1.0))
+    assert full.word == "unclear"
+    assert "could not be told from a bag of concepts (100 %" in full.sentence
+
+
+def test_objects_that_no_probe_was_trained_on_lower_the_ceiling():
+    assert level1(0.74, 0.72, 0.76, ceiling=0.8).score == pytest.approx(0.8)  # of 30 points above the bag 24
+    assert level1(0.74, 0.72, 0.76, ceiling=0.8).word == "yes"
+    assert level1(0.74, 0.72, 0.76).word == "partly"
+    nothing = level1(0.5, 0.48, 0.52, ceiling=0.52)
+    assert nothing.word == "unclear"
+    assert "even perfect embeddings (52.0 %)" in nothing.sentence
+    none = level1(0.0, 0.0, 0.1, ceiling=0.0)
+    assert none.word == "unclear"
+    assert "no test scene is made of objects that occur in a train scene (n = 1,000)" in none.sentence
+
+
+@pytest.mark.parametrize("missing", ["objects", "bag", "ceiling"])
+def test_nothing_to_confuse_cannot_be_judged(missing):
+    value = (None, None, None) if missing == "objects" else (1.0, 0.9, 1.0)
+    bag = (None, None, None) if missing == "bag" else (0.5, 0.4, 0.6)
+    found = level1(*value, bag=bag, ceiling=None if missing == "ceiling" else 1.0)
+    assert (found.word, found.score) == ("unclear", None)
+    assert "every scene holds all objects, so there is nothing to confuse" in found.sentence
+
+
+def test_an_interval_that_is_not_there_decides_nothing():
+    assert level1(1.0, None, None).word == "unclear"
+    assert level1(0.5, None, None).word == "unclear"
+
+
+def test_what_would_be_needed_is_said():
+    # 10 points above the bag, half-widths of 10 and 2 points: (12 / 10)^2 times the scenes
+    assert "about 1,500 test scenes are needed" in level1(0.6, 0.5, 0.7).sentence
+    # 10 points below the threshold of 0.6, the interval reaches 20 points up: four times the scenes
+    assert "about 4,000 test scenes are needed" in level1(0.5, 0.4, 0.7).sentence
+    assert needed(100, 0.1, 0.1) == "about 110"  # never what is there already
+    assert needed(100, 0.5, 0.05) == "about 10,000"
+    assert needed(100, 0.51, 0.05) == "many more"
+    assert needed(100, 0.1, 0.0) == "many more"
+
+
+def level3(value, low, high, n=336, ties=0, concept=1.0):
+    records = [
+        record("recall_at_1", 0.5, 0.4, 0.6, modality="both"),
+        record("binding_accuracy", 0.11, 0.1, 0.2, n, modality="both", order="as listed"),
+        record("binding_accuracy", value, low, high, n, ties, "both", order="either"),
+    ]
+    if concept is not None:
+        records += [record("concept_accuracy", concept, concept, concept, n, modality="both", order="either")]
+    return usable_across(records)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "word"),
+    [
+        (0.90, 0.88, 0.92, "yes"),
+        (0.899, 0.88, 0.92, "partly"),
+        (0.90, 0.61, 0.99, "yes"),
+        (0.90, 0.60, 0.99, "unclear"),  # it may be no more than usable in part
+        (0.60, 0.55, 0.65, "partly"),
+        (0.60, 0.501, 0.65, "partly"),
+        (0.60, 0.50, 0.65, "unclear"),  # chance is inside
+        (0.599, 0.55, 0.5999, "no"),
+        (0.599, 0.55, 0.60, "unclear"),  # the interval holds the threshold
+        (0.50, 0.45, 0.55, "no"),
+        (0.50, 0.20, 0.95, "unclear"),
+        (0.00, 0.00, 0.02, "no"),
+    ],
+)
+def test_thresholds_of_level_3(value, low, high, word):
+    found = level3(value, low, high)
+    assert found.word == word
+    assert (found.level, found.modality, found.n, found.control) == (3, "both", 336, "chance")
+    assert found.score == value
+
+
+def test_the_words_of_level_3():
+    assert level3(0.95, 0.93, 0.97).sentence == (
+        "The pictures and captions of enc agree on binding (level 3, usable across modalities): "
+        "a picture prefers its caption to the caption with the attributes swapped in 95.0 % of the comparisons "
+        "(93.0 % to 97.0 %, n = 336; chance: 50 %); it prefers its caption to one with another concept in 100 %."
+    )
+    assert "agree on binding only in part (level 3, usable in part)" in level3(0.68, 0.62, 0.74).sentence
+    assert "hardly agree on binding (level 3, not usable across modalities)" in level3(0.5, 0.45, 0.55).sentence
+    assert "another concept" not in level3(0.95, 0.93, 0.97, concept=None).sentence
+
+
+def test_ties_are_said_and_are_no_preference_for_the_swap():
+    bag = level3(0.0, 0.0, 0.01, ties=336)
+    assert bag.word == "no"
+    assert "hardly agree on binding" in bag.sentence
+    assert "all of them hold a tie, which counts as a miss" in bag.sentence
+    assert "; 12 of them hold a tie" in level3(0.68, 0.62, 0.74, ties=12).sentence
+    assert "tie" not in level3(0.68, 0.62, 0.74).sentence
+    assert "prefer the caption with the attributes swapped (level 3" in level3(0.2, 0.15, 0.25).sentence
+    assert "hardly agree" in level3(0.2, 0.15, 0.25, ties=84).sentence  # 25 % of ties, 25 % at most: half
+    assert "prefer the caption with the attributes swapped" in level3(0.2, 0.15, 0.25, ties=83).sentence
+
+
+@pytest.mark.parametrize(("concept", "said"), [(0.599, True), (0.6, False)])
+def test_concepts_that_do_not_agree_are_said_first(concept, said):
+    sentence = level3(0.2, 0.15, 0.25, concept=concept).sentence
+    assert ("do not even agree on single concepts (level 3" in sentence) == said
+
+
+def test_what_would_be_needed_across_modalities():
+    assert "about 340 comparisons are needed" in level3(0.60, 0.50, 0.65).sentence  # the interval only touches chance
+    assert "about 1,400 comparisons are needed" in level3(0.50, 0.30, 0.70).sentence  # 10 points to go, 20 wide
+    assert "about 600 comparisons are needed" in level3(0.90, 0.50, 0.99).sentence  # 40 wide, 30 points above the threshold
+
+
+def test_scenes_without_swaps_cannot_be_judged():
+    found = usable_across([record("recall_at_1", 0.5, 0.4, 0.6, modality="both")])
+    assert (found.word, found.score, found.n) == ("unclear", None, 0)
+    assert (
+        found.sentence
+        == "It cannot be judged whether the pictures and captions of enc agree on binding (level 3): no scene has an attribute swap."
+    )
