@@ -261,7 +261,7 @@ def test_two_runs_side_by_side(whatsup, tmp_path, capsys, monkeypatch):
         assert (tmp_path / "bad" / file).is_file()
     page = (tmp_path / "bad" / "report.html").read_text()
     assert "What&#39;sUp" in page
-    assert "The repair raises" in page
+    assert "The repair clearly raises" in page
     capsys.readouterr()
     assert main(["compare", "bad", "good", "--out", "tables"]) == 0
     printed = capsys.readouterr().out

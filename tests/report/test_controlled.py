@@ -41,12 +41,12 @@ RECORDS = [
 def test_means_by_space_and_coverage():
     head, *rows = transition_table(RECORDS, ["additive"])
     assert head == [
-        "trained on a share of", "coverage", "models", "scenes of unseen objects are read, among all", "additive", "bag of concepts"
+        "trained on a share of", "coverage", "models", "scenes of new objects recognised among all objects", "additive", "bag of concepts"
     ]  # fmt: skip
     assert rows == [
-        ["25 objects (5x5)", "0.5", "1", "0.200", "0.100", "0.050"],
-        ["400 objects (20x20)", "0.1", "1", "0.250", "-", "0.100"],
-        ["400 objects (20x20)", "0.5", "2", "0.950 (0.900 to 1.000)", "0.400", "0.200"],
+        ["25 objects (5x5)", "0.5", "1", "20.0 %", "10.0 %", "5.0 %"],
+        ["400 objects (20x20)", "0.1", "1", "25.0 %", "-", "10.0 %"],
+        ["400 objects (20x20)", "0.5", "2", "95.0 % (90.0 % to 100 %)", "40.0 %", "20.0 %"],
     ]
 
 
@@ -61,9 +61,12 @@ def test_sizes_of_models_have_lines_of_their_own():
 
 def test_where_binding_begins_and_how_probes_rise():
     sentence = sweep_sentence(RECORDS, ["additive"])
-    assert "With 400 objects (20x20) 90% of the scenes of unseen objects are read, among all, from coverage 0.5 on." in sentence
-    assert "With 25 objects (5x5) no coverage reaches 90%; the best is 0.200 at 0.5." in sentence
+    assert (
+        "With 400 objects (20x20), 3 models: at least 90.0 % of the scenes of new objects are recognised among all objects from coverage 0.5 on."
+        in sentence
+    )
+    assert "With 25 objects (5x5), one model: no coverage reaches 90.0 %; the best is 20.0 % at 0.5." in sentence
     assert rank_correlation(RECORDS, "additive") == (pytest.approx(1.0), pytest.approx(0.0, abs=1e-9), 3)
     assert "Over 3 models" in sentence
     falls = [*RECORDS, *model("20x20", 400, 0.8, 0, 0.4)]  # what rises and falls again has not begun
-    assert "With 400 objects (20x20) 90% is reached at coverage 0.5, but not at every larger one." in sweep_sentence(falls, [])
+    assert "90.0 % is reached at coverage 0.5, but not at every larger one." in sweep_sentence(falls, [])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
-from conceptbind.report.numbers import percent
+from conceptbind.report.numbers import difference, interval_of, percent, value_of
 from conceptbind.report.tables import PaperTable, aligned
 
 if TYPE_CHECKING:
@@ -30,45 +30,82 @@ def benchmark_cells(records: Sequence[Record]) -> tuple[list[str], list[list[str
     head = ["benchmark", "subset", "metric", "protocol", "value", "95 % interval", "blind", "ties", "n"]
     lines = []
     for record in _main(records):
-        line = [
-            record.scenes, record.split, record.metric.replace("_", " "), f"{record.extra['protocol']}, {record.extra['average']}",
-            f"{record.value:.4f}", f"{record.ci_low:.4f} to {record.ci_high:.4f}",
-        ]  # fmt: skip
+        protocol = f"{record.extra['protocol']}, {record.extra['average']}"
+        line = [record.scenes, record.split, record.metric.replace("_", " "), protocol, value_of(record), interval_of(record)]
         if repaired:
-            after, change = _beside(record, records, "adapter"), _beside(record, records, "difference")
-            line += [f"{after.value:.4f}", f"{change.value:+.4f} ({change.ci_low:+.4f} to {change.ci_high:+.4f})"]
-        lines.append([*line, f"{_blind(record, records):.4f}", f"{record.ties:,}", f"{record.n:,}"])
+            line += [value_of(_beside(record, records, "adapter")), _change(_beside(record, records, "difference"))]
+        blind = _blind(record, records)
+        lines.append([*line, "-" if blind is None else value_of(blind), f"{record.ties:,}", f"{record.n:,}"])
     return [*head[:6], *(["repaired", "difference"] if repaired else []), *head[6:]], lines
 
 
+def _change(record: Record) -> str:
+    """A paired difference with its interval."""
+    return difference(record.value, record.ci_low, record.ci_high)
+
+
 def benchmark_sentence(records: Sequence[Record]) -> str:
-    """What is won over captions alone, and what a repair does, in words."""
-    main = _main(records)
-    beaten = [r for r in main if r.value is not None and _blind(r, records) >= r.value and r.n]
-    said = [
-        f"{len(main)} scores of {len({r.scenes for r in main})} benchmark{'s' if len({r.scenes for r in main}) > 1 else ''}; "
-        + (
-            f"{len(beaten)} of them are no better than a baseline that never sees a picture ({_named(beaten)})."
-            if beaten
-            else "all are better than the two baselines that never see a picture."
-        )
-    ]
+    """What is won over captions alone, what a repair does, and where ties are, in words."""
+    main = [r for r in _main(records) if r.value is not None and r.n]
+    sentences = [_over_blind(main, records), _of_repair(records), _of_ties(main)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _over_blind(main: Sequence[Record], records: Sequence[Record]) -> str:
+    """How many scores are above the better blind baseline: their intervals must be apart."""
+    blind = {id(r): _blind(r, records) for r in main}
+    compared = [r for r in main if blind[id(r)] is not None]
+    above = [r for r in compared if _apart(r, blind[id(r)])]
+    below = [r for r in compared if _apart(blind[id(r)], r)]
+    same = [r for r in compared if r not in above and r not in below]
+    n = len({r.scenes for r in main})
+    words = [f"{_count(len(main), 'score')} of {_count(n, 'benchmark')}."]
+    baseline = "the better of two baselines that never see a picture (95 % intervals apart)"
+    if above and len(above) == len(main):
+        return f"{words[0]} {'It is' if len(above) == 1 else 'All are'} clearly above {baseline}."
+    parts = [f"{len(above)} clearly above {baseline}"] if compared else []
+    if same:
+        parts.append(f"{len(same)} not to be told from it ({_named(same)})")
+    if below:
+        parts.append(f"{len(below)} clearly below it ({_named(below)})")
+    if len(compared) < len(main):
+        parts.append(f"{len(main) - len(compared)} without such a baseline")
+    return f"{words[0]} {', '.join(parts)}."
+
+
+def _of_repair(records: Sequence[Record]) -> str:
+    """How many scores a repair changes beyond their intervals."""
     changes = [r for r in records if r.extra["repair"] == "difference" and r.ci_low is not None and r.ci_high is not None]
-    if changes:
-        better = [r for r in changes if (r.ci_low or 0) > 0]
-        worse = [r for r in changes if (r.ci_high or 0) < 0]
-        said.append(
-            f"The repair raises {len(better)} of {len(changes)} scores beyond doubt (95 %), lowers {len(worse)}"
-            + (f" ({_named(worse)})" if worse else "")
-            + "."
-        )
+    if not changes:
+        return ""
+    better = [r for r in changes if (r.ci_low or 0) > 0]
+    worse = [r for r in changes if (r.ci_high or 0) < 0]
+    lowered = f"clearly lowers {len(worse)}" + (f" ({_named(worse)})" if worse else "")
+    left = len(changes) - len(better) - len(worse)
+    return (
+        f"The repair clearly raises {len(better)} of {_count(len(changes), 'score')} (95 % interval of the paired difference above 0) "
+        f"and {lowered}{f'; for {left} it cannot be told' if left else ''}."
+    )
+
+
+def _of_ties(main: Sequence[Record]) -> str:
+    """Where most ties are."""
     ties = [r for r in main if r.ties]
-    if ties:
-        most = max(ties, key=lambda r: (r.ties or 0) / r.n)
-        said.append(
-            f"Ties are misses; most are in {most.scenes} {most.split} ({percent((most.ties or 0) / most.n)} of {most.n:,})."
-        )
-    return " ".join(said)
+    if not ties:
+        return ""
+    most = max(ties, key=lambda r: (r.ties or 0) / r.n)
+    return f"Ties are misses; most are in {most.scenes} {most.split} ({percent((most.ties or 0) / most.n)} of {most.n:,})."
+
+
+def _apart(high: Record | None, low: Record | None) -> bool:
+    """Whether all of one interval lies above all of another."""
+    if high is None or low is None or high.ci_low is None or low.ci_high is None:
+        return False
+    return high.ci_low > low.ci_high
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def benchmark_figure(records: Sequence[Record], name: str) -> str:
@@ -79,7 +116,7 @@ def benchmark_figure(records: Sequence[Record], name: str) -> str:
     labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r.extra['protocol']})" for r in main]
     figure = go.Figure()
     figure.add_scatter(
-        x=[_blind(r, records) for r in main], y=labels, mode="markers", name="blind",
+        x=[None if (found := _blind(r, records)) is None else found.value for r in main], y=labels, mode="markers", name="blind",
         marker={"color": CONTROL, "symbol": "line-ns", "size": 14, "line": {"width": 2, "color": CONTROL}},
     )  # fmt: skip
     parts = [("before" if any(r.extra["repair"] == "adapter" for r in records) else "score", main, INK)]
@@ -91,8 +128,8 @@ def benchmark_figure(records: Sequence[Record], name: str) -> str:
             x=values, y=labels, mode="markers", name=label, marker={"color": color, "size": 9},
             error_x={
                 "type": "data", "symmetric": False, "thickness": 1.5, "width": 4,
-                "array": [(r.ci_high or 0.0) - v for r, v in zip(shown, values, strict=True)],
-                "arrayminus": [v - (r.ci_low or 0.0) for r, v in zip(shown, values, strict=True)],
+                "array": [0.0 if r.ci_high is None else r.ci_high - v for r, v in zip(shown, values, strict=True)],
+                "arrayminus": [0.0 if r.ci_low is None else v - r.ci_low for r, v in zip(shown, values, strict=True)],
             },
             customdata=[[r.n, r.ties] for r in shown],
             hovertemplate="%{y}: %{x:.4f}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
@@ -152,7 +189,7 @@ def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
                 )
                 if after is None:
                     continue
-                cells = [before.subset, before.metric.replace("_", " "), before.protocol, run, f"{after.value:.4f}", f"{after.n:,}"]
+                cells = [before.subset, before.metric.replace("_", " "), before.protocol, run, percent(after.value), f"{after.n:,}"]
                 if run == first:
                     cells += ["-", "-", "-"]
                 elif items != same:
@@ -161,7 +198,7 @@ def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
                     change = paired(before, after)
                     p = "-" if change.mcnemar is None else f"{change.mcnemar:.2g}"
                     low, high = change.interval
-                    cells += [f"{change.change:+.4f} ({low:+.4f} to {high:+.4f})", f"+{change.fixed:,} -{change.broken:,}", p]
+                    cells += [difference(change.change, low, high), f"+{change.fixed:,} -{change.broken:,}", p]
                 rows.append(tuple(cells))
         head = ("subset", "metric", "protocol", "run", "value", "n", f"difference from {first}", "fixed, broken", "McNemar p")
         tables.append(PaperTable(f"benchmark-{name}", f"{name}, on the same items", head, tuple(rows)))
@@ -198,10 +235,10 @@ def _beside(record: Record, records: Sequence[Record], repair: str) -> Record:
     return next(r for r in _same(record, records) if r.extra["repair"] == repair)
 
 
-def _blind(record: Record, records: Sequence[Record]) -> float:
-    """The better of the baselines that see no picture."""
-    found = [r.value or 0.0 for r in _same(record, records) if str(r.extra["control"]).startswith("blind")]
-    return max(found, default=0.0)
+def _blind(record: Record, records: Sequence[Record]) -> Record | None:
+    """The better of the baselines that see no picture; None where there is none."""
+    found = [r for r in _same(record, records) if str(r.extra["control"]).startswith("blind") and r.value is not None]
+    return max(found, key=lambda r: r.value or 0.0, default=None)
 
 
 def _named(records: Sequence[Record], most: int = 3) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
-from conceptbind.report.numbers import percent
+from conceptbind.report.numbers import interval_of, percent, value_of
 
 if TYPE_CHECKING:
     from conceptbind.controlled import Trained
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BINDS, SOMEWHAT = 0.9, 0.5
 """Recognition of unseen objects among all from which a model binds, or binds in part."""
+BAG = "bag_of_concepts"
+"""The control of counts: an object scores how many of its values are in the scene."""
 LINES = ("#8fb3d9", "#2563a8", "#d9a441", "#8c2d19", "#7a9a7e", "#4f7355", "#9b6fb0", "#5b6770")
 
 
@@ -28,33 +30,49 @@ def controlled_value(records: Sequence[Record], metric: str, split: str, **extra
 
 
 def controlled_sentence(records: Sequence[Record]) -> str:
-    """One sentence on whether a model binds objects that it was never trained on."""
+    """One sentence on what a model does with objects that it was never trained on."""
     pairs = [controlled_value(records, "binding_accuracy", split, objective="scenes") for split in ("unseen", "train")]
-    if all(pairs):
-        new, old = ((record.value or 0.0) if record else 0.0 for record in pairs)
-        about, other = pairs[0], controlled_value(records, "concept_accuracy", "unseen")
-        assert about is not None
-        share, n_objects = percent(float(about.extra["coverage"] or 0)), int(about.extra["n_objects"] or 0)
-        return (
-            f"Trained on {share} of {n_objects:,} objects against other scenes, the model prefers a scene of unseen objects to the one with two "
-            f"values exchanged in {percent(new)} of {about.n:,} cases (chance 50 %), of train objects in {percent(old)}; to one with a value "
-            f"replaced in {percent(other.value or 0.0 if other else 0.0)}."
-        )
+    if pairs[0] is not None and pairs[1] is not None:
+        return _against_scenes(pairs[0], pairs[1], controlled_value(records, "concept_accuracy", "unseen"))
     unseen = controlled_value(records, "object_recognition", "unseen", among="all", control="none")
-    bag = controlled_value(records, "object_recognition", "unseen", among="all", control="bag_of_concepts")
+    bag = controlled_value(records, "object_recognition", "unseen", among="all", control=BAG)
     known = controlled_value(records, "object_recognition", "train", among="all", control="none")
-    concepts = [r for r in records if r.metric == "concept_recognition" and r.split == "unseen" and r.value is not None]
     if unseen is None or unseen.value is None or bag is None or known is None:
         return "Nothing was scored."
-    hardest = min(concepts, key=lambda record: record.value or 0.0)
-    level = "binds" if unseen.value >= BINDS else "binds in part" if unseen.value >= SOMEWHAT else "does not bind"
-    share, n_objects = percent(float(unseen.extra["coverage"] or 0)), int(unseen.extra["n_objects"] or 0)
-    return (
-        f"Trained on {share} of {n_objects:,} objects, the model {level} new ones: among all objects its queries read those of "
-        f"{percent(unseen.value)} of the scenes of unseen objects ({unseen.ci_low:.3f} to {unseen.ci_high:.3f}, n = {unseen.n:,}; a bag of "
-        f"concepts: {percent(bag.value)}) and of {percent(known.value)} of those of train objects; the hardest concept is read in "
-        f"{percent(hardest.value)}."
+    concepts = [r for r in records if r.metric == "concept_recognition" and r.split == "unseen" and r.value is not None]
+    hardest = min(concepts, key=lambda record: record.value or 0.0, default=None)
+    words = (
+        f"{_trained_on(unseen)}, the model {_how_far(unseen, bag)}: among all objects its queries recognise those of {value_of(unseen)} of the "
+        f"scenes of new objects ({interval_of(unseen)}, n = {unseen.n:,}; counts of concepts alone: {value_of(bag)}) and of "
+        f"{value_of(known)} of the scenes of train objects"
     )
+    return words + (f"; the hardest concept is recognised in {value_of(hardest)}." if hardest else ".")
+
+
+def _against_scenes(new: Record, old: Record, concept: Record | None) -> str:
+    """Of a model that was trained to tell scenes apart and has no queries."""
+    words = (
+        f"{_trained_on(new)} against other scenes, the model prefers a scene of new objects to the one with two values exchanged in "
+        f"{value_of(new)} of the cases ({interval_of(new)}, n = {new.n:,}; chance: 50 %), a scene of train objects in {value_of(old)}"
+    )
+    return words + (f"; to a scene with one value replaced in {value_of(concept)}." if concept is not None else ".")
+
+
+def _trained_on(record: Record) -> str:
+    return f"Trained on {percent(float(record.extra['coverage'] or 0))} of {int(record.extra['n_objects'] or 0):,} objects"
+
+
+def _how_far(unseen: Record, bag: Record) -> str:
+    """What may be said of new objects: the interval must clear what the words rule out."""
+    value = unseen.value or 0.0
+    low, high = (0.0, 1.0) if unseen.ci_low is None or unseen.ci_high is None else (unseen.ci_low, unseen.ci_high)
+    if value >= BINDS and low > SOMEWHAT:
+        return "recognises new objects"
+    if SOMEWHAT <= value < BINDS and low > (bag.ci_high if bag.ci_high is not None else 1.0):
+        return "recognises new objects in part"
+    if high < SOMEWHAT:
+        return "hardly recognises new objects"
+    return "cannot be judged on so few scenes"
 
 
 def controlled_table(records: Sequence[Record]) -> list[list[str]]:
@@ -69,7 +87,7 @@ def controlled_table(records: Sequence[Record]) -> list[list[str]]:
             if objects is None:
                 continue
             concepts = [r.value for r in mine if r.metric == named and r.split == split and r.value is not None]
-            bag = controlled_value(mine, "object_recognition", split, among="all", control="bag_of_concepts")
+            bag = controlled_value(mine, "object_recognition", split, among="all", control=BAG)
             among = controlled_value(mine, "object_recognition", split, among="unseen", control="none")
             cells = [
                 min(concepts, default=None),
@@ -77,9 +95,7 @@ def controlled_table(records: Sequence[Record]) -> list[list[str]]:
                 None if bag is None else bag.value,
                 None if among is None else among.value,
             ]
-            rows.append(
-                [encoder, split, *("-" if cell is None else f"{cell:.3f}" for cell in cells), str(objects.ties), f"{objects.n:,}"]
-            )
+            rows.append([encoder, split, *map(percent, cells), str(objects.ties), f"{objects.n:,}"])
     return rows
 
 
@@ -121,7 +137,7 @@ def transition_figure(records: Sequence[Record]) -> str:
             hovertemplate="coverage %{x}: %{y:.3f}<br>seed %{customdata[0]}, n = %{customdata[1]:,}<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(title="share of objects trained on", range=[0, 1], gridcolor=GRID)
-    figure.update_yaxes(title=_score(shown), range=[-0.02, 1.05], gridcolor=GRID)
+    figure.update_yaxes(title=f"scenes of new objects {_score(shown)}", range=[-0.02, 1.05], gridcolor=GRID)
     return as_html(figure, "controlled-transition", 460, legend_at=-0.2)
 
 
@@ -142,8 +158,8 @@ def probe_figure(records: Sequence[Record], probe: str) -> str | None:
             marker={"color": color, "size": 8}, customdata=[[model.extra["coverage"], model.extra["seed"]] for model, _ in mine],
             hovertemplate="model %{x:.3f}, probe %{y:.3f}<br>coverage %{customdata[0]}, seed %{customdata[1]}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title="unseen objects read from the model", range=[-0.02, 1.05], gridcolor=GRID)
-    figure.update_yaxes(title=f"read from its {probe.replace('_', ' ')} probe", range=[-0.02, 1.05], gridcolor=GRID)
+    figure.update_xaxes(title="new objects recognised by the model", range=[-0.02, 1.05], gridcolor=GRID)
+    figure.update_yaxes(title=f"recognised from its {probe.replace('_', ' ')} probe", range=[-0.02, 1.05], gridcolor=GRID)
     return as_html(figure, f"controlled-{probe}", 460, legend_at=-0.2)
 
 
@@ -185,22 +201,25 @@ def sweep_sentence(records: Sequence[Record], probes: Sequence[str]) -> str:
         short = [c for c, value in means.items() if value < BINDS]
         binding = [c for c in means if not short or c > max(short)]
         best = max(means, key=lambda c: means[c])
-        where = (
-            f"{BINDS:.0%} of the {_score(shown)}, from coverage {binding[0]:g} on"
-            if binding
-            else f"{BINDS:.0%} is reached at coverage {best:g}, but not at every larger one"
-            if means[best] >= BINDS
-            else f"no coverage reaches {BINDS:.0%}; the best is {means[best]:.3f} at {best:g}"
-        )
-        found.append(f"With {name} {where}.")
+        models = f"{len(mine)} models" if len(mine) > 1 else "one model"
+        found.append(f"With {name}, {models}: {_where(means, binding, best, _score(shown))}.")
     for probe in probes:
         correlation = rank_correlation(records, probe)
         if correlation is not None:
             found.append(
-                f"Over {correlation[2]} models the recognition of unseen objects by the model and by its {probe.replace('_', ' ')} probe have "
-                f"the rank correlation {correlation[0]:.2f} (p = {correlation[1]:.1g})."
+                f"Over {correlation[2]} models, what the model recognises and what its {probe.replace('_', ' ')} probe recognises "
+                f"correlate at {correlation[0]:.2f} (ranks, p = {correlation[1]:.1g})."
             )
     return " ".join(found)
+
+
+def _where(means: Mapping[float, float], binding: Sequence[float], best: float, score: str) -> str:
+    """From which coverage on the mean over seeds reaches what is called recognising."""
+    if binding:
+        return f"at least {percent(BINDS)} of the scenes of new objects are {score} from coverage {binding[0]:g} on"
+    if means[best] >= BINDS:
+        return f"{percent(BINDS)} is reached at coverage {best:g}, but not at every larger one"
+    return f"no coverage reaches {percent(BINDS)}; the best is {percent(means[best])} at {best:g}"
 
 
 def transition_table(records: Sequence[Record], probes: Sequence[str]) -> list[list[str]]:
@@ -208,17 +227,25 @@ def transition_table(records: Sequence[Record], probes: Sequence[str]) -> list[l
 
     Means over seeds; for the models with the least and the largest where they are several.
     """
-    shown, controls = unseen_of(records), [*probes, "bag_of_concepts"]
+    shown, controls = unseen_of(records), [*probes, BAG]
     beside = {control: {r.encoder: r.value or 0.0 for r in unseen_of(records, control)} for control in controls}
-    rows = [["trained on a share of", "coverage", "models", _score(shown), *(control.replace("_", " ") for control in controls)]]
+    rows = [
+        [
+            "trained on a share of",
+            "coverage",
+            "models",
+            f"scenes of new objects {_score(shown)}",
+            *(control.replace("_", " ") for control in controls),
+        ]
+    ]
     for name, models in _kinds(shown):
         for coverage in sorted({float(r.extra["coverage"] or 0) for r in models}):
             mine = [r for r in models if r.extra["coverage"] == coverage]
             found = [r.value or 0.0 for r in mine]
-            spread = f" ({min(found):.3f} to {max(found):.3f})" if len(found) > 1 else ""
+            spread = f" ({percent(min(found))} to {percent(max(found))})" if len(found) > 1 else ""
             others = [[beside[control][r.encoder] for r in mine if r.encoder in beside[control]] for control in controls]
-            cells = (f"{_mean(other):.3f}" if other else "-" for other in others)
-            rows.append([name, f"{coverage:g}", str(len(mine)), f"{_mean(found):.3f}{spread}", *cells])
+            cells = (percent(_mean(other)) if other else "-" for other in others)
+            rows.append([name, f"{coverage:g}", str(len(mine)), f"{percent(_mean(found))}{spread}", *cells])
     return rows
 
 
@@ -260,9 +287,9 @@ def _kinds(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
 
 
 def _score(records: Sequence[Record]) -> str:
-    """What was scored: the two objectives are asked different things."""
+    """What is done with scenes of new objects: the two objectives are asked different things."""
     scenes = bool(records) and all(r.extra["objective"] == "scenes" for r in records)
-    return "scenes of unseen objects are told from their swaps" if scenes else "scenes of unseen objects are read, among all"
+    return "told from their swaps" if scenes else "recognised among all objects"
 
 
 def _mean(values: Sequence[float]) -> float:

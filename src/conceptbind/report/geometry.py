@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
-from conceptbind.report.numbers import percent
+from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.tables import edit_cells, r2_cells, removal_cells
 
 if TYPE_CHECKING:
@@ -25,19 +25,28 @@ WHOSE = {"none": "the encoder", "random_weights": "random weights", "bag_twin": 
 
 
 def geometry_sentence(study: GeometryStudy) -> str | None:
-    """One sentence on what explains the embeddings; None where no spectrum could be made."""
+    """What explains the variance, beside random weights and noise, and what edits reach; None where no spectrum could be made."""
     found = study.spectra.get("none")
     if found is None:
         return None
-    binding = next((p for p in found.parts if p.kind == "object"), None)
     words = f"Of the variance of the {study.modality} embeddings, single concepts explain {percent(found.share('concept'))}"
-    if binding is not None:
-        words += f", whole objects {percent(found.binding_share)} more (noise alone: {percent(found.freedom('object'))})"
+    if any(part.kind == "object" for part in found.parts):
+        words += f", whole objects {percent(found.binding_share)} more ({_beside(study, found)})"
     words += f", and everything that joins different objects {percent(found.share('objects', 'rest'))}"
     hits = study.find("edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute="all")
     if hits:
-        words += f"; exchanging one object's vector leads to the right scene in {percent(hits[0].value)} of {hits[0].n:,} edits"
+        words += (
+            f"; after one object's vector is exchanged the nearest scene is the intended one in {value_of(hits[0])} of the edits "
+            f"({interval_of(hits[0])}, n = {hits[0].n:,})"
+        )
     return words + "."
+
+
+def _beside(study: GeometryStudy, found: Spectrum) -> str:
+    """What the binding share would be without training, and without any rule."""
+    random = study.spectra.get("random_weights")
+    untrained = "" if random is None else f"random weights: {percent(random.binding_share)}, "
+    return f"{untrained}pure noise: {percent(found.freedom('object'))}"
 
 
 def geometry_section(study: GeometryStudy) -> dict[str, Any]:

@@ -33,6 +33,12 @@ def points(change: float | None) -> str:
     return "-" if change is None else f"{100 * change:+.1f} points"
 
 
+def difference(change: float | None, low: float | None, high: float | None) -> str:
+    """A difference of two shares with its interval, where it has one."""
+    interval = "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{points(change)}{interval}"
+
+
 def number(value: float | None) -> str:
     """What is no share, with three decimals."""
     return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,46 @@
+"""What is said of the parts of embeddings, by hand."""
+
+from __future__ import annotations
+
+from conceptbind.geometry.spectrum import Part, Spectrum
+from conceptbind.report import geometry_sentence
+from conceptbind.results import Record
+from conceptbind.studies import GeometryStudy
+
+
+def spectrum(concept, whole, joined, rest=0.0, noise=0.05):
+    parts = [
+        Part(("slot 1 color",), "concept", concept, 0.1),
+        Part(("slot 1 color", "slot 1 shape"), "object", whole, noise),
+        Part(("slot 1 color", "slot 2 color"), "objects", joined, 0.5),
+        Part((), "rest", rest, 0.35),
+    ]
+    return Spectrum(tuple(part for part in parts if part.share), "exact")
+
+
+def edit(value, **extra):
+    facts = {"estimator": "avg+pos", "steering": 1.0, "attribute": "all", "control": "none", **extra}
+    return Record("edit", "text", "edit_retrieval", value, 4704, 0, 0.85, 0.87, "test", "scenes", "e", facts)
+
+
+def study(spectra, *records):
+    return GeometryStudy("text", records, spectra, None, ())
+
+
+def test_whole_objects_stand_beside_random_weights_and_noise():
+    spectra = {"none": spectrum(0.7, 0.2, 0.06, 0.04), "random_weights": spectrum(0.9, 0.01, 0.09)}
+    others = [edit(0.1, estimator="avg"), edit(0.2, steering=2.0), edit(0.3, attribute="same")]
+    assert geometry_sentence(study(spectra, *others, edit(0.862))) == (
+        "Of the variance of the text embeddings, single concepts explain 70.0 %, whole objects 20.0 % more (random weights: 1.0 %, pure noise: "
+        "5.0 %), and everything that joins different objects 10.0 %; after one object's vector is exchanged the nearest scene is the intended "
+        "one in 86.2 % of the edits (85.0 % to 87.0 %, n = 4,704)."
+    )
+
+
+def test_without_random_weights_edits_or_objects():
+    alone = geometry_sentence(study({"none": spectrum(0.7, 0.2, 0.1)}))
+    assert "(pure noise: 5.0 %)" in alone
+    assert "exchanged" not in alone
+    assert "whole objects" not in geometry_sentence(study({"none": spectrum(0.7, 0.0, 0.3)}))
+    assert geometry_sentence(study({"random_weights": spectrum(0.7, 0.2, 0.1)})) is None
+    assert geometry_sentence(study({})) is None
