@@ -45,8 +45,41 @@ class FileError(ConceptBindError, OSError):
     """A file is missing, unreadable, or could not be written."""
 
 
+LISTED = 20
+"""Names of a list that a message says."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error message for an unknown name: the closest known names, else all of them."""
+    """The end of an error message for an unknown name: the known names that are really near, else all of them, or the first of many.
+
+    Near is what a slip of the hand makes: one letter more, less, another or exchanged with its neighbour (two in more than six letters),
+    another case, or the beginning of the name.
+    """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(known)}"
+    alike: dict[str, list[str]] = {}
+    for other in known:
+        alike.setdefault(other.casefold(), []).append(other)
+    asked = name.casefold()[:200]
+    if ":" in asked and any(":" in other for other in alike):  # a scheme and what belongs to it
+        asked = asked.partition(":")[0] + ("" if asked.partition(":")[0] in alike else ":")
+    found = difflib.get_close_matches(asked, alike, n=10, cutoff=0.6)
+    found += [other for other in alike if len(asked) > 2 and other.startswith(asked) and other not in found]
+    near = [other for other in found if _slips(asked, other) <= (1 if len(asked) <= 6 else 2) or other.startswith(asked)]
+    close = [other for folded in near for other in alike[folded]][:3]
+    if close and asked:
+        return f"did you mean {' or '.join(map(repr, close))}?"
+    more = f", ... ({len(known):,} in all)" if len(known) > LISTED else ""
+    return f"known: {', '.join(known[:LISTED])}{more}"
+
+
+def _slips(a: str, b: str) -> int:
+    """Letters to insert, delete, replace or exchange with their neighbour to make one word the other (optimal string alignment)."""
+    before, row = [0] * (len(b) + 1), list(range(len(b) + 1))
+    for i in range(1, len(a) + 1):
+        last, before, row = before, row, [i]
+        for j in range(1, len(b) + 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a[i - 1] != b[j - 1]))
+            if i > 1 and j > 1 and a[i - 1] == b[j - 2] and a[i - 2] == b[j - 1]:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptbind.errors import FileError
+from conceptbind.text import parse_json, read_text
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -49,12 +50,7 @@ def read_json(path: Path, advice: str = "delete it and run again") -> Any:
     Raises:
         FileError: the file is missing or not JSON.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(f"could not read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FileError(f"{path} is not valid JSON ({error}); {advice}") from error
+    return parse_json(read_text(path), str(path), advice)
 
 
 def content_hash(*parts: bytes | str) -> str:

@@ -145,7 +145,7 @@ def test_two_objects_stand_left_and_right():
     ("objects", "style", "error", "message"),
     [
         ([("rde", "cube")], {}, UnknownNameError, "no colour 'rde'; did you mean 'red'"),
-        ([("red", "square")], {}, UnknownNameError, "no shape 'square'; did you mean 'sphere'"),
+        ([("red", "square")], {}, UnknownNameError, "no shape 'square'; known: cube, cylinder, sphere"),
         ([("red", "ring")], {}, UnknownNameError, "no shape 'ring'; known: cube, cylinder, sphere"),
         ([("red", "cube")] * 37, {}, ValueRangeError, "1 to 36 objects without overlap; got 37"),
         ([], {}, ValueRangeError, "1 to 36 objects without overlap; got 0"),

@@ -220,7 +220,7 @@ def test_places_go_with_a_selection(scene_file):
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
-        ("{", FileError, "it is not whole JSON (Expecting property name"),
+        ("{", FileError, "is not valid JSON (Expecting property name"),
         ("[]", ValueRangeError, "expected a list 'scenes' with at least one scene; got []"),
         (
             '{"questions": [], "info": 1}',

@@ -58,7 +58,7 @@ def test_the_template_reaches_every_set(tmp_path, kind):
         ("clever", "did you mean 'clevr'"),
         (
             "qqqq",
-            "known: FILE.csv, clevr, clevr2d, clevr2d:N, clevr3d, clevr3d:N, clevr:PATH[:OBJECTS], "
+            "known: FILE.csv, anywhere:FILE.csv, clevr, clevr2d, clevr2d:N, clevr3d, clevr3d:N, clevr:PATH[:OBJECTS], "
             "pug-spar:PATH[:WORLD][:one], pug-spare:PATH[:WORLD], text20, text20:AxN",
         ),
     ],

@@ -60,7 +60,10 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_file_that_is_not_utf8_is_named(refused):
     text = refused("color\nrosé\n".encode("latin-1"), FileError)
-    assert text.startswith("could not read the table FILE: 'utf-8' codec can't decode")
+    assert text == (
+        "could not read the table FILE: it is not UTF-8 (line 2 has the byte 0xe9); if it is Windows-1252 or Latin-1, convert it: "
+        "iconv -f WINDOWS-1252 -t UTF-8 t.csv > utf8-t.csv; expected a CSV file (UTF-8) with a header line"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "\n", "color,shape\n", "color_1,shape_1\n\n\n"])

@@ -54,9 +54,7 @@ def test_encode_reads_names_back():
 
 
 def test_an_unknown_value_names_the_row_and_the_nearest_value():
-    with pytest.raises(
-        UnknownNameError, match=r"^row 1: 'gren' is not a value of concept 'color'; did you mean 'green' or 'red'\?$"
-    ):
+    with pytest.raises(UnknownNameError, match=r"^row 1: 'gren' is not a value of concept 'color'; did you mean 'green'\?$"):
         SPACE.encode("color", ["red", "gren", "purpel"])
 
 

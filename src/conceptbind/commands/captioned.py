@@ -160,12 +160,10 @@ def read_captions(path: str | Path) -> list[str]:
         FileError: it cannot be read.
         ValueRangeError: an empty line, which would be a caption of nothing; names it.
     """
-    from conceptbind.errors import FileError, ValueRangeError
+    from conceptbind.errors import ValueRangeError
+    from conceptbind.text import read_lines
 
-    try:
-        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"could not read the captions {path}: {error}") from error
+    lines = read_lines(Path(path).expanduser(), "the captions", "expected one caption a line (UTF-8)")
     empty = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
     if empty or not lines:
         raise ValueRangeError(f"{path} must hold one caption a line; " + (f"line {empty} is empty" if empty else "it is empty"))

@@ -76,9 +76,9 @@ def colour_and_shape(space: ConceptSpace, shapes: tuple[str, ...]) -> tuple[int,
         for value in values:
             if value not in role[1]:
                 kind = "colour" if role[0] == "color" else "shape"
-                raise UnknownNameError(
-                    f"the renderer knows no {kind} '{value}'; {nearest(value, role[1])} (known: {', '.join(sorted(role[1]))})"
-                )
+                near = nearest(value, role[1])
+                known = "" if near.startswith("known") else f" (known: {', '.join(sorted(role[1]))})"
+                raise UnknownNameError(f"the renderer knows no {kind} '{value}'; {near}{known}")
         by_role[role[0]] = k
     for role_name in ("color", "shape"):
         if role_name not in by_role:

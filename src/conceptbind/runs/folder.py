@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.errors import FileError, MismatchError
 from conceptbind.files import read_json, write_json, write_whole
+from conceptbind.text import read_text
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
@@ -127,8 +128,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = yaml.safe_load(read_text(path))
+    except (FileError, yaml.YAMLError) as error:
         raise FileError(f"could not read {path}: {error}; delete the folder or choose another with --out") from error
     if not isinstance(found, dict):
         raise FileError(f"{path} holds no options; delete the folder or choose another with --out")

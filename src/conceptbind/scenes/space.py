@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conceptbind.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.text import require_characters
 
 if TYPE_CHECKING:
     from conceptbind.typing import Ints
@@ -91,8 +93,9 @@ class ConceptSpace:
 
 
 def _refuse_duplicates(what: str, names: Sequence[str]) -> None:
-    for name in names:
-        if not name:
-            raise ValueRangeError(f"empty {what}: names must not be empty")
-        if names.count(name) > 1:
-            raise ValueRangeError(f"duplicate {what}: '{name}' appears {names.count(name)} times; names must be unique")
+    require_characters(names, f"{what}, number")
+    if "" in names:
+        raise ValueRangeError(f"empty {what}: names must not be empty")
+    if len(set(names)) < len(names):
+        name, times = Counter(names).most_common(1)[0]
+        raise ValueRangeError(f"duplicate {what}: '{name}' appears {times} times; names must be unique")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from conceptbind.errors import ShapeError, ValueRangeError
 from conceptbind.files import content_hash
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
 from conceptbind.scenes.space import ConceptSpace
+from conceptbind.text import require_characters
 
 if TYPE_CHECKING:
     from conceptbind.typing import Bools, Ints
@@ -69,16 +71,20 @@ class Scenes:
             )
         table.setflags(write=False)
         object.__setattr__(self, "table", table)
-        ids = tuple(map(str, self.ids)) if len(self.ids) else tuple(map(str, range(len(table))))
+        named = len(self.ids) > 0
+        ids = tuple(map(str, self.ids)) if named else tuple(map(str, range(len(table))))
         object.__setattr__(self, "ids", ids)
         for what, column in (("ids", ids), ("captions", self.written_captions), ("images", self.images), ("boxes", self.boxes)):
             if column is not None and len(column) != len(table):
                 raise ShapeError(f"one entry per scene: {len(table)} scenes but {len(column)} {what}")
-        if len(set(ids)) != len(ids):
-            unique, counts = np.unique(np.array(ids), return_counts=True)
-            raise ValueRangeError(
-                f"duplicate scene id '{unique[counts.argmax()]}' ({counts.max()} times); every scene needs an id of its own"
-            )
+        if named and len(set(ids)) != len(ids):
+            name, times = Counter(ids).most_common(1)[0]
+            raise ValueRangeError(f"duplicate scene id '{name}' ({times} times); every scene needs an id of its own")
+        for what, texts in (
+            ("the id of scene", ids if named else ()), ("the caption of scene", self.written_captions or ()),
+            ("the picture's name of scene", self.images or ()), ("the template, number", (self.template,)),
+        ):  # fmt: skip
+            require_characters([text for text in texts if isinstance(text, str)], what)
 
     @classmethod
     def unlabelled(

@@ -15,6 +15,7 @@ from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.readers.tables import labelled, read_columns, read_lines, slot_columns
 from conceptbind.scenes.table import Scenes
 from conceptbind.scenes.text20 import CLEVR_COLORS, CLEVR_SHAPES
+from conceptbind.text import parse_json, read_text
 
 VOCABULARY = {"color": CLEVR_COLORS, "shape": CLEVR_SHAPES}
 
@@ -136,11 +137,8 @@ def _scene_file(path: Path, template: str, objects: int | None) -> Scenes:
 
 def _scene_list(path: Path) -> list[dict[str, Any]]:
     """The scenes of a scene file, each with a picture and a list of objects."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"it is not whole JSON ({error})"
-        raise FileError(f"could not read the scene file {path}: {reason}; expected CLEVR's JSON with a list 'scenes'") from error
+    expected = "expected CLEVR's JSON with a list 'scenes'"
+    content = parse_json(read_text(path, "the scene file", expected), f"the scene file {path}", expected)
     scenes = content.get("scenes") if isinstance(content, dict) else None
     if not isinstance(scenes, list) or not scenes:
         raise ValueRangeError(

@@ -8,14 +8,16 @@ from pathlib import Path
 from conceptbind.errors import ValueRangeError
 from conceptbind.scenes.readers.clevr import read_clevr
 from conceptbind.scenes.readers.pug import read_pug_spar, read_pug_spare
+from conceptbind.scenes.readers.tables import read_scenes
 from conceptbind.scenes.table import Scenes
 
 SCHEMES = {
+    "anywhere": "anywhere:FILE.csv",
     "clevr": "clevr:PATH[:OBJECTS]",
     "pug-spar": "pug-spar:PATH[:WORLD][:one]",
     "pug-spare": "pug-spare:PATH[:WORLD]",
 }
-"""Schemes that name a file, and their forms."""
+"""Schemes that name a file, and their forms; `anywhere:` is a table of one's own whose pictures may lie outside its folder."""
 
 _OPTIONS = re.compile(r"(?P<path>.*?)(?P<options>(?::[^:/\\.]+)*)")
 """A path and what can only be options: words behind colons, without a slash or a dot."""
@@ -37,6 +39,9 @@ def read_named(scheme: str, rest: str, template: str) -> Scenes:
     if not path:
         raise ValueRangeError(f"'{scheme}:' needs the path of its label table, for example {scheme}:labels.csv")
     file = Path(path).expanduser()
+    if scheme == "anywhere":
+        _at_most(0, scheme, rest, options)
+        return read_scenes(file, template, pictures_anywhere=True)
     if scheme == "clevr":
         _at_most(1, scheme, rest, options)
         if options and not re.fullmatch(r"[1-9]\d*", options[0]):

@@ -2,61 +2,61 @@
 
 from __future__ import annotations
 
-import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
-from conceptbind.errors import FileError, MismatchError, UnknownNameError, UnsafeFileError, ValueRangeError
+from conceptbind.errors import MismatchError, UnknownNameError, UnsafeFileError, ValueRangeError
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.grid import full_grid
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.table import Scenes
+from conceptbind.text import read_table
 
 ID_COLUMNS = ("id", "filename", "image")
 """Columns that name a scene, first found first used."""
 
-_SLOT_COLUMN = re.compile(r"object(?P<a>\d+)_(?P<x>.+?)|(?P<y>.+?)_(?P<b>\d+)")
+SLOTS = "color_1, shape_1, color_2, shape_2"
+"""Columns of a table of scenes, for messages."""
+
+_SLOT_COLUMN = re.compile(r"object_?(?P<a>\d+)_(?P<x>.+?)|(?P<y>.+?)_(?P<b>\d+)")
 """`object1_color` (CLEVR's label release) or `color_1`."""
+_NUMBERED = re.compile(r"(?P<concept>.*?[^\W\d_])[ .-]?(?P<slot>\d+)")
+"""`color2`, `color 2`, and `color.2` as pandas writes the second of two columns."""
 
 
 def read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """(line number, cells) of every line of a CSV or TSV file that is not blank.
+    """(line number, cells) of every line of a table that is not blank; what separates cells is found out.
 
     Raises:
-        UnsafeFileError: the file is a pickle.
-        FileError: the file is missing or not UTF-8 text.
+        UnsafeFileError, FileError: see `text.read_table`.
         ValueRangeError: there are none.
     """
-    if path.suffix.lower() in {".pkl", ".pickle"}:
-        raise UnsafeFileError(f"{path} is a pickle, and reading a pickle can execute code; save the table as CSV instead")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-            lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FileError(f"could not read the table {path}: {reason}; expected a CSV file (UTF-8) with a header line") from error
+    lines = read_table(path)
     if not lines:
         raise _empty(path)
     return lines
 
 
 def read_columns(path: Path) -> dict[str, list[str]]:
-    """A CSV or TSV file with a header as columns of text.
+    """A table with a header as columns of text.
 
     Raises:
         UnsafeFileError: the file is a pickle.
-        FileError: the file is missing or not UTF-8 text.
+        FileError: the file is missing or no text.
         ValueRangeError: no rows, a duplicate or missing column name, or a row of another length; names the line.
     """
     (_, header), *rows = read_lines(path)
     if not rows:
         raise _empty(path)
     if "" in header or len(set(header)) != len(header):
-        raise ValueRangeError(f"the header of {path} has empty or duplicate column names: {', '.join(header)}")
+        advice = "; number them by slot, as color_1, shape_1, color_2, shape_2" if len(set(header)) != len(header) else ""
+        if header[0] == "" and len(header) > 1 and "" not in header[1:]:
+            advice = "; where the first column is the index of pandas, save the table with index=False"
+        raise ValueRangeError(f"the header of {path} has empty or duplicate column names: {', '.join(header)}{advice}")
     for number, line in rows:
         if len(line) != len(header):
             raise ValueRangeError(f"{path}, line {number}: expected {len(header)} cells as in the header, got {len(line)}")
@@ -67,47 +67,113 @@ def _empty(path: Path) -> ValueRangeError:
     return ValueRangeError(f"the table {path} is empty; expected a header line and at least one row")
 
 
-def read_scenes(path: Path, template: str = DEFAULT_TEMPLATE) -> Scenes:
-    """A CSV of one's own: a table of scenes, or a vocabulary.
+def read_scenes(path: Path, template: str = DEFAULT_TEMPLATE, *, pictures_anywhere: bool = False) -> Scenes:
+    """A table of one's own: of scenes, or a vocabulary.
 
-    A **table** has one row a scene and a column for every concept and slot, `color_1, shape_1, color_2, shape_2` (or
-    `object1_color, ...`); `id` or `filename`, and `caption`, are used where present. A **vocabulary** has one column a
+    A **table** has one row a scene and a column for every concept and slot, `color_1, shape_1, color_2, shape_2` (or `object1_color, ...`,
+    or `color, shape, color2, shape2`); `id` or `filename`, and `caption`, are used where present. A **vocabulary** has one column a
     concept and lists its values below; the scenes are all ordered pairs of objects. The last concept is the noun.
+
+    Args:
+        path: the table.
+        template: how captions name an object.
+        pictures_anywhere: pictures may lie outside the folder of the table.
     """
     columns = read_columns(path)
-    slots = slot_columns(columns)
+    slots = slot_columns(columns) or _numbered_columns(path, columns)
     if not slots:
         _refuse_odd_vocabulary(path, columns)
         values = {name: tuple(value for value in column if value) for name, column in columns.items()}
         return full_grid(ConceptSpace(tuple(values), tuple(values.values())), name=path.stem, template=template)
     concepts = tuple(dict.fromkeys(concept for _, concept in slots))
-    return labelled(path, columns, slots, dict.fromkeys(concepts), path.stem, template)
+    return labelled(path, columns, slots, dict.fromkeys(concepts), path.stem, template, pictures_anywhere=pictures_anywhere)
 
 
 def _refuse_odd_vocabulary(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
-    """Raise for a scene table, or a table with other separators, that would be taken for a vocabulary."""
-    only = next(iter(columns))
-    if len(columns) == 1 and any(mark in only for mark in ";\t|"):
-        raise ValueRangeError(f"{path} has the single column '{only}'; separate cells by commas, or by tabs in a .tsv file")
+    """Raise for a scene table that would be taken for a vocabulary."""
     labels = [name for name in columns if name in (*ID_COLUMNS, "caption")]
     if labels:
         raise ValueRangeError(
             f"{path} has the column '{labels[0]}' but none that names a concept and a slot; a table of scenes needs columns such as "
-            "color_1, shape_1, color_2, shape_2 (one object: color_1, shape_1), a vocabulary only one column a concept"
+            f"{SLOTS} (one object: color_1, shape_1), a vocabulary only one column a concept"
         )
+    for name, column in columns.items():
+        value, times = Counter(value for value in column if value).most_common(1)[0] if any(column) else ("", 1)
+        if times > 1:
+            raise ValueRangeError(
+                f"{path}: duplicate value of concept '{name}': '{value:.60}' appears {times:,} times; a vocabulary lists each value once. "
+                f"A table of scenes needs columns that name concept and slot, such as {SLOTS} (one object: color_1, shape_1); "
+                f"this one has {', '.join(columns)}"
+            )
 
 
 def slot_columns(columns: Mapping[str, Sequence[str]]) -> dict[tuple[int, str], str]:
-    """{(slot, concept): column} of the columns that name a slot; index columns (`..._idx`) repeat the names."""
+    """{(slot, concept): column} of the columns that name a slot; index columns (`..._idx`) repeat the names.
+
+    Beside `color_2` a column `color2` is a slot too, and `color` is the one before the first that has a number.
+    """
     found: dict[tuple[int, str], str] = {}
+
+    def add(slot: int, concept: str, name: str) -> None:
+        if (slot, concept) in found:
+            raise ValueRangeError(f"columns '{found[slot, concept]}' and '{name}' both name concept '{concept}' of slot {slot}")
+        found[slot, concept] = name
+
     for name in columns:
         match = _SLOT_COLUMN.fullmatch(name)
         if match and not name.endswith("_idx"):
-            key = (int(match["a"] or match["b"]), match["x"] or match["y"])
-            if key in found:
-                raise ValueRangeError(f"columns '{found[key]}' and '{name}' both name concept '{key[1]}' of slot {key[0]}")
-            found[key] = name
+            add(int(match["a"] or match["b"]), match["x"] or match["y"], name)
+    concepts = {concept for _, concept in found}
+    for name in columns:
+        loose = _NUMBERED.fullmatch(name)
+        if loose and loose["concept"] in concepts and name not in found.values():
+            add(int(loose["slot"]), loose["concept"], name)
+    first = min((slot for slot, _ in found), default=1)
+    for name in sorted(concepts & set(columns)):
+        add(first - 1, name, name)
     return found
+
+
+def _numbered_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> dict[tuple[int, str], str]:
+    """The slots of a table whose columns are all `color2` or `color`, every concept with the same numbers; none for other tables.
+
+    Raises:
+        ValueRangeError: it may as well be a vocabulary, since no column holds a value twice.
+    """
+    matches = {
+        name: _NUMBERED.fullmatch(name) for name in columns if name not in (*ID_COLUMNS, "caption") and not name.endswith("_idx")
+    }
+    numbers = {name: (match["concept"], int(match["slot"])) if match else (name, -1) for name, match in matches.items()}
+    of: dict[str, set[int]] = {}
+    for concept, number in numbers.values():
+        of.setdefault(concept, set()).add(number)
+    if not of or any(held != next(iter(of.values())) or len(held) < 2 for held in of.values()):
+        return {}
+    if not any(name in columns for name in (*ID_COLUMNS, "caption")) and all(
+        len(set(columns[name])) == len(columns[name]) for name in numbers
+    ):
+        raise ValueRangeError(
+            f"{path} may be a table of scenes or a vocabulary: its columns are {', '.join(columns)}, and none holds a value twice; "
+            f"name the columns of a table {SLOTS}, and those of a vocabulary without numbers"
+        )
+    first = min(number for number in next(iter(of.values())) if number >= 0)
+    return {(number if number >= 0 else first - 1, concept): name for name, (concept, number) in numbers.items()}
+
+
+def require_inside(path: Path, names: Sequence[str], what: str = "picture") -> None:
+    """Refuse names of files that lead out of the folder of a table: absolute ones, and those with `..`.
+
+    Raises:
+        UnsafeFileError: names the first.
+    """
+    for name in names:
+        if name[:1] in "/\\~" or ".." in name or ":" in name:
+            windows = PureWindowsPath(name)
+            if PurePosixPath(name).is_absolute() or windows.drive or windows.root or ".." in windows.parts:
+                raise UnsafeFileError(
+                    f"{path} names the {what} '{name:.200}', which lies outside the folder of the table; only pictures below that folder "
+                    f"are read. Write names relative to it, or, where you trust the table, give it as anywhere:{path}"
+                )
 
 
 def labelled(
@@ -118,6 +184,8 @@ def labelled(
     name: str,
     template: str,
     places: Sequence[Path] = (),
+    *,
+    pictures_anywhere: bool = False,
 ) -> Scenes:
     """Scenes from columns of labels.
 
@@ -129,8 +197,10 @@ def labelled(
         name: of the scenes.
         template: how captions name an object.
         places: where the pictures may lie; the first folder that has the first picture is taken. By default beside the table.
+        pictures_anywhere: pictures may lie outside these folders.
 
     Raises:
+        UnsafeFileError: a picture lies outside the folder.
         MismatchError: a slot has no column for a concept.
         ValueRangeError: a cell is empty; names the row and the column.
         UnknownNameError: a label is not in the vocabulary; names the row and the nearest values.
@@ -161,6 +231,8 @@ def labelled(
     id_column = next((column for column in ID_COLUMNS if column in columns), None)
     image_column = next((column for column in ("image", "filename") if column in columns), None)
     images = columns[image_column] if image_column else None
+    if images is not None and not pictures_anywhere:
+        require_inside(path, images)
     places = tuple(places) or (path.parent,)
     return Scenes(
         space,
