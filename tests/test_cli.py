@@ -147,7 +147,7 @@ MISTAKES = [
         "has 625 rows but the scenes 'text20:5x6' have 900",
     ),
     (["measure", "file:{rows}", "--scenes", "text20:50x5", "--modality", "text"], "2 to 20 adjectives"),
-    (["measure", "file:{tmp}/none.npy", "--scenes", "text20:5x5"], "no such file"),
+    (["measure", "file:{tmp}/none.npy", "--scenes", "text20:5x5"], "No such file"),
     (["measure", "file:{tmp}/x.pkl", "--scenes", "text20:5x5"], "can execute code"),
     (["measure", "minilm", "--scenes", "text20:4x4", "--modality", "image"], "encodes text, not image"),
     (["measure", "minilm", "--scenes", "text20:4x4", "--template", "{{color}}"], "unknown field '{{color}}'"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.encoders import FileEmbeddings, resolve
+from conceptbind.encoders import FileEmbeddings, read_embeddings_file, resolve
 from conceptbind.encoders.pictures import cut_out, read_picture, require_pictures
 from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
 from conceptbind.files import content_hash, file_hash, read_json, write_json, write_whole
@@ -83,11 +83,14 @@ class Embeddings:
         return replace(self, values=scaled / np.linalg.norm(scaled, axis=1, keepdims=True), normalisation="unit")
 
 
-def open_source(name: str, precision: Precision = "float32", device: str = "auto") -> Encoder | FileEmbeddings | Embeddings:
-    """What ENCODER names: an encoder, an array file, or (`file:FOLDER`) a folder written by `embed`."""
+def open_source(
+    name: str, precision: Precision = "float32", device: str = "auto", scenes: Scenes | None = None
+) -> Encoder | FileEmbeddings | Embeddings:
+    """What ENCODER names: an encoder, an array file (with a row for each of `scenes`), or (`file:FOLDER`) a folder written by `embed`."""
     scheme, _, rest = name.partition(":")
-    if scheme == "file" and Path(rest).expanduser().is_dir():
-        return load(Path(rest).expanduser())
+    if scheme == "file" and rest:
+        path = Path(rest).expanduser()
+        return load(path) if path.is_dir() else read_embeddings_file(path, scenes)
     return resolve(name, precision, device)
 
 

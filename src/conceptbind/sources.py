@@ -35,7 +35,7 @@ def open_inputs(
     torch_device(device)
     table.caption(0)  # a wrong template is an error now, not after minutes
     if isinstance(encoder, str):
-        return open_source(encoder, precision, device), table
+        return open_source(encoder, precision, device, table), table
     return checked(encoder, repr(encoder)), table
 
 

@@ -108,7 +108,7 @@ def test_nothing_is_unpickled(tmp_path, name):
 
 
 def test_missing_broken_and_unknown_files(tmp_path):
-    with pytest.raises(FileError, match="no such file"):
+    with pytest.raises(FileError, match="No such file"):
         resolve(f"file:{tmp_path / 'x.npy'}")
     (tmp_path / "y.npy").write_bytes(b"not an array")
     with pytest.raises((FileError, UnsafeFileError), match=r"y\.npy"):

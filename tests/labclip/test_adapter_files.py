@@ -119,7 +119,7 @@ def test_a_place_that_cannot_be_written_or_read_is_named(folder, tmp_path):
         save_adapter(Adapter(WEIGHT, 0.0), folder / "README.md" / "inside")
     with pytest.raises(FileError, match="nowhere is no adapter"):
         load_adapter(tmp_path / "nowhere")
-    with pytest.raises(FileError, match="there is no file .*missing.pt"):
+    with pytest.raises(FileError, match=r"missing\.pt: No such file"):
         load_adapter(tmp_path / "missing.pt")
 
 

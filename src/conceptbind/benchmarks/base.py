@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from conceptbind.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.files import content_hash
 from conceptbind.metrics import bootstrap_mean, forced_choice, wilson
+from conceptbind.text import read_json_values
 
 if TYPE_CHECKING:
     from conceptbind.typing import Bools, Floats, Ints
@@ -221,38 +221,11 @@ def read_published(path: Path, check: Callable[[Any], str | None]) -> Any:
         FileError: it is missing or truncated.
         MismatchError: it is a file of another benchmark, or names one item twice.
     """
-    advice = "it seems to be truncated; get it again from where it is published"
-    try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".jsonl":
-            lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-            content: Any = [_parsed(line, f"{path}, line {number}", advice) for number, line in lines]
-        else:
-            content = _parsed(text, str(path), advice)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"could not read {path}: {error}") from error
+    content = read_json_values(path, "it seems to be truncated; get it again from where it is published")
     wrong = check(content)
     if wrong is not None:
         raise MismatchError(f"{path} is not the file it should be: {wrong}")
     return content
-
-
-def _parsed(text: str, where: str, advice: str) -> Any:
-    """JSON in which no object has one key twice, where the later item would silently replace the earlier one."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise MismatchError(
-                f"{where} has the id {next(n for n in names if names.count(n) > 1)!r} twice; every item must have its own"
-            )
-        return found
-
-    try:
-        return json.loads(text, object_pairs_hook=unique)
-    except ValueError as error:
-        raise FileError(f"{where} is not valid JSON ({error}); {advice}") from error
 
 
 def lacks(entry: Any, fields: Sequence[str], kinds: Mapping[str, type] | None = None) -> str | None:

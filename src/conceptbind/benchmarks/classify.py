@@ -9,6 +9,7 @@ import numpy as np
 
 from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Score
 from conceptbind.errors import FileError, MismatchError
+from conceptbind.limits import first_repeated
 from conceptbind.metrics import ranks
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ class LabelledFolder:
         found = [(label, path) for label in labels for path in sorted((place / label).iterdir()) if path.suffix.lower() in SUFFIXES]
         captions = Distinct()
         called = [names.get(label, label.replace("_", " ")) for label in labels]
-        if len(set(called)) < len(called):
-            raise MismatchError(f"{folder} calls two classes by the same name: {next(n for n in called if called.count(n) > 1)}")
+        if (twice := first_repeated(called)) is not None:
+            raise MismatchError(f"{folder} calls two classes by the same name: {twice:.100}")
         numbers = [[captions(template.replace("{}", name)) for template in templates] for name in called]
-        items = {"labels": np.array([labels.index(label) for label, _ in found]), "classes": np.array(numbers)}
+        number = {label: i for i, label in enumerate(labels)}
+        items = {"labels": np.array([number[label] for label, _ in found]), "classes": np.array(numbers)}
         facts = {"templates": len(templates), "classes": len(labels)}
         return Data(tuple(str(path.relative_to(place)) for _, path in found), place, captions.all(), items, facts=facts)
 

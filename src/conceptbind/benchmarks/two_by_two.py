@@ -25,6 +25,7 @@ from conceptbind.benchmarks.base import (
 )
 from conceptbind.errors import FileError, MismatchError, MissingExtraError
 from conceptbind.files import write_whole
+from conceptbind.limits import first_repeated
 from conceptbind.metrics import forced_choice
 
 if TYPE_CHECKING:
@@ -91,10 +92,8 @@ class TwoByTwo:
             for entry in content
         ]
         ids = [str(entry.get("id")) for entry in content]
-        if len(set(ids)) < len(ids):
-            raise MismatchError(
-                f"{path} has the id {next(i for i in ids if ids.count(i) > 1)} twice; every item must have one of its own"
-            )
+        if (twice := first_repeated(ids)) is not None:
+            raise MismatchError(f"{path} has the id {twice:.100} twice; every item must have one of its own")
         tags = [str(entry.get(self.tag, "")) if self.tag else "" for entry in content]
         items = {"rows": np.array(rows, dtype=np.int64), "tags": np.array(tags)}
         return Data(pictures.all(), picture_folder(folder, pictures.all()[0], PLACES), captions.all(), items)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ import numpy as np
 
 from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, UnsafeFileError
 from conceptbind.files import file_hash
+from conceptbind.limits import header_of, require_archive, require_regular
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"}
 ARRAYS = {".npy", ".npz", ".safetensors"}
+NAMES = ("embeddings", "text", "image")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +56,7 @@ class FileEmbeddings:
             raise ModalityError(f"{self.id} holds {' and '.join(self.arrays)}, not {modality}")
         array = self.arrays.get(modality, self.arrays.get("embeddings"))
         assert array is not None
-        if len(array) != len(scenes):
-            raise MismatchError(
-                f"{self.id} has {len(array)} rows but the scenes '{scenes.name}' have {len(scenes)}; "
-                "give one row per scene, in the order of the table"
-            )
+        _require_rows(self.id, len(array), scenes)
         if self.ids is None:
             return array
         position = {name: row for row, name in enumerate(self.ids)}
@@ -67,13 +67,20 @@ class FileEmbeddings:
         return array[[position[name] for name in scenes.ids]]
 
 
-def read_embeddings_file(path: Path) -> FileEmbeddings:
+def read_embeddings_file(path: Path, scenes: Scenes | None = None) -> FileEmbeddings:
     """Read a `.npy`, `.npz` or `.safetensors` file; pickled content is refused.
+
+    What its headers state is checked before any array is unpacked.
+
+    Args:
+        path: the file.
+        scenes: which the rows are to belong to, where that is known.
 
     Raises:
         UnsafeFileError: a pickle, or an array of Python objects.
-        FileError: missing, unreadable, or of an unknown kind.
+        FileError: missing, damaged, larger than memory, or of an unknown kind.
         ShapeError: an array is not (rows, d).
+        MismatchError: an array has another number of rows.
         ValueRangeError: NaN or infinite numbers.
     """
     suffix = path.suffix.lower()
@@ -81,31 +88,77 @@ def read_embeddings_file(path: Path) -> FileEmbeddings:
         raise UnsafeFileError(
             f"{path} may be a pickle, and reading a pickle can execute code; save the array with numpy.save (.npy) or as .safetensors"
         )
-    if not path.exists():
-        raise FileError(f"no such file: {path}")
+    require_regular(path, "an array file")
     if suffix not in ARRAYS:
         raise FileError(f"{path}: expected embeddings as {', '.join(sorted(ARRAYS))}, or a folder written by conceptbind embed")
+    shapes = _shapes(path, suffix)
+    if shapes is not None:
+        for name in _known(path, [name for name in shapes if name != "ids"]):
+            shape, kind = shapes[name]
+            _require_table(path, name, shape, kind)
+            if scenes is not None:
+                _require_rows(f"file:{path}", shape[0], scenes)
     try:
         arrays = _read(path, suffix)
-    except ValueError as error:
-        if "pickle" in str(error) or "object" in str(error).lower():
-            raise UnsafeFileError(f"{path} holds Python objects, which only a pickle can restore; save plain numbers") from error
-        raise FileError(f"could not read {path}: {error}") from error
     except Exception as error:  # safetensors and zipfile raise errors of their own for a broken file
-        raise FileError(f"could not read {path}: {error}") from error
+        raise FileError(f"could not read {path}: {error or type(error).__name__}") from error
     ids = _row_names(path, arrays)
-    known = {name: array for name, array in arrays.items() if name in ("embeddings", "text", "image")}
-    if len(arrays) == 1 and not known:
-        known = {"embeddings": next(iter(arrays.values()))}
-    if not known:
-        raise FileError(f"{path} holds {', '.join(arrays) or 'nothing'}; expected an array 'embeddings', or 'text' and 'image'")
+    known = {name: arrays[name] for name in _known(path, arrays)}
+    if len(known) == 1 == len(arrays) and not {*known} & set(NAMES):
+        known = {"embeddings": next(iter(known.values()))}
     for name, array in known.items():
-        if array.ndim != 2 or array.shape[1] == 0 or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
-            raise ShapeError(f"{path}: '{name}' must be real numbers of shape (rows, dimensions); got {array.dtype} {array.shape}")
+        _require_table(path, name, array.shape, array.dtype)
         if array.dtype not in (np.float32, np.float64):
-            known[name] = array.astype(np.float32)
+            with np.errstate(over="ignore"):  # what single precision does not hold is infinite, and refused
+                known[name] = array.astype(np.float32)
         refuse_non_finite(known[name], f"{path}: '{name}'")
     return FileEmbeddings(f"file:{path}", file_hash(path)[:16], known, ids)
+
+
+def _known(path: Path, names: Iterable[str]) -> list[str]:
+    """The names of the arrays that are read: those that say what they are, or the only one."""
+    names = list(names)
+    known = [name for name in names if name in NAMES] or (names if len(names) == 1 else [])
+    if not known:
+        raise FileError(f"{path} holds {', '.join(names) or 'nothing':.200}; expected an array 'embeddings', or 'text' and 'image'")
+    return known
+
+
+def _require_table(path: Path, name: str, shape: tuple[int, ...], kind: Any) -> None:
+    if len(shape) != 2 or shape[1] == 0 or not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):
+        raise ShapeError(f"{path}: '{name}' must be real numbers of shape (rows, dimensions); got {kind} {shape}")
+
+
+def _require_rows(name: str, rows: int, scenes: Scenes) -> None:
+    if rows != len(scenes):
+        raise MismatchError(
+            f"{name} has {rows} rows but the scenes '{scenes.name}' have {len(scenes)}; "
+            "give one row per scene, in the order of the table"
+        )
+
+
+def _shapes(path: Path, suffix: str) -> dict[str, tuple[tuple[int, ...], Any]] | None:
+    """Shape and kind of each array, as the file states them, or None where its reader checks them itself."""
+    if suffix == ".npy":
+        with path.open("rb") as file:
+            return {"embeddings": header_of(file, path.stat().st_size, str(path))}
+    if suffix != ".npz":
+        return None
+    require_archive(path)
+    found = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            where = f"array '{name:.60}' of {path}"
+            if name == member.filename:
+                raise FileError(f"{path} holds '{name:.60}', which is no array; write it with numpy.savez")
+            try:
+                stream = archive.open(member)
+            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+                raise FileError(f"{path} is damaged: {error}; write it again with numpy.savez") from error
+            with stream:
+                found[name] = header_of(stream, member.file_size, where)
+    return found
 
 
 def _row_names(path: Path, arrays: dict[str, Any]) -> tuple[str, ...] | None:
@@ -115,7 +168,10 @@ def _row_names(path: Path, arrays: dict[str, Any]) -> tuple[str, ...] | None:
         return None
     if ids.ndim != 1 or any(len(array) != len(ids) for array in arrays.values() if array.ndim):
         raise ShapeError(f"{path}: 'ids' must be one name a row; got shape {ids.shape}")
-    return tuple(map(str, (np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids).tolist()))
+    try:
+        return tuple(map(str, (np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids).tolist()))
+    except (UnicodeDecodeError, ValueError) as error:  # ValueError: letters beyond Unicode
+        raise FileError(f"{path}: 'ids' are no text in UTF-8 ({error}); write them as numbers or as text") from error
 
 
 def _read(path: Path, suffix: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 from conceptbind.encoders.weights import to_precision
 from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, UnsafeFileError, ValueRangeError, nearest
 from conceptbind.files import file_hash
+from conceptbind.limits import require_tensors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,6 +61,8 @@ class OpenClipEncoder:
         if file and not file.is_file():
             hint = nearest(tag, tags) if tags else f"{arch} has no pretrained tags"
             raise UnknownNameError(f"'{tag}' is neither a file nor a pretrained tag of {arch}; {hint}")
+        if file and file.suffix != ".safetensors":
+            require_tensors(file)
         quick = bool((open_clip.get_model_config(arch) or {}).get("quick_gelu", False))
         warning = quickgelu_warning(arch, tag, quick, None if file else _trained_with_quickgelu(open_clip, arch, tag))
         if warning:

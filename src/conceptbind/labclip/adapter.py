@@ -13,6 +13,7 @@ import numpy as np
 
 from conceptbind.errors import FileError, MismatchError, ShapeError, UnsafeFileError, ValueRangeError
 from conceptbind.files import file_hash, read_json, write_json, write_whole
+from conceptbind.limits import require_regular, require_tensors
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
@@ -217,8 +218,7 @@ def _read_published(path: Path) -> Adapter:
 
     import torch
 
-    if not path.is_file():
-        raise FileError(f"there is no file {path}")
+    require_tensors(require_regular(path, "a published adapter"))
     try:
         with warnings.catch_warnings():  # of pickles that torch did not write; they are refused below
             warnings.simplefilter("ignore")

@@ -292,12 +292,14 @@ def open_rows(path: str | Path) -> Floats:
         ValueRangeError: see `Pairs.of`, which checks what it holds.
     """
     from conceptbind.errors import FileError, UnsafeFileError
+    from conceptbind.limits import require_npy, require_regular
 
     path = Path(path).expanduser()
     if path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
         raise UnsafeFileError(f"{path} can execute code when read, so it is not; save the rows with numpy.save as .npy")
     if path.suffix != ".npy":
         raise FileError(f"{path} must be a .npy file, which can be read from disk row by row; save the rows with numpy.save")
+    require_npy(require_regular(path, "an array file"))
     try:
         array: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

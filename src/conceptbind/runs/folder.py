@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.errors import FileError, MismatchError
 from conceptbind.files import read_json, write_json, write_whole
-from conceptbind.text import read_text
+from conceptbind.limits import read_options
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
@@ -125,12 +125,4 @@ def _unstarted(path: Path, config: Mapping[str, Any]) -> bool:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        found = yaml.safe_load(read_text(path))
-    except (FileError, yaml.YAMLError) as error:
-        raise FileError(f"could not read {path}: {error}; delete the folder or choose another with --out") from error
-    if not isinstance(found, dict):
-        raise FileError(f"{path} holds no options; delete the folder or choose another with --out")
-    return found
+    return read_options(path, "delete the folder or choose another with --out")

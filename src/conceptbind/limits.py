@@ -1,0 +1,251 @@
+"""What is too large, too deep or no file at all is refused with the reason, before memory is taken."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from conceptbind.errors import FileError, ValueRangeError
+from conceptbind.text import read_text
+
+CONFIG_BYTES = 1 << 20
+"""A file of options is a page of text."""
+CONFIG_DEPTH = 20
+"""Lists in lists of a file of options."""
+UNPACKED_BYTES = 1 << 30
+UNPACKED_RATIO = 100
+"""An archive that unpacks to more than so many bytes, and to so many times its size, holds nothing worth reading."""
+MEMORY_SHARE = 0.8
+"""Of the machine's memory, what one step may ask for."""
+_KINDS = (
+    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
+)  # fmt: skip
+
+
+def require_regular(path: Path, expected: str = "a file", what: str = "") -> Path:
+    """The path of a file whose content ends.
+
+    Args:
+        path: where it should lie.
+        expected: there, for the message.
+        what: the file is, with a space behind it, for the message ("the table ").
+
+    Raises:
+        FileError: nothing is there, or a folder, a named pipe, a socket or a device, which could be read for ever.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"could not read {what}{path}: {reason}; expected {expected}") from error
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no plain file")
+        raise FileError(f"could not read {what}{path}: it is {kind}; expected {expected}")
+    return path
+
+
+def first_repeated(names: Iterable[str]) -> str | None:
+    """The first name that was there before; None where all differ. One pass, however many there are."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def read_options(path: Path, advice: str = "write the options anew") -> dict[str, Any]:
+    """A YAML file of options, without anchors, which let a few lines stand for gigabytes or for themselves.
+
+    Raises:
+        FileError: it is no file of options, or longer, deeper or more tangled than one is.
+    """
+    import yaml
+
+    size = require_regular(path, "a YAML file of options").stat().st_size
+    if size > CONFIG_BYTES:
+        raise FileError(f"{path} has {size:,} bytes; a file of options has at most {CONFIG_BYTES:,}; {advice}")
+    text = read_text(path, "the options")
+    try:
+        found = load_options(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise FileError(f"{path} is no file of options ({reason}); {advice}") from error
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise FileError(f"{path} holds no options: expected lines of NAME: VALUE; {advice}")
+    return found
+
+
+def load_options(text: str) -> Any:
+    """YAML as plain values; raises YAMLError also for anchors, aliases and what is nested more than `CONFIG_DEPTH` deep."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if (anchor := getattr(event, "anchor", None)) is not None:
+            raise yaml.YAMLError(f"the anchor or alias '{anchor:.40}' is not read: write its value out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > CONFIG_DEPTH:
+            raise yaml.YAMLError(f"it is nested more than {CONFIG_DEPTH} deep")
+    return yaml.safe_load(text)
+
+
+def plain_values(value: Any) -> Iterator[Any]:
+    """Every plain value of options, those in lists and dictionaries too."""
+    if isinstance(value, dict):
+        value = (*value, *value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from plain_values(part)
+    else:
+        yield value
+
+
+def memory() -> int:
+    """Bytes of memory that this process may have: those of the machine, or of its container where that has fewer."""
+    found = [1 << 62]
+    with suppress(ValueError, OSError, AttributeError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            found.append(int(Path(place).read_text(encoding="ascii")))
+    return min(number for number in found if number > 0)
+
+
+def require_memory(needed: float, what: str, advice: str, available: int | None = None) -> None:
+    """Raise ValueRangeError where something needs more memory than there is.
+
+    Args:
+        needed: bytes, at least.
+        what: that needs them, as the subject of a sentence.
+        advice: what to do.
+        available: bytes; those of this machine by default.
+    """
+    available = memory() if available is None else available
+    if needed > MEMORY_SHARE * available:
+        raise ValueRangeError(f"{what} needs at least {_size(needed)} of memory, and {_size(available)} are there; {advice}")
+
+
+def _size(n_bytes: float) -> str:
+    """Bytes as people say them."""
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
+        if n_bytes < 1024 or unit == "TiB":
+            return f"{n_bytes:,.0f} {unit}" if n_bytes >= 10 or unit == "bytes" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1024
+    raise AssertionError
+
+
+def require_archive(path: Path) -> None:
+    """See that a zip file (.npz, .pt) can be unpacked: by the sizes that it states, which its reader holds it to.
+
+    Raises:
+        FileError: it is damaged, unpacks to far more than it is, or to more than memory holds.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise FileError(f"{path} is damaged: {error or type(error).__name__}; copy it again") from error
+    if (twice := first_repeated(member.filename for member in members)) is not None:
+        raise FileError(f"{path} is damaged: it holds '{twice}' twice; write it again")
+    total = sum(member.file_size for member in members)
+    size = max(1, path.stat().st_size)
+    if total > UNPACKED_BYTES and total > UNPACKED_RATIO * size:
+        raise FileError(f"{path} is refused: its {_size(size)} would unpack to {_size(total)}; write the arrays as .npy files")
+    if total > MEMORY_SHARE * memory():
+        raise FileError(f"{path} unpacks to {_size(total)}, more than the memory of {_size(memory())} holds; split it")
+
+
+def require_tensors(path: Path) -> None:
+    """See that a torch file holds no more numbers than it has bytes for, before any is read.
+
+    A tensor that is a view may state any shape over a few stored numbers (a stride of 0).
+
+    Raises:
+        FileError: a tensor is larger than the file that should hold it; names it.
+    """
+    import warnings
+
+    import torch
+
+    if zipfile.is_zipfile(path):
+        require_archive(path)
+    size = path.stat().st_size
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="meta", weights_only=True)
+    except Exception:
+        return
+    for name, tensor in _tensors(found):
+        states = tensor.numel() * tensor.element_size()
+        if states > max(size, UNPACKED_RATIO * size if zipfile.is_zipfile(path) else size):
+            raise FileError(
+                f"{path} is refused: '{name}' of shape {tuple(tensor.shape)} would take {_size(states)}, "
+                f"and the file has {_size(size)}; save it again with its numbers written out (tensor.contiguous())"
+            )
+
+
+def _tensors(found: Any) -> Iterator[tuple[str, Any]]:
+    """Every tensor of a state dict, or of one inside it, by name."""
+    if hasattr(found, "items"):
+        for name, value in found.items():
+            if hasattr(value, "element_size"):
+                yield str(name), value
+            elif hasattr(value, "items"):
+                yield from _tensors(value)
+
+
+def require_npy(path: Path) -> None:
+    """See that a `.npy` file holds as many bytes as its header states.
+
+    Raises:
+        FileError: its header is damaged, or states more or less than there is.
+    """
+    with path.open("rb") as file:
+        header_of(file, path.stat().st_size, str(path))
+
+
+def header_of(file: Any, size: int, where: str) -> tuple[tuple[int, ...], Any]:
+    """Shape and kind of numbers that a `.npy` stream states, which must be what its bytes hold.
+
+    Args:
+        file: at the beginning of the array.
+        size: bytes of the stream.
+        where: what is read, for messages.
+
+    Raises:
+        FileError: the header is damaged, or states more or less than there is.
+        UnsafeFileError: the array holds Python objects.
+    """
+    import numpy as np
+
+    from conceptbind.errors import UnsafeFileError
+
+    try:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"format {version} is not known")
+        form = np.lib.format
+        read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+        shape, _, kind = read(file)
+        offset = file.tell()
+    except Exception as error:  # what a damaged header makes numpy raise: syntax errors, overflows, ...
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise FileError(f"could not read {where}: its header is damaged ({reason:.200}); write it again with numpy.save") from error
+    if kind.hasobject:
+        raise UnsafeFileError(f"{where} holds Python objects, which only a pickle can restore; save plain numbers")
+    stated = math.prod(shape) * kind.itemsize
+    if min(shape, default=0) < 0 or stated != size - offset:
+        raise FileError(
+            f"{where} is damaged: its header states {kind} of shape {shape}, which takes {stated:,} bytes, and "
+            f"{size - offset:,} follow; write the array again with numpy.save"
+        )
+    return shape, kind
