@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
+from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
 from conceptbind.report.numbers import difference, interval_of, percent, value_of
 from conceptbind.report.tables import PaperTable, aligned
 
@@ -126,13 +126,9 @@ def benchmark_figure(records: Sequence[Record], name: str) -> str:
         values = [r.value or 0.0 for r in shown]
         figure.add_scatter(
             x=values, y=labels, mode="markers", name=label, marker={"color": color, "size": 9},
-            error_x={
-                "type": "data", "symmetric": False, "thickness": 1.5, "width": 4,
-                "array": [0.0 if r.ci_high is None else r.ci_high - v for r, v in zip(shown, values, strict=True)],
-                "arrayminus": [0.0 if r.ci_low is None else v - r.ci_low for r, v in zip(shown, values, strict=True)],
-            },
+            error_x=intervals(shown),
             customdata=[[r.n, r.ties] for r in shown],
-            hovertemplate="%{y}: %{x:.4f}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
+            hovertemplate="%{y}: %{x:.1%}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(range=[-0.02, 1.02], gridcolor=GRID)
     figure.update_yaxes(gridcolor=GRID)

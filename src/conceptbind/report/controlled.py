@@ -112,7 +112,7 @@ def history_figure(models: Mapping[str, Trained]) -> str:
         for attribute, what, dash in (("validation", "unseen objects", "solid"), ("train", "train objects", "dot")):
             figure.add_scatter(
                 x=steps, y=[getattr(look, attribute) for look in trained.history], name=f"{name}: {what}", mode="lines",
-                line={"color": color, "dash": dash}, hovertemplate="step %{x}: %{y:.3f}<extra></extra>",
+                line={"color": color, "dash": dash}, hovertemplate="step %{x}: %{y:.1%}<extra></extra>",
             )  # fmt: skip
     figure.update_xaxes(title="step", gridcolor=GRID)
     scenes = any(trained.recipe.objective == "scenes" for trained in models.values())
@@ -134,7 +134,7 @@ def transition_figure(records: Sequence[Record]) -> str:
         figure.add_scatter(
             x=[r.extra["coverage"] for r in mine], y=[r.value for r in mine], legendgroup=name, showlegend=False, mode="markers",
             marker={"color": color, "size": 6}, customdata=[[r.extra["seed"], r.n] for r in mine],
-            hovertemplate="coverage %{x}: %{y:.3f}<br>seed %{customdata[0]}, n = %{customdata[1]:,}<extra>" + name + "</extra>",
+            hovertemplate="coverage %{x}: %{y:.1%}<br>seed %{customdata[0]}, n = %{customdata[1]:,}<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(title="share of objects trained on", range=[0, 1], gridcolor=GRID)
     figure.update_yaxes(title=f"scenes of new objects {_score(shown)}", range=[-0.02, 1.05], gridcolor=GRID)
@@ -156,7 +156,7 @@ def probe_figure(records: Sequence[Record], probe: str) -> str | None:
         figure.add_scatter(
             x=[model.value for model, _ in mine], y=[found.value for _, found in mine], name=name, mode="markers",
             marker={"color": color, "size": 8}, customdata=[[model.extra["coverage"], model.extra["seed"]] for model, _ in mine],
-            hovertemplate="model %{x:.3f}, probe %{y:.3f}<br>coverage %{customdata[0]}, seed %{customdata[1]}<extra></extra>",
+            hovertemplate="model %{x:.1%}, probe %{y:.1%}<br>coverage %{customdata[0]}, seed %{customdata[1]}<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(title="new objects recognised by the model", range=[-0.02, 1.05], gridcolor=GRID)
     figure.update_yaxes(title=f"recognised from its {probe.replace('_', ' ')} probe", range=[-0.02, 1.05], gridcolor=GRID)

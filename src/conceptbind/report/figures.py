@@ -39,7 +39,7 @@ def recognition_figure(study: ProbeStudy) -> str:
             marker_color=color,
             error_y=intervals(records),
             customdata=[[r.n, r.ties, r.ci_low, r.ci_high] for r in records],
-            hovertemplate="%{x}: %{y:.4f}<br>95 %: %{customdata[2]:.4f} to %{customdata[3]:.4f}<br>"
+            hovertemplate="%{x}: %{y:.1%}<br>95 %: %{customdata[2]:.1%} to %{customdata[3]:.1%}<br>"
             "n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
         )
     figure.update_yaxes(range=[0, 1.05], title="share of scenes recognised", gridcolor=GRID)
@@ -65,7 +65,7 @@ def object_figure(study: ProbeStudy, scenes: Scenes) -> str | None:
             xgap=1,
             ygap=1,
             colorbar={"title": "share", "thickness": 12},
-            hovertemplate="%{y} %{x}: %{z:.3f}<extra></extra>",
+            hovertemplate="%{y} %{x}: %{z:.1%}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed")
@@ -88,7 +88,7 @@ def crossmodal_figure(study: CrossmodalStudy) -> str:
             marker_color=color,
             error_y=intervals(records),
             customdata=[[r.n, r.ties] for r in records],
-            hovertemplate="%{x}: %{y:.4f}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
+            hovertemplate="%{x}: %{y:.1%}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
         )
     figure.add_hline(y=0.5, line={"color": INK, "width": 1, "dash": "dot"})
     figure.update_yaxes(range=[0, 1.05], title="share of comparisons won", gridcolor=GRID)
@@ -113,15 +113,19 @@ def swap_cosine_figure(study: CrossmodalStudy) -> str | None:
 
 
 def intervals(records: Sequence[Record]) -> dict[str, Any]:
-    """Error bars from each value to the ends of its interval."""
+    """Error bars from each value to the ends of its interval; none where a record has no interval."""
     return {
         "type": "data",
         "symmetric": False,
-        "array": [(r.ci_high or 0) - (r.value or 0) for r in records],
-        "arrayminus": [(r.value or 0) - (r.ci_low or 0) for r in records],
+        "array": [_length(r.value, r.ci_high) for r in records],
+        "arrayminus": [_length(r.ci_low, r.value) for r in records],
         "color": INK,
         "thickness": 1.2,
     }
+
+
+def _length(low: float | None, high: float | None) -> float | None:
+    return None if low is None or high is None else high - low
 
 
 def as_html(figure: go.Figure, name: str, height: int, legend_at: float = 1.12) -> str:

@@ -89,7 +89,7 @@ def spectrum_figure(study: GeometryStudy) -> str:
             orientation="h",
             marker_color=color,
             customdata=[*details, "by degrees of freedom"],
-            hovertemplate="%{x:.3f}<br>%{customdata}<extra></extra>",
+            hovertemplate="%{x:.1%}<br>%{customdata}<extra></extra>",
         )
     figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     figure.update_xaxes(title="share of the variance", range=[0, 1], gridcolor=GRID)
@@ -100,7 +100,7 @@ def spectrum_figure(study: GeometryStudy) -> str:
 def _details(found: Spectrum, kind: str) -> str:
     """The largest parts of a kind, for the hover text."""
     parts = sorted((part for part in found.parts if part.kind == kind), key=lambda part: -part.share)[:6]
-    return "<br>".join(f"{' x '.join(part.factors) or 'rest'}: {part.share:.3f}" for part in parts)
+    return "<br>".join(f"{' x '.join(part.factors) or 'rest'}: {percent(part.share)}" for part in parts)
 
 
 def sweep_figure(study: GeometryStudy) -> str | None:
@@ -110,7 +110,7 @@ def sweep_figure(study: GeometryStudy) -> str | None:
     figure = go.Figure()
     hits = (
         ("edit_retrieval", "the nearest scene is the target", ACCENT),
-        ("edit_probing", "the probes read the target", "#d9a441"),
+        ("edit_probing", "the probes recognise the target", "#d9a441"),
     )
     for metric, name, color in hits:
         records = study.find("edit", metric, estimator="avg+pos", attribute="all")
@@ -125,7 +125,7 @@ def sweep_figure(study: GeometryStudy) -> str | None:
             line={"color": color},
             error_y=intervals(records),
             customdata=[r.n for r in records],
-            hovertemplate="strength %{x}: %{y:.3f}, n = %{customdata:,}<extra></extra>",
+            hovertemplate="strength %{x}: %{y:.1%}, n = %{customdata:,}<extra></extra>",
         )
     if not figure.data:
         return None

@@ -1,0 +1,54 @@
+"""The table of the terminal: which records it shows, and what stands beside them."""
+
+from __future__ import annotations
+
+from conceptbind.report import summary_table
+from conceptbind.report.verdict import controls_of, metric_name
+from conceptbind.results import Record
+
+
+def record(metric, value, low=0.1, high=0.9, *, study="probe", modality="text", n=1234, ties=5, **extra):
+    return Record(study, modality, metric, value, n, ties, low, high, "test", "s", "e", {"control": "none", **extra})
+
+
+RECORDS = [
+    record("object_recognition", 0.6815, 0.6220, 0.7441),
+    record("object_recognition", 0.25, control="bag_of_concepts"),
+    record("object_recognition", 0.5, modality="image", control="bag_of_concepts"),
+    record("concept_recognition", 1.0, concept="color"),
+    record("concept_recognition", 0.5, concept="shape", control="bag_of_concepts"),
+    record("attribute_recognition", 0.9, study="attribute_probe", concept="color"),
+    record("attribute_recognition", 0.9, study="attribute_probe", concept="color", noun="cube"),
+    record("binding_accuracy", 0.68, study="crossmodal", order="either", ties=None),
+    record("binding_accuracy", 0.68, study="repair", repair="HNB"),
+    record("modality_gap", 0.2, None, None, study="crossmodal"),
+    *(record("object_recognition", 0.123, study=name) for name in ("additive", "spectrum", "removal", "edit", "complexity")),
+]
+
+
+def test_it_shows_the_main_numbers_beside_their_controls():
+    lines = [line.split("  ") for line in summary_table(RECORDS).splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert cells == [
+        ["modality", "metric", "value", "95 % interval", "bag of concepts", "n", "ties"],
+        ["text", "object recognition", "68.2 %", "62.2 % to 74.4 %", "25.0 %", "1,234", "5"],
+        ["text", "concept recognition (color)", "100 %", "10.0 % to 90.0 %", "-", "1,234", "5"],
+        ["text", "attribute recognition (color)", "90.0 %", "10.0 % to 90.0 %", "-", "1,234", "5"],
+        ["text", "binding accuracy (either)", "68.0 %", "10.0 % to 90.0 %", "-", "1,234", "-"],
+    ]
+
+
+def test_controls_belong_to_one_study_modality_metric_concept_and_noun():
+    assert {name: found.value for name, found in controls_of(RECORDS[0], RECORDS).items()} == {"bag_of_concepts": 0.25}
+    assert controls_of(RECORDS[3], RECORDS) == {}
+    noun = record("attribute_recognition", 0.4, study="attribute_probe", concept="color", noun="cube", control="random_weights")
+    assert controls_of(RECORDS[5], [*RECORDS, noun]) == {}
+    assert controls_of(RECORDS[6], [*RECORDS, noun]) == {"random_weights": noun}
+
+
+def test_a_metric_in_words_says_what_it_varies():
+    assert metric_name(RECORDS[3]) == "concept recognition (color)"
+    assert metric_name(RECORDS[6]) == "attribute recognition (color, cube)"
+    assert metric_name(record("object_recognition", 1.0, queries="own")) == "object recognition (by its own queries)"
+    assert metric_name(record("object_recognition", 1.0, queries="text")) == "object recognition (by text queries)"
+    assert metric_name(record("modality_gap", 1.0)) == "modality gap"
