@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from conceptbind.errors import ValueRangeError
-from conceptbind.metrics.intervals import wilson
+from conceptbind.metrics.intervals import share_interval
 
 if TYPE_CHECKING:
     from conceptbind.metrics.recognition import Recognition
-    from conceptbind.typing import Modality
+    from conceptbind.typing import Ints, Modality
 
 Extra = str | int | float | bool | None
 
@@ -52,6 +54,8 @@ class Record:
 
 def share_record(
     outcome: Recognition,
+    clusters: Ints | None = None,
+    /,
     *,
     study: str,
     modality: Modality | Literal["symbols"],
@@ -61,7 +65,14 @@ def share_record(
     encoder: str,
     **extra: Extra,
 ) -> Record:
-    """A recognition outcome as a record with its Wilson interval."""
-    low, high = wilson(outcome.hits, outcome.n) if outcome.n else (None, None)
+    """A recognition outcome of n scenes as a record with its interval.
+
+    `clusters` (n,) says which scenes are one draw (the orders of a pair, an orbit); by default every scene is one of its own. What
+    else is given stands in the record.
+    """
+    low, high = None, None
+    if outcome.n:
+        right = outcome.correct[outcome.scored].astype(float)
+        low, high = share_interval(right, None if clusters is None else np.asarray(clusters)[outcome.scored])
     value = outcome.accuracy if outcome.n else None
     return Record(study, modality, metric, value, outcome.n, outcome.ties, low, high, split, scenes, encoder, extra)

@@ -1,140 +1,196 @@
-"""Wilson intervals agree with scipy and with a published table; bootstrap intervals follow their seed, keep groups together,
-agree with scipy's, and cover the truth about as often as they say.
-"""
+"""Intervals: mid-P agrees with scipy's binomial distribution, clusters count as one draw, nothing uncertain is without width."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
-from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import binom, ttest_1samp
 
 from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.metrics import bootstrap, wilson
+from conceptbind.metrics import difference_interval, mean_interval, mid_p, ordering_interval, share_interval, student
+
+COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
-@given(st.integers(1, 5000), st.data())
+@given(COUNTS)
 @settings(max_examples=50, deadline=None)
-def test_wilson_is_scipys(n, data):
-    hits = data.draw(st.integers(0, n))
-    expected = binomtest(hits, n).proportion_ci(confidence_level=0.95, method="wilson")
-    assert wilson(hits, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+def test_mid_p_ends_where_half_the_seen_and_all_beyond_have_two_and_a_half_per_cent(counts):
+    hits, n = counts
+    low, high = mid_p(hits, n)
+    if hits:
+        assert binom.sf(hits, n, low) + binom.pmf(hits, n, low) / 2 == pytest.approx(0.025, abs=1e-6)
+    if hits < n:
+        assert binom.cdf(hits - 1, n, high) + binom.pmf(hits, n, high) / 2 == pytest.approx(0.025, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("hits", "n", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_is_the_published_table(hits, n, low, high):
-    """Newcombe, Statistics in Medicine 17 (1998), table I, method 3."""
-    assert wilson(hits, n) == pytest.approx((low, high), abs=5e-5)
-
-
-@given(st.integers(1, 2000), st.data())
+@given(COUNTS)
 @settings(max_examples=50, deadline=None)
-def test_wilson_holds_the_share_stays_in_range_and_mirrors(n, data):
-    hits = data.draw(st.integers(0, n))
-    low, high = wilson(hits, n)
+def test_mid_p_holds_the_share_stays_in_range_and_mirrors(counts):
+    hits, n = counts
+    low, high = mid_p(hits, n)
     assert 0 <= low <= hits / n <= high <= 1
     assert low < high
-    assert wilson(n - hits, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+    assert mid_p(n - hits, n) == pytest.approx((1 - high, 1 - low), abs=1e-8)
 
 
-def test_wilson_ends_exactly_at_the_ends():
-    assert wilson(0, 7)[0] == 0
-    assert wilson(7, 7)[1] == 1
+def test_without_a_miss_it_is_the_rule_of_three():
+    assert mid_p(20, 20) == (pytest.approx(0.05 ** (1 / 20)), 1.0)
+    assert mid_p(0, 20) == (0.0, pytest.approx(1 - 0.05 ** (1 / 20)))
 
 
-def test_wilson_narrows_with_more_trials_and_less_confidence():
-    widths = [high - low for low, high in (wilson(n // 2, n) for n in (10, 100, 1000))]
-    assert widths[0] > widths[1] > widths[2]
-    low, high = wilson(50, 100, z=1.0)
-    assert high - low < widths[1]
+@pytest.mark.parametrize(("hits", "n"), [(0, 0), (-1, 5), (6, 5), (0, -3), (float("nan"), 5)])
+def test_mid_p_refuses_counts_that_cannot_be(hits, n):
+    with pytest.raises(ValueRangeError, match=r"^expected 0 <= hits <= n with n > 0; got hits="):
+        mid_p(hits, n)
 
 
-@pytest.mark.parametrize(("hits", "n"), [(0, 0), (-1, 5), (6, 5), (0, -3)])
-def test_wilson_refuses_counts_that_cannot_be(hits, n):
-    with pytest.raises(ValueRangeError, match=f"^expected 0 <= hits <= n with n >= 1; got hits={hits}, n={n}$"):
-        wilson(hits, n)
+def test_independent_rows_have_the_binomial_interval():
+    values = np.repeat([0.0, 1.0], [60, 140])
+    assert share_interval(values) == pytest.approx(mid_p(140, 200), abs=0.003)
+    assert share_interval(values, np.arange(200)) == share_interval(values)
 
 
-VALUES = np.random.default_rng(0).normal(size=80)
+@pytest.mark.parametrize("hits", [3, 11, 20, 22])
+def test_clusters_that_go_right_or_wrong_as_one_are_so_many_draws(hits):
+    outcomes = (np.arange(22) < hits).astype(float)
+    apart, together = share_interval(outcomes), share_interval(np.repeat(outcomes, 6), np.repeat(np.arange(22), 6))
+    assert together[0] <= apart[0] + 1e-9
+    assert together[1] >= apart[1] - 1e-9
+    assert together == pytest.approx(apart, abs=0.035)  # a little wider: how alike rows are is estimated
+    wrong = share_interval(np.repeat(outcomes, 6))
+    assert together[1] - together[0] > 1.8 * (wrong[1] - wrong[0])
 
 
-def test_bootstrap_follows_its_seed():
-    assert bootstrap(VALUES, seed=1) == bootstrap(VALUES, seed=1)
-    assert bootstrap(VALUES, seed=1) != bootstrap(VALUES, seed=2)
+def test_all_right_leaves_the_rule_of_three_over_clusters():
+    low, high = share_interval(np.ones(44), np.repeat(np.arange(22), 2))
+    assert high == 1
+    assert 0.05 ** (1 / 18) < low <= 0.05 ** (1 / 22)
 
 
-def test_bootstrap_is_scipys_percentile_interval():
-    expected = scipy_bootstrap((VALUES,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(5))
-    low, high = bootstrap(VALUES, draws=4000)
-    assert (low, high) == pytest.approx(expected.confidence_interval, abs=0.02)
-    assert high - low == pytest.approx(2 * 1.96 * VALUES.std() / np.sqrt(80), rel=0.1)  # the normal approximation
+MAKERS = {"share": share_interval, "difference": difference_interval, "mean": mean_interval}
 
 
-def test_bootstrap_of_equal_rows_is_a_point():
-    assert bootstrap(np.full(20, 3.0)) == (3.0, 3.0)
-
-
-def test_bootstrap_of_another_statistic_and_of_wide_rows():
-    rows = np.column_stack([VALUES, VALUES + 10])
-    low, high = bootstrap(rows, lambda sample: float((sample[:, 1] - sample[:, 0]).max()))
-    assert low == high == pytest.approx(10)  # rows are drawn whole
-    low, high = bootstrap(VALUES, lambda sample: float(np.median(sample)))
-    assert low < np.median(VALUES) < high
-
-
-def test_rows_that_are_each_a_group_are_drawn_as_rows():
-    assert bootstrap(VALUES, groups=np.arange(80)) == bootstrap(VALUES)
-
-
-@given(st.permutations(range(5)))
+@pytest.mark.parametrize("kind", MAKERS)
+@given(st.integers(0, 10**6))
 @settings(max_examples=20, deadline=None)
-def test_names_of_groups_matter_only_through_their_order(names):
-    groups = np.arange(80) // 16
-    assert bootstrap(VALUES, groups=10 * groups + 7, draws=50) == bootstrap(VALUES, groups=groups, draws=50)
-    order = np.concatenate([np.flatnonzero(groups == name) for name in names])  # blocks moved, labels with them
-    assert bootstrap(VALUES[order], groups=groups[order], draws=50) == pytest.approx(bootstrap(VALUES, groups=groups, draws=50))
+def test_names_and_order_of_rows_and_clusters_do_not_matter(kind, seed):
+    rng = np.random.default_rng(seed)
+    clusters = rng.integers(0, 12, size=50)
+    values = rng.integers(0, 2, size=50) if kind == "share" else rng.integers(-1, 2, size=50)
+    order = rng.permutation(50)
+    low, high = MAKERS[kind](values, clusters)
+    assert MAKERS[kind](values[order], 7 * clusters[order] - 100) == pytest.approx((low, high), abs=1e-7)
+    assert low <= values.mean() <= high
 
 
-def test_copies_in_one_group_add_no_certainty_and_alone_would():
-    """Positive control: the same copies without groups give an interval about sqrt(4) narrower."""
-    copies, groups = np.repeat(VALUES, 4), np.repeat(np.arange(80), 4)
-    together = bootstrap(copies, groups=groups)
-    assert together == pytest.approx(bootstrap(VALUES))
-    apart = bootstrap(copies)
-    assert (together[1] - together[0]) / (apart[1] - apart[0]) == pytest.approx(2, rel=0.2)
+@pytest.mark.parametrize("kind", MAKERS)
+def test_one_cluster_gives_no_interval(kind):
+    values = np.array([0.0, 1.0, 1.0])
+    assert MAKERS[kind](values, np.zeros(3, dtype=int)) == (None, None)
 
 
-def test_one_group_leaves_nothing_to_draw():
-    low, high = bootstrap(VALUES, groups=np.zeros(80, dtype=int))
-    assert low == high == pytest.approx(VALUES.mean())
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize(
+    ("values", "clusters", "error", "message"),
+    [
+        ([], None, ValueRangeError, "expected at least one value in a list"),
+        ([np.nan, 1.0], None, ValueRangeError, "the values must be finite"),
+        ([0.0, 1.0], [0], ShapeError, "one cluster per row: 2 rows but shape"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(kind, values, clusters, error, message):
+    with pytest.raises(error, match=message):
+        MAKERS[kind](np.array(values), None if clusters is None else np.array(clusters))
 
 
-def test_groups_of_different_size_are_drawn_whole():
-    values, groups = np.array([0.0, 1.0, 1.0, 1.0]), np.array([0, 1, 1, 1])
-    seen = set()
-    bootstrap(values, lambda sample: seen.add(tuple(sample)) or 0.0, groups=groups, draws=60)
-    assert seen == {(0.0, 0.0), (0.0, 1.0, 1.0, 1.0), (1.0, 1.0, 1.0, 0.0), (1.0,) * 6}
+def test_what_is_no_share_is_refused():
+    with pytest.raises(ValueRangeError, match=r"outcomes must lie in 0\.\.1; got -1"):
+        share_interval(np.array([-1.0, 1.0]))
+    with pytest.raises(ValueRangeError, match=r"differences of outcomes must lie in -1\.\.1; got 0\.0 to 2"):
+        difference_interval(np.array([0.0, 2.0]))
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
-    rng = np.random.default_rng(9)
-    covered = 0
-    for seed in range(200):
-        low, high = bootstrap(rng.normal(size=60), draws=200, seed=seed)
-        covered += low < 0 < high
-    assert 0.88 <= covered / 200 <= 0.99
+# Macro scores
 
 
-@pytest.mark.parametrize("empty", [np.empty(0), np.empty((0, 3)), []])
-def test_no_rows_are_refused(empty):
-    with pytest.raises(ValueRangeError, match="^cannot bootstrap an empty table; give at least one row$"):
-        bootstrap(empty)
+def test_groups_of_one_item_have_a_width():
+    """Ten classes with one picture each, eight right: as little is known as of ten pictures."""
+    low, high = share_interval(np.repeat([1.0, 0.0], [8, 2]), groups=np.arange(10))
+    assert (low, high) == pytest.approx(mid_p(8, 10), abs=0.03)
 
 
-@pytest.mark.parametrize("groups", [[0, 1], [0, 1, 2, 3], [[0], [1], [2]]])
-def test_one_group_for_each_row(groups):
-    with pytest.raises(ShapeError, match="^one group per row: 3 rows but shape "):
-        bootstrap(np.arange(3.0), groups=np.array(groups))
+def test_large_groups_are_strata():
+    """Between classes that are all right and all wrong nothing is uncertain but what a few more pictures would show."""
+    groups = np.repeat([0, 1], 400)
+    low, high = share_interval((groups == 0).astype(float), groups=groups)
+    apart = share_interval((groups == 0).astype(float))
+    assert low < 0.5 < high
+    assert high - low < 0.55 * (apart[1] - apart[0])
+
+
+def test_a_macro_score_weighs_groups_alike():
+    groups = np.repeat([0, 1], [300, 10])
+    low, high = share_interval((groups == 0).astype(float), groups=groups)
+    assert low < 0.5 < high
+
+
+def test_pictures_that_groups_share_are_one_draw():
+    outcomes, groups = np.tile((np.arange(30) % 3 > 0).astype(float), 4), np.repeat(np.arange(4), 30)
+    apart, together = share_interval(outcomes, groups=groups), share_interval(outcomes, np.tile(np.arange(30), 4), groups)
+    assert together[1] - together[0] > 1.7 * (apart[1] - apart[0])
+
+
+# Differences and means
+
+
+def test_no_change_at_all_has_a_width_on_both_sides():
+    low, high = difference_interval(np.zeros(100))
+    assert low == pytest.approx(-high)
+    assert 0.02 < high < 0.04
+    assert difference_interval(np.zeros(400), np.repeat(np.arange(100), 4)) == pytest.approx(
+        difference_interval(np.zeros(100)), abs=0.002
+    )
+
+
+def test_a_difference_of_independent_rows_is_bonett_and_prices():
+    changes = np.repeat([1.0, -1.0, 0.0], [12, 3, 85])
+    up, down = 13 / 102, 4 / 102
+    half = 1.96 * np.sqrt((up + down - (up - down) ** 2) / 102)
+    assert difference_interval(changes) == pytest.approx((up - down - half, up - down + half), abs=0.003)
+
+
+def test_a_mean_of_independent_rows_is_students():
+    values = np.random.default_rng(0).normal(0.4, 0.1, size=30)
+    expected = ttest_1samp(values, 0).confidence_interval()
+    assert mean_interval(values) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert student(values) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_numbers_without_spread_have_no_interval():
+    assert mean_interval(np.full(50, 0.75)) == (None, None)
+    assert mean_interval(1 - 1e-8 * np.arange(50)) == (None, None)  # equal up to rounding
+
+
+# Shares of pairs in order
+
+
+def test_few_rivals_tell_little_however_many_rows():
+    low, high = ordering_interval([np.tile([[1.0, 0.0]], (500, 1))])  # all are above one rival and below the other
+    assert low < 0.1
+    assert high > 0.9
+
+
+def test_perfect_order_has_a_width_and_one_rival_no_interval():
+    low, high = ordering_interval([np.ones((40, 30)), np.ones((40, 30))])
+    assert high == 1
+    assert 0.93 < low < 0.96
+    assert ordering_interval([np.ones((40, 1))]) == (None, None)
+    with pytest.raises(ValueRangeError, match="^expected at least one table of pairs$"):
+        ordering_interval([])
+
+
+def test_order_does_not_depend_on_which_side_is_asked():
+    table = (np.random.default_rng(1).normal(1, 1, (60, 1)) > np.random.default_rng(2).normal(0, 1, (1, 60))).astype(float)
+    low, high = ordering_interval([table])
+    assert ordering_interval([1 - table.T]) == pytest.approx((1 - high, 1 - low), abs=1e-7)
+    assert low < table.mean() < high

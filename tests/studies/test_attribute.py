@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from conceptbind.embeddings import Embeddings
-from conceptbind.scenes import ConceptSpace, full_grid, split_scenes, text20
+from conceptbind.scenes import ConceptSpace, full_grid, orbit_ids, split_scenes, text20
 from conceptbind.studies import attribute_records
 from conceptbind.studies.attribute import FRACTIONS
 from planted import concept_codes, object_codes
@@ -23,6 +23,7 @@ def test_bound_embeddings_give_every_nouns_attribute_and_a_bag_does_not():
     assert overall["none"].value > 0.97
     # A bag knows both adjectives: a scene with one adjective, or with one noun twice, leaves no choice; else it must guess.
     assert 0.2 < overall["bag_twin"].value < 0.75
+    assert 0.3 < overall["bag_of_concepts"].value < 0.75  # where the scene leaves a choice it guesses one of two, not one of six
     assert {record.extra["noun"] for record in found if record.extra["noun"]} == set(SCENES.space.values[1])
     assert overall["none"].n == sum(r.n for r in found if r.extra["noun"] and r.extra["control"] == "none")
 
@@ -33,6 +34,17 @@ def test_orbits_are_on_one_side():
     bags = [set(map(tuple, values[part].tolist())) for part in (split.train, split.validation, split.test)]
     assert not bags[0] & bags[2]
     assert not bags[1] & bags[2]
+
+
+def test_the_scenes_of_an_orbit_are_one_draw():
+    """All right: no more is known than from so many orbits as the test part has, the rule of three over them."""
+    found = attribute_records(rows(object_codes(SCENES, 60)), SCENES)
+    (whole,) = [r for r in found if (r.extra["noun"], r.extra["control"]) == (None, "none")]
+    test = split_scenes(SCENES, "orbit", fractions=FRACTIONS).test
+    n_orbits = len(np.unique(orbit_ids(SCENES)[test]))
+    assert whole.value == 1
+    assert whole.n > 4 * n_orbits
+    assert 0.05 ** (1 / (0.5 * n_orbits)) < whole.ci_low <= 0.05 ** (1 / n_orbits)
 
 
 def test_several_objects_of_one_noun_are_a_set():

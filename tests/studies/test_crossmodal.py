@@ -8,7 +8,7 @@ import pytest
 from conceptbind.embeddings import Embeddings
 from conceptbind.errors import MismatchError, ValueRangeError
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid
-from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts
+from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts, repair_study
 
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue", "green", "gray"), ("square", "circle", "star")))
 
@@ -76,6 +76,42 @@ def test_a_bag_of_concepts_ties_with_every_swap_and_loses(scenes, bank):
     # Scenes without ambiguity are still found at rank 1: two equal colours, or two equal shapes.
     alone = (scenes.table[:, 0] == scenes.table[:, 1]).any(axis=1).mean()
     assert found.value("recall_at_1").value == pytest.approx(alone)
+    # Every other picture has a swap as its first caption, level with its own: an error, and a tie.
+    errors = found.value("swap_error")
+    assert errors.value == pytest.approx(1 - alone)
+    assert errors.ties == round((1 - alone) * len(scenes))
+    assert found.value("concept_retrieval").ties == 0
+
+
+def test_captions_that_are_all_alike_tie_everywhere(scenes, bank):
+    """Whichever caption rounding puts first: each picture with a swap ties with it, and with captions of other concepts."""
+    found = study(lambda table: np.ones((len(table), 5), dtype=np.float32), scenes, bank)
+    ambiguous = int((scenes.table[:, 0] != scenes.table[:, 1]).all(axis=1).sum())
+    for metric, share, ties in (("swap_error", ambiguous / len(scenes), ambiguous), ("concept_retrieval", 0.0, len(scenes))):
+        assert (found.value(metric).value, found.value(metric).ties) == (pytest.approx(share), ties)
+
+
+def test_binding_accuracy_without_a_repair_is_one_quantity_with_one_interval(scenes, bank):
+    """In the study across modalities and in the table of repairs."""
+    rng = np.random.default_rng(0)
+
+    def noisy(table):
+        return (
+            by_objects(table)
+            + 0.7 * by_concepts(table)
+            + 0.5 * rng.normal(size=(len(table), by_objects(table).shape[1])).astype(np.float32)
+        )
+
+    pictures = Embeddings(noisy(scenes), "image", scenes.content_hash, scenes.name, "planted", "1")
+    captions = Embeddings(noisy(bank.scenes), "text", bank.scenes.content_hash, bank.scenes.name, "planted", "1")
+    measured = crossmodal_study(pictures, captions, scenes, bank)
+    mended = repair_study(pictures, captions, scenes, bank, options={"epochs": 1})
+    for metric, extra in (("binding_accuracy", {"order": "either"}), ("recall_at_1", {}), ("caption_swap_cosine", {})):
+        one = measured.value(metric, **extra)
+        other = next(r for r in mended.records if (r.metric, r.extra["repair"]) == (metric, "none"))
+        assert (one.value, one.ci_low, one.ci_high, one.n, one.ties) == pytest.approx(
+            (other.value, other.ci_low, other.ci_high, other.n, other.ties)
+        )
 
 
 def test_the_position_shortcut_wins_one_order_and_loses_the_other(scenes, bank):

@@ -46,14 +46,18 @@ def test_colours_alone_do_not_find_the_target_and_the_answer_does():
     assert told.n == blind.n
 
 
-def test_the_interval_of_the_zero_shot_share_counts_both_sides():
-    from conceptbind.studies.search import _auc
+class Blank(Pixels):
+    """Pictures and captions alike are one vector: a tie in every comparison."""
 
-    one_rival = np.concatenate([np.ones((50, 1)), np.zeros((50, 1))])  # one field without the target: half are above it
-    value, low, high = _auc([one_rival], np.random.default_rng(0))
-    assert value == 0.5
-    assert low < 0.45
-    assert high > 0.55
-    # Fields with the target always win against one rival and never against the other: only drawing the rivals again shows how little is known.
-    value, low, high = _auc([np.tile([[1.0, 0.0]], (500, 1))], np.random.default_rng(0))
-    np.testing.assert_allclose((value, low, high), (0.5, 0.0, 1.0), atol=1e-9)
+    modalities = ("image", "text")
+
+    def encode_images(self, images):
+        return np.ones((len(images), 3), dtype=np.float32)
+
+    encode_texts = encode_images
+
+
+def test_a_tie_is_a_miss_for_the_caption_alone_too():
+    _, found = search_records(Blank(), n_fields=80, counts=(4,))
+    assert (found.metric, found.value, found.ties) == ("search_in_order", 0.0, found.n)
+    assert found.ci_low == 0 < found.ci_high

@@ -88,8 +88,11 @@ class VisualGenome:
         def add(subset: str, protocol: str, chosen: Any, grouped: bool) -> None:
             if chosen.any():
                 found.append(
-                    Score("accuracy", subset, protocol, correct[chosen], tied[chosen], groups[chosen] if grouped else None)
-                )
+                    Score(
+                        "accuracy", subset, protocol, correct[chosen], tied[chosen], groups[chosen] if grouped else None,
+                        clusters=items["files"][chosen],
+                    )
+                )  # fmt: skip
 
         everything = np.ones(len(rows), dtype=bool)
         first = np.sort(np.unique(rows, axis=0, return_index=True)[1])

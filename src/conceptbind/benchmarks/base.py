@@ -11,14 +11,13 @@ import numpy as np
 
 from conceptbind.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.files import content_hash
-from conceptbind.metrics import bootstrap_mean, forced_choice, wilson
+from conceptbind.metrics import forced_choice, share_interval
 from conceptbind.text import read_json_values
 
 if TYPE_CHECKING:
+    from conceptbind.metrics.intervals import Interval
     from conceptbind.typing import Bools, Floats, Ints
 
-DRAWS = 1000
-"""Resamples of an interval that has no closed form."""
 BLOCK = 4096
 """Items scored at once."""
 Items = Mapping[str, Any]
@@ -64,7 +63,7 @@ class Score:
     groups: Ints | None = None
     """(n,) for a macro score, which averages the means of groups; None for a micro score."""
     clusters: Ints | None = None
-    """(n,) items of one picture, which a micro score's interval draws together; None where each item has a picture of its own."""
+    """(n,) items that share a picture, which are one draw of the interval; None where each item has a picture of its own."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -77,14 +76,9 @@ class Score:
         """Share of correct items, or the mean of such shares over groups."""
         return mean_of(self.correct.astype(float), self.groups)
 
-    def interval(self) -> tuple[float, float]:
-        """95 %: Wilson's for shares; a bootstrap of pictures where they have several items, of items within groups for means of shares."""
-        outcomes = self.correct.astype(float)
-        whole = self.groups is None and self.clusters is None
-        if whole or outcomes.min() == outcomes.max():  # where all are the same every resample is, which is no interval
-            n = self.n if self.clusters is None else len(np.unique(self.clusters))
-            return wilson(int(outcomes.sum()) if whole else n if outcomes[0] else 0, n)
-        return resampled(outcomes, self.groups, self.clusters)
+    def interval(self) -> Interval:
+        """95 %, see `metrics.share_interval`; None where all items share one picture."""
+        return share_interval(self.correct.astype(float), self.clusters, self.groups)
 
 
 def mean_of(values: Floats, groups: Ints | None) -> float:
@@ -93,16 +87,6 @@ def mean_of(values: Floats, groups: Ints | None) -> float:
         return float(values.mean())
     codes = np.unique(groups, return_inverse=True)[1]
     return float((np.bincount(codes, values) / np.bincount(codes)).mean())
-
-
-def resampled(values: Floats, groups: Ints | None, clusters: Ints | None = None, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of `mean_of`: items drawn again within each group, or without groups by cluster."""
-    if groups is None:
-        return bootstrap_mean(values, np.arange(len(values)) if clusters is None else clusters, draws=DRAWS, seed=seed)
-    rng, parts = np.random.default_rng(seed), [values[groups == group] for group in np.unique(groups)]
-    means = np.mean([part[rng.integers(len(part), size=(DRAWS, len(part)))].mean(axis=1) for part in parts], axis=0)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
 
 
 @dataclass(frozen=True)

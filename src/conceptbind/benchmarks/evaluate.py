@@ -165,10 +165,11 @@ def _record(score: Score, encoder: Encoder, name: str, facts: Mapping[str, Any],
 def _difference(before: Score, after: Score, encoder: Encoder, name: str, facts: Mapping[str, Any]) -> Record:
     """After minus before on the same items."""
     found = paired(before, after)
+    low, high = found.interval
     own = {
         "protocol": before.protocol, "average": "micro" if before.groups is None else "macro", "repair": "difference", "control": "none",
         "fixed": found.fixed, "broken": found.broken, **({} if found.mcnemar is None else {"mcnemar_p": found.mcnemar}),
     }  # fmt: skip
     return Record(
-        "benchmark", "both", before.metric, found.change, before.n, None, *found.interval, before.subset, name, encoder.id, {**own, **facts}
+        "benchmark", "both", before.metric, found.change, before.n, None, low, high, before.subset, name, encoder.id, {**own, **facts}
     )  # fmt: skip

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from conceptbind.benchmarks.base import Score, mean_of, resampled
+from conceptbind.benchmarks.base import Score, mean_of
 from conceptbind.errors import FileError
 from conceptbind.files import write_whole
+from conceptbind.metrics import difference_interval
+from conceptbind.metrics.intervals import Interval
 
 FILE = "outcomes.safetensors"
 
@@ -22,14 +24,14 @@ class Paired:
     """After minus before on the same items."""
 
     change: float
-    interval: tuple[float, float]
-    """95 %, of a paired bootstrap that draws as the score's own interval does."""
+    interval: Interval
+    """95 %, see `metrics.difference_interval`: what is one draw for the score's own interval is one here."""
     fixed: int
     """Items that were missed before and are right now."""
     broken: int
     """Items that were right before and are missed now."""
     mcnemar: float | None
-    """Exact p of as many changes to one side; None for means over groups."""
+    """Exact p of as many changes to one side, counted by pictures where these have several items; None for means over groups."""
 
 
 def paired(before: Score, after: Score) -> Paired:
@@ -40,8 +42,10 @@ def paired(before: Score, after: Score) -> Paired:
     if before.groups is None:
         from scipy.stats import binomtest
 
-        p = float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
-    interval = resampled(change, before.groups, before.clusters)
+        moved = change if before.clusters is None else np.bincount(np.unique(before.clusters, return_inverse=True)[1], change)
+        up, down = int((moved > 0).sum()), int((moved < 0).sum())
+        p = float(binomtest(up, up + down).pvalue) if up + down else 1.0
+    interval = difference_interval(change, before.clusters, before.groups)
     return Paired(mean_of(change, before.groups), interval, fixed, broken, p)
 
 

@@ -82,7 +82,7 @@ class SugarCrepe:
         def add(subset: str, protocol: str, chosen: Any, grouped: bool) -> None:
             if chosen.any():
                 groups = np.unique(subsets[chosen], return_inverse=True)[1] if grouped else None
-                found.append(Score("accuracy", subset, protocol, correct[chosen], tied[chosen], groups))
+                found.append(Score("accuracy", subset, protocol, correct[chosen], tied[chosen], groups, clusters=rows[chosen, 0]))
 
         for subset in SUBSETS:
             add(subset, "strict", subsets == subset, False)

@@ -91,21 +91,22 @@ class WhatsUp:
             mine = items["subsets"] == subset
             if not mine.any():
                 continue
-            found.append(Score("accuracy", subset, "strict", correct[mine], tied[mine]))
-            pairs = items["sets"][mine] * 2 + items["sides"][mine]
-            for metric, groups, size in (("pair_accuracy", pairs, 2), ("set_accuracy", items["sets"][mine], 4)):
-                right, by_tie = _all_of(groups, size, correct[mine], tied[mine])
+            sets = items["sets"][mine]  # four pictures of the same two objects, with the same captions: one draw of an interval
+            found.append(Score("accuracy", subset, "strict", correct[mine], tied[mine], clusters=sets))
+            pairs = sets * 2 + items["sides"][mine]
+            for metric, groups, size in (("pair_accuracy", pairs, 2), ("set_accuracy", sets * 2, 4)):
+                whole, right, by_tie = _all_of(groups, size, correct[mine], tied[mine])
                 if len(right):
-                    found.append(Score(metric, subset, "strict", right, by_tie))
+                    found.append(Score(metric, subset, "strict", right, by_tie, clusters=whole // 2))
         return found
 
 
-def _all_of(groups: Ints, size: int, correct: Bools, tied: Bools) -> tuple[Bools, Bools]:
-    """Whether all items of each whole group are right, and whether nothing but ties prevents it; groups that lack items do not count."""
-    _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
+def _all_of(groups: Ints, size: int, correct: Bools, tied: Bools) -> tuple[Ints, Bools, Bools]:
+    """The groups that lack no items; whether all items of each are right, and whether nothing but ties prevents it."""
+    names, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     right, ties = np.bincount(codes, correct), np.bincount(codes, tied)
     whole = counts == size
-    return right[whole] == size, (right[whole] < size) & (right[whole] + ties[whole] == size)
+    return names[whole], right[whole] == size, (right[whole] < size) & (right[whole] + ties[whole] == size)
 
 
 def _places(image: str, path: Path) -> tuple[str, str, str]:

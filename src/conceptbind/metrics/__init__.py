@@ -2,22 +2,31 @@
 
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.forced_choice import forced_choice
-from conceptbind.metrics.intervals import bootstrap, bootstrap_mean, student, wilson
+from conceptbind.metrics.intervals import (
+    difference_interval,
+    mean_interval,
+    mid_p,
+    ordering_interval,
+    share_interval,
+    student,
+)
 from conceptbind.metrics.recognition import Recognition, join, recognition
 from conceptbind.metrics.retrieval import ranks, recall_at
 from conceptbind.metrics.variance import r2
 
 __all__ = [
     "Recognition",
-    "bootstrap",
-    "bootstrap_mean",
+    "difference_interval",
     "forced_choice",
     "join",
+    "mean_interval",
+    "mid_p",
+    "ordering_interval",
     "r2",
     "ranks",
     "recall_at",
     "recognition",
     "refuse_non_finite",
+    "share_interval",
     "student",
-    "wilson",
 ]

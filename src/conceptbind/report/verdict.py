@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Literal
 
-from conceptbind.metrics.intervals import wilson
+from conceptbind.metrics.intervals import mid_p
 from conceptbind.report import numbers
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.tables import aligned
@@ -89,7 +89,7 @@ def decodable(records: Sequence[Record], ceiling: float | None) -> Verdict:
         f"a linear probe recognises all objects in {value_of(objects)} of the unseen scenes "
         f"({interval_of(objects)}, n = {objects.n:,})"
     )
-    if wilson(round(ceiling * objects.n), objects.n)[0] <= _ends(bag)[1]:
+    if mid_p(ceiling * objects.n, objects.n)[0] <= _ends(bag)[1]:
         why = (
             f"even perfect embeddings ({percent(ceiling)}) could not be told from a bag of concepts "
             f"({value_of(bag)}, {interval_of(bag)}) on {objects.n:,} scenes"

@@ -12,7 +12,8 @@ from conceptbind.errors import ValueRangeError
 from conceptbind.metrics import Recognition, join, recognition
 from conceptbind.probes.scene_probes import fit_probe, whitened
 from conceptbind.results import Record, share_record
-from conceptbind.scenes import Scenes, Split, split_scenes
+from conceptbind.scenes import Scenes, Split, orbit_ids, split_scenes
+from conceptbind.studies.probe import bag_of_concepts
 
 if TYPE_CHECKING:
     from conceptbind.embeddings import Embeddings
@@ -34,6 +35,10 @@ def attribute_records(
     Right when the values that score highest are exactly the set of the noun's attributes in the scene. The noun is the last concept.
     Penalties are chosen on validation; test scenes are scored once.
 
+    The control `bag_of_concepts` fits the same classifiers on how often each value occurs in the scene. It knows which attributes are there,
+    so it is right where the scene leaves no choice, and guesses among the few that are there elsewhere: far above one in all values.
+    The interval takes the scenes of an orbit as one draw.
+
     Args:
         embeddings: of one modality.
         scenes: the table.
@@ -44,6 +49,7 @@ def attribute_records(
         For each attribute concept and control one record over all nouns; for the encoder itself also one for each noun. Empty where
         the scenes cannot be split by orbit.
     """
+    embeddings.check(scenes)
     if len(scenes.space.concepts) < 2:
         return []
     try:
@@ -51,33 +57,37 @@ def attribute_records(
     except ValueRangeError:  # fewer orbits than parts
         return []
     records = []
-    for control, rows in {"none": embeddings, **(controls or {})}.items():
-        rows.check(scenes)
-        unit = rows.unit().values
+    orbits = orbit_ids(scenes)
+    compared = {"none": embeddings.unit().values, "bag_of_concepts": bag_of_concepts(scenes)}
+    for control, other in (controls or {}).items():
+        other.check(scenes)
+        compared[control] = other.unit().values
+    for control, unit in compared.items():
         for k in range(len(scenes.space.concepts) - 1):
             outcomes = {}
             for noun in range(scenes.space.sizes[-1]):
-                outcome = _noun(unit, scenes, split, k, noun)
-                if outcome is not None and outcome.n:
-                    outcomes[noun] = outcome
+                found = _noun(unit, scenes, split, k, noun)
+                if found is not None and found[0].n:
+                    outcomes[noun] = found
             if not outcomes:
                 continue
-            parts: list[tuple[str | None, Recognition]] = [(None, join(list(outcomes.values())))]
+            together = join([outcome for outcome, _ in outcomes.values()]), np.concatenate([rows for _, rows in outcomes.values()])
+            parts: list[tuple[str | None, tuple[Recognition, Ints]]] = [(None, together)]
             if control == "none":
-                parts += [(scenes.space.values[-1][noun], outcome) for noun, outcome in outcomes.items()]
+                parts += [(scenes.space.values[-1][noun], found) for noun, found in outcomes.items()]
             records += [
                 share_record(
-                    outcome, study="attribute_probe", modality=embeddings.modality, metric="attribute_recognition", split="test",
+                    outcome, orbits[rows], study="attribute_probe", modality=embeddings.modality, metric="attribute_recognition", split="test",
                     scenes=scenes.name, encoder=embeddings.encoder, control=control, concept=scenes.space.concepts[k], noun=name,
                     split_by=split.by, seed=split.seed,
                 )
-                for name, outcome in parts
+                for name, (outcome, rows) in parts
             ]  # fmt: skip
     return records
 
 
-def _noun(unit: Floats, scenes: Scenes, split: Split, k: int, noun: int) -> Recognition | None:
-    """The outcome of one noun's classifier on the test scenes that hold the noun; None where there are too few scenes."""
+def _noun(unit: Floats, scenes: Scenes, split: Split, k: int, noun: int) -> tuple[Recognition, Ints] | None:
+    """The outcome of one noun's classifier on the test scenes that hold the noun, and these; None where there are too few scenes."""
     holds = (scenes.table[:, :, -1] == noun).any(axis=1)
     train, validation, test = (part[holds[part]] for part in (split.train, split.validation, split.test))
     if len(train) < FEWEST or not len(validation) or not len(test):
@@ -97,7 +107,10 @@ def _noun(unit: Floats, scenes: Scenes, split: Split, k: int, noun: int) -> Reco
         return counts
 
     def outcome(weight: Floats, rows: Ints) -> Recognition:
-        return recognition(features(rows) @ weight.T, present(rows) > 0)
+        block = features(rows)
+        return recognition(
+            block @ weight.T, present(rows) > 0, np.linalg.norm(block, axis=1) * np.linalg.norm(weight, axis=1).max()
+        )
 
     def validate(weight: Floats) -> float:
         found = outcome(weight, validation)
@@ -108,4 +121,4 @@ def _noun(unit: Floats, scenes: Scenes, split: Split, k: int, noun: int) -> Reco
     coordinates = whitened(torch.from_numpy(features(train)))
     moments = [targets.T @ rows.rotated / len(train) for rows in coordinates]
     probe = fit_probe(coordinates, moments, np.arange(scenes.space.sizes[k]), validate)
-    return outcome(probe.weight, test)
+    return outcome(probe.weight, test), test

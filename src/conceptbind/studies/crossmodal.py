@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from conceptbind.errors import MismatchError, ValueRangeError
-from conceptbind.metrics import bootstrap_mean, forced_choice, recognition, wilson
-from conceptbind.metrics.ties import rounding
+from conceptbind.metrics import difference_interval, forced_choice, mean_interval, ranks, recognition, share_interval
 from conceptbind.results import Record, share_record
 from conceptbind.scenes import Scenes, caption, orbit_ids, pair_ids
 from conceptbind.scenes.captions import article
@@ -142,7 +141,7 @@ def crossmodal_study(
         scenes: the table.
         bank: `caption_bank(scenes)`.
         extra: records to keep beside, such as `query_record`'s.
-        seed: of intervals and of the gallery.
+        seed: of the gallery.
 
     Raises:
         MismatchError: the rows belong to other tables or to two encoders.
@@ -154,7 +153,7 @@ def crossmodal_study(
             f"pictures were embedded by '{images.encoder}' ({images.revision}), captions by '{captions.encoder}' ({captions.revision})"
         )
     x, y = images.unit().values, captions.unit().values
-    pairs = pair_ids(scenes)
+    orbits = orbit_ids(scenes)  # pictures of one orbit choose among the same captions, so they are one draw
     common = {"study": "crossmodal", "scenes": scenes.name, "encoder": images.encoder, "split": "all"}
     records: list[Record] = []
     right_by_scene = np.full(len(scenes), np.nan)
@@ -167,10 +166,10 @@ def crossmodal_study(
         outcome = compare(x[of], y, bank.true[of], false)
         correct, tied_any = either_order(outcome)
         ties = int(tied_any.sum())
-        records.append(mean_record(metric, correct, ties, pairs[of], seed, order="either", **common))
+        records.append(mean_record(metric, correct, ties, orbits[of], order="either", **common))
         for order, name in enumerate(ORDERS):
             hits, tied = outcome[order, order]
-            records.append(mean_record(metric, hits.astype(float), int(tied.sum()), pairs[of], seed, order=name, **common))
+            records.append(mean_record(metric, hits.astype(float), int(tied.sum()), orbits[of], order=name, **common))
         if metric == "binding_accuracy":
             total, count = np.bincount(of, correct, len(scenes)), np.bincount(of, minlength=len(scenes))
             right_by_scene = np.divide(total, count, out=right_by_scene, where=count > 0)
@@ -178,8 +177,7 @@ def crossmodal_study(
     records += retrieved
     cosines = dot(y[bank.true[bank.swap_of, 0]], y[bank.swaps[:, 0]])
     if len(cosines):
-        low, high = bootstrap_mean(cosines, pairs[bank.swap_of], seed=seed)
-        records.append(plain_record("caption_swap_cosine", float(cosines.mean()), len(cosines), low, high, **common))
+        records.append(mean_record("caption_swap_cosine", cosines, None, orbits[bank.swap_of], "mean", **common))
     gap = float(np.linalg.norm(x.mean(0) - y[np.unique(bank.true)].mean(0)))
     records.append(plain_record("modality_gap", gap, len(x), None, None, **common))
     return CrossmodalStudy((*records, *extra), cosines, tuple(wrong), n_wrong, by_object(right_by_scene, scenes))
@@ -229,7 +227,8 @@ def query_record(rows: Embeddings, queries: Floats, scenes: Scenes, concept: int
     outcome = recognition(rows.unit().values @ unit.T, scenes.presence(concept))
     metric, name = ("object_recognition", None) if concept is None else ("concept_recognition", scenes.space.concepts[concept])
     return share_record(
-        outcome, study="crossmodal", modality=rows.modality, metric=metric, split="all", scenes=scenes.name, encoder=rows.encoder,
+        outcome, pair_ids(scenes), study="crossmodal", modality=rows.modality, metric=metric, split="all",
+        scenes=scenes.name, encoder=rows.encoder,
         concept=name, queries=kind, control="none",
     )  # fmt: skip
 
@@ -243,42 +242,46 @@ def _retrieve(
     """
     caption_rows, own = np.unique(bank.sets, return_inverse=True)
     sets = bank.scenes.select(caption_rows)
-    values = np.sort(sets.table, axis=1).reshape(len(sets), -1)  # each concept's values, without which object has them
-    bags = np.unique(values, axis=0, return_inverse=True)[1].reshape(-1)
-    orbits = orbit_ids(sets)
+    orbits = orbit_ids(sets)  # captions with the same values of every concept; those of other objects are swaps
     candidates = y[caption_rows]
-    margin = float(rounding(x[:1], 1.0))
-    rank, ties = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
-    concept_right, best = np.empty(len(x), bool), np.empty(len(x), np.int64)
+    rank, ties = ranks(x, candidates, own)
+    mine = np.einsum("nd,nd->n", x, candidates[own])
+    best = np.empty((2, len(x)), dtype=np.int64)  # the best swap, and the best caption with other concepts
+    scores_of_best = np.empty((2, len(x)), dtype=x.dtype)
     for start in range(0, len(x), CHUNK):
         part = slice(start, start + CHUNK)
         scores = x[part] @ candidates.T  # (b, t)
-        mine = np.take_along_axis(scores, own[part, None], 1)
-        ties[part] = (np.abs(scores - mine) <= margin).sum(1) - 1
-        rank[part] = (scores >= mine - margin).sum(1)
-        elsewhere = np.where(bags[None] == bags[own[part], None], -np.inf, scores).max(1)
-        concept_right[part] = mine[:, 0] > elsewhere + margin
         np.put_along_axis(scores, own[part, None], -np.inf, 1)
-        best[part] = scores.argmax(1)  # the best of the others; it is what the picture chose where its own is not first
-    pairs = pair_ids(scenes)
+        same = orbits[None] == orbits[own[part], None]
+        for i, kind in enumerate((same, ~same)):
+            among = np.where(kind, scores, -np.inf)
+            best[i, part] = among.argmax(1)
+            scores_of_best[i, part] = among.max(1)
+    swap, elsewhere = scores_of_best
+    # A swap error: the best swap is not below the picture's own caption, nor below any other. A tie is an error, and is counted.
+    own_above, own_tied = _above(mine, swap)
+    others_above, others_tied = _above(elsewhere, swap)
+    swapped = ~own_above & ~others_above
+    by_tie = swapped & (own_tied | others_tied)
+    chosen = np.where(swapped, best[0], np.where(swap > elsewhere, *best))
+    draws = orbit_ids(scenes)
     records = [
         mean_record(
             f"recall_at_{k}",
             (rank <= k).astype(float),
             int(((rank > k) & (rank - ties <= k)).sum()),
-            pairs,
-            seed,
+            draws,
             candidates=len(sets),
             **common,
         )  # a tie counts where without it the caption would be among the first k
         for k in (1, 5, 10)
         if k < len(sets)
     ]
-    swapped = (rank > 1) & (orbits[best] == orbits[own])
-    records.append(mean_record("swap_error", swapped.astype(float), 0, pairs, seed, candidates=len(sets), **common))
-    if len(np.unique(bags)) > 1:  # otherwise there is no caption with other concepts to lose to
+    records.append(mean_record("swap_error", swapped.astype(float), int(by_tie.sum()), draws, candidates=len(sets), **common))
+    if len(np.unique(orbits)) > 1:  # otherwise there is no caption with other concepts to lose to
+        right, tied = _above(mine, elsewhere)
         records.append(
-            mean_record("concept_retrieval", concept_right.astype(float), 0, pairs, seed, candidates=len(sets), **common)
+            mean_record("concept_retrieval", right.astype(float), int(tied.sum()), draws, candidates=len(sets), **common)
         )
     wrong = np.flatnonzero(rank > 1)
     shown = np.sort(np.random.default_rng(seed).permutation(wrong)[:GALLERY])
@@ -288,12 +291,19 @@ def _retrieve(
             scenes.ids[row],
             None if scenes.images is None else (scenes.image_folder or Path()) / scenes.images[row],
             bank.scenes.caption(int(caption_rows[own[row]])),
-            bank.scenes.caption(int(caption_rows[best[row]])),
+            bank.scenes.caption(int(caption_rows[chosen[row]])),
             bool(swapped[row]),
         )
         for row in shown.tolist()
     ]
     return records, gallery, len(wrong)
+
+
+def _above(one: Floats, other: Floats) -> tuple[Bools, Bools]:
+    """(n,) whether one score is strictly above the other, and ties; the other may be -inf where there is nothing to compare with."""
+    there, above, tied = np.isfinite(one) & np.isfinite(other), one > other, np.zeros(len(one), dtype=bool)
+    above[there], tied[there] = forced_choice(one[there], other[there], 1.0)
+    return above, tied
 
 
 def dot(one: Floats, two: Floats) -> Floats:
@@ -311,15 +321,22 @@ def by_object(values: Floats, scenes: Scenes) -> Floats:
     return shares
 
 
-def mean_record(metric: str, values: Floats, ties: int | None, groups: Ints, seed: int, **facts: str | int | float) -> Record:
-    """A mean with a bootstrap interval that draws what belongs to one group (the orders of a pair, say) together."""
-    low, high = bootstrap_mean(values, groups, seed=seed)
-    if values.min() == values.max() and values[0] in (
-        0.0,
-        1.0,
-    ):  # resamples of equal values say nothing; Wilson's does, over the groups
-        n_groups = len(np.unique(groups))
-        low, high = wilson(int(values[0]) * n_groups, n_groups)
+def mean_record(
+    metric: str, values: Floats, ties: int | None, clusters: Ints, kind: Literal["share", "difference", "mean"] = "share", /,
+    **facts: str | int | float,
+) -> Record:  # fmt: skip
+    """A mean with its interval.
+
+    Args:
+        metric: its name.
+        values: (n,)
+        ties: among them.
+        clusters: (n,) what is one draw: the scenes of an orbit, the items of a picture.
+        kind: what the values are: outcomes from 0 to 1, differences of such, or other numbers.
+        **facts: study, split, scenes, encoder, and what the study varies.
+    """
+    make = {"share": share_interval, "difference": difference_interval, "mean": mean_interval}[kind]
+    low, high = make(values, clusters)
     common = {name: str(facts.pop(name)) for name in ("study", "split", "scenes", "encoder")}
     return Record(
         modality="both", metric=metric, value=float(values.mean()), n=len(values), ties=ties, ci_low=low, ci_high=high,

@@ -27,7 +27,7 @@ from conceptbind.geometry import (
     scale_quadruple,
     spectrum,
 )  # fmt: skip
-from conceptbind.metrics import ranks, wilson
+from conceptbind.metrics import ranks, share_interval
 from conceptbind.probes import SceneProbes, fit_scene_probes
 from conceptbind.results import Extra, Record, share_record
 from conceptbind.scenes import Scenes, Split, pair_ids
@@ -168,12 +168,11 @@ class _Study:
         )
 
     def share(self, study: str, metric: str, hits: Hits, scene: Ints, split: str, **extra: Extra) -> None:
-        """A share of hits; the interval takes what belongs to one set of objects as one draw, which is cautious."""
+        """A share of hits; scenes of one set of objects are one draw."""
         if len(hits.hit) == 0:
             return
-        value, draws = float(hits.hit.mean()), len(np.unique(self.groups[scene]))
-        interval = wilson(round(value * draws), draws)
-        self.add(study, metric, value, len(hits.hit), split, ties=int(hits.tied.sum()), interval=interval, **extra)
+        interval = share_interval(hits.hit.astype(float), self.groups[scene])
+        self.add(study, metric, float(hits.hit.mean()), len(hits.hit), split, ties=int(hits.tied.sum()), interval=interval, **extra)
 
     def additive(self, control: str, values: Floats) -> None:
         """R^2 of every estimator and level, on all scenes and on held-out ones."""
@@ -226,7 +225,8 @@ class _Study:
                 metric, name = self.named(concept)
                 self.records.append(
                     share_record(
-                        outcome, study="additive", modality=self.modality, metric=metric, split="test", scenes=self.scenes.name,
+                        outcome, self.groups[rows], study="additive", modality=self.modality, metric=metric, split="test",
+                        scenes=self.scenes.name,
                         encoder=self.encoder, concept=name, **facts,
                     )
                 )  # fmt: skip
@@ -281,8 +281,10 @@ class _Study:
                 metric, name = self.named(concept)
                 self.records.append(
                     share_record(
-                        outcome, study="removal", modality=self.modality, metric=metric, split="test", scenes=self.scenes.name,
-                        encoder=self.encoder, concept=name, removed=removed, control="none", n_train=len(train), seed=self.seed,
+                        outcome, self.groups[split.test], study="removal", modality=self.modality, metric=metric, split="test",
+                        scenes=self.scenes.name,
+                        encoder=self.encoder, concept=name, removed=removed, control="none",
+                        n_train=len(train), seed=self.seed,
                     )
                 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from conceptbind.probes import SceneProbes, fit_scene_probes
 from conceptbind.probes.scene_probes import CHUNK, L2_GRID, WHITENING
 from conceptbind.probes.store import load_probes, save_probes
 from conceptbind.results import Record, share_record
-from conceptbind.scenes import Scenes, Split
+from conceptbind.scenes import Scenes, Split, pair_ids
 
 if TYPE_CHECKING:
     from conceptbind.typing import Floats, Ints, Modality
@@ -121,7 +121,7 @@ def probe_study(
         other.check(scenes)
         rows = other.unit().values
         compared.append((name, fit_scene_probes(rows, scenes, split, l2_grid=l2_grid, device=device), rows))
-    records, outcomes = [], {}
+    records, outcomes, pairs = [], {}, pair_ids(scenes)[split.test]
     for control, heads, rows in compared:
         for concept in (*range(len(scenes.space.concepts)), None):
             outcome = heads.recognise(rows, scenes, split.test, concept)
@@ -145,6 +145,7 @@ def probe_study(
             records.append(
                 share_record(
                     outcome,
+                    pairs,
                     study="probe",
                     modality=embeddings.modality,
                     metric="object_recognition" if concept is None else "concept_recognition",

@@ -153,8 +153,8 @@ def repair_study(
             extra = {"control": control, "repair": name, "folds": folds}
             if name == "HNB":
                 extra |= {"pull": float(np.mean(pulls))}
-            records += outcome.records(orbits, seed, {**common, **extra})
-        records += found["HNB"].gains(found["none"], orbits, seed, {**common, "control": control, "repair": "HNB", "folds": folds})
+            records += outcome.records(orbits, {**common, **extra})
+        records += found["HNB"].gains(found["none"], orbits, {**common, "control": control, "repair": "HNB", "folds": folds})
         if control == "none":
             outcomes, own = found, side
     rest, chooses = np.flatnonzero(fold_of != 0), np.flatnonzero(fold_of == 0)
@@ -256,34 +256,34 @@ class _Outcome:
         if side.singles is not None:
             self.singles.append(side.singles_right(adapter))
 
-    def records(self, orbits: Ints, seed: int, facts: Mapping[str, Any]) -> list[Record]:
+    def records(self, orbits: Ints, facts: Mapping[str, Any]) -> list[Record]:
         """Every metric with an interval that draws the scenes of an orbit together."""
         scored = np.flatnonzero(~np.isnan(self.binding))
         of = orbits[self.side.bank.swap_of[scored]]
-        found = [mean_record("binding_accuracy", self.binding[scored], int(self.tied[scored].sum()), of, seed, **facts)]
+        found = [mean_record("binding_accuracy", self.binding[scored], int(self.tied[scored].sum()), of, **facts)]
         rows = np.flatnonzero(self.rank)
         for k in (1, 5):
             if k < len(self.side.candidates):
                 ties = int(((self.rank[rows] > k) & (self.rank[rows] - self.rank_ties[rows] <= k)).sum())
-                found.append(mean_record(f"recall_at_{k}", (self.rank[rows] <= k).astype(float), ties, orbits[rows], seed, **facts))
+                found.append(mean_record(f"recall_at_{k}", (self.rank[rows] <= k).astype(float), ties, orbits[rows], **facts))
         if self.singles:
             right = np.mean([outcome for outcome, _ in self.singles], axis=0)
             tied = int(np.logical_or.reduce([tie for _, tie in self.singles]).sum())
-            found.append(mean_record("single_object_accuracy", right, tied, np.arange(len(right)), seed, **facts))
-        found.append(mean_record("caption_swap_cosine", self.cosine[scored], None, of, seed, **facts))
+            found.append(mean_record("single_object_accuracy", right, tied, np.arange(len(right)), **facts))
+        found.append(mean_record("caption_swap_cosine", self.cosine[scored], None, of, "mean", **facts))
         return found
 
-    def gains(self, before: _Outcome, orbits: Ints, seed: int, facts: Mapping[str, Any]) -> list[Record]:
+    def gains(self, before: _Outcome, orbits: Ints, facts: Mapping[str, Any]) -> list[Record]:
         """The paired difference to no repair."""
         scored = np.flatnonzero(~np.isnan(self.binding))
         difference = (self.binding - before.binding)[scored]
-        found = [mean_record("binding_gain", difference, None, orbits[self.side.bank.swap_of[scored]], seed, **facts)]
+        found = [mean_record("binding_gain", difference, None, orbits[self.side.bank.swap_of[scored]], "difference", **facts)]
         rows = np.flatnonzero(self.rank)
         retrieved = (self.rank[rows] == 1).astype(float) - (before.rank[rows] == 1)
-        found.append(mean_record("recall_gain", retrieved, None, orbits[rows], seed, **facts))
+        found.append(mean_record("recall_gain", retrieved, None, orbits[rows], "difference", **facts))
         if self.singles:
             now, then = (np.mean([outcome for outcome, _ in part.singles], axis=0) for part in (self, before))
-            found.append(mean_record("single_object_gain", now - then, None, np.arange(len(now)), seed, **facts))
+            found.append(mean_record("single_object_gain", now - then, None, np.arange(len(now)), "difference", **facts))
         return found
 
     def cosines(self) -> Floats:

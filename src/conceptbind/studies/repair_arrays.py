@@ -76,16 +76,18 @@ def array_repair(
     for name, outcome in (("none", before), (protocol, after)):
         extra = {"repair": name, "pull": adapter.config["pull"] if name != "none" else 0.0}
         records += [
-            mean_record(metric, right.astype(float), int(tied.sum()), held.groups, seed, **facts, **extra)
+            mean_record(metric, right.astype(float), int(tied.sum()), held.groups, **facts, **extra)
             for metric, (right, tied) in outcome.items()
         ]
         if held.negatives is not None:
             captions, negatives = (part if name == "none" else adapter(part) for part in (held.texts, held.negatives))
-            records.append(mean_record("caption_swap_cosine", dot(captions, negatives), None, held.groups, seed, **facts, **extra))
+            records.append(
+                mean_record("caption_swap_cosine", dot(captions, negatives), None, held.groups, "mean", **facts, **extra)
+            )
     for metric, gain in (("binding_accuracy", "binding_gain"), ("recall_at_1", "recall_gain")):
         if metric in before:
             difference = after[metric][0].astype(float) - before[metric][0]
-            records.append(mean_record(gain, difference, None, held.groups, seed, **facts, repair=protocol))
+            records.append(mean_record(gain, difference, None, held.groups, "difference", **facts, repair=protocol))
     return ArrayRepair(tuple(records), fit, adapter, points)
 
 

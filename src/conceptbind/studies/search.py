@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from conceptbind.drawing import FlatStyle, SearchFields, SolidStyle, draw_field, search_fields
-from conceptbind.metrics import Recognition, join, recognition
+from conceptbind.metrics import Recognition, join, ordering_interval, recognition
+from conceptbind.metrics.ties import rounding
 from conceptbind.probes.scene_probes import fit_probe, whitened
 from conceptbind.results import Extra, Record, share_record
 from conceptbind.scenes.captions import article
@@ -40,7 +41,8 @@ def search_records(
 
     For every target one classifier (with bias) says present or absent; each part of the split is half with the target. The zero-shot
     counterpart compares the cosines of a target's caption with all fields that have it and all that do not: the share of such pairs
-    in the right order (ties count half), chance 0.5.
+    in the right order (`search_in_order`), chance 0.5. It is the area under the ROC curve, but for ties, which are misses here as everywhere;
+    the record's `ties` are the fields with the target that tie with one without it.
 
     Args:
         encoder: embeds pictures; captions too for the zero-shot part.
@@ -51,7 +53,7 @@ def search_records(
         counts: numbers of objects in a field.
         style: flat or solid.
         scenes_name: recorded.
-        seed: of fields, pictures, splits and intervals.
+        seed: of fields, pictures and splits.
     """
     fields = search_fields(n_fields, colors, shapes, counts=counts, seed=seed)
     facts: dict[str, Extra] = {"objects": ", ".join(map(str, counts)), "seed": seed}
@@ -69,11 +71,15 @@ def search_records(
             )
         )  # fmt: skip
     if "text" in encoder.modalities:
-        ordered = [_in_order(encoder, target, own[mine], fields.present[mine]) for target, mine in _by_target(fields)]
-        value, low, high = _auc(ordered, np.random.default_rng(seed))
-        n = sum(len(shares) for shares in ordered)
-        extra: dict[str, Extra] = {"control": "none", **facts}
-        records.append(Record("search", "both", "search_auc", value, n, None, low, high, "all", scenes_name, encoder.id, extra))
+        found = [_in_order(encoder, target, own[mine], fields.present[mine]) for target, mine in _by_target(fields)]
+        ordered = [right.astype(float) for right, _ in found]
+        n, ties = sum(map(len, ordered)), sum(int(tied.any(axis=1).sum()) for _, tied in found)
+        value = float(np.average([right.mean() for right in ordered], weights=[len(right) for right in ordered]))
+        extra: dict[str, Extra] = {"control": "none", "pairs": sum(right.size for right in ordered), **facts}
+        low, high = ordering_interval(ordered)
+        records.append(
+            Record("search", "both", "search_in_order", value, n, ties, low, high, "all", scenes_name, encoder.id, extra)
+        )
     return records
 
 
@@ -93,26 +99,15 @@ def _embedded(encoder: Encoder, fields: SearchFields, seed: int, style: FlatStyl
     return unit
 
 
-def _in_order(encoder: Encoder, target: tuple[str, str], rows: Floats, present: Bools) -> Floats:
-    """(p, a) for each of p fields with the target and a without it: 1 where it is nearer to the target's caption, 1/2 for a tie."""
+def _in_order(encoder: Encoder, target: tuple[str, str], rows: Floats, present: Bools) -> tuple[Bools, Bools]:
+    """(p, a) for each of p fields with the target and a without it: whether it is strictly nearer to the target's caption, and ties."""
     name = " ".join(target)
     query = np.asarray(encoder.encode_texts([f"{article(name)} {name}"]), dtype=np.float32)[0]
     cosines = rows @ (query / np.linalg.norm(query))
     there, absent = cosines[present], cosines[~present]
-    shares: Floats = (there[:, None] > absent[None]) + 0.5 * (there[:, None] == absent[None])
-    return shares
-
-
-def _auc(ordered: Sequence[Floats], rng: np.random.Generator, draws: int = 1000) -> tuple[float, float, float]:
-    """Mean over the fields with a target of the share of pairs in order, and its interval: both sides of each target are drawn again."""
-    sizes = [len(shares) for shares in ordered]
-    value = np.average([shares.mean() for shares in ordered], weights=sizes)
-    means = np.empty(draws)
-    for i in range(draws):
-        weights = [[np.bincount(rng.integers(n, size=n), minlength=n) / n for n in shares.shape] for shares in ordered]
-        means[i] = np.average([a @ shares @ b for shares, (a, b) in zip(ordered, weights, strict=True)], weights=sizes)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(value), float(low), float(high)
+    lead = there[:, None] - absent[None]
+    margin = rounding(lead, 1.0)
+    return lead > margin, np.abs(lead) <= margin
 
 
 def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> Recognition:
@@ -125,11 +120,15 @@ def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> Recogni
     features = np.column_stack([rows, np.ones(len(rows), rows.dtype)])  # the last column is the bias
     answers = np.stack([~present, present], axis=1)
 
+    def outcome(weight: Floats, rows: Bools) -> Recognition:
+        size = np.linalg.norm(features[rows], axis=1) * np.linalg.norm(weight, axis=1).max()
+        return recognition(features[rows] @ weight.T, answers[rows], size)
+
     def validate(weight: Floats) -> float:
-        return recognition(features[validation] @ weight.T, answers[validation]).accuracy
+        return outcome(weight, validation).accuracy
 
     coordinates = whitened(torch.from_numpy(features[train]))
     targets = torch.tensor(answers[train], dtype=coordinates[0].rotated.dtype)
     moments = [targets.T @ part.rotated / len(targets) for part in coordinates]
     probe = fit_probe(coordinates, moments, np.arange(2), validate)
-    return recognition(features[test] @ probe.weight.T, answers[test])
+    return outcome(probe.weight, test)
