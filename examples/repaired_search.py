@@ -14,10 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from conceptbind import ConceptBindError, load_scenes, resolve
 from conceptbind.drawing import draw_pictures
+from conceptbind.encoders.pictures import read_picture
 from conceptbind.labclip import load_adapter
 
 
@@ -39,7 +38,7 @@ def main(adapter: Path, text: str) -> None:
     repair.require(encoder.id, encoder.revision)
     with tempfile.TemporaryDirectory() as folder:
         scenes = draw_pictures(load_scenes("clevr2d"), Path(folder), seed=1)  # two objects of 8 colours and 3 shapes: 576 pictures
-        rows = encoder.encode_images([Image.open(Path(folder) / name).convert("RGB") for name in scenes.images])
+        rows = encoder.encode_images([read_picture(Path(folder) / name) for name in scenes.images])
     query, captions, wanted = encoder.encode_texts([text]), list(scenes.captions()), text.split(" and ")
     for features in (rows, query):
         faiss.normalize_L2(features)  # in place, so that inner products are cosines

@@ -10,20 +10,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conceptbind.encoders import FileEmbeddings, read_embeddings_file, resolve
-from conceptbind.encoders.pictures import cut_out, read_picture, require_pictures
+from conceptbind.encoders.pictures import picture_batches, read_picture, require_pictures
 from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
 from conceptbind.files import content_hash, file_hash, read_json, write_json, write_whole
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from conceptbind.scenes import Scenes
     from conceptbind.typing import Encoder, Floats, Modality, Precision
 
@@ -33,8 +32,6 @@ SHARD_ROWS = 4096
 """Rows of one shard: what a kill can cost."""
 TEXT_BATCH = 1024
 """Captions handed to an encoder at once; it forms its own batches of equal length from them."""
-IMAGE_BATCH = 64
-"""Pictures open at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,13 +234,10 @@ def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality
 
 def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, stop: int) -> Iterator[tuple[int, Floats]]:
     """(first row, features) of the scenes start..stop, batch by batch."""
-    size = TEXT_BATCH if modality == "text" else IMAGE_BATCH
-    for first in range(start, stop, size):
-        last = min(first + size, stop)
-        if modality == "text":
-            values = encoder.encode_texts(list(scenes.captions(first, last)))
-        else:
-            values = encoder.encode_images(_seen(scenes, first, last))
+    first = start
+    for batch in _text_batches(scenes, start, stop) if modality == "text" else _seen(scenes, start, stop):
+        last = first + len(batch)
+        values = encoder.encode_texts(batch) if modality == "text" else encoder.encode_images(batch)
         values = _as_numbers(values, encoder.id)
         if values.shape != (last - first, encoder.dimension):
             raise ShapeError(
@@ -254,14 +248,21 @@ def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, s
             values = values.astype(np.float32, copy=False)  # what is written; larger numbers become infinite and are refused
         refuse_non_finite(values, f"the features of '{encoder.id}' for the scenes {first}..{last - 1}, in single precision,")
         yield first, values
+        first = last
 
 
-def _seen(scenes: Scenes, start: int, stop: int) -> list[Image]:
-    """What is seen of the pictures of the scenes start..stop."""
-    paths = _pictures(scenes, start, stop)
-    if scenes.boxes is None:
-        return [read_picture(path) for path in paths]
-    return [cut_out(read_picture(path), box, path) for path, box in zip(paths, scenes.boxes[start:stop], strict=True)]
+def _text_batches(scenes: Scenes, start: int, stop: int) -> Iterator[Any]:
+    """Captions of the scenes start..stop."""
+    for first in range(start, stop, TEXT_BATCH):
+        yield list(scenes.captions(first, min(first + TEXT_BATCH, stop)))
+
+
+def _seen(scenes: Scenes, start: int, stop: int) -> Iterator[Any]:
+    """What is seen of the pictures of the scenes start..stop, few enough at once for memory."""
+    boxes = [None] * (stop - start) if scenes.boxes is None else scenes.boxes[start:stop]
+    return picture_batches(
+        partial(read_picture, path, box) for path, box in zip(_pictures(scenes, start, stop), boxes, strict=True)
+    )
 
 
 def _pictures(scenes: Scenes, start: int, stop: int) -> list[Path]:

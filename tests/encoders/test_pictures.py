@@ -198,7 +198,7 @@ def test_damage_inside_a_picture_is_found(tmp_path, refused):
 def test_a_folder_and_a_missing_file_are_named(tmp_path, refused):
     assert refused(tmp_path / "no.png") == "the scene table names the picture FILE, which is not there"
     (tmp_path / "folder.png").mkdir()
-    assert "cannot be read" in refused(tmp_path / "folder.png")
+    assert "it is a folder" in refused(tmp_path / "folder.png")
 
 
 @pytest.mark.parametrize("side", [9_500, 60_000])

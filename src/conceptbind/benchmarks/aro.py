@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 FILES = {"vg_attribution": "visual_genome_attribution.json", "vg_relation": "visual_genome_relation.json"}
 FIELDS = ("image_path", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "true_caption", "false_caption")
 PLACES = ("images", ".")
+FARTHEST = 1_000_000
+MOST_PIXELS = 89_478_485
+"""Where a box may begin and how large it may be, which is as large as a picture may be (Pillow's bound)."""
 FEWEST = 25
 """Items that an attribute pair needs to count in the paper's macro score."""
 
 
 class VisualGenome:
-    """VG-Attribution or VG-Relation. Pictures are cut to the box; the true caption must score strictly above the false one.
+    """VG-Attribution or VG-Relation. Pictures are cut to the box, which is in pixels of the file (`encoders.pictures`); the true
+    caption must score strictly above the false one.
 
     `strict`: every distinct item once, with an interval that draws whole pictures, since one picture has several items. `paper`: mean over
     attribute pairs with at least 25 items, or over relations without those that the paper's notebook leaves out as symmetric or rare.
@@ -115,8 +119,13 @@ class VisualGenome:
             if (wrong := lacks(entry, (*FIELDS, own), kinds)) is not None:
                 return wrong
             numbers = [entry[name] for name in FIELDS if name.startswith("bbox")]
-            if not all(isinstance(number, int | float) and number == number for number in numbers):  # noqa: PLR0124 - NaN
-                return f"the box of {entry['image_path']} is not four numbers: {numbers}"
+            if not all(isinstance(n, int | float) and not isinstance(n, bool) and abs(n) <= FARTHEST for n in numbers):
+                return f"the box of {entry['image_path']:.80} is not four numbers of pixels: {numbers!r:.120}"
+            if int(numbers[2]) < 1 or int(numbers[3]) < 1 or numbers[2] * numbers[3] > MOST_PIXELS:
+                return (
+                    f"the box of {entry['image_path']:.80} has {numbers[2]:g} x {numbers[3]:g} pixels; "
+                    f"expected 1 to {MOST_PIXELS:,} pixels"
+                )
         return None
 
 

@@ -1,16 +1,22 @@
-"""Picture files: are they all there, and reading them as RGB."""
+"""Pictures: are they all there, and the one way in which every command sees them."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptbind.errors import FileError, ValueRangeError
+from conceptbind.errors import ConceptBindError, FileError, ValueRangeError
+from conceptbind.limits import require_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+MOST_OPEN = 64
+"""Pictures open at once, at most."""
+MOST_BYTES = 1 << 28
+"""Of their pixels: 64 pictures of 1.4 million pixels, 7 photographs of 12."""
 
 
 def require_pictures(paths: Sequence[Path], places: Sequence[Path] = ()) -> None:
@@ -30,43 +36,84 @@ def require_pictures(paths: Sequence[Path], places: Sequence[Path] = ()) -> None
         )
 
 
-def read_picture(path: Path) -> Image:
-    """One picture as RGB, the right way up, with 8 bits a channel.
+Box = tuple[int, int, int, int]
+"""Left, top, width and height in pixels."""
+BOX_SHARE = 4
+"""A box may be so many times as large as its picture; what is beyond it shows nothing."""
+_UPRIGHT = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+"""What turns a picture upright, by the number that a camera noted."""
+_ORIENTATION = 0x0112
 
-    What a file may hold besides plain RGB: grey, palettes, CMYK and other colour models are converted; what is transparent stands
-    on white; the rotation that a camera noted (EXIF) is applied; of the several pictures in one camera file (MPO) the first, which is
-    the photograph, is taken. Colour pictures with 16 bits a channel keep their upper 8.
+
+def read_picture(path: Path, box: Box | None = None) -> Image:
+    """One picture file, or what a box shows of it, as every command sees it: see `as_seen`.
 
     Raises:
-        FileError: missing, broken, truncated, animated, grey with more than 8 bits (whose scale nobody states), or so large that it
-            may be a decompression bomb; names the file.
+        FileError: missing, no file, broken, truncated, or refused by `as_seen`; names the file.
+        ValueRangeError: see `cut_out`.
     """
     from PIL import Image as Pillow
-    from PIL import ImageOps
 
     try:
+        if path.exists():
+            require_regular(path, "PNG, JPEG or another picture file", "the picture ")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # for instance a broken date in EXIF, which decides no pixel
             warnings.simplefilter("error", Pillow.DecompressionBombWarning)
             with Pillow.open(path) as picture:
-                frames = getattr(picture, "n_frames", 1)
-                if frames > 1 and picture.format != "MPO":
-                    raise FileError(
-                        f"the picture {path} is animated or has pages ({frames} of them); save one as a file of its own"
-                    )
-                if picture.mode.startswith(("I", "F")):
-                    raise FileError(f"the picture {path} has more than 8 bits a channel (mode {picture.mode}); save it with 8")
-                return _on_white(ImageOps.exif_transpose(picture))
+                return as_seen(picture, f"the picture {path}", box)
     except FileNotFoundError as error:
         raise FileError(f"the scene table names the picture {path}, which is not there") from error
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise FileError(f"the picture {path} is refused as a decompression bomb: {error}; save a smaller one") from error
-    except FileError:
+    except ConceptBindError:
         raise
     except Exception as error:  # a decoder that is fed a broken file raises what it likes
         raise FileError(
             f"the picture {path} cannot be read: {error or type(error).__name__}; save it again as PNG or JPEG"
         ) from error
+
+
+def as_seen(picture: Image, name: str = "a picture", box: Box | None = None) -> Image:
+    """An open picture as every command sees it: RGB with 8 bits a channel, the right way up.
+
+    Grey, palettes, CMYK and other colour models are converted; what is transparent stands on white; the rotation that a camera noted
+    (EXIF) is applied; of the several pictures in one camera file (MPO) the first, which is the photograph, is taken. Colour pictures
+    with 16 bits a channel keep their upper 8. A box is in the file's own pixels, as in published lists: it is cut out before the rotation.
+
+    Args:
+        picture: of any mode.
+        name: for messages.
+        box: what is seen of it.
+
+    Raises:
+        FileError: animated, or with more than 8 bits a channel (whose scale nobody states).
+        ValueRangeError: see `cut_out`.
+    """
+    from PIL import Image as Pillow
+
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and getattr(picture, "format", None) != "MPO":
+        raise FileError(f"{name} is animated or has pages ({frames} of them); save one as a file of its own")
+    if picture.mode.startswith(("I", "F")):
+        raise FileError(f"{name} has more than 8 bits a channel (mode {picture.mode}); save it with 8")
+    picture.load()
+    turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))  # a TIFF has been turned by its decoder
+    seen = _on_white(picture)
+    if box is not None:
+        seen = cut_out(seen, box, name)
+    if turn is not None:
+        seen = seen.transpose(Pillow.Transpose[turn])
+    seen.info = {}  # notes of what has been done, which would be done again
+    return seen
 
 
 def _on_white(picture: Image) -> Image:
@@ -79,21 +126,50 @@ def _on_white(picture: Image) -> Image:
     return Pillow.alpha_composite(Pillow.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
-def cut_out(picture: Image, box: tuple[int, int, int, int], path: Path) -> Image:
+def cut_out(picture: Image, box: Box, name: str = "a picture") -> Image:
     """What a box shows of a picture. Where the box reaches beyond it, it is black there, as Pillow's `crop` makes it.
 
     Args:
         picture: RGB.
-        box: left, top, width and height in pixels.
-        path: of the picture, for messages.
+        box: what is cut out.
+        name: of the picture, for messages.
 
     Raises:
-        ValueRangeError: the box is empty, or wholly outside the picture.
+        ValueRangeError: the box is empty, wholly outside the picture, or more than `BOX_SHARE` times as large.
     """
     left, top, width, height = box
+    size = f"which has {picture.width} x {picture.height}"
     if width < 1 or height < 1 or left + width <= 0 or top + height <= 0 or left >= picture.width or top >= picture.height:
+        raise ValueRangeError(f"the box at {left}, {top} of {width} x {height} pixels shows nothing of {name}, {size}")
+    if width * height > BOX_SHARE * picture.width * picture.height:
         raise ValueRangeError(
-            f"the box at {left}, {top} of {width} x {height} pixels shows nothing of the picture {path}, "
-            f"which has {picture.width} x {picture.height}"
+            f"the box at {left}, {top} of {width} x {height} pixels is more than {BOX_SHARE} times as large as {name}, {size}; "
+            "boxes are left, top, width and height in pixels"
         )
     return picture.crop((left, top, left + width, top + height))
+
+
+def picture_batches(
+    pictures: Iterable[Callable[[], Image]], most: int = MOST_OPEN, most_bytes: int = MOST_BYTES
+) -> Iterator[list[Image]]:
+    """Pictures in batches that hold at most so many, and so many bytes; a batch is emptied when the next is asked for.
+
+    Args:
+        pictures: each opens one.
+        most: pictures of a batch.
+        most_bytes: of their pixels; a larger picture is a batch of its own.
+    """
+    batch: list[Image] = []
+    held = 0
+    for open_one in pictures:
+        picture = open_one()
+        size = 3 * picture.width * picture.height
+        if batch and (len(batch) == most or held + size > most_bytes):
+            yield batch
+            batch.clear()
+            held = 0
+        batch.append(picture)
+        held += size
+        del picture
+    if batch:
+        yield batch

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.encoders import resolve
+from conceptbind.encoders.pictures import as_seen
 from conceptbind.errors import MissingExtraError, ModalityError, ValueRangeError
 from conceptbind.scenes import Scenes, attribute_swaps
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 def mteb_model(encoder: str | Encoder, adapter: Adapter | None = None) -> Any:
     """An encoder as a model that `mteb.evaluate` takes.
 
-    Captions go through the adapter, pictures stay as they are. A batch with both a caption and a picture in one item has no meaning for a
+    Captions go through the adapter. Pictures are seen as every command sees them (`encoders.pictures.as_seen`), as long as a task
+    hands over what its files hold. A batch with both a caption and a picture in one item has no meaning for a
     model of two towers and is refused.
 
     Args:
@@ -74,7 +76,8 @@ def _rows(encoder: Any, adapter: Adapter | None, batch: Any) -> Floats:
     if (texts is None and pictures is None) or part not in encoder.modalities:
         raise ModalityError(f"'{encoder.id}' encodes {' and '.join(encoder.modalities)}; the task gives {', '.join(batch)}")
     if texts is None:
-        return np.asarray(encoder.encode_images([picture.convert("RGB") for picture in pictures]), dtype=np.float32)
+        seen = [as_seen(picture, f"picture {i} of a batch") for i, picture in enumerate(pictures)]
+        return np.asarray(encoder.encode_images(seen), dtype=np.float32)
     values = np.asarray(encoder.encode_texts(list(texts)), dtype=np.float32)
     if adapter is None:
         return values

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.encoders.pictures import read_picture, require_pictures
+from conceptbind.encoders.pictures import as_seen, read_picture, require_pictures
 from conceptbind.errors import MismatchError, ShapeError, ValueRangeError
 from conceptbind.files import content_hash, file_hash
 
@@ -96,9 +96,9 @@ class Captioned:
         return len(self.captions)
 
     def open(self, picture: int) -> Image:
-        """One picture as RGB."""
+        """One picture as RGB, as `pictures.as_seen` makes it."""
         found = self.pictures[picture]
-        return read_picture(Path(found)) if isinstance(found, Path | str) else found.convert("RGB")
+        return read_picture(Path(found)) if isinstance(found, Path | str) else as_seen(found, f"picture {picture}")
 
     def same(self, rows: Ints) -> Bools:
         """(B, 2 B) what is no comparison within a batch: an equal caption, another caption of the same picture, a negative that is true."""

@@ -26,7 +26,7 @@ class Pixels:
     def __call__(self, pictures: Ints) -> torch.Tensor:
         """(b, 3, s, s) on the model's device."""
         missing = [int(i) for i in pictures if int(i) not in self._kept]
-        fresh = dict(zip(missing, self._model.pixels([self._data.open(i) for i in missing]).cpu(), strict=True)) if missing else {}
+        fresh = {i: self._model.pixels([self._data.open(i)])[0].cpu() for i in missing}  # one is open at a time
         batch = torch.stack([self._kept[int(i)] if int(i) in self._kept else fresh[int(i)] for i in pictures])
         for i, values in fresh.items():
             size = values.numel() * values.element_size()
