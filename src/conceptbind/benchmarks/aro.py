@@ -16,12 +16,13 @@ from conceptbind.benchmarks.base import (
     Making,
     Score,
     caption_choice,
+    holds_pictures,
     kept_rows,
     lacks,
     picture_folder,
     read_published,
-    require_file,
 )
+from conceptbind.benchmarks.shards import published_files, require_files
 
 if TYPE_CHECKING:
     from conceptbind.typing import Floats
@@ -58,13 +59,13 @@ class VisualGenome:
     def layout(self, folder: Path) -> list[Found]:
         """The annotation file and the folder of pictures."""
         return [
-            Found(folder / self.file, "captions and boxes", (folder / self.file).is_file()),
-            Found(folder / PLACES[0], "pictures (vgr_vga_images.zip)", (folder / PLACES[0]).is_dir()),
+            Found(folder / self.file, "captions and boxes", bool(published_files(folder, [self.file])[0])),
+            Found(folder / PLACES[0], "pictures (vgr_vga_images.zip)", any(holds_pictures(folder / place, 0) for place in PLACES)),
         ]
 
     def read(self, folder: Path, making: Making) -> Data:
         """All items; a picture with the same box is there once."""
-        content = read_published(require_file(folder, [self.file], self.published), self._wrong)
+        content = read_published(require_files(folder, [self.file], self.published), self._wrong)
         seen: dict[tuple[str, tuple[int, int, int, int]], int] = {}
         captions, rows, groups = Distinct(), [], []
         for entry in content:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from conceptbind.errors import FileError, MismatchError, ValueRangeError
+from conceptbind.errors import FileError, MismatchError, UnsafeFileError, ValueRangeError
 from conceptbind.files import content_hash
 from conceptbind.metrics import forced_choice, share_interval
 from conceptbind.text import read_json_values
@@ -177,38 +178,27 @@ class Distinct:
         return tuple(self.numbers)
 
 
-def first_there(folder: Path, files: Sequence[str]) -> Path | None:
-    """The first of several files, or of patterns such as `data/*.parquet`, that a folder holds."""
-    return next((path for name in files for path in sorted(folder.glob(name)) if path.is_file()), None)
-
-
-def require_file(folder: Path, files: Sequence[str], published: str) -> Path:
-    """The first of several files that a folder holds.
-
-    Raises:
-        FileError: it holds none; says where they are published.
-    """
-    path = first_there(folder, files)
-    if path is None:
-        raise FileError(f"{folder} holds no {' or '.join(files)}; {published}")
-    return path
-
-
-def read_published(path: Path, check: Callable[[Any], str | None]) -> Any:
-    """The content of a published file: JSON, or one JSON object a line (`.jsonl`).
+def read_published(paths: Path | Sequence[Path], check: Callable[[Any], str | None]) -> Any:
+    """The content of a published file: JSON, or one JSON object a line; several shards give the list of all their items.
 
     Args:
-        path: the file.
+        paths: the file, or its shards in their order.
         check: what is wrong with the content, in words, or None.
 
     Raises:
         FileError: it is missing or truncated.
         MismatchError: it is a file of another benchmark, or names one item twice.
+        ValueRangeError: a text in it holds half of a surrogate pair.
     """
-    content = read_json_values(path, "it seems to be truncated; get it again from where it is published")
+    paths = [paths] if isinstance(paths, Path) else [*paths]
+    advice = "it seems to be truncated; get it again from where it is published"
+    parts = [read_json_values(path, advice) for path in paths]
+    if len(parts) > 1 and not all(isinstance(part, list) for part in parts):
+        raise MismatchError(f"{paths[0]} and its other parts are not the files they should be: expected lists of items")
+    content = [item for part in parts for item in part] if len(parts) > 1 else parts[0]
     wrong = check(content)
     if wrong is not None:
-        raise MismatchError(f"{path} is not the file it should be: {wrong}")
+        raise MismatchError(f"{paths[0]} is not the file it should be: {wrong}")
     return content
 
 
@@ -223,6 +213,21 @@ def lacks(entry: Any, fields: Sequence[str], kinds: Mapping[str, type] | None = 
         if not isinstance(entry[name], kind):
             return f"'{name}' must be {'a list' if kind is list else 'text'}; an entry has {entry[name]!r:.60}"
     return None
+
+
+PICTURES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy"))
+"""Suffixes of pictures."""
+
+
+def holds_pictures(folder: Path, depth: int = 2) -> bool:
+    """Whether a folder, or one in it, holds a file that is called like a picture."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return False
+    if any(Path(entry.name).suffix.lower() in PICTURES and entry.is_file() for entry in entries):
+        return True
+    return depth > 0 and any(entry.is_dir() and holds_pictures(Path(entry.path), depth - 1) for entry in entries)
 
 
 def picture_folder(folder: Path, first: str, places: Sequence[str]) -> Path:
@@ -243,9 +248,15 @@ def without_missing(data: Data, keep: Callable[[Items, Ints], tuple[Items, int]]
         allow: leave items out instead of refusing.
 
     Raises:
+        UnsafeFileError: a picture's name leads out of the folder.
         FileError: pictures are missing; the first are named, all are counted.
         ValueRangeError: none is left.
     """
+    outside = next((name for name in data.pictures if PurePath(name).is_absolute() or ".." in PurePath(name).parts), None)
+    if outside is not None:
+        raise UnsafeFileError(
+            f"a picture is called '{outside:.200}', which lies outside {data.folder}; only pictures below it are read"
+        )
     there = np.array([(data.folder / name).is_file() for name in data.pictures])
     if there.all():
         return data

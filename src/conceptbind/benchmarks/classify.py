@@ -11,6 +11,7 @@ from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Sc
 from conceptbind.errors import FileError, MismatchError
 from conceptbind.limits import first_repeated
 from conceptbind.metrics import ranks
+from conceptbind.text import read_lines
 
 if TYPE_CHECKING:
     from conceptbind.typing import Floats, Ints
@@ -93,7 +94,7 @@ def _names(folder: Path) -> dict[str, str]:
     path = folder / "classes.txt"
     if not path.is_file():
         return {}
-    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line.split("\t") for line in read_lines(path) if line.strip()]
     if any(len(line) != 2 or not line[1].strip() for line in lines):
         raise MismatchError(f"{path} must have lines of a folder's name, a tab and the name of its class")
     return {label: name.strip() for label, name in lines}
@@ -104,7 +105,7 @@ def _templates(folder: Path) -> list[str]:
     path = folder / "templates.txt"
     if not path.is_file():
         return [TEMPLATE]
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line.strip() for line in read_lines(path) if line.strip()]
     wrong = next((line for line in lines if line.count("{}") != 1), None)
     if wrong is not None or not lines:
         raise MismatchError(f"{path} must have one caption a line with {{}} where the class stands; got {wrong!r}")

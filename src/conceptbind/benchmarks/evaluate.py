@@ -27,23 +27,27 @@ if TYPE_CHECKING:
     from conceptbind.typing import Encoder, Floats
 
 COCO = Karpathy(
-    "coco", "COCO retrieval, Karpathy's split", ("coco_karpathy_test.json", "coco_karpathy_val.json"), None,
+    "coco", "COCO retrieval, Karpathy's split",
+    ("coco_karpathy_test.json", "coco_test_karpathy.json", "dataset_coco.json", "coco_karpathy_val.json"), None,
     "captions: https://storage.googleapis.com/sfr-vision-language-research/datasets/coco_karpathy_test.json, "
     "pictures: https://cocodataset.org (val2014)", "CC BY 4.0 (captions); the pictures' licences are their photographers'",
 )  # fmt: skip
 FLICKR = Karpathy(
-    "flickr30k", "Flickr30k retrieval, Karpathy's split", ("flickr30k_test.json", "flickr30k_val.json"), 5,
+    "flickr30k", "Flickr30k retrieval, Karpathy's split",
+    ("flickr30k_test.json", "flickr30k_test_karpathy.txt", "dataset_flickr30k.json", "flickr30k_val.json"), 5,
     "captions: https://storage.googleapis.com/sfr-vision-language-research/datasets/flickr30k_test.json, pictures: "
     "https://shannon.cs.illinois.edu/DenotationGraph", "research only; see the Denotation Graph's page",
 )  # fmt: skip
+CONTAINERS = tuple(f"{place}*.{kind}" for kind in ("parquet", "arrow") for place in ("", "data/", "test/", "default/test/"))
+"""Where the files of Hugging Face's data sets lie: as published, as converted, as saved by `save_to_disk`."""
 WINOGROUND = TwoByTwo(
-    "winoground", "Winoground", ("examples.jsonl", "data/examples.jsonl", "*.parquet", "data/test*.parquet"),
+    "winoground", "Winoground", ("examples.jsonl", "data/examples.jsonl", *CONTAINERS),
     ("image_0", "image_1", "caption_0", "caption_1"), "collapsed_tag",
     "https://huggingface.co/datasets/facebook/winoground (data/*.parquet, or examples.jsonl and images.zip; gated)",
     "META IMAGES RESEARCH LICENSE",
 )  # fmt: skip
 COLORSWAP = TwoByTwo(
-    "colorswap", "ColorSwap", ("test.json", "colorswap.json", "*.parquet", "data/test*.parquet"),
+    "colorswap", "ColorSwap", ("test.json", "colorswap.json", "test.jsonl", *CONTAINERS),
     ("image_1", "image_2", "caption_1", "caption_2"), None, "https://huggingface.co/datasets/stanfordnlp/colorswap", "MIT",
 )  # fmt: skip
 BENCHMARKS: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +15,22 @@ from conceptbind.benchmarks.base import (
     Items,
     Making,
     Score,
-    first_there,
+    holds_pictures,
     lacks,
+    picture_folder,
     read_published,
-    require_file,
 )
-from conceptbind.errors import FileError, ValueRangeError
+from conceptbind.benchmarks.shards import published_files, require_files
+from conceptbind.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.metrics import ranks
+from conceptbind.text import read_lines
 
 if TYPE_CHECKING:
     from conceptbind.typing import Floats, Ints
 
 KS = (1, 5, 10)
+PLACES = (".", "val2014", "images", "flickr30k-images", "flickr30k_images", "Images", "images/val2014")
+"""Where the pictures may lie, beside the place that the file names."""
 COCO_TRAIN = "https://storage.googleapis.com/sfr-vision-language-research/datasets/coco_karpathy_train.json"
 
 
@@ -49,20 +54,16 @@ class Karpathy:
 
     def layout(self, folder: Path) -> list[Found]:
         """The annotation file and the pictures that it names, relative to the folder."""
-        path = first_there(folder, self.files)
+        paths, missing = published_files(folder, self.files)
         return [
-            Found(path or folder / self.files[0], "captions", path is not None),
-            Found(
-                folder,
-                "pictures, at the paths that the file names",
-                folder.is_dir() and any(path.is_dir() for path in folder.iterdir()),
-            ),
+            *([Found(path, "captions", True) for path in paths] or [Found(folder / self.files[0], "captions", False)]),
+            *(Found(paths[0].parent / name, "captions", False) for name in missing),
+            Found(folder, "pictures, at the paths that the file names", holds_pictures(folder)),
         ]
 
     def read(self, folder: Path, making: Making) -> Data:
         """One row an image with its captions."""
-        path = require_file(folder, self.files, self.published)
-        content = read_published(path, wrong_rows)
+        path, content, place = self.rows(folder)
         pictures, captions = Distinct(), Distinct()
         owner, texts = [], []
         for row, entry in enumerate(content):
@@ -72,7 +73,22 @@ class Karpathy:
                 owner.append(row)
                 texts.append(captions(caption))
         items = {"owner": np.array(owner), "captions": np.array(texts)}
-        return Data(pictures.all(), folder, captions.all(), items)
+        return Data(pictures.all(), place, captions.all(), items)
+
+    def rows(self, folder: Path) -> tuple[Path, list[dict[str, Any]], Path]:
+        """The file that is read, its rows (`image`, `caption`: a list), and the folder to which the pictures' names are relative.
+
+        Raises:
+            FileError, MismatchError: it is missing, truncated, or another file.
+        """
+        paths = require_files(folder, self.files, self.published)
+        if paths[0].suffix == ".txt":
+            content = _lines_of_pictures(paths[0])
+        else:
+            split = "val" if "val" in paths[0].stem else "test"
+            content = read_published(paths, lambda found: wrong_rows(as_rows(found, (split,))))
+            content = as_rows(content, (split,))
+        return paths[0], content, picture_folder(folder, content[0]["image"], PLACES)
 
     @staticmethod
     def keep(items: Items, number: Ints) -> tuple[Items, int]:
@@ -117,6 +133,52 @@ def _best_caption(x: Floats, y: Floats, owner: Any) -> tuple[Any, Any]:
     return rank - same, ties > same
 
 
+def as_rows(content: Any, splits: tuple[str, ...]) -> Any:
+    """The rows `image, caption` of a file in either of the other published forms; other content as it is.
+
+    - Karpathy's own `dataset_*.json`: `images[]` with `filename`, perhaps `filepath`, `split`, and `sentences[].raw`;
+    - COCO's form, as `coco_test_karpathy.json` has it: `images[]` with `id` and `file_name`, `annotations[]` with `image_id` and `caption`.
+
+    Args:
+        content: of the file.
+        splits: the images of `dataset_*.json` that are taken.
+    """
+    images = content.get("images") if isinstance(content, dict) else None
+    if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
+        return content
+    if all(isinstance(image.get("sentences"), list) for image in images):
+        return [
+            {
+                "image": "/".join(str(image[part]) for part in ("filepath", "filename") if image.get(part)),
+                "caption": [sentence.get("raw") if isinstance(sentence, dict) else None for sentence in image["sentences"]],
+            }
+            for image in images
+            if image.get("split") in splits
+        ]
+    notes = content.get("annotations")
+    if not isinstance(notes, list) or not all(isinstance(note, dict) for note in notes):
+        return content
+    of: dict[Any, list[Any]] = {}
+    for note in notes:
+        of.setdefault(str(note.get("image_id")), []).append(note.get("caption"))
+    return [{"image": image.get("file_name"), "caption": of.get(str(image.get("id")), [])} for image in images]
+
+
+def _lines_of_pictures(path: Path) -> list[dict[str, Any]]:
+    """The rows of `flickr30k_test_karpathy.txt`: a header, then `picture.jpg,caption` with commas in the caption as they come."""
+    of: dict[str, list[str]] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        match = re.fullmatch(r"\s*(.+?\.(?:jpe?g|png))\s*[,\t]\s*(.*\S)\s*", line, re.IGNORECASE)
+        if match:
+            caption = match[2][1:-1].replace('""', '"') if re.fullmatch(r'".*"', match[2]) else match[2]
+            of.setdefault(match[1], []).append(caption)
+        elif number > 1 and line.strip():
+            raise MismatchError(f"{path}, line {number}: expected a picture, a comma and its caption; got {line[:60]!r}")
+    if not of:
+        raise MismatchError(f"{path} is not the file it should be: expected lines of a picture, a comma and its caption")
+    return [{"image": image, "caption": captions} for image, captions in of.items()]
+
+
 def wrong_rows(content: Any) -> str | None:
     """What is wrong with the content of a val or test file."""
     if not isinstance(content, list) or not content:
@@ -132,7 +194,7 @@ def wrong_rows(content: Any) -> str | None:
 
 
 def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Ints]:
-    """Pictures and captions of `coco_karpathy_train.json`, whose rows hold one caption each.
+    """Pictures and captions of `coco_karpathy_train.json`, whose rows hold one caption each, or of Karpathy's `dataset_coco.json`.
 
     Returns:
         pictures: p names of files, relative to the folder, in the order of their first captions.
@@ -143,8 +205,8 @@ def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Ints]
         FileError: the file is missing or truncated, or pictures are; the first are named, all are counted.
         MismatchError: it is another file.
     """
-    path = require_file(folder, ["coco_karpathy_train.json"], COCO_TRAIN)
-    content = read_published(path, _wrong_train)
+    paths = require_files(folder, ["coco_karpathy_train.json", "coco_train_karpathy.json", "dataset_coco.json"], COCO_TRAIN)
+    content = _one_caption_each(read_published(paths, lambda found: _wrong_train(_one_caption_each(found))))
     pictures = Distinct()
     of = np.array([pictures(row["image"]) for row in content], dtype=np.int64)
     missing = [name for name in pictures.all() if not (folder / name).is_file()]
@@ -152,6 +214,14 @@ def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Ints]
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise FileError(f"{len(missing):,} of {len(pictures.numbers):,} pictures are not in {folder}: {named}; put them there")
     return pictures.all(), [row["caption"] for row in content], of
+
+
+def _one_caption_each(content: Any) -> Any:
+    """Rows of one caption, from Karpathy's own file (its images of `train` and `restval`) or from COCO's form; other content as it is."""
+    rows = as_rows(content, ("train", "restval"))
+    if rows is content or not all(isinstance(row["caption"], list) for row in rows):
+        return rows
+    return [{"image": row["image"], "caption": caption} for row in rows for caption in row["caption"]]
 
 
 def _wrong_train(content: Any) -> str | None:

@@ -18,10 +18,8 @@ from conceptbind.benchmarks.base import (
     Score,
     caption_choice,
     kept_rows,
-    read_published,
-    require_file,
 )
-from conceptbind.benchmarks.karpathy import Karpathy, wrong_rows
+from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.errors import MismatchError
 from conceptbind.files import content_hash, read_json, write_json
 from conceptbind.negatives import Token, load_tagger
@@ -59,7 +57,7 @@ class Order:
 
     def read(self, folder: Path, making: Making) -> Data:
         """One item a caption."""
-        content = read_published(require_file(folder, self.karpathy.files, self.published), wrong_rows)
+        _, content, place = self.karpathy.rows(folder)
         pictures, captions = Distinct(), Distinct()
         pairs = [(pictures(entry["image"]), plain(text)) for entry in content for text in entry["caption"]]
         drawn = self._negatives([caption for _, caption in pairs], folder, making)
@@ -80,7 +78,7 @@ class Order:
             "tagger": drawn["tagger"],
             "negatives": content_hash(repr(sorted(drawn["negatives"].items()))),
         }
-        return Data(pictures.all(), folder, captions.all(), items, notes, facts=facts)
+        return Data(pictures.all(), place, captions.all(), items, notes, facts=facts)
 
     keep = staticmethod(kept_rows)
 

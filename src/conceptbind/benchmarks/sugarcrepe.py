@@ -16,6 +16,7 @@ from conceptbind.benchmarks.base import (
     Making,
     Score,
     caption_choice,
+    holds_pictures,
     kept_rows,
     lacks,
     picture_folder,
@@ -48,7 +49,10 @@ class SugarCrepe:
     def layout(self, folder: Path) -> list[Found]:
         """The seven files, and the pictures."""
         files = [Found(folder / f"{subset}.json", f"subset {subset}", (folder / f"{subset}.json").is_file()) for subset in SUBSETS]
-        return [*files, Found(folder / PLACES[0], "COCO pictures val2017", any((folder / place).is_dir() for place in PLACES[:2]))]
+        return [
+            *files,
+            Found(folder / PLACES[0], "COCO pictures val2017", any(holds_pictures(folder / place, 0) for place in PLACES)),
+        ]
 
     def read(self, folder: Path, making: Making) -> Data:
         """All subsets that are there, at least one."""

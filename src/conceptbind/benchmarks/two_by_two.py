@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +15,14 @@ from conceptbind.benchmarks.base import (
     Items,
     Making,
     Score,
-    first_there,
+    holds_pictures,
     kept_rows,
     lacks,
     picture_folder,
     read_published,
-    require_file,
 )
-from conceptbind.errors import FileError, MismatchError, MissingExtraError
-from conceptbind.files import write_whole
+from conceptbind.benchmarks.shards import TABLES, published_files, require_files, unpacked
+from conceptbind.errors import MismatchError
 from conceptbind.limits import first_repeated
 from conceptbind.metrics import forced_choice
 
@@ -66,24 +64,28 @@ class TwoByTwo:
 
     def layout(self, folder: Path) -> list[Found]:
         """The annotation file and the folder of pictures."""
-        path = first_there(folder, self.files)
-        if path is not None and path.suffix == ".parquet":
-            return [Found(path, "captions and pictures", True)]
+        paths, missing = published_files(folder, self.files)
+        inside = bool(paths) and paths[0].suffix.lower() in TABLES
+        what = "captions and pictures" if inside else "captions"
+        found = [*(Found(path, what, True) for path in paths), *(Found(paths[0].parent / name, what, False) for name in missing)]
+        if inside:
+            return found
         return [
-            Found(path or folder / self.files[0], "captions", path is not None),
-            Found(folder / PLACES[0], "pictures", (folder / PLACES[0]).is_dir()),
+            *(found or [Found(folder / self.files[0], what, False)]),
+            Found(folder / PLACES[0], "pictures", holds_pictures(folder)),
         ]
 
     def read(self, folder: Path, making: Making) -> Data:
         """One item for each pair of pictures."""
-        path = require_file(folder, self.files, self.published)
-        if path.suffix == ".parquet":
+        paths = require_files(folder, self.files, self.published)
+        path = paths[0]
+        if path.suffix.lower() in TABLES:
             folder = making.folder / self.name
-            content = list(unpacked(path, self.fields, folder, making))
+            content = list(unpacked(paths, self.fields, folder, making))
             if (wrong := self._wrong(content)) is not None:
                 raise MismatchError(f"{path} is not the file it should be: {wrong}")
         else:
-            content = read_published(path, self._wrong)
+            content = read_published(paths, self._wrong)
         first = str(content[0][self.fields[0]])
         suffix = next((s for s in SUFFIXES if any((folder / place / (first + s)).is_file() for place in PLACES)), "")
         pictures, captions = Distinct(), Distinct()
@@ -91,7 +93,7 @@ class TwoByTwo:
             [*(pictures(entry[name] + suffix) for name in self.fields[:2]), *(captions(entry[name]) for name in self.fields[2:])]
             for entry in content
         ]
-        ids = [str(entry.get("id")) for entry in content]
+        ids = (str(entry["id"]) for entry in content if entry.get("id") is not None)
         if (twice := first_repeated(ids)) is not None:
             raise MismatchError(f"{path} has the id {twice:.100} twice; every item must have one of its own")
         tags = [str(entry.get(self.tag, "")) if self.tag else "" for entry in content]
@@ -129,48 +131,3 @@ def _both(scores: Floats) -> tuple[Bools, Bools]:
     outcomes = [forced_choice(scores[:, i, i], scores[:, i, 1 - i], size=1.0) for i in (0, 1)]
     correct = outcomes[0][0] & outcomes[1][0]
     return correct, (outcomes[0][1] | outcomes[1][1]) & ~correct
-
-
-def unpacked(path: Path, fields: tuple[str, ...], folder: Path, making: Making) -> Iterator[dict[str, Any]]:
-    """The rows of a parquet file, their two pictures written as files of their own; a few rows are in memory at once.
-
-    Args:
-        path: parquet, pictures as {bytes, path} as Hugging Face's datasets write them.
-        fields: two pictures and two captions.
-        folder: where the pictures go; those that are there and equal are left.
-        making: what is told of progress.
-
-    Raises:
-        MissingExtraError: pyarrow is not installed.
-        FileError: the file is truncated, or a picture is not inside it.
-        MismatchError: it lacks a column.
-    """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "parquet", f"reading {path.name}") from error
-    try:
-        table = pq.ParquetFile(path)
-        names = table.schema_arrow.names
-        if missing := [name for name in fields if name not in names]:
-            raise MismatchError(
-                f"{path} is not the file it should be: it lacks the columns {', '.join(missing)}; it has {', '.join(names)}"
-            )
-        heavy, number = fields[:2], 0
-        for batch in table.iter_batches(batch_size=16):
-            for row in batch.to_pylist():
-                entry = {name: value for name, value in row.items() if name not in heavy}
-                for name in heavy:
-                    data = row[name].get("bytes") if isinstance(row[name], dict) else None
-                    if not data:
-                        raise FileError(f"{path}, row {number}: '{name}' holds no picture; get the file whose pictures are inside")
-                    entry[name] = f"{number:06d}-{name}"
-                    kept = folder / entry[name]
-                    if not kept.is_file() or kept.read_bytes() != data:  # the file may have been replaced since
-                        write_whole(kept, data)
-                number += 1
-                making.on_item(1)
-                yield entry
-    except pa.ArrowInvalid as error:
-        raise FileError(f"{path} is no whole parquet file ({error}); get it again from where it is published") from error

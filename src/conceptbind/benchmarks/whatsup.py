@@ -15,6 +15,7 @@ from conceptbind.benchmarks.base import (
     Making,
     Score,
     caption_choice,
+    holds_pictures,
     kept_rows,
     lacks,
     picture_folder,
@@ -52,7 +53,7 @@ class WhatsUp:
             Found(
                 folder / "data" / subset,
                 f"pictures of {subset}",
-                any((folder / place).is_dir() for place in (f"data/{subset}", subset)),
+                any(holds_pictures(folder / place) for place in (f"data/{subset}", subset)),
             )
             for subset in SUBSETS
         ]

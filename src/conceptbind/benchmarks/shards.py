@@ -1,0 +1,188 @@
+"""Files of a published data set, however many it is cut into: their order, what is missing of them, and the rows of parquet and arrow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.errors import FileError, MismatchError, MissingExtraError
+from conceptbind.files import write_whole
+
+if TYPE_CHECKING:
+    from conceptbind.benchmarks.base import Making
+
+TABLES = (".parquet", ".arrow")
+"""Suffixes of files with the pictures inside."""
+_COUNTED = re.compile(r"(?P<stem>.*?)[-_.]?(?P<number>\d+)-of-(?P<count>\d+)(?P<hash>-[0-9a-f]{6,})?(?P<suffix>\.\w+)")
+"""`test-00000-of-00002.parquet`, also with the hash that older releases of `datasets` put behind it."""
+_NUMBERED = re.compile(r"(?P<stem>|.*?[-_.])(?P<number>\d+)(?P<suffix>\.\w+)")
+"""`0000.parquet`, `part-0.parquet`."""
+_TEST = re.compile(r"(^|[-_.])test$", re.IGNORECASE)
+_ROWS = 16
+"""Rows with pictures that are in memory at once."""
+
+
+def published_files(folder: Path, files: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The first of several files that a folder holds, or all shards of it in their order.
+
+    Args:
+        folder: of the data set.
+        files: names, or patterns such as `data/*.parquet`. A name stands for its shards too: `NAME-00000-of-00002.json`.
+
+    Returns:
+        paths: of the files that are there; none where the folder holds none of them.
+        missing: names of shards that should lie beside them.
+
+    Raises:
+        MismatchError: a pattern fits several data sets, none of which is called test; names them.
+    """
+    for name in files:
+        if (folder / name).is_file():
+            return [folder / name], []
+        stem, dot, suffix = name.rpartition(".")
+        patterns = [name] if "*" in name else [f"{stem}-*-of-*{dot}{suffix}"]
+        found = [path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()]
+        if found:
+            return _one_set(folder, found)
+    return [], []
+
+
+def require_files(folder: Path, files: Sequence[str], published: str) -> list[Path]:
+    """All files of what `published_files` finds.
+
+    Raises:
+        FileError: there is none (says where they are published), or a shard is missing (says which).
+    """
+    paths, missing = published_files(folder, files)
+    if not paths:
+        raise FileError(f"{folder} holds no {' or '.join(files)}; {published}")
+    if missing:
+        named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise FileError(
+            f"{len(missing)} of {len(missing) + len(paths)} files of {paths[0].name} are not in {paths[0].parent}: {named}; "
+            "get them from where it is published"
+        )
+    return paths
+
+
+def _one_set(folder: Path, found: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files of one set among those that fit a pattern, and the names of those that it lacks."""
+    sets: dict[tuple[str, str, str], dict[int, list[Path]]] = {}
+    for path in found:
+        counted = _COUNTED.fullmatch(path.name)
+        match = counted or _NUMBERED.fullmatch(path.name)
+        key = (str(path.parent), match["stem"] if match else path.stem, counted["count"] if counted else "")
+        sets.setdefault(key, {}).setdefault(int(match["number"]) if match else 0, []).append(path)
+    chosen = [*sets] if len(sets) == 1 else [key for key in sets if _TEST.search(key[1].rstrip("-_.") or Path(key[0]).name)]
+    if len(chosen) != 1:
+        raise MismatchError(
+            f"{folder} holds several sets of files: {', '.join(path.name for path in found[:6])}{', ...' if len(found) > 6 else ''}; "
+            "leave only the files of the one to be read there"
+        )
+    (key,) = chosen
+    return _in_order(sets[key])
+
+
+def _in_order(shards: dict[int, list[Path]]) -> tuple[list[Path], list[str]]:
+    twice = next((paths for paths in shards.values() if len(paths) > 1), None)
+    if twice is not None:
+        raise MismatchError(
+            f"{twice[0].parent} holds one part of a data set twice: {twice[0].name}, {twice[1].name}; remove one of them"
+        )
+    numbers = sorted(shards)
+    first = shards[numbers[0]][0]
+    counted, plain = _COUNTED.fullmatch(first.name), _NUMBERED.fullmatch(first.name)
+    match = counted or plain
+    if match is None or (counted is None and len(numbers) == 1):
+        return [first], []
+    if counted:
+        count = int(counted["count"])
+        start = 1 if 0 not in shards and count in shards else 0
+        expected = range(start, start + min(count, 100_000))
+    else:
+        expected = range(min(numbers[0], 1), numbers[-1] + 1)
+    name = f"{first.name[: match.start('number')]}%0{len(match['number'])}d{first.name[match.end('number') :]}"
+    return [shards[n][0] for n in numbers], [name % n for n in expected if n not in shards]
+
+
+def unpacked(paths: Sequence[Path], fields: tuple[str, ...], folder: Path, making: Making) -> Iterator[dict[str, Any]]:
+    """The rows of parquet or arrow files, their two pictures written as files of their own; a few rows are in memory at once.
+
+    Args:
+        paths: the shards in their order, pictures as {bytes, path} as Hugging Face's datasets write them.
+        fields: two pictures and two captions.
+        folder: where the pictures go; those that are there and equal are left.
+        making: what is told of progress.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        FileError: a file is truncated, or a picture is not inside it.
+        MismatchError: one lacks a column.
+    """
+    heavy, number = fields[:2], 0
+    for path in paths:
+        for place, row in enumerate(table_rows(path, fields)):
+            entry = {name: value for name, value in row.items() if name not in heavy}
+            for name in heavy:
+                data = row[name].get("bytes") if isinstance(row[name], dict) else None
+                if not data:
+                    raise FileError(f"{path}, row {place}: '{name}' holds no picture; get the file whose pictures are inside")
+                entry[name] = f"{number:06d}-{name}"
+                kept = folder / entry[name]
+                if not kept.is_file() or kept.read_bytes() != data:  # the file may have been replaced since
+                    write_whole(kept, data)
+            number += 1
+            making.on_item(1)
+            yield entry
+
+
+def table_rows(path: Path, fields: Sequence[str], *, count_only: bool = False) -> Iterator[dict[str, Any]]:
+    """The rows of a parquet or arrow file; with `count_only` none, but everything that can be checked without reading them is.
+
+    Raises:
+        MissingExtraError, FileError, MismatchError: see `unpacked`.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", f"reading {path.name}") from error
+    try:
+        batches: Any
+        if path.suffix.lower() == ".arrow":
+            table = _open_arrow(pa, path)
+            names, batches = (
+                table.schema.names,
+                (batch.slice(i, _ROWS) for batch in _batches(table) for i in range(0, len(batch), _ROWS)),
+            )
+        else:
+            file = pq.ParquetFile(path)
+            names, batches = file.schema_arrow.names, file.iter_batches(batch_size=_ROWS)
+        if missing := [name for name in fields if name not in names]:
+            raise MismatchError(
+                f"{path} is not the file it should be: it lacks the columns {', '.join(missing)}; it has {', '.join(names)}"
+            )
+        if not count_only:
+            for batch in batches:
+                yield from batch.to_pylist()
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"{path} is no whole {path.suffix[1:]} file ({error}); get it again from where it is published") from error
+
+
+def _open_arrow(pa: Any, path: Path) -> Any:
+    """A reader of either form: the stream that `datasets` writes, or the file with its footer."""
+    source = pa.OSFile(str(path))
+    try:
+        return pa.ipc.open_stream(source)
+    except pa.ArrowInvalid:
+        return pa.ipc.open_file(pa.OSFile(str(path)))
+
+
+def _batches(table: Any) -> Iterator[Any]:
+    if hasattr(table, "num_record_batches"):
+        return (table.get_batch(i) for i in range(table.num_record_batches))
+    return iter(table)
