@@ -268,7 +268,7 @@ def test_two_runs_side_by_side(whatsup, tmp_path, capsys, monkeypatch):
     assert "difference from bad" in printed
     # bad: every caption lies one axis too far, so no picture is right; good: six of seven.
     row = next(line for line in printed.splitlines() if "| accuracy" in line and "| good " in line)
-    assert "+0.8571" in row
+    assert "+85.7 points" in row
     assert "+6 -0" in row
     assert "| bad (adapter)" in printed
     assert (tmp_path / "tables" / "benchmark-whatsup.csv").is_file()

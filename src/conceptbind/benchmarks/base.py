@@ -109,6 +109,10 @@ class Making:
     """What tells nouns and adjectives (see `negatives.load_tagger`)."""
     on_item: Callable[[int], None] = lambda _: None
     """Called with the number of items that were made."""
+    template: str | None = None
+    """Caption of a class in a labelled folder, with {} for its name; chosen where it is None."""
+    unreadable: Callable[[Sequence[str]], str | None] = lambda _: None
+    """What the encoder says against captions, in words; None where it reads them."""
 
 
 class Benchmark(Protocol):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Score
-from conceptbind.errors import FileError, MismatchError
+from conceptbind.errors import FileError, MismatchError, UnknownNameError
 from conceptbind.limits import first_repeated
 from conceptbind.metrics import ranks
+from conceptbind.scenes.captions import article
 from conceptbind.text import read_lines
 
 if TYPE_CHECKING:
@@ -20,14 +22,17 @@ PARTS = ("test", "val", ".")
 """Where the folders of the classes lie; the first that is there is read."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 TEMPLATE = "a photo of a {}."
+TEMPLATES = (TEMPLATE, "{a} {}", "{}")
+"""What is tried where no template is given: the first whose words the encoder knows. `{a}` is a or an, as the name sounds."""
 KS = (1, 5)
 
 
 class LabelledFolder:
     """`DIR/CLASS/picture`, as CIFAR-10 is unpacked. A picture must lie strictly nearest to the caption of its class.
 
-    `templates.txt` (one caption a line, `{}` for the class) and `classes.txt` (folder, tab, name) are read where they are there; of several
-    templates the unit rows are averaged, as CLIP does (arXiv 2103.00020, section 3.1.4).
+    The captions are `--template`, else those of `templates.txt` (one a line), `{}` for the class and `{a}` for its article; else "a photo
+    of a {}.", or for an encoder that does not know these words "{a} {}". `classes.txt` (folder, tab, name) is read where it is there; of
+    several templates the unit rows are averaged, as CLIP does (arXiv 2103.00020, section 3.1.4).
     """
 
     name = "zeroshot"
@@ -45,7 +50,7 @@ class LabelledFolder:
     def read(self, folder: Path, making: Making) -> Data:
         """Pictures by class."""
         place = _part(folder)
-        labels, names, templates = _labels(place), _names(folder), _templates(folder)
+        labels, names = _labels(place), _names(folder)
         if len(labels) < 2:
             raise FileError(f"{place} must hold a folder of pictures for each of at least two classes; it holds {len(labels)}")
         found = [(label, path) for label in labels for path in sorted((place / label).iterdir()) if path.suffix.lower() in SUFFIXES]
@@ -53,11 +58,12 @@ class LabelledFolder:
         called = [names.get(label, label.replace("_", " ")) for label in labels]
         if (twice := first_repeated(called)) is not None:
             raise MismatchError(f"{folder} calls two classes by the same name: {twice:.100}")
-        numbers = [[captions(template.replace("{}", name)) for template in templates] for name in called]
+        templates, notes = _chosen(folder, called, making)
+        numbers = [[captions(_said(template, name)) for template in templates] for name in called]
         number = {label: i for i, label in enumerate(labels)}
         items = {"labels": np.array([number[label] for label, _ in found]), "classes": np.array(numbers)}
-        facts = {"templates": len(templates), "classes": len(labels)}
-        return Data(tuple(str(path.relative_to(place)) for _, path in found), place, captions.all(), items, facts=facts)
+        facts = {"templates": len(templates), "template": templates[0], "classes": len(labels)}
+        return Data(tuple(str(path.relative_to(place)) for _, path in found), place, captions.all(), items, notes, facts=facts)
 
     @staticmethod
     def keep(items: Items, number: Ints) -> tuple[Items, int]:
@@ -100,13 +106,45 @@ def _names(folder: Path) -> dict[str, str]:
     return {label: name.strip() for label, name in lines}
 
 
-def _templates(folder: Path) -> list[str]:
-    """Captions of a class."""
-    path = folder / "templates.txt"
-    if not path.is_file():
-        return [TEMPLATE]
-    lines = [line.strip() for line in read_lines(path) if line.strip()]
-    wrong = next((line for line in lines if line.count("{}") != 1), None)
-    if wrong is not None or not lines:
-        raise MismatchError(f"{path} must have one caption a line with {{}} where the class stands; got {wrong!r}")
-    return lines
+def _said(template: str, name: str) -> str:
+    """The caption of a class."""
+    return template.replace("{a}", article(name)).replace("{}", name)
+
+
+def _chosen(folder: Path, names: Sequence[str], making: Making) -> tuple[list[str], tuple[str, ...]]:
+    """The templates of captions, and what has to be said about them.
+
+    Raises:
+        MismatchError: a template does not say where the class stands.
+        UnknownNameError: the encoder cannot read the captions; says with which template it can.
+    """
+    file = folder / "templates.txt"
+    if making.template is not None:
+        given, source = [making.template], "--template"
+    elif file.is_file():
+        given, source = [line.strip() for line in read_lines(file) if line.strip()], str(file)
+    else:
+        given, source = [], ""
+    if source and (not given or any(line.count("{}") != 1 for line in given)):
+        wrong = next((line for line in given if line.count("{}") != 1), None)
+        raise MismatchError(f"{source} must give one caption a line with {{}} once, where the class stands; got {wrong!r:.100}")
+
+    def against(templates: Sequence[str]) -> str | None:
+        return making.unreadable([_said(template, name) for template in templates for name in names])
+
+    if given and (reason := against(given)) is None:
+        return given, ()
+    tried = [(template, against([template])) for template in TEMPLATES]
+    fit = next((template for template, no in tried if no is None), None)
+    if given and fit is not None:
+        raise UnknownNameError(f"the encoder cannot read the captions of {source}: {reason}; it can with --template '{fit}'")
+    if fit is None:
+        raise UnknownNameError(
+            f"the encoder cannot read the names of the classes: {tried[-1][1]}; write names in its words into "
+            f"{folder / 'classes.txt'} (lines of a folder, a tab and a name)"
+        )
+    if fit == TEMPLATE:
+        return [fit], ()
+    return [fit], (
+        f"the captions of the classes are '{_said(fit, names[0])}', ..., since the encoder does not know the words of '{TEMPLATE}'.",
+    )

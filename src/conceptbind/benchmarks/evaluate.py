@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.benchmarks.aro import VisualGenome
-from conceptbind.benchmarks.base import Data, Making, Score, without_missing
+from conceptbind.benchmarks.base import Data, Found, Making, Score, without_missing
 from conceptbind.benchmarks.classify import LabelledFolder
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.order import Order
@@ -18,7 +18,7 @@ from conceptbind.benchmarks.sugarcrepe import SugarCrepe
 from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.benchmarks.whatsup import WhatsUp
 from conceptbind.embeddings import embed
-from conceptbind.errors import ModalityError, UnknownNameError, nearest
+from conceptbind.errors import ConceptBindError, ModalityError, UnknownNameError, nearest
 from conceptbind.results import Record
 from conceptbind.scenes import Scenes
 
@@ -99,6 +99,46 @@ def read_benchmark(name: str, folder: Path, making: Making, *, allow_missing: bo
     """
     benchmark = benchmark_named(name)
     return without_missing(benchmark.read(folder, making), benchmark.keep, allow_missing)
+
+
+def look_at_benchmark(name: str, folder: Path, making: Making, *, allow_missing: bool = False) -> Data | None:
+    """Everything that can be wrong with a benchmark's files and their captions, before anything is made from them or written.
+
+    Returns:
+        What `read_benchmark` gives; None where that has to make something first (negatives of orders, pictures inside other files).
+
+    Raises:
+        UnknownNameError, FileError, MismatchError: as `read_benchmark` does, or the encoder cannot read a caption (`making.unreadable`).
+    """
+    benchmark = benchmark_named(name)
+    data: Data | None = None
+    captions: Sequence[str] | None = benchmark.captions_inside(folder) if isinstance(benchmark, TwoByTwo) else None
+    if isinstance(benchmark, Order):
+        without_missing(benchmark.karpathy.read(folder, making), benchmark.karpathy.keep, allow_missing)
+        captions = benchmark.captions_before(folder, making)
+    if captions is None:
+        data = read_benchmark(name, folder, making, allow_missing=allow_missing)
+        captions = data.captions
+    if (reason := making.unreadable(captions)) is not None:
+        raise UnknownNameError(f"the encoder cannot read the captions of {name}: {reason}")
+    return data
+
+
+def check_benchmark(name: str, folder: Path) -> list[Found]:
+    """What is there of a benchmark: its files, and of its pictures how many, as far as its files say which."""
+    benchmark = benchmark_named(name)
+    found: list[Found] = benchmark.layout(folder)
+    if not any(part.there for part in found if not part.what.startswith("pictures")):
+        return found
+    try:
+        if isinstance(benchmark, TwoByTwo) and benchmark.captions_inside(folder) is not None:
+            return found
+        data = (benchmark.karpathy if isinstance(benchmark, Order) else benchmark).read(folder, Making(folder))
+    except ConceptBindError as error:
+        return [*found, Found(folder, f"as they are, these files are refused: {error}", False)]
+    there = sum((data.folder / picture).is_file() for picture in set(data.pictures))
+    pictures = Found(data.folder, f"pictures: {there:,} of {len(set(data.pictures)):,}", there == len(set(data.pictures)))
+    return [*(part for part in found if not part.what.startswith("pictures")), pictures]
 
 
 def evaluate_benchmark(

@@ -80,6 +80,17 @@ class Order:
         }
         return Data(pictures.all(), place, captions.all(), items, notes, facts=facts)
 
+    def captions_before(self, folder: Path, making: Making) -> list[str]:
+        """The captions whose words will be reordered; the tagger is loaded if it will be needed.
+
+        Raises:
+            MissingExtraError, FileError: there is no tagger.
+        """
+        _, content, _ = self.karpathy.rows(folder)
+        if not any((place / f"{self.name}_negatives.json").is_file() for place in (folder, making.folder)):
+            load_tagger(making.tagger)
+        return [plain(text) for entry in content for text in entry["caption"]]
+
     keep = staticmethod(kept_rows)
 
     def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:

@@ -138,8 +138,13 @@ def unpacked(paths: Sequence[Path], fields: tuple[str, ...], folder: Path, makin
             yield entry
 
 
-def table_rows(path: Path, fields: Sequence[str], *, count_only: bool = False) -> Iterator[dict[str, Any]]:
-    """The rows of a parquet or arrow file; with `count_only` none, but everything that can be checked without reading them is.
+def table_rows(path: Path, fields: Sequence[str], columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a parquet or arrow file.
+
+    Args:
+        path: the file.
+        fields: columns that it must have.
+        columns: those that are read; all by default.
 
     Raises:
         MissingExtraError, FileError, MismatchError: see `unpacked`.
@@ -159,14 +164,13 @@ def table_rows(path: Path, fields: Sequence[str], *, count_only: bool = False) -
             )
         else:
             file = pq.ParquetFile(path)
-            names, batches = file.schema_arrow.names, file.iter_batches(batch_size=_ROWS)
+            names, batches = file.schema_arrow.names, file.iter_batches(batch_size=_ROWS, columns=columns)
         if missing := [name for name in fields if name not in names]:
             raise MismatchError(
                 f"{path} is not the file it should be: it lacks the columns {', '.join(missing)}; it has {', '.join(names)}"
             )
-        if not count_only:
-            for batch in batches:
-                yield from batch.to_pylist()
+        for batch in batches:
+            yield from (batch if columns is None else batch.select(list(columns))).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, FileError):
             raise

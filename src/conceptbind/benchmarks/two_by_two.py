@@ -21,10 +21,11 @@ from conceptbind.benchmarks.base import (
     picture_folder,
     read_published,
 )
-from conceptbind.benchmarks.shards import TABLES, published_files, require_files, unpacked
+from conceptbind.benchmarks.shards import TABLES, published_files, require_files, table_rows, unpacked
 from conceptbind.errors import MismatchError
 from conceptbind.limits import first_repeated
 from conceptbind.metrics import forced_choice
+from conceptbind.text import require_characters
 
 if TYPE_CHECKING:
     from conceptbind.typing import Bools, Floats
@@ -99,6 +100,20 @@ class TwoByTwo:
         tags = [str(entry.get(self.tag, "")) if self.tag else "" for entry in content]
         items = {"rows": np.array(rows, dtype=np.int64), "tags": np.array(tags)}
         return Data(pictures.all(), picture_folder(folder, pictures.all()[0], PLACES), captions.all(), items)
+
+    def captions_inside(self, folder: Path) -> list[str] | None:
+        """The captions of files that hold the pictures, without unpacking these; None for other files."""
+        paths = require_files(folder, self.files, self.published)
+        if paths[0].suffix.lower() not in TABLES:
+            return None
+        found = []
+        for path in paths:
+            for row in table_rows(path, self.fields, columns=self.fields[2:]):
+                found += [row[name] for name in self.fields[2:]]
+                if not all(isinstance(caption, str) for caption in found[-2:]):
+                    raise MismatchError(f"{path} is not the file it should be: a caption is {found[-2:]!r:.80}")
+        require_characters(found, f"{paths[0]}: caption")
+        return found
 
     keep = staticmethod(partial(kept_rows, columns=2))
 

@@ -1,7 +1,7 @@
 """Benchmarks on real pictures and captions."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ def evaluate(
     out: str | None = None,
     seed: int = 0,
     tagger: str = "auto",
+    template: str | None = None,
     precision: Precision = "float32",
     device: str = "auto",
 ) -> Evaluation:
@@ -66,17 +67,25 @@ def evaluate(
         out: run folder; runs/ENCODER-BENCHMARK by default.
         seed: of negatives that are drawn (coco_order, flickr_order).
         tagger: what tells nouns and adjectives there: spacy, spacy:MODEL, hanta, or auto.
+        template: caption of a class for zeroshot, {} for its name and {a} for its article: "a drawing of {a} {}"; by default that of
+            templates.txt, else "a photo of a {}.", or "{a} {}" for an encoder that does not know these words.
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
 
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from conceptbind.benchmarks import Making, benchmark_folders, benchmark_named, evaluate_benchmark, read_benchmark
+    from conceptbind.benchmarks import (
+        Making,
+        benchmark_folders,
+        benchmark_named,
+        check_benchmark,
+        evaluate_benchmark,
+        look_at_benchmark,
+        read_benchmark,
+    )
     from conceptbind.commands.common import default_folder
-    from conceptbind.embeddings import open_source
-    from conceptbind.encoders.factory import checked
-    from conceptbind.errors import FileError, ModalityError, ValueRangeError
+    from conceptbind.errors import FileError, ValueRangeError
     from conceptbind.labclip import load_adapter
     from conceptbind.report import write_benchmark_report, write_elsewhere
     from conceptbind.runs import RunFolder, plain_provenance
@@ -90,31 +99,32 @@ def evaluate(
             "--benchmark must name at least one benchmark" if not names else f"--seed must not be negative; got {seed}"
         )
     folders = benchmark_folders(names, top)
-    layouts = {name: benchmark_named(name).layout(place) for name, place in folders.items()}
     if check:
-        return Evaluation(None, (), (), layouts)
+        return Evaluation(None, (), (), {name: check_benchmark(name, place) for name, place in folders.items()})
+    if template is not None and "zeroshot" not in folders:
+        raise ValueRangeError(f"--template is for zeroshot; {benchmark} has captions of its own")
+    layouts = {name: benchmark_named(name).layout(place) for name, place in folders.items()}
     absent = [name for name in folders if allow_missing and name not in names and not layouts[name][0].there]
     if len(absent) < len(folders):  # a group stands for those of its benchmarks that are there
         folders = {name: place for name, place in folders.items() if name not in absent}
     linear = None if adapter is None else load_adapter(adapter)
-    source: Any = open_source(encoder, precision, device) if isinstance(encoder, str) else checked(encoder, repr(encoder))
-    if not hasattr(source, "encode_texts"):
-        raise ModalityError(f"a benchmark needs an encoder that embeds new captions and pictures; '{encoder}' is a table of rows")
-    if not {"text", "image"} <= set(source.modalities):
-        raise ModalityError(
-            f"a benchmark needs an encoder of pictures and captions; '{source.id}' encodes {' and '.join(source.modalities)}"
-        )
+    source = _of_both(encoder, precision, device)
     config = {
         "encoder": encoder if isinstance(encoder, str) else encoder.id, "benchmark": benchmark, "data": data, "adapter": adapter,
-        "check": False, "allow_missing": allow_missing, "out": out, "seed": seed, "tagger": tagger, "precision": precision, "device": device,
+        "check": False, "allow_missing": allow_missing, "out": out, "seed": seed, "tagger": tagger, "template": template, "precision": precision,
+        "device": device,
     }  # fmt: skip
+    if linear is not None:
+        linear.require(source.id, source.revision)
     place = Path(out).expanduser() if out else default_folder({"encoder": config["encoder"], "scenes": benchmark})
-    folder = RunFolder.open(place, config)
+    making = Making(place / "made", seed, tagger, template=template, unreadable=lambda texts: _unreadable(source, texts))
+    looked = {name: look_at_benchmark(name, files, making, allow_missing=allow_missing) for name, files in folders.items()}
+    folder = RunFolder.open(place, config)  # only now: what is refused above leaves no folder behind
     read = {}
     for name, files in folders.items():
         with progress(desc=f"reading {name}", unit="item") as bar:
-            making = Making(folder.path / "made", seed, tagger, bar.update)
-            read[name] = read_benchmark(name, files, making, allow_missing=allow_missing)
+            told = replace(making, on_item=bar.update)
+            read[name] = looked[name] or read_benchmark(name, files, told, allow_missing=allow_missing)
     records: list[Record] = []
     for name, items in read.items():
         total = len(items.pictures) + len(items.captions)
@@ -134,3 +144,32 @@ def evaluate(
     write_elsewhere(folder.path, records)
     write_benchmark_report(folder.path / "report.html", records, notes, facts)
     return Evaluation(folder.path, tuple(records), notes, layouts)
+
+
+def _of_both(encoder: Any, precision: Any, device: str) -> Any:
+    """The encoder that was named or given, if it embeds pictures and captions."""
+    from conceptbind.embeddings import open_source
+    from conceptbind.encoders.factory import checked
+    from conceptbind.errors import ModalityError
+
+    source: Any = open_source(encoder, precision, device) if isinstance(encoder, str) else checked(encoder, repr(encoder))
+    if not hasattr(source, "encode_texts"):
+        raise ModalityError(f"a benchmark needs an encoder that embeds new captions and pictures; '{encoder}' is a table of rows")
+    if not {"text", "image"} <= set(source.modalities):
+        raise ModalityError(
+            f"a benchmark needs an encoder of pictures and captions; '{source.id}' encodes {' and '.join(source.modalities)}"
+        )
+    return source
+
+
+def _unreadable(source: Any, texts: Any) -> str | None:
+    """What an encoder with a vocabulary of its own says against captions; None where it reads them, as all others do."""
+    from conceptbind.encoders.dual import DualEncoder
+    from conceptbind.errors import ConceptBindError
+
+    if isinstance(source, DualEncoder):
+        try:
+            source.tokens(texts)
+        except ConceptBindError as error:
+            return str(error)
+    return None
