@@ -15,7 +15,7 @@ STEPS = 5
 
 
 class StackedMuon(torch.optim.Optimizer):
-    """Momentum whose matrices are made nearly orthogonal; parameters are stacks (E, rows, columns) of matrices.
+    """Momentum whose matrices are made nearly orthogonal; parameters are matrices or stacks (E, rows, columns) of them.
 
     Args:
         params: the stacks.
@@ -45,7 +45,12 @@ class StackedMuon(torch.optim.Optimizer):
 
 
 def orthogonalised(stack: Tensor) -> Tensor:
-    """(E, rows, columns) matrices with the singular vectors of those given and singular values near one, by Newton-Schulz steps in bfloat16."""
+    """(E, rows, columns) matrices, or one: the singular vectors of those given, singular values near one.
+
+    By Newton-Schulz steps in bfloat16.
+    """
+    if stack.dim() == 2:
+        return orthogonalised(stack[None])[0]
     a, b, c = QUINTIC
     tall = stack.shape[-2] > stack.shape[-1]
     x = stack.bfloat16()

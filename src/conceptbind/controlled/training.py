@@ -15,6 +15,7 @@ from torch import Tensor
 from conceptbind.controlled.data import Batch, ObjectSplit, Sampler, draw_objects
 from conceptbind.controlled.losses import Loss, batch_loss, scenes_loss
 from conceptbind.controlled.model import ControlledModel
+from conceptbind.controlled.muon import StackedMuon
 from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries, exchange_first_value, own_scene, recognise, replace_first_value
 from conceptbind.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
@@ -233,14 +234,14 @@ def choose_precision(asked: Literal["auto", "float32", "bf16"], device: str) -> 
 
 
 def optimisers(
-    recipe: Recipe, named: Mapping[str, Tensor], muon: Callable[..., torch.optim.Optimizer] = torch.optim.Muon
+    recipe: Recipe, named: Mapping[str, Tensor], muon: Callable[..., torch.optim.Optimizer] | None = None
 ) -> list[torch.optim.Optimizer]:
     """AdamW, and Muon for the matrices of the blocks where the recipe asks for it.
 
     Args:
         recipe: of the rates.
         named: parameters.
-        muon: what makes the second.
+        muon: what makes the second; torch's own where it has one (from 2.9 on), else ours for one matrix.
     """
     matrices = {
         name
@@ -251,6 +252,7 @@ def optimisers(
     found: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True)]
     if matrices:
         chosen = [value for name, value in named.items() if name in matrices]
+        muon = muon or getattr(torch.optim, "Muon", StackedMuon)
         found.append(muon(chosen, lr=recipe.matrix_rate, weight_decay=recipe.weight_decay))
     return found
 
