@@ -252,8 +252,8 @@ def optimisers(
     found: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True)]
     if matrices:
         chosen = [value for name, value in named.items() if name in matrices]
-        muon = muon or getattr(torch.optim, "Muon", StackedMuon)
-        found.append(muon(chosen, lr=recipe.matrix_rate, weight_decay=recipe.weight_decay))
+        make = muon if muon is not None else getattr(torch.optim, "Muon", StackedMuon)
+        found.append(make(chosen, lr=recipe.matrix_rate, weight_decay=recipe.weight_decay))
     return found
 
 
