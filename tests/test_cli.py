@@ -206,7 +206,7 @@ def test_a_run_that_failed_at_once_can_be_started_with_other_options(table, tmp_
     out.mkdir()
     run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", tmp_path / "other", "--seed", 5)
     shutil.copy(tmp_path / "other" / "config.yaml", out)
-    (out / ".results.json.77.part").write_text("half")  # of a kill
+    (out / ".results.json.77-0123456789abcdef.part").write_text("half")  # of a kill
     run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
     assert records(out)
     assert not list(out.glob(".*.part"))

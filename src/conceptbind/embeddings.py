@@ -7,7 +7,6 @@ shard, and rows of another encoder or another table can never mix in.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,7 +18,7 @@ import numpy as np
 from conceptbind.encoders import FileEmbeddings, read_embeddings_file, resolve
 from conceptbind.encoders.pictures import picture_batches, read_picture, require_pictures
 from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
-from conceptbind.files import content_hash, file_hash, read_json, write_json, write_whole
+from conceptbind.files import content_hash, file_hash, read_json, user_path, write_json, write_whole, written_aside
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def open_source(
     """What ENCODER names: an encoder, an array file (with a row for each of `scenes`), or (`file:FOLDER`) a folder written by `embed`."""
     scheme, _, rest = name.partition(":")
     if scheme == "file" and rest:
-        path = Path(rest).expanduser()
+        path = user_path(rest)
         return load(path) if path.is_dir() else read_embeddings_file(path, scenes)
     return resolve(name, precision, device)
 
@@ -184,20 +183,12 @@ def _join(folder: Path, path: Path, shape: tuple[int, int]) -> None:
     """One file of all shards, which are deleted when it is whole."""
     from safetensors.numpy import load_file
 
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with written_aside(path, 2 * shape[0] * shape[1]) as aside:
         rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=shape)
         for start in range(0, shape[0], SHARD_ROWS):
             rows[start : start + SHARD_ROWS] = load_file(_shard(folder, start))["embeddings"]
         rows.flush()
         del rows
-        aside.replace(path)
-    except OSError as error:
-        raise FileError(
-            f"could not write {path}: {error.strerror or error}; free some space, then run the same command again"
-        ) from error
-    finally:
-        aside.unlink(missing_ok=True)
     for start in range(0, shape[0], SHARD_ROWS):
         _shard(folder, start).unlink(missing_ok=True)
 

@@ -37,6 +37,10 @@ class MissingExtraError(ConceptBindError, ImportError):
         super().__init__(f"{what} needs the package '{package}', which is not installed; run: pip install 'conceptbind[{extra}]'")
 
 
+class FolderInUseError(ConceptBindError, RuntimeError):
+    """Another command is writing into the folder."""
+
+
 class UnsafeFileError(ConceptBindError, ValueError):
     """A file could execute code when read, so it is not read."""
 

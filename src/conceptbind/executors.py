@@ -1,7 +1,7 @@
 """Many independent tasks on this machine's processes, on Ray or on Dask: the same results, whatever runs them.
 
 Every task computes with one thread, since sums over another number of threads differ in their last digits. A task whose worker died is
-given to another one.
+given to another one. Workers that were started for a command end with it, also when it is killed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.errors import ConceptBindError, MissingExtraError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.ownership import Process, end_with
 
 if TYPE_CHECKING:
     from conceptbind.typing import Executor
@@ -91,8 +92,10 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _call(function: Task, shared: Any, number: int, task: Any) -> tuple[int, Any]:
-    """What a worker does."""
+def _call(function: Task, shared: Any, number: int, task: Any, owner: Process | None = None) -> tuple[int, Any]:
+    """What a worker does; it ends with its owner."""
+    if owner is not None:
+        end_with(owner)
     with one_thread():
         return number, function(shared, task)
 
@@ -112,9 +115,8 @@ def _local(function: Task, shared: Any, tasks: Numbered, jobs: int, _: str | Non
     with suppress(TerminatedWorkerError), warnings.catch_warnings():
         # joblib replaces a worker whose memory has grown between two tasks; no task is lost, and there is nothing to do for a user.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-        yield from Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")(
-            calls
-        )
+        options = {"return_as": "generator_unordered", "batch_size": 1, "pre_dispatch": "n_jobs"}
+        yield from Parallel(n_jobs=min(jobs, len(tasks)), initializer=end_with, initargs=(Process.this(),), **options)(calls)
 
 
 def _ray(function: Task, shared: Any, tasks: Numbered, jobs: int, address: str | None) -> Iterator[tuple[int, Any]]:
@@ -129,7 +131,8 @@ def _ray(function: Task, shared: Any, tasks: Numbered, jobs: int, address: str |
             raise ConceptBindError(f"could not reach a Ray cluster at {address or 'this machine'}: {error}") from error
     try:
         remote, handle = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(_call), ray.put(shared)
-        waiting = [remote.remote(function, handle, number, task) for number, task in tasks]
+        owner = None if address else Process.this()
+        waiting = [remote.remote(function, handle, number, task, owner) for number, task in tasks]
         while waiting:
             done, waiting = ray.wait(waiting)
             with suppress(ray.exceptions.WorkerCrashedError, ray.exceptions.ObjectLostError, ray.exceptions.OutOfMemoryError):
@@ -151,7 +154,10 @@ def _dask(function: Task, shared: Any, tasks: Numbered, jobs: int, address: str 
     try:
         with client:
             handle = client.scatter(shared, broadcast=True)
-            futures = [client.submit(_call, function, handle, number, task, pure=False, retries=ATTEMPTS) for number, task in tasks]
+            owner = None if address else Process.this()
+            futures = [
+                client.submit(_call, function, handle, number, task, owner, pure=False, retries=ATTEMPTS) for number, task in tasks
+            ]
             for future in as_completed(futures):
                 with suppress(KilledWorker, FutureCancelledError):
                     yield future.result()

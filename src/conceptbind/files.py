@@ -6,37 +6,123 @@ import errno
 import hashlib
 import json
 import os
-from contextlib import suppress
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from conceptbind.errors import FileError
+from conceptbind.errors import ConceptBindError, FileError, ValueRangeError
+from conceptbind.ownership import hold, is_free
 from conceptbind.text import parse_json, read_text
 
+ASIDE = re.compile(r"\..{1,100}\.\d+-[0-9a-f]{16}\.part", re.DOTALL)
+"""Names of files that are being written."""
+CHECKSUM = "checksum"
+"""The key of JSON files under which the hash of all else stands."""
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file aside and rename it into place, so that a kill or a full disk never leaves half of it.
+
+def aside_of(path: Path) -> Path:
+    """A name beside a file, for its content until it is whole; no two processes of any container take the same."""
+    return path.with_name(f".{path.name[:60]}.{os.getpid()}-{secrets.token_hex(8)}.part")
+
+
+@contextmanager
+def written_aside(path: Path, size: int | None = None) -> Iterator[Path]:
+    """A file beside `path` to write to, renamed into place at the end, so that a kill or a full disk never leaves half of it.
 
     Raises:
         FileError: the folder cannot be written or the disk is full; nothing is left behind.
     """
-    data = content.encode() if isinstance(content, str) else content
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = aside_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield aside
         aside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    except ConceptBindError:
+        raise
+    except (OSError, ValueError) as error:
+        number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or error
+        full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         advice = "free some space or choose another folder" if full else "choose a folder that can be written"
-        raise FileError(
-            f"could not write {path} ({len(data):,} bytes): {error.strerror or error}; {advice} with --out, then run the same command again"
-        ) from error
+        told = "" if size is None else f" ({size:,} bytes)"
+        raise FileError(f"could not write {path}{told}: {reason}; {advice} with --out, then run the same command again") from error
+    finally:
+        with suppress(OSError, ValueError):
+            aside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file aside and rename it into place.
+
+    Raises:
+        FileError: see `written_aside`.
+        ValueRangeError: the text holds half of a character.
+    """
+    data = _bytes(content) if isinstance(content, str) else content
+    with written_aside(path, len(data)) as aside, aside.open("wb") as file:
+        hold(file.fileno())
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def clear_asides(folder: Path, names: Iterable[str] = (), *, deep: bool = False) -> None:
+    """Remove what killed commands left half-written in a folder; links are not followed, and what is being written stays.
+
+    Args:
+        folder: may be missing.
+        names: of the files whose halves go; of all files where none is named.
+        deep: in subfolders too.
+    """
+    starts = tuple(f".{name[:60]}." for name in names) or (".",)
+    for place, folders, files in os.walk(folder):
+        for name in files:
+            if ASIDE.fullmatch(name) and name.startswith(starts) and is_free(Path(place) / name):
+                with suppress(OSError):
+                    (Path(place) / name).unlink()
+        if not deep:
+            folders.clear()
+
+
+def user_path(path: str | Path) -> Path:
+    """A path that a user wrote, with `~` expanded.
+
+    Raises:
+        FileError: there is no such user, or no home folder; a name that no file can have.
+    """
+    text = os.fspath(path)
+    if "\0" in text or has_half_characters(text):
+        raise FileError(f"{ascii(text)[:200]} is no path: it holds a zero byte, or bytes that are no UTF-8; rename it")
+    if any(len(os.fsencode(part)) > 255 for part in Path(text).parts):
+        raise FileError(f"the path {text[:60]}... has a name of more than 255 bytes; choose a shorter one")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise FileError(f"cannot tell which home folder {text[:200]} means ({error}); write the path out") from error
+
+
+def has_half_characters(text: str) -> bool:
+    """Whether a text holds lone surrogates: halves of characters, or bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8.
+
+    Raises:
+        ValueRangeError: the text holds half of a character, which no file can hold.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        around = ascii(text[max(0, error.start - 20) : error.end + 20])
+        raise ValueRangeError(f"the text {around} holds half of a character (a lone surrogate); correct it in the input") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -53,11 +139,37 @@ def read_json(path: Path, advice: str = "delete it and run again") -> Any:
     return parse_json(read_text(path), str(path), advice)
 
 
+def write_checked_json(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON with a hash of its content, so that `read_checked_json` tells whether it was changed since."""
+    write_json(path, {**value, CHECKSUM: json_hash(value)})
+
+
+def read_checked_json(path: Path, advice: str = "delete it and run again") -> dict[str, Any]:
+    """What `write_checked_json` wrote.
+
+    Raises:
+        FileError: the file is missing, not JSON, or its content is not that of its hash.
+    """
+    found = read_json(path, advice)
+    if not isinstance(found, dict) or found.pop(CHECKSUM, None) != json_hash(found):
+        raise FileError(f"{path} was changed or damaged since it was written (its checksum does not fit); {advice}")
+    return found
+
+
+def json_hash(value: Any) -> str:
+    """A hash of what JSON holds, whatever its layout."""
+    return content_hash(json.dumps(value, sort_keys=True, ensure_ascii=True))
+
+
 def content_hash(*parts: bytes | str) -> str:
-    """Hexadecimal SHA-256 of the parts, each preceded by its length so that no two lists of parts collide."""
+    """Hexadecimal SHA-256 of the parts, each preceded by its length so that no two lists of parts collide.
+
+    Raises:
+        ValueRangeError: a part holds half of a character.
+    """
     digest = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        data = _bytes(part) if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return digest.hexdigest()

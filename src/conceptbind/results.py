@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,6 +46,13 @@ class Record:
         own = {item.name for item in fields(self)} & set(self.extra)
         if own:
             raise ValueRangeError(f"what a study varies must not be named like a field of every record: {', '.join(sorted(own))}")
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Record:
+        """What `flat` gave."""
+        own = {item.name for item in fields(cls)} - {"extra"}
+        extra = {name: value for name, value in row.items() if name not in own}
+        return cls(**{name: row[name] for name in own}, extra=extra)
 
     def flat(self) -> dict[str, Extra]:
         """The record as one row; keys of `extra` become columns."""

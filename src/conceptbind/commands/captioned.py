@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptbind.commands.common import progress
+from conceptbind.files import user_path
 
 
 def pairs_of_arrays(
@@ -68,7 +69,7 @@ def coco_pairs(
     from conceptbind.labclip import Pairs
     from conceptbind.scenes import Scenes
 
-    place = Path(data).expanduser()
+    place = user_path(data)
     pictures, captions, of = read_karpathy_train(place)
     rows, arrays, names = _texts(
         model, captions, of, str(place), tagger, precision, device, seed, folder, config, needs=("text", "image")
@@ -84,7 +85,7 @@ def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[A
     """Retrieval on the test pictures before and after; none where the test file is not there."""
     from conceptbind.benchmarks import Making, evaluate_benchmark, read_benchmark
 
-    place = Path(data).expanduser()
+    place = user_path(data)
     if not (place / "coco_karpathy_test.json").is_file():
         warnings.warn(f"{place} holds no coco_karpathy_test.json, so retrieval is not scored before and after", stacklevel=2)
         return ()
@@ -163,7 +164,7 @@ def read_captions(path: str | Path) -> list[str]:
     from conceptbind.errors import ValueRangeError
     from conceptbind.text import read_lines
 
-    lines = read_lines(Path(path).expanduser(), "the captions", "expected one caption a line (UTF-8)")
+    lines = read_lines(user_path(path), "the captions", "expected one caption a line (UTF-8)")
     empty = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
     if empty or not lines:
         raise ValueRangeError(f"{path} must hold one caption a line; " + (f"line {empty} is empty" if empty else "it is empty"))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from conceptbind.files import content_hash
+
+MOST_LETTERS = 150
+"""Of the name of a run folder that nobody chose; what is longer ends in a hash."""
 
 
 def drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
@@ -41,10 +48,34 @@ def progress(**options: Any) -> Any:
     return tqdm(dynamic_ncols=True, file=sys.stderr, mininterval=0.5, **options)
 
 
-def default_folder(config: dict[str, Any]) -> Path:
-    """runs/ENCODER-SCENES, with what a file name cannot hold replaced."""
-    names = (str(config[part]).rstrip("/") for part in ("encoder", "scenes"))
-    slug = "-".join(
-        re.sub(r"[^A-Za-z0-9._]+", "-", name.split("/")[-1] if name.count("/") > 1 else name).strip("-") for name in names
-    )
-    return Path("runs") / slug
+def default_folder(base: tuple[str, ...], options: Mapping[str, Any], function: Any, named: Sequence[str]) -> Path:
+    """runs/BASE, with the options that are not the command's defaults, so that no second run falls into the folder of the first.
+
+    Args:
+        base: what the run is named after, such as its encoder and scenes.
+        options: of the command, as they were asked for.
+        function: the command.
+        named: options that `base` holds, or that make no other run.
+    """
+    from conceptbind.runs import PLACE_OPTIONS
+
+    parts = [_slug(name.split("/")[-1] if name.count("/") > 1 else name) for name in (part.rstrip("/") for part in base)]
+    for name, parameter in inspect.signature(function).parameters.items():
+        value = options.get(name)
+        if name in (*named, *PLACE_OPTIONS) or name not in options or value == parameter.default:
+            continue
+        if isinstance(value, bool):
+            parts.append(name if value else f"no-{name}")
+        elif isinstance(value, int | float):
+            parts.append(f"{name}{value:g}" if isinstance(value, float) else f"{name}{value}")
+        else:
+            text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+            short = _slug(text)[:40]
+            parts.append(f"{name}-{short}" if short == text else f"{name}-{short}-{content_hash(text)[:8]}".replace("--", "-"))
+    whole = "-".join(parts)
+    return Path("runs") / (whole if len(whole) <= MOST_LETTERS else f"{whole[:MOST_LETTERS]}-{content_hash(whole)[:16]}")
+
+
+def _slug(text: str) -> str:
+    """A text with what a file name cannot hold replaced."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conceptbind.ownership import command, own
+
 if TYPE_CHECKING:
     from conceptbind.report import PaperTable
 
@@ -20,6 +22,7 @@ class Comparison:
         return shown if self.folder is None else f"{shown}\n\nTables (.csv, .md, .tex): {self.folder}"
 
 
+@command
 def compare(runs: list[str], *, out: str | None = None) -> Comparison:
     """Lay the results of several runs side by side: recognition, binding, R^2, removal, edits, generalisation scores and benchmarks.
 
@@ -36,13 +39,13 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
     """
     from conceptbind.benchmarks import load_outcomes, outcome_folders
     from conceptbind.errors import FileError, ValueRangeError
-    from conceptbind.files import write_whole
+    from conceptbind.files import clear_asides, user_path, write_whole
     from conceptbind.report import paired_tables, paper_tables
     from conceptbind.runs import read_results
 
     if not runs:
         raise ValueRangeError("give at least one run folder")
-    folders = [Path(run).expanduser() for run in runs]
+    folders = [user_path(run) for run in runs]
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
@@ -54,11 +57,17 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
     tables = [*paper_tables(found), *paired_tables(outcomes)]
     if not tables:
         raise ValueRangeError(f"no run holds a number that can be compared: {', '.join(map(str, folders))}")
-    folder = None if out is None else Path(out).expanduser()
+    folder = None if out is None else user_path(out)
     if folder is not None:
         if folder.is_file():
             raise FileError(f"--out must be a folder; {folder} is a file")
-        for table in tables:
-            for suffix, text in (("csv", table.csv()), ("md", table.markdown() + "\n"), ("tex", table.latex())):
-                write_whole(folder / f"{table.name}.{suffix}", text)
+        own(folder)
+        texts = {
+            f"{table.name}.{suffix}": text
+            for table in tables
+            for suffix, text in (("csv", table.csv()), ("md", table.markdown() + "\n"), ("tex", table.latex()))
+        }
+        clear_asides(folder, texts)
+        for name, text in texts.items():
+            write_whole(folder / name, text)
     return Comparison(tuple(tables), folder)

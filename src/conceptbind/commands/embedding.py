@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from conceptbind.commands.common import drawn, progress, rows_with_bar
+from conceptbind.ownership import command, own, refuse_in_use
 from conceptbind.typing import Modalities, Precision
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ else:
     Encoder = Scenes = str
 
 
+@command
 def embed(
     encoder: str | Encoder,
     *,
@@ -41,18 +43,26 @@ def embed(
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from conceptbind.sources import choose_modalities, open_inputs
+    from conceptbind.files import clear_asides, user_path
+    from conceptbind.sources import check_rows, choose_modalities, open_inputs
 
+    place = user_path(out)
+    refuse_in_use(place)
     source, table = open_inputs(encoder, scenes, template, precision, device)
     modalities = choose_modalities(source, table, modality)
-    out = str(Path(out).expanduser())
-    folders = [Path(out) / part if len(modalities) > 1 else Path(out) for part in modalities]
-    table = drawn(table, modalities, Path(out) / "pictures", 0)
+    for part in modalities:
+        check_rows(source, table, part)
+    own(place)
+    folders = [place / part if len(modalities) > 1 else place for part in modalities]
+    for folder in dict.fromkeys((place, *folders, place / "pictures")):
+        clear_asides(folder)
+    table = drawn(table, modalities, place / "pictures", 0)
     for part, folder in zip(modalities, folders, strict=True):
         rows_with_bar(source, table, part, folder)
     return folders
 
 
+@command
 def render(
     *,
     out: str,
@@ -83,6 +93,7 @@ def render(
     """
     from conceptbind.drawing import FlatStyle, SolidStyle, draw_pictures
     from conceptbind.errors import ValueRangeError
+    from conceptbind.files import clear_asides, user_path
     from conceptbind.scenes import load_scenes
 
     for name, value, least, most in (
@@ -95,7 +106,9 @@ def render(
     chosen = (table.drawing or "flat") if kind == "auto" else kind
     common = {"size": size, "position_jitter": position_jitter, "size_jitter": size_jitter}
     style = FlatStyle(background_jitter=background_jitter, **common) if chosen == "flat" else SolidStyle(**common)  # type: ignore[arg-type]
-    folder = Path(out).expanduser()
+    folder = user_path(out)
+    own(folder)
+    clear_asides(folder)
     with progress(total=len(table), desc="drawing pictures", unit="picture") as bar:
         draw_pictures(table, folder, style=style, seed=seed, processes=processes, on_picture=bar.update)
     return folder / "scenes.csv"

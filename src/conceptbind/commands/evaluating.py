@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.common import progress
+from conceptbind.ownership import command, refuse_in_use
 from conceptbind.typing import Precision
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Evaluation:
         return "\n".join((*lines, f"Results: {self.folder / 'results.json'}", f"Report: {self.folder / 'report.html'}"))
 
 
+@command
 def evaluate(
     encoder: str | Encoder = "tiny",
     *,
@@ -64,7 +66,7 @@ def evaluate(
         adapter: folder written by conceptbind repair, or a published LABCLIP .pt: results before and after, with paired differences.
         check: only say what is there, what is missing, where it is published and under what licence.
         allow_missing: leave out items whose pictures are missing, and benchmarks of a group whose files are, instead of refusing.
-        out: run folder; runs/ENCODER-BENCHMARK by default.
+        out: run folder; by default runs/ENCODER-BENCHMARK and what differs from the defaults.
         seed: of negatives that are drawn (coco_order, flickr_order).
         tagger: what tells nouns and adjectives there: spacy, spacy:MODEL, hanta, or auto.
         template: caption of a class for zeroshot, {} for its name and {a} for its article: "a drawing of {a} {}"; by default that of
@@ -86,12 +88,13 @@ def evaluate(
     )
     from conceptbind.commands.common import default_folder
     from conceptbind.errors import FileError, ValueRangeError
+    from conceptbind.files import user_path
     from conceptbind.labclip import load_adapter
     from conceptbind.report import write_benchmark_report, write_elsewhere
     from conceptbind.runs import RunFolder, plain_provenance
 
     names = [name.strip() for name in benchmark.split(",") if name.strip()]
-    top = Path(data).expanduser()
+    top = user_path(data)
     if not top.is_dir():
         raise FileError(f"--data must be a folder in the published layout; {top} is none")
     if not names or seed < 0:
@@ -107,16 +110,18 @@ def evaluate(
     absent = [name for name in folders if allow_missing and name not in names and not layouts[name][0].there]
     if len(absent) < len(folders):  # a group stands for those of its benchmarks that are there
         folders = {name: place for name, place in folders.items() if name not in absent}
-    linear = None if adapter is None else load_adapter(adapter)
-    source = _of_both(encoder, precision, device)
     config = {
         "encoder": encoder if isinstance(encoder, str) else encoder.id, "benchmark": benchmark, "data": data, "adapter": adapter,
         "check": False, "allow_missing": allow_missing, "out": out, "seed": seed, "tagger": tagger, "template": template, "precision": precision,
         "device": device,
     }  # fmt: skip
+    base = str(config["encoder"]), benchmark
+    place = user_path(out) if out else default_folder(base, config, evaluate, ("encoder", "benchmark", "data", "check"))
+    refuse_in_use(place)
+    linear = None if adapter is None else load_adapter(adapter)
+    source = _of_both(encoder, precision, device)
     if linear is not None:
         linear.require(source.id, source.revision)
-    place = Path(out).expanduser() if out else default_folder({"encoder": config["encoder"], "scenes": benchmark})
     making = Making(place / "made", seed, tagger, template=template, unreadable=lambda texts: _unreadable(source, texts))
     looked = {name: look_at_benchmark(name, files, making, allow_missing=allow_missing) for name, files in folders.items()}
     folder = RunFolder.open(place, config)  # only now: what is refused above leaves no folder behind

@@ -1,14 +1,18 @@
 """The main job."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.common import default_folder, drawn, few_captions, progress, rows_with_bar
+from conceptbind.ownership import command, own, refuse_in_use
 from conceptbind.typing import Effort, Executor, Modalities, Precision
 
 if TYPE_CHECKING:
+    from conceptbind.embeddings import Embeddings
     from conceptbind.report import Verdict
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
@@ -20,50 +24,89 @@ else:
 
 
 @dataclass(frozen=True, eq=False)
-class Measurement:
-    """What `measure` found, and where it wrote it."""
+class Studies:
+    """All studies of one measurement, with what they are made of."""
 
-    folder: Path
-    """The run folder: results.json, results.csv, report.html, config.yaml, embeddings."""
-    studies: "tuple[ProbeStudy, ...]"
-    """One for each modality."""
+    table: "Scenes"
+    rows: "dict[str, Embeddings]"
+    probes: "tuple[ProbeStudy, ...]"
     attributes: "tuple[Record, ...]"
-    """Attribute-of-noun probes of each modality, and search probes where pictures are drawn."""
     crossmodal: "CrossmodalStudy | None"
-    """Pictures against captions, where the encoder and the scenes have both."""
     geometry: "tuple[GeometryStudy, ...]"
-    """What the embeddings of each modality are made of."""
     complexity: "tuple[ComplexityStudy, ...]"
-    """How simple the rule behind the embeddings of each modality is."""
     repair: "RepairStudy | None"
-    """A linear repair of the captions, where they can be compared with pictures and swapped."""
-    verdicts: "tuple[Verdict, ...]"
 
     @property
     def records(self) -> "tuple[Record, ...]":
-        """All records of `results.json`."""
+        """All records, in the order of `results.json`."""
         across = () if self.crossmodal is None else self.crossmodal.records
         mended = () if self.repair is None else self.repair.records
-        made_of = (record for study in self.geometry for record in study.records)
-        simple = (record for study in self.complexity for record in study.records)
-        return (
-            *(record for study in self.studies for record in study.records),
-            *self.attributes,
-            *across,
-            *made_of,
-            *simple,
-            *mended,
-        )
+        many = (self.probes, self.geometry, self.complexity)
+        own, made_of, simple = ([record for study in studies for record in study.records] for studies in many)
+        return (*own, *self.attributes, *across, *made_of, *simple, *mended)
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What `measure` found, and where it wrote it.
+
+    Of a run that was finished before, records and verdicts are read from its folder; the studies themselves are computed when they
+    are first asked for.
+    """
+
+    folder: Path
+    """The run folder: results.json, results.csv, report.html, config.yaml, embeddings."""
+    records: "tuple[Record, ...]"
+    """All records of `results.json`."""
+    verdicts: "tuple[Verdict, ...]"
+    sentences: tuple[str, ...]
+    """The verdicts and what else is said, in words."""
+    compute: Callable[[], Studies] = field(repr=False)
+    """Makes the studies."""
+
+    @cached_property
+    def found(self) -> Studies:
+        """All studies."""
+        return self.compute()
+
+    @property
+    def studies(self) -> "tuple[ProbeStudy, ...]":
+        """One for each modality."""
+        return self.found.probes
+
+    @property
+    def attributes(self) -> "tuple[Record, ...]":
+        """Attribute-of-noun probes of each modality, and search probes where pictures are drawn."""
+        return self.found.attributes
+
+    @property
+    def crossmodal(self) -> "CrossmodalStudy | None":
+        """Pictures against captions, where the encoder and the scenes have both."""
+        return self.found.crossmodal
+
+    @property
+    def geometry(self) -> "tuple[GeometryStudy, ...]":
+        """What the embeddings of each modality are made of."""
+        return self.found.geometry
+
+    @property
+    def complexity(self) -> "tuple[ComplexityStudy, ...]":
+        """How simple the rule behind the embeddings of each modality is."""
+        return self.found.complexity
+
+    @property
+    def repair(self) -> "RepairStudy | None":
+        """A linear repair of the captions, where they can be compared with pictures and swapped."""
+        return self.found.repair
 
     def __str__(self) -> str:
-        from conceptbind.report import complexity_sentence, geometry_sentence, summary_table
+        from conceptbind.report import summary_table
 
-        made_of = (sentence for study in self.geometry if (sentence := geometry_sentence(study)))
-        simple = (sentence for study in self.complexity if (sentence := complexity_sentence(study)))
-        sentences = "\n".join((*(verdict.sentence for verdict in self.verdicts), *made_of, *simple))
-        return f"{summary_table(self.records)}\n\n{sentences}\nReport: {self.folder / 'report.html'}"
+        said = "\n".join(self.sentences)
+        return f"{summary_table(self.records)}\n\n{said}\nReport: {self.folder / 'report.html'}"
 
 
+@command
 def measure(
     encoder: str | Encoder = "tiny",
     *,
@@ -94,7 +137,7 @@ def measure(
             scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
             pug-spare:PATH:Desert), or a CSV of your own.
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
-        out: run folder; runs/ENCODER-SCENES by default.
+        out: run folder; by default runs/ENCODER-SCENES and what differs from the defaults, as runs/tiny-clevr2d-seed1.
         seed: seed of the split.
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
         controls: also measure the same architecture with random weights, where the encoder offers it; about doubles the time.
@@ -109,18 +152,15 @@ def measure(
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from conceptbind.encoders import torch_device
+    from dataclasses import asdict
+
     from conceptbind.executors import check_executor
-    from conceptbind.files import write_whole
-    from conceptbind.report import scaling_picture, verdicts, write_report
+    from conceptbind.files import user_path, write_whole
+    from conceptbind.report import complexity_sentence, geometry_sentence, scaling_picture, verdicts, write_report
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
-    from conceptbind.sources import bag_twin, check_rows, choose_modalities, open_inputs, own_probes, untrained
-    from conceptbind.studies import attribute_records, probe_study, search_records, single_objects
+    from conceptbind.sources import check_rows, choose_modalities, open_inputs
 
-    source, table = open_inputs(encoder, scenes, template, precision, device)
-    modalities = choose_modalities(source, table, modality)
-    check_executor(executor, address, jobs)
     config = {
         "encoder": encoder if isinstance(encoder, str) else encoder.id,
         "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
@@ -137,23 +177,80 @@ def measure(
         "precision": precision,
         "device": device,
     }
+    base = str(config["encoder"]), str(config["scenes"])
+    place = user_path(out) if out else default_folder(base, config, measure, ("encoder", "scenes"))
+    refuse_in_use(place)
+    check_executor(executor, address, jobs)
+    source, table = open_inputs(encoder, scenes, template, precision, device)
+    modalities = choose_modalities(source, table, modality)
     split = split_scenes(table, "pair", seed=seed)
     for part in modalities:
         check_rows(source, table, part)
     if "text" in modalities and hasattr(source, "encode_texts"):
         source.encode_texts(few_captions(table))  # words that it does not know are an error now, not after minutes of drawing
-    folder = RunFolder.open(Path(out).expanduser() if out else default_folder(config), config)
-    table = drawn(table, modalities, folder.path / "pictures", seed)
-    own = own_probes(source, table)
-    twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)} if controls else {}
+    folder = RunFolder.open(place, config)
+    compute = partial(_studies, source, table, split, modalities, folder.path, config)
+    kept = _finished(folder, source, table, split)
+    if kept is not None:
+        records, judged, sentences = kept
+        return Measurement(folder.path, records, judged, sentences, command(compute))
+    found = compute()
+    judged = verdicts(found.probes, found.crossmodal, found.repair)
+    made_of = (sentence for study in found.geometry if (sentence := geometry_sentence(study)))
+    simple = (sentence for study in found.complexity if (sentence := complexity_sentence(study)))
+    sentences = (*(verdict.sentence for verdict in judged), *made_of, *simple)
+    facts = provenance(config, found.table, split, list(found.rows.values()), sys.argv)
+    write_report(
+        folder.path / "report.html", found.probes, found.attributes, found.crossmodal, found.table, facts, found.repair, found.geometry,
+        found.complexity,
+    )  # fmt: skip
+    for study in found.geometry:
+        if study.scaling is not None:
+            write_whole(folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling))
+    told = {"verdicts": [asdict(verdict) for verdict in judged], "sentences": list(sentences)}
+    folder.write_results(facts, found.records, told)
+    return Measurement(folder.path, found.records, tuple(judged), sentences, lambda: found)
+
+
+def _finished(folder: Any, source: Any, table: Any, split: Any) -> Any:
+    """Records, verdicts and sentences of this very run where it was finished before; else None."""
+    from conceptbind import __version__
+    from conceptbind.report import Verdict
+    from conceptbind.results import Record
+    from conceptbind.runs import scenes_facts, split_facts
+
+    kept = folder.finished()
+    try:
+        facts = kept["provenance"]
+        who = {(one["encoder"], one["revision"]) for one in facts["encoders"]}
+        same = (facts["conceptbind"], facts["scenes"], facts["split"]) == (__version__, scenes_facts(table), split_facts(split))
+        if not same or who != {(getattr(source, "encoder", None) or source.id, source.revision)}:
+            return None
+        records = tuple(Record.read(row) for row in kept["records"])
+        return records, tuple(Verdict(**verdict) for verdict in kept["verdicts"]), tuple(kept["sentences"])
+    except (KeyError, TypeError, AttributeError):  # not finished, or of another form
+        return None
+
+
+def _studies(source: Any, table: Any, split: Any, modalities: Any, folder: Path, config: dict[str, Any]) -> Studies:
+    """All studies of a run, from what is kept in its folder where it is there."""
+    from conceptbind.encoders import torch_device
+    from conceptbind.sources import bag_twin, own_probes, untrained
+    from conceptbind.studies import attribute_records, probe_study, search_records, single_objects
+
+    own(folder)
+    seed, device = config["seed"], torch_device(config["device"])
+    table = drawn(table, modalities, folder / "pictures", seed)
+    mine = own_probes(source, table)
+    twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)} if config["controls"] else {}
     studies, noun_records, rows, heads = [], [], {}, {}
     pictures = "image" in modalities and hasattr(source, "encode_images")
-    singles = single_objects(source, table, seed) if pictures else None  # type: ignore[arg-type]
+    singles = single_objects(source, table, seed) if pictures else None
     geometries = []
     for part in modalities:
-        rows[part] = rows_with_bar(source, table, part, folder.path / "embeddings" / part)
+        rows[part] = rows_with_bar(source, table, part, folder / "embeddings" / part)
         beside = {
-            name: rows_with_bar(twin, table, part, folder.path / "embeddings" / f"{part}-{name}", f"{part}, {name}")
+            name: rows_with_bar(twin, table, part, folder / "embeddings" / f"{part}-{name}", f"{part}, {name}")
             for name, twin in twins.items()
             if twin is not None
         }
@@ -163,45 +260,27 @@ def measure(
                 bar.set_postfix_str(name)
                 bar.update()
 
-            kept = folder.path / f"probes-{part}.safetensors"
             noun_records += [
                 *attribute_records(rows[part], table, controls=beside, seed=seed),
-                *_own_records(rows[part], own, table),
+                *_own_records(rows[part], mine, table),
             ]
             step("attributes of nouns")
-            studies.append(
-                probe_study(rows[part], table, split, controls=beside, keep=kept, device=torch_device(device), on_step=step)
-            )
-        heads[part] = own or studies[-1].probes
-        if geometry:
-            geometries.append(
-                _geometry(
-                    rows[part], table, split, heads[part], _alone(part, source, table, singles), beside, seed, torch_device(device)
-                )
-            )
-    if "image" in modalities and table.drawing == "flat" and hasattr(source, "encode_images"):
+            kept = folder / f"probes-{part}.safetensors"
+            studies.append(probe_study(rows[part], table, split, controls=beside, keep=kept, device=device, on_step=step))
+        heads[part] = mine or studies[-1].probes
+        if config["geometry"]:
+            alone = _alone(part, source, table, singles)
+            geometries.append(_geometry(rows[part], table, split, heads[part], alone, beside, seed, device))
+    if pictures and table.drawing == "flat":
         given = {name: twin for name, twin in twins.items() if twin is not None}
-        noun_records += search_records(source, controls=given, scenes_name=f"{table.name} search", seed=seed)  # type: ignore[arg-type]
-    crossmodal, mended = _crossmodal(source, table, rows, twins, singles, folder.path / "embeddings", seed)
-    options: dict[str, Any] = {"executor": executor, "address": address, "jobs": jobs, "device": torch_device(device)}
-    sweeps = [_complexity(rows[part], table, split, heads[part], complexity, folder.path, options) for part in rows]
-    facts = provenance(config, table, split, list(rows.values()), sys.argv)
-    found = Measurement(
-        folder.path,
-        tuple(studies),
-        tuple(noun_records),
-        crossmodal,
-        tuple(geometries),
-        tuple(sweep for sweep in sweeps if sweep is not None),
-        mended,
-        tuple(verdicts(studies, crossmodal, mended)),
-    )
-    folder.write_results(facts, found.records)
-    write_report(folder.path / "report.html", studies, noun_records, crossmodal, table, facts, mended, geometries, found.complexity)
-    for study in geometries:
-        if study.scaling is not None:
-            write_whole(folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling))
-    return found
+        noun_records += search_records(source, controls=given, scenes_name=f"{table.name} search", seed=seed)
+    crossmodal, mended = _crossmodal(source, table, rows, twins, singles, folder / "embeddings", seed)
+    options: dict[str, Any] = {name: config[name] for name in ("executor", "address", "jobs")} | {"device": device}
+    sweeps = [_complexity(rows[part], table, split, heads[part], config["complexity"], folder, options) for part in rows]
+    return Studies(
+        table, rows, tuple(studies), tuple(noun_records), crossmodal, tuple(geometries),
+        tuple(sweep for sweep in sweeps if sweep is not None), mended,
+    )  # fmt: skip
 
 
 def _own_records(rows: Any, own: Any, table: Any) -> "list[Record]":

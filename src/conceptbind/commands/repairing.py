@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_model, pairs_of_arrays
 from conceptbind.commands.common import drawn, progress, rows_with_bar
+from conceptbind.ownership import command, refuse_in_use
 from conceptbind.typing import Precision
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Repair:
         return "\n\n".join((*tables, f"{self.sentence}\nAdapter: {self.folder}\nReport: {self.folder / 'report.html'}"))
 
 
+@command
 def repair(
     encoder: str | Encoder | None = None,
     *,
@@ -95,6 +97,7 @@ def repair(
     """
     from conceptbind.encoders import torch_device
     from conceptbind.errors import ValueRangeError
+    from conceptbind.files import user_path
     from conceptbind.labclip import save_adapter
     from conceptbind.report import repair_card, repair_sentence, write_repair_report
     from conceptbind.runs import RunFolder
@@ -111,7 +114,8 @@ def repair(
     if seed < 0:
         raise ValueRangeError(f"--seed must not be negative; got {seed}")
     options = {"solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "device": torch_device(device)}
-    folder = Path(out).expanduser()
+    folder = user_path(out)
+    refuse_in_use(folder)
     if coco is not None:
         if encoder is None or any((images, texts, negatives, image_of, captions)):
             raise ValueRangeError("--coco needs an encoder, and none of --images, --texts, --negatives, --image_of and --captions")
@@ -126,6 +130,7 @@ def repair(
         pairs, names = pairs_of_arrays(
             encoder, images, texts, negatives, image_of, captions, tagger, precision, device, seed, folder, config
         )
+        RunFolder.open(folder, config)
         found, facts = _on_arrays(pairs, names, config, options, pull, seed)
     run = RunFolder.open(folder, config)
     sentence = repair_sentence(found)
@@ -154,10 +159,10 @@ def apply(adapter: str, *, texts: str, out: str) -> Path:
 
     from conceptbind.embeddings import load
     from conceptbind.errors import FileError, ModalityError, ShapeError
-    from conceptbind.files import write_whole
+    from conceptbind.files import clear_asides, user_path, write_whole
     from conceptbind.labclip import load_adapter, open_rows
 
-    linear, source, target = load_adapter(adapter), Path(texts).expanduser(), Path(out).expanduser()
+    linear, source, target = load_adapter(adapter), user_path(texts), user_path(out)
     if target.suffix != ".npy":
         raise FileError(f"--out must be a .npy file; got {target}")
     if source.is_dir():
@@ -172,6 +177,7 @@ def apply(adapter: str, *, texts: str, out: str) -> Path:
         raise ShapeError(f"{source} has no rows, so there is nothing to map; give the embeddings of at least one caption")
     content = io.BytesIO()
     np.save(content, mapped)
+    clear_asides(target.parent, [target.name])
     write_whole(target, content.getvalue())
     return target
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from conceptbind.commands.common import progress
+from conceptbind.commands.common import default_folder, progress
+from conceptbind.ownership import command, refuse_in_use
 from conceptbind.typing import Executor
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _settled(asked: "Precision | Literal['auto']", device: str, folder: Path) ->
     return kept if kept in ("float32", "bf16") else choose_precision(asked, device)
 
 
+@command
 def train(
     *,
     preset: Literal["small", "published"] = "small",
@@ -92,7 +94,7 @@ def train(
         optimiser: adamw, or muon for the matrices of the transformers.
         concept_weight: of the loss on queries of single values.
         seed: of the choice of objects, the weights and the batches.
-        out: run folder; runs/controlled-SIZES by default.
+        out: run folder; by default runs/controlled-SIZES and what differs from the defaults.
         compiled: use torch.compile.
         precision: of the products; auto is bf16 on a GPU and on a processor with AMX, else float32.
         device: where torch computes: cpu, cuda, ... or auto.
@@ -104,6 +106,7 @@ def train(
     from conceptbind.controlled import train as fit
     from conceptbind.encoders import torch_device
     from conceptbind.errors import MismatchError
+    from conceptbind.files import user_path
     from conceptbind.report import controlled_sentence, history_figure, write_controlled_report
     from conceptbind.runs import RunFolder, plain_provenance
     from conceptbind.studies import controlled_study
@@ -116,7 +119,10 @@ def train(
     coverages, where = (HIGH, LOW) if coverage is None else (coverage,), torch_device(device)
     recipes = {f"coverage-{share:g}": make_recipe(preset, share, seed, objective, **changed) for share in coverages}
     sizes_name = next(iter(recipes.values())).sizes_name
-    out_folder = Path(out or f"runs/controlled-{sizes_name}").expanduser()
+    asked = {"preset": preset, "coverage": coverage, "objective": objective, **changed, "seed": seed, "compiled": compiled}
+    same = ("values", "concepts", "precision")
+    out_folder = user_path(out) if out else default_folder((f"controlled-{sizes_name}",), asked, train, same)
+    refuse_in_use(out_folder)
     settled = _settled(precision, where, out_folder)
     recipes = {name: replace(recipe, precision=settled) for name, recipe in recipes.items()}
     for recipe in recipes.values():
@@ -165,6 +171,7 @@ def train(
     return Training(folder.path, tuple(records), tuple(sentences))
 
 
+@command
 def sweep(
     *,
     preset: Literal["small", "published"] = "small",
@@ -186,7 +193,7 @@ def sweep(
     optimiser: Literal["adamw", "muon"] | None = None,
     concept_weight: float | None = None,
     probes: list[str] = ["per_object_product", "global_product"],  # noqa: B006
-    out: str = "runs/controlled-sweep",
+    out: str | None = None,
     executor: Executor = "local",
     address: str | None = None,
     jobs: int | None = None,
@@ -219,7 +226,7 @@ def sweep(
         optimiser: adamw, or muon for the matrices of the transformers.
         concept_weight: of the loss on queries of single values.
         probes: approximators of each model's rule that are drawn against the model, for example [per_object_product]; [] for none.
-        out: run folder.
+        out: run folder; by default runs/controlled-sweep and what differs from the defaults, the models asked for excepted.
         executor: what runs the sweep: local (processes of this machine), ray or dask.
         address: of a running Ray or Dask cluster; a local one is started without it.
         jobs: processes or workers; one for each core by default.
@@ -235,6 +242,7 @@ def sweep(
     from conceptbind.encoders import torch_device
     from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
     from conceptbind.executors import check_executor
+    from conceptbind.files import user_path
     from conceptbind.report import probe_figure, sweep_sentence, transition_figure, transition_table, write_controlled_report
     from conceptbind.runs import RunFolder, plain_provenance
     from conceptbind.studies import sweep_study
@@ -255,7 +263,11 @@ def sweep(
         "objects": objects, "heads": heads, "feed_forward": feed_forward, "dimension": dimension,
         "batch": batch, "steps": steps, "rate": rate, "optimiser": optimiser, "concept_weight": concept_weight,
     }  # fmt: skip
-    where, place = torch_device(device), Path(out).expanduser()
+    grid = ("coverages", "values", "concepts", "spaces", "seeds", "width", "depth", "probes")
+    asked = {"preset": preset, "objective": objective, **changed}
+    place = user_path(out) if out else default_folder(("controlled-sweep",), asked, sweep, (*grid, "precision"))
+    refuse_in_use(place)
+    where = torch_device(device)
     settled = _settled(precision, where, place)
     widths: list[int | None] = [*width] or [None]
     depths: list[int | None] = [*depth] or [None]
@@ -272,7 +284,6 @@ def sweep(
         "probes": list(probes), "out": out, "executor": executor,
         "address": address, "jobs": jobs, "precision": settled, "device": device, "stack": stack,
     }  # fmt: skip
-    grid = ("coverages", "values", "concepts", "spaces", "seeds", "width", "depth", "probes")
     folder = RunFolder.open(place, config, growing=grid)
     costly = sorted(dict.fromkeys(recipes), key=lambda recipe: -math.prod(recipe.shape.sizes))
     with progress(total=len(costly), desc="training models", unit="model") as bar:

@@ -15,7 +15,8 @@ from conceptbind.drawing.flat import FlatStyle, draw_flat
 from conceptbind.drawing.solid import SolidStyle, draw_solid
 from conceptbind.drawing.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and_shape
 from conceptbind.errors import MismatchError, ValueRangeError
-from conceptbind.files import read_json, write_json, write_whole
+from conceptbind.files import read_json, user_path, write_json, write_whole
+from conceptbind.ownership import LOCK, Process, end_with
 
 if TYPE_CHECKING:
     from conceptbind.scenes import Scenes
@@ -54,7 +55,7 @@ def draw_pictures(
         MissingExtraError: solids need mitsuba.
         FileError: the disk is full.
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(folder)
     kind = kind or scenes.drawing or "flat"
     if style is None and kind not in ("flat", "solid"):
         raise ValueRangeError(f"expected flat or solid pictures; got '{kind}'")
@@ -100,7 +101,8 @@ def _at_once(jobs: list[Job], processes: int) -> Iterator[list[float]]:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    context, owner = get_context("spawn"), Process.this()
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=end_with, initargs=(owner,)) as pool:
         yield from pool.map(_draw, jobs, chunksize=max(1, min(16, len(jobs) // processes)))
 
 
@@ -113,7 +115,7 @@ def _claim(folder: Path, recipe: dict[str, Any]) -> None:
         if other:
             differences = "; ".join(f"{name}: {found.get(name)!r} there, {recipe[name]!r} now" for name in other)
             raise MismatchError(f"{folder} holds other pictures ({differences}); choose another folder or delete that one")
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(file.name != LOCK for file in folder.iterdir()):
         raise MismatchError(f"{folder} holds other files and no {RECIPE}; choose an empty or new folder")
     else:
         write_json(path, recipe)

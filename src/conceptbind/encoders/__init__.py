@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from conceptbind.encoders.file import FileEmbeddings, read_embeddings_file
 from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.files import user_path
 
 if TYPE_CHECKING:
     from conceptbind.typing import Encoder, Precision
@@ -55,12 +56,14 @@ def resolve(name: str, precision: Precision = "float32", device: str = "auto") -
         raise UnknownNameError(f"unknown encoder '{name}'; {nearest(name, (*SHIPPED, *PACKAGED, *SCHEMES))}{hint}")
     if not rest:
         raise ValueRangeError(f"'{name}' needs a name or a path after the colon")
+    if rest.startswith("~"):
+        user_path(rest)  # a home folder that cannot be told is an error here, whatever the scheme
     if scheme == "file":
-        return read_embeddings_file(Path(rest).expanduser())
+        return read_embeddings_file(user_path(rest))
     if scheme == "controlled":
         from conceptbind.controlled import ControlledEncoder
 
-        return ControlledEncoder(Path(rest).expanduser(), torch_device(device))
+        return ControlledEncoder(user_path(rest), torch_device(device))
     return _model(scheme, rest, precision, torch_device(device))
 
 

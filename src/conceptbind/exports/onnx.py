@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.errors import MissingExtraError
-from conceptbind.files import write_whole
+from conceptbind.files import user_path, write_whole
 
 if TYPE_CHECKING:
     from conceptbind.labclip.adapter import Adapter
@@ -40,7 +40,7 @@ def export_onnx(adapter: Adapter, path: str | Path) -> None:
         raise MissingExtraError("onnx", "onnx", "an ONNX graph of an adapter") from error
     model = _model(onnx, adapter)
     onnx.checker.check_model(model, full_check=True)
-    write_whole(Path(path).expanduser(), model.SerializeToString())
+    write_whole(user_path(path), model.SerializeToString())
 
 
 def _model(onnx: Any, adapter: Adapter) -> Any:

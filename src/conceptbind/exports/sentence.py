@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from conceptbind.encoders import resolve
 from conceptbind.encoders.st import SentenceTransformerEncoder
 from conceptbind.encoders.weights import quiet_loading
 from conceptbind.errors import FileError, MismatchError, MissingExtraError, ModalityError
-from conceptbind.files import write_whole
+from conceptbind.files import aside_of, user_path, write_whole
 
 if TYPE_CHECKING:
     from conceptbind.labclip.adapter import Adapter
@@ -38,11 +37,11 @@ def export_sentence_transformers(adapter: Adapter, encoder: Any, folder: str | P
         ModalityError: no sentence-transformers model, or one that also reads pictures: those would be mapped too.
         FileError: the model cannot be loaded, or the folder is taken or cannot be written.
     """
-    folder = Path(folder).expanduser().absolute()
+    folder = user_path(folder).absolute()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise FileError(f"{folder} is not empty; choose a new folder for the repaired model")
     model = _repaired(adapter, _pipeline(adapter, encoder))
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    aside = aside_of(folder)
     try:
         aside.mkdir(parents=True)
         with quiet_loading():
@@ -63,7 +62,7 @@ def _pipeline(adapter: Adapter, encoder: Any) -> Any:
         raise MissingExtraError("sentence-transformers", "st", "a sentence-transformers folder of an adapter") from error
     if isinstance(encoder, SentenceTransformer):
         return copy.deepcopy(encoder)
-    name = f"st:{encoder}" if isinstance(encoder, Path) or Path(encoder).expanduser().is_dir() else str(encoder)
+    name = f"st:{encoder}" if isinstance(encoder, Path) or user_path(encoder).is_dir() else str(encoder)
     loaded = resolve(name, device="cpu")
     if not isinstance(loaded, SentenceTransformerEncoder):
         raise ModalityError(f"'{name}' is no sentence-transformers model; expected minilm, st:NAME or a folder with modules.json")

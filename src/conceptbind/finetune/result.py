@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.errors import FileError
-from conceptbind.files import write_json, write_whole
+from conceptbind.files import aside_of, user_path, write_json, write_whole
 
 if TYPE_CHECKING:
     from conceptbind.finetune.judge import Candidate
@@ -52,10 +51,10 @@ class FineTuned:
         Raises:
             FileError: the folder is taken or cannot be written.
         """
-        folder = Path(folder).expanduser().absolute()
+        folder = user_path(folder).absolute()
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise FileError(f"{folder} is not empty; choose a new folder for the fine-tuned model")
-        aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        aside = aside_of(folder)
         try:
             aside.mkdir(parents=True)
             self.model.write(aside)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.errors import FileError, MismatchError, ShapeError, UnsafeFileError, ValueRangeError
-from conceptbind.files import file_hash, read_json, write_json, write_whole
+from conceptbind.files import file_hash, read_json, user_path, write_json, write_whole
 from conceptbind.limits import require_regular, require_tensors
 from conceptbind.metrics.checks import refuse_non_finite
 
@@ -133,7 +133,7 @@ def load_adapter(path: str | Path) -> Adapter:
         UnsafeFileError: a `.pt` that holds anything but these tensors.
         ConceptBindError: tensors that are no adapter: of another shape, not finite, or not what the folder's config says.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.suffix in (".pt", ".pth", ".bin"):
         return _read_published(path)
     if not (path / WEIGHTS).is_file():

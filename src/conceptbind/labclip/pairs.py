@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.files import content_hash
+from conceptbind.files import content_hash, user_path
 
 if TYPE_CHECKING:
     import torch
@@ -294,7 +294,7 @@ def open_rows(path: str | Path) -> Floats:
     from conceptbind.errors import FileError, UnsafeFileError
     from conceptbind.limits import require_npy, require_regular
 
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
         raise UnsafeFileError(f"{path} can execute code when read, so it is not; save the rows with numpy.save as .npy")
     if path.suffix != ".npy":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conceptbind.errors import UnknownNameError, ValueRangeError
+from conceptbind.files import user_path
 from conceptbind.negatives.permute import same_words
 from conceptbind.scenes.readers.tables import read_lines
 
@@ -41,7 +42,7 @@ def read_negclip(path: str | Path) -> WrittenNegatives:
         UnknownNameError: a column is missing.
         ValueRangeError: a line is too short, or its `neg_caption` is no list of text; names file and line.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     (_, header), *lines = read_lines(path)
     missing = [name for name in _COLUMNS if name not in header]
     if missing:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.errors import FileError, MismatchError
-from conceptbind.files import read_json, write_json, write_whole
+from conceptbind.errors import FileError, MismatchError, ValueRangeError
+from conceptbind.files import (
+    ASIDE,
+    clear_asides,
+    has_half_characters,
+    read_checked_json,
+    read_json,
+    write_checked_json,
+    write_whole,
+)
 from conceptbind.limits import read_options
+from conceptbind.ownership import LOCK, FolderLock, own
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
@@ -21,17 +28,28 @@ if TYPE_CHECKING:
 CONFIG = "config.yaml"
 PLACE_OPTIONS = ("out", "device", "executor", "address", "jobs", "stack")
 """Options that say where something is done, not what: a run folder may be moved, and continued on another device or cluster."""
+DESCRIPTIONS = ("embeddings/*/manifest.json", "embeddings/*/*/manifest.json", "pictures/pictures.json")
+"""Files of a run that say what is to come and hold nothing that was computed."""
+COMPUTED = (
+    "results.json", "results.csv", "report.html", "probes-*", "complexity-*/*", "models/*/*", "coverage-*/*", "made/*",
+    "embeddings/**/rows*", "embeddings/**/outcomes*", "pictures/*.png", "adapter.safetensors",
+)  # fmt: skip
+"""Files of a run that hold what was computed."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk. A folder belongs to one configuration for good."""
+    """One run on disk, ours alone while the command runs. A folder belongs to one configuration for good once anything was computed."""
 
     path: Path
+    lock: FolderLock | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def open(cls, path: Path, config: Mapping[str, Any], growing: Sequence[str] = ()) -> RunFolder:
         """Create the folder, or continue in one of the same configuration.
+
+        What a killed command left half-written there goes, and so does the configuration of a run that computed nothing. Nothing else is
+        ever removed: neither folders nor links nor files that are not ours.
 
         Args:
             path: the folder.
@@ -39,6 +57,7 @@ class RunFolder:
             growing: options that may change, since what they ask for is kept piece by piece; the new configuration replaces the old.
 
         Raises:
+            FolderInUseError: another command writes there.
             MismatchError: the folder belongs to another configuration (each difference is named), or holds other files.
             FileError: the folder cannot be written, or its configuration cannot be read.
         """
@@ -46,43 +65,65 @@ class RunFolder:
 
         if path.exists() and not path.is_dir():
             raise FileError(f"{path} is a file; choose a folder for the run with --out")
+        _require_text(config)
+        lock = own(path)
         written = path / CONFIG
-        if _unstarted(path, config):  # a run that failed or was killed before it computed anything
-            shutil.rmtree(path)
-        if written.is_file():
-            found = _read_config(written)
-            same = [name for name in dict.fromkeys((*found, *config)) if name not in (*PLACE_OPTIONS, *growing)]
-            other = [name for name in same if found.get(name) != config.get(name)]
-            if other:
-                differences = "; ".join(f"{name}: {found.get(name)} there, {config.get(name)} now" for name in other)
-                raise MismatchError(
-                    f"the run folder {path} belongs to another configuration ({differences}); "
-                    "choose another folder with --out, or delete that one"
-                )
-            if found != dict(config) and growing:
-                write_whole(written, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
-        elif path.is_dir() and any(path.iterdir()):
+        ours = written.is_file() or not any(not _passing(file) for file in path.iterdir())
+        if not ours:
+            lock.release()
             raise MismatchError(
                 f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new folder with --out"
             )
-        else:
+        found = _read_config(written) if written.is_file() else None
+        if found is not None and set(found) == set(config) and not _computed(path):
+            found = None  # a run that failed or was killed before it computed anything
+            for pattern in DESCRIPTIONS:
+                for file in path.glob(pattern):
+                    file.unlink()
+        if found is not None:
+            other = differences(found, config, growing)
+            if other:
+                lock.release()
+                raise MismatchError(
+                    f"the run folder {path} belongs to another configuration ({other}); "
+                    "choose another folder with --out, or delete that one"
+                )
+        clear_asides(path, deep=True)
+        if found is None or (found != dict(config) and growing):
             write_whole(written, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
-        return cls(path)
+        return cls(path, lock)
 
-    def write_results(self, provenance: Mapping[str, Any], records: Sequence[Record]) -> None:
-        """Write `results.json` and `results.csv`: the same records, one flat row each.
+    def write_results(
+        self, provenance: Mapping[str, Any], records: Sequence[Record], told: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write `results.csv` and, last of a run, `results.json`: the same records, one flat row each.
+
+        Args:
+            provenance: see `runs.provenance`.
+            records: of all studies.
+            told: what else `results.json` holds, for `finished`.
 
         Raises:
             FileError: the disk is full or the folder is not writable.
         """
         rows = [record.flat() for record in records]
-        write_json(self.path / "results.json", {"provenance": dict(provenance), "records": rows})
         columns = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         table = csv.DictWriter(text, columns, lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
         write_whole(self.path / "results.csv", text.getvalue())
+        content = {"provenance": dict(provenance), "records": rows, **(told or {})}
+        write_checked_json(self.path / "results.json", content)
+
+    def finished(self) -> dict[str, Any] | None:
+        """What `write_results` wrote when the run was finished; None where it was not, or its results were changed since."""
+        if not all((self.path / name).is_file() for name in ("results.json", "results.csv", "report.html")):
+            return None
+        try:
+            return read_checked_json(self.path / "results.json")
+        except FileError:
+            return None
 
 
 def kept_option(path: Path, name: str) -> Any:
@@ -109,19 +150,30 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _unstarted(path: Path, config: Mapping[str, Any]) -> bool:
-    """Whether a folder is ours and holds nothing that was computed: only our descriptions of what was to come, and remains of a killed write."""
-    if not path.is_dir():
-        return False
-    files = [file for file in path.rglob("*") if not file.is_dir()]
-    ours = all(
-        file.name in (CONFIG, "manifest.json", "pictures.json") or re.fullmatch(r"\..+\.\d+\.part", file.name) for file in files
-    )
-    if not files or not ours:
-        return False
-    if not (path / CONFIG).is_file():
-        return all(file.parent == path and file.name.startswith(f".{CONFIG}.") for file in files)
-    return set(_read_config(path / CONFIG)) == set(config)
+def differences(found: Mapping[str, Any], config: Mapping[str, Any], growing: Sequence[str] = ()) -> str:
+    """Options that decide what is computed and differ, in words; empty where there are none."""
+    same = [name for name in dict.fromkeys((*found, *config)) if name not in (*PLACE_OPTIONS, *growing)]
+    other = [name for name in same if found.get(name) != config.get(name)]
+    return "; ".join(f"{name}: {found.get(name)} there, {config.get(name)} now" for name in other)
+
+
+def _computed(path: Path) -> bool:
+    """Whether a run folder holds anything that was computed."""
+    return any(file.is_file() for pattern in COMPUTED for file in path.glob(pattern) if not ASIDE.fullmatch(file.name))
+
+
+def _passing(file: Path) -> bool:
+    """Whether a file of a folder is no obstacle to a run: our lock, half of our configuration, or what a new disk holds."""
+    return file.name in (LOCK, "lost+found") or (ASIDE.fullmatch(file.name) is not None and file.name.startswith(f".{CONFIG}."))
+
+
+def _require_text(config: Mapping[str, Any]) -> None:
+    """Raise ValueRangeError for an option that no file can hold."""
+    for name, value in config.items():
+        if isinstance(value, str) and (has_half_characters(value) or "\0" in value):
+            raise ValueRangeError(
+                f"the option {name} is {ascii(value)[:200]}, which holds a zero byte or bytes that are no UTF-8; write it in UTF-8"
+            )
 
 
 def _read_config(path: Path) -> dict[str, Any]:

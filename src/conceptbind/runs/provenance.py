@@ -44,22 +44,8 @@ def provenance(
     """
     return plain_provenance({**config, "seed": split.seed}, command) | {
         "config": dict(config),
-        "scenes": {
-            "name": scenes.name,
-            "hash": scenes.content_hash,
-            "n": len(scenes),
-            "slots": scenes.n_slots,
-            "concepts": dict(zip(scenes.space.concepts, scenes.space.sizes, strict=True)),
-            "example": scenes.caption(0),
-        },
-        "split": {
-            "by": split.by,
-            "seed": split.seed,
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-            "hash": content_hash(*(part.astype("<i8").tobytes() for part in (split.train, split.validation, split.test))),
-        },
+        "scenes": scenes_facts(scenes),
+        "split": split_facts(split),
         "encoders": [
             {
                 "modality": rows.modality,
@@ -70,6 +56,30 @@ def provenance(
             }
             for rows in embeddings
         ],
+    }
+
+
+def scenes_facts(scenes: Scenes) -> dict[str, Any]:
+    """What names a scene table."""
+    return {
+        "name": scenes.name,
+        "hash": scenes.content_hash,
+        "n": len(scenes),
+        "slots": scenes.n_slots,
+        "concepts": dict(zip(scenes.space.concepts, scenes.space.sizes, strict=True)),
+        "example": scenes.caption(0),
+    }
+
+
+def split_facts(split: Split) -> dict[str, Any]:
+    """What names a split."""
+    return {
+        "by": split.by,
+        "seed": split.seed,
+        "train": len(split.train),
+        "validation": len(split.validation),
+        "test": len(split.test),
+        "hash": content_hash(*(part.astype("<i8").tobytes() for part in (split.train, split.validation, split.test))),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.files import user_path
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
 from conceptbind.scenes.grid import full_grid
 from conceptbind.scenes.readers import SCHEMES, read_clevr, read_named, read_pug_spar, read_pug_spare, read_scenes
@@ -71,7 +72,7 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
         raise UnknownNameError(
             f"the scenes '{spec}' were a Python object, which a configuration cannot hold; run the Python code again"
         )
-    spec = str(Path(spec).expanduser())
+    spec = str(user_path(spec))
     if Path(spec).suffix.lower() in {".csv", ".tsv", ".pkl", ".pickle"}:
         return read_scenes(Path(spec), template)
     if Path(spec).exists():

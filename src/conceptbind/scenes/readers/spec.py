@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from conceptbind.errors import ValueRangeError
+from conceptbind.files import user_path
 from conceptbind.scenes.readers.clevr import read_clevr
 from conceptbind.scenes.readers.pug import read_pug_spar, read_pug_spare
 from conceptbind.scenes.readers.tables import read_scenes
@@ -38,7 +38,7 @@ def read_named(scheme: str, rest: str, template: str) -> Scenes:
     path, options = _split(rest)
     if not path:
         raise ValueRangeError(f"'{scheme}:' needs the path of its label table, for example {scheme}:labels.csv")
-    file = Path(path).expanduser()
+    file = user_path(path)
     if scheme == "anywhere":
         _at_most(0, scheme, rest, options)
         return read_scenes(file, template, pictures_anywhere=True)
@@ -63,7 +63,7 @@ def _split(rest: str) -> tuple[str, list[str]]:
     parts = rest.split(":")
     for n in range(len(parts), 0, -1):
         path = ":".join(parts[:n])
-        if path and Path(path).expanduser().exists():
+        if path and user_path(path).exists():
             return path, parts[n:]
     match = _OPTIONS.fullmatch(rest)
     assert match is not None  # every text is a path
