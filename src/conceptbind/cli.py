@@ -38,9 +38,9 @@ LISTS = {"sweep": ("--coverages", "--values", "--concepts", "--spaces", "--width
 """Options that take several words: `--values 10 20` as well as `--values [10,20]`."""
 SWITCHES = {
     "--check": "--check",
-    "--allow-missing": "--allow_missing",
     "--allow_missing": "--allow_missing",
     "--compiled": "--compiled",
+    "--trust_remote_code": "--trust_remote_code",
 }
 """Options that say yes when nothing follows them."""
 FLAGS = ("-h", "--help", "--print_config")
@@ -109,7 +109,7 @@ def _in_order(arguments: list[str]) -> list[str]:
     option = f"--{POSITIONAL[command[0]]}" if command[0] in POSITIONAL else ""
     at, positional = 0, not option or any(word.split("=")[0] == option for word in rest)
     while at < len(rest):
-        word = rest[at]
+        word = _underscored(rest[at])
         if word in SWITCHES and rest[at + 1 : at + 2] not in (["true"], ["false"]):
             word = f"{SWITCHES[word]}=true"
         name, given, value = word.partition("=")
@@ -131,6 +131,12 @@ def _in_order(arguments: list[str]) -> list[str]:
         (first if word.split("=")[0] == "--config" else other).extend(taken)
         at += 2 if takes_value else 1
     return [*command, *first, *other, *([f"{option}={json.dumps(many)}"] if many else [])]
+
+
+def _underscored(word: str) -> str:
+    """An option as the functions' signatures spell it: `--long-captions` as `--long_captions`."""
+    name, given, value = word.partition("=")
+    return name.replace("-", "_").replace("__", "--", 1) + given + value if name.startswith("--") else word
 
 
 if __name__ == "__main__":

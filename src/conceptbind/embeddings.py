@@ -7,6 +7,7 @@ shard, and rows of another encoder or another table can never mix in.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.encoders import FileEmbeddings, read_embeddings_file, resolve
+from conceptbind.encoders import FileEmbeddings, Opening, read_embeddings_file
+from conceptbind.encoders.captions import refusal
 from conceptbind.encoders.pictures import picture_batches, read_picture, require_pictures
-from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
+from conceptbind.errors import CutCaptionWarning, FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
 from conceptbind.files import content_hash, file_hash, read_json, user_path, write_json, write_whole, written_aside
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
     from conceptbind.scenes import Scenes
-    from conceptbind.typing import Encoder, Floats, Modality, Precision
+    from conceptbind.typing import Encoder, Floats, Modality
 
 MANIFEST = "manifest.json"
 HALF = "rows.npy"
@@ -31,6 +33,8 @@ SHARD_ROWS = 4096
 """Rows of one shard: what a kill can cost."""
 TEXT_BATCH = 1024
 """Captions handed to an encoder at once; it forms its own batches of equal length from them."""
+DEFAULT = Opening()
+"""How an encoder is opened where nothing else is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +83,13 @@ class Embeddings:
         return replace(self, values=scaled / np.linalg.norm(scaled, axis=1, keepdims=True), normalisation="unit")
 
 
-def open_source(
-    name: str, precision: Precision = "float32", device: str = "auto", scenes: Scenes | None = None
-) -> Encoder | FileEmbeddings | Embeddings:
+def open_source(name: str, how: Opening = DEFAULT, scenes: Scenes | None = None) -> Encoder | FileEmbeddings | Embeddings:
     """What ENCODER names: an encoder, an array file (with a row for each of `scenes`), or (`file:FOLDER`) a folder written by `embed`."""
     scheme, _, rest = name.partition(":")
     if scheme == "file" and rest:
         path = user_path(rest)
         return load(path) if path.is_dir() else read_embeddings_file(path, scenes)
-    return resolve(name, precision, device)
+    return how.open(name)
 
 
 def embed(
@@ -143,6 +145,7 @@ def _write_shards(
     if modality == "image":
         _require_pictures(scenes, folder)
     identity = _identity_of(encoder, scenes, modality)
+    _say_cut(encoder, identity)
     key = _claim(folder, _half(identity) if half else identity)
     for start in range(0, len(scenes), SHARD_ROWS):
         stop = min(start + SHARD_ROWS, len(scenes))
@@ -158,10 +161,42 @@ def _write_shards(
             on_rows(stop - start)
 
 
+def refuse_long_captions(encoder: Encoder, scenes: Scenes) -> None:
+    """Raise ValueRangeError, before anything is embedded, where captions are longer than the encoder reads and are to be refused."""
+    if getattr(encoder, "long_captions", "truncate") == "refuse":
+        _identity_of(encoder, scenes, "text")
+
+
 def _identity_of(encoder: Encoder, scenes: Scenes, modality: Modality) -> dict[str, Any]:
     details = dict(getattr(encoder, "details", {}))
+    if modality == "text" and (cut := _find_long(encoder, scenes)):
+        longest = getattr(encoder, "longest", None)
+        if getattr(encoder, "long_captions", "truncate") == "refuse":
+            raise refusal(scenes.caption(cut[0]), len(cut), len(scenes), longest, encoder.id)
+        details["captions_cut"] = f"{len(cut)} of {len(scenes)}, after {longest} tokens"
     shape = (len(scenes), encoder.dimension)
     return _identity(encoder.id, encoder.revision, shape, details, modality, scenes.name, scenes.content_hash)
+
+
+def _find_long(encoder: Encoder, scenes: Scenes) -> list[int]:
+    """Rows of the captions that are longer than the encoder reads; none where it does not tell."""
+    find = getattr(encoder, "find_long", None)
+    if find is None:
+        return []
+    starts = range(0, len(scenes), SHARD_ROWS)
+    return [start + int(i) for start in starts for i in find(list(scenes.captions(start, min(start + SHARD_ROWS, len(scenes)))))]
+
+
+def _say_cut(encoder: Encoder, identity: dict[str, Any]) -> None:
+    """Warn once, with the count, of captions whose ends are cut off; of a control that reads the same captions nothing is said."""
+    found = identity["details"].get("captions_cut")
+    if found and not encoder.revision.startswith("random:"):
+        warnings.warn(
+            f"{identity['scenes']}: captions are longer than '{encoder.id}' reads, and their ends are cut off ({found}); "
+            "--long-captions refuse stops instead",
+            CutCaptionWarning,
+            stacklevel=4,
+        )
 
 
 def _half(identity: dict[str, Any]) -> dict[str, Any]:
@@ -228,7 +263,9 @@ def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, s
     first = start
     for batch in _text_batches(scenes, start, stop) if modality == "text" else _seen(scenes, start, stop):
         last = first + len(batch)
-        values = encoder.encode_texts(batch) if modality == "text" else encoder.encode_images(batch)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CutCaptionWarning)  # said once for all, see `_say_cut`
+            values = encoder.encode_texts(batch) if modality == "text" else encoder.encode_images(batch)
         values = _as_numbers(values, encoder.id)
         if values.shape != (last - first, encoder.dimension):
             raise ShapeError(

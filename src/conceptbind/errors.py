@@ -49,6 +49,10 @@ class FileError(ConceptBindError, OSError):
     """A file is missing, unreadable, or could not be written."""
 
 
+class CutCaptionWarning(UserWarning):
+    """Captions are longer than a model reads, so their ends were cut off."""
+
+
 LISTED = 20
 """Names of a list that a message says."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conceptbind.embeddings import Embeddings, embed, from_file, open_source, require_modality, store
-from conceptbind.encoders import FileEmbeddings, torch_device
+from conceptbind.encoders import FileEmbeddings, Opening, torch_device
 from conceptbind.encoders.factory import checked
 from conceptbind.encoders.pictures import require_pictures
 from conceptbind.errors import ModalityError, UnknownNameError, ValueRangeError, nearest
@@ -18,11 +18,11 @@ from conceptbind.probes import Probe, SceneProbes
 from conceptbind.scenes import Scenes, load_scenes
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Encoder, Modalities, Modality, Precision
+    from conceptbind.typing import Encoder, Modalities, Modality
 
 
 def open_inputs(
-    encoder: str | Encoder, scenes: str | Scenes, template: str | None, precision: Precision, device: str
+    encoder: str | Encoder, scenes: str | Scenes, template: str | None, how: Opening
 ) -> tuple[Encoder | FileEmbeddings | Embeddings, Scenes]:
     """The encoder and the scene table that a command was given, by name or as objects."""
     table = load_scenes(scenes, template) if isinstance(scenes, str) else scenes
@@ -32,10 +32,10 @@ def open_inputs(
         )
     if template is not None and table.template != template:
         table = replace(table, template=template)
-    torch_device(device)
+    torch_device(how.device)
     table.caption(0)  # a wrong template is an error now, not after minutes
     if isinstance(encoder, str):
-        return open_source(encoder, precision, device, table), table
+        return open_source(encoder, how, table), table
     return checked(encoder, repr(encoder)), table
 
 

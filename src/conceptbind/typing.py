@@ -21,6 +21,8 @@ Modality = Literal["text", "image"]
 Modalities = Literal["auto", "text", "image", "both"]
 """What a user asks for; `auto` is all that the encoder and the scenes can do."""
 Precision = Literal["float32", "bf16"]
+LongCaptions = Literal["truncate", "refuse"]
+"""What becomes of captions with more tokens than a model reads."""
 Executor = Literal["local", "ray", "dask"]
 """What runs many independent fits: processes of this machine, or a cluster."""
 Effort = Literal["none", "short", "full"]

@@ -11,7 +11,7 @@ from conceptbind import encoders, resolve
 from conceptbind.drawing import draw_flat
 from conceptbind.encoders import SHIPPED
 from conceptbind.encoders.dual import DualEncoder
-from conceptbind.errors import FileError, UnknownNameError, ValueRangeError
+from conceptbind.errors import CutCaptionWarning, FileError, UnknownNameError, ValueRangeError
 
 MODELS = Path(encoders.__file__).parent / "models"
 CAPTIONS = ["a red square and a blue circle", "an orange star", "circle", "a picture of a gray cross and a pink ring"]
@@ -56,14 +56,22 @@ def test_random_weights_are_the_same_every_time_and_not_the_trained_ones():
     assert one.revision == "random:0"
 
 
-def test_words_it_never_saw_and_captions_too_long_are_refused():
+def test_words_it_never_saw_and_are_refused():
     encoder = resolve("tiny", device="cpu")
     with pytest.raises(
         UnknownNameError, match="the word 'rad' of 'a rad square' is not in the model's vocabulary; did you mean 'red'"
     ):
         encoder.encode_texts(["a rad square"])
-    with pytest.raises(ValueRangeError, match="66 tokens, but 'tiny' reads 64"):
-        encoder.encode_texts([" ".join(["red"] * 64)])
+
+
+def test_captions_too_long_are_cut_with_a_warning_or_refused():
+    long, cut = " ".join(["red"] * 64), " ".join(["red"] * 62)
+    encoder = resolve("tiny", device="cpu")
+    with pytest.warns(CutCaptionWarning, match="1 of 2 captions are longer than the 64 tokens that 'tiny' reads"):
+        rows = encoder.encode_texts(["red", long])
+    np.testing.assert_array_equal(rows, encoder.encode_texts(["red", cut]))  # the end token is kept
+    with pytest.raises(ValueRangeError, match="--long-captions truncate"):
+        resolve("tiny", device="cpu", long_captions="refuse").encode_texts([long])
 
 
 def test_a_broken_folder_is_an_error(tmp_path):

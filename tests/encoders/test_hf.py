@@ -9,7 +9,7 @@ import transformers
 from PIL import Image
 
 from conceptbind.encoders import resolve
-from conceptbind.errors import FileError, ModalityError, ValueRangeError
+from conceptbind.errors import CutCaptionWarning, FileError, ModalityError, ValueRangeError
 
 CAPTIONS = ["a red circle", "a blue square and a red circle", "a green star", "a red circle and a blue square"]
 
@@ -101,9 +101,16 @@ def test_sentence_transformers_equals_its_own_encode(minilm_folder):
     np.testing.assert_allclose(resolve(f"st:{minilm_folder}", device="cpu").encode_texts(CAPTIONS), expected, atol=1e-6)
 
 
-def test_captions_longer_than_the_model_reads_are_refused(clip_folder):
-    with pytest.raises(ValueRangeError, match=r"has 22 tokens, but .* reads 16"):
-        resolve(f"hf:{clip_folder}", device="cpu").encode_texts(["red " * 20])
+def test_captions_longer_than_the_model_reads_are_cut_as_transformers_cuts_them(clip_folder):
+    long = "a blue square and " + "red " * 20
+    encoder = resolve(f"hf:{clip_folder}", device="cpu")
+    with pytest.warns(CutCaptionWarning, match="1 of 2 captions are longer than the 16 tokens that .* reads"):
+        rows = encoder.encode_texts([long, CAPTIONS[0]])
+    model, tokenizer = transformers.CLIPModel.from_pretrained(clip_folder), transformers.AutoTokenizer.from_pretrained(clip_folder)
+    ids = tokenizer(long, truncation=True, max_length=16, return_tensors="pt")["input_ids"]
+    np.testing.assert_allclose(rows[0], direct_features(model, ids), atol=1e-5)
+    with pytest.raises(ValueRangeError, match="1 of 1 captions are longer .* --long-captions truncate"):
+        resolve(f"hf:{clip_folder}", device="cpu", long_captions="refuse").encode_texts([long])
 
 
 def test_revision_follows_the_weights(clip_folder, tmp_path):

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from conceptbind.encoders import resolve
 from conceptbind.encoders.open_clip import OpenClipEncoder, cut_off, quickgelu_warning
-from conceptbind.errors import FileError, UnknownNameError, UnsafeFileError, ValueRangeError
+from conceptbind.errors import CutCaptionWarning, FileError, UnknownNameError, UnsafeFileError, ValueRangeError
 
 open_clip = pytest.importorskip("open_clip", exc_type=Exception)
 
@@ -284,14 +284,15 @@ def test_a_weight_file_is_prepared_for_like_the_tags_of_its_architecture(arch, e
 # Captions that are too long
 
 
-def test_a_caption_that_fills_the_context_is_refused_and_a_shorter_one_is_read(tiny):
+def test_a_caption_that_fills_the_context_is_read_and_a_longer_one_is_cut_or_refused(tiny):
     encoder = OpenClipEncoder(tiny)
-    fits, full = " ".join(["cube"] * 13), " ".join(["cube"] * 14)  # 16 tokens with the start and the end
+    fits, long = " ".join(["cube"] * 14), " ".join(["cube"] * 15)  # 16 and 17 tokens with the start and the end
     assert encoder.encode_texts([fits]).shape == (1, 24)
-    with pytest.raises(
-        ValueRangeError, match=rf"a caption fills the 16 tokens that 'open_clip:ViT-B-32' reads: '{full}'; shorten it"
-    ):
-        encoder.encode_texts(["a", full])
+    with pytest.warns(CutCaptionWarning, match="1 of 2 captions are longer than the 16 tokens that 'open_clip:ViT-B-32' reads"):
+        rows = encoder.encode_texts(["a", long])
+    np.testing.assert_allclose(rows[1], encoder.encode_texts([fits])[0], rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueRangeError, match="--long-captions truncate"):
+        OpenClipEncoder(tiny, long_captions="refuse").encode_texts(["a", long])
 
 
 def words(texts, context_length, *, start=(), end=(1,), pad=1, last=()):
@@ -308,9 +309,9 @@ def words(texts, context_length, *, start=(), end=(1,), pad=1, last=()):
 @pytest.mark.parametrize(
     ("special", "longest"),
     [
-        ({"start": (2,), "end": (3,), "pad": 0}, 5),  # CLIP: a caption that fills the context is refused, as it may be cut
+        ({"start": (2,), "end": (3,), "pad": 0}, 6),  # CLIP
         ({"end": (1,), "pad": 1}, 7),  # SigLIP: the padding is the end of the text
-        ({"start": (0,), "end": (2,), "pad": 1}, 5),  # RoBERTa: the padding is not 0
+        ({"start": (0,), "end": (2,), "pad": 1}, 6),  # RoBERTa: the padding is not 0
         ({"start": (2,), "end": (3,), "pad": 0, "last": (9,)}, 5),  # CLIPS: a class token comes last
     ],
     ids=["clip", "siglip", "roberta", "clips"],
@@ -320,7 +321,7 @@ def test_what_is_cut_off_is_found_whatever_pads(special, longest):
         return words(texts, context_length, **special)
 
     texts = [" ".join(["word"] * n) for n in range(1, 12)]
-    assert cut_off(tokenizer, texts, 8) == texts[longest:]
+    assert cut_off(tokenizer, texts, 8) == list(range(longest, 11))
 
 
 # Text towers of transformers
@@ -354,5 +355,5 @@ def test_a_text_tower_of_transformers_is_random_too_where_no_weights_are_named(w
     with torch.inference_mode():
         expected = model.encode_text(open_clip.get_tokenizer(with_bert)(TEXTS)).numpy()
     np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-6)
-    with pytest.raises(ValueRangeError, match="fills the 16 tokens"):
+    with pytest.warns(CutCaptionWarning, match="longer than the 16 tokens"):
         encoder.encode_texts([" ".join(["cube"] * 20)])

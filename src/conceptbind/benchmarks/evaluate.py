@@ -17,7 +17,7 @@ from conceptbind.benchmarks.outcomes import paired, save_outcomes
 from conceptbind.benchmarks.sugarcrepe import SugarCrepe
 from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.benchmarks.whatsup import WhatsUp
-from conceptbind.embeddings import embed
+from conceptbind.embeddings import embed, refuse_long_captions
 from conceptbind.errors import ConceptBindError, ModalityError, UnknownNameError, nearest
 from conceptbind.results import Record
 from conceptbind.scenes import Scenes
@@ -170,6 +170,7 @@ def evaluate_benchmark(
         adapter.require(encoder.id, encoder.revision)
     shown = Scenes.unlabelled(name, images=data.pictures, image_folder=data.folder, boxes=data.boxes)
     said = Scenes.unlabelled(name, captions=data.captions)
+    refuse_long_captions(encoder, said)
     pictures = embed(encoder, shown, "image", keep / "pictures", on_rows=lambda n: on_rows("pictures", n)).unit()
     captions = embed(encoder, said, "text", keep / "captions", on_rows=lambda n: on_rows("captions", n))
     rows = {"none": captions.unit().values}
@@ -181,7 +182,11 @@ def evaluate_benchmark(
     lengths = np.linalg.norm(captions.values.astype(np.float64), axis=1)
     blind = {"blind_length": _brevity(data.captions), "blind_norm": lengths / max(lengths.max(), 1e-30)}
     save_outcomes(keep, scores, data.hash)
-    facts = {"items": data.hash, **data.facts}
+    facts = {
+        "items": data.hash,
+        **data.facts,
+        **{key: captions.details[key] for key in ("captions_cut",) if key in captions.details},
+    }
     records = [_record(score, encoder, name, facts, repair=repair) for repair, found in scores.items() for score in found]
     for control, values in blind.items():
         found = benchmark.score(data.items, seen, values[:, None])

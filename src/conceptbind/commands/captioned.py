@@ -9,7 +9,7 @@ from conceptbind.files import user_path
 
 
 def pairs_of_arrays(
-    encoder: Any, images: str, texts: Any, negatives: Any, image_of: Any, captions: Any, tagger: str, precision: Any, device: str, seed: int,
+    encoder: Any, images: str, texts: Any, negatives: Any, image_of: Any, captions: Any, tagger: str, how: Any, seed: int,
     folder: Path, config: Any,
 ) -> tuple[Any, dict[str, Any]]:  # fmt: skip
     """The pairs of three arrays, or of pictures and a file of captions, and what they are called."""
@@ -28,11 +28,11 @@ def pairs_of_arrays(
             "scenes": str(images),
             "encoder": name,
         }
-    return _captioned(encoder, images, of, str(captions), tagger, precision, device, seed, folder, config)
+    return _captioned(encoder, images, of, str(captions), tagger, how, seed, folder, config)
 
 
 def _captioned(
-    encoder: Any, images: str, image_of: Any, captions: str, tagger: str, precision: Any, device: str, seed: int, folder: Path, config: Any
+    encoder: Any, images: str, image_of: Any, captions: str, tagger: str, how: Any, seed: int, folder: Path, config: Any
 ) -> tuple[Any, dict[str, Any]]:  # fmt: skip
     """Pairs from pictures' embeddings and a file of captions: negatives are made, and both are embedded."""
     import numpy as np
@@ -49,13 +49,11 @@ def _captioned(
             f"every caption needs its picture: {captions} has {len(lines):,} lines, --images {len(pictures):,} rows"
             + ("" if image_of is None else f", --image_of {len(of):,} numbers")
         )
-    rows, arrays, names = _texts(encoder, lines, of, captions, tagger, precision, device, seed, folder, config)
+    rows, arrays, names = _texts(encoder, lines, of, captions, tagger, how, seed, folder, config)
     return Pairs.of(pictures, *arrays, image_of=of[rows], names=("--images", "the captions", "the negatives")), names
 
 
-def coco_pairs(
-    model: Any, data: str, tagger: str, precision: Any, device: str, seed: int, folder: Path, config: Any
-) -> tuple[Any, dict[str, Any]]:
+def coco_pairs(model: Any, data: str, tagger: str, how: Any, seed: int, folder: Path, config: Any) -> tuple[Any, dict[str, Any]]:
     """Pairs of COCO's Karpathy train file: every caption with its picture and a negative, all embedded in half precision.
 
     Raises:
@@ -71,9 +69,7 @@ def coco_pairs(
 
     place = user_path(data)
     pictures, captions, of = read_karpathy_train(place)
-    rows, arrays, names = _texts(
-        model, captions, of, str(place), tagger, precision, device, seed, folder, config, needs=("text", "image")
-    )
+    rows, arrays, names = _texts(model, captions, of, str(place), tagger, how, seed, folder, config, needs=("text", "image"))
     used, number = np.unique(of[rows], return_inverse=True)
     table = Scenes.unlabelled("coco train", images=[pictures[i] for i in used.tolist()], image_folder=place)
     with progress(total=len(used), desc="embedding pictures", unit="picture") as bar:
@@ -99,7 +95,7 @@ def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[A
 
 
 def _texts(
-    encoder: Any, captions: list[str], of: Any, source: str, tagger: str, precision: Any, device: str, seed: int, folder: Path,
+    encoder: Any, captions: list[str], of: Any, source: str, tagger: str, how: Any, seed: int, folder: Path,
     config: Any, needs: tuple[str, ...] = ("text",),
 ) -> tuple[Any, list[Any], dict[str, Any]]:  # fmt: skip
     """Rows of the captions that have a negative, the embeddings of both, and what they are called."""
@@ -111,7 +107,7 @@ def _texts(
     from conceptbind.runs import RunFolder
     from conceptbind.scenes import Scenes
 
-    words, model = load_tagger(tagger), open_model(encoder, precision, device, needs)
+    words, model = load_tagger(tagger), open_model(encoder, how, needs)
     with progress(total=len(captions), desc="making negatives", unit="caption") as bar:
         made = hard_negatives(captions, tagger=words, seed=seed, groups=np.asarray(of).tolist(), on_captions=bar.update)
     rows = np.asarray(made.rows, dtype=np.int64)
@@ -138,16 +134,15 @@ def _texts(
     return rows, arrays, names
 
 
-def open_model(encoder: Any, precision: Any, device: str, needs: tuple[str, ...]) -> Any:
+def open_model(encoder: Any, how: Any, needs: tuple[str, ...]) -> Any:
     """The encoder that was named or given.
 
     Raises:
         ModalityError: it lacks one of the modalities.
     """
-    from conceptbind.encoders import resolve
     from conceptbind.errors import ModalityError
 
-    model: Any = resolve(encoder, precision, device) if isinstance(encoder, str) else encoder
+    model: Any = how.open(encoder) if isinstance(encoder, str) else encoder
     for part, what in (("text", "captions"), ("image", "pictures")):
         if part in needs and part not in model.modalities:
             raise ModalityError(f"'{model.id}' does not embed {what}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from conceptbind.commands.common import drawn, progress, rows_with_bar
 from conceptbind.ownership import command, own, refuse_in_use
-from conceptbind.typing import Modalities, Precision
+from conceptbind.typing import LongCaptions, Modalities, Precision
 
 if TYPE_CHECKING:
     from conceptbind.scenes import Scenes
@@ -25,6 +25,8 @@ def embed(
     template: str | None = None,
     precision: Precision = "float32",
     device: str = "auto",
+    long_captions: LongCaptions = "truncate",
+    trust_remote_code: bool = False,
 ) -> list[Path]:
     """Embed scenes into a folder that file:FOLDER reads again. A killed run continues when it is started again.
 
@@ -39,16 +41,20 @@ def embed(
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
+        long_captions: what becomes of captions that are longer than the model reads: truncate (their ends are cut off, counted and said) or
+            refuse.
+        trust_remote_code: run Python code that the model brings. Without it no code of a model is run.
 
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
+    from conceptbind.encoders import Opening
     from conceptbind.files import clear_asides, user_path
     from conceptbind.sources import check_rows, choose_modalities, open_inputs
 
     place = user_path(out)
     refuse_in_use(place)
-    source, table = open_inputs(encoder, scenes, template, precision, device)
+    source, table = open_inputs(encoder, scenes, template, Opening(precision, device, long_captions, trust_remote_code))
     modalities = choose_modalities(source, table, modality)
     for part in modalities:
         if not hasattr(source, "encode_texts"):  # rows that are there: what is wrong with them is said before anything is written

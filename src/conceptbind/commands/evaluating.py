@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.common import progress
 from conceptbind.ownership import command, refuse_in_use
-from conceptbind.typing import Precision
+from conceptbind.typing import LongCaptions, Precision
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks import Found
@@ -53,6 +53,8 @@ def evaluate(
     template: str | None = None,
     precision: Precision = "float32",
     device: str = "auto",
+    long_captions: LongCaptions = "truncate",
+    trust_remote_code: bool = False,
 ) -> Evaluation:
     """Score an encoder on published benchmarks whose files you have. Nothing is downloaded.
 
@@ -73,6 +75,9 @@ def evaluate(
             templates.txt, else "a photo of a {}.", or "{a} {}" for an encoder that does not know these words.
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
+        long_captions: what becomes of captions that are longer than the model reads: truncate (their ends are cut off, counted and said) or
+            refuse.
+        trust_remote_code: run Python code that the model brings. Without it no code of a model is run.
 
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
@@ -113,13 +118,13 @@ def evaluate(
     config = {
         "encoder": encoder if isinstance(encoder, str) else encoder.id, "benchmark": benchmark, "data": data, "adapter": adapter,
         "check": False, "allow_missing": allow_missing, "out": out, "seed": seed, "tagger": tagger, "template": template, "precision": precision,
-        "device": device,
+        "device": device, "long_captions": long_captions, "trust_remote_code": trust_remote_code,
     }  # fmt: skip
     base = str(config["encoder"]), benchmark
     place = user_path(out) if out else default_folder(base, config, evaluate, ("encoder", "benchmark", "data", "check"))
     refuse_in_use(place)
     linear = None if adapter is None else load_adapter(adapter)
-    source = _of_both(encoder, precision, device)
+    source = _of_both(encoder, precision, device, long_captions, trust_remote_code)
     if linear is not None:
         linear.require(source.id, source.revision)
     making = Making(place / "made", seed, tagger, template=template, unreadable=lambda texts: _unreadable(source, texts))
@@ -151,13 +156,15 @@ def evaluate(
     return Evaluation(folder.path, tuple(records), notes, layouts)
 
 
-def _of_both(encoder: Any, precision: Any, device: str) -> Any:
+def _of_both(encoder: Any, precision: Any, device: str, long_captions: Any, trust_remote_code: bool) -> Any:
     """The encoder that was named or given, if it embeds pictures and captions."""
     from conceptbind.embeddings import open_source
+    from conceptbind.encoders import Opening
     from conceptbind.encoders.factory import checked
     from conceptbind.errors import ModalityError
 
-    source: Any = open_source(encoder, precision, device) if isinstance(encoder, str) else checked(encoder, repr(encoder))
+    how = Opening(precision, device, long_captions, trust_remote_code)
+    source: Any = open_source(encoder, how) if isinstance(encoder, str) else checked(encoder, repr(encoder))
     if not hasattr(source, "encode_texts"):
         raise ModalityError(f"a benchmark needs an encoder that embeds new captions and pictures; '{encoder}' is a table of rows")
     if not {"text", "image"} <= set(source.modalities):
@@ -169,12 +176,16 @@ def _of_both(encoder: Any, precision: Any, device: str) -> Any:
 
 def _unreadable(source: Any, texts: Any) -> str | None:
     """What an encoder with a vocabulary of its own says against captions; None where it reads them, as all others do."""
+    import warnings
+
     from conceptbind.encoders.dual import DualEncoder
-    from conceptbind.errors import ConceptBindError
+    from conceptbind.errors import ConceptBindError, CutCaptionWarning
 
     if isinstance(source, DualEncoder):
         try:
-            source.tokens(texts)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", CutCaptionWarning)  # said when they are embedded
+                source.tokens(texts)
         except ConceptBindError as error:
             return str(error)
     return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.common import default_folder, drawn, few_captions, progress, rows_with_bar
 from conceptbind.ownership import command, own, refuse_in_use
-from conceptbind.typing import Effort, Executor, Modalities, Precision
+from conceptbind.typing import Effort, Executor, LongCaptions, Modalities, Precision
 
 if TYPE_CHECKING:
     from conceptbind.embeddings import Embeddings
@@ -123,6 +123,8 @@ def measure(
     jobs: int | None = None,
     precision: Precision = "float32",
     device: str = "auto",
+    long_captions: LongCaptions = "truncate",
+    trust_remote_code: bool = False,
 ) -> Measurement:
     """Tell whether an encoder binds concepts, and write a report.
 
@@ -148,12 +150,16 @@ def measure(
         jobs: processes or workers of the sweep; one for each core by default.
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
+        long_captions: what becomes of captions that are longer than the model reads: truncate (their ends are cut off, counted and said) or
+            refuse.
+        trust_remote_code: run Python code that the model brings. Without it no code of a model is run.
 
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
     from dataclasses import asdict
 
+    from conceptbind.encoders import Opening
     from conceptbind.executors import check_executor
     from conceptbind.files import user_path, write_whole
     from conceptbind.report import complexity_sentence, geometry_sentence, scaling_picture, verdicts, write_report
@@ -176,12 +182,14 @@ def measure(
         "jobs": jobs,
         "precision": precision,
         "device": device,
+        "long_captions": long_captions,
+        "trust_remote_code": trust_remote_code,
     }
     base = str(config["encoder"]), str(config["scenes"])
     place = user_path(out) if out else default_folder(base, config, measure, ("encoder", "scenes"))
     refuse_in_use(place)
     check_executor(executor, address, jobs)
-    source, table = open_inputs(encoder, scenes, template, precision, device)
+    source, table = open_inputs(encoder, scenes, template, Opening(precision, device, long_captions, trust_remote_code))
     modalities = choose_modalities(source, table, modality)
     split = split_scenes(table, "pair", seed=seed)
     for part in modalities:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_model, pairs_of_arrays
 from conceptbind.commands.common import drawn, progress, rows_with_bar
 from conceptbind.ownership import command, refuse_in_use
-from conceptbind.typing import Precision
+from conceptbind.typing import LongCaptions, Precision
 
 if TYPE_CHECKING:
     from conceptbind.labclip import Adapter
@@ -62,6 +62,8 @@ def repair(
     template: str | None = None,
     precision: Precision = "float32",
     device: str = "auto",
+    long_captions: LongCaptions = "truncate",
+    trust_remote_code: bool = False,
 ) -> Repair:
     """Fit a linear map of captions (LABCLIP) that makes binding usable across modalities; pictures stay as they are.
 
@@ -91,11 +93,14 @@ def repair(
         template: how a scene's caption names an object, for example "{a} {object}".
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
+        long_captions: what becomes of captions that are longer than the model reads: truncate (their ends are cut off, counted and said) or
+            refuse.
+        trust_remote_code: run Python code that the model brings. Without it no code of a model is run.
 
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from conceptbind.encoders import torch_device
+    from conceptbind.encoders import Opening, torch_device
     from conceptbind.errors import ValueRangeError
     from conceptbind.files import user_path
     from conceptbind.labclip import save_adapter
@@ -107,29 +112,25 @@ def repair(
         "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
         "images": images, "texts": texts, "negatives": negatives, "image_of": image_of, "captions": captions, "coco": coco, "tagger": tagger,
         "solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "pull": pull, "seed": seed, "template": template,
-        "precision": precision, "device": device, "out": out,
+        "precision": precision, "device": device, "long_captions": long_captions, "trust_remote_code": trust_remote_code, "out": out,
     }  # fmt: skip
     if pull is not None and not 0 <= pull <= 1:
         raise ValueRangeError(f"--pull must lie between 0 (no repair) and 1 (the fitted map); got {pull}")
     if seed < 0:
         raise ValueRangeError(f"--seed must not be negative; got {seed}")
     options = {"solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "device": torch_device(device)}
-    folder = user_path(out)
+    folder, how = user_path(out), Opening(precision, device, long_captions, trust_remote_code)
     refuse_in_use(folder)
     if coco is not None:
         if encoder is None or any((images, texts, negatives, image_of, captions)):
             raise ValueRangeError("--coco needs an encoder, and none of --images, --texts, --negatives, --image_of and --captions")
-        encoder = open_model(encoder, precision, device, ("text", "image"))
-        pairs, names = coco_pairs(encoder, coco, tagger, precision, device, seed, folder, config)
+        encoder = open_model(encoder, how, ("text", "image"))
+        pairs, names = coco_pairs(encoder, coco, tagger, how, seed, folder, config)
         found, facts = _on_arrays(pairs, names, config, options, pull, seed)
     elif images is None:
-        found, facts = _on_scenes(
-            encoder, scenes, texts, negatives, captions, template, precision, device, folder, config, options, pull, seed
-        )
+        found, facts = _on_scenes(encoder, scenes, texts, negatives, captions, template, how, folder, config, options, pull, seed)
     else:
-        pairs, names = pairs_of_arrays(
-            encoder, images, texts, negatives, image_of, captions, tagger, precision, device, seed, folder, config
-        )
+        pairs, names = pairs_of_arrays(encoder, images, texts, negatives, image_of, captions, tagger, how, seed, folder, config)
         RunFolder.open(folder, config)
         found, facts = _on_arrays(pairs, names, config, options, pull, seed)
     run = RunFolder.open(folder, config)
@@ -183,7 +184,7 @@ def apply(adapter: str, *, texts: str, out: str) -> Path:
 
 
 def _on_scenes(
-    encoder: Any, scenes: Any, texts: Any, negatives: Any, captions: Any, template: Any, precision: Any, device: str, folder: Path, config: Any,
+    encoder: Any, scenes: Any, texts: Any, negatives: Any, captions: Any, template: Any, how: Any, folder: Path, config: Any,
     options: Any, pull: float | None, seed: int,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Embed a table, fit and score."""
@@ -197,7 +198,7 @@ def _on_scenes(
         raise ValueRangeError(
             "a repair needs an encoder and --scenes; or --images, --texts and --negatives (.npy); or an encoder, --images and --captions"
         )
-    opened, table = open_inputs(encoder, scenes, template, precision, device)
+    opened, table = open_inputs(encoder, scenes, template, how)
     source: Any = opened
     if not (hasattr(source, "encode_texts") and {"text", "image"} <= set(choose_modalities(source, table, "both"))):
         raise ModalityError(
@@ -209,7 +210,7 @@ def _on_scenes(
     RunFolder.open(folder, config)
     table = drawn(table, ("image",), folder / "pictures", seed)
     rows, controls = {}, {}
-    for name, model in (("none", source), ("bag_twin", bag_twin(source, device))):
+    for name, model in (("none", source), ("bag_twin", bag_twin(source, how.device))):
         if model is not None:
             places = [folder / "embeddings" / (part if name == "none" else f"{part}-{name}") for part in ("image", "captions")]
             rows[name] = (

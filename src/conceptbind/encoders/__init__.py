@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conceptbind.encoders.file import FileEmbeddings, read_embeddings_file
 from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.files import user_path
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Encoder, Precision
+    from conceptbind.typing import Encoder, LongCaptions, Precision
 
 SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "controlled:", "file:", "py:")
 SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
@@ -19,20 +20,43 @@ SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
 PACKAGED = ("minilm",)
 """Encoders that come as Python packages with their weights inside."""
 
-__all__ = ["FileEmbeddings", "read_embeddings_file", "resolve", "torch_device"]
+__all__ = ["FileEmbeddings", "Opening", "read_embeddings_file", "resolve", "torch_device"]
 
 
-def resolve(name: str, precision: Precision = "float32", device: str = "auto") -> Encoder | FileEmbeddings:
+@dataclass(frozen=True)
+class Opening:
+    """How an encoder is opened: the options of every command that takes one."""
+
+    precision: Precision = "float32"
+    device: str = "auto"
+    long_captions: LongCaptions = "truncate"
+    trust_remote_code: bool = False
+
+    def open(self, name: str) -> Encoder | FileEmbeddings:
+        """The encoder that a string names, see `resolve`."""
+        return resolve(
+            name, self.precision, self.device, long_captions=self.long_captions, trust_remote_code=self.trust_remote_code
+        )
+
+
+def resolve(
+    name: str, precision: Precision = "float32", device: str = "auto", *, long_captions: LongCaptions = "truncate",
+    trust_remote_code: bool = False,
+) -> Encoder | FileEmbeddings:  # fmt: skip
     """The encoder that a string names.
 
     `tiny`, `tiny-bound`, `tiny-bag` (shipped: pictures and captions of flat scenes), `minilm` (all-MiniLM-L6-v2, extra `[demo]`),
-    `hf:ORG/NAME` or a folder, `st:NAME` or a folder, `open_clip:ARCH@TAG`, `timm:NAME`, `controlled:DIR` (made by
-    `conceptbind train`), `file:PATH` (embeddings only) or `py:module:factory`.
+    `hf:ORG/NAME` or a folder, `st:NAME` or a folder, `open_clip:ARCH@TAG` (also `open_clip:local-dir:FOLDER` and
+    `open_clip:hf-hub:ORG/NAME`), `timm:NAME`, `controlled:DIR` (made by `conceptbind train`), `file:PATH` (embeddings only) or
+    `py:module:factory`.
 
     Args:
         name: one of the forms above.
         precision: of the weights: float32 or bf16. Of no effect on `file:` and `py:`.
         device: `cpu`, `cuda`, ..., or `auto`.
+        long_captions: what becomes of captions that are longer than the model reads: their ends are cut off with a warning, or they
+            are refused.
+        trust_remote_code: run Python code that a model brings. Without it no code of a model folder is run.
 
     Raises:
         UnknownNameError: no such encoder or scheme; names the nearest ones.
@@ -42,11 +66,11 @@ def resolve(name: str, precision: Precision = "float32", device: str = "auto") -
     if name in SHIPPED:
         from conceptbind.encoders.dual import DualEncoder
 
-        return DualEncoder(Path(__file__).parent / "models" / name, name, torch_device(device))
+        return DualEncoder(Path(__file__).parent / "models" / name, name, torch_device(device), long_captions=long_captions)
     if name == "minilm":
         from conceptbind.encoders.st import SentenceTransformerEncoder
 
-        encoder = SentenceTransformerEncoder(str(_packaged_minilm()), precision, torch_device(device))
+        encoder = SentenceTransformerEncoder(str(_packaged_minilm()), precision, torch_device(device), long_captions=long_captions)
         encoder.id = "minilm"  # the folder is a path of one machine and says nothing
         return encoder
     scheme, colon, rest = name.partition(":")
@@ -64,22 +88,25 @@ def resolve(name: str, precision: Precision = "float32", device: str = "auto") -
         from conceptbind.controlled import ControlledEncoder
 
         return ControlledEncoder(user_path(rest), torch_device(device))
-    return _model(scheme, rest, precision, torch_device(device))
+    how = Opening(precision, torch_device(device), long_captions, trust_remote_code)
+    return _model(scheme, rest, how)
 
 
-def _model(scheme: str, rest: str, precision: Precision, device: str) -> Encoder:
+def _model(scheme: str, rest: str, how: Opening) -> Encoder:
+    precision, device = how.precision, how.device
+    options: dict[str, Any] = {"long_captions": how.long_captions, "trust_remote_code": how.trust_remote_code}
     if scheme == "hf":
         from conceptbind.encoders.hf import HuggingFaceEncoder
 
-        return HuggingFaceEncoder(rest, precision, device)
+        return HuggingFaceEncoder(rest, precision, device, **options)
     if scheme == "st":
         from conceptbind.encoders.st import SentenceTransformerEncoder
 
-        return SentenceTransformerEncoder(rest, precision, device)
+        return SentenceTransformerEncoder(rest, precision, device, **options)
     if scheme == "open_clip":
         from conceptbind.encoders.open_clip import OpenClipEncoder
 
-        return OpenClipEncoder(rest, precision, device)
+        return OpenClipEncoder(rest, precision, device, **options)
     if scheme == "timm":
         from conceptbind.encoders.timm import TimmEncoder
 
@@ -100,10 +127,12 @@ def torch_device(device: str) -> str:
 
     if device != "auto":
         try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            answer = float((torch.ones(1, device=device) + 1).item())  # a device that only has a name fails here
+        except Exception as error:  # torch raises what it likes for a backend that is not there
+            reason = (str(error) or type(error).__name__).splitlines()[0][:200]
             raise UnknownNameError(f"cannot compute on the device '{device}': {reason}; use cpu, or auto") from error
+        if answer != 2:
+            raise UnknownNameError(f"cannot compute on the device '{device}': it says that 1 + 1 is {answer}; use cpu, or auto")
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"
 

@@ -18,14 +18,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from conceptbind.encoders.batching import equal_length_batches
+from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.weights import folder_revision
-from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.errors import FileError, UnknownNameError, nearest
 from conceptbind.files import read_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, Modality
+    from conceptbind.typing import Floats, LongCaptions, Modality
 
 IMAGE_BATCH = 256
 
@@ -192,6 +193,7 @@ class DualEncoder:
         name: what it is called in results.
         device: where torch computes.
         random_weights: the same architecture untrained, from this seed: a control.
+        long_captions: what becomes of captions that are longer than the model reads.
 
     Raises:
         FileError: a file is missing or broken, or the weights do not fit the configuration.
@@ -199,14 +201,22 @@ class DualEncoder:
 
     modalities: tuple[Modality, ...] = ("text", "image")
 
-    def __init__(self, folder: Path, name: str, device: str = "cpu", random_weights: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        device: str = "cpu",
+        random_weights: int | None = None,
+        *,
+        long_captions: LongCaptions = "truncate",
+    ) -> None:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         config = read_json(folder / "config.json")
         prepare = read_json(folder / "preprocessor_config.json")
         self._words = Words(read_json(folder / "tokenizer.json")["model"]["vocab"])
-        self._longest = int(config["text_config"]["max_position_embeddings"])
+        self.longest, self.long_captions = int(config["text_config"]["max_position_embeddings"]), long_captions
         self._size = int(config["vision_config"]["image_size"])
         self._mean, self._std = (np.asarray(prepare[key], dtype=np.float32) for key in ("image_mean", "image_std"))
         with torch.random.fork_rng():
@@ -227,7 +237,7 @@ class DualEncoder:
 
     def untrained(self, seed: int = 0) -> DualEncoder:
         """The same architecture with random weights: what probes find there owes nothing to training."""
-        return DualEncoder(self._folder, f"{self.id} (random weights)", self._device, seed)
+        return DualEncoder(self._folder, f"{self.id} (random weights)", self._device, seed, long_captions=self.long_captions)
 
     def trainable(self) -> DualEncoder:
         """A copy with weights of its own, for `finetune`; training it leaves this encoder as it is."""
@@ -241,12 +251,15 @@ class DualEncoder:
         return self._model
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each caption; raises as `encode_texts` does."""
+        """Token ids of each caption; raises as `encode_texts` does. Long captions keep their end token when they are cut."""
         found = [self._words(text) for text in texts]
-        for text, ids in zip(texts, found, strict=True):
-            if len(ids) > self._longest:
-                raise ValueRangeError(f"a caption has {len(ids)} tokens, but '{self.id}' reads {self._longest}: {text!r}")
-        return found
+        long = [i for i, ids in enumerate(found) if len(ids) > self.longest]
+        settle(texts, long, self.longest, self.id, self.long_captions)
+        return [ids if len(ids) <= self.longest else [*ids[: self.longest - 1], ids[-1]] for ids in found]
+
+    def find_long(self, texts: Sequence[str]) -> list[int]:
+        """Positions of the captions that are longer than the model reads."""
+        return too_long(texts, self.longest, lambda some: [len(self._words(text)) for text in some])
 
     def pixels(self, images: Sequence[Image]) -> Tensor:
         """(n, 3, s, s) prepared RGB pictures."""
@@ -276,15 +289,11 @@ class DualEncoder:
 
         Raises:
             UnknownNameError: a word that the model never saw.
-            ValueRangeError: a caption is longer than the model reads.
+            ValueRangeError: a caption is longer than the model reads, and those are to be refused.
         """
-        tokens = [self._words(text) for text in texts]
+        tokens = self.tokens(texts)
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
         for batch in equal_length_batches([len(ids) for ids in tokens], 256):
-            if len(tokens[batch[0]]) > self._longest:
-                raise ValueRangeError(
-                    f"a caption has {len(tokens[batch[0]])} tokens, but '{self.id}' reads {self._longest}: {texts[batch[0]]!r}"
-                )
             with torch.inference_mode():
                 rows[batch] = self._model.text_features(torch.tensor([tokens[i] for i in batch], device=self._device)).cpu().numpy()
         return rows

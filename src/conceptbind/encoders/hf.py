@@ -1,107 +1,168 @@
-"""`hf:` any transformers model that embeds texts, pictures, or both (transformers 4 and 5, without torchvision)."""
+"""`hf:` transformers models that embed captions, pictures, or both (transformers 4 and 5, without torchvision)."""
 
 from __future__ import annotations
 
 import copy
-import warnings
+import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conceptbind.encoders.batching import equal_length_batches
-from conceptbind.encoders.weights import folder_revision, quiet_loading, to_precision
+from conceptbind.encoders.captions import settle, too_long
+from conceptbind.encoders.families import POOLINGS, SIGLIP, family_of
+from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, loading, quiet_loading, to_precision
 from conceptbind.errors import FileError, MissingExtraError, ModalityError, ValueRangeError
-from conceptbind.files import read_json
+from conceptbind.limits import require_tensors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, Modality, Precision
+    from conceptbind.typing import Floats, LongCaptions, Modality, Precision
+
+IMAGE_BATCH = 32
+"""Pictures of one forward pass."""
+ENDLESS = 1_000_000
+"""A tokenizer's `model_max_length` above this is transformers' way to say that it knows none."""
 
 
 class HuggingFaceEncoder:
-    """A transformers model as an encoder of raw features.
+    """A transformers model as an encoder of raw features: what the model's author calls its embedding, see `families`.
 
-    Dual models (CLIP, SigLIP) give their projected features. Text models are pooled as their `1_Pooling/config.json` says, by the mean
-    over tokens where there is none. Vision transformers give their class token.
+    Dual models (CLIP, SigLIP) give their projected features. Text models are pooled as their `1_Pooling/config.json` says; where there is
+    none, by the mean over tokens, or by the last token where tokens see only those before them. Picture models give what they pool, or their
+    class token where that is their representation.
 
     Args:
         name: a folder written by `save_pretrained`, or `ORG/NAME` or `ORG/NAME@REVISION` on the hub.
         precision: of the weights.
         device: where torch computes.
+        long_captions: what becomes of captions that are longer than the model reads.
+        trust_remote_code: run Python code that the model brings.
 
     Raises:
         MissingExtraError: transformers is not installed.
-        FileError: the folder or the model cannot be loaded.
+        FileError: the folder or the model cannot be loaded, or lacks weights that its features need.
+        UnsafeFileError: the weights are a pickle of more than tensors.
+        ModalityError: its family has no embedding that is known here.
     """
 
-    def __init__(self, name: str, precision: Precision = "float32", device: str = "cpu") -> None:
+    def __init__(
+        self, name: str, precision: Precision = "float32", device: str = "cpu", *, long_captions: LongCaptions = "truncate",
+        trust_remote_code: bool = False,
+    ) -> None:  # fmt: skip
         try:
             import transformers
         except ImportError as error:
             raise MissingExtraError("transformers", "hf", f"the encoder 'hf:{name}'") from error
-        self.id = f"hf:{name}"
+        self.id, self.long_captions, self._device = f"hf:{name}", long_captions, device
         folder = Path(name).expanduser()
-        if not folder.is_dir() and (folder.is_absolute() or name.startswith(".")):
+        local = folder.is_dir()
+        if not local and (folder.is_absolute() or name.startswith((".", "~"))):
             raise FileError(f"no model folder at {folder}; expected one written by save_pretrained, with config.json and weights")
-        source, _, revision = (str(folder), "", "") if folder.is_dir() else name.partition("@")
-        options: dict[str, Any] = {"local_files_only": folder.is_dir()} | ({"revision": revision} if revision else {})
-        try:
-            with quiet_loading():
-                config = transformers.AutoConfig.from_pretrained(source, **options)
-                model = transformers.AutoModel.from_pretrained(source, use_safetensors=True, **options)
-        except (OSError, ValueError) as error:
-            raise FileError(f"could not load '{self.id}': {str(error).splitlines()[0]}") from error
-        self.revision = folder_revision(folder) if folder.is_dir() else getattr(config, "_commit_hash", None) or "unknown"
-        self._dual = hasattr(model, "get_text_features") and hasattr(model, "get_image_features")
-        reads_text = self._dual or model.main_input_name == "input_ids"
-        self.modalities: tuple[Modality, ...] = ("text", "image") if self._dual else ("text",) if reads_text else ("image",)
+        source, _, revision = (str(folder), "", "") if local else name.partition("@")
+        options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": trust_remote_code}
+        options |= {"revision": revision} if revision else {}
+        if local and not (folder / "config.json").is_file():
+            raise FileError(_no_config(folder))
+        with loading(f"'{self.id}'"):
+            config = transformers.AutoConfig.from_pretrained(source, **options)
+        pipeline = _Pipeline.of(source, options, self.id)
+        foreign = trust_remote_code and bool(getattr(config, "auto_map", None))
+        self._family = family_of(config, pipeline.pooling, self.id, foreign)
+        if config.model_type == "vit_mae":
+            config.mask_ratio = 0.0  # pre-training hides three quarters of each picture, others every time
+        with loading(f"'{self.id}'"):
+            model, missing = _load(getattr(transformers, self._family.loader), config, source, options)
+        self.modalities: tuple[Modality, ...] = self._family.modalities
         self.details: dict[str, str] = {"precision": precision, "architecture": type(model).__name__}
-        self._device = device
+        self._model = to_precision(model, precision).to(device).eval()
+        self.longest: int | None = None
+        names: tuple[str, ...] = ()
         if "text" in self.modalities:
             self._tokenizer = self._load_tokenizer(transformers, source, options)
-        with quiet_loading():
-            if "text" in self.modalities:
-                text_config = getattr(config, "text_config", config)
-                self._longest = int(getattr(text_config, "max_position_embeddings", 512))
-                self._padded = config.model_type.startswith("siglip")  # trained on captions padded to full length
-            if "image" in self.modalities:
+            names = tuple((getattr(self._tokenizer, "vocab_files_names", None) or {}).values())
+            self.longest = _longest(model, config, self._tokenizer, pipeline.longest)
+            self._padded = config.model_type in SIGLIP and self.longest is not None
+            self._lower = pipeline.lower or _needs_lower_case(config, self._tokenizer)
+            self.details |= self._text_details()
+        if "image" in self.modalities:
+            with loading(f"the picture processor of '{self.id}'"):
                 # The slow processors need Pillow and numpy only; newer ones default to torchvision.
                 self._processor = _image_processor(transformers, source, options)
-        if not self._dual and reads_text:
-            self.details["pooling"] = _pooling(transformers, source, options)
+            if config.model_type == "xclip":
+                self.details["pictures"] = f"each as a video of {_frames(config)} equal frames"
+        if self._family.pooling != "features":
+            self.details["pooling"] = self._family.pooling
         activation = getattr(getattr(config, "text_config", config), "hidden_act", None)
         if activation:
             self.details["activation"] = str(activation)
-        width = getattr(config, "projection_dim", None) if self._dual else None
-        text_width = getattr(getattr(config, "text_config", config), "hidden_size", 0)
-        self.dimension = int(width or text_width)
-        self._model = to_precision(model, precision).to(device).eval()
+        self.revision = (
+            folder_revision(folder, trust_remote_code, names) if local else getattr(config, "_commit_hash", None) or "unknown"
+        )
+        self.dimension = self._asked_dimension(missing)
 
     def _load_tokenizer(self, transformers: Any, source: str, options: dict[str, Any]) -> Any:
         """The model's tokenizer. transformers 5 makes an empty one up where a folder has none, which would give every caption one vector."""
-        try:
-            with quiet_loading():
-                tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
-        except (OSError, ValueError, TypeError) as error:
-            raise FileError(f"could not load the tokenizer of '{self.id}': {str(error).splitlines()[0]}") from error
-        if len(tokenizer) <= len(tokenizer.all_special_ids):
+        with loading(f"the tokenizer of '{self.id}'"):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+            if not callable(tokenizer):
+                raise FileError(f"'{self.id}' has no tokenizer that can be called: transformers gives a {type(tokenizer).__name__}")
+            empty = len(tokenizer) <= len(tokenizer.all_special_ids)
+        if empty:
             raise FileError(
                 f"'{self.id}' has no tokenizer: its vocabulary holds only special tokens; save the tokenizer beside the model (tokenizer.json)"
             )
         return tokenizer
 
+    def _text_details(self) -> dict[str, str]:
+        """What is done to captions before the model reads them, in words."""
+        done = ["lower case"] if self._lower else []
+        done += [f"padded to {self.longest} tokens"] if self._padded else []
+        return {"text": ", ".join(done)} if done else {}
+
+    def _asked_dimension(self, missing: Sequence[str]) -> int:
+        """The width of a row, from a caption and a picture; and whether every weight that makes it was in the checkpoint.
+
+        Raises:
+            FileError: weights are missing, so that the features would be random.
+            ModalityError: captions and pictures have different widths.
+        """
+        import torch
+        from PIL import Image as Pillow
+
+        made = {}
+        with loading(f"'{self.id}'"), torch.set_grad_enabled(bool(missing)):
+            if "text" in self.modalities:
+                ids = self._tokenize(["a red circle"])
+                made["text"] = self._text_vectors({key: torch.tensor(rows, device=self._device) for key, rows in ids.items()})
+            if "image" in self.modalities:
+                picture = Pillow.effect_noise((64, 64), 64).convert("RGB")
+                made["image"] = self._image_vectors(self._prepared([picture]), 1)
+            absent = _absent(self._model, missing, list(made.values())) if missing else []
+        if absent:
+            more = f" and {len(absent) - 1} others" if len(absent) > 1 else ""
+            raise FileError(
+                f"'{self.id}' lacks weights that its features need ({absent[0]}{more}), so they would be random; "
+                "use a checkpoint of the whole model, or one of this tower alone"
+            )
+        widths = {part: tuple(rows.shape[1:]) for part, rows in made.items()}
+        if len(set(widths.values())) != 1 or len(next(iter(widths.values()))) != 1:
+            shapes = ", ".join(f"{part} {'x'.join(map(str, shape))}" for part, shape in widths.items())
+            raise ModalityError(f"'{self.id}' does not give one vector of one width for each caption and picture ({shapes})")
+        return int(next(iter(widths.values()))[0])
+
     def untrained(self, seed: int = 0) -> HuggingFaceEncoder:
         """The same architecture with random weights, as transformers draws them: what probes find there owes nothing to training."""
         import torch
-        import transformers
 
         twin = copy.copy(self)
         with quiet_loading(), torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = transformers.AutoModel.from_config(self._model.config)
+            model = type(self._model)(copy.deepcopy(self._model.config))
         twin._model = to_precision(model, self.details["precision"]).to(self._device).eval()  # type: ignore[arg-type]
         twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
         return twin
@@ -110,12 +171,17 @@ class HuggingFaceEncoder:
         """A copy with weights of its own in float32, for `finetune`; training it leaves this encoder as it is.
 
         Raises:
-            ModalityError: the model has one tower only.
+            ModalityError: the model has one tower only, or its pictures are more than one tensor.
         """
-        if not self._dual:
+        if self.modalities != ("text", "image"):
             raise ModalityError(
                 f"'{self.id}' encodes {' and '.join(self.modalities)} only, so it cannot be fine-tuned on pictures with captions; "
                 "use tiny, tiny-bound, tiny-bag, or hf:NAME with a picture and a caption tower (CLIP, SigLIP)"
+            )
+        if self._model.config.model_type in ("siglip2", "xclip"):
+            raise ModalityError(
+                f"'{self.id}' cannot be fine-tuned here: its pictures are prepared as more than one square tensor; "
+                "use a CLIP or SigLIP of a fixed size"
             )
         twin = copy.copy(self)
         twin._model = copy.deepcopy(self._model).float()
@@ -127,28 +193,44 @@ class HuggingFaceEncoder:
         """Both towers."""
         return self._model
 
+    def find_long(self, texts: Sequence[str]) -> list[int]:
+        """Positions of the captions that are longer than the model reads."""
+        return too_long(
+            texts, self.longest, lambda some: [len(ids) for ids in self._tokenizer(self._cased(some), verbose=False)["input_ids"]]
+        )
+
+    def _cased(self, texts: Sequence[str]) -> list[str]:
+        return [text.lower() for text in texts] if self._lower else list(texts)
+
+    def _tokenize(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
+        """What the model reads of each caption, by the names of its inputs."""
+        options: dict[str, Any] = {} if self.longest is None else {"truncation": True, "max_length": self.longest}
+        options |= {"padding": "max_length"} if self._padded else {}
+        with loading(f"captions for '{self.id}'"):
+            found = self._tokenizer(self._cased(texts), **options)
+        return {key: found[key] for key in found if key == "input_ids" or (key in self._reads("text") and not self._padded)}
+
+    def _reads(self, modality: Modality) -> frozenset[str]:
+        """The inputs that the model takes."""
+        call = self._model.forward if self._family.pooling != "features" else _features(self._model, modality)
+        return frozenset(inspect.signature(call).parameters)
+
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each caption; raises as `encode_texts` does."""
-        padding: dict[str, Any] = {"padding": "max_length", "max_length": self._longest} if self._padded else {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found: list[list[int]] = self._tokenizer(list(texts), **padding)["input_ids"]
-        for text, ids in zip(texts, found, strict=True):
-            if len(ids) > self._longest:
-                raise ValueRangeError(f"a caption has {len(ids)} tokens, but '{self.id}' reads {self._longest}: {text!r}")
-        return found
+        """Token ids of each caption; long ones are cut or refused as in `encode_texts`."""
+        settle(texts, self.find_long(texts), self.longest, self.id, self.long_captions)
+        return self._tokenize(texts)["input_ids"]
 
     def pixels(self, images: Sequence[Image]) -> Any:
         """(n, 3, s, s) prepared RGB pictures."""
-        return self._processor(images=list(images), return_tensors="pt")["pixel_values"]
+        return self._prepared(images)["pixel_values"]
 
     def text_features(self, ids: Any) -> Any:
         """(b, t) -> (b, d), with gradients."""
-        return self._text_features(ids)
+        return self._text_vectors({"input_ids": ids})
 
     def image_features(self, pixels: Any) -> Any:
         """(b, 3, s, s) -> (b, d), with gradients."""
-        return _tensor(self._model.get_image_features(pixel_values=pixels))
+        return self._image_vectors({"pixel_values": pixels}, len(pixels))
 
     def write(self, folder: Path) -> None:
         """A folder with these weights as safetensors, that `hf:` and transformers read."""
@@ -161,34 +243,30 @@ class HuggingFaceEncoder:
 
         Raises:
             ModalityError: the model reads no text.
-            ValueRangeError: a caption is longer than the model reads.
+            ValueRangeError: a caption is longer than the model reads, and those are to be refused.
         """
         import torch
 
         if "text" not in self.modalities:
             raise ModalityError(f"'{self.id}' encodes {' and '.join(self.modalities)}, not text")
-        padding: dict[str, Any] = {"padding": "max_length", "max_length": self._longest} if self._padded else {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tokens = self._tokenizer(list(texts), **padding)["input_ids"]
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for batch in equal_length_batches([len(ids) for ids in tokens]):
-            if len(tokens[batch[0]]) > self._longest:
-                raise ValueRangeError(
-                    f"a caption has {len(tokens[batch[0]])} tokens, but '{self.id}' reads {self._longest}: "
-                    f"{texts[batch[0]]!r}; use a shorter template or fewer objects"
-                )
-            ids = torch.tensor([tokens[i] for i in batch], device=self._device)
+        if not len(texts):
+            return rows
+        settle(texts, self.find_long(texts), self.longest, self.id, self.long_captions)
+        tokens = self._tokenize(texts)
+        for batch in equal_length_batches([len(ids) for ids in tokens["input_ids"]]):
+            inputs = {key: torch.tensor([values[i] for i in batch], device=self._device) for key, values in tokens.items()}
+            if inputs["input_ids"].shape[1] == 0:
+                raise ValueRangeError(f"the caption {texts[batch[0]]!r} has no token that '{self.id}' knows")
             with torch.inference_mode():
-                features = self._text_features(ids)
-            rows[batch] = features.float().cpu().numpy()
+                rows[batch] = self._text_vectors(inputs).float().cpu().numpy()
         return rows
 
-    def _text_features(self, ids: Any) -> Any:
-        if self._dual:
-            return _tensor(self._model.get_text_features(input_ids=ids))
-        hidden = self._model(input_ids=ids).last_hidden_state  # (b, t, d); batches of one length need no mask
-        return hidden[:, 0] if self.details["pooling"] == "cls" else hidden.mean(dim=1)
+    def _text_vectors(self, inputs: dict[str, Any]) -> Any:
+        """(b, d) of captions of one length, so that none is padded (SigLIP's are, as in its training)."""
+        if self._family.pooling == "features":
+            return self._common(_features(self._model, "text")(**inputs))
+        return self._family.vector(self._model(**inputs))
 
     def encode_images(self, images: Sequence[Image]) -> Floats:
         """Raw features (n, d) of RGB pictures.
@@ -200,24 +278,130 @@ class HuggingFaceEncoder:
 
         if "image" not in self.modalities:
             raise ModalityError(f"'{self.id}' encodes {' and '.join(self.modalities)}, not images")
-        rows = []
-        for start in range(0, len(images), 32):
-            pixels = self._processor(images=list(images[start : start + 32]), return_tensors="pt")["pixel_values"]
+        rows = np.empty((len(images), self.dimension), dtype=np.float32)
+        for start in range(0, len(images), IMAGE_BATCH):
+            some = list(images[start : start + IMAGE_BATCH])
             with torch.inference_mode():
-                pixels = pixels.to(self._device, self._model.dtype)
-                if self._dual:
-                    features = _tensor(self._model.get_image_features(pixel_values=pixels))
-                else:
-                    output = self._model(pixel_values=pixels)
-                    hidden = output.last_hidden_state
-                    features = hidden[:, 0] if hidden.ndim == 3 else output.pooler_output.flatten(1)
-            rows.append(features.float().cpu().numpy())
-        return np.concatenate(rows)
+                rows[start : start + len(some)] = self._image_vectors(self._prepared(some), len(some)).float().cpu().numpy()
+        return rows
+
+    def _prepared(self, images: Sequence[Image]) -> dict[str, Any]:
+        """All that the processor returns and the model takes: of NaFlex models also the mask and the shapes of the patches."""
+        with loading(f"pictures for '{self.id}'"):
+            found = self._processor(images=list(images), return_tensors="pt")
+        return {key: found[key] for key in found if key == "pixel_values" or key in self._reads("image")}
+
+    def _image_vectors(self, inputs: dict[str, Any], n: int) -> Any:
+        """(n, d) of prepared pictures."""
+        inputs = {key: part.to(self._device) for key, part in inputs.items()}
+        inputs = {key: part.to(self._model.dtype) if part.is_floating_point() else part for key, part in inputs.items()}
+        kind = self._model.config.model_type
+        if kind == "xclip":  # a still picture is a video of equal frames
+            frames = inputs["pixel_values"].reshape(n, 1, *inputs["pixel_values"].shape[-3:])
+            inputs = {"pixel_values": frames.expand(-1, _frames(self._model.config), -1, -1, -1)}
+        if self._family.pooling == "features":
+            return self._common(_features(self._model, "image")(**inputs))
+        if kind == "vit_mae":
+            inputs["noise"] = _in_order(self._model, inputs["pixel_values"])
+        return self._family.vector(self._model(**inputs))
+
+    def _common(self, output: Any) -> Any:
+        """(b, d) in the space of both towers. transformers 4 returns the features, version 5 an object that holds them."""
+        found = getattr(output, "pooler_output", output)
+        return (
+            found[:, 0] if self._model.config.model_type == "flava" else found
+        )  # FLAVA projects every token; the first is compared
 
 
-def _tensor(output: Any) -> Any:
-    """Transformers 4 returns the projected features, version 5 an object that holds them."""
-    return getattr(output, "pooler_output", output)
+def _features(model: Any, modality: Modality) -> Any:
+    """The method of a dual model that gives projected features.
+
+    Raises:
+        ModalityError: there is none.
+    """
+    names = ("get_text_features",) if modality == "text" else ("get_image_features", "get_video_features")
+    found = next((getattr(model, name) for name in names if hasattr(model, name)), None)
+    if found is None:
+        raise ModalityError(f"{type(model).__name__} has no {names[0]}; wrap the model as py:module:factory")
+    return found
+
+
+def _frames(config: Any) -> int:
+    return int(config.vision_config.num_frames)
+
+
+def _in_order(model: Any, pixels: Any) -> Any:
+    """The noise (b, patches) by which ViTMAE shuffles patches, so that it leaves them in their order."""
+    import torch
+
+    size = model.config.patch_size
+    patches = (pixels.shape[-2] // size) * (pixels.shape[-1] // size)
+    return torch.arange(patches, dtype=torch.float32, device=pixels.device).expand(len(pixels), -1) / patches
+
+
+def _load(loader: Any, config: Any, source: str, options: dict[str, Any]) -> tuple[Any, list[str]]:
+    """The model and the names of weights that its files lack. Safetensors are preferred; `.bin` files are read as tensors only."""
+    folder = Path(source)
+    wanted = [True, False]
+    if folder.is_dir():
+        kinds = {suffix: any(folder.glob(f"*{suffix}*")) for suffix in (".safetensors", ".bin")}
+        if not any(kinds.values()):
+            raise FileError(
+                f"{folder} holds no weights: expected model.safetensors, its shards with their index, or pytorch_model.bin"
+            )
+        wanted = [kinds[".safetensors"]]
+        for path in [] if kinds[".safetensors"] else folder.glob("pytorch_model*.bin"):
+            require_tensors(path)
+    for at, safe in enumerate(wanted):
+        try:
+            model, found = loader.from_pretrained(
+                source, config=config, use_safetensors=safe, weights_only=True, output_loading_info=True, **options
+            )
+        except OSError as error:
+            if at + 1 < len(wanted) and "safetensors" in str(error):
+                continue  # a repository of the hub that holds .bin files only
+            raise
+        return model, sorted(map(str, found["missing_keys"]))
+    raise AssertionError  # the last try returns or raises
+
+
+def _absent(model: Any, missing: Sequence[str], rows: Sequence[Any]) -> list[str]:
+    """Which of the missing weights reach the rows: those through which a gradient flows. A head that is not used does not."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)  # a plain sum would hide weights before a normalisation
+    total = sum((part * torch.randn(part.shape, generator=generator).to(part)).sum() for part in rows)
+    weights = {name: weight for name, weight in model.named_parameters() if name in set(missing)}
+    grads = torch.autograd.grad(total, list(weights.values()), allow_unused=True) if weights else []
+    reached = [name for name, grad in zip(weights, grads, strict=True) if grad is not None and bool(grad.abs().any())]
+    return [*reached, *(name for name in missing if name.endswith(("running_mean", "running_var")))]
+
+
+def _longest(model: Any, config: Any, tokenizer: Any, said: int | None) -> int | None:
+    """Tokens of the longest caption that the model reads: its positions, less those that RoBERTa and its kin keep for padding."""
+    limits = [said, getattr(tokenizer, "model_max_length", None)]
+    text = getattr(config, "text_config", None) or config
+    tower = next((getattr(model, name) for name in ("text_model", "text_encoder") if hasattr(model, name)), model)
+    found = next(
+        (part for name, part in tower.named_modules() if name.rpartition(".")[2] in POSITIONS and hasattr(part, "num_embeddings")),
+        None,
+    )
+    if found is not None:
+        padding = getattr(found, "padding_idx", None)
+        limits.append(found.num_embeddings - (0 if padding is None else padding + 1) - int(getattr(found, "offset", 0)))
+    else:
+        limits.append(getattr(text, "max_position_embeddings", None))
+    known = [int(limit) for limit in limits if isinstance(limit, int | float) and 0 < limit < ENDLESS]
+    return min(known, default=None)
+
+
+POSITIONS = ("position_embedding", "position_embeddings", "embed_positions", "wpe")
+"""What transformers calls the table of positions."""
+
+
+def _needs_lower_case(config: Any, tokenizer: Any) -> bool:
+    """SigLIP 2 was trained on lower case, but the Gemma tokenizer that its files name keeps capitals; SigLIP's own tokenizer lowers them."""
+    return config.model_type in SIGLIP and not type(tokenizer).__name__.startswith("SiglipTokenizer")
 
 
 def _image_processor(transformers: Any, source: str, options: dict[str, Any]) -> Any:
@@ -227,20 +411,65 @@ def _image_processor(transformers: Any, source: str, options: dict[str, Any]) ->
         return transformers.AutoImageProcessor.from_pretrained(source, use_fast=False, **options)
 
 
-def _pooling(transformers: Any, source: str, options: dict[str, Any]) -> str:
-    """How token vectors become one, as `1_Pooling/config.json` says, in a folder or on the hub; the mean where there is none."""
-    found = transformers.utils.cached_file(
-        source, "1_Pooling/config.json", _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False,
-        **options,
-    )  # fmt: skip
-    if found is None:
-        return "mean"
-    path = Path(found)
-    config = read_json(path)
-    chosen = config.get("pooling_mode") or next(
-        (key for key, on in config.items() if key.startswith("pooling_mode") and on is True), ""
-    )
-    modes = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "mean": "mean", "cls": "cls", "": "mean"}
-    if chosen not in modes:
-        raise FileError(f"{path} asks for the pooling '{chosen}', which hf: does not know; load the model as st:{source}")
-    return modes[chosen]
+def _no_config(folder: Path) -> str:
+    """What to say of a folder that transformers cannot read."""
+    if (folder / "modules.json").is_file():
+        return f"{folder} is a sentence-transformers model whose parts lie in folders of their own; use st:{folder}"
+    if (folder / "open_clip_config.json").is_file():
+        return f"{folder} is an open_clip model; use open_clip:local-dir:{folder}"
+    return f"could not load the folder {folder}: there is no config.json; expected a folder written by save_pretrained"
+
+
+@dataclass(frozen=True)
+class _Pipeline:
+    """What sentence-transformers' files beside a model say of how its tokens become one vector."""
+
+    pooling: str | None = None
+    longest: int | None = None
+    lower: bool = False
+
+    @classmethod
+    def of(cls, source: str, options: dict[str, Any], name: str) -> _Pipeline:
+        """Read from a folder or the hub; empty where there are no such files.
+
+        Raises:
+            ModalityError: the pipeline does what hf: does not: another module, a prompt, a pooling that is not known; names st:.
+        """
+        modules = hub_or_folder_json(source, "modules.json", options) or []
+        kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules if isinstance(module, dict)]
+        use = f"use st:{name.removeprefix('hf:')}"
+        other = [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]
+        if other:
+            raise ModalityError(
+                f"'{name}' is a sentence-transformers model with a part that hf: leaves out ({', '.join(other)}); {use}"
+            )
+        settings = hub_or_folder_json(source, "config_sentence_transformers.json", options) or {}
+        prompt = settings.get("default_prompt_name")
+        if prompt and (settings.get("prompts") or {}).get(prompt):
+            raise ModalityError(
+                f"'{name}' is a sentence-transformers model that puts the prompt {settings['prompts'][prompt]!r} before every caption, "
+                f"which hf: does not; {use}"
+            )
+        if settings.get("truncate_dim"):
+            raise ModalityError(
+                f"'{name}' is a sentence-transformers model that keeps {settings['truncate_dim']} dimensions only, which hf: does not; {use}"
+            )
+        place = next((m.get("path") for m, kind in zip(modules, kinds, strict=False) if kind == "Pooling"), "1_Pooling")
+        pooling = hub_or_folder_json(source, f"{place}/config.json", options)
+        bert = hub_or_folder_json(source, "sentence_bert_config.json", options) or {}
+        longest = bert.get("max_seq_length")
+        mode = None if pooling is None else _pooling_mode(pooling, name, use)
+        return cls(mode, longest if isinstance(longest, int) else None, bool(bert.get("do_lower_case", False)))
+
+
+def _pooling_mode(config: dict[str, Any], name: str, use: str) -> str:
+    """The one pooling that a `1_Pooling/config.json` asks for, by sentence-transformers' name of today."""
+    said = config.get("pooling_mode")
+    old = {"mean_tokens": "mean", "cls_token": "cls", "max_tokens": "max", "weightedmean_tokens": "weightedmean"}
+    if said is None:
+        keys = [key.removeprefix("pooling_mode_") for key, on in config.items() if key.startswith("pooling_mode_") and on is True]
+        said = [old.get(key, key) for key in keys] or ["mean"]
+    modes = [said] if isinstance(said, str) else list(said)
+    if len(modes) != 1 or modes[0] not in POOLINGS:
+        raise ModalityError(f"'{name}' asks for the pooling '{', '.join(map(str, modes))}', which hf: does not know; {use}")
+    return str(modes[0])

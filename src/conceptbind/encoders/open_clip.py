@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.encoders.weights import to_precision
-from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, UnsafeFileError, ValueRangeError, nearest
+from conceptbind.encoders.captions import settle
+from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, reason_of, to_precision
+from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, UnsafeFileError, nearest
 from conceptbind.files import file_hash
 from conceptbind.limits import require_tensors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, Modality, Precision
+    from conceptbind.typing import Floats, LongCaptions, Modality, Precision
+
+CONFIG = "open_clip_config.json"
+"""What open_clip writes beside the weights of a model folder, and of a repository of the hub."""
 
 
 class OpenClipEncoder:
@@ -29,85 +33,94 @@ class OpenClipEncoder:
 
     Args:
         name: `ARCH@TAG`, where TAG is a pretrained tag or a weight file (a state_dict as .safetensors or .pt); `ARCH` alone has random
-            weights. Where a file is named like a tag, the tag is meant.
+            weights. Where a file is named like a tag, the tag is meant. `local-dir:FOLDER` and `hf-hub:ORG/NAME` are models with a
+            configuration of their own (open_clip_config.json), in a folder or on the hub.
         precision: of the weights.
         device: where torch computes.
+        long_captions: what becomes of captions that are longer than the model reads.
+        trust_remote_code: run Python code that the model's tokenizer or text tower brings.
 
     Raises:
         MissingExtraError: open_clip is not installed.
         UnknownNameError: no such architecture or tag.
-        UnsafeFileError: the weight file holds more than tensors.
+        UnsafeFileError: the weight file holds more than tensors, or the configuration asks for code of its own.
         FileError: the weights or the tokenizer cannot be loaded.
     """
 
     modalities: tuple[Modality, ...] = ("text", "image")
 
-    def __init__(self, name: str, precision: Precision = "float32", device: str = "cpu") -> None:
+    def __init__(
+        self, name: str, precision: Precision = "float32", device: str = "cpu", *, long_captions: LongCaptions = "truncate",
+        trust_remote_code: bool = False,
+    ) -> None:  # fmt: skip
         try:
             import open_clip
         except ImportError as error:
             raise MissingExtraError("open_clip_torch", "open-clip", f"the encoder 'open_clip:{name}'") from error
         except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
-            raise FileError(
-                f"'open_clip' is installed but cannot be imported: {error}; install the torchvision that fits torch"
-            ) from error
+            raise FileError(f"'open_clip' is installed but cannot be imported: {reason_of(error)}") from error
         import torch
 
-        arch, _, tag = name.partition("@")
-        if arch not in open_clip.list_models():
-            raise UnknownNameError(f"unknown open_clip architecture '{arch}'; {nearest(arch, open_clip.list_models())}")
-        tags = open_clip.list_pretrained_tags_by_model(arch)
-        file = Path(tag).expanduser().resolve() if tag and tag not in tags else None
-        if file and not file.is_file():
-            hint = nearest(tag, tags) if tags else f"{arch} has no pretrained tags"
-            raise UnknownNameError(f"'{tag}' is neither a file nor a pretrained tag of {arch}; {hint}")
+        own = name.startswith(("local-dir:", "hf-hub:"))
+        arch, tag, config, self.revision = _own_model(name, trust_remote_code) if own else _named_model(open_clip, name)
+        file = Path(tag).expanduser().resolve() if tag and tag not in _tags(open_clip, arch) else None
         if file and file.suffix != ".safetensors":
             require_tensors(file)
-        quick = bool((open_clip.get_model_config(arch) or {}).get("quick_gelu", False))
-        warning = quickgelu_warning(arch, tag, quick, None if file else _trained_with_quickgelu(open_clip, arch, tag))
+        quick = bool(config.get("quick_gelu", False))
+        warning = quickgelu_warning(arch, tag, quick, None if file or own else _trained_with_quickgelu(open_clip, arch, tag))
         if warning:
             warnings.warn(warning, stacklevel=2)
+        if not trust_remote_code:
+            _refuse_own_code(config, name)
         try:
-            with _quiet(), torch.random.fork_rng():
+            with _quiet(), _asking_nobody(), torch.random.fork_rng():
                 torch.manual_seed(0)  # random weights are the same in every run
                 model, _, self._preprocess = open_clip.create_model_and_transforms(
                     arch,
                     pretrained=str(file) if file else tag or None,
                     force_quick_gelu=quick,
                     pretrained_hf=False,  # no download of a text tower that the weights replace, or that is to be random
-                    **(_preprocessing(open_clip, arch, tags) if file else {}),
+                    **(_preprocessing(open_clip, arch, _tags(open_clip, arch)) if file else {}),
                 )
                 self._tokenizer = open_clip.get_tokenizer(arch)
         except pickle.UnpicklingError as error:
             raise UnsafeFileError(
-                f"{file or tag} is no plain file of tensors, and reading more could execute code; save its state_dict as .safetensors"
+                f"{file or tag or name} is no plain file of tensors, and reading more could execute code; "
+                "save its state_dict as .safetensors"
             ) from error
         except Exception as error:  # open_clip, torch, safetensors and the hub raise what they like for a wrong file or no network
-            reason = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...").rstrip(":")
+            reason = textwrap.shorten(reason_of(error), 300, placeholder=" ...").rstrip(":")
             expected = f"; expected a state_dict of {arch} as .safetensors or .pt" if file else ""
             raise FileError(f"could not load 'open_clip:{name}': {reason}{expected}") from error
-        self.id = f"open_clip:{name}"
-        self.revision = file_hash(file)[:16] if file else f"{open_clip.__version__}:{tag or 'random'}"
+        self.id, self.long_captions = f"open_clip:{name}", long_captions
         self.details = {"precision": precision, "activation": "quick_gelu" if quick else "gelu"}
         self._model: Any = to_precision(model, precision).to(device).eval()
         self._device = device
-        self.dimension = int(self.encode_texts(["a"]).shape[1])
+        self.longest: int | None = int(self._tokenizer(["a"]).shape[1])
+        self.dimension = int(self._text_rows(["a"]).shape[1])
+
+    def find_long(self, texts: Sequence[str]) -> list[int]:
+        """Positions of the captions that are longer than the model reads."""
+        assert self.longest is not None
+        return cut_off(self._tokenizer, texts, self.longest)
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Raw features (n, d).
 
         Raises:
-            ValueRangeError: a caption fills the context, so that its end may be cut off.
+            ValueRangeError: a caption is longer than the model reads, and those are to be refused.
         """
+        if not len(texts):
+            return np.empty((0, self.dimension), dtype=np.float32)
+        settle(texts, self.find_long(texts), self.longest, self.id, self.long_captions)
+        return self._text_rows(texts)
+
+    def _text_rows(self, texts: Sequence[str]) -> Floats:
         import torch
 
         rows = []
         for start in range(0, len(texts), 64):
-            batch = list(texts[start : start + 64])
-            ids = self._tokenizer(batch)
-            cut = cut_off(self._tokenizer, batch, ids.shape[1])
-            if cut:
-                raise ValueRangeError(f"a caption fills the {ids.shape[1]} tokens that '{self.id}' reads: {cut[0]!r}; shorten it")
+            ids = self._tokenizer(list(texts[start : start + 64]))
             with torch.inference_mode():
                 rows.append(self._model.encode_text(ids.to(self._device)).float().cpu().numpy())
         return np.concatenate(rows)
@@ -139,15 +152,101 @@ def _quiet() -> Iterator[None]:
         logging.getLogger().removeHandler(handler)
 
 
-def cut_off(tokenizer: Any, texts: Sequence[str], length: int) -> list[str]:
-    """The texts that do not fit into `length` tokens, whatever the tokenizer pads with, and whatever it puts at the end.
+@contextmanager
+def _asking_nobody() -> Iterator[None]:
+    """Keep transformers from asking on standard input whether to run a model's own code, where open_clip leaves that open."""
+    try:
+        from transformers import dynamic_module_utils as dynamic
+    except ImportError:
+        yield
+        return
+    wait = getattr(dynamic, "TIME_OUT_REMOTE_CODE", None)
+    dynamic.TIME_OUT_REMOTE_CODE = 0
+    try:
+        yield
+    finally:
+        dynamic.TIME_OUT_REMOTE_CODE = wait
 
-    They are told by one token more: a text that fits leaves there what the empty text leaves. (The last token of `length` does not
-    tell: SigLIP pads with the token that ends a text, and other tokenizers pad with a token that is not 0.)
+
+def _own_model(name: str, trust_remote_code: bool) -> tuple[str, str, dict[str, Any], str]:
+    """(what open_clip is asked for, no tag, the model's configuration, its revision) of a folder or a repository of the hub."""
+    scheme, _, place = name.partition(":")
+    folder = Path(place).expanduser()
+    if scheme == "local-dir" and not (folder / CONFIG).is_file():
+        what = "it has no " + CONFIG if folder.is_dir() else "there is no such folder"
+        hint = f"; for a folder of transformers write hf:{place}" if (folder / "config.json").is_file() else ""
+        raise FileError(f"could not load 'open_clip:{name}': {what}; expected one written by open_clip's push_to_hf_hub{hint}")
+    source = str(folder) if scheme == "local-dir" else place
+    config = hub_or_folder_json(source, CONFIG, {})
+    model = config.get("model_cfg") if isinstance(config, dict) else None
+    if not isinstance(model, dict):
+        raise FileError(
+            f"could not load 'open_clip:{name}': no {CONFIG} with a 'model_cfg' was found; check the name and the network"
+        )
+    if scheme == "hf-hub":
+        return name, "", model, _commit(source)
+    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")) and not any(folder.glob("*.pt")):
+        raise FileError(f"could not load 'open_clip:{name}': the folder holds no weights; expected open_clip_model.safetensors")
+    return f"local-dir:{folder}", "", model, folder_revision(folder, trust_remote_code)
+
+
+def _commit(source: str) -> str:
+    """The commit of a repository of the hub that lies in its cache."""
+    import transformers
+
+    found = transformers.utils.cached_file(
+        source, CONFIG, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False
+    )
+    return str(transformers.utils.hub.extract_commit_hash(found, None) or "unknown")
+
+
+def _named_model(open_clip: Any, name: str) -> tuple[str, str, dict[str, Any], str]:
+    """(architecture, tag or file, the architecture's configuration, revision).
+
+    Raises:
+        UnknownNameError: no such architecture, tag or file.
     """
-    tails = tokenizer(["", *texts], context_length=length + 1)[:, length - 1 :]  # (1 + n, 2)
-    full = (tails[1:] != tails[:1]).any(dim=1)
-    return [text for text, is_full in zip(texts, full.tolist(), strict=True) if is_full]
+    arch, _, tag = name.partition("@")
+    if arch not in open_clip.list_models():
+        raise UnknownNameError(f"unknown open_clip architecture '{arch}'; {nearest(arch, open_clip.list_models())}")
+    tags = _tags(open_clip, arch)
+    file = Path(tag).expanduser() if tag and tag not in tags else None
+    if file and not file.is_file():
+        hint = nearest(tag, tags) if tags else f"{arch} has no pretrained tags"
+        raise UnknownNameError(f"'{tag}' is neither a file nor a pretrained tag of {arch}; {hint}")
+    revision = file_hash(file)[:16] if file else f"{open_clip.__version__}:{tag or 'random'}"
+    return arch, tag, open_clip.get_model_config(arch) or {}, revision
+
+
+def _tags(open_clip: Any, arch: str) -> list[str]:
+    return list(open_clip.list_pretrained_tags_by_model(arch))
+
+
+def _refuse_own_code(config: Any, name: str) -> None:
+    """Raise UnsafeFileError where a configuration allows transformers to run a model's own code."""
+    parts = list(config.values()) if isinstance(config, dict) else list(config) if isinstance(config, list) else []
+    if isinstance(config, dict) and config.get("trust_remote_code"):
+        raise UnsafeFileError(
+            f"'open_clip:{name}' asks for Python code of its own (trust_remote_code in its configuration), which is not run; "
+            "if you trust its author, add --trust-remote-code"
+        )
+    for part in parts:
+        _refuse_own_code(part, name)
+
+
+def cut_off(tokenizer: Any, texts: Sequence[str], length: int) -> list[int]:
+    """Positions of the texts that do not fit into `length` tokens, whatever the tokenizer pads with, and whatever it puts at the end.
+
+    They are told by twice as many tokens: a text that fits differs there from the empty text in as many places as before. (The last token
+    of `length` does not tell: SigLIP pads with the token that ends a text, and other tokenizers pad with a token that is not 0.)
+    """
+    found = []
+    for start in range(0, len(texts), 1024):
+        some = ["", *texts[start : start + 1024]]
+        short, wide = (tokenizer(some, context_length=size) for size in (length, 2 * length))  # (1 + n, size)
+        told = [(rows[1:] != rows[:1]).sum(dim=1) for rows in (short, wide)]
+        found += [start + i for i, less in enumerate((told[0] < told[1]).tolist()) if less]
+    return found
 
 
 def _preprocessing(open_clip: Any, arch: str, tags: Sequence[str]) -> dict[str, Any]:

@@ -9,61 +9,98 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.encoders.batching import BATCH, equal_length_batches
-from conceptbind.encoders.weights import folder_revision, quiet_loading, to_precision
+from conceptbind.encoders.captions import settle, too_long
+from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, loading, to_precision
 from conceptbind.errors import FileError, MissingExtraError, ModalityError, UnsafeFileError
-from conceptbind.files import read_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, Modality, Precision
+    from conceptbind.typing import Floats, LongCaptions, Modality, Precision
 
 
 class SentenceTransformerEncoder:
-    """A sentence-transformers pipeline as it stands, its own pooling and normalisation included.
+    """A sentence-transformers pipeline as it stands, its own pooling, prompt and normalisation included.
 
     Args:
         name: a folder, or `ORG/NAME` on the hub.
         precision: of the weights.
         device: where torch computes.
+        long_captions: what becomes of captions that are longer than the model reads.
+        trust_remote_code: run Python code that the model brings.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
         FileError: the model cannot be loaded.
+        UnsafeFileError: it asks for code of its own, or its weights are a pickle of more than tensors.
     """
 
-    def __init__(self, name: str, precision: Precision = "float32", device: str = "cpu") -> None:
+    def __init__(
+        self, name: str, precision: Precision = "float32", device: str = "cpu", *, long_captions: LongCaptions = "truncate",
+        trust_remote_code: bool = False,
+    ) -> None:  # fmt: skip
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise MissingExtraError("sentence-transformers", "st", f"the encoder 'st:{name}'") from error
-        self.id = f"st:{name}"
+        self.id, self.long_captions = f"st:{name}", long_captions
         folder = Path(name).expanduser()
         local = folder.is_dir()
-        if not local and (folder.is_absolute() or name.startswith(".")):
+        if not local and (folder.is_absolute() or name.startswith((".", "~"))):
             raise FileError(f"no model folder at {folder}; expected a sentence-transformers folder with modules.json")
-        if local:
-            _refuse_own_code(folder)
-        try:
-            with quiet_loading():
-                model = SentenceTransformer(str(folder) if local else name, device=device, local_files_only=local)
-        except (OSError, ValueError) as error:
-            raise FileError(f"could not load '{self.id}': {str(error).splitlines()[0]}") from error
+        source = str(folder) if local else name
+        if not trust_remote_code:
+            _refuse_own_code(source, local)
+        with loading(f"'{self.id}'"):
+            model = SentenceTransformer(
+                source, device=device, local_files_only=local, trust_remote_code=trust_remote_code
+            )  # fmt: skip
+            self.dimension = int(_dimension(model))
         config = getattr(model[0], "auto_model", None)
         commit = getattr(getattr(config, "config", None), "_commit_hash", None)
-        self.revision = folder_revision(folder) if local else commit or "unknown"
+        self.revision = folder_revision(folder, trust_remote_code) if local else commit or "unknown"
         self.modalities: tuple[Modality, ...] = ("text",)
-        self.dimension = int(_dimension(model))
         self.details: dict[str, str] = {"precision": precision}
+        self.longest: int | None = getattr(model, "max_seq_length", None)
+        self._prompt = (getattr(model, "prompts", None) or {}).get(getattr(model, "default_prompt_name", None) or "", "")
+        if self._prompt:
+            self.details["text"] = f"after the prompt {self._prompt!r}"
         self._model: Any = to_precision(model, precision)
+        tokenizer = getattr(model, "tokenizer", None)
+        # Some pipelines (static vectors, bags of words) have tokenizers of another kind, and pad nothing.
+        self._tokenizer = tokenizer if callable(tokenizer) and hasattr(tokenizer, "pad_token") else None
+        if self._tokenizer is not None and self._tokenizer.pad_token is None:
+            # Captions are read in batches of one length, so that nothing is padded; the library asks for the token all the same.
+            self._tokenizer.pad_token = self._tokenizer.eos_token or self._tokenizer.unk_token
+
+    def find_long(self, texts: Sequence[str]) -> list[int]:
+        """Positions of the captions that are longer than the model reads."""
+        if self._tokenizer is None:
+            return []
+        return too_long([self._prompt + text for text in texts], self.longest, self._lengths)
+
+    def _lengths(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, before any is cut off."""
+        if self._tokenizer is None:
+            return [0] * len(texts)
+        return [len(ids) for ids in self._tokenizer(list(texts), verbose=False)["input_ids"]]
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
-        """Features (n, d), normalised if the pipeline normalises."""
+        """Features (n, d), normalised if the pipeline normalises.
+
+        Raises:
+            ValueRangeError: a caption is longer than the model reads, and those are to be refused.
+        """
         texts = list(texts)
-        tokens = self._model.tokenizer(texts)["input_ids"]
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for batch in equal_length_batches([len(ids) for ids in tokens]):
-            rows[batch] = self._model.encode([texts[i] for i in batch], batch_size=BATCH, show_progress_bar=False)
+        if not texts:
+            return rows
+        with loading(f"captions for '{self.id}'"):
+            lengths = self._lengths(texts)
+        settle(texts, self.find_long(texts), self.longest, self.id, self.long_captions)
+        for batch in equal_length_batches(lengths):
+            with loading(f"captions for '{self.id}'"):
+                rows[batch] = self._model.encode([texts[i] for i in batch], batch_size=BATCH, show_progress_bar=False)
         return rows
 
     def encode_images(self, images: Sequence[Image]) -> Floats:
@@ -75,17 +112,15 @@ class SentenceTransformerEncoder:
         raise ModalityError(f"'{self.id}' encodes text, not images; for pictures load the model as hf: or open_clip:")
 
 
-def _refuse_own_code(folder: Path) -> None:
-    """Raise UnsafeFileError where a folder asks for modules other than sentence-transformers' own; some versions would run them."""
-    path = folder / "modules.json"
-    if not path.is_file():
-        return
-    modules = read_json(path)
+def _refuse_own_code(source: str, local: bool) -> None:
+    """Raise UnsafeFileError where a model asks for modules other than sentence-transformers' own; some versions would import them."""
+    modules = hub_or_folder_json(source, "modules.json", {"local_files_only": local})
     types = [str(module.get("type", "")) for module in modules if isinstance(module, dict)] if isinstance(modules, list) else []
     foreign = [name for name in types if not name.startswith("sentence_transformers.")]
     if foreign:
         raise UnsafeFileError(
-            f"{path} asks for code of its own ({', '.join(foreign)}), which is not run; wrap the model as py:module:factory"
+            f"'st:{source}' asks in modules.json for code of its own ({', '.join(foreign)}), which is not run; if you trust its author, "
+            "add --trust-remote-code"
         )
 
 

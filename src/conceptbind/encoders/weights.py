@@ -1,27 +1,165 @@
-"""Which weights a folder holds, in which precision they compute, and loading them without noise."""
+"""Which weights a folder holds, in which precision they compute, and loading them without noise and without tracebacks."""
 
 from __future__ import annotations
 
+import pickle
+import re
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.errors import UnknownNameError, nearest
-from conceptbind.files import content_hash, file_hash
+from conceptbind.errors import ConceptBindError, FileError, UnknownNameError, UnsafeFileError, nearest
+from conceptbind.files import content_hash, file_hash, read_json
 
 if TYPE_CHECKING:
     from conceptbind.typing import Precision
 
 
-def folder_revision(folder: Path) -> str:
-    """A short hash of every configuration, vocabulary and weight file of a model folder."""
-    suffixes = {".json", ".safetensors", ".txt", ".model"}
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in suffixes)
-    return content_hash(*(part for path in files for part in (path.relative_to(folder).as_posix(), file_hash(path))))[:16]
+READ_BY_LOADERS = frozenset({
+    "config.json", "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+    "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt",
+    "spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "tokenizer.model", "spm.model", "source.spm", "target.spm",
+    "bpe.codes", "entity_vocab.json", "vocab.bpe", "tekken.json", "tiktoken.model",
+    "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json",
+    "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "router_config.json",
+    "wordembedding_config.json", "whitespacetokenizer_config.json",
+    "open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin",
+})  # fmt: skip
+"""Names of the files that transformers, sentence-transformers and open_clip read from a model folder."""
+
+
+def folder_revision(folder: Path, own_code: bool = False, also: Iterable[str] = ()) -> str:
+    """A short hash of the files that decide a model's rows: configuration, vocabulary and weights, and what they refer to.
+
+    A note, a picture or a training log beside them changes nothing. Of weights in several forms only those that are loaded count.
+
+    Args:
+        folder: of the model.
+        own_code: the model's Python files are run, so they count too.
+        also: further file names that its tokenizer reads.
+    """
+    names = READ_BY_LOADERS.union(also)
+    folders = [folder, *(folder / path for path in _module_paths(folder))]
+    found = {path for place in folders for path in place.glob("*") if path.name in names and path.is_file()}
+    for index in [path for path in found if path.name.endswith(".index.json")]:
+        parts = read_json(index).get("weight_map", {})
+        found |= {path for name in set(parts.values()) if (path := index.parent / str(name)).is_file()}
+    for place in folders:
+        if any(path.parent == place and path.suffix == ".safetensors" for path in found):
+            found -= {path for path in found if path.parent == place and path.name.startswith("pytorch_model")}
+    if own_code:
+        found |= {path for path in folder.rglob("*.py") if path.is_file()}
+    named = sorted((path.relative_to(folder).as_posix(), path) for path in found)
+    return content_hash(*(part for name, path in named for part in (name, file_hash(path))))[:16]
+
+
+def _module_paths(folder: Path) -> list[str]:
+    """The folders of a sentence-transformers pipeline's parts, in a model folder; none where it is no pipeline."""
+    path = folder / "modules.json"
+    modules = read_json(path) if path.is_file() else []
+    paths = [str(module.get("path") or "") for module in modules if isinstance(module, dict)] if isinstance(modules, list) else []
+    return sorted(
+        {part for part in paths if part and not Path(part).is_absolute() and ".." not in Path(part).parts} | {"1_Pooling"}
+    )
+
+
+def is_content_hash(revision: str) -> bool:
+    """Whether a revision is a hash of the files themselves, so that it names a model whatever its folder is called."""
+    return re.fullmatch(r"[0-9a-f]{16}", revision) is not None
+
+
+@contextmanager
+def loading(what: str, advice: str = "") -> Iterator[None]:
+    """Load without noise; whatever a library raises becomes one line.
+
+    Args:
+        what: is loaded, for example `'hf:NAME'`.
+        advice: what to do where the reason alone does not say it.
+
+    Raises:
+        UnsafeFileError: the weights are a pickle of more than tensors.
+        FileError: anything else.
+    """
+    try:
+        with quiet_loading():
+            yield
+    except ConceptBindError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise UnsafeFileError(
+            f"the weights of {what} hold more than tensors and could execute code, so they are not read; "
+            "save them as model.safetensors (model.save_pretrained)"
+        ) from error
+    except Exception as error:  # transformers, tokenizers, torch, safetensors and the hub raise what they like
+        raise FileError(f"could not load {what}: {reason_of(error)}{advice and '; ' + advice}") from error
+
+
+def hub_or_folder_json(source: str, path: str, options: Mapping[str, Any]) -> Any:
+    """A JSON file of a model folder or of a repository of the hub; None where it is not there.
+
+    Args:
+        source: a folder, or `ORG/NAME`.
+        path: of the file inside.
+        options: `local_files_only` and `revision`, as `from_pretrained` takes them.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return read_json(folder / path, "save the model again") if (folder / path).is_file() else None
+    with loading(f"{path} of '{source}'"):
+        import transformers
+
+        found = transformers.utils.cached_file(
+            source, path, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False,
+            **{key: value for key, value in options.items() if key != "trust_remote_code"},
+        )  # fmt: skip
+    return None if found is None else read_json(Path(found), "save the model again")
+
+
+KNOWN_REASONS = (
+    (
+        r"torchvision::|operator torchvision|partially initialized module 'torchvision'",
+        "the torchvision that is installed was built for another torch; install the one that fits, or remove it where nothing else needs it",
+    ),
+    (r"[Ww]eights only load failed|weights_only", "its weights hold more than tensors and could execute code, so they are not read; "
+     "save them as model.safetensors (model.save_pretrained)"),
+    (r"trust_remote_code|contains custom code|custom code which must be executed",
+     "it brings Python code of its own, which is not run; if you trust its author, add --trust-remote-code"),
+    (r"torchvision", "its picture processor needs the package torchvision; run: pip install torchvision"),
+    (r"[Ss]entence[Pp]iece", "its tokenizer needs the package sentencepiece; run: pip install sentencepiece"),
+    (r"tiktoken", "its tokenizer needs the package tiktoken; run: pip install tiktoken"),
+    (r"protobuf", "its tokenizer needs the package protobuf; run: pip install protobuf"),
+    (r"does not have a padding token|[Pp]ad(ding)?[ _]token", "its tokenizer has no padding token; name one in tokenizer_config.json"),
+    (r"does not recognize this architecture|Unrecognized model|not recognized by transformers|Unrecognized configuration",
+     "transformers does not know its type (model_type in config.json); update transformers, or add --trust-remote-code "
+     "where the model brings its own code and you trust it"),
+    (r"does not appear to have a file named config\.json|no file named config\.json", "there is no config.json; expected a folder written "
+     "by save_pretrained"),
+    (r"deserializing header|HeaderTooLarge|InvalidHeader|MetadataIncomplete|IncompleteMetadata|invalid header",
+     "model.safetensors is cut or broken; copy it again"),
+    (r"offline|[Cc]ouldn't connect|[Cc]annot find the requested files|LocalEntryNotFound|outgoing traffic",
+     "it is not on this machine and the hub cannot be reached; check the name and the network, or give a folder"),
+)  # fmt: skip
+"""(pattern of what a library says, what to tell the user)."""
+
+
+def reason_of(error: BaseException) -> str:
+    """One line that says why loading failed, in words where the cause is known."""
+    chain: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(chain) < 8:
+        chain.append(f"{type(seen).__name__}: {seen}")
+        seen = seen.__cause__ or seen.__context__
+    said = "\n".join(chain)
+    for pattern, reason in KNOWN_REASONS:
+        if re.search(pattern, said):
+            return reason
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
+    return text if len(text) <= 300 else f"{text[:295]} ..."
 
 
 @contextmanager
