@@ -17,7 +17,7 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def planted(n=1500, d=32, binds=True, seed=0):
+def planted(n=400, d=32, binds=True, seed=0):
     """Pictures, captions and swaps: concepts agree, objects are hidden by a rotation, or the captions have none."""
     rng = np.random.default_rng(seed)
     colors, nouns, objects = (rng.normal(size=(k, d)) for k in (5, 6, 30))
@@ -69,7 +69,7 @@ def test_a_hidden_binding_is_repaired_and_everything_is_written(fixed):
     assert names <= {path.name for path in fixed.iterdir()}
     rows = records(fixed)
     before, after = rows["binding_accuracy", "none"], rows["binding_accuracy", "HNB"]
-    assert before["value"] < 0.7 < 0.95 < after["value"]
+    assert before["value"] < 0.7 < 0.9 < after["value"]
     assert rows["binding_gain", "HNB"]["ci_low"] > 0
     assert rows["recall_at_1", "HNB"]["value"] >= rows["recall_at_1", "none"]["value"] - 0.05
     assert {"n", "ties", "ci_low", "ci_high", "split"} <= set(after)
@@ -85,6 +85,10 @@ def test_what_the_captions_have_lost_is_not_repaired_and_said_so(tmp_path, capsy
     assert run("repair", *three(tmp_path), "--out", tmp_path / "out") == 0
     assert records(tmp_path / "out")["binding_accuracy", "HNB"]["value"] < 0.65
     assert "does not help" in capsys.readouterr().out
+    np.testing.assert_array_equal(load_adapter(tmp_path / "out").weight, np.eye(32))
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (config["pull"], config["recommended"]) == (0.0, False)
+    assert config["after"] == config["before"]
 
 
 def test_apply_is_the_plain_matrix_product(fixed, arrays, tmp_path):
@@ -148,8 +152,9 @@ def test_captions_get_negatives_and_what_has_none_is_counted(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"--texts": "short"}, r"--texts has shape \(10, 32\), --negatives \(1500, 32\)"),
-        ({"--negatives": "y"}, "1,500 of 1,500 negatives equal their caption, the first in row 0"),
+        ({"--texts": "short"}, r"--texts has shape \(10, 32\), --negatives \(400, 32\)"),
+        ({"--negatives": "y"}, "400 of 400 rows cannot be used .400 times the negative equals the caption; the first is row 0"),
+        ({"--image_of": "of"}, "image_of must give one whole number"),
         ({"--texts": "zero"}, "row 3 of --texts is all zeros"),
         ({"--texts": "nan"}, "row 4 of --texts holds NaN"),
         ({"--texts": "rows.pkl"}, "can execute code"),
@@ -164,6 +169,7 @@ def test_mistakes_get_one_message_and_leave_nothing(arrays, tmp_path, capsys, ch
         np.save(tmp_path / f"{name}.npy", rows)
     y[4, 1] = np.nan
     np.save(tmp_path / "nan.npy", y)
+    np.save(tmp_path / "of.npy", np.arange(len(y)) + 1)
     np.save(tmp_path / "y.npy", np.load(arrays / "y.npy"))
     (tmp_path / "rows.pkl").write_bytes(b"")
     options = dict(zip(three(arrays)[::2], three(arrays)[1::2], strict=True))
@@ -181,9 +187,9 @@ def test_mistakes_get_one_message_and_leave_nothing(arrays, tmp_path, capsys, ch
 
 
 def test_other_captions_of_a_picture_are_no_wrong_answers(tmp_path):
-    x, y, n = planted(300)
+    x, y, n = planted(120)
     rng = np.random.default_rng(1)
-    of = np.repeat(np.arange(300), 5)
+    of = np.repeat(np.arange(120), 5)
     for name, rows in (("x", x), ("y", y[of]), ("n", n[of])):
         jitter = 0 if name == "x" else 0.01 * rng.normal(size=rows.shape)
         np.save(tmp_path / f"{name}.npy", (rows + jitter).astype(np.float32))

@@ -131,6 +131,8 @@ def embed_half(
         _join(folder, path, (len(scenes), encoder.dimension))
     else:
         _claim(folder, _half(_identity_of(encoder, scenes, modality)))
+        for start in range(0, len(scenes), SHARD_ROWS):  # of a run that was killed after it had joined them
+            _shard(folder, start).unlink(missing_ok=True)
         on_rows(len(scenes))
     rows: Floats = np.load(path, mmap_mode="r")
     return rows

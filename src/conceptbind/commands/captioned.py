@@ -1,39 +1,84 @@
 """Pairs to fit a repair on, from arrays or from pictures and their captions."""
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from conceptbind.commands.common import progress
 from conceptbind.files import user_path
 
+FEWEST = 6
+"""Pairs that are needed: two to fit on, two to choose on, two to score."""
+EQUAL = "the negative equals the caption"
+TRUE = "the negative equals another caption of the same picture"
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Pairs to fit on, and where they come from."""
+
+    pairs: Any
+    """k pairs."""
+    names: dict[str, Any]
+    """What they are called, for the provenance."""
+    rows: Any
+    """(k,) row of the user's arrays, or line of the captions counted from 0, that each pair comes from."""
+    texts: tuple[list[str], list[str]] | None = None
+    """(k,) captions and negatives, where they are known."""
+    dropped: tuple[tuple[int, str, str], ...] = ()
+    """Row, reason and caption ("" where it is not known) of what is left out."""
+
 
 def pairs_of_arrays(
     encoder: Any, images: str, texts: Any, negatives: Any, image_of: Any, captions: Any, tagger: str, how: Any, seed: int,
     folder: Path, config: Any,
-) -> tuple[Any, dict[str, Any]]:  # fmt: skip
-    """The pairs of three arrays, or of pictures and a file of captions, and what they are called."""
+) -> Given:  # fmt: skip
+    """The pairs of three arrays, or of pictures and a file of captions."""
     from conceptbind.errors import ValueRangeError
-    from conceptbind.labclip import Pairs, open_rows
+    from conceptbind.labclip import open_rows
 
     if (texts is None) == (captions is None):
         raise ValueRangeError(
             "give the captions of --images either as --texts (.npy) or as --captions (a text file) with an encoder"
         )
+    if captions is not None and negatives is not None:
+        raise ValueRangeError("negatives of --captions are made from the captions; leave out --negatives, or give --texts")
     of: Any = None if image_of is None else open_rows(image_of)
     if texts is not None:
         false = None if negatives is None else open_rows(negatives)
         name = "arrays" if encoder is None else (encoder if isinstance(encoder, str) else encoder.id)
-        return Pairs.of(open_rows(images), open_rows(texts), false, image_of=of, names=("--images", "--texts", "--negatives")), {
-            "scenes": str(images),
-            "encoder": name,
-        }
+        return _without_equals(open_rows(images), open_rows(texts), false, of, {"scenes": str(images), "encoder": name})
     return _captioned(encoder, images, of, str(captions), tagger, how, seed, folder, config)
+
+
+def _without_equals(images: Any, texts: Any, negatives: Any, of: Any, names: dict[str, Any]) -> Given:
+    """The pairs of three arrays without those whose negative is no wrong caption; these are counted."""
+    import numpy as np
+
+    from conceptbind.errors import ValueRangeError
+    from conceptbind.labclip import Pairs
+
+    pairs = Pairs.of(images, texts, negatives, image_of=of, names=("--images", "--texts", "--negatives"), keep_equal=True)
+    reasons = {int(row): reason for reason, some in ((EQUAL, pairs.equal), (TRUE, pairs.true_negatives)) for row in some}
+    if not reasons:
+        return Given(pairs, names, np.arange(len(pairs)))
+    counts = {reason: list(reasons.values()).count(reason) for reason in (EQUAL, TRUE)}
+    said = "; ".join(f"{count:,} times {reason}" for reason, count in counts.items() if count)
+    first, left = min(reasons), len(pairs) - len(reasons)
+    if left < FEWEST:
+        raise ValueRangeError(
+            f"{len(reasons):,} of {len(pairs):,} rows cannot be used ({said}; the first is row {first}), so {left} are left to fit on and "
+            f"to score; give negatives that say something else. Where their texts differ, this encoder cannot tell them apart, and no map can"
+        )
+    warnings.warn(f"{len(reasons):,} of {len(pairs):,} rows are left out: {said}; dropped.csv lists them", stacklevel=2)
+    rows = np.setdiff1d(np.arange(len(pairs)), list(reasons))
+    return Given(pairs.select(rows), names, rows, dropped=tuple((row, reasons[row], "") for row in sorted(reasons)))
 
 
 def _captioned(
     encoder: Any, images: str, image_of: Any, captions: str, tagger: str, how: Any, seed: int, folder: Path, config: Any
-) -> tuple[Any, dict[str, Any]]:  # fmt: skip
+) -> Given:  # fmt: skip
     """Pairs from pictures' embeddings and a file of captions: negatives are made, and both are embedded."""
     import numpy as np
 
@@ -49,11 +94,22 @@ def _captioned(
             f"every caption needs its picture: {captions} has {len(lines):,} lines, --images {len(pictures):,} rows"
             + ("" if image_of is None else f", --image_of {len(of):,} numbers")
         )
-    rows, arrays, names = _texts(encoder, lines, of, captions, tagger, how, seed, folder, config)
-    return Pairs.of(pictures, *arrays, image_of=of[rows], names=("--images", "the captions", "the negatives")), names
+    Pairs.of(pictures, pictures, names=("--images", "--images", ""))  # before captions are embedded, which may take hours
+    if of.ndim != 1 or not np.issubdtype(of.dtype, np.integer) or of.min() < 0 or of.max() >= len(pictures):
+        raise ShapeError(f"--image_of must give a row of --images (0 to {len(pictures) - 1}) for each of {len(lines):,} captions")
+    model = open_model(encoder, how, ("text",))
+    if pictures.shape[1] != model.dimension:
+        raise ShapeError(
+            f"--images has rows of {pictures.shape[1]} dimensions and the captions of '{model.id}' have {model.dimension}; "
+            "give the encoder that embedded the pictures"
+        )
+    rows, texts, arrays, names, dropped = _texts(model, lines, of, captions, tagger, seed, folder, config)
+    pairs = Pairs.of(pictures, *arrays, image_of=of[rows], names=("--images", "the captions", "the negatives"), keep_equal=True)
+    _tell_ties(pairs, model)
+    return Given(pairs, names, rows, texts, dropped)
 
 
-def coco_pairs(model: Any, data: str, tagger: str, how: Any, seed: int, folder: Path, config: Any) -> tuple[Any, dict[str, Any]]:
+def coco_pairs(model: Any, data: str, tagger: str, how: Any, seed: int, folder: Path, config: Any) -> Given:
     """Pairs of COCO's Karpathy train file: every caption with its picture and a negative, all embedded in half precision.
 
     Raises:
@@ -69,12 +125,15 @@ def coco_pairs(model: Any, data: str, tagger: str, how: Any, seed: int, folder: 
 
     place = user_path(data)
     pictures, captions, of = read_karpathy_train(place)
-    rows, arrays, names = _texts(model, captions, of, str(place), tagger, how, seed, folder, config, needs=("text", "image"))
+    model = open_model(model, how, ("text", "image"))
+    rows, texts, arrays, names, dropped = _texts(model, captions, of, str(place), tagger, seed, folder, config)
     used, number = np.unique(of[rows], return_inverse=True)
     table = Scenes.unlabelled("coco train", images=[pictures[i] for i in used.tolist()], image_folder=place)
     with progress(total=len(used), desc="embedding pictures", unit="picture") as bar:
         images = embed_half(model, table, "image", folder / "embeddings" / "train-pictures", on_rows=bar.update)
-    return Pairs.of(images, *arrays, image_of=number, names=("the pictures", "the captions", "the negatives")), names
+    pairs = Pairs.of(images, *arrays, image_of=number, names=("the pictures", "the captions", "the negatives"), keep_equal=True)
+    _tell_ties(pairs, model)
+    return Given(pairs, names, rows, texts, dropped)
 
 
 def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[Any, ...]:
@@ -95,10 +154,9 @@ def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[A
 
 
 def _texts(
-    encoder: Any, captions: list[str], of: Any, source: str, tagger: str, how: Any, seed: int, folder: Path,
-    config: Any, needs: tuple[str, ...] = ("text",),
-) -> tuple[Any, list[Any], dict[str, Any]]:  # fmt: skip
-    """Rows of the captions that have a negative, the embeddings of both, and what they are called."""
+    model: Any, captions: list[str], of: Any, source: str, tagger: str, seed: int, folder: Path, config: Any
+) -> tuple[Any, tuple[list[str], list[str]], list[Any], dict[str, Any], tuple[tuple[int, str, str], ...]]:
+    """Rows of the captions that have a negative, the texts and embeddings of both, what they are called, and what is left out."""
     import numpy as np
 
     from conceptbind.embeddings import embed_half
@@ -107,7 +165,7 @@ def _texts(
     from conceptbind.runs import RunFolder
     from conceptbind.scenes import Scenes
 
-    words, model = load_tagger(tagger), open_model(encoder, how, needs)
+    words = load_tagger(tagger)
     with progress(total=len(captions), desc="making negatives", unit="caption") as bar:
         made = hard_negatives(captions, tagger=words, seed=seed, groups=np.asarray(of).tolist(), on_captions=bar.update)
     rows = np.asarray(made.rows, dtype=np.int64)
@@ -117,7 +175,8 @@ def _texts(
         )
     if made.skipped:
         warnings.warn(
-            f"{sum(made.skipped.values()):,} of {len(captions):,} captions have no hard negative and are left out: {_counts(made.skipped)}",
+            f"{sum(made.skipped.values()):,} of {len(captions):,} captions have no hard negative and are left out: {_counts(made.skipped)}; "
+            "dropped.csv lists them",
             stacklevel=2,
         )
     RunFolder.open(folder, config)
@@ -131,7 +190,18 @@ def _texts(
         "scenes": source, "encoder": model.id, "revision": model.revision, "tagger": made.tagger, "tagger_version": made.tagger_version,
         "captions": len(captions), "skipped": dict(made.skipped),
     }  # fmt: skip
-    return rows, arrays, names
+    dropped = tuple((row, reason, captions[row]) for row, reason in enumerate(made.reasons) if reason)
+    return rows, (kept["captions"], kept["negatives"]), arrays, names, dropped
+
+
+def _tell_ties(pairs: Any, model: Any) -> None:
+    """Say how many captions an encoder gives the row of their negative, whose text differs: ties, which no map can part."""
+    if len(pairs.equal):
+        warnings.warn(
+            f"'{model.id}' gives {len(pairs.equal):,} of {len(pairs):,} captions the same row as their negative; they are ties, which "
+            "count as misses, and no map can part them",
+            stacklevel=3,
+        )
 
 
 def open_model(encoder: Any, how: Any, needs: tuple[str, ...]) -> Any:

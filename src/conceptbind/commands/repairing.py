@@ -20,6 +20,9 @@ else:
     Encoder = Scenes = str
 
 
+FAILURES, DROPPED = "failures.csv", "dropped.csv"
+
+
 @dataclass(frozen=True, eq=False)
 class Repair:
     """What `repair` fitted, and where it wrote it."""
@@ -32,12 +35,17 @@ class Repair:
     """The verdict in words."""
     retrieval: "tuple[Record, ...]" = ()
     """With --coco: retrieval on the test pictures, before and after."""
+    summary: str = ""
+    """The comparisons that were turned, which map was scored and which is written, and the sentence."""
 
     def __str__(self) -> str:
         from conceptbind.report import benchmark_table, repair_table
 
         tables = [repair_table(self.records), *([benchmark_table(self.retrieval)] if self.retrieval else [])]
-        return "\n\n".join((*tables, f"{self.sentence}\nAdapter: {self.folder}\nReport: {self.folder / 'report.html'}"))
+        places = [("Adapter", self.folder), ("Report", self.folder / "report.html"), ("Failures", self.folder / FAILURES)]
+        if (self.folder / DROPPED).is_file():
+            places.append(("Left out", self.folder / DROPPED))
+        return "\n\n".join((*tables, "\n".join((self.summary or self.sentence, *(f"{name}: {path}" for name, path in places)))))
 
 
 @command
@@ -104,8 +112,9 @@ def repair(
     from conceptbind.errors import ValueRangeError
     from conceptbind.files import user_path
     from conceptbind.labclip import save_adapter
-    from conceptbind.report import repair_card, repair_sentence, write_repair_report
+    from conceptbind.report import repair_card, repair_sentence, repair_summary, write_repair_report
     from conceptbind.runs import RunFolder
+    from conceptbind.studies import require_repairable
 
     config = {
         "encoder": encoder if isinstance(encoder, str | None) else encoder.id,
@@ -121,26 +130,31 @@ def repair(
     options = {"solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "device": torch_device(device)}
     folder, how = user_path(out), Opening(precision, device, long_captions, trust_remote_code)
     refuse_in_use(folder)
+    given: Any = None
     if coco is not None:
         if encoder is None or any((images, texts, negatives, image_of, captions)):
             raise ValueRangeError("--coco needs an encoder, and none of --images, --texts, --negatives, --image_of and --captions")
         encoder = open_model(encoder, how, ("text", "image"))
-        pairs, names = coco_pairs(encoder, coco, tagger, how, seed, folder, config)
-        found, facts = _on_arrays(pairs, names, config, options, pull, seed)
+        given = coco_pairs(encoder, coco, tagger, how, seed, folder, config)
+        found, facts = _on_arrays(given, config, options, pull, seed)
     elif images is None:
         found, facts = _on_scenes(encoder, scenes, texts, negatives, captions, template, how, folder, config, options, pull, seed)
     else:
-        pairs, names = pairs_of_arrays(encoder, images, texts, negatives, image_of, captions, tagger, how, seed, folder, config)
+        given = pairs_of_arrays(encoder, images, texts, negatives, image_of, captions, tagger, how, seed, folder, config)
+        require_repairable(given.pairs, seed)
         RunFolder.open(folder, config)
-        found, facts = _on_arrays(pairs, names, config, options, pull, seed)
+        found, facts = _on_arrays(given, config, options, pull, seed)
     run = RunFolder.open(folder, config)
     sentence = repair_sentence(found)
+    run.write_table(FAILURES, *_failures(found, given))
+    if given is not None and given.dropped:
+        run.write_table(DROPPED, ("row", "reason", "caption"), given.dropped)
     write_repair_report(folder / "report.html", found, sentence, facts)
     adapter = _described(found, facts)
     save_adapter(adapter, folder, repair_card(adapter, found, sentence))
     retrieval = () if coco is None else coco_retrieval(encoder, coco, adapter, folder)
     run.write_results(facts, (*found.records, *retrieval))
-    return Repair(folder, adapter, found.records, sentence, retrieval)
+    return Repair(folder, adapter, found.records, sentence, retrieval, repair_summary(found, sentence))
 
 
 def apply(adapter: str, *, texts: str, out: str) -> Path:
@@ -236,7 +250,7 @@ def _on_scenes(
     return study, facts
 
 
-def _on_arrays(pairs: Any, names: dict[str, Any], config: Any, options: Any, pull: float | None, seed: int) -> tuple[Any, Any]:
+def _on_arrays(given: Any, config: Any, options: Any, pull: float | None, seed: int) -> tuple[Any, Any]:
     """Fit and score pairs."""
     from conceptbind.runs import plain_provenance
     from conceptbind.studies import array_repair
@@ -247,9 +261,26 @@ def _on_arrays(pairs: Any, names: dict[str, Any], config: Any, options: Any, pul
             bar.total = total
             bar.update(done - bar.n)
 
-        labels = {key: names[key] for key in ("scenes", "encoder")}
-        found = array_repair(pairs, pull=pull, options=options, seed=seed, names=labels, on_step=step)
-    return found, plain_provenance(config, sys.argv) | {"data": {"hash": pairs.hash, "pairs": len(pairs), **names}}
+        labels = {key: given.names[key] for key in ("scenes", "encoder")}
+        found = array_repair(given.pairs, pull=pull, options=options, seed=seed, names=labels, on_step=step)
+    data = {"hash": given.pairs.hash, "pairs": len(given.pairs), "dropped": len(given.dropped), **given.names}
+    return found, plain_provenance(config, sys.argv) | {"data": data}
+
+
+def _failures(found: Any, given: Any) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Columns and rows of what is wrong with the map that is written: a scene and its swap, or a row of the arrays."""
+    written = int(found.recommended or found.asked)
+    if given is None:
+        columns = ("scene", "image", "caption", "swap", "right before", "right after", "of")
+        wrong = [c for c in found.comparisons if (c.right_before, c.right_after)[written] < found.orders]
+        return columns, [(c.id, c.image or "", c.true, c.swap, c.right_before, c.right_after, found.orders) for c in wrong]
+    rows = []
+    before, after = found.right
+    for place in (~found.right[written]).nonzero()[0].tolist():
+        pair = int(found.rows[place])
+        texts = ("", "") if given.texts is None else (given.texts[0][pair], given.texts[1][pair])
+        rows.append((int(given.rows[pair]), int(given.pairs.image_of[pair]), *texts, bool(before[place]), bool(after[place])))
+    return ("row", "image", "caption", "negative", "right before", "right after"), sorted(rows)
 
 
 def _described(found: Any, facts: Any) -> Any:
@@ -258,19 +289,28 @@ def _described(found: Any, facts: Any) -> Any:
 
     from conceptbind import __version__
 
+    written = str(found.adapter.config["protocol"]) if found.recommended or found.asked else "none"
     scores = {
         when: {
             r.metric: r.value
             for r in found.records
             if r.extra.get("control") == "none" and r.extra["repair"] == name and r.ci_low is not None
         }
-        for when, name in (("before", "none"), ("after", str(found.adapter.config["protocol"])))
+        for when, name in (("before", "none"), ("after", written))
     }
     encoder: dict[str, Any] = next((dict(e) for e in facts.get("encoders", ())), {})
     data = facts.get("data", {})
     config = {
         "encoder": encoder.get("encoder") or (data.get("encoder") if data.get("encoder") != "arrays" else None),
-        "revision": encoder.get("revision") or data.get("revision"), "dimension": found.adapter.weight.shape[1],
-        **found.adapter.config, "scenes": facts.get("scenes", {}).get("name") or data.get("scenes"), **scores, "conceptbind": __version__,
-    }  # fmt: skip
+        "revision": encoder.get("revision") or data.get("revision"),
+        "dimension": found.adapter.weight.shape[1],
+        **found.adapter.config,
+        "recommended": found.recommended,
+        "pull_scored": found.pull,
+        "folds": found.folds,
+        "dropped": data.get("dropped", 0),
+        "scenes": facts.get("scenes", {}).get("name") or data.get("scenes"),
+        **scores,
+        "conceptbind": __version__,
+    }
     return replace(found.adapter, config=config)

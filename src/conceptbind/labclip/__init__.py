@@ -1,7 +1,20 @@
 """LABCLIP: a linear map of captions that makes binding usable across modalities, its cost and its reasons."""
 
 from conceptbind.labclip.adapter import Adapter, identity, load_adapter, save_adapter
-from conceptbind.labclip.estimator import Fit, LabClip, fit_pairs, hold_out
+from conceptbind.labclip.estimator import Fit, LabClip, fit_pairs, groups_of, hold_out, parts_of
 from conceptbind.labclip.pairs import Pairs, open_rows
 
-__all__ = ["Adapter", "Fit", "LabClip", "Pairs", "fit_pairs", "hold_out", "identity", "load_adapter", "open_rows", "save_adapter"]
+__all__ = [
+    "Adapter",
+    "Fit",
+    "LabClip",
+    "Pairs",
+    "fit_pairs",
+    "groups_of",
+    "hold_out",
+    "identity",
+    "load_adapter",
+    "open_rows",
+    "parts_of",
+    "save_adapter",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,16 @@ from conceptbind.labclip.adapter import Adapter
 PULLS = tuple(round(0.1 * step, 1) for step in range(11))
 """Shares of the way from the identity (0) to the fitted map (1)."""
 TOLERANCE = 0.01
-"""How much of retrieval and of single-object recognition a recommended repair may lose."""
+"""How much of retrieval and of single-object recognition a recommended repair may lose; pulls whose binding differs by no more are equals."""
+ROUNDING = 1e-9
+"""Slack of these comparisons: means of shares differ in their last digits."""
+WORTH = 0.02
+"""Smallest gain on pairs that were not fitted on for which a repair is recommended."""
+
+
+def clears_noise(gain: float | None, low: float | None) -> bool:
+    """Whether a paired gain is worth a repair: its 95 % interval, from `low`, lies above zero and it is no trifle."""
+    return gain is not None and low is not None and low > 0 and gain >= WORTH
 
 
 @dataclass(frozen=True)
@@ -65,16 +74,33 @@ def _of_ranks(adapter: Adapter, ranks: Iterable[int]) -> Iterable[tuple[int, Ada
 
 
 def recommend(points: Iterable[Point], tolerance: float = TOLERANCE) -> float:
-    """The pull that binds best among those that lose no more than the tolerance of anything else; of equals the gentlest.
+    """The gentlest pull that binds as well as any, up to the tolerance, among those that lose no more than it of anything else.
 
-    0, the identity, is always among them.
+    0, the identity, is always among them. What lies within the tolerance counts as equal, so that rounding decides nothing.
     """
     along = [point for point in points if point.over == "pull"]
     start = next(point.scores for point in along if point.at == 0)
 
     def kept(now: float | None, then: float | None) -> bool:
-        return now is None or then is None or now >= then - tolerance
+        return now is None or then is None or now >= then - tolerance - ROUNDING
 
     allowed = [p for p in along if kept(p.scores.retrieval, start.retrieval) and kept(p.scores.singles, start.singles)]
     value = [p.scores.binding if p.scores.binding is not None else p.scores.retrieval or 0.0 for p in allowed]
-    return min(p.at for p, v in zip(allowed, value, strict=True) if v == max(value))
+    return min(p.at for p, v in zip(allowed, value, strict=True) if v >= max(value) - tolerance - ROUNDING)
+
+
+def mean_curve(curves: Sequence[Sequence[Point]]) -> tuple[Point, ...]:
+    """The mean over folds, point by point."""
+
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if known else None
+
+    return tuple(
+        Point(
+            same[0].over,
+            same[0].at,
+            Scores(*(mean([getattr(point.scores, name) for point in same]) for name in ("binding", "retrieval", "singles"))),
+        )
+        for same in zip(*curves, strict=True)
+    )

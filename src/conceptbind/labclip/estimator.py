@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -188,7 +189,7 @@ def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
     """
     if not 0 < share < 1:
         raise ValueRangeError(f"the validation share must lie between 0 and 1; got {share}")
-    groups = _linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, pairs.negative_ids)
+    groups = groups_of(pairs)
     order = np.random.default_rng(seed).permutation(groups.max() + 1 if len(groups) else 0)
     rows_so_far = np.bincount(groups, minlength=len(order))[order].cumsum()
     chosen = np.isin(groups, order[: max(1 + int(np.searchsorted(rows_so_far, 2)), round(share * len(order)))])  # at least two rows
@@ -198,6 +199,39 @@ def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
             f"{len(pairs)} pairs cannot be divided into a part to fit on and one to choose on: they share pictures or captions, or are too few"
         )
     return rows
+
+
+def parts_of(pairs: Pairs, most: int, seed: int) -> Ints:
+    """(n,) part of each pair, parts of nearly equal size; what shares a picture or says the same is in one part.
+
+    Args:
+        pairs: n pairs.
+        most: parts, where there are so many groups of pairs that must stay together; else as many parts as groups, and at least three.
+        seed: of the order in which groups are dealt out.
+
+    Raises:
+        ValueRangeError: fewer than three groups, or a part of a single pair.
+    """
+    groups = groups_of(pairs)
+    sizes = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]  # the largest first, each to the part that has fewest pairs
+    heap = [(0, part) for part in range(max(min(most, len(sizes)), 3))]
+    part_of = np.empty(len(sizes), dtype=np.int64)
+    for group in order.tolist():
+        size, part_of[group] = heap[0]
+        heapq.heapreplace(heap, (size + int(sizes[group]), int(part_of[group])))
+    if min(size for size, _ in heap) < 2:
+        raise ValueRangeError(
+            f"{len(pairs)} pairs cannot be divided into parts to fit on, to choose on and to score: they share pictures or captions, "
+            "or are too few"
+        )
+    return part_of[groups]
+
+
+def groups_of(pairs: Pairs) -> Ints:
+    """(n,) number of each pair's group: pairs that share a picture, or what a caption or a negative says, are in one."""
+    return _linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, pairs.negative_ids)
 
 
 def _linked(pictures: Ints, texts: Ints, negatives: Ints) -> Ints:

@@ -68,6 +68,7 @@ class Pairs:
         text_ids: Ints | None = None,
         negative_ids: Ints | None = None,
         names: tuple[str, str, str] = ("images", "texts", "negatives"),
+        keep_equal: bool = False,
     ) -> Pairs:
         """Check three arrays and find what is equal in them.
 
@@ -79,6 +80,7 @@ class Pairs:
             text_ids: (n,) equal numbers for captions that mean the same (two orders of mention, say); by default equal rows.
             negative_ids: (n,) the same for negatives.
             names: how errors call the three arrays.
+            keep_equal: keep pairs whose negative equals their caption (`equal`): no fit learns from them, and scored they are ties.
 
         Raises:
             ShapeError: lengths or widths do not fit; all are named.
@@ -120,7 +122,7 @@ class Pairs:
         if negatives is not None:
             negative_ids = found[2] if negative_ids is None else np.asarray(negative_ids)
             equal = np.flatnonzero(text_ids == negative_ids)
-            if len(equal):
+            if len(equal) and not keep_equal:
                 raise ValueRangeError(
                     f"{len(equal):,} of {len(texts):,} negatives equal their caption, the first in row {equal[0]}; leave those rows out"
                 )
@@ -144,6 +146,21 @@ class Pairs:
         """A hash of what the rows hold and which belong together."""
         parts = (self.image_of, self.picture_ids, self.text_ids, self.negative_ids)
         return content_hash(self.rows_hash, *(part.astype(np.int64).tobytes() for part in parts))
+
+    @property
+    def equal(self) -> Ints:
+        """Pairs whose negative equals their caption; only of `keep_equal` there are any."""
+        return np.flatnonzero(self.text_ids == self.negative_ids) if len(self.negative_ids) else np.empty(0, np.int64)
+
+    @property
+    def true_negatives(self) -> Ints:
+        """Pairs whose negative equals another caption of the same picture, so that it is true of the picture."""
+        if not len(self.negative_ids):
+            return np.empty(0, np.int64)
+        pictures = np.unique(self.picture_ids[self.image_of], return_inverse=True)[1]
+        said = np.unique(np.concatenate([self.text_ids, self.negative_ids]), return_inverse=True)[1]
+        captions, negatives = said.reshape(2, -1) * (pictures.max() + 1) + pictures
+        return np.flatnonzero(np.isin(negatives, captions) & (self.text_ids != self.negative_ids))
 
     def select(self, rows: Ints) -> Pairs:
         """Some of the pairs; nothing is copied that is larger than their numbers when the arrays are on disk."""

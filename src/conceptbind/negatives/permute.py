@@ -63,6 +63,8 @@ class Negatives:
     tagger: str
     tagger_version: str
     seed: int
+    reasons: tuple[str | None, ...] = ()
+    """In the order of the captions, why each has no negative; None where it has one."""
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -112,16 +114,19 @@ def hard_negatives(
     for group, caption in zip(groups if groups is not None else (), captions, strict=groups is not None):
         pictures.setdefault(int(group), []).append(caption)
     texts: list[str | None] = []
-    skipped: Counter[str] = Counter()
+    reasons: list[str | None] = []
     for row, (caption, tokens) in enumerate(_tagged(captions, tagger)):
         others = pictures[int(groups[row])] if groups is not None else ()
         found = permute(caption, tokens, _generator(caption, seed), avoid=others, articles=articles, reorderings=reorderings)
+        reason = None
         if found is None:
             free = others and permute(caption, tokens, _generator(caption, seed), articles=articles, reorderings=reorderings)
-            skipped[ALL_TAKEN if free else SAME_MEANING if _can_change(tokens) else TOO_FEW] += 1
+            reason = ALL_TAKEN if free else SAME_MEANING if _can_change(tokens) else TOO_FEW
+        reasons.append(reason)
         texts.append(None if found is None else found.text)
         on_captions(1)
-    return Negatives(tuple(texts), dict(skipped), tagger.name, tagger.version, seed)
+    skipped = Counter(reason for reason in reasons if reason)
+    return Negatives(tuple(texts), dict(skipped), tagger.name, tagger.version, seed, tuple(reasons))
 
 
 def permute(

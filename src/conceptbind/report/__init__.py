@@ -15,7 +15,8 @@ from conceptbind.report.controlled import (
 from conceptbind.report.elsewhere import write_elsewhere
 from conceptbind.report.geometry import geometry_sentence, scaling_picture
 from conceptbind.report.page import write_report
-from conceptbind.report.repair import repair_card, repair_sentence, repair_table, write_repair_report
+from conceptbind.report.repair import repair_card, repair_summary, repair_table, write_repair_report
+from conceptbind.report.repair_words import repair_sentence
 from conceptbind.report.tables import PaperTable, paper_tables
 from conceptbind.report.verdict import Verdict, summary_table, verdict, verdicts
 
@@ -35,6 +36,7 @@ __all__ = [
     "rank_correlation",
     "repair_card",
     "repair_sentence",
+    "repair_summary",
     "repair_table",
     "scaling_picture",
     "summary_table",

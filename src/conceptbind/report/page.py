@@ -17,7 +17,8 @@ from conceptbind.report.complexity import complexity_section
 from conceptbind.report.figures import crossmodal_figure, object_figure, recognition_figure, swap_cosine_figure
 from conceptbind.report.geometry import geometry_section
 from conceptbind.report.numbers import interval_of, percent, value_of
-from conceptbind.report.repair import repair_section, repair_sentence
+from conceptbind.report.repair import repair_section
+from conceptbind.report.repair_words import repair_sentence
 from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_name, verdict
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
-from conceptbind.report.numbers import percent
+from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.repair_words import found, pull_in_words, repair_verdict, turned
 from conceptbind.report.tables import aligned
-from conceptbind.report.verdict import USABLE, Verdict
 
 if TYPE_CHECKING:
     from conceptbind.labclip import Adapter
@@ -20,75 +20,19 @@ if TYPE_CHECKING:
 
 METRICS = {
     "binding_accuracy": "binding accuracy",
+    "binding_gain": "change in binding accuracy",
     "recall_at_1": "recall at 1",
+    "recall_gain": "change in recall at 1",
     "recall_at_5": "recall at 5",
     "picture_recall_at_1": "recall at 1 of pictures",
+    "picture_recall_gain": "change in recall at 1 of pictures",
     "single_object_accuracy": "recognition of single objects",
+    "single_object_gain": "change in recognition of single objects",
     "caption_swap_cosine": "cosine of caption and swap",
     "probe_cosine": "cosine of picture and caption probes",
     "modality_gap": "modality gap",
 }
 NAMES = {"none": "no repair", "SB": "without negatives (SB)", "HNB": "with negatives (HNB)"}
-WORTH = 0.02
-"""Smallest gain in binding accuracy that is called one."""
-
-
-def found(records: Sequence[Record], metric: str, repair: str, control: str = "none") -> Record | None:
-    """The record of a metric before (`none`) or after (`HNB`, `SB`); None where it was not measured."""
-    same = (r for r in records if (r.metric, r.extra.get("repair"), r.extra.get("control")) == (metric, repair, control))
-    return next(same, None)
-
-
-def protocol_of(records: Sequence[Record]) -> str:
-    """HNB where negatives were given, else SB."""
-    return "HNB" if found(records, "recall_at_1", "HNB") else "SB"
-
-
-def repair_sentence(study: RepairStudy | ArrayRepair) -> str:
-    """What the repair does, what it costs, or that it does not help."""
-    records = study.records
-    after = protocol_of(records)
-    then, now = (found(records, "binding_accuracy", name) for name in ("none", after))
-    gain = found(records, "binding_gain", after)
-    lost = " and ".join(
-        _kept(records, metric, after) for metric in ("recall_at_1", "single_object_accuracy") if found(records, metric, after)
-    )
-    if then is None or now is None or gain is None or gain.value is None:
-        return f"A linear map fitted without negatives: {lost}. Binding cannot be judged without negatives."
-    at = f"{percent(now.value)} ({percent(now.ci_low)} to {percent(now.ci_high)}, n = {now.n:,}) on {_unseen(study)} that it was not fitted on"
-    if gain.value >= WORTH and (gain.ci_low or 0) > 0:
-        return f"A linear repair of the captions brings the binding accuracy from {percent(then.value)} to {at}; {lost}."
-    change = f"it takes the binding accuracy from {percent(then.value)} to {at}; {lost}"
-    if (then.value or 0) >= USABLE:
-        return f"A linear repair has nothing to add where binding is usable without one: {change}."
-    return f"A linear repair does not help here: {change}."
-
-
-def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
-    """Is the binding usable after the repair?"""
-    gain, now = (found(study.records, metric, protocol_of(study.records)) for metric in ("binding_gain", "binding_accuracy"))
-    sentence = repair_sentence(study)
-    if now is None or now.value is None or gain is None:
-        return Verdict("unclear", sentence, None)
-    helped = (gain.value or 0) >= WORTH and (gain.ci_low or 0) > 0
-    return Verdict("yes" if now.value >= USABLE else "partly" if helped else "no", sentence, now.value)
-
-
-def _of_folds(study: Any) -> str:
-    """Whose scores a table of scenes shows."""
-    if not hasattr(study, "folds"):
-        return ""
-    return ", by maps fitted the same way on other parts of the scenes; this one was fitted on all but the part that chose"
-
-
-def _unseen(study: Any) -> str:
-    return "combinations" if hasattr(study, "folds") else "pairs"
-
-
-def _kept(records: Sequence[Record], metric: str, after: str) -> str:
-    values = [found(records, metric, name) for name in ("none", after)]
-    then, now = (percent(record.value) if record else "-" for record in values)
-    return f"{METRICS[metric]} goes from {then} to {now}"
 
 
 def repair_table(records: Sequence[Record]) -> str:
@@ -116,8 +60,12 @@ def rows_of_table(records: Sequence[Record], control: str = "none") -> list[tupl
 def _cell(record: Record | None) -> str:
     if record is None or record.value is None:
         return "-"
-    interval = "" if record.ci_low is None or record.ci_high is None else f" ({record.ci_low:.3f} to {record.ci_high:.3f})"
-    return f"{record.value:.3f}{interval}"
+    return value_of(record) if record.ci_low is None else f"{value_of(record)} ({interval_of(record)})"
+
+
+def repair_summary(study: RepairStudy | ArrayRepair, sentence: str) -> str:
+    """What a terminal shows below the table."""
+    return "\n".join((turned(study), pull_in_words(study), "", sentence))
 
 
 def repair_card(adapter: Adapter, study: RepairStudy | ArrayRepair, sentence: str) -> str:
@@ -145,8 +93,9 @@ For captions of {who}: `y = x @ weight.T`, divided by its length. Pictures stay 
 
 Fitted by conceptbind {config.get("conceptbind", "")}: protocol {config["protocol"]} (LABCLIP, arXiv 2502.03566), solver {config["solver"]},
 rate {config["rate"]}, batch {config["batch"]}, {config["steps"]} steps on {config["pairs"]:,} pairs (hash {str(config["data_hash"])[:16]}),
-seed {config["seed"]}, pulled to {config["pull"]} of the way from the identity, as validation recommends or the user asked. Before and after
-are scores of {_unseen(study)} that were not fitted on{_of_folds(study)}.
+seed {config["seed"]}. {pull_in_words(study)}
+{turned(study)}{_left_out(config)}
+
 It changes how captions rank pictures; it does not make an encoder know what it
 does not know.
 
@@ -159,6 +108,10 @@ y = x @ weight.T
 y /= np.linalg.norm(y, axis=1, keepdims=True)
 ```
 """
+
+
+def _left_out(config: Mapping[str, Any]) -> str:
+    return f" {config['dropped']:,} rows were left out; dropped.csv lists them." if config.get("dropped") else ""
 
 
 def write_repair_report(path: Path, study: RepairStudy | ArrayRepair, sentence: str, provenance: Mapping[str, Any]) -> None:
@@ -191,12 +144,12 @@ def repair_section(study: RepairStudy | ArrayRepair, sentence: str) -> dict[str,
         "bars": Markup(_bars(study.records)),  # noqa: S704 - made by plotly, which escapes labels
         "curve": Markup(_curve(study)),  # noqa: S704
         "cosines": Markup(_cosines(study)) if getattr(study, "cosines", None) else None,  # noqa: S704
-        "pull": study.adapter.config["pull"],
+        "pull": f"{study.pull:g}",
+        "pull_in_words": pull_in_words(study),
+        "turned": turned(study),
         "gallery": gallery,
         "pictures": [thumbnail(scene.image) if scene.image else None for scene in gallery],
         "study": study,
-        "mended": getattr(study, "n_mended", None),
-        "spoiled": getattr(study, "n_spoiled", None),
         "nouns": _by_noun(study),
     }
 
@@ -244,7 +197,7 @@ def _curve(study: RepairStudy | ArrayRepair) -> str:
                 )  # fmt: skip
                 figure.add_trace(line, row=1, col=column)
         figure.update_xaxes(title=titles[name], type="log" if name == "rank" else "linear", row=1, col=column)
-    figure.add_vline(x=float(study.adapter.config["pull"]), line={"color": INK, "dash": "dot", "width": 1}, row=1, col=1)  # type: ignore[arg-type]
+    figure.add_vline(x=study.pull, line={"color": INK, "dash": "dot", "width": 1}, row=1, col=1)  # type: ignore[arg-type]
     figure.update_yaxes(range=[0, 1.05], gridcolor=GRID)
     return as_html(figure, "repair-curve", 360)
 

@@ -95,7 +95,9 @@ def binding_cells(records: Rows) -> Cells:
         )
     ]
     across = [r for r in rows if r["study"] == "crossmodal"]
-    mended = [r for r in rows if r["study"] == "repair" and r.get("repair") not in ("none", "SB") and r.get("ci_low") is not None]
+    repairs = [r for r in rows if r["study"] == "repair" and r.get("repair") != "SB" and r.get("ci_low") is not None]
+    written = "none" if any(r.get("recommended") is False for r in repairs) else "HNB"
+    mended = [r for r in repairs if r.get("repair") == written]
     cells = [
         *read,
         _value(r for r in across if r["metric"] == "binding_accuracy" and r.get("order") == "either"),

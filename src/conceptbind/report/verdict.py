@@ -182,7 +182,7 @@ def _disagreement(binding: Record, concepts: Record | None) -> str:
 
 def verdicts(studies: Sequence[ProbeStudy], crossmodal: CrossmodalStudy | None, repair: RepairStudy | None = None) -> list[Verdict]:
     """One for each modality, one for the step between them, and one for its repair."""
-    from conceptbind.report.repair import repair_verdict
+    from conceptbind.report.repair_words import repair_verdict
 
     found = [*map(verdict, studies), *([across(crossmodal)] if crossmodal else [])]
     return [*found, *([repair_verdict(repair)] if repair else [])]

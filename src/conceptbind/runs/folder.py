@@ -108,13 +108,17 @@ class RunFolder:
         """
         rows = [record.flat() for record in records]
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO()
-        table = csv.DictWriter(text, columns, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        write_whole(self.path / "results.csv", text.getvalue())
+        self.write_table("results.csv", columns, [[row.get(name, "") for name in columns] for row in rows])
         content = {"provenance": dict(provenance), "records": rows, **(told or {})}
         write_checked_json(self.path / "results.json", content)
+
+    def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Write a table with a header, comma-separated."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(rows)
+        write_whole(self.path / name, text.getvalue())
 
     def finished(self) -> dict[str, Any] | None:
         """What `write_results` wrote when the run was finished; None where it was not, or its results were changed since."""

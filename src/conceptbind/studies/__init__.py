@@ -7,7 +7,7 @@ from conceptbind.studies.crossmodal import CaptionBank, CrossmodalStudy, caption
 from conceptbind.studies.geometry import STEPS, GeometryStudy, geometry_study
 from conceptbind.studies.probe import ProbeStudy, WrongScene, bag_of_concepts, probe_study
 from conceptbind.studies.repair import RepairStudy, Singles, repair_study, require_swaps, single_objects
-from conceptbind.studies.repair_arrays import ArrayRepair, array_repair
+from conceptbind.studies.repair_arrays import ArrayRepair, array_repair, require_repairable
 from conceptbind.studies.search import search_records
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "query_record",
     "query_texts",
     "repair_study",
+    "require_repairable",
     "require_swaps",
     "search_records",
     "single_objects",

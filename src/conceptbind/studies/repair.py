@@ -12,24 +12,26 @@ import numpy as np
 
 from conceptbind.errors import ValueRangeError
 from conceptbind.labclip import Adapter, Fit, Pairs, fit_pairs
-from conceptbind.labclip.cost import PULLS, Point, Scores, recommend, trade_off
+from conceptbind.labclip.cost import PULLS, Point, Scores, clears_noise, mean_curve, recommend, trade_off
 from conceptbind.metrics import forced_choice, ranks
 from conceptbind.probes import LinearProbe
 from conceptbind.results import Record
 from conceptbind.scenes import Scenes, orbit_ids, pair_ids
 from conceptbind.studies.crossmodal import by_object, compare, dot, either_order, mean_record, plain_record, query_texts
+from conceptbind.studies.repair_arrays import gain_record, mark
 
 if TYPE_CHECKING:
     from conceptbind.embeddings import Embeddings
     from conceptbind.studies.crossmodal import CaptionBank
     from conceptbind.typing import Bools, Encoder, Floats, Ints
 
-SMALL, FOLDS, PARTS = 2000, 5, 10
-"""Tables of up to so many scenes are divided into five parts of their orbits, and each part is scored by a map that was fitted without it;
-larger ones into ten, of which one is scored."""
+FOLDS = 5
+"""Parts of the orbits; each is scored by a map that was fitted without it."""
 PROTOCOLS = ("none", "SB", "HNB")
 """No repair; fitted on pictures and captions alone; with the attribute swaps as hard negatives."""
 GALLERY = 12
+ORDERS = 4
+"""Comparisons of a scene with a swap: two orders of mention of its caption, two of the swap's."""
 SINGLE_PICTURES = 8
 """Pictures of each single object."""
 
@@ -57,17 +59,36 @@ class RepairedScene:
     right_after: bool
 
 
+class ScoredSwap(NamedTuple):
+    """A scene and one of its swaps, compared in the four orders of mention of both captions."""
+
+    id: str
+    image: str | None
+    true: str
+    swap: str
+    right_before: int
+    """Of the four."""
+    right_after: int
+    mended: int
+    """Of the four, those that the repair turned right."""
+    spoiled: int
+
+
 @dataclass(frozen=True, eq=False)
 class RepairStudy:
     """Before and after a linear repair, on combinations that it never saw."""
 
     records: tuple[Record, ...]
     fit: Fit
-    """Fitted on all orbits but those that chose: what `conceptbind repair` writes."""
+    """Fitted on all orbits but those that chose when to stop."""
     adapter: Adapter
-    """That fit at its recommended pull."""
+    """What `conceptbind repair` writes: that fit at `pull`, or the identity (pull 0) where the gain does not clear its noise."""
+    pull: float
+    """The pull that was scored: the one that was asked for, or the one that validation recommends."""
+    asked: bool
+    """Whether it was asked for; such a map is written whatever it gains."""
     curve: tuple[Point, ...]
-    """What each pull and rank achieves on validation, means over the folds."""
+    """What each pull and rank achieves on validation, means over the folds; `pull` was chosen by it."""
     cosines: dict[str, Floats]
     """Protocol to (s,) cosine of each caption with its swap."""
     probe_cosines: dict[str, Floats]
@@ -77,11 +98,32 @@ class RepairStudy:
     gallery: tuple[RepairedScene, ...]
     object_names: tuple[str, ...]
     """(|O|,)"""
-    n_mended: int
-    """Comparisons that the repair turned right."""
-    n_spoiled: int
-    """Comparisons that it turned wrong."""
+    comparisons: tuple[ScoredSwap, ...]
+    """Every scene and swap that was scored."""
     folds: int
+    orders: int = ORDERS
+    """Comparisons of a scene with a swap."""
+
+    @property
+    def recommended(self) -> bool:
+        """Whether the gain on unseen combinations clears its noise."""
+        gain = self.value("binding_gain")
+        return self.pull > 0 and clears_noise(gain.value, gain.ci_low)
+
+    @property
+    def n_mended(self) -> int:
+        """Single comparisons that the repair turned right; (n_mended - n_spoiled) / n_compared is the gain."""
+        return sum(scored.mended for scored in self.comparisons)
+
+    @property
+    def n_spoiled(self) -> int:
+        """Single comparisons that it turned wrong."""
+        return sum(scored.spoiled for scored in self.comparisons)
+
+    @property
+    def n_compared(self) -> int:
+        """Single comparisons: four a scene and swap, for both have two orders of mention."""
+        return ORDERS * len(self.comparisons)
 
     def value(self, metric: str, repair: str = "HNB", control: str = "none") -> Record:
         """The record of a metric."""
@@ -96,7 +138,10 @@ def repair_study(
     """Fit LABCLIP with and without hard negatives and score unseen combinations.
 
     Parts are drawn by orbit: a combination, its other order and its attribute swaps are on one side, so no caption or negative of a
-    scored scene was fitted on. In each fold one part is scored once and another chooses when to stop and how far to pull.
+    scored scene was fitted on. Every part is scored once, by a map that was fitted on three others and stopped by a fourth. How far
+    to pull is one number for all of them, the one that the mean of the five validation curves recommends: a scene that is scored has
+    a say in it, through a map that did not see it, and through this number alone. What is written is fitted once more, on four parts
+    with the fifth to stop it, at the same pull; or it is the identity, where the paired gain does not clear its noise.
 
     Args:
         images: pictures of the n scenes.
@@ -105,7 +150,7 @@ def repair_study(
         bank: `caption_bank(scenes)`.
         singles: pictures of single objects; None leaves single-object recognition out.
         controls: pictures and captions of other encoders, by name (a bag-of-concepts twin must not be repairable).
-        pull: share of the way from the identity; None for the recommended one, chosen on validation.
+        pull: share of the way from the identity, which is then written whatever it gains; None for the recommended one.
         options: of `fit_pairs`.
         seed: of the parts, the fits, the intervals and the gallery.
         on_step: called with what was done.
@@ -116,63 +161,90 @@ def repair_study(
     if len(bank.swap_of) == 0:
         return None
     orbits = orbit_ids(scenes)
-    swappable = np.unique(orbits[bank.swap_of])
-    n_parts = FOLDS if len(scenes) <= SMALL else PARTS
-    if len(swappable) < n_parts:
+    if len(np.unique(orbits[bank.swap_of])) < FOLDS:
         return None
-    part_of = np.zeros(orbits.max() + 1, dtype=np.int64)
-    part_of[np.random.default_rng(seed).permutation(swappable)] = np.arange(len(swappable)) % n_parts
-    fold_of = part_of[orbits]  # (n,)
-    folds = FOLDS if len(scenes) <= SMALL else 1
+    fold_of = _parts(orbits, bank.swap_of, seed)
     options = dict(options or {})
     common = {"study": "repair", "scenes": scenes.name, "encoder": images.encoder, "split": "test"}
     records: list[Record] = []
     outcomes: dict[str, _Outcome] = {}
-    curves: list[tuple[Point, ...]] = []
+    curve: tuple[Point, ...] = ()
+    chosen = 0.0
     for control, (x, y) in {"none": (images, captions), **(controls or {})}.items():
         x.check(scenes)
         y.check(bank.scenes)
         side = _Side(x.unit().values, y.unit().values, scenes, bank, singles if control == "none" else None)
-        protocols = PROTOCOLS if control == "none" else ("none", "HNB")
-        found = {name: _Outcome(side) for name in protocols}
-        pulls = []
-        for fold in range(folds):
-            test, validation = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of == (fold + 1) % n_parts)
-            train = np.flatnonzero((fold_of != fold) & (fold_of != (fold + 1) % n_parts))
-            for name in protocols:
-                adapter = None
-                if name != "none":
-                    adapter, points = side.pulled(side.fit(train, validation, name, options, seed), validation, pull)
-                    if name == "HNB":
-                        pulls.append(adapter.config["pull"])
-                        if control == "none":
-                            curves.append(points)
-                found[name].add(test, adapter)
-            on_step(f"repair, {'fold' if control == 'none' else control} {fold + 1}")
+        found = {"none": _Outcome(side)}
+        for fold in range(FOLDS):
+            found["none"].add(np.flatnonzero(fold_of == fold), None)
+        pulls = {"none": 0.0}
+        for name in PROTOCOLS[1:] if control == "none" else ("HNB",):
+            fits, curves = [], []
+            for fold in range(FOLDS):
+                _, chooses, train = _split(fold_of, fold)
+                fits.append(side.fit(train, chooses, name, options, seed))
+                ranked = (control, name) == ("none", "HNB")
+                curves.append(side.curve(fits[-1].adapter, chooses, pull, ranked=ranked))
+                on_step(f"repair, {name if control == 'none' else control}, fold {fold + 1}")
+            mean = mean_curve(curves)
+            pulls[name] = recommend(mean) if pull is None else pull
+            found[name] = _Outcome(side)
+            for fold, fit in enumerate(fits):
+                found[name].add(np.flatnonzero(fold_of == fold), fit.adapter.pulled(pulls[name]) if pulls[name] else None)
+            if (control, name) == ("none", "HNB"):
+                curve, chosen = mean, pulls[name]
+        facts = {**common, "control": control, "folds": FOLDS}
         for name, outcome in found.items():
-            extra = {"control": control, "repair": name, "folds": folds}
-            if name == "HNB":
-                extra |= {"pull": float(np.mean(pulls))}
-            records += outcome.records(orbits, {**common, **extra})
-        records += found["HNB"].gains(found["none"], orbits, {**common, "control": control, "repair": "HNB", "folds": folds})
+            records += outcome.records(orbits, {**facts, "repair": name, "pull": pulls[name]})
+            if name != "none":
+                records += outcome.gains(found["none"], orbits, {**facts, "repair": name, "pull": pulls[name]})
         if control == "none":
             outcomes, own = found, side
-    rest, chooses = np.flatnonzero(fold_of != 0), np.flatnonzero(fold_of == 0)
-    final = own.fit(rest, chooses, "HNB", options, seed)
-    adapter, _ = own.pulled(final, chooses, pull)
+    _, chooses, train = _split(fold_of, None)
+    final = own.fit(train, chooses, "HNB", options, seed)
+    tried = final.adapter.pulled(chosen)
     before, after = outcomes["none"], outcomes["HNB"]
     probes = {
         "before": _probe_cosines(own.x, own.first_captions(), scenes),
-        "after": _probe_cosines(own.x, adapter(own.first_captions()), scenes),
+        "after": _probe_cosines(own.x, tried(own.first_captions()), scenes),
     }
-    records += _explanations(probes, own, adapter, {**common, "split": "all", "control": "none"})
+    records += _explanations(probes, own, tried, {**common, "split": "all", "control": "none"}, chosen)
     on_step("repair, explained")
-    return RepairStudy(
-        tuple(records), final, adapter, _mean_curve(curves), {name: outcome.cosines() for name, outcome in outcomes.items()}, probes,
-        {name: outcome.by_object() for name, outcome in outcomes.items()}, _gallery(before, after, seed),
+    study = RepairStudy(
+        tuple(records),
+        final,
+        tried,
+        chosen,
+        pull is not None,
+        curve,
+        {name: outcome.cosines() for name, outcome in outcomes.items()},
+        probes,
+        {name: outcome.by_object() for name, outcome in outcomes.items()},
+        _gallery(before, after, seed),
         _object_names(scenes),
-        int((after.binding > before.binding).sum()), int((after.binding < before.binding).sum()), folds,
-    )  # fmt: skip
+        _compared(before, after),
+        FOLDS,
+    )
+    mark([record for record in records if record.extra["repair"] != "SB"], study.recommended)
+    return study if pull is not None or study.recommended else replace(study, adapter=final.adapter.pulled(0.0))
+
+
+def _parts(orbits: Ints, swap_of: Ints, seed: int) -> Ints:
+    """(n,) part of each scene: orbits that can be swapped and orbits that cannot are dealt out alike, so that all parts are of one kind."""
+    swappable, every = np.unique(orbits[swap_of]), np.unique(orbits)
+    rng = np.random.default_rng(seed)
+    part_of = np.full(orbits.max() + 1, -1, dtype=np.int64)
+    for some in (swappable, np.setdiff1d(every, swappable)):
+        part_of[rng.permutation(some)] = np.arange(len(some)) % FOLDS
+    assert (part_of[every] >= 0).all()
+    return part_of[orbits]
+
+
+def _split(fold_of: Ints, fold: int | None) -> tuple[Ints, Ints, Ints]:
+    """Scenes that are scored in a fold, that choose, and that are fitted on; fold None scores nothing and fits on one part more."""
+    chooses = 0 if fold is None else (fold + 1) % FOLDS
+    scored = np.zeros(len(fold_of), dtype=bool) if fold is None else fold_of == fold
+    return np.flatnonzero(scored), np.flatnonzero(fold_of == chooses), np.flatnonzero(~scored & (fold_of != chooses))
 
 
 class _Side:
@@ -199,18 +271,20 @@ class _Side:
         parts = [pairs.select(np.flatnonzero(np.isin(self.pair_scene, rows))) for rows in (train, validation)]
         return fit_pairs(*parts, seed=seed, **options)
 
-    def pulled(self, fit: Fit, validation: Ints, pull: float | None) -> tuple[Adapter, tuple[Point, ...]]:
-        """A fit at the pull that was asked for, or that validation recommends; and what it achieves there along the way."""
-        points = trade_off(fit.adapter, partial(self.scores, rows=validation), PULLS if pull is None else (0.0, pull))
-        if fit.adapter.config["protocol"] == "SB":  # who has no negatives cannot choose by them
+    def curve(self, adapter: Adapter, validation: Ints, pull: float | None, *, ranked: bool) -> tuple[Point, ...]:
+        """What a map achieves on validation on the way to it, and (`ranked`) with its change cut to a rank."""
+        pulls, ranks = PULLS if pull is None else (0.0, pull), None if ranked else ()
+        points = trade_off(adapter, partial(self.scores, rows=validation), pulls, ranks)
+        if adapter.config["protocol"] == "SB":  # who has no negatives cannot choose by them
             points = tuple(replace(point, scores=replace(point.scores, binding=None)) for point in points)
-        return fit.adapter.pulled(recommend(points) if pull is None else pull), points
+        return points
 
-    def choices(self, rows: Ints, y: Floats) -> tuple[Ints, Floats, Bools]:
-        """The swaps of some scenes; share of their comparisons won, and whether any was a tie."""
+    def choices(self, rows: Ints, y: Floats) -> tuple[Ints, Bools, Bools]:
+        """The swaps (k,) of some scenes; which of their comparisons are won (k, 4), and whether any was a tie (k,)."""
         swaps = np.flatnonzero(np.isin(self.bank.swap_of, rows))
         of = self.bank.swap_of[swaps]
-        return swaps, *either_order(compare(self.x[of], y, self.bank.true[of], self.bank.swaps[swaps]))
+        outcome = compare(self.x[of], y, self.bank.true[of], self.bank.swaps[swaps])
+        return swaps, np.stack([won for won, _ in outcome.values()], 1), either_order(outcome)[1]
 
     def ranks(self, rows: Ints, y: Floats) -> tuple[Ints, Ints]:
         """Rank of the own caption of some pictures among one caption for each set of objects, and ties."""
@@ -228,9 +302,9 @@ class _Side:
     def scores(self, adapter: Adapter, rows: Ints) -> Scores:
         """What a map achieves on some scenes."""
         y = adapter(self.y)
-        _, right, _ = self.choices(rows, y)
+        _, won, _ = self.choices(rows, y)
         singles = float(self.singles_right(adapter)[0].mean()) if self.singles is not None else None
-        return Scores(float(right.mean()), float((self.ranks(rows, y)[0] == 1).mean()), singles)
+        return Scores(float(won.mean()), float((self.ranks(rows, y)[0] == 1).mean()), singles)
 
 
 class _Outcome:
@@ -240,6 +314,7 @@ class _Outcome:
         bank, n = side.bank, len(side.scenes)
         self.side = side
         self.swaps: Ints = np.zeros(0, dtype=np.int64)
+        self.won = np.zeros((len(bank.swap_of), ORDERS), dtype=bool)
         self.binding, self.tied = np.full(len(bank.swap_of), np.nan), np.zeros(len(bank.swap_of), dtype=bool)
         self.cosine = np.full(len(bank.swap_of), np.nan)
         self.rank, self.rank_ties = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
@@ -249,8 +324,8 @@ class _Outcome:
         """Score the test scenes of a fold."""
         side = self.side
         y = side.y if adapter is None else adapter(side.y)
-        swaps, right, tied = side.choices(rows, y)
-        self.binding[swaps], self.tied[swaps] = right, tied
+        swaps, won, tied = side.choices(rows, y)
+        self.won[swaps], self.binding[swaps], self.tied[swaps] = won, won.mean(1), tied
         self.cosine[swaps] = dot(y[side.bank.true[side.bank.swap_of[swaps], 0]], y[side.bank.swaps[swaps, 0]])
         self.rank[rows], self.rank_ties[rows] = side.ranks(rows, y)
         if side.singles is not None:
@@ -266,10 +341,10 @@ class _Outcome:
             if k < len(self.side.candidates):
                 ties = int(((self.rank[rows] > k) & (self.rank[rows] - self.rank_ties[rows] <= k)).sum())
                 found.append(mean_record(f"recall_at_{k}", (self.rank[rows] <= k).astype(float), ties, orbits[rows], **facts))
-        if self.singles:
+        if self.side.singles is not None:
             right = np.mean([outcome for outcome, _ in self.singles], axis=0)
             tied = int(np.logical_or.reduce([tie for _, tie in self.singles]).sum())
-            found.append(mean_record("single_object_accuracy", right, tied, np.arange(len(right)), **facts))
+            found.append(mean_record("single_object_accuracy", right, tied, self.side.singles.objects, **facts))
         found.append(mean_record("caption_swap_cosine", self.cosine[scored], None, of, "mean", **facts))
         return found
 
@@ -277,13 +352,13 @@ class _Outcome:
         """The paired difference to no repair."""
         scored = np.flatnonzero(~np.isnan(self.binding))
         difference = (self.binding - before.binding)[scored]
-        found = [mean_record("binding_gain", difference, None, orbits[self.side.bank.swap_of[scored]], "difference", **facts)]
+        found = [gain_record("binding_gain", difference, orbits[self.side.bank.swap_of[scored]], **facts)]
         rows = np.flatnonzero(self.rank)
         retrieved = (self.rank[rows] == 1).astype(float) - (before.rank[rows] == 1)
-        found.append(mean_record("recall_gain", retrieved, None, orbits[rows], "difference", **facts))
-        if self.singles:
+        found.append(gain_record("recall_gain", retrieved, orbits[rows], **facts))
+        if self.side.singles is not None:
             now, then = (np.mean([outcome for outcome, _ in part.singles], axis=0) for part in (self, before))
-            found.append(mean_record("single_object_gain", now - then, None, np.arange(len(now)), "difference", **facts))
+            found.append(gain_record("single_object_gain", now - then, self.side.singles.objects, **facts))
         return found
 
     def cosines(self) -> Floats:
@@ -348,12 +423,15 @@ def _probe_cosines(images: Floats, texts: Floats, scenes: Scenes) -> Floats:
     return cosines
 
 
-def _explanations(probes: Mapping[str, Floats], side: _Side, adapter: Adapter, facts: Mapping[str, Any]) -> list[Record]:
+def _explanations(
+    probes: Mapping[str, Floats], side: _Side, adapter: Adapter, facts: Mapping[str, Any], pull: float
+) -> list[Record]:
     """Probe cosines and modality gaps before and after."""
     records = []
-    for name, when, captions in (("none", "before", side.first_captions()), ("HNB", "after", adapter(side.first_captions()))):
-        common = {**facts, "repair": name}
-        extra = {key: common.pop(key) for key in ("control", "repair")}
+    every = side.y[np.unique(side.bank.true)]  # the captions that the study across modalities takes the gap of
+    for name, when, captions in (("none", "before", every), ("HNB", "after", adapter(every))):
+        common = {**facts, "repair": name, "pull": 0.0 if name == "none" else pull}
+        extra = {key: common.pop(key) for key in ("control", "repair", "pull")}
         known = probes[when][~np.isnan(probes[when])]
         for metric, value, n in (
             ("probe_cosine", float(known.mean()) if len(known) else None, len(known)),
@@ -366,21 +444,21 @@ def _explanations(probes: Mapping[str, Floats], side: _Side, adapter: Adapter, f
     return records
 
 
-def _mean_curve(curves: list[tuple[Point, ...]]) -> tuple[Point, ...]:
-    """The mean over folds, point by point."""
-
-    def mean(values: list[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        return float(np.mean(known)) if known else None
-
-    return tuple(
-        Point(
-            same[0].over,
-            same[0].at,
-            Scores(*(mean([getattr(point.scores, name) for point in same]) for name in ("binding", "retrieval", "singles"))),
-        )
-        for same in zip(*curves, strict=True)
-    )
+def _compared(before: _Outcome, after: _Outcome) -> tuple[ScoredSwap, ...]:
+    """Every scored scene and swap with what was right before and after."""
+    bank, scenes = before.side.bank, before.side.scenes
+    found = []
+    for swap in np.flatnonzero(~np.isnan(before.binding)).tolist():
+        row = int(bank.swap_of[swap])
+        then, now = before.won[swap], after.won[swap]
+        found.append(
+            ScoredSwap(
+                scenes.ids[row], None if scenes.images is None else str(scenes.images[row]), bank.scenes.caption(int(bank.true[row, 0])),
+                bank.scenes.caption(int(bank.swaps[swap, 0])), int(then.sum()), int(now.sum()), int((now & ~then).sum()),
+                int((then & ~now).sum()),
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def _gallery(before: _Outcome, after: _Outcome, seed: int) -> tuple[RepairedScene, ...]:
