@@ -315,7 +315,7 @@ def test_a_sweep_draws_the_transition_and_continues(tmp_path, capsys):
         (("train", "--coverage", "0.5", "--width", "30", "--heads", "4"), "multiple of the number of heads"),
         (("sweep", "--coverages", "1.5"), "coverage must lie between 0 and 1; got 1.5"),
         (("sweep", "--probes", "additiv"), "did you mean 'additive'"),
-        (("sweep", "--values", "1"), "every concept needs at least two values"),
+        (("sweep", "--values", "1"), "--values must be a whole number from 2"),
         (("sweep", "--address", "here"), "an address belongs to a cluster"),
         (("measure", "controlled:nowhere"), "conceptbind train --out nowhere"),
     ],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import os
+import resource
 import socket
 import time
 import tracemalloc
@@ -13,13 +16,29 @@ import numpy as np
 import pytest
 import torch
 
+import conceptbind
 from conceptbind.benchmarks.base import read_published
+from conceptbind.controlled.data import Sampler
+from conceptbind.controlled.losses import batch_loss
+from conceptbind.controlled.model import ControlledModel
+from conceptbind.controlled.recipe import make_recipe
+from conceptbind.controlled.store import read_model, write_model
+from conceptbind.controlled.training import Look, Trained
 from conceptbind.encoders.file import read_embeddings_file
 from conceptbind.errors import ConceptBindError, FileError, MismatchError, UnsafeFileError, ValueRangeError
 from conceptbind.files import read_json
 from conceptbind.labclip import load_adapter
 from conceptbind.labclip.pairs import open_rows
-from conceptbind.limits import first_repeated, load_options, memory, read_options, require_memory, require_regular
+from conceptbind.limits import (
+    NUMBERS,
+    first_repeated,
+    load_options,
+    memory,
+    read_options,
+    require_memory,
+    require_numbers,
+    require_regular,
+)
 from conceptbind.scenes import ConceptSpace, load_scenes, text20
 
 ROWS = np.random.default_rng(0).normal(size=(256, 6)).astype(np.float32)
@@ -312,3 +331,111 @@ def test_memory_is_asked_for_before_it_is_taken():
     require_memory(1 << 20, "this", "use less")
     with pytest.raises(ValueRangeError, match=r"^training needs at least 80 TiB of memory, and .* are there; use less$"):
         require_memory(80 * 2**40, "training", "use less")
+
+
+def test_numbers_of_options_have_bounds():
+    require_numbers(
+        {"seed": 0, "batch": 64, "width": [64, 128], "rate": 1e-3, "jobs": None, "encoder": "tiny", "values": np.int64(3)}
+    )
+    for name, (least, most) in NUMBERS.items():
+        wrong = [least - 1, most + 1, 10**40, -(10**40), float("nan"), float("inf"), "1", True, [least, most + 1], 1 + 0j]
+        wrong += [float(least) + 0.5] if isinstance(least, int) else []
+        for value in wrong:
+            with pytest.raises(ValueRangeError, match=f"^--{name} must be a .*number from ") as caught:
+                require_numbers({name: value})
+            assert len(one_line(caught.value)) < 160
+
+
+HUGE = [
+    {"batch": 10**9}, {"batch": 10**7}, {"batch": 0}, {"batch": -5}, {"batch": 2.5}, {"concepts": 10**9}, {"concepts": 0},
+    {"depth": 10**9}, {"depth": 1_000, "width": 4096}, {"depth": -1}, {"width": 10**9}, {"width": 1 << 17}, {"width": 0},
+    {"values": 10**9}, {"values": 10**5}, {"steps": 10**12}, {"steps": 0}, {"seed": -1}, {"seed": 10**23}, {"objects": 10**9},
+    {"feed_forward": 10**12}, {"dimension": 10**12}, {"heads": 10**9}, {"rate": 1e300}, {"rate": float("nan")},
+]  # fmt: skip
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("options", HUGE, ids=str)
+def test_a_training_beyond_bounds_is_refused_before_memory_is_taken(tmp_path, options):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ConceptBindError) as caught:
+        conceptbind.train(out=str(tmp_path / "run"), device="cpu", **options)
+    one_line(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seeds": 10**9}, {"jobs": 10**9}, {"jobs": 0}, {"stack": 10**9}, {"values": [10**9]}, {"seeds": 1_000, "values": [20] * 4},
+        {"spaces": ["99999x99999"]}, {"width": [64, 0]}, {"depth": [10**9]}, {"steps": 10**12},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_sweep_beyond_bounds_is_refused_at_once(tmp_path, options):
+    with pytest.raises(ConceptBindError) as caught:
+        conceptbind.sweep(out=str(tmp_path / "run"), device="cpu", **options)
+    one_line(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("measure", {"seed": 10**24}), ("measure", {"seed": -1}), ("measure", {"seed": 1.5}), ("measure", {"jobs": 10**8}),
+        ("measure", {"scenes": "clevr2d:1000000000"}), ("measure", {"scenes": "clevr2d:0"}), ("measure", {"scenes": "clevr2d:-1"}),
+        ("measure", {"scenes": "text20:1000000000x1000000000"}), ("measure", {"scenes": "clevr2d:" + "9" * 5000}),
+        ("render", {"size": 10**9}), ("render", {"size": 0}), ("render", {"processes": 10**9}), ("render", {"processes": 0}),
+        ("render", {"seed": 10**40}), ("render", {"seed": -1}), ("render", {"position_jitter": float("nan")}),
+        ("repair", {"encoder": "tiny", "batch": 10**12}), ("repair", {"encoder": "tiny", "batch": 0}),
+        ("repair", {"encoder": "tiny", "epochs": 10**12}), ("repair", {"encoder": "tiny", "epochs": 0}),
+        ("repair", {"encoder": "tiny", "rate": float("nan")}), ("repair", {"encoder": "tiny", "pull": float("nan")}),
+        ("repair", {"encoder": "tiny", "pull": -1}), ("repair", {"encoder": "tiny", "seed": -1}),
+        ("measure", {"scenes": "text20:" + "9" * 5000 + "x9"}), ("measure", {"scenes": "clevr:a.csv:" + "9" * 5000}),
+        ("evaluate", {"seed": -1, "benchmark": "zeroshot", "data": "."}), ("evaluate", {"seed": 10**20, "benchmark": "coco", "data": "."}),
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_numbers_of_every_command_are_bounded(tmp_path, command, options):
+    with pytest.raises(ConceptBindError) as caught:
+        getattr(conceptbind, command)(out=str(tmp_path / "run"), **options)
+    one_line(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_training_needs_is_told_from_below():
+    """The bound must never refuse what would fit: it is less than a step of the real thing takes."""
+    recipe = make_recipe("small", 0.5, values=20, width=256, depth=4, batch=2_048)
+    model = ControlledModel(recipe.shape)
+    assert 0.9 < recipe.shape.n_weights / sum(p.numel() for p in model.parameters()) <= 1
+    kept = 0
+
+    def count(tensor):
+        nonlocal kept
+        kept += tensor.numel() * tensor.element_size()
+        return tensor
+
+    sampler = Sampler(recipe.shape.sizes, recipe.split().train, 2, recipe.batch)
+    batch = sampler.draw(torch.Generator().manual_seed(0))
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        batch_loss(model, sampler, batch, torch.Generator())
+    assert recipe.memory < kept + 16 * sum(p.numel() for p in model.parameters())
+
+
+def test_a_damaged_configuration_of_a_model_takes_no_memory(tmp_path):
+    recipe = make_recipe("small", 0.5, values=10, width=16, depth=1, heads=2, feed_forward=16, dimension=8)
+    look = Look(0, **{item.name: 0.0 for item in dataclasses.fields(Look)[1:]})
+    write_model(Trained(recipe, ControlledModel(recipe.shape), (look,), look), tmp_path)
+    read_model(tmp_path)
+    whole = json.loads((tmp_path / "config.json").read_text())
+    for path, value in (("width", 1 << 20), ("depth", 10**9), ("width", "16"), ("depth", 1.5), ("sizes", [10, 10.5]), ("sizes", 3),
+                        ("sizes", None), ("sizes", [10**12, 10**12]), ("dimension", None), ("heads", True), ("shared", [])):  # fmt: skip
+        changed = json.loads(json.dumps(whole))
+        changed["recipe"]["shape"][path] = value
+        (tmp_path / "config.json").write_text(json.dumps(changed))
+        with pytest.raises(ConceptBindError) as caught:
+            read_model(tmp_path)
+        one_line(caught.value)

@@ -206,7 +206,7 @@ def test_other_mistakes(arrays, fixed, tmp_path, capsys):
         (("repair", "minilm", "--out", tmp_path / "o"), "'minilm' encodes text, not image"),
         (("repair", "--out", tmp_path / "o"), "needs an encoder and --scenes"),
         (("repair", *three(arrays), "--seed", "1", "--out", fixed), "another configuration"),
-        (("repair", *three(arrays), "--seed=-1", "--out", tmp_path / "o"), "--seed must not be negative"),
+        (("repair", *three(arrays), "--seed=-1", "--out", tmp_path / "o"), "--seed must be a whole number from 0"),
         (("apply", fixed, "--texts", arrays / "y.npy", "--out", tmp_path / "o.txt"), "must be a .npy file"),
         (("apply", tmp_path, "--texts", arrays / "y.npy", "--out", tmp_path / "o.npy"), "no adapter"),
     ):

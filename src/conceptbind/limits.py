@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
+import re
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,20 @@ UNPACKED_RATIO = 100
 """An archive that unpacks to more than so many bytes, and to so many times its size, holds nothing worth reading."""
 MEMORY_SHARE = 0.8
 """Of the machine's memory, what one step may ask for."""
+NUMBERS: Mapping[str, tuple[float, float]] = {
+    "seed": (0, 4_000_000_000), "seeds": (1, 1_000), "jobs": (1, 1_024), "processes": (1, 1_024), "stack": (1, 1_024),
+    "values": (2, 10_000_000), "concepts": (1, 25), "objects": (1, 1_000), "width": (1, 1 << 17), "depth": (1, 1_000),
+    "heads": (1, 1_024), "feed_forward": (1, 1 << 19), "dimension": (1, 1 << 17), "batch": (1, 10_000_000),
+    "steps": (1, 100_000_000), "epochs": (1, 1_000_000), "size": (16, 4_096),
+    "rate": (0.0, 1e6), "concept_weight": (0.0, 1e6),
+}  # fmt: skip
+"""Least and most of each option that is a number, whole where its bounds are; one that is left out (None) is not looked at."""
 _KINDS = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
 )  # fmt: skip
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def require_regular(path: Path, expected: str = "a file", what: str = "") -> Path:
@@ -61,6 +73,30 @@ def first_repeated(names: Iterable[str]) -> str | None:
     return None
 
 
+def require_numbers(options: Mapping[str, Any]) -> None:
+    """Raise ValueRangeError unless every option that `NUMBERS` names is such a number, or a list of them."""
+    for name, value in options.items():
+        if name in NUMBERS and value is not None:
+            for number in value if isinstance(value, list | tuple) else (value,):
+                _require_number(name, number)
+
+
+def _require_number(name: str, number: Any) -> None:
+    least, most = NUMBERS[name]
+    whole = isinstance(least, int)
+    kinds: Any = numbers.Integral if whole else numbers.Real
+    if not isinstance(number, kinds) or isinstance(number, bool) or not least <= number <= most:
+        kind = "a whole number" if whole else "a number"
+        shown = f"{number!r:.40}" + "..." * (len(repr(number)) > 40)
+        raise ValueRangeError(f"--{name} must be {kind} from {least:,} to {most:,}; got {shown}")
+
+
+def require_whole(name: str, number: Any) -> None:
+    """Raise ValueRangeError unless something is a whole number."""
+    if not isinstance(number, numbers.Integral) or isinstance(number, bool):
+        raise ValueRangeError(f"{name} must be a whole number; got {number!r:.40}")
+
+
 def read_options(path: Path, advice: str = "write the options anew") -> dict[str, Any]:
     """A YAML file of options, without anchors, which let a few lines stand for gigabytes or for themselves.
 
@@ -80,6 +116,9 @@ def read_options(path: Path, advice: str = "write the options anew") -> dict[str
         raise FileError(f"{path} is no file of options ({reason}); {advice}") from error
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise FileError(f"{path} holds no options: expected lines of NAME: VALUE; {advice}")
+    for value in plain_values(found):
+        if isinstance(value, str) and ("\0" in value or (not value.isprintable() and _SURROGATE.search(value))):
+            raise FileError(f"{path} holds a character that no name and no caption has: {value!a:.60}; {advice}")
     return found
 
 
@@ -117,6 +156,15 @@ def memory() -> int:
         with suppress(OSError, ValueError):
             found.append(int(Path(place).read_text(encoding="ascii")))
     return min(number for number in found if number > 0)
+
+
+def device_memory(device: str) -> int:
+    """Bytes of memory where torch computes: the GPU's, else this machine's."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return memory()
 
 
 def require_memory(needed: float, what: str, advice: str, available: int | None = None) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from conceptbind.errors import ConceptBindError, FileError, FolderInUseError
+from conceptbind.limits import require_numbers
 
 try:
     import fcntl
@@ -198,10 +199,11 @@ def folders_of_a_command() -> Iterator[None]:
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """A command: the folders that it takes are its own until it ends."""
+    """A command: its numbers are looked at first, and the folders that it takes are its own until it ends."""
 
     @wraps(function)
     def run(*arguments: P.args, **options: P.kwargs) -> R:
+        require_numbers(options)
         with folders_of_a_command():
             return function(*arguments, **options)
 

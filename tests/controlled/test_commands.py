@@ -132,10 +132,10 @@ def test_a_sweep_over_sizes_of_models(tmp_path):
     ("options", "message"),
     [
         ({"values": 100, "concepts": 7}, "may be at most 10,000,000"),
-        ({"values": 2, "concepts": 64}, "at most 25 concepts"),
-        ({"values": 5, "seed": 10**23}, "seed must lie between"),
-        ({"values": 5, "seed": -1}, "seed must lie between"),
-        ({"values": 5, "concept_weight": -1}, "concept_weight must be at least 0"),
+        ({"values": 2, "concepts": 64}, "from 1 to 25; got 64"),
+        ({"values": 5, "seed": 10**23}, "--seed must be a whole number from 0"),
+        ({"values": 5, "seed": -1}, "--seed must be a whole number from 0"),
+        ({"values": 5, "concept_weight": -1}, "--concept_weight must be a number from 0"),
     ],
 )
 def test_what_is_too_large(options, message, tmp_path, capsys):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HIGH, LOW = 0.8, 0.2
 """Coverages that are shown beside each other when none is asked for."""
+MOST_MODELS = 10_000
+"""Of one sweep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +128,7 @@ def train(
     settled = _settled(precision, where, out_folder)
     recipes = {name: replace(recipe, precision=settled) for name, recipe in recipes.items()}
     for recipe in recipes.values():
-        recipe.check()
+        recipe.check(where)
     config = {
         "preset": preset, "coverage": coverage, "objective": objective, **changed, "seed": seed, "out": out,
         "compiled": compiled, "precision": settled, "device": device,
@@ -272,12 +274,15 @@ def sweep(
     widths: list[int | None] = [*width] or [None]
     depths: list[int | None] = [*depth] or [None]
     chosen = [read_sizes(space) for space in spaces] or [(n,) * n_concepts for n_concepts in concepts for n in values]
+    n_models = len(chosen) * len(widths) * len(depths) * len(coverages) * seeds
+    if n_models > MOST_MODELS:
+        raise ValueRangeError(f"a sweep trains at most {MOST_MODELS:,} models; these options ask for {n_models:,}; name fewer")
     recipes = [
         make_recipe(preset, share, seed, objective, precision=settled, sizes=sizes, width=wide, depth=deep, **changed)
         for sizes in chosen for wide in widths for deep in depths for share in coverages for seed in range(seeds)
     ]  # fmt: skip
     for recipe in recipes:
-        recipe.check()
+        recipe.check(where)
     config = {
         "preset": preset, "coverages": list(coverages), "values": list(values), "concepts": list(concepts), "spaces": list(spaces),
         "seeds": seeds, "objective": objective, "width": list(width), "depth": list(depth), **changed,

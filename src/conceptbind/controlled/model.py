@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, normalize, scaled_dot_product_attention
 
 from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.limits import require_whole
 
 Positions = Literal["learned", "relative"]
 POSITIONS = ("learned", "relative")
@@ -47,6 +48,10 @@ class Shape:
     """One transformer for scenes and queries instead of two."""
 
     def __post_init__(self) -> None:
+        for name in ("most_objects", "width", "depth", "heads", "feed_forward", "dimension"):
+            require_whole(name, getattr(self, name))
+        for size in self.sizes:
+            require_whole("the number of values of a concept", size)
         if not self.sizes or min(self.sizes) < 2:
             raise ValueRangeError(f"every concept needs at least two values; got {self.sizes}")
         if len(self.sizes) > MOST_CONCEPTS:
@@ -68,6 +73,13 @@ class Shape:
     def n_tokens(self) -> int:
         """Values and special tokens."""
         return FIRST_VALUE + sum(self.sizes)
+
+    @property
+    def n_weights(self) -> int:
+        """Weights of both encoders, but for norms and offsets."""
+        block = 4 * self.width**2 + 2 * self.width * self.feed_forward
+        tables = (self.n_tokens + (self.longest if self.positions == "learned" else 0)) * self.width
+        return (1 if self.shared else 2) * (self.depth * block + tables + self.width * self.dimension)
 
     @property
     def longest(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from conceptbind.controlled.data import ObjectSplit, split_objects
 from conceptbind.controlled.model import Shape
 from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.limits import device_memory, require_memory, require_whole
 from conceptbind.typing import Precision
 
 Objective = Literal["queries", "scenes"]
@@ -62,6 +63,8 @@ class Recipe:
             raise UnknownNameError(f"unknown optimiser '{self.optimiser}'; {nearest(self.optimiser, OPTIMISERS)}")
         if self.precision not in PRECISIONS:
             raise UnknownNameError(f"unknown precision '{self.precision}'; {nearest(self.precision, PRECISIONS)}")
+        for name in ("batch", "steps", "looks", "seed"):
+            require_whole(name, getattr(self, name))
         for name in ("batch", "steps", "looks"):
             if getattr(self, name) < 1:
                 raise ValueRangeError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -89,12 +92,29 @@ class Recipe:
             )
         return split_objects(self.shape.sizes, self.coverage, self.seed)
 
-    def check(self) -> None:
-        """Refuse now what training would refuse: a coverage that leaves nothing, scenes of more objects than there are.
+    @property
+    def memory(self) -> int:
+        """Bytes that training takes, at least: weights with gradients and two moments; what a step keeps of a batch; its scores."""
+        shape = self.shape
+        tokens = self.batch * (shape.longest + len(shape.sizes) + 3) // 2  # of scenes of 1 to m objects
+        kept = tokens * (shape.depth - 1) * (6 * shape.width + 2 * shape.feed_forward)
+        targets = self.batch * len(shape.sizes) * max(shape.sizes)
+        return 4 * (4 * shape.n_weights + kept + 2 * targets)
+
+    def check(self, device: str = "cpu") -> None:
+        """Refuse now what training would refuse: a coverage that leaves nothing, scenes of more objects than there are, more than memory.
 
         Raises:
             ValueRangeError: see there.
         """
+        shape = self.shape
+        require_memory(
+            self.memory,
+            f"a training with batch {self.batch:,}, width {shape.width:,}, depth {shape.depth:,}, feed_forward {shape.feed_forward:,}, "
+            f"dimension {shape.dimension:,} and {self.sizes_name} values",
+            "use smaller numbers",
+            device_memory(device),
+        )
         split, m = self.split(), self.shape.most_objects
         for name, part in (("train", split.train), ("validation", split.validation), ("test", split.test)):
             if len(part) < m:

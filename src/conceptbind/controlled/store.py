@@ -8,6 +8,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from conceptbind.controlled.recognise import all_queries
 from conceptbind.controlled.training import Look, Trained
 from conceptbind.errors import FileError, ModalityError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.files import file_hash, read_json, write_json, write_whole
+from conceptbind.limits import require_regular
 from conceptbind.scenes import ConceptSpace
 
 if TYPE_CHECKING:
@@ -80,12 +82,20 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
     if not isinstance(config, dict) or config.get("kind") != KIND:
         raise FileError(f"{folder / CONFIG} is not the configuration of a controlled model; make one with conceptbind train")
     recipe = Recipe.read(config.get("recipe"), str(folder / CONFIG))
+    held = require_regular(folder / WEIGHTS, "the weights of a controlled model").stat().st_size
+    if 2 * recipe.shape.n_weights > held:  # before so much memory is taken
+        raise FileError(
+            f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: it has {held:,} bytes, and "
+            f"{CONFIG} describes {recipe.shape.n_weights:,} weights"
+        )
     with torch.random.fork_rng():
         model = ControlledModel(recipe.shape, recipe.hottest)
     try:
         model.load_state_dict(model.with_twin(load_file(folder / WEIGHTS)))
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise FileError(f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: {error}") from error
+        raise FileError(
+            f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: {shorten(str(error), 200)}"
+        ) from error
     return model.to(device).eval(), recipe
 
 

@@ -54,14 +54,16 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
     template = DEFAULT_TEMPLATE if template is None else template
     scheme, _, rest = spec.partition(":")
     if scheme == "text20":
-        size = re.fullmatch(r"(\d+)x(\d+)", rest)
+        size = re.fullmatch(r"(\d{1,9})x(\d{1,9})", rest)
         if spec != "text20" and size is None:
-            raise ValueRangeError(f"expected text20 or text20:AxN, for example text20:10x10; got {spec!r}")
+            raise ValueRangeError(f"expected text20 or text20:AxN, for example text20:10x10; got {spec!r:.80}")
         scenes = text20(int(size[1]), int(size[2])) if size else text20()
         return replace(scenes, template=template)
     if scheme in {"clevr2d", "clevr3d"}:
-        if spec != scheme and not rest.isdecimal():
-            raise ValueRangeError(f"expected {scheme}, or {scheme}:N with N objects a scene, for example {scheme}:3; got {spec!r}")
+        if spec != scheme and not re.fullmatch(r"\d{1,9}", rest):
+            raise ValueRangeError(
+                f"expected {scheme}, or {scheme}:N with N objects a scene, for example {scheme}:3; got {spec!r:.80}"
+            )
         scenes = drawn_clevr("flat" if scheme == "clevr2d" else "solid", int(rest) if rest else 2)
         return replace(scenes, template=template)
     if spec == "clevr":

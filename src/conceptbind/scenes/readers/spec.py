@@ -44,7 +44,7 @@ def read_named(scheme: str, rest: str, template: str) -> Scenes:
         return read_scenes(file, template, pictures_anywhere=True)
     if scheme == "clevr":
         _at_most(1, scheme, rest, options)
-        if options and not re.fullmatch(r"[1-9]\d*", options[0]):
+        if options and not re.fullmatch(r"[1-9]\d{0,8}", options[0]):
             raise ValueRangeError(
                 f"'{options[0]}' in '{scheme}:{rest}' is not a number of objects; expected {SCHEMES[scheme]}, for example clevr:{path}:3"
             )
