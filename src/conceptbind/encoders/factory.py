@@ -5,17 +5,21 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 from conceptbind.errors import UnknownNameError, ValueRangeError
 
+WORKING_FOLDER: ContextVar[bool] = ContextVar("whether the working folder is searched", default=True)
+"""Not where a configuration file names the encoder: a module that lies beside it may be anybody's."""
 REQUIRED = ("id", "revision", "dimension", "modalities", "encode_texts", "encode_images")
 
 
 def from_factory(name: str) -> Any:
     """Import `module` and call its `factory()`, which returns an object with the contract of `typing.Encoder`.
 
-    The folder in which the command runs is searched too. This runs the user's code: it is the one scheme that does.
+    Installed modules and the folders of PYTHONPATH are searched, and then the folder in which the command runs; the latter not for an
+    encoder that a configuration file names. This runs the user's code: it is the one scheme that does.
 
     Raises:
         UnknownNameError: there is no such module or function.
@@ -24,13 +28,18 @@ def from_factory(name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
         raise ValueRangeError(f"expected py:module:factory, for example py:mymodel:make_encoder; got 'py:{name}'")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    places = "installed modules and PYTHONPATH"
+    if WORKING_FOLDER.get():
+        places += " and the working folder"
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # the user's own code may fail in any way
         reason = f"{type(error).__name__}: {error}"
-        raise UnknownNameError(f"could not import the module '{module_name}' of 'py:{name}': {reason}") from error
+        raise UnknownNameError(
+            f"could not import the module '{module_name}' of 'py:{name}': {reason}; looked in {places}"
+        ) from error
     if not callable(getattr(module, attribute, None)):
         raise UnknownNameError(f"the module '{module_name}' has no function '{attribute}'")
     try:

@@ -1,0 +1,314 @@
+"""Options as people write them, configurations that must not run code, odd surroundings, and one line for whatever goes wrong."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from conceptbind import cli
+from conceptbind.cli import main
+from conceptbind.commands.common import default_folder
+from conceptbind.commands.measuring import measure
+from conceptbind.commands.training import sweep, train
+from conceptbind.scenes import text20
+from planted import object_codes
+
+COMMAND = [sys.executable, "-m", "conceptbind"]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The options with which a command would be called, without running it."""
+
+    def ask(*arguments):
+        found = {}
+        wrapped = cli.COMMANDS[arguments[0]]
+
+        def called(**options):
+            found.update(options)
+            return "done"
+
+        called.__signature__, called.__doc__ = cli.inspect.signature(wrapped), wrapped.__doc__
+        monkeypatch.setitem(cli.COMMANDS, arguments[0], called)
+        assert main([str(argument) for argument in arguments]) == 0
+        monkeypatch.setitem(cli.COMMANDS, arguments[0], wrapped)
+        return found
+
+    yield ask
+    cli._parameters.cache_clear()
+
+
+def refused(capsys, *arguments):
+    """The one line with which a command is refused."""
+    assert main([str(argument) for argument in arguments]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.strip().splitlines()
+    assert len(line) <= 500
+    assert line.startswith("conceptbind: error: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (["--no-controls"], {"controls": False}),
+        (["--no_controls"], {"controls": False}),
+        (["--controls"], {"controls": True}),
+        (["--controls", "False", "minilm"], {"controls": False, "encoder": "minilm"}),
+        (["--controls", "no"], {"controls": False}),
+        (["--controls=FALSE"], {"controls": False}),
+        (["--no-geometry", "minilm"], {"geometry": False, "encoder": "minilm"}),
+        (["--", "minilm"], {"encoder": "minilm"}),
+        (["--seed", "3", "--", "--odd-name"], {"seed": 3, "encoder": "--odd-name"}),
+        (["--seed", "-3"], {"seed": -3}),
+        (["--template=--{a}"], {"template": "--{a}"}),
+        (["minilm", "--seed", "1", "--seed", "2"], {"encoder": "minilm", "seed": 2}),
+    ],
+)
+def test_options_as_people_write_them(asked, words, options):
+    assert options.items() <= asked("measure", *words).items()
+
+
+def test_more_options_as_people_write_them(asked):
+    assert asked("repair", "tiny", "--out", "x", "--image-of", "of.npy")["image_of"] == "of.npy"
+    assert asked("train", "--compiled", "False")["compiled"] is False
+    assert asked("train", "--compiled=false", "--rate", "-1e-3")["rate"] == -1e-3
+    assert asked("train", "--concept-weight", "0.5", "--compiled")["compiled"] is True
+    assert asked("sweep", "--values", "-1", "20", "--seeds", "1")["values"] == [-1, 20]
+    assert asked("compare", "a", "--", "-b")["runs"] == ["a", "-b"]
+    assert asked("evaluate", "--benchmark", "coco", "--data", ".", "--no-check", "--allow-missing")["allow_missing"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["measure", "--sede", "1"], "conceptbind measure has no option '--sede'; did you mean '--seed'"),
+        (["measure", "--seed", "x"], "--seed: expected int; got x"),
+        (["measure", "--modality", "sound"], "expected one of 'auto', 'text', 'image', 'both'; got sound"),
+        (["measure", "tiny", "tiny"], "does not know what 'tiny' is for; it takes one ENCODER"),
+        (["render", "x", "--out", "y"], "it takes options only"),
+        (["measure", "--out"], "the option --out needs a value"),
+        (["measure", "--out", "--seed", "1"], "the option --out needs a value"),
+        (["measures"], "unknown command 'measures'; did you mean 'measure'"),
+        (["measure", "--controls=perhaps"], "--controls"),
+        (["measure", "--out", "~nosuchuser/x"], "cannot tell which home folder"),
+        (["measure", "hf:~nosuchuser/x"], "cannot tell which home folder"),
+        (["measure", "--scenes", "~nosuchuser/x.csv"], "cannot tell which home folder"),
+        (["measure", "--out", "n" * 5000], "a name of more than 255 bytes"),
+        (["measure", "hf:" + "n" * 5000], "nnn"),
+        (["measure", "--scenes", "n" * 5000], "nnn"),
+        (["measure", "--out", "\udcff"], "bytes that are no UTF-8"),
+        (["measure", "--out", "a\0b"], "a zero byte"),
+        *(
+            (["measure", "--device", name], f"cannot compute on the device '{name}'")
+            for name in ("hpu", "meta", "nonsense", "xpu", "cuda:77")
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_the_work(capsys, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_configuration_runs_no_code(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "planted_code.py").write_text("from pathlib import Path\nPath('ran').write_text('')\n")
+    (tmp_path / "config.yaml").write_text("encoder: py:planted_code:make\n")
+    assert "add --trust-py" in refused(capsys, "measure", "--config", "config.yaml")
+    for trust in (["--trust-py"], ["--trust_py=yes"]):  # even then a module that lies beside the file is not looked for
+        assert "could not import the module 'planted_code'" in refused(capsys, "measure", "--config", "config.yaml", *trust)
+    (tmp_path / "config.yaml").write_text("encoder: py:planted_code:make\ntrust_py: true\n")
+    assert "has the option 'trust_py', which conceptbind measure has not" in refused(capsys, "measure", "--config", "config.yaml")
+    (tmp_path / "config.yaml").write_text("encoder: hf:folder\ntrust_remote_code: true\n")
+    assert "add --trust-remote-code if you know it" in refused(capsys, "measure", "--config", "config.yaml")
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, check=True, cwd=tmp_path)  # `-m` puts the folder first
+    assert done.returncode == 0
+    (tmp_path / "yaml.py").write_text("from pathlib import Path\nPath('ran').write_text('')\n")
+    (tmp_path / "config.yaml").write_text("seed: 1\nencoder: nothing\n")
+    done = subprocess.run(
+        [*COMMAND, "measure", "--config", "config.yaml"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert "unknown encoder 'nothing'" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_own_code_named_on_the_command_line_runs(tmp_path, capsys, monkeypatch):
+    """The working folder is searched then, behind all else; also where a configuration holds the other options."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own_code_named.py").write_text("def make():\n    return 3\n")
+    (tmp_path / "config.yaml").write_text("seed: 1\nencoder: py:another:make\n")
+    said = refused(capsys, "measure", "py:own_code_named:make", "--config", "config.yaml")
+    assert "py:own_code_named:make is no encoder: int lacks id" in said
+    assert "looked in installed modules and PYTHONPATH and the working folder" in refused(
+        capsys, "measure", "py:not_there_at_all:make"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: null\n", "gives no value to 'seed'; expected int"),
+        ("seed: 1\0\n", "NUL"),
+        ("a: [b\n", "is no file of options"),
+        ("- a\n", "holds no options"),
+        ("", "holds no options"),
+        ("sede: 1\n", "has the option 'sede', which conceptbind measure has not; did you mean 'seed'"),
+        ("encoder: [tiny]\n", "encoder"),
+        ("config: other.yaml\n", "has the option 'config'"),
+        (None, "No such file"),
+    ],
+)
+def test_broken_configurations_are_one_line(tmp_path, capsys, text, message):
+    path = tmp_path / "c.yaml"
+    if text is not None:
+        path.write_text(text)
+    assert message in refused(capsys, "measure", "--config", path)
+
+
+def test_a_fault_of_our_own_is_one_line_and_another_exit_code(capsys, monkeypatch):
+    def broken(*, out: str = "x"):
+        raise KeyError("many\nlines " * 400)
+
+    monkeypatch.setitem(cli.COMMANDS, "render", broken)
+    cli._parameters.cache_clear()
+    assert main(["render"]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert len(line) <= 500
+    assert "this is a fault of conceptbind: KeyError" in line
+    assert "CONCEPTBIND_DEBUG=1" in line
+    monkeypatch.setenv("CONCEPTBIND_DEBUG", "1")
+    assert main(["render"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    cli._parameters.cache_clear()
+
+
+@pytest.mark.parametrize(("error", "code"), [(MemoryError("8 GB"), 2), (PermissionError(13, "Permission denied", "/x"), 2)])
+def test_the_machine_s_own_limits_are_one_line(capsys, monkeypatch, error, code):
+    def broken(*, out: str = "x"):
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "render", broken)
+    cli._parameters.cache_clear()
+    assert main(["render"]) == code
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    cli._parameters.cache_clear()
+
+
+def test_messages_are_folded_and_cut():
+    text = "a library says:\n\n" + "x" * 80_000 + "\x1b[31m the end"
+    line = cli._line(text)
+    assert len(line) == 500
+    assert line.startswith("a library says: xxx")
+    assert line.endswith("\\x1b[31m the end")
+
+
+RUN = """
+import sys
+from conceptbind import cli
+from conceptbind.errors import ValueRangeError
+def said(*, out: str = "x") -> str:
+    "Say something.\\n\\n    Args:\\n        out: a word."
+    return "caf\\u00e9 " * 50_000
+cli.COMMANDS = {"render": said}
+sys.exit(cli.main(["render"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("shell", "code", "err"),
+    [
+        ("{run} | head -c 9; exit ${{PIPESTATUS[0]}}", 0, ""),
+        ("PYTHONIOENCODING=ascii {run} | wc -c", 0, ""),
+        ("{run} > /dev/full", 2, "No space left on device"),
+        ("{run} >&-", 0, ""),
+        ("{run} <&- >&- 2>&-", 0, ""),
+        ("{run} > /dev/null 2> /dev/full", 0, ""),
+    ],
+)
+def test_streams_that_end_or_are_narrow(tmp_path, shell, code, err):
+    (tmp_path / "run.py").write_text(RUN)
+    done = subprocess.run(
+        ["bash", "-c", shell.format(run=f"{sys.executable} {tmp_path / 'run.py'}")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert len(done.stderr.splitlines()) == (1 if err else 0), done.stderr
+    assert err in done.stderr
+
+
+def test_options_are_explained_without_docstrings():
+    """`python -OO` strips docstrings: help comes from the source, and options from the signatures."""
+    plain, stripped = (
+        subprocess.run(
+            [sys.executable, *flags, "-m", "conceptbind", "train", "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        for flags in ([], ["-OO"])
+    )
+    assert stripped == plain
+    assert "learning rate" in plain
+
+
+def test_a_user_without_a_name(monkeypatch):
+    monkeypatch.setattr(getpass, "getuser", lambda: {}["uid not found"])
+    monkeypatch.delenv("LOGNAME", raising=False)
+    cli._make_streams_safe()
+    assert os.environ.pop("LOGNAME").startswith("uid")
+
+
+def test_default_folders_hold_what_differs():
+    options = {"encoder": "tiny", "scenes": "clevr2d", "seed": 0, "controls": True, "template": None, "jobs": 3}
+    named = ("encoder", "scenes")
+
+    def name(**changed):
+        return str(default_folder(("tiny", "clevr2d"), options | changed, measure, named))
+
+    assert name() == "runs/tiny-clevr2d"
+    assert name(seed=1) == "runs/tiny-clevr2d-seed1"
+    assert name(controls=False, complexity="none") == "runs/tiny-clevr2d-no-controls-complexity-none"
+    assert name(template="{a} {object}") != name(template="{a} [{object}]")
+    assert len(name(template="x" * 3000)) < 200
+    assert str(default_folder(("controlled-5x5",), {"coverage": 0.5, "seed": 0}, train, ())) == "runs/controlled-5x5-coverage0.5"
+    assert str(default_folder(("controlled-sweep",), {"steps": 100}, sweep, ())) == "runs/controlled-sweep-steps100"
+
+
+def test_a_second_seed_is_a_second_run_and_a_finished_one_returns_at_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("rows.npy", object_codes(text20(4, 4), 24))
+    arguments = ["measure", "file:rows.npy", "--scenes", "text20:4x4", "--modality", "text", "--complexity", "none"]
+    assert main(arguments) == 0
+    first = capsys.readouterr().out
+    assert main([*arguments, "--seed", "1"]) == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+    capsys.readouterr()
+
+    import conceptbind.commands.measuring as measuring
+
+    whole = measuring._studies
+    monkeypatch.setattr(measuring, "_studies", lambda *_: pytest.fail("it was computed again"))
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == first
+    monkeypatch.setattr(measuring, "_studies", whole)
+    found = measure("file:rows.npy", scenes="text20:4x4", modality="text", complexity="none")
+    assert found.records == found.found.records  # computed now, and the same
+    assert found.studies[0].modality == "text"
+    config = yaml.safe_load((found.folder / "config.yaml").read_text())
+    assert config["seed"] == 0
+
+
+def test_changed_results_are_not_taken_for_finished(tmp_path):
+    np.save(tmp_path / "rows.npy", object_codes(text20(4, 4), 24))
+    options = {"scenes": "text20:4x4", "modality": "text", "complexity": "none", "out": str(tmp_path / "run"), "geometry": False}
+    first = measure(f"file:{tmp_path / 'rows.npy'}", **options)
+    path = tmp_path / "run" / "results.json"
+    whole = path.read_text()
+    path.write_text(whole.replace('"value": 1.0', '"value": 0.5'))
+    assert measure(f"file:{tmp_path / 'rows.npy'}", **options).records == first.records
+    assert path.read_text() == whole
