@@ -10,7 +10,7 @@ import pytest
 from conceptbind.commands.captioned import read_captions
 from conceptbind.errors import ConceptBindError, FileError, MismatchError, UnsafeFileError, ValueRangeError, nearest
 from conceptbind.files import read_json
-from conceptbind.scenes import Scenes, load_scenes, read_clevr, read_scenes
+from conceptbind.scenes import Scenes, load_scenes, read_clevr, read_scenes, split_scenes
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.text import parse_json, read_json_values, read_lines, read_table, read_text
 
@@ -152,6 +152,7 @@ def test_separators_inside_cells_are_content(tmp_path, mark):
         ("color_1,shape_1;color_2\nred,cube\nred;cube\n", "cannot be told what separates the cells"),
         ("color\nred;cube\nblue;ball\n", "separated by semicolons; give each column its name"),
         ("color\nred|cube\nblue|ball\n", "has one column name, 'color'"),
+        ('"color_1;shape_1"\n"red;cube"\n"blue;ball"\n', "seems to be quoted as a whole"),
         ('color_1,caption\nred,"a red cube\nblue,x\n', "a quotation mark opens in line 2 and is never closed"),
     ],
 )
@@ -251,6 +252,19 @@ def test_checks_of_many_names_take_no_time(tmp_path):
     with pytest.raises(MismatchError, match="the id 'x99999' twice"):
         read_json_values(items, "")
     assert time.process_time() - start < 10  # a count inside a loop takes minutes
+
+
+def test_spaces_of_many_objects_are_split_by_what_is_there_and_the_largest_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [[f"{concept}{i % 3000}" for _ in range(2) for concept in "abcd"] for i in range(6000)]
+    header = [f"{concept}x_{slot}" for slot in (1, 2) for concept in "abcd"]
+    path.write_text("\n".join(map(",".join, [header, *rows])))
+    scenes = read_scenes(path)  # 3,000^4 objects
+    for by in ("pair", "orbit", "object"):
+        split = split_scenes(scenes, by, seed=0)
+        assert len(split.train) == 2400
+    with pytest.raises(ValueRangeError, match="more objects than can be numbered"):
+        ConceptSpace(tuple("bcdefghijk"), tuple(tuple(map(str, range(100))) for _ in range(10)))
 
 
 def test_json_that_is_too_deep_is_refused():

@@ -266,6 +266,13 @@ def delimiter_of(path: Path, text: str) -> str:
         found[mark] = rows[:_LOOKED_AT] if whole else rows[:-1][:_LOOKED_AT]  # the last row may be cut
     in_header = [mark for mark, rows in found.items() if rows and len(rows[0]) > 1]
     if not in_header:
+        only = next((rows[0][0] for rows in found.values() if rows), "")
+        held = next((mark for mark in DELIMITERS if mark in only), None)
+        if held is not None:
+            raise ValueRangeError(
+                f"{path} has one column name, {only.strip()[:60]!r}, with {DELIMITERS[held]} in it: its first line seems to be quoted as a "
+                "whole; quote single cells only"
+            )
         for mark, rows in found.items():
             widths = {len(row) for row in rows[1:]}
             if mark != "," and len(widths) == 1 and widths != {1}:

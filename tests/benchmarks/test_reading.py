@@ -166,6 +166,14 @@ def test_every_published_form_of_the_splits_gives_the_same(tmp_path, form):
     assert len(read_beside(order, tmp_path).pictures) == 3
 
 
+def test_a_file_without_images_of_the_split_says_so(tmp_path):
+    content = karpathys_own("val2014")
+    content["images"] = [image for image in content["images"] if image["split"] != "test"]
+    (tmp_path / "dataset_coco.json").write_text(json.dumps(content))
+    with pytest.raises(MismatchError, match="it has no row; .*the split 'test'"):
+        read_beside("coco", tmp_path)
+
+
 def test_the_train_file_in_karpathys_own_form(tmp_path):
     (tmp_path / "dataset_coco.json").write_text(json.dumps(karpathys_own("val2014")))
     for level in (8, 9):
@@ -223,6 +231,12 @@ def test_templates_and_classes_with_a_mark_and_carriage_returns(shapes):
     (shapes / "templates.txt").write_bytes(b"\xef\xbb\xbfa {}\r\nthe {}\r\n")
     (shapes / "classes.txt").write_bytes(b"\xef\xbb\xbfblue_circle\tazure ring\r\n")
     assert captions(shapes) == ("a azure ring", "the azure ring", "a red square", "the red square")
+
+
+def test_a_class_that_is_named_twice_is_refused(shapes):
+    (shapes / "classes.txt").write_text("blue_circle\ta\nblue_circle\tb\n")
+    with pytest.raises(MismatchError, match="the folder 'blue_circle' twice"):
+        captions(shapes)
 
 
 def test_a_template_is_chosen_that_the_encoder_reads(shapes):

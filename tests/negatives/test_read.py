@@ -67,7 +67,9 @@ def test_wrong_files_are_named(write, tmp_path):
         read_negclip(tmp_path / "missing.tsv")
     with pytest.raises(UnsafeFileError, match="is a pickle"):
         read_negclip(tmp_path / "negatives.pkl")
-    with pytest.raises(UnknownNameError, match=r"has no column 'neg_caption': expected the columns title, .* ends in \.tsv; got"):
+    with pytest.raises(
+        UnknownNameError, match=r"has no column 'neg_caption': expected the columns title, .* separated by tabs; got"
+    ):
         read_negclip(write("[]", header=HEADER.replace("neg_caption", "negatives")))
     with pytest.raises(ValueRangeError, match=r"line 2: expected 6 cells as in the header, got 5"):
         read_negclip(write("[]", header=HEADER.replace("\n", "\tmore\n")))

@@ -103,7 +103,10 @@ def _names(folder: Path) -> dict[str, str]:
     lines = [line.split("\t") for line in read_lines(path) if line.strip()]
     if any(len(line) != 2 or not line[1].strip() for line in lines):
         raise MismatchError(f"{path} must have lines of a folder's name, a tab and the name of its class")
-    return {label: name.strip() for label, name in lines}
+    found = {label.strip(): name.strip() for label, name in lines}
+    if (twice := first_repeated(label.strip() for label, _ in lines)) is not None:
+        raise MismatchError(f"{path} names the folder {twice!r:.100} twice; give each its name once")
+    return found
 
 
 def _said(template: str, name: str) -> str:

@@ -146,7 +146,7 @@ def as_rows(content: Any, splits: tuple[str, ...]) -> Any:
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
         return content
-    if all(isinstance(image.get("sentences"), list) for image in images):
+    if images and all(isinstance(image.get("sentences"), list) for image in images):
         return [
             {
                 "image": "/".join(str(image[part]) for part in ("filepath", "filename") if image.get(part)),
@@ -181,7 +181,9 @@ def _lines_of_pictures(path: Path) -> list[dict[str, Any]]:
 
 def wrong_rows(content: Any) -> str | None:
     """What is wrong with the content of a val or test file."""
-    if not isinstance(content, list) or not content:
+    if content == []:
+        return "it has no row; of Karpathy's own file the images with the split 'test' are read"
+    if not isinstance(content, list):
         return "expected a list with one row an image"
     if isinstance(content[0], dict) and isinstance(content[0].get("caption"), str):
         return "each row has one caption as text, as Karpathy's train files have; give the val or test file, whose rows hold lists of captions"

@@ -126,8 +126,8 @@ def unpacked(paths: Sequence[Path], fields: tuple[str, ...], folder: Path, makin
         for place, row in enumerate(table_rows(path, fields)):
             entry = {name: value for name, value in row.items() if name not in heavy}
             for name in heavy:
-                data = row[name].get("bytes") if isinstance(row[name], dict) else None
-                if not data:
+                data = row[name].get("bytes") if isinstance(row[name], dict) else row[name]
+                if not data or not isinstance(data, bytes):
                     raise FileError(f"{path}, row {place}: '{name}' holds no picture; get the file whose pictures are inside")
                 entry[name] = f"{number:06d}-{name}"
                 kept = folder / entry[name]

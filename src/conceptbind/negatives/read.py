@@ -48,7 +48,7 @@ def read_negclip(path: str | Path) -> WrittenNegatives:
     if missing:
         raise UnknownNameError(
             f"{path} has no column {' and no column '.join(map(repr, missing))}: expected the columns title, filepath, neg_caption, neg_image, "
-            f"separated by tabs, in a file that ends in .tsv; got {', '.join(map(repr, header))}"
+            f"separated by tabs; got {', '.join(map(repr, header))}"
         )
     title, negative = (header.index(name) for name in _COLUMNS)
     pairs: list[tuple[str, list[str]]] = []

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from conceptbind.typing import Ints
 
 
+MOST_OBJECTS = 2**62
+"""Objects that have numbers of 64 bits."""
+
+
 @dataclass(frozen=True)
 class ConceptSpace:
     """C concepts with V_1, ..., V_C named values; an object is one value of each (arXiv 2605.31503, section 2)."""
@@ -45,6 +49,12 @@ class ConceptSpace:
             if not values:
                 raise ValueRangeError(f"concept '{concept}' has no values; give at least one")
             _refuse_duplicates(f"value of concept '{concept}'", values)
+
+        if self.n_objects > MOST_OBJECTS:
+            raise ValueRangeError(
+                f"{len(self.concepts)} concepts with {', '.join(map(str, self.sizes))} values span more objects than can be numbered; "
+                "leave out concepts that do not belong to the question"
+            )
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:

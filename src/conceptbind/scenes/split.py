@@ -90,10 +90,10 @@ def split_scenes(
     groups = np.unique(members)
     order = np.random.default_rng(seed).permutation(groups)
     cuts = np.round(np.cumsum(fractions[:2]) * len(groups)).astype(int)
-    side = np.full(groups[-1] + 1, -1)
+    side = np.full(len(groups), -1)
     for part, drawn in enumerate(np.split(order, cuts)):
-        side[drawn] = part
-    sides = side[members]  # (n, g)
+        side[np.searchsorted(groups, drawn)] = part
+    sides = side[np.searchsorted(groups, members)]  # (n, g); by place, as numbers of objects may be huge
     whole = (sides == sides[:, :1]).all(axis=1)
     train, validation, test = (np.flatnonzero(whole & (sides[:, 0] == part)) for part in range(3))
     return Split(train, validation, test, by, seed, members)
