@@ -10,6 +10,7 @@ import pytest
 from conceptbind.commands.captioned import read_captions
 from conceptbind.errors import ConceptBindError, FileError, MismatchError, UnsafeFileError, ValueRangeError, nearest
 from conceptbind.files import read_json
+from conceptbind.negatives.read import read_negclip
 from conceptbind.scenes import Scenes, load_scenes, read_clevr, read_scenes, split_scenes
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.text import parse_json, read_json_values, read_lines, read_table, read_text
@@ -153,7 +154,11 @@ def test_separators_inside_cells_are_content(tmp_path, mark):
         ("color\nred;cube\nblue;ball\n", "separated by semicolons; give each column its name"),
         ("color\nred|cube\nblue|ball\n", "has one column name, 'color'"),
         ('"color_1;shape_1"\n"red;cube"\n"blue;ball"\n', "seems to be quoted as a whole"),
-        ('color_1,caption\nred,"a red cube\nblue,x\n', "a quotation mark opens in line 2 and is never closed"),
+        ('color_1,caption\nred,"a red cube\nblue,x\n', "a quotation mark opens in line 2 and is not closed there"),
+        ('caption\tcolor_1\n"Stop sign\tred\nx\tblue\ny "z" \tred\n', "a quotation mark opens in line 2 and is not closed there"),
+        ("color_1 shape_1 color_2 shape_2\nred cube blue ball\nblue ball red cube\n", "every line below it has 4 words too"),
+        ("color:shape\nred:cube\nblue:ball\n", "every line below it has 2 words too"),
+        ("left_color,left_shape,right_color,right_shape\nred,cube,blue,ball\nblue,ball,red,cube\n", "share 2 values, such as"),
     ],
 )
 def test_a_table_that_could_be_read_in_two_ways_is_refused(tmp_path, text, message):
@@ -189,10 +194,10 @@ def test_what_may_be_a_table_or_a_vocabulary_is_refused(tmp_path):
 
 def test_a_table_without_slots_is_told_which_columns_it_needs(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("left_color,left_shape,right_color,right_shape\nred,cube,blue,ball\nred,ball,blue,cube\n")
+    path.write_text("color,shape\nred,cube\nred,ball\n")
     with pytest.raises(ValueRangeError, match=r"A table of scenes needs columns .* such as color_1, shape_1") as caught:
         read_scenes(path)
-    assert "this one has left_color, left_shape" in str(caught.value)
+    assert "this one has color, shape" in str(caught.value)
     path.write_text(",color_1\n0,red\n")
     with pytest.raises(ValueRangeError, match="save the table with index=False"):
         read_scenes(path)
@@ -221,6 +226,21 @@ def test_pictures_below_the_folder_are_read(tmp_path):
 
 
 # --- broken characters, duplicates, depth -----------------------------------------------------------------------------------------
+
+
+def test_a_cell_of_several_lines_is_one_cell(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('color_1,caption\nred,"two\nlines, with ""quotes"""\nblue,x\n')
+    assert [read_scenes(path).caption(row) for row in (0, 1)] == ['two\nlines, with "quotes"', "x"]
+    path.write_text('color_1,caption\nred,a 5" pipe\nblue,x\n')  # a mark inside a cell opens nothing
+    assert read_scenes(path).caption(0) == 'a 5" pipe'
+
+
+def test_written_negatives_with_half_a_pair_are_refused(tmp_path):
+    path = tmp_path / "n.tsv"
+    path.write_text("title\tneg_caption\na b\t['b \\ud83d a']\n")
+    with pytest.raises(ValueRangeError, match="half of a surrogate pair"):
+        read_negclip(path)
 
 
 def test_half_a_surrogate_pair_is_refused_before_any_work(tmp_path):

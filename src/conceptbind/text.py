@@ -34,6 +34,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 """What may stand between the cells of a table, in words."""
 
 _LINE_END = re.compile("\r\n|\r|\n")
+_WORDS = re.compile(r"[^\w.-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _HEAD = 1 << 20
 _LOOKED_AT = 50
@@ -231,7 +232,7 @@ def _records(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]
             f"could not read the table {path}: {error}, before line {reader.line_num + 1}; "
             "a quotation mark may be open there; expected a CSV file (UTF-8) with a header line"
         ) from error
-    if text.count('"') % 2:
+    if text.count('"') % 2 or any("\n" in cell or "\r" in cell for _, line in lines for cell in line):
         _refuse_open_quote(path, text, delimiter)
     while lines and not any(lines[-1][1]):  # separators below the last row, as spreadsheets write them
         lines.pop()
@@ -239,16 +240,17 @@ def _records(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]
 
 
 def _refuse_open_quote(path: Path, text: str, delimiter: str) -> None:
-    """Raise where the last cell is quoted and its end is the end of the file, so that it has swallowed the lines below it."""
+    """Raise where a quotation mark that is not closed has made a cell of the lines below it."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     last = 1
     try:
         for _ in reader:
             last = reader.line_num + 1
     except csv.Error as error:
-        if "unexpected end" in str(error):
+        if "unexpected end" in str(error) or reader.line_num > last:
             raise FileError(
-                f"could not read the table {path}: a quotation mark opens in line {last} and is never closed"
+                f"could not read the table {path}: a quotation mark opens in line {last} and is not closed there; write it twice, in a "
+                "cell that is quoted as a whole, or take it out"
             ) from error
 
 
@@ -272,6 +274,13 @@ def delimiter_of(path: Path, text: str) -> str:
             raise ValueRangeError(
                 f"{path} has one column name, {only.strip()[:60]!r}, with {DELIMITERS[held]} in it: its first line seems to be quoted as a "
                 "whole; quote single cells only"
+            )
+        pieces = _WORDS.split(only.strip())
+        body = [_WORDS.split(row[0].strip()) for row in found.get(",", [])[1:] if len(row) == 1]
+        if len(pieces) > 1 and body and all(len(row) == len(pieces) for row in body):
+            raise ValueRangeError(
+                f"{path} has one column name, {only.strip()[:60]!r}, and every line below it has {len(pieces)} words too; separate cells by "
+                "commas, semicolons, tabs or '|' (if it is one column, give it a name of one word)"
             )
         for mark, rows in found.items():
             widths = {len(row) for row in rows[1:]}

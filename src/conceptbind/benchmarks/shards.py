@@ -171,7 +171,7 @@ def table_rows(path: Path, fields: Sequence[str], columns: Sequence[str] | None 
             )
         for batch in batches:
             yield from (batch if columns is None else batch.select(list(columns))).to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         if isinstance(error, FileError):
             raise
         raise FileError(f"{path} is no whole {path.suffix[1:]} file ({error}); get it again from where it is published") from error

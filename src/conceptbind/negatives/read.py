@@ -13,6 +13,7 @@ from conceptbind.errors import UnknownNameError, ValueRangeError
 from conceptbind.files import user_path
 from conceptbind.negatives.permute import same_words
 from conceptbind.scenes.readers.tables import read_lines
+from conceptbind.text import require_characters
 
 NO_NEGATIVE = "captions without a negative"
 SAME_AS_CAPTION = "negatives equal to their caption"
@@ -65,6 +66,7 @@ def read_negclip(path: str | Path) -> WrittenNegatives:
             pairs.append((caption, kept))
         else:
             skipped[NO_NEGATIVE] += 1
+    require_characters([text for caption, kept in pairs for text in (caption, *kept)], f"{path}: caption or negative")
     return WrittenNegatives(pairs, {reason: count for reason, count in skipped.items() if count})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -97,6 +98,13 @@ def _refuse_odd_vocabulary(path: Path, columns: Mapping[str, Sequence[str]]) -> 
             f"{path} has the column '{labels[0]}' but none that names a concept and a slot; a table of scenes needs columns such as "
             f"{SLOTS} (one object: color_1, shape_1), a vocabulary only one column a concept"
         )
+    held = {name: {value for value in column if value} for name, column in columns.items()}
+    for first, second in combinations(held, 2):
+        if len(shared := held[first] & held[second]) > 1:
+            raise ValueRangeError(
+                f"{path}: the columns '{first}' and '{second}' share {len(shared):,} values, such as '{min(shared):.60}', as slots of a table "
+                f"do and concepts of a vocabulary do not; if rows are scenes, name the columns {SLOTS}"
+            )
     for name, column in columns.items():
         value, times = Counter(value for value in column if value).most_common(1)[0] if any(column) else ("", 1)
         if times > 1:
