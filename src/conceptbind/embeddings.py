@@ -19,6 +19,7 @@ import numpy as np
 from conceptbind.encoders import FileEmbeddings, Opening, read_embeddings_file
 from conceptbind.encoders.captions import refusal
 from conceptbind.encoders.pictures import picture_batches, read_picture, require_pictures
+from conceptbind.encoders.weights import same_encoder
 from conceptbind.errors import CutCaptionWarning, FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
 from conceptbind.files import content_hash, file_hash, read_json, user_path, write_json, write_whole, written_aside
 from conceptbind.metrics.checks import refuse_non_finite
@@ -414,14 +415,16 @@ def _claim(folder: Path, identity: dict[str, Any]) -> str:
     path = folder / MANIFEST
     if path.exists():
         found = _manifest(folder)
-        other = [name for name in identity if found.get(name) != identity[name]]
+        ours, theirs = ((str(who.get("encoder")), str(who.get("revision"))) for who in (identity, found))
+        known = identity | ({"encoder": found["encoder"]} if same_encoder(ours, theirs) else {})  # the same files by another path
+        other = [name for name in known if found.get(name) != known[name]]
         if other:
             differences = "; ".join(f"{name}: {found.get(name)!r} there, {identity[name]!r} now" for name in other)
             raise MismatchError(f"{folder} holds other embeddings ({differences}); choose another folder or delete that one")
-    else:
-        if folder.exists() and any(folder.glob("rows-*.safetensors")):
-            raise MismatchError(f"{folder} has shards but no {MANIFEST}; delete the folder and embed again")
-        write_json(path, identity | {"versions": {"conceptbind": __version__, "numpy": np.__version__}})
+        return _identity_hash(found)
+    if folder.exists() and any(folder.glob("rows-*.safetensors")):
+        raise MismatchError(f"{folder} has shards but no {MANIFEST}; delete the folder and embed again")
+    write_json(path, identity | {"versions": {"conceptbind": __version__, "numpy": np.__version__}})
     return _identity_hash(identity)
 
 

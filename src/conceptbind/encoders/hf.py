@@ -14,8 +14,16 @@ import numpy as np
 from conceptbind.encoders.batching import equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.families import POOLINGS, SIGLIP, family_of
-from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, loading, quiet_loading, to_precision
-from conceptbind.errors import FileError, MissingExtraError, ModalityError, ValueRangeError
+from conceptbind.encoders.weights import (
+    folder_revision,
+    hub_or_folder_json,
+    loading,
+    not_importable,
+    one_line,
+    quiet_loading,
+    to_precision,
+)
+from conceptbind.errors import FileError, ModalityError, ValueRangeError
 from conceptbind.limits import require_tensors
 
 if TYPE_CHECKING:
@@ -56,8 +64,8 @@ class HuggingFaceEncoder:
     ) -> None:  # fmt: skip
         try:
             import transformers
-        except ImportError as error:
-            raise MissingExtraError("transformers", "hf", f"the encoder 'hf:{name}'") from error
+        except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
+            raise not_importable(error, "transformers", "transformers", "hf", f"the encoder 'hf:{name}'") from error
         self.id, self.long_captions, self._device = f"hf:{name}", long_captions, device
         folder = Path(name).expanduser()
         local = folder.is_dir()
@@ -70,7 +78,8 @@ class HuggingFaceEncoder:
             raise FileError(_no_config(folder))
         with loading(f"'{self.id}'"):
             config = transformers.AutoConfig.from_pretrained(source, **options)
-        pipeline = _Pipeline.of(source, options, self.id)
+        with one_line(f"could not read the sentence-transformers files of '{self.id}'"):
+            pipeline = _Pipeline.of(source, options, self.id)
         foreign = trust_remote_code and bool(getattr(config, "auto_map", None))
         self._family = family_of(config, pipeline.pooling, self.id, foreign)
         if config.model_type == "vit_mae":
@@ -90,6 +99,8 @@ class HuggingFaceEncoder:
             self._lower = pipeline.lower or _needs_lower_case(config, self._tokenizer)
             self.details |= self._text_details()
         if "image" in self.modalities:
+            if local and hub_or_folder_json(source, "preprocessor_config.json", options) == {}:
+                raise FileError(f"{folder / 'preprocessor_config.json'} is empty; save the image processor beside the model")
             with loading(f"the picture processor of '{self.id}'"):
                 # The slow processors need Pillow and numpy only; newer ones default to torchvision.
                 self._processor = _image_processor(transformers, source, options)
@@ -206,7 +217,7 @@ class HuggingFaceEncoder:
         """What the model reads of each caption, by the names of its inputs."""
         options: dict[str, Any] = {} if self.longest is None else {"truncation": True, "max_length": self.longest}
         options |= {"padding": "max_length"} if self._padded else {}
-        with loading(f"captions for '{self.id}'"):
+        with one_line(f"could not read captions with '{self.id}'"):
             found = self._tokenizer(self._cased(texts), **options)
         return {key: found[key] for key in found if key == "input_ids" or (key in self._reads("text") and not self._padded)}
 
@@ -258,7 +269,7 @@ class HuggingFaceEncoder:
             inputs = {key: torch.tensor([values[i] for i in batch], device=self._device) for key, values in tokens.items()}
             if inputs["input_ids"].shape[1] == 0:
                 raise ValueRangeError(f"the caption {texts[batch[0]]!r} has no token that '{self.id}' knows")
-            with torch.inference_mode():
+            with one_line(f"could not embed captions with '{self.id}'"), torch.inference_mode():
                 rows[batch] = self._text_vectors(inputs).float().cpu().numpy()
         return rows
 
@@ -281,13 +292,13 @@ class HuggingFaceEncoder:
         rows = np.empty((len(images), self.dimension), dtype=np.float32)
         for start in range(0, len(images), IMAGE_BATCH):
             some = list(images[start : start + IMAGE_BATCH])
-            with torch.inference_mode():
+            with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
                 rows[start : start + len(some)] = self._image_vectors(self._prepared(some), len(some)).float().cpu().numpy()
         return rows
 
     def _prepared(self, images: Sequence[Image]) -> dict[str, Any]:
         """All that the processor returns and the model takes: of NaFlex models also the mask and the shapes of the patches."""
-        with loading(f"pictures for '{self.id}'"):
+        with one_line(f"could not prepare pictures for '{self.id}'"):
             found = self._processor(images=list(images), return_tensors="pt")
         return {key: found[key] for key in found if key == "pixel_values" or key in self._reads("image")}
 
@@ -436,7 +447,9 @@ class _Pipeline:
             ModalityError: the pipeline does what hf: does not: another module, a prompt, a pooling that is not known; names st:.
         """
         modules = hub_or_folder_json(source, "modules.json", options) or []
-        kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules if isinstance(module, dict)]
+        if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
+            raise FileError(f"modules.json of '{name}' must be a list of parts; save the model again")
+        kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
         use = f"use st:{name.removeprefix('hf:')}"
         other = [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]
         if other:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.encoders.captions import settle
-from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, reason_of, to_precision
-from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, UnsafeFileError, nearest
+from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, not_importable, one_line, reason_of, to_precision
+from conceptbind.errors import FileError, UnknownNameError, UnsafeFileError, nearest
 from conceptbind.files import file_hash
 from conceptbind.limits import require_tensors
 
@@ -55,10 +55,8 @@ class OpenClipEncoder:
     ) -> None:  # fmt: skip
         try:
             import open_clip
-        except ImportError as error:
-            raise MissingExtraError("open_clip_torch", "open-clip", f"the encoder 'open_clip:{name}'") from error
         except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
-            raise FileError(f"'open_clip' is installed but cannot be imported: {reason_of(error)}") from error
+            raise not_importable(error, "open_clip", "open_clip_torch", "open-clip", f"the encoder 'open_clip:{name}'") from error
         import torch
 
         own = name.startswith(("local-dir:", "hf-hub:"))
@@ -121,7 +119,7 @@ class OpenClipEncoder:
         rows = []
         for start in range(0, len(texts), 64):
             ids = self._tokenizer(list(texts[start : start + 64]))
-            with torch.inference_mode():
+            with one_line(f"could not embed captions with '{self.id}'"), torch.inference_mode():
                 rows.append(self._model.encode_text(ids.to(self._device)).float().cpu().numpy())
         return np.concatenate(rows)
 
@@ -131,11 +129,11 @@ class OpenClipEncoder:
 
         rows = []
         for start in range(0, len(images), 32):
-            pixels = torch.stack([self._preprocess(image) for image in images[start : start + 32]])
-            with torch.inference_mode():
+            with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
+                pixels = torch.stack([self._preprocess(image) for image in images[start : start + 32]])
                 weight = next(self._model.parameters())
                 rows.append(self._model.encode_image(pixels.to(self._device, weight.dtype)).float().cpu().numpy())
-        return np.concatenate(rows)
+        return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
 
 
 @contextmanager

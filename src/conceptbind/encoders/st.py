@@ -10,8 +10,8 @@ import numpy as np
 
 from conceptbind.encoders.batching import BATCH, equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
-from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, loading, to_precision
-from conceptbind.errors import FileError, MissingExtraError, ModalityError, UnsafeFileError
+from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, loading, not_importable, one_line, to_precision
+from conceptbind.errors import FileError, ModalityError, UnsafeFileError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,8 +41,10 @@ class SentenceTransformerEncoder:
     ) -> None:  # fmt: skip
         try:
             from sentence_transformers import SentenceTransformer
-        except ImportError as error:
-            raise MissingExtraError("sentence-transformers", "st", f"the encoder 'st:{name}'") from error
+        except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
+            raise not_importable(
+                error, "sentence_transformers", "sentence-transformers", "st", f"the encoder 'st:{name}'"
+            ) from error
         self.id, self.long_captions = f"st:{name}", long_captions
         folder = Path(name).expanduser()
         local = folder.is_dir()
@@ -95,11 +97,11 @@ class SentenceTransformerEncoder:
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
         if not texts:
             return rows
-        with loading(f"captions for '{self.id}'"):
+        with one_line(f"could not read captions with '{self.id}'"):
             lengths = self._lengths(texts)
         settle(texts, self.find_long(texts), self.longest, self.id, self.long_captions)
         for batch in equal_length_batches(lengths):
-            with loading(f"captions for '{self.id}'"):
+            with one_line(f"could not embed captions with '{self.id}'"):
                 rows[batch] = self._model.encode([texts[i] for i in batch], batch_size=BATCH, show_progress_bar=False)
         return rows
 

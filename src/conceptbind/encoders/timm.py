@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.encoders.weights import to_precision
-from conceptbind.errors import FileError, MissingExtraError, ModalityError, UnknownNameError, nearest
+from conceptbind.encoders.weights import not_importable, one_line, reason_of, to_precision
+from conceptbind.errors import FileError, ModalityError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,12 +36,8 @@ class TimmEncoder:
     def __init__(self, name: str, precision: Precision = "float32", device: str = "cpu") -> None:
         try:
             import timm
-        except ImportError as error:
-            raise MissingExtraError("timm", "timm", f"the encoder 'timm:{name}'") from error
         except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
-            raise FileError(
-                f"'timm' is installed but cannot be imported: {error}; install the torchvision that fits torch"
-            ) from error
+            raise not_importable(error, "timm", "timm", "timm", f"the encoder 'timm:{name}'") from error
         import torch
         from PIL import Image as Pillow
 
@@ -61,8 +56,7 @@ class TimmEncoder:
                 torch.manual_seed(0)
                 model = timm.create_model(model_name, pretrained=not weights, num_classes=0)
         except Exception as error:  # timm, torch and the hub raise what they like for missing weights or no network
-            reason = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...").rstrip(":")
-            raise FileError(f"could not load 'timm:{name}': {reason}") from error
+            raise FileError(f"could not load 'timm:{name}': {reason_of(error)}") from error
         data = timm.data.resolve_model_data_config(model)
         self._transform = timm.data.create_transform(**data, is_training=False)
         self.id = f"timm:{name}"
@@ -90,8 +84,8 @@ class TimmEncoder:
 
         rows = []
         for start in range(0, len(images), 32):
-            pixels = torch.stack([self._transform(image) for image in images[start : start + 32]])
-            with torch.inference_mode():
+            with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
+                pixels = torch.stack([self._transform(image) for image in images[start : start + 32]])
                 weight = next(self._model.parameters())
                 rows.append(self._model(pixels.to(self._device, weight.dtype)).float().cpu().numpy())
-        return np.concatenate(rows)
+        return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.errors import ConceptBindError, FileError, UnknownNameError, UnsafeFileError, nearest
+from conceptbind.errors import ConceptBindError, FileError, MissingExtraError, UnknownNameError, UnsafeFileError, nearest
 from conceptbind.files import content_hash, file_hash, read_json
 
 if TYPE_CHECKING:
@@ -68,35 +68,68 @@ def _module_paths(folder: Path) -> list[str]:
     )
 
 
-def is_content_hash(revision: str) -> bool:
-    """Whether a revision is a hash of the files themselves, so that it names a model whatever its folder is called."""
-    return re.fullmatch(r"[0-9a-f]{16}", revision) is not None
+BY_CONTENT = ("hf", "st", "open_clip", "controlled", "file")
+"""Schemes whose revision is a hash of the files themselves, where they are files of this machine."""
+
+
+def same_encoder(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two encoders, each a name and a revision, are one: by the content of their files, however their path is spelt.
+
+    Names of the hub and of the shipped models are compared as they are; so is what the user's own code calls itself.
+    """
+    if one == other:
+        return True
+    kinds = {_kind(name) for name, _ in (one, other)}
+    content = re.fullmatch(r"[0-9a-f]{16}|[0-9a-f]{64}", one[1]) is not None  # a commit of the hub has 40
+    return one[1] == other[1] and content and len(kinds) == 1 and None not in kinds
+
+
+def _kind(name: str) -> str | None:
+    """What else than the files decides an encoder's rows: the scheme, and the architecture that open_clip is given with a weight file."""
+    scheme = "st" if name == "minilm" else name.partition(":")[0]
+    if scheme not in BY_CONTENT:
+        return None
+    return name.partition("@")[0] if scheme == "open_clip" and not name.startswith("open_clip:local-dir:") else scheme
+
+
+def not_importable(error: BaseException, module: str, package: str, extra: str, what: str) -> ConceptBindError:
+    """The error for a library that cannot be imported: it is not installed, or it is and something that it needs is wrong."""
+    if isinstance(error, ModuleNotFoundError) and error.name == module:
+        return MissingExtraError(package, extra, what)
+    return FileError(f"'{module}' is installed but cannot be imported: {reason_of(error)}")
 
 
 @contextmanager
-def loading(what: str, advice: str = "") -> Iterator[None]:
-    """Load without noise; whatever a library raises becomes one line.
+def one_line(doing: str) -> Iterator[None]:
+    """Whatever a library raises becomes one line.
 
     Args:
-        what: is loaded, for example `'hf:NAME'`.
-        advice: what to do where the reason alone does not say it.
+        doing: what fails, for example `could not load 'hf:NAME'`.
 
     Raises:
-        UnsafeFileError: the weights are a pickle of more than tensors.
+        UnsafeFileError: weights are a pickle of more than tensors.
         FileError: anything else.
     """
     try:
-        with quiet_loading():
-            yield
+        yield
     except ConceptBindError:
         raise
     except pickle.UnpicklingError as error:
-        raise UnsafeFileError(
-            f"the weights of {what} hold more than tensors and could execute code, so they are not read; "
-            "save them as model.safetensors (model.save_pretrained)"
-        ) from error
+        raise UnsafeFileError(f"{doing}: {PICKLE}") from error
     except Exception as error:  # transformers, tokenizers, torch, safetensors and the hub raise what they like
-        raise FileError(f"could not load {what}: {reason_of(error)}{advice and '; ' + advice}") from error
+        reason = reason_of(error)
+        raise (UnsafeFileError if reason in (PICKLE, OWN_CODE) else FileError)(f"{doing}: {reason}") from error
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Load without noise; whatever a library raises becomes one line, see `one_line`.
+
+    Args:
+        what: is loaded, for example `'hf:NAME'`.
+    """
+    with one_line(f"could not load {what}"), quiet_loading():
+        yield
 
 
 def hub_or_folder_json(source: str, path: str, options: Mapping[str, Any]) -> Any:
@@ -120,15 +153,18 @@ def hub_or_folder_json(source: str, path: str, options: Mapping[str, Any]) -> An
     return None if found is None else read_json(Path(found), "save the model again")
 
 
+PICKLE = (
+    "its weights hold more than tensors and could execute code, so they are not read; save them as model.safetensors "
+    "(model.save_pretrained)"
+)
+OWN_CODE = "it brings Python code of its own, which is not run; if you trust its author, add --trust-remote-code"
 KNOWN_REASONS = (
     (
         r"torchvision::|operator torchvision|partially initialized module 'torchvision'",
         "the torchvision that is installed was built for another torch; install the one that fits, or remove it where nothing else needs it",
     ),
-    (r"[Ww]eights only load failed|weights_only", "its weights hold more than tensors and could execute code, so they are not read; "
-     "save them as model.safetensors (model.save_pretrained)"),
-    (r"trust_remote_code|contains custom code|custom code which must be executed",
-     "it brings Python code of its own, which is not run; if you trust its author, add --trust-remote-code"),
+    (r"[Ww]eights only load failed|weights_only", PICKLE),
+    (r"trust_remote_code|contains custom code|execute custom code", OWN_CODE),
     (r"torchvision", "its picture processor needs the package torchvision; run: pip install torchvision"),
     (r"[Ss]entence[Pp]iece", "its tokenizer needs the package sentencepiece; run: pip install sentencepiece"),
     (r"tiktoken", "its tokenizer needs the package tiktoken; run: pip install tiktoken"),
@@ -139,6 +175,9 @@ KNOWN_REASONS = (
      "where the model brings its own code and you trust it"),
     (r"does not appear to have a file named config\.json|no file named config\.json", "there is no config.json; expected a folder written "
      "by save_pretrained"),
+    (r"[Cc]an't load image processor", "there is no preprocessor_config.json; save the image processor beside the model"),
+    (r"ignore_mismatched_sizes|size mismatch for", "its weights have other shapes than its configuration says; copy both again"),
+    (r"index out of range in self", "its tokenizer has tokens that the model lacks; they do not belong together"),
     (r"deserializing header|HeaderTooLarge|InvalidHeader|MetadataIncomplete|IncompleteMetadata|invalid header",
      "model.safetensors is cut or broken; copy it again"),
     (r"offline|[Cc]ouldn't connect|[Cc]annot find the requested files|LocalEntryNotFound|outgoing traffic",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.encoders.weights import same_encoder
 from conceptbind.errors import FileError, MismatchError, ShapeError, UnsafeFileError, ValueRangeError
 from conceptbind.files import file_hash, read_json, user_path, write_json, write_whole
 from conceptbind.limits import require_regular, require_tensors
@@ -86,9 +87,12 @@ class Adapter:
         return mapped
 
     def require(self, encoder: str, revision: str) -> None:
-        """Raise MismatchError unless the adapter was fitted on this encoder and these weights; both are named."""
+        """Raise MismatchError unless the adapter was fitted on this encoder and these weights; both are named.
+
+        A model folder is told by its content: another spelling of its path is the same encoder.
+        """
         found = (self.config.get("encoder"), self.config.get("revision"))
-        if found[0] is not None and (found[0] != encoder or found[1] not in (None, revision)):
+        if found[0] is not None and not same_encoder((str(found[0]), str(found[1] or revision)), (encoder, revision)):
             raise MismatchError(
                 f"this adapter was fitted on '{found[0]}' ({found[1]}), but the captions are embedded by '{encoder}' ({revision}); "
                 "fit one for that encoder with conceptbind repair"

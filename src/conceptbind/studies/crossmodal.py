@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from conceptbind.encoders.weights import same_encoder
 from conceptbind.errors import MismatchError, ValueRangeError
 from conceptbind.metrics import difference_interval, forced_choice, mean_interval, ranks, recognition, share_interval
 from conceptbind.results import Record, share_record
@@ -148,7 +149,7 @@ def crossmodal_study(
     """
     images.check(scenes)
     captions.check(bank.scenes)
-    if (images.encoder, images.revision) != (captions.encoder, captions.revision):
+    if not same_encoder((images.encoder, images.revision), (captions.encoder, captions.revision)):
         raise MismatchError(
             f"pictures were embedded by '{images.encoder}' ({images.revision}), captions by '{captions.encoder}' ({captions.revision})"
         )
