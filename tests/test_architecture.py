@@ -13,7 +13,7 @@ import conceptbind
 
 SOURCE = Path(conceptbind.__file__).parent
 FLOORS = {
-    "errors": 0, "typing": 0, "files": 0, "ownership": 0, "metrics": 0, "results": 0, "scenes": 0, "text": 0, "limits": 0,
+    "errors": 0, "typing": 0, "files": 0, "ownership": 0, "metrics": 0, "results": 0, "scenes": 0, "text": 0, "limits": 0, "escape": 0,
     "controlled": 0.5,
     "encoders": 1, "drawing": 1, "embeddings": 1.5,
     "negatives": 1,

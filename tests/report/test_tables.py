@@ -66,7 +66,7 @@ def test_the_three_forms_say_the_same():
     assert len({len(line) for line in lines}) == 1
     assert r"a_b\|c" in lines[2]
     latex = table.latex()
-    assert r"a\_b|c & 0.500 & 1,000 \\" in latex
+    assert r"a\_b\textbar{}c & 0.500 & 1,000 \\" in latex
     assert r"50 \% & - & 7 \\" in latex
     assert r"\begin{tabular}{lrr}" in latex
     assert r"run & $R^2$ & n \\" in latex

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -15,6 +14,7 @@ from conceptbind.drawing.flat import FlatStyle, draw_flat
 from conceptbind.drawing.solid import SolidStyle, draw_solid
 from conceptbind.drawing.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and_shape
 from conceptbind.errors import MismatchError, ValueRangeError
+from conceptbind.escape import csv_text
 from conceptbind.files import read_json, user_path, write_json, write_whole
 from conceptbind.ownership import LOCK, Process, end_with
 
@@ -123,12 +123,10 @@ def _claim(folder: Path, recipe: dict[str, Any]) -> None:
 
 def _table(scenes: Scenes, names: tuple[str, ...], places: list[list[float]]) -> str:
     """The label table with a column for each concept and slot, and where each object stands (shares of the picture)."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
     slots = range(1, scenes.n_slots + 1)
     labels = [f"{concept}_{slot}" for slot in slots for concept in scenes.space.concepts]
-    rows.writerow(["filename", *labels, *(f"{part}{slot}" for slot in slots for part in ("x", "y", "radius"))])
+    rows: list[list[object]] = [["filename", *labels, *(f"{part}{slot}" for slot in slots for part in ("x", "y", "radius"))]]
     for name, scene, place in zip(names, scenes.table.tolist(), places, strict=True):
         values = [scenes.space.values[k][v] for objects in scene for k, v in enumerate(objects)]
-        rows.writerow([name, *values, *place])
-    return text.getvalue()
+        rows.append([name, *values, *place])
+    return csv_text(rows)

@@ -13,6 +13,7 @@ from conceptbind.encoders import resolve
 from conceptbind.encoders.st import SentenceTransformerEncoder
 from conceptbind.encoders.weights import quiet_loading
 from conceptbind.errors import FileError, MismatchError, MissingExtraError, ModalityError
+from conceptbind.escape import markdown
 from conceptbind.files import aside_of, user_path, write_whole
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ def _modules() -> tuple[Any, Any]:
 
 def _card(adapter: Adapter) -> str:
     d_out, d_in = adapter.weight.shape
-    facts = "\n".join(f"- {name}: {adapter.config[name]}" for name in ("encoder", "revision", "protocol") if name in adapter.config)
+    facts = "\n".join(
+        f"- {name}: {markdown(str(adapter.config[name]))}" for name in ("encoder", "revision", "protocol") if name in adapter.config
+    )
     return f"""---
 library_name: sentence-transformers
 tags: [sentence-transformers, labclip]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.errors import FileError
+from conceptbind.escape import markdown
 from conceptbind.files import aside_of, user_path, write_json, write_whole
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ class FineTuned:
 
 
 def _card(result: FineTuned) -> str:
-    facts = "\n".join(f"- {name}: {value}" for name, value in result.config.items())
+    facts = "\n".join(f"- {markdown(name)}: {markdown(str(value))}" for name, value in result.config.items())
     scores = "\n".join(f"| {c.epoch} | {c.loss:.4f} | {c.binding:.3f} |" for c in result.candidates)
     return f"""---
 library_name: transformers
 tags: [conceptbind, compositionality]
 ---
-# {result.model.id}
+# {markdown(result.model.id)}
 
 Both towers trained further with hard negatives (arXiv 2502.03566, FT). Epoch {result.chosen.epoch} was chosen on validation; 0 is the start.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.errors import FileError, MismatchError, ShapeError, UnsafeFileError, ValueRangeError
+from conceptbind.escape import markdown
 from conceptbind.files import file_hash, read_json, user_path, write_json, write_whole
 from conceptbind.limits import require_regular, require_tensors
 from conceptbind.metrics.checks import refuse_non_finite
@@ -268,7 +269,11 @@ def _plain_numbers(tensor: Any, name: str) -> Floats:
 
 def _plain_card(adapter: Adapter) -> str:
     d_out, d_in = adapter.weight.shape
-    facts = "\n".join(f"- {name}: {value}" for name, value in adapter.config.items() if not isinstance(value, dict | list))
+    facts = "\n".join(
+        f"- {markdown(name)}: {markdown(str(value))}"
+        for name, value in adapter.config.items()
+        if not isinstance(value, dict | list)
+    )
     return f"""---
 library_name: conceptbind
 tags: [labclip, compositionality]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.escape import markdown
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.repair_words import found, pull_in_words, repair_verdict, turned
@@ -71,9 +72,9 @@ def repair_summary(study: RepairStudy | ArrayRepair, sentence: str) -> str:
 def repair_card(adapter: Adapter, study: RepairStudy | ArrayRepair, sentence: str) -> str:
     """The model card of an adapter, in Markdown."""
     config = adapter.config
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows_of_table(study.records))
+    table = "\n".join("| " + " | ".join(map(markdown, row)) + " |" for row in rows_of_table(study.records))
     who = (
-        f"'{config['encoder']}' (revision {config['revision']})"
+        markdown(f"'{config['encoder']}' (revision {config['revision']})")
         if config.get("encoder")
         else "the encoder whose rows it was fitted on"
     )

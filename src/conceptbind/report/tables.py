@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from conceptbind.escape import csv_text, latex, markdown, one_line
 from conceptbind.report.numbers import number, percent, shown
 
 Rows = Sequence[Mapping[str, Any]]
@@ -176,16 +175,14 @@ class PaperTable:
 
     def markdown(self) -> str:
         """The table in Markdown, its columns aligned."""
-        lines = [self.columns, *([cell.replace("|", "\\|") for cell in row] for row in self.rows)]
+        lines = [[markdown(cell) for cell in row] for row in (self.columns, *self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         texts = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
         return "\n".join([texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:]])
 
     def csv(self) -> str:
         """The table as comma-separated values."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
-        return text.getvalue()
+        return csv_text([self.columns, *self.rows])
 
     def latex(self) -> str:
         """The table in LaTeX, for the package booktabs."""
@@ -216,6 +213,7 @@ def paper_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
 
 def aligned(lines: Sequence[Sequence[str]], text_columns: int) -> str:
     """Lines in columns, the first ones to the left."""
+    lines = [[one_line(cell) for cell in line] for line in lines]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
@@ -228,8 +226,7 @@ def aligned(lines: Sequence[Sequence[str]], text_columns: int) -> str:
 
 def _tex(cell: str) -> str:
     """A cell with LaTeX's special characters escaped."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{c: "\\" + c for c in "&%$#_{}"}}
-    escaped = "".join(special.get(char, char) for char in cell)
+    escaped = latex(cell)
     return "$R^2$" + escaped[2:] if escaped.startswith("R2") else escaped
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.errors import FileError, MismatchError, ValueRangeError
+from conceptbind.escape import csv_text
 from conceptbind.files import (
     ASIDE,
     clear_asides,
@@ -114,11 +113,7 @@ class RunFolder:
 
     def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Write a table with a header, comma-separated."""
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(columns)
-        table.writerows(rows)
-        write_whole(self.path / name, text.getvalue())
+        write_whole(self.path / name, csv_text([columns, *rows]))
 
     def finished(self) -> dict[str, Any] | None:
         """What `write_results` wrote when the run was finished; None where it was not, or its results were changed since."""

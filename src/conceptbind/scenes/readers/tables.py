@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 
 from conceptbind.errors import MismatchError, UnknownNameError, UnsafeFileError, ValueRangeError
+from conceptbind.escape import plain_cell
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.grid import full_grid
 from conceptbind.scenes.space import ConceptSpace
@@ -36,7 +37,7 @@ def read_lines(path: Path) -> list[tuple[int, list[str]]]:
         UnsafeFileError, FileError: see `text.read_table`.
         ValueRangeError: there are none.
     """
-    lines = read_table(path)
+    lines = [(number, [plain_cell(cell) for cell in line]) for number, line in read_table(path)]
     if not lines:
         raise _empty(path)
     return lines
