@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from conceptbind.cli import main
 from conceptbind.commands.captioned import read_captions
 from conceptbind.errors import ConceptBindError, FileError, MismatchError, UnsafeFileError, ValueRangeError, nearest
 from conceptbind.files import read_json
@@ -241,6 +242,17 @@ def test_written_negatives_with_half_a_pair_are_refused(tmp_path):
     path.write_text("title\tneg_caption\na b\t['b \\ud83d a']\n")
     with pytest.raises(ValueRangeError, match="half of a surrogate pair"):
         read_negclip(path)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_configuration_in_every_declared_encoding(tmp_path, capsys, encoding):
+    path = tmp_path / "options.yaml"
+    path.write_bytes(encoded("scenes: text20:2x2\r\nsize: 16000\r\n", encoding))
+    assert main(["render", "--config", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "16000" in capsys.readouterr().err  # read, and refused for what it says
+    path.write_bytes("scenes: rosé\n".encode("cp1252"))
+    assert main(["render", "--config", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "iconv -f WINDOWS-1252" in capsys.readouterr().err
 
 
 def test_half_a_surrogate_pair_is_refused_before_any_work(tmp_path):

@@ -299,8 +299,17 @@ def _in_order(arguments: list[str]) -> list[str]:
     for file in files:
         _check_options(file, command, trusted or "encoder" in options, options.get("trust_remote_code") == "true")
     return [
-        command, *flags, *(f"--config={file}" for file in files), *(f"--{name}={value}" for name, value in options.items())
+        command, *flags, *(f"--config={_in_utf8(file)}" for file in files), *(f"--{name}={value}" for name, value in options.items())
     ]  # fmt: skip
+
+
+def _in_utf8(file: str) -> str:
+    """The file, or its options as text where it is in an encoding that its byte order mark declares, which jsonargparse does not read."""
+    if Path(file).read_bytes()[:2] not in (b"\xff\xfe", b"\xfe\xff", b"\x00\x00"):
+        return file
+    import yaml
+
+    return str(yaml.safe_dump(read_options(Path(file)), allow_unicode=True))
 
 
 def _option(command: str, word: str, rest: list[str]) -> tuple[str, str]:
