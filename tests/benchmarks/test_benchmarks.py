@@ -267,7 +267,7 @@ def test_the_command(sugarcrepe, karpathy, tmp_path, capsys, monkeypatch):
         (["--benchmark", "sugarcrepes", "--data", "."], "did you mean 'sugarcrepe'"),
         (["--benchmark", "coco", "--data", "nowhere"], "--data must be a folder"),
         (["--benchmark", "coco", "--data", str(sugarcrepe)], "holds no coco_karpathy_test.json"),
-        (["--benchmark", "coco", "--data", str(sugarcrepe), "--seed", "-1"], "--seed must not be negative"),
+        (["--benchmark", "coco", "--data", str(sugarcrepe), "--seed", "-1"], "--seed must be a whole number from 0"),
     ):
         assert main(["evaluate", "tiny", *arguments]) == 2
         assert message in capsys.readouterr().err

@@ -57,7 +57,8 @@ def require_files(folder: Path, files: Sequence[str], published: str) -> list[Pa
     """
     paths, missing = published_files(folder, files)
     if not paths:
-        raise FileError(f"{folder} holds no {' or '.join(files)}; {published}")
+        named = " or ".join(files[:4]) + (" or the like" if len(files) > 4 else "")
+        raise FileError(f"{folder} holds no {named}; {published}")
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise FileError(
