@@ -281,6 +281,66 @@ def test_a_weight_file_is_prepared_for_like_the_tags_of_its_architecture(arch, e
     assert asked or not expected
 
 
+# Models with a configuration of their own
+
+
+@pytest.fixture
+def own_folder(tmp_path):
+    """A folder as open_clip's `push_to_hf_hub` writes it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        model = open_clip.model.CLIP(**TINY)
+    folder = tmp_path / "own"
+    folder.mkdir()
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    prepare = {
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "interpolation": "bicubic",
+        "resize_mode": "squash",
+        "size": [32, 32],
+    }
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY, "preprocess_cfg": prepare}))
+    return folder
+
+
+def test_a_folder_of_open_clip_gives_open_clips_own_features(own_folder):
+    encoder = resolve(f"open_clip:local-dir:{own_folder}", device="cpu")
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{own_folder}")
+    expected_text, expected_image = raw_features(model, preprocess, f"local-dir:{own_folder}", TEXTS, pictures())
+    np.testing.assert_allclose(encoder.encode_texts(TEXTS), expected_text, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(encoder.encode_images(pictures()), expected_image, rtol=1e-4, atol=1e-6)
+    assert encoder.dimension == 24
+    before = encoder.revision
+    (own_folder / "README.md").write_text("A model.")
+    assert resolve(f"open_clip:local-dir:{own_folder}/", device="cpu").revision == before
+
+
+def test_a_folder_that_is_no_open_clip_model_is_one_line(own_folder, tmp_path):
+    for name, message in (("nowhere", "there is no such folder"), (tmp_path, "it has no open_clip_config.json")):
+        with pytest.raises(FileError, match=message):
+            resolve(f"open_clip:local-dir:{name}", device="cpu")
+    (own_folder / "open_clip_config.json").write_text('{"a": 1}')
+    with pytest.raises(FileError, match="no open_clip_config.json with a 'model_cfg'"):
+        resolve(f"open_clip:local-dir:{own_folder}", device="cpu")
+    (own_folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY}))
+    (own_folder / "open_clip_model.safetensors").write_bytes(b"cut")
+    with pytest.raises(FileError, match=f"could not load 'open_clip:local-dir:{own_folder}'"):
+        resolve(f"open_clip:local-dir:{own_folder}", device="cpu")
+    (own_folder / "open_clip_model.safetensors").unlink()
+    with pytest.raises(FileError, match="the folder holds no weights"):
+        resolve(f"open_clip:local-dir:{own_folder}", device="cpu")
+    with pytest.raises(FileError, match="hf-hub:nobody/nothing"):
+        resolve("open_clip:hf-hub:nobody/nothing", device="cpu")
+
+
+def test_a_configuration_that_asks_for_code_of_its_own_is_refused(own_folder):
+    text = TINY["text_cfg"] | {"hf_tokenizer_name": "x", "tokenizer_kwargs": {"trust_remote_code": True}}
+    (own_folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY | {"text_cfg": text}}))
+    with pytest.raises(UnsafeFileError, match="asks for Python code of its own .* --trust-remote-code"):
+        resolve(f"open_clip:local-dir:{own_folder}", device="cpu")
+
+
 # Captions that are too long
 
 
