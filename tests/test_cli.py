@@ -72,6 +72,7 @@ def test_measure_a_file_writes_the_whole_contract(table, tmp_path, capsys):
     assert provenance["scenes"]["hash"] == text20(5, 5).content_hash
     assert provenance["split"]["train"] + provenance["split"]["validation"] + provenance["split"]["test"] == 625
     assert {"torch", "numpy", "python"} <= provenance["versions"].keys()
+    assert {"torch", "cpus"} <= provenance["threads"].keys()
 
 
 def test_a_bag_of_concepts_is_called_one(tmp_path, capsys):

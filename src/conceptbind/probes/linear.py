@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from conceptbind.errors import ShapeError, ValueRangeError
 from conceptbind.probes.solver import Rows, solve
+from conceptbind.probes.steady import steady
 
 if TYPE_CHECKING:
     from conceptbind.typing import Floats, Ints
@@ -43,6 +44,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_passes = max_passes
         self.device = device
 
+    @steady()
     def fit(self, X: Floats, y: Any) -> LinearProbe:
         """Fit to rows X (n, d) and y: labels (n,), or soft targets (n, K) that are non-negative and sum to one.
 

@@ -12,6 +12,7 @@ import torch
 from conceptbind.errors import ShapeError, ValueRangeError
 from conceptbind.metrics import Recognition, join, recognition, refuse_non_finite
 from conceptbind.probes.solver import Rows, solve
+from conceptbind.probes.steady import in_order, steady
 
 if TYPE_CHECKING:
     from conceptbind.scenes import Scenes, Split
@@ -72,6 +73,7 @@ class SceneProbes:
         return _recognise(probe.weight, probe.candidates, embeddings, scenes, rows, concept)
 
 
+@steady()
 def fit_scene_probes(
     embeddings: Floats,
     scenes: Scenes,
@@ -136,6 +138,7 @@ def whitened(features: torch.Tensor, whitenings: Sequence[float] = WHITENING) ->
     return [first, *(Rows(features, whitening, like=first) for whitening in whitenings[1:])]
 
 
+@steady()
 def fit_probe(
     coordinates: Sequence[Rows],
     moments: Sequence[torch.Tensor],
@@ -196,17 +199,19 @@ def _choose(
     return chosen
 
 
+@steady()
 def _recognise(
     weight: Floats, candidates: Ints, embeddings: Floats, scenes: Scenes, rows: Ints, concept: int | None
 ) -> Recognition:
-    parts, longest = [], np.linalg.norm(weight, axis=1).max()
-    for start in range(0, len(rows), CHUNK):
+    longest = np.linalg.norm(weight, axis=1).max()
+
+    def of(start: int) -> Recognition:
         chunk = rows[start : start + CHUNK]
-        # By torch, as everything here: numpy's own threads would spin beside torch's and slow both down.
         block = np.asarray(embeddings[chunk])
         scores = (torch.from_numpy(block) @ torch.from_numpy(weight).T).numpy()
         held = scenes.objects[chunk] if concept is None else scenes.table[chunk, :, concept]
         present = np.zeros(scores.shape, dtype=bool)
         np.put_along_axis(present, np.searchsorted(candidates, held), True, axis=1)
-        parts.append(recognition(scores, present, np.linalg.norm(block, axis=1) * longest))
-    return join(parts)
+        return recognition(scores, present, np.linalg.norm(block, axis=1) * longest)
+
+    return join(list(in_order(of, range(0, len(rows), CHUNK))))

@@ -8,7 +8,8 @@ Because targets sum to one, they enter only through the moment T^T X / n (K, d),
 
     F(W) = (1/n) sum_i logsumexp(W x_i) - <W, T^T X / n> + (l2 / 2) ||W||^2.                               (2)
 
-One pass over the rows gives F and its gradient. Passes work in chunks: no (n, K) table is ever held.
+One pass over the rows gives F and its gradient. Passes work in chunks: no (n, K) table is ever held. Chunks are computed several at once and
+added in order, so that the result does not depend on the number of threads (see `steady`).
 
 Rows are whitened first, in whole or in part: x -> S^-w x with S = X^T X / n and w between 0 (not at all) and 1/2 (S becomes the
 identity). A map on whitened rows is a map on the rows themselves; what changes is the penalty, and much: what an embedding says
@@ -32,6 +33,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from conceptbind.errors import ValueRangeError
+from conceptbind.probes.steady import in_order, steady
 
 CHUNK = 2048
 """Rows of a pass handled at once: their logits stay in the processor's cache for some hundred classes."""
@@ -91,6 +93,7 @@ class Rows:
         like: other rows made from the same features, whose axes are taken.
     """
 
+    @steady()
     def __init__(self, features: torch.Tensor, whitening: float = 0.0, like: Rows | None = None) -> None:
         self.axes: tuple[torch.Tensor, torch.Tensor] = _principal_axes(features) if like is None else like.axes
         """Mean squares (r,) along the principal axes, and the axes (d, r), in double precision."""
@@ -105,9 +108,11 @@ class Rows:
         """(r,) mean square of each coordinate."""
         self.rotated = features.new_empty(len(features), len(variance))
         """(n, r) coordinates."""
-        for block, out in zip(features.split(CHUNK), self.rotated.split(CHUNK), strict=True):
-            out.copy_(block.double() @ basis)  # small components would drown in the rounding of single precision
+        blocks, out = features.split(CHUNK), self.rotated.split(CHUNK)
+        for i, block in enumerate(in_order(lambda block: block.double() @ basis, blocks, features.device)):
+            out[i].copy_(block)  # in double precision: small components would drown in the rounding of single precision
 
+    @steady()
     def moment(self, classes: torch.Tensor, n_classes: int) -> torch.Tensor:
         """T^T X / n (K, r) when row i gives each of its m `classes` (n, m) the share 1 / m of the target."""
         n, m = classes.shape
@@ -116,6 +121,7 @@ class Rows:
             total.index_add_(0, classes[:, slot], self.rotated)
         return total / (n * m)
 
+    @steady()
     def in_features(self, weight: torch.Tensor) -> torch.Tensor:
         """The map (K, d) on features that weights (K, r) on coordinates stand for."""
         return weight @ self.basis.T
@@ -129,9 +135,8 @@ def _principal_axes(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
         variance, left = torch.linalg.eigh(double @ double.T / n)
     else:
         moment = torch.zeros(d, d, dtype=torch.float64, device=features.device)
-        for block in features.split(CHUNK):
-            double = block.double()
-            moment.addmm_(double.T, double)
+        for part in in_order(lambda block: block.double().T @ block.double(), features.split(CHUNK), features.device):
+            moment += part
         variance, vectors = torch.linalg.eigh(moment / n)
     keep = variance > variance[-1] * SMALLEST
     keep[-1] = True  # rows of zeros have one axis too
@@ -140,6 +145,7 @@ def _principal_axes(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
     return variance, vectors
 
 
+@steady()
 def solve(
     rows: Rows,
     moment: torch.Tensor,
@@ -228,10 +234,14 @@ def _evaluate(rows: Rows, moment: torch.Tensor, weight: torch.Tensor, l2: float)
     """F (equation 2) and its gradient (K, r)."""
     partition = torch.zeros((), dtype=torch.float64, device=weight.device)
     gradient = torch.zeros_like(weight)
-    for block in rows.rotated.split(CHUNK):
+
+    def of(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         probabilities, logsumexp = _probabilities(block, weight)
-        partition += logsumexp.sum(dtype=torch.float64)
-        gradient.addmm_(probabilities.T, block)
+        return logsumexp.sum(dtype=torch.float64), probabilities.T @ block
+
+    for total, part in in_order(of, rows.rotated.split(CHUNK), weight.device):
+        partition += total
+        gradient += part
     n = len(rows.rotated)
     linear = (weight * (0.5 * l2 * weight - moment)).sum(dtype=torch.float64)
     return float(partition / n + linear), gradient / n - moment + l2 * weight
@@ -247,9 +257,13 @@ class _DiagonalCurvature:
 
     def __init__(self, rows: Rows, weight: torch.Tensor, l2: float) -> None:
         diagonal = torch.zeros_like(weight)
-        for block in rows.rotated.split(CHUNK):
+
+        def of(block: torch.Tensor) -> torch.Tensor:
             probabilities = _probabilities(block, weight)[0]
-            diagonal.addmm_((probabilities * (1 - probabilities)).T, block.square())
+            return (probabilities * (1 - probabilities)).T @ block.square()
+
+        for part in in_order(of, rows.rotated.split(CHUNK), weight.device):
+            diagonal += part
         floor = l2 + FLOOR * rows.eigenvalues / len(weight)
         self.inverse = 1 / (diagonal / len(rows.rotated) + floor)  # (K, r)
 
@@ -269,13 +283,15 @@ class _BlockCurvature:
         n, (n_classes, rank) = len(rows.rotated), weight.shape
         draws = torch.Generator(weight.device).manual_seed(0)
         row_ids, classes, spreads = [], [], []
-        for start in range(0, n, CHUNK):
-            block = rows.rotated[start : start + CHUNK]
-            spread = _probabilities(block, weight)[0]
-            spread = spread * (1 - spread)
+
+        def uncertain(block: torch.Tensor) -> torch.Tensor:
+            probabilities = _probabilities(block, weight)[0]
+            return probabilities * (1 - probabilities)
+
+        for i, spread in enumerate(in_order(uncertain, rows.rotated.split(CHUNK), weight.device)):
             luck = torch.rand(spread.shape, generator=draws, device=weight.device, dtype=weight.dtype)
             row, of = (spread > SAMPLED * luck).nonzero(as_tuple=True)
-            row_ids.append(row + start)
+            row_ids.append(row + i * CHUNK)
             classes.append(of)
             spreads.append(spread[row, of].clamp_min_(SAMPLED))
         of_class = torch.cat(classes)
@@ -285,14 +301,19 @@ class _BlockCurvature:
         weights = torch.cat(spreads)[order].split(counts)
         floor = l2 + FLOOR * rows.eigenvalues / n_classes
         self.inverse = weight.new_empty(n_classes, rank, rank)
-        for first in range(0, n_classes, BLOCK_GROUP):
+
+        def inverses(first: int) -> torch.Tensor:
             group = range(first, min(first + BLOCK_GROUP, n_classes))
             blocks = weight.new_empty(len(group), rank, rank)
             for at, k in enumerate(group):
                 x = rows.rotated[sampled[k]]  # (u, r)
                 torch.mm(x.T, x * (weights[k] / n)[:, None], out=blocks[at])
                 blocks[at].diagonal().add_(floor)
-            self.inverse[first : first + len(group)] = _inverse(blocks)
+            return _inverse(blocks)
+
+        firsts = range(0, n_classes, BLOCK_GROUP)
+        for first, part in zip(firsts, in_order(inverses, firsts, weight.device), strict=True):
+            self.inverse[first : first + len(part)] = part
 
     def solve(self, gradient: torch.Tensor) -> torch.Tensor:
         return torch.bmm(self.inverse, gradient[:, :, None])[:, :, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -91,7 +92,17 @@ def plain_provenance(config: Mapping[str, Any], command: Sequence[str]) -> dict[
         "config": dict(config),
         "seed": config["seed"],
         "versions": {"python": platform.python_version(), "platform": platform.machine(), **_versions()},
+        "threads": _threads(),
     }
+
+
+def _threads() -> dict[str, Any]:
+    """How many threads libraries used: probes give the same digits for any number, an encoder or a fitted map may not."""
+    import torch
+    from threadpoolctl import threadpool_info
+
+    pools = {str(pool["internal_api"]): int(pool["num_threads"]) for pool in threadpool_info()}
+    return {"torch": torch.get_num_threads(), **dict(sorted(pools.items())), "cpus": os.cpu_count()}
 
 
 def _versions() -> dict[str, str]:

@@ -11,6 +11,7 @@ import torch
 from conceptbind.errors import ValueRangeError
 from conceptbind.metrics import Recognition, join, recognition
 from conceptbind.probes.scene_probes import fit_probe, whitened
+from conceptbind.probes.steady import steady
 from conceptbind.results import Record, share_record
 from conceptbind.scenes import Scenes, Split, orbit_ids, split_scenes
 from conceptbind.studies.probe import bag_of_concepts
@@ -27,6 +28,7 @@ MOST = 4000
 """Train scenes of a noun from which on every second, third, ... is left out, to keep large grids quick."""
 
 
+@steady()
 def attribute_records(
     embeddings: Embeddings, scenes: Scenes, *, controls: Mapping[str, Embeddings] | None = None, seed: int = 0
 ) -> list[Record]:

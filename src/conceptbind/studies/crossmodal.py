@@ -12,6 +12,7 @@ import numpy as np
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.errors import MismatchError, ValueRangeError
 from conceptbind.metrics import difference_interval, forced_choice, mean_interval, ranks, recognition, share_interval
+from conceptbind.probes.steady import steady
 from conceptbind.results import Record, share_record
 from conceptbind.scenes import Scenes, caption, orbit_ids, pair_ids
 from conceptbind.scenes.captions import article
@@ -131,6 +132,7 @@ class CrossmodalStudy:
         )
 
 
+@steady()
 def crossmodal_study(
     images: Embeddings, captions: Embeddings, scenes: Scenes, bank: CaptionBank, *, extra: Sequence[Record] = (), seed: int = 0
 ) -> CrossmodalStudy:

@@ -29,6 +29,7 @@ from conceptbind.geometry import (
 )  # fmt: skip
 from conceptbind.metrics import ranks, share_interval
 from conceptbind.probes import SceneProbes, fit_scene_probes
+from conceptbind.probes.steady import steady
 from conceptbind.results import Extra, Record, share_record
 from conceptbind.scenes import Scenes, Split, pair_ids
 
@@ -73,6 +74,7 @@ class GeometryStudy:
         ]
 
 
+@steady()
 def geometry_study(
     embeddings: Embeddings, scenes: Scenes, split: Split, probes: SceneProbes, *, singles: Floats | None = None,
     controls: Mapping[str, Embeddings] | None = None, seed: int = 0, device: str = "cpu", on_step: Callable[[str], None] = lambda _: None,

@@ -16,6 +16,7 @@ from conceptbind.files import content_hash
 from conceptbind.metrics import Recognition
 from conceptbind.probes import SceneProbes, fit_scene_probes
 from conceptbind.probes.scene_probes import CHUNK, L2_GRID, WHITENING
+from conceptbind.probes.steady import steady
 from conceptbind.probes.store import load_probes, save_probes
 from conceptbind.results import Record, share_record
 from conceptbind.scenes import Scenes, Split, pair_ids
@@ -73,6 +74,7 @@ class ProbeStudy:
         )
 
 
+@steady()
 def probe_study(
     embeddings: Embeddings,
     scenes: Scenes,

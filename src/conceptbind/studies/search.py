@@ -12,6 +12,7 @@ from conceptbind.drawing import FlatStyle, SearchFields, SolidStyle, draw_field,
 from conceptbind.metrics import Recognition, join, ordering_interval, recognition
 from conceptbind.metrics.ties import rounding
 from conceptbind.probes.scene_probes import fit_probe, whitened
+from conceptbind.probes.steady import steady
 from conceptbind.results import Extra, Record, share_record
 from conceptbind.scenes.captions import article
 
@@ -110,6 +111,7 @@ def _in_order(encoder: Encoder, target: tuple[str, str], rows: Floats, present: 
     return lead > margin, np.abs(lead) <= margin
 
 
+@steady()
 def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> Recognition:
     """The outcome of one present / absent classifier on its test fields, half of them with the target."""
     sides = np.empty(len(rows))
