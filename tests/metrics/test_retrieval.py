@@ -11,7 +11,7 @@ from scipy.stats import ortho_group, rankdata
 from sklearn.metrics import top_k_accuracy_score
 
 from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.metrics import ranks, recall_at
+from conceptbind.metrics import ranks, recall_at, within
 
 
 @st.composite
@@ -152,3 +152,36 @@ def test_a_feature_that_is_no_number_is_refused_by_side(bad):
         ranks(broken, np.eye(3))
     with pytest.raises(ValueRangeError, match="^targets must be finite; 1 of 3 rows .* the first is row 1$"):
         ranks(np.eye(3), broken)
+
+
+def test_own_targets_of_a_query_are_out_of_the_way():
+    """Two pictures with three captions each: the rank of the best caption counts the other picture's captions alone."""
+    queries = np.eye(2)
+    targets = np.array([[0.9, 0.1], [0.8, 0.8], [0.8, 0.2], [0.8, 0.9], [0.95, 0.5], [0.1, 0.7]])
+    belongs = np.repeat([0, 1], 3)
+    rank, ties = ranks(queries, targets, np.array([2, 3]), belongs=belongs)
+    assert rank.tolist() == [3, 1]  # 0.8 and 0.95 of the other picture are not below 0.8; nothing is above 0.9 for the second
+    assert ties.tolist() == [1, 0]
+    with pytest.raises(ShapeError, match="one query per target that it belongs to: 6 targets but shape"):
+        ranks(queries, targets, np.array([2, 3]), belongs=belongs[:3])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_margin_for_ties_with_and_without_several_targets(dtype):
+    """A lead of a hundred units of the last place is a lead, one of four is a tie, whichever way is asked."""
+    eps = np.finfo(dtype).eps
+    for units, tied in ((4, True), (100, False)):
+        targets = np.array([[1.0], [1 - units * eps]], dtype=dtype)
+        plain = ranks(np.ones((1, 1), dtype), targets, np.array([0]))
+        several = ranks(np.ones((1, 1), dtype), targets, np.array([0]), belongs=np.array([0, 1]))
+        assert plain[0].tolist() == several[0].tolist() == [1 + tied]
+        assert plain[1].tolist() == several[1].tolist() == [int(tied)]
+
+
+def test_a_tie_is_a_miss_only_where_it_costs_the_place():
+    right, tied = within(np.array([1, 2, 4, 6]), np.array([0, 1, 0, 2]), 1)
+    assert right.tolist() == [True, False, False, False]
+    assert tied.tolist() == [False, True, False, False]
+    right, tied = within(np.array([1, 2, 4, 6]), np.array([0, 1, 0, 2]), 5)
+    assert right.tolist() == [True, True, True, False]
+    assert tied.tolist() == [False, False, False, True]

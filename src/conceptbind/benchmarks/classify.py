@@ -11,7 +11,7 @@ import numpy as np
 from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Score
 from conceptbind.errors import FileError, MismatchError, UnknownNameError
 from conceptbind.limits import first_repeated
-from conceptbind.metrics import ranks
+from conceptbind.metrics import ranks, within
 from conceptbind.scenes.captions import article
 from conceptbind.text import read_lines
 
@@ -76,11 +76,11 @@ class LabelledFolder:
         if items["classes"].shape[1] > 1:
             classes = classes / np.maximum(np.linalg.norm(classes, axis=1, keepdims=True), 1e-30)
         rank, ties = ranks(pictures, classes.astype(pictures.dtype), labels)
-        found = []
-        for k in KS:
-            if k < len(classes):
-                correct = rank <= k
-                found.append(Score("accuracy" if k == 1 else f"accuracy_at_{k}", "all", "strict", correct, (ties > 0) & ~correct))
+        found = [
+            Score("accuracy" if k == 1 else f"accuracy_at_{k}", "all", "strict", *within(rank, ties, k))
+            for k in KS
+            if k < len(classes)
+        ]
         first = found[0]
         return [first, Score("accuracy", "mean of classes", "strict", first.correct, first.tied, labels), *found[1:]]
 

@@ -22,7 +22,7 @@ from conceptbind.benchmarks.base import (
 )
 from conceptbind.benchmarks.shards import published_files, require_files
 from conceptbind.errors import FileError, MismatchError, ValueRangeError
-from conceptbind.metrics import ranks
+from conceptbind.metrics import ranks, within
 from conceptbind.text import read_lines
 
 if TYPE_CHECKING:
@@ -101,36 +101,17 @@ class Karpathy:
         """Recall of pictures by captions and of captions by pictures."""
         place, x, y = items["owner"], pictures, captions[items["captions"]]
         found = []
-        forward, ties = ranks(y, x, place)
-        rank, tied = _best_caption(x, y, place)
-        for subset, position, equal in (("text to image", forward, ties > 0), ("image to text", rank, tied)):
+        order = np.lexsort((-np.einsum("cd,cd->c", x[place], y), place))
+        best = order[np.unique(place[order], return_index=True)[1]]  # each picture's best caption
+        for subset, (rank, ties), clusters, candidates in (
+            ("text to image", ranks(y, x, place), place, len(x)),
+            ("image to text", ranks(x, y, best, belongs=place), None, len(y)),
+        ):
             for k in KS:
-                correct = position <= k
-                found.append(
-                    Score(
-                        f"recall_at_{k}",
-                        subset,
-                        "strict",
-                        correct,
-                        equal & ~correct,
-                        facts={"candidates": len(x if subset[0] == "t" else y)},
-                    )
-                )
+                outcome = within(rank, ties, k)
+                facts = {"candidates": candidates}
+                found.append(Score(f"recall_at_{k}", subset, "strict", *outcome, clusters=clusters, facts=facts))
         return found
-
-
-def _best_caption(x: Floats, y: Floats, owner: Any) -> tuple[Any, Any]:
-    """For each picture the rank of its best caption among all, its other captions out of the way, and whether it ties with a wrong one."""
-    own = np.einsum("cd,cd->c", x[owner], y)
-    order = np.lexsort((-own, owner))
-    first = order[np.unique(owner[order], return_index=True)[1]]  # each picture's best caption
-    rank, ties = ranks(x, y, first)
-    margin = 8 * np.finfo(own.dtype).eps * np.sqrt(x.shape[1])
-    best = own[first]
-    same = (
-        np.bincount(owner, own >= best[owner] - margin, minlength=len(x)).astype(np.int64) - 1
-    )  # of its own, counted as others above
-    return rank - same, ties > same
 
 
 def as_rows(content: Any, splits: tuple[str, ...]) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from conceptbind.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.geometry.additive import design, moments
-from conceptbind.metrics import Recognition, ranks, recognition
+from conceptbind.metrics import Recognition, ranks, recognition, within
 
 if TYPE_CHECKING:
     from conceptbind.probes import SceneProbes
@@ -210,8 +210,7 @@ def retrieve(editor: Editor, edits: Edits, strength: float = 1.0) -> Hits:
         found = ranks(editor.edited(part, strength), editor.values, part.target)
         rank.append(found[0])
         ties.append(found[1])
-    rank_all, ties_all = np.concatenate(rank), np.concatenate(ties)
-    return Hits(rank_all == 1, (rank_all > 1) & (rank_all - ties_all <= 1))
+    return Hits(*within(np.concatenate(rank), np.concatenate(ties), 1))
 
 
 def read(editor: Editor, edits: Edits, probes: SceneProbes, strength: float = 1.0) -> Hits:

@@ -11,7 +11,7 @@ from conceptbind.metrics.intervals import (
     student,
 )
 from conceptbind.metrics.recognition import Recognition, join, recognition
-from conceptbind.metrics.retrieval import ranks, recall_at
+from conceptbind.metrics.retrieval import ranks, recall_at, within
 from conceptbind.metrics.variance import r2
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "refuse_non_finite",
     "share_interval",
     "student",
+    "within",
 ]

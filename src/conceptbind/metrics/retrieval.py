@@ -17,20 +17,21 @@ QUERY_TILE, TARGET_TILE = 512, 2048
 """Queries and targets scored at once."""
 
 
-def ranks(queries: Floats, targets: Floats, right: Ints | None = None) -> tuple[Ints, Ints]:
+def ranks(queries: Floats, targets: Floats, right: Ints | None = None, belongs: Ints | None = None) -> tuple[Ints, Ints]:
     """Rank of each query's right target by dot product (cosine for unit rows).
 
     Args:
         queries: (q, d)
         targets: (t, d)
         right: (q,) row of the right target; by default query i belongs to target i.
+        belongs: (t,) query that each target belongs to, where a query has several: the others of its own are not counted.
 
     Returns:
         ranks: (q,) 1 + the number of other targets that score at least as high: a tie is a miss at rank 1.
         ties: (q,) number of other targets that score the same, up to rounding.
 
     Raises:
-        ShapeError: the widths differ, or `right` is not one target per query.
+        ShapeError: the widths differ, `right` is not one target per query, or `belongs` not one query per target.
         ValueRangeError: a feature is NaN or infinite, or `right` is out of range.
     """
     queries, targets = np.asarray(queries), np.asarray(targets)
@@ -41,6 +42,8 @@ def ranks(queries: Floats, targets: Floats, right: Ints | None = None) -> tuple[
         raise ShapeError(f"one right target per query: {len(queries)} queries but shape {right.shape}")
     if len(right) and not (right.min() >= 0 and right.max() < len(targets)):
         raise ValueRangeError(f"right targets must lie in 0..{len(targets) - 1}; got {right.min()}..{right.max()}")
+    if belongs is not None and np.shape(belongs) != (len(targets),):
+        raise ShapeError(f"one query per target that it belongs to: {len(targets)} targets but shape {np.shape(belongs)}")
     refuse_non_finite(queries, "queries")
     refuse_non_finite(targets, "targets")
     longest = np.linalg.norm(targets, axis=1).max(initial=0)
@@ -51,9 +54,16 @@ def ranks(queries: Floats, targets: Floats, right: Ints | None = None) -> tuple[
         rows = slice(start, start + QUERY_TILE)
         low, high = ((own[rows] + sign * margin[rows])[:, None] for sign in (-1, 1))
         for first in range(0, len(targets), TARGET_TILE):
-            scores = queries[rows] @ targets[first : first + TARGET_TILE].T  # a tile that stays in the processor's cache
-            not_below[rows] += _count(scores >= low)
-            above[rows] += _count(scores > high)
+            tile = slice(first, first + TARGET_TILE)
+            scores = queries[rows] @ targets[tile].T  # a tile that stays in the processor's cache
+            counts, beyond = scores >= low, scores > high
+            if belongs is not None:
+                others = belongs[tile][None] != np.arange(len(queries))[rows, None]
+                counts, beyond = counts & others, beyond & others
+            not_below[rows] += _count(counts)
+            above[rows] += _count(beyond)
+    if belongs is not None:
+        return not_below + 1, not_below - above
     return not_below, not_below - above - 1
 
 
@@ -61,6 +71,11 @@ def _count(flags: Bools) -> Ints:
     """(b,) true flags in each row; sixteen bits are enough for a tile, and several times as fast as the default sum."""
     counted: Ints = np.add.reduce(flags.view(np.uint8), axis=1, dtype=np.uint16)
     return counted
+
+
+def within(rank: Ints, ties: Ints, k: int) -> tuple[Bools, Bools]:
+    """(q,) whether the right target is among the first k, and whether it would be without its ties: a miss by a tie, counted."""
+    return rank <= k, (rank > k) & (rank - ties <= k)
 
 
 def recall_at(rank: Ints, k: int) -> float:

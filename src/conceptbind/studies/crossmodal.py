@@ -11,7 +11,7 @@ import numpy as np
 
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.errors import MismatchError, ValueRangeError
-from conceptbind.metrics import difference_interval, forced_choice, mean_interval, ranks, recognition, share_interval
+from conceptbind.metrics import difference_interval, forced_choice, mean_interval, ranks, recognition, share_interval, within
 from conceptbind.probes.steady import steady
 from conceptbind.results import Record, share_record
 from conceptbind.scenes import Scenes, caption, orbit_ids, pair_ids
@@ -271,8 +271,8 @@ def _retrieve(
     records = [
         mean_record(
             f"recall_at_{k}",
-            (rank <= k).astype(float),
-            int(((rank > k) & (rank - ties <= k)).sum()),
+            within(rank, ties, k)[0].astype(float),
+            int(within(rank, ties, k)[1].sum()),
             draws,
             candidates=len(sets),
             **common,

@@ -27,7 +27,7 @@ from conceptbind.geometry import (
     scale_quadruple,
     spectrum,
 )  # fmt: skip
-from conceptbind.metrics import ranks, share_interval
+from conceptbind.metrics import ranks, share_interval, within
 from conceptbind.probes import SceneProbes, fit_scene_probes
 from conceptbind.probes.steady import steady
 from conceptbind.results import Extra, Record, share_record
@@ -220,7 +220,7 @@ class _Study:
             facts: dict[str, Extra] = {"level": level, "estimator": estimator, "control": "none"}
             asked = self.sample(rows, self.values.size, rng, "reconstructions")
             rank, ties = ranks(fit[asked].astype(self.values.dtype), self.values, asked)
-            self.share("additive", "retrieval_top1", Hits(rank == 1, (rank > 1) & (rank - ties <= 1)), asked, "test", **facts)
+            self.share("additive", "retrieval_top1", Hits(*within(rank, ties, 1)), asked, "test", **facts)
             predicted = _Rows(fit, self.values.dtype)
             for concept in self.concepts:
                 outcome = self.probes.recognise(predicted, self.scenes, rows, concept)  # type: ignore[arg-type]

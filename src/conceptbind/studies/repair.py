@@ -13,7 +13,7 @@ import numpy as np
 from conceptbind.errors import ValueRangeError
 from conceptbind.labclip import Adapter, Fit, Pairs, fit_pairs
 from conceptbind.labclip.cost import PULLS, Point, Scores, clears_noise, mean_curve, recommend, trade_off
-from conceptbind.metrics import forced_choice, ranks
+from conceptbind.metrics import forced_choice, ranks, within
 from conceptbind.probes import LinearProbe
 from conceptbind.results import Record
 from conceptbind.scenes import Scenes, orbit_ids, pair_ids
@@ -339,8 +339,8 @@ class _Outcome:
         rows = np.flatnonzero(self.rank)
         for k in (1, 5):
             if k < len(self.side.candidates):
-                ties = int(((self.rank[rows] > k) & (self.rank[rows] - self.rank_ties[rows] <= k)).sum())
-                found.append(mean_record(f"recall_at_{k}", (self.rank[rows] <= k).astype(float), ties, orbits[rows], **facts))
+                right, by_tie = within(self.rank[rows], self.rank_ties[rows], k)
+                found.append(mean_record(f"recall_at_{k}", right.astype(float), int(by_tie.sum()), orbits[rows], **facts))
         if self.side.singles is not None:
             right = np.mean([outcome for outcome, _ in self.singles], axis=0)
             tied = int(np.logical_or.reduce([tie for _, tie in self.singles]).sum())
