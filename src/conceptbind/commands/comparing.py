@@ -38,7 +38,7 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
         ConceptBindError: a folder is no run, or holds no results.
     """
     from conceptbind.benchmarks import load_outcomes, outcome_folders
-    from conceptbind.errors import FileError, ValueRangeError
+    from conceptbind.errors import ConceptBindError, FileError, ValueRangeError
     from conceptbind.files import clear_asides, user_path, write_whole
     from conceptbind.report import paired_tables, paper_tables
     from conceptbind.runs import read_results
@@ -54,6 +54,16 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
         name: {benchmark: load_outcomes(place) for benchmark, place in outcome_folders(folder).items()}
         for name, folder in zip(names, folders, strict=True)
     }
+    for name, place in zip(names, folders, strict=True):
+        try:
+            paper_tables({name: found[name]})
+        except ConceptBindError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise FileError(
+                f"{place / 'results.json'} lacks what a table needs ({type(error).__name__}: {error!s:.80}); it was edited, or written "
+                "by an earlier version: run it again"
+            ) from error
     tables = [*paper_tables(found), *paired_tables(outcomes)]
     if not tables:
         raise ValueRangeError(f"no run holds a number that can be compared: {', '.join(map(str, folders))}")

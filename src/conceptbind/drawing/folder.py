@@ -13,7 +13,7 @@ import numpy as np
 from conceptbind.drawing.flat import FlatStyle, draw_flat
 from conceptbind.drawing.solid import SolidStyle, draw_solid
 from conceptbind.drawing.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and_shape
-from conceptbind.errors import MismatchError, ValueRangeError
+from conceptbind.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.escape import csv_text
 from conceptbind.files import read_json, user_path, write_json, write_whole
 from conceptbind.ownership import LOCK, Process, end_with
@@ -111,9 +111,11 @@ def _claim(folder: Path, recipe: dict[str, Any]) -> None:
     path = folder / RECIPE
     if path.exists():
         found = read_json(path)
+        if not isinstance(found, dict):
+            raise FileError(f"{path} does not say which pictures are there; choose another folder, or delete that one")
         other = [name for name in recipe if found.get(name) != recipe[name]]
         if other:
-            differences = "; ".join(f"{name}: {found.get(name)!r} there, {recipe[name]!r} now" for name in other)
+            differences = "; ".join(f"{name}: {found.get(name)!r:.80} there, {recipe[name]!r} now" for name in other)
             raise MismatchError(f"{folder} holds other pictures ({differences}); choose another folder or delete that one")
     elif folder.is_dir() and any(file.name != LOCK for file in folder.iterdir()):
         raise MismatchError(f"{folder} holds other files and no {RECIPE}; choose an empty or new folder")

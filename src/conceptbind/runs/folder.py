@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from conceptbind.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.escape import csv_text
 from conceptbind.files import (
     ASIDE,
+    CHECKSUM,
     clear_asides,
     has_half_characters,
     read_checked_json,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from conceptbind.results import Record
 
 CONFIG = "config.yaml"
+MOST = 1e300
+"""No number of a record is larger."""
 PLACE_OPTIONS = ("out", "device", "executor", "address", "jobs", "stack")
 """Options that say where something is done, not what: a run folder may be moved, and continued on another device or cluster."""
 DESCRIPTIONS = ("embeddings/*/manifest.json", "embeddings/*/*/manifest.json", "pictures/pictures.json")
@@ -142,11 +145,29 @@ def read_results(path: Path) -> list[dict[str, Any]]:
             f"{path} is no run folder: it holds no results.json; give a folder written by conceptbind measure or repair"
         )
     found = read_json(file)
+    if isinstance(found, dict) and CHECKSUM in found:  # runs of earlier versions have none
+        found = read_checked_json(file, "run it again")
     records = found.get("records") if isinstance(found, dict) else None
-    fields = {"study", "modality", "metric", "value", "n"}
-    if not isinstance(records, list) or not all(isinstance(row, dict) and fields <= set(row) for row in records):
-        raise FileError(f"{file} is not of the form that conceptbind writes: expected a list of flat records; run it again")
-    return records
+    wrong = "no list of records" if not isinstance(records, list) else next(filter(None, map(_wrong_record, records)), None)
+    if wrong is not None:
+        raise FileError(f"{file} is not of the form that conceptbind writes ({wrong}); run it again")
+    return cast("list[dict[str, Any]]", records)
+
+
+def _wrong_record(row: Any) -> str | None:
+    """What is wrong with one flat record, in words."""
+    if not isinstance(row, dict):
+        return f"a record is {row!r:.40}"
+    for name in ("study", "modality", "metric", "value", "n"):
+        if name not in row:
+            return f"a record lacks '{name}'"
+    texts, numbers = ("study", "modality", "metric", "split", "scenes", "encoder"), ("value", "n", "ties", "ci_low", "ci_high")
+    for name, value in row.items():
+        finite = not isinstance(value, int | float) or abs(value) < MOST
+        right = isinstance(value, str) if name in texts else not isinstance(value, str | bool) or name not in numbers
+        if not (right and finite and isinstance(value, str | int | float | bool | None)):
+            return f"a record has {name!r:.40} = {value!r:.40}"
+    return None if row["n"] is not None else "a record lacks 'n'"
 
 
 def differences(found: Mapping[str, Any], config: Mapping[str, Any], growing: Sequence[str] = ()) -> str:
