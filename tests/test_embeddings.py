@@ -248,3 +248,147 @@ def test_pictures_that_were_replaced_are_embedded_again(tmp_path):
             Image.new("RGB", (4, 4), color).save(tmp_path / name)
         rows = embed(Mean(), scenes, "image", tmp_path / "e")
         np.testing.assert_array_equal(rows.values, [[255, 0, 0] if color == "red" else [0, 0, 255]] * 16)
+
+
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+
+
+def _resave(change):
+    def damage(path):
+        from safetensors import safe_open
+
+        with safe_open(path, framework="numpy") as shard:
+            rows, facts = shard.get_tensor("embeddings"), shard.metadata()
+        save_file({"embeddings": np.ascontiguousarray(change(rows))}, path, metadata=facts)
+
+    return damage
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _flip,
+        _resave(lambda rows: rows[::-1]),
+        _resave(lambda rows: rows.astype(np.int64)),
+        _resave(lambda rows: rows.astype(np.float64)),
+    ],
+    ids=["a flipped bit", "reversed rows", "integers", "another precision"],
+)
+def test_rows_that_changed_on_disk_are_refused(tmp_path, small_scenes, damage):
+    embed(Letters(), small_scenes, "text", tmp_path / "e")
+    load(tmp_path / "e")  # the control: as they were written they are read
+    damage(tmp_path / "e" / "rows-000000050.safetensors")
+    for read in (lambda: load(tmp_path / "e"), lambda: embed(Letters(), small_scenes, "text", tmp_path / "e")):
+        with pytest.raises(FileError, match=r"rows-000000050.* changed or damaged since they were written"):
+            read()
+    (tmp_path / "e" / "rows-000000050.safetensors").unlink()  # as the message says
+    np.testing.assert_array_equal(
+        embed(Letters(), small_scenes, "text", tmp_path / "e").values, Letters().encode_texts(list(small_scenes.captions()))
+    )
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_shards_of_the_same_folder_cannot_be_exchanged(tmp_path, small_scenes):
+    """Each is whole and of this manifest; the checksum of all tells."""
+    embed(Letters(), small_scenes, "text", tmp_path / "e")
+    first, second = (tmp_path / "e" / f"rows-{start:09d}.safetensors" for start in (0, 50))
+    one, other = first.read_bytes(), second.read_bytes()
+    first.write_bytes(other)
+    second.write_bytes(one)
+    with pytest.raises(FileError, match="not those of the checksum"):
+        load(tmp_path / "e")
+
+
+def test_stored_rows_that_changed_are_refused(tmp_path, small_scenes):
+    values = np.random.default_rng(0).normal(size=(256, 4))
+    rows = embeddings.Embeddings(values, "text", small_scenes.content_hash, small_scenes.name, "e", "1")
+    embeddings.store(rows, tmp_path / "e")
+    embeddings.store(rows, tmp_path / "e")
+    _flip(tmp_path / "e" / "rows-000000000.safetensors")
+    with pytest.raises(FileError, match="changed or damaged"):
+        embeddings.store(rows, tmp_path / "e")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("rows", 10**12, "rows must lie between 1 and 1,000,000,000"),
+        ("rows", 10**9, "is unfinished: 1 of 244,141 shards".replace(",", "")),
+        ("rows", 0, "rows must lie between"),
+        ("rows", "256", "rows must be of the type int"),
+        ("rows", True, "rows must be of the type int"),
+        ("shard_rows", 0, "shard_rows must lie between"),
+        ("shard_rows", 10**9, "holds"),
+        ("dimension", 10**9, "dimension must lie between"),
+        ("dimension", 10**6, "expects"),
+        ("modality", "sound", "modality must be text or image"),
+        ("normalisation", None, "normalisation must be of the type str"),
+        ("details", [], "details must be of the type dict"),
+        ("encoder", 3, "encoder must be of the type str"),
+        ("format", 1, "written by another version"),
+        ("checksum", "0" * 64, "not those of the checksum"),
+    ],
+)
+def test_manifests_that_state_what_cannot_be(tmp_path, small_scenes, field, value, message):
+    embed(Letters(), small_scenes, "text", tmp_path / "e")
+    path = tmp_path / "e" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    started = time.monotonic()
+    with pytest.raises((FileError, MismatchError), match=message):
+        load(tmp_path / "e")
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-300, 1e-44])
+def test_rows_beyond_single_precision_are_refused(tmp_path, small_scenes, factor):
+    values = np.random.default_rng(0).normal(size=(256, 4)) * factor
+    rows = embeddings.Embeddings(values, "text", small_scenes.content_hash, small_scenes.name, "e", "1")
+    with pytest.raises(ValueRangeError, match="in single precision, must"):
+        embeddings.store(rows, tmp_path / "e")
+    encoder = Letters()
+    encoder.encode_texts, encoder.dimension = lambda _: values, 4
+    with pytest.raises(ValueRangeError, match="in single precision, must"):
+        embed(encoder, small_scenes, "text", tmp_path / "f")
+    assert not list(tmp_path.rglob("rows-*"))
+
+
+def test_a_joined_file_that_changed_is_refused(tmp_path, small_scenes):
+    encoder = Letters()
+    encoder.encode_texts = lambda texts: np.array([[len(text), 1, i] for i, text in enumerate(texts)], dtype=np.float32)
+    encoder.dimension = 3
+    rows = np.array(embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"))
+    assert [path.name for path in sorted((tmp_path / "e").iterdir())] == ["manifest.json", "rows.npy"]
+    encoder.encode_texts = lambda _: pytest.fail("it is there")
+    np.testing.assert_array_equal(embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"), rows)
+    _flip(tmp_path / "e" / "rows.npy")
+    with pytest.raises(FileError, match="changed or damaged"):
+        embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e")
+
+
+def test_a_kill_between_joining_and_deleting_leaves_nothing(tmp_path, small_scenes, monkeypatch):
+    """At each of the two places: before the checksum is written, and before the shards are gone."""
+    encoder = Letters()
+    encoder.encode_texts = lambda texts: np.array([[len(text), 1, i] for i, text in enumerate(texts)], dtype=np.float32)
+    encoder.dimension = 3
+    whole = embeddings._seal
+
+    def killed(folder, checksum):
+        if checksum is not None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(embeddings, "_seal", killed)
+    with pytest.raises(KeyboardInterrupt):
+        embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e")
+    monkeypatch.setattr(embeddings, "_seal", whole)
+    assert len(list((tmp_path / "e").iterdir())) == 3
+    shard = next((tmp_path / "e").glob("rows-*"))
+    data = shard.read_bytes()
+    rows = np.array(embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"))
+    assert [path.name for path in sorted((tmp_path / "e").iterdir())] == ["manifest.json", "rows.npy"]
+    shard.write_bytes(data)
+    np.testing.assert_array_equal(embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"), rows)
+    assert [path.name for path in sorted((tmp_path / "e").iterdir())] == ["manifest.json", "rows.npy"]

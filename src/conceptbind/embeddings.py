@@ -1,8 +1,9 @@
 """Embeddings: rows that know their scenes, their encoder and what was done to them.
 
 A folder written by `embed` holds `manifest.json` and shards `rows-START.safetensors`. The manifest is written first and says whose rows
-these are; each shard appears whole and carries the manifest's hash. So a killed `embed` continues after its last whole
-shard, and rows of another encoder or another table can never mix in.
+these are; each shard appears whole and carries the manifest's hash and a checksum of its rows; when all are there, a checksum of them all
+is added to the manifest. So a killed `embed` continues after its last whole shard, rows of another encoder or another table can never
+mix in, and rows that changed on disk are not read.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from conceptbind.encoders.captions import refusal
 from conceptbind.encoders.pictures import picture_batches, read_picture, require_pictures
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.errors import CutCaptionWarning, FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
-from conceptbind.files import content_hash, file_hash, read_json, user_path, write_json, write_whole, written_aside
+from conceptbind.files import CHECKSUM, content_hash, file_hash, read_json, user_path, write_json, write_whole, written_aside
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 HALF = "rows.npy"
+LOST = 1e-5
+"""Share of a row's largest number that single precision may change."""
+MOST_ROWS, MOST_DIMENSIONS = 10**9, 10**6
+"""What a manifest may state."""
 SHARD_ROWS = 4096
 """Rows of one shard: what a kill can cost."""
 TEXT_BATCH = 1024
@@ -127,14 +132,16 @@ def embed_half(
         ValueRangeError: besides those of `embed`, a row is zero.
     """
     path = folder / HALF
-    if not path.is_file():
+    identity = _half(_identity_of(encoder, scenes, modality)) if path.is_file() else {}
+    if path.is_file() and _claim(folder, identity) and CHECKSUM in (found := _manifest(folder)):
+        if file_hash(path) != found[CHECKSUM]:
+            raise FileError(f"{path} was changed or damaged since it was written; delete its folder and run the same command again")
+        on_rows(len(scenes))
+    else:  # also where a kill came between the joined file and its checksum: the shards are still there
         _write_shards(encoder, scenes, modality, folder, np.float16, on_rows)
         _join(folder, path, (len(scenes), encoder.dimension))
-    else:
-        _claim(folder, _half(_identity_of(encoder, scenes, modality)))
-        for start in range(0, len(scenes), SHARD_ROWS):  # of a run that was killed after it had joined them
-            _shard(folder, start).unlink(missing_ok=True)
-        on_rows(len(scenes))
+    for start in range(0, len(scenes), SHARD_ROWS):  # they are joined; a killed run may have left some
+        _shard(folder, start).unlink(missing_ok=True)
     rows: Floats = np.load(path, mmap_mode="r")
     return rows
 
@@ -159,9 +166,12 @@ def _write_shards(
             for first, values in _encoded(encoder, scenes, modality, start, stop):
                 rows[first - start : first - start + len(values)] = _unit(values, first, encoder.id) if half else values
                 on_rows(len(values))
+            _seal(folder, None)
             write_whole(path, _shard_bytes(rows, key, pictures))
         else:
             on_rows(stop - start)
+    if not half:
+        _seal_shards(folder, len(scenes))
 
 
 def refuse_long_captions(encoder: Encoder, scenes: Scenes) -> None:
@@ -218,17 +228,16 @@ def _unit(values: Floats, first: int, encoder: str) -> Floats:
 
 
 def _join(folder: Path, path: Path, shape: tuple[int, int]) -> None:
-    """One file of all shards, which are deleted when it is whole."""
-    from safetensors.numpy import load_file
-
+    """One file of all shards, and its checksum in the manifest."""
+    key = _identity_hash(_manifest(folder))
     with written_aside(path, 2 * shape[0] * shape[1]) as aside:
         rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=shape)
         for start in range(0, shape[0], SHARD_ROWS):
-            rows[start : start + SHARD_ROWS] = load_file(_shard(folder, start))["embeddings"]
+            expected = (min(SHARD_ROWS, shape[0] - start), shape[1])
+            rows[start : start + SHARD_ROWS] = _read_shard(folder, start, key, expected, np.float16)[0]
         rows.flush()
         del rows
-    for start in range(0, shape[0], SHARD_ROWS):
-        _shard(folder, start).unlink(missing_ok=True)
+    _seal(folder, file_hash(path))
 
 
 def _pictures_hash(scenes: Scenes, start: int, stop: int) -> str | None:
@@ -275,10 +284,7 @@ def _encoded(encoder: Encoder, scenes: Scenes, modality: Modality, start: int, s
                 f"'{encoder.id}' was given {last - first} scenes and returned an array of shape {values.shape}; "
                 f"expected ({last - first}, {encoder.dimension})"
             )
-        with np.errstate(over="ignore"):
-            values = values.astype(np.float32, copy=False)  # what is written; larger numbers become infinite and are refused
-        refuse_non_finite(values, f"the features of '{encoder.id}' for the scenes {first}..{last - 1}, in single precision,")
-        yield first, values
+        yield first, _single(values, f"the features of '{encoder.id}' for the scenes {first}..{last - 1}, in single precision,")
         first = last
 
 
@@ -320,6 +326,26 @@ def _as_numbers(values: Any, encoder: str) -> Floats:
     return array
 
 
+def _single(values: Floats, what: str) -> Floats:
+    """Rows (n, d) in single precision, as they are written.
+
+    Raises:
+        ValueRangeError: a number is not finite, or too large; or a row is so small that single precision loses it.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        single = values.astype(np.float32, copy=False)
+    refuse_non_finite(single, what)
+    if values.dtype.itemsize > single.dtype.itemsize and values.size:
+        size = np.abs(values).max(axis=1)
+        lost = np.flatnonzero(np.abs(values - single).max(axis=1) > LOST * size)
+        if len(lost):
+            raise ValueRangeError(
+                f"{what} must keep their digits; {len(lost)} of {len(values)} rows are too small, the first is row {lost[0]} with numbers "
+                f"up to {size[lost[0]]:.3g}; multiply all rows by one number"
+            )
+    return single
+
+
 def store(rows: Embeddings, folder: Path) -> None:
     """Write rows that came from elsewhere into a folder as `embed` does, so that a run holds what it measured.
 
@@ -331,9 +357,15 @@ def store(rows: Embeddings, folder: Path) -> None:
         folder,
         _identity(rows.encoder, rows.revision, rows.values.shape, rows.details, rows.modality, rows.scenes_name, rows.scenes_hash),
     )
+    single = _single(rows.values, f"the rows of '{rows.encoder}', in single precision,")
     for start in range(0, len(rows), SHARD_ROWS):
+        part = single[start : start + SHARD_ROWS]
         if not _shard(folder, start).exists():
-            write_whole(_shard(folder, start), _shard_bytes(rows.values[start : start + SHARD_ROWS].astype(np.float32), key))
+            _seal(folder, None)
+            write_whole(_shard(folder, start), _shard_bytes(part, key))
+        elif not np.array_equal(_read_shard(folder, start, key, part.shape, np.float32)[0], part):
+            raise MismatchError(f"{_shard(folder, start)} holds other rows than '{rows.encoder}'; delete {folder} and run again")
+    _seal_shards(folder, len(rows))
 
 
 def _identity(
@@ -341,7 +373,7 @@ def _identity(
 ) -> dict[str, Any]:
     """What a folder says about its rows (n, d)."""
     return {
-        "format": 1,
+        "format": 2,
         "encoder": encoder,
         "revision": revision,
         "dimension": int(shape[1]),
@@ -362,34 +394,25 @@ def load(folder: Path) -> Embeddings:
         FileError: no such folder, or it is unfinished.
         MismatchError: a shard belongs to another manifest.
     """
-    from safetensors import SafetensorError, safe_open
-
     if not (folder / MANIFEST).is_file():
         raise FileError(f"{folder} is not a folder written by conceptbind embed: it has no {MANIFEST}")
     manifest = _manifest(folder)
     key = _identity_hash(manifest)
-    n, size = manifest["rows"], manifest["shard_rows"]
-    missing = [start for start in range(0, n, size) if not _shard(folder, start).exists()]
-    if missing:
-        shards = -(-n // size)
+    n, size, dimension = manifest["rows"], manifest["shard_rows"], manifest["dimension"]
+    shards, there = -(-n // size), sum(1 for _ in folder.glob("rows-*.safetensors"))
+    if there < shards or CHECKSUM not in manifest:
         raise FileError(
-            f"{folder} is unfinished: {shards - len(missing)} of {shards} shards are there; run the same command again to finish it"
+            f"{folder} is unfinished: {min(there, shards)} of {shards} shards are there; run the same command again to finish it"
         )
-    values = np.empty((n, manifest["dimension"]), dtype=np.float32)
+    sums = []
     for start in range(0, n, size):
-        path = _shard(folder, start)
-        try:
-            with safe_open(path, framework="numpy") as shard:
-                found, rows = (shard.metadata() or {}).get("manifest"), shard.get_tensor("embeddings")
-        except (SafetensorError, OSError) as error:
-            raise FileError(f"{path} is broken ({error}); delete it and run the same command again") from error
-        expected = (min(size, n - start), values.shape[1])
-        if found != key or rows.shape != expected:
-            raise MismatchError(
-                f"{path} holds {rows.shape} values for the manifest {str(found)[:12]}, but {folder / MANIFEST} is {key[:12]} and "
-                f"expects {expected}; delete the folder and embed again"
-            )
+        rows, own = _read_shard(folder, start, key, (min(size, n - start), dimension), np.float32)
+        if start == 0:  # only now: a manifest may state anything, and every shard holds as many rows as the first
+            values = np.empty((n, dimension), dtype=np.float32)
         values[start : start + size] = rows
+        sums.append(own)
+    if content_hash(*sums) != manifest[CHECKSUM]:
+        raise FileError(f"the rows in {folder} are not those of the checksum in its {MANIFEST}; delete the folder and embed again")
     return Embeddings(
         values,
         manifest["modality"],
@@ -402,9 +425,68 @@ def load(folder: Path) -> Embeddings:
     )
 
 
+def _read_shard(folder: Path, start: int, key: str, shape: tuple[int, ...], kind: Any) -> tuple[Floats, str]:
+    """The rows of a shard and their checksum.
+
+    Raises:
+        FileError: it is missing, broken or not what was written.
+        MismatchError: it belongs to another manifest.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = _shard(folder, start)
+    try:
+        with safe_open(path, framework="numpy") as shard:
+            facts, rows = shard.metadata() or {}, shard.get_tensor("embeddings")
+    except (SafetensorError, OSError, TypeError, KeyError) as error:
+        raise FileError(f"{path} is broken ({error}); delete it and run the same command again") from error
+    found = facts.get("manifest")
+    if found != key or rows.shape != shape:
+        raise MismatchError(
+            f"{path} holds {rows.shape} values for the manifest {str(found)[:12]}, but {folder / MANIFEST} is {key[:12]} and "
+            f"expects {shape}; delete the folder and embed again"
+        )
+    own = _rows_hash(rows)
+    if rows.dtype != kind or facts.get("rows") != own:
+        raise FileError(
+            f"the rows in {path} were changed or damaged since they were written (their checksum does not fit); "
+            "delete it and run the same command again"
+        )
+    return rows, own
+
+
+def _rows_hash(rows: Floats) -> str:
+    return content_hash(str(rows.dtype), repr(rows.shape), np.ascontiguousarray(rows).tobytes())
+
+
+def _seal_shards(folder: Path, n: int) -> None:
+    """Add the checksum of all shards to the manifest, where it is not there."""
+    from safetensors import SafetensorError, safe_open
+
+    if CHECKSUM in _manifest(folder):
+        return
+    sums = []
+    for start in range(0, n, SHARD_ROWS):
+        try:
+            with safe_open(_shard(folder, start), framework="numpy") as shard:
+                sums.append(str((shard.metadata() or {}).get("rows")))
+        except (SafetensorError, OSError) as error:
+            raise FileError(f"{_shard(folder, start)} is broken ({error}); delete it and run the same command again") from error
+    _seal(folder, content_hash(*sums))
+
+
+def _seal(folder: Path, checksum: str | None) -> None:
+    """Write the checksum of all rows into the manifest, or take it out while rows are added."""
+    manifest = _manifest(folder)
+    if manifest.get(CHECKSUM) != checksum:
+        kept = {name: value for name, value in manifest.items() if name != CHECKSUM}
+        write_json(folder / MANIFEST, kept | ({} if checksum is None else {CHECKSUM: checksum}))
+
+
 def from_file(source: FileEmbeddings, scenes: Scenes, modality: Modality) -> Embeddings:
-    """The rows of an array file as the embeddings of a table."""
+    """The rows of an array file as the embeddings of a table; raises ValueRangeError for rows that single precision cannot hold."""
     values = source.rows(scenes, modality)
+    _single(values, f"the rows of '{source.id}', in single precision,")
     return Embeddings(values, modality, scenes.content_hash, scenes.name, source.id, source.revision)
 
 
@@ -434,26 +516,37 @@ def _manifest(folder: Path) -> dict[str, Any]:
     Raises:
         FileError: it is broken.
     """
-    manifest = read_json(folder / MANIFEST, "delete the folder and embed again")
-    needed = (
-        "rows",
-        "shard_rows",
-        "dimension",
-        "modality",
-        "scenes_hash",
-        "scenes",
-        "encoder",
-        "revision",
-        "normalisation",
-        "details",
-    )
-    if not isinstance(manifest, dict) or not set(needed) <= set(manifest):
-        raise FileError(f"{folder / MANIFEST} is no manifest of embeddings; delete the folder and embed again")
+    place, advice = folder / MANIFEST, "delete the folder and embed again"
+    manifest = read_json(place, advice)
+    if not isinstance(manifest, dict) or not set(_FIELDS) <= set(manifest):
+        raise FileError(f"{place} is no manifest of embeddings; {advice}")
+    for name, kind in _FIELDS.items():
+        if type(manifest[name]) is not kind:
+            raise FileError(
+                f"{place} is damaged: {name} must be of the type {kind.__name__}; got {ascii(manifest[name])[:80]}; {advice}"
+            )
+    if manifest.get("format") != 2:
+        raise FileError(f"{place} was written by another version, without checksums of its rows; {advice}")
+    limits = {"rows": MOST_ROWS, "shard_rows": MOST_ROWS, "dimension": MOST_DIMENSIONS}
+    for name, most in limits.items():
+        if not 1 <= manifest[name] <= most:
+            raise FileError(f"{place} is damaged: {name} must lie between 1 and {most:,}; got {manifest[name]}; {advice}")
+    named = {"modality": ("text", "image"), "normalisation": ("none", "unit")}
+    for name, known in named.items():
+        if manifest[name] not in known:
+            raise FileError(f"{place} is damaged: {name} must be {' or '.join(known)}; got {ascii(manifest[name])[:80]}; {advice}")
     return manifest
 
 
+_FIELDS: dict[str, type] = {
+    "rows": int, "shard_rows": int, "dimension": int, "modality": str, "scenes_hash": str, "scenes": str, "encoder": str,
+    "revision": str, "normalisation": str, "details": dict,
+}  # fmt: skip
+"""What every manifest holds."""
+
+
 def _identity_hash(manifest: dict[str, Any]) -> str:
-    return content_hash(repr(sorted((name, repr(value)) for name, value in manifest.items() if name != "versions")))
+    return content_hash(repr(sorted((name, repr(value)) for name, value in manifest.items() if name not in ("versions", CHECKSUM))))
 
 
 def _shard(folder: Path, start: int) -> Path:
@@ -463,5 +556,5 @@ def _shard(folder: Path, start: int) -> Path:
 def _shard_bytes(rows: Floats, key: str, pictures: str | None = None) -> bytes:
     from safetensors.numpy import save
 
-    metadata = {"manifest": key} | ({"pictures": pictures} if pictures else {})
+    metadata = {"manifest": key, "rows": _rows_hash(rows)} | ({"pictures": pictures} if pictures else {})
     return save({"embeddings": np.ascontiguousarray(rows)}, metadata=metadata)
