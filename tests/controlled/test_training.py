@@ -35,7 +35,7 @@ from conceptbind.controlled import (
     write_model,
 )
 from conceptbind.controlled.losses import exchanged, scenes_loss
-from conceptbind.errors import ConceptBindError
+from conceptbind.errors import ConceptBindError, FileError
 from conceptbind.studies import bag_recognition, controlled_study, sweep_study
 
 TINY = {"values": 5, "width": 16, "depth": 2, "heads": 2, "feed_forward": 32, "dimension": 16, "batch": 32, "steps": 12}
@@ -310,13 +310,17 @@ def test_broken_model_folders(tmp_path):
         ControlledEncoder(tmp_path / "nothing")
     write_model(train(recipe(steps=4)), tmp_path)
     weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
-    kept = weights.read_bytes()
+    kept, whole = weights.read_bytes(), config.read_text()
     weights.write_bytes(kept[:-100])
     with pytest.raises(ConceptBindError, match="truncated or of another configuration"):
         ControlledEncoder(tmp_path)
     weights.write_bytes(kept)
     config.write_text(config.read_text().replace('"width": 16', '"width": 32'))
     with pytest.raises(ConceptBindError, match="truncated or of another configuration"):
+        ControlledEncoder(tmp_path)
+    config.write_text(whole)
+    weights.write_bytes(kept[:-5] + bytes([kept[-5] ^ 1]) + kept[-4:])
+    with pytest.raises(ConceptBindError, match="changed or damaged since it was written"):
         ControlledEncoder(tmp_path)
     config.write_text("{}")
     with pytest.raises(ConceptBindError, match="not the configuration of a controlled model"):
@@ -326,9 +330,19 @@ def test_broken_model_folders(tmp_path):
 def test_a_sweep_keeps_what_is_finished(tmp_path):
     recipes = [dataclasses.replace(make_recipe("small", share, **TINY), looks=2) for share in (0.4, 0.6)]
     done = []
-    first = sweep_study(recipes[:1], tmp_path, probes=(), jobs=1, on_cell=done.append)
-    both = sweep_study(recipes, tmp_path, probes=(), jobs=1, on_cell=done.append)
-    assert done == [1, 1, 1]
+    first = sweep_study(recipes[:1], tmp_path, probes=(), jobs=1, on_cell=lambda what, n: done.append((what, n)))
+    both = sweep_study(recipes, tmp_path, probes=(), jobs=1, on_cell=lambda what, n: done.append((what, n)))
+    assert done == [("training", 0), ("training", 1), ("training", 1), ("training", 1)]
+    (cell, _) = sorted(tmp_path.glob("*/cell.json"))
+    whole = cell.read_text()
+    cell.write_text(whole.replace('"n": 42', '"n": 43').replace('"ties": 0', '"ties": 1'))
+    assert cell.read_text() != whole
+    with pytest.raises(FileError, match="cell.json was changed or damaged"):
+        sweep_study(recipes, tmp_path, probes=(), jobs=1)
+    cell.write_text(whole)
+    (cell.parent / CHECKPOINT).write_bytes(b"of a run that was killed after it had written the model")
+    cell.unlink()
+    assert sweep_study(recipes, tmp_path, probes=(), jobs=1) == both
     assert both[: len(first)] == first
     assert {record.extra["coverage"] for record in both} == {0.4, 0.6}
     assert not list(tmp_path.glob(f"*/{CHECKPOINT}"))

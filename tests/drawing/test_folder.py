@@ -40,6 +40,33 @@ def test_processes_and_killed_calls_do_not_change_a_byte(tmp_path):
     assert digests(whole) == digests(several)
 
 
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def _other(path):
+    path.write_bytes((path.parent / "0.png").read_bytes())
+
+
+def _folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def _larger(path):
+    Image.new("RGB", (50, 50)).save(path)
+
+
+@pytest.mark.parametrize("damage", [_cut, _other, _folder, _larger, lambda path: path.write_text("no picture")])
+def test_pictures_that_changed_are_refused(tmp_path, damage):
+    draw_pictures(SCENES, tmp_path / "p", style=SMALL)
+    draw_pictures(SCENES, tmp_path / "p", style=SMALL)  # the control: as they were drawn they are taken
+    damage(tmp_path / "p" / "1.png")
+    for processes in (1, 2) if damage is _cut else (1,):
+        with pytest.raises(MismatchError, match=r"1\.png is not the picture that was drawn"):
+            draw_pictures(SCENES, tmp_path / "p", style=SMALL, processes=processes)
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"style": FlatStyle(size=50)}])
 def test_pictures_of_another_recipe_are_refused(tmp_path, change):
     draw_pictures(SCENES, tmp_path / "p", style=SMALL)

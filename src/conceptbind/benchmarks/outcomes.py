@@ -12,7 +12,7 @@ import numpy as np
 
 from conceptbind.benchmarks.base import Score, mean_of
 from conceptbind.errors import FileError
-from conceptbind.files import write_whole
+from conceptbind.files import CHECKSUM, arrays_hash, write_whole
 from conceptbind.metrics import difference_interval
 from conceptbind.metrics.intervals import Interval
 
@@ -62,7 +62,8 @@ def save_outcomes(folder: Path, scores: Mapping[str, Sequence[Score]], items: st
                 values = getattr(score, field)
                 if values is not None:
                     arrays[f"{repair}.{number}.{field}"] = np.ascontiguousarray(values)
-    write_whole(folder / FILE, save(arrays, metadata={"items": items, "scores": json.dumps(names)}))
+    facts = {"items": items, "scores": json.dumps(names)}
+    write_whole(folder / FILE, save(arrays, metadata={**facts, CHECKSUM: arrays_hash(repr(facts), arrays)}))
 
 
 def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
@@ -78,6 +79,9 @@ def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
         with safe_open(path, framework="numpy") as file:
             facts = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
+        told = {"items": facts["items"], "scores": facts["scores"]}
+        if facts.get(CHECKSUM) != arrays_hash(repr(told), arrays):
+            raise ValueError("it was changed or damaged since it was written: its checksum does not fit")
         found: dict[str, list[Score]] = {}
         for name in json.loads(facts["scores"]):
             mine = found.setdefault(name["repair"], [])
@@ -88,7 +92,7 @@ def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
                     groups=arrays.get(f"{key}.groups"), clusters=arrays.get(f"{key}.clusters"),
                 )
             )  # fmt: skip
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is no whole file of outcomes ({error}); run conceptbind evaluate again in that folder") from error
     return found, facts["items"]
 

@@ -2,6 +2,8 @@
 
 import math
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +13,7 @@ from conceptbind.ownership import command, refuse_in_use
 from conceptbind.typing import Executor
 
 if TYPE_CHECKING:
-    from conceptbind.controlled import Look
+    from conceptbind.controlled import Look, Recipe
     from conceptbind.results import Record
     from conceptbind.typing import Precision
 
@@ -173,6 +175,28 @@ def train(
     return Training(folder.path, tuple(records), tuple(sentences))
 
 
+@contextmanager
+def _sweeping(recipes: "Sequence[Recipe]", probes: list[str]) -> "Iterator[Callable[[str, int], None]]":
+    """The progress of a sweep: what is done with the models, and how many are done; and first what the probes cost."""
+    from conceptbind.studies.controlled import PROBE_SCENES
+
+    with progress(total=len(recipes), desc="training models", unit="model") as bar:
+        if probes:
+            bar.write(
+                f"{len(recipes)} models are trained for at most {recipes[0].steps:,} steps; then {' and '.join(probes)} are fitted to each "
+                f"on {PROBE_SCENES:,} scenes, whatever the steps, which may take longer than the training (--probes [] leaves them out)",
+                file=sys.stderr,
+            )
+
+        def done(what: str, n: int) -> None:
+            if not bar.desc.startswith(what):
+                bar.reset(len(recipes))
+                bar.set_description(f"{what} models")
+            bar.update(n)
+
+        yield done
+
+
 @command
 def sweep(
     *,
@@ -291,10 +315,10 @@ def sweep(
     }  # fmt: skip
     folder = RunFolder.open(place, config, growing=grid)
     costly = sorted(dict.fromkeys(recipes), key=lambda recipe: -math.prod(recipe.shape.sizes))
-    with progress(total=len(costly), desc="training models", unit="model") as bar:
+    with _sweeping(costly, probes) as done:
         records = sweep_study(
             costly, folder.path / "models", probes=probes, executor=executor, address=address, jobs=jobs, device=where,
-            stack=stack, on_cell=bar.update,
+            stack=stack, on_cell=done,
         )  # fmt: skip
     facts = plain_provenance({**config, "seed": 0}, sys.argv)
     folder.write_results(facts, records)

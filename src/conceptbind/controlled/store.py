@@ -19,7 +19,7 @@ from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries
 from conceptbind.controlled.training import Look, Trained
 from conceptbind.errors import FileError, ModalityError, UnknownNameError, ValueRangeError, nearest
-from conceptbind.files import file_hash, read_json, write_json, write_whole
+from conceptbind.files import content_hash, file_hash, read_json, write_json, write_whole
 from conceptbind.limits import require_regular
 from conceptbind.scenes import ConceptSpace
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 WEIGHTS, CONFIG, HISTORY, VOCABULARY = "model.safetensors", "config.json", "history.csv", "words.csv"
 KIND = "conceptbind controlled model"
+WEIGHTS_HASH = "weights"
+"""The key of the checksum of the weights in `config.json`."""
 BATCH = 1024
 """Captions encoded at once."""
 MOST_SCENES = 10_000
@@ -63,8 +65,11 @@ def write_model(trained: Trained, folder: Path) -> None:
     lines = [",".join(space.concepts)]
     lines += [",".join(column[i] if i < len(column) else "" for column in columns) for i in range(max(map(len, columns)))]
     write_whole(folder / VOCABULARY, "\n".join(lines) + "\n")
-    write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
-    write_json(folder / CONFIG, {"kind": KIND, "recipe": recipe.flat(), "best": vars(trained.best)})
+    content = save(weights, metadata={"format": "pt"})
+    write_whole(folder / WEIGHTS, content)
+    write_json(
+        folder / CONFIG, {"kind": KIND, "recipe": recipe.flat(), "best": vars(trained.best), WEIGHTS_HASH: content_hash(content)}
+    )
 
 
 def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Recipe]:
@@ -74,7 +79,7 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
         FileError: a file is missing or broken, or the weights are those of another configuration.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     if not (folder / CONFIG).is_file():
         raise FileError(f"{folder} holds no controlled model (no {CONFIG}); make one with: conceptbind train --out {folder}")
@@ -91,11 +96,16 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
     with torch.random.fork_rng():
         model = ControlledModel(recipe.shape, recipe.hottest)
     try:
-        model.load_state_dict(model.with_twin(load_file(folder / WEIGHTS)))
+        content = (folder / WEIGHTS).read_bytes()
+        model.load_state_dict(model.with_twin(load(content)))
     except (SafetensorError, OSError, RuntimeError) as error:
         raise FileError(
             f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: {shorten(str(error), 200)}"
         ) from error
+    if config.get(WEIGHTS_HASH, content_hash(content)) != content_hash(content):  # models of earlier versions have none
+        raise FileError(
+            f"{folder / WEIGHTS} was changed or damaged since it was written (its checksum does not fit); copy it again, or train again"
+        )
     return model.to(device).eval(), recipe
 
 

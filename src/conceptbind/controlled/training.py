@@ -19,7 +19,7 @@ from conceptbind.controlled.muon import StackedMuon
 from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries, exchange_first_value, own_scene, recognise, replace_first_value
 from conceptbind.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
-from conceptbind.files import content_hash, write_whole
+from conceptbind.files import arrays_hash, write_whole
 from conceptbind.typing import Precision
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -354,10 +354,7 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _hash(told: str, tensors: Mapping[str, Tensor]) -> str:
-    parts: list[bytes | str] = [told]
-    for name in sorted(tensors):
-        parts += [name, tensors[name].numpy().tobytes()]
-    return content_hash(*parts)
+    return arrays_hash(told, {name: tensor.numpy() for name, tensor in tensors.items()})
 
 
 def _flat(content: Mapping[str, Any]) -> dict[str, Any]:

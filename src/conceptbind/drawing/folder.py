@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from conceptbind.drawing.flat import FlatStyle, draw_flat
 from conceptbind.drawing.solid import SolidStyle, draw_solid
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from conceptbind.scenes import Scenes
 
 RECIPE = "pictures.json"
+ROUNDING = 2
+"""Of 255 levels, what another processor may draw differently."""
 
 
 def draw_pictures(
@@ -88,12 +92,29 @@ def _draw(job: Job, write: bool = True) -> list[float]:
     path, objects, seed, i, style = job
     rng = np.random.default_rng([seed, i])
     picture, layout = draw_flat(objects, rng, style) if isinstance(style, FlatStyle) else draw_solid(objects, rng, style)
-    if write and not path.exists():
+    if write and os.path.lexists(path):
+        _require_drawn(path, picture)
+    elif write:
         data = io.BytesIO()
         picture.save(data, "PNG", compress_level=1)
         write_whole(path, data.getvalue())
     place: list[float] = np.round(np.column_stack([layout.centres, layout.radii]), 4).ravel().tolist()
     return place
+
+
+def _require_drawn(path: Path, picture: Any) -> None:
+    """Raise MismatchError unless a file of an earlier call holds the picture that would be drawn; rounding is no difference."""
+    try:
+        with Image.open(path) as there:
+            there.load()
+            same = there.size == picture.size and there.mode == picture.mode
+            same = same and int(np.abs(np.asarray(there, dtype=np.int16) - np.asarray(picture, dtype=np.int16)).max()) <= ROUNDING
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        same = False
+    if not same:
+        raise MismatchError(
+            f"{path} is not the picture that was drawn: it is damaged or was replaced; delete it and run the same command again"
+        )
 
 
 def _at_once(jobs: list[Job], processes: int) -> Iterator[list[float]]:

@@ -14,7 +14,7 @@ from conceptbind import __version__
 from conceptbind.complexity import APPROXIMATORS, Cell, Inputs, cover, fit_cell, fit_cells_together, recognised, some
 from conceptbind.errors import ConceptBindError, FileError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.executors import run_tasks
-from conceptbind.files import content_hash, read_json, write_json
+from conceptbind.files import content_hash, read_checked_json, write_checked_json
 from conceptbind.metrics import student
 from conceptbind.probes import SceneProbes, fit_scene_probes
 from conceptbind.results import Extra, Record
@@ -193,7 +193,7 @@ def _run(
     def finish(cell: Cell, rows: list[dict[str, Any]]) -> None:
         found[cell] = rows
         if keep:
-            write_json(_file(keep, key, cell), {"cell": vars(cell), "rows": rows})
+            write_checked_json(_file(keep, key, cell), {"cell": vars(cell), "rows": rows})
         on_cell(1)
 
     if inputs.device != "cpu":
@@ -223,7 +223,7 @@ def _kept(keep: Path, key: str, cell: Cell) -> list[dict[str, Any]] | None:
     if not path.is_file():
         return None
     try:
-        rows = read_json(path)["rows"]
+        rows = read_checked_json(path)["rows"]
     except (FileError, KeyError, TypeError, json.JSONDecodeError):
         return None
     return rows if isinstance(rows, list) else None

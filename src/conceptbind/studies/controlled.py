@@ -37,7 +37,7 @@ from conceptbind.controlled import (
 )
 from conceptbind.controlled.data import draw_objects
 from conceptbind.errors import FileError
-from conceptbind.files import content_hash, read_json, write_json
+from conceptbind.files import content_hash, read_checked_json, write_checked_json
 from conceptbind.metrics import Recognition, join, recognition
 from conceptbind.results import Extra, Record, share_record
 
@@ -176,7 +176,8 @@ def train_cells(shared: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[li
         trained = [train(recipes[i], folders[i], device=device) for i in left]
     for i, one in zip(left, trained, strict=True):
         write_model(one, folders[i])
-        (folders[i] / CHECKPOINT).unlink(missing_ok=True)
+    for folder in folders:  # also of a run that was killed after it had written the model
+        (folder / CHECKPOINT).unlink(missing_ok=True)
     found = []
     for recipe, folder in zip(recipes, folders, strict=True):
         kept, probes = _kept_cell(folder, recipe), list(shared["probes"])
@@ -184,7 +185,9 @@ def train_cells(shared: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[li
         one, name = read_trained(folder, device), model_name(recipe)
         new = controlled_study if kept is None else probe_records
         rows += [asdict(record) for record in new(one, name, probes=[probe for probe in probes if probe not in there])]
-        write_json(folder / CELL, {"recipe": recipe.flat(), "probes": list(dict.fromkeys((*there, *probes))), "records": rows})
+        write_checked_json(
+            folder / CELL, {"recipe": recipe.flat(), "probes": list(dict.fromkeys((*there, *probes))), "records": rows}
+        )
         found.append(asked_of(rows, probes))
     return found
 
@@ -209,8 +212,8 @@ def _kept_cell(folder: Path, recipe: Recipe | None = None) -> dict[str, Any] | N
     path = folder / CELL
     if not path.is_file():
         return None
-    content = read_json(path)
-    if not isinstance(content, dict) or not {"recipe", "probes", "records"} <= set(content):
+    content = read_checked_json(path, "delete it and run again, the model is kept")
+    if not {"recipe", "probes", "records"} <= set(content):
         raise FileError(f"{path} does not hold the records of a model; delete it and run again, the model is kept")
     if recipe is not None and content["recipe"] != recipe.flat():
         raise FileError(f"{path} holds another model than its name says; delete its folder and run again")
@@ -255,7 +258,7 @@ def cell_name(recipe: Recipe) -> str:
 def sweep_study(
     recipes: list[Recipe], folder: Path, *, probes: Sequence[str] = ("per_object_product", "global_product"),
     executor: Any = "local", address: str | None = None,
-    jobs: int | None = None, device: str = "cpu", stack: int = 1, on_cell: Callable[[int], None] = lambda _: None,
+    jobs: int | None = None, device: str = "cpu", stack: int = 1, on_cell: Callable[[str, int], None] = lambda _, __: None,
 ) -> tuple[Record, ...]:  # fmt: skip
     """Train and score many models; finished ones are kept in `folder`, so that a killed sweep continues, and a larger one adds to it.
 
@@ -269,7 +272,7 @@ def sweep_study(
         jobs: workers of a local one.
         device: where torch computes.
         stack: models of one shape that a worker trains at once.
-        on_cell: called with the number of cells done since the last call.
+        on_cell: called with `training` or `probing` and the number of models done since the last call.
 
     Raises:
         ConceptBindError: an executor is missing, or its workers died; a training diverged.
@@ -277,17 +280,26 @@ def sweep_study(
     from conceptbind.executors import run_tasks
 
     recipes = list(dict.fromkeys(recipes))
+    shared: dict[str, Any] = {"folder": str(folder.resolve()), "device": device, "probes": ()}
+    run = partial(run_tasks, train_cells, executor=executor, address=address, jobs=jobs)
     rows: dict[Recipe, list[dict[str, Any]]] = {}
+    untrained, unprobed = [], []
     for recipe in recipes:
         kept = _kept_cell(folder / cell_name(recipe), recipe)
-        if kept is not None and set(probes) <= set(kept["probes"]):
+        if kept is None:
+            untrained.append(recipe)
+        if probes and (kept is None or not set(probes) <= set(kept["probes"])):
+            unprobed.append(recipe)
+        elif kept is not None:
             rows[recipe] = asked_of(kept["records"], probes)
-    if rows:
-        on_cell(len(rows))
-    left = [recipe for recipe in recipes if recipe not in rows]
-    shared = {"folder": str(folder.resolve()), "device": device, "probes": tuple(probes)}
-    groups = stacks(left, stack)
-    for number, found in run_tasks(train_cells, shared, groups, executor=executor, address=address, jobs=jobs):
+    on_cell("training", len(recipes) - len(untrained))
+    groups = stacks(untrained, stack)
+    for number, found in run(shared, groups):
         rows |= dict(zip(groups[number], found, strict=True))
-        on_cell(len(found))
+        on_cell("training", len(found))
+    if probes:
+        on_cell("probing", len(recipes) - len(unprobed))
+    for number, (found,) in run({**shared, "probes": tuple(probes)}, [[recipe] for recipe in unprobed]):
+        rows[unprobed[number]] = found
+        on_cell("probing", 1)
     return tuple(Record(**row) for recipe in recipes for row in rows[recipe]) + earlier_cells(folder, recipes, probes)
