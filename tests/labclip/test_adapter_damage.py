@@ -142,7 +142,7 @@ def test_a_configuration_that_is_none_is_refused(folder, content):
 
 def test_a_published_file_that_claims_more_than_it_holds_is_refused_before_it_is_unfolded(tmp_path):
     torch.save({"linear.weight": torch.ones(1, 1).expand(2**20, 2**21)}, tmp_path / "bomb.pt")  # 8 TiB
-    assert "claims" in refused(tmp_path / "bomb.pt", ValueRangeError)
+    assert "would take 8.0 TiB" in refused(tmp_path / "bomb.pt")
 
 
 def test_a_published_file_without_numbers_is_refused(tmp_path):
