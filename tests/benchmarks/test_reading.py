@@ -191,6 +191,14 @@ def test_pictures_outside_the_folder_are_refused(tmp_path, name):
         read_beside("coco", tmp_path / "data", allow_missing=True)
 
 
+@pytest.mark.parametrize("name", ["x" * 5000 + ".png", "a\0.png", "", "val2014"])
+def test_names_that_no_file_can_have_are_missing_pictures(tmp_path, name):
+    (tmp_path / "coco_karpathy_test.json").write_text(json.dumps([{"image": name, "caption": ["x"]}]))
+    with pytest.raises(FileError, match="1 of 1 pictures are not in"):
+        read_beside("coco", tmp_path)
+    assert not check_benchmark("coco", tmp_path)[-1].there
+
+
 # --- --check ----------------------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conceptbind.labclip import Adapter
-from conceptbind.labclip.cost import PULLS, Point, Scores, recommend, trade_off
+from conceptbind.labclip.cost import PULLS, WORTH, Point, Scores, clears_noise, is_sure, mean_curve, recommend, trade_off
 
 WEIGHT = np.eye(16, dtype=np.float32) + np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)
 ADAPTER = Adapter(WEIGHT, 1.0, {"encoder": "tiny"})
@@ -92,3 +92,42 @@ def test_the_tolerance_is_what_may_be_lost():
 def test_ranks_are_never_recommended():
     points = [*points_of((0, 0.5, 0.4, 0.9), (1, 0.6, 0.4, 0.9)), Point("rank", 4, Scores(1.0, 1.0, 1.0))]
     assert recommend(points) == 1
+
+
+def test_what_lies_within_the_tolerance_is_equal_and_rounding_decides_nothing():
+    rows = [(0, 0.5, 0.4, 0.9), (0.3, 0.795, 0.4, 0.9), (0.6, 0.80, 0.4, 0.9), (1, 0.789, 0.4, 0.9)]
+    assert recommend(points_of(*rows)) == 0.3
+    edge = [(0, 0.5, 0.4, 0.9), (0.3, 0.8 - 0.01, 0.4 - 0.01, 0.9 - 0.01), (1, 0.8, 0.4, 0.9)]
+    assert recommend(points_of(*edge)) == 0.3
+    beyond = [(0, 0.5, 0.4, 0.9), (0.3, 0.789, 0.4, 0.9), (1, 0.8, 0.4, 0.9)]
+    assert recommend(points_of(*beyond)) == 1
+    for nudge in (-1e-12, 1e-12):
+        assert recommend(points_of((0, 0.5, 0.4, 0.9), (0.3, 0.79 + nudge, 0.39 + nudge, 0.9), (1, 0.8, 0.4, 0.9))) == 0.3
+    assert recommend(points_of((0, 0.5, 0.4, 0.9), (1, 0.51, 0.4, 0.9))) == 0  # no better than the identity
+
+
+@pytest.mark.parametrize(
+    ("gain", "low", "sure", "worth"),
+    [
+        (0.30, 0.25, True, True),
+        (0.10, 0.024, True, True),  # 99 %: from 0.0001
+        (0.10, 0.023, False, False),  # 99 %: from -0.0012
+        (0.10, 0.0, False, False),
+        (0.10, -0.01, False, False),
+        (WORTH, 0.015, True, True),
+        (0.0199, 0.015, True, False),
+        (-0.10, -0.12, False, False),
+        (0.0, None, False, False),
+        (None, None, False, False),
+    ],
+)
+def test_when_a_gain_clears_its_noise(gain, low, sure, worth):
+    assert (is_sure(gain, low), clears_noise(gain, low)) == (sure, worth)
+
+
+def test_the_curve_of_all_folds_is_the_mean_point_by_point():
+    one, two = points_of((0, 0.5, 0.4, None), (1, 0.9, 0.2, None)), points_of((0, 0.7, 0.6, None), (1, 0.7, None, None))
+    mean = mean_curve([one, two])
+    assert [point.at for point in mean] == [0, 1]
+    assert mean[0].scores == Scores(pytest.approx(0.6), pytest.approx(0.5), None)
+    assert mean[1].scores == Scores(pytest.approx(0.8), pytest.approx(0.2), None)

@@ -172,12 +172,10 @@ SEEDS = 100
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_noise_is_left_alone_and_a_hidden_binding_is_not(table):
-    """Simulated: of noisy bags the identity is written in 95 % of the seeds at least, and weak but real bindings are found."""
-    left = [not repair_study(*planted(*table, held=0.0, seed=seed), *table, seed=seed).recommended for seed in range(SEEDS)]
-    print(f"bag captions with noise: identity in {sum(left)} of {SEEDS} seeds")
-    assert np.mean(left) >= 0.95
-    for held, least in ((0.7, 1.0), (0.3, 0.9)):
-        found = [repair_study(*planted(*table, held=held, seed=seed), *table, seed=seed).recommended for seed in range(SEEDS // 3)]
-        print(f"turned codes of objects, {held} times: recommended in {sum(found)} of {SEEDS // 3} seeds")
-        assert np.mean(found) >= least
+def test_noise_is_left_alone_and_a_hidden_binding_is_not(table, monkeypatch):
+    """Simulated: of noisy bags the identity is written in 95 % of the seeds at least, and weaker and stronger bindings are found."""
+    monkeypatch.setattr(module, "PROTOCOLS", ("none", "HNB"))  # SB decides nothing
+    for held, seeds, least, most in ((0.0, SEEDS, 0.0, 0.05), (0.3, SEEDS // 10, 0.8, 1.0), (0.7, SEEDS // 20, 1.0, 1.0)):
+        found = [repair_study(*planted(*table, held=held, seed=seed), *table, seed=seed).recommended for seed in range(seeds)]
+        print(f"captions hold turned objects {held} times: recommended in {sum(found)} of {seeds} seeds")
+        assert least <= np.mean(found) <= most

@@ -7,6 +7,7 @@ import pytest
 
 from conceptbind.errors import ShapeError, ValueRangeError
 from conceptbind.labclip import Pairs, groups_of, parts_of
+from conceptbind.labclip.cost import clears_noise
 from conceptbind.report.repair_words import pull_in_words, repair_sentence
 from conceptbind.studies import array_repair, require_repairable
 from conceptbind.studies import repair_arrays as module
@@ -78,7 +79,7 @@ def test_without_negatives_recall_decides():
     assert {r.extra["repair"] for r in study.records} == {"none", "SB"}
     gain = study.value("recall_gain", "SB")
     assert (study.n_mended - study.n_spoiled) / study.n_compared == pytest.approx(gain.value)
-    assert study.recommended == (gain.ci_low is not None and gain.ci_low > 0 and gain.value >= 0.02)
+    assert study.recommended == clears_noise(gain.value, gain.ci_low)
     assert "cannot be judged without negatives" in repair_sentence(study)
 
 

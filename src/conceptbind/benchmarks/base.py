@@ -237,7 +237,7 @@ def holds_pictures(folder: Path, depth: int = 2) -> bool:
 def picture_folder(folder: Path, first: str, places: Sequence[str]) -> Path:
     """The subfolder that holds a picture; the first place where it is in none."""
     for place in places:
-        if (folder / place / first).is_file():
+        if os.path.isfile(folder / place / first):
             return folder / place
     return folder / places[0]
 
@@ -261,7 +261,7 @@ def without_missing(data: Data, keep: Callable[[Items, Ints], tuple[Items, int]]
         raise UnsafeFileError(
             f"a picture is called '{outside:.200}', which lies outside {data.folder}; only pictures below it are read"
         )
-    there = np.array([(data.folder / name).is_file() for name in data.pictures])
+    there = np.array([os.path.isfile(data.folder / name) for name in data.pictures])
     if there.all():
         return data
     missing = [name for name, found in zip(data.pictures, there.tolist(), strict=True) if not found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,7 @@ def check_benchmark(name: str, folder: Path) -> list[Found]:
         data = (benchmark.karpathy if isinstance(benchmark, Order) else benchmark).read(folder, Making(folder))
     except ConceptBindError as error:
         return [*found, Found(folder, f"as they are, these files are refused: {error}", False)]
-    there = sum((data.folder / picture).is_file() for picture in set(data.pictures))
+    there = sum(os.path.isfile(data.folder / picture) for picture in set(data.pictures))
     pictures = Found(data.folder, f"pictures: {there:,} of {len(set(data.pictures)):,}", there == len(set(data.pictures)))
     return [*(part for part in found if not part.what.startswith("pictures")), pictures]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,7 +193,7 @@ def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Ints]
     content = _one_caption_each(read_published(paths, lambda found: _wrong_train(_one_caption_each(found))))
     pictures = Distinct()
     of = np.array([pictures(row["image"]) for row in content], dtype=np.int64)
-    missing = [name for name in pictures.all() if not (folder / name).is_file()]
+    missing = [name for name in pictures.all() if not os.path.isfile(folder / name)]
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise FileError(f"{len(missing):,} of {len(pictures.numbers):,} pictures are not in {folder}: {named}; put them there")

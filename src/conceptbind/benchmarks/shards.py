@@ -175,7 +175,9 @@ def table_rows(path: Path, fields: Sequence[str], columns: Sequence[str] | None 
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         if isinstance(error, FileError):
             raise
-        raise FileError(f"{path} is no whole {path.suffix[1:]} file ({error}); get it again from where it is published") from error
+        raise FileError(
+            f"{path} is no whole {path.suffix[1:]} file ({' '.join(str(error).split())}); get it again from where it is published"
+        ) from error
 
 
 def _open_arrow(pa: Any, path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ class TwoByTwo:
         else:
             content = read_published(paths, self._wrong)
         first = str(content[0][self.fields[0]])
-        suffix = next((s for s in SUFFIXES if any((folder / place / (first + s)).is_file() for place in PLACES)), "")
+        suffix = next((s for s in SUFFIXES if any(os.path.isfile(folder / place / (first + s)) for place in PLACES)), "")
         pictures, captions = Distinct(), Distinct()
         rows = [
             [*(pictures(entry[name] + suffix) for name in self.fields[:2]), *(captions(entry[name]) for name in self.fields[2:])]

@@ -26,6 +26,7 @@ class Comparison:
 def compare(runs: list[str], *, out: str | None = None) -> Comparison:
     """Lay the results of several runs side by side: recognition, binding, R^2, removal, edits, generalisation scores and benchmarks.
 
+    What each run measured stands beside the first run's value and the difference from it.
     Benchmarks are compared item by item: the difference of each run from the first, with its interval and McNemar's exact p.
 
     Prints Markdown; with --out also writes each table as CSV, Markdown and LaTeX.
@@ -40,7 +41,7 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
     from conceptbind.benchmarks import load_outcomes, outcome_folders
     from conceptbind.errors import ConceptBindError, FileError, ValueRangeError
     from conceptbind.files import clear_asides, user_path, write_whole
-    from conceptbind.report import paired_tables, paper_tables
+    from conceptbind.report import difference_tables, paired_tables, paper_tables
     from conceptbind.runs import read_results
 
     if not runs:
@@ -64,7 +65,7 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
                 f"{place / 'results.json'} lacks what a table needs ({type(error).__name__}: {error!s:.80}); it was edited, or written "
                 "by an earlier version: run it again"
             ) from error
-    tables = [*paper_tables(found), *paired_tables(outcomes)]
+    tables = [*paper_tables(found), *difference_tables(found), *paired_tables(outcomes)]
     if not tables:
         raise ValueRangeError(f"no run holds a number that can be compared: {', '.join(map(str, folders))}")
     folder = None if out is None else user_path(out)

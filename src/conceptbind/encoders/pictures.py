@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def require_pictures(paths: Sequence[Path], places: Sequence[Path] = ()) -> None
         paths: the pictures of a table.
         places: every folder where its reader looked for them.
     """
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         count = f" ({len(missing)} of {len(paths)} pictures are missing)" if len(missing) > 1 else ""
         looked = f"; looked in {', '.join(map(str, places))}" if len(places) > 1 else ""

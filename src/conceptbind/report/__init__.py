@@ -12,6 +12,7 @@ from conceptbind.report.controlled import (
     transition_table,
     write_controlled_report,
 )
+from conceptbind.report.differences import difference_tables
 from conceptbind.report.elsewhere import write_elsewhere
 from conceptbind.report.geometry import geometry_sentence, scaling_picture
 from conceptbind.report.page import write_report
@@ -28,6 +29,7 @@ __all__ = [
     "check_table",
     "complexity_sentence",
     "controlled_sentence",
+    "difference_tables",
     "geometry_sentence",
     "history_figure",
     "paired_tables",

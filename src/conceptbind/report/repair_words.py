@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from conceptbind.labclip.cost import WORTH
+from conceptbind.labclip.cost import SURE, WORTH, is_sure
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.verdict import CONTROL_WORDS, SOMEWHAT, USABLE, Verdict, Word, needed
 
@@ -109,8 +109,10 @@ def _tried(study: RepairStudy | ArrayRepair, change: Change) -> str:
         why = "no repair was asked for" if study.asked else "on validation no map does better without losing recall"
         return f"{why}, so {change.name} stays at {value_of(change.then)} ({interval_of(change.then)}, n = {change.then.n:,})"
     low, high = change.ends
-    if low > 0:
+    if is_sure(change.gain.value, change.gain.ci_low):
         why = f"less than the {100 * WORTH:g} points from which one is recommended"
+    elif low > 0:
+        why = f"which is not sure enough: the pull was chosen by scores of the same {unseen(study)}, so the 99 % interval must lie above 0"
     else:
         why = "which is a loss" if high < 0 else "which chance can explain"
     end = "the map is kept since it was asked for" if study.asked else "the adapter is the identity, which changes nothing"
@@ -124,14 +126,14 @@ def _usable(record: Record) -> bool:
 def _could_be_large(study: RepairStudy | ArrayRepair, change: Change) -> bool:
     """Whether neither a large gain nor none is ruled out; where nothing was changed, by how well the score itself is known."""
     if study.pull > 0:
-        return change.ends[0] <= 0 and change.ends[1] >= LARGE
+        return not is_sure(change.gain.value, change.gain.ci_low) and change.ends[1] >= LARGE
     low, high = change.then.ci_low, change.then.ci_high
     return low is None or high is None or round((high - low) / 2, 9) >= LARGE  # rounding must not decide
 
 
 def _more(change: Change) -> str:
     value = change.gain.value or 0.0
-    return f"{needed(change.gain.n, value - change.ends[0], value)} comparisons"
+    return f"{needed(change.gain.n, SURE * (value - change.ends[0]), value)} comparisons"
 
 
 def _cost(records: Sequence[Record], after: str) -> str:

@@ -34,7 +34,7 @@ DESCRIPTIONS = ("embeddings/*/manifest.json", "embeddings/*/*/manifest.json", "p
 """Files of a run that say what is to come and hold nothing that was computed."""
 COMPUTED = (
     "results.json", "results.csv", "report.html", "probes-*", "complexity-*/*", "models/*/*", "coverage-*/*", "made/*",
-    "embeddings/**/rows*", "embeddings/**/outcomes*", "pictures/*.png", "adapter.safetensors",
+    "embeddings/**/rows*", "embeddings/**/outcomes*", "pictures/*.png", "adapter.safetensors", "failures.csv", "dropped.csv",
 )  # fmt: skip
 """Files of a run that hold what was computed."""
 

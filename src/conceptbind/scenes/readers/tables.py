@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,9 +25,9 @@ ID_COLUMNS = ("id", "filename", "image")
 SLOTS = "color_1, shape_1, color_2, shape_2"
 """Columns of a table of scenes, for messages."""
 
-_SLOT_COLUMN = re.compile(r"object_?(?P<a>\d+)_(?P<x>.+?)|(?P<y>.+?)_(?P<b>\d+)")
+_SLOT_COLUMN = re.compile(r"object_?(?P<a>\d{1,6})_(?P<x>.+?)|(?P<y>.+?)_(?P<b>\d{1,6})")
 """`object1_color` (CLEVR's label release) or `color_1`."""
-_NUMBERED = re.compile(r"(?P<concept>.*?[^\W\d_])[ .-]?(?P<slot>\d+)")
+_NUMBERED = re.compile(r"(?P<concept>.*?[^\W\d_])[ .-]?(?P<slot>\d{1,6})")
 """`color2`, `color 2`, and `color.2` as pandas writes the second of two columns."""
 
 
@@ -251,6 +252,6 @@ def labelled(
         template=template,
         written_captions=columns.get("caption"),
         images=images,
-        image_folder=next((place for place in places if images and (place / images[0]).is_file()), places[0]),
+        image_folder=next((place for place in places if images and os.path.isfile(place / images[0])), places[0]),
         image_places=places,
     )
