@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from conceptbind.drawing import draw_pictures
 from conceptbind.encoders import resolve
@@ -22,6 +25,17 @@ def scenes(tmp_path_factory):
     return draw_pictures(table.select(np.arange(0, len(table), 24), table.name), tmp_path_factory.mktemp("pictures"))
 
 
+@pytest.fixture(scope="module")
+def transparent(scenes, tmp_path_factory):
+    """The same pictures on a transparent ground, behind which they are black."""
+    folder = tmp_path_factory.mktemp("transparent")
+    for name in scenes.images:
+        picture = np.asarray(Image.open(scenes.image_folder / name)).astype(int)
+        ground = (np.abs(picture - 200).max(axis=2) < 3)[..., None]
+        Image.fromarray(np.where(ground, 0, np.dstack([picture, np.full_like(ground, 255)])).astype(np.uint8)).save(folder / name)
+    return replace(scenes, image_folder=folder)
+
+
 def by_hand(scenes, captions, swaps, of, adapter=None):
     encoder = resolve("tiny")
 
@@ -37,8 +51,9 @@ def by_hand(scenes, captions, swaps, of, adapter=None):
     return float(np.mean((pictures * true).sum(1) >= (pictures * false).sum(1)))
 
 
-@pytest.mark.parametrize("repaired", [False, True])
-def test_a_task_and_a_model(scenes, repaired):
+@pytest.mark.parametrize(("pictures", "repaired"), [("scenes", False), ("scenes", True), ("transparent", False)])
+def test_a_task_and_a_model(pictures, repaired, request):
+    scenes = request.getfixturevalue(pictures)
     encoder = resolve("tiny")
     rng = np.random.default_rng(0)
     weight = np.eye(encoder.dimension, dtype=np.float32) + 0.05 * rng.normal(size=(encoder.dimension,) * 2).astype(np.float32)

@@ -21,8 +21,8 @@ def mteb_model(encoder: str | Encoder, adapter: Adapter | None = None) -> Any:
     """An encoder as a model that `mteb.evaluate` takes.
 
     Captions go through the adapter. Pictures are seen as every command sees them (`encoders.pictures.as_seen`), as long as a task
-    hands over what its files hold. A batch with both a caption and a picture in one item has no meaning for a
-    model of two towers and is refused.
+    hands over what its files hold; the pair tasks that come with mteb convert to RGB before the model sees anything. A batch with
+    both a caption and a picture in one item has no meaning for a model of two towers and is refused.
 
     Args:
         encoder: a name as for `conceptbind measure`, or an object with the contract of `typing.Encoder`.
@@ -147,10 +147,16 @@ def mteb_task(scenes: Scenes, name: str | None = None) -> Any:
         def load_data(self, num_proc: int | None = None, **_: Any) -> None:
             """The table as a dataset; pictures are opened one by one. Nothing is downloaded."""
             del num_proc
-            self.dataset = DatasetDict({"test": Dataset.from_dict(rows).cast_column("image", Image())})
+            table = Dataset.from_dict(rows).cast_column("image", Image())
+            self.dataset = DatasetDict({"test": table.with_transform(_seen)})  # mteb would show what hides behind transparency
             self.data_loaded = True
 
     return Task()
+
+
+def _seen(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """A batch of a data set with its pictures as every command sees them."""
+    return {name: [as_seen(cell) for cell in cells] if name == "image" else cells for name, cells in batch.items()}
 
 
 def _slug(name: str) -> str:
