@@ -36,7 +36,7 @@ def embed(
         scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first adjectives x nouns), clevr,
             clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
             scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
-            pug-spare:PATH:Desert), or a CSV of your own.
+            pug-spare:PATH:Desert), or a table of your own (FILE.csv, or anywhere:FILE.csv for pictures outside its folder).
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.

@@ -137,7 +137,7 @@ def measure(
         scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first adjectives x nouns), clevr,
             clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
             scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
-            pug-spare:PATH:Desert), or a CSV of your own.
+            pug-spare:PATH:Desert), or a table of your own (FILE.csv, or anywhere:FILE.csv for pictures outside its folder).
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
         out: run folder; by default runs/ENCODER-SCENES and what differs from the defaults, as runs/tiny-clevr2d-seed1.
         seed: seed of the split.
