@@ -291,7 +291,9 @@ def test_the_options_of_every_command_are_known(found, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("found", [pytest.param(f, id=str(f)) for f in ALL if re.match(r"(python|pytest) ", f.text)])
 def test_the_files_that_are_run_are_there(found):
-    files = [word for word in shlex.split(found.text) if word.endswith(".py") or word.split("/")[0] in ("tests", "bench", "recipes")]
+    files = [
+        word for word in shlex.split(found.text) if word.endswith(".py") or word.split("/")[0] in ("tests", "bench", "recipes")
+    ]
     assert files
     assert all((ROOT / file).exists() for file in files), found
 
