@@ -111,13 +111,19 @@ def test_the_commands_have_the_option_and_one_line_for_its_absence(own_code, com
 
 
 @pytest.mark.usefixtures("modules_elsewhere")
-def test_the_option_and_a_configuration_file_give_consent(own_code, tmp_path):
+def test_the_option_gives_consent_and_a_configuration_file_alone_does_not(own_code, tmp_path, capsys):
     folder, ran = own_code
     arguments = ["embed", f"hf:{folder}", "--scenes", "text20:2x2", "--modality", "text"]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--trust-remote-code"]) == 0
     assert ran.exists()
     (tmp_path / "options.yaml").write_text("trust_remote_code: true\nlong_captions: refuse\n")
-    assert main([*arguments, "--out", str(tmp_path / "again"), "--config", str(tmp_path / "options.yaml")]) == 0
+    again = [*arguments, "--out", str(tmp_path / "again"), "--config", str(tmp_path / "options.yaml")]
+    ran.unlink()
+    assert main(again) == 2
+    assert "add --trust-remote-code" in capsys.readouterr().err
+    assert not ran.exists()
+    assert main([*again, "--trust-remote-code"]) == 0
+    assert ran.exists()
 
 
 def test_modules_of_a_pipeline_are_not_imported(tmp_path):

@@ -127,11 +127,16 @@ def family_of(config: Any, pooling: str | None, name: str, foreign: bool = False
     chosen = pooling or _text_pooling(config, auto, kind)
     if chosen and not getattr(config, "is_encoder_decoder", False) and not hasattr(config, "vision_config"):
         return Family("AutoModel", ("text",), chosen)
+    raise unknown_family(name, kind)
+
+
+def unknown_family(name: str, kind: str) -> ModalityError:
+    """The error for a model that has no embedding which is known here; says what to use instead."""
     other = {
         "timm_wrapper": "load it as timm:NAME",
         "timm_backbone": "load it as timm:NAME",
     }.get(kind, "load it as st:NAME if sentence-transformers reads it, or wrap it as py:module:factory")
-    raise ModalityError(
+    return ModalityError(
         f"'{name}' is a model of the type '{kind}', for which hf: knows no embedding of a whole caption or picture; {other}"
     )
 

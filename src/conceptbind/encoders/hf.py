@@ -13,7 +13,7 @@ import numpy as np
 
 from conceptbind.encoders.batching import equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
-from conceptbind.encoders.families import POOLINGS, SIGLIP, family_of
+from conceptbind.encoders.families import POOLINGS, SIGLIP, family_of, unknown_family
 from conceptbind.encoders.weights import (
     folder_revision,
     hub_or_folder_json,
@@ -67,15 +67,8 @@ class HuggingFaceEncoder:
         except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
             raise not_importable(error, "transformers", "transformers", "hf", f"the encoder 'hf:{name}'") from error
         self.id, self.long_captions, self._device = f"hf:{name}", long_captions, device
-        folder = Path(name).expanduser()
-        local = folder.is_dir()
-        if not local and (folder.is_absolute() or name.startswith((".", "~"))):
-            raise FileError(f"no model folder at {folder}; expected one written by save_pretrained, with config.json and weights")
-        source, _, revision = (str(folder), "", "") if local else name.partition("@")
-        options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": trust_remote_code}
-        options |= {"revision": revision} if revision else {}
-        if local and not (folder / "config.json").is_file():
-            raise FileError(_no_config(folder))
+        source, options = _source(name)
+        options["trust_remote_code"] = trust_remote_code
         with loading(f"'{self.id}'"):
             config = transformers.AutoConfig.from_pretrained(source, **options)
         with one_line(f"could not read the sentence-transformers files of '{self.id}'"):
@@ -86,35 +79,54 @@ class HuggingFaceEncoder:
             config.mask_ratio = 0.0  # pre-training hides three quarters of each picture, others every time
         with loading(f"'{self.id}'"):
             model, missing = _load(getattr(transformers, self._family.loader), config, source, options)
+        if (
+            self._family.modalities == ("text",) and model.main_input_name != "input_ids"
+        ):  # sound, in families that some versions mix
+            raise unknown_family(self.id, config.model_type)
         self.modalities: tuple[Modality, ...] = self._family.modalities
         self.details: dict[str, str] = {"precision": precision, "architecture": type(model).__name__}
         self._model = to_precision(model, precision).to(device).eval()
         self.longest: int | None = None
-        names: tuple[str, ...] = ()
-        if "text" in self.modalities:
-            self._tokenizer = self._load_tokenizer(transformers, source, options)
-            names = tuple((getattr(self._tokenizer, "vocab_files_names", None) or {}).values())
-            self.longest = _longest(model, config, self._tokenizer, pipeline.longest)
-            self._padded = config.model_type in SIGLIP and self.longest is not None
-            self._lower = pipeline.lower or _needs_lower_case(config, self._tokenizer)
-            self.details |= self._text_details()
+        names = self._open_text(transformers, config, source, options, pipeline) if "text" in self.modalities else ()
         if "image" in self.modalities:
-            if local and hub_or_folder_json(source, "preprocessor_config.json", options) == {}:
-                raise FileError(f"{folder / 'preprocessor_config.json'} is empty; save the image processor beside the model")
-            with loading(f"the picture processor of '{self.id}'"):
-                # The slow processors need Pillow and numpy only; newer ones default to torchvision.
-                self._processor = _image_processor(transformers, source, options)
-            if config.model_type == "xclip":
-                self.details["pictures"] = f"each as a video of {_frames(config)} equal frames"
+            self._open_image(transformers, config, source, options)
         if self._family.pooling != "features":
             self.details["pooling"] = self._family.pooling
         activation = getattr(getattr(config, "text_config", config), "hidden_act", None)
         if activation:
             self.details["activation"] = str(activation)
+        local = options["local_files_only"]
         self.revision = (
-            folder_revision(folder, trust_remote_code, names) if local else getattr(config, "_commit_hash", None) or "unknown"
+            folder_revision(Path(source), trust_remote_code, names) if local else getattr(config, "_commit_hash", None) or "unknown"
         )
         self.dimension = self._asked_dimension(missing)
+
+    def _open_text(
+        self, transformers: Any, config: Any, source: str, options: dict[str, Any], pipeline: _Pipeline
+    ) -> tuple[str, ...]:
+        """Load the tokenizer and settle what is done to captions; returns the names of the tokenizer's files."""
+        self._tokenizer = self._load_tokenizer(transformers, source, options)
+        self.longest = _longest(self._model, config, self._tokenizer, pipeline.longest)
+        self._padded = config.model_type in SIGLIP and self.longest is not None
+        self._lower = pipeline.lower or _needs_lower_case(config, self._tokenizer)
+        done = ["lower case"] if self._lower else []
+        done += [f"padded to {self.longest} tokens"] if self._padded else []
+        self.details |= {"text": ", ".join(done)} if done else {}
+        return tuple((getattr(self._tokenizer, "vocab_files_names", None) or {}).values())
+
+    def _open_image(self, transformers: Any, config: Any, source: str, options: dict[str, Any]) -> None:
+        """Load the picture processor.
+
+        Raises:
+            FileError: there is none, or it is empty.
+        """
+        if options["local_files_only"] and hub_or_folder_json(source, "preprocessor_config.json", options) == {}:
+            raise FileError(f"{Path(source) / 'preprocessor_config.json'} is empty; save the image processor beside the model")
+        with loading(f"the picture processor of '{self.id}'"):
+            # The slow processors need Pillow and numpy only; newer ones default to torchvision.
+            self._processor = _image_processor(transformers, source, options)
+        if config.model_type == "xclip":
+            self.details["pictures"] = f"each as a video of {_frames(config)} equal frames"
 
     def _load_tokenizer(self, transformers: Any, source: str, options: dict[str, Any]) -> Any:
         """The model's tokenizer. transformers 5 makes an empty one up where a folder has none, which would give every caption one vector."""
@@ -128,12 +140,6 @@ class HuggingFaceEncoder:
                 f"'{self.id}' has no tokenizer: its vocabulary holds only special tokens; save the tokenizer beside the model (tokenizer.json)"
             )
         return tokenizer
-
-    def _text_details(self) -> dict[str, str]:
-        """What is done to captions before the model reads them, in words."""
-        done = ["lower case"] if self._lower else []
-        done += [f"padded to {self.longest} tokens"] if self._padded else []
-        return {"text": ", ".join(done)} if done else {}
 
     def _asked_dimension(self, missing: Sequence[str]) -> int:
         """The width of a row, from a caption and a picture; and whether every weight that makes it was in the checkpoint.
@@ -322,6 +328,23 @@ class HuggingFaceEncoder:
         return (
             found[:, 0] if self._model.config.model_type == "flava" else found
         )  # FLAVA projects every token; the first is compared
+
+
+def _source(name: str) -> tuple[str, dict[str, Any]]:
+    """A folder or a repository of the hub, and where `from_pretrained` is to look.
+
+    Raises:
+        FileError: there is no such folder, or transformers cannot read it.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise FileError(_no_config(folder))
+        return str(folder), {"local_files_only": True}
+    if folder.is_absolute() or name.startswith((".", "~")):
+        raise FileError(f"no model folder at {folder}; expected one written by save_pretrained, with config.json and weights")
+    source, _, revision = name.partition("@")
+    return source, {"local_files_only": False} | ({"revision": revision} if revision else {})
 
 
 def _features(model: Any, modality: Modality) -> Any:
