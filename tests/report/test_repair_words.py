@@ -148,6 +148,11 @@ def test_where_binding_is_usable_without_a_repair(then, word, words):
     assert words in found.sentence
 
 
+def test_what_is_usable_without_a_repair_needs_none_however_few_there_are():
+    found = repair_verdict(study(then=(0.95, 0.9, 0.98), gain=(0.0, -0.2, 0.2), recommended=False))
+    assert (found.word, "nothing to add" in found.sentence) == ("yes", True)
+
+
 def test_validation_may_choose_to_change_nothing():
     found = repair_verdict(study(now=(0.5, 0.45, 0.55), gain=(0.0, None, None), pull=0.0, recommended=False))
     assert found.sentence == (
