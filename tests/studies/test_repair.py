@@ -175,7 +175,7 @@ SEEDS = 100
 def test_noise_is_left_alone_and_a_hidden_binding_is_not(table, monkeypatch):
     """Simulated: of noisy bags the identity is written in 95 % of the seeds at least, and weaker and stronger bindings are found."""
     monkeypatch.setattr(module, "PROTOCOLS", ("none", "HNB"))  # SB decides nothing
-    for held, seeds, least, most in ((0.0, SEEDS, 0.0, 0.05), (0.3, SEEDS // 10, 0.8, 1.0), (0.7, SEEDS // 20, 1.0, 1.0)):
+    for held, seeds, least, most in ((0.0, SEEDS, 0.0, 0.05), (0.1, SEEDS // 10, 0.8, 1.0), (0.3, SEEDS // 10, 1.0, 1.0)):
         found = [repair_study(*planted(*table, held=held, seed=seed), *table, seed=seed).recommended for seed in range(seeds)]
         print(f"captions hold turned objects {held} times: recommended in {sum(found)} of {seeds} seeds")
         assert least <= np.mean(found) <= most
