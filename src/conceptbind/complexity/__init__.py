@@ -9,19 +9,23 @@ from conceptbind.complexity.cells import (
     fit_cell,
     fit_cells_together,
     make,
-    recognised,
     some,
 )
 from conceptbind.complexity.coverage import Coverage, cover
 from conceptbind.complexity.labels import Labelled
 from conceptbind.complexity.network import MLP, fit_networks
+from conceptbind.complexity.planted import plant
 from conceptbind.complexity.products import StructuredProbe
+from conceptbind.complexity.readout import OWN, PLAIN, WHITENED, Readout, fit_readout, own_readout
 from conceptbind.complexity.trees import Boosting, Forest
 
 __all__ = [
     "APPROXIMATORS",
     "MLP",
+    "OWN",
+    "PLAIN",
     "SPLITS",
+    "WHITENED",
     "Approximator",
     "Boosting",
     "Cell",
@@ -29,12 +33,15 @@ __all__ = [
     "Forest",
     "Inputs",
     "Labelled",
+    "Readout",
     "StructuredProbe",
     "cover",
     "fit_cell",
     "fit_cells_together",
     "fit_networks",
+    "fit_readout",
     "make",
-    "recognised",
+    "own_readout",
+    "plant",
     "some",
 ]

@@ -12,11 +12,11 @@ from conceptbind.complexity.coverage import Coverage, cover
 from conceptbind.complexity.labels import Labelled
 from conceptbind.complexity.network import MLP, fit_networks
 from conceptbind.complexity.products import StructuredProbe
+from conceptbind.complexity.readout import Readout, hardest
 from conceptbind.complexity.trees import Boosting, Forest
 from conceptbind.errors import UnknownNameError, nearest
 
 if TYPE_CHECKING:
-    from conceptbind.probes import SceneProbes
     from conceptbind.scenes import Scenes
     from conceptbind.typing import Floats, Ints
 
@@ -88,8 +88,8 @@ class Inputs:
     values: Floats
     """(n, d) unit rows."""
     scenes: Scenes
-    probes: SceneProbes
-    """Fitted on the real embeddings."""
+    readouts: tuple[Readout, ...]
+    """Fitted on the real embeddings; the first is the one that is reported first."""
     most_scenes: int
     """Scenes that an approximator is fitted to, and scenes scored, at most; more are drawn from."""
     starts: int
@@ -141,7 +141,7 @@ def _labelled(inputs: Inputs, rows: Ints, seed: int) -> Labelled:
 
 
 def _scored(inputs: Inputs, cell: Cell, parts: Coverage, model: Approximator) -> list[dict[str, Any]]:
-    """Recognition by the probes of the real embeddings, R^2 and MSE of the predictions."""
+    """R^2 and MSE of the predictions, and what every read-out recognises in them, beside what it recognised on validation."""
     scenes, rows = inputs.scenes, []
     centre = inputs.values[parts.train].mean(axis=0, dtype=np.float64)
     facts = {
@@ -149,6 +149,12 @@ def _scored(inputs: Inputs, cell: Cell, parts: Coverage, model: Approximator) ->
         "n_train": min(len(parts.train), inputs.most_scenes),
         "missing_values": parts.missing_values,
     }
+    held = some(parts.validation, inputs.most_scenes, cell.seed)
+    guessed = model.predict(scenes.table[held]).astype(inputs.values.dtype)
+    chosen_by = {}
+    for readout in inputs.readouts:
+        concepts, objects = hardest(readout.recognised(guessed, scenes, held))
+        chosen_by[readout.name] = {"validation_concepts": concepts, "validation_objects": objects, "n_validation": len(held)}
     for split in SPLITS:
         asked = some(getattr(parts, split), inputs.most_scenes, cell.seed)
         if len(asked) == 0:
@@ -156,31 +162,11 @@ def _scored(inputs: Inputs, cell: Cell, parts: Coverage, model: Approximator) ->
         predicted = model.predict(scenes.table[asked])
         real = np.asarray(inputs.values[asked], dtype=np.float64)
         left, total = (float(np.square(real - other).sum()) for other in (predicted, centre))
-        rows.append({"split": split, "metric": "mse", "value": left / len(asked), "n": len(asked), "ties": None, **facts})
+        plain = {"split": split, "n": len(asked), "ties": None, **facts}
+        rows.append({"metric": "mse", "value": left / len(asked), **plain})
         if total > 1e-12 * float(np.square(real).sum()):
-            rows.append({"split": split, "metric": "r2", "value": 1 - left / total, "n": len(asked), "ties": None, **facts})
-        some_scenes, numbers = scenes.select(asked), np.arange(len(asked))
-        rows += [
-            {"split": split, **row, **facts}
-            for row in recognised(inputs.probes, predicted.astype(inputs.values.dtype), some_scenes, numbers)
-        ]
+            rows.append({"metric": "r2", "value": 1 - left / total, **plain})
+        for readout in inputs.readouts:
+            read = readout.recognised(predicted.astype(inputs.values.dtype), scenes, asked)
+            rows += [{"split": split, **row, **facts, **chosen_by[readout.name]} for row in read]
     return rows
-
-
-def recognised(probes: SceneProbes, values: Floats, scenes: Scenes, rows: Ints) -> list[dict[str, Any]]:
-    """Concept and object recognition of some rows as plain rows; the value is None where nothing could be scored."""
-    found = []
-    for concept in (*range(len(scenes.space.concepts)), None):
-        outcome = probes.recognise(values, scenes, rows, concept)
-        metric = "object_recognition" if concept is None else "concept_recognition"
-        name = None if concept is None else scenes.space.concepts[concept]
-        found.append(
-            {
-                "metric": metric,
-                "concept": name,
-                "value": outcome.accuracy if outcome.n else None,
-                "n": outcome.n,
-                "ties": outcome.ties,
-            }
-        )
-    return found

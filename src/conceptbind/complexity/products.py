@@ -43,6 +43,9 @@ GRADIENT_STEPS, GRADIENT_BATCH, GRADIENT_LOOK = 800, 512, 50
 """Of fits by gradients: their steps, scenes a step, and steps between two looks at validation."""
 GRADIENT_RATE, GRADIENT_DECAYS = 1e-2, (0.3, 1.0)
 """Largest learning rate of AdamW, and the weight decays of products that validation chooses from."""
+SIMPLER = 0.01
+"""A candidate that can express more is taken only where it lowers the error on validation by this share: which of two nearly equal
+ones is ahead would otherwise be decided by rounding."""
 PATIENCE = 2
 """Penalties without a gain on validation after which the path ends."""
 
@@ -59,8 +62,8 @@ class StructuredProbe:
         additive: whether the additive part is there; without it a product stands alone.
         per_slot: whether the additive part has vectors of its own for each slot. The paper's has not, so that it cannot know which
             object stands left; a product probe can.
-        rank: r, the largest number of products; a quarter of it is tried too. With more products than `MOST_UNKNOWNS` allows for one
-            second-order step, r is taken as it is and fitted by AdamW with several weight decays.
+        rank: r, the largest number of products; a quarter and a sixteenth of it are tried too. With more products than
+            `MOST_UNKNOWNS` allows for one second-order step, r is taken as it is and fitted by AdamW with several weight decays.
         starts: random starts of each rank.
         seed: of the starts.
         device: where torch computes, in double precision.
@@ -102,14 +105,14 @@ class StructuredProbe:
         best = self._additive(fitted, held)
         if self.products != "none" and self.rank > self.most():
             first = self._lifted(train, validation) if self.products == "global" and self.n_slots > 1 else None
-            best = best if first is None else min(best, first, key=lambda fit: fit.validation)
+            best = best if first is None else _better(best, first)
             for decay in GRADIENT_DECAYS:
-                best = min(best, self._gradient(fitted, held, decay, first), key=lambda fit: fit.validation)
+                best = _better(best, self._gradient(fitted, held, decay, first))
         elif self.products != "none":
             for rank in self.ranks():
                 for start in range(self.starts):
                     found = self._products(fitted, held, rank, start)
-                    best = min(best, found, key=lambda fit: fit.validation)
+                    best = _better(best, found)
                     if best.validation <= 1e-9:  # exact: nothing is left to choose
                         break
         self.best_ = best
@@ -118,7 +121,7 @@ class StructuredProbe:
 
     def ranks(self) -> list[int]:
         """Ranks that are tried by second-order steps."""
-        return sorted({max(1, self.rank // 4), self.rank})
+        return sorted({max(1, self.rank // 16), max(1, self.rank // 4), self.rank})
 
     def most(self) -> int:
         """The largest rank that one second-order step can solve for."""
@@ -403,6 +406,11 @@ class _Fit:
     l2: float
     rank: int
     validation: float
+
+
+def _better(simpler: _Fit, other: _Fit) -> _Fit:
+    """The other one only where it is clearly better."""
+    return other if other.validation < (1 - SIMPLER) * simpler.validation else simpler
 
 
 def _error(rest: torch.Tensor) -> float:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 LEAVES = (1, 4)
 """Fewest scenes in a leaf of the forest, which validation chooses from."""
+TREES = 10
+"""Trees that boosting adds before it looks at validation again, and those without a gain after which it stops."""
 KEPT_VARIANCE = 1e-6
 """Principal axes with less of the variance than this are not boosted."""
 
@@ -85,8 +87,6 @@ class Boosting:
 
     def fit(self, train: Labelled, validation: Labelled) -> Boosting:
         """Fit on `train`; `validation` stops."""
-        from sklearn.ensemble import HistGradientBoostingRegressor
-
         check_labels(train, self.sizes, self.n_slots)
         check_labels(validation, self.sizes, self.n_slots)
         self.scale_ = Scale.of(train.values)
@@ -94,16 +94,30 @@ class Boosting:
         _, sizes, axes = np.linalg.svd(scaled, full_matrices=False)
         self.axes_ = axes[sizes**2 > KEPT_VARIANCE * max(float((sizes**2).sum()), 1e-30)]
         inputs, held_inputs = one_hot(train.labels, self.sizes), one_hot(validation.labels, self.sizes)
-        self.models_ = []
-        for axis in self.axes_:
-            model = HistGradientBoostingRegressor(
-                max_iter=self.width, early_stopping=True, n_iter_no_change=5, min_samples_leaf=min(20, max(1, len(train) // 20)),
-                random_state=self.seed,
-            )  # fmt: skip
-            self.models_.append(model.fit(inputs, scaled @ axis, X_val=held_inputs, y_val=held @ axis))
+        leaf = min(20, max(1, len(train) // 20))
+        self.models_ = [self._axis(inputs, scaled @ axis, held_inputs, held @ axis, leaf) for axis in self.axes_]
         rest = validation.values - self.predict(validation.labels)
         self.validation_ = float(np.square(rest).sum(axis=1).mean())
         return self
+
+    def _axis(self, inputs: Floats, values: Floats, held_inputs: Floats, held: Floats, leaf: int) -> Any:
+        """One axis, a few trees more at a time while validation gains; then as many trees as were best.
+
+        `HistGradientBoostingRegressor.fit` takes a validation part of its own only from scikit-learn 1.7 on.
+        """
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        options = {"early_stopping": False, "min_samples_leaf": leaf, "random_state": self.seed}
+        model = HistGradientBoostingRegressor(max_iter=min(TREES, self.width), warm_start=True, **options)
+        errors: list[float] = []
+        while True:
+            model.fit(inputs, values)
+            errors = [float(np.square(held - guess).mean()) for guess in model.staged_predict(held_inputs)]
+            if int(np.argmin(errors)) < len(errors) - TREES or model.max_iter >= self.width:
+                break
+            model.set_params(max_iter=min(model.max_iter + TREES, self.width))
+        best = int(np.argmin(errors)) + 1
+        return HistGradientBoostingRegressor(max_iter=best, **options).fit(inputs, values)
 
     def predict(self, labels: Ints) -> Floats:
         """(n, d) predictions for a table (n, m, C)."""

@@ -10,6 +10,7 @@ from conceptbind.metrics.intervals import (
     share_interval,
     student,
 )
+from conceptbind.metrics.medians import median_interval
 from conceptbind.metrics.recognition import Recognition, join, recognition
 from conceptbind.metrics.retrieval import ranks, recall_at, within
 from conceptbind.metrics.variance import r2
@@ -20,6 +21,7 @@ __all__ = [
     "forced_choice",
     "join",
     "mean_interval",
+    "median_interval",
     "mid_p",
     "ordering_interval",
     "r2",
