@@ -284,7 +284,9 @@ def _studies(source: Any, table: Any, split: Any, modalities: Any, folder: Path,
         noun_records += search_records(source, controls=given, scenes_name=f"{table.name} search", seed=seed)
     crossmodal, mended = _crossmodal(source, table, rows, twins, singles, folder / "embeddings", seed)
     options: dict[str, Any] = {name: config[name] for name in ("executor", "address", "jobs")} | {"device": device}
-    sweeps = [_complexity(rows[part], table, split, heads[part], config["complexity"], folder, options) for part in rows]
+    sweeps = [
+        _complexity(rows[study.modality], table, split, study.probes, mine, config["complexity"], folder, options) for study in studies
+    ]
     return Studies(
         table, rows, tuple(studies), tuple(noun_records), crossmodal, tuple(geometries),
         tuple(sweep for sweep in sweeps if sweep is not None), mended,
@@ -313,15 +315,17 @@ def _geometry(rows: Any, table: Any, split: Any, probes: Any, alone: Any, beside
         return geometry_study(rows, table, split, probes, singles=alone, controls=random, seed=seed, device=device, on_step=step)
 
 
-def _complexity(rows: Any, table: Any, split: Any, probes: Any, effort: Effort, folder: Path, options: dict[str, Any]) -> Any:
+def _complexity(
+    rows: Any, table: Any, split: Any, probes: Any, own: Any, effort: Effort, folder: Path, options: dict[str, Any]
+) -> Any:
     """The sweep over approximators of one modality, with a progress bar; None where none is asked for."""
     from conceptbind.studies import FULL, SHORT, complexity_study
 
     if effort == "none":
         return None
     sweep, kept = FULL if effort == "full" else SHORT, folder / f"complexity-{rows.modality}"
-    with progress(total=len(sweep.cells()), desc=f"complexity of {rows.modality}", unit="fit") as bar:
-        return complexity_study(rows, table, split, probes, sweep=sweep, keep=kept, on_cell=bar.update, **options)
+    with progress(total=sweep.n_fits, desc=f"complexity of {rows.modality}", unit="fit") as bar:
+        return complexity_study(rows, table, split, probes, own=own, sweep=sweep, keep=kept, on_cell=bar.update, **options)
 
 
 def _alone(part: Any, source: Any, table: Any, singles: Any) -> Any:

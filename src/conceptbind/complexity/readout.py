@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from conceptbind.typing import Bools, Floats, Ints
 
 Reading = Literal["plain", "whitened", "own"]
-PLAIN, WHITENED, OWN = "plain", "whitened", "own"
+PLAIN: Reading = "plain"
+WHITENED: Reading = "whitened"
+OWN: Reading = "own"
 PLAIN_L2 = (*L2_GRID, 1e-6, 1e-7)
 """Penalties of plain probes. The published protocol has none, so the path goes further down than that of whitened probes."""
 HELD = 0.2

@@ -1,7 +1,6 @@
 """Results as words, tables, figures and one HTML file; the only room that draws."""
 
 from conceptbind.report.benchmarks import benchmark_sentence, benchmark_table, check_table, paired_tables, write_benchmark_report
-from conceptbind.report.complexity import complexity_sentence
 from conceptbind.report.controlled import (
     controlled_sentence,
     history_figure,
@@ -14,6 +13,7 @@ from conceptbind.report.controlled import (
 )
 from conceptbind.report.differences import difference_tables
 from conceptbind.report.elsewhere import write_elsewhere
+from conceptbind.report.generalisation import complexity_sentence
 from conceptbind.report.geometry import geometry_sentence, scaling_picture
 from conceptbind.report.page import write_report
 from conceptbind.report.repair import repair_card, repair_summary, repair_table, write_repair_report

@@ -102,26 +102,29 @@ def binding_cells(records: Rows) -> Cells:
         _value(r for r in across if r["metric"] == "binding_accuracy" and r.get("order") == "either"),
         _value(r for r in across if r["metric"] == "recall_at_1"),
         _value(r for r in mended if r["metric"] == "binding_accuracy"),
-        _value(r for r in rows if r["metric"] == "generalisation_score" and r["approximator"] == "chosen"),
+        _value([r for r in rows if r["metric"] == "generalisation_score" and r["approximator"] == "chosen"][:1]),
     ]
     return [cells] if any(cell != "-" for cell in cells) else []
 
 
 def complexity_cells(records: Rows) -> Cells:
-    """Rows of the complexity table: approximator, width, score with its interval, and means over coverages on unseen objects."""
+    """Rows of the complexity table: approximator, read-out, score with its interval, and means over coverages on new objects."""
     rows = [r for r in records if r["study"] == "complexity" and r["seed"] is None]
-    scores = [r for r in rows if r["metric"] == "generalisation_score"]
+    read = [r for r in rows if (r["metric"], r["split"]) == ("object_recognition", "unseen")]
     cells = []
-    for score in scores:
-        mine = [r for r in rows if (r["approximator"], r["width"]) == (score["approximator"], score["width"])]
-        interval = "-" if score["ci_low"] is None else f"{number(score['ci_low'])} to {number(score['ci_high'])}"
+    for name, width, readout in dict.fromkeys((r["approximator"], r["width"], r.get("readout")) for r in read):
+        mine = [r for r in rows if (r["approximator"], r["width"]) == (name, width) and r.get("readout") in (None, readout)]
+        score = next((r for r in mine if r["metric"] == "generalisation_score"), None)
+        spread = score is not None and score["ci_low"] is not None
+        interval = f"{number(score['ci_low'])} to {number(score['ci_high'])}" if score and spread else "-"
         concepts = dict.fromkeys(r["concept"] for r in mine if r["metric"] == "concept_recognition")
         weakest = [_mean(mine, "concept_recognition", "unseen", concept) for concept in concepts]
         cells.append(
             [
-                str(score["approximator"]).replace("_", " "),
-                "-" if score["width"] is None else f"{score['width']:.0f}",
-                number(score["value"]),
+                str(name).replace("_", " "),
+                "-" if width is None else f"{width:.0f}",
+                str(readout or "-"),
+                number(score["value"]) if score else "-",
                 interval,
                 percent(_mean(mine, "object_recognition", "unseen")),
                 percent(min((value for value in weakest if value is not None), default=None)),
@@ -158,7 +161,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Rows], Cells], Sequence[str]]] = {
     "complexity": (
         "Complexity: what approximators predict for new objects",
         complexity_cells,
-        ("approximator", "width", "score", "95 % interval", "objects", "hardest concept", "R2", "R2 train"),
+        ("approximator", "width", "read-out", "score", "95 % interval", "objects", "hardest concept", "R2", "R2 train"),
     ),
 }
 """Title of each table, its rows from the records of one run and modality, and its columns."""

@@ -87,6 +87,11 @@ class Sweep:
         if any(rank < 1 for rank in self.planted):
             raise ValueRangeError(f"a planted rule has a rank of at least 1; got {self.planted}")
 
+    @property
+    def n_fits(self) -> int:
+        """All fits, those to planted rules included."""
+        return (len(self.models) + len(self.planted)) * len(self.coverages) * self.seeds
+
     def cells(self) -> list[Cell]:
         """All cells, the costly ones first, so that no worker ends with one of them."""
         found = [
@@ -333,7 +338,13 @@ class _Study:
             )  # fmt: skip
 
     def read(
-        self, possible: Sequence[tuple[float, int]], name: str, width: int | None, readouts: Sequence[Readout], values: Floats, most: int
+        self,
+        possible: Sequence[tuple[float, int]],
+        name: str,
+        width: int | None,
+        readouts: Sequence[Readout],
+        values: Floats,
+        most: int,
     ) -> None:
         """What read-outs recognise in the rows themselves, on the scenes that approximators are scored on."""
         for coverage, seed in possible:
@@ -402,9 +413,7 @@ class _Study:
                 ceiling = (REAL, None) if name != PLANTED else (f"{PLANTED}_{REAL}", width)
                 shares, gaps = [], []
                 for seed in sorted({key[3] for key in curves}):
-                    mine, top, bag = (
-                        curves.get((readout, *owner, seed)) for owner in ((name, width), ceiling, (BAG, None))
-                    )
+                    mine, top, bag = (curves.get((readout, *owner, seed)) for owner in ((name, width), ceiling, (BAG, None)))
                     if mine is None or top is None or bag is None:
                         continue
                     points = sorted(coverage for coverage in mine if coverage in top and coverage in bag)
@@ -434,10 +443,10 @@ class _Study:
     def _summary(self, metric: str, values: Sequence[float], n: int, facts: Mapping[str, Extra]) -> None:
         """The median over draws of one number for each draw; None where there is none."""
         if values:
-            spread = {"lowest": min(values), "highest": max(values), "n_seeds": len(values)}
-            self.add(metric, float(np.median(values)), n, "unseen", None, median_interval(values), **facts, **spread)
+            spread: dict[str, Extra] = {"lowest": min(values), "highest": max(values), "n_seeds": len(values)}
+            self.add(metric, float(np.median(values)), n, "unseen", None, median_interval(values), **{**facts, **spread})
         else:
-            self.add(metric, None, n, "unseen", None, **facts, n_seeds=0)
+            self.add(metric, None, n, "unseen", None, (None, None), **{**facts, "n_seeds": 0})
 
 
 def _area(points: Sequence[float], heights: Sequence[float]) -> float:
