@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from conceptbind.complexity import MLP, Cell, Inputs, Labelled, cover, fit_cell, fit_cells_together
+from conceptbind.complexity import MLP, Cell, Inputs, Labelled, cover, fit_cell, fit_cells_together, fit_readout
 from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.probes import fit_scene_probes
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
 from planted import object_codes
 
@@ -37,8 +36,7 @@ def test_validation_is_what_it_says():
 
 def test_fits_side_by_side_are_those_of_each_alone():
     values = object_codes(SCENES)
-    probes = fit_scene_probes(values, SCENES, split_scenes(SCENES))
-    inputs = Inputs(values, SCENES, probes, 1000, 1)
+    inputs = Inputs(values, SCENES, (fit_readout("plain", values, SCENES, split_scenes(SCENES)),), 1000, 1)
     cells = [Cell("mlp", 16, coverage, seed) for coverage, seed in ((0.4, 0), (0.7, 1))]
     for cell, rows in fit_cells_together(inputs, cells):
         for together, alone in zip(rows, fit_cell(inputs, cell), strict=True):
@@ -48,9 +46,9 @@ def test_fits_side_by_side_are_those_of_each_alone():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_fits_the_same():
     values = object_codes(SCENES)
-    probes = fit_scene_probes(values, SCENES, split_scenes(SCENES))
+    eyes = (fit_readout("plain", values, SCENES, split_scenes(SCENES)),)
     rows = [
-        fit_cell(Inputs(values, SCENES, probes, 1000, 1, device), Cell("global_product", 4, 0.6, 0)) for device in ("cpu", "cuda")
+        fit_cell(Inputs(values, SCENES, eyes, 1000, 1, device), Cell("global_product", 4, 0.6, 0)) for device in ("cpu", "cuda")
     ]
     for one, other in zip(*rows, strict=True):
         assert one["value"] == pytest.approx(other["value"], abs=1e-3)

@@ -151,8 +151,8 @@ def answer(found: Sequence[Evidence]) -> tuple[Answer, str]:
     for one, (word, _) in zip(found[1:], answers[1:], strict=True):
         if "unclear" not in (word, answers[0][0]) and word != answers[0][0]:
             return "unclear", (
-                f"the answer hangs on how embeddings are read: with {found[0].readout} probes {IN_SHORT[answers[0][0]]}, with "
-                f"{one.readout} probes {IN_SHORT[word]}"
+                f"the answer hangs on how embeddings are read: with {_eyes(found[0].readout)} {IN_SHORT[answers[0][0]]}, with "
+                f"{_eyes(one.readout)} {IN_SHORT[word]}"
             )
     return answers[0]
 
@@ -184,8 +184,13 @@ def complexity_sentence(study: ComplexityStudy) -> str | None:
     if word in ("simple", "partly", "no"):
         words += f" {_score(found[0])}"
         others = [(one.readout, judge(one)[0]) for one in found[1:]]
-        words += "".join(f" With {name} probes {_also(word, other)}." for name, other in others)
+        words += "".join(f" With {_eyes(name)} {_also(word, other)}." for name, other in others)
     return words
+
+
+def _eyes(readout: str) -> str:
+    """A read-out in words."""
+    return "the encoder's own queries" if readout == "own" else f"{readout} probes"
 
 
 def _also(word: Answer, other: Answer) -> str:
@@ -200,7 +205,7 @@ def _measured(study: ComplexityStudy, found: Evidence) -> str:
     models = f"models that saw the scenes of {percent(at)} of the objects predict the embeddings of scenes with new ones; "
     hardest = f", and the hardest concept in {percent(concepts[-1].value)} ({_who(concepts[-1])})" if concepts else ""
     return (
-        f"{models[0].upper()}{models[1:]}from the predictions {found.readout} probes recognise all objects in {percent(objects.value)} "
+        f"{models[0].upper()}{models[1:]}from the predictions {_eyes(found.readout)} recognise all objects in {percent(objects.value)} "
         f"of the scenes ({_who(objects)}){hardest}; from the embeddings themselves all objects in {percent(real.value)}, from a bag of "
         f"concepts in {percent(bag.value)} (medians of {objects.extra['n_seeds']} draws of the objects, at least {found.n_scenes} "
         "scenes each)."
