@@ -27,7 +27,9 @@ from planted import embeddings_of, scenes_like
 
 STEPS, WIDTH, RANK, EMBEDDED = 4_000, 1024, 512, 64
 LOOK = 25
-SWEEP = replace(FULL, models=tuple(model for model in FULL.models if model[0] not in ("boosting", "forest")))
+PRODUCTS = ("additive", "per_object_product", "global_product", "global_product_alone")
+WIDTHS = tuple(model for model in FULL.models if model[0] == "mlp")
+SWEEP = replace(FULL, models=(*((name, 16) for name in PRODUCTS), *WIDTHS), seeds=3, planted=())
 
 
 def timed(function):
@@ -146,7 +148,7 @@ def sweep():
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
     print(f"{len(SWEEP.cells())} cells in {seconds:.0f} s, at most {peak:.2f} GiB a process")
     for record in study.scores():
-        print(record.extra["approximator"], record.extra["width"], f"{record.value:.3f}")
+        print(record.extra["approximator"], record.extra["width"], "-" if record.value is None else f"{record.value:.3f}")
 
 
 if __name__ == "__main__":

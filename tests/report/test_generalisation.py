@@ -11,9 +11,7 @@ from conceptbind.results import Record
 from conceptbind.studies import ComplexityStudy
 from conceptbind.studies.complexity import BINDS, FEW
 
-NO = Evidence(
-    "plain", 5, 169, 0.8, Spread(0.0, 0.0, 0.0, interval=False), Spread(0.4, 0.3, 0.5), {4: Spread(0.7, 0.6, 0.8)}
-)
+NO = Evidence("plain", 5, 169, 0.8, Spread(0.0, 0.0, 0.0, interval=False), Spread(0.4, 0.3, 0.5), {4: Spread(0.7, 0.6, 0.8)})
 
 
 def scored(value, low, high):

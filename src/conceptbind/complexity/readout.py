@@ -11,7 +11,7 @@ import numpy as np
 from conceptbind.errors import ConceptBindError
 from conceptbind.metrics import join
 from conceptbind.probes import SceneProbes, fit_scene_probes
-from conceptbind.probes.scene_probes import L2_GRID, WHITENING
+from conceptbind.probes.scene_probes import WHITENING
 from conceptbind.scenes import Split
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ Reading = Literal["plain", "whitened", "own"]
 PLAIN: Reading = "plain"
 WHITENED: Reading = "whitened"
 OWN: Reading = "own"
-PLAIN_L2 = (*L2_GRID, 1e-6, 1e-7)
-"""Penalties of plain probes. The published protocol has none, so the path goes further down than that of whitened probes."""
 HELD = 0.2
 """Share of the second half's groups that choose its penalty: 40 % of all train, 10 % choose, as in the first half."""
 
@@ -86,12 +84,12 @@ def fit_readout(
         first: probes that are already fitted on the first half.
         device: where torch computes.
     """
-    grid, whitenings = (PLAIN_L2, (0.0,)) if name == PLAIN else (L2_GRID, WHITENING)
+    whitenings = (0.0,) if name == PLAIN else WHITENING
     folds = []
     for number, half in enumerate(halves(split)):
         probes = first if number == 0 else None
         if probes is None:
-            probes = fit_scene_probes(values, scenes, half, l2_grid=grid, whitenings=whitenings, device=device)
+            probes = fit_scene_probes(values, scenes, half, whitenings=whitenings, device=device)
         unseen = np.ones(len(scenes), dtype=bool)
         unseen[np.concatenate([half.train, half.validation])] = False
         folds.append((probes, unseen))

@@ -215,6 +215,7 @@ def complexity_study(
     fewest = min((n for coverage, _, n in tested if coverage == max(sweep.coverages)), default=0)
     if sweep.planted and fewest < FEW:
         notes.append(f"no rule was planted: {fewest} scenes of new objects at the largest coverage are too few to find any.")
+        on_cell(sweep.n_fits - len(sweep.cells()))
     for rank in sweep.planted if fewest >= FEW else ():
         model = next((model for name in POWERED for model in reversed(sweep.models) if model[0] == name), None)
         rule = None if model is None or not possible else plant(values, bare, rank)
