@@ -285,7 +285,8 @@ def _studies(source: Any, table: Any, split: Any, modalities: Any, folder: Path,
     crossmodal, mended = _crossmodal(source, table, rows, twins, singles, folder / "embeddings", seed)
     options: dict[str, Any] = {name: config[name] for name in ("executor", "address", "jobs")} | {"device": device}
     sweeps = [
-        _complexity(rows[study.modality], table, split, study.probes, mine, config["complexity"], folder, options) for study in studies
+        _complexity(rows[study.modality], table, split, study.probes, mine, config["complexity"], folder, options)
+        for study in studies
     ]
     return Studies(
         table, rows, tuple(studies), tuple(noun_records), crossmodal, tuple(geometries),
