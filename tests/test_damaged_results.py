@@ -110,3 +110,13 @@ def test_a_description_of_pictures_with_other_types_is_refused(tmp_path, content
         draw_pictures(scenes, tmp_path / "p")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1_000
+
+
+def test_a_table_that_was_changed_is_written_anew_from_the_results(run):
+    folder = RunFolder(run)
+    whole = (run / "results.csv").read_bytes()
+    assert folder.finished()["records"] == read_results(run)
+    assert (run / "results.csv").read_bytes() == whole
+    (run / "results.csv").write_bytes(whole.replace(b",", b";"))
+    assert folder.finished() is not None
+    assert (run / "results.csv").read_bytes() == whole

@@ -196,17 +196,22 @@ def _below(world: Path, names: tuple[str, ...]) -> Iterator[Path]:
 def _continued(
     world: Path, command: Command, right: dict[str, dict[str, str]], draw: random.Random, tally: Tally, which: str
 ) -> None:
-    """A finished folder of ours, damaged, and the same command again."""
+    """A finished folder of ours, or one that lacks its results still, damaged, and the same command again."""
     clean(world, command)
     shutil.copytree(world.with_name("done") / command.name, world / command.out)
     files = sorted(path for path in (world / command.out).rglob("*") if path.is_file())
     path = draw.choice(files)
+    unfinished = draw.random() < 0.5
     kind = damage_file(path, draw)
-    what = f"{kind} {path.relative_to(world)} of a finished folder"
+    if unfinished:
+        for name in ("results.json", "results.csv"):
+            (world / command.out / name).unlink(missing_ok=True)
+    what = f"{kind} {path.relative_to(world)} of {'an unfinished' if unfinished else 'a finished'} folder"
     outcome, fault = tried(world, command.arguments, command.out)
     if not fault and outcome.code == 0:
         found = numbers(world / command.out)
-        if any(found.get(name) != value for name, value in right[command.name].items()):
+        asked = {name: value for name, value in right[command.name].items() if not name.startswith("probes-") or unfinished}
+        if any(found.get(name) != value for name, value in asked.items()):  # probes are kept to continue, not to be read
             fault = "wrong numbers"
     _add(tally, "continued", fault, which, command, what, outcome)
     clean(world, command)

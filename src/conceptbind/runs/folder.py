@@ -109,8 +109,7 @@ class RunFolder:
             FileError: the disk is full or the folder is not writable.
         """
         rows = [record.flat() for record in records]
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        self.write_table("results.csv", columns, [[row.get(name, "") for name in columns] for row in rows])
+        write_whole(self.path / "results.csv", _as_csv(rows))
         content = {"provenance": dict(provenance), "records": rows, **(told or {})}
         write_checked_json(self.path / "results.json", content)
 
@@ -119,13 +118,27 @@ class RunFolder:
         write_whole(self.path / name, csv_text([columns, *rows]))
 
     def finished(self) -> dict[str, Any] | None:
-        """What `write_results` wrote when the run was finished; None where it was not, or its results were changed since."""
+        """What `write_results` wrote when the run was finished; None where it was not, or its results were changed since.
+
+        A table that says something else than the results is written anew.
+        """
         if not all((self.path / name).is_file() for name in ("results.json", "results.csv", "report.html")):
             return None
         try:
-            return read_checked_json(self.path / "results.json")
-        except FileError:
+            found = read_checked_json(self.path / "results.json")
+            table = _as_csv(found["records"])
+        except (FileError, KeyError, TypeError, AttributeError):
             return None
+        written = self.path / "results.csv"
+        if written.read_bytes() != table.encode():
+            write_whole(written, table)
+        return found
+
+
+def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Flat records with a header."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return csv_text([columns, *([row.get(name, "") for name in columns] for row in rows)])
 
 
 def kept_option(path: Path, name: str) -> Any:
