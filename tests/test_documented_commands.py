@@ -224,10 +224,6 @@ def test_a_long_command_runs_as_written(found, place):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-NAMES = {"embeddings", "scenes", "split", "probes", "encoder", "pictures", "captions", "negatives", "rows", "others", "queries"}
-"""Names that a block of Python takes from its reader."""
-
-
 class Rows:
     """Embeddings as far as the pages use them."""
 
@@ -255,9 +251,17 @@ def given(found: Documented, clip: Path) -> dict:
         return {"captions": x, "pictures": x + 0.1, "negatives": rng.normal(size=x.shape), "queries": x[:3]}
     if "text20:10x10" in found.text:
         return {"embeddings": Rows(planted(load_scenes("text20:10x10")))}
-    scenes = full_grid(SPACE)
-    split = split_scenes(scenes, "pair", seed=0)
-    return {"scenes": scenes, "split": split, "embeddings": Rows(planted(scenes))}
+    if "complexity_study(" in found.text:
+        from conceptbind import resolve
+        from conceptbind.embeddings import embed
+        from conceptbind.probes import fit_scene_probes
+
+        scenes = load_scenes("clevr2d")
+        split = split_scenes(scenes, "pair", seed=0)
+        embeddings = embed(resolve("tiny", device="cpu"), scenes, "text", Path("text"))
+        probes = fit_scene_probes(embeddings.unit().values, scenes, split)
+        return {"embeddings": embeddings, "scenes": scenes, "split": split, "probes": probes}
+    return {}
 
 
 @pytest.mark.parametrize("found", commands("python", slow=False))
