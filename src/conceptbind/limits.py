@@ -199,8 +199,8 @@ def require_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise FileError(f"{path} is damaged: {error or type(error).__name__}; copy it again") from error
+    except Exception as error:  # zipfile raises what it likes for a damaged directory
+        raise FileError(f"{path} is damaged: {(str(error) or type(error).__name__):.200}; copy it again") from error
     if (twice := first_repeated(member.filename for member in members)) is not None:
         raise FileError(f"{path} is damaged: it holds '{twice}' twice; write it again")
     total = sum(member.file_size for member in members)
@@ -223,7 +223,9 @@ def require_tensors(path: Path) -> None:
 
     import torch
 
-    if zipfile.is_zipfile(path):
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"PK"
+    if zipped:
         require_archive(path)
     size = path.stat().st_size
     try:
@@ -234,7 +236,7 @@ def require_tensors(path: Path) -> None:
         return
     for name, tensor in _tensors(found):
         states = tensor.numel() * tensor.element_size()
-        if states > max(size, UNPACKED_RATIO * size if zipfile.is_zipfile(path) else size):
+        if states > size * (UNPACKED_RATIO if zipped else 1):
             raise FileError(
                 f"{path} is refused: '{name}' of shape {tuple(tensor.shape)} would take {_size(states)}, "
                 f"and the file has {_size(size)}; save it again with its numbers written out (tensor.contiguous())"

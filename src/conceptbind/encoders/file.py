@@ -101,7 +101,8 @@ def read_embeddings_file(path: Path, scenes: Scenes | None = None) -> FileEmbedd
     try:
         arrays = _read(path, suffix)
     except Exception as error:  # safetensors and zipfile raise errors of their own for a broken file
-        raise FileError(f"could not read {path}: {error or type(error).__name__}") from error
+        reason = " ".join((str(error) or type(error).__name__).split())
+        raise FileError(f"could not read {path}: {reason:.200}") from error
     ids = _row_names(path, arrays)
     known = {name: arrays[name] for name in _known(path, arrays)}
     if len(known) == 1 == len(arrays) and not {*known} & set(NAMES):
@@ -154,8 +155,9 @@ def _shapes(path: Path, suffix: str) -> dict[str, tuple[tuple[int, ...], Any]] |
                 raise FileError(f"{path} holds '{name:.60}', which is no array; write it with numpy.savez")
             try:
                 stream = archive.open(member)
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
-                raise FileError(f"{path} is damaged: {error}; write it again with numpy.savez") from error
+            except Exception as error:  # zipfile raises what it likes for damaged members
+                reason = str(error) or type(error).__name__
+                raise FileError(f"{path} is damaged: {reason:.200}; write it again with numpy.savez") from error
             with stream:
                 found[name] = header_of(stream, member.file_size, where)
     return found

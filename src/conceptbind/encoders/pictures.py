@@ -79,7 +79,7 @@ def read_picture(path: Path, box: Box | None = None) -> Image:
         raise
     except Exception as error:  # a decoder that is fed a broken file raises what it likes
         raise FileError(
-            f"the picture {path} cannot be read: {error or type(error).__name__}; save it again as PNG or JPEG"
+            f"the picture {path} cannot be read: {(str(error) or type(error).__name__):.200}; save it again as PNG or JPEG"
         ) from error
 
 
