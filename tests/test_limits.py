@@ -317,6 +317,39 @@ def test_a_whole_pt_file_is_read_in_both_forms(tmp_path):
         np.testing.assert_array_equal(load_adapter(tmp_path / "a.pt").weight, weight.detach().numpy())
 
 
+def test_flipped_bits_of_archives_are_never_believed(tmp_path):
+    """Whatever bit of an .npz or a .pt is flipped: it is refused, or the numbers are the same."""
+    weight = np.eye(6, dtype=np.float32)
+    torch.save({"linear.weight": torch.eye(6), "t": torch.zeros(1)}, tmp_path / "a.pt")
+    np.savez(tmp_path / "a.npz", embeddings=weight)
+    refused, random = 0, np.random.default_rng(0)
+    for name, read in (
+        ("a.pt", lambda path: load_adapter(path).weight),
+        ("a.npz", lambda path: read_embeddings_file(path).arrays["embeddings"]),
+    ):
+        whole = (tmp_path / name).read_bytes()
+        for _ in range(150):
+            damaged, place = bytearray(whole), int(random.integers(len(whole)))
+            damaged[place] ^= 1 << int(random.integers(8))
+            (tmp_path / f"x{name}").write_bytes(damaged)
+            try:
+                found = read(tmp_path / f"x{name}")
+            except ConceptBindError as error:
+                refused += len(one_line(error)) > 0
+            else:
+                np.testing.assert_array_equal(found, weight)
+    assert refused > 100
+
+
+def test_a_torch_file_that_was_written_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"linear.weight": torch.eye(6), "t": torch.zeros(1)}, tmp_path / "a.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    np.testing.assert_array_equal(load_adapter(tmp_path / "a.pt").weight, np.eye(6))
+
+
 def test_objects_in_arrays_stay_unread(tmp_path):
     np.save(tmp_path / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(UnsafeFileError, match="Python objects"):

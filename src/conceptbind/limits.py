@@ -227,6 +227,7 @@ def require_tensors(path: Path) -> None:
         zipped = file.read(2) == b"PK"
     if zipped:
         require_archive(path)
+        _require_sums(path)
     size = path.stat().st_size
     try:
         with warnings.catch_warnings():
@@ -241,6 +242,17 @@ def require_tensors(path: Path) -> None:
                 f"{path} is refused: '{name}' of shape {tuple(tensor.shape)} would take {_size(states)}, "
                 f"and the file has {_size(size)}; save it again with its numbers written out (tensor.contiguous())"
             )
+
+
+def _require_sums(path: Path) -> None:
+    """See that the members of a torch file are those that were written, which its reader does not; some are written without sums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip() if any(member.CRC for member in archive.infolist()) else None
+    except Exception as error:  # zipfile raises what it likes for damaged members
+        raise FileError(f"{path} is damaged: {(str(error) or type(error).__name__):.200}; copy it again") from error
+    if damaged is not None:
+        raise FileError(f"{path} is damaged: the checksum of its part '{damaged:.80}' does not fit; copy it again")
 
 
 def _tensors(found: Any) -> Iterator[tuple[str, Any]]:
