@@ -213,15 +213,24 @@ def test_places_that_cannot_be_written(tmp_path):
             RunFolder.open(place, CONFIG)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_killed_sweep_takes_its_workers_along(tmp_path, number):
+@pytest.mark.parametrize(
+    ("executor", "number"),
+    [
+        ("local", signal.SIGKILL),
+        pytest.param("local", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("dask", signal.SIGKILL, marks=pytest.mark.slow),
+        pytest.param("ray", signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_sweep_takes_its_workers_along(tmp_path, executor, number):
     """Real processes: no worker is alive soon after the kill, and nothing is written any more."""
+    pytest.importorskip({"local": "joblib", "dask": "distributed", "ray": "ray"}[executor])
     import psutil
 
     out = tmp_path / "sweep"
-    options = ("sweep", *SMALL, "--probes=[]", "--jobs=2", f"--out={out}")
+    options = ("sweep", *SMALL, "--probes=[]", "--jobs=2", f"--executor={executor}", f"--out={out}")
     process = start(*options, "--steps=2000", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: len(list(out.glob("models/*/checkpoint*"))) >= 1, 120)
+    wait_for(lambda: len(list(out.glob("models/*/checkpoint*"))) >= 1, 200)
     workers = psutil.Process(process.pid).children(recursive=True)
     assert len(workers) >= 2
     process.send_signal(number)

@@ -92,10 +92,12 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _call(function: Task, shared: Any, number: int, task: Any, owner: Process | None = None) -> tuple[int, Any]:
-    """What a worker does; it ends with its owner."""
+def _call(
+    function: Task, shared: Any, number: int, task: Any, owner: Process | None = None, cluster: bool = False
+) -> tuple[int, Any]:
+    """What a worker does; it ends with its owner, and so does the cluster whose processes are its siblings."""
     if owner is not None:
-        end_with(owner)
+        end_with(owner, cluster)
     with one_thread():
         return number, function(shared, task)
 
@@ -132,7 +134,7 @@ def _ray(function: Task, shared: Any, tasks: Numbered, jobs: int, address: str |
     try:
         remote, handle = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(_call), ray.put(shared)
         owner = None if address else Process.this()
-        waiting = [remote.remote(function, handle, number, task, owner) for number, task in tasks]
+        waiting = [remote.remote(function, handle, number, task, owner, owner is not None) for number, task in tasks]
         while waiting:
             done, waiting = ray.wait(waiting)
             with suppress(ray.exceptions.WorkerCrashedError, ray.exceptions.ObjectLostError, ray.exceptions.OutOfMemoryError):

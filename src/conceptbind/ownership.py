@@ -234,21 +234,41 @@ class Process:
         return started == self.started and state not in ("Z", "X", "")
 
 
-def _state(pid: int) -> tuple[str, str]:
-    """State and start time of a process, in the kernel's words; empty where there is none."""
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on; nothing where there is none."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            words = file.read().rpartition(")")[2].split()
-        return words[0], words[19]
-    except (OSError, IndexError):
-        return "", ""
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _state(pid: int) -> tuple[str, str]:
+    """State and start time of a process, in the kernel's words; empty where there is none."""
+    words = _stat(pid)
+    return (words[0], words[19]) if len(words) > 19 else ("", "")
+
+
+def _siblings() -> list[Process]:
+    """The other children of this process's parent."""
+    parent, found = str(os.getppid()), []
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
+        if name.isdecimal() and int(name) != os.getpid():
+            words = _stat(int(name))
+            if len(words) > 19 and words[1] == parent:
+                found.append(Process(int(name), words[19]))
+    return found
 
 
 _watched: set[Process] = set()
 
 
-def end_with(owner: Process) -> None:
+def end_with(owner: Process, siblings: bool = False) -> None:
     """End this process, a worker, within a second after its owner has ended, whatever it computes.
+
+    Args:
+        owner: the command.
+        siblings: end the other children of this process's parent too, a cluster that was started for the command (Ray's agents outlive it).
 
     A thread looks. The kernel's own signal for this (`PR_SET_PDEATHSIG`) comes when the *thread* ends that started the worker, which may
     be long before the command ends.
@@ -258,8 +278,15 @@ def end_with(owner: Process) -> None:
     _watched.add(owner)
 
     def watch() -> None:
+        parent, others = os.getppid(), []
         while owner.alive:
+            if siblings and os.getppid() == parent:
+                others = _siblings()
             time.sleep(LOOK_EVERY)
+        for other in others:
+            if other.alive:
+                with suppress(OSError):
+                    os.kill(other.pid, signal.SIGKILL)
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
     threading.Thread(target=watch, name="end with the command", daemon=True).start()
