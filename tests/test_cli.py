@@ -262,7 +262,7 @@ def test_train_makes_encoders_that_measure_reads(tmp_path, capsys):
     assert "Trained on 20.0 % of 25 objects" in printed
     found = {(r["encoder"], r["split"], r["among"], r["control"]) for r in records(out) if r["metric"] == "object_recognition"}
     assert ("controlled:coverage-0.8", "unseen", "all", "none") in found
-    assert ("controlled:coverage-0.2", "unseen", "unseen", "bag_of_concepts") in found
+    assert ("controlled:coverage-0.2", "unseen", "unseen", "counts_of_concepts") in found
     assert not list(out.glob("*/checkpoint*"))
     model = out / "coverage-0.8"
     assert run("measure", f"controlled:{model}", "--scenes", model / "words.csv", "--out", tmp_path / "run") == 0

@@ -15,6 +15,29 @@ if TYPE_CHECKING:
     from conceptbind.metrics.recognition import Recognition
     from conceptbind.typing import Ints, Modality
 
+CONTROL_TEXTS = {
+    "bag_of_concepts": (
+        "Bag of concepts",
+        "The same probes, fitted on how often each value occurs in the scene and on nothing else. They know every concept and no binding. "
+        "Objects they recognise where the scene leaves no choice (two red objects, say), and sometimes elsewhere: a fitted probe prefers one "
+        "of the objects that go with the same counts, and may be lucky. For the attribute of a noun: the same classifiers on these counts.",
+    ),
+    "counts_of_concepts": (
+        "Counts of concepts",
+        "An object scores how many of its values are in the scene. Nothing is fitted, and equal counts tie, which is a miss.",
+    ),
+    "random_weights": (
+        "Random weights",
+        "The same architecture, untrained: what a probe recognises there is owed to the architecture and the scenes.",
+    ),
+    "bag_twin": (
+        "Bag twin",
+        "A model of the same architecture, trained on pictures and captions whose colours were dealt out at random: binding never helped it.",
+    ),
+    "blind_length": ("Blind, by length", "No picture is seen: the shorter caption wins."),
+    "blind_norm": ("Blind, by norm", "No picture is seen: the caption with the longer feature vector wins."),
+}
+"""What each control is: its name for people, and a description to stand where its numbers are shown. One name, one thing."""
 Extra = str | int | float | bool | None
 
 

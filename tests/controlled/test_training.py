@@ -36,7 +36,7 @@ from conceptbind.controlled import (
 )
 from conceptbind.controlled.losses import exchanged, scenes_loss
 from conceptbind.errors import ConceptBindError, FileError
-from conceptbind.studies import bag_recognition, controlled_study, sweep_study
+from conceptbind.studies import controlled_study, count_recognition, sweep_study
 
 TINY = {"values": 5, "width": 16, "depth": 2, "heads": 2, "feed_forward": 32, "dimension": 16, "batch": 32, "steps": 12}
 
@@ -201,7 +201,7 @@ def test_a_planted_model_that_binds_is_read_and_one_that_does_not_ties():
     for split in ("train", "mixed", "unseen"):
         assert value_of(binding, "object_recognition", split, among="all", control="none").value == 1.0
         ours = value_of(bag, "object_recognition", split, among="all", control="none")
-        level = value_of(bag, "object_recognition", split, among="all", control="bag_of_concepts")
+        level = value_of(bag, "object_recognition", split, among="all", control="counts_of_concepts")
         assert (ours.value, ours.ties) == (level.value, level.ties)  # a tie is a miss, and is counted
         assert 0 < level.value < 0.6
         assert all(value_of(bag, "concept_recognition", split, concept=c).value == 1.0 for c in ("p", "q"))
@@ -227,8 +227,8 @@ def test_a_planted_model_of_scenes(binds, accuracy):
 def test_the_bag_of_concepts_level_by_hand():
     sizes = (3, 3)
     scenes = torch.tensor([[0, 4], [0, 1], [0, 8]])  # (0,0)(1,1); (0,0)(0,1) share a value; (0,0)(2,2)
-    assert bag_recognition(scenes, sizes).correct.tolist() == [False, True, False]
-    assert bag_recognition(scenes[:1], sizes, torch.tensor([0, 4, 8])).correct.tolist() == [
+    assert count_recognition(scenes, sizes).correct.tolist() == [False, True, False]
+    assert count_recognition(scenes[:1], sizes, torch.tensor([0, 4, 8])).correct.tolist() == [
         True
     ]  # neither confusable is a candidate
 

@@ -31,17 +31,17 @@ def model(values, n_objects, coverage, seed, value, **controls):
 
 
 RECORDS = [
-    *model("20x20", 400, 0.5, 0, 0.9, additive=0.3, bag_of_concepts=0.1),
-    *model("5x5", 25, 0.5, 0, 0.2, additive=0.1, bag_of_concepts=0.05),
-    *model("20x20", 400, 0.5, 1, 1.0, additive=0.5, bag_of_concepts=0.3),
-    *model("20x20", 400, 0.1, 0, 0.25, bag_of_concepts=0.1),
+    *model("20x20", 400, 0.5, 0, 0.9, additive=0.3, counts_of_concepts=0.1),
+    *model("5x5", 25, 0.5, 0, 0.2, additive=0.1, counts_of_concepts=0.05),
+    *model("20x20", 400, 0.5, 1, 1.0, additive=0.5, counts_of_concepts=0.3),
+    *model("20x20", 400, 0.1, 0, 0.25, counts_of_concepts=0.1),
 ]
 
 
 def test_means_by_space_and_coverage():
     head, *rows = transition_table(RECORDS, ["additive"])
     assert head == [
-        "trained on a share of", "coverage", "models", "scenes of new objects recognised among all objects", "additive", "bag of concepts"
+        "trained on a share of", "coverage", "models", "scenes of new objects recognised among all objects", "additive", "counts of concepts"
     ]  # fmt: skip
     assert rows == [
         ["25 objects (5x5)", "0.5", "1", "20.0 %", "10.0 %", "5.0 %"],

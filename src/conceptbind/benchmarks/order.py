@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from conceptbind.typing import Floats
 
 MOST_WORDS = 30
+PROTOCOL = "aro-like"
+"""ARO's question with negatives that are drawn by other rules; see `Order`."""
 TRIES = 100
 """Draws after which a perturbation that changes nothing is given up."""
 _WORD = re.compile(r"\w[\w'’-]*")
@@ -36,10 +38,14 @@ _WORD = re.compile(r"\w[\w'’-]*")
 class Order:
     """Four perturbations of each caption; the caption must score strictly above all of them.
 
-    Captions are cut to 30 words, in lower case and without marks, and then perturbed, so that all five say the same words (the published
-    code perturbs first and cuts then). A perturbation that changes nothing is drawn again; where none can change the caption it is left out
-    of the five, where it would be a tie for every encoder. Negatives depend on the caption, the seed and the tagger alone. They are
-    written down once, and read from `NAME_negatives.json` in the data folder where that is there.
+    The protocol is called `aro-like`, since its negatives are not those of the published code. Captions are cut to 30 words, in lower case and
+    without marks, and then perturbed, so that all five say the same words; the published code perturbs first and cuts then. A perturbation
+    that changes nothing is drawn again; where none can change the caption it is left out of the five, where it would be a tie for every
+    encoder; the published code keeps it. A tie is a miss; the published code takes the first of equals, which is the caption. Parts of speech
+    come from the tagger that is there, in the published code from spaCy.
+
+    Negatives depend on the caption, the seed and the tagger alone. They are written down once, and read from
+    `NAME_negatives.json` in the data folder where that is there.
 
     Args:
         karpathy: the retrieval benchmark whose files and pictures are used.
@@ -97,13 +103,12 @@ class Order:
         """The caption against all perturbations (chance 0.2), and against each (chance 0.5)."""
         rows, changed = items["rows"], items["changed"]
         whole = caption_choice(rows, pictures, captions)
-        found = [Score("accuracy", "all", protocol, *whole, clusters=clusters)
-                 for protocol, clusters in (("strict", rows[:, 0]), ("paper", None))]  # fmt: skip
+        found = [Score("accuracy", "all", PROTOCOL, *whole, clusters=rows[:, 0])]
         for column, name in enumerate(PERTURBATIONS):
             mine = changed[:, column]
             if mine.any():
                 outcome = caption_choice(rows[mine][:, [0, 1, 2 + column]], pictures, captions)
-                found.append(Score("accuracy", name, "strict", *outcome, clusters=rows[mine, 0]))
+                found.append(Score("accuracy", name, PROTOCOL, *outcome, clusters=rows[mine, 0]))
         return found
 
     def _negatives(self, captions: Sequence[str], folder: Path, making: Making) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BINDS, SOMEWHAT = 0.9, 0.5
 """Recognition of unseen objects among all from which a model binds, or binds in part."""
-BAG = "bag_of_concepts"
+BAG = "counts_of_concepts"
 """The control of counts: an object scores how many of its values are in the scene."""
 LINES = ("#8fb3d9", "#2563a8", "#d9a441", "#8c2d19", "#7a9a7e", "#4f7355", "#9b6fb0", "#5b6770")
 
@@ -76,7 +76,7 @@ def _how_far(unseen: Record, bag: Record) -> str:
 
 
 def controlled_table(records: Sequence[Record]) -> list[list[str]]:
-    """Rows: model, scenes, hardest concept, objects among all, bag of concepts, objects among unseen ones, ties, n."""
+    """Rows: model, scenes, hardest concept, objects among all, counts of concepts, objects among unseen ones, ties, n."""
     rows = []
     for encoder in dict.fromkeys(record.encoder for record in records):
         mine = [record for record in records if record.encoder == encoder]
@@ -99,7 +99,16 @@ def controlled_table(records: Sequence[Record]) -> list[list[str]]:
     return rows
 
 
-TABLE_HEAD = ("model", "scenes of objects", "hardest concept", "objects, among all", "bag of concepts", "among unseen", "ties", "n")
+TABLE_HEAD = (
+    "model",
+    "scenes of objects",
+    "hardest concept",
+    "objects, among all",
+    "counts of concepts",
+    "among unseen",
+    "ties",
+    "n",
+)
 
 
 def history_figure(models: Mapping[str, Trained]) -> str:
@@ -223,7 +232,7 @@ def _where(means: Mapping[float, float], binding: Sequence[float], best: float, 
 
 
 def transition_table(records: Sequence[Record], probes: Sequence[str]) -> list[list[str]]:
-    """A head, then a row for each object space and coverage: unseen objects read from the models, from their probes, by a bag of concepts.
+    """A head, then a row for each object space and coverage: unseen objects read from the models, from their probes, by counts of concepts.
 
     Means over seeds; for the models with the least and the largest where they are several.
     """

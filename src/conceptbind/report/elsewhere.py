@@ -74,7 +74,7 @@ def clip_benchmark_rows(name: str, records: Sequence[Record]) -> list[dict[str, 
     if name == "sugarcrepe":
         return [row(f"sugar_crepe/{r.split}", "image_caption_selection", {"acc": r.value}) for r in records
                 if r.extra["protocol"] == "strict" and r.split != "same words"]  # fmt: skip
-    chosen = [r for r in records if r.metric == "accuracy" and r.extra["protocol"] == "strict"]
+    chosen = [r for r in records if r.metric == "accuracy" and r.extra["protocol"] in ("strict", "aro-like")]
     return [row(name if r.split == "all" else f"{name}/{r.split}", "image_caption_selection", {"acc": r.value}) for r in chosen]
 
 
@@ -93,7 +93,7 @@ def mteb_task(name: str, records: Sequence[Record]) -> dict[str, Any] | None:
             "accuracy": value(lambda r: r.metric == "group_score"),
         }  # fmt: skip
     else:
-        wanted = "mieb" if any(r.extra["protocol"] == "mieb" for r in records) else "paper"
+        wanted = "mieb" if any(r.extra["protocol"] == "mieb" for r in records) else "aro-like"
         scores = {"text_acc": value(lambda r: r.extra["protocol"] == wanted)}
     row = {**scores, "main_score": scores[main], "hf_subset": "default", "languages": ["eng-Latn"]}
     return {

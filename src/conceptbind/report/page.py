@@ -20,6 +20,7 @@ from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.repair import repair_section
 from conceptbind.report.repair_words import repair_sentence
 from conceptbind.report.verdict import CONTROLS, across, controls_of, metric_name, verdict
+from conceptbind.results import CONTROL_TEXTS
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
@@ -88,6 +89,7 @@ def write_report(
         geometries=[geometry_section(study) for study in geometry],
         complexities=[complexity_section(study) for study in complexity],
         controls=controls,
+        control_texts=CONTROL_TEXTS,
         scenes=scenes,
         provenance=provenance,
     )

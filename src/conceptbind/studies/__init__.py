@@ -2,7 +2,7 @@
 
 from conceptbind.studies.attribute import attribute_records
 from conceptbind.studies.complexity import FULL, SHORT, ComplexityStudy, Sweep, complexity_study
-from conceptbind.studies.controlled import bag_recognition, controlled_study, sweep_study
+from conceptbind.studies.controlled import controlled_study, count_recognition, sweep_study
 from conceptbind.studies.crossmodal import CaptionBank, CrossmodalStudy, caption_bank, crossmodal_study, query_record, query_texts
 from conceptbind.studies.geometry import STEPS, GeometryStudy, geometry_study
 from conceptbind.studies.probe import ProbeStudy, WrongScene, bag_of_concepts, probe_study
@@ -27,10 +27,10 @@ __all__ = [
     "array_repair",
     "attribute_records",
     "bag_of_concepts",
-    "bag_recognition",
     "caption_bank",
     "complexity_study",
     "controlled_study",
+    "count_recognition",
     "crossmodal_study",
     "geometry_study",
     "probe_study",

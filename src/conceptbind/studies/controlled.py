@@ -82,8 +82,8 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probes: Se
         for among, candidates in asked:
             outcome = recognise(model, queries, scenes, None, candidates)
             records.append(record(outcome, "object_recognition", part, concept=None, among=among, control="none"))
-            bag = bag_recognition(scenes, sizes, candidates)
-            records.append(record(bag, "object_recognition", part, concept=None, among=among, control="bag_of_concepts"))
+            bag = count_recognition(scenes, sizes, candidates)
+            records.append(record(bag, "object_recognition", part, concept=None, among=among, control="counts_of_concepts"))
     return (*records, *probe_records(trained, name, probes=probes))
 
 
@@ -124,8 +124,11 @@ def _against_scenes(trained: Trained, n: int) -> Iterator[tuple[Recognition, str
             yield Recognition(correct, tied, differ.numpy()), metric, part
 
 
-def bag_recognition(scenes: Tensor, sizes: tuple[int, ...], among: Tensor | None = None) -> Recognition:
-    """Recognition by the number of an object's values that are in the scene: what concepts alone can tell."""
+def count_recognition(scenes: Tensor, sizes: tuple[int, ...], among: Tensor | None = None) -> Recognition:
+    """Recognition by the number of an object's values that are in the scene, the control `counts_of_concepts`.
+
+    Nothing is fitted, and equal counts tie, which is a miss. (The control `bag_of_concepts` of the probes is fitted, and breaks ties.)
+    """
     n_objects = math.prod(sizes)
     candidates = torch.arange(n_objects) if among is None else among
     values, found = object_values(candidates, sizes), []
@@ -200,7 +203,7 @@ def model_name(recipe: Recipe) -> str:
 
 def asked_of(rows: list[dict[str, Any]], probes: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of a cell without those of probes that were fitted for an earlier sweep and are not asked for now."""
-    return [row for row in rows if row["extra"].get("control") in ("none", "bag_of_concepts", None, *probes)]
+    return [row for row in rows if row["extra"].get("control") in ("none", "counts_of_concepts", None, *probes)]
 
 
 def _kept_cell(folder: Path, recipe: Recipe | None = None) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from conceptbind.results import Record, share_record
 from conceptbind.scenes import Scenes, Split, pair_ids
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints, Modality
+    from conceptbind.typing import Bools, Floats, Ints, Modality
 
 GALLERY = 24
 """Wrong scenes that the report shows."""
@@ -144,6 +145,8 @@ def probe_study(
                 "split_by": split.by,
                 "seed": split.seed,
             }
+            if control == "bag_of_concepts" and concept is None:
+                facts["no_choice"] = float(leaves_no_choice(scenes)[split.test][outcome.scored].mean()) if outcome.n else None
             records.append(
                 share_record(
                     outcome,
@@ -176,6 +179,14 @@ def probe_study(
 def _ceiling(objects: Recognition, scenes: Scenes, split: Split) -> float | None:
     known = np.isin(scenes.objects[split.test][objects.scored], scenes.objects[split.train])  # (n, m)
     return float(np.all(known, axis=1).mean()) if objects.n else None
+
+
+def leaves_no_choice(scenes: Scenes) -> Bools:
+    """(n,) whether the values in a scene go with one set of objects only: no exchange of values makes others of them."""
+    alone = np.ones(len(scenes), dtype=bool)
+    for one, other in combinations(range(scenes.n_slots), 2):
+        alone &= (scenes.table[:, one] != scenes.table[:, other]).sum(axis=1) <= 1
+    return alone
 
 
 def bag_of_concepts(scenes: Scenes) -> Floats:

@@ -15,6 +15,7 @@ from conceptbind.labclip import Adapter, Fit, Pairs, fit_pairs
 from conceptbind.labclip.cost import PULLS, Point, Scores, clears_noise, mean_curve, recommend, trade_off
 from conceptbind.metrics import forced_choice, ranks, within
 from conceptbind.probes import LinearProbe
+from conceptbind.probes.steady import steady
 from conceptbind.results import Record
 from conceptbind.scenes import Scenes, orbit_ids, pair_ids
 from conceptbind.studies.crossmodal import by_object, compare, dot, either_order, mean_record, plain_record, query_texts
@@ -130,6 +131,7 @@ class RepairStudy:
         return next(r for r in self.records if (r.metric, r.extra["repair"], r.extra["control"]) == (metric, repair, control))
 
 
+@steady()
 def repair_study(
     images: Embeddings, captions: Embeddings, scenes: Scenes, bank: CaptionBank, *, singles: Singles | None = None,
     controls: Mapping[str, tuple[Embeddings, Embeddings]] | None = None, pull: float | None = None, options: Mapping[str, Any] | None = None,

@@ -1,0 +1,39 @@
+"""Controls are what their names say: what a bag of concepts reaches where the scene leaves a choice is said beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conceptbind.embeddings import Embeddings
+from conceptbind.results import CONTROL_TEXTS
+from conceptbind.scenes import full_grid, orbit_ids, pair_ids, split_scenes, text20
+from conceptbind.scenes.space import ConceptSpace
+from conceptbind.studies import probe_study
+from conceptbind.studies.probe import leaves_no_choice
+from planted import object_codes
+
+
+def test_scenes_that_leave_no_choice_are_those_whose_orbit_is_one_set_of_objects():
+    for scenes in (
+        text20(4, 3),
+        full_grid(ConceptSpace(("size", "color", "shape"), (("big", "small"), ("red", "blue"), ("cube", "ball"))), slots=2),
+    ):
+        orbits, pairs = orbit_ids(scenes), pair_ids(scenes)
+        alone = np.array([len(np.unique(pairs[orbits == orbit])) == 1 for orbit in orbits])
+        np.testing.assert_array_equal(leaves_no_choice(scenes), alone)
+
+
+def test_text20_leaves_no_choice_in_a_tenth_of_its_scenes():
+    assert leaves_no_choice(text20()).mean() == 0.0975  # one adjective twice or one noun twice: 1 - 0.95^2
+
+
+def test_the_bags_record_says_how_many_scenes_leave_no_choice():
+    scenes = text20(5, 4)
+    rows = Embeddings(object_codes(scenes, 30), "text", scenes.content_hash, scenes.name, "planted", "1")
+    split = split_scenes(scenes, "pair")
+    study = probe_study(rows, scenes, split)
+    bag = study.value("object_recognition", "bag_of_concepts")
+    assert bag.extra["no_choice"] == leaves_no_choice(scenes)[split.test].mean()
+    assert bag.value >= bag.extra["no_choice"] - 0.1
+    assert "no_choice" not in study.value("object_recognition").extra
+    assert {r.extra["control"] for r in study.records} - {"none"} <= CONTROL_TEXTS.keys()
