@@ -66,6 +66,28 @@ def test_embed_cuts_counts_and_says_so_once(clip, table, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("default::conceptbind.errors.CutCaptionWarning")
+def test_measure_says_so_once_and_refuses_before_the_work(clip, tmp_path, capsys):
+    arguments = [
+        "measure",
+        f"hf:{clip}",
+        "--scenes",
+        "text20:4x4",
+        "--template",
+        "a a a a {a} {object}",
+        "--complexity",
+        "none",
+        "--no-controls",
+    ]
+    main([*arguments, "--geometry", "false", "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert sum("their ends are cut off (256 of 256, after 16 tokens)" in line for line in said) == 1
+    assert sum("longer than" in line for line in said) == 1
+    assert main([*arguments, "--out", str(tmp_path / "refused"), "--long-captions", "refuse"]) == 2
+    assert "256 of 256 captions are longer than the 16 tokens" in capsys.readouterr().err
+    assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.filterwarnings("default::conceptbind.errors.CutCaptionWarning")
 def test_evaluate_reads_a_data_set_with_long_captions(clip, tmp_path, capsys):
     data = tmp_path / "data"
     (data / "flickr30k-images").mkdir(parents=True)

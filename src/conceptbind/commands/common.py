@@ -25,6 +25,19 @@ def drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
         return draw_pictures(table, folder, seed=seed, on_picture=bar.update)
 
 
+def try_captions(source: Any, table: Any) -> None:
+    """Encode a few captions: what is refused of them is an error now, not after minutes of drawing."""
+    import warnings
+
+    from conceptbind.embeddings import refuse_long_captions
+    from conceptbind.errors import CutCaptionWarning
+
+    refuse_long_captions(source, table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CutCaptionWarning)  # said, with their number, when all are embedded
+        source.encode_texts(few_captions(table))
+
+
 def few_captions(table: Any) -> list[str]:
     """Captions of at most 64 scenes, among which each of the first objects occurs."""
     import numpy as np

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.commands.common import default_folder, drawn, few_captions, progress, rows_with_bar
+from conceptbind.commands.common import default_folder, drawn, progress, rows_with_bar, try_captions
 from conceptbind.ownership import command, own, refuse_in_use
 from conceptbind.typing import Effort, Executor, LongCaptions, Modalities, Precision
 
@@ -195,7 +195,7 @@ def measure(
     for part in modalities:
         check_rows(source, table, part)
     if "text" in modalities and hasattr(source, "encode_texts"):
-        source.encode_texts(few_captions(table))  # words that it does not know are an error now, not after minutes of drawing
+        try_captions(source, table)
     folder = RunFolder.open(place, config)
     compute = partial(_studies, source, table, split, modalities, folder.path, config)
     kept = _finished(folder, source, table, split)

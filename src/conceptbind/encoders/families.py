@@ -23,7 +23,7 @@ DUAL = frozenset({
 
 POOLED = frozenset({
     "aimv2_vision_model", "beit", "bit", "chinese_clip_vision_model", "clip_vision_model", "convnext", "convnextv2",
-    "dinat", "dinov2", "dinov2_with_registers", "dinov3_convnext", "dinov3_vit", "donut-swin", "efficientnet", "focalnet", "hgnet_v2",
+    "dinov2", "dinov2_with_registers", "dinov3_convnext", "dinov3_vit", "efficientnet", "focalnet",
     "hiera", "levit", "metaclip_2_vision_model", "mlcd", "mlcd_vision_model", "mobilenet_v1", "mobilenet_v2", "mobilevit", "mobilevitv2",
     "regnet", "resnet", "siglip2_vision_model", "siglip_vision_model", "swin", "swinv2", "tipsv2_vision_model",
 })  # fmt: skip

@@ -383,8 +383,8 @@ def _load(loader: Any, config: Any, source: str, options: dict[str, Any]) -> tup
             raise FileError(
                 f"{folder} holds no weights: expected model.safetensors, its shards with their index, or pytorch_model.bin"
             )
-        wanted = [kinds[".safetensors"]]
-        for path in [] if kinds[".safetensors"] else folder.glob("pytorch_model*.bin"):
+        wanted = [safe for safe, suffix in ((True, ".safetensors"), (False, ".bin")) if kinds[suffix]]
+        for path in folder.glob("pytorch_model*.bin") if wanted == [False] else ():
             require_tensors(path)
     for at, safe in enumerate(wanted):
         try:
