@@ -6,6 +6,7 @@ import getpass
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from conceptbind.cli import main
 from conceptbind.commands.common import default_folder
 from conceptbind.commands.measuring import measure
 from conceptbind.commands.training import sweep, train
-from conceptbind.scenes import text20
+from conceptbind.errors import MismatchError
+from conceptbind.scenes import ConceptSpace, full_grid, text20
 from planted import object_codes
 
 COMMAND = [sys.executable, "-m", "conceptbind"]
@@ -301,6 +303,34 @@ def test_a_second_seed_is_a_second_run_and_a_finished_one_returns_at_once(tmp_pa
     assert found.studies[0].modality == "text"
     config = yaml.safe_load((found.folder / "config.yaml").read_text())
     assert config["seed"] == 0
+
+
+class Eye:
+    id, revision, dimension, modalities = "eye", "1", 12, ("image",)
+
+    def encode_images(self, images):
+        return np.array([np.asarray(image.resize((2, 2)), dtype=np.float32).ravel() for image in images])
+
+    def encode_texts(self, texts):
+        raise AssertionError
+
+
+def test_a_finished_run_of_drawn_pictures_returns_at_once(tmp_path, monkeypatch):
+    """The drawn table is another one than the table that was asked for."""
+    import conceptbind.commands.measuring as measuring
+
+    space = ConceptSpace(("color", "shape"), (("red", "blue", "green"), ("square", "circle", "triangle")))
+    table = replace(full_grid(space), drawing="flat")
+    options = {"complexity": "none", "geometry": False, "controls": False, "out": str(tmp_path / "run")}
+    first = measure(Eye(), scenes=table, **options)
+    monkeypatch.setattr(measuring, "_studies", lambda *_: pytest.fail("it was computed again"))
+    again = measure(Eye(), scenes=table, **options)
+    assert (again.records, again.verdicts, str(again)) == (first.records, first.verdicts, str(first))
+    other = Eye()
+    other.revision = "2"  # the same run of another model is refused, not believed
+    monkeypatch.undo()
+    with pytest.raises(MismatchError, match="revision"):
+        measure(other, scenes=table, **options)
 
 
 def test_changed_results_are_not_taken_for_finished(tmp_path):

@@ -198,7 +198,8 @@ def measure(
         try_captions(source, table)
     folder = RunFolder.open(place, config)
     compute = partial(_studies, source, table, split, modalities, folder.path, config)
-    kept = _finished(folder, source, table, split)
+    asked = _asked(source, table, split)  # before pictures are drawn, which makes another table
+    kept = _finished(folder, asked)
     if kept is not None:
         records, judged, sentences = kept
         return Measurement(folder.path, records, judged, sentences, command(compute))
@@ -215,24 +216,28 @@ def measure(
     for study in found.geometry:
         if study.scaling is not None:
             write_whole(folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling))
-    told = {"verdicts": [asdict(verdict) for verdict in judged], "sentences": list(sentences)}
+    told = {"asked": asked, "verdicts": [asdict(verdict) for verdict in judged], "sentences": list(sentences)}
     folder.write_results(facts, found.records, told)
     return Measurement(folder.path, found.records, tuple(judged), sentences, lambda: found)
 
 
-def _finished(folder: Any, source: Any, table: Any, split: Any) -> Any:
-    """Records, verdicts and sentences of this very run where it was finished before; else None."""
+def _asked(source: Any, table: Any, split: Any) -> dict[str, Any]:
+    """What decides the results besides the options."""
     from conceptbind import __version__
+    from conceptbind.runs import scenes_facts, split_facts
+
+    who = {"encoder": getattr(source, "encoder", None) or source.id, "revision": source.revision}
+    return {"conceptbind": __version__, **who, "scenes": scenes_facts(table), "split": split_facts(split)}
+
+
+def _finished(folder: Any, asked: dict[str, Any]) -> Any:
+    """Records, verdicts and sentences of this very run where it was finished before; else None."""
     from conceptbind.report import Verdict
     from conceptbind.results import Record
-    from conceptbind.runs import scenes_facts, split_facts
 
     kept = folder.finished()
     try:
-        facts = kept["provenance"]
-        who = {(one["encoder"], one["revision"]) for one in facts["encoders"]}
-        same = (facts["conceptbind"], facts["scenes"], facts["split"]) == (__version__, scenes_facts(table), split_facts(split))
-        if not same or who != {(getattr(source, "encoder", None) or source.id, source.revision)}:
+        if kept["asked"] != asked:
             return None
         records = tuple(Record.read(row) for row in kept["records"])
         return records, tuple(Verdict(**verdict) for verdict in kept["verdicts"]), tuple(kept["sentences"])
@@ -253,7 +258,8 @@ def _studies(source: Any, table: Any, split: Any, modalities: Any, folder: Path,
     twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)} if config["controls"] else {}
     studies, noun_records, rows, heads = [], [], {}, {}
     pictures = "image" in modalities and hasattr(source, "encode_images")
-    singles = single_objects(source, table, seed) if pictures else None
+    both = pictures and "text" in source.modalities  # an encoder of pictures alone has no captions of single objects
+    singles = single_objects(source, table, seed) if both else None
     geometries = []
     for part in modalities:
         rows[part] = rows_with_bar(source, table, part, folder / "embeddings" / part)

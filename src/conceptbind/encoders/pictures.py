@@ -30,7 +30,10 @@ def require_pictures(paths: Sequence[Path], places: Sequence[Path] = ()) -> None
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         count = f" ({len(missing)} of {len(paths)} pictures are missing)" if len(missing) > 1 else ""
-        looked = f"; looked in {', '.join(map(str, places))}" if len(places) > 1 else ""
+        looked = ""
+        if len(places) > 1:
+            top = os.path.commonpath(places)
+            looked = f"; looked below {top} in {', '.join(os.path.relpath(place, top) for place in places)}"
         raise FileError(
             f"the scene table names the picture {missing[0]}, which is not there{count}{looked}; put the pictures there, "
             "or use --modality text"
