@@ -236,7 +236,8 @@ class _Sample:
         """Of the mean."""
         sizes = np.bincount(self.groups)
         within = np.maximum(self._smoothed(np.square(self.values)) - np.square(self._smoothed(self.values)), 0)
-        within /= 1 - sizes / np.square(sizes + 1)  # what the smoothing takes away on average
+        if len(sizes) > 1:
+            within /= 1 - sizes / np.square(sizes + 1)  # what the smoothing takes away on average
         return self.design_effect(informative) * float((within / sizes).sum()) / len(sizes) ** 2
 
 
