@@ -17,7 +17,7 @@ def model(value, low, high, bag=(0.04, 0.03, 0.05), concepts=(1.0, 0.9), known=0
     objects = {"among": "all"}
     return [
         record("object_recognition", "unseen", value, low, high, **objects),
-        record("object_recognition", "unseen", *bag, **{**objects, "control": "bag_of_concepts"}),
+        record("object_recognition", "unseen", *bag, **{**objects, "control": "counts_of_concepts"}),
         record("object_recognition", "train", known, **objects),
         *(record("concept_recognition", "unseen", c) for c in concepts),
         record("concept_recognition", "train", 0.1),
