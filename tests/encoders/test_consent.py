@@ -157,6 +157,18 @@ def test_bin_files_of_tensors_are_read(tmp_path, scheme):
     np.testing.assert_array_equal(resolve(f"{scheme}:{folder}", device="cpu").encode_texts(CAPTIONS), expected)
 
 
+def test_bin_files_are_read_and_count_beside_safetensors_of_something_else(tmp_path):
+    folder = small_models.save("bert", tmp_path)
+    expected = resolve(f"hf:{folder}", device="cpu").encode_texts(CAPTIONS)
+    as_bin(folder)
+    (folder / "adapter_model.safetensors").write_bytes(b"of something else")
+    encoder = resolve(f"hf:{folder}", device="cpu")
+    np.testing.assert_array_equal(encoder.encode_texts(CAPTIONS), expected)
+    state = torch.load(folder / "pytorch_model.bin", weights_only=True)
+    torch.save({name: weight + 1 for name, weight in state.items()}, folder / "pytorch_model.bin")
+    assert resolve(f"hf:{folder}", device="cpu").revision != encoder.revision
+
+
 class Payload:
     """Runs when it is unpickled."""
 

@@ -50,7 +50,7 @@ def folder_revision(folder: Path, own_code: bool = False, also: Iterable[str] = 
         parts = read_json(index).get("weight_map", {})
         found |= {path for name in set(parts.values()) if (path := index.parent / str(name)).is_file()}
     for place in folders:
-        if any(path.parent == place and path.suffix == ".safetensors" for path in found):
+        if any(place / name in found for name in ("model.safetensors", "model.safetensors.index.json")):
             found -= {path for path in found if path.parent == place and path.name.startswith("pytorch_model")}
     if own_code:
         found |= {path for path in folder.rglob("*.py") if path.is_file()}
