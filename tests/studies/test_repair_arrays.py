@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,29 @@ def test_a_large_set_is_held_out_and_the_map_that_was_scored_is_written(monkeypa
     np.testing.assert_array_equal(study.right[1], right)
 
 
+def test_a_part_that_would_stop_at_the_identity_does_not_decide_what_is_written(monkeypatch):
+    real, calls = module.fit_pairs, []
+
+    def stops_at_first(train, validation, **options):
+        """The sixth fit, the first of those that may be written, chooses the identity; so do all of them where `calls` says so."""
+        fit = real(train, validation, **options)
+        calls.append(len(train))
+        stopped = len(calls) == 6 or (len(calls) > 6 and always)
+        return replace(fit, adapter=fit.adapter.pulled(0.0), chosen=fit.candidates[0]) if stopped else fit
+
+    monkeypatch.setattr(module, "fit_pairs", stops_at_first)
+    always = False
+    study = array_repair(Pairs.of(*planted("rotated", 120)))
+    assert (len(calls), study.recommended) == (7, True)
+    assert not np.array_equal(study.adapter.weight, np.eye(48))
+    calls.clear()
+    always = True
+    study = array_repair(Pairs.of(*planted("rotated", 120)))
+    assert (len(calls), study.recommended) == (10, False)
+    np.testing.assert_array_equal(study.adapter.weight, np.eye(48))
+    assert "brings" not in repair_sentence(study)
+
+
 def test_without_negatives_recall_decides():
     images, texts, _ = planted("rotated", 120)
     study = array_repair(Pairs.of(images, texts))
@@ -88,8 +113,9 @@ def test_captions_of_a_picture_are_one_draw_and_on_one_side():
     of = np.repeat(np.arange(60), 4)
     noise = 0.01 * np.random.default_rng(0).normal(size=(240, 48)).astype(np.float32)
     pairs = Pairs.of(images, texts[of] + noise, negatives[of] + noise, image_of=of)
-    plan, last = require_repairable(pairs, seed=0)
-    for parts in (*plan, last):
+    plan, again = require_repairable(pairs, seed=0)
+    assert (len(plan), len(again)) == (5, 5)
+    for parts in (*plan, *again):
         pictures = [set(of[rows]) for rows in parts]
         assert sum(map(len, pictures)) == 60  # none is in two
     wide = array_repair(pairs, pull=0.0).value("binding_accuracy", "none")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from conceptbind.labclip.cost import SURE, WORTH, is_sure
+from conceptbind.labclip.cost import SURE, WORTH, clears_noise, is_sure
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.verdict import CONTROL_WORDS, SOMEWHAT, USABLE, Verdict, Word, needed
 
@@ -109,7 +109,9 @@ def _tried(study: RepairStudy | ArrayRepair, change: Change) -> str:
         why = "no repair was asked for" if study.asked else "on validation no map does better without losing recall"
         return f"{why}, so {change.name} stays at {value_of(change.then)} ({interval_of(change.then)}, n = {change.then.n:,})"
     low, high = change.ends
-    if is_sure(change.gain.value, change.gain.ci_low):
+    if clears_noise(change.gain.value, change.gain.ci_low):
+        why = "but the fits for the adapter, on one part more each, stopped where they began"
+    elif is_sure(change.gain.value, change.gain.ci_low):
         why = f"less than the {100 * WORTH:g} points from which one is recommended"
     elif low > 0:
         why = f"which is not sure enough: the pull was chosen by scores of the same {unseen(study)}, so the 99 % interval must lie above 0"

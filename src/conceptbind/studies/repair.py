@@ -81,7 +81,7 @@ class RepairStudy:
 
     records: tuple[Record, ...]
     fit: Fit
-    """Fitted on all orbits but those that chose when to stop."""
+    """Fitted on all orbits but those that chose when to stop: the first part that does not choose the identity."""
     adapter: Adapter
     """What `conceptbind repair` writes: that fit at `pull`, or the identity (pull 0) where the gain does not clear its noise."""
     pull: float
@@ -107,9 +107,9 @@ class RepairStudy:
 
     @property
     def recommended(self) -> bool:
-        """Whether the gain on unseen combinations clears its noise."""
+        """Whether the gain on unseen combinations clears its noise, and the map that would be written is no identity."""
         gain = self.value("binding_gain")
-        return self.pull > 0 and clears_noise(gain.value, gain.ci_low)
+        return self.pull > 0 and self.fit.helps and clears_noise(gain.value, gain.ci_low)
 
     @property
     def n_mended(self) -> int:
@@ -183,7 +183,7 @@ def repair_study(
         for name in PROTOCOLS[1:] if control == "none" else ("HNB",):
             fits, curves = [], []
             for fold in range(FOLDS):
-                _, chooses, train = _split(fold_of, fold)
+                chooses, train = _split(fold_of, fold)
                 fits.append(side.fit(train, chooses, name, options, seed))
                 ranked = (control, name) == ("none", "HNB")
                 curves.append(side.curve(fits[-1].adapter, chooses, pull, ranked=ranked))
@@ -202,8 +202,7 @@ def repair_study(
                 records += outcome.gains(found["none"], orbits, {**facts, "repair": name, "pull": pulls[name]})
         if control == "none":
             outcomes, own = found, side
-    _, chooses, train = _split(fold_of, None)
-    final = own.fit(train, chooses, "HNB", options, seed)
+    final = _fit_again(own, fold_of, options, seed)
     tried = final.adapter.pulled(chosen)
     before, after = outcomes["none"], outcomes["HNB"]
     probes = {
@@ -242,11 +241,19 @@ def _parts(orbits: Ints, swap_of: Ints, seed: int) -> Ints:
     return part_of[orbits]
 
 
-def _split(fold_of: Ints, fold: int | None) -> tuple[Ints, Ints, Ints]:
-    """Scenes that are scored in a fold, that choose, and that are fitted on; fold None scores nothing and fits on one part more."""
-    chooses = 0 if fold is None else (fold + 1) % FOLDS
-    scored = np.zeros(len(fold_of), dtype=bool) if fold is None else fold_of == fold
-    return np.flatnonzero(scored), np.flatnonzero(fold_of == chooses), np.flatnonzero(~scored & (fold_of != chooses))
+def _fit_again(side: _Side, fold_of: Ints, options: Mapping[str, Any], seed: int) -> Fit:
+    """What is written: fitted on all parts but one that stops it, the first that does not stop at the identity, which was not scored."""
+    for part in range(FOLDS):
+        fit = side.fit(np.flatnonzero(fold_of != part), np.flatnonzero(fold_of == part), "HNB", options, seed)
+        if fit.helps:
+            break
+    return fit
+
+
+def _split(fold_of: Ints, fold: int) -> tuple[Ints, Ints]:
+    """Scenes that choose in a fold, and that are fitted on."""
+    chooses = (fold + 1) % FOLDS
+    return np.flatnonzero(fold_of == chooses), np.flatnonzero((fold_of != fold) & (fold_of != chooses))
 
 
 class _Side:

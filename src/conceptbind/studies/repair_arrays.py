@@ -37,7 +37,8 @@ class ArrayRepair:
 
     records: tuple[Record, ...]
     fit: Fit
-    """In folds: fitted on all pairs but those that chose when to stop. Held out: the one that was scored."""
+    """In folds: fitted on all pairs but those that chose when to stop, the first part that does not choose the identity. Held out: the
+    one that was scored."""
     adapter: Adapter
     """What `conceptbind repair` writes: that fit at `pull`, or the identity (pull 0) where the gain does not clear its noise."""
     pull: float
@@ -59,9 +60,9 @@ class ArrayRepair:
 
     @property
     def recommended(self) -> bool:
-        """Whether the gain in binding accuracy, without negatives in recall, clears its noise on pairs that were not fitted on."""
+        """Whether the gain in binding accuracy (without negatives: in recall) clears its noise, and the map to write is no identity."""
         gain = next(r for metric in ("binding_gain", "recall_gain") for r in self.records if r.metric == metric)
-        return self.pull > 0 and clears_noise(gain.value, gain.ci_low)
+        return self.pull > 0 and self.fit.helps and clears_noise(gain.value, gain.ci_low)
 
     @property
     def n_mended(self) -> int:
@@ -96,22 +97,30 @@ def array_repair(
         names: `scenes` and `encoder` of the records.
         on_step: called with steps done and steps in all.
     """
-    plan, last = require_repairable(pairs, seed)
-    jobs = [*((train, chooses) for train, chooses, _ in plan), *([last] if last else [])]
-    fits, curves = [], []
-    for job, (train, chooses) in enumerate(jobs):
+    plan, again = require_repairable(pairs, seed)
+    n_fits = len(plan) + bool(again)
 
-        def step(done: int, total: int, before: int = job) -> None:
-            on_step(before * total + done, len(jobs) * total)
+    def fitted(train: Ints, chooses: Ints, before: int) -> Fit:
+        def step(done: int, total: int) -> None:
+            on_step(before * total + done, n_fits * total)
 
-        fits.append(fit_pairs(pairs.select(train), pairs.select(chooses), seed=seed, on_step=step, **(options or {})))
-        if job < len(plan):
-            judged = _Held.of(pairs, chooses, JUDGED if last else MOST, seed)
-            curves.append(trade_off(fits[-1].adapter, judged.scores, PULLS if pull is None else (0.0, pull)))
+        return fit_pairs(pairs.select(train), pairs.select(chooses), seed=seed, on_step=step, **(options or {}))
+
+    fits: list[Fit] = []
+    curves = []
+    for train, chooses, _ in plan:
+        fits.append(fitted(train, chooses, len(fits)))
+        judged = _Held.of(pairs, chooses, JUDGED if again else MOST, seed)
+        curves.append(trade_off(fits[-1].adapter, judged.scores, PULLS if pull is None else (0.0, pull)))
+    final = fits[0]
+    for train, chooses in again:
+        final = fitted(train, chooses, len(plan))
+        if final.helps:  # else this part stopped at the identity, which is not what was scored
+            break
     curve = mean_curve(curves)
     taken = recommend(curve) if pull is None else pull
     held = [_Held.of(pairs, test, MOST, seed) for _, _, test in plan]
-    maps = [fit.adapter.pulled(taken) if taken else None for fit in fits[: len(plan)]]
+    maps = [fit.adapter.pulled(taken) if taken else None for fit in fits]
     before = _joined([part.outcome(None) for part in held])
     after = _joined([part.outcome(adapter) for part, adapter in zip(held, maps, strict=True)])
     rows = np.concatenate([part.rows for part in held])
@@ -133,7 +142,6 @@ def array_repair(
             records.append(gain_record(gain, difference, groups, **facts, **extra))
     decides = next(metric for metric in GAINS if metric in before)
     right = before[decides][0].astype(bool), after[decides][0].astype(bool)
-    final = fits[-1]
     study = ArrayRepair(tuple(records), final, final.adapter.pulled(taken), taken, pull is not None, curve, rows, right, len(plan))
     mark(records, study.recommended)
     return study if pull is not None or study.recommended else replace(study, adapter=final.adapter.pulled(0.0))
@@ -156,8 +164,8 @@ GAINS = {"binding_accuracy": "binding_gain", "recall_at_1": "recall_gain", "pict
 """Metrics whose paired difference is told; the first that was measured decides whether a repair is recommended."""
 
 
-def require_repairable(pairs: Pairs, seed: int) -> tuple[list[tuple[Ints, Ints, Ints]], tuple[Ints, Ints] | None]:
-    """Rows to fit on, to choose on and to score, fold by fold; and in folds, rows to fit on and to choose on for what is written.
+def require_repairable(pairs: Pairs, seed: int) -> tuple[list[tuple[Ints, Ints, Ints]], list[tuple[Ints, Ints]]]:
+    """Rows to fit on, to choose on and to score, fold by fold; and in folds, rows to fit on and to choose on for what is written, part by part.
 
     Raises:
         ShapeError: pictures and captions of two widths.
@@ -172,7 +180,7 @@ def require_repairable(pairs: Pairs, seed: int) -> tuple[list[tuple[Ints, Ints, 
     if len(pairs) > FOLDED:
         rest, test = hold_out(pairs, HELD_OUT, seed)
         train, chooses = hold_out(pairs.select(rest), HELD_OUT, seed)
-        return [(rest[train], rest[chooses], test)], None
+        return [(rest[train], rest[chooses], test)], []
     part_of = parts_of(pairs, FOLDS, seed)
     parts = [np.flatnonzero(part_of == part) for part in range(part_of.max() + 1)]
     plan: list[tuple[Ints, Ints, Ints]] = []
@@ -180,8 +188,7 @@ def require_repairable(pairs: Pairs, seed: int) -> tuple[list[tuple[Ints, Ints, 
         chooses = parts[(k + 1) % len(parts)]
         others: Ints = np.setdiff1d(np.arange(len(pairs)), np.concatenate([test, chooses]))
         plan.append((others, chooses, test))
-    kept: Ints = np.flatnonzero(part_of != 0)
-    return plan, (kept, parts[0])
+    return plan, [(np.flatnonzero(part_of != k), part) for k, part in enumerate(parts)]
 
 
 Outcome = dict[str, "tuple[Floats | Bools, Bools | None]"]
