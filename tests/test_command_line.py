@@ -342,3 +342,8 @@ def test_changed_results_are_not_taken_for_finished(tmp_path):
     path.write_text(whole.replace('"value": 1.0', '"value": 0.5'))
     assert measure(f"file:{tmp_path / 'rows.npy'}", **options).records == first.records
     assert path.read_text() == whole
+    page = tmp_path / "run" / "report.html"
+    text = page.read_text()
+    page.write_text(text[:1000])
+    measure(f"file:{tmp_path / 'rows.npy'}", **options)
+    assert page.read_text() == text

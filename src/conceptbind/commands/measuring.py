@@ -161,7 +161,7 @@ def measure(
 
     from conceptbind.encoders import Opening
     from conceptbind.executors import check_executor
-    from conceptbind.files import user_path, write_whole
+    from conceptbind.files import file_hash, user_path, write_whole
     from conceptbind.report import complexity_sentence, geometry_sentence, scaling_picture, verdicts, write_report
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
@@ -216,7 +216,9 @@ def measure(
     for study in found.geometry:
         if study.scaling is not None:
             write_whole(folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling))
-    told = {"asked": asked, "verdicts": [asdict(verdict) for verdict in judged], "sentences": list(sentences)}
+    shown = sorted((folder.path / "report.html", *folder.path.glob("scaling-*.svg")))
+    files = {path.name: file_hash(path) for path in shown}
+    told = {"asked": asked, "files": files, "verdicts": [asdict(verdict) for verdict in judged], "sentences": list(sentences)}
     folder.write_results(facts, found.records, told)
     return Measurement(folder.path, found.records, tuple(judged), sentences, lambda: found)
 
@@ -232,12 +234,14 @@ def _asked(source: Any, table: Any, split: Any) -> dict[str, Any]:
 
 def _finished(folder: Any, asked: dict[str, Any]) -> Any:
     """Records, verdicts and sentences of this very run where it was finished before; else None."""
+    from conceptbind.files import file_hash
     from conceptbind.report import Verdict
     from conceptbind.results import Record
 
     kept = folder.finished()
     try:
-        if kept["asked"] != asked:
+        files = {folder.path / name: wanted for name, wanted in kept["files"].items()}
+        if kept["asked"] != asked or any(not path.is_file() or file_hash(path) != wanted for path, wanted in files.items()):
             return None
         records = tuple(Record.read(row) for row in kept["records"])
         return records, tuple(Verdict(**verdict) for verdict in kept["verdicts"]), tuple(kept["sentences"])
