@@ -126,7 +126,9 @@ def history_figure(models: Mapping[str, Trained]) -> str:
     figure.update_xaxes(title="step", gridcolor=GRID)
     scenes = any(trained.recipe.objective == "scenes" for trained in models.values())
     figure.update_yaxes(
-        title="scenes told from their swaps" if scenes else "scenes read, among all objects", range=[-0.02, 1.05], gridcolor=GRID
+        title="scenes told from their swaps" if scenes else "scenes recognised, among all objects",
+        range=[-0.02, 1.05],
+        gridcolor=GRID,
     )
     return as_html(figure, "controlled-history", 420, legend_at=-0.2)
 
