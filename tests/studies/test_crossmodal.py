@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from exact_cosines import cosine, unit, whole_numbers, within
 
 from conceptbind.embeddings import Embeddings
 from conceptbind.errors import MismatchError, ValueRangeError
-from conceptbind.scenes import ConceptSpace, Scenes, full_grid
+from conceptbind.scenes import ConceptSpace, Scenes, full_grid, orbit_ids
 from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts, repair_study
 
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue", "green", "gray"), ("square", "circle", "star")))
@@ -137,6 +138,34 @@ def test_swap_errors_are_counted(scenes, bank):
     assert all(wrong.swapped for wrong in found.wrong)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_ties_are_those_of_arithmetic_without_rounding(scenes, bank, seed):
+    """Retrieval of pictures and captions that are small whole numbers, so that many cosines are equal."""
+    rng = np.random.default_rng(seed)
+    x, y = whole_numbers(rng, len(scenes), 2 + seed % 3), whole_numbers(rng, len(bank.scenes), 2 + seed % 3)
+    rows = (x, "image", scenes), (y, "text", bank.scenes)
+    found = crossmodal_study(
+        *(Embeddings(unit(v), kind, table.content_hash, table.name, "whole", "1") for v, kind, table in rows), scenes, bank
+    )
+    candidates, own = np.unique(bank.sets, return_inverse=True)
+    orbits = orbit_ids(bank.scenes.select(candidates))
+    outcomes = {"recall_at_1": [], "recall_at_5": [], "swap_error": [], "concept_retrieval": []}
+    for picture, mine in zip(x, own, strict=True):
+        scores = [cosine(picture, y[row]) for row in candidates]
+        me, same = scores[mine], orbits == orbits[mine]
+        swap = max((scores[i] for i in np.flatnonzero(same) if i != mine), default=None)
+        other = max(scores[i] for i in np.flatnonzero(~same))
+        error = swap is not None and swap >= me and swap >= other
+        rest = [score for i, score in enumerate(scores) if i != mine]
+        outcomes["recall_at_1"].append(within(rest, me, 1))
+        outcomes["recall_at_5"].append(within(rest, me, 5))
+        outcomes["swap_error"].append((error, error and swap in (me, other)))
+        outcomes["concept_retrieval"].append((me > other, me == other))
+    for metric, pairs in outcomes.items():
+        hits, ties = map(sum, zip(*pairs, strict=True))
+        assert (found.value(metric).value, found.value(metric).ties) == (pytest.approx(hits / len(x)), ties), metric
+
+
 def test_the_bank_holds_no_swap_that_is_its_scene(scenes, bank):
     keys = np.sort(bank.scenes.objects, axis=1)
     own, swap = keys[bank.true[bank.swap_of, 0]], keys[bank.swaps[:, 0]]
@@ -172,6 +201,19 @@ def test_text_queries_read_what_is_planted(scenes):
     assert query_texts(scenes, 0) == ["a red object", "a blue object", "a green object", "a gray object"]
     assert query_texts(scenes, 1)[0] == "a square"
     assert query_texts(scenes, None)[0] == "a red square"
+
+
+def test_queries_that_are_equal_tie_however_small_their_cosines(scenes):
+    """Rounding is that of unit rows: cosines near 0 are sums of terms that are not."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(len(scenes), 512)).astype(np.float32)
+    query = rng.normal(size=512)
+    query -= values.T @ np.linalg.lstsq(values @ values.T, values @ query, rcond=None)[0]
+    # One query in several sums of its terms: equal, but for rounding.
+    queries = np.stack([query + 1e-7 * rng.normal(size=512) * np.abs(query).mean() for _ in range(SPACE.n_objects)])
+    rows = Embeddings(values, "image", scenes.content_hash, scenes.name, "planted", "1")
+    record = query_record(rows, queries.astype(np.float32), scenes, None)
+    assert (record.value, record.ties) == (0.0, record.n)
 
 
 def test_rows_of_two_encoders_are_refused(scenes, bank):

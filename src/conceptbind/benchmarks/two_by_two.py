@@ -25,7 +25,7 @@ from conceptbind.benchmarks.base import (
 from conceptbind.benchmarks.shards import TABLES, published_files, require_files, table_rows, unpacked
 from conceptbind.errors import MismatchError
 from conceptbind.limits import first_repeated
-from conceptbind.metrics import forced_choice
+from conceptbind.metrics import every, forced_choice
 from conceptbind.text import require_characters
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class TwoByTwo:
         scores = np.einsum("npd,ncd->npc", x, y)  # picture p against caption c
         text = _both(scores)
         image = _both(scores.transpose(0, 2, 1))
-        group = (text[0] & image[0], (text[1] | image[1]) & ~(text[0] & image[0]))
+        group = every([text, image])
         found = []
         subsets = [("all", np.ones(len(rows), dtype=bool)), *((tag, tags == tag) for tag in np.unique(tags) if tag)]
         for subset, chosen in subsets:
@@ -143,7 +143,5 @@ class TwoByTwo:
 
 
 def _both(scores: Floats) -> tuple[Bools, Bools]:
-    """Whether the diagonal of (n, 2, 2) wins in both rows, and where a tie prevents it."""
-    outcomes = [forced_choice(scores[:, i, i], scores[:, i, 1 - i], size=1.0) for i in (0, 1)]
-    correct = outcomes[0][0] & outcomes[1][0]
-    return correct, (outcomes[0][1] | outcomes[1][1]) & ~correct
+    """Whether the diagonal of (n, 2, 2) wins in both rows, and where nothing but a tie prevents it."""
+    return every([forced_choice(scores[:, i, i], scores[:, i, 1 - i], size=1.0) for i in (0, 1)])

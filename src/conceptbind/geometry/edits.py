@@ -13,7 +13,7 @@ import numpy as np
 
 from conceptbind.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.geometry.additive import design, moments
-from conceptbind.metrics import Recognition, ranks, recognition, within
+from conceptbind.metrics import Recognition, every, ranks, recognition, within
 
 if TYPE_CHECKING:
     from conceptbind.probes import SceneProbes
@@ -219,11 +219,11 @@ def read(editor: Editor, edits: Edits, probes: SceneProbes, strength: float = 1.
     for start in range(0, len(edits), CHUNK):
         part = edits.select(np.arange(start, min(start + CHUNK, len(edits))))
         rows = editor.edited(part, strength)
-        right, ties = np.ones(len(part), bool), np.zeros(len(part), bool)
-        for concept in (*range(len(editor.scenes.space.concepts)), None):
-            outcome = _outcome(rows, probes, editor.scenes, part.target, concept)
-            right &= outcome.correct | ~outcome.scored
-            ties |= outcome.tied & outcome.scored
+        outcomes = [
+            _outcome(rows, probes, editor.scenes, part.target, concept)
+            for concept in (*range(len(editor.scenes.space.concepts)), None)
+        ]
+        right, ties = every([(outcome.correct | ~outcome.scored, outcome.tied) for outcome in outcomes])
         hit.append(right)
         tied.append(ties)
     return Hits(np.concatenate(hit), np.concatenate(tied))

@@ -1,7 +1,7 @@
 """Pure functions on arrays. One tie rule everywhere: a tie is a miss, and is counted."""
 
 from conceptbind.metrics.checks import refuse_non_finite
-from conceptbind.metrics.forced_choice import forced_choice
+from conceptbind.metrics.forced_choice import every, forced_choice
 from conceptbind.metrics.intervals import (
     difference_interval,
     mean_interval,
@@ -18,6 +18,7 @@ from conceptbind.metrics.variance import r2
 __all__ = [
     "Recognition",
     "difference_interval",
+    "every",
     "forced_choice",
     "join",
     "mean_interval",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,3 +42,19 @@ def forced_choice(true: Floats, false: Floats, size: Floats | float | None = Non
     lead = true - best
     margin = rounding(lead, np.maximum(np.abs(true), np.abs(best)) if size is None else size)
     return lead > margin, np.abs(lead) <= margin
+
+
+def every(outcomes: Sequence[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
+    """Several choices that must all be right, as one: a miss is a tie where nothing but ties prevents it.
+
+    Args:
+        outcomes: (correct, tied), (n,) each, of every choice.
+
+    Raises:
+        ShapeError: there are no choices.
+    """
+    if not outcomes:
+        raise ShapeError("there are no choices to join; give at least one")
+    correct = np.logical_and.reduce([right for right, _ in outcomes])
+    possible = np.logical_and.reduce([right | tie for right, tie in outcomes])
+    return correct, possible & ~correct

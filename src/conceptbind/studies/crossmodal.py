@@ -227,7 +227,7 @@ def query_record(rows: Embeddings, queries: Floats, scenes: Scenes, concept: int
     """
     rows.check(scenes)
     unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
-    outcome = recognition(rows.unit().values @ unit.T, scenes.presence(concept))
+    outcome = recognition(rows.unit().values @ unit.T, scenes.presence(concept), np.ones(len(rows)))
     metric, name = ("object_recognition", None) if concept is None else ("concept_recognition", scenes.space.concepts[concept])
     return share_record(
         outcome, pair_ids(scenes), study="crossmodal", modality=rows.modality, metric=metric, split="all",
