@@ -99,6 +99,16 @@ def cosines(n_clusters):
     return case
 
 
+def skewed_cosines(n_clusters, sizes):
+    """Near 1, with a long tail: the captions of a few orbits are far from their swaps."""
+
+    def case(rng):
+        clusters = np.repeat(np.arange(n_clusters), rng.choice(sizes, size=n_clusters))
+        return mean_interval(1 - rng.exponential(0.02, size=n_clusters)[clusters], clusters, (-1, 1)), 0.98
+
+    return case
+
+
 def orders(apart, targets, n):
     def case(rng):
         tables = []
@@ -140,6 +150,7 @@ CASES = {
     "a macro gain": (grouped(np.full(30, 0.5), [2, 5, 20], 2, difference_interval, after=0.6), 0.97),
     "cosines": (cosines(60), 0.97),
     "cosines of few orbits": (cosines(22), 0.97),
+    "cosines near 1": (skewed_cosines(84, [4]), 0.97),
     "order": (orders(1.0, 4, 75), 0.97),
     "order, nearly perfect": (orders(2.5, 4, 75), 0.97),
 }

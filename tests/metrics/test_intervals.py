@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, ttest_1samp
 
 from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.metrics import difference_interval, mean_interval, mid_p, ordering_interval, share_interval, student
+from conceptbind.metrics import difference_interval, mean_interval, mid_p, ordering_interval, share_interval
 
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -159,11 +159,27 @@ def test_a_difference_of_independent_rows_is_bonett_and_prices():
     assert difference_interval(changes) == pytest.approx((up - down - half, up - down + half), abs=0.003)
 
 
-def test_a_mean_of_independent_rows_is_students():
-    values = np.random.default_rng(0).normal(0.4, 0.1, size=30)
+def test_a_mean_of_independent_rows_without_skew_is_students():
+    values = np.random.default_rng(3).normal(0.4, 0.1, size=30)
+    values = np.concatenate([values, 0.8 - values])
     expected = ttest_1samp(values, 0).confidence_interval()
     assert mean_interval(values) == pytest.approx((expected.low, expected.high), abs=1e-9)
-    assert student(values) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_long_tail_widens_the_side_that_it_is_on(sign):
+    values = sign * np.random.default_rng(4).exponential(0.02, size=40)
+    low, high = mean_interval(values)
+    tail, other = (high - values.mean(), values.mean() - low)[::sign]
+    assert tail > 1.3 * other
+    student_s = ttest_1samp(values, 0).confidence_interval()
+    assert high - low > student_s.high - student_s.low
+
+
+def test_an_interval_of_cosines_does_not_pass_one():
+    values = np.array([0.999, 1.0, 1.0, 1.0, 0.2, 1.0])
+    assert mean_interval(values)[1] > 1
+    assert mean_interval(values, bounds=(-1, 1))[1] == 1
 
 
 def test_numbers_without_spread_have_no_interval():

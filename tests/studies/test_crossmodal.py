@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from exact_cosines import cosine, unit, whole_numbers, within
 
 from conceptbind.embeddings import Embeddings
 from conceptbind.errors import MismatchError, ValueRangeError
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid, orbit_ids
 from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts, repair_study
+from exact_cosines import cosine, unit, whole_numbers, within
 
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue", "green", "gray"), ("square", "circle", "star")))
 

@@ -8,7 +8,6 @@ from conceptbind.metrics.intervals import (
     mid_p,
     ordering_interval,
     share_interval,
-    student,
 )
 from conceptbind.metrics.medians import median_interval
 from conceptbind.metrics.recognition import Recognition, join, recognition
@@ -31,6 +30,5 @@ __all__ = [
     "recognition",
     "refuse_non_finite",
     "share_interval",
-    "student",
     "within",
 ]

@@ -7,7 +7,8 @@ whole clusters (the linearised variance of survey statistics), and the interval 
 - shares: the mid-P interval of the binomial distribution (Lancaster 1961), with the effective number of rows and the correction for degrees of
   freedom of Korn and Graubard (Survey Methodology 24, 1998). All right or all wrong leaves the rule of three over the clusters;
 - differences of shares: Bonett and Price's adjusted interval (Statistics in Medicine 31, 2012), with the effective number;
-- other means (cosines): Student's t over clusters.
+- other means (cosines): Student's t over clusters, transformed for skew (Hall, Journal of the Royal Statistical Society B 54,
+  1992), since cosines near 1 have a long tail on one side.
 
 A macro score is the mean of its groups' means. Small groups say little about their own spread, a group of one item nothing, so the spread within
 a group is estimated as if one further item were drawn from all groups.
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,12 +99,13 @@ def difference_interval(values: Floats, clusters: Ints | None = None, groups: In
     return max(-1.0, centre - half), min(1.0, centre + half)
 
 
-def mean_interval(values: Floats, clusters: Ints | None = None) -> Interval:
-    """95 % interval of a mean of real numbers that are no shares, such as cosines: Student's over clusters.
+def mean_interval(values: Floats, clusters: Ints | None = None, bounds: tuple[float, float] = (-inf, inf)) -> Interval:
+    """95 % interval of a mean of real numbers that are no shares, such as cosines: Student's over clusters, transformed for skew.
 
     Args:
         values: (n,) numbers.
         clusters: (n,) see `share_interval`.
+        bounds: what the numbers cannot leave, and the interval neither.
 
     Returns:
         low, high: None for both where there are fewer than two clusters, or no spread beyond rounding.
@@ -119,9 +121,18 @@ def mean_interval(values: Floats, clusters: Ints | None = None) -> Interval:
     from scipy.stats import t
 
     summed = np.bincount(sample.clusters, values - sample.mean) / len(values)
-    variance = float(np.square(summed).sum()) * sample.n_clusters / (sample.n_clusters - 1)
-    half = float(t.ppf(0.975, max(1.0, 1 / sample.cluster_weight - 1))) * sqrt(variance)
-    return sample.mean - half, sample.mean + half
+    spread = float(np.square(summed).sum())
+    error, skew = sqrt(spread * sample.n_clusters / (sample.n_clusters - 1)), float((summed**3).sum()) / spread**1.5
+    quantile = float(t.ppf(0.975, max(1.0, 1 / sample.cluster_weight - 1)))
+    low, high = (sample.mean - error * _unskewed(end, skew) for end in (quantile, -quantile))
+    return max(low, bounds[0]), min(high, bounds[1])
+
+
+def _unskewed(quantile: float, skew: float) -> float:
+    """Of the studentised mean whose own skewness is `skew`: the inverse of Hall's transformation."""
+    if abs(skew) < 1e-6:
+        return quantile
+    return 3 / skew * (float(np.cbrt(1 + skew * (quantile - skew / 6))) - 1)
 
 
 def ordering_interval(tables: Sequence[Floats]) -> Interval:
@@ -266,21 +277,3 @@ def mid_p(hits: float, n: float) -> tuple[float, float]:
     low = 0.0 if hits <= nothing else brentq(lambda share: at_least(share) - 0.025, 0, 1, xtol=1e-10)
     high = 1.0 if n - hits <= nothing else brentq(lambda share: at_least(share) - 0.975, 0, 1, xtol=1e-10)
     return float(low), float(high)
-
-
-def student(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
-    """Student's 95 % interval of a mean, as of results with several seeds; None for a single value.
-
-    Raises:
-        ValueRangeError: no values, or one that is not finite.
-    """
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or len(numbers) == 0:
-        raise ValueRangeError(f"expected a list of numbers; got shape {numbers.shape}")
-    refuse_non_finite(numbers[:, None], "the values")
-    if len(numbers) == 1:
-        return None, None
-    from scipy.stats import t
-
-    half = float(t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / sqrt(len(numbers)))
-    return float(numbers.mean()) - half, float(numbers.mean()) + half

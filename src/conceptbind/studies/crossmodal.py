@@ -335,11 +335,13 @@ def mean_record(
         values: (n,)
         ties: among them.
         clusters: (n,) what is one draw: the scenes of an orbit, the items of a picture.
-        kind: what the values are: outcomes from 0 to 1, differences of such, or other numbers.
+        kind: what the values are: outcomes from 0 to 1, differences of such, or cosines.
         **facts: study, split, scenes, encoder, and what the study varies.
     """
-    make = {"share": share_interval, "difference": difference_interval, "mean": mean_interval}[kind]
-    low, high = make(values, clusters)
+    if kind == "mean":
+        low, high = mean_interval(values, clusters, bounds=(-1.0, 1.0))
+    else:
+        low, high = (share_interval if kind == "share" else difference_interval)(values, clusters)
     common = {name: str(facts.pop(name)) for name in ("study", "split", "scenes", "encoder")}
     return Record(
         modality="both", metric=metric, value=float(values.mean()), n=len(values), ties=ties, ci_low=low, ci_high=high,
