@@ -137,7 +137,7 @@ def test_a_chain_of_pictures_and_captions_stays_on_one_side():
     pairs = Pairs.of(codes, codes[says], image_of=image_of)
     sides = set()
     for seed in range(20):
-        _, chooses = hold_out(pairs, 0.4, seed)
+        _, chooses = hold_out(pairs, 0.5, seed)
         assert len({0, 1, 2, 3} & set(chooses.tolist())) in (0, 4)
         sides.add(tuple(chooses))
     assert len(sides) > 3
@@ -150,6 +150,16 @@ def test_the_share_is_a_share_of_the_pictures():
     assert (len(train), len(chooses)) == (800, 200)
     train, chooses = hold_out(Pairs.of(codes[:10], codes[:10]), 0.1, 0)
     assert (len(train), len(chooses)) == (8, 2)  # one pair could not choose
+
+
+def test_what_hangs_together_and_is_larger_than_the_part_is_fitted_on():
+    """Half of the pairs have one caption: a tenth of the groups must not be most of the pairs."""
+    codes = np.random.default_rng(0).normal(size=(400, 4))
+    pairs = Pairs.of(codes, codes[np.maximum(np.arange(400) - 200, 0)])
+    for seed in range(20):
+        train, chooses = hold_out(pairs, 0.1, seed)
+        assert 2 <= len(chooses) <= 60
+        assert np.isin(np.arange(200), train).all()
 
 
 def test_which_pairs_are_held_out_does_not_depend_on_what_the_rows_hold():

@@ -135,6 +135,9 @@ def test_parts_are_even_and_keep_groups_together():
     assert (part_of != parts_of(pairs, 5, seed=2)).any()
     few = Pairs.of(images[:4], texts[:12], negatives[:12], image_of=np.arange(12) // 3)
     assert set(parts_of(few, 5, 0)) == {0, 1, 2, 3}  # as many parts as groups
+    rows = np.random.default_rng(0).normal(size=(9, 4))
+    chained = Pairs.of(rows[[0] * 20 + [*range(1, 7)]], rows[[0] * 20 + [*range(1, 7)]])
+    assert np.bincount(parts_of(chained, 5, 0)).tolist() == [20, 2, 2, 2]  # five would leave a part of one pair
 
 
 @pytest.mark.parametrize("n_groups", [1, 2])

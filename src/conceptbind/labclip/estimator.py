@@ -184,15 +184,20 @@ def _mapped(array: Any) -> bool:
 def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
     """Rows to fit on and rows to choose on; captions of one picture, and captions that say the same, stay on one side.
 
+    Groups of pairs that must stay together are drawn. One that is larger than the part itself is fitted on, unless nothing else is left.
+
     Raises:
         ValueRangeError: a share outside 0..1, or pairs that cannot be divided.
     """
     if not 0 < share < 1:
         raise ValueRangeError(f"the validation share must lie between 0 and 1; got {share}")
     groups = groups_of(pairs)
-    order = np.random.default_rng(seed).permutation(groups.max() + 1 if len(groups) else 0)
-    rows_so_far = np.bincount(groups, minlength=len(order))[order].cumsum()
-    chosen = np.isin(groups, order[: max(1 + int(np.searchsorted(rows_so_far, 2)), round(share * len(order)))])  # at least two rows
+    sizes = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    number = round(share * len(order))
+    order = order[np.argsort(sizes[order] > max(2, share * len(groups)), kind="stable")]  # what is larger than the part comes last
+    number = max(1 + int(np.searchsorted(sizes[order].cumsum(), 2)), number)  # at least two rows
+    chosen = np.isin(groups, order[:number])
     rows = np.flatnonzero(~chosen), np.flatnonzero(chosen)
     if min(map(len, rows)) < 2:
         raise ValueRangeError(
@@ -206,27 +211,29 @@ def parts_of(pairs: Pairs, most: int, seed: int) -> Ints:
 
     Args:
         pairs: n pairs.
-        most: parts, where there are so many groups of pairs that must stay together; else as many parts as groups, and at least three.
+        most: parts, where there are so many groups of pairs that must stay together, and each part has two pairs; else fewer, and at least
+            three.
         seed: of the order in which groups are dealt out.
 
     Raises:
-        ValueRangeError: fewer than three groups, or a part of a single pair.
+        ValueRangeError: fewer than three groups, or three parts of which one has a single pair.
     """
     groups = groups_of(pairs)
     sizes = np.bincount(groups)
     order = np.random.default_rng(seed).permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]  # the largest first, each to the part that has fewest pairs
-    heap = [(0, part) for part in range(max(min(most, len(sizes)), 3))]
-    part_of = np.empty(len(sizes), dtype=np.int64)
-    for group in order.tolist():
-        size, part_of[group] = heap[0]
-        heapq.heapreplace(heap, (size + int(sizes[group]), int(part_of[group])))
-    if min(size for size, _ in heap) < 2:
-        raise ValueRangeError(
-            f"{len(pairs)} pairs cannot be divided into parts to fit on, to choose on and to score: they share pictures or captions, "
-            "or are too few"
-        )
-    return part_of[groups]
+    for parts in range(max(min(most, len(sizes)), 3), 2, -1):
+        heap = [(0, part) for part in range(parts)]
+        part_of = np.empty(len(sizes), dtype=np.int64)
+        for group in order.tolist():
+            size, part_of[group] = heap[0]
+            heapq.heapreplace(heap, (size + int(sizes[group]), int(part_of[group])))
+        if min(size for size, _ in heap) >= 2:
+            return part_of[groups]
+    raise ValueRangeError(
+        f"{len(pairs)} pairs cannot be divided into parts to fit on, to choose on and to score: they share pictures or captions, "
+        "or are too few"
+    )
 
 
 def groups_of(pairs: Pairs) -> Ints:
