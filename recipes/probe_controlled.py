@@ -1,4 +1,4 @@
-"""How simple the rule of a trained controlled model is: what structured probes foretell of unseen objects, read by its own queries.
+"""How simple the rule of a trained controlled model is: what structured probes predict of new objects, by its own queries.
 
 python recipes/probe_controlled.py runs/controlled-50x50/coverage-0.8 runs/controlled-50x50/coverage-0.2
 """

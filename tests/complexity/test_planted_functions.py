@@ -106,7 +106,7 @@ def test_an_additive_fit_is_ridge_regression():
 @pytest.mark.parametrize("kind", ["additive", "per_object_product", "global_product"])
 @pytest.mark.parametrize("name", ["mlp", "forest", "boosting"])
 def test_networks_and_trees_learn_what_is_additive(name, kind):
-    """They are no exact solvers; what they foretell of unseen objects is far better than the mean where values add up."""
+    """They are no exact solvers; what they predict of new objects is far better than the mean where values add up."""
     r2 = generalisation(make(name, (V, V), 2, width=256 if name == "mlp" else 30), planted(kind), coverage=0.8)
     low = {
         "mlp": {"additive": 0.95, "per_object_product": 0.4, "global_product": 0.4},
@@ -116,7 +116,7 @@ def test_networks_and_trees_learn_what_is_additive(name, kind):
     assert r2 > low[name].get(kind, -1.0)
 
 
-def test_nothing_foretells_random_codes():
+def test_nothing_predicts_random_codes():
     for name in ("additive", "global_product", "mlp", "boosting"):
         assert generalisation(make(name, (V, V), 2, width=8), planted("codes")) < 0.1
 

@@ -82,7 +82,7 @@ def read_rows(scenes: Tensor, queries: Tensor, held: Tensor) -> Recognition:
     """Recognition by scores of rows (n, d) against queries (Q, d), a few scenes at a time.
 
     Args:
-        scenes: embeddings of scenes, or what is foretold of them.
+        scenes: embeddings of scenes, or what is predicted of them.
         queries: candidates.
         held: (n, m) numbers of the candidates that are in each scene.
     """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
 from conceptbind.report.numbers import difference, interval_of, percent, value_of
 from conceptbind.report.tables import PaperTable, aligned
+from conceptbind.results import CONTROL_TEXTS
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks import Found, Score
@@ -151,6 +152,7 @@ def write_benchmark_report(path: Path, records: Sequence[Record], notes: Sequenc
         notes=notes,
         head=head,
         rows=rows,
+        controls=[text for name, text in CONTROL_TEXTS.items() if any(r.extra["control"] == name for r in records)],
         figures=[
             (provenance["benchmarks"][name], Markup(benchmark_figure(records, name)))  # noqa: S704 - made by plotly, which escapes labels
             for name in names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from conceptbind.escape import markdown
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
-from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.numbers import interval_of, number, percent, value_of
 from conceptbind.report.repair_words import found, pull_in_words, repair_verdict, turned
 from conceptbind.report.tables import aligned
 
@@ -227,14 +227,15 @@ def _by_noun(study: Any) -> list[tuple[str, str, str, str, str]]:
     n_nouns, n_values = probes["before"].shape
     names = study.object_names
 
-    def text(value: float) -> str:
-        return "-" if np.isnan(value) else f"{value:.2f}"
+    def cells(values: tuple[Any, Any], words: Callable[[float], str]) -> tuple[str, str]:
+        one, other = ("-" if np.isnan(value) else words(float(value)) for value in values)
+        return one, other
 
     rows = []
     for i, name in enumerate(names):
         cosines = ("-", "-")
         if n_nouns * n_values == len(names):  # two concepts: object i has attribute i // nouns and noun i % nouns
             place = (i % n_nouns, i // n_nouns)
-            cosines = (text(probes["before"][place]), text(probes["after"][place]))
-        rows.append((name, text(before[i]), text(after[i]), *cosines))
+            cosines = cells((probes["before"][place], probes["after"][place]), number)
+        rows.append((name, *cells((before[i], after[i]), percent), *cosines))
     return rows

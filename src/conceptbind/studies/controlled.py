@@ -62,7 +62,7 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probes: Se
             exchanged) and concept accuracy (against one with a value replaced); one trained with the objective `scenes` has no queries
             and gets these alone.
         probes: approximators, for example `global_product`, fitted from labels to the embeddings of scenes of train objects, whose
-            predictions for unseen objects are read by the model's queries.
+            predictions for new objects the model's queries recognise or not.
     """
     recipe, model = trained.recipe, trained.model
     split, sizes, m = recipe.split(), recipe.shape.sizes, recipe.shape.most_objects
@@ -88,7 +88,7 @@ def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probes: Se
 
 
 def probe_records(trained: Trained, name: str, *, probes: Sequence[str]) -> tuple[Record, ...]:
-    """What each approximator of a model's rule foretells of unseen objects, see `controlled_study`."""
+    """What each approximator of a model's rule predicts of new objects, see `controlled_study`."""
     if not probes or trained.recipe.objective == "scenes":
         return ()
     objects, found = all_queries(trained.model, trained.recipe.split()).objects, []
@@ -143,7 +143,7 @@ def count_recognition(scenes: Tensor, sizes: tuple[int, ...], among: Tensor | No
 
 
 def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition, float]:
-    """The unseen objects that the model's queries read from what a structured probe foretells, and its R^2 there."""
+    """Recognition of new objects by the model's queries from what a structured probe predicts, and its R^2 there."""
     recipe, model = trained.recipe, trained.model
     split, sizes, m = recipe.split(), recipe.shape.sizes, recipe.shape.most_objects
     random = torch.Generator().manual_seed(recipe.seed + 3)
@@ -157,9 +157,9 @@ def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition,
         parts[name] = (ids, Labelled(object_values(ids, sizes).numpy(), scene_rows(model, ids).double().cpu().numpy()))
     fitted = make(probe, sizes, m, width=PROBE_RANK, starts=1, seed=recipe.seed).fit(parts["train"][1], parts["held"][1])
     ids, test = parts["test"]
-    foretold = fitted.predict(test.labels)
-    rest, spread = test.values - foretold, test.values - parts["train"][1].values.mean(axis=0)
-    outcome = read_rows(torch.from_numpy(np.asarray(foretold)), queries.double().cpu(), ids)
+    predicted = fitted.predict(test.labels)
+    rest, spread = test.values - predicted, test.values - parts["train"][1].values.mean(axis=0)
+    outcome = read_rows(torch.from_numpy(np.asarray(predicted)), queries.double().cpu(), ids)
     return outcome, 1 - float((rest**2).sum() / (spread**2).sum())
 
 

@@ -15,7 +15,8 @@ from conceptbind.embeddings import Embeddings
 from conceptbind.errors import ValueRangeError
 from conceptbind.files import content_hash
 from conceptbind.metrics import Recognition
-from conceptbind.probes import SceneProbes, fit_scene_probes
+from conceptbind.metrics.ties import rounding
+from conceptbind.probes import Probe, SceneProbes, fit_scene_probes
 from conceptbind.probes.scene_probes import CHUNK, L2_GRID, WHITENING
 from conceptbind.probes.steady import steady
 from conceptbind.probes.store import load_probes, save_probes
@@ -40,7 +41,7 @@ class WrongScene:
     true: tuple[str, ...]
     """Objects that are there."""
     read: tuple[str, ...]
-    """The m objects that score highest."""
+    """As many objects as are there, those that score highest; of equals, what is not there comes first."""
     tied: bool
     misbound: bool
     """What was read is joined from values that are in the scene: an illusory conjunction."""
@@ -237,16 +238,13 @@ def _wrong_scenes(
     """A seeded sample of the test scenes that went wrong, in table order, and how many of all misbound what they hold."""
     failed = objects.scored & ~objects.correct
     wrong, tied = split.test[failed], objects.tied[failed]
-    read = np.empty((len(wrong), scenes.n_slots), dtype=np.int64)
-    for start in range(0, len(wrong), CHUNK):
-        chunk = slice(start, start + CHUNK)
-        scores = rows[wrong[chunk]] @ probes.objects.weight.T
-        best = np.argsort(-scores, axis=1, kind="stable")[:, : scenes.n_slots]
-        read[chunk, : best.shape[1]] = probes.objects.candidates[best]
-    values = scenes.space.object_values(read)  # (w, m, C)
-    in_scene = (values[:, :, None, :] == scenes.table[wrong][:, None, :, :]).any(axis=2).all(axis=(1, 2))  # (w,)
-    misread = (read[:, :, None] != scenes.objects[wrong][:, None, :]).all(axis=2).any(axis=1)  # (w,)
-    misbound = in_scene & misread
+    read = np.concatenate(
+        [_read(probes.objects, rows, scenes, wrong[i : i + CHUNK]) for i in range(0, len(wrong), CHUNK)] or [wrong[:, None]]
+    )
+    values, none = scenes.space.object_values(np.maximum(read, 0)), read < 0  # (w, m, C), (w, m)
+    in_scene = (values[:, :, None, :] == scenes.table[wrong][:, None, :, :]).any(axis=2).all(axis=2)  # (w, m)
+    there = (read[:, :, None] == scenes.objects[wrong][:, None, :]).any(axis=2)  # (w, m)
+    misbound = (in_scene | none).all(axis=1) & ~(there | none).all(axis=1)
     shown = np.sort(np.random.default_rng(split.seed).permutation(len(wrong))[:GALLERY])
     sample = [
         WrongScene(
@@ -255,13 +253,26 @@ def _wrong_scenes(
             scenes.caption(row),
             None if scenes.images is None else (scenes.image_folder or Path()) / scenes.images[row],
             tuple(map(scenes.space.object_name, scenes.objects[row].tolist())),
-            tuple(map(scenes.space.object_name, read[i].tolist())),
+            tuple(map(scenes.space.object_name, read[i][~none[i]].tolist())),
             bool(tied[i]),
             bool(misbound[i]),
         )
         for i, row in zip(shown.tolist(), wrong[shown].tolist(), strict=True)
     ]
     return sample, int(misbound.sum())
+
+
+def _read(probe: Probe, rows: Floats, scenes: Scenes, wrong: Ints) -> Ints:
+    """(w, m) the objects that score highest, as many as are there; -1 behind them. A tie is a miss: of equals, what is there comes last."""
+    block = rows[wrong]
+    scores = block @ probe.weight.T
+    present = np.zeros(scores.shape, dtype=bool)
+    np.put_along_axis(present, np.searchsorted(probe.candidates, scenes.objects[wrong]), True, axis=1)
+    margin = rounding(scores, np.linalg.norm(block, axis=1) * np.linalg.norm(probe.weight, axis=1).max())
+    best = np.argsort(np.where(present, 2 * margin[:, None], 0) - scores, axis=1, kind="stable")[:, : scenes.n_slots]
+    read = np.full((len(wrong), scenes.n_slots), -1)
+    read[:, : best.shape[1]] = np.where(np.arange(best.shape[1]) < present.sum(axis=1)[:, None], probe.candidates[best], -1)
+    return read
 
 
 def _notes(probes: SceneProbes, scenes: Scenes, split: Split) -> list[str]:
