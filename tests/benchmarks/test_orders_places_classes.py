@@ -15,6 +15,7 @@ from conceptbind.cli import main
 from conceptbind.errors import ConceptBindError
 from conceptbind.labclip import Adapter, save_adapter
 from conceptbind.negatives import Token, load_tagger
+from conceptbind.results import CONTROL_TEXTS
 from known_vectors import AXES, ByName, by_name, picture, read_benchmark, values
 
 
@@ -264,6 +265,8 @@ def test_two_runs_side_by_side(whatsup, tmp_path, capsys, monkeypatch):
     page = (tmp_path / "bad" / "report.html").read_text()
     assert "What&#39;sUp" in page
     assert "The repair clearly raises" in page
+    for control in ("blind_length", "blind_norm"):
+        assert all(words in page for words in CONTROL_TEXTS[control])
     capsys.readouterr()
     assert main(["compare", "bad", "good", "--out", "tables"]) == 0
     printed = capsys.readouterr().out

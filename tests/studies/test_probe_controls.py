@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from conceptbind.embeddings import Embeddings
+from conceptbind.probes import Probe, SceneProbes
 from conceptbind.results import CONTROL_TEXTS
 from conceptbind.scenes import full_grid, orbit_ids, pair_ids, split_scenes, text20
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.studies import probe_study
-from conceptbind.studies.probe import leaves_no_choice
+from conceptbind.studies.probe import bag_of_concepts, leaves_no_choice
 from planted import object_codes
 
 
@@ -25,6 +26,28 @@ def test_scenes_that_leave_no_choice_are_those_whose_orbit_is_one_set_of_objects
 
 def test_text20_leaves_no_choice_in_a_tenth_of_its_scenes():
     assert leaves_no_choice(text20()).mean() == 0.0975  # one adjective twice or one noun twice: 1 - 0.95^2
+
+
+def test_a_wrong_scene_shows_something_wrong_although_all_is_level(monkeypatch):
+    """A probe that scores an object by its values ties an object with its exchange; what is read is then the exchange, a binding error."""
+    scenes = full_grid(ConceptSpace(("color", "shape"), (("red", "blue", "gray"), ("cube", "ball", "cone"))))
+    rows = bag_of_concepts(scenes)
+    values = scenes.space.object_values(np.arange(scenes.space.n_objects))
+    weight = np.concatenate([np.eye(3, dtype=np.float32)[values[:, k]] for k in (0, 1)], axis=1)
+    probes = [
+        Probe(table, np.arange(len(table)), 0.5, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, True)
+        for table in (np.eye(3, 6, dtype=np.float32), np.eye(3, 6, k=3, dtype=np.float32), weight)
+    ]
+    monkeypatch.setattr("conceptbind.studies.probe.fit_scene_probes", lambda *_, **__: SceneProbes(tuple(probes[:2]), probes[2]))
+    embeddings = Embeddings(rows, "text", scenes.content_hash, scenes.name, "planted", "1")
+    split = split_scenes(scenes, "pair")
+    study = probe_study(embeddings, scenes, split)
+    differ = (scenes.table[split.test, 0] != scenes.table[split.test, 1]).all(axis=1)
+    assert study.objects.ties == differ.sum() == study.n_wrong == study.n_misbound
+    for wrong in study.wrong:
+        assert wrong.tied and wrong.misbound
+        assert not set(wrong.read) & set(wrong.true)
+        assert len(wrong.read) == 2
 
 
 def test_the_bags_record_says_how_many_scenes_leave_no_choice():
