@@ -344,7 +344,7 @@ def mean_record(
         low, high = (share_interval if kind == "share" else difference_interval)(values, clusters)
     common = {name: str(facts.pop(name)) for name in ("study", "split", "scenes", "encoder")}
     return Record(
-        modality="both", metric=metric, value=float(values.mean()), n=len(values), ties=ties, ci_low=low, ci_high=high,
+        modality="both", metric=metric, value=float(values.mean(dtype=np.float64)), n=len(values), ties=ties, ci_low=low, ci_high=high,
         extra={"control": "none", **facts}, **common,
     )  # fmt: skip
 
