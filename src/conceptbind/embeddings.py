@@ -23,6 +23,7 @@ from conceptbind.encoders.pictures import picture_batches, read_picture, require
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.errors import CutCaptionWarning, FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
 from conceptbind.files import CHECKSUM, content_hash, file_hash, read_json, user_path, write_json, write_whole, written_aside
+from conceptbind.limits import open_tensors
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
@@ -248,12 +249,12 @@ def _pictures_hash(scenes: Scenes, start: int, stop: int) -> str | None:
 
 def _of_other_pictures(path: Path, pictures: str | None) -> bool:
     """Whether a shard was made from pictures that have been replaced since, under the same names."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     if pictures is None:
         return False
     try:
-        with safe_open(path, framework="numpy") as shard:
+        with open_tensors(path) as shard:
             found = (shard.metadata() or {}).get("pictures")
     except (SafetensorError, OSError):
         return False  # a broken shard is told by `load`
@@ -432,11 +433,11 @@ def _read_shard(folder: Path, start: int, key: str, shape: tuple[int, ...], kind
         FileError: it is missing, broken or not what was written.
         MismatchError: it belongs to another manifest.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     path = _shard(folder, start)
     try:
-        with safe_open(path, framework="numpy") as shard:
+        with open_tensors(path) as shard:
             facts, rows = shard.metadata() or {}, shard.get_tensor("embeddings")
     except (SafetensorError, OSError, TypeError, KeyError) as error:
         raise FileError(f"{path} is broken ({error}); delete it and run the same command again") from error
@@ -461,14 +462,14 @@ def _rows_hash(rows: Floats) -> str:
 
 def _seal_shards(folder: Path, n: int) -> None:
     """Add the checksum of all shards to the manifest, where it is not there."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     if CHECKSUM in _manifest(folder):
         return
     sums = []
     for start in range(0, n, SHARD_ROWS):
         try:
-            with safe_open(_shard(folder, start), framework="numpy") as shard:
+            with open_tensors(_shard(folder, start)) as shard:
                 sums.append(str((shard.metadata() or {}).get("rows")))
         except (SafetensorError, OSError) as error:
             raise FileError(f"{_shard(folder, start)} is broken ({error}); delete it and run the same command again") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptbind.errors import ConceptBindError, FileError, ValueRangeError
+from conceptbind.limits import require_regular
 from conceptbind.ownership import hold, is_free
 from conceptbind.text import parse_json, read_text
 
@@ -184,6 +185,10 @@ def arrays_hash(told: str, arrays: Mapping[str, Any]) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in blocks."""
-    with path.open("rb") as file:
+    """Hexadecimal SHA-256 of a file, read in blocks.
+
+    Raises:
+        FileError: it is no regular file.
+    """
+    with require_regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ import re
 import stat
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,20 @@ def require_regular(path: Path, expected: str = "a file", what: str = "") -> Pat
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no plain file")
         raise FileError(f"could not read {what}{path}: it is {kind}; expected {expected}")
     return path
+
+
+@contextmanager
+def open_tensors(path: Path, framework: str = "numpy") -> Iterator[Any]:
+    """A safetensors file, to be read tensor by tensor.
+
+    Raises:
+        FileError: see `require_regular`; the library itself would wait at a named pipe for ever.
+        SafetensorError: the file is damaged.
+    """
+    from safetensors import safe_open
+
+    with safe_open(require_regular(path, "a safetensors file"), framework=framework) as file:
+        yield file
 
 
 def first_repeated(names: Iterable[str]) -> str | None:

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def everything_imported() -> None:
         "sklearn.manifold",
         "yaml",
         "PIL.Image",
+        "http.cookiejar",
+        "webbrowser",
         "encodings.ascii",
         "encodings.latin_1",
         "encodings.utf_16",
@@ -58,6 +61,14 @@ def everything_imported() -> None:
             importlib.import_module(module.name)
     for name in extra:
         importlib.import_module(name)
+    for name in (
+        "sentence_transformers",
+        "transformers.models.bert.modeling_bert",
+        "transformers.models.clip.modeling_clip",
+        "HanTa",
+    ):
+        with suppress(ImportError):  # of extras: their commands are refused in one line where they are not there
+            importlib.import_module(name)
     from conceptbind import cli
 
     built = cli._parser()  # takes ten times as long as forking, and is the same for all

@@ -64,6 +64,21 @@ COMMANDS = (
     _command("zeroshot", "evaluate tiny --benchmark zeroshot --data zeroshot --out out", "zeroshot"),
     _command("coco", "evaluate tiny --benchmark coco --data coco --out out", "coco"),
     _command("winoground", "evaluate tiny --benchmark winoground --data winoground --out out", "winoground"),
+    _command("colorswap", "evaluate tiny --benchmark colorswap --data colorswap --out out", "colorswap"),
+    _command("whatsup", "evaluate hf:clip --benchmark whatsup --data whatsup --out out", "whatsup"),
+    _command("boxes", "evaluate tiny --benchmark vg_attribution --data boxes --out out", "boxes"),
+    _command("orders", "evaluate tiny --benchmark flickr_order --data flickr --tagger hanta --out out", "flickr"),
+    _command("embed scenes of CLEVR", "embed hf:bert --scenes clevr:clevr/scenes.json --modality text --out out", "clevr"),
+    _command("embed animals", "embed hf:bert --scenes pug-spare:pug --modality text --out out", "pug"),
+    _command("embed pictures with a model folder", "embed hf:clip --scenes pictures/scenes.csv --modality image --out out", "clip"),
+    _command("embed captions with a model folder", "embed hf:bert --scenes words.csv --modality text --out out", "bert"),
+    _command("embed captions with a pipeline", "embed st:pipeline --scenes words.csv --modality text --out out", "pipeline"),
+    _command(
+        "repair captions",
+        "repair hf:bert --images x32.npy --captions captions.txt --tagger hanta --epochs 1 --out out",
+        "x32.npy",
+        "captions.txt",
+    ),
     _command("parquet", "evaluate tiny --benchmark winoground --data winoground-parquet --out out", "winoground-parquet"),
     _command("check", "evaluate tiny --benchmark sugarcrepe,coco,zeroshot,winoground --data . --check", "sugarcrepe", "coco"),
     _command(
@@ -115,6 +130,12 @@ def make_world(folder: Path, *, cheap: bool = False) -> Path:
     np.save(folder / "n.npy", images - rng.normal(size=images.shape).astype(np.float32))
     np.save(folder / "of.npy", np.arange(60))
     _pictures(folder)
+    _more_benchmarks(folder)
+    _published_scenes(folder)
+    _models(folder)
+    np.save(folder / "x32.npy", rng.normal(size=(20, 32)).astype(np.float32))
+    captions = [f"a {a} {b} and a {c} {d}" for a, b, c, d in rows[::3]][:20]
+    (folder / "captions.txt").write_text("\n".join(captions) + "\n")
     _options(folder)
     import torch
 
@@ -137,6 +158,88 @@ def make_world(folder: Path, *, cheap: bool = False) -> Path:
         if outcome.code != 0:
             raise RuntimeError(f"the campaign's own {name} failed: {outcome.said[-2000:]}")
     return folder
+
+
+def _more_benchmarks(folder: Path) -> None:
+    """ColorSwap, What'sUp, ARO's boxes and Flickr30k, a few items each."""
+    drawn = random.Random(1)
+
+    def picture(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (24, 24), tuple(drawn.randrange(256) for _ in range(3))).save(path)
+
+    one, other = "a red circle and a blue square", "a blue circle and a red square"
+    swaps, boxes, flickr, places = [], [], [], []
+    for number in range(4):
+        for side in (1, 2):
+            picture(folder / "colorswap" / "images" / f"{number}_{side}.png")
+        names = {f"image_{side}": f"images/{number}_{side}.png" for side in (1, 2)}
+        swaps.append({"id": number, **names, "caption_1": one, "caption_2": other})
+        picture(folder / "boxes" / "images" / f"{number}.jpg")
+        box = {"bbox_x": 1, "bbox_y": number, "bbox_w": 20, "bbox_h": 12}
+        texts = {"true_caption": one, "false_caption": other, "attributes": ["red", "blue"]}
+        boxes.append({"image_path": f"{number}.jpg", **box, **texts})
+        picture(folder / "flickr" / "flickr30k-images" / f"{number}.jpg")
+        flickr.append(
+            {
+                "image": f"flickr30k-images/{number}.jpg",
+                "caption": [one, f"a green ring and a {('black', 'pink', 'red', 'blue')[number]} star"],
+            }
+        )
+    options = [f"a circle {place} a square" for place in ("left of", "right of", "on", "under")]
+    for place in range(4):
+        name = f"circle_{('left_of', 'right_of', 'on', 'under')[place]}_square.png"
+        picture(folder / "whatsup" / "data" / "controlled_images" / name)
+        choice = [options[place], *(text for text in options if text != options[place])]
+        places.append({"image_path": f"data/controlled_images/{name}", "caption_options": choice})
+    for name, content in (
+        ("colorswap/test.json", swaps),
+        ("boxes/visual_genome_attribution.json", boxes),
+        ("flickr/flickr30k_test.json", flickr),
+        ("whatsup/controlled_images_dataset.json", places),
+    ):
+        (folder / name).write_text(json.dumps(content))
+
+
+def _published_scenes(folder: Path) -> None:
+    """A scene file of CLEVR, and the table of PUG:SPARE."""
+    rows = labels(folder)
+    scenes = [
+        {
+            "image_filename": f"{n}.png",
+            "objects": [
+                {"color": colour, "shape": shape, "size": "large", "material": "metal", "pixel_coords": [10 * i, 5, 9]}
+                for i, (colour, shape) in enumerate(
+                    (("red", "cube"), (("blue", "green")[n % 2], ("sphere", "cylinder")[n // 2 % 2]))
+                )
+            ],
+        }
+        for n in range(8)
+    ]
+    (folder / "clevr").mkdir()
+    (folder / "clevr" / "scenes.json").write_text(json.dumps({"info": {"split": "val"}, "scenes": scenes}))
+    (folder / "pug").mkdir()
+    head = "filename,world_name,character_name,character2_name,character_texture,character2_texture,character_pos".split(",")
+    with (folder / "pug" / "PUG_SPARE.csv").open("w", newline="") as file:
+        animals = [[f"{n}.png", "Desert", row[1], row[3], row[0], row[2], ""] for n, row in enumerate(rows[:40])]
+        csv.writer(file).writerows([head, *animals])
+
+
+def _models(folder: Path) -> None:
+    """Model folders with random weights, as transformers and sentence-transformers write them."""
+
+    def made(_: list[str]) -> int:
+        from small_models import pooling, save
+
+        save("clip", folder / "clip")
+        save("bert", folder / "bert")
+        save("bert", folder / "pipeline")
+        pooling(folder / "pipeline", "mean")
+        return 0
+
+    outcome = Trial(["models"], folder, call=made).run()
+    if outcome.code != 0:
+        raise RuntimeError(f"the campaign's own models failed: {outcome.said[-2000:]}")
 
 
 def _width_of_tiny() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import runpy
@@ -315,7 +316,12 @@ def test_broken_model_folders(tmp_path):
     with pytest.raises(ConceptBindError, match="truncated or of another configuration"):
         ControlledEncoder(tmp_path)
     weights.write_bytes(kept)
-    config.write_text(config.read_text().replace('"width": 16', '"width": 32'))
+    config.write_text(whole.replace('"width": 16', '"width": 32'))
+    with pytest.raises(ConceptBindError, match="config.json was changed or damaged"):
+        ControlledEncoder(tmp_path)
+    earlier = {name: value for name, value in json.loads(whole).items() if name not in ("checksum", "files")}
+    earlier["recipe"]["shape"]["width"] = 32  # a model of a version that wrote no checksum
+    config.write_text(json.dumps(earlier))
     with pytest.raises(ConceptBindError, match="truncated or of another configuration"):
         ControlledEncoder(tmp_path)
     config.write_text(whole)
@@ -346,6 +352,14 @@ def test_a_sweep_keeps_what_is_finished(tmp_path):
     assert both[: len(first)] == first
     assert {record.extra["coverage"] for record in both} == {0.4, 0.6}
     assert not list(tmp_path.glob(f"*/{CHECKPOINT}"))
+    for name in ("model.safetensors", "history.csv", "words.csv", "config.json"):
+        damaged = cell.parent / name
+        kept = damaged.read_bytes()
+        damaged.write_bytes(kept[:-20] + bytes([kept[-20] ^ 1]) + kept[-19:])
+        with pytest.raises(FileError, match=rf"{name}.*(changed or damaged|not valid JSON)"):
+            sweep_study(recipes, tmp_path, probes=(), jobs=1)
+        damaged.write_bytes(kept)
+    assert sweep_study(recipes, tmp_path, probes=(), jobs=1) == both
 
 
 def test_products_in_bfloat16_learn_the_same_and_continue_to_the_same_weights(tmp_path):
@@ -406,6 +420,9 @@ def test_a_trained_model_is_read_with_its_history(tmp_path):
     read = read_trained(tmp_path)
     assert (read.recipe, read.best) == (trained.recipe, trained.best)
     assert [vars(look) for look in read.history] == [vars(look) for look in trained.history]
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["checksum"], config["files"]  # as of a version that wrote none
+    (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "history.csv").write_text("step\n1\n")
     with pytest.raises(ConceptBindError, match="does not tell how its model was trained"):
         read_trained(tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -57,7 +59,16 @@ def _larger(path):
     Image.new("RGB", (50, 50)).save(path)
 
 
-@pytest.mark.parametrize("damage", [_cut, _other, _folder, _larger, lambda path: path.write_text("no picture")])
+def _grown(path):
+    path.write_bytes(path.read_bytes() + b"behind the picture")
+
+
+def _pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("damage", [_cut, _other, _folder, _larger, _grown, _pipe, lambda path: path.write_text("no picture")])
 def test_pictures_that_changed_are_refused(tmp_path, damage):
     draw_pictures(SCENES, tmp_path / "p", style=SMALL)
     draw_pictures(SCENES, tmp_path / "p", style=SMALL)  # the control: as they were drawn they are taken

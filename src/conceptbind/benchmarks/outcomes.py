@@ -13,6 +13,7 @@ import numpy as np
 from conceptbind.benchmarks.base import Score, mean_of
 from conceptbind.errors import FileError
 from conceptbind.files import CHECKSUM, arrays_hash, write_whole
+from conceptbind.limits import open_tensors
 from conceptbind.metrics import difference_interval
 from conceptbind.metrics.intervals import Interval
 
@@ -72,11 +73,11 @@ def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
     Raises:
         FileError: there is none, or it is broken.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     path = folder / FILE
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_tensors(path) as file:
             facts = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
         told = {"items": facts["items"], "scores": facts["scores"]}

@@ -15,7 +15,15 @@ from conceptbind.controlled.recognise import (
     scenes_to_test,
 )
 from conceptbind.controlled.stacked import same_but_data, train_stacked
-from conceptbind.controlled.store import CONFIG, ControlledEncoder, read_model, read_trained, vocabulary, write_model
+from conceptbind.controlled.store import (
+    CONFIG,
+    ControlledEncoder,
+    read_model,
+    read_trained,
+    require_whole_model,
+    vocabulary,
+    write_model,
+)
 from conceptbind.controlled.training import CHECKPOINT, DivergedError, Look, Trained, choose_precision, train
 
 __all__ = [
@@ -49,6 +57,7 @@ __all__ = [
     "read_trained",
     "recognise",
     "replace_first_value",
+    "require_whole_model",
     "same_but_data",
     "scene_rows",
     "scenes_to_test",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries
 from conceptbind.controlled.training import Look, Trained
 from conceptbind.errors import FileError, ModalityError, UnknownNameError, ValueRangeError, nearest
-from conceptbind.files import content_hash, file_hash, read_json, write_json, write_whole
+from conceptbind.files import CHECKSUM, content_hash, file_hash, read_checked_json, read_json, write_checked_json, write_whole
 from conceptbind.limits import require_regular
 from conceptbind.scenes import ConceptSpace
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 WEIGHTS, CONFIG, HISTORY, VOCABULARY = "model.safetensors", "config.json", "history.csv", "words.csv"
 KIND = "conceptbind controlled model"
-WEIGHTS_HASH = "weights"
-"""The key of the checksum of the weights in `config.json`."""
+WEIGHTS_HASH, FILES_HASH = "weights", "files"
+"""The keys of the checksums in `config.json`: of the weights, and of the other files by name."""
 BATCH = 1024
 """Captions encoded at once."""
 MOST_SCENES = 10_000
@@ -58,18 +58,18 @@ def write_model(trained: Trained, folder: Path) -> None:
     table = csv.DictWriter(text, [item.name for item in fields(Look)], lineterminator="\n")
     table.writeheader()
     table.writerows(vars(look) for look in trained.history)
-    write_whole(folder / HISTORY, text.getvalue())
     space = vocabulary(shape.sizes)
     side = max(2, int(MOST_SCENES ** (0.5 / len(shape.sizes))))
     columns = [values[:side] for values in space.values]
     lines = [",".join(space.concepts)]
     lines += [",".join(column[i] if i < len(column) else "" for column in columns) for i in range(max(map(len, columns)))]
-    write_whole(folder / VOCABULARY, "\n".join(lines) + "\n")
     content = save(weights, metadata={"format": "pt"})
-    write_whole(folder / WEIGHTS, content)
-    write_json(
-        folder / CONFIG, {"kind": KIND, "recipe": recipe.flat(), "best": vars(trained.best), WEIGHTS_HASH: content_hash(content)}
-    )
+    others = {HISTORY: text.getvalue(), VOCABULARY: "\n".join(lines) + "\n"}
+    for name, written in {**others, WEIGHTS: content}.items():
+        write_whole(folder / name, written)
+    hashes = {name: content_hash(written.encode()) for name, written in others.items()}
+    told = {"kind": KIND, "recipe": recipe.flat(), "best": vars(trained.best)}
+    write_checked_json(folder / CONFIG, {**told, WEIGHTS_HASH: content_hash(content), FILES_HASH: hashes})
 
 
 def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Recipe]:
@@ -83,9 +83,7 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
 
     if not (folder / CONFIG).is_file():
         raise FileError(f"{folder} holds no controlled model (no {CONFIG}); make one with: conceptbind train --out {folder}")
-    config = read_json(folder / CONFIG, "train the model again")
-    if not isinstance(config, dict) or config.get("kind") != KIND:
-        raise FileError(f"{folder / CONFIG} is not the configuration of a controlled model; make one with conceptbind train")
+    config = _read_config(folder)
     recipe = Recipe.read(config.get("recipe"), str(folder / CONFIG))
     held = require_regular(folder / WEIGHTS, "the weights of a controlled model").stat().st_size
     if 2 * recipe.shape.n_weights > held:  # before so much memory is taken
@@ -109,12 +107,41 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
     return model.to(device).eval(), recipe
 
 
+def _read_config(folder: Path) -> dict[str, Any]:
+    """What `config.json` of a model says; raises FileError where it is of something else, or was changed since."""
+    config = read_json(folder / CONFIG, "train the model again")
+    if not isinstance(config, dict) or config.get("kind") != KIND:
+        raise FileError(f"{folder / CONFIG} is not the configuration of a controlled model; make one with conceptbind train")
+    if CHECKSUM in config:  # models of earlier versions have none
+        config = read_checked_json(folder / CONFIG, "copy it again, or train the model again")
+    return config
+
+
+def require_whole_model(folder: Path) -> None:
+    """See that every file of a model is the one that was written, without building the model.
+
+    Raises:
+        FileError: one is missing, or was changed or damaged since; names it.
+    """
+    config = _read_config(folder)
+    others = config.get(FILES_HASH)
+    wanted = {**(others if isinstance(others, dict) else {}), WEIGHTS: config.get(WEIGHTS_HASH)}
+    for name, expected in wanted.items():
+        content = require_regular(folder / name, "a file of a controlled model").read_bytes()
+        if expected is not None and content_hash(content) != expected:
+            raise FileError(
+                f"{folder / name} was changed or damaged since it was written (its checksum does not fit); "
+                f"copy it again, or delete {folder} and run the same command again"
+            )
+
+
 def read_trained(folder: Path, device: str = "cpu") -> Trained:
     """A trained model with what was seen while it was trained.
 
     Raises:
-        FileError: see `read_model`.
+        FileError: see `read_model` and `require_whole_model`.
     """
+    require_whole_model(folder)
     model, recipe = read_model(folder, device)
     try:
         with (folder / HISTORY).open(encoding="utf-8", newline="") as file:

@@ -20,6 +20,7 @@ from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries, exchange_first_value, own_scene, recognise, replace_first_value
 from conceptbind.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
 from conceptbind.files import arrays_hash, write_whole
+from conceptbind.limits import open_tensors
 from conceptbind.typing import Precision
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -338,11 +339,11 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises:
         FileError: see `_State.load`.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     broken = f"{path} is truncated, damaged or not the state of a training; delete it to train again from the start"
     try:
-        with safe_open(path, "pt") as file:
+        with open_tensors(path, "pt") as file:
             written = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
         told = written["state"]

@@ -18,6 +18,7 @@ from conceptbind.drawing.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and
 from conceptbind.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.escape import csv_text
 from conceptbind.files import read_json, user_path, write_json, write_whole
+from conceptbind.limits import require_regular
 from conceptbind.ownership import LOCK, Process, end_with
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 RECIPE = "pictures.json"
 ROUNDING = 2
 """Of 255 levels, what another processor may draw differently."""
+LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
+"""How a PNG file ends."""
 
 
 def draw_pictures(
@@ -105,9 +108,9 @@ def _draw(job: Job, write: bool = True) -> list[float]:
 def _require_drawn(path: Path, picture: Any) -> None:
     """Raise MismatchError unless a file of an earlier call holds the picture that would be drawn; rounding is no difference."""
     try:
-        with Image.open(path) as there:
-            there.load()
-            same = there.size == picture.size and there.mode == picture.mode
+        content = require_regular(path).read_bytes()
+        with Image.open(io.BytesIO(content)) as there:
+            same = there.size == picture.size and there.mode == picture.mode and content.endswith(LAST_CHUNK)
             same = same and int(np.abs(np.asarray(there, dtype=np.int16) - np.asarray(picture, dtype=np.int16)).max()) <= ROUNDING
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         same = False

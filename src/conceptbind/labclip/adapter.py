@@ -15,7 +15,7 @@ from conceptbind.encoders.weights import same_encoder
 from conceptbind.errors import FileError, MismatchError, ShapeError, UnsafeFileError, ValueRangeError
 from conceptbind.escape import markdown
 from conceptbind.files import file_hash, read_json, user_path, write_json, write_whole
-from conceptbind.limits import require_regular, require_tensors
+from conceptbind.limits import open_tensors, require_regular, require_tensors
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
@@ -180,10 +180,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 def _read_weights(path: Path) -> dict[str, np.ndarray]:
     """The two tensors of a folder; their types and shapes are checked before any number is read."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_tensors(path) as file:
             names = set(file.keys())
             if names != {"weight", "log_temperature"}:
                 held = ", ".join(sorted(names))[:200] or "nothing"

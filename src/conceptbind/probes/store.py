@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from conceptbind.files import CHECKSUM, arrays_hash, write_whole
+from conceptbind.limits import open_tensors
 from conceptbind.probes.scene_probes import Probe, SceneProbes
 
 
@@ -27,12 +28,12 @@ def save_probes(probes: SceneProbes, path: Path, key: str) -> None:
 
 def load_probes(path: Path, key: str) -> SceneProbes | None:
     """Read probes that `save_probes` wrote with the same key; None if there are none."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     if not path.exists():
         return None
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_tensors(path) as file:
             metadata = file.metadata() or {}
             if metadata.get("key") != key:
                 return None

@@ -27,6 +27,7 @@ from conceptbind.controlled import (
     read_trained,
     recognise,
     replace_first_value,
+    require_whole_model,
     same_but_data,
     scene_rows,
     scenes_to_test,
@@ -294,6 +295,7 @@ def sweep_study(
         if probes and (kept is None or not set(probes) <= set(kept["probes"])):
             unprobed.append(recipe)
         elif kept is not None:
+            require_whole_model(folder / cell_name(recipe))  # it is an encoder for other commands
             rows[recipe] = asked_of(kept["records"], probes)
     on_cell("training", len(recipes) - len(untrained))
     groups = stacks(untrained, stack)
