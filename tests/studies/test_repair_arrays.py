@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from conceptbind.errors import ShapeError, ValueRangeError
 from conceptbind.labclip import Pairs, groups_of, parts_of
@@ -189,3 +190,17 @@ def test_noise_is_left_alone_and_a_hidden_binding_is_not():
     assert np.mean(left) >= 0.95
     found = [array_repair(Pairs.of(*planted("rotated", N, seed=seed)), seed=seed).recommended for seed in range(10)]
     assert all(found)
+
+
+def test_threads_change_no_digit():
+    images, texts, negatives = planted("rotated", 400)
+    pairs = Pairs.of(images.astype(np.float32), texts.astype(np.float32), negatives.astype(np.float32))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            study = array_repair(pairs)
+            found.append(([(r.metric, r.value, r.ci_low, r.ci_high) for r in study.records], study.adapter.weight.tobytes()))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]

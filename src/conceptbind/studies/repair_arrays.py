@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,7 @@ from conceptbind.labclip import Adapter, Fit, Pairs, fit_pairs, groups_of, hold_
 from conceptbind.labclip.cost import PULLS, Point, Scores, clears_noise, mean_curve, recommend, trade_off
 from conceptbind.labclip.pairs import read_unit
 from conceptbind.metrics import forced_choice
+from conceptbind.probes.steady import steady
 from conceptbind.studies.crossmodal import dot, mean_record
 
 if TYPE_CHECKING:
@@ -87,7 +89,8 @@ def array_repair(
     """Fit on most pairs, choose on some, score the rest. Captions of one picture, and equal captions, are on one side.
 
     Up to `FOLDED` pairs every part is scored once, as `repair_study` does it, which also says how the pull is chosen and what is
-    written. Of more pairs one part is held out, and the very map that was scored is written.
+    written; the same digits come out for any number of threads. Of more pairs one part is held out, and the very map that was scored is
+    written.
 
     Args:
         pairs: pictures, captions and, for HNB, negatives.
@@ -98,13 +101,22 @@ def array_repair(
         on_step: called with steps done and steps in all.
     """
     plan, again = require_repairable(pairs, seed)
+    with steady() if again else nullcontext():  # one fit of more pairs takes so long that all threads serve it
+        return _fitted_and_scored(pairs, plan, again, pull, options or {}, seed, names or {}, on_step)
+
+
+def _fitted_and_scored(
+    pairs: Pairs, plan: list[tuple[Ints, Ints, Ints]], again: list[tuple[Ints, Ints]], pull: float | None, options: Mapping[str, Any],
+    seed: int, names: Mapping[str, str], on_step: Callable[[int, int], None],
+) -> ArrayRepair:  # fmt: skip
+    """`array_repair` of pairs that are divided."""
     n_fits = len(plan) + bool(again)
 
     def fitted(train: Ints, chooses: Ints, before: int) -> Fit:
         def step(done: int, total: int) -> None:
             on_step(before * total + done, n_fits * total)
 
-        return fit_pairs(pairs.select(train), pairs.select(chooses), seed=seed, on_step=step, **(options or {}))
+        return fit_pairs(pairs.select(train), pairs.select(chooses), seed=seed, on_step=step, **options)
 
     fits: list[Fit] = []
     curves = []
@@ -127,7 +139,7 @@ def array_repair(
     groups = groups_of(pairs)[rows]
     protocol = str(fits[-1].adapter.config["protocol"])
     facts: dict[str, Any] = {"study": "repair", "split": "test", "control": "none", "folds": len(plan)}
-    facts |= {"scenes": "arrays", "encoder": "arrays", **(names or {})}
+    facts |= {"scenes": "arrays", "encoder": "arrays", **names}
     records = []
     for name, outcome in (("none", before), (protocol, after)):
         extra: dict[str, Any] = {"repair": name, "pull": taken if name != "none" else 0.0}
