@@ -167,6 +167,13 @@ TEXTS = {
     "xlm_roberta": lambda: alone("XLMRoberta", ROBERTA),
     "mpnet": lambda: alone("MPNet", TEXT | {"pad_token_id": 1, "max_position_embeddings": 18}),
     "distilbert": lambda: alone("DistilBert", {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 2, "vocab_size": 40}),
+    "albert": lambda: alone("Albert", TEXT | {"embedding_size": 16, "max_position_embeddings": 16, "pad_token_id": 0}),
+    "deberta-v2": lambda: alone("DebertaV2", BERT | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
+    "electra": lambda: alone("Electra", BERT | {"embedding_size": 16}),
+    "bert-generation": lambda: alone("BertGeneration", BERT, "Encoder"),
+    "xlnet": lambda: alone("XLNet", {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 48, "vocab_size": 40}),
+    "gemma3_both_ways": lambda: alone("Gemma3Text", QWEN | {"use_bidirectional_attention": True, "num_key_value_heads": 1}),
+    "gpt2": lambda: alone("GPT2", {"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 40, "n_positions": 16} | SPECIAL),
     "t5": lambda: alone("T5", T5, "EncoderModel"),
     "t5_whole": lambda: alone("T5", T5),
     "modernbert": lambda: alone(
@@ -175,6 +182,7 @@ TEXTS = {
     "qwen2": lambda: alone("Qwen2", {k: v for k, v in QWEN.items() if k != "head_dim"}),
     "qwen3": lambda: alone("Qwen3", QWEN),
     "llama": lambda: alone("Llama", {k: v for k, v in QWEN.items() if k != "head_dim"}),
+    "siglip_text": lambda: alone("SiglipText", CLIP_TEXT | {"projection_size": 24}),
     "clip_text": lambda: alone("CLIPText", CLIP_TEXT),
     "clip_text_projection": lambda: alone("CLIPText", CLIP_TEXT | {"projection_dim": 24}, "ModelWithProjection"),
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from PIL import Image
 
 import small_models
 from conceptbind.encoders import resolve
+from conceptbind.encoders.families import sees_what_follows
 from conceptbind.errors import FileError, ModalityError
 
 CAPTIONS = ["a red circle", "a blue square and a red circle", "a green star", "a red circle and a blue square"]
@@ -101,7 +105,8 @@ def test_the_same_picture_gives_the_same_row_every_time(models, name):
     np.testing.assert_array_equal(resolve(f"hf:{models(name)}", device="cpu").encode_images(pictures()), first)
 
 
-LAST = {"qwen2", "qwen3", "llama"}
+LAST = {"qwen2", "qwen3", "llama", "gpt2"}
+PADDED = {"siglip_text"}
 
 
 @pytest.mark.parametrize("name", small_models.TEXTS)
@@ -111,20 +116,40 @@ def test_text_models_give_the_mean_the_last_token_or_what_they_project(models, n
     assert encoder.modalities == ("text",)
     kind = {
         "t5": transformers.T5EncoderModel, "t5_whole": transformers.T5EncoderModel,
-        "clip_text_projection": transformers.CLIPTextModelWithProjection,
+        "clip_text_projection": transformers.CLIPTextModelWithProjection, "siglip_text": transformers.SiglipTextModel,
     }.get(name, transformers.AutoModel)  # fmt: skip
     model = kind.from_pretrained(folder).eval()
     for caption, row in zip(CAPTIONS, encoder.encode_texts(CAPTIONS), strict=True):
         with torch.no_grad():
-            output = model(**own_inputs(folder, caption=caption))
+            padded = {"padding": "max_length", "max_length": 16} if name in PADDED else {}
+            output = model(**own_inputs(folder, caption=caption, **padded))
         if name == "clip_text_projection":
             own = output.text_embeds
-        elif name == "clip_text":
+        elif name in ("clip_text", "siglip_text"):
             own = output.pooler_output
         else:
             hidden = output.last_hidden_state
             own = hidden[:, -1] if name in LAST else hidden.mean(dim=1)
         np.testing.assert_allclose(row, own[0].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "both"), [("qwen2", False), ("gpt2", False), ("xlnet", True), ("bert-generation", True)])
+def test_whether_tokens_see_what_follows_is_tried_on_the_model(models, name, both):
+    """XLNet and BertGeneration are listed among models that write text, and read both ways; no key of theirs says so."""
+    model = transformers.AutoModel.from_pretrained(models(name)).eval()
+    assert sees_what_follows(model, [1, 5, 6, 7, 2]) is both
+    assert sees_what_follows(model, [5, 5, 5]) is False  # one kind of token shows nothing
+    assert sees_what_follows(model, []) is False
+
+
+@pytest.mark.parametrize("said", [None, [], ["Foo"], ["SiglipModel"], "SiglipTextModel", 5])
+def test_a_tower_whose_class_is_not_said_is_refused_in_words(models, tmp_path, said):
+    folder = tmp_path / "tower"
+    shutil.copytree(models("siglip_text"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": said}))
+    with pytest.raises(FileError, match=r"names (no class|'\w+', which is none of type 'siglip_text_model',) under architectures"):
+        resolve(f"hf:{folder}", device="cpu")
 
 
 @pytest.mark.parametrize("mode", ["cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len_tokens"])

@@ -6,11 +6,11 @@ wrong for most of them without any error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.errors import ModalityError
+from conceptbind.errors import FileError, ModalityError
 
 if TYPE_CHECKING:
     from conceptbind.typing import Modality
@@ -61,6 +61,10 @@ POOLINGS: Mapping[str, Callable[[Any], Any]] = {
 """(b, t, d) -> (b, d), for captions of one length, by the names that sentence-transformers uses."""
 
 
+BY_SIGHT = "by sight"
+"""The mean over tokens that see each other, the last of tokens that see only those before them; see `sees_what_follows`."""
+
+
 def _ramp(hidden: Any) -> Any:
     import torch
 
@@ -75,7 +79,8 @@ class Family:
     """Name of the class in transformers."""
     modalities: tuple[Modality, ...]
     pooling: str
-    """`features` of a dual model, a field of the output, a pooling of `POOLINGS`, `class token` or `mean of patches`."""
+    """`features` of a dual model, a field of the output, a pooling of `POOLINGS`, `class token`, `mean of patches`, or `BY_SIGHT`,
+    which the loaded model settles."""
 
     def vector(self, output: Any) -> Any:
         """(b, d) from what the model returns.
@@ -106,6 +111,7 @@ def family_of(config: Any, pooling: str | None, name: str, foreign: bool = False
 
     Raises:
         ModalityError: the family has no embedding that is known here; says what to use instead.
+        FileError: the configuration does not name the class of a tower that is loaded by it.
     """
     from transformers.models.auto import modeling_auto as auto
 
@@ -114,17 +120,19 @@ def family_of(config: Any, pooling: str | None, name: str, foreign: bool = False
         return Family("AutoModel", ("text", "image"), "features")
     if kind in CLASS_TOKEN or kind in PATCH_MEAN:
         return Family("AutoModel", ("image",), "class token" if kind in CLASS_TOKEN else "mean of patches")
-    saved_as = str((getattr(config, "architectures", None) or [""])[0])
     if kind in TEXT_TOWERS or kind in POOLED:
+        saved_as = _saved_as(config)
         projected, text = saved_as.endswith("WithProjection"), kind in TEXT_TOWERS
         known = kind in auto.MODEL_MAPPING_NAMES and not projected
+        if not known:
+            _require_tower(saved_as, kind, name)
         field = ("text_embeds" if text else "image_embeds") if projected else "pooler_output"
         return Family("AutoModel" if known else saved_as, ("text",) if text else ("image",), field)
     if kind in ENCODERS_ALONE:
         return Family("AutoModelForTextEncoding", ("text",), pooling or "mean")
     if foreign:
         return Family("AutoModel", ("text",), pooling) if pooling else Family("AutoModel", ("text", "image"), "features")
-    chosen = pooling or _text_pooling(config, auto, kind)
+    chosen = pooling or _text_pooling(auto, kind)
     if chosen and not getattr(config, "is_encoder_decoder", False) and not hasattr(config, "vision_config"):
         return Family("AutoModel", ("text",), chosen)
     raise unknown_family(name, kind)
@@ -141,13 +149,52 @@ def unknown_family(name: str, kind: str) -> ModalityError:
     )
 
 
-def _text_pooling(config: Any, auto: Any, kind: str) -> str | None:
-    """The mean over tokens that see each other, the last of tokens that see only those before them; None for what is no text model."""
+def _saved_as(config: Any) -> str:
+    """The class that wrote a checkpoint, as its configuration says; empty where it does not."""
+    said = getattr(config, "architectures", None)
+    return str(said[0]) if isinstance(said, list) and said else ""
+
+
+def _require_tower(saved_as: str, kind: str, name: str) -> None:
+    """Raise FileError unless transformers has the class under which a tower was saved, which alone says whether it is projected."""
+    import transformers
+
+    made = getattr(transformers, saved_as, None) if saved_as.isidentifier() else None
+    if getattr(getattr(made, "config_class", None), "model_type", None) != kind:
+        said = f"'{saved_as:.60}', which is none of type '{kind}'," if saved_as else "no class"
+        raise FileError(
+            f"config.json of '{name}' names {said} under architectures; name the class that the model was saved with, "
+            "or save it again with save_pretrained"
+        )
+
+
+def _text_pooling(auto: Any, kind: str) -> str | None:
+    """`BY_SIGHT` for models that write text, the mean over tokens for those trained on masked words; None for what is no text model."""
     if kind in NO_CAPTIONS:
         return None
     if kind in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         return "mean"
-    if kind not in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        return None
-    both_ways = getattr(config, "use_bidirectional_attention", False) or getattr(config, "is_causal", True) is False
-    return "mean" if both_ways else "lasttoken"
+    return BY_SIGHT if kind in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else None
+
+
+def sees_what_follows(model: Any, ids: Sequence[int]) -> bool:
+    """Whether the first token of a caption sees those behind it, by trying: its vector changes with the last token, or does not.
+
+    Configurations say it under many names (`is_causal`, `is_decoder`, `use_bidirectional_attention`), and not all models heed theirs.
+
+    Args:
+        model: of text.
+        ids: tokens of a caption. Of fewer than two kinds nothing can be seen, and the answer is no.
+    """
+    import torch
+
+    first = list(ids)
+    other = next((one for one in first if one != first[-1]), None)
+    if other is None:
+        return False
+    with torch.inference_mode():
+        one, two = (
+            model(input_ids=torch.tensor([row], device=model.device)).last_hidden_state[0, 0].float()
+            for row in (first, [*first[:-1], other])
+        )
+    return bool((one - two).abs().max() > 1e-4 * one.abs().max())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from conceptbind.encoders.batching import equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
-from conceptbind.encoders.families import POOLINGS, SIGLIP, family_of, unknown_family
+from conceptbind.encoders.families import BY_SIGHT, POOLINGS, SIGLIP, family_of, sees_what_follows, unknown_family
 from conceptbind.encoders.weights import (
     folder_revision,
     hub_or_folder_json,
@@ -88,6 +88,8 @@ class HuggingFaceEncoder:
         self._model = to_precision(model, precision).to(device).eval()
         self.longest: int | None = None
         names = self._open_text(transformers, config, source, options, pipeline) if "text" in self.modalities else ()
+        if self._family.pooling == BY_SIGHT:
+            self._family = replace(self._family, pooling=self._pooling_by_sight())
         if "image" in self.modalities:
             self._open_image(transformers, config, source, options)
         if self._family.pooling != "features":
@@ -113,6 +115,11 @@ class HuggingFaceEncoder:
         done += [f"padded to {self.longest} tokens"] if self._padded else []
         self.details |= {"text": ", ".join(done)} if done else {}
         return tuple((getattr(self._tokenizer, "vocab_files_names", None) or {}).values())
+
+    def _pooling_by_sight(self) -> str:
+        ids = self._tokenize(["a red circle and a blue square"])["input_ids"][0]
+        with one_line(f"could not embed captions with '{self.id}'"):
+            return "mean" if sees_what_follows(self._model, ids) else "lasttoken"
 
     def _open_image(self, transformers: Any, config: Any, source: str, options: dict[str, Any]) -> None:
         """Load the picture processor.
