@@ -17,7 +17,7 @@ from conceptbind.cli import main
 from conceptbind.commands.common import default_folder
 from conceptbind.commands.measuring import measure
 from conceptbind.commands.training import sweep, train
-from conceptbind.errors import MismatchError
+from conceptbind.errors import ConceptBindError, MismatchError
 from conceptbind.scenes import ConceptSpace, full_grid, text20
 from planted import object_codes
 
@@ -92,7 +92,12 @@ def test_more_options_as_people_write_them(asked):
     ("words", "message"),
     [
         (["measure", "--sede", "1"], "conceptbind measure has no option '--sede'; did you mean '--seed'"),
-        (["measure", "--seed", "x"], "--seed: expected int; got x"),
+        (["measure", "--seed", "x"], "--seed: expected a whole number; got x"),
+        (["measure", "--jobs", "nan"], "error: --jobs: expected a whole number; got nan; see"),
+        (["train", "--rate="], "error: --rate: expected a number; got nothing; see"),
+        (["measure", "--controls="], "error: --controls: expected true or false; got nothing; see"),
+        (["train", "--optimiser", "sgd"], "error: --optimiser: expected one of 'adamw', 'muon'; got sgd; see"),
+        (["repair", "tiny"], "error: --out is needed; see"),
         (["measure", "--modality", "sound"], "expected one of 'auto', 'text', 'image', 'both'; got sound"),
         (["measure", "tiny", "tiny"], "does not know what 'tiny' is for; it takes one ENCODER"),
         (["render", "x", "--out", "y"], "it takes options only"),
@@ -158,7 +163,7 @@ def test_own_code_named_on_the_command_line_runs(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed: null\n", "gives no value to 'seed'; expected int"),
+        ("seed: null\n", "gives no value to 'seed'; expected a whole number"),
         ("seed: 1\0\n", "NUL"),
         ("a: [b\n", "is no file of options"),
         ("- a\n", "holds no options"),
@@ -244,6 +249,25 @@ def test_streams_that_end_or_are_narrow(tmp_path, shell, code, err):
     assert done.returncode == code, done.stderr
     assert len(done.stderr.splitlines()) == (1 if err else 0), done.stderr
     assert err in done.stderr
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "measure --help", "measure --print_config"])
+@pytest.mark.parametrize(("shell", "code"), [("{run} > /dev/full", 2), ("{run} | head -c 5; exit ${{PIPESTATUS[0]}}", 0)])
+def test_help_that_cannot_be_printed_is_told(words, shell, code):
+    run = shell.format(run=f"{sys.executable} -m conceptbind {words}")
+    done = subprocess.run(["bash", "-c", run], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("No space left on device")) == (code, code // 2), done.stderr
+    assert len(done.stderr.splitlines()) == code // 2
+
+
+def test_an_argument_that_python_could_not_read_for_its_encoding(tmp_path):
+    """The bytes are UTF-8; it is the locale that is ASCII."""
+    surroundings = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "conceptbind", "render", "--scenes", "é.csv", "--out", "x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=surroundings)
+    assert done.returncode == 2
+    assert "set PYTHONUTF8=1" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_options_are_explained_without_docstrings():
@@ -347,3 +371,19 @@ def test_changed_results_are_not_taken_for_finished(tmp_path):
     page.write_text(text[:1000])
     measure(f"file:{tmp_path / 'rows.npy'}", **options)
     assert page.read_text() == text
+
+
+def test_a_finished_run_whose_rows_or_pictures_were_damaged_since_says_so(tmp_path):
+    """Other commands read them: the same command must not call such a run finished."""
+    space = ConceptSpace(("color", "shape"), (("red", "blue", "green"), ("square", "circle", "triangle")))
+    table = replace(full_grid(space), drawing="flat")
+    options = {"complexity": "none", "geometry": False, "controls": False, "out": str(tmp_path / "run")}
+    measure(Eye(), scenes=table, **options)
+    for name in ("embeddings/image/rows-000000000.safetensors", "pictures/03.png"):
+        path = tmp_path / "run" / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(ConceptBindError, match=path.name):
+            measure(Eye(), scenes=table, **options)
+        path.write_bytes(whole)
+    assert measure(Eye(), scenes=table, **options).records

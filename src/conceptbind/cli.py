@@ -53,6 +53,8 @@ FLAGS = ("-h", "--help", "--print_config", "--version")
 """Options that take no value."""
 TRUTH = {"true": "true", "yes": "true", "on": "true", "1": "true", "false": "false", "no": "false", "off": "false", "0": "false"}
 """How a switch may be written; `--name` alone says yes, `--no-name` says no."""
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+"""What types of options are called in messages; `_kind` has the others."""
 TRUST = "trust_py"
 """The switch that lets a configuration file name an encoder of the form py:module:function."""
 LONGEST = 500
@@ -86,7 +88,7 @@ def _run(arguments: list[str]) -> Any:
 
     for word in arguments:
         if has_half_characters(word):
-            raise ValueRangeError(f"the argument {word!a} holds bytes that are no UTF-8; rename what it names")
+            raise ValueRangeError(_unreadable(word))
     parser = _parser()
     ordered = _in_order(arguments)
     parsed = parser.parse_args(ordered)
@@ -97,6 +99,15 @@ def _run(arguments: list[str]) -> Any:
         return COMMANDS[name](**{key: value for key, value in parsed[name].as_dict().items() if key in known})
     finally:
         WORKING_FOLDER.reset(searched)
+
+
+def _unreadable(word: str) -> str:
+    """What is wrong with an argument that holds halves of characters."""
+    with suppress(UnicodeError):
+        os.fsencode(word).decode()
+        known = sys.getfilesystemencoding()
+        return f"the argument {word!a} is UTF-8, and Python was told that names here are {known}; set PYTHONUTF8=1"
+    return f"the argument {word!a} holds bytes that are no UTF-8; rename what it names"
 
 
 def _explained(error: Exception) -> tuple[str, int]:
@@ -226,6 +237,11 @@ def _parser() -> Any:
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:
             raise ValueRangeError(f"{_plain(message)}; see conceptbind --help, or conceptbind COMMAND --help") from ex
 
+        def _print_message(self, message: str, file: Any = None) -> None:
+            """Print help, as what a command returns: argparse itself is silent where it cannot."""
+            if _say(message.rstrip("\n")):
+                raise SystemExit(2)
+
     parser = Parser(prog="conceptbind", description="Does an embedding model bind concepts, how, and can it be repaired?")
     parser.add_argument("--version", action="version", version=f"conceptbind {__version__}")
     subcommands = parser.add_subcommands(required=True)
@@ -252,9 +268,25 @@ def _plain(message: str) -> str:
     """A message of the parser in our words."""
     message = re.sub(r"""(?:Parser|Problem with given) key ["']?([\w.]+)["']?:\s*""", r"--\1: ", " ".join(message.split()))
     message = re.sub(r"<class '(\w+)'>", r"\1", message)
-    message = re.sub(r"Expected an? (?:typing\.)?Literal\[(.*?)\]\. Got value: ", r"expected one of \1; got ", message)
-    message = re.sub(r"Expected an? (\S+)\. Got value: ", r"expected \1; got ", message)
+    needed = re.fullmatch(r"(?:error: )?the following arguments are required: (.+)", message)
+    if needed:
+        return " and ".join(f"--{name.rpartition('.')[2]} is needed" for name in needed[1].split(", "))
+    union = re.search(
+        r"Does not validate against any of the Union subtypes Subtypes: \[(.*?)\] Errors: .*?Given value:(.*)", message
+    )
+    if union:
+        kinds = [kind for kind in re.split(r", (?![^\[]*\])", union[1]) if kind != "NoneType"]
+        return f"{message[: union.start()]}expected {' or '.join(map(_kind, kinds))}; got {union[2].strip() or 'nothing'}"
+    wrong = re.search(r"Expected an? (\S+|(?:typing\.)?Literal\[.*?\])\. Got value:(.*)", message)
+    if wrong:
+        return f"{message[: wrong.start()]}expected {_kind(wrong[1])}; got {wrong[2].strip() or 'nothing'}"
     return message.removeprefix("error: ").rstrip(".")
+
+
+def _kind(name: str) -> str:
+    """What a type of Python is called to somebody who types options."""
+    choice = re.fullmatch(r"(?:typing\.)?Literal\[(.*)\]", name)
+    return f"one of {choice[1]}" if choice else KINDS.get(name, name)
 
 
 def _is_option(word: str) -> bool:
@@ -370,7 +402,7 @@ def _check_options(file: str, command: str, trusted: bool, model_trusted: bool) 
             raise UnknownNameError(f"{file} has the option '{name}', which conceptbind {command} has not; {nearest(name, known)}")
         if value is None and "None" not in str(known[name].annotation):
             raise ValueRangeError(
-                f"{file} gives no value to '{name}'; expected {known[name].annotation.__name__}; leave the line out"
+                f"{file} gives no value to '{name}'; expected {_kind(known[name].annotation.__name__)}; leave the line out"
             )
     if str(found.get("encoder")).startswith("py:") and not trusted:
         raise ValueRangeError(

@@ -15,7 +15,7 @@ from typing import Any
 
 from conceptbind.errors import ConceptBindError, FileError, ValueRangeError
 from conceptbind.limits import require_regular
-from conceptbind.ownership import hold, is_free
+from conceptbind.ownership import LOCK, hold, is_free
 from conceptbind.text import parse_json, read_text
 
 ASIDE = re.compile(r"\..{1,100}\.\d+-[0-9a-f]{16}\.part", re.DOTALL)
@@ -192,3 +192,17 @@ def file_hash(path: Path) -> str:
     """
     with require_regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tree_hash(path: Path) -> str:
+    """A hash of a file, or of the names and contents of all files of a folder; a command's lock and what is being written do not count.
+
+    Raises:
+        FileError: nothing is there, or something that is neither.
+    """
+    if not path.is_dir():
+        return file_hash(path)
+    walked = ((Path(place) / name) for place, _, names in os.walk(path) for name in names)
+    found = (file for file in walked if file.name != LOCK and not ASIDE.fullmatch(file.name))
+    named = sorted((file.relative_to(path).as_posix(), file) for file in found)
+    return content_hash(*(part for name, file in named for part in (name, file_hash(file))))

@@ -23,6 +23,10 @@ else:
     Encoder = Scenes = str
 
 
+KEPT = ("embeddings", "pictures")
+"""Folders of a run whose files others read, so that a finished run is one only where they are as they were written."""
+
+
 @dataclass(frozen=True, eq=False)
 class Studies:
     """All studies of one measurement, with what they are made of."""
@@ -161,7 +165,7 @@ def measure(
 
     from conceptbind.encoders import Opening
     from conceptbind.executors import check_executor
-    from conceptbind.files import file_hash, user_path, write_whole
+    from conceptbind.files import tree_hash, user_path, write_whole
     from conceptbind.report import complexity_sentence, geometry_sentence, scaling_picture, verdicts, write_report
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
@@ -216,8 +220,8 @@ def measure(
     for study in found.geometry:
         if study.scaling is not None:
             write_whole(folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling))
-    shown = sorted((folder.path / "report.html", *folder.path.glob("scaling-*.svg")))
-    files = {path.name: file_hash(path) for path in shown}
+    shown = sorted((folder.path / "report.html", *folder.path.glob("scaling-*.svg"), *(folder.path / name for name in KEPT)))
+    files = {path.name: tree_hash(path) for path in shown if path.exists()}
     told = {"asked": asked, "files": files, "verdicts": [asdict(verdict) for verdict in judged], "sentences": list(sentences)}
     folder.write_results(facts, found.records, told)
     return Measurement(folder.path, found.records, tuple(judged), sentences, lambda: found)
@@ -234,18 +238,19 @@ def _asked(source: Any, table: Any, split: Any) -> dict[str, Any]:
 
 def _finished(folder: Any, asked: dict[str, Any]) -> Any:
     """Records, verdicts and sentences of this very run where it was finished before; else None."""
-    from conceptbind.files import file_hash
+    from conceptbind.errors import FileError
+    from conceptbind.files import tree_hash
     from conceptbind.report import Verdict
     from conceptbind.results import Record
 
     kept = folder.finished()
     try:
         files = {folder.path / name: wanted for name, wanted in kept["files"].items()}
-        if kept["asked"] != asked or any(not path.is_file() or file_hash(path) != wanted for path, wanted in files.items()):
+        if kept["asked"] != asked or any(tree_hash(path) != wanted for path, wanted in files.items()):
             return None
         records = tuple(Record.read(row) for row in kept["records"])
         return records, tuple(Verdict(**verdict) for verdict in kept["verdicts"]), tuple(kept["sentences"])
-    except (KeyError, TypeError, AttributeError):  # not finished, or of another form
+    except (KeyError, TypeError, AttributeError, FileError):  # not finished, of another form, or a file is gone
         return None
 
 
