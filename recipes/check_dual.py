@@ -12,6 +12,7 @@ import numpy as np
 from train_dual import NEVER_SHOWN
 
 from conceptbind import measure
+from conceptbind.report.numbers import shown
 from conceptbind.scenes import load_scenes
 
 
@@ -23,21 +24,22 @@ def main() -> None:
     options = parser.parse_args()
     space = load_scenes("clevr2d").space
     never = [space.object_ids(np.array([space.values[0].index(c), space.values[1].index(s)])) for c, s in NEVER_SHOWN]
-    rows: dict[str, list[float]] = {}
+    rows: dict[tuple[str, str], list[float]] = {}
     for seed in range(options.pictures):
         with TemporaryDirectory() as folder:
-            run = measure(options.model, seed=seed, out=f"{folder}/run")
+            run = measure(options.model, seed=seed, geometry=False, complexity="none", out=f"{folder}/run")
         for record in run.records:
             if record.extra.get("control") == "none" and not record.extra.get("noun") and record.ci_low is not None:
                 words = [str(record.extra[key]) for key in ("concept", "order", "queries") if record.extra.get(key)]
                 words += [f"repair {record.extra['repair']}"] if record.extra.get("repair") else []
-                rows.setdefault(" ".join([record.modality, record.metric, *words]), []).append(record.value or 0.0)
+                name = " ".join([record.study, record.modality, record.metric, *words])
+                rows.setdefault((name, record.metric), []).append(record.value or 0.0)
         if options.model == "tiny-bound":
-            rows.setdefault("both binding_accuracy, scenes with an object never shown", []).append(
-                float(np.mean(run.crossmodal.by_object[never]))
-            )
-    for name, values in rows.items():
-        print(f"{name:60s} {np.mean(values):.3f}  (from {min(values):.3f} to {max(values):.3f} over {len(values)} seeds)")
+            name = "crossmodal both binding_accuracy, scenes with an object never shown"
+            rows.setdefault((name, "binding_accuracy"), []).append(float(np.mean(run.crossmodal.by_object[never])))
+    for (name, metric), values in rows.items():
+        mean, least, most = (shown(metric, float(value)) for value in (np.mean(values), min(values), max(values)))
+        print(f"{name:70s} {mean}  (from {least} to {most} over {len(values)} seeds)")
 
 
 if __name__ == "__main__":
