@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from conceptbind.cli import main
+from conceptbind.commands.captioned import coco_retrieval
 from conceptbind.drawing import draw_pictures
 from conceptbind.embeddings import embed, embed_half
 from conceptbind.encoders import resolve
 from conceptbind.errors import ConceptBindError
+from conceptbind.labclip.adapter import identity
 from conceptbind.scenes import Scenes, load_scenes
 
 
@@ -56,6 +58,47 @@ def test_one_command_trains_and_scores(coco, tmp_path, capsys, monkeypatch):
     assert (tmp_path / "fixed" / "results.json").read_bytes() == before
     assert main(["compare", "fixed"]) == 0
     assert "fixed (adapter)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["dataset_coco.json", "coco_test_karpathy.json"])
+def test_retrieval_is_scored_whatever_the_test_file_is_called(coco, tmp_path, name):
+    rows = json.loads((coco / "coco_karpathy_test.json").read_text())
+    own = {
+        "dataset_coco.json": {
+            "images": [
+                {"filename": row["image"], "split": "test", "sentences": [{"raw": text} for text in row["caption"]]} for row in rows
+            ]
+        },
+        "coco_test_karpathy.json": {
+            "images": [{"id": i, "file_name": row["image"]} for i, row in enumerate(rows)],
+            "annotations": [{"image_id": i, "caption": text} for i, row in enumerate(rows) for text in row["caption"]],
+        },
+    }
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "val2014").symlink_to(coco / "val2014")
+    (data / name).write_text(json.dumps(own[name]))
+    tiny = resolve("tiny", device="cpu")
+    same = identity(tiny.dimension)
+    expected, found = (
+        {
+            (r.metric, r.split, *r.extra.items()): (r.value, r.n)
+            for r in coco_retrieval(tiny, str(place), same, tmp_path / place.name)
+        }
+        for place in (coco, data)
+    )
+    assert found
+    assert {n for _, n in found.values()} == {60, 120}
+    assert [*found.values()] == [*expected.values()]
+
+
+def test_retrieval_that_cannot_be_scored_leaves_the_fitted_map_and_says_why(tmp_path):
+    (tmp_path / "dataset_coco.json").write_text(
+        '{"images": [{"filename": "no.png", "split": "test", "sentences": [{"raw": "x"}]}]}'
+    )
+    tiny = resolve("tiny", device="cpu")
+    with pytest.warns(UserWarning, match="retrieval is not scored before and after: 1 of 1 pictures are not in"):
+        assert coco_retrieval(tiny, str(tmp_path), identity(tiny.dimension), tmp_path / "out") == ()
 
 
 @pytest.mark.parametrize(

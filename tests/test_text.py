@@ -113,11 +113,17 @@ def test_folders_pipes_and_missing_files_are_refused_at_once(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\xff\xfe", b"\r\n\r\n"])
 def test_empty_files_are_refused_everywhere(tmp_path, content):
-    path = tmp_path / "a.csv"
-    path.write_bytes(content)
-    for read in (read_captions, read_scenes, read_clevr, read_json):
+    for read, name in ((read_captions, "a.txt"), (read_scenes, "a.csv"), (read_clevr, "a.csv"), (read_json, "a.json")):
+        (tmp_path / name).write_bytes(content)
         with pytest.raises(ConceptBindError, match="empty"):
-            read(path)
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.json", "a.jsonl"])
+def test_a_table_is_not_taken_for_captions(tmp_path, name):
+    (tmp_path / name).write_text("image,caption\na.png,a red dog\n")
+    with pytest.raises(FileError, match="write the captions alone into a text file"):
+        read_captions(tmp_path / name)
 
 
 # --- separators ---------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from typing import Any
 from conceptbind.commands.common import progress
 from conceptbind.files import user_path
 
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+"""Suffixes of files whose lines are not captions alone."""
 FEWEST = 6
 """Pairs that are needed: two to fit on, two to choose on, two to score."""
 EQUAL = "the negative equals the caption"
@@ -137,14 +139,15 @@ def coco_pairs(model: Any, data: str, tagger: str, how: Any, seed: int, folder: 
 
 
 def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[Any, ...]:
-    """Retrieval on the test pictures before and after; none where the test file is not there."""
+    """Retrieval on the test pictures before and after, whatever their file is called; none, with the reason, where they cannot be read."""
     from conceptbind.benchmarks import Making, evaluate_benchmark, read_benchmark
+    from conceptbind.errors import ConceptBindError
 
-    place = user_path(data)
-    if not (place / "coco_karpathy_test.json").is_file():
-        warnings.warn(f"{place} holds no coco_karpathy_test.json, so retrieval is not scored before and after", stacklevel=2)
+    try:
+        items = read_benchmark("coco", user_path(data), Making(folder / "made"))
+    except ConceptBindError as error:  # the map is fitted by now, and stays
+        warnings.warn(f"retrieval is not scored before and after: {error}", stacklevel=2)
         return ()
-    items = read_benchmark("coco", place, Making(folder / "made"))
     with progress(total=len(items.pictures) + len(items.captions), desc="embedding the test set", unit="row") as bar:
 
         def done(_: str, n: int) -> None:
@@ -223,13 +226,19 @@ def read_captions(path: str | Path) -> list[str]:
     """The lines of a text file.
 
     Raises:
-        FileError: it cannot be read.
+        FileError: it cannot be read, or its name says that its lines hold more than a caption.
         ValueRangeError: an empty line, which would be a caption of nothing; names it.
     """
-    from conceptbind.errors import ValueRangeError
+    from conceptbind.errors import FileError, ValueRangeError
     from conceptbind.text import read_lines
 
-    lines = read_lines(user_path(path), "the captions", "expected one caption a line (UTF-8)")
+    place = user_path(path)
+    if place.suffix.lower() in TABLES:
+        raise FileError(
+            f"{path} is called a table or JSON, of which --captions would take every line for a caption; "
+            "write the captions alone into a text file (.txt), one a line"
+        )
+    lines = read_lines(place, "the captions", "expected one caption a line (UTF-8)")
     empty = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
     if empty or not lines:
         raise ValueRangeError(f"{path} must hold one caption a line; " + (f"line {empty} is empty" if empty else "it is empty"))

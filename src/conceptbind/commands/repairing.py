@@ -89,8 +89,8 @@ def repair(
             alone (SB), which repairs less.
         image_of: .npy of n row numbers, the picture of each caption, where a picture has several.
         captions: text file with the caption of each row, one a line; needs an encoder, which embeds them and their negatives.
-        coco: folder with coco_karpathy_train.json and the pictures that it names: negatives are made, everything is embedded (float16 on disk)
-            and fitted. Where coco_karpathy_test.json is there too, retrieval is scored before and after.
+        coco: folder with coco_karpathy_train.json or dataset_coco.json and the pictures that it names: negatives are made, everything is
+            embedded (float16 on disk) and fitted. Where the test pictures are there too, retrieval is scored before and after.
         tagger: what tells nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto.
         solver: quick (Adam along the principal axes), or published (Adam as in the paper).
         rate: of the steps; by default the solver's own.
