@@ -217,10 +217,20 @@ def require_archive(path: Path) -> None:
         raise FileError(f"{path} is damaged: {(str(error) or type(error).__name__):.200}; copy it again") from error
     if (twice := first_repeated(member.filename for member in members)) is not None:
         raise FileError(f"{path} is damaged: it holds '{twice}' twice; write it again")
-    total = sum(member.file_size for member in members)
+    require_unpacked(path, sum(member.file_size for member in members), "write the arrays as .npy files")
+
+
+def require_unpacked(path: Path, total: int, advice: str) -> None:
+    """Raise FileError where what a file unpacks to at once is no honest multiple of its size, or more than memory holds.
+
+    Args:
+        path: the file.
+        total: bytes that it states to unpack to.
+        advice: what to do where it is refused.
+    """
     size = max(1, path.stat().st_size)
     if total > UNPACKED_BYTES and total > UNPACKED_RATIO * size:
-        raise FileError(f"{path} is refused: its {_size(size)} would unpack to {_size(total)}; write the arrays as .npy files")
+        raise FileError(f"{path} is refused: its {_size(size)} would unpack to {_size(total)}; {advice}")
     if total > MEMORY_SHARE * memory():
         raise FileError(f"{path} unpacks to {_size(total)}, more than the memory of {_size(memory())} holds; split it")
 

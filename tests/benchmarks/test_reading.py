@@ -10,6 +10,7 @@ from PIL import Image
 
 from conceptbind.benchmarks import Making, evaluate_benchmark, read_benchmark, read_karpathy_train
 from conceptbind.benchmarks.evaluate import check_benchmark, look_at_benchmark
+from conceptbind.benchmarks.shards import table_rows
 from conceptbind.cli import main
 from conceptbind.errors import ConceptBindError, FileError, MismatchError, UnsafeFileError
 from known_vectors import by_name, picture, values
@@ -83,6 +84,16 @@ def test_all_shards_are_read_in_their_order(tmp_path, names, write):
         with pytest.raises(FileError, match=r"1 of 2 files of .*: .*-of-0*2[.-]"):
             read_beside("winoground", tmp_path)
         assert not all(part.there for part in check_benchmark("winoground", tmp_path))
+
+
+def test_parquet_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path, monkeypatch):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "test.parquet"
+    pq.write_table(pa.table({"caption": ["a" * (1 << 20)] * 4}), path, compression="zstd", use_dictionary=False)
+    assert len(list(table_rows(path, ["caption"]))) == 4  # the control: a few MiB are read
+    monkeypatch.setattr("conceptbind.limits.UNPACKED_BYTES", 1 << 20)
+    with pytest.raises(FileError, match=r"is refused: its .* would unpack to 4.0 MiB"):
+        list(table_rows(path, ["caption"]))
 
 
 def test_shards_that_cannot_be_one_set_are_refused(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.errors import FileError, MismatchError, MissingExtraError
 from conceptbind.files import write_whole
+from conceptbind.limits import require_unpacked
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Making
@@ -165,6 +166,8 @@ def table_rows(path: Path, fields: Sequence[str], columns: Sequence[str] | None 
             )
         else:
             file = pq.ParquetFile(path)
+            groups = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
+            require_unpacked(path, max(groups, default=0), "get it again from where it is published")  # one is unpacked at a time
             names, batches = file.schema_arrow.names, file.iter_batches(batch_size=_ROWS, columns=columns)
         if missing := [name for name in fields if name not in names]:
             raise MismatchError(
