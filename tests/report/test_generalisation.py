@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from conceptbind.report.generalisation import HARDLY, SIMPLE, SOMEWHAT, Evidence, Spread, answer, complexity_sentence, judge
+from conceptbind.report.generalisation import (
+    HARDLY,
+    NAMES,
+    SIMPLE,
+    SOMEWHAT,
+    Evidence,
+    Spread,
+    answer,
+    complexity_sentence,
+    judge,
+)
 from conceptbind.results import Record
 from conceptbind.studies import ComplexityStudy
 from conceptbind.studies.complexity import BINDS, FEW
@@ -154,3 +165,114 @@ def test_own_queries_are_named():
     assert "from the predictions own probes recognise" not in said
     assert "from the predictions the encoder's own queries recognise" in said
     assert said.endswith("With plain probes the answer is the same.")
+
+
+def test_the_thresholds_are_those_of_the_docs():
+    text = (Path(__file__).parents[2] / "docs" / "complexity.md").read_text(encoding="utf-8")
+    assert f"| generalises | score from {SIMPLE}, low end of its interval from {SOMEWHAT} |" in text
+    assert f"| generalises in part | score from {SOMEWHAT}, low end above 0 |" in text
+    assert f"| score below {SOMEWHAT}, at least {FEW} scenes of new objects in each draw" in text
+    assert f"planted rule scores {SOMEWHAT} or more with its interval above that of the score" in text
+    assert f"less than {BINDS} above the bag of concepts, and less than {HARDLY} at the high" in text
+
+
+PARTLY, UNBOUND = scored(0.3, 0.2, 0.4), replace(NO, gap=Spread(0.0, -0.1, 0.02))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "plain", "whitened"),
+    [
+        (PARTLY, NO, "it does in part", "it does not"),
+        (NO, UNBOUND, "it does not", "the embeddings themselves do not bind"),
+        (PARTLY, scored(0.9, 0.8, 1.0), "it does in part", "it does"),
+    ],
+)
+def test_two_answers_are_told_in_words(first, second, plain, whitened):
+    word, missing = answer([first, replace(second, readout="whitened")])
+    assert word == "unclear"
+    assert missing == (f"the answer hangs on how embeddings are read: with plain probes {plain}, with whitened probes {whitened}")
+
+
+def test_a_third_read_out_counts_too():
+    assert answer([NO, replace(NO, readout="plain"), replace(scored(0.9, 0.8, 1.0), readout="whitened")])[0] == "unclear"
+
+
+def test_no_binding_is_told_without_a_score():
+    said = complexity_sentence(study(None, 0.02))
+    assert "there is no rule of binding to judge. M" in said
+    assert "Generalisation score" not in said
+    assert "With whitened" not in said
+
+
+def changed(found, **rules):
+    """The study with records changed: `rules` by metric, a function of a record."""
+    records = [rules[r.metric](r) if r.metric in rules else r for r in found.records]
+    return replace(found, records=tuple(r for r in records if r is not None))
+
+
+def test_draws_that_differ_without_an_interval_are_given_as_a_range():
+    """Ten draws of which eight are equal: the interpolated interval has no width, and the draws differ."""
+
+    def spread(record):
+        if record.extra["approximator"] != "chosen":
+            return record
+        extra = {**record.extra, "lowest": 0.45, "highest": 1.0}
+        return replace(record, ci_low=None, ci_high=None, extra=extra)
+
+    said = complexity_sentence(changed(study(0.8, 0.5), generalisation_score=spread))
+    assert "Generalisation score 0.800 (from 0.450 to 1.000 over 5 draws) over all coverages" in said
+    assert said.startswith("A small model of the text embeddings generalises to new objects. ")
+
+
+def test_planted_rules_stand_in_order_of_rank_and_only_where_they_have_a_score():
+    found = study(0.8, 0.5)
+    rule = next(r for r in found.records if r.extra["approximator"] == "planted")
+    others = [
+        replace(rule, value=value, extra={**rule.extra, "width": width, "readout": readout})
+        for width, value in ((16, 0.25), (1, 0.9), (64, None)) for readout in ("plain", "whitened")
+    ]  # fmt: skip
+    said = complexity_sentence(replace(found, records=(*found.records, *others)))
+    assert "reach 0.900 with 1 product, 0.700 with 4 products, 0.250 with 16 products. With" in said
+
+
+def test_the_concept_that_is_recognised_worst_is_told_and_the_largest_coverage():
+    found = study(0.8, 0.5)
+    extra = []
+    for r in found.records:
+        if r.metric == "concept_recognition":
+            other = {**r.extra, "concept": "shape", "chosen": "forest (5)"}
+            extra.append(replace(r, value=0.62, extra=other))
+            extra.append(replace(r, value=0.1, extra={**r.extra, "coverage": 0.2}))
+        if r.metric == "object_recognition":
+            smaller = {**r.extra, "coverage": 0.2, "n_scenes": 1000}
+            extra.append(replace(r, value=0.05, extra=smaller))
+    for records in ((*found.records, *extra), (*reversed(extra), *found.records)):
+        said = complexity_sentence(replace(found, records=records))
+        assert "saw the scenes of 80.0 % of the objects" in said
+        assert "recognise all objects in 21.3 %" in said
+        assert "and the hardest concept in 62.0 % (best on validation: forest (5))" in said
+        assert "at least 169 scenes each" in said
+    assert "hardest concept" not in complexity_sentence(changed(found, concept_recognition=lambda _: None))
+
+
+def test_nothing_is_said_where_a_part_is_missing():
+    for metric in ("generalisation_score", "binding_gap", "object_recognition"):
+        assert complexity_sentence(changed(study(0.8, 0.5), **{metric: lambda _: None})) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_approximator_is_named_in_words(name):
+    def named(record):
+        if "chosen" not in record.extra:
+            return record
+        return replace(record, extra={**record.extra, "chosen": f"{name} (5)"})
+
+    found = changed(study(0.8, 0.5), object_recognition=named, concept_recognition=named)
+    said = complexity_sentence(found)
+    assert said.count(f"(best on validation: {NAMES[name]} (5))") == 2
+    assert "_" not in said
+
+
+def test_an_interval_of_nothing():
+    record = study(None, 0.5).scores()[0]
+    assert Spread.of(record) == Spread(None, 0.0, 0.0, False)
