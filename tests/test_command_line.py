@@ -160,6 +160,20 @@ def test_own_code_named_on_the_command_line_runs(tmp_path, capsys, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("executor", ["dask", "ray"])
+def test_a_configuration_joins_no_cluster(tmp_path, capsys, monkeypatch, executor):
+    """Machines of a cluster send each other pickles: its address is one's own word, as is that of a module."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(f"executor: {executor}\naddress: tcp://127.0.0.1:9\n")
+    for command in ("measure", "sweep"):
+        said = refused(capsys, command, "--config", "config.yaml", "--out", "run")
+        assert "names the cluster tcp://127.0.0.1:9" in said
+        assert "add --address" in said
+    assert not (tmp_path / "run").exists()
+    taken = cli._in_order(["measure", "--config", "config.yaml", "--address", "tcp://127.0.0.1:9"])
+    assert taken[-1] == "--address=tcp://127.0.0.1:9"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

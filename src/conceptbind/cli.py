@@ -329,7 +329,7 @@ def _in_order(arguments: list[str]) -> list[str]:
     trusted = options.pop(TRUST, "false") == "true"
     _take_words(command, words, options)
     for file in files:
-        _check_options(file, command, trusted or "encoder" in options, options.get("trust_remote_code") == "true")
+        _check_options(file, command, options, trusted)
     return [
         command, *flags, *(f"--config={_in_utf8(file)}" for file in files), *(f"--{name}={value}" for name, value in options.items())
     ]  # fmt: skip
@@ -390,8 +390,14 @@ def _take_words(command: str, words: list[str], options: dict[str, str]) -> None
         raise ValueRangeError(f"conceptbind {command} does not know what '{words[0]}' is for; {takes}")
 
 
-def _check_options(file: str, command: str, trusted: bool, model_trusted: bool) -> None:
+def _check_options(file: str, command: str, written: Mapping[str, str], trusted: bool) -> None:
     """Refuse a configuration that is none of this command, or that would run code which nobody asked for on the command line.
+
+    Args:
+        file: the configuration.
+        command: that it is for.
+        written: options of the command line.
+        trusted: whether `--trust-py` is among them.
 
     Raises:
         FileError, UnknownNameError, ValueRangeError: see there.
@@ -404,13 +410,18 @@ def _check_options(file: str, command: str, trusted: bool, model_trusted: bool) 
             raise ValueRangeError(
                 f"{file} gives no value to '{name}'; expected {_kind(known[name].annotation.__name__)}; leave the line out"
             )
-    if str(found.get("encoder")).startswith("py:") and not trusted:
+    if str(found.get("encoder")).startswith("py:") and not trusted and "encoder" not in written:
         raise ValueRangeError(
             f"{file} names the encoder {found['encoder']}, which runs code of that module; "
             "add --trust-py if you know it, or give the encoder on the command line"
         )
-    if found.get("trust_remote_code") and not model_trusted:
+    if found.get("trust_remote_code") and written.get("trust_remote_code") != "true":
         raise ValueRangeError(f"{file} asks to run code of a model's folder; add --trust-remote-code if you know it")
+    if found.get("address") and "address" not in written:
+        raise ValueRangeError(
+            f"{file} names the cluster {found['address']}, whose machines and this one run each other's code; "
+            "add --address with it if you know it"
+        )
 
 
 if __name__ == "__main__":
