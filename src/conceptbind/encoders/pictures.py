@@ -32,12 +32,19 @@ def require_pictures(paths: Sequence[Path], places: Sequence[Path] = ()) -> None
         count = f" ({len(missing)} of {len(paths)} pictures are missing)" if len(missing) > 1 else ""
         looked = ""
         if len(places) > 1:
-            top = os.path.commonpath(places)
-            looked = f"; looked below {top} in {', '.join(os.path.relpath(place, top) for place in places)}"
+            looked = f"; looked {_in(places)}"
         raise FileError(
             f"the scene table names the picture {missing[0]}, which is not there{count}{looked}; put the pictures there, "
             "or use --modality text"
         )
+
+
+def _in(places: Sequence[Path]) -> str:
+    """Where several folders lie, with what they share said once."""
+    if len({os.path.isabs(place) for place in places}) > 1:  # these share no part of their names
+        return f"in {', '.join(map(str, places))}"
+    top = os.path.commonpath(places)
+    return f"below {top} in {', '.join(os.path.relpath(place, top) for place in places)}"
 
 
 Box = tuple[int, int, int, int]
