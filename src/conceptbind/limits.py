@@ -63,6 +63,21 @@ def require_regular(path: Path, expected: str = "a file", what: str = "") -> Pat
     return path
 
 
+def require_plain_files(folder: Path) -> Path:
+    """A model folder that a library will read by itself, and in it and its subfolders nothing that could be read for ever.
+
+    Raises:
+        FileError: a named pipe, a socket or a device is there.
+    """
+    for path in (*folder.glob("*"), *folder.glob("*/*")):
+        with suppress(OSError):
+            if stat.S_IFMT(path.stat().st_mode) in (stat.S_IFREG, stat.S_IFDIR):
+                continue
+        if path.exists():
+            require_regular(path, "a plain file", "the model file ")
+    return folder
+
+
 @contextmanager
 def open_tensors(path: Path, framework: str = "numpy") -> Iterator[Any]:
     """A safetensors file, to be read tensor by tensor.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -107,6 +108,19 @@ def test_a_damaged_pipeline_is_one_line_for_both_schemes(tmp_path, case):
     change(folder)
     for scheme, match in zip(("hf", "st"), matches, strict=True):
         refused(f"{scheme}:{folder}", match)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "modules.json", "1_Pooling/config.json", "vocabulary.txt"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_in_a_model_folder_is_not_waited_at(tmp_path, name, kind):
+    pytest.importorskip("sentence_transformers")
+    folder = small_models.save("bert", tmp_path)
+    small_models.pooling(folder, "mean")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name) if kind == "pipe" else (folder / name).symlink_to("/dev/zero")
+    for scheme in ("hf", "st"):
+        refused(f"{scheme}:{folder}", "it is a (named pipe|device)")
 
 
 def test_what_hf_would_leave_out_of_a_pipeline_is_refused_with_the_other_scheme(tmp_path):

@@ -24,7 +24,7 @@ from conceptbind.encoders.weights import (
     to_precision,
 )
 from conceptbind.errors import FileError, ModalityError, ValueRangeError
-from conceptbind.limits import require_tensors
+from conceptbind.limits import require_plain_files, require_tensors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -345,6 +345,7 @@ def _source(name: str) -> tuple[str, dict[str, Any]]:
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
+        require_plain_files(folder)
         if not (folder / "config.json").is_file():
             raise FileError(_no_config(folder))
         return str(folder), {"local_files_only": True}

@@ -17,7 +17,7 @@ from conceptbind.encoders.captions import settle
 from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, not_importable, one_line, reason_of, to_precision
 from conceptbind.errors import FileError, UnknownNameError, UnsafeFileError, nearest
 from conceptbind.files import file_hash
-from conceptbind.limits import require_tensors
+from conceptbind.limits import require_plain_files, require_tensors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -174,7 +174,7 @@ def _own_model(name: str, trust_remote_code: bool) -> tuple[str, str, dict[str, 
         what = "it has no " + CONFIG if folder.is_dir() else "there is no such folder"
         hint = f"; for a folder of transformers write hf:{place}" if (folder / "config.json").is_file() else ""
         raise FileError(f"could not load 'open_clip:{name}': {what}; expected one written by open_clip's push_to_hf_hub{hint}")
-    source = str(folder) if scheme == "local-dir" else place
+    source = str(require_plain_files(folder)) if scheme == "local-dir" else place
     config = hub_or_folder_json(source, CONFIG, {})
     model = config.get("model_cfg") if isinstance(config, dict) else None
     if not isinstance(model, dict):

@@ -12,6 +12,7 @@ from conceptbind.encoders.batching import BATCH, equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, loading, not_importable, one_line, to_precision
 from conceptbind.errors import FileError, ModalityError, UnsafeFileError
+from conceptbind.limits import require_plain_files
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,7 +51,7 @@ class SentenceTransformerEncoder:
         local = folder.is_dir()
         if not local and (folder.is_absolute() or name.startswith((".", "~"))):
             raise FileError(f"no model folder at {folder}; expected a sentence-transformers folder with modules.json")
-        source = str(folder) if local else name
+        source = str(require_plain_files(folder)) if local else name
         if not trust_remote_code:
             _refuse_own_code(source, local)
         with loading(f"'{self.id}'"):
