@@ -1,7 +1,8 @@
 """Every command and every block of Python in README.md and docs/*.md runs as it stands there, or says what it needs.
 
 A command is marked in its comment (`# needs the model's weights`) or above its block (`<!-- needs a GPU -->`). Those that take long are named
-in `SLOW` and run with `pytest -m slow`; their options are read in every run. The files that the pages speak of (x.npy, PICTURES, FOLDER,
+in `SLOW` and run with `pytest -m slow`; in every run they, and those inside sentences, are started and stopped when everything that they
+name has been read and checked. The files that the pages speak of (x.npy, PICTURES, FOLDER,
 runs/one, ...) are made by `THINGS`.
 """
 
@@ -24,6 +25,8 @@ import pytest
 from PIL import Image
 
 from conceptbind import cli
+from conceptbind.commands import embedding
+from conceptbind.runs import RunFolder
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid, load_scenes
 from documented import PAGES, ROOT, Documented, documented, unknown_blocks
 from encoders.conftest import clip_folder  # noqa: F401
@@ -135,6 +138,18 @@ def make_published(folder: Path, clip: Path, name: str = "DATA") -> None:
         Image.new("RGB", (32, 32)).save(pictures / "a.png")
 
 
+def make_coco(folder: Path, clip: Path) -> None:
+    """A few captions in the words of `tiny` that have a hard negative."""
+    import json
+
+    pairs = [("red square", "blue circle"), ("green ring", "black star"), ("pink square", "gray ring"), ("blue star", "red ring")]
+    rows = [{"image": f"{i}.png", "caption": f"a {one} and a {two}"} for i, (one, two) in enumerate(pairs)]
+    (folder / "DIR").mkdir()
+    (folder / "DIR" / "coco_karpathy_train.json").write_text(json.dumps(rows))
+    for row in rows:
+        Image.new("RGB", (32, 32)).save(folder / "DIR" / row["image"])
+
+
 def make_runs(folder: Path, clip: Path) -> None:
     """Two finished runs, and the one whose configuration is taken again."""
     make_labels(folder, clip)
@@ -157,6 +172,7 @@ THINGS = {
     r"--adapter fixed": partial(make_adapter, width=256),  # as wide as tiny
     r"--data PICTURES": make_classes,
     r"--data DATA": make_published,
+    r"--coco DIR\b": make_coco,
     r"--data DIR": partial(make_published, name="DIR"),
     r"runs/(one|two|tiny-clevr2d)\b": make_runs,
     r"hf:FOLDER": lambda folder, clip: shutil.copytree(clip, folder / "FOLDER"),
@@ -222,6 +238,35 @@ def test_a_long_command_runs_as_written(found, place):
         run(["conceptbind", "train"])
     done = subprocess.run([sys.executable, "-m", *words], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+class StartedError(BaseException):
+    """A command has read and checked what it was given."""
+
+
+def started(*given, **options):
+    raise StartedError
+
+
+def to_start() -> list:
+    """Every command, once, that no quick test runs: the long ones and those inside sentences; `conceptbind compare` only names a command."""
+    found = {
+        f.text: f
+        for f in ALL
+        if f.kind != "python" and f.text.startswith("conceptbind ") and not f.needs
+        if (f.kind == "inline" and len(f.text.split()) > 2) or why(SLOW, f)
+        if "--help" not in f.text and "controlled:" not in f.text  # which needs the model of `conceptbind train`
+    }
+    return [pytest.param(f, id=str(f)) for f in found.values()]
+
+
+@pytest.mark.filterwarnings("ignore:.*have no hard negative")
+@pytest.mark.parametrize("found", to_start())
+def test_every_other_command_starts(found, place, monkeypatch):
+    monkeypatch.setattr(RunFolder, "open", started)
+    monkeypatch.setattr(embedding, "own", started)
+    with pytest.raises(StartedError), contextlib.redirect_stderr(io.StringIO()):
+        cli.main(words_of(found)[1:])
 
 
 class Rows:
@@ -300,6 +345,8 @@ def test_the_files_that_are_run_are_there(found):
     ]
     assert files
     assert all((ROOT / file).exists() for file in files), found
+    options = {word.partition("=")[0] for word in shlex.split(found.text) if word.startswith("--")}
+    assert all(f'"{option}"' in (ROOT / files[0]).read_text(encoding="utf-8") for option in options), found
 
 
 def test_marks_say_what_is_needed_and_tables_name_commands_that_are_there():
