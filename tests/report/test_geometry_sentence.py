@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from conceptbind.geometry import spectrum as spectrum_of
 from conceptbind.geometry.spectrum import Part, Spectrum
 from conceptbind.report import geometry_sentence
+from conceptbind.report.numbers import percent
 from conceptbind.results import Record
+from conceptbind.scenes import ConceptSpace, full_grid
 from conceptbind.studies import GeometryStudy
 
 
@@ -31,16 +36,33 @@ def test_whole_objects_stand_beside_random_weights_and_noise():
     spectra = {"none": spectrum(0.7, 0.2, 0.06, 0.04), "random_weights": spectrum(0.9, 0.01, 0.09)}
     others = [edit(0.1, estimator="avg"), edit(0.2, steering=2.0), edit(0.3, attribute="same")]
     assert geometry_sentence(study(spectra, *others, edit(0.862))) == (
-        "Of the variance of the text embeddings, single concepts explain 70.0 %, whole objects 20.0 % more (random weights: 1.0 %, pure noise: "
-        "5.0 %), and everything that joins different objects 10.0 %; after one object's vector is exchanged the nearest scene is the intended "
-        "one in 86.2 % of the edits (85.0 % to 87.0 %, n = 4,704)."
+        "Of the variance of the text embeddings, single concepts explain 70.0 % (random weights: "
+        "90.0 %, pure noise: 10.0 %), whole objects 20.0 % more (random weights: 1.0 %, pure noise: "
+        "5.0 %), and everything that joins different objects 10.0 %; after one object's vector is "
+        "exchanged the nearest scene is the intended one in 86.2 % of the edits (85.0 % to 87.0 %, "
+        "n = 4,704)."
     )
 
 
 def test_without_random_weights_edits_or_objects():
     alone = geometry_sentence(study({"none": spectrum(0.7, 0.2, 0.1)}))
-    assert "(pure noise: 5.0 %)" in alone
+    assert "70.0 % (pure noise: 10.0 %), whole objects 20.0 % more (pure noise: 5.0 %), and" in alone
     assert "exchanged" not in alone
     assert "whole objects" not in geometry_sentence(study({"none": spectrum(0.7, 0.0, 0.3)}))
     assert geometry_sentence(study({"random_weights": spectrum(0.7, 0.2, 0.1)})) is None
     assert geometry_sentence(study({})) is None
+
+
+def test_what_a_few_scenes_of_noise_hold_is_told_beside_what_noise_explains():
+    """Noise has no concepts and no objects, and yet sums fitted to few scenes explain half of it."""
+    scenes = full_grid(ConceptSpace(("color", "shape"), (("a", "b", "c"), ("u", "v", "w"))))
+    few = scenes.select(np.sort(np.random.default_rng(1).permutation(len(scenes))[:30]))
+    noise = np.random.default_rng(0).normal(size=(30, 200))
+    found = spectrum_of(noise, few)
+    facts = ("variance_share", 0.1, 30, None, None, None, "all", "s", "e", {"control": "none"})
+    said = geometry_sentence(study({"none": found}, Record("spectrum", "text", *facts)))
+    assert said.startswith("Of the variance of the text embeddings of 30 scenes, single concepts ")
+    for kind in ("concept", "object"):
+        assert found.share(kind) > 0.1
+        assert abs(found.share(kind) - found.freedom(kind)) < 0.05
+        assert f"pure noise: {percent(found.freedom(kind))})" in said

@@ -148,7 +148,7 @@ def transition_figure(records: Sequence[Record]) -> str:
             hovertemplate="coverage %{x}: %{y:.1%}<br>seed %{customdata[0]}, n = %{customdata[1]:,}<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(title="share of objects trained on", range=[0, 1], gridcolor=GRID)
-    figure.update_yaxes(title=f"scenes of new objects {_score(shown)}", range=[-0.02, 1.05], gridcolor=GRID)
+    figure.update_yaxes(title=f"new objects {_score(shown)}", range=[-0.02, 1.05], gridcolor=GRID)
     return as_html(figure, "controlled-transition", 460, legend_at=-0.2)
 
 

@@ -13,6 +13,7 @@ from conceptbind.report.tables import edit_cells, r2_cells, removal_cells
 
 if TYPE_CHECKING:
     from conceptbind.geometry import Scaling, Spectrum
+    from conceptbind.geometry.spectrum import Kind
     from conceptbind.studies import GeometryStudy
 
 KINDS = {
@@ -29,9 +30,11 @@ def geometry_sentence(study: GeometryStudy) -> str | None:
     found = study.spectra.get("none")
     if found is None:
         return None
-    words = f"Of the variance of the {study.modality} embeddings, single concepts explain {percent(found.share('concept'))}"
+    scored = study.find("spectrum", "variance_share", control="none")
+    words = f"Of the variance of the {study.modality} embeddings" + (f" of {scored[0].n:,} scenes" if scored else "")
+    words += f", single concepts explain {percent(found.share('concept'))} ({_beside(study, found, 'concept')})"
     if any(part.kind == "object" for part in found.parts):
-        words += f", whole objects {percent(found.binding_share)} more ({_beside(study, found)})"
+        words += f", whole objects {percent(found.binding_share)} more ({_beside(study, found, 'object')})"
     words += f", and everything that joins different objects {percent(found.share('objects', 'rest'))}"
     hits = study.find("edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute="all")
     if hits:
@@ -42,11 +45,11 @@ def geometry_sentence(study: GeometryStudy) -> str | None:
     return words + "."
 
 
-def _beside(study: GeometryStudy, found: Spectrum) -> str:
-    """What the binding share would be without training, and without any rule."""
+def _beside(study: GeometryStudy, found: Spectrum, kind: Kind) -> str:
+    """What the share of a kind would be without training, and without any rule: few scenes explain much of noise."""
     random = study.spectra.get("random_weights")
-    untrained = "" if random is None else f"random weights: {percent(random.binding_share)}, "
-    return f"{untrained}pure noise: {percent(found.freedom('object'))}"
+    untrained = "" if random is None else f"random weights: {percent(random.share(kind))}, "
+    return f"{untrained}pure noise: {percent(found.freedom(kind))}"
 
 
 def geometry_section(study: GeometryStudy) -> dict[str, Any]:
