@@ -72,7 +72,17 @@ def test_bars_of_recognition():
     assert reach(random) == [pytest.approx((0.1, 0.3))]
     assert bag["y"] == [0.3]
     assert reach(bag) == [pytest.approx((0.2, 0.4))]
-    assert own["customdata"][0] == [10, 1, 0.8, 0.95]
+    assert own["customdata"][0] == ["90.0 %", "80.0 % to 95.0 %", "10", "1"]
+
+
+def test_the_pointer_shows_what_the_tables_say():
+    """Plotly's own format has 96.3% for 77 of 80 and 100.0% for 0.9996."""
+    study = CrossmodalStudy(
+        (record("binding_accuracy", 77 / 80, 0.9, 0.9996, study="crossmodal", order="either"),), np.array([]), (), 0, np.array([])
+    )
+    (bar,) = (trace for trace in traces(crossmodal_figure(study)) if trace.get("customdata"))
+    assert bar["customdata"] == [["96.2 %", "90.0 % to 99.96 %", "10", "1"]]
+    assert "%{y" not in bar["hovertemplate"]
 
 
 def test_objects_stand_at_their_attribute_and_noun():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
+from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import difference, interval_of, percent, value_of
 from conceptbind.report.tables import PaperTable, aligned
 from conceptbind.results import CONTROL_TEXTS
@@ -128,8 +128,7 @@ def benchmark_figure(records: Sequence[Record], name: str) -> str:
         figure.add_scatter(
             x=values, y=labels, mode="markers", name=label, marker={"color": color, "size": 9},
             error_x=intervals(shown),
-            customdata=[[r.n, r.ties] for r in shown],
-            hovertemplate="%{y}: %{x:.1%}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
+            **hover(shown, "%{y}"),
         )  # fmt: skip
     figure.update_xaxes(range=[-0.02, 1.02], gridcolor=GRID)
     figure.update_yaxes(gridcolor=GRID)

@@ -144,8 +144,8 @@ def transition_figure(records: Sequence[Record]) -> str:
         figure.add_scatter(x=coverages, y=means, name=name, legendgroup=name, mode="lines", line={"color": color})
         figure.add_scatter(
             x=[r.extra["coverage"] for r in mine], y=[r.value for r in mine], legendgroup=name, showlegend=False, mode="markers",
-            marker={"color": color, "size": 6}, customdata=[[r.extra["seed"], r.n] for r in mine],
-            hovertemplate="coverage %{x}: %{y:.1%}<br>seed %{customdata[0]}, n = %{customdata[1]:,}<extra>" + name + "</extra>",
+            marker={"color": color, "size": 6}, customdata=[[r.extra["seed"], r.n, percent(r.value)] for r in mine],
+            hovertemplate="coverage %{x}: %{customdata[2]}<br>seed %{customdata[0]}, n = %{customdata[1]:,}<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(title="share of objects trained on", range=[0, 1], gridcolor=GRID)
     figure.update_yaxes(title=f"new objects {_score(shown)}", range=[-0.02, 1.05], gridcolor=GRID)
@@ -166,8 +166,11 @@ def probe_figure(records: Sequence[Record], probe: str) -> str | None:
         mine = [(model, found) for model, found in pairs if model.encoder in called]
         figure.add_scatter(
             x=[model.value for model, _ in mine], y=[found.value for _, found in mine], name=name, mode="markers",
-            marker={"color": color, "size": 8}, customdata=[[model.extra["coverage"], model.extra["seed"]] for model, _ in mine],
-            hovertemplate="model %{x:.1%}, probe %{y:.1%}<br>coverage %{customdata[0]}, seed %{customdata[1]}<extra></extra>",
+            marker={"color": color, "size": 8},
+            customdata=[
+                [model.extra["coverage"], model.extra["seed"], percent(model.value), percent(found.value)] for model, found in mine
+            ],
+            hovertemplate="model %{customdata[2]}, probe %{customdata[3]}<br>coverage %{customdata[0]}, seed %{customdata[1]}<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(title="new objects recognised by the model", range=[-0.02, 1.05], gridcolor=GRID)
     figure.update_yaxes(title=f"recognised from its {probe.replace('_', ' ')} probe", range=[-0.02, 1.05], gridcolor=GRID)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.report.numbers import interval_of, percent, value_of
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -38,9 +40,7 @@ def recognition_figure(study: ProbeStudy) -> str:
             name=name,
             marker_color=color,
             error_y=intervals(records),
-            customdata=[[r.n, r.ties, r.ci_low, r.ci_high] for r in records],
-            hovertemplate="%{x}: %{y:.1%}<br>95 %: %{customdata[2]:.1%} to %{customdata[3]:.1%}<br>"
-            "n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
+            **hover(records, "%{x}"),
         )
     figure.update_yaxes(range=[0, 1.05], title="share of scenes recognised", gridcolor=GRID)
     return as_html(figure, f"recognition-{study.modality}", 380)
@@ -65,7 +65,8 @@ def object_figure(study: ProbeStudy, scenes: Scenes) -> str | None:
             xgap=1,
             ygap=1,
             colorbar={"title": "share", "thickness": 12},
-            hovertemplate="%{y} %{x}: %{z:.1%}<extra></extra>",
+            text=[[percent(None if np.isnan(share) else float(share)) for share in row] for row in shares],
+            hovertemplate="%{y} %{x}: %{text}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed")
@@ -87,8 +88,7 @@ def crossmodal_figure(study: CrossmodalStudy) -> str:
             name=names[metric],
             marker_color=color,
             error_y=intervals(records),
-            customdata=[[r.n, r.ties] for r in records],
-            hovertemplate="%{x}: %{y:.1%}<br>n = %{customdata[0]:,}, ties %{customdata[1]:,}<extra></extra>",
+            **hover(records, "%{x}"),
         )
     figure.add_hline(y=0.5, line={"color": INK, "width": 1, "dash": "dot"})
     figure.update_yaxes(range=[0, 1.05], title="share of comparisons won", gridcolor=GRID)
@@ -110,6 +110,18 @@ def swap_cosine_figure(study: CrossmodalStudy) -> str | None:
     figure.update_xaxes(title="cosine of a caption with its attribute swap")
     figure.update_yaxes(title="captions", gridcolor=GRID)
     return as_html(figure, "swap-cosines", 300)
+
+
+def hover(records: Sequence[Record], where: str) -> dict[str, Any]:
+    """What the pointer shows of each record, in the words of the tables: plotly's own formats round halves another way.
+
+    Args:
+        records: in the order of the points.
+        where: what stands in front of the value, in plotly's terms (`%{x}`).
+    """
+    told = [[value_of(r), interval_of(r), f"{r.n:,}", "-" if r.ties is None else f"{r.ties:,}"] for r in records]
+    words = "%{customdata[0]}<br>95 %: %{customdata[1]}<br>n = %{customdata[2]}, ties %{customdata[3]}<extra></extra>"
+    return {"customdata": told, "hovertemplate": f"{where}: {words}"}
 
 
 def intervals(records: Sequence[Record]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
+from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.tables import edit_cells, r2_cells, removal_cells
 
@@ -92,7 +92,9 @@ def spectrum_figure(study: GeometryStudy) -> str:
             orientation="h",
             marker_color=color,
             customdata=[*details, "by degrees of freedom"],
-            hovertemplate="%{x:.1%}<br>%{customdata}<extra></extra>",
+            text=[percent(share) for share in (*shares, noise.freedom(kind))],  # type: ignore[arg-type]
+            textposition="none",
+            hovertemplate="%{text}<br>%{customdata}<extra></extra>",
         )
     figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     figure.update_xaxes(title="share of the variance", range=[0, 1], gridcolor=GRID)
@@ -127,8 +129,7 @@ def sweep_figure(study: GeometryStudy) -> str | None:
             mode="lines+markers",
             line={"color": color},
             error_y=intervals(records),
-            customdata=[r.n for r in records],
-            hovertemplate="strength %{x}: %{y:.1%}, n = %{customdata:,}<extra></extra>",
+            **hover(records, "strength %{x}"),
         )
     if not figure.data:
         return None

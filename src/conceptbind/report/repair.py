@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.escape import markdown
-from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, intervals
+from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import interval_of, number, percent, value_of
 from conceptbind.report.repair_words import found, pull_in_words, repair_verdict, turned
 from conceptbind.report.tables import aligned
@@ -169,7 +169,7 @@ def _bars(records: Sequence[Record]) -> str:
                 name=NAMES[repair],
                 marker_color=color,
                 error_y=intervals(values),
-                hovertemplate="%{x}: %{y:.4f}<extra></extra>",
+                **hover(values, "%{x}"),
             )
     figure.update_yaxes(range=[0, 1.05], title="share", gridcolor=GRID)
     return as_html(figure, "repair-bars", 380)
@@ -194,7 +194,7 @@ def _curve(study: RepairStudy | ArrayRepair) -> str:
             if any(value is not None for value in y):
                 line = go.Scatter(
                     x=[point.at for point in points], y=y, name=words, line={"color": color}, mode="lines+markers", legendgroup=field,
-                    showlegend=column == 1, hovertemplate=words + ": %{y:.3f}<extra></extra>",
+                    showlegend=column == 1, text=[percent(value) for value in y], hovertemplate=words + ": %{text}<extra></extra>",
                 )  # fmt: skip
                 figure.add_trace(line, row=1, col=column)
         figure.update_xaxes(title=titles[name], type="log" if name == "rank" else "linear", row=1, col=column)
