@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -57,10 +58,15 @@ def test_a_model_of_another_recipe_is_never_overwritten(tmp_path, capsys):
     config = out / "coverage-0.6" / "config.json"
     config.write_text(config.read_text().replace('"rate": 0.0007', '"rate": 0.5'))
     assert run("train", out, values=5, coverage=0.6) == 2
+    assert "was changed or damaged since it was written" in capsys.readouterr().err
+    assert run("train", tmp_path / "other", values=5, coverage=0.6, steps=11) == 0
+    shutil.rmtree(config.parent)
+    shutil.copytree(tmp_path / "other" / "coverage-0.6", config.parent)
+    assert run("train", out, values=5, coverage=0.6) == 2
     assert "holds a model of another recipe" in capsys.readouterr().err
     (out / "coverage-0.6" / "model.safetensors").write_bytes(b"cut")
     assert run("train", out, values=5, coverage=0.6) == 2
-    assert "truncated" in capsys.readouterr().err
+    assert "model.safetensors was changed or damaged" in capsys.readouterr().err
 
 
 def test_the_precision_of_a_run_is_settled_when_it_is_started(tmp_path, monkeypatch):
