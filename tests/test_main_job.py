@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 
 import pytest
 
 from conceptbind import measure
+from conceptbind.report.numbers import interval_of, value_of
 
 pytestmark = pytest.mark.timeout(900)  # two whole jobs, on a machine that may be busy
 
@@ -41,6 +44,44 @@ def test_it_writes_the_contract(runs):
     controls = {row["control"] for row in results["records"]}
     assert controls == {"none", "bag_of_concepts", "random_weights", "bag_twin"}
     assert {row["encoder"] for row in results["records"]} == {"tiny"}
+
+
+def plain(page):
+    """The words of a page, without scripts, styles and pictures."""
+    page = re.sub(r"<(script|style).*?</\1>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+def test_one_quantity_has_one_value_one_interval_and_one_rounding(runs):
+    """Wherever it stands: in two studies, in the page, and in what a terminal shows."""
+    run = runs["tiny"]
+    found = {}
+    for record in run.records:
+        told = record.extra.get("repair", "none"), record.extra.get("order", "either")
+        if record.study in ("crossmodal", "repair") and told == ("none", "either"):
+            key = record.metric, record.modality, *(record.extra.get(name) for name in ("control", "concept", "queries"))
+            found.setdefault(key, set()).add((record.value, record.ci_low, record.ci_high, record.n, record.ties))
+    both = {"binding_accuracy", "recall_at_1", "recall_at_5", "caption_swap_cosine", "modality_gap"}
+    assert {record.metric for record in run.records if record.study == "repair"} >= both
+    assert [key for key, values in found.items() if len(values) > 1] == []
+    shown = {(value_of(record), interval_of(record)) for record in run.records if record.value is not None}
+    number = r"[+-]?\d[\d.,]*(?: %| points)?"
+    pattern = re.compile(rf"({number})[^()%.;:0-9]{{0,60}}?\(({number} to {number})[,)]")
+    page = plain((run.folder / "report.html").read_text())
+    for text, least in ((page, 20), (re.sub(r"\s+", " ", str(run)), 8)):
+        pairs = pattern.findall(text)
+        assert len(pairs) >= least
+        assert [pair for pair in pairs if pair not in shown] == []
+
+
+def test_the_page_shows_every_control_of_the_attribute_of_a_noun(runs):
+    run = runs["tiny"]
+    table = (
+        plain((run.folder / "report.html").read_text()).partition("Which attribute does a noun have?")[2].partition("square (")[0]
+    )
+    rows = [r for r in run.records if (r.study, r.modality, r.extra.get("noun")) == ("attribute_probe", "text", None)]
+    assert {row.extra["control"] for row in rows} == {"none", "bag_of_concepts", "random_weights", "bag_twin"}
+    assert all(value_of(row) in table for row in rows)
 
 
 def test_tiny_is_what_clip_is(runs):

@@ -67,7 +67,7 @@ def evaluate(
         data: folder in the published layout; with several benchmarks, the folder of their folders (DATA/sugarcrepe, ...).
         adapter: folder written by conceptbind repair, or a published LABCLIP .pt: results before and after, with paired differences.
         check: only say what is there, what is missing, where it is published and under what licence.
-        allow_missing: leave out items whose pictures are missing, and benchmarks of a group whose files are, instead of refusing.
+        allow_missing: skip missing pictures and benchmarks instead of stopping.
         out: run folder; by default runs/ENCODER-BENCHMARK and what differs from the defaults.
         seed: of negatives that are drawn (coco_order, flickr_order).
         tagger: what tells nouns and adjectives there: spacy, spacy:MODEL, hanta, or auto.

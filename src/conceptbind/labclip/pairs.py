@@ -32,7 +32,7 @@ class Batch:
     texts: torch.Tensor
     """(B, d_in), or (2 B, d_in) with the negatives behind the captions."""
     same: tuple[torch.Tensor, torch.Tensor]
-    """Row and column numbers in the (B, B or 2 B) table of scores that are no comparison: caption j (or negative j) says of picture i
+    """Row and column numbers in the (B, B or 2 B) table of scores that are not compared: caption j (or negative j) says of picture i
     what its own caption says, or belongs to the same picture."""
 
 
@@ -186,7 +186,7 @@ class Pairs:
         return Batch(torch.from_numpy(images).to(device), texts.to(device), (i, j))
 
     def _same(self, rows: Ints) -> tuple[Ints, Ints]:
-        """Rows and columns of the table of scores that are no comparison, the pairs themselves left out."""
+        """Rows and columns of the table of scores that are not compared, the pairs themselves left out."""
         texts, pictures = self.text_ids[rows], self.picture_ids[self.image_of[rows]]
         found = [_equal(texts, texts), _equal(pictures, pictures)]
         i, j = (np.concatenate([part[side] for part in found]) for side in (0, 1))

@@ -51,7 +51,7 @@ PROBE_SCENES, PROBE_HELD, PROBE_RANK = 32_000, 500, 256
 
 
 def controlled_study(trained: Trained, name: str, *, n: int = SCENES, probes: Sequence[str] = ()) -> tuple[Record, ...]:
-    """Concept and object recognition in new scenes of train objects, of unseen ones, and of both (arXiv 2605.31503, section 7).
+    """Concept and object recognition in new scenes of train objects, of new ones, and of both (arXiv 2605.31503, section 7).
 
     Candidates are all objects (`among` = all) and, for scenes of unseen objects, also the unseen ones alone. Beside them stands what a bag
     of concepts reaches in the same scenes: it scores an object by how many of its values are there, and a tie is a miss.
