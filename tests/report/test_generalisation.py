@@ -276,3 +276,11 @@ def test_every_approximator_is_named_in_words(name):
 def test_an_interval_of_nothing():
     record = study(None, 0.5).scores()[0]
     assert Spread.of(record) == Spread(None, 0.0, 0.0, False)
+
+
+def test_one_is_no_plural():
+    assert judge(replace(NO, n_draws=1))[1].startswith("only 1 draw of the objects was made, and")
+    assert judge(replace(NO, n_draws=2))[1].startswith("only 2 draws of the objects were made, and")
+    assert judge(replace(NO, n_scenes=1))[1].startswith("only 1 scene of new objects is left in a draw")
+    assert "at least 1 scene each)." in complexity_sentence(study(0.0, 0.5, n=1))
+    assert "at least 2,000 scenes each)." in complexity_sentence(study(0.0, 0.5, n=2000))

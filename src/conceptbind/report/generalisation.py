@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from conceptbind.metrics.medians import FEWEST
-from conceptbind.report.numbers import number, percent
+from conceptbind.report.numbers import counted, number, percent
 
 if TYPE_CHECKING:
     from conceptbind.results import Record
@@ -75,7 +75,8 @@ class Evidence:
 def judge(found: Evidence) -> tuple[Answer, str]:
     """The answer, and what is missing for one where there is none."""
     if found.n_draws < FEWEST:
-        return "unclear", f"only {found.n_draws} draws of the objects were made, and an interval takes {FEWEST}"
+        made = f"{counted(found.n_draws, 'draw')} of the objects {'was' if found.n_draws == 1 else 'were'} made"
+        return "unclear", f"only {made}, and an interval takes {FEWEST}"
     unbound = _unbound(found)
     if unbound is not None:
         return unbound
@@ -110,8 +111,8 @@ def _missing_for_no(found: Evidence) -> str | None:
     score = found.score
     if found.n_scenes < FEW:
         return (
-            f"only {found.n_scenes} scenes of new objects are left in a draw at {percent(found.coverage)} of the objects, and a "
-            f"negative answer takes {FEW}; more values of each concept make more"
+            f"only {counted(found.n_scenes, 'scene')} of new objects {'is' if found.n_scenes == 1 else 'are'} left in a draw at "
+            f"{percent(found.coverage)} of the objects, and a negative answer takes {FEW}; more values of each concept make more"
         )
     if score.high >= SIMPLE:
         return f"draws of the objects differ from {number(score.low)} to {number(score.high)}"
@@ -207,8 +208,8 @@ def _measured(study: ComplexityStudy, found: Evidence) -> str:
     return (
         f"{models[0].upper()}{models[1:]}from the predictions {_eyes(found.readout)} recognise all objects in {percent(objects.value)} "
         f"of the scenes ({_who(objects)}){hardest}; from the embeddings themselves all objects in {percent(real.value)}, from a bag of "
-        f"concepts in {percent(bag.value)} (medians of {objects.extra['n_seeds']} draws of the objects, at least {found.n_scenes} "
-        "scenes each)."
+        f"concepts in {percent(bag.value)} (medians of {objects.extra['n_seeds']} draws of the objects, at least "
+        f"{counted(found.n_scenes, 'scene')} each)."
     )
 
 
@@ -226,7 +227,7 @@ def _score(found: Evidence) -> str:
         f"Generalisation score {number(score.value)} ({spread}) over all coverages, where 0 is a bag of concepts and 1 the embeddings "
         "themselves"
     )
-    rules = [f"{number(one.value)} with {rank} product{'s' if rank > 1 else ''}" for rank, one in sorted(found.planted.items())]
+    rules = [f"{number(one.value)} with {counted(rank, 'product')}" for rank, one in sorted(found.planted.items())]
     return words + (f"; planted rules of the same size and noise reach {', '.join(rules)}." if rules else ".")
 
 

@@ -44,6 +44,11 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def counted(n: int, what: str) -> str:
+    """A count in words: 1 scene, 2 scenes, 1,000 scenes."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def shown(metric: str, value: float | None) -> str:
     """A value of a metric as people read it."""
     if CHANGE.fullmatch(metric):
