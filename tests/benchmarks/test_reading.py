@@ -225,6 +225,15 @@ def test_a_check_says_that_pictures_are_there_only_where_they_are(tmp_path, name
     assert not any(part.there for part in check_benchmark(name, tmp_path))
 
 
+@pytest.mark.parametrize("name", ["coco", "flickr30k", "winoground", "vg_relation", "colorswap", "whatsup"])
+def test_a_check_does_not_take_pictures_of_something_else_for_those_of_a_missing_file(tmp_path, name):
+    for place in ("a dog", "images", "val2014", "data/controlled_images"):
+        (tmp_path / place).mkdir(parents=True)
+        picture(tmp_path / place, "a.png", 0)
+    assert not any(part.there for part in check_benchmark(name, tmp_path))
+    assert all(part.there for part in check_benchmark("zeroshot", tmp_path))  # these need no file
+
+
 def test_a_check_names_files_that_would_be_refused(tmp_path, capsys):
     (tmp_path / "coco_karpathy_test.json").write_text('[{"image": "a.png"')
     assert main(["evaluate", "--benchmark", "coco", "--data", str(tmp_path), "--check"]) == 0

@@ -183,6 +183,8 @@ SAID = {
     "requires the protobuf library but it was not found in your environment": "pip install protobuf",
     "Asking to pad but the tokenizer does not have a padding token": "no padding token",
     "The repository x contains custom code which must be executed to correctly load the model": "add --trust-remote-code",
+    "Can't load tokenizer for 'x'. If you were trying to load it from": "it has no tokenizer",
+    "x does not appear to have a file named preprocessor_config.json. Checkout": "there is no preprocessor_config.json",
     "Weights only load failed. This file can still be loaded": "hold more than tensors",
     "The checkpoint you are trying to load has model type `x` but Transformers does not recognize this architecture": "update transformers",
 }

@@ -240,6 +240,23 @@ def test_weights_that_are_missing_are_an_error_only_where_the_features_need_them
         resolve(f"hf:{tmp_path / 'beit'}", device="cpu")
 
 
+@pytest.mark.parametrize("prefix", ["", "beit."])
+def test_missing_weights_are_found_under_either_name(tmp_path, monkeypatch, prefix):
+    """transformers 4 reports `beit.pooler.layernorm.weight` where the model has `pooler.layernorm.weight`."""
+    small_models.alone("Beit", small_models.VISION, "ForMaskedImageModeling").save_pretrained(tmp_path)
+    small_models.picture_processor(tmp_path)
+    load = transformers.AutoModel.from_pretrained
+
+    def reported(*given, **options):
+        model, found = load(*given, **options)
+        own = [str(key).removeprefix("beit.") for key in found["missing_keys"]]
+        return model, found | {"missing_keys": [prefix + key for key in own]}
+
+    monkeypatch.setattr(transformers.AutoModel, "from_pretrained", reported)
+    with pytest.raises(FileError, match=r"lacks weights that its features need \(pooler"):
+        resolve(f"hf:{tmp_path}", device="cpu")
+
+
 def test_towers_of_unequal_widths_are_refused(tmp_path):
     small_models.towers("Siglip", small_models.CLIP_TEXT, small_models.VISION | {"hidden_size": 48}).save_pretrained(tmp_path)
     small_models.word_tokenizer(tmp_path)

@@ -7,6 +7,7 @@ import struct
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from safetensors.torch import save_file
 
@@ -67,6 +68,8 @@ def test_a_folder_with_such_a_temperature_is_refused(folder, temperature):
 )
 @pytest.mark.parametrize("name", ["weight", "log_temperature"])
 def test_other_kinds_of_numbers_are_refused_by_name(folder, kind, name):
+    if kind == torch.complex64 and "complex" not in str(safetensors.torch._SIZE):
+        pytest.skip("this safetensors writes no complex numbers")
     put(folder, **{name: (torch.from_numpy(WEIGHT) if name == "weight" else torch.ones(1)).to(kind)})
     assert f"{name} in" in refused(folder, ValueRangeError)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,8 +130,12 @@ def check_benchmark(name: str, folder: Path) -> list[Found]:
     """What is there of a benchmark: its files, and of its pictures how many, as far as its files say which."""
     benchmark = benchmark_named(name)
     found: list[Found] = benchmark.layout(folder)
-    if not any(part.there for part in found if not part.what.startswith("pictures")):
+    naming = [part for part in found if not part.what.startswith("pictures")]
+    if not naming:
         return found
+    if not any(part.there for part in naming):
+        # Pictures of something else may lie in the folder; which ones are meant, only the file says.
+        return [part if part in naming else replace(part, there=False) for part in found]
     try:
         if isinstance(benchmark, TwoByTwo) and benchmark.captions_inside(folder) is not None:
             return found

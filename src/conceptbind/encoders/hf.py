@@ -403,8 +403,15 @@ def _load(loader: Any, config: Any, source: str, options: dict[str, Any]) -> tup
             if at + 1 < len(wanted) and "safetensors" in str(error):
                 continue  # a repository of the hub that holds .bin files only
             raise
-        return model, sorted(map(str, found["missing_keys"]))
+        return model, sorted(_own_name(model, str(key)) for key in found["missing_keys"])
     raise AssertionError  # the last try returns or raises
+
+
+def _own_name(model: Any, key: str) -> str:
+    """A weight's name in the model: transformers 4 puts the family's before it where the checkpoint is of a model around this one."""
+    prefix = f"{getattr(model, 'base_model_prefix', '')}."
+    own = key.removeprefix(prefix)
+    return own if own in model.state_dict() and key not in model.state_dict() else key
 
 
 def _absent(model: Any, missing: Sequence[str], rows: Sequence[Any]) -> list[str]:

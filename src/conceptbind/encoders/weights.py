@@ -175,7 +175,9 @@ KNOWN_REASONS = (
      "where the model brings its own code and you trust it"),
     (r"does not appear to have a file named config\.json|no file named config\.json", "there is no config.json; expected a folder written "
      "by save_pretrained"),
-    (r"[Cc]an't load image processor", "there is no preprocessor_config.json; save the image processor beside the model"),
+    (r"[Cc]an't load tokenizer for", "it has no tokenizer: save the tokenizer beside the model (tokenizer.json)"),
+    (r"[Cc]an't load image processor|have a file named preprocessor_config\.json",
+     "there is no preprocessor_config.json; save the image processor beside the model"),
     (r"ignore_mismatched_sizes|size mismatch for", "its weights have other shapes than its configuration says; copy both again"),
     (r"index out of range in self", "its tokenizer has tokens that the model lacks; they do not belong together"),
     (r"deserializing header|HeaderTooLarge|InvalidHeader|MetadataIncomplete|IncompleteMetadata|invalid header",
