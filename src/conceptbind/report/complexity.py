@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
 from conceptbind.report.generalisation import NAMES, complexity_sentence, weakest
+from conceptbind.report.numbers import value_of
 from conceptbind.report.tables import complexity_cells
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def coverage_figure(study: ComplexityStudy) -> str:
                     "thickness": 1,
                     "width": 2,
                 },
-                customdata=[[r.extra["n_seeds"], r.n] for r in records],
-                hovertemplate="coverage %{x}: %{y:.3f}<br>%{customdata[0]} draws, n = %{customdata[1]:,}<extra>"
+                customdata=[[r.extra["n_seeds"], r.n, value_of(r)] for r in records],
+                hovertemplate="coverage %{x}: %{customdata[2]}<br>%{customdata[0]} draws, n = %{customdata[1]:,}<extra>"
                 + label
                 + "</extra>",
                 row=1,
