@@ -29,11 +29,11 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             run = measure(options.model, seed=seed, geometry=False, complexity="none", out=f"{folder}/run")
         for record in run.records:
-            if record.extra.get("control") == "none" and not record.extra.get("noun") and record.ci_low is not None:
+            if record.extra.get("control") == "none" and not record.extra.get("noun") and record.value is not None:
                 words = [str(record.extra[key]) for key in ("concept", "order", "queries") if record.extra.get(key)]
                 words += [f"repair {record.extra['repair']}"] if record.extra.get("repair") else []
                 name = " ".join([record.study, record.modality, record.metric, *words])
-                rows.setdefault((name, record.metric), []).append(record.value or 0.0)
+                rows.setdefault((name, record.metric), []).append(record.value)
         if options.model == "tiny-bound":
             name = "crossmodal both binding_accuracy, scenes with an object never shown"
             rows.setdefault((name, "binding_accuracy"), []).append(float(np.mean(run.crossmodal.by_object[never])))
