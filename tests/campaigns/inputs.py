@@ -79,6 +79,7 @@ COMMANDS = (
         "x32.npy",
         "captions.txt",
     ),
+    _command("repair COCO", "repair hf:clip --coco cocotrain --tagger hanta --epochs 1 --out out", "cocotrain"),
     _command("parquet", "evaluate tiny --benchmark winoground --data winoground-parquet --out out", "winoground-parquet"),
     _command("check", "evaluate tiny --benchmark sugarcrepe,coco,zeroshot,winoground --data . --check", "sugarcrepe", "coco"),
     _command(
@@ -186,6 +187,11 @@ def _more_benchmarks(folder: Path) -> None:
                 "caption": [one, f"a green ring and a {('black', 'pink', 'red', 'blue')[number]} star"],
             }
         )
+    train = []
+    for number, row in enumerate(labels(folder)[::2]):
+        picture(folder / "cocotrain" / "train2014" / f"{number}.jpg")
+        caption = f"a {row[0]} {row[1]} and a {row[2]} {row[3]}"
+        train.append({"image": f"train2014/{number}.jpg", "caption": caption, "image_id": str(number)})
     options = [f"a circle {place} a square" for place in ("left of", "right of", "on", "under")]
     for place in range(4):
         name = f"circle_{('left_of', 'right_of', 'on', 'under')[place]}_square.png"
@@ -196,6 +202,7 @@ def _more_benchmarks(folder: Path) -> None:
         ("colorswap/test.json", swaps),
         ("boxes/visual_genome_attribution.json", boxes),
         ("flickr/flickr30k_test.json", flickr),
+        ("cocotrain/coco_karpathy_train.json", train),
         ("whatsup/controlled_images_dataset.json", places),
     ):
         (folder / name).write_text(json.dumps(content))
