@@ -340,8 +340,12 @@ def test_the_options_of_every_command_are_known(found, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("found", [pytest.param(f, id=str(f)) for f in ALL if re.match(r"(python|pytest) ", f.text)])
 def test_the_files_that_are_run_are_there(found):
-    files = [
-        word for word in shlex.split(found.text) if word.endswith(".py") or word.split("/")[0] in ("tests", "bench", "recipes")
+    words = shlex.split(found.text)
+    files = [word for word in words if word.endswith(".py") or word.split("/")[0] in ("tests", "bench", "recipes")]
+    files += [
+        f"{words[at + 1].replace('.', '/')}/__main__.py"
+        for at, word in enumerate(words[:-1])
+        if word == "-m" and words[0] == "python"
     ]
     assert files
     assert all((ROOT / file).exists() for file in files), found
