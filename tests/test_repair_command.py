@@ -98,6 +98,32 @@ def test_apply_is_the_plain_matrix_product(fixed, arrays, tmp_path):
     np.testing.assert_allclose(np.load(out), unit(y @ load_adapter(fixed).weight.T), atol=1e-6)
 
 
+def test_apply_replaces_arrays_only_and_never_what_it_reads(fixed, arrays, tmp_path, capsys):
+    def applied(texts, out):
+        return run("apply", fixed, "--texts", texts, "--out", out)
+
+    rows = tmp_path / "y.npy"
+    rows.write_bytes((arrays / "y.npy").read_bytes())
+    (tmp_path / "link.npy").symlink_to("y.npy")
+    for same in (rows, tmp_path / "link.npy"):
+        assert applied(rows, same) == 2
+        assert "is what --texts reads" in capsys.readouterr().err
+    assert rows.read_bytes() == (arrays / "y.npy").read_bytes()
+    (tmp_path / "mine.npy").write_text("notes")
+    (tmp_path / "loop.npy").symlink_to("loop.npy")
+    (tmp_path / "folder.npy").mkdir()
+    for name, message in (("mine", "would be lost"), ("loop", "could not write"), ("folder", "it is a folder")):
+        assert applied(rows, tmp_path / f"{name}.npy") == 2
+        assert message in capsys.readouterr().err
+    assert (tmp_path / "mine.npy").read_text() == "notes"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out.npy").symlink_to("elsewhere/there.npy")
+    for _ in range(2):  # a link stays, and an array of an earlier start is replaced
+        assert applied(rows, tmp_path / "out.npy") == 0
+        assert (tmp_path / "out.npy").is_symlink()
+        assert np.load(tmp_path / "elsewhere" / "there.npy").shape == np.load(rows).shape
+
+
 def test_apply_reads_a_published_adapter(shared_data, tmp_path):
     import torch
 

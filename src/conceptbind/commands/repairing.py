@@ -22,6 +22,9 @@ else:
 
 FAILURES, DROPPED = "failures.csv", "dropped.csv"
 
+NPY = b"\x93NUMPY"
+"""How a .npy file begins."""
+
 
 @dataclass(frozen=True, eq=False)
 class Repair:
@@ -173,13 +176,11 @@ def apply(adapter: str, *, texts: str, out: str) -> Path:
     import numpy as np
 
     from conceptbind.embeddings import load
-    from conceptbind.errors import FileError, ModalityError, ShapeError
+    from conceptbind.errors import ModalityError, ShapeError
     from conceptbind.files import clear_asides, user_path, write_whole
     from conceptbind.labclip import load_adapter, open_rows
 
-    linear, source, target = load_adapter(adapter), user_path(texts), user_path(out)
-    if target.suffix != ".npy":
-        raise FileError(f"--out must be a .npy file; got {target}")
+    linear, source, target = load_adapter(adapter), user_path(texts), _array_to_write(user_path(out), user_path(texts))
     if source.is_dir():
         rows = load(source)
         if rows.modality != "text":
@@ -195,6 +196,33 @@ def apply(adapter: str, *, texts: str, out: str) -> Path:
     clear_asides(target.parent, [target.name])
     write_whole(target, content.getvalue())
     return target
+
+
+def _array_to_write(target: Path, source: Path) -> Path:
+    """Where an array goes: behind a link, which stays.
+
+    Raises:
+        FileError: it is no .npy file, what is read, or a file of another kind, which would be lost.
+    """
+    from conceptbind.errors import FileError
+    from conceptbind.limits import require_regular
+
+    if target.suffix != ".npy":
+        raise FileError(f"--out must be a .npy file; got {target}")
+    start = b""
+    try:
+        place = target.resolve() if target.is_symlink() else target
+        same = place.exists() and source.exists() and place.samefile(source)
+        if place.exists():
+            with require_regular(place, "a .npy file to replace").open("rb") as file:
+                start = file.read(len(NPY))
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        raise FileError(f"could not write {target}: {error}; choose another name with --out") from error
+    if same:
+        raise FileError(f"--out is what --texts reads ({target}), and would be mapped again by the next start; choose another name")
+    if start not in (b"", NPY):
+        raise FileError(f"{target} is there and no .npy file, and would be lost; choose another name with --out")
+    return place
 
 
 def _on_scenes(
