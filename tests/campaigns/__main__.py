@@ -29,8 +29,8 @@ COLUMNS = {
 }
 
 
-def everything_imported() -> None:
-    """All modules, so that a child has nothing left to import."""
+def everything_imported(*, models: bool = True) -> None:
+    """All modules, so that a child has nothing left to import; models: those that read model folders and tell words apart too."""
     import importlib
     import pkgutil
 
@@ -61,12 +61,13 @@ def everything_imported() -> None:
             importlib.import_module(module.name)
     for name in extra:
         importlib.import_module(name)
-    for name in (
+    of_models = (
         "sentence_transformers",
         "transformers.models.bert.modeling_bert",
         "transformers.models.clip.modeling_clip",
         "HanTa",
-    ):
+    )
+    for name in of_models if models else ():
         with suppress(ImportError):  # of extras: their commands are refused in one line where they are not there
             importlib.import_module(name)
     from conceptbind import cli
@@ -85,7 +86,7 @@ def main() -> int:
     parser.add_argument("--cheap", action="store_true", help="only commands that take less than a second")
     parser.add_argument("--findings", type=Path, help="a file for what is wrong, as it is found")
     asked = parser.parse_args()
-    everything_imported()
+    everything_imported(models=not asked.cheap)
     from campaigns.fuzz import Tally, fuzz
     from campaigns.inputs import make_world
     from campaigns.kills import NAMES, kills

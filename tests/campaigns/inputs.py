@@ -131,12 +131,13 @@ def make_world(folder: Path, *, cheap: bool = False) -> Path:
     np.save(folder / "n.npy", images - rng.normal(size=images.shape).astype(np.float32))
     np.save(folder / "of.npy", np.arange(60))
     _pictures(folder)
-    _more_benchmarks(folder)
-    _published_scenes(folder)
-    _models(folder)
-    np.save(folder / "x32.npy", rng.normal(size=(20, 32)).astype(np.float32))
-    captions = [f"a {a} {b} and a {c} {d}" for a, b, c, d in rows[::3]][:20]
-    (folder / "captions.txt").write_text("\n".join(captions) + "\n")
+    if not cheap:
+        _more_benchmarks(folder)
+        _published_scenes(folder)
+        _models(folder)
+        np.save(folder / "x32.npy", rng.normal(size=(20, 32)).astype(np.float32))
+        captions = [f"a {a} {b} and a {c} {d}" for a, b, c, d in rows[::3]][:20]
+        (folder / "captions.txt").write_text("\n".join(captions) + "\n")
     _options(folder)
     import torch
 
