@@ -211,7 +211,7 @@ def changed(found, **rules):
 
 
 def test_draws_that_differ_without_an_interval_are_given_as_a_range():
-    """Ten draws of which eight are equal: the interpolated interval has no width, and the draws differ."""
+    """Ten draws of which eight are equal: the interval has no width, and the draws differ."""
 
     def spread(record):
         if record.extra["approximator"] != "chosen":
