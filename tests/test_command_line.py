@@ -294,6 +294,7 @@ def test_options_are_explained_without_docstrings():
     )
     assert stripped == plain
     assert "learning rate" in plain
+    assert "Args:" not in plain
 
 
 def test_a_user_without_a_name(monkeypatch):

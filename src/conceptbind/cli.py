@@ -246,7 +246,7 @@ def _parser() -> Any:
     parser.add_argument("--version", action="version", version=f"conceptbind {__version__}")
     subcommands = parser.add_subcommands(required=True)
     for name, function in COMMANDS.items():
-        text = _documentation(function).split("\n    Args:")[0]
+        text = inspect.cleandoc(_documentation(function)).split("\nArgs:")[0]  # Python 3.13 keeps no indentation
         description = "\n".join(line.strip() for line in text.splitlines())
         command = Parser(
             description=description,
