@@ -52,3 +52,11 @@ def test_a_metric_in_words_says_what_it_varies():
     assert metric_name(record("object_recognition", 1.0, queries="own")) == "object recognition (by its own queries)"
     assert metric_name(record("object_recognition", 1.0, queries="text")) == "object recognition (by text queries)"
     assert metric_name(record("modality_gap", 1.0)) == "modality gap"
+
+
+def test_the_controls_are_named_as_in_the_report():
+    rows = [
+        record("object_recognition", 1.0),
+        *(record("object_recognition", 0.5, control=c) for c in ("random_weights", "bag_twin")),
+    ]
+    assert "random weights  bag twin" in summary_table(rows).splitlines()[0]

@@ -223,3 +223,128 @@ def test_scenes_without_swaps_cannot_be_judged():
         found.sentence
         == "It cannot be judged whether the pictures and captions of enc agree on binding (level 3): no scene has an attribute swap."
     )
+
+
+COLOURS = "which color belongs to which shape"
+CONTROL = "The strongest control, a bag of concepts, reaches 50.0 % (48.0 % to 52.0 %)"
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            level1(1.0, 0.99, 1.0, ceiling=None),
+            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): every scene holds all objects, so there "
+            "is nothing to confuse.",
+        ),
+        (
+            level1(0.0, 0.0, 0.1, ceiling=0.0),
+            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): no test scene is made of objects that "
+            "occur in a train scene (n = 1,000).",
+        ),
+        (
+            level1(1.0, 0.6, 1.0, bag=(0.4, 0.1, 0.75), n=6),
+            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): even perfect embeddings (100 %) could "
+            "not be told from a bag of concepts (40.0 %, 10.0 % to 75.0 %) on 6 scenes; a linear probe recognises all objects in 100 % "
+            "of the unseen scenes (60.0 % to 100 %, n = 6).",
+        ),
+        (
+            level1(0.7, 0.68, 0.72),
+            f"The text embeddings of enc hold {COLOURS} in part (level 1, decodable in part): a linear probe recognises all objects in "
+            f"70.0 % of the unseen scenes (68.0 % to 72.0 %, n = 1,000). {CONTROL}.",
+        ),
+        (
+            level1(0.5, 0.48, 0.52),
+            f"The text embeddings of enc hardly hold {COLOURS} (level 1, not decodable): a linear probe recognises all objects in "
+            f"50.0 % of the unseen scenes (48.0 % to 52.0 %, n = 1,000). {CONTROL}, which is not clearly less.",
+        ),
+        (
+            level1(0.3, 0.28, 0.32, concepts=(0.9, 0.4)),
+            "The text embeddings of enc do not even hold single concepts (the hardest, shape, is recognised in 40.0 % of the scenes) "
+            "(level 1, not decodable): a linear probe recognises all objects in 30.0 % of the unseen scenes (28.0 % to 32.0 %, "
+            f"n = 1,000). {CONTROL}, which is not clearly less.",
+        ),
+        (
+            level1(0.6, 0.5, 0.7, random_weights=(0.55, 0.5, 0.6)),
+            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1); about 1,500 test scenes are needed: a "
+            "linear probe recognises all objects in 60.0 % of the unseen scenes (50.0 % to 70.0 %, n = 1,000). The strongest control, "
+            "the same architecture with random weights, reaches 55.0 % (50.0 % to 60.0 %), which is not clearly less, so training need "
+            "not have added it; a bag of concepts reaches 50.0 %.",
+        ),
+    ],
+)
+def test_whole_sentences_of_level_1(found, sentence):
+    assert found.sentence == sentence
+
+
+COMPARED = "a picture prefers its caption to the caption with the attributes swapped in"
+OTHER = "; it prefers its caption to one with another concept in"
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            level3(0.68, 0.62, 0.74, ties=12),
+            f"The pictures and captions of enc agree on binding only in part (level 3, usable in part): {COMPARED} 68.0 % of the "
+            "comparisons (62.0 % to 74.0 %, n = 336; chance: 50 %); 12 of them hold a tie, which counts as a miss"
+            f"{OTHER} 100 %.",
+        ),
+        (
+            level3(0.5, 0.45, 0.55),
+            f"The pictures and captions of enc hardly agree on binding (level 3, not usable across modalities): {COMPARED} 50.0 % of "
+            f"the comparisons (45.0 % to 55.0 %, n = 336; chance: 50 %){OTHER} 100 %.",
+        ),
+        (
+            level3(0.2, 0.15, 0.25),
+            "The pictures and captions of enc prefer the caption with the attributes swapped (level 3, not usable across modalities): "
+            f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 %){OTHER} 100 %.",
+        ),
+        (
+            level3(0.2, 0.15, 0.25, concept=0.5),
+            "The pictures and captions of enc do not even agree on single concepts (level 3, not usable across modalities): "
+            f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 %){OTHER} 50.0 %.",
+        ),
+        (
+            level3(0.5, 0.3, 0.7),
+            "It cannot be judged whether the pictures and captions of enc agree on binding (level 3); about 1,400 comparisons are "
+            f"needed: {COMPARED} 50.0 % of the comparisons (30.0 % to 70.0 %, n = 336; chance: 50 %){OTHER} 100 %.",
+        ),
+    ],
+)
+def test_whole_sentences_of_level_3(found, sentence):
+    assert found.sentence == sentence
+
+
+def test_a_study_without_records_cannot_be_judged():
+    found = usable_across([])
+    assert (found.word, found.level, found.modality, found.n) == ("unclear", 3, "both", 0)
+    assert found.sentence == (
+        "It cannot be judged whether the pictures and captions of the encoder agree on binding (level 3): no scene has an attribute swap."
+    )
+
+
+def test_across_modalities_too_an_interval_that_is_not_there_decides_nothing():
+    assert level3(0.95, None, None).word == "unclear"
+    assert level3(0.1, None, None).word == "unclear"
+
+
+@pytest.mark.parametrize(("n", "more"), [(1, "about 2"), (9, "about 10"), (99, "about 100"), (104, "about 110")])
+def test_what_is_needed_is_never_what_is_there_and_has_two_digits(n, more):
+    assert needed(n, 0.1, 0.1) == more
+    assert needed(n, 0.1, 0.2) == more  # an interval that is narrow enough does not ask for fewer
+
+
+def test_there_is_a_verdict_for_each_modality_the_step_between_and_its_repair(monkeypatch):
+    from types import SimpleNamespace
+
+    from conceptbind.report import repair_words, verdicts
+
+    records = [record("object_recognition", 1.0, 0.99, 1.0), record("concept_recognition", 1.0, 0.9, 1.0, concept="color")]
+    records.append(record("object_recognition", 0.5, 0.48, 0.52, control="bag_of_concepts"))
+    probe = SimpleNamespace(records=records, ceiling=1.0)
+    across = SimpleNamespace(records=[record("binding_accuracy", 0.95, 0.93, 0.97, order="either")])
+    monkeypatch.setattr(repair_words, "repair_verdict", lambda study: study)
+    assert [found.level for found in verdicts([probe, probe], None)] == [1, 1]
+    assert [found.level for found in verdicts([probe], across)] == [1, 3]
+    assert verdicts([], None, "the repair's") == ["the repair's"]
