@@ -50,7 +50,7 @@ def test_a_repair_that_helps():
     found = repair_verdict(study(singles=(1.0, 1.0)))
     assert found.sentence == (
         "A linear repair of the captions brings the binding accuracy from 50.0 % to 95.0 % (92.0 % to 97.0 %, n = 400) on combinations that it "
-        "was not fitted on, a change of +45.0 points (+40.0 points to +50.0 points); recall at 1 stays at 40.0 % and recognition of single "
+        "was not fitted on, a change of +45.0 points (+40.0 to +50.0); recall at 1 stays at 40.0 % and recognition of single "
         "objects stays at 100 %."
     )
     assert (found.word, found.score, found.n, found.control) == ("yes", 0.95, 400, "no repair")
@@ -91,7 +91,7 @@ def test_chance_can_explain_the_best_map():
     found = repair_verdict(study(now=(0.51, 0.46, 0.56), gain=(0.01, -0.02, 0.04), recommended=False))
     assert found.sentence == (
         "A linear repair does not help here: the best map takes the binding accuracy from 50.0 % to 51.0 % (46.0 % to 56.0 %, n = 400) on "
-        "combinations that it was not fitted on, a change of +1.0 points (-2.0 points to +4.0 points), which chance can explain; the adapter "
+        "combinations that it was not fitted on, a change of +1.0 points (-2.0 to +4.0), which chance can explain; the adapter "
         "is the identity, which changes nothing."
     )
     assert (found.word, found.score) == ("no", 0.5)  # what is written is no repair
@@ -184,7 +184,7 @@ def test_without_negatives_binding_cannot_be_judged():
     found = repair_verdict(study(after="SB"))
     assert found.sentence == (
         "A linear map fitted without negatives brings recall at 1 from 50.0 % to 95.0 % (92.0 % to 97.0 %, n = 400) on combinations that it was "
-        "not fitted on, a change of +45.0 points (+40.0 points to +50.0 points); whether pictures and captions agree on binding cannot be "
+        "not fitted on, a change of +45.0 points (+40.0 to +50.0); whether pictures and captions agree on binding cannot be "
         "judged without negatives."
     )
     assert (found.word, found.score) == ("unclear", None)
@@ -221,7 +221,7 @@ def test_card_and_table_hold_the_same_numbers_as_the_sentence():
     found = study()
     card = repair_card(found.adapter, found, repair_sentence(found))
     for text in (card, repair_table(found.records)):
-        for number in ("50.0 % (45.0 % to 55.0 %)", "95.0 % (92.0 % to 97.0 %)", "+45.0 points (+40.0 points to +50.0 points)"):
+        for number in ("50.0 % (45.0 % to 55.0 %)", "95.0 % (92.0 % to 97.0 %)", "+45.0 points (+40.0 to +50.0)"):
             assert number in text
     assert turned(found) in card
     assert pull_in_words(found) in card

@@ -35,8 +35,13 @@ def points(change: float | None) -> str:
 
 def difference(change: float | None, low: float | None, high: float | None) -> str:
     """A difference of two shares with its interval, where it has one."""
-    interval = "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
+    interval = "" if low is None or high is None else f" ({_from_to(low, high)})"
     return f"{points(change)}{interval}"
+
+
+def _from_to(low: float, high: float) -> str:
+    """The ends of a difference's interval; the unit stands beside the difference."""
+    return f"{100 * low:+.1f} to {100 * high:+.1f}"
 
 
 def number(value: float | None) -> str:
@@ -65,4 +70,6 @@ def interval_of(record: Record) -> str:
     """A record's 95 % interval as people read it; a dash where there is none."""
     if record.ci_low is None or record.ci_high is None:
         return "-"
+    if CHANGE.fullmatch(record.metric):
+        return _from_to(record.ci_low, record.ci_high)
     return f"{shown(record.metric, record.ci_low)} to {shown(record.metric, record.ci_high)}"
