@@ -105,7 +105,7 @@ TABLE_HEAD = (
     "hardest concept",
     "objects, among all",
     "counts of concepts",
-    "among unseen",
+    "among new",
     "ties",
     "n",
 )
@@ -118,7 +118,7 @@ def history_figure(models: Mapping[str, Trained]) -> str:
     figure = go.Figure()
     for (name, trained), color in zip(models.items(), (ACCENT, "#8c2d19", *LINES), strict=False):
         steps = [look.step for look in trained.history]
-        for attribute, what, dash in (("validation", "unseen objects", "solid"), ("train", "train objects", "dot")):
+        for attribute, what, dash in (("validation", "new objects", "solid"), ("train", "train objects", "dot")):
             figure.add_scatter(
                 x=steps, y=[getattr(look, attribute) for look in trained.history], name=f"{name}: {what}", mode="lines",
                 line={"color": color, "dash": dash}, hovertemplate="step %{x}: %{y:.1%}<extra></extra>",
