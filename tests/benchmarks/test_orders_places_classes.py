@@ -134,6 +134,17 @@ def test_negatives_are_drawn_once_written_and_hashed(orders, tmp_path):
     assert other.facts["negatives"] != first.facts["negatives"]
 
 
+def test_negatives_that_were_drawn_are_believed_only_as_they_were_written(orders):
+    first = read_benchmark("coco_order", orders)
+    kept = orders / "made" / "coco_order_negatives.json"
+    whole = kept.read_text()
+    kept.write_text(whole.replace("dog", "cat", 1))
+    with pytest.raises(ConceptBindError, match="coco_order_negatives.json was changed or damaged .* it will be drawn again"):
+        read_benchmark("coco_order", orders)
+    kept.write_text(whole)
+    assert read_benchmark("coco_order", orders).hash == first.hash
+
+
 def read_with_making(folder, making):
     from conceptbind.benchmarks import read_benchmark as read
 

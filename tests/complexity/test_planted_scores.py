@@ -60,8 +60,13 @@ def studied(sizes, kind, rank=0, coverages=(0.8,)):
 @pytest.mark.parametrize("rank", [1, 2, 4, 16])
 def test_products_generalise(sizes, rank):
     score, said = studied(sizes, "product", rank)
-    assert score > 0.5
-    assert DOES in said
+    if sizes == (20, 20) and rank < 4:  # 400 objects along one or two directions are nothing that plain probes recognise
+        assert score is None
+        assert "It cannot be judged" in said
+        assert "with plain probes the embeddings themselves do not bind" in said
+    else:
+        assert score > 0.5
+        assert DOES in said
 
 
 @pytest.mark.slow

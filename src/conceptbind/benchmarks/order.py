@@ -21,7 +21,7 @@ from conceptbind.benchmarks.base import (
 )
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.errors import MismatchError
-from conceptbind.files import content_hash, read_json, write_json
+from conceptbind.files import content_hash, read_checked_json, read_json, write_checked_json
 from conceptbind.negatives import Token, load_tagger
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ class Order:
     def _negatives(self, captions: Sequence[str], folder: Path, making: Making) -> dict[str, Any]:
         """Those that are written down, or new ones, which are."""
         file, distinct = f"{self.name}_negatives.json", list(dict.fromkeys(captions))
-        for path in (folder / file, making.folder / file):
+        for path, read in ((folder / file, read_json), (making.folder / file, read_checked_json)):  # theirs, and ours
             if path.is_file():
-                found = read_json(path, "delete it; it will be drawn again")
+                found = read(path, "delete it; it will be drawn again")
                 _require_negatives(found, distinct, path)
                 return dict(found)
         tagger = load_tagger(making.tagger)
@@ -125,7 +125,7 @@ class Order:
             negatives[caption] = perturbed(caption, tokens, making.seed)
             making.on_item(1)
         made = {"format": 1, "seed": making.seed, "tagger": f"{tagger.name} ({tagger.version})", "negatives": negatives}
-        write_json(making.folder / file, made)
+        write_checked_json(making.folder / file, made)
         return made
 
 
