@@ -10,7 +10,8 @@ from conceptbind.report import complexity_sentence
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
 from conceptbind.studies import Sweep, complexity_study
 
-D = 64
+D = {24: 64, 100: 64, 400: 256}
+"""Dimensions, by the number of objects: enough for a linear probe to tell random codes of so many apart."""
 DOES, DOES_NOT = "generalises to new objects", "does not generalise to new objects"
 
 
@@ -27,21 +28,21 @@ def drawn(sizes, most=20_000):
 
 
 def planted(scenes, kind, rank, seed=0):
-    """(n, D + 1) sums of values with an equal share of what is planted; a constant keeps all rows nearly as long as each other."""
+    """(n, d + 1) sums of values with an equal share of what is planted; a constant keeps all rows nearly as long as each other."""
     rng, table = np.random.default_rng(seed), scenes.table.reshape(len(scenes), -1)
-    sizes = scenes.space.sizes * scenes.n_slots
+    sizes, d = scenes.space.sizes * scenes.n_slots, D[scenes.space.n_objects]
 
     def unit(rows):
         rows = rows - rows.mean(axis=0)
         return rows / np.sqrt(np.square(rows).sum(axis=1).mean())
 
-    values = unit(sum(rng.normal(size=(size, D))[table[:, f]] for f, size in enumerate(sizes)))
+    values = unit(sum(rng.normal(size=(size, d))[table[:, f]] for f, size in enumerate(sizes)))
     if kind == "codes":
-        values = values + unit(rng.normal(size=(scenes.space.n_objects, D))[scenes.objects].sum(axis=1))
+        values = values + unit(rng.normal(size=(scenes.space.n_objects, d))[scenes.objects].sum(axis=1))
     elif kind != "additive":
         parts = [rng.normal(size=(size, rank))[table[:, f]] for f, size in enumerate(sizes)]
         joined = np.prod(parts, axis=0) if kind == "global" else parts[0] * parts[1] + parts[2] * parts[3]
-        values = values + unit(joined @ rng.normal(size=(rank, D)))
+        values = values + unit(joined @ rng.normal(size=(rank, d)))
     return np.hstack([values, np.full((len(values), 1), 10.0)]).astype(np.float32)
 
 
