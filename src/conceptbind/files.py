@@ -151,7 +151,15 @@ def read_checked_json(path: Path, advice: str = "delete it and run again") -> di
     Raises:
         FileError: the file is missing, not JSON, or its content is not that of its hash.
     """
-    found = read_json(path, advice)
+    return require_unchanged(read_json(path, advice), path, advice)
+
+
+def require_unchanged(found: Any, path: Path, advice: str) -> dict[str, Any]:
+    """What a file that `write_checked_json` wrote holds, without its checksum, where it was read already.
+
+    Raises:
+        FileError: its content is not that of its hash.
+    """
     if not isinstance(found, dict) or found.pop(CHECKSUM, None) != json_hash(found):
         raise FileError(f"{path} was changed or damaged since it was written (its checksum does not fit); {advice}")
     return found

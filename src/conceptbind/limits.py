@@ -70,10 +70,7 @@ def require_plain_files(folder: Path) -> Path:
         FileError: a named pipe, a socket or a device is there.
     """
     for path in (*folder.glob("*"), *folder.glob("*/*")):
-        with suppress(OSError):
-            if stat.S_IFMT(path.stat().st_mode) in (stat.S_IFREG, stat.S_IFDIR):
-                continue
-        if path.exists():
+        if path.exists() and not path.is_dir():
             require_regular(path, "a plain file", "the model file ")
     return folder
 

@@ -22,9 +22,6 @@ else:
 
 FAILURES, DROPPED = "failures.csv", "dropped.csv"
 
-NPY = b"\x93NUMPY"
-"""How a .npy file begins."""
-
 
 @dataclass(frozen=True, eq=False)
 class Repair:
@@ -204,6 +201,8 @@ def _array_to_write(target: Path, source: Path) -> Path:
     Raises:
         FileError: it is no .npy file, what is read, or a file of another kind, which would be lost.
     """
+    from numpy.lib.format import MAGIC_PREFIX
+
     from conceptbind.errors import FileError
     from conceptbind.limits import require_regular
 
@@ -215,12 +214,12 @@ def _array_to_write(target: Path, source: Path) -> Path:
         same = place.exists() and source.exists() and place.samefile(source)
         if place.exists():
             with require_regular(place, "a .npy file to replace").open("rb") as file:
-                start = file.read(len(NPY))
+                start = file.read(len(MAGIC_PREFIX))
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
         raise FileError(f"could not write {target}: {error}; choose another name with --out") from error
     if same:
         raise FileError(f"--out is what --texts reads ({target}), and would be mapped again by the next start; choose another name")
-    if start not in (b"", NPY):
+    if start not in (b"", MAGIC_PREFIX):
         raise FileError(f"{target} is there and no .npy file, and would be lost; choose another name with --out")
     return place
 

@@ -19,7 +19,7 @@ from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries
 from conceptbind.controlled.training import Look, Trained
 from conceptbind.errors import FileError, ModalityError, UnknownNameError, ValueRangeError, nearest
-from conceptbind.files import CHECKSUM, content_hash, file_hash, read_checked_json, read_json, write_checked_json, write_whole
+from conceptbind.files import CHECKSUM, content_hash, file_hash, read_json, require_unchanged, write_checked_json, write_whole
 from conceptbind.limits import require_regular
 from conceptbind.scenes import ConceptSpace
 
@@ -113,7 +113,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("kind") != KIND:
         raise FileError(f"{folder / CONFIG} is not the configuration of a controlled model; make one with conceptbind train")
     if CHECKSUM in config:  # models of earlier versions have none
-        config = read_checked_json(folder / CONFIG, "copy it again, or train the model again")
+        return require_unchanged(config, folder / CONFIG, "copy it again, or train the model again")
     return config
 
 

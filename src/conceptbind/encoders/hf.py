@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -403,15 +403,14 @@ def _load(loader: Any, config: Any, source: str, options: dict[str, Any]) -> tup
             if at + 1 < len(wanted) and "safetensors" in str(error):
                 continue  # a repository of the hub that holds .bin files only
             raise
-        return model, sorted(_own_name(model, str(key)) for key in found["missing_keys"])
+        return model, sorted(_own_names(model, map(str, found["missing_keys"])))
     raise AssertionError  # the last try returns or raises
 
 
-def _own_name(model: Any, key: str) -> str:
-    """A weight's name in the model: transformers 4 puts the family's before it where the checkpoint is of a model around this one."""
-    prefix = f"{getattr(model, 'base_model_prefix', '')}."
-    own = key.removeprefix(prefix)
-    return own if own in model.state_dict() and key not in model.state_dict() else key
+def _own_names(model: Any, keys: Iterable[str]) -> list[str]:
+    """Names of weights in the model: transformers 4 puts the family's before them where the checkpoint is of a model around this one."""
+    prefix, known = f"{getattr(model, 'base_model_prefix', '')}.", model.state_dict().keys()
+    return [own if (own := key.removeprefix(prefix)) in known and key not in known else key for key in keys]
 
 
 def _absent(model: Any, missing: Sequence[str], rows: Sequence[Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -39,6 +39,17 @@ class Fit:
     def helps(self) -> bool:
         """Whether validation preferred a repair to none."""
         return self.chosen.step > 0
+
+
+def first_that_helps(fits: Iterable[Fit]) -> Fit:
+    """The first fit that is no identity, else the last; those behind it are not made.
+
+    What is written was scored in folds, as maps: a part that would stop at the identity is not what was scored.
+    """
+    for fit in fits:
+        if fit.helps:
+            break
+    return fit
 
 
 def fit_pairs(

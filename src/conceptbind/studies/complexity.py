@@ -214,12 +214,8 @@ def complexity_study(
     study.choose(cells, found)
     fewest = min((n for coverage, _, n in tested if coverage == max(sweep.coverages)), default=0)
     if sweep.planted and fewest < FEW:
-        many = (
-            "1 scene of new objects at the largest coverage is"
-            if fewest == 1
-            else f"{fewest} scenes of new objects at the largest coverage are"
-        )
-        notes.append(f"no rule was planted: {many} too few to find any.")
+        noun, verb = ("scene", "is") if fewest == 1 else ("scenes", "are")
+        notes.append(f"no rule was planted: {fewest} {noun} of new objects at the largest coverage {verb} too few to find any.")
         on_cell(sweep.n_fits - len(sweep.cells()))
     for rank in sweep.planted if fewest >= FEW else ():
         model = next((model for name in POWERED for model in reversed(sweep.models) if model[0] == name), None)

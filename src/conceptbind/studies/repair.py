@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from conceptbind.errors import ValueRangeError
-from conceptbind.labclip import Adapter, Fit, Pairs, fit_pairs
+from conceptbind.labclip import Adapter, Fit, Pairs, first_that_helps, fit_pairs
 from conceptbind.labclip.cost import PULLS, Point, Scores, clears_noise, mean_curve, recommend, trade_off
 from conceptbind.metrics import forced_choice, ranks, within
 from conceptbind.probes import LinearProbe
@@ -242,12 +242,10 @@ def _parts(orbits: Ints, swap_of: Ints, seed: int) -> Ints:
 
 
 def _fit_again(side: _Side, fold_of: Ints, options: Mapping[str, Any], seed: int) -> Fit:
-    """What is written: fitted on all parts but one that stops it, the first that does not stop at the identity, which was not scored."""
-    for part in range(FOLDS):
-        fit = side.fit(np.flatnonzero(fold_of != part), np.flatnonzero(fold_of == part), "HNB", options, seed)
-        if fit.helps:
-            break
-    return fit
+    """What is written: fitted on all parts but one that stops it."""
+    return first_that_helps(
+        side.fit(np.flatnonzero(fold_of != part), np.flatnonzero(fold_of == part), "HNB", options, seed) for part in range(FOLDS)
+    )
 
 
 def _split(fold_of: Ints, fold: int) -> tuple[Ints, Ints]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from conceptbind.errors import ShapeError
-from conceptbind.labclip import Adapter, Fit, Pairs, fit_pairs, groups_of, hold_out, parts_of
+from conceptbind.labclip import Adapter, Fit, Pairs, first_that_helps, fit_pairs, groups_of, hold_out, parts_of
 from conceptbind.labclip.cost import PULLS, Point, Scores, clears_noise, mean_curve, recommend, trade_off
 from conceptbind.labclip.pairs import read_unit
 from conceptbind.metrics import forced_choice
@@ -124,11 +124,7 @@ def _fitted_and_scored(
         fits.append(fitted(train, chooses, len(fits)))
         judged = _Held.of(pairs, chooses, JUDGED if again else MOST, seed)
         curves.append(trade_off(fits[-1].adapter, judged.scores, PULLS if pull is None else (0.0, pull)))
-    final = fits[0]
-    for train, chooses in again:
-        final = fitted(train, chooses, len(plan))
-        if final.helps:  # else this part stopped at the identity, which is not what was scored
-            break
+    final = first_that_helps(fitted(train, chooses, len(plan)) for train, chooses in again) if again else fits[0]
     curve = mean_curve(curves)
     taken = recommend(curve) if pull is None else pull
     held = [_Held.of(pairs, test, MOST, seed) for _, _, test in plan]
