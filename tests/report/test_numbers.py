@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.report.numbers import interval_of, number, percent, points, shown, value_of
+from conceptbind.report.numbers import counted, difference, interval_of, number, percent, points, shown, value_of
 from conceptbind.results import Record
 
 
@@ -22,6 +22,8 @@ def record(metric, value, low=None, high=None):
         (0.999951, "99.995 %"),
         (0.0004, "0.04 %"),
         (0.5, "50.0 %"),
+        (0.999999, "99.9999 %"),
+        (0.00000001, "0.000001 %"),
         (None, "-"),
     ],
 )
@@ -64,3 +66,14 @@ def test_an_interval_is_rounded_like_its_value():
     assert interval_of(record("caption_swap_cosine", 0.66, 0.6569, 0.672)) == "0.657 to 0.672"
     assert interval_of(record("r2", 0.9)) == "-"
     assert interval_of(record("r2", 0.9, 0.8, None)) == "-"
+
+
+def test_the_interval_of_a_difference_stands_behind_it():
+    assert difference(0.3013, 0.2532, 0.35) == "+30.1 points (+25.3 to +35.0)"
+    assert difference(-0.01, -0.02, 0.0) == "-1.0 points (-2.0 to +0.0)"
+    assert difference(0.3013, None, 0.35) == difference(0.3013, 0.2532, None) == "+30.1 points"
+    assert interval_of(record("binding_gain", 0.3013, 0.2532, 0.35)) == "+25.3 to +35.0"
+
+
+def test_counts_in_words():
+    assert [counted(n, "scene") for n in (0, 1, 2, 1000)] == ["0 scenes", "1 scene", "2 scenes", "1,000 scenes"]
