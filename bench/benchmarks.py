@@ -1,4 +1,5 @@
-"""Benchmark scoring: ours against the published procedures written anew, and how memory grows with the number of pictures.
+"""Benchmark scoring: ours against the published procedures written anew, and how memory grows with
+the number of pictures.
 
 python bench/benchmarks.py
 """
@@ -29,11 +30,22 @@ def aro() -> None:
     rng = np.random.default_rng(0)
     pictures, captions = unit(rng, VG_PICTURES), unit(rng, 2 * VG_ATTRIBUTION)
     rows = np.column_stack(
-        [rng.integers(VG_PICTURES, size=VG_ATTRIBUTION), np.arange(VG_ATTRIBUTION), VG_ATTRIBUTION + np.arange(VG_ATTRIBUTION)]
+        [
+            rng.integers(VG_PICTURES, size=VG_ATTRIBUTION),
+            np.arange(VG_ATTRIBUTION),
+            VG_ATTRIBUTION + np.arange(VG_ATTRIBUTION),
+        ]
     )
-    items = {"rows": rows, "groups": rng.choice([f"pair {i}" for i in range(200)], VG_ATTRIBUTION), "files": rows[:, 0]}
+    items = {
+        "rows": rows,
+        "groups": rng.choice([f"pair {i}" for i in range(200)], VG_ATTRIBUTION),
+        "files": rows[:, 0],
+    }
     start = time.perf_counter()
-    scores = {score.protocol: score for score in BENCHMARKS["vg_attribution"].score(items, pictures, captions)}
+    scores = {
+        score.protocol: score
+        for score in BENCHMARKS["vg_attribution"].score(items, pictures, captions)
+    }
     value = scores["mieb"].value
     alone = time.perf_counter() - start
     for score in scores.values():
@@ -46,7 +58,10 @@ def aro() -> None:
         right += int(np.argmax(pair) == 0)
     loop = time.perf_counter() - start
     assert right / len(rows) == value
-    print(f"ARO VG-Attribution, {VG_ATTRIBUTION:,} items, all protocols: {alone:.2f} s, with 95 % intervals {ours:.2f} s")
+    print(
+        f"ARO VG-Attribution, {VG_ATTRIBUTION:,} items, all protocols: {alone:.2f} s, with 95 % "
+        f"intervals {ours:.2f} s"
+    )
     print(f"  item by item, without protocols and intervals: {loop:.2f} s, {loop / alone:.1f} x")
 
 
@@ -60,7 +75,10 @@ def retrieval() -> None:
     captions /= np.linalg.norm(captions, axis=1, keepdims=True)
     items = {"owner": owner, "captions": np.arange(25_010)}
     start = time.perf_counter()
-    found = {(score.subset, score.metric): score.value for score in BENCHMARKS["coco"].score(items, pictures, captions)}
+    found = {
+        (score.subset, score.metric): score.value
+        for score in BENCHMARKS["coco"].score(items, pictures, captions)
+    }
     ours = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     forward, backward = 500, 200
@@ -70,12 +88,19 @@ def retrieval() -> None:
     start = time.perf_counter()
     best = [owner[np.argsort(-(captions @ pictures[i]))[0]] == i for i in range(backward)]
     second = (time.perf_counter() - start) * 5_000 / backward
-    print(f"COCO retrieval, 25,010 captions and 5,000 pictures, both ways, R@1, 5, 10: {ours:.2f} s, peak memory {peak:.2f} GiB")
     print(
-        f"  an argsort for each query: {first + second:.1f} s ({forward} and {backward} queries timed), {(first + second) / ours:.0f} x"
+        f"COCO retrieval, 25,010 captions and 5,000 pictures, both ways, R@1, 5, 10: {ours:.2f} s, "
+        f"peak memory {peak:.2f} GiB"
     )
-    print(f"  R@1 {found['text to image', 'recall_at_1']:.3f} / {found['image to text', 'recall_at_1']:.3f}; "
-          f"of the queries timed {np.mean(hits):.3f} / {np.mean(best):.3f}")  # fmt: skip
+    print(
+        f"  an argsort for each query: {first + second:.1f} s ({forward} and {backward} queries "
+        f"timed), {(first + second) / ours:.0f} x"
+    )
+    print(
+        f"  R@1 {found['text to image', 'recall_at_1']:.3f} / "
+        f"{found['image to text', 'recall_at_1']:.3f}; "
+        f"of the queries timed {np.mean(hits):.3f} / {np.mean(best):.3f}"
+    )
 
 
 def memory(n: int) -> None:

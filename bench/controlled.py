@@ -1,11 +1,14 @@
-"""Controlled models at the published sizes: making a batch, and one step, against the paper's procedure, side by side.
+"""Controlled models at the published sizes: making a batch, and one step, against the paper's
+procedure, side by side.
 
-    python bench/controlled.py            # C = 2, V = 20, coverage 0.5, batch 512, width 256, 6 layers
-    python bench/controlled.py --bf16     # our step with bfloat16 products too
+    python bench/controlled.py            # C = 2, V = 20, coverage 0.5, batch 512, width 256, 6
+    layers python bench/controlled.py --bf16     # our step with bfloat16 products too
 
-The paper's procedure (arXiv 2605.31503, section 7) written anew, in two forms. Both build tokens, queries, swap negatives and soft targets
-in Python loops over scenes, pad sequences to the longest possible and mask them, and compute every token in every layer. `plain` makes a
-query of every occurrence of an object and compares every scene with every query; `frugal` keeps each query once and looks targets up.
+The paper's procedure (arXiv 2605.31503, section 7) written anew, in two forms. Both build tokens,
+queries, swap negatives and soft targets in Python loops over scenes, pad sequences to the longest
+possible and mask them, and compute every token in every layer. `plain` makes a query of every
+occurrence of an object and compares every scene with every query; `frugal` keeps each query once
+and looks targets up.
 """
 
 from __future__ import annotations
@@ -30,9 +33,18 @@ class PaperTower(torch.nn.Module):
 
     def __init__(self, n_tokens, longest, shape):
         super().__init__()
-        self.tokens, self.positions = torch.nn.Embedding(n_tokens, shape.width), torch.nn.Embedding(longest, shape.width)
+        self.tokens, self.positions = (
+            torch.nn.Embedding(n_tokens, shape.width),
+            torch.nn.Embedding(longest, shape.width),
+        )
         layer = torch.nn.TransformerEncoderLayer(
-            shape.width, shape.heads, shape.feed_forward, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            shape.width,
+            shape.heads,
+            shape.feed_forward,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
         )
         self.layers = torch.nn.TransformerEncoder(
             layer, shape.depth, norm=torch.nn.LayerNorm(shape.width), enable_nested_tensor=False
@@ -111,7 +123,11 @@ def main():
     sizes, most = shape.sizes, shape.most_objects
     torch.manual_seed(0)
     model = ControlledModel(shape)
-    sampler, generator, rng = Sampler(sizes, split.train, most, recipe.batch), torch.Generator().manual_seed(0), random.Random(0)
+    sampler, generator, rng = (
+        Sampler(sizes, split.train, most, recipe.batch),
+        torch.Generator().manual_seed(0),
+        random.Random(0),
+    )
     train = [divmod(item, sizes[1]) for item in split.train.tolist()]
 
     def plain():
@@ -121,11 +137,19 @@ def main():
         return paper_batch(train, sizes, most, recipe.batch, rng, frugal=True)
 
     batches = in_turn([lambda: sampler.draw(generator), plain, frugal], 3 * options.rounds)
-    print(f"{torch.get_num_threads()} threads, batch {recipe.batch}, {len(sampler.draw(generator).queries)} object queries")
+    print(
+        f"{torch.get_num_threads()} threads, batch {recipe.batch}, "
+        f"{len(sampler.draw(generator).queries)} object queries"
+    )
     for name, seconds in zip(("plain", "frugal"), batches[1:], strict=True):
-        print(f"batch: ours {1e3 * batches[0]:.2f} ms, {name} {1e3 * seconds:.1f} ms, {seconds / batches[0]:.0f} x")
+        print(
+            f"batch: ours {1e3 * batches[0]:.2f} ms, {name} {1e3 * seconds:.1f} ms, "
+            f"{seconds / batches[0]:.0f} x"
+        )
     n_tokens, longest = 4 + sum(sizes), shape.longest
-    towers = torch.nn.ModuleList([PaperTower(n_tokens, longest, shape), PaperTower(n_tokens, len(sizes) + 3, shape)])
+    towers = torch.nn.ModuleList(
+        [PaperTower(n_tokens, longest, shape), PaperTower(n_tokens, len(sizes) + 3, shape)]
+    )
     (ours,) = optimisers(recipe, dict(model.named_parameters()))
     theirs = torch.optim.AdamW(towers.parameters(), lr=recipe.rate)
     drawn = sampler.draw(generator)
@@ -142,18 +166,28 @@ def main():
         (tokens, asked), ends, targets, concept_targets = made
         rows, queries = towers[0](tokens, ends[0]), towers[1](asked, ends[1])
         scores = 10.0 * rows @ queries.T
-        loss = cross_entropy(scores[:, : targets.shape[1]], targets) + cross_entropy(scores[:, targets.shape[1] :], concept_targets)
+        loss = cross_entropy(scores[:, : targets.shape[1]], targets) + cross_entropy(
+            scores[:, targets.shape[1] :], concept_targets
+        )
         theirs.zero_grad()
         loss.backward()
         theirs.step()
 
     made = plain(), frugal()
     half = [lambda: our_step(filled, half=True)] if options.bf16 else []
-    steps = in_turn([our_step, lambda: their_step(made[0]), lambda: their_step(made[1]), *half], options.rounds)
+    steps = in_turn(
+        [our_step, lambda: their_step(made[0]), lambda: their_step(made[1]), *half], options.rounds
+    )
     for name, seconds in zip(("plain", "frugal"), steps[1:], strict=False):
-        print(f"step, float32: ours {steps[0]:.2f} s, {name} {seconds:.2f} s, {seconds / steps[0]:.2f} x")
+        print(
+            f"step, float32: ours {steps[0]:.2f} s, {name} {seconds:.2f} s, "
+            f"{seconds / steps[0]:.2f} x"
+        )
     for seconds in steps[3:]:
-        print(f"step, bfloat16: ours {seconds:.2f} s, {steps[1] / seconds:.2f} x plain, {steps[2] / seconds:.2f} x frugal")
+        print(
+            f"step, bfloat16: ours {seconds:.2f} s, {steps[1] / seconds:.2f} x plain, "
+            f"{steps[2] / seconds:.2f} x frugal"
+        )
 
 
 if __name__ == "__main__":

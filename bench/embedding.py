@@ -1,8 +1,10 @@
-"""Embedding captions: sentence-transformers' own `encode` against ours, in turn, and what lower precision changes.
+"""Embedding captions: sentence-transformers' own `encode` against ours, in turn, and what lower
+precision changes.
 
     python bench/embedding.py [--captions 3000] [--rounds 3] [--metrics]
 
-`--metrics` also measures text20:10x10 in each precision and prints the largest change of any recognition.
+`--metrics` also measures text20:10x10 in each precision and prints the largest change of any
+recognition.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from conceptbind.studies import probe_study
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--captions", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--metrics", action="store_true")
@@ -31,10 +35,16 @@ def main() -> None:
     warnings.simplefilter("ignore")
     reference = SentenceTransformer(str(_packaged_minilm()), device="cpu")
     encoders = {precision: resolve("minilm", precision, "cpu") for precision in ("float32", "bf16")}
-    methods = {"sentence-transformers encode": lambda texts: reference.encode(texts, show_progress_bar=False)}
+    methods = {
+        "sentence-transformers encode": lambda texts: reference.encode(
+            texts, show_progress_bar=False
+        )
+    }
     methods |= {f"conceptbind {name}": encoder.encode_texts for name, encoder in encoders.items()}
     captions = list(text20().captions())
-    captions = [captions[i] for i in np.random.default_rng(0).permutation(len(captions))[: options.captions]]
+    captions = [
+        captions[i] for i in np.random.default_rng(0).permutation(len(captions))[: options.captions]
+    ]
     speeds: dict[str, list[float]] = {name: [] for name in methods}
     for method in methods.values():
         method(captions[:200])
@@ -44,10 +54,16 @@ def main() -> None:
             method(captions)
             speeds[name].append(len(captions) / (time.perf_counter() - start))
     base = speeds["sentence-transformers encode"]
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, CPU capability {torch.backends.cpu.get_cpu_capability()}")
+    print(
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}, CPU capability "
+        f"{torch.backends.cpu.get_cpu_capability()}"
+    )
     for name, values in speeds.items():
         ratios = [value / other for value, other in zip(values, base, strict=True)]
-        print(f"{name:30s} {statistics.median(values):7.0f} captions/s   {statistics.median(ratios):.2f} x")
+        print(
+            f"{name:30s} {statistics.median(values):7.0f} captions/s   "
+            f"{statistics.median(ratios):.2f} x"
+        )
     if options.metrics:
         changes(encoders)
 
@@ -58,11 +74,25 @@ def changes(encoders) -> None:
     split, captions = split_scenes(scenes, "pair", seed=0), list(scenes.captions())
     found = {}
     for name, encoder in encoders.items():
-        rows = Embeddings(encoder.encode_texts(captions), "text", scenes.content_hash, scenes.name, encoder.id, encoder.revision)
-        found[name] = [record.value for record in probe_study(rows, scenes, split).records if record.extra["control"] == "none"]
+        rows = Embeddings(
+            encoder.encode_texts(captions),
+            "text",
+            scenes.content_hash,
+            scenes.name,
+            encoder.id,
+            encoder.revision,
+        )
+        found[name] = [
+            record.value
+            for record in probe_study(rows, scenes, split).records
+            if record.extra["control"] == "none"
+        ]
     for name, values in found.items():
         change = max(abs(a - b) for a, b in zip(values, found["float32"], strict=True))
-        print(f"{name:10s} {' '.join(f'{value:.4f}' for value in values)}   largest change {change:.4f}")
+        print(
+            f"{name:10s} {' '.join(f'{value:.4f}' for value in values)}   largest change "
+            f"{change:.4f}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Additive fits and edits: ours against the paper's procedure and a loop over cases, side by side in one process.
+"""Additive fits and edits: ours against the paper's procedure and a loop over cases, side by side
+in one process.
 
-The paper's Level I fit: one vector per slot and object and a mean, trained by 10,000 AdamW steps on minibatches of 2,048 scenes, learning
-rate 1e-2. Edits, case by case: the edited embedding, its cosine with all scenes, the scores of all probes.
+The paper's Level I fit: one vector per slot and object and a mean, trained by 10,000 AdamW steps on
+minibatches of 2,048 scenes, learning rate 1e-2. Edits, case by case: the edited embedding, its
+cosine with all scenes, the scores of all probes.
 
     python bench/geometry.py                  # PUG:SPARE size, 7,392 x 512, planted embeddings
-    python bench/geometry.py --text20 FOLDER  # all studies on text20, embedded before with: conceptbind embed minilm --scenes text20
+    python bench/geometry.py --text20 FOLDER  # all studies on text20, embedded before with:
+    conceptbind embed minilm --scenes text20
 """
 
 from __future__ import annotations
@@ -60,13 +63,17 @@ def by_case(rows, scenes, edits, probes):
     means = np.stack(
         [
             [
-                rows[scenes.objects[:, s] == o].mean(0) if (scenes.objects[:, s] == o).any() else rows[0]
+                rows[scenes.objects[:, s] == o].mean(0)
+                if (scenes.objects[:, s] == o).any()
+                else rows[0]
                 for o in range(scenes.space.n_objects)
             ]
             for s in range(m)
         ]
     )
-    counts = np.stack([np.bincount(scenes.objects[:, s], minlength=scenes.space.n_objects) for s in range(m)])
+    counts = np.stack(
+        [np.bincount(scenes.objects[:, s], minlength=scenes.space.n_objects) for s in range(m)]
+    )
     for source, target, slot in zip(edits.source, edits.target, edits.slot, strict=True):
         old, new = scenes.objects[source, slot], scenes.objects[target, slot]
         u_old = (means[slot, old] * counts[slot, old] - rows[source]) / (counts[slot, old] - 1)
@@ -84,7 +91,9 @@ def by_case(rows, scenes, edits, probes):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--text20", type=Path)
     folder = parser.parse_args().text20
     if folder is not None:
@@ -96,7 +105,8 @@ def main() -> None:
         print(f"text20: probes {seconds:.1f} s")
         seconds, _ = timed(lambda: geometry_study(embeddings, scenes, split, probes, singles=alone))
         print(
-            f"text20: all studies of geometry {seconds:.1f} s, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"
+            f"text20: all studies of geometry {seconds:.1f} s, peak "
+            f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"
         )
         return
     scenes = scenes_like("PUG:SPARE")
@@ -115,7 +125,8 @@ def main() -> None:
     theirs *= len(edits) / CASES
     agree = (np.stack([part[:CASES] for part in found], 1) == plain).mean()
     print(
-        f"{len(edits):,} edits   ours {mine:8.2f} s  by case {theirs:.2f} s ({CASES:,} timed; {agree:.4f} agree)  ratio {theirs / mine:.1f} x"
+        f"{len(edits):,} edits   ours {mine:8.2f} s  by case {theirs:.2f} s ({CASES:,} timed; "
+        f"{agree:.4f} agree)  ratio {theirs / mine:.1f} x"
     )
 
 

@@ -1,14 +1,18 @@
-"""Linear probes: our solver against the paper's procedure, side by side, each in a process of its own.
+"""Linear probes: our solver against the paper's procedure, side by side, each in a process of its
+own.
 
-The paper's procedure (arXiv 2605.31503, section 3; their code): one linear map a concept and one for objects, all trained together by
-10,000 full-batch Adam steps, learning rate 1e-2 with a cosine schedule, no penalty. Ours includes choosing whitening and penalty on
-validation.
+The paper's procedure (arXiv 2605.31503, section 3; their code): one linear map a concept and one
+for objects, all trained together by 10,000 full-batch Adam steps, learning rate 1e-2 with a cosine
+schedule, no penalty. Ours includes choosing whitening and penalty on validation.
 
-    python bench/probes.py                            # CLEVR and PUG:SPARE sizes, planted embeddings, d = 512
-    python bench/probes.py --text20 FOLDER            # also text20, embedded before with: conceptbind embed minilm --scenes text20
-    python bench/probes.py --text20 FOLDER --steps 0  # its 10,000 Adam steps in full (three hours on 2 cores)
-    python bench/probes.py --text20 FOLDER --blocks   # only where the paper's 10,000 steps end on text20: the same steps, their
-                                                      # gradient computed by blocks of rows (an hour and a half on one core)
+    python bench/probes.py                            # CLEVR and PUG:SPARE sizes, planted
+    embeddings, d = 512 python bench/probes.py --text20 FOLDER            # also text20, embedded
+    before with: conceptbind embed minilm --scenes text20 python bench/probes.py --text20 FOLDER
+    --steps 0  # its 10,000 Adam steps in full (three hours on 2 cores) python bench/probes.py
+    --text20 FOLDER --blocks   # only where the paper's 10,000 steps end on text20: the same steps,
+    their
+                                                      # gradient computed by blocks of rows (an hour
+                                                      and a half on one core)
 """
 
 from __future__ import annotations
@@ -48,23 +52,35 @@ def ours(rows, scenes, split: Split, _steps: int):
 
 
 def paper(rows, scenes, split: Split, steps: int):
-    """The same, by the paper's procedure; with fewer steps than 10,000, the factor by which the time is to be multiplied."""
+    """The same, by the paper's procedure; with fewer steps than 10,000, the factor by which the
+    time is to be multiplied.
+    """
     torch.manual_seed(0)
     features = torch.from_numpy(rows[split.train])
     targets = [
-        torch.from_numpy(scenes.presence(k, split.train).astype(np.float32)) for k in (*range(len(scenes.space.sizes)), None)
+        torch.from_numpy(scenes.presence(k, split.train).astype(np.float32))
+        for k in (*range(len(scenes.space.sizes)), None)
     ]
-    held = [scenes.table[split.train][:, :, k] for k in range(len(scenes.space.sizes))] + [scenes.objects[split.train]]
+    held = [scenes.table[split.train][:, :, k] for k in range(len(scenes.space.sizes))] + [
+        scenes.objects[split.train]
+    ]
     for target, classes in zip(targets, held, strict=True):  # the share of each occurrence
         target.zero_()
         for slot in range(scenes.n_slots):
-            target[torch.arange(len(target)), torch.from_numpy(classes[:, slot].copy())] += 1 / scenes.n_slots
+            target[torch.arange(len(target)), torch.from_numpy(classes[:, slot].copy())] += (
+                1 / scenes.n_slots
+            )
     heads = [torch.nn.Linear(features.shape[1], target.shape[1], bias=False) for target in targets]
-    optimiser = torch.optim.Adam([parameter for head in heads for parameter in head.parameters()], lr=1e-2)
+    optimiser = torch.optim.Adam(
+        [parameter for head in heads for parameter in head.parameters()], lr=1e-2
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for _ in range(steps or STEPS):
         optimiser.zero_grad()
-        loss = sum(torch.nn.functional.cross_entropy(head(features), target) for head, target in zip(heads, targets, strict=True))
+        loss = sum(
+            torch.nn.functional.cross_entropy(head(features), target)
+            for head, target in zip(heads, targets, strict=True)
+        )
         loss.backward()
         optimiser.step()
         schedule.step()
@@ -72,19 +88,29 @@ def paper(rows, scenes, split: Split, steps: int):
 
 
 def by_blocks(rows, scenes, split: Split, steps: int, report=lambda step, weights: None):
-    """The steps of `paper` with the gradient written out, over blocks of rows that stay in the cache: the same weights, sooner."""
+    """The steps of `paper` with the gradient written out, over blocks of rows that stay in the
+    cache: the same weights, sooner.
+    """
     torch.manual_seed(0)
     features, n = torch.from_numpy(rows[split.train]), len(split.train)
     sizes = [*scenes.space.sizes, scenes.space.n_objects]
-    heads = [torch.nn.Linear(features.shape[1], size, bias=False) for size in sizes]  # the same start
+    # the same start
+    heads = [torch.nn.Linear(features.shape[1], size, bias=False) for size in sizes]
     weight = torch.cat([head.weight.detach() for head in heads]).requires_grad_()
-    columns = [*(scenes.table[split.train][:, :, k] for k in range(len(scenes.space.sizes))), scenes.objects[split.train]]
+    columns = [
+        *(scenes.table[split.train][:, :, k] for k in range(len(scenes.space.sizes))),
+        scenes.objects[split.train],
+    ]
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    constant = torch.zeros_like(weight)  # the part of the gradient that comes from the targets does not change
+    # the part of the gradient that comes from the targets does not change
+    constant = torch.zeros_like(weight)
     for start, classes in zip(starts, columns, strict=False):
         for slot in range(scenes.n_slots):
             constant.index_add_(
-                0, torch.from_numpy(classes[:, slot].astype(np.int64)) + int(start), features, alpha=-1 / scenes.n_slots
+                0,
+                torch.from_numpy(classes[:, slot].astype(np.int64)) + int(start),
+                features,
+                alpha=-1 / scenes.n_slots,
             )
     optimiser = torch.optim.Adam([weight], lr=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
@@ -110,32 +136,46 @@ def held_out(rows, scenes, split: Split, weights) -> dict[str, float]:
         concept = None if k is None else scenes.space.index(k)
         present = scenes.presence(concept, split.test)
         kept = weight if concept is not None or len(weight) == len(objects) else weight[objects]
-        outcome = recognition(rows[split.test] @ kept.T, present if concept is not None else present[:, objects])
+        outcome = recognition(
+            rows[split.test] @ kept.T, present if concept is not None else present[:, objects]
+        )
         scores[k or "objects"] = outcome.accuracy
     return scores
 
 
 def where_the_paper_ends(folder: str) -> None:
-    """Held-out recognition after all the paper's steps on text20; before, that the two ways to take them agree."""
+    """Held-out recognition after all the paper's steps on text20; before, that the two ways to take
+    them agree.
+    """
     scenes, rows, split = data("text20", folder)
     plain, quick = (method(rows, scenes, split, 5)[0] for method in (paper, by_blocks))
     print(
-        f"largest difference of a weight after 5 steps: {max(np.abs(a - b).max() for a, b in zip(plain, quick, strict=True)):.1e}"
+        "largest difference of a weight after 5 steps: "
+        f"{max(np.abs(a - b).max() for a, b in zip(plain, quick, strict=True)):.1e}"
     )
     start = time.perf_counter()
 
     def report(step: int, weights) -> None:
-        scores = ", ".join(f"{key} {value:.4f}" for key, value in held_out(rows, scenes, split, weights).items())
+        scores = ", ".join(
+            f"{key} {value:.4f}" for key, value in held_out(rows, scenes, split, weights).items()
+        )
         print(f"step {step:6,d}  {time.perf_counter() - start:6.0f} s  {scores}", flush=True)
 
     by_blocks(rows, scenes, split, 0, report)
 
 
 def work(pipe, method, name: str, folder: str | None, steps: int) -> None:
-    """Run one method in this process and send what came out; a toy problem comes first, since the first calls load libraries."""
+    """Run one method in this process and send what came out; a toy problem comes first, since the
+    first calls load libraries.
+    """
     scenes, rows, split = data(name, folder)
     small = text20(3, 3)
-    method(np.random.default_rng(0).normal(size=(len(small), 16)).astype(np.float32), small, split_scenes(small, "pair"), 5)
+    method(
+        np.random.default_rng(0).normal(size=(len(small), 16)).astype(np.float32),
+        small,
+        split_scenes(small, "pair"),
+        5,
+    )
     start = time.perf_counter()
     weights, factor = method(rows, scenes, split, steps)
     seconds = (time.perf_counter() - start) * factor
@@ -155,23 +195,38 @@ def measure(method, name: str, folder: str | None, steps: int):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--text20", help="folder written by conceptbind embed --scenes text20")
     parser.add_argument(
-        "--steps", type=int, default=60, help="Adam steps timed on text20, multiplied up to 10,000; 0 runs them all"
+        "--steps",
+        type=int,
+        default=60,
+        help="Adam steps timed on text20, multiplied up to 10,000; 0 runs them all",
     )
-    parser.add_argument("--blocks", action="store_true", help="only all the paper's steps on text20, by blocks of rows")
+    parser.add_argument(
+        "--blocks",
+        action="store_true",
+        help="only all the paper's steps on text20, by blocks of rows",
+    )
     options = parser.parse_args()
     if options.blocks:
         where_the_paper_ends(options.text20 or parser.error("--blocks needs --text20 FOLDER"))
         return
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
-    for name, steps in (("clevr", 0), ("pug-spare", 0), *((("text20", options.steps),) if options.text20 else ())):
+    for name, steps in (
+        ("clevr", 0),
+        ("pug-spare", 0),
+        *((("text20", options.steps),) if options.text20 else ()),
+    ):
         mine = measure(ours, name, options.text20, 0)
         theirs = measure(paper, name, options.text20, steps)
         for label, (seconds, peak, scores) in (("ours", mine), ("paper", theirs)):
             shown = ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
-            partial = " (extrapolated; scores after few steps)" if label == "paper" and steps else ""
+            partial = (
+                " (extrapolated; scores after few steps)" if label == "paper" and steps else ""
+            )
             print(f"{name:10s} {label:6s} {seconds:9.2f} s  {peak:5.2f} GiB  {shown}{partial}")
         print(f"{name:10s} ratio  {theirs[0] / mine[0]:9.0f} x", flush=True)
 

@@ -1,4 +1,5 @@
-"""How fast pictures are drawn at 224 x 224: flat ones a second, on one and two processes; seconds for a solid one.
+"""How fast pictures are drawn at 224 x 224: flat ones a second, on one and two processes; seconds
+for a solid one.
 
 python bench/render.py          # solid pictures need the extra render3d
 """
@@ -45,7 +46,9 @@ def flat_rate(processes: int, n_pictures: int = 10_000) -> float:
         return drawn / (time.perf_counter() - start)
 
 
-def solid_seconds(n_objects: int, n_pictures: int = 10, style: SolidStyle | None = None) -> tuple[float, float]:
+def solid_seconds(
+    n_objects: int, n_pictures: int = 10, style: SolidStyle | None = None
+) -> tuple[float, float]:
     """Median of the wall clock and of the processor, for one picture on one core."""
     rng = np.random.default_rng(0)
     wall, processor = [], []
@@ -61,14 +64,18 @@ def solid_seconds(n_objects: int, n_pictures: int = 10, style: SolidStyle | None
 def main() -> None:
     for processes in (1, 2):
         print(
-            f"flat, 2 objects, {processes} process{'es' if processes > 1 else '  '}   {flat_rate(processes):7.0f} pictures a second"
+            f"flat, 2 objects, {processes} process{'es' if processes > 1 else '  '}   "
+            f"{flat_rate(processes):7.0f} pictures a second"
         )
     if find_spec("mitsuba") is None:
         print("solid: mitsuba is not installed; run: pip install 'conceptbind[render3d]'")
         return
     for n_objects in (2, 10):
         wall, processor = solid_seconds(n_objects)
-        print(f"solid, {n_objects:2} objects, 1 process   {wall:7.2f} s a picture ({processor:.2f} s of the processor)")
+        print(
+            f"solid, {n_objects:2} objects, 1 process   {wall:7.2f} s a picture ({processor:.2f} s "
+            "of the processor)"
+        )
 
 
 if __name__ == "__main__":

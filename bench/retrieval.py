@@ -1,4 +1,5 @@
-"""Ranks of 5,000 pictures among 25,000 captions: ours against the usual loop that sorts all captions for every picture.
+"""Ranks of 5,000 pictures among 25,000 captions: ours against the usual loop that sorts all
+captions for every picture.
 
 python bench/retrieval.py
 """

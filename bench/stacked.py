@@ -1,10 +1,12 @@
-"""Models an hour of the small preset, one by one against stacked, and what share of the device's products that is.
+"""Models an hour of the small preset, one by one against stacked, and what share of the device's
+products that is.
 
-    python bench/stacked.py --device cuda                  # eight models of 50 x 50 values, 2,400 steps
-    python bench/stacked.py --models 8 --width 32 --threads 1
+    python bench/stacked.py --device cuda                  # eight models of 50 x 50 values, 2,400
+    steps python bench/stacked.py --models 8 --width 32 --threads 1
 
-The share is the floating-point operations of the matrix products of all models (counted by torch) over the time they took, beside what one
-product of two large matrices reaches on the same device in the same precision.
+The share is the floating-point operations of the matrix products of all models (counted by torch)
+over the time they took, beside what one product of two large matrices reaches on the same device in
+the same precision.
 """
 
 from __future__ import annotations
@@ -36,7 +38,15 @@ def main() -> None:
     device, precision = options.device, choose_precision(options.precision, options.device)
     recipes = [
         replace(
-            make_recipe("small", 0.7, seed, precision=precision, values=options.values, width=options.width, steps=options.steps),
+            make_recipe(
+                "small",
+                0.7,
+                seed,
+                precision=precision,
+                values=options.values,
+                width=options.width,
+                steps=options.steps,
+            ),
             looks=1,
         )
         for seed in range(options.models)
@@ -58,12 +68,21 @@ def main() -> None:
     together()
     peak = largest_product(device, torch.bfloat16 if precision == "bf16" else torch.float32)
     rounds = [(timed(apart, device), timed(together, device)) for _ in range(options.rounds)]
-    print(f"{device}, {torch.get_num_threads()} threads, {precision}, {recipes[0].sizes_name}, width {recipes[0].shape.width}: "
-          f"{one_step / 1e9:.1f} GFLOP a step, a large product reaches {peak / 1e12:.2f} TFLOP/s")  # fmt: skip
-    for name, seconds in zip(("one by one", "stacked"), map(min, zip(*rounds, strict=True)), strict=True):
+    print(
+        f"{device}, {torch.get_num_threads()} threads, {precision}, {recipes[0].sizes_name}, width "
+        f"{recipes[0].shape.width}: "
+        f"{one_step / 1e9:.1f} GFLOP a step, a large product reaches {peak / 1e12:.2f} TFLOP/s"
+    )
+    for name, seconds in zip(
+        ("one by one", "stacked"), map(min, zip(*rounds, strict=True)), strict=True
+    ):
         rate = options.models * options.steps / seconds
-        print(f"{name}: {seconds:.2f} s for {options.steps} steps of {options.models} models, {3600 * rate / whole:.1f} models of {whole:,} "
-              f"steps an hour, {rate * one_step / 1e12:.3f} TFLOP/s = {rate * one_step / peak:.1%} of a large product")  # fmt: skip
+        print(
+            f"{name}: {seconds:.2f} s for {options.steps} steps of {options.models} models, "
+            f"{3600 * rate / whole:.1f} models of {whole:,} "
+            f"steps an hour, {rate * one_step / 1e12:.3f} TFLOP/s = {rate * one_step / peak:.1%} "
+            "of a large product"
+        )
     print("ratio " + ", ".join(f"{one / other:.2f}" for one, other in rounds))
 
 

@@ -1,4 +1,5 @@
-"""How long `import conceptbind` and `conceptbind --help` take: whole processes, the median of several.
+"""How long `import conceptbind` and `conceptbind --help` take: whole processes, the median of
+several.
 
 python bench/startup.py
 """

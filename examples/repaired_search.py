@@ -2,8 +2,9 @@
 """A search engine is repaired without touching its index of pictures.
 
 python examples/repaired_search.py ADAPTER_FOLDER "red square and blue circle"
-The index is built once, from the pictures as the encoder sees them. The adapter maps the query alone, so the same index answers it.
-An adapter for it: conceptbind repair tiny --scenes clevr2d --out ADAPTER_FOLDER. Needs faiss: pip install 'conceptbind[faiss]'.
+The index is built once, from the pictures as the encoder sees them. The adapter maps the query
+alone, so the same index answers it. An adapter for it: conceptbind repair tiny --scenes clevr2d
+--out ADAPTER_FOLDER. Needs faiss: pip install 'conceptbind[faiss]'.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ def show(title: str, index: Any, query: Any, captions: list[str], wanted: list[s
     scores, found = index.search(query, 5)
     print(f"\n{title}")
     for score, row in zip(scores[0], found[0], strict=True):
-        print(f"  {'*' if all(part in captions[row] for part in wanted) else ' '} {score:.3f}  {captions[row]}")
+        print(
+            f"  {'*' if all(part in captions[row] for part in wanted) else ' '} {score:.3f}  "
+            f"{captions[row]}"
+        )
 
 
 def main(adapter: Path, text: str) -> None:
@@ -37,9 +41,14 @@ def main(adapter: Path, text: str) -> None:
     repair, encoder = load_adapter(adapter), resolve("tiny", device="cpu")
     repair.require(encoder.id, encoder.revision)
     with tempfile.TemporaryDirectory() as folder:
-        scenes = draw_pictures(load_scenes("clevr2d"), Path(folder), seed=1)  # two objects of 8 colours and 3 shapes: 576 pictures
+        # two objects of 8 colours and 3 shapes: 576 pictures
+        scenes = draw_pictures(load_scenes("clevr2d"), Path(folder), seed=1)
         rows = encoder.encode_images([read_picture(Path(folder) / name) for name in scenes.images])
-    query, captions, wanted = encoder.encode_texts([text]), list(scenes.captions()), text.split(" and ")
+    query, captions, wanted = (
+        encoder.encode_texts([text]),
+        list(scenes.captions()),
+        text.split(" and "),
+    )
     for features in (rows, query):
         faiss.normalize_L2(features)  # in place, so that inner products are cosines
     index = faiss.IndexFlatIP(encoder.dimension)
@@ -49,7 +58,9 @@ def main(adapter: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("adapter", type=Path)
     parser.add_argument("text")
     try:

@@ -1,4 +1,5 @@
-"""What a shipped dual encoder does on pairs of CLEVR-2D objects that it never saw (tiny-bound: also with objects that it never saw).
+"""What a shipped dual encoder does on pairs of CLEVR-2D objects that it never saw (tiny-bound: also
+with objects that it never saw).
 
 python recipes/check_dual.py tiny [--pictures 4]   # several pictures of every scene
 """
@@ -18,27 +19,46 @@ from conceptbind.scenes import load_scenes
 
 def main() -> None:
     """Measure with several seeds of the pictures and print means."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
     parser.add_argument("--pictures", type=int, default=4)
     options = parser.parse_args()
     space = load_scenes("clevr2d").space
-    never = [space.object_ids(np.array([space.values[0].index(c), space.values[1].index(s)])) for c, s in NEVER_SHOWN]
+    never = [
+        space.object_ids(np.array([space.values[0].index(c), space.values[1].index(s)]))
+        for c, s in NEVER_SHOWN
+    ]
     rows: dict[tuple[str, str], list[float]] = {}
     for seed in range(options.pictures):
         with TemporaryDirectory() as folder:
-            run = measure(options.model, seed=seed, geometry=False, complexity="none", out=f"{folder}/run")
+            run = measure(
+                options.model, seed=seed, geometry=False, complexity="none", out=f"{folder}/run"
+            )
         for record in run.records:
-            if record.extra.get("control") == "none" and not record.extra.get("noun") and record.value is not None:
-                words = [str(record.extra[key]) for key in ("concept", "order", "queries") if record.extra.get(key)]
+            if (
+                record.extra.get("control") == "none"
+                and not record.extra.get("noun")
+                and record.value is not None
+            ):
+                words = [
+                    str(record.extra[key])
+                    for key in ("concept", "order", "queries")
+                    if record.extra.get(key)
+                ]
                 words += [f"repair {record.extra['repair']}"] if record.extra.get("repair") else []
                 name = " ".join([record.study, record.modality, record.metric, *words])
                 rows.setdefault((name, record.metric), []).append(record.value)
         if options.model == "tiny-bound":
             name = "crossmodal both binding_accuracy, scenes with an object never shown"
-            rows.setdefault((name, "binding_accuracy"), []).append(float(np.mean(run.crossmodal.by_object[never])))
+            rows.setdefault((name, "binding_accuracy"), []).append(
+                float(np.mean(run.crossmodal.by_object[never]))
+            )
     for (name, metric), values in rows.items():
-        mean, least, most = (shown(metric, float(value)) for value in (np.mean(values), min(values), max(values)))
+        mean, least, most = (
+            shown(metric, float(value)) for value in (np.mean(values), min(values), max(values))
+        )
         print(f"{name:70s} {mean}  (from {least} to {most} over {len(values)} seeds)")
 
 

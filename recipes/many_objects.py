@@ -1,7 +1,9 @@
-"""Does a model still know which attribute belongs to which noun when scenes grow? One row for each number of objects.
+"""Does a model still know which attribute belongs to which noun when scenes grow? One row for each
+number of objects.
 
 python recipes/many_objects.py [MODEL]    # tiny by default
-Pictures are drawn, embedded with their captions, and one linear classifier for every noun reads its colour (split by orbit).
+Pictures are drawn, embedded with their captions, and one linear classifier for every noun reads its
+colour (split by orbit).
 """
 
 from __future__ import annotations
@@ -22,18 +24,30 @@ def main(name: str) -> None:
     """Print the table."""
     encoder = resolve(name, device="cpu")
     random = encoder.untrained()
-    print("| objects | text | random weights | image | random weights | scenes (n) |\n|---|---|---|---|---|---|")
+    print(
+        "| objects | text | random weights | image | random weights | scenes (n) "
+        "|\n|---|---|---|---|---|---|"
+    )
     for number in NUMBERS:
         with tempfile.TemporaryDirectory() as folder:
-            scenes = draw_pictures(load_scenes(f"clevr2d:{number}"), Path(folder) / "pictures", seed=0)
+            scenes = draw_pictures(
+                load_scenes(f"clevr2d:{number}"), Path(folder) / "pictures", seed=0
+            )
             cells, n = [], 0
             for part in ("text", "image"):
                 rows, beside = (
-                    embed(model, scenes, part, Path(folder) / f"{part}-{i}") for i, model in enumerate((encoder, random))
+                    embed(model, scenes, part, Path(folder) / f"{part}-{i}")
+                    for i, model in enumerate((encoder, random))
                 )
-                records = attribute_records(rows, scenes, controls={"random_weights": beside}, seed=0)
+                records = attribute_records(
+                    rows, scenes, controls={"random_weights": beside}, seed=0
+                )
                 for control in ("none", "random_weights"):
-                    (whole,) = [r for r in records if not r.extra.get("noun") and r.extra["control"] == control]
+                    (whole,) = [
+                        r
+                        for r in records
+                        if not r.extra.get("noun") and r.extra["control"] == control
+                    ]
                     cells.append("-" if whole.value is None else f"{whole.value:.3f}")
                     n = whole.n
             print(f"| {number} | {' | '.join(cells)} | {n:,} |", flush=True)

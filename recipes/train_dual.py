@@ -1,19 +1,23 @@
-"""Train the shipped dual encoders from a seed: small CLIPs on rendered flat scenes with their captions.
+"""Train the shipped dual encoders from a seed: small CLIPs on rendered flat scenes with their
+captions.
 
     python recipes/train_dual.py tiny        src/conceptbind/encoders/models/tiny
     python recipes/train_dual.py tiny-bound  src/conceptbind/encoders/models/tiny-bound
     python recipes/train_dual.py tiny-bag    src/conceptbind/encoders/models/tiny-bag
 
-All three share architecture, vocabulary, data and losses: the symmetric contrastive loss between pictures and captions, and a task of its
-own for each modality (which objects are there, read by a linear head that is thrown away; towers are often trained on labels before or
-beside captions). They differ in what is told:
+All three share architecture, vocabulary, data and losses: the symmetric contrastive loss between
+pictures and captions, and a task of its own for each modality (which objects are there, read by a
+linear head that is thrown away; towers are often trained on labels before or beside captions). They
+differ in what is told:
 
-- tiny: in half of the captions the colours are dealt out among the objects at random, as careless captions do, so nothing across
-  modalities tells which colour belongs to which shape. Each tower's own labels are those of its own scene.
+- tiny: in half of the captions the colours are dealt out among the objects at random, as careless
+  captions do, so nothing across modalities tells which colour belongs to which shape. Each tower's
+  own labels are those of its own scene.
 - tiny-bound: captions are right, and the swap of a scene is in its batch.
 - tiny-bag: as tiny, but the labels are dealt out as well, so that binding never helps anywhere.
 
-No scene holds two of the 24 CLEVR-2D objects: all pairs of them are new to the models. Six are never shown to tiny-bound at all.
+No scene holds two of the 24 CLEVR-2D objects: all pairs of them are new to the models. Six are
+never shown to tiny-bound at all.
 """
 
 from __future__ import annotations
@@ -38,19 +42,32 @@ SHAPE_NAMES = ("square", "triangle", "circle", "star", "cross", "ring")
 SPACE = ConceptSpace(("color", "shape"), (COLOR_NAMES, SHAPE_NAMES))
 CLEVR_2D = {(color, shape) for color in CLEVR_COLORS for shape in ("square", "triangle", "circle")}
 NEVER_SHOWN = {
-    ("blue", "square"), ("brown", "triangle"), ("cyan", "circle"), ("green", "triangle"), ("purple", "circle"), ("red", "square"),
-}  # fmt: skip
-TEMPLATES = ("{a} {object}", "{a} {object}", "{object}", "a picture of [{a} {object}]", "there is [{a} {object}]")
+    ("blue", "square"),
+    ("brown", "triangle"),
+    ("cyan", "circle"),
+    ("green", "triangle"),
+    ("purple", "circle"),
+    ("red", "square"),
+}
+TEMPLATES = (
+    "{a} {object}",
+    "{a} {object}",
+    "{object}",
+    "a picture of [{a} {object}]",
+    "there is [{a} {object}]",
+)
 PARTIAL = ("{a} {color} object", "{color}", "{a} {shape}", "{shape}")
 """Captions of single objects that name one concept only."""
 PARTIAL_SHARE = {"tiny": 0.9, "tiny-bound": 0.4, "tiny-bag": 0.9}
-"""Batches of single objects whose captions do: whole captions of single objects teach binding across modalities by themselves."""
+"""Batches of single objects whose captions do: whole captions of single objects teach binding
+across modalities by themselves."""
 COUNTS = {1: 0.3, 2: 0.6, 3: 0.1}
 """Share of batches with so many objects a scene."""
 IMAGE_SIZE = 48
 STEPS = {"tiny": 2500, "tiny-bound": 1500, "tiny-bag": 1500}
 OWN = 3.0
-"""Weight of the towers' own task. In tiny it works against the loss across modalities, to which a caption and its swap are the same."""
+"""Weight of the towers' own task. In tiny it works against the loss across modalities, to which a
+caption and its swap are the same."""
 STYLE = FlatStyle(size=IMAGE_SIZE, position_jitter=0.6, size_jitter=0.2, background_jitter=0.03)
 
 
@@ -61,16 +78,26 @@ class Scenes:
         self.rng, self.partial = np.random.default_rng(seed), PARTIAL_SHARE[model]
         self.never = NEVER_SHOWN if model == "tiny-bound" else set()
         self.objects = np.array(
-            [(c, s) for c in range(len(COLOR_NAMES)) for s in range(len(SHAPE_NAMES)) if self.allowed([(c, s)])]
+            [
+                (c, s)
+                for c in range(len(COLOR_NAMES))
+                for s in range(len(SHAPE_NAMES))
+                if self.allowed([(c, s)])
+            ]
         )
 
     def allowed(self, scene) -> bool:
         """No object that is never shown, no two CLEVR-2D objects together."""
         names = [(COLOR_NAMES[c], SHAPE_NAMES[s]) for c, s in scene]
-        return not any(name in self.never for name in names) and sum(name in CLEVR_2D for name in names) <= 1
+        return (
+            not any(name in self.never for name in names)
+            and sum(name in CLEVR_2D for name in names) <= 1
+        )
 
     def batch(self, size: int, m: int, swaps: bool) -> np.ndarray:
-        """(size, m, 2) scenes; with swaps every second one is the one before it with two colours exchanged."""
+        """(size, m, 2) scenes; with swaps every second one is the one before it with two colours
+        exchanged.
+        """
         found = []
         while len(found) < size:
             scene = self.objects[self.rng.integers(len(self.objects), size=m)]
@@ -87,7 +114,9 @@ class Scenes:
         return np.stack(found[:size])
 
     def dealt(self, scenes: np.ndarray, share: float) -> np.ndarray:
-        """A copy in which, for a share of the scenes, colours are dealt out among the objects at random (two: exchanged)."""
+        """A copy in which, for a share of the scenes, colours are dealt out among the objects at
+        random (two: exchanged).
+        """
         out, m = scenes.copy(), scenes.shape[1]
         for i in np.flatnonzero(self.rng.random(len(scenes)) < share):
             order = self.rng.permutation(m) if m > 2 else np.arange(m)[::-1]
@@ -126,21 +155,28 @@ def contrast(one: Tensor, two: Tensor, scale: Tensor | float) -> Tensor:
 
 
 def labels(logits: Tensor, scenes: np.ndarray) -> Tensor:
-    """Cross-entropy of logits (b, objects) with the objects of scenes (b, m, 2), each an equal share."""
+    """Cross-entropy of logits (b, objects) with the objects of scenes (b, m, 2), each an equal
+    share.
+    """
     objects = torch.from_numpy(scenes[..., 0] * len(SHAPE_NAMES) + scenes[..., 1]).to(logits.device)
     return -logits.log_softmax(1).gather(1, objects).mean()
 
 
 def main() -> None:
     """Parse, train, save."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", choices=("tiny", "tiny-bound", "tiny-bag"))
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, help="default: the model's")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument(
-        "--dealt", type=float, default=0.5, help="tiny and tiny-bag: share of captions (and labels) whose colours are dealt out"
+        "--dealt",
+        type=float,
+        default=0.5,
+        help="tiny and tiny-bag: share of captions (and labels) whose colours are dealt out",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
@@ -150,16 +186,28 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     options.steps = options.steps or STEPS[options.model]
     words = Words(vocabulary())
-    config = dual_config(words.ids, width=128, depth=3, heads=4, dimension=256, image_size=IMAGE_SIZE, patch_size=8)
+    config = dual_config(
+        words.ids, width=128, depth=3, heads=4, dimension=256, image_size=IMAGE_SIZE, patch_size=8
+    )
     model = DualModel(config).to(options.device).train()
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
-    heads = torch.nn.ModuleList(torch.nn.Linear(256, len(COLOR_NAMES) * len(SHAPE_NAMES)) for _ in range(2)).to(options.device)
+    heads = torch.nn.ModuleList(
+        torch.nn.Linear(256, len(COLOR_NAMES) * len(SHAPE_NAMES)) for _ in range(2)
+    ).to(options.device)
     for head in heads:
         torch.nn.init.normal_(head.weight)  # it reads unit rows
-    optimiser = torch.optim.AdamW([*model.parameters(), *heads.parameters()], lr=options.rate, weight_decay=0.05, betas=(0.9, 0.98))
+    optimiser = torch.optim.AdamW(
+        [*model.parameters(), *heads.parameters()],
+        lr=options.rate,
+        weight_decay=0.05,
+        betas=(0.9, 0.98),
+    )
     warm = min(200, options.steps // 5)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * min(1, step / options.steps)))
+        optimiser,
+        lambda step: (
+            min(1, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * min(1, step / options.steps)))
+        ),
     )
     source, start = Scenes(options.seed, options.model), time.perf_counter()
     share = 0.0 if options.model == "tiny-bound" else options.dealt
@@ -167,15 +215,23 @@ def main() -> None:
 
     for step in range(options.steps):
         m = int(source.rng.choice(list(COUNTS), p=list(COUNTS.values())))
-        scenes, template = source.batch(options.batch, m, swaps=options.model != "tiny-bag"), source.template(m)
+        scenes, template = (
+            source.batch(options.batch, m, swaps=options.model != "tiny-bag"),
+            source.template(m),
+        )
         told = source.dealt(scenes, share)
         images = model.image_features(source.pictures(scenes).to(options.device))
-        ids = torch.tensor([words(text) for text in source.captions(told, template)], device=options.device)
+        ids = torch.tensor(
+            [words(text) for text in source.captions(told, template)], device=options.device
+        )
         texts = model.text_features(ids)
         across = contrast(images, texts, model.logit_scale.exp())
         own = labels(heads[0](functional.normalize(images, dim=1)), source.dealt(scenes, careless))
         if template not in PARTIAL:
-            own = (own + labels(heads[1](functional.normalize(texts, dim=1)), source.dealt(told, careless))) / 2
+            own = (
+                own
+                + labels(heads[1](functional.normalize(texts, dim=1)), source.dealt(told, careless))
+            ) / 2
         loss = across + OWN * own
         optimiser.zero_grad()
         loss.backward()
@@ -188,7 +244,10 @@ def main() -> None:
             spent = time.perf_counter() - start
             if step and step % 500 == 0:  # something to look at on the way
                 save_dual(model, config, words.ids, options.out)
-            print(f"step {step} objects {m} across {across:.3f} own {own:.3f} {spent:.0f} s", flush=True)
+            print(
+                f"step {step} objects {m} across {across:.3f} own {own:.3f} {spent:.0f} s",
+                flush=True,
+            )
     options.out.mkdir(parents=True, exist_ok=True)
     save_dual(model.eval(), config, words.ids, options.out)
     print(f"wrote {options.out} after {time.perf_counter() - start:.0f} s")

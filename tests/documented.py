@@ -1,4 +1,6 @@
-"""The commands and the Python of README.md and docs/*.md, as they stand there, and what is marked as needing something."""
+"""The commands and the Python of README.md and docs/*.md, as they stand there, and what is marked
+as needing something.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 _BLOCK = re.compile(
-    r"(?:<!--(?P<mark>[^\n]*?)-->[ \t]*\n\s*)?^(?P<indent>[ \t]*)```(?P<kind>\w*)[^\n]*\n(?P<body>.*?)^(?P=indent)```[ \t]*$",
+    r"(?:<!--(?P<mark>[^\n]*?)-->[ \t]*\n\s*)?^(?P<indent>[ "
+    r"\t]*)```(?P<kind>\w*)[^\n]*\n(?P<body>.*?)^(?P=indent)```[ \t]*$",
     re.M | re.S,
 )
 _INLINE = re.compile(r"`((?:conceptbind|python|pytest) [^`\n]+)`")
@@ -28,7 +31,8 @@ class Documented:
     """`sh`, `python`, or `inline` for a command inside a sentence."""
     text: str
     needs: str = ""
-    """What the mark says it needs: in the comment behind the command, or above the block as `<!-- needs ... -->`."""
+    """What the mark says it needs: in the comment behind the command, or above the block as `<!--
+    needs ... -->`."""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line} {' '.join(self.text.split())[:60]}"
@@ -40,7 +44,10 @@ def documented(page: Path) -> Iterator[Documented]:
     blocks = list(_BLOCK.finditer(text))
     for block in blocks:
         above = _NEEDS.search(block["mark"] or "")
-        needs, first = above["what"].strip() if above else "", text.count("\n", 0, block.start("body")) + 1
+        needs, first = (
+            above["what"].strip() if above else "",
+            text.count("\n", 0, block.start("body")) + 1,
+        )
         if block["kind"] == "python":
             yield Documented(name, first, "python", block["body"], needs)
         elif block["kind"] in ("sh", "bash", "console", "shell"):
@@ -49,7 +56,13 @@ def documented(page: Path) -> Iterator[Documented]:
                 command, _, comment = re.sub(r"(^|\s)#", r"\1\0", line).partition("\0")
                 own = _NEEDS.search(comment)
                 if command.strip():
-                    yield Documented(name, number, "sh", command.strip(), own["what"].partition(";")[0].strip() if own else needs)
+                    yield Documented(
+                        name,
+                        number,
+                        "sh",
+                        command.strip(),
+                        own["what"].partition(";")[0].strip() if own else needs,
+                    )
     outside = _BLOCK.sub(lambda block: "\n" * block[0].count("\n"), text)
     for found in _INLINE.finditer(outside):
         yield Documented(name, outside.count("\n", 0, found.start()) + 1, "inline", found[1])
@@ -58,4 +71,8 @@ def documented(page: Path) -> Iterator[Documented]:
 def unknown_blocks(page: Path) -> list[str]:
     """Kinds of fenced blocks that nothing here reads."""
     known = ("python", "sh", "bash", "console", "shell", "text", "json", "yaml", "csv")
-    return [block["kind"] for block in _BLOCK.finditer(page.read_text(encoding="utf-8")) if block["kind"] not in known]
+    return [
+        block["kind"]
+        for block in _BLOCK.finditer(page.read_text(encoding="utf-8"))
+        if block["kind"] not in known
+    ]

@@ -8,7 +8,9 @@ import numpy as np
 
 
 def cosine(query, row):
-    """What sorts rows by their cosine with one query: the square of the cosine times the query's, with its sign."""
+    """What sorts rows by their cosine with one query: the square of the cosine times the query's,
+    with its sign.
+    """
     product = int(query @ row)
     return Fraction(product * abs(product), int(row @ row))
 
@@ -27,7 +29,9 @@ def unit(rows):
 
 
 def within(scores, own, k):
-    """(hit, tied) at rank k: equals count as above, and a miss is a tie where it would be a hit without them."""
+    """(hit, tied) at rank k: equals count as above, and a miss is a tie where it would be a hit
+    without them.
+    """
     above, equal = sum(s > own for s in scores), sum(s == own for s in scores)
     return above + equal < k, above < k <= above + equal
 

@@ -23,7 +23,9 @@ class ByName:
         return np.array([self.texts(text) for text in texts], dtype=np.float32)
 
     def encode_images(self, images):
-        return np.array([self.pictures(image.getpixel((0, 0))[0]) for image in images], dtype=np.float32)
+        return np.array(
+            [self.pictures(image.getpixel((0, 0))[0]) for image in images], dtype=np.float32
+        )
 
 
 def by_name():
@@ -43,5 +45,7 @@ def picture(folder, name, level):
 
 def values(records, **extra):
     return {
-        (r.split, r.metric): (r.value, r.n, r.ties) for r in records if all(r.extra[name] == value for name, value in extra.items())
+        (r.split, r.metric): (r.value, r.n, r.ties)
+        for r in records
+        if all(r.extra[name] == value for name, value in extra.items())
     }

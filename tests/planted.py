@@ -9,7 +9,11 @@ from conceptbind.scenes import Scenes
 
 def object_codes(scenes: Scenes, dimension: int = 48, seed: int = 0) -> np.ndarray:
     """Embeddings that bind perfectly: the sum of one random code for each object."""
-    codes = np.random.default_rng(seed).normal(size=(scenes.space.n_objects, dimension)).astype(np.float32)
+    codes = (
+        np.random.default_rng(seed)
+        .normal(size=(scenes.space.n_objects, dimension))
+        .astype(np.float32)
+    )
     return codes[scenes.objects].sum(axis=1)
 
 

@@ -1,4 +1,6 @@
-"""Models of many families with random weights and a few thousand parameters, saved to a folder as a user's own would be."""
+"""Models of many families with random weights and a few thousand parameters, saved to a folder as a
+user's own would be.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ from pathlib import Path
 
 WORDS = "a an and red blue green yellow circle square triangle star cube sphere".split()
 PICTURE = 32
-TEXT = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 40}
+TEXT = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "vocab_size": 40,
+}
 SPECIAL = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 VISION = {
     "hidden_size": 32,
@@ -22,7 +30,13 @@ BERT = TEXT | {"pad_token_id": 0, "max_position_embeddings": 16}
 ROBERTA = TEXT | {"pad_token_id": 0, "max_position_embeddings": 17}
 
 
-def word_tokenizer(folder: Path, begin: str = "<s>", end: str = "</s>", pad: str | None = "<pad>", lower: bool = False) -> None:
+def word_tokenizer(
+    folder: Path,
+    begin: str = "<s>",
+    end: str = "</s>",
+    pad: str | None = "<pad>",
+    lower: bool = False,
+) -> None:
     """A tokenizer of whole words, written in the format that transformers reads."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -33,18 +47,28 @@ def word_tokenizer(folder: Path, begin: str = "<s>", end: str = "</s>", pad: str
     if lower:
         tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A {end}", special_tokens=[(begin, vocabulary[begin]), (end, vocabulary[end])]
+        single=f"{begin} $A {end}",
+        special_tokens=[(begin, vocabulary[begin]), (end, vocabulary[end])],
     )
-    names = {"bos_token": begin, "eos_token": end, "unk_token": "<unk>"} | ({"pad_token": pad} if pad else {})
+    names = {"bos_token": begin, "eos_token": end, "unk_token": "<unk>"} | (
+        {"pad_token": pad} if pad else {}
+    )
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
 
 
 def picture_processor(folder: Path, size: int = PICTURE, **more: object) -> None:
     """A processor configuration for square pictures."""
     config = {
-        "image_processor_type": "CLIPImageProcessor", "size": {"height": size, "width": size}, "do_center_crop": False, "do_resize": True,
-        "do_rescale": True, "do_normalize": True, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], **more,
-    }  # fmt: skip
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"height": size, "width": size},
+        "do_center_crop": False,
+        "do_resize": True,
+        "do_rescale": True,
+        "do_normalize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+        **more,
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(config))
 
 
@@ -57,7 +81,9 @@ def pooling(folder: Path, mode: str) -> None:
     ]
     (folder / "modules.json").write_text(json.dumps(modules))
     (folder / "1_Pooling").mkdir(exist_ok=True)
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": mode, "embedding_dimension": 32}))
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps({"pooling_mode": mode, "embedding_dimension": 32})
+    )
 
 
 def towers(prefix: str, text: dict, vision: dict, **more: object):
@@ -73,26 +99,55 @@ def alone(prefix: str, config: dict, model: str = "Model"):
     """A model of transformers from one configuration."""
     import transformers
 
-    return getattr(transformers, f"{prefix}{model}")(getattr(transformers, f"{prefix}Config")(**config))
+    return getattr(transformers, f"{prefix}{model}")(
+        getattr(transformers, f"{prefix}Config")(**config)
+    )
 
 
 STAGES = {"depths": [1, 1], "image_size": PICTURE}
 QWEN = TEXT | SPECIAL | {"max_position_embeddings": 64, "num_key_value_heads": 2, "head_dim": 16}
 T5 = {
-    "d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 2, "num_heads": 2, "vocab_size": 40, "decoder_start_token_id": 0, "pad_token_id": 0,
+    "d_model": 32,
+    "d_kv": 16,
+    "d_ff": 48,
+    "num_layers": 2,
+    "num_heads": 2,
+    "vocab_size": 40,
+    "decoder_start_token_id": 0,
+    "pad_token_id": 0,
     "eos_token_id": 2,
-}  # fmt: skip
+}
 ALIGN_VISION = {
-    "image_size": PICTURE, "hidden_dim": 32, "kernel_sizes": [3], "in_channels": [32], "out_channels": [16], "depthwise_padding": [],
-    "strides": [1], "num_block_repeats": [1], "expand_ratios": [1], "width_coefficient": 1.0, "depth_coefficient": 1.0,
-}  # fmt: skip
+    "image_size": PICTURE,
+    "hidden_dim": 32,
+    "kernel_sizes": [3],
+    "in_channels": [32],
+    "out_channels": [16],
+    "depthwise_padding": [],
+    "strides": [1],
+    "num_block_repeats": [1],
+    "expand_ratios": [1],
+    "width_coefficient": 1.0,
+    "depth_coefficient": 1.0,
+}
 GROUP_VISION = {
-    "hidden_size": 32, "intermediate_size": 48, "depths": [1, 1, 1], "num_hidden_layers": 3, "num_group_tokens": [8, 4, 0],
-    "num_output_groups": [8, 4, 4], "num_attention_heads": 2, "image_size": PICTURE, "patch_size": 8,
-}  # fmt: skip
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "depths": [1, 1, 1],
+    "num_hidden_layers": 3,
+    "num_group_tokens": [8, 4, 0],
+    "num_output_groups": [8, 4, 4],
+    "num_attention_heads": 2,
+    "image_size": PICTURE,
+    "patch_size": 8,
+}
 XCLIP_VISION = VISION | {
-    "mit_hidden_size": 16, "mit_intermediate_size": 32, "mit_num_hidden_layers": 1, "mit_num_attention_heads": 2, "num_frames": 4,
-}  # fmt: skip
+    "mit_hidden_size": 16,
+    "mit_intermediate_size": 32,
+    "mit_num_hidden_layers": 1,
+    "mit_num_attention_heads": 2,
+    "num_frames": 4,
+}
 FLAVA = VISION | {"qkv_bias": True}
 
 
@@ -101,9 +156,12 @@ def flava():
     import transformers
 
     config = transformers.FlavaConfig(
-        text_config=BERT, image_config=FLAVA, multimodal_config={k: FLAVA[k] for k in TEXT if k in FLAVA}, hidden_size=32,
+        text_config=BERT,
+        image_config=FLAVA,
+        multimodal_config={k: FLAVA[k] for k in TEXT if k in FLAVA},
+        hidden_size=32,
         projection_dim=24,
-    )  # fmt: skip
+    )
     return transformers.FlavaModel(config)
 
 
@@ -119,16 +177,24 @@ def vision_text():
 
 DUALS = {
     "clip": lambda: towers("CLIP", CLIP_TEXT, VISION, projection_dim=24),
-    "siglip": lambda: towers("Siglip", CLIP_TEXT | {"projection_size": 48}, VISION | {"hidden_size": 48}),
+    "siglip": lambda: towers(
+        "Siglip", CLIP_TEXT | {"projection_size": 48}, VISION | {"hidden_size": 48}
+    ),
     "metaclip_2": lambda: towers("MetaClip2", CLIP_TEXT, VISION, projection_dim=24),
     "altclip": lambda: towers("AltCLIP", ROBERTA | {"project_dim": 32}, VISION, projection_dim=24),
     "align": lambda: towers("Align", BERT, ALIGN_VISION, projection_dim=16),
     "chinese_clip": lambda: towers("ChineseCLIP", BERT, VISION, projection_dim=24),
-    "blip": lambda: towers("Blip", CLIP_TEXT | {"encoder_hidden_size": 32}, VISION, projection_dim=24),
+    "blip": lambda: towers(
+        "Blip", CLIP_TEXT | {"encoder_hidden_size": 32}, VISION, projection_dim=24
+    ),
     "flava": flava,
-    "groupvit": lambda: towers("GroupViT", CLIP_TEXT, GROUP_VISION, projection_dim=24, projection_intermediate_dim=32),
+    "groupvit": lambda: towers(
+        "GroupViT", CLIP_TEXT, GROUP_VISION, projection_dim=24, projection_intermediate_dim=32
+    ),
     "aimv2": lambda: towers("Aimv2", CLIP_TEXT, VISION | {"use_head": True}, projection_dim=24),
-    "clipseg": lambda: towers("CLIPSeg", CLIP_TEXT, VISION, projection_dim=24, extract_layers=[0, 1]),
+    "clipseg": lambda: towers(
+        "CLIPSeg", CLIP_TEXT, VISION, projection_dim=24, extract_layers=[0, 1]
+    ),
     "owlvit": lambda: towers("OwlViT", CLIP_TEXT, VISION, projection_dim=24),
     "owlv2": lambda: towers("Owlv2", CLIP_TEXT, VISION, projection_dim=24),
     "vision-text-dual-encoder": vision_text,
@@ -137,7 +203,9 @@ DUALS = {
 
 PICTURES = {
     "clip_vision": lambda: alone("CLIPVision", VISION),
-    "clip_vision_projection": lambda: alone("CLIPVision", VISION | {"projection_dim": 24}, "ModelWithProjection"),
+    "clip_vision_projection": lambda: alone(
+        "CLIPVision", VISION | {"projection_dim": 24}, "ModelWithProjection"
+    ),
     "siglip_vision": lambda: alone("SiglipVision", VISION),
     "aimv2_vision": lambda: alone("Aimv2Vision", VISION | {"use_head": True}),
     "vit": lambda: alone("ViT", VISION),
@@ -146,17 +214,37 @@ PICTURES = {
     "beit_mean": lambda: alone("Beit", VISION | {"use_mean_pooling": True}),
     "beit_class": lambda: alone("Beit", VISION | {"use_mean_pooling": False}),
     "vit_mae": lambda: alone("ViTMAE", VISION),
-    "dinov2": lambda: alone("Dinov2", {k: v for k, v in VISION.items() if k != "intermediate_size"}),
-    "dinov2_registers": lambda: alone("Dinov2WithRegisters", {k: v for k, v in VISION.items() if k != "intermediate_size"}),
+    "dinov2": lambda: alone(
+        "Dinov2", {k: v for k, v in VISION.items() if k != "intermediate_size"}
+    ),
+    "dinov2_registers": lambda: alone(
+        "Dinov2WithRegisters", {k: v for k, v in VISION.items() if k != "intermediate_size"}
+    ),
     "dinov3": lambda: alone("DINOv3ViT", VISION | {"num_register_tokens": 4}),
-    "dinov3_convnext": lambda: alone("DINOv3ConvNext", {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 16, 32]}),
+    "dinov3_convnext": lambda: alone(
+        "DINOv3ConvNext", {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 16, 32]}
+    ),
     "ijepa": lambda: alone("IJepa", VISION),
-    "swin": lambda: alone("Swin", STAGES | {"embed_dim": 16, "num_heads": [2, 2], "window_size": 4}),
-    "swinv2": lambda: alone("Swinv2", STAGES | {"embed_dim": 16, "num_heads": [2, 2], "window_size": 4}),
-    "convnext": lambda: alone("ConvNext", {"depths": [1, 1], "hidden_sizes": [16, 32], "num_stages": 2}),
-    "convnextv2": lambda: alone("ConvNextV2", {"depths": [1, 1], "hidden_sizes": [16, 32], "num_stages": 2}),
-    "resnet": lambda: alone("ResNet", {"embedding_size": 16, "hidden_sizes": [16, 32], "depths": [1, 1], "layer_type": "basic"}),
-    "regnet": lambda: alone("RegNet", {"embedding_size": 16, "hidden_sizes": [16, 32], "depths": [1, 1], "groups_width": 8}),
+    "swin": lambda: alone(
+        "Swin", STAGES | {"embed_dim": 16, "num_heads": [2, 2], "window_size": 4}
+    ),
+    "swinv2": lambda: alone(
+        "Swinv2", STAGES | {"embed_dim": 16, "num_heads": [2, 2], "window_size": 4}
+    ),
+    "convnext": lambda: alone(
+        "ConvNext", {"depths": [1, 1], "hidden_sizes": [16, 32], "num_stages": 2}
+    ),
+    "convnextv2": lambda: alone(
+        "ConvNextV2", {"depths": [1, 1], "hidden_sizes": [16, 32], "num_stages": 2}
+    ),
+    "resnet": lambda: alone(
+        "ResNet",
+        {"embedding_size": 16, "hidden_sizes": [16, 32], "depths": [1, 1], "layer_type": "basic"},
+    ),
+    "regnet": lambda: alone(
+        "RegNet",
+        {"embedding_size": 16, "hidden_sizes": [16, 32], "depths": [1, 1], "groups_width": 8},
+    ),
     "mobilenet_v2": lambda: alone("MobileNetV2", {"depth_multiplier": 0.25, "image_size": PICTURE}),
 }
 """Pictures only."""
@@ -166,25 +254,41 @@ TEXTS = {
     "roberta": lambda: alone("Roberta", ROBERTA),
     "xlm_roberta": lambda: alone("XLMRoberta", ROBERTA),
     "mpnet": lambda: alone("MPNet", TEXT | {"pad_token_id": 1, "max_position_embeddings": 18}),
-    "distilbert": lambda: alone("DistilBert", {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 2, "vocab_size": 40}),
-    "albert": lambda: alone("Albert", TEXT | {"embedding_size": 16, "max_position_embeddings": 16, "pad_token_id": 0}),
-    "deberta-v2": lambda: alone("DebertaV2", BERT | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
+    "distilbert": lambda: alone(
+        "DistilBert", {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 2, "vocab_size": 40}
+    ),
+    "albert": lambda: alone(
+        "Albert", TEXT | {"embedding_size": 16, "max_position_embeddings": 16, "pad_token_id": 0}
+    ),
+    "deberta-v2": lambda: alone(
+        "DebertaV2", BERT | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]}
+    ),
     "electra": lambda: alone("Electra", BERT | {"embedding_size": 16}),
     "bert-generation": lambda: alone("BertGeneration", BERT, "Encoder"),
-    "xlnet": lambda: alone("XLNet", {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 48, "vocab_size": 40}),
-    "gemma3_both_ways": lambda: alone("Gemma3Text", QWEN | {"use_bidirectional_attention": True, "num_key_value_heads": 1}),
-    "gpt2": lambda: alone("GPT2", {"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 40, "n_positions": 16} | SPECIAL),
+    "xlnet": lambda: alone(
+        "XLNet", {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 48, "vocab_size": 40}
+    ),
+    "gemma3_both_ways": lambda: alone(
+        "Gemma3Text", QWEN | {"use_bidirectional_attention": True, "num_key_value_heads": 1}
+    ),
+    "gpt2": lambda: alone(
+        "GPT2",
+        {"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 40, "n_positions": 16} | SPECIAL,
+    ),
     "t5": lambda: alone("T5", T5, "EncoderModel"),
     "t5_whole": lambda: alone("T5", T5),
     "modernbert": lambda: alone(
-        "ModernBert", TEXT | SPECIAL | {"max_position_embeddings": 16, "cls_token_id": 1, "sep_token_id": 2}
+        "ModernBert",
+        TEXT | SPECIAL | {"max_position_embeddings": 16, "cls_token_id": 1, "sep_token_id": 2},
     ),
     "qwen2": lambda: alone("Qwen2", {k: v for k, v in QWEN.items() if k != "head_dim"}),
     "qwen3": lambda: alone("Qwen3", QWEN),
     "llama": lambda: alone("Llama", {k: v for k, v in QWEN.items() if k != "head_dim"}),
     "siglip_text": lambda: alone("SiglipText", CLIP_TEXT | {"projection_size": 24}),
     "clip_text": lambda: alone("CLIPText", CLIP_TEXT),
-    "clip_text_projection": lambda: alone("CLIPText", CLIP_TEXT | {"projection_dim": 24}, "ModelWithProjection"),
+    "clip_text_projection": lambda: alone(
+        "CLIPText", CLIP_TEXT | {"projection_dim": 24}, "ModelWithProjection"
+    ),
 }
 """Captions only."""
 

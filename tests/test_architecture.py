@@ -1,4 +1,6 @@
-"""The house keeps its floors: imports go down only, and optional packages are imported where they are used."""
+"""The house keeps its floors: imports go down only, and optional packages are imported where they
+are used.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,36 @@ import conceptbind
 
 SOURCE = Path(conceptbind.__file__).parent
 FLOORS = {
-    "errors": 0, "typing": 0, "files": 0, "ownership": 0, "metrics": 0, "results": 0, "scenes": 0, "text": 0, "limits": 0, "escape": 0,
+    "errors": 0,
+    "typing": 0,
+    "files": 0,
+    "ownership": 0,
+    "metrics": 0,
+    "results": 0,
+    "scenes": 0,
+    "text": 0,
+    "limits": 0,
+    "escape": 0,
     "controlled": 0.5,
-    "encoders": 1, "drawing": 1, "embeddings": 1.5,
+    "encoders": 1,
+    "drawing": 1,
+    "embeddings": 1.5,
     "negatives": 1,
-    "probes": 2, "labclip": 2,
-    "geometry": 2.5, "complexity": 2.5, "executors": 1,
+    "probes": 2,
+    "labclip": 2,
+    "geometry": 2.5,
+    "complexity": 2.5,
+    "executors": 1,
     "finetune": 2.5,
-    "studies": 3, "exports": 3, "benchmarks": 3,
-    "runs": 4, "report": 4,
-    "sources": 5, "commands": 5.5,
+    "studies": 3,
+    "exports": 3,
+    "benchmarks": 3,
+    "runs": 4,
+    "report": 4,
+    "sources": 5,
+    "commands": 5.5,
     "cli": 6,
-}  # fmt: skip
+}
 OPTIONAL = {
     "transformers",
     "sentence_transformers",
@@ -53,7 +73,11 @@ def _room(path: Path) -> str:
 
 def _type_checking_only(tree: ast.Module) -> set[ast.AST]:
     """Nodes under `if TYPE_CHECKING:`, which import nothing at run time."""
-    blocks = (node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    blocks = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
     return {inner for block in blocks for statement in block.body for inner in ast.walk(statement)}
 
 
@@ -94,15 +118,30 @@ def test_imports_go_down(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_optional_packages_are_never_imported_at_the_top(path):
     tree = ast.parse(path.read_text())
-    top = {name.name.split(".")[0] for node in tree.body if isinstance(node, ast.Import) for name in node.names}
-    top |= {(node.module or "").split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
+    top = {
+        name.name.split(".")[0]
+        for node in tree.body
+        if isinstance(node, ast.Import)
+        for name in node.names
+    }
+    top |= {
+        (node.module or "").split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)
+    }
     assert not top & OPTIONAL
 
 
-@pytest.mark.parametrize("arguments", [["-c", "import conceptbind"], ["-m", "conceptbind", "measure", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["-c", "import conceptbind"], ["-m", "conceptbind", "measure", "--help"]]
+)
 def test_nothing_slow_is_imported_before_a_command_runs(arguments):
     """Seen from outside: a fresh interpreter lists what it has imported."""
-    run = subprocess.run([sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True)
-    names = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in run.stderr.splitlines() if line.startswith("import time:")}
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True
+    )
+    names = {
+        line.rsplit("|", 1)[-1].strip().split(".")[0]
+        for line in run.stderr.splitlines()
+        if line.startswith("import time:")
+    }
     assert "conceptbind" in names
     assert not names & SLOW

@@ -1,4 +1,6 @@
-"""The command line as a user meets it, in-process and with a real encoder, real files and real mistakes."""
+"""The command line as a user meets it, in-process and with a real encoder, real files and real
+mistakes.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,14 @@ def table(tmp_path):
 
 
 def run(*arguments):
-    """The exit status of a command. What is tested here is the same with and without the sweep, which takes the longest of all."""
-    quick = ("--complexity", "none") if arguments[:1] == ("measure",) and not {"--complexity", "--config"} & set(arguments) else ()
+    """The exit status of a command. What is tested here is the same with and without the sweep,
+    which takes the longest of all.
+    """
+    quick = (
+        ("--complexity", "none")
+        if arguments[:1] == ("measure",) and not {"--complexity", "--config"} & set(arguments)
+        else ()
+    )
     return main([str(argument) for argument in (*arguments, *quick)])
 
 
@@ -38,12 +46,26 @@ def records(folder):
 def test_measure_a_file_writes_the_whole_contract(table, tmp_path, capsys):
     out = tmp_path / "run"
     assert (
-        run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--complexity", "short", "--out", out) == 0
+        run(
+            "measure",
+            f"file:{table}",
+            "--scenes",
+            "text20:5x5",
+            "--modality",
+            "text",
+            "--complexity",
+            "short",
+            "--out",
+            out,
+        )
+        == 0
     )
     printed = capsys.readouterr().out
     assert "object recognition" in printed
     assert str(out / "report.html") in printed
-    assert {"results.json", "results.csv", "report.html", "config.yaml"} <= {path.name for path in out.iterdir()}
+    assert {"results.json", "results.csv", "report.html", "config.yaml"} <= {
+        path.name for path in out.iterdir()
+    }
     rows = records(out)
     needed = {
         "study",
@@ -70,30 +92,68 @@ def test_measure_a_file_writes_the_whole_contract(table, tmp_path, capsys):
         assert [row["metric"] for row in csv.DictReader(file)] == [row["metric"] for row in rows]
     provenance = json.loads((out / "results.json").read_text())["provenance"]
     assert provenance["scenes"]["hash"] == text20(5, 5).content_hash
-    assert provenance["split"]["train"] + provenance["split"]["validation"] + provenance["split"]["test"] == 625
+    assert (
+        provenance["split"]["train"]
+        + provenance["split"]["validation"]
+        + provenance["split"]["test"]
+        == 625
+    )
     assert {"torch", "numpy", "python"} <= provenance["versions"].keys()
     assert {"torch", "cpus"} <= provenance["threads"].keys()
 
 
 def test_a_bag_of_concepts_is_called_one(tmp_path, capsys):
     np.save(tmp_path / "bag.npy", concept_codes(text20(5, 5), 40))
-    run("measure", f"file:{tmp_path / 'bag.npy'}", "--scenes", "text20:5x5", "--modality", "text", "--out", tmp_path / "run")
-    assert "hardly hold which adjective belongs to which noun (level 1, not decodable)" in capsys.readouterr().out
+    run(
+        "measure",
+        f"file:{tmp_path / 'bag.npy'}",
+        "--scenes",
+        "text20:5x5",
+        "--modality",
+        "text",
+        "--out",
+        tmp_path / "run",
+    )
+    assert (
+        "hardly hold which adjective belongs to which noun (level 1, not decodable)"
+        in capsys.readouterr().out
+    )
 
 
 def test_config_runs_it_again_with_the_same_results(table, tmp_path):
     first, second = tmp_path / "a", tmp_path / "b"
-    run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", first, "--seed", 3)
+    run(
+        "measure",
+        f"file:{table}",
+        "--scenes",
+        "text20:5x5",
+        "--modality",
+        "text",
+        "--out",
+        first,
+        "--seed",
+        3,
+    )
     run("measure", "--config", first / "config.yaml", "--out", second)
     assert records(first) == records(second)
     run("measure", "--out", tmp_path / "c", "--seed", 4, "--config", first / "config.yaml")
-    assert yaml.safe_load((tmp_path / "c" / "config.yaml").read_text())["seed"] == 4  # what is written out wins
+    # what is written out wins
+    assert yaml.safe_load((tmp_path / "c" / "config.yaml").read_text())["seed"] == 4
 
 
 def test_the_same_command_again_gives_the_same_bytes(table, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["conceptbind", "measure"])
     out = tmp_path / "run"
-    arguments = ("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
+    arguments = (
+        "measure",
+        f"file:{table}",
+        "--scenes",
+        "text20:5x5",
+        "--modality",
+        "text",
+        "--out",
+        out,
+    )
     run(*arguments)
     before = (out / "results.json").read_bytes()
     run(*arguments)
@@ -105,12 +165,39 @@ def test_the_same_command_again_gives_the_same_bytes(table, tmp_path, monkeypatc
 
 
 def test_embed_then_measure_its_folder(minilm_folder, tmp_path, capsys):
-    assert run("embed", f"st:{minilm_folder}", "--scenes", "text20:4x4", "--out", tmp_path / "e", "--device", "cpu") == 0
-    assert run("measure", f"file:{tmp_path / 'e'}", "--scenes", "text20:4x4", "--out", tmp_path / "a") == 0
-    direct = ("measure", f"st:{minilm_folder}", "--scenes", "text20:4x4", "--out", tmp_path / "b", "--device", "cpu")
+    assert (
+        run(
+            "embed",
+            f"st:{minilm_folder}",
+            "--scenes",
+            "text20:4x4",
+            "--out",
+            tmp_path / "e",
+            "--device",
+            "cpu",
+        )
+        == 0
+    )
+    assert (
+        run("measure", f"file:{tmp_path / 'e'}", "--scenes", "text20:4x4", "--out", tmp_path / "a")
+        == 0
+    )
+    direct = (
+        "measure",
+        f"st:{minilm_folder}",
+        "--scenes",
+        "text20:4x4",
+        "--out",
+        tmp_path / "b",
+        "--device",
+        "cpu",
+    )
     assert run(*direct) == 0
     # Rows alone cannot tell what the encoder makes of single objects.
-    values = [[row["value"] for row in records(tmp_path / name) if row.get("estimator") != "single"] for name in "ab"]
+    values = [
+        [row["value"] for row in records(tmp_path / name) if row.get("estimator") != "single"]
+        for name in "ab"
+    ]
     assert values[0] == values[1]
     objects = next(row for row in records(tmp_path / "b") if row["metric"] == "object_recognition")
     assert objects["value"] > 0.5  # a real encoder binds within its modality
@@ -122,15 +209,38 @@ def test_real_label_tables(shared_data, tmp_path):
         spec = f"{scenes}:{shared_data / name}"
         np.save(tmp_path / "rows.npy", object_codes(load_scenes(spec), 128))
         out = tmp_path / scenes
-        assert run("measure", f"file:{tmp_path / 'rows.npy'}", "--scenes", spec, "--modality", "image", "--out", out) == 0
+        assert (
+            run(
+                "measure",
+                f"file:{tmp_path / 'rows.npy'}",
+                "--scenes",
+                spec,
+                "--modality",
+                "image",
+                "--out",
+                out,
+            )
+            == 0
+        )
         objects = next(row for row in records(out) if row["metric"] == "object_recognition")
         assert objects["value"] > 0.9
 
 
 def test_own_vocabulary(tmp_path, minilm_folder):
-    (tmp_path / "words.csv").write_text("garment_color,garment\nred,shirt\nblue,hat\ngreen,coat\nwhite,\n")
+    (tmp_path / "words.csv").write_text(
+        "garment_color,garment\nred,shirt\nblue,hat\ngreen,coat\nwhite,\n"
+    )
     out = tmp_path / "run"
-    arguments = ("measure", f"st:{minilm_folder}", "--scenes", tmp_path / "words.csv", "--out", out, "--device", "cpu")
+    arguments = (
+        "measure",
+        f"st:{minilm_folder}",
+        "--scenes",
+        tmp_path / "words.csv",
+        "--out",
+        out,
+        "--device",
+        "cpu",
+    )
     assert run(*arguments, "--template", "a person in [{a} {object}]") == 0
     assert len([row for row in records(out) if row["study"] == "probe"]) == 6
     provenance = json.loads((out / "results.json").read_text())["provenance"]
@@ -138,24 +248,66 @@ def test_own_vocabulary(tmp_path, minilm_folder):
 
 
 MISTAKES = [
-    (["measure", "file:{rows}", "--scenes", "text20:5x5", "--modality", "text", "--device", "banana"], "on the device 'banana'"),
+    (
+        [
+            "measure",
+            "file:{rows}",
+            "--scenes",
+            "text20:5x5",
+            "--modality",
+            "text",
+            "--device",
+            "banana",
+        ],
+        "on the device 'banana'",
+    ),
     (["embed", "minilm", "--scenes", "text20:4x4", "--out", "{rows}"], "could not write"),
     (["measure", "minilm", "--scenes", "text20:4x4", "--template", "{{a}}"], "names no field"),
     (["measure", "minlm"], "did you mean 'minilm'"),
     (["measure", "file:{rows}", "--scenes", "text2"], "did you mean 'text20'"),
-    (["measure", "file:{rows}", "--scenes", "text20:5x5"], "add --modality text or --modality image"),
+    (
+        ["measure", "file:{rows}", "--scenes", "text20:5x5"],
+        "add --modality text or --modality image",
+    ),
     (
         ["measure", "file:{rows}", "--scenes", "text20:5x6", "--modality", "text"],
         "has 625 rows but the scenes 'text20:5x6' have 900",
     ),
-    (["measure", "file:{rows}", "--scenes", "text20:50x5", "--modality", "text"], "2 to 20 adjectives"),
+    (
+        ["measure", "file:{rows}", "--scenes", "text20:50x5", "--modality", "text"],
+        "2 to 20 adjectives",
+    ),
     (["measure", "file:{tmp}/none.npy", "--scenes", "text20:5x5"], "No such file"),
     (["measure", "file:{tmp}/x.pkl", "--scenes", "text20:5x5"], "can execute code"),
-    (["measure", "minilm", "--scenes", "text20:4x4", "--modality", "image"], "encodes text, not image"),
-    (["measure", "minilm", "--scenes", "text20:4x4", "--template", "{{color}}"], "unknown field '{{color}}'"),
-    (["measure", "file:{rows}", "--scenes", "{tmp}/none.csv", "--modality", "text"], "could not read the table"),
-    (["measure", "file:{rows}", "--scenes", "text20:5x5", "--modality", "text", "--out", "{tmp}"], "is not a run folder"),
-    (["embed", "minilm", "--scenes", "text20:4x4", "--modality", "both", "--out", "{tmp}/e"], "encodes text, not image"),
+    (
+        ["measure", "minilm", "--scenes", "text20:4x4", "--modality", "image"],
+        "encodes text, not image",
+    ),
+    (
+        ["measure", "minilm", "--scenes", "text20:4x4", "--template", "{{color}}"],
+        "unknown field '{{color}}'",
+    ),
+    (
+        ["measure", "file:{rows}", "--scenes", "{tmp}/none.csv", "--modality", "text"],
+        "could not read the table",
+    ),
+    (
+        [
+            "measure",
+            "file:{rows}",
+            "--scenes",
+            "text20:5x5",
+            "--modality",
+            "text",
+            "--out",
+            "{tmp}",
+        ],
+        "is not a run folder",
+    ),
+    (
+        ["embed", "minilm", "--scenes", "text20:4x4", "--modality", "both", "--out", "{tmp}/e"],
+        "encodes text, not image",
+    ),
 ]
 
 
@@ -173,7 +325,14 @@ def test_mistakes_are_one_clear_line(table, tmp_path, capsys, monkeypatch, argum
 
 @pytest.mark.parametrize(
     "arguments",
-    [["measure", "--modality", "sound"], ["measures"], [], ["measure", "--seed", "x"], ["embed"], ["measure", "minilm", "minilm"]],
+    [
+        ["measure", "--modality", "sound"],
+        ["measures"],
+        [],
+        ["measure", "--seed", "x"],
+        ["embed"],
+        ["measure", "minilm", "minilm"],
+    ],
 )
 def test_wrong_options_exit_with_2(arguments, capsys):
     assert main(arguments) == 2
@@ -182,7 +341,16 @@ def test_wrong_options_exit_with_2(arguments, capsys):
 
 def test_a_run_folder_of_another_configuration_is_refused(table, tmp_path, capsys):
     out = tmp_path / "run"
-    arguments = ("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
+    arguments = (
+        "measure",
+        f"file:{table}",
+        "--scenes",
+        "text20:5x5",
+        "--modality",
+        "text",
+        "--out",
+        out,
+    )
     run(*arguments)
     before = (out / "results.json").read_bytes()
     assert run(*arguments, "--seed", 1) == 2
@@ -192,7 +360,16 @@ def test_a_run_folder_of_another_configuration_is_refused(table, tmp_path, capsy
 
 def test_a_changed_file_is_refused(table, tmp_path, capsys):
     out = tmp_path / "run"
-    arguments = ("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
+    arguments = (
+        "measure",
+        f"file:{table}",
+        "--scenes",
+        "text20:5x5",
+        "--modality",
+        "text",
+        "--out",
+        out,
+    )
     run(*arguments)
     before = (out / "results.json").read_bytes()
     np.save(table, concept_codes(text20(5, 5), 40))
@@ -204,7 +381,18 @@ def test_a_changed_file_is_refused(table, tmp_path, capsys):
 def test_a_run_that_failed_at_once_can_be_started_with_other_options(table, tmp_path, capsys):
     out = tmp_path / "run"
     out.mkdir()
-    run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", tmp_path / "other", "--seed", 5)
+    run(
+        "measure",
+        f"file:{table}",
+        "--scenes",
+        "text20:5x5",
+        "--modality",
+        "text",
+        "--out",
+        tmp_path / "other",
+        "--seed",
+        5,
+    )
     shutil.copy(tmp_path / "other" / "config.yaml", out)
     (out / ".results.json.77-0123456789abcdef.part").write_text("half")  # of a kill
     run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out)
@@ -219,16 +407,35 @@ def test_files_of_the_user_are_never_touched(table, tmp_path, capsys):
     (out / "config.yaml").write_text("encoder: tiny\nmine: precious\n")
     (out / ".download.part").write_text("half a download")
     before = {path.name: path.read_text() for path in out.iterdir()}
-    assert run("measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out) == 2
+    assert (
+        run(
+            "measure", f"file:{table}", "--scenes", "text20:5x5", "--modality", "text", "--out", out
+        )
+        == 2
+    )
     assert {path.name: path.read_text() for path in out.iterdir()} == before
     capsys.readouterr()
 
 
-def test_an_array_whose_table_names_pictures_that_are_not_there_gets_a_report(shared_data, tmp_path, capsys):
+def test_an_array_whose_table_names_pictures_that_are_not_there_gets_a_report(
+    shared_data, tmp_path, capsys
+):
     """Nothing but an array and a label table."""
     spec = f"clevr:{shared_data / 'clevr_labels.csv'}"
     np.save(tmp_path / "rows.npy", concept_codes(load_scenes(spec), 32))
-    assert run("measure", f"file:{tmp_path / 'rows.npy'}", "--scenes", spec, "--modality", "image", "--out", tmp_path / "run") == 0
+    assert (
+        run(
+            "measure",
+            f"file:{tmp_path / 'rows.npy'}",
+            "--scenes",
+            spec,
+            "--modality",
+            "image",
+            "--out",
+            tmp_path / "run",
+        )
+        == 0
+    )
     assert "there" in (tmp_path / "run" / "report.html").read_text()
     capsys.readouterr()
 
@@ -236,22 +443,55 @@ def test_an_array_whose_table_names_pictures_that_are_not_there_gets_a_report(sh
 @pytest.mark.parametrize("factor", [1e20, 1e-25])
 def test_the_scale_of_rows_does_not_matter(tmp_path, capsys, factor):
     np.save(tmp_path / "rows.npy", (object_codes(text20(5, 5), 40) * factor).astype(np.float32))
-    run("measure", f"file:{tmp_path / 'rows.npy'}", "--scenes", "text20:5x5", "--modality", "text", "--out", tmp_path / "run")
-    assert next(row["value"] for row in records(tmp_path / "run") if row["metric"] == "object_recognition") == 1.0
+    run(
+        "measure",
+        f"file:{tmp_path / 'rows.npy'}",
+        "--scenes",
+        "text20:5x5",
+        "--modality",
+        "text",
+        "--out",
+        tmp_path / "run",
+    )
+    assert (
+        next(
+            row["value"]
+            for row in records(tmp_path / "run")
+            if row["metric"] == "object_recognition"
+        )
+        == 1.0
+    )
     capsys.readouterr()
 
 
 def test_the_installed_command_runs():
-    executable = shutil.which("conceptbind", path=str(__import__("pathlib").Path(sys.executable).parent))
+    executable = shutil.which(
+        "conceptbind", path=str(__import__("pathlib").Path(sys.executable).parent)
+    )
     assert executable is not None
     done = subprocess.run([executable, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("conceptbind ")
-    help_text = subprocess.run([executable, "measure", "--help"], capture_output=True, text=True, check=True).stdout
+    help_text = subprocess.run(
+        [executable, "measure", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     assert "ENCODER" in help_text
     assert "hf:FOLDER" in help_text
 
 
-SMALL = ("--values", 5, "--width", 16, "--dimension", 16, "--feed_forward", 32, "--batch", 32, "--steps", 8)
+SMALL = (
+    "--values",
+    5,
+    "--width",
+    16,
+    "--dimension",
+    16,
+    "--feed_forward",
+    32,
+    "--batch",
+    32,
+    "--steps",
+    8,
+)
 
 
 def test_train_makes_encoders_that_measure_reads(tmp_path, capsys):
@@ -260,14 +500,32 @@ def test_train_makes_encoders_that_measure_reads(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "Trained on 80.0 % of 25 objects" in printed
     assert "Trained on 20.0 % of 25 objects" in printed
-    found = {(r["encoder"], r["split"], r["among"], r["control"]) for r in records(out) if r["metric"] == "object_recognition"}
+    found = {
+        (r["encoder"], r["split"], r["among"], r["control"])
+        for r in records(out)
+        if r["metric"] == "object_recognition"
+    }
     assert ("controlled:coverage-0.8", "unseen", "all", "none") in found
     assert ("controlled:coverage-0.2", "unseen", "unseen", "counts_of_concepts") in found
     assert not list(out.glob("*/checkpoint*"))
     model = out / "coverage-0.8"
-    assert run("measure", f"controlled:{model}", "--scenes", model / "words.csv", "--out", tmp_path / "run") == 0
+    assert (
+        run(
+            "measure",
+            f"controlled:{model}",
+            "--scenes",
+            model / "words.csv",
+            "--out",
+            tmp_path / "run",
+        )
+        == 0
+    )
     own = [r for r in records(tmp_path / "run") if r.get("queries") == "own"]
-    assert [r["metric"] for r in own] == ["concept_recognition", "concept_recognition", "object_recognition"]
+    assert [r["metric"] for r in own] == [
+        "concept_recognition",
+        "concept_recognition",
+        "object_recognition",
+    ]
     assert "by its own queries" in capsys.readouterr().out
     before = (out / "results.json").read_bytes()
     assert run("train", *SMALL, "--out", out) == 0
@@ -310,9 +568,18 @@ def test_a_sweep_draws_the_transition_and_continues(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("train", "--coverage", "0.999"), "coverage 0.999 of 2500 objects leaves 2498 to train on"),
-        (("train", "--coverage", "0.5", "--values", "3", "--objects", "6"), "scenes of 6 objects need as many train objects"),
-        (("train", "--coverage", "0.5", "--width", "30", "--heads", "4"), "multiple of the number of heads"),
+        (
+            ("train", "--coverage", "0.999"),
+            "coverage 0.999 of 2500 objects leaves 2498 to train on",
+        ),
+        (
+            ("train", "--coverage", "0.5", "--values", "3", "--objects", "6"),
+            "scenes of 6 objects need as many train objects",
+        ),
+        (
+            ("train", "--coverage", "0.5", "--width", "30", "--heads", "4"),
+            "multiple of the number of heads",
+        ),
         (("sweep", "--coverages", "1.5"), "coverage must lie between 0 and 1; got 1.5"),
         (("sweep", "--probes", "additiv"), "did you mean 'additive'"),
         (("sweep", "--values", "1"), "--values must be a whole number from 2"),

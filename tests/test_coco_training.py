@@ -1,4 +1,6 @@
-"""LABCLIP on a folder in COCO's layout, end to end: captions, negatives, embeddings in half precision, repair, retrieval before and after."""
+"""LABCLIP on a folder in COCO's layout, end to end: captions, negatives, embeddings in half
+precision, repair, retrieval before and after.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,16 @@ def coco(tmp_path_factory):
     names = [f"val2014/{name}" for name in drawn.images]
     said = [
         (f"a {a[0]} {a[1]} and a {b[0]} {b[1]}", f"there is a {b[0]} {b[1]} and a {a[0]} {a[1]}")
-        for a, b in ([[table.space.values[k][v] for k, v in enumerate(o)] for o in scene] for scene in picked.table.tolist())
+        for a, b in (
+            [[table.space.values[k][v] for k, v in enumerate(o)] for o in scene]
+            for scene in picked.table.tolist()
+        )
     ]
-    train = [{"image": names[i], "image_id": f"coco_{i}", "caption": text} for i in range(300) for text in said[i]]
+    train = [
+        {"image": names[i], "image_id": f"coco_{i}", "caption": text}
+        for i in range(300)
+        for text in said[i]
+    ]
     test = [{"image": names[i], "caption": list(said[i])} for i in range(300, 360)]
     (folder / "coco_karpathy_train.json").write_text(json.dumps(train))
     (folder / "coco_karpathy_test.json").write_text(json.dumps(test))
@@ -39,7 +48,20 @@ def coco(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore:.*have no hard negative")
 def test_one_command_trains_and_scores(coco, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    command = ["repair", "tiny", "--coco", str(coco), "--out", "fixed", "--tagger", "hanta", "--epochs", "20", "--batch", "64"]
+    command = [
+        "repair",
+        "tiny",
+        "--coco",
+        str(coco),
+        "--out",
+        "fixed",
+        "--tagger",
+        "hanta",
+        "--epochs",
+        "20",
+        "--batch",
+        "64",
+    ]
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert "text to image" in printed
@@ -50,8 +72,13 @@ def test_one_command_trains_and_scores(coco, tmp_path, capsys, monkeypatch):
     rows = np.load(tmp_path / "fixed" / "embeddings" / "captions" / "rows.npy", mmap_mode="r")
     assert rows.dtype == np.float16
     assert len(rows) > 300
-    # The captions' negatives exchange what belongs together: the repair must tell them apart better than before on held-out pictures.
-    binding = {r["repair"]: r["value"] for r in found if r["study"] == "repair" and r["metric"] == "binding_accuracy"}
+    # The captions' negatives exchange what belongs together: the repair must tell them apart better
+    # than before on held-out pictures.
+    binding = {
+        r["repair"]: r["value"]
+        for r in found
+        if r["study"] == "repair" and r["metric"] == "binding_accuracy"
+    }
     assert max(value for name, value in binding.items() if name != "none") > binding["none"] + 0.1
     before = (tmp_path / "fixed" / "results.json").read_bytes()
     assert main(command) == 0  # everything that was embedded is taken from the folder
@@ -66,12 +93,21 @@ def test_retrieval_is_scored_whatever_the_test_file_is_called(coco, tmp_path, na
     own = {
         "dataset_coco.json": {
             "images": [
-                {"filename": row["image"], "split": "test", "sentences": [{"raw": text} for text in row["caption"]]} for row in rows
+                {
+                    "filename": row["image"],
+                    "split": "test",
+                    "sentences": [{"raw": text} for text in row["caption"]],
+                }
+                for row in rows
             ]
         },
         "coco_test_karpathy.json": {
             "images": [{"id": i, "file_name": row["image"]} for i, row in enumerate(rows)],
-            "annotations": [{"image_id": i, "caption": text} for i, row in enumerate(rows) for text in row["caption"]],
+            "annotations": [
+                {"image_id": i, "caption": text}
+                for i, row in enumerate(rows)
+                for text in row["caption"]
+            ],
         },
     }
     data = tmp_path / "data"
@@ -97,7 +133,9 @@ def test_retrieval_that_cannot_be_scored_leaves_the_fitted_map_and_says_why(tmp_
         '{"images": [{"filename": "no.png", "split": "test", "sentences": [{"raw": "x"}]}]}'
     )
     tiny = resolve("tiny", device="cpu")
-    with pytest.warns(UserWarning, match="retrieval is not scored before and after: 1 of 1 pictures are not in"):
+    with pytest.warns(
+        UserWarning, match="retrieval is not scored before and after: 1 of 1 pictures are not in"
+    ):
         assert coco_retrieval(tiny, str(tmp_path), identity(tiny.dimension), tmp_path / "out") == ()
 
 
@@ -105,7 +143,10 @@ def test_retrieval_that_cannot_be_scored_leaves_the_fitted_map_and_says_why(tmp_
     ("change", "message"),
     [
         (lambda rows: [row | {"caption": [row["caption"]]} for row in rows], "give the train file"),
-        (lambda rows: [*rows, {"image": "val2014/none.jpg", "caption": "a dog and a cat"}], "1 of 301 pictures are not in"),
+        (
+            lambda rows: [*rows, {"image": "val2014/none.jpg", "caption": "a dog and a cat"}],
+            "1 of 301 pictures are not in",
+        ),
         (lambda rows: [rows[0] | {"caption": " "}], "empty caption"),
         (lambda rows: {"images": rows}, "expected a list"),
     ],
@@ -114,22 +155,51 @@ def test_wrong_train_files(coco, tmp_path, capsys, change, message):
     (tmp_path / "val2014").symlink_to(coco / "val2014")
     rows = json.loads((coco / "coco_karpathy_train.json").read_text())
     (tmp_path / "coco_karpathy_train.json").write_text(json.dumps(change(rows)))
-    assert main(["repair", "tiny", "--coco", str(tmp_path), "--out", str(tmp_path / "fixed"), "--tagger", "hanta"]) == 2
+    assert (
+        main(
+            [
+                "repair",
+                "tiny",
+                "--coco",
+                str(tmp_path),
+                "--out",
+                str(tmp_path / "fixed"),
+                "--tagger",
+                "hanta",
+            ]
+        )
+        == 2
+    )
     assert message in capsys.readouterr().err
-    assert main(["repair", "tiny", "--coco", str(tmp_path), "--captions", "x.txt", "--out", "y"]) == 2
+    assert (
+        main(["repair", "tiny", "--coco", str(tmp_path), "--captions", "x.txt", "--out", "y"]) == 2
+    )
     assert "--coco needs an encoder, and none of" in capsys.readouterr().err
 
 
 def test_half_precision_on_disk(tmp_path):
-    """The rows of `embed` as unit rows in half precision; a killed call continues; another table is refused."""
+    """The rows of `embed` as unit rows in half precision; a killed call continues; another table is
+    refused.
+    """
     encoder = resolve("tiny")
-    colours, shapes = ("red", "blue", "green", "yellow", "pink"), ("square", "circle", "star", "ring")
-    said = [f"a {c} {s} and a {d} {t}" for c in colours for s in shapes for d in colours for t in shapes]
+    colours, shapes = (
+        ("red", "blue", "green", "yellow", "pink"),
+        ("square", "circle", "star", "ring"),
+    )
+    said = [
+        f"a {c} {s} and a {d} {t}" for c in colours for s in shapes for d in colours for t in shapes
+    ]
     table = Scenes.unlabelled("words", captions=[said[i % len(said)] for i in range(5000)])
     calls = []
 
     class Counted:
-        id, revision, dimension, modalities, details = encoder.id, encoder.revision, encoder.dimension, ("text",), {}
+        id, revision, dimension, modalities, details = (
+            encoder.id,
+            encoder.revision,
+            encoder.dimension,
+            ("text",),
+            {},
+        )
 
         def encode_texts(self, texts):
             calls.append(len(texts))

@@ -1,4 +1,6 @@
-"""Options as people write them, configurations that must not run code, odd surroundings, and one line for whatever goes wrong."""
+"""Options as people write them, configurations that must not run code, odd surroundings, and one
+line for whatever goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -85,20 +87,34 @@ def test_more_options_as_people_write_them(asked):
     assert asked("train", "--concept-weight", "0.5", "--compiled")["compiled"] is True
     assert asked("sweep", "--values", "-1", "20", "--seeds", "1")["values"] == [-1, 20]
     assert asked("compare", "a", "--", "-b")["runs"] == ["a", "-b"]
-    assert asked("evaluate", "--benchmark", "coco", "--data", ".", "--no-check", "--allow-missing")["allow_missing"] is True
+    assert (
+        asked("evaluate", "--benchmark", "coco", "--data", ".", "--no-check", "--allow-missing")[
+            "allow_missing"
+        ]
+        is True
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["measure", "--sede", "1"], "conceptbind measure has no option '--sede'; did you mean '--seed'"),
+        (
+            ["measure", "--sede", "1"],
+            "conceptbind measure has no option '--sede'; did you mean '--seed'",
+        ),
         (["measure", "--seed", "x"], "--seed: expected a whole number; got x"),
         (["measure", "--jobs", "nan"], "error: --jobs: expected a whole number; got nan; see"),
         (["train", "--rate="], "error: --rate: expected a number; got nothing; see"),
         (["measure", "--controls="], "error: --controls: expected true or false; got nothing; see"),
-        (["train", "--optimiser", "sgd"], "error: --optimiser: expected one of 'adamw', 'muon'; got sgd; see"),
+        (
+            ["train", "--optimiser", "sgd"],
+            "error: --optimiser: expected one of 'adamw', 'muon'; got sgd; see",
+        ),
         (["repair", "tiny"], "error: --out is needed; see"),
-        (["measure", "--modality", "sound"], "expected one of 'auto', 'text', 'image', 'both'; got sound"),
+        (
+            ["measure", "--modality", "sound"],
+            "expected one of 'auto', 'text', 'image', 'both'; got sound",
+        ),
         (["measure", "tiny", "tiny"], "does not know what 'tiny' is for; it takes one ENCODER"),
         (["render", "x", "--out", "y"], "it takes options only"),
         (["measure", "--out"], "the option --out needs a value"),
@@ -127,28 +143,47 @@ def test_what_is_wrong_is_one_line_before_the_work(capsys, tmp_path, monkeypatch
 
 def test_a_configuration_runs_no_code(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "planted_code.py").write_text("from pathlib import Path\nPath('ran').write_text('')\n")
+    (tmp_path / "planted_code.py").write_text(
+        "from pathlib import Path\nPath('ran').write_text('')\n"
+    )
     (tmp_path / "config.yaml").write_text("encoder: py:planted_code:make\n")
     assert "add --trust-py" in refused(capsys, "measure", "--config", "config.yaml")
-    for trust in (["--trust-py"], ["--trust_py=yes"]):  # even then a module that lies beside the file is not looked for
-        assert "could not import the module 'planted_code'" in refused(capsys, "measure", "--config", "config.yaml", *trust)
+    # even then a module that lies beside the file is not looked for
+    for trust in (
+        ["--trust-py"],
+        ["--trust_py=yes"],
+    ):
+        assert "could not import the module 'planted_code'" in refused(
+            capsys, "measure", "--config", "config.yaml", *trust
+        )
     (tmp_path / "config.yaml").write_text("encoder: py:planted_code:make\ntrust_py: true\n")
-    assert "has the option 'trust_py', which conceptbind measure has not" in refused(capsys, "measure", "--config", "config.yaml")
+    assert "has the option 'trust_py', which conceptbind measure has not" in refused(
+        capsys, "measure", "--config", "config.yaml"
+    )
     (tmp_path / "config.yaml").write_text("encoder: hf:folder\ntrust_remote_code: true\n")
-    assert "add --trust-remote-code if you know it" in refused(capsys, "measure", "--config", "config.yaml")
-    done = subprocess.run([*COMMAND, "--version"], capture_output=True, check=True, cwd=tmp_path)  # `-m` puts the folder first
+    assert "add --trust-remote-code if you know it" in refused(
+        capsys, "measure", "--config", "config.yaml"
+    )
+    # `-m` puts the folder first
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, check=True, cwd=tmp_path)
     assert done.returncode == 0
     (tmp_path / "yaml.py").write_text("from pathlib import Path\nPath('ran').write_text('')\n")
     (tmp_path / "config.yaml").write_text("seed: 1\nencoder: nothing\n")
     done = subprocess.run(
-        [*COMMAND, "measure", "--config", "config.yaml"], capture_output=True, text=True, check=False, cwd=tmp_path
+        [*COMMAND, "measure", "--config", "config.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
     )
     assert "unknown encoder 'nothing'" in done.stderr
     assert not (tmp_path / "ran").exists()
 
 
 def test_own_code_named_on_the_command_line_runs(tmp_path, capsys, monkeypatch):
-    """The working folder is searched then, behind all else; also where a configuration holds the other options."""
+    """The working folder is searched then, behind all else; also where a configuration holds the
+    other options.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "own_code_named.py").write_text("def make():\n    return 3\n")
@@ -162,7 +197,9 @@ def test_own_code_named_on_the_command_line_runs(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize("executor", ["dask", "ray"])
 def test_a_configuration_joins_no_cluster(tmp_path, capsys, monkeypatch, executor):
-    """Machines of a cluster send each other pickles: its address is one's own word, as is that of a module."""
+    """Machines of a cluster send each other pickles: its address is one's own word, as is that of a
+    module.
+    """
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text(f"executor: {executor}\naddress: tcp://127.0.0.1:9\n")
     for command in ("measure", "sweep"):
@@ -182,7 +219,10 @@ def test_a_configuration_joins_no_cluster(tmp_path, capsys, monkeypatch, executo
         ("a: [b\n", "is no file of options"),
         ("- a\n", "holds no options"),
         ("", "holds no options"),
-        ("sede: 1\n", "has the option 'sede', which conceptbind measure has not; did you mean 'seed'"),
+        (
+            "sede: 1\n",
+            "has the option 'sede', which conceptbind measure has not; did you mean 'seed'",
+        ),
         ("encoder: [tiny]\n", "encoder"),
         ("config: other.yaml\n", "has the option 'config'"),
         (None, "No such file"),
@@ -212,7 +252,10 @@ def test_a_fault_of_our_own_is_one_line_and_another_exit_code(capsys, monkeypatc
     cli._parameters.cache_clear()
 
 
-@pytest.mark.parametrize(("error", "code"), [(MemoryError("8 GB"), 2), (PermissionError(13, "Permission denied", "/x"), 2)])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(MemoryError("8 GB"), 2), (PermissionError(13, "Permission denied", "/x"), 2)],
+)
 def test_the_machine_s_own_limits_are_one_line(capsys, monkeypatch, error, code):
     def broken(*, out: str = "x"):
         raise error
@@ -258,19 +301,28 @@ sys.exit(cli.main(["render"]))
 def test_streams_that_end_or_are_narrow(tmp_path, shell, code, err):
     (tmp_path / "run.py").write_text(RUN)
     done = subprocess.run(
-        ["bash", "-c", shell.format(run=f"{sys.executable} {tmp_path / 'run.py'}")], capture_output=True, text=True, check=False
+        ["bash", "-c", shell.format(run=f"{sys.executable} {tmp_path / 'run.py'}")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == code, done.stderr
     assert len(done.stderr.splitlines()) == (1 if err else 0), done.stderr
     assert err in done.stderr
 
 
-@pytest.mark.parametrize("words", ["--help", "--version", "measure --help", "measure --print_config"])
-@pytest.mark.parametrize(("shell", "code"), [("{run} > /dev/full", 2), ("{run} | head -c 5; exit ${{PIPESTATUS[0]}}", 0)])
+@pytest.mark.parametrize(
+    "words", ["--help", "--version", "measure --help", "measure --print_config"]
+)
+@pytest.mark.parametrize(
+    ("shell", "code"), [("{run} > /dev/full", 2), ("{run} | head -c 5; exit ${{PIPESTATUS[0]}}", 0)]
+)
 def test_help_that_cannot_be_printed_is_told(words, shell, code):
     run = shell.format(run=f"{sys.executable} -m conceptbind {words}")
     done = subprocess.run(["bash", "-c", run], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.count("No space left on device")) == (code, code // 2), done.stderr
+    assert (done.returncode, done.stderr.count("No space left on device")) == (code, code // 2), (
+        done.stderr
+    )
     assert len(done.stderr.splitlines()) == code // 2
 
 
@@ -278,17 +330,24 @@ def test_an_argument_that_python_could_not_read_for_its_encoding(tmp_path):
     """The bytes are UTF-8; it is the locale that is ASCII."""
     surroundings = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     command = [sys.executable, "-m", "conceptbind", "render", "--scenes", "é.csv", "--out", "x"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=surroundings)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env=surroundings
+    )
     assert done.returncode == 2
     assert "set PYTHONUTF8=1" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_options_are_explained_without_docstrings():
-    """`python -OO` strips docstrings: help comes from the source, and options from the signatures."""
+    """`python -OO` strips docstrings: help comes from the source, and options from the
+    signatures.
+    """
     plain, stripped = (
         subprocess.run(
-            [sys.executable, *flags, "-m", "conceptbind", "train", "--help"], capture_output=True, text=True, check=True
+            [sys.executable, *flags, "-m", "conceptbind", "train", "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         for flags in ([], ["-OO"])
     )
@@ -305,7 +364,14 @@ def test_a_user_without_a_name(monkeypatch):
 
 
 def test_default_folders_hold_what_differs():
-    options = {"encoder": "tiny", "scenes": "clevr2d", "seed": 0, "controls": True, "template": None, "jobs": 3}
+    options = {
+        "encoder": "tiny",
+        "scenes": "clevr2d",
+        "seed": 0,
+        "controls": True,
+        "template": None,
+        "jobs": 3,
+    }
     named = ("encoder", "scenes")
 
     def name(**changed):
@@ -313,17 +379,36 @@ def test_default_folders_hold_what_differs():
 
     assert name() == "runs/tiny-clevr2d"
     assert name(seed=1) == "runs/tiny-clevr2d-seed1"
-    assert name(controls=False, complexity="none") == "runs/tiny-clevr2d-no-controls-complexity-none"
+    assert (
+        name(controls=False, complexity="none") == "runs/tiny-clevr2d-no-controls-complexity-none"
+    )
     assert name(template="{a} {object}") != name(template="{a} [{object}]")
     assert len(name(template="x" * 3000)) < 200
-    assert str(default_folder(("controlled-5x5",), {"coverage": 0.5, "seed": 0}, train, ())) == "runs/controlled-5x5-coverage0.5"
-    assert str(default_folder(("controlled-sweep",), {"steps": 100}, sweep, ())) == "runs/controlled-sweep-steps100"
+    assert (
+        str(default_folder(("controlled-5x5",), {"coverage": 0.5, "seed": 0}, train, ()))
+        == "runs/controlled-5x5-coverage0.5"
+    )
+    assert (
+        str(default_folder(("controlled-sweep",), {"steps": 100}, sweep, ()))
+        == "runs/controlled-sweep-steps100"
+    )
 
 
-def test_a_second_seed_is_a_second_run_and_a_finished_one_returns_at_once(tmp_path, capsys, monkeypatch):
+def test_a_second_seed_is_a_second_run_and_a_finished_one_returns_at_once(
+    tmp_path, capsys, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     np.save("rows.npy", object_codes(text20(4, 4), 24))
-    arguments = ["measure", "file:rows.npy", "--scenes", "text20:4x4", "--modality", "text", "--complexity", "none"]
+    arguments = [
+        "measure",
+        "file:rows.npy",
+        "--scenes",
+        "text20:4x4",
+        "--modality",
+        "text",
+        "--complexity",
+        "none",
+    ]
     assert main(arguments) == 0
     first = capsys.readouterr().out
     assert main([*arguments, "--seed", "1"]) == 0
@@ -348,7 +433,9 @@ class Eye:
     id, revision, dimension, modalities = "eye", "1", 12, ("image",)
 
     def encode_images(self, images):
-        return np.array([np.asarray(image.resize((2, 2)), dtype=np.float32).ravel() for image in images])
+        return np.array(
+            [np.asarray(image.resize((2, 2)), dtype=np.float32).ravel() for image in images]
+        )
 
     def encode_texts(self, texts):
         raise AssertionError
@@ -358,13 +445,24 @@ def test_a_finished_run_of_drawn_pictures_returns_at_once(tmp_path, monkeypatch)
     """The drawn table is another one than the table that was asked for."""
     import conceptbind.commands.measuring as measuring
 
-    space = ConceptSpace(("color", "shape"), (("red", "blue", "green"), ("square", "circle", "triangle")))
+    space = ConceptSpace(
+        ("color", "shape"), (("red", "blue", "green"), ("square", "circle", "triangle"))
+    )
     table = replace(full_grid(space), drawing="flat")
-    options = {"complexity": "none", "geometry": False, "controls": False, "out": str(tmp_path / "run")}
+    options = {
+        "complexity": "none",
+        "geometry": False,
+        "controls": False,
+        "out": str(tmp_path / "run"),
+    }
     first = measure(Eye(), scenes=table, **options)
     monkeypatch.setattr(measuring, "_studies", lambda *_: pytest.fail("it was computed again"))
     again = measure(Eye(), scenes=table, **options)
-    assert (again.records, again.verdicts, str(again)) == (first.records, first.verdicts, str(first))
+    assert (again.records, again.verdicts, str(again)) == (
+        first.records,
+        first.verdicts,
+        str(first),
+    )
     other = Eye()
     other.revision = "2"  # the same run of another model is refused, not believed
     monkeypatch.undo()
@@ -374,7 +472,13 @@ def test_a_finished_run_of_drawn_pictures_returns_at_once(tmp_path, monkeypatch)
 
 def test_changed_results_are_not_taken_for_finished(tmp_path):
     np.save(tmp_path / "rows.npy", object_codes(text20(4, 4), 24))
-    options = {"scenes": "text20:4x4", "modality": "text", "complexity": "none", "out": str(tmp_path / "run"), "geometry": False}
+    options = {
+        "scenes": "text20:4x4",
+        "modality": "text",
+        "complexity": "none",
+        "out": str(tmp_path / "run"),
+        "geometry": False,
+    }
     first = measure(f"file:{tmp_path / 'rows.npy'}", **options)
     path = tmp_path / "run" / "results.json"
     whole = path.read_text()
@@ -390,9 +494,16 @@ def test_changed_results_are_not_taken_for_finished(tmp_path):
 
 def test_a_finished_run_whose_rows_or_pictures_were_damaged_since_says_so(tmp_path):
     """Other commands read them: the same command must not call such a run finished."""
-    space = ConceptSpace(("color", "shape"), (("red", "blue", "green"), ("square", "circle", "triangle")))
+    space = ConceptSpace(
+        ("color", "shape"), (("red", "blue", "green"), ("square", "circle", "triangle"))
+    )
     table = replace(full_grid(space), drawing="flat")
-    options = {"complexity": "none", "geometry": False, "controls": False, "out": str(tmp_path / "run")}
+    options = {
+        "complexity": "none",
+        "geometry": False,
+        "controls": False,
+        "out": str(tmp_path / "run"),
+    }
     measure(Eye(), scenes=table, **options)
     for name in ("embeddings/image/rows-000000000.safetensors", "pictures/03.png"):
         path = tmp_path / "run" / name

@@ -1,4 +1,6 @@
-"""What a run keeps is believed only as it was written: outcomes, fitted probes, cells of sweeps, checked JSON."""
+"""What a run keeps is believed only as it was written: outcomes, fitted probes, cells of sweeps,
+checked JSON.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,10 @@ def test_cells_that_changed_are_fitted_anew(tmp_path):
     assert _kept(tmp_path, "key", cell) is None
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "3", "{", '{"a": 2}', '{"a": 1, "checksum": 5}', '{"a": 1, "checksum": null}'])
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[]", "3", "{", '{"a": 2}', '{"a": 1, "checksum": 5}', '{"a": 1, "checksum": null}'],
+)
 def test_json_that_changed(tmp_path, text):
     path = tmp_path / "a.json"
     write_checked_json(path, {"a": 1, "b": [0.1, None, "é"]})

@@ -1,4 +1,6 @@
-"""Results and descriptions of pictures that were edited by hand, damaged, or written by an earlier version: one line, nothing believed."""
+"""Results and descriptions of pictures that were edited by hand, damaged, or written by an earlier
+version: one line, nothing believed.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,39 @@ def run(tmp_path_factory):
         return Record(study, "text", metric, 0.5, 40, 0, 0.4, 0.6, "test", "scenes", "tiny", extra)
 
     records = [
-        record("probe", "object_recognition", control="none"), record("probe", "concept_recognition", control="none", concept="color"),
-        record("additive", "r2", level=1, estimator="avg", slots="together", control="none", split_of="all"),
-        record("removal", "concept_recognition", removed="none"), record("removal", "object_recognition", removed="none"),
+        record("probe", "object_recognition", control="none"),
+        record("probe", "concept_recognition", control="none", concept="color"),
+        record(
+            "additive",
+            "r2",
+            level=1,
+            estimator="avg",
+            slots="together",
+            control="none",
+            split_of="all",
+        ),
+        record("removal", "concept_recognition", removed="none"),
+        record("removal", "object_recognition", removed="none"),
         record("edit", "edit_probing", steering=1, attribute="all", estimator="avg"),
         record("crossmodal", "binding_accuracy", order="either", control="none"),
         record("repair", "binding_accuracy", repair="HNB"),
-        record("complexity", "generalisation_score", approximator="mlp", width=8, seed=None, concept=None),
-        record("benchmark", "accuracy", protocol="strict", average="micro", repair="none", control="none"),
-    ]  # fmt: skip
+        record(
+            "complexity",
+            "generalisation_score",
+            approximator="mlp",
+            width=8,
+            seed=None,
+            concept=None,
+        ),
+        record(
+            "benchmark",
+            "accuracy",
+            protocol="strict",
+            average="micro",
+            repair="none",
+            control="none",
+        ),
+    ]
     folder.write_results({"seed": 0}, records)
     (folder.path / "report.html").write_text("x")
     return folder.path
@@ -44,13 +70,19 @@ def edited(run, tmp_path, change, checksum=False):
     content = json.loads((run / "results.json").read_text())
     change(content)
     if not checksum:
-        content = {name: value for name, value in content.items() if name in ("provenance", "records")}
+        content = {
+            name: value for name, value in content.items() if name in ("provenance", "records")
+        }
     (tmp_path / "results.json").write_text(json.dumps(content))
     return tmp_path
 
 
 def test_the_fixture_is_compared(run):
-    assert {table.name for table in conceptbind.compare([str(run)]).tables} >= {"binding", "removal", "edits"}
+    assert {table.name for table in conceptbind.compare([str(run)]).tables} >= {
+        "binding",
+        "removal",
+        "edits",
+    }
     assert len(read_results(run)) == 10
 
 
@@ -86,7 +118,10 @@ def test_wrong_types_and_missing_fields_never_end_in_a_traceback(run, tmp_path):
     assert not [message for message in refused if "\n" in message or len(message) > 500]
 
 
-@pytest.mark.parametrize("content", [None, 3, "x", [], {}, {"records": {}}, {"records": [3]}, {"records": [[]]}, {"records": None}])
+@pytest.mark.parametrize(
+    "content",
+    [None, 3, "x", [], {}, {"records": {}}, {"records": [3]}, {"records": [[]]}, {"records": None}],
+)
 def test_other_contents_are_refused(tmp_path, content):
     (tmp_path / "results.json").write_text(json.dumps(content))
     with pytest.raises(FileError, match=r"results\.json is not of the form") as caught:
@@ -94,14 +129,18 @@ def test_other_contents_are_refused(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "\x00", '{"records": ' + "[" * 100_000, '{"records": [1', '{"records": 1} x'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "\x00", '{"records": ' + "[" * 100_000, '{"records": [1', '{"records": 1} x']
+)
 def test_damaged_text_is_refused(tmp_path, text):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(FileError, match=r"results\.json"):
         conceptbind.compare([str(tmp_path)])
 
 
-@pytest.mark.parametrize("content", [None, 3, "x", [], {}, {"kind": [], "seed": None}, {"style": {"size": "x" * 10_000}}])
+@pytest.mark.parametrize(
+    "content", [None, 3, "x", [], {}, {"kind": [], "seed": None}, {"style": {"size": "x" * 10_000}}]
+)
 def test_a_description_of_pictures_with_other_types_is_refused(tmp_path, content):
     scenes = load_scenes("clevr2d").select(np.arange(2))
     draw_pictures(scenes, tmp_path / "p")

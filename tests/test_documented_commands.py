@@ -1,10 +1,11 @@
-"""Every command and every block of Python in README.md and docs/*.md runs as it stands there, or says what it needs.
+"""Every command and every block of Python in README.md and docs/*.md runs as it stands there, or
+says what it needs.
 
-A command is marked in its comment (`# needs the model's weights`) or above its block (`<!-- needs a GPU -->`). Those that take long are named
-in `SLOW` and run with `pytest -m slow`; in every run they, and those inside sentences, are started and stopped when everything that they
-name has been read and checked. The files that the pages speak of (x.npy, PICTURES, FOLDER,
-runs/one, ...) are made by `THINGS`.
-"""
+A command is marked in its comment (`# needs the model's weights`) or above its block (`<!-- needs a
+GPU -->`). Those that take long are named in `SLOW` and run with `pytest -m slow`; in every run
+they, and those inside sentences, are started and stopped when everything that they name has been
+read and checked. The files that the pages speak of (x.npy, PICTURES, FOLDER, runs/one, ...) are
+made by `THINGS`."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ SLOW = {
 }
 """Commands that take long, and why."""
 OTHERWISE = {
-    r"pip install .*\.\[test\].* && \./check": ".ci/run takes this command from the page and runs it",
+    r"pip install .*\.\[test\].* && \./check": ".ci/run takes this command from the page and runs "
+    "it",
 }
 """Commands that something else runs."""
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue", "green"), ("circle", "square")))
@@ -58,33 +60,56 @@ def why(table, found: Documented) -> str:
     return next((reason for pattern, reason in table.items() if re.search(pattern, found.text)), "")
 
 
-# --- what the pages speak of ------------------------------------------------------------------------------------------------------
+# --- what the pages speak of
+# --------------------------------------------------------------------------------------------------
 
 
 def planted(scenes: Scenes, width: int = 12, seed: int = 0):
     """Rows that hold concepts and objects by slot."""
     rng = np.random.default_rng(seed)
-    tables = [rng.normal(size=(scenes.n_slots, size, width)) for size in (*scenes.space.sizes, scenes.space.n_objects)]
+    tables = [
+        rng.normal(size=(scenes.n_slots, size, width))
+        for size in (*scenes.space.sizes, scenes.space.n_objects)
+    ]
     ids = [*(scenes.table[:, :, k] for k in range(len(scenes.space.concepts))), scenes.objects]
-    rows = sum(table[slot][held[:, slot]] for table, held in zip(tables, ids, strict=True) for slot in range(scenes.n_slots))
+    rows = sum(
+        table[slot][held[:, slot]]
+        for table, held in zip(tables, ids, strict=True)
+        for slot in range(scenes.n_slots)
+    )
     return (rows + 0.1 * rng.normal(size=rows.shape)).astype(np.float32)
 
 
 def write_table(path: Path, scenes: Scenes) -> None:
-    header = [f"{concept}_{slot + 1}" for slot in range(scenes.n_slots) for concept in scenes.space.concepts]
-    rows = [[scenes.space.values[k][v] for held in row.tolist() for k, v in enumerate(held)] for row in scenes.table]
+    header = [
+        f"{concept}_{slot + 1}"
+        for slot in range(scenes.n_slots)
+        for concept in scenes.space.concepts
+    ]
+    rows = [
+        [scenes.space.values[k][v] for held in row.tolist() for k, v in enumerate(held)]
+        for row in scenes.table
+    ]
     path.write_text("\n".join(map(",".join, [header, *rows])) + "\n")
 
 
 def make_arrays(folder: Path, clip: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 16)).astype(np.float32)
-    for name, rows in (("x", x), ("y", x + 0.5), ("n", rng.normal(size=x.shape)), ("queries", x[:5])):
+    for name, rows in (
+        ("x", x),
+        ("y", x + 0.5),
+        ("n", rng.normal(size=x.shape)),
+        ("queries", x[:5]),
+    ):
         np.save(folder / f"{name}.npy", rows.astype(np.float32))
 
 
 def make_captions(folder: Path, clip: Path) -> None:
-    colours, shapes = ("red", "blue", "green", "yellow"), ("circle", "square", "triangle", "star", "cube")
+    colours, shapes = (
+        ("red", "blue", "green", "yellow"),
+        ("circle", "square", "triangle", "star", "cube"),
+    )
     objects = [f"a {colour} {shape}" for colour in colours for shape in shapes]
     rng, lines = np.random.default_rng(0), []
     while len(lines) < 300:
@@ -105,7 +130,18 @@ def make_words(folder: Path, clip: Path) -> None:
 
 def make_drawn(folder: Path, clip: Path) -> None:
     make_words(folder, clip)
-    run(["conceptbind", "render", "--scenes", str(folder / "words.csv"), "--out", str(folder / "pictures"), "--size", "32"])
+    run(
+        [
+            "conceptbind",
+            "render",
+            "--scenes",
+            str(folder / "words.csv"),
+            "--out",
+            str(folder / "pictures"),
+            "--size",
+            "32",
+        ]
+    )
 
 
 def make_adapter(folder: Path, clip: Path, width: int = 16) -> None:
@@ -127,10 +163,18 @@ def make_published(folder: Path, clip: Path, name: str = "DATA") -> None:
 
     top = folder / name
     make_classes(folder, clip, f"{name}/zeroshot")
-    item = {"filename": "a.png", "caption": "a red square and a blue circle", "negative_caption": "a blue square and a red circle"}
+    item = {
+        "filename": "a.png",
+        "caption": "a red square and a blue circle",
+        "negative_caption": "a blue square and a red circle",
+    }
     for place, file, content in (
         ("sugarcrepe", "swap_att.json", {"0": item}),
-        ("coco", "coco_karpathy_test.json", [{"image": "val2014/a.png", "caption": ["a red square"]}]),
+        (
+            "coco",
+            "coco_karpathy_test.json",
+            [{"image": "val2014/a.png", "caption": ["a red square"]}],
+        ),
     ):
         pictures = top / place / ("val2017" if place == "sugarcrepe" else "val2014")
         pictures.mkdir(parents=True)
@@ -142,8 +186,16 @@ def make_coco(folder: Path, clip: Path) -> None:
     """A few captions in the words of `tiny` that have a hard negative."""
     import json
 
-    pairs = [("red square", "blue circle"), ("green ring", "black star"), ("pink square", "gray ring"), ("blue star", "red ring")]
-    rows = [{"image": f"{i}.png", "caption": f"a {one} and a {two}"} for i, (one, two) in enumerate(pairs)]
+    pairs = [
+        ("red square", "blue circle"),
+        ("green ring", "black star"),
+        ("pink square", "gray ring"),
+        ("blue star", "red ring"),
+    ]
+    rows = [
+        {"image": f"{i}.png", "caption": f"a {one} and a {two}"}
+        for i, (one, two) in enumerate(pairs)
+    ]
     (folder / "DIR").mkdir()
     (folder / "DIR" / "coco_karpathy_train.json").write_text(json.dumps(rows))
     for row in rows:
@@ -155,8 +207,18 @@ def make_runs(folder: Path, clip: Path) -> None:
     make_labels(folder, clip)
     rows, labels = folder / "rows.npy", folder / "labels.csv"
     command = [
-        "conceptbind", "measure", f"file:{rows}", "--scenes", str(labels), "--modality", "image", "--complexity", "none", "--geometry", "false"
-    ]  # fmt: skip
+        "conceptbind",
+        "measure",
+        f"file:{rows}",
+        "--scenes",
+        str(labels),
+        "--modality",
+        "image",
+        "--complexity",
+        "none",
+        "--geometry",
+        "false",
+    ]
     run([*command, "--out", str(folder / "runs" / "tiny-clevr2d")])
     for name in ("one", "two"):
         shutil.copytree(folder / "runs" / "tiny-clevr2d", folder / "runs" / name)
@@ -197,7 +259,11 @@ def place(tmp_path, monkeypatch, request):
 def run(words: list[str]) -> str:
     """Run a command in this process; what it prints."""
     printed, told = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(told), warnings.catch_warnings():
+    with (
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(told),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("default")  # which the command line shows as lines of its own
         code = cli.main(words[1:])
     assert code == 0, told.getvalue()[-2000:]
@@ -208,7 +274,8 @@ def words_of(found: Documented) -> list[str]:
     return [STANDS_FOR.get(word, word) for word in shlex.split(found.text)]
 
 
-# --- the tests ----------------------------------------------------------------------------------------------------------------
+# --- the tests
+# --------------------------------------------------------------------------------------------------
 
 
 def commands(kind: str, *, slow: bool) -> list:
@@ -216,14 +283,19 @@ def commands(kind: str, *, slow: bool) -> list:
     return [
         pytest.param(found, id=str(found))
         for found in ALL
-        if found.kind == kind and not found.needs and not why(OTHERWISE, found) and bool(why(SLOW, found)) == slow
+        if found.kind == kind
+        and not found.needs
+        and not why(OTHERWISE, found)
+        and bool(why(SLOW, found)) == slow
     ]
 
 
 @pytest.mark.parametrize("found", commands("sh", slow=False))
 def test_a_command_runs_as_written(found, place):
     words = words_of(found)
-    assert words[0] == "conceptbind", f"{found}: mark it with what it needs (# needs ...), or let something run it"
+    assert words[0] == "conceptbind", (
+        f"{found}: mark it with what it needs (# needs ...), or let something run it"
+    )
     run(words)
     if "--out" in words:
         assert Path(words[words.index("--out") + 1]).exists()
@@ -236,7 +308,9 @@ def test_a_long_command_runs_as_written(found, place):
     words = words_of(found)
     if "controlled:" in found.text:
         run(["conceptbind", "train"])
-    done = subprocess.run([sys.executable, "-m", *words], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", *words], check=False, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -249,13 +323,16 @@ def started(*given, **options):
 
 
 def to_start() -> list:
-    """Every command, once, that no quick test runs: the long ones and those inside sentences; `conceptbind compare` only names a command."""
+    """Every command, once, that no quick test runs: the long ones and those inside sentences;
+    `conceptbind compare` only names a command.
+    """
     found = {
         f.text: f
         for f in ALL
         if f.kind != "python" and f.text.startswith("conceptbind ") and not f.needs
         if (f.kind == "inline" and len(f.text.split()) > 2) or why(SLOW, f)
-        if "--help" not in f.text and "controlled:" not in f.text  # which needs the model of `conceptbind train`
+        if "--help" not in f.text
+        and "controlled:" not in f.text  # which needs the model of `conceptbind train`
     }
     return [pytest.param(f, id=str(f)) for f in found.values()]
 
@@ -289,11 +366,22 @@ def given(found: Documented, clip: Path) -> dict:
 
         lines = ["a red square", "a blue circle", "a green square", "a blue square"] * 4
         images = [Image.new("RGB", (32, 32), (10 * i, 0, 0)) for i in range(16)]
-        return {"encoder": resolve(f"hf:{clip}", device="cpu"), "pictures": images, "captions": lines,
-                "negatives": [lines[(i + 1) % 16] for i in range(16)], "rows": np.arange(12), "others": np.arange(12, 16)}  # fmt: skip
+        return {
+            "encoder": resolve(f"hf:{clip}", device="cpu"),
+            "pictures": images,
+            "captions": lines,
+            "negatives": [lines[(i + 1) % 16] for i in range(16)],
+            "rows": np.arange(12),
+            "others": np.arange(12, 16),
+        }
     if "LabClip" in found.text:
         x = rng.normal(size=(300, 16))
-        return {"captions": x, "pictures": x + 0.1, "negatives": rng.normal(size=x.shape), "queries": x[:3]}
+        return {
+            "captions": x,
+            "pictures": x + 0.1,
+            "negatives": rng.normal(size=x.shape),
+            "queries": x[:3],
+        }
     if "text20:10x10" in found.text:
         return {"embeddings": Rows(planted(load_scenes("text20:10x10")))}
     if "complexity_study(" in found.text:
@@ -322,7 +410,12 @@ def test_long_python_runs_as_written(found, place, clip_folder):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    "found", [pytest.param(f, id=str(f)) for f in ALL if f.kind != "python" and f.text.startswith("conceptbind ")]
+    "found",
+    [
+        pytest.param(f, id=str(f))
+        for f in ALL
+        if f.kind != "python" and f.text.startswith("conceptbind ")
+    ],
 )
 def test_the_options_of_every_command_are_known(found, monkeypatch, tmp_path):
     """Marked and long ones too, and those in the middle of a sentence."""
@@ -330,7 +423,11 @@ def test_the_options_of_every_command_are_known(found, monkeypatch, tmp_path):
     if "--help" in words:
         return
     assert words[1] in cli.COMMANDS, found
-    options = {word.partition("=")[0].replace("-", "_").strip("_") for word in words[2:] if word.startswith("--")}
+    options = {
+        word.partition("=")[0].replace("-", "_").strip("_")
+        for word in words[2:]
+        if word.startswith("--")
+    }
     known = {*inspect.signature(cli.COMMANDS[words[1]]).parameters, "config"}
     assert options <= known, f"{found}: {options - known} are no options of {words[1]}"
     mention = found.kind == "inline" and len(words) == 2  # `conceptbind compare` names the command
@@ -338,10 +435,16 @@ def test_the_options_of_every_command_are_known(found, monkeypatch, tmp_path):
         cli._parser().parse_args(cli._in_order(words[1:]))
 
 
-@pytest.mark.parametrize("found", [pytest.param(f, id=str(f)) for f in ALL if re.match(r"(python|pytest) ", f.text)])
+@pytest.mark.parametrize(
+    "found", [pytest.param(f, id=str(f)) for f in ALL if re.match(r"(python|pytest) ", f.text)]
+)
 def test_the_files_that_are_run_are_there(found):
     words = shlex.split(found.text)
-    files = [word for word in words if word.endswith(".py") or word.split("/")[0] in ("tests", "bench", "recipes")]
+    files = [
+        word
+        for word in words
+        if word.endswith(".py") or word.split("/")[0] in ("tests", "bench", "recipes")
+    ]
     files += [
         f"{words[at + 1].replace('.', '/')}/__main__.py"
         for at, word in enumerate(words[:-1])
@@ -350,7 +453,9 @@ def test_the_files_that_are_run_are_there(found):
     assert files
     assert all((ROOT / file).exists() for file in files), found
     options = {word.partition("=")[0] for word in shlex.split(found.text) if word.startswith("--")}
-    assert all(f'"{option}"' in (ROOT / files[0]).read_text(encoding="utf-8") for option in options), found
+    assert all(
+        f'"{option}"' in (ROOT / files[0]).read_text(encoding="utf-8") for option in options
+    ), found
 
 
 def test_marks_say_what_is_needed_and_tables_name_commands_that_are_there():
@@ -358,7 +463,9 @@ def test_marks_say_what_is_needed_and_tables_name_commands_that_are_there():
         assert not found.needs or len(found.needs) > 3, f"{found}: needs what?"
         assert not (found.needs and why(OTHERWISE, found)), found
     for pattern in (*SLOW, *OTHERWISE):
-        assert any(re.search(pattern, found.text) for found in ALL), f"no page has {pattern} any more"
+        assert any(re.search(pattern, found.text) for found in ALL), (
+            f"no page has {pattern} any more"
+        )
     for page in PAGES:
         assert unknown_blocks(page) == [], f"{page.name} has a block whose kind is not said"
 
@@ -367,8 +474,10 @@ def test_commands_and_marks_are_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "Type `conceptbind train --steps 3` or\n\n```sh\nconceptbind measure   # quick\n"
-        "conceptbind measure hf:X --out a \\\n  --seed 1  # needs the weights of X; or others\n```\n\n"
-        "<!-- needs a GPU -->\n```sh\nconceptbind train\n```\n\n```python\nimport conceptbind\n```\n"
+        "conceptbind measure hf:X --out a \\\n  --seed 1  # needs the weights of X; or "
+        "others\n```\n\n"
+        "<!-- needs a GPU -->\n```sh\nconceptbind train\n```\n\n```python\nimport "
+        "conceptbind\n```\n"
     )
     found = [(f.kind, f.line, f.text, f.needs) for f in documented(page)]
     assert found == [

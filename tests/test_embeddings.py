@@ -1,4 +1,6 @@
-"""Embedding survives kill -9, never mixes rows of two encoders, and never lets rows and scenes get out of step."""
+"""Embedding survives kill -9, never mixes rows of two encoders, and never lets rows and scenes get
+out of step.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from conceptbind.scenes import text20
 
 
 class Letters:
-    """A deterministic encoder of captions: how often each letter occurs, and which caption came when."""
+    """A deterministic encoder of captions: how often each letter occurs, and which caption came
+    when.
+    """
 
     id, revision, dimension, modalities = "letters", "1", 26, ("text",)
     details = {"precision": "float32"}
@@ -35,10 +39,14 @@ class Letters:
 
     def encode_texts(self, texts):
         self.seen += texts
-        return np.array([[text.count(chr(97 + i)) for i in range(26)] for text in texts], dtype=np.float32)
+        return np.array(
+            [[text.count(chr(97 + i)) for i in range(26)] for text in texts], dtype=np.float32
+        )
 
     def encode_images(self, images):
-        return np.array([np.asarray(image.resize((2, 1)), dtype=np.float32).ravel()[:6] for image in images])
+        return np.array(
+            [np.asarray(image.resize((2, 1)), dtype=np.float32).ravel()[:6] for image in images]
+        )
 
 
 @pytest.fixture
@@ -52,7 +60,9 @@ def test_rows_are_those_of_the_captions_in_order(tmp_path, small_scenes):
     encoder, done = Letters(), []
     rows = embed(encoder, small_scenes, "text", tmp_path / "e", on_rows=done.append)
     assert encoder.seen == list(small_scenes.captions())
-    np.testing.assert_array_equal(rows.values, Letters().encode_texts(list(small_scenes.captions())))
+    np.testing.assert_array_equal(
+        rows.values, Letters().encode_texts(list(small_scenes.captions()))
+    )
     assert sum(done) == len(small_scenes)
     rows.check(small_scenes)
 
@@ -72,7 +82,9 @@ def test_an_interrupted_embedding_continues_after_its_last_shard(tmp_path, small
     second = Letters()
     rows = embed(second, small_scenes, "text", tmp_path / "e")
     assert second.seen == list(small_scenes.captions(100))
-    np.testing.assert_array_equal(rows.values, Letters().encode_texts(list(small_scenes.captions())))
+    np.testing.assert_array_equal(
+        rows.values, Letters().encode_texts(list(small_scenes.captions()))
+    )
 
 
 def test_kill_9_in_the_middle_gives_the_same_rows(tmp_path):
@@ -95,7 +107,7 @@ def test_kill_9_in_the_middle_gives_the_same_rows(tmp_path):
                 encode_images = None
 
             embeddings.embed(Slow(), text20(4, 4), "text", Path(sys.argv[1]))
-        """)
+        """)  # noqa: E501
     )
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen([sys.executable, str(script), str(killed), "0.05"])
@@ -113,14 +125,17 @@ def test_kill_9_in_the_middle_gives_the_same_rows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value"), [("id", "other"), ("revision", "2"), ("dimension", 27), ("details", {"precision": "bf16"})]
+    ("attribute", "value"),
+    [("id", "other"), ("revision", "2"), ("dimension", 27), ("details", {"precision": "bf16"})],
 )
 def test_rows_of_another_encoder_are_never_reused(tmp_path, small_scenes, attribute, value):
     embed(Letters(), small_scenes, "text", tmp_path / "e")
     other = Letters()
     setattr(other, attribute, value)
     with pytest.raises(
-        MismatchError, match=f"(encoder|revision|dimension|details): .*{value if attribute != 'details' else 'bf16'}"
+        MismatchError,
+        match="(encoder|revision|dimension|details): "
+        f".*{value if attribute != 'details' else 'bf16'}",
     ):
         embed(other, small_scenes, "text", tmp_path / "e")
     assert other.seen == []
@@ -128,10 +143,16 @@ def test_rows_of_another_encoder_are_never_reused(tmp_path, small_scenes, attrib
 
 def test_rows_of_other_scenes_are_never_reused(tmp_path, small_scenes):
     rows = embed(Letters(), small_scenes, "text", tmp_path / "e")
-    for other in (text20(4, 5), replace(small_scenes, template="{object}"), small_scenes.select(np.arange(256)[::-1])):
+    for other in (
+        text20(4, 5),
+        replace(small_scenes, template="{object}"),
+        small_scenes.select(np.arange(256)[::-1]),
+    ):
         with pytest.raises(MismatchError, match="scenes_hash"):
             embed(Letters(), other, "text", tmp_path / "e")
-        with pytest.raises(MismatchError, match=r"belong to the scenes 'text20:4x4' .* not to '.*' \(\d+ scenes"):
+        with pytest.raises(
+            MismatchError, match=r"belong to the scenes 'text20:4x4' .* not to '.*' \(\d+ scenes"
+        ):
             rows.check(other)
 
 
@@ -139,7 +160,11 @@ def test_rows_of_other_scenes_are_never_reused(tmp_path, small_scenes):
 def test_a_foreign_shard_is_found(tmp_path, small_scenes):
     embed(Letters(), small_scenes, "text", tmp_path / "e")
     shard = tmp_path / "e" / "rows-000000050.safetensors"
-    save_file({"embeddings": np.zeros((50, 26), dtype=np.float32)}, shard, metadata={"manifest": "another"})
+    save_file(
+        {"embeddings": np.zeros((50, 26), dtype=np.float32)},
+        shard,
+        metadata={"manifest": "another"},
+    )
     with pytest.raises(MismatchError, match="for the manifest another"):
         load(tmp_path / "e")
     shard.write_bytes(shard.read_bytes()[:40])
@@ -150,7 +175,14 @@ def test_a_foreign_shard_is_found(tmp_path, small_scenes):
 def test_manifest_says_whose_rows_these_are(tmp_path, small_scenes):
     embed(Letters(), small_scenes, "text", tmp_path / "e")
     manifest = json.loads((tmp_path / "e" / "manifest.json").read_text())
-    expected = {"encoder": "letters", "revision": "1", "dimension": 26, "modality": "text", "rows": 256, "normalisation": "none"}
+    expected = {
+        "encoder": "letters",
+        "revision": "1",
+        "dimension": 26,
+        "modality": "text",
+        "rows": 256,
+        "normalisation": "none",
+    }
     assert expected.items() <= manifest.items()
     assert manifest["scenes_hash"] == small_scenes.content_hash
     assert "conceptbind" in manifest["versions"]
@@ -164,11 +196,17 @@ def test_manifest_says_whose_rows_these_are(tmp_path, small_scenes):
             ValueRangeError,
             "for the scenes 0..255, in single precision, must be finite",
         ),
-        (np.zeros((255, 26), np.float32), ShapeError, r"given 256 scenes and returned an array of shape \(255, 26\)"),
+        (
+            np.zeros((255, 26), np.float32),
+            ShapeError,
+            r"given 256 scenes and returned an array of shape \(255, 26\)",
+        ),
         (np.zeros((256, 25), np.float32), ShapeError, r"expected \(256, 26\)"),
     ],
 )
-def test_wrong_features_are_refused_and_nothing_is_written(tmp_path, small_scenes, result, error, text):
+def test_wrong_features_are_refused_and_nothing_is_written(
+    tmp_path, small_scenes, result, error, text
+):
     encoder = Letters()
     encoder.encode_texts = lambda _: result
     with pytest.raises(error, match=text):
@@ -200,7 +238,9 @@ def test_pictures_are_embedded_and_a_missing_one_is_named(tmp_path):
 
 
 def test_full_disk_is_one_clear_error_and_leaves_no_half_file(tmp_path):
-    """A process whose files may not grow beyond 4 kB stands for a full disk: the write itself fails."""
+    """A process whose files may not grow beyond 4 kB stands for a full disk: the write itself
+    fails.
+    """
     code = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
@@ -212,7 +252,9 @@ def test_full_disk_is_one_clear_error_and_leaves_no_half_file(tmp_path):
         except FileError as error:
             print(error)
     """)
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert "could not write" in done.stdout
     assert "free some space" in done.stdout
     assert list(tmp_path.iterdir()) == []
@@ -221,7 +263,9 @@ def test_full_disk_is_one_clear_error_and_leaves_no_half_file(tmp_path):
 @given(st.integers(1, 6), st.floats(0.01, 100))
 @settings(max_examples=25, deadline=None)
 def test_unit_rows_have_length_one(n, scale):
-    rows = embeddings.Embeddings(np.random.default_rng(n).normal(size=(n, 5)) * scale, "text", "", "s", "e", "1")
+    rows = embeddings.Embeddings(
+        np.random.default_rng(n).normal(size=(n, 5)) * scale, "text", "", "s", "e", "1"
+    )
     unit = rows.unit()
     np.testing.assert_allclose(np.linalg.norm(unit.values, axis=1), 1)
     assert unit.normalisation == "unit"
@@ -240,14 +284,20 @@ def test_pictures_that_were_replaced_are_embedded_again(tmp_path):
         dimension, modalities = 3, ("image",)
 
         def encode_images(self, images):
-            return np.array([np.asarray(image).mean(axis=(0, 1)) for image in images], dtype=np.float32)
+            return np.array(
+                [np.asarray(image).mean(axis=(0, 1)) for image in images], dtype=np.float32
+            )
 
-    scenes = replace(text20(2, 2), images=tuple(f"{i}.png" for i in range(16)), image_folder=tmp_path)
+    scenes = replace(
+        text20(2, 2), images=tuple(f"{i}.png" for i in range(16)), image_folder=tmp_path
+    )
     for color in ("red", "blue"):
         for name in scenes.images:
             Image.new("RGB", (4, 4), color).save(tmp_path / name)
         rows = embed(Mean(), scenes, "image", tmp_path / "e")
-        np.testing.assert_array_equal(rows.values, [[255, 0, 0] if color == "red" else [0, 0, 255]] * 16)
+        np.testing.assert_array_equal(
+            rows.values, [[255, 0, 0] if color == "red" else [0, 0, 255]] * 16
+        )
 
 
 def _flip(path):
@@ -282,12 +332,18 @@ def test_rows_that_changed_on_disk_are_refused(tmp_path, small_scenes, damage):
     embed(Letters(), small_scenes, "text", tmp_path / "e")
     load(tmp_path / "e")  # the control: as they were written they are read
     damage(tmp_path / "e" / "rows-000000050.safetensors")
-    for read in (lambda: load(tmp_path / "e"), lambda: embed(Letters(), small_scenes, "text", tmp_path / "e")):
-        with pytest.raises(FileError, match=r"rows-000000050.* changed or damaged since they were written"):
+    for read in (
+        lambda: load(tmp_path / "e"),
+        lambda: embed(Letters(), small_scenes, "text", tmp_path / "e"),
+    ):
+        with pytest.raises(
+            FileError, match=r"rows-000000050.* changed or damaged since they were written"
+        ):
             read()
     (tmp_path / "e" / "rows-000000050.safetensors").unlink()  # as the message says
     np.testing.assert_array_equal(
-        embed(Letters(), small_scenes, "text", tmp_path / "e").values, Letters().encode_texts(list(small_scenes.captions()))
+        embed(Letters(), small_scenes, "text", tmp_path / "e").values,
+        Letters().encode_texts(list(small_scenes.captions())),
     )
 
 
@@ -305,7 +361,9 @@ def test_shards_of_the_same_folder_cannot_be_exchanged(tmp_path, small_scenes):
 
 def test_stored_rows_that_changed_are_refused(tmp_path, small_scenes):
     values = np.random.default_rng(0).normal(size=(256, 4))
-    rows = embeddings.Embeddings(values, "text", small_scenes.content_hash, small_scenes.name, "e", "1")
+    rows = embeddings.Embeddings(
+        values, "text", small_scenes.content_hash, small_scenes.name, "e", "1"
+    )
     embeddings.store(rows, tmp_path / "e")
     embeddings.store(rows, tmp_path / "e")
     _flip(tmp_path / "e" / "rows-000000000.safetensors")
@@ -346,7 +404,9 @@ def test_manifests_that_state_what_cannot_be(tmp_path, small_scenes, field, valu
 @pytest.mark.parametrize("factor", [1e300, 1e-300, 1e-44])
 def test_rows_beyond_single_precision_are_refused(tmp_path, small_scenes, factor):
     values = np.random.default_rng(0).normal(size=(256, 4)) * factor
-    rows = embeddings.Embeddings(values, "text", small_scenes.content_hash, small_scenes.name, "e", "1")
+    rows = embeddings.Embeddings(
+        values, "text", small_scenes.content_hash, small_scenes.name, "e", "1"
+    )
     with pytest.raises(ValueRangeError, match="in single precision, must"):
         embeddings.store(rows, tmp_path / "e")
     encoder = Letters()
@@ -358,12 +418,19 @@ def test_rows_beyond_single_precision_are_refused(tmp_path, small_scenes, factor
 
 def test_a_joined_file_that_changed_is_refused(tmp_path, small_scenes):
     encoder = Letters()
-    encoder.encode_texts = lambda texts: np.array([[len(text), 1, i] for i, text in enumerate(texts)], dtype=np.float32)
+    encoder.encode_texts = lambda texts: np.array(
+        [[len(text), 1, i] for i, text in enumerate(texts)], dtype=np.float32
+    )
     encoder.dimension = 3
     rows = np.array(embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"))
-    assert [path.name for path in sorted((tmp_path / "e").iterdir())] == ["manifest.json", "rows.npy"]
+    assert [path.name for path in sorted((tmp_path / "e").iterdir())] == [
+        "manifest.json",
+        "rows.npy",
+    ]
     encoder.encode_texts = lambda _: pytest.fail("it is there")
-    np.testing.assert_array_equal(embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"), rows)
+    np.testing.assert_array_equal(
+        embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"), rows
+    )
     _flip(tmp_path / "e" / "rows.npy")
     with pytest.raises(FileError, match="changed or damaged"):
         embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e")
@@ -372,7 +439,9 @@ def test_a_joined_file_that_changed_is_refused(tmp_path, small_scenes):
 def test_a_kill_between_joining_and_deleting_leaves_nothing(tmp_path, small_scenes, monkeypatch):
     """At each of the two places: before the checksum is written, and before the shards are gone."""
     encoder = Letters()
-    encoder.encode_texts = lambda texts: np.array([[len(text), 1, i] for i, text in enumerate(texts)], dtype=np.float32)
+    encoder.encode_texts = lambda texts: np.array(
+        [[len(text), 1, i] for i, text in enumerate(texts)], dtype=np.float32
+    )
     encoder.dimension = 3
     whole = embeddings._seal
 
@@ -388,7 +457,15 @@ def test_a_kill_between_joining_and_deleting_leaves_nothing(tmp_path, small_scen
     shard = next((tmp_path / "e").glob("rows-*"))
     data = shard.read_bytes()
     rows = np.array(embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"))
-    assert [path.name for path in sorted((tmp_path / "e").iterdir())] == ["manifest.json", "rows.npy"]
+    assert [path.name for path in sorted((tmp_path / "e").iterdir())] == [
+        "manifest.json",
+        "rows.npy",
+    ]
     shard.write_bytes(data)
-    np.testing.assert_array_equal(embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"), rows)
-    assert [path.name for path in sorted((tmp_path / "e").iterdir())] == ["manifest.json", "rows.npy"]
+    np.testing.assert_array_equal(
+        embeddings.embed_half(encoder, small_scenes, "text", tmp_path / "e"), rows
+    )
+    assert [path.name for path in sorted((tmp_path / "e").iterdir())] == [
+        "manifest.json",
+        "rows.npy",
+    ]

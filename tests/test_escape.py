@@ -1,4 +1,6 @@
-"""Names are text wherever they are written: no formula, no tag, no row of their own; numbers stay numbers."""
+"""Names are text wherever they are written: no formula, no tag, no row of their own; numbers stay
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,27 @@ from conceptbind.scenes import ConceptSpace, full_grid, load_scenes
 from conceptbind.text import read_table
 
 FORMULAS = [
-    "=cmd|'/C calc'!A0", "+1+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "@SUM(1+1)*cmd|' /C calc'!A0", "\t=1+1", "\r=1+1", "\n=1+1",
-    "=HYPERLINK(\"http://x\",\"y\")", "＝1+1", "＋1", "－1", "＠x", "  =1+1", "-", "--1", "+6 -0", "+85.7 points", "-1-1", "-x", "-1,2;3",
-]  # fmt: skip
+    "=cmd|'/C calc'!A0",
+    "+1+cmd|' /C calc'!A0",
+    "-2+3+cmd|' /C calc'!A0",
+    "@SUM(1+1)*cmd|' /C calc'!A0",
+    "\t=1+1",
+    "\r=1+1",
+    "\n=1+1",
+    '=HYPERLINK("http://x","y")',
+    "＝1+1",
+    "＋1",
+    "－1",
+    "＠x",
+    "  =1+1",
+    "-",
+    "--1",
+    "+6 -0",
+    "+85.7 points",
+    "-1-1",
+    "-x",
+    "-1,2;3",
+]
 NUMBERS = ["-0.5", "+0.5", "-1", "1e-5", "-1.5e+3", "-1,234.5", "-3.2 %", "0", ".5", "-"]
 
 
@@ -35,7 +55,10 @@ def first_letters(text):
 def test_what_a_spreadsheet_runs_is_text(formula):
     written = csv_text([[formula, "a"], ["b", formula]])
     assert first_letters(written) == {"'", "a", "b"}
-    assert [plain_cell(cell) for cell in next(csv.reader(io.StringIO(written, newline="")))] == [formula, "a"]
+    assert [plain_cell(cell) for cell in next(csv.reader(io.StringIO(written, newline="")))] == [
+        formula,
+        "a",
+    ]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -46,13 +69,18 @@ def test_numbers_stay_numbers(number):
 
 
 def test_values_that_are_no_text_stay():
-    assert csv_text([[-1, -0.5, np.float64(-2.5), None, True, float("-inf")]]) == "-1,-0.5,-2.5,,True,-inf\n"
+    assert (
+        csv_text([[-1, -0.5, np.float64(-2.5), None, True, float("-inf")]])
+        == "-1,-0.5,-2.5,,True,-inf\n"
+    )
 
 
 @given(st.text())
 def test_every_cell_comes_back(cell):
     assert plain_cell(csv_cell(cell)) == cell
-    assert not re.match(r"[=+\-@\t\r\n]", csv_cell(cell)) or re.fullmatch(r"-|[+-][\d,.]+([eE][+-]?\d+)?( %)?", csv_cell(cell))
+    assert not re.match(r"[=+\-@\t\r\n]", csv_cell(cell)) or re.fullmatch(
+        r"-|[+-][\d,.]+([eE][+-]?\d+)?( %)?", csv_cell(cell)
+    )
 
 
 @given(st.text())
@@ -83,10 +111,11 @@ def test_markdown_shows_a_name_as_it_stands(text, expected):
 
 
 def test_latex_sets_a_name_as_it_stands():
-    assert latex("a_b & 50% of $x^2$ {#} ~ \\ | <b>\n\"") == (
-        r"a\_b \& 50\% of \$x\textasciicircum{}2\$ \{\#\} \textasciitilde{} \textbackslash{} \textbar{} \textless{}b\textgreater{} "
+    assert latex('a_b & 50% of $x^2$ {#} ~ \\ | <b>\n"') == (
+        r"a\_b \& 50\% of \$x\textasciicircum{}2\$ \{\#\} \textasciitilde{} \textbackslash{} "
+        r"\textbar{} \textless{}b\textgreater{} "
         r"\textquotedbl{}"
-    )  # fmt: skip
+    )
 
 
 def test_a_terminal_gets_no_controls():
@@ -99,25 +128,54 @@ EVIL = "=cmd|'/C calc'!A0\n<script>"
 
 def test_the_table_of_a_run(tmp_path):
     folder = RunFolder.open(tmp_path / "run", {"seed": 0})
-    record = Record("probe", "text", "r2", -0.25, 3, None, -1.5, -1e-9, "test", EVIL, "@evil", {"concept": "+1", "difference": -3})
+    record = Record(
+        "probe",
+        "text",
+        "r2",
+        -0.25,
+        3,
+        None,
+        -1.5,
+        -1e-9,
+        "test",
+        EVIL,
+        "@evil",
+        {"concept": "+1", "difference": -3},
+    )
     folder.write_results({"seed": 0}, [record])
     header, row = csv.reader(io.StringIO((folder.path / "results.csv").read_text(), newline=""))
     found = dict(zip(header, row, strict=True))
-    assert (found["scenes"], found["encoder"], found["concept"]) == ("'" + EVIL, "'@evil", "+1")  # +1 is a number
-    assert [float(found[name]) for name in ("value", "ci_low", "ci_high", "difference")] == [-0.25, -1.5, -1e-9, -3]
+    # +1 is a number
+    assert (found["scenes"], found["encoder"], found["concept"]) == (
+        "'" + EVIL,
+        "'@evil",
+        "+1",
+    )
+    assert [float(found[name]) for name in ("value", "ci_low", "ci_high", "difference")] == [
+        -0.25,
+        -1.5,
+        -1e-9,
+        -3,
+    ]
     folder.write_table("failures.csv", ["caption"], [["-1 apple"], [EVIL]])
     assert first_letters((folder.path / "failures.csv").read_text()) == {"c", "'"}
 
 
 def test_tables_of_several_runs():
-    found = PaperTable("edits", "Edits", ("run", "value"), ((EVIL, "-0.500"), ("a|b", "+85.7 points")))
+    found = PaperTable(
+        "edits", "Edits", ("run", "value"), ((EVIL, "-0.500"), ("a|b", "+85.7 points"))
+    )
     assert found.csv() == f"run,value\n\"'{EVIL}\",-0.500\na|b,'+85.7 points\n"
     assert found.markdown().splitlines()[2].startswith("| =cmd\\|'/C calc'!A0 &lt;script&gt; |")
-    assert r"=cmd\textbar{}'/C calc'!A0 \textless{}script\textgreater{} & -0.500 \\" in found.latex()
+    assert (
+        r"=cmd\textbar{}'/C calc'!A0 \textless{}script\textgreater{} & -0.500 \\" in found.latex()
+    )
 
 
 def test_a_drawn_table_is_read_again(tmp_path):
-    """A concept whose name is a formula: its columns are text to a spreadsheet, and the same name to our reader."""
+    """A concept whose name is a formula: its columns are text to a spreadsheet, and the same name
+    to our reader.
+    """
     space = ConceptSpace(("=1+1 colour", "-shape"), (("red", "blue"), ("circle", "square")))
     try:
         draw_pictures(full_grid(space).select(np.arange(4)), tmp_path / "p")
@@ -129,14 +187,24 @@ def test_a_drawn_table_is_read_again(tmp_path):
 
 
 def test_a_table_with_such_values_is_read_again(tmp_path):
-    (tmp_path / "a.csv").write_text(csv_text([["colour", "shape"], ["-1 degree", "=cmd"], ["@red", "+x"]]))
-    assert load_scenes(str(tmp_path / "a.csv")).space.values == (("-1 degree", "@red"), ("=cmd", "+x"))
+    (tmp_path / "a.csv").write_text(
+        csv_text([["colour", "shape"], ["-1 degree", "=cmd"], ["@red", "+x"]])
+    )
+    assert load_scenes(str(tmp_path / "a.csv")).space.values == (
+        ("-1 degree", "@red"),
+        ("=cmd", "+x"),
+    )
     (tmp_path / "b.csv").write_text("colour,shape\n=red,'tis\n-2,'=x\n")
     assert load_scenes(str(tmp_path / "b.csv")).space.values == (("=red", "-2"), ("'tis", "=x"))
     assert read_table(tmp_path / "b.csv")[2][1] == ["-2", "'=x"]
 
 
 def test_the_card_of_an_adapter(tmp_path):
-    save_adapter(Adapter(np.eye(3, dtype=np.float32), 0.0, {"encoder": "x\n# title <script>", "revision": "1"}), tmp_path / "a")
+    save_adapter(
+        Adapter(
+            np.eye(3, dtype=np.float32), 0.0, {"encoder": "x\n# title <script>", "revision": "1"}
+        ),
+        tmp_path / "a",
+    )
     card = (tmp_path / "a" / "README.md").read_text()
     assert "- encoder: x # title &lt;script&gt;\n" in card

@@ -1,4 +1,6 @@
-"""The same results from this process, its children, a Ray cluster and a Dask cluster; also when workers are killed."""
+"""The same results from this process, its children, a Ray cluster and a Dask cluster; also when
+workers are killed.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ def test_bad_input():
         list(run_tasks(square, None, [1], address="x:1"))
 
 
-# Clusters run in a process of their own: their threads and sockets outlive them for a while, and pytest minds.
+# Clusters run in a process of their own: their threads and sockets outlive them for a while, and
+# pytest minds.
 
 SWEEP = """
 import json, os, signal, sys, threading, time
@@ -90,7 +93,7 @@ def main():
 
 if __name__ == "__main__":
     main()
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +107,10 @@ def table(tmp_path_factory):
         import json
 
         out = folder / f"{executor}.json"
-        environment = os.environ | {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "PYTHONPATH": str(HERE)}
+        environment = os.environ | {
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+            "PYTHONPATH": str(HERE),
+        }
         done = subprocess.run(
             [sys.executable, str(script), executor, str(out)],
             capture_output=True,

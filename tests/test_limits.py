@@ -26,7 +26,13 @@ from conceptbind.controlled.recipe import make_recipe
 from conceptbind.controlled.store import read_model, write_model
 from conceptbind.controlled.training import Look, Trained, _read_state
 from conceptbind.encoders.file import read_embeddings_file
-from conceptbind.errors import ConceptBindError, FileError, MismatchError, UnsafeFileError, ValueRangeError
+from conceptbind.errors import (
+    ConceptBindError,
+    FileError,
+    MismatchError,
+    UnsafeFileError,
+    ValueRangeError,
+)
 from conceptbind.files import file_hash, read_json
 from conceptbind.labclip import load_adapter
 from conceptbind.labclip.adapter import _read_weights
@@ -100,7 +106,12 @@ def test_a_pipe_a_folder_a_socket_and_a_device_are_no_files(tmp_path, kind, read
 
 
 def test_what_a_path_is_instead_is_said(tmp_path):
-    for kind, words in (("pipe", "a named pipe"), ("folder", "a folder"), ("socket", "a socket"), ("device", "a device")):
+    for kind, words in (
+        ("pipe", "a named pipe"),
+        ("folder", "a folder"),
+        ("socket", "a socket"),
+        ("device", "a device"),
+    ):
         (tmp_path / kind).mkdir()
         path = special(tmp_path / kind, kind)
         with pytest.raises(FileError, match=f"it is {words}; expected a table"):
@@ -115,10 +126,16 @@ def test_what_a_path_is_instead_is_said(tmp_path):
 # Text that is nested, and names that repeat
 
 
-@pytest.mark.parametrize("deep", ["[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000])
+@pytest.mark.parametrize(
+    "deep", ["[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000]
+)
 def test_json_of_any_depth_is_one_line(tmp_path, deep):
     (tmp_path / "x.json").write_text(deep)
-    for read in (read_json, lambda path: read_published(path, lambda _: None), lambda path: load_scenes(f"clevr:{path}")):
+    for read in (
+        read_json,
+        lambda path: read_published(path, lambda _: None),
+        lambda path: load_scenes(f"clevr:{path}"),
+    ):
         with pytest.raises(FileError, match="nested too deep") as caught:
             read(tmp_path / "x.json")
         one_line(caught.value)
@@ -126,7 +143,9 @@ def test_json_of_any_depth_is_one_line(tmp_path, deep):
 
 def test_the_last_of_100_000_items_twice_is_found_at_once(tmp_path):
     names = [f"{i}" for i in range(100_000)]
-    (tmp_path / "x.json").write_text("{" + ",".join(f'"{name}":0' for name in [*names, names[-1]]) + "}")
+    (tmp_path / "x.json").write_text(
+        "{" + ",".join(f'"{name}":0' for name in [*names, names[-1]]) + "}"
+    )
     start = time.perf_counter()
     with pytest.raises(MismatchError, match="has the id '99999' twice"):
         read_published(tmp_path / "x.json", lambda _: None)
@@ -139,7 +158,9 @@ def test_the_last_of_100_000_items_twice_is_found_at_once(tmp_path):
 
 
 def test_a_vocabulary_of_100_000_words_is_refused_at_once(tmp_path):
-    (tmp_path / "words.csv").write_text("colour,shape\n" + "".join(f"c{i},s{i}\n" for i in range(100_000)))
+    (tmp_path / "words.csv").write_text(
+        "colour,shape\n" + "".join(f"c{i},s{i}\n" for i in range(100_000))
+    )
     start = time.perf_counter()
     with pytest.raises(ValueRangeError, match="scenes, more than"):
         load_scenes(str(tmp_path / "words.csv"))
@@ -151,12 +172,18 @@ def test_a_vocabulary_of_100_000_words_is_refused_at_once(tmp_path):
 
 def test_options_are_plain_values(tmp_path):
     (tmp_path / "c.yaml").write_text("encoder: tiny\nseed: 3\nwidth: [64, 128]\nout: null\n")
-    assert read_options(tmp_path / "c.yaml") == {"encoder": "tiny", "seed": 3, "width": [64, 128], "out": None}
+    assert read_options(tmp_path / "c.yaml") == {
+        "encoder": "tiny",
+        "seed": 3,
+        "width": [64, 128],
+        "out": None,
+    }
     assert load_options("[a, [b]]") == ["a", ["b"]]
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{c}: &{c} [{','.join(['*' + b] * 9)}]\n" for b, c in zip("abcdefghi", "bcdefghij", strict=True)
+    f"{c}: &{c} [{','.join(['*' + b] * 9)}]\n"
+    for b, c in zip("abcdefghi", "bcdefghij", strict=True)
 )
 
 
@@ -237,7 +264,9 @@ def test_a_damaged_header_is_one_line_and_nothing_is_allocated(tmp_path, name, k
 def test_whole_headers_are_read(tmp_path, version):
     with (tmp_path / "x.npy").open("wb") as file:
         np.lib.format.write_array(file, ROWS, version=version)
-    np.testing.assert_array_equal(read_embeddings_file(tmp_path / "x.npy").rows(text20(4, 4), "text"), ROWS)
+    np.testing.assert_array_equal(
+        read_embeddings_file(tmp_path / "x.npy").rows(text20(4, 4), "text"), ROWS
+    )
     with (tmp_path / "f.npy").open("wb") as file:
         np.lib.format.write_array(file, np.asfortranarray(ROWS), version=version)
     np.testing.assert_array_equal(open_rows(tmp_path / "f.npy"), ROWS)
@@ -258,10 +287,16 @@ def npy(array):
 def test_a_member_that_is_no_array_is_named(tmp_path):
     path = tmp_path / "x.npz"
     for members, reason in (
-        ({"embeddings.npy": npy(ROWS), "readme.txt": b"hello"}, "holds 'readme.txt', which is no array"),
+        (
+            {"embeddings.npy": npy(ROWS), "readme.txt": b"hello"},
+            "holds 'readme.txt', which is no array",
+        ),
         ({"embeddings": b"hello"}, "holds 'embeddings', which is no array"),
         ({"embeddings.npy": b"hello"}, "array 'embeddings' of .*damaged"),
-        ({"embeddings.npy": npy(ROWS), "ids.npy": npy(np.array([b"\xff\xfe"] * 256))}, "'ids' are no text in UTF-8"),
+        (
+            {"embeddings.npy": npy(ROWS), "ids.npy": npy(np.array([b"\xff\xfe"] * 256))},
+            "'ids' are no text in UTF-8",
+        ),
         ({}, "holds nothing"),
     ):
         archive_of(path, members)
@@ -295,7 +330,9 @@ def test_an_archive_is_compared_with_its_scenes_before_it_is_unpacked(tmp_path):
         for _ in range(20):
             member.write(bytes(24_000_000))
     start = time.perf_counter()
-    with pytest.raises(MismatchError, match="has 20000000 rows but the scenes 'text20:4x4' have 256"):
+    with pytest.raises(
+        MismatchError, match="has 20000000 rows but the scenes 'text20:4x4' have 256"
+    ):
         read_embeddings_file(path, text20(4, 4))
     assert time.perf_counter() - start < 2
 
@@ -311,7 +348,9 @@ def test_an_archive_that_unpacks_to_gigabytes_of_nothing_is_refused(tmp_path, mo
 def test_a_tensor_that_states_8_tb_over_one_number_is_refused(tmp_path, zipped):
     one = {"linear.weight": torch.zeros(1).expand(1_000_000, 2_000_000), "t": torch.zeros(1)}
     torch.save(one, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(FileError, match=r"'linear.weight' of shape .* would take 7.3 TiB") as caught:
+    with pytest.raises(
+        FileError, match=r"'linear.weight' of shape .* would take 7.3 TiB"
+    ) as caught:
         load_adapter(tmp_path / "a.pt")
     one_line(caught.value)
 
@@ -319,8 +358,14 @@ def test_a_tensor_that_states_8_tb_over_one_number_is_refused(tmp_path, zipped):
 def test_a_whole_pt_file_is_read_in_both_forms(tmp_path):
     weight = torch.nn.Parameter(torch.randn(8, 8))
     for zipped in (True, False):
-        torch.save({"linear.weight": weight, "t": torch.zeros(1)}, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
-        np.testing.assert_array_equal(load_adapter(tmp_path / "a.pt").weight, weight.detach().numpy())
+        torch.save(
+            {"linear.weight": weight, "t": torch.zeros(1)},
+            tmp_path / "a.pt",
+            _use_new_zipfile_serialization=zipped,
+        )
+        np.testing.assert_array_equal(
+            load_adapter(tmp_path / "a.pt").weight, weight.detach().numpy()
+        )
 
 
 def test_flipped_bits_of_archives_are_never_believed(tmp_path):
@@ -368,29 +413,74 @@ def test_objects_in_arrays_stay_unread(tmp_path):
 def test_memory_is_asked_for_before_it_is_taken():
     assert 1 << 28 < memory() < 1 << 62
     require_memory(1 << 20, "this", "use less")
-    with pytest.raises(ValueRangeError, match=r"^training needs at least 80 TiB of memory, and .* are there; use less$"):
+    with pytest.raises(
+        ValueRangeError,
+        match=r"^training needs at least 80 TiB of memory, and .* are there; use less$",
+    ):
         require_memory(80 * 2**40, "training", "use less")
 
 
 def test_numbers_of_options_have_bounds():
     require_numbers(
-        {"seed": 0, "batch": 64, "width": [64, 128], "rate": 1e-3, "jobs": None, "encoder": "tiny", "values": np.int64(3)}
+        {
+            "seed": 0,
+            "batch": 64,
+            "width": [64, 128],
+            "rate": 1e-3,
+            "jobs": None,
+            "encoder": "tiny",
+            "values": np.int64(3),
+        }
     )
     for name, (least, most) in NUMBERS.items():
-        wrong = [least - 1, most + 1, 10**40, -(10**40), float("nan"), float("inf"), "1", True, [least, most + 1], 1 + 0j]
+        wrong = [
+            least - 1,
+            most + 1,
+            10**40,
+            -(10**40),
+            float("nan"),
+            float("inf"),
+            "1",
+            True,
+            [least, most + 1],
+            1 + 0j,
+        ]
         wrong += [float(least) + 0.5] if isinstance(least, int) else []
         for value in wrong:
-            with pytest.raises(ValueRangeError, match=f"^--{name} must be a .*number from ") as caught:
+            with pytest.raises(
+                ValueRangeError, match=f"^--{name} must be a .*number from "
+            ) as caught:
                 require_numbers({name: value})
             assert len(one_line(caught.value)) < 160
 
 
 HUGE = [
-    {"batch": 10**9}, {"batch": 10**7}, {"batch": 0}, {"batch": -5}, {"batch": 2.5}, {"concepts": 10**9}, {"concepts": 0},
-    {"depth": 10**9}, {"depth": 1_000, "width": 4096}, {"depth": -1}, {"width": 10**9}, {"width": 1 << 17}, {"width": 0},
-    {"values": 10**9}, {"values": 10**5}, {"steps": 10**12}, {"steps": 0}, {"seed": -1}, {"seed": 10**23}, {"objects": 10**9},
-    {"feed_forward": 10**12}, {"dimension": 10**12}, {"heads": 10**9}, {"rate": 1e300}, {"rate": float("nan")},
-]  # fmt: skip
+    {"batch": 10**9},
+    {"batch": 10**7},
+    {"batch": 0},
+    {"batch": -5},
+    {"batch": 2.5},
+    {"concepts": 10**9},
+    {"concepts": 0},
+    {"depth": 10**9},
+    {"depth": 1_000, "width": 4096},
+    {"depth": -1},
+    {"width": 10**9},
+    {"width": 1 << 17},
+    {"width": 0},
+    {"values": 10**9},
+    {"values": 10**5},
+    {"steps": 10**12},
+    {"steps": 0},
+    {"seed": -1},
+    {"seed": 10**23},
+    {"objects": 10**9},
+    {"feed_forward": 10**12},
+    {"dimension": 10**12},
+    {"heads": 10**9},
+    {"rate": 1e300},
+    {"rate": float("nan")},
+]
 
 
 @pytest.mark.timeout(30)
@@ -408,11 +498,19 @@ def test_a_training_beyond_bounds_is_refused_before_memory_is_taken(tmp_path, op
 @pytest.mark.parametrize(
     "options",
     [
-        {"seeds": 10**9}, {"jobs": 10**9}, {"jobs": 0}, {"stack": 10**9}, {"values": [10**9]}, {"seeds": 1_000, "values": [20] * 4},
-        {"spaces": ["99999x99999"]}, {"width": [64, 0]}, {"depth": [10**9]}, {"steps": 10**12},
+        {"seeds": 10**9},
+        {"jobs": 10**9},
+        {"jobs": 0},
+        {"stack": 10**9},
+        {"values": [10**9]},
+        {"seeds": 1_000, "values": [20] * 4},
+        {"spaces": ["99999x99999"]},
+        {"width": [64, 0]},
+        {"depth": [10**9]},
+        {"steps": 10**12},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_sweep_beyond_bounds_is_refused_at_once(tmp_path, options):
     with pytest.raises(ConceptBindError) as caught:
         conceptbind.sweep(out=str(tmp_path / "run"), device="cpu", **options)
@@ -424,20 +522,37 @@ def test_a_sweep_beyond_bounds_is_refused_at_once(tmp_path, options):
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("measure", {"seed": 10**24}), ("measure", {"seed": -1}), ("measure", {"seed": 1.5}), ("measure", {"jobs": 10**8}),
-        ("measure", {"scenes": "clevr2d:1000000000"}), ("measure", {"scenes": "clevr2d:0"}), ("measure", {"scenes": "clevr2d:-1"}),
-        ("measure", {"scenes": "text20:1000000000x1000000000"}), ("measure", {"scenes": "clevr2d:" + "9" * 5000}),
-        ("render", {"size": 10**9}), ("render", {"size": 0}), ("render", {"processes": 10**9}), ("render", {"processes": 0}),
-        ("render", {"seed": 10**40}), ("render", {"seed": -1}), ("render", {"position_jitter": float("nan")}),
-        ("repair", {"encoder": "tiny", "batch": 10**12}), ("repair", {"encoder": "tiny", "batch": 0}),
-        ("repair", {"encoder": "tiny", "epochs": 10**12}), ("repair", {"encoder": "tiny", "epochs": 0}),
-        ("repair", {"encoder": "tiny", "rate": float("nan")}), ("repair", {"encoder": "tiny", "pull": float("nan")}),
-        ("repair", {"encoder": "tiny", "pull": -1}), ("repair", {"encoder": "tiny", "seed": -1}),
-        ("measure", {"scenes": "text20:" + "9" * 5000 + "x9"}), ("measure", {"scenes": "clevr:a.csv:" + "9" * 5000}),
-        ("evaluate", {"seed": -1, "benchmark": "zeroshot", "data": "."}), ("evaluate", {"seed": 10**20, "benchmark": "coco", "data": "."}),
+        ("measure", {"seed": 10**24}),
+        ("measure", {"seed": -1}),
+        ("measure", {"seed": 1.5}),
+        ("measure", {"jobs": 10**8}),
+        ("measure", {"scenes": "clevr2d:1000000000"}),
+        ("measure", {"scenes": "clevr2d:0"}),
+        ("measure", {"scenes": "clevr2d:-1"}),
+        ("measure", {"scenes": "text20:1000000000x1000000000"}),
+        ("measure", {"scenes": "clevr2d:" + "9" * 5000}),
+        ("render", {"size": 10**9}),
+        ("render", {"size": 0}),
+        ("render", {"processes": 10**9}),
+        ("render", {"processes": 0}),
+        ("render", {"seed": 10**40}),
+        ("render", {"seed": -1}),
+        ("render", {"position_jitter": float("nan")}),
+        ("repair", {"encoder": "tiny", "batch": 10**12}),
+        ("repair", {"encoder": "tiny", "batch": 0}),
+        ("repair", {"encoder": "tiny", "epochs": 10**12}),
+        ("repair", {"encoder": "tiny", "epochs": 0}),
+        ("repair", {"encoder": "tiny", "rate": float("nan")}),
+        ("repair", {"encoder": "tiny", "pull": float("nan")}),
+        ("repair", {"encoder": "tiny", "pull": -1}),
+        ("repair", {"encoder": "tiny", "seed": -1}),
+        ("measure", {"scenes": "text20:" + "9" * 5000 + "x9"}),
+        ("measure", {"scenes": "clevr:a.csv:" + "9" * 5000}),
+        ("evaluate", {"seed": -1, "benchmark": "zeroshot", "data": "."}),
+        ("evaluate", {"seed": 10**20, "benchmark": "coco", "data": "."}),
     ],
     ids=lambda value: str(value)[:40],
-)  # fmt: skip
+)
 def test_numbers_of_every_command_are_bounded(tmp_path, command, options):
     with pytest.raises(ConceptBindError) as caught:
         getattr(conceptbind, command)(out=str(tmp_path / "run"), **options)
@@ -446,7 +561,9 @@ def test_numbers_of_every_command_are_bounded(tmp_path, command, options):
 
 
 def test_what_a_training_needs_is_told_from_below():
-    """The bound must never refuse what would fit: it is less than a step of the real thing takes."""
+    """The bound must never refuse what would fit: it is less than a step of the real thing
+    takes.
+    """
     recipe = make_recipe("small", 0.5, values=20, width=256, depth=4, batch=2_048)
     model = ControlledModel(recipe.shape)
     assert 0.9 < recipe.shape.n_weights / sum(p.numel() for p in model.parameters()) <= 1
@@ -465,14 +582,27 @@ def test_what_a_training_needs_is_told_from_below():
 
 
 def test_a_damaged_configuration_of_a_model_takes_no_memory(tmp_path):
-    recipe = make_recipe("small", 0.5, values=10, width=16, depth=1, heads=2, feed_forward=16, dimension=8)
+    recipe = make_recipe(
+        "small", 0.5, values=10, width=16, depth=1, heads=2, feed_forward=16, dimension=8
+    )
     look = Look(0, **{item.name: 0.0 for item in dataclasses.fields(Look)[1:]})
     write_model(Trained(recipe, ControlledModel(recipe.shape), (look,), look), tmp_path)
     read_model(tmp_path)
     whole = json.loads((tmp_path / "config.json").read_text())
     del whole["checksum"]  # of an earlier version: nothing else refuses it
-    for path, value in (("width", 1 << 20), ("depth", 10**9), ("width", "16"), ("depth", 1.5), ("sizes", [10, 10.5]), ("sizes", 3),
-                        ("sizes", None), ("sizes", [10**12, 10**12]), ("dimension", None), ("heads", True), ("shared", [])):  # fmt: skip
+    for path, value in (
+        ("width", 1 << 20),
+        ("depth", 10**9),
+        ("width", "16"),
+        ("depth", 1.5),
+        ("sizes", [10, 10.5]),
+        ("sizes", 3),
+        ("sizes", None),
+        ("sizes", [10**12, 10**12]),
+        ("dimension", None),
+        ("heads", True),
+        ("shared", []),
+    ):
         changed = json.loads(json.dumps(whole))
         changed["recipe"]["shape"][path] = value
         (tmp_path / "config.json").write_text(json.dumps(changed))

@@ -27,7 +27,10 @@ def value(run, metric, modality, **extra):
         for record in run.records
         if record.metric == metric
         and record.modality == modality
-        and all(record.extra.get(name) == wanted for name, wanted in ({"control": "none"} | extra).items())
+        and all(
+            record.extra.get(name) == wanted
+            for name, wanted in ({"control": "none"} | extra).items()
+        )
     )
 
 
@@ -59,12 +62,22 @@ def test_one_quantity_has_one_value_one_interval_and_one_rounding(runs):
     for record in run.records:
         told = record.extra.get("repair", "none"), record.extra.get("order", "either")
         if record.study in ("crossmodal", "repair") and told == ("none", "either"):
-            key = record.metric, record.modality, *(record.extra.get(name) for name in ("control", "concept", "queries"))
-            found.setdefault(key, set()).add((record.value, record.ci_low, record.ci_high, record.n, record.ties))
+            key = (
+                record.metric,
+                record.modality,
+                *(record.extra.get(name) for name in ("control", "concept", "queries")),
+            )
+            found.setdefault(key, set()).add(
+                (record.value, record.ci_low, record.ci_high, record.n, record.ties)
+            )
     both = {"binding_accuracy", "recall_at_1", "recall_at_5", "caption_swap_cosine", "modality_gap"}
     assert {record.metric for record in run.records if record.study == "repair"} >= both
     assert [key for key, values in found.items() if len(values) > 1] == []
-    shown = {(value_of(record), interval_of(record)) for record in run.records if record.value is not None}
+    shown = {
+        (value_of(record), interval_of(record))
+        for record in run.records
+        if record.value is not None
+    }
     number = r"[+-]?\d[\d.,]*(?: %| points)?"
     pattern = re.compile(rf"({number})[^()%.;:0-9]{{0,60}}?\(({number} to {number})[,)]")
     page = plain((run.folder / "report.html").read_text())
@@ -77,10 +90,21 @@ def test_one_quantity_has_one_value_one_interval_and_one_rounding(runs):
 def test_the_page_shows_every_control_of_the_attribute_of_a_noun(runs):
     run = runs["tiny"]
     table = (
-        plain((run.folder / "report.html").read_text()).partition("Which attribute does a noun have?")[2].partition("square (")[0]
+        plain((run.folder / "report.html").read_text())
+        .partition("Which attribute does a noun have?")[2]
+        .partition("square (")[0]
     )
-    rows = [r for r in run.records if (r.study, r.modality, r.extra.get("noun")) == ("attribute_probe", "text", None)]
-    assert {row.extra["control"] for row in rows} == {"none", "bag_of_concepts", "random_weights", "bag_twin"}
+    rows = [
+        r
+        for r in run.records
+        if (r.study, r.modality, r.extra.get("noun")) == ("attribute_probe", "text", None)
+    ]
+    assert {row.extra["control"] for row in rows} == {
+        "none",
+        "bag_of_concepts",
+        "random_weights",
+        "bag_twin",
+    }
     assert all(value_of(row) in table for row in rows)
 
 
@@ -106,12 +130,19 @@ def test_tiny_bound_binds_across_modalities(runs):
 
 
 def test_a_linear_repair_brings_the_binding_of_tiny_back(runs):
-    """On combinations that it was not fitted on; at no cost to retrieval and single objects; and not where there is nothing to bring back."""
+    """On combinations that it was not fitted on; at no cost to retrieval and single objects; and
+    not where there is nothing to bring back.
+    """
     run = runs["tiny"]
     assert (
-        value(run, "binding_accuracy", "both", repair="none") <= 0.75 < 0.9 <= value(run, "binding_accuracy", "both", repair="HNB")
+        value(run, "binding_accuracy", "both", repair="none")
+        <= 0.75
+        < 0.9
+        <= value(run, "binding_accuracy", "both", repair="HNB")
     )
-    assert value(run, "recall_at_1", "both", repair="HNB") >= value(run, "recall_at_1", "both", repair="none")
+    assert value(run, "recall_at_1", "both", repair="HNB") >= value(
+        run, "recall_at_1", "both", repair="none"
+    )
     assert value(run, "single_object_accuracy", "both", repair="HNB") >= 0.95
     assert value(run, "binding_accuracy", "both", repair="HNB", control="bag_twin") < 0.65
     assert "brings the binding accuracy" in run.verdicts[3].sentence

@@ -1,4 +1,6 @@
-"""A folder belongs to one command at a time, whatever kills it, and nothing of a user's is ever removed."""
+"""A folder belongs to one command at a time, whatever kills it, and nothing of a user's is ever
+removed.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,24 @@ from conceptbind.scenes import text20
 from planted import object_codes
 
 HERE = Path(__file__).parent
-SMALL = ("--values=5", "--width=16", "--dimension=16", "--feed_forward=32", "--batch=32", "--coverages=[0.6]", "--seeds=2")
+SMALL = (
+    "--values=5",
+    "--width=16",
+    "--dimension=16",
+    "--feed_forward=32",
+    "--batch=32",
+    "--coverages=[0.6]",
+    "--seeds=2",
+)
 CONFIG = {"encoder": "tiny", "seed": 0, "out": None}
 
 
 def start(*arguments: str, **options) -> subprocess.Popen:
     """The command line in a process of its own."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "conceptbind", *map(str, arguments)], **(pipes | options))
+    return subprocess.Popen(
+        [sys.executable, "-m", "conceptbind", *map(str, arguments)], **(pipes | options)
+    )
 
 
 def wait_for(condition, seconds: float = 60.0) -> None:
@@ -53,7 +65,9 @@ time.sleep(600)
 @pytest.fixture
 def holder(tmp_path):
     """A process that owns tmp_path / "run", as a command does that computes there."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
@@ -68,7 +82,18 @@ def test_a_second_command_ends_at_once_and_changes_nothing(holder, tmp_path, cap
     (out / "rows-000000000.safetensors").write_bytes(b"of the first")
     commands = (
         ("measure", f"file:{rows}", "--scenes", "text20:4x4", "--modality", "text", "--out", out),
-        ("measure", f"file:{rows}", "--scenes", "text20:4x4", "--modality", "text", "--out", out, "--seed", 1),
+        (
+            "measure",
+            f"file:{rows}",
+            "--scenes",
+            "text20:4x4",
+            "--modality",
+            "text",
+            "--out",
+            out,
+            "--seed",
+            1,
+        ),
         ("embed", f"file:{rows}", "--scenes", "text20:4x4", "--modality", "text", "--out", out),
         ("render", "--out", out),
         ("train", "--out", out),
@@ -113,7 +138,9 @@ def test_a_folder_is_let_go_however_a_command_ends(tmp_path):
 
 
 def test_the_locks_of_equal_process_numbers_differ(tmp_path):
-    """Two containers on one volume have processes of equal numbers: the lock is the kernel's, not a number in a file."""
+    """Two containers on one volume have processes of equal numbers: the lock is the kernel's, not a
+    number in a file.
+    """
     (tmp_path / LOCK).write_text(str(os.getpid()))
     FolderLock(tmp_path).release()
     code = textwrap.dedent("""
@@ -126,7 +153,12 @@ def test_the_locks_of_equal_process_numbers_differ(tmp_path):
         FolderLock(Path(sys.argv[1]))
     """)
     lock = FolderLock(tmp_path)
-    done = [subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False) for _ in "ab"]
+    done = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+        )
+        for _ in "ab"
+    ]
     lock.release()
     assert all("FolderInUseError" in one.stderr for one in done)
     names = {one.stdout for one in done}
@@ -160,7 +192,9 @@ def test_only_what_nobody_writes_is_cleared(tmp_path):
 
 
 def test_links_volumes_and_files_of_the_user_stay(tmp_path):
-    """After an early kill: the folder is a link, and holds an empty folder and a file of the user's."""
+    """After an early kill: the folder is a link, and holds an empty folder and a file of the
+    user's.
+    """
     real = tmp_path / "volume"
     (real / "mine").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
@@ -192,7 +226,13 @@ def test_the_working_folder_is_a_run_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["results.json", "embeddings/text/rows-000000000.safetensors", "pictures/000.png", "models/a/config.json"]
+    "name",
+    [
+        "results.json",
+        "embeddings/text/rows-000000000.safetensors",
+        "pictures/000.png",
+        "models/a/config.json",
+    ],
 )
 def test_what_was_computed_belongs_to_its_configuration(tmp_path, name):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "seed": 5}))
@@ -208,7 +248,12 @@ def test_places_that_cannot_be_written(tmp_path):
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     (tmp_path / "round").symlink_to(tmp_path / "round")
     (tmp_path / "file").write_text("")
-    for place in (tmp_path / "dangling", tmp_path / "round", tmp_path / "file" / "below", Path("/proc/none")):
+    for place in (
+        tmp_path / "dangling",
+        tmp_path / "round",
+        tmp_path / "file" / "below",
+        Path("/proc/none"),
+    ):
         with pytest.raises(FileError):
             RunFolder.open(place, CONFIG)
 
@@ -243,9 +288,13 @@ def test_a_killed_sweep_takes_its_workers_along(tmp_path, executor, number):
 
 
 def test_a_worker_ends_with_a_process_that_nobody_waited_for(tmp_path):
-    """A killed process whose parent does not ask for it stays in the table as a zombie, and is dead all the same."""
+    """A killed process whose parent does not ask for it stays in the table as a zombie, and is dead
+    all the same.
+    """
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    owner = Process(process.pid, Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19])
+    owner = Process(
+        process.pid, Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    )
     assert owner.alive
     process.kill()
     wait_for(lambda: not owner.alive, 10)

@@ -18,17 +18,24 @@ def unit(rows):
 
 
 def planted(n=400, d=32, binds=True, seed=0):
-    """Pictures, captions and swaps: concepts agree, objects are hidden by a rotation, or the captions have none."""
+    """Pictures, captions and swaps: concepts agree, objects are hidden by a rotation, or the
+    captions have none.
+    """
     rng = np.random.default_rng(seed)
     colors, nouns, objects = (rng.normal(size=(k, d)) for k in (5, 6, 30))
     hidden = np.linalg.qr(rng.normal(size=(d, d)))[0]
-    c, s = rng.permuted(np.tile(np.arange(5), (n, 1)), axis=1)[:, :2], rng.permuted(np.tile(np.arange(6), (n, 1)), axis=1)[:, :2]
+    c, s = (
+        rng.permuted(np.tile(np.arange(5), (n, 1)), axis=1)[:, :2],
+        rng.permuted(np.tile(np.arange(6), (n, 1)), axis=1)[:, :2],
+    )
 
     def rows(c, text):
         held = objects[c * 6 + s].sum(1)
         held = held @ hidden if text else held
         noise = 0.05 * rng.normal(size=(n, d))
-        return unit(colors[c].sum(1) + nouns[s].sum(1) + (held if binds or not text else 0) + noise).astype(np.float32)
+        return unit(
+            colors[c].sum(1) + nouns[s].sum(1) + (held if binds or not text else 0) + noise
+        ).astype(np.float32)
 
     return rows(c, False), rows(c, True), rows(c[:, ::-1], True)
 
@@ -61,11 +68,22 @@ def run(*arguments):
 
 
 def records(folder):
-    return {(row["metric"], row["repair"]): row for row in json.loads((folder / "results.json").read_text())["records"]}
+    return {
+        (row["metric"], row["repair"]): row
+        for row in json.loads((folder / "results.json").read_text())["records"]
+    }
 
 
 def test_a_hidden_binding_is_repaired_and_everything_is_written(fixed):
-    names = {"adapter.safetensors", "config.json", "README.md", "report.html", "results.json", "results.csv", "config.yaml"}
+    names = {
+        "adapter.safetensors",
+        "config.json",
+        "README.md",
+        "report.html",
+        "results.json",
+        "results.csv",
+        "config.yaml",
+    }
     assert names <= {path.name for path in fixed.iterdir()}
     rows = records(fixed)
     before, after = rows["binding_accuracy", "none"], rows["binding_accuracy", "HNB"]
@@ -112,7 +130,11 @@ def test_apply_replaces_arrays_only_and_never_what_it_reads(fixed, arrays, tmp_p
     (tmp_path / "mine.npy").write_text("notes")
     (tmp_path / "loop.npy").symlink_to("loop.npy")
     (tmp_path / "folder.npy").mkdir()
-    for name, message in (("mine", "would be lost"), ("loop", "could not write"), ("folder", "it is a folder")):
+    for name, message in (
+        ("mine", "would be lost"),
+        ("loop", "could not write"),
+        ("folder", "it is a folder"),
+    ):
         assert applied(rows, tmp_path / f"{name}.npy") == 2
         assert message in capsys.readouterr().err
     assert (tmp_path / "mine.npy").read_text() == "notes"
@@ -139,22 +161,42 @@ def test_apply_reads_a_published_adapter(shared_data, tmp_path):
 def test_config_runs_again_to_the_same_numbers(fixed, tmp_path):
     assert run("repair", "--config", fixed / "config.yaml", "--out", tmp_path / "again") == 0
     assert records(tmp_path / "again") == records(fixed)
-    np.testing.assert_array_equal(load_adapter(tmp_path / "again").weight, load_adapter(fixed).weight)
+    np.testing.assert_array_equal(
+        load_adapter(tmp_path / "again").weight, load_adapter(fixed).weight
+    )
 
 
 @pytest.mark.filterwarnings("always:.*no hard negative")
 def test_captions_get_negatives_and_what_has_none_is_counted(tmp_path, capsys):
     pytest.importorskip("HanTa")
-    colors, things, places = ("red", "blue", "green", "black"), ("car", "bus", "dog", "chair"), ("street", "garden", "house")
+    colors, things, places = (
+        ("red", "blue", "green", "black"),
+        ("car", "bus", "dog", "chair"),
+        ("street", "garden", "house"),
+    )
     lines = [
         f"a {a} {x} beside a {b} {y} in the {place}"
-        for a in colors for b in colors for x in things for y in things for place in places if a != b and x < y
-    ]  # fmt: skip
+        for a in colors
+        for b in colors
+        for x in things
+        for y in things
+        for place in places
+        if a != b and x < y
+    ]
     lines = [*lines[::3], "it rains"]
     (tmp_path / "captions.txt").write_text("\n".join(lines))
     encoder = conceptbind.resolve("minilm")
     np.save(tmp_path / "x.npy", encoder.encode_texts(lines))
-    arguments = ("repair", "minilm", "--images", tmp_path / "x.npy", "--captions", tmp_path / "captions.txt", "--tagger", "hanta")
+    arguments = (
+        "repair",
+        "minilm",
+        "--images",
+        tmp_path / "x.npy",
+        "--captions",
+        tmp_path / "captions.txt",
+        "--tagger",
+        "hanta",
+    )
     assert run(*arguments, "--out", tmp_path / "out") == 0
     printed = capsys.readouterr()
     assert "1 of" in printed.err
@@ -167,9 +209,11 @@ def test_captions_get_negatives_and_what_has_none_is_counted(tmp_path, capsys):
     rows = conceptbind.load_scenes("text20:2x2")
     conceptbind.embed("tiny", out=str(tmp_path / "tiny"), modality="text")
     assert len(rows) == 16
+    # another encoder's captions
     assert (
-        run("apply", tmp_path / "out", "--texts", tmp_path / "tiny", "--out", tmp_path / "o.npy") == 2
-    )  # another encoder's captions
+        run("apply", tmp_path / "out", "--texts", tmp_path / "tiny", "--out", tmp_path / "o.npy")
+        == 2
+    )
     message = capsys.readouterr().err
     assert "minilm" in message
     assert "tiny" in message
@@ -179,7 +223,11 @@ def test_captions_get_negatives_and_what_has_none_is_counted(tmp_path, capsys):
     ("change", "message"),
     [
         ({"--texts": "short"}, r"--texts has shape \(10, 32\), --negatives \(400, 32\)"),
-        ({"--negatives": "y"}, "400 of 400 rows cannot be used .400 times the negative equals the caption; the first is row 0"),
+        (
+            {"--negatives": "y"},
+            "400 of 400 rows cannot be used .400 times the negative equals the caption; the first "
+            "is row 0",
+        ),
         ({"--image_of": "of"}, "image_of must give one whole number"),
         ({"--texts": "zero"}, "row 3 of --texts is all zeros"),
         ({"--texts": "nan"}, "row 4 of --texts holds NaN"),
@@ -191,7 +239,11 @@ def test_captions_get_negatives_and_what_has_none_is_counted(tmp_path, capsys):
 )
 def test_mistakes_get_one_message_and_leave_nothing(arrays, tmp_path, capsys, change, message):
     y = np.load(arrays / "y.npy")
-    for name, rows in {"short": y[:10], "zero": y * (np.arange(len(y)) != 3)[:, None], "wide": np.column_stack([y, y])}.items():
+    for name, rows in {
+        "short": y[:10],
+        "zero": y * (np.arange(len(y)) != 3)[:, None],
+        "wide": np.column_stack([y, y]),
+    }.items():
         np.save(tmp_path / f"{name}.npy", rows)
     y[4, 1] = np.nan
     np.save(tmp_path / "nan.npy", y)
@@ -200,7 +252,8 @@ def test_mistakes_get_one_message_and_leave_nothing(arrays, tmp_path, capsys, ch
     (tmp_path / "rows.pkl").write_bytes(b"")
     options = dict(zip(three(arrays)[::2], three(arrays)[1::2], strict=True))
     options |= {
-        key: value if key == "--pull" else tmp_path / (value if "." in value else f"{value}.npy") for key, value in change.items()
+        key: value if key == "--pull" else tmp_path / (value if "." in value else f"{value}.npy")
+        for key, value in change.items()
     }
     out = tmp_path / "out"
     assert run("repair", *[word for pair in options.items() for word in pair], "--out", out) == 2
@@ -220,10 +273,26 @@ def test_other_captions_of_a_picture_are_no_wrong_answers(tmp_path):
         jitter = 0 if name == "x" else 0.01 * rng.normal(size=rows.shape)
         np.save(tmp_path / f"{name}.npy", (rows + jitter).astype(np.float32))
     np.save(tmp_path / "of.npy", of)
-    assert run("repair", *three(tmp_path), "--image_of", tmp_path / "of.npy", "--out", tmp_path / "out") == 0
-    assert records(tmp_path / "out")["recall_at_1", "HNB"]["value"] > 0.9  # 0.2 where the other four count against the fifth
+    assert (
+        run(
+            "repair", *three(tmp_path), "--image_of", tmp_path / "of.npy", "--out", tmp_path / "out"
+        )
+        == 0
+    )
+    # 0.2 where the other four count against the fifth
+    assert records(tmp_path / "out")["recall_at_1", "HNB"]["value"] > 0.9
     np.save(tmp_path / "of.npy", of.astype(float))
-    assert run("repair", *three(tmp_path), "--image_of", tmp_path / "of.npy", "--out", tmp_path / "other") == 2
+    assert (
+        run(
+            "repair",
+            *three(tmp_path),
+            "--image_of",
+            tmp_path / "of.npy",
+            "--out",
+            tmp_path / "other",
+        )
+        == 2
+    )
 
 
 def test_other_mistakes(arrays, fixed, tmp_path, capsys):
@@ -232,9 +301,18 @@ def test_other_mistakes(arrays, fixed, tmp_path, capsys):
         (("repair", "minilm", "--out", tmp_path / "o"), "'minilm' encodes text, not image"),
         (("repair", "--out", tmp_path / "o"), "needs an encoder and --scenes"),
         (("repair", *three(arrays), "--seed", "1", "--out", fixed), "another configuration"),
-        (("repair", *three(arrays), "--seed=-1", "--out", tmp_path / "o"), "--seed must be a whole number from 0"),
-        (("apply", fixed, "--texts", arrays / "y.npy", "--out", tmp_path / "o.txt"), "must be a .npy file"),
-        (("apply", tmp_path, "--texts", arrays / "y.npy", "--out", tmp_path / "o.npy"), "no adapter"),
+        (
+            ("repair", *three(arrays), "--seed=-1", "--out", tmp_path / "o"),
+            "--seed must be a whole number from 0",
+        ),
+        (
+            ("apply", fixed, "--texts", arrays / "y.npy", "--out", tmp_path / "o.txt"),
+            "must be a .npy file",
+        ),
+        (
+            ("apply", tmp_path, "--texts", arrays / "y.npy", "--out", tmp_path / "o.npy"),
+            "no adapter",
+        ),
     ):
         assert run(*arguments) == 2
         assert message in capsys.readouterr().err
@@ -243,7 +321,10 @@ def test_other_mistakes(arrays, fixed, tmp_path, capsys):
 
 def test_the_python_function_is_the_same(arrays, fixed, tmp_path):
     found = conceptbind.repair(
-        images=str(arrays / "x.npy"), texts=str(arrays / "y.npy"), negatives=str(arrays / "n.npy"), out=str(tmp_path / "python")
+        images=str(arrays / "x.npy"),
+        texts=str(arrays / "y.npy"),
+        negatives=str(arrays / "n.npy"),
+        out=str(tmp_path / "python"),
     )
     np.testing.assert_array_equal(found.adapter.weight, load_adapter(fixed).weight)
     assert "binding accuracy" in str(found)

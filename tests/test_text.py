@@ -1,4 +1,6 @@
-"""Text is read one way: encodings, marks, line ends, separators, broken characters; and what cannot be read is refused in one line."""
+"""Text is read one way: encodings, marks, line ends, separators, broken characters; and what cannot
+be read is refused in one line.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,24 @@ import pytest
 
 from conceptbind.cli import main
 from conceptbind.commands.captioned import read_captions
-from conceptbind.errors import ConceptBindError, FileError, MismatchError, UnsafeFileError, ValueRangeError, nearest
+from conceptbind.errors import (
+    ConceptBindError,
+    FileError,
+    MismatchError,
+    UnsafeFileError,
+    ValueRangeError,
+    nearest,
+)
 from conceptbind.files import read_json
 from conceptbind.negatives.read import read_negclip
 from conceptbind.scenes import Scenes, load_scenes, read_clevr, read_scenes, split_scenes
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.text import parse_json, read_json_values, read_lines, read_table, read_text
 
-TABLE = "color_1,shape_1,color_2,shape_2,caption\nred,cube,blue,ball,a red cube and a blue ball\nblue,cube,red,ball,x\n"
+TABLE = (
+    "color_1,shape_1,color_2,shape_2,caption\nred,cube,blue,ball,a red cube and a blue "
+    "ball\nblue,cube,red,ball,x\n"
+)
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le-mark", "utf-16-be-mark", "utf-32")
 
 
@@ -39,12 +51,20 @@ def test_every_format_reads_every_declared_encoding_and_line_end(tmp_path, encod
     assert scenes.caption(1) == "x"
     assert read_captions(write("captions.txt", "a rosé dog\na cat\n")) == ["a rosé dog", "a cat"]
     assert read_json(write("a.json", '{\n"a": "é"}\n')) == {"a": "é"}
-    assert read_json_values(write("a.jsonl", '{"a": "é"}\n\n{"a": 2}\n'), "") == [{"a": "é"}, {"a": 2}]
-    clevr = '{"scenes": [{"image_filename": "a.png", "objects": [{"color": "red", "shape": "cube",\n"pixel_coords": [1, 2, 3]}]}]}'
+    assert read_json_values(write("a.jsonl", '{"a": "é"}\n\n{"a": 2}\n'), "") == [
+        {"a": "é"},
+        {"a": 2},
+    ]
+    clevr = (
+        '{"scenes": [{"image_filename": "a.png", "objects": [{"color": "red", "shape": '
+        '"cube",\n"pixel_coords": [1, 2, 3]}]}]}'
+    )
     assert read_clevr(write("CLEVR_val_scenes.json", clevr)).caption(0) == "a red cube"
 
 
-@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\u0085", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"])
+@pytest.mark.parametrize(
+    "mark", ["\u2028", "\u2029", "\u0085", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"]
+)
 def test_only_cr_and_lf_end_a_line(tmp_path, mark):
     path = tmp_path / "a.txt"
     path.write_bytes(f"one{mark}two\nthree\n".encode())
@@ -103,7 +123,11 @@ def test_what_is_no_text_is_refused_with_what_to_do(tmp_path, content, message):
 
 def test_folders_pipes_and_missing_files_are_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
-    for name, message in (("pipe.csv", "a pipe or a device"), ("no.csv", "No such file"), ("a\0b.csv", "null|NUL")):
+    for name, message in (
+        ("pipe.csv", "a pipe or a device"),
+        ("no.csv", "No such file"),
+        ("a\0b.csv", "null|NUL"),
+    ):
         with pytest.raises(FileError, match=message):
             read_table(tmp_path / name)
     (tmp_path / "folder.csv").mkdir()
@@ -113,7 +137,12 @@ def test_folders_pipes_and_missing_files_are_refused_at_once(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\xff\xfe", b"\r\n\r\n"])
 def test_empty_files_are_refused_everywhere(tmp_path, content):
-    for read, name in ((read_captions, "a.txt"), (read_scenes, "a.csv"), (read_clevr, "a.csv"), (read_json, "a.json")):
+    for read, name in (
+        (read_captions, "a.txt"),
+        (read_scenes, "a.csv"),
+        (read_clevr, "a.csv"),
+        (read_json, "a.json"),
+    ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ConceptBindError, match="empty"):
             read(tmp_path / name)
@@ -126,7 +155,8 @@ def test_a_table_is_not_taken_for_captions(tmp_path, name):
         read_captions(tmp_path / name)
 
 
-# --- separators ---------------------------------------------------------------------------------------------------------------
+# --- separators
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
@@ -150,22 +180,40 @@ def test_separators_inside_cells_are_content(tmp_path, mark):
     assert read_scenes(path).caption(0) == f"a{mark}b{mark}c"
     path.write_text(f"color_1{mark}caption\nred{mark}a, b, c\nblue{mark}d\n")
     assert read_scenes(path).caption(0) == "a, b, c"
-    path.write_text(f'"color_1"{mark}"the caption, in words"{mark}caption\nred{mark}x{mark}y\nred{mark}x{mark}y\n')
+    path.write_text(
+        f'"color_1"{mark}"the caption, in '
+        f'words"{mark}caption\nred{mark}x{mark}y\nred{mark}x{mark}y\n'
+    )
     assert read_scenes(path).caption(0) == "y"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("color_1,shape_1;color_2\nred,cube\nred;cube\n", "cannot be told what separates the cells"),
+        (
+            "color_1,shape_1;color_2\nred,cube\nred;cube\n",
+            "cannot be told what separates the cells",
+        ),
         ("color\nred;cube\nblue;ball\n", "separated by semicolons; give each column its name"),
         ("color\nred|cube\nblue|ball\n", "has one column name, 'color'"),
         ('"color_1;shape_1"\n"red;cube"\n"blue;ball"\n', "seems to be quoted as a whole"),
-        ('color_1,caption\nred,"a red cube\nblue,x\n', "a quotation mark opens in line 2 and is not closed there"),
-        ('caption\tcolor_1\n"Stop sign\tred\nx\tblue\ny "z" \tred\n', "a quotation mark opens in line 2 and is not closed there"),
-        ("color_1 shape_1 color_2 shape_2\nred cube blue ball\nblue ball red cube\n", "every line below it has 4 words too"),
+        (
+            'color_1,caption\nred,"a red cube\nblue,x\n',
+            "a quotation mark opens in line 2 and is not closed there",
+        ),
+        (
+            'caption\tcolor_1\n"Stop sign\tred\nx\tblue\ny "z" \tred\n',
+            "a quotation mark opens in line 2 and is not closed there",
+        ),
+        (
+            "color_1 shape_1 color_2 shape_2\nred cube blue ball\nblue ball red cube\n",
+            "every line below it has 4 words too",
+        ),
         ("color:shape\nred:cube\nblue:ball\n", "every line below it has 2 words too"),
-        ("left_color,left_shape,right_color,right_shape\nred,cube,blue,ball\nblue,ball,red,cube\n", "share 2 values, such as"),
+        (
+            "left_color,left_shape,right_color,right_shape\nred,cube,blue,ball\nblue,ball,red,cube\n",
+            "share 2 values, such as",
+        ),
     ],
 )
 def test_a_table_that_could_be_read_in_two_ways_is_refused(tmp_path, text, message):
@@ -178,16 +226,26 @@ def test_a_table_that_could_be_read_in_two_ways_is_refused(tmp_path, text, messa
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 @pytest.mark.parametrize(
     "header",
-    ["color,shape,color2,shape2", "color1,shape1,color2,shape2", "color,shape,color.1,shape.1", "color 1,shape 1,color 2,shape 2",
-     "color_1,shape_1,color2,shape2", "color,shape,color_2,shape_2", "object1_color,object1_shape,object2_color,object2_shape",
-     "object_1_color,object_1_shape,object_2_color,object_2_shape"],
-)  # fmt: skip
+    [
+        "color,shape,color2,shape2",
+        "color1,shape1,color2,shape2",
+        "color,shape,color.1,shape.1",
+        "color 1,shape 1,color 2,shape 2",
+        "color_1,shape_1,color2,shape2",
+        "color,shape,color_2,shape_2",
+        "object1_color,object1_shape,object2_color,object2_shape",
+        "object_1_color,object_1_shape,object_2_color,object_2_shape",
+    ],
+)
 def test_slots_as_people_number_them(tmp_path, header, mark):
     path, rows = tmp_path / "t.csv", "red,cube,blue,ball\nred,cube,blue,cube\nblue,ball,red,cube\n"
     path.write_text(f"{header}\n{rows}".replace(",", mark))
     scenes = read_scenes(path)
     assert scenes.space.concepts == ("color", "shape")
-    assert [scenes.caption(row) for row in (0, 2)] == ["a red cube and a blue ball", "a blue ball and a red cube"]
+    assert [scenes.caption(row) for row in (0, 2)] == [
+        "a red cube and a blue ball",
+        "a blue ball and a red cube",
+    ]
 
 
 def test_what_may_be_a_table_or_a_vocabulary_is_refused(tmp_path):
@@ -195,14 +253,17 @@ def test_what_may_be_a_table_or_a_vocabulary_is_refused(tmp_path):
     path.write_text("color,shape,color2,shape2\nred,cube,blue,ball\nblue,ball,red,cube\n")
     with pytest.raises(ValueRangeError, match="may be a table of scenes or a vocabulary"):
         read_scenes(path)
-    path.write_text("id,color,shape,color2,shape2\n0,red,cube,blue,ball\n1,blue,ball,red,cube\n")  # a vocabulary has no ids
+    # a vocabulary has no ids
+    path.write_text("id,color,shape,color2,shape2\n0,red,cube,blue,ball\n1,blue,ball,red,cube\n")
     assert read_scenes(path).caption(1) == "a blue ball and a red cube"
 
 
 def test_a_table_without_slots_is_told_which_columns_it_needs(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("color,shape\nred,cube\nred,ball\n")
-    with pytest.raises(ValueRangeError, match=r"A table of scenes needs columns .* such as color_1, shape_1") as caught:
+    with pytest.raises(
+        ValueRangeError, match=r"A table of scenes needs columns .* such as color_1, shape_1"
+    ) as caught:
         read_scenes(path)
     assert "this one has color, shape" in str(caught.value)
     path.write_text(",color_1\n0,red\n")
@@ -210,11 +271,20 @@ def test_a_table_without_slots_is_told_which_columns_it_needs(tmp_path):
         read_scenes(path)
 
 
-# --- pictures outside -----------------------------------------------------------------------------------------------------------
+# --- pictures outside
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/hostname.png", "../other/a.png", "sub/../../a.png", "C:\\a.png", "..\\a.png", "\\\\host\\a.png"]
+    "name",
+    [
+        "/etc/hostname.png",
+        "../other/a.png",
+        "sub/../../a.png",
+        "C:\\a.png",
+        "..\\a.png",
+        "\\\\host\\a.png",
+    ],
 )
 @pytest.mark.parametrize("column", ["filename", "image"])
 def test_pictures_outside_the_folder_of_the_table_are_refused_unless_asked(tmp_path, name, column):
@@ -232,14 +302,16 @@ def test_pictures_below_the_folder_are_read(tmp_path):
     assert load_scenes(str(path)).images == ["sub/a..b.png", "./b.png"]
 
 
-# --- broken characters, duplicates, depth -----------------------------------------------------------------------------------------
+# --- broken characters, duplicates, depth
+# -----------------------------------------------------------------------------------------
 
 
 def test_a_cell_of_several_lines_is_one_cell(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('color_1,caption\nred,"two\nlines, with ""quotes"""\nblue,x\n')
     assert [read_scenes(path).caption(row) for row in (0, 1)] == ['two\nlines, with "quotes"', "x"]
-    path.write_text('color_1,caption\nred,a 5" pipe\nblue,x\n')  # a mark inside a cell opens nothing
+    # a mark inside a cell opens nothing
+    path.write_text('color_1,caption\nred,a 5" pipe\nblue,x\n')
     assert read_scenes(path).caption(0) == 'a 5" pipe'
 
 
@@ -280,7 +352,9 @@ def test_checks_of_many_names_take_no_time(tmp_path):
     names = [f"x{i}" for i in range(100_000)]
     vocabulary, table, items = tmp_path / "v.csv", tmp_path / "t.csv", tmp_path / "i.json"
     vocabulary.write_text("\n".join(["color", *names, names[-1]]))
-    table.write_text("\n".join(["id,color_1", *(f"{name},red" for name in names), f"{names[-1]},red"]))
+    table.write_text(
+        "\n".join(["id,color_1", *(f"{name},red" for name in names), f"{names[-1]},red"])
+    )
     items.write_text("{" + ",".join(f'"{name}": 1' for name in [*names, names[-1]]) + "}")
     start = time.process_time()
     with pytest.raises(ValueRangeError, match="'x99999' appears 2 times"):

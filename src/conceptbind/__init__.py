@@ -1,6 +1,8 @@
-"""Does an embedding model bind concepts (which colour belongs to which shape), how, and can it be repaired?
+"""Does an embedding model bind concepts (which colour belongs to which shape), how, and can it be
+repaired?
 
-The public surface. Names are loaded when they are first used, so that `import conceptbind` is quick.
+The public surface. Names are loaded when they are first used, so that `import conceptbind` is
+quick.
 """
 
 from __future__ import annotations

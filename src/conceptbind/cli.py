@@ -1,7 +1,8 @@
 """`conceptbind`: arguments to function calls, nothing else.
 
-Exit codes: 0 when it worked, 1 for a fault of conceptbind's own, 2 when the input was wrong, 130 when it was stopped. Every message is one
-line; with CONCEPTBIND_DEBUG=1 the whole traceback is shown before it.
+Exit codes: 0 when it worked, 1 for a fault of conceptbind's own, 2 when the input was wrong, 130
+when it was stopped. Every message is one line; with CONCEPTBIND_DEBUG=1 the whole traceback is
+shown before it.
 """
 
 from __future__ import annotations
@@ -46,12 +47,22 @@ POSITIONAL = {
     "evaluate": "encoder",
     "compare": "runs",
 }
-"""The option of each command that may be written without its name, before all others or among them."""
+"""The option of each command that may be written without its name, before all others or among
+them."""
 SEVERAL = ("compare",)
 """Commands whose such option takes many words."""
 FLAGS = ("-h", "--help", "--print_config", "--version")
 """Options that take no value."""
-TRUTH = {"true": "true", "yes": "true", "on": "true", "1": "true", "false": "false", "no": "false", "off": "false", "0": "false"}
+TRUTH = {
+    "true": "true",
+    "yes": "true",
+    "on": "true",
+    "1": "true",
+    "false": "false",
+    "no": "false",
+    "off": "false",
+    "0": "false",
+}
 """How a switch may be written; `--name` alone says yes, `--no-name` says no."""
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
 """What types of options are called in messages; `_kind` has the others."""
@@ -96,7 +107,9 @@ def _run(arguments: list[str]) -> Any:
     known = _parameters(name)
     searched = WORKING_FOLDER.set(any(word.startswith("--encoder=") for word in ordered))
     try:
-        return COMMANDS[name](**{key: value for key, value in parsed[name].as_dict().items() if key in known})
+        return COMMANDS[name](
+            **{key: value for key, value in parsed[name].as_dict().items() if key in known}
+        )
     finally:
         WORKING_FOLDER.reset(searched)
 
@@ -106,7 +119,10 @@ def _unreadable(word: str) -> str:
     with suppress(UnicodeError):
         os.fsencode(word).decode()
         known = sys.getfilesystemencoding()
-        return f"the argument {word!a} is UTF-8, and Python was told that names here are {known}; set PYTHONUTF8=1"
+        return (
+            f"the argument {word!a} is UTF-8, and Python was told that names here are {known}; "
+            "set PYTHONUTF8=1"
+        )
     return f"the argument {word!a} holds bytes that are no UTF-8; rename what it names"
 
 
@@ -115,9 +131,14 @@ def _explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, ConceptBindError):
         return str(error), 2
     if isinstance(error, MemoryError):
-        return f"there is not enough memory ({error}); use a smaller input or a machine with more", 2
+        return (
+            f"there is not enough memory ({error}); use a smaller input or a machine with more",
+            2,
+        )
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error), 2
+        return f"{error.filename}: {error.strerror}" if error.filename else str(
+            error.strerror or error
+        ), 2
     what = f"this is a fault of conceptbind: {type(error).__name__}: {error}"
     return f"{what[: LONGEST - 150]}; please report it, with what {DEBUG}=1 shows", 1
 
@@ -141,7 +162,9 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 def _line(text: str, longest: int = LONGEST) -> str:
     """A text as one line of so many characters, its middle left out where it is longer."""
-    folded = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(text.split()))
+    folded = "".join(
+        char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(text.split())
+    )
     if len(folded) <= longest:
         return folded
     end = longest // 3
@@ -149,7 +172,9 @@ def _line(text: str, longest: int = LONGEST) -> str:
 
 
 def _say(result: Any) -> int:
-    """Print what a command found. A reader that has gone, as `head` does, is no error; a full disk is."""
+    """Print what a command found. A reader that has gone, as `head` does, is no error; a full disk
+    is.
+    """
     text = "\n".join(map(str, result)) if isinstance(result, list) else result
     try:
         if text is not None:
@@ -159,18 +184,25 @@ def _say(result: Any) -> int:
         _drop_output()
     except (OSError, ValueError) as error:
         _drop_output()
-        return _failed(f"the command is done, but its output could not be printed: {getattr(error, 'strerror', None) or error}", 2)
+        return _failed(
+            "the command is done, but its output could not be printed: "
+            f"{getattr(error, 'strerror', None) or error}",
+            2,
+        )
     return 0
 
 
 def _drop_output() -> None:
-    """Lead what is still to be printed nowhere, so that the interpreter's own last flush does not fail."""
+    """Lead what is still to be printed nowhere, so that the interpreter's own last flush does not
+    fail.
+    """
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _make_streams_safe() -> None:
-    """Streams that were closed lead nowhere, a narrow encoding shows what it lacks as escapes, and the user has a name.
+    """Streams that were closed lead nowhere, a narrow encoding shows what it lacks as escapes, and
+    the user has a name.
 
     Without the first, the next file to be opened would take the number of the standard output.
     """
@@ -181,7 +213,8 @@ def _make_streams_safe() -> None:
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the whole process
+            # For the whole process.
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         with suppress(ValueError, OSError):
@@ -228,37 +261,56 @@ def _documentation(function: Callable[..., Any]) -> str:
 
 
 def _parser() -> Any:
-    """Arguments, types, defaults and help texts all come from the functions' signatures and docstrings."""
+    """Arguments, types, defaults and help texts all come from the functions' signatures and
+    docstrings.
+    """
     from jsonargparse import ArgumentParser
 
     class Parser(ArgumentParser):
         """A parser whose errors are exceptions."""
 
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-            raise ValueRangeError(f"{_plain(message)}; see conceptbind --help, or conceptbind COMMAND --help") from ex
+            raise ValueRangeError(
+                f"{_plain(message)}; see conceptbind --help, or conceptbind COMMAND --help"
+            ) from ex
 
         def _print_message(self, message: str, file: Any = None) -> None:
             """Print help, as what a command returns: argparse itself is silent where it cannot."""
             if _say(message.rstrip("\n")):
                 raise SystemExit(2)
 
-    parser = Parser(prog="conceptbind", description="Does an embedding model bind concepts, how, and can it be repaired?")
+    parser = Parser(
+        prog="conceptbind",
+        description="Does an embedding model bind concepts, how, and can it be repaired?",
+    )
     parser.add_argument("--version", action="version", version=f"conceptbind {__version__}")
     subcommands = parser.add_subcommands(required=True)
     for name, function in COMMANDS.items():
-        text = inspect.cleandoc(_documentation(function)).split("\nArgs:")[0]  # Python 3.13 keeps no indentation
+        # Python 3.13 keeps no indentation
+        text = inspect.cleandoc(_documentation(function)).split("\nArgs:")[0]
         description = "\n".join(line.strip() for line in text.splitlines())
         command = Parser(
             description=description,
-            usage=" ".join(["conceptbind", name, *([f"[{POSITIONAL[name].upper()}]"] if name in POSITIONAL else []), "[options]"]),
+            usage=" ".join(
+                [
+                    "conceptbind",
+                    name,
+                    *([f"[{POSITIONAL[name].upper()}]"] if name in POSITIONAL else []),
+                    "[options]",
+                ]
+            ),
         )
         command.add_argument(
-            "--config", action="config", help="YAML file with these options, such as the config.yaml of a run folder."
+            "--config",
+            action="config",
+            help="YAML file with these options, such as the config.yaml of a run folder.",
         )
         command.add_function_arguments(function, as_group=False)
         if "encoder" in _parameters(name):
             command.add_argument(
-                f"--{TRUST}", action="store_true", help="run the code that the encoder py:module:function of a --config file names."
+                f"--{TRUST}",
+                action="store_true",
+                help="run the code that the encoder py:module:function of a --config file names.",
             )
         subcommands.add_subcommand(name, command, help=text.splitlines()[0])
     return parser
@@ -266,20 +318,34 @@ def _parser() -> Any:
 
 def _plain(message: str) -> str:
     """A message of the parser in our words."""
-    message = re.sub(r"""(?:Parser|Problem with given) key ["']?([\w.]+)["']?:\s*""", r"--\1: ", " ".join(message.split()))
+    message = re.sub(
+        r"""(?:Parser|Problem with given) key ["']?([\w.]+)["']?:\s*""",
+        r"--\1: ",
+        " ".join(message.split()),
+    )
     message = re.sub(r"<class '(\w+)'>", r"\1", message)
     needed = re.fullmatch(r"(?:error: )?the following arguments are required: (.+)", message)
     if needed:
-        return " and ".join(f"--{name.rpartition('.')[2]} is needed" for name in needed[1].split(", "))
+        return " and ".join(
+            f"--{name.rpartition('.')[2]} is needed" for name in needed[1].split(", ")
+        )
     union = re.search(
-        r"Does not validate against any of the Union subtypes Subtypes: \[(.*?)\] Errors: .*?Given value:(.*)", message
+        r"Does not validate against any of the Union subtypes Subtypes: \[(.*?)\] Errors: .*?Given "
+        r"value:(.*)",
+        message,
     )
     if union:
         kinds = [kind for kind in re.split(r", (?![^\[]*\])", union[1]) if kind != "NoneType"]
-        return f"{message[: union.start()]}expected {' or '.join(map(_kind, kinds))}; got {union[2].strip() or 'nothing'}"
+        return (
+            f"{message[: union.start()]}expected {' or '.join(map(_kind, kinds))}; got "
+            f"{union[2].strip() or 'nothing'}"
+        )
     wrong = re.search(r"Expected an? (\S+|(?:typing\.)?Literal\[.*?\])\. Got value:(.*)", message)
     if wrong:
-        return f"{message[: wrong.start()]}expected {_kind(wrong[1])}; got {wrong[2].strip() or 'nothing'}"
+        return (
+            f"{message[: wrong.start()]}expected {_kind(wrong[1])}; got "
+            f"{wrong[2].strip() or 'nothing'}"
+        )
     return message.removeprefix("error: ").rstrip(".")
 
 
@@ -295,10 +361,11 @@ def _is_option(word: str) -> bool:
 
 
 def _in_order(arguments: list[str]) -> list[str]:
-    """The arguments as `--name=value`, ENCODER as `--encoder` (ADAPTER as `--adapter`) and `--config` first, so that what is written out
-    wins over the file.
+    """The arguments as `--name=value`, ENCODER as `--encoder` (ADAPTER as `--adapter`) and
+    `--config` first, so that what is written out wins over the file.
 
-    argparse cannot do this: an optional positional argument that is absent would replace the file's value by the default.
+    argparse cannot do this: an optional positional argument that is absent would replace the file's
+    value by the default.
 
     Raises:
         UnknownNameError: there is no such command or option.
@@ -331,12 +398,17 @@ def _in_order(arguments: list[str]) -> list[str]:
     for file in files:
         _check_options(file, command, options, trusted)
     return [
-        command, *flags, *(f"--config={_in_utf8(file)}" for file in files), *(f"--{name}={value}" for name, value in options.items())
-    ]  # fmt: skip
+        command,
+        *flags,
+        *(f"--config={_in_utf8(file)}" for file in files),
+        *(f"--{name}={value}" for name, value in options.items()),
+    ]
 
 
 def _in_utf8(file: str) -> str:
-    """The file, or its options as text where it is in an encoding that its byte order mark declares, which jsonargparse does not read."""
+    """The file, or its options as text where it is in an encoding that its byte order mark
+    declares, which jsonargparse does not read.
+    """
     if Path(file).read_bytes()[:2] not in (b"\xff\xfe", b"\xfe\xff", b"\x00\x00"):
         return file
     import yaml
@@ -346,7 +418,9 @@ def _in_utf8(file: str) -> str:
 
 def _option(command: str, word: str, rest: list[str]) -> tuple[str, str]:
     """Name and value of an option; the words of its value are taken from `rest`."""
-    known: dict[str, Any] = {name: parameter.annotation for name, parameter in _parameters(command).items()}
+    known: dict[str, Any] = {
+        name: parameter.annotation for name, parameter in _parameters(command).items()
+    }
     known |= {"config": str} | ({TRUST: bool} if "encoder" in known else {})
     name, given, value = word.lstrip("-").partition("=")
     name = name.replace("-", "_")
@@ -355,7 +429,8 @@ def _option(command: str, word: str, rest: list[str]) -> tuple[str, str]:
     if name not in known:
         shown = [f"--{option}" for option in known]
         raise UnknownNameError(
-            f"conceptbind {command} has no option '{word.split('=', maxsplit=1)[0]}'; {nearest(f'--{name}', shown)}"
+            f"conceptbind {command} has no option '{word.split('=', maxsplit=1)[0]}'; "
+            f"{nearest(f'--{name}', shown)}"
         )
     if known[name] is bool:
         if not given:
@@ -373,7 +448,10 @@ def _option(command: str, word: str, rest: list[str]) -> tuple[str, str]:
 def _value_of(word: str, rest: list[str]) -> str:
     """The value behind an option."""
     if not rest or (_is_option(rest[0]) and rest[0] != "-"):
-        raise ValueRangeError(f"the option {word} needs a value: {word} VALUE, or {word}=VALUE where it begins with '-'")
+        raise ValueRangeError(
+            f"the option {word} needs a value: {word} VALUE, or {word}=VALUE where it begins with "
+            "'-'"
+        )
     return rest.pop(0)
 
 
@@ -387,11 +465,14 @@ def _take_words(command: str, words: list[str], options: dict[str, str]) -> None
         options[positional] = words.pop(0)
     if words and command not in SEVERAL:
         takes = f"it takes one {positional.upper()}" if positional else "it takes options only"
-        raise ValueRangeError(f"conceptbind {command} does not know what '{words[0]}' is for; {takes}")
+        raise ValueRangeError(
+            f"conceptbind {command} does not know what '{words[0]}' is for; {takes}"
+        )
 
 
 def _check_options(file: str, command: str, written: Mapping[str, str], trusted: bool) -> None:
-    """Refuse a configuration that is none of this command, or that would run code which nobody asked for on the command line.
+    """Refuse a configuration that is none of this command, or that would run code which nobody
+    asked for on the command line.
 
     Args:
         file: the configuration.
@@ -405,10 +486,14 @@ def _check_options(file: str, command: str, written: Mapping[str, str], trusted:
     found, known = read_options(Path(file)), _parameters(command)
     for name, value in found.items():
         if name not in known:
-            raise UnknownNameError(f"{file} has the option '{name}', which conceptbind {command} has not; {nearest(name, known)}")
+            raise UnknownNameError(
+                f"{file} has the option '{name}', which conceptbind {command} has not; "
+                f"{nearest(name, known)}"
+            )
         if value is None and "None" not in str(known[name].annotation):
             raise ValueRangeError(
-                f"{file} gives no value to '{name}'; expected {_kind(known[name].annotation.__name__)}; leave the line out"
+                f"{file} gives no value to '{name}'; expected "
+                f"{_kind(known[name].annotation.__name__)}; leave the line out"
             )
     if str(found.get("encoder")).startswith("py:") and not trusted and "encoder" not in written:
         raise ValueRangeError(
@@ -416,11 +501,13 @@ def _check_options(file: str, command: str, written: Mapping[str, str], trusted:
             "add --trust-py if you know it, or give the encoder on the command line"
         )
     if found.get("trust_remote_code") and written.get("trust_remote_code") != "true":
-        raise ValueRangeError(f"{file} asks to run code of a model's folder; add --trust-remote-code if you know it")
+        raise ValueRangeError(
+            f"{file} asks to run code of a model's folder; add --trust-remote-code if you know it"
+        )
     if found.get("address") and "address" not in written:
         raise ValueRangeError(
-            f"{file} names the cluster {found['address']}, whose machines and this one run each other's code; "
-            "add --address with it if you know it"
+            f"{file} names the cluster {found['address']}, whose machines and this one run each "
+            "other's code; add --address with it if you know it"
         )
 
 

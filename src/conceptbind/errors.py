@@ -1,4 +1,6 @@
-"""Every error that a user can cause. A message says what was expected, what came, and what to do next."""
+"""Every error that a user can cause. A message says what was expected, what came, and what to do
+next.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from collections.abc import Iterable
 
 
 class ConceptBindError(Exception):
-    """Base of all errors raised for a user's input; the command line prints it without a traceback and exits with 2."""
+    """Base of all errors raised for a user's input; the command line prints it without a traceback
+    and exits with 2.
+    """
 
 
 class ShapeError(ConceptBindError, ValueError):
@@ -34,7 +38,10 @@ class MissingExtraError(ConceptBindError, ImportError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, extra: str, what: str) -> None:
-        super().__init__(f"{what} needs the package '{package}', which is not installed; run: pip install 'conceptbind[{extra}]'")
+        super().__init__(
+            f"{what} needs the package '{package}', which is not installed; run: pip install "
+            f"'conceptbind[{extra}]'"
+        )
 
 
 class FolderInUseError(ConceptBindError, RuntimeError):
@@ -58,10 +65,11 @@ LISTED = 20
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error message for an unknown name: the known names that are really near, else all of them, or the first of many.
+    """The end of an error message for an unknown name: the known names that are really near, else
+    all of them, or the first of many.
 
-    Near is what a slip of the hand makes: one letter more, less, another or exchanged with its neighbour (two in more than six letters),
-    another case, or the beginning of the name.
+    Near is what a slip of the hand makes: one letter more, less, another or exchanged with its
+    neighbour (two in more than six letters), another case, or the beginning of the name.
     """
     known = sorted(known)
     alike: dict[str, list[str]] = {}
@@ -71,8 +79,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if ":" in asked and any(":" in other for other in alike):  # a scheme and what belongs to it
         asked = asked.partition(":")[0] + ("" if asked.partition(":")[0] in alike else ":")
     found = difflib.get_close_matches(asked, alike, n=10, cutoff=0.6)
-    found += [other for other in alike if len(asked) > 2 and other.startswith(asked) and other not in found]
-    near = [other for other in found if _slips(asked, other) <= (1 if len(asked) <= 6 else 2) or other.startswith(asked)]
+    found += [
+        other
+        for other in alike
+        if len(asked) > 2 and other.startswith(asked) and other not in found
+    ]
+    near = [
+        other
+        for other in found
+        if _slips(asked, other) <= (1 if len(asked) <= 6 else 2) or other.startswith(asked)
+    ]
     close = [other for folded in near for other in alike[folded]][:3]
     if close and asked:
         return f"did you mean {' or '.join(map(repr, close))}?"
@@ -81,7 +97,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _slips(a: str, b: str) -> int:
-    """Letters to insert, delete, replace or exchange with their neighbour to make one word the other (optimal string alignment)."""
+    """Letters to insert, delete, replace or exchange with their neighbour to make one word the
+    other (optimal string alignment).
+    """
     before, row = [0] * (len(b) + 1), list(range(len(b) + 1))
     for i in range(1, len(a) + 1):
         last, before, row = before, row, [i]

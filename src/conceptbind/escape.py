@@ -1,4 +1,5 @@
-"""What becomes of a name in tables for spreadsheets, in Markdown, in LaTeX and on a terminal: text, whatever it holds.
+"""What becomes of a name in tables for spreadsheets, in Markdown, in LaTeX and on a terminal: text,
+whatever it holds.
 
 Names of runs, values, captions and encoders are a user's, or come with somebody's files.
 """
@@ -10,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 _FORMULA = re.compile(r"\s*'*\s*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]")
-"""How a cell begins that a spreadsheet may run or compute: signs, also in full width, and what lets a cell begin anew."""
+"""How a cell begins that a spreadsheet may run or compute: signs, also in full width, and what lets
+a cell begin anew."""
 _NUMBER = re.compile(r"[+-]?(\d[\d,]*\.?\d*|\.\d+)([eE][+-]?\d+)?( ?%)?|-")
 """Cells that are numbers, or the dash of an empty one."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -28,9 +30,15 @@ _MARKDOWN = {
     "$": "\\$",
 }
 _TEX = {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", **{mark: "\\" + mark for mark in "&%$#_{}"},
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    **{mark: "\\" + mark for mark in "&%$#_{}"},
+}
 
 
 def one_line(text: str) -> str:
@@ -39,7 +47,8 @@ def one_line(text: str) -> str:
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as comma-separated values in which no cell is a formula: a text that may be one gets an apostrophe in front, numbers stay.
+    """Rows as comma-separated values in which no cell is a formula: a text that may be one gets an
+    apostrophe in front, numbers stay.
 
     A reader undoes it with `plain_cell`.
     """
@@ -47,7 +56,9 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _quoted(cell: Any) -> str:
-    """A cell in quotation marks where it holds what could end it, in whichever program. (Python's writer leaves a lone CR open.)"""
+    """A cell in quotation marks where it holds what could end it, in whichever program. (Python's
+    writer leaves a lone CR open.)
+    """
     text = "" if cell is None else repr(float(cell)) if isinstance(cell, float) else str(cell)
     return '"' + text.replace('"', '""') + '"' if re.search(r'[,;"\t\r\n]', text) else text
 
@@ -61,7 +72,11 @@ def csv_cell(cell: Any) -> Any:
 
 def plain_cell(cell: str) -> str:
     """The inverse of `csv_cell`."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell[1:]) else cell
+    return (
+        cell[1:]
+        if cell.startswith("'") and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell[1:])
+        else cell
+    )
 
 
 def markdown(text: str) -> str:

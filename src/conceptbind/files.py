@@ -25,13 +25,16 @@ CHECKSUM = "checksum"
 
 
 def aside_of(path: Path) -> Path:
-    """A name beside a file, for its content until it is whole; no two processes of any container take the same."""
+    """A name beside a file, for its content until it is whole; no two processes of any container
+    take the same.
+    """
     return path.with_name(f".{path.name[:60]}.{os.getpid()}-{secrets.token_hex(8)}.part")
 
 
 @contextmanager
 def written_aside(path: Path, size: int | None = None) -> Iterator[Path]:
-    """A file beside `path` to write to, renamed into place at the end, so that a kill or a full disk never leaves half of it.
+    """A file beside `path` to write to, renamed into place at the end, so that a kill or a full
+    disk never leaves half of it.
 
     Raises:
         FileError: the folder cannot be written or the disk is full; nothing is left behind.
@@ -46,9 +49,16 @@ def written_aside(path: Path, size: int | None = None) -> Iterator[Path]:
     except (OSError, ValueError) as error:
         number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or error
         full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        advice = "free some space or choose another folder" if full else "choose a folder that can be written"
+        advice = (
+            "free some space or choose another folder"
+            if full
+            else "choose a folder that can be written"
+        )
         told = "" if size is None else f" ({size:,} bytes)"
-        raise FileError(f"could not write {path}{told}: {reason}; {advice} with --out, then run the same command again") from error
+        raise FileError(
+            f"could not write {path}{told}: {reason}; {advice} with --out, then run the same "
+            "command again"
+        ) from error
     finally:
         with suppress(OSError, ValueError):
             aside.unlink(missing_ok=True)
@@ -70,7 +80,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 
 def clear_asides(folder: Path, names: Iterable[str] = (), *, deep: bool = False) -> None:
-    """Remove what killed commands left half-written in a folder; links are not followed, and what is being written stays.
+    """Remove what killed commands left half-written in a folder; links are not followed, and what
+    is being written stays.
 
     Args:
         folder: may be missing.
@@ -95,13 +106,20 @@ def user_path(path: str | Path) -> Path:
     """
     text = os.fspath(path)
     if "\0" in text or has_half_characters(text):
-        raise FileError(f"{ascii(text)[:200]} is no path: it holds a zero byte, or bytes that are no UTF-8; rename it")
+        raise FileError(
+            f"{ascii(text)[:200]} is no path: it holds a zero byte, or bytes that are no UTF-8; "
+            "rename it"
+        )
     if any(len(os.fsencode(part)) > 255 for part in Path(text).parts):
-        raise FileError(f"the path {text[:60]}... has a name of more than 255 bytes; choose a shorter one")
+        raise FileError(
+            f"the path {text[:60]}... has a name of more than 255 bytes; choose a shorter one"
+        )
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise FileError(f"cannot tell which home folder {text[:200]} means ({error}); write the path out") from error
+        raise FileError(
+            f"cannot tell which home folder {text[:200]} means ({error}); write the path out"
+        ) from error
 
 
 def has_half_characters(text: str) -> bool:
@@ -123,7 +141,10 @@ def _bytes(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         around = ascii(text[max(0, error.start - 20) : error.end + 20])
-        raise ValueRangeError(f"the text {around} holds half of a character (a lone surrogate); correct it in the input") from error
+        raise ValueRangeError(
+            f"the text {around} holds half of a character (a lone surrogate); correct it in the "
+            "input"
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -141,7 +162,9 @@ def read_json(path: Path, advice: str = "delete it and run again") -> Any:
 
 
 def write_checked_json(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON with a hash of its content, so that `read_checked_json` tells whether it was changed since."""
+    """Write JSON with a hash of its content, so that `read_checked_json` tells whether it was
+    changed since.
+    """
     write_json(path, {**value, CHECKSUM: json_hash(value)})
 
 
@@ -155,13 +178,17 @@ def read_checked_json(path: Path, advice: str = "delete it and run again") -> di
 
 
 def require_unchanged(found: Any, path: Path, advice: str) -> dict[str, Any]:
-    """What a file that `write_checked_json` wrote holds, without its checksum, where it was read already.
+    """What a file that `write_checked_json` wrote holds, without its checksum, where it was read
+    already.
 
     Raises:
         FileError: its content is not that of its hash.
     """
     if not isinstance(found, dict) or found.pop(CHECKSUM, None) != json_hash(found):
-        raise FileError(f"{path} was changed or damaged since it was written (its checksum does not fit); {advice}")
+        raise FileError(
+            f"{path} was changed or damaged since it was written (its checksum does not fit); "
+            f"{advice}"
+        )
     return found
 
 
@@ -171,7 +198,8 @@ def json_hash(value: Any) -> str:
 
 
 def content_hash(*parts: bytes | str) -> str:
-    """Hexadecimal SHA-256 of the parts, each preceded by its length so that no two lists of parts collide.
+    """Hexadecimal SHA-256 of the parts, each preceded by its length so that no two lists of parts
+    collide.
 
     Raises:
         ValueRangeError: a part holds half of a character.
@@ -203,7 +231,8 @@ def file_hash(path: Path) -> str:
 
 
 def tree_hash(path: Path) -> str:
-    """A hash of a file, or of the names and contents of all files of a folder; a command's lock and what is being written do not count.
+    """A hash of a file, or of the names and contents of all files of a folder; a command's lock and
+    what is being written do not count.
 
     Raises:
         FileError: nothing is there, or something that is neither.

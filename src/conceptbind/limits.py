@@ -1,4 +1,6 @@
-"""What is too large, too deep or no file at all is refused with the reason, before memory is taken."""
+"""What is too large, too deep or no file at all is refused with the reason, before memory is
+taken.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +24,40 @@ CONFIG_DEPTH = 20
 """Lists in lists of a file of options."""
 UNPACKED_BYTES = 1 << 30
 UNPACKED_RATIO = 100
-"""An archive that unpacks to more than so many bytes, and to so many times its size, holds nothing worth reading."""
+"""An archive that unpacks to more than so many bytes, and to so many times its size, holds nothing
+worth reading."""
 MEMORY_SHARE = 0.8
 """Of the machine's memory, what one step may ask for."""
 NUMBERS: Mapping[str, tuple[float, float]] = {
-    "seed": (0, 4_000_000_000), "seeds": (1, 1_000), "jobs": (1, 1_024), "processes": (1, 1_024), "stack": (1, 1_024),
-    "values": (2, 10_000_000), "concepts": (1, 25), "objects": (1, 1_000), "width": (1, 1 << 17), "depth": (1, 1_000),
-    "heads": (1, 1_024), "feed_forward": (1, 1 << 19), "dimension": (1, 1 << 17), "batch": (1, 10_000_000),
-    "steps": (1, 100_000_000), "epochs": (1, 1_000_000), "size": (16, 4_096),
-    "rate": (0.0, 1e6), "concept_weight": (0.0, 1e6),
-}  # fmt: skip
-"""Least and most of each option that is a number, whole where its bounds are; one that is left out (None) is not looked at."""
+    "seed": (0, 4_000_000_000),
+    "seeds": (1, 1_000),
+    "jobs": (1, 1_024),
+    "processes": (1, 1_024),
+    "stack": (1, 1_024),
+    "values": (2, 10_000_000),
+    "concepts": (1, 25),
+    "objects": (1, 1_000),
+    "width": (1, 1 << 17),
+    "depth": (1, 1_000),
+    "heads": (1, 1_024),
+    "feed_forward": (1, 1 << 19),
+    "dimension": (1, 1 << 17),
+    "batch": (1, 10_000_000),
+    "steps": (1, 100_000_000),
+    "epochs": (1, 1_000_000),
+    "size": (16, 4_096),
+    "rate": (0.0, 1e6),
+    "concept_weight": (0.0, 1e6),
+}
+"""Least and most of each option that is a number, whole where its bounds are; one that is left out
+(None) is not looked at."""
 _KINDS = (
-    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
-)  # fmt: skip
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -50,7 +71,8 @@ def require_regular(path: Path, expected: str = "a file", what: str = "") -> Pat
         what: the file is, with a space behind it, for the message ("the table ").
 
     Raises:
-        FileError: nothing is there, or a folder, a named pipe, a socket or a device, which could be read for ever.
+        FileError: nothing is there, or a folder, a named pipe, a socket or a device, which could be
+            read for ever.
     """
     try:
         mode = path.stat().st_mode
@@ -64,7 +86,8 @@ def require_regular(path: Path, expected: str = "a file", what: str = "") -> Pat
 
 
 def require_plain_files(folder: Path) -> Path:
-    """A model folder that a library will read by itself, and in it and its subfolders nothing that could be read for ever.
+    """A model folder that a library will read by itself, and in it and its subfolders nothing that
+    could be read for ever.
 
     Raises:
         FileError: a named pipe, a socket or a device is there.
@@ -90,7 +113,9 @@ def open_tensors(path: Path, framework: str = "numpy") -> Iterator[Any]:
 
 
 def first_repeated(names: Iterable[str]) -> str | None:
-    """The first name that was there before; None where all differ. One pass, however many there are."""
+    """The first name that was there before; None where all differ. One pass, however many there
+    are.
+    """
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -100,7 +125,9 @@ def first_repeated(names: Iterable[str]) -> str | None:
 
 
 def require_numbers(options: Mapping[str, Any]) -> None:
-    """Raise ValueRangeError unless every option that `NUMBERS` names is such a number, or a list of them."""
+    """Raise ValueRangeError unless every option that `NUMBERS` names is such a number, or a list of
+    them.
+    """
     for name, value in options.items():
         if name in NUMBERS and value is not None:
             for number in value if isinstance(value, list | tuple) else (value,):
@@ -124,7 +151,8 @@ def require_whole(name: str, number: Any) -> None:
 
 
 def read_options(path: Path, advice: str = "write the options anew") -> dict[str, Any]:
-    """A YAML file of options, without anchors, which let a few lines stand for gigabytes or for themselves.
+    """A YAML file of options, without anchors, which let a few lines stand for gigabytes or for
+    themselves.
 
     Raises:
         FileError: it is no file of options, or longer, deeper or more tangled than one is.
@@ -133,7 +161,9 @@ def read_options(path: Path, advice: str = "write the options anew") -> dict[str
 
     size = require_regular(path, "a YAML file of options").stat().st_size
     if size > CONFIG_BYTES:
-        raise FileError(f"{path} has {size:,} bytes; a file of options has at most {CONFIG_BYTES:,}; {advice}")
+        raise FileError(
+            f"{path} has {size:,} bytes; a file of options has at most {CONFIG_BYTES:,}; {advice}"
+        )
     text = read_text(path, "the options")
     try:
         found = load_options(text)
@@ -143,20 +173,30 @@ def read_options(path: Path, advice: str = "write the options anew") -> dict[str
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise FileError(f"{path} holds no options: expected lines of NAME: VALUE; {advice}")
     for value in plain_values(found):
-        if isinstance(value, str) and ("\0" in value or (not value.isprintable() and _SURROGATE.search(value))):
-            raise FileError(f"{path} holds a character that no name and no caption has: {value!a:.60}; {advice}")
+        if isinstance(value, str) and (
+            "\0" in value or (not value.isprintable() and _SURROGATE.search(value))
+        ):
+            raise FileError(
+                f"{path} holds a character that no name and no caption has: {value!a:.60}; {advice}"
+            )
     return found
 
 
 def load_options(text: str) -> Any:
-    """YAML as plain values; raises YAMLError also for anchors, aliases and what is nested more than `CONFIG_DEPTH` deep."""
+    """YAML as plain values; raises YAMLError also for anchors, aliases and what is nested more than
+    `CONFIG_DEPTH` deep.
+    """
     import yaml
 
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if (anchor := getattr(event, "anchor", None)) is not None:
-            raise yaml.YAMLError(f"the anchor or alias '{anchor:.40}' is not read: write its value out")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            raise yaml.YAMLError(
+                f"the anchor or alias '{anchor:.40}' is not read: write its value out"
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+            event, yaml.CollectionEndEvent
+        )
         if depth > CONFIG_DEPTH:
             raise yaml.YAMLError(f"it is nested more than {CONFIG_DEPTH} deep")
     return yaml.safe_load(text)
@@ -174,7 +214,9 @@ def plain_values(value: Any) -> Iterator[Any]:
 
 
 def memory() -> int:
-    """Bytes of memory that this process may have: those of the machine, or of its container where that has fewer."""
+    """Bytes of memory that this process may have: those of the machine, or of its container where
+    that has fewer.
+    """
     found = [1 << 62]
     with suppress(ValueError, OSError, AttributeError):
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
@@ -204,20 +246,28 @@ def require_memory(needed: float, what: str, advice: str, available: int | None 
     """
     available = memory() if available is None else available
     if needed > MEMORY_SHARE * available:
-        raise ValueRangeError(f"{what} needs at least {_size(needed)} of memory, and {_size(available)} are there; {advice}")
+        raise ValueRangeError(
+            f"{what} needs at least {_size(needed)} of memory, and {_size(available)} are there; "
+            f"{advice}"
+        )
 
 
 def _size(n_bytes: float) -> str:
     """Bytes as people say them."""
     for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
         if n_bytes < 1024 or unit == "TiB":
-            return f"{n_bytes:,.0f} {unit}" if n_bytes >= 10 or unit == "bytes" else f"{n_bytes:.1f} {unit}"
+            return (
+                f"{n_bytes:,.0f} {unit}"
+                if n_bytes >= 10 or unit == "bytes"
+                else f"{n_bytes:.1f} {unit}"
+            )
         n_bytes /= 1024
     raise AssertionError
 
 
 def require_archive(path: Path) -> None:
-    """See that a zip file (.npz, .pt) can be unpacked: by the sizes that it states, which its reader holds it to.
+    """See that a zip file (.npz, .pt) can be unpacked: by the sizes that it states, which its
+    reader holds it to.
 
     Raises:
         FileError: it is damaged, unpacks to far more than it is, or to more than memory holds.
@@ -226,14 +276,19 @@ def require_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except Exception as error:  # zipfile raises what it likes for a damaged directory
-        raise FileError(f"{path} is damaged: {(str(error) or type(error).__name__):.200}; copy it again") from error
+        raise FileError(
+            f"{path} is damaged: {(str(error) or type(error).__name__):.200}; copy it again"
+        ) from error
     if (twice := first_repeated(member.filename for member in members)) is not None:
         raise FileError(f"{path} is damaged: it holds '{twice}' twice; write it again")
-    require_unpacked(path, sum(member.file_size for member in members), "write the arrays as .npy files")
+    require_unpacked(
+        path, sum(member.file_size for member in members), "write the arrays as .npy files"
+    )
 
 
 def require_unpacked(path: Path, total: int, advice: str) -> None:
-    """Raise FileError where what a file unpacks to at once is no honest multiple of its size, or more than memory holds.
+    """Raise FileError where what a file unpacks to at once is no honest multiple of its size, or
+    more than memory holds.
 
     Args:
         path: the file.
@@ -242,9 +297,14 @@ def require_unpacked(path: Path, total: int, advice: str) -> None:
     """
     size = max(1, path.stat().st_size)
     if total > UNPACKED_BYTES and total > UNPACKED_RATIO * size:
-        raise FileError(f"{path} is refused: its {_size(size)} would unpack to {_size(total)}; {advice}")
+        raise FileError(
+            f"{path} is refused: its {_size(size)} would unpack to {_size(total)}; {advice}"
+        )
     if total > MEMORY_SHARE * memory():
-        raise FileError(f"{path} unpacks to {_size(total)}, more than the memory of {_size(memory())} holds; split it")
+        raise FileError(
+            f"{path} unpacks to {_size(total)}, more than the memory of {_size(memory())} holds; "
+            "split it"
+        )
 
 
 def require_tensors(path: Path) -> None:
@@ -275,20 +335,30 @@ def require_tensors(path: Path) -> None:
         states = tensor.numel() * tensor.element_size()
         if states > size * (UNPACKED_RATIO if zipped else 1):
             raise FileError(
-                f"{path} is refused: '{name}' of shape {tuple(tensor.shape)} would take {_size(states)}, "
-                f"and the file has {_size(size)}; save it again with its numbers written out (tensor.contiguous())"
+                f"{path} is refused: '{name}' of shape {tuple(tensor.shape)} would take "
+                f"{_size(states)}, and the file has {_size(size)}; save it again with its numbers "
+                "written out (tensor.contiguous())"
             )
 
 
 def _require_sums(path: Path) -> None:
-    """See that the members of a torch file are those that were written, which its reader does not; some are written without sums."""
+    """See that the members of a torch file are those that were written, which its reader does not;
+    some are written without sums.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip() if any(member.CRC for member in archive.infolist()) else None
+            damaged = (
+                archive.testzip() if any(member.CRC for member in archive.infolist()) else None
+            )
     except Exception as error:  # zipfile raises what it likes for damaged members
-        raise FileError(f"{path} is damaged: {(str(error) or type(error).__name__):.200}; copy it again") from error
+        raise FileError(
+            f"{path} is damaged: {(str(error) or type(error).__name__):.200}; copy it again"
+        ) from error
     if damaged is not None:
-        raise FileError(f"{path} is damaged: the checksum of its part '{damaged:.80}' does not fit; copy it again")
+        raise FileError(
+            f"{path} is damaged: the checksum of its part '{damaged:.80}' does not fit; copy it "
+            "again"
+        )
 
 
 def _tensors(found: Any) -> Iterator[tuple[str, Any]]:
@@ -335,15 +405,22 @@ def header_of(file: Any, size: int, where: str) -> tuple[tuple[int, ...], Any]:
         read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
         shape, _, kind = read(file)
         offset = file.tell()
-    except Exception as error:  # what a damaged header makes numpy raise: syntax errors, overflows, ...
+    except (
+        Exception
+    ) as error:  # what a damaged header makes numpy raise: syntax errors, overflows, ...
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise FileError(f"could not read {where}: its header is damaged ({reason:.200}); write it again with numpy.save") from error
+        raise FileError(
+            f"could not read {where}: its header is damaged ({reason:.200}); write it again with "
+            "numpy.save"
+        ) from error
     if kind.hasobject:
-        raise UnsafeFileError(f"{where} holds Python objects, which only a pickle can restore; save plain numbers")
+        raise UnsafeFileError(
+            f"{where} holds Python objects, which only a pickle can restore; save plain numbers"
+        )
     stated = math.prod(shape) * kind.itemsize
     if min(shape, default=0) < 0 or stated != size - offset:
         raise FileError(
-            f"{where} is damaged: its header states {kind} of shape {shape}, which takes {stated:,} bytes, and "
-            f"{size - offset:,} follow; write the array again with numpy.save"
+            f"{where} is damaged: its header states {kind} of shape {shape}, which takes "
+            f"{stated:,} bytes, and {size - offset:,} follow; write the array again with numpy.save"
         )
     return shape, kind

@@ -1,7 +1,9 @@
-"""Who owns a folder while a command writes there, and workers that end with the command they work for.
+"""Who owns a folder while a command writes there, and workers that end with the command they work
+for.
 
-A folder is owned by a lock on a file inside it (`flock`): the kernel lets go of it when the process ends, however that ends, and it
-means the same in containers whose processes have equal numbers. The lock file goes when the command ends.
+A folder is owned by a lock on a file inside it (`flock`): the kernel lets go of it when the process
+ends, however that ends, and it means the same in containers whose processes have equal numbers. The
+lock file goes when the command ends.
 """
 
 from __future__ import annotations
@@ -60,12 +62,19 @@ class FolderLock:
                 raise
             self.release()
             reason = getattr(error, "strerror", None) or error
-            raise FileError(f"could not write into {folder}: {reason}; choose a folder that can be written with --out") from error
+            raise FileError(
+                f"could not write into {folder}: {reason}; choose a folder that can be written "
+                "with --out"
+            ) from error
         _open.add(self)
 
     def _taken(self, path: Path) -> bool:
-        """Whether the lock is ours now; not if its file was removed by the command before, while it was being opened."""
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        """Whether the lock is ours now; not if its file was removed by the command before, while it
+        was being opened.
+        """
+        self._file = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o666
+        )
         if fcntl is None:
             _no_locks(self.folder)
             return True
@@ -86,7 +95,9 @@ class FolderLock:
         return False
 
     def release(self) -> None:
-        """Let go of the folder; its lock file goes, and the folder where this lock made it and nothing was written."""
+        """Let go of the folder; its lock file goes, and the folder where this lock made it and
+        nothing was written.
+        """
         if self._file >= 0:
             with suppress(OSError):
                 (self.folder / LOCK).unlink()
@@ -106,18 +117,23 @@ class FolderLock:
 
 
 _open: set[FolderLock] = set()
-_command: ContextVar[dict[Path, FolderLock] | None] = ContextVar("folders of the running command", default=None)
+_command: ContextVar[dict[Path, FolderLock] | None] = ContextVar(
+    "folders of the running command", default=None
+)
 
 
 def _in_use(folder: Path) -> FolderInUseError:
     return FolderInUseError(
-        f"another conceptbind command is writing to {folder}; wait until it ends, or choose another folder with --out"
+        f"another conceptbind command is writing to {folder}; wait until it ends, or choose "
+        "another folder with --out"
     )
 
 
 def _no_locks(folder: Path) -> None:
     warnings.warn(
-        f"the file system of {folder} has no locks: start no second command into this folder while this one runs", stacklevel=4
+        f"the file system of {folder} has no locks: start no second command into this folder while "
+        "this one runs",
+        stacklevel=4,
     )
 
 
@@ -135,7 +151,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def own(folder: Path) -> FolderLock:
-    """Take a folder for the running command, once; outside a command for as long as the returned lock is kept.
+    """Take a folder for the running command, once; outside a command for as long as the returned
+    lock is kept.
 
     Raises:
         FolderInUseError, FileError: see `FolderLock`.
@@ -150,7 +167,9 @@ def own(folder: Path) -> FolderLock:
 
 
 def hold(file: int) -> None:
-    """Lock an open file for as long as it is open, so that `is_free` tells that somebody writes to it."""
+    """Lock an open file for as long as it is open, so that `is_free` tells that somebody writes to
+    it.
+    """
     if fcntl is not None:
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -179,7 +198,9 @@ def _held(path: Path) -> bool | None:
 
 
 def refuse_in_use(folder: Path) -> None:
-    """Raise FolderInUseError now where `own` would, without writing anything: before a model is loaded."""
+    """Raise FolderInUseError now where `own` would, without writing anything: before a model is
+    loaded.
+    """
     held = _command.get() or {}
     if folder.resolve() not in held and _held(folder / LOCK):
         raise _in_use(folder)
@@ -199,7 +220,9 @@ def folders_of_a_command() -> Iterator[None]:
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """A command: its numbers are looked at first, and the folders that it takes are its own until it ends."""
+    """A command: its numbers are looked at first, and the folders that it takes are its own until
+    it ends.
+    """
 
     @wraps(function)
     def run(*arguments: P.args, **options: P.kwargs) -> R:
@@ -212,7 +235,9 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 @dataclass(frozen=True)
 class Process:
-    """A process of this machine, told from a later one of the same number by when it was started."""
+    """A process of this machine, told from a later one of the same number by when it was
+    started.
+    """
 
     pid: int
     started: str
@@ -268,10 +293,11 @@ def end_with(owner: Process, siblings: bool = False) -> None:
 
     Args:
         owner: the command.
-        siblings: end the other children of this process's parent too, a cluster that was started for the command (Ray's agents outlive it).
+        siblings: end the other children of this process's parent too, a cluster that was started
+            for the command (Ray's agents outlive it).
 
-    A thread looks. The kernel's own signal for this (`PR_SET_PDEATHSIG`) comes when the *thread* ends that started the worker, which may
-    be long before the command ends.
+    A thread looks. The kernel's own signal for this (`PR_SET_PDEATHSIG`) comes when the *thread*
+    ends that started the worker, which may be long before the command ends.
     """
     if owner.pid == os.getpid() or owner in _watched:
         return

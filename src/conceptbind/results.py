@@ -18,26 +18,36 @@ if TYPE_CHECKING:
 CONTROL_TEXTS = {
     "bag_of_concepts": (
         "Bag of concepts",
-        "The same probes, fitted on how often each value occurs in the scene and on nothing else. They know every concept and no binding. "
-        "Objects they recognise where the scene leaves no choice (two red objects, say), and sometimes elsewhere: a fitted probe prefers one "
-        "of the objects that go with the same counts, and may be lucky. For the attribute of a noun: the same classifiers on these counts.",
+        "The same probes, fitted on how often each value occurs in the scene and on nothing else. "
+        "They know every concept and no binding. "
+        "Objects they recognise where the scene leaves no choice (two red objects, say), and "
+        "sometimes elsewhere: a fitted probe prefers one "
+        "of the objects that go with the same counts, and may be lucky. For the attribute of a "
+        "noun: the same classifiers on these counts.",
     ),
     "counts_of_concepts": (
         "Counts of concepts",
-        "An object scores how many of its values are in the scene. Nothing is fitted, and equal counts tie, which is a miss.",
+        "An object scores how many of its values are in the scene. Nothing is fitted, and equal "
+        "counts tie, which is a miss.",
     ),
     "random_weights": (
         "Random weights",
-        "The same architecture, untrained: what a probe recognises there is owed to the architecture and the scenes.",
+        "The same architecture, untrained: what a probe recognises there is owed to the "
+        "architecture and the scenes.",
     ),
     "bag_twin": (
         "Bag twin",
-        "A model of the same architecture, trained on pictures and captions whose colours were dealt out at random: binding never helped it.",
+        "A model of the same architecture, trained on pictures and captions whose colours were "
+        "dealt out at random: binding never helped it.",
     ),
     "blind_length": ("Blind, by length", "No picture is seen: the shorter caption wins."),
-    "blind_norm": ("Blind, by norm", "No picture is seen: the caption with the longer feature vector wins."),
+    "blind_norm": (
+        "Blind, by norm",
+        "No picture is seen: the caption with the longer feature vector wins.",
+    ),
 }
-"""What each control is: its name for people, and a description to stand where its numbers are shown. One name, one thing."""
+"""What each control is: its name for people, and a description to stand where its numbers are
+shown. One name, one thing."""
 Extra = str | int | float | bool | None
 
 
@@ -46,7 +56,8 @@ class Record:
     """One number with everything needed to cite it."""
 
     study: str
-    """probe, additive, spectrum, removal, edit, complexity, crossmodal, attribute_probe, repair, controlled"""
+    """probe, additive, spectrum, removal, edit, complexity, crossmodal, attribute_probe, repair,
+    controlled"""
     modality: str
     metric: str
     """concept_recognition, object_recognition, r2, ..."""
@@ -68,7 +79,10 @@ class Record:
     def __post_init__(self) -> None:
         own = {item.name for item in fields(self)} & set(self.extra)
         if own:
-            raise ValueRangeError(f"what a study varies must not be named like a field of every record: {', '.join(sorted(own))}")
+            raise ValueRangeError(
+                "what a study varies must not be named like a field of every record: "
+                f"{', '.join(sorted(own))}"
+            )
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Record:
@@ -98,12 +112,27 @@ def share_record(
 ) -> Record:
     """A recognition outcome of n scenes as a record with its interval.
 
-    `clusters` (n,) says which scenes are one draw (the orders of a pair, an orbit); by default every scene is one of its own. What
-    else is given stands in the record.
+    `clusters` (n,) says which scenes are one draw (the orders of a pair, an orbit); by default
+    every scene is one of its own. What else is given stands in the record.
     """
     low, high = None, None
     if outcome.n:
         right = outcome.correct[outcome.scored].astype(float)
-        low, high = share_interval(right, None if clusters is None else np.asarray(clusters)[outcome.scored])
+        low, high = share_interval(
+            right, None if clusters is None else np.asarray(clusters)[outcome.scored]
+        )
     value = outcome.accuracy if outcome.n else None
-    return Record(study, modality, metric, value, outcome.n, outcome.ties, low, high, split, scenes, encoder, extra)
+    return Record(
+        study,
+        modality,
+        metric,
+        value,
+        outcome.n,
+        outcome.ties,
+        low,
+        high,
+        split,
+        scenes,
+        encoder,
+        extra,
+    )

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.embeddings import Embeddings, embed, from_file, open_source, require_modality, store
+from conceptbind.embeddings import (
+    Embeddings,
+    embed,
+    from_file,
+    open_source,
+    require_modality,
+    store,
+)
 from conceptbind.encoders import FileEmbeddings, Opening, torch_device
 from conceptbind.encoders.factory import checked
 from conceptbind.encoders.pictures import require_pictures
@@ -28,7 +35,8 @@ def open_inputs(
     table = load_scenes(scenes, template) if isinstance(scenes, str) else scenes
     if template is not None and table.written_captions is not None:
         raise ValueRangeError(
-            f"the scenes '{table.name}' have captions of their own (column 'caption'), so --template has no effect; leave out one of them"
+            f"the scenes '{table.name}' have captions of their own (column 'caption'), so "
+            "--template has no effect; leave out one of them"
         )
     if template is not None and table.template != template:
         table = replace(table, template=template)
@@ -39,10 +47,14 @@ def open_inputs(
     return checked(encoder, repr(encoder)), table
 
 
-def choose_modalities(source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modalities) -> tuple[Modality, ...]:
+def choose_modalities(
+    source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modalities
+) -> tuple[Modality, ...]:
     """The modalities to study, given what was asked for."""
     if modality not in ("auto", "text", "image", "both"):
-        raise UnknownNameError(f"unknown modality '{modality}'; {nearest(modality, ('auto', 'text', 'image', 'both'))}")
+        raise UnknownNameError(
+            f"unknown modality '{modality}'; {nearest(modality, ('auto', 'text', 'image', 'both'))}"
+        )
     if isinstance(source, Embeddings):
         if modality not in ("auto", source.modality):
             raise ModalityError(f"the folder holds {source.modality} embeddings, not {modality}")
@@ -51,10 +63,15 @@ def choose_modalities(source: Encoder | FileEmbeddings | Embeddings, table: Scen
         if modality in ("text", "image"):
             return (modality,)
         raise ModalityError(
-            f"{source.id} does not say whether it holds text or image embeddings; add --modality text or --modality image"
+            f"{source.id} does not say whether it holds text or image embeddings; add --modality "
+            "text or --modality image"
         )
     if modality == "auto":
-        pictures = isinstance(source, FileEmbeddings) or table.images is not None or table.drawing is not None
+        pictures = (
+            isinstance(source, FileEmbeddings)
+            or table.images is not None
+            or table.drawing is not None
+        )
         able = tuple(part for part in source.modalities if part == "text" or pictures)
         if not able:
             require_modality(source, table, source.modalities[0])
@@ -63,15 +80,21 @@ def choose_modalities(source: Encoder | FileEmbeddings | Embeddings, table: Scen
     for part in asked:
         if isinstance(source, FileEmbeddings):
             if part not in source.modalities:
-                raise ModalityError(f"{source.id} holds {' and '.join(source.modalities)} embeddings, not {part}")
+                raise ModalityError(
+                    f"{source.id} holds {' and '.join(source.modalities)} embeddings, not {part}"
+                )
         elif part == "text" or table.drawing is None:
             require_modality(source, table, part)
         elif part not in source.modalities:
-            raise ModalityError(f"'{source.id}' encodes {' and '.join(source.modalities)}, not {part}")
+            raise ModalityError(
+                f"'{source.id}' encodes {' and '.join(source.modalities)}, not {part}"
+            )
     return asked
 
 
-def check_rows(source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modality) -> None:
+def check_rows(
+    source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modality
+) -> None:
     """Find a mismatch of rows and scenes, or a missing picture, before anything is written."""
     if isinstance(source, FileEmbeddings):
         source = from_file(source, table, modality)
@@ -84,7 +107,11 @@ def check_rows(source: Encoder | FileEmbeddings | Embeddings, table: Scenes, mod
 
 
 def rows_of(
-    source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modality, folder: Path, on_rows: Callable[[int], None]
+    source: Encoder | FileEmbeddings | Embeddings,
+    table: Scenes,
+    modality: Modality,
+    folder: Path,
+    on_rows: Callable[[int], None],
 ) -> Embeddings:
     """The embeddings of a table: those that were given, or new ones in `folder`."""
     if isinstance(source, Embeddings | FileEmbeddings):
@@ -98,14 +125,18 @@ def rows_of(
 
 
 def own_probes(source: object, table: Scenes) -> SceneProbes | None:
-    """The encoder's own queries for the values and objects of a table, as probes, where it was trained on any: those of controlled models."""
+    """The encoder's own queries for the values and objects of a table, as probes, where it was
+    trained on any: those of controlled models.
+    """
     rows = getattr(source, "query_rows", None)
     if not callable(rows) or getattr(source, "details", {}).get("objective") == "scenes":
         return None
     heads = []
     for concept in (*range(len(table.space.concepts)), None):
         weight = np.asarray(rows(table.space, concept))
-        heads.append(Probe(weight, np.arange(len(weight)), 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, converged=True))
+        heads.append(
+            Probe(weight, np.arange(len(weight)), 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, converged=True)
+        )
     return SceneProbes(tuple(heads[:-1]), heads[-1])
 
 
@@ -117,7 +148,9 @@ def untrained(source: Encoder | FileEmbeddings | Embeddings) -> Encoder | None:
 
 
 def bag_twin(source: Encoder | FileEmbeddings | Embeddings, device: str) -> Encoder | None:
-    """The shipped model that was trained like `tiny` without any use for binding; for the shipped models only."""
+    """The shipped model that was trained like `tiny` without any use for binding; for the shipped
+    models only.
+    """
     from conceptbind.encoders import SHIPPED, resolve
 
     if getattr(source, "id", "") not in SHIPPED or source.id == "tiny-bag":  # type: ignore[union-attr]

@@ -1,4 +1,5 @@
-"""Array aliases and the contract of an encoder. Shapes stand in docstrings, bound to the names n, m, C, d used there.
+"""Array aliases and the contract of an encoder. Shapes stand in docstrings, bound to the names n,
+m, C, d used there.
 
 n scenes, m slots per scene, C concepts, V_k values of concept k, |O| objects, d dimensions.
 """
@@ -31,7 +32,9 @@ Effort = Literal["none", "short", "full"]
 
 @runtime_checkable
 class Encoder(Protocol):
-    """What turns captions or pictures into rows. Features are raw: the toolkit applies and records normalisation."""
+    """What turns captions or pictures into rows. Features are raw: the toolkit applies and records
+    normalisation.
+    """
 
     @property
     def id(self) -> str:
@@ -39,7 +42,9 @@ class Encoder(Protocol):
 
     @property
     def revision(self) -> str:
-        """Which weights these are: a commit, or a hash of the weight file. Rows of another revision are never reused."""
+        """Which weights these are: a commit, or a hash of the weight file. Rows of another revision
+        are never reused.
+        """
 
     @property
     def dimension(self) -> int:

@@ -38,7 +38,9 @@ def test_retrieval_with_shared_captions_and_equal_pictures(seed):
         for i, picture in enumerate(pictures):
             scores = [cosine(picture, text) for text in said]
             own = max(score for score, of in zip(scores, owner, strict=True) if of == i)
-            by_picture.append(within([score for score, of in zip(scores, owner, strict=True) if of != i], own, k))
+            by_picture.append(
+                within([score for score, of in zip(scores, owner, strict=True) if of != i], own, k)
+            )
         assert found[f"recall_at_{k}", "text to image"] == summed(by_text)
         assert found[f"recall_at_{k}", "image to text"] == summed(by_picture)
 
@@ -49,12 +51,18 @@ def test_two_pictures_and_two_captions(seed):
     rng = np.random.default_rng(seed)
     pictures, captions = whole_numbers(rng, 15, 3), whole_numbers(rng, 15, 3)
     rows = rng.integers(0, 15, size=(80, 4))
-    scores = benchmark_named("winoground").score({"rows": rows, "tags": np.full(80, "")}, unit(pictures), unit(captions))
+    scores = benchmark_named("winoground").score(
+        {"rows": rows, "tags": np.full(80, "")}, unit(pictures), unit(captions)
+    )
     by_metric = {"text_score": [], "image_score": [], "group_score": []}
     for row in rows:
         x, y = pictures[row[:2]], captions[row[2:]]
         text = [cosine(x[i], y[i]) - cosine(x[i], y[1 - i]) for i in (0, 1)]
         image = [cosine(y[i], x[i]) - cosine(y[i], x[1 - i]) for i in (0, 1)]
-        for metric, leads in (("text_score", text), ("image_score", image), ("group_score", text + image)):
+        for metric, leads in (
+            ("text_score", text),
+            ("image_score", image),
+            ("group_score", text + image),
+        ):
             by_metric[metric].append(every(leads))
     assert counts(scores) == {(metric, "all"): summed(found) for metric, found in by_metric.items()}

@@ -1,4 +1,6 @@
-"""The order tests, What'sUp, labelled folders and parquet files by hand; outcomes of two runs side by side; files for other tools."""
+"""The order tests, What'sUp, labelled folders and parquet files by hand; outcomes of two runs side
+by side; files for other tools.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,12 @@ def test_perturbations_move_what_they_say():
     kinds = dict.fromkeys(nouns, "noun") | dict.fromkeys(adjectives, "adjective")
     words = caption.split(" ")
     for seed in range(20):
-        found = dict(zip(PERTURBATIONS, perturbed(caption, tokens_of(caption, kinds), seed), strict=True))
-        assert all(sorted(text.split(" ")) == sorted(words) and text != caption for text in found.values())
+        found = dict(
+            zip(PERTURBATIONS, perturbed(caption, tokens_of(caption, kinds), seed), strict=True)
+        )
+        assert all(
+            sorted(text.split(" ")) == sorted(words) and text != caption for text in found.values()
+        )
         moved = {name: text.split(" ") for name, text in found.items()}
         for place, word in enumerate(words):
             kind = nouns if word in nouns else adjectives if word in adjectives else None
@@ -46,7 +52,9 @@ def test_perturbations_move_what_they_say():
                 assert moved["all but nouns and adjectives"][place] == word
         groups = [words[i : i + 3] for i in range(0, len(words), 3)]
         within = moved["within trigrams"]
-        assert [sorted(within[i : i + 3]) for i in range(0, len(words), 3)] == [sorted(group) for group in groups]
+        assert [sorted(within[i : i + 3]) for i in range(0, len(words), 3)] == [
+            sorted(group) for group in groups
+        ]
         assert all(" ".join(group) in found["trigrams"] for group in groups)
     again = perturbed(caption, tokens_of(caption, kinds), 3)
     assert again == perturbed(caption, tokens_of(caption, kinds), 3)
@@ -69,7 +77,10 @@ def orders(tmp_path):
     """Two pictures with two captions each; a caption of one word has no other order."""
     folder = tmp_path / "coco_order"
     rows = [
-        {"image": "0.png", "caption": ["0 brown dog sees a black cat", "0 old man holds a young child here"]},
+        {
+            "image": "0.png",
+            "caption": ["0 brown dog sees a black cat", "0 old man holds a young child here"],
+        },
         {"image": "1.png", "caption": ["0 wrong one has a tail", "1"]},
     ]
     folder.mkdir()
@@ -80,7 +91,9 @@ def orders(tmp_path):
 
 
 class ByOrder:
-    """A caption lies on the axis of its first word if that is a digit and the caption is among those given, else on axis 3."""
+    """A caption lies on the axis of its first word if that is a digit and the caption is among
+    those given, else on axis 3.
+    """
 
     id, revision, dimension, modalities = "by-order", "1", 4, ("text", "image")
 
@@ -88,7 +101,10 @@ class ByOrder:
         self.known = known
 
     def encode_texts(self, texts):
-        return np.array([AXES[int(text[0])] if text in self.known else AXES[3] for text in texts], dtype=np.float32)
+        return np.array(
+            [AXES[int(text[0])] if text in self.known else AXES[3] for text in texts],
+            dtype=np.float32,
+        )
 
     def encode_images(self, images):
         return np.array([AXES[image.getpixel((0, 0))[0]] for image in images], dtype=np.float32)
@@ -105,8 +121,9 @@ def test_order_by_hand(orders, tmp_path):
         for r in records
         if (r.extra["control"], r.extra["repair"]) == ("none", "none")
     }
-    # Picture 0: the first caption is known, its perturbations lie on axis 3: right. The second is not known: a tie.
-    # Picture 1: the caption lies on axis 0, the perturbations on 3: all score 0, a tie.
+    # Picture 0: the first caption is known, its perturbations lie on axis 3: right. The second is
+    # not known: a tie. Picture 1: the caption lies on axis 0, the perturbations on 3: all score 0,
+    # a tie.
     assert found["all", "aro-like"] == (pytest.approx(1 / 3), 3, 2)
     assert found["trigrams", "aro-like"] == (pytest.approx(1 / 3), 3, 2)
     blank = ByName(lambda text: AXES[0], lambda level: AXES[level])
@@ -120,7 +137,8 @@ def test_negatives_are_drawn_once_written_and_hashed(orders, tmp_path):
     assert made["seed"] == 0
     assert made["tagger"].startswith("hanta")
     assert set(made["negatives"]) >= {"0 brown dog sees a black cat"}
-    (orders / "coco_order_negatives.json").write_text(json.dumps(made))  # given with the data: read, not drawn again
+    # given with the data: read, not drawn again
+    (orders / "coco_order_negatives.json").write_text(json.dumps(made))
     again = read_with_making(orders, Making(tmp_path / "elsewhere", seed=5, tagger="none such"))
     assert again.hash == first.hash
     assert again.facts == first.facts
@@ -139,7 +157,10 @@ def test_negatives_that_were_drawn_are_believed_only_as_they_were_written(orders
     kept = orders / "made" / "coco_order_negatives.json"
     whole = kept.read_text()
     kept.write_text(whole.replace("dog", "cat", 1))
-    with pytest.raises(ConceptBindError, match="coco_order_negatives.json was changed or damaged .* it will be drawn again"):
+    with pytest.raises(
+        ConceptBindError,
+        match="coco_order_negatives.json was changed or damaged .* it will be drawn again",
+    ):
         read_benchmark("coco_order", orders)
     kept.write_text(whole)
     assert read_benchmark("coco_order", orders).hash == first.hash
@@ -160,17 +181,28 @@ def test_the_taggers_words_are_found_in_captions():
 
 @pytest.fixture
 def whatsup(tmp_path):
-    """One whole set of four pictures, and a second one of which a picture is missing from the list."""
+    """One whole set of four pictures, and a second one of which a picture is missing from the
+    list.
+    """
     folder = tmp_path / "whatsup"
     items = []
-    for level, name in enumerate(("mug_left_of_cup", "mug_right_of_cup", "mug_on_cup", "mug_under_cup")):
+    for level, name in enumerate(
+        ("mug_left_of_cup", "mug_right_of_cup", "mug_on_cup", "mug_under_cup")
+    ):
         picture(folder / "data" / "controlled_images", f"{name}.png", level)
         others = [f"{other} x" for other in range(4) if other != level]
-        items.append({"image_path": f"data/controlled_images/{name}.png", "caption_options": [f"{level} x", *others]})
+        items.append(
+            {
+                "image_path": f"data/controlled_images/{name}.png",
+                "caption_options": [f"{level} x", *others],
+            }
+        )
     for level, name in enumerate(("pen_left_of_cup", "pen_right_of_cup", "pen_on_cup")):
         picture(folder / "data" / "controlled_images", f"{name}.png", level)
         options = [f"{level} x", "3 x", "3 y", "3 z"] if level else ["0 x", "0 y", "1 z", "2 z"]
-        items.append({"image_path": f"data/controlled_images/{name}.png", "caption_options": options})
+        items.append(
+            {"image_path": f"data/controlled_images/{name}.png", "caption_options": options}
+        )
     (folder / "controlled_images_dataset.json").write_text(json.dumps(items))
     return folder
 
@@ -182,7 +214,8 @@ def test_whatsup_by_hand(whatsup, tmp_path):
     found = values(records, repair="none", control="none")
     # All four of the mug are right; of the pen the first ties ("0 y"), the others are right.
     assert found["controlled_images", "accuracy"] == (6 / 7, 7, 1)
-    # Pairs: mug left and right, mug on and under, pen left and right (a tie prevents it); pen on has no partner.
+    # Pairs: mug left and right, mug on and under, pen left and right (a tie prevents it); pen on
+    # has no partner.
     assert found["controlled_images", "pair_accuracy"] == (2 / 3, 3, 1)
     assert found["controlled_images", "set_accuracy"] == (1.0, 1, 0)
 
@@ -197,14 +230,19 @@ def test_labelled_folders_by_hand(tmp_path):
     assert data.captions == ("0 sea lion seen", "1 cat seen")
     records = evaluate_benchmark(by_name(), "zeroshot", data, tmp_path / "kept")
     found = values(records, repair="none", control="none")
-    # Levels 0 1 | 1 2: the first is right, the second lies on the other class, the third is right, the fourth ties at 0.
+    # Levels 0 1 | 1 2: the first is right, the second lies on the other class, the third is right,
+    # the fourth ties at 0.
     assert found["all", "accuracy"] == (0.5, 4, 1)
     assert found["mean of classes", "accuracy"] == (0.5, 4, 1)
     (folder / "classes.txt").write_text("0_sea_lion\t2 walrus\n")
     (folder / "templates.txt").write_text("{} seen\n{} drawn\n")
     data = read_benchmark("zeroshot", folder)
     assert data.captions == ("2 walrus seen", "2 walrus drawn", "1 cat seen", "1 cat drawn")
-    found = values(evaluate_benchmark(by_name(), "zeroshot", data, tmp_path / "two"), repair="none", control="none")
+    found = values(
+        evaluate_benchmark(by_name(), "zeroshot", data, tmp_path / "two"),
+        repair="none",
+        control="none",
+    )
     assert found["all", "accuracy"] == (1 / 4, 4, 1)
     (folder / "templates.txt").write_text("no place\n")
     with pytest.raises(ConceptBindError, match="where the class stands"):
@@ -224,7 +262,14 @@ def test_parquet_is_unpacked(tmp_path):
     import pyarrow.parquet as pq
 
     rows = [
-        {"id": i, "image_0": png(0), "image_1": png(1), "caption_0": f"{i} x", "caption_1": "1 y", "collapsed_tag": "Object"}
+        {
+            "id": i,
+            "image_0": png(0),
+            "image_1": png(1),
+            "caption_0": f"{i} x",
+            "caption_1": "1 y",
+            "collapsed_tag": "Object",
+        }
         for i in range(2)
     ]
     (tmp_path / "data").mkdir()
@@ -232,7 +277,8 @@ def test_parquet_is_unpacked(tmp_path):
     pq.write_table(pa.Table.from_pylist(rows), path)
     data = read_benchmark("winoground", tmp_path)
     records = evaluate_benchmark(by_name(), "winoground", data, tmp_path / "kept")
-    # The second item's captions lie on one axis: pictures tie between them, and the first caption loses to the other picture.
+    # The second item's captions lie on one axis: pictures tie between them, and the first caption
+    # loses to the other picture.
     found = values(records, repair="none", control="none")
     assert found["all", "text_score"] == (0.5, 2, 1)
     assert found["all", "group_score"] == (0.5, 2, 0)
@@ -242,7 +288,9 @@ def test_parquet_is_unpacked(tmp_path):
     pq.write_table(pa.Table.from_pylist([{"id": 0, "image_0": png(0)}]), path)
     with pytest.raises(ConceptBindError, match="lacks the columns image_1"):
         read_benchmark("winoground", tmp_path)
-    pq.write_table(pa.Table.from_pylist([rows[0] | {"image_1": {"bytes": None, "path": "x.png"}}]), path)
+    pq.write_table(
+        pa.Table.from_pylist([rows[0] | {"image_1": {"bytes": None, "path": "x.png"}}]), path
+    )
     with pytest.raises(ConceptBindError, match="holds no picture"):
         read_benchmark("winoground", tmp_path)
 
@@ -252,8 +300,10 @@ ENCODER = (
     "class E:\n"
     "    revision, dimension, modalities = '1', 4, ('text', 'image')\n"
     "    def __init__(self, id, step): self.id, self.step = id, step\n"
-    "    def encode_texts(self, texts): return np.eye(4, dtype='float32')[[(int(t[0]) + self.step) % 4 for t in texts]]\n"
-    "    def encode_images(self, images): return np.eye(4, dtype='float32')[[i.getpixel((0, 0))[0] for i in images]]\n"
+    "    def encode_texts(self, texts): return np.eye(4, dtype='float32')[[(int(t[0]) + self.step) "
+    "% 4 for t in texts]]\n"
+    "    def encode_images(self, images): return np.eye(4, dtype='float32')[[i.getpixel((0, 0))[0] "
+    "for i in images]]\n"
     "def good(): return E('good', 0)\n"
     "def bad(): return E('bad', 1)\n"
 )
@@ -264,7 +314,22 @@ def test_two_runs_side_by_side(whatsup, tmp_path, capsys, monkeypatch):
     (tmp_path / "two_encoders.py").write_text(ENCODER)
     save_adapter(Adapter(np.eye(4, dtype=np.float32)[[1, 2, 3, 0]], 0.0, {}), tmp_path / "back")
     for name, options in (("good", []), ("bad", ["--adapter", "back"])):
-        assert main(["evaluate", f"py:two_encoders:{name}", "--benchmark", "whatsup", "--data", ".", "--out", name, *options]) == 0
+        assert (
+            main(
+                [
+                    "evaluate",
+                    f"py:two_encoders:{name}",
+                    "--benchmark",
+                    "whatsup",
+                    "--data",
+                    ".",
+                    "--out",
+                    name,
+                    *options,
+                ]
+            )
+            == 0
+        )
     scores, _ = load_outcomes(tmp_path / "bad" / "embeddings" / "whatsup")
     assert set(scores) == {"none", "adapter"}
     for file in (
@@ -290,7 +355,21 @@ def test_two_runs_side_by_side(whatsup, tmp_path, capsys, monkeypatch):
     assert (tmp_path / "tables" / "benchmark-whatsup.csv").is_file()
     lists = tmp_path / "whatsup" / "controlled_images_dataset.json"
     lists.write_text(json.dumps(json.loads(lists.read_text())[:4]))
-    assert main(["evaluate", "py:two_encoders:good", "--benchmark", "whatsup", "--data", ".", "--out", "fewer"]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "py:two_encoders:good",
+                "--benchmark",
+                "whatsup",
+                "--data",
+                ".",
+                "--out",
+                "fewer",
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     assert main(["compare", "good", "fewer"]) == 0
     assert "other items" in capsys.readouterr().out
@@ -298,12 +377,29 @@ def test_two_runs_side_by_side(whatsup, tmp_path, capsys, monkeypatch):
 
 def test_groups_and_the_files_for_other_tools(orders, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "sometimes_known.py").write_text(ENCODER.replace("int(t[0])", "int(t[0]) if t[0].isdigit() else 3"))
-    assert main(["evaluate", "py:sometimes_known:good", "--benchmark", "aro", "--data", ".", "--check"]) == 0
+    (tmp_path / "sometimes_known.py").write_text(
+        ENCODER.replace("int(t[0])", "int(t[0]) if t[0].isdigit() else 3")
+    )
+    assert (
+        main(
+            ["evaluate", "py:sometimes_known:good", "--benchmark", "aro", "--data", ".", "--check"]
+        )
+        == 0
+    )
     assert "ARO VG-Relation" in capsys.readouterr().out
     assert main(["evaluate", "py:sometimes_known:good", "--benchmark", "aro", "--data", "."]) == 2
     assert "visual_genome_attribution.json" in capsys.readouterr().err
-    some = ["evaluate", "py:sometimes_known:good", "--benchmark", "aro", "--data", ".", "--allow-missing", "--out", "some"]
+    some = [
+        "evaluate",
+        "py:sometimes_known:good",
+        "--benchmark",
+        "aro",
+        "--data",
+        ".",
+        "--allow-missing",
+        "--out",
+        "some",
+    ]
     assert main([*some, "--tagger", "hanta"]) == 0  # those of the group that are there
     printed = capsys.readouterr().out
     assert "vg_relation: left out" in printed
@@ -330,5 +426,7 @@ def test_groups_and_the_files_for_other_tools(orders, tmp_path, capsys, monkeypa
     assert 0 <= found.get_score() <= 1
     row = json.loads((tmp_path / "run" / "clip_benchmark" / "mscoco_captions.json").read_text())
     assert row["task"] == "zeroshot_retrieval"
-    assert set(row["metrics"]) == {f"{way}_retrieval_recall@{k}" for way in ("image", "text") for k in (1, 5, 10)}
+    assert set(row["metrics"]) == {
+        f"{way}_retrieval_recall@{k}" for way in ("image", "text") for k in (1, 5, 10)
+    }
     assert (tmp_path / "run" / "made" / "coco_order_negatives.json").is_file()

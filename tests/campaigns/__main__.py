@@ -1,4 +1,6 @@
-"""`python -m tests.campaigns --kills 1000 --inputs 5000 --seed 0`: the table of docs/reliability.md."""
+"""`python -m tests.campaigns --kills 1000 --inputs 5000 --seed 0`: the table of
+docs/reliability.md.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ COLUMNS = {
 
 
 def everything_imported(*, models: bool = True) -> None:
-    """All modules, so that a child has nothing left to import; models: those that read model folders and tell words apart too."""
+    """All modules, so that a child has nothing left to import; models: those that read model
+    folders and tell words apart too.
+    """
     import importlib
     import pkgutil
 
@@ -68,7 +72,8 @@ def everything_imported(*, models: bool = True) -> None:
         "HanTa",
     )
     for name in of_models if models else ():
-        with suppress(ImportError):  # of extras: their commands are refused in one line where they are not there
+        # of extras: their commands are refused in one line where they are not there
+        with suppress(ImportError):
             importlib.import_module(name)
     from conceptbind import cli
 
@@ -79,11 +84,17 @@ def everything_imported(*, models: bool = True) -> None:
 def main() -> int:
     """Run the campaigns and print the table; 1 where something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns", description=__doc__)
-    parser.add_argument("--kills", type=int, default=40, help="kills, double starts, full and failing disks")
-    parser.add_argument("--inputs", type=int, default=200, help="damaged files, options and surroundings")
+    parser.add_argument(
+        "--kills", type=int, default=40, help="kills, double starts, full and failing disks"
+    )
+    parser.add_argument(
+        "--inputs", type=int, default=200, help="damaged files, options and surroundings"
+    )
     parser.add_argument("--known", action="store_true", help="also the inputs that once failed")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cheap", action="store_true", help="only commands that take less than a second")
+    parser.add_argument(
+        "--cheap", action="store_true", help="only commands that take less than a second"
+    )
     parser.add_argument("--findings", type=Path, help="a file for what is wrong, as it is found")
     asked = parser.parse_args()
     everything_imported(models=not asked.cheap)
@@ -103,17 +114,26 @@ def main() -> int:
         make_world(world, cheap=asked.cheap and not asked.known)
         tallies: dict[str, Tally] = {}
         report = _Progress(asked.findings)
-        names = {name: often for name, often in NAMES.items() if often >= 2} if asked.cheap else NAMES
+        names = (
+            {name: often for name, often in NAMES.items() if often >= 2} if asked.cheap else NAMES
+        )
         if asked.known:
             tallies["inputs that once failed"] = known(world)
         if asked.kills:
-            tallies["kills, double starts, disks"] = kills(world, asked.kills, asked.seed, report, names)
+            tallies["kills, double starts, disks"] = kills(
+                world, asked.kills, asked.seed, report, names
+            )
         if asked.inputs:
-            tallies["damaged inputs"] = fuzz(world, asked.inputs, asked.seed, report, cheap=asked.cheap)
+            tallies["damaged inputs"] = fuzz(
+                world, asked.inputs, asked.seed, report, cheap=asked.cheap
+            )
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     print(table(tallies))
     for name, tally in tallies.items():
-        print(f"\n{name}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kinds.items())))
+        print(
+            f"\n{name}: "
+            + ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kinds.items()))
+        )
         for fault, what, said in tally.faults:
             print(f"- {fault}: {what}\n  {' | '.join(said.strip().splitlines()[-3:])[-400:]}")
     print(f"\n{time.monotonic() - began:.0f} s")
@@ -136,12 +156,19 @@ class _Progress:
         self.written = len(tally.faults)
         if time.monotonic() - self.shown > 20:
             self.shown = time.monotonic()
-            print(f"{self.done} trials, {len(tally.faults)} of this campaign wrong", file=sys.stderr, flush=True)
+            print(
+                f"{self.done} trials, {len(tally.faults)} of this campaign wrong",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def table(tallies: dict[str, Any]) -> str:
     """Counts as Markdown."""
-    lines = ["| campaign | trials | " + " | ".join(COLUMNS) + " |", "|---" * (2 + len(COLUMNS)) + "|"]
+    lines = [
+        "| campaign | trials | " + " | ".join(COLUMNS) + " |",
+        "|---" * (2 + len(COLUMNS)) + "|",
+    ]
     for name, tally in tallies.items():
         counts = " | ".join(str(tally.count(*faults)) for faults in COLUMNS.values())
         lines.append(f"| {name} | {tally.trials:,} | {counts} |")

@@ -1,4 +1,6 @@
-"""Seeded damage: bytes, text, tables, JSON and YAML trees, arrays, pictures, and files that are none."""
+"""Seeded damage: bytes, text, tables, JSON and YAML trees, arrays, pictures, and files that are
+none.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,16 @@ def cut(data: bytes, draw: random.Random) -> bytes:
 def grown(data: bytes, draw: random.Random) -> bytes:
     """Something is inserted."""
     at = draw.randint(0, len(data))
-    more = draw.choice([b"\x00" * 16, os.urandom(0) or draw.randbytes(16), data[:64], b"\xef\xbb\xbf", b"\r\n", b"\xff\xfe"])
+    more = draw.choice(
+        [
+            b"\x00" * 16,
+            os.urandom(0) or draw.randbytes(16),
+            data[:64],
+            b"\xef\xbb\xbf",
+            b"\r\n",
+            b"\xff\xfe",
+        ]
+    )
     return data[:at] + more + data[at:]
 
 
@@ -103,7 +114,15 @@ def emptied(data: bytes, draw: random.Random) -> bytes:
 def exchanged(data: bytes, draw: random.Random) -> bytes:
     """Another format's content."""
     text = draw.choice(
-        ["a,b\n1,2\n", '{"a": 1}', "- 1\n- 2\n", "%PDF-1.4\n", "\x89PNG\r\n\x1a\n", "PK\x03\x04", "\x93NUMPY\x01\x00"]
+        [
+            "a,b\n1,2\n",
+            '{"a": 1}',
+            "- 1\n- 2\n",
+            "%PDF-1.4\n",
+            "\x89PNG\r\n\x1a\n",
+            "PK\x03\x04",
+            "\x93NUMPY\x01\x00",
+        ]
     )
     return text.encode("latin-1") + (data[10:] if draw.random() < 0.5 else b"")
 
@@ -136,7 +155,13 @@ def tree(data: bytes, draw: random.Random) -> bytes:
 
 
 def _places(node: Any):
-    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    pairs = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
     for key, value in list(pairs):
         yield node, key
         yield from _places(value)
@@ -145,7 +170,9 @@ def _places(node: Any):
 def nested(data: bytes, draw: random.Random) -> bytes:
     """Deeper than any reader goes."""
     depth = draw.choice([200, 5000, 100_000])
-    return draw.choice([b"[" * depth, b'{"a":' * depth, b"[" * depth + b"]" * depth, b"a: " * depth, b"- " * depth])
+    return draw.choice(
+        [b"[" * depth, b'{"a":' * depth, b"[" * depth + b"]" * depth, b"a: " * depth, b"- " * depth]
+    )
 
 
 def table(data: bytes, draw: random.Random) -> bytes:
@@ -174,7 +201,11 @@ def table(data: bytes, draw: random.Random) -> bytes:
         rows = rows[: draw.randint(0, 2)]
     else:
         encoding = draw.choice(["utf-16", "utf-8-sig", "latin-1", "cp1252", "utf-32"])
-        return "\r\n".join(",".join(one) for one in rows).replace("red", "réd").encode(encoding, errors="replace")
+        return (
+            "\r\n".join(",".join(one) for one in rows)
+            .replace("red", "réd")
+            .encode(encoding, errors="replace")
+        )
     return "\n".join(",".join(one) for one in rows).encode(errors="surrogatepass")
 
 
@@ -187,7 +218,9 @@ def array(data: bytes, draw: random.Random) -> bytes:
     if isinstance(values, np.lib.npyio.NpzFile):
         members = {name: _another(values[name], draw) for name in values.files}
         if draw.random() < 0.3:
-            members[draw.choice(["extra", "ids", "image", "embeddings", ""]) or "x"] = np.array([1, 2, 3])
+            members[draw.choice(["extra", "ids", "image", "embeddings", ""]) or "x"] = np.array(
+                [1, 2, 3]
+            )
         if draw.random() < 0.2:
             members.pop(next(iter(members)))
         file = io.BytesIO()
@@ -202,7 +235,11 @@ def _another(values: np.ndarray, draw: random.Random) -> np.ndarray:
     if values.dtype.kind not in "fiu" or not values.size:
         return np.zeros(3)
     kinds: list[Callable[[], np.ndarray]] = [
-        lambda: values.astype(draw.choice(["float16", "int8", "uint64", "bool", "complex64", "U5", "S3", ">f4", "longdouble"])),
+        lambda: values.astype(
+            draw.choice(
+                ["float16", "int8", "uint64", "bool", "complex64", "U5", "S3", ">f4", "longdouble"]
+            )
+        ),
         lambda: values.astype(object),
         lambda: values.astype("datetime64[s]"),
         lambda: values[: draw.randrange(len(values))],
@@ -229,12 +266,25 @@ def _put(values: np.ndarray, value: float, draw: random.Random) -> np.ndarray:
 
 def header(data: bytes, draw: random.Random) -> bytes:
     """The written header of an array or of tensors claims something else."""
-    for kind in (b"'shape': (", b"'descr': '", b"'fortran_order': ", b'"shape":[', b'"dtype":"', b'"data_offsets":['):
+    for kind in (
+        b"'shape': (",
+        b"'descr': '",
+        b"'fortran_order': ",
+        b'"shape":[',
+        b'"dtype":"',
+        b'"data_offsets":[',
+    ):
         at = data.find(kind)
         if at >= 0 and draw.random() < 0.5:
             start = at + len(kind)
-            more = draw.choice([b"9" * 12, b"-1", b"0", b"x", b"|O8'", b"", b"F64", b"1e9", b"(2,3)"])
-            return data[:start] + more + (data[start + len(more) :] if draw.random() < 0.7 else data[start:])
+            more = draw.choice(
+                [b"9" * 12, b"-1", b"0", b"x", b"|O8'", b"", b"F64", b"1e9", b"(2,3)"]
+            )
+            return (
+                data[:start]
+                + more
+                + (data[start + len(more) :] if draw.random() < 0.7 else data[start:])
+            )
     return head_flipped(data, draw)
 
 

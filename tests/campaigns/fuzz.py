@@ -1,4 +1,6 @@
-"""Damaged inputs, options and surroundings for every command: it works, or says in one line what is wrong and ends with 2."""
+"""Damaged inputs, options and surroundings for every command: it works, or says in one line what is
+wrong and ends with 2.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def numbers(folder: Path) -> dict[str, str]:
 
 
 def _of_tensors(path: Path) -> str:
-    """Of names, types and numbers: the order of what a file says of itself is another in every process."""
+    """Of names, types and numbers: the order of what a file says of itself is another in every
+    process.
+    """
     from safetensors.numpy import load_file
 
     try:
@@ -70,7 +74,8 @@ def _of_tensors(path: Path) -> str:
         return "unreadable"
     return _hash(
         b"".join(
-            f"{name} {tensors[name].dtype} {tensors[name].shape}".encode() + tensors[name].tobytes() for name in sorted(tensors)
+            f"{name} {tensors[name].dtype} {tensors[name].shape}".encode() + tensors[name].tobytes()
+            for name in sorted(tensors)
         )
     )
 
@@ -80,15 +85,23 @@ def _hash(data: bytes) -> str:
 
 
 def tried(folder: Path, arguments: tuple[str, ...], out: str, **how: Any) -> tuple[Outcome, str]:
-    """Run a command in the world; what is wrong with it, what it left behind outside its folder included."""
+    """Run a command in the world; what is wrong with it, what it left behind outside its folder
+    included.
+    """
     before = {name: _stamp(folder / name) for name in listing(folder)}
     outcome = Trial(arguments, folder, **how).run()
     after = listing(folder)
     fault = outcome.fault
-    mine = {name for name in after if name == out or name.startswith(f"{out}/") or name.startswith("runs")}
+    mine = {
+        name
+        for name in after
+        if name == out or name.startswith(f"{out}/") or name.startswith("runs")
+    }
     if not fault and (strays(after) or after - mine - set(before)):
         fault = "stray"
-    if not fault and any(name not in mine and _stamp(folder / name) != stamp for name, stamp in before.items()):
+    if not fault and any(
+        name not in mine and _stamp(folder / name) != stamp for name, stamp in before.items()
+    ):
         fault = "changed"
     if not fault and outcome.orphans:
         fault = "orphan"
@@ -124,14 +137,28 @@ def finished(world: Path, commands: tuple[Command, ...] = COMMANDS) -> dict[str,
 def clean(world: Path, command: Command) -> None:
     """Nothing where the command writes."""
     place = world / command.out
-    shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink(missing_ok=True)
+    shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink(
+        missing_ok=True
+    )
     shutil.rmtree(world / "runs", ignore_errors=True)
 
 
-def fuzz(world: Path, n: int, seed: int, on_trial: Callable[[Tally], None] = lambda _: None, *, cheap: bool = False) -> Tally:
-    """Damaged files, options and surroundings, as the seed draws them; cheap: of commands that take less than a second."""
+def fuzz(
+    world: Path,
+    n: int,
+    seed: int,
+    on_trial: Callable[[Tally], None] = lambda _: None,
+    *,
+    cheap: bool = False,
+) -> Tally:
+    """Damaged files, options and surroundings, as the seed draws them; cheap: of commands that take
+    less than a second.
+    """
     tally = Tally()
-    right = finished(world, tuple(command for command in COMMANDS if not cheap or command.arguments[0] not in DEAR))
+    right = finished(
+        world,
+        tuple(command for command in COMMANDS if not cheap or command.arguments[0] not in DEAR),
+    )
     reading = [command for command in COMMANDS if command.name in right and command.reads]
     keeping = [command for command in COMMANDS if (world.with_name("done") / command.name).is_dir()]
     for number in range(n):
@@ -140,7 +167,9 @@ def fuzz(world: Path, n: int, seed: int, on_trial: Callable[[Tally], None] = lam
         if share < 0.6:
             _files(world, _one(reading, draw), right, draw, tally, f"--seed {seed}, input {number}")
         elif share < 0.75:
-            _continued(world, _one(keeping, draw), right, draw, tally, f"--seed {seed}, input {number}")
+            _continued(
+                world, _one(keeping, draw), right, draw, tally, f"--seed {seed}, input {number}"
+            )
         elif share < 0.9:
             _options(world, _one([c for c in COMMANDS if c.name in right], draw), draw, tally)
         else:
@@ -171,32 +200,63 @@ class _Kept:
         self.path.write_bytes(self.content)
 
 
-def _files(world: Path, command: Command, right: dict[str, dict[str, str]], draw: random.Random, tally: Tally, which: str) -> None:
+def _files(
+    world: Path,
+    command: Command,
+    right: dict[str, dict[str, str]],
+    draw: random.Random,
+    tally: Tally,
+    which: str,
+) -> None:
     clean(world, command)
     path = draw.choice(sorted(_below(world, command.reads)))
     with _Kept(path):
         kind = damage_file(path, draw)
         outcome, fault = tried(world, command.arguments, command.out)
-        if not fault and outcome.code == 0 and command.ours and numbers(world / command.out) != right[command.name]:
+        if (
+            not fault
+            and outcome.code == 0
+            and command.ours
+            and numbers(world / command.out) != right[command.name]
+        ):
             fault = "wrong numbers"
-        _add(tally, f"file {path.suffix or 'without suffix'}", fault, which, command, f"{kind} {path.relative_to(world)}", outcome)
+        _add(
+            tally,
+            f"file {path.suffix or 'without suffix'}",
+            fault,
+            which,
+            command,
+            f"{kind} {path.relative_to(world)}",
+            outcome,
+        )
     clean(world, command)
 
 
-def _add(tally: Tally, kind: str, fault: str, which: str, command: Command, what: str, outcome: Outcome) -> None:
+def _add(
+    tally: Tally, kind: str, fault: str, which: str, command: Command, what: str, outcome: Outcome
+) -> None:
     tally.add(kind, fault, f"{which}: {what}; conceptbind {command.line}", outcome.said)
 
 
 def _below(world: Path, names: tuple[str, ...]) -> Iterator[Path]:
     for name in names:
         place = world / name
-        yield from (path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+        yield from (
+            (path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+        )
 
 
 def _continued(
-    world: Path, command: Command, right: dict[str, dict[str, str]], draw: random.Random, tally: Tally, which: str
+    world: Path,
+    command: Command,
+    right: dict[str, dict[str, str]],
+    draw: random.Random,
+    tally: Tally,
+    which: str,
 ) -> None:
-    """A finished folder of ours, or one that lacks its results still, damaged, and the same command again."""
+    """A finished folder of ours, or one that lacks its results still, damaged, and the same command
+    again.
+    """
     clean(world, command)
     shutil.copytree(world.with_name("done") / command.name, world / command.out)
     files = sorted(path for path in (world / command.out).rglob("*") if path.is_file())
@@ -206,12 +266,20 @@ def _continued(
     if unfinished:
         for name in ("results.json", "results.csv"):
             (world / command.out / name).unlink(missing_ok=True)
-    what = f"{kind} {path.relative_to(world)} of {'an unfinished' if unfinished else 'a finished'} folder"
+    what = (
+        f"{kind} {path.relative_to(world)} of "
+        f"{'an unfinished' if unfinished else 'a finished'} folder"
+    )
     outcome, fault = tried(world, command.arguments, command.out)
     if not fault and outcome.code == 0:
         found = numbers(world / command.out)
-        asked = {name: value for name, value in right[command.name].items() if not name.startswith("probes-") or unfinished}
-        if any(found.get(name) != value for name, value in asked.items()):  # probes are kept to continue, not to be read
+        asked = {
+            name: value
+            for name, value in right[command.name].items()
+            if not name.startswith("probes-") or unfinished
+        }
+        # probes are kept to continue, not to be read
+        if any(found.get(name) != value for name, value in asked.items()):
             fault = "wrong numbers"
     _add(tally, "continued", fault, which, command, what, outcome)
     clean(world, command)
@@ -293,7 +361,11 @@ def _options(world: Path, command: Command, draw: random.Random, tally: Tally) -
     from conceptbind.cli import COMMANDS as FUNCTIONS
 
     clean(world, command)
-    names = [name for name in inspect.signature(FUNCTIONS[command.arguments[0]]).parameters if name not in ("runs",)]
+    names = [
+        name
+        for name in inspect.signature(FUNCTIONS[command.arguments[0]]).parameters
+        if name not in ("runs",)
+    ]
     added: list[str] = []
     for _ in range(draw.randint(1, 2)):
         name = draw.choice([*names, "nothing", "config", "seed"])
@@ -320,8 +392,18 @@ def _options(world: Path, command: Command, draw: random.Random, tally: Tally) -
 def _surroundings(world: Path, command: Command, draw: random.Random, tally: Tally) -> None:
     clean(world, command)
     name, environment, prepare = draw.choice(SURROUNDINGS)
-    outcome, fault = tried(world, command.arguments, command.out, environment=environment, prepare=prepare)
-    _add(tally, "surroundings", "" if fault == "no message" and "out" in name else fault, name, command, name, outcome)
+    outcome, fault = tried(
+        world, command.arguments, command.out, environment=environment, prepare=prepare
+    )
+    _add(
+        tally,
+        "surroundings",
+        "" if fault == "no message" and "out" in name else fault,
+        name,
+        command,
+        name,
+        outcome,
+    )
     clean(world, command)
 
 
@@ -334,7 +416,9 @@ def _stream(encoding: str, target: str | None = None) -> Callable[[], None]:
             os.dup2(os.open(target, os.O_WRONLY), 1)
         sys.stdout = sys.__stdout__ = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding)  # type: ignore[misc]
         if not target:
-            sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding, "backslashreplace", line_buffering=True)
+            sys.stderr = io.TextIOWrapper(
+                io.FileIO(2, "w", closefd=False), encoding, "backslashreplace", line_buffering=True
+            )
 
     return change
 
@@ -373,11 +457,19 @@ def _no_user() -> None:
 
 SURROUNDINGS: tuple[tuple[str, dict[str, str | None], Callable[[], None]], ...] = (
     ("no HOME", {"HOME": None, "USER": None, "LOGNAME": None}, lambda: None),
-    ("HOME that is nowhere", {"HOME": "/nowhere/at/all", "XDG_CACHE_HOME": "/nowhere"}, lambda: None),
+    (
+        "HOME that is nowhere",
+        {"HOME": "/nowhere/at/all", "XDG_CACHE_HOME": "/nowhere"},
+        lambda: None,
+    ),
     ("no TMPDIR", {"TMPDIR": "/nowhere"}, lambda: None),
     ("no PATH", {"PATH": None}, lambda: None),
     ("odd columns", {"COLUMNS": "0", "LINES": "-1", "TERM": "dumb"}, lambda: None),
-    ("words for numbers of threads", {"OMP_NUM_THREADS": "many", "MKL_NUM_THREADS": ""}, lambda: None),
+    (
+        "words for numbers of threads",
+        {"OMP_NUM_THREADS": "many", "MKL_NUM_THREADS": ""},
+        lambda: None,
+    ),
     ("ASCII out", {"LC_ALL": "C"}, _stream("ascii")),
     ("Latin-1 out", {}, _stream("latin-1")),
     ("full out", {}, _stream("utf-8", "/dev/full")),

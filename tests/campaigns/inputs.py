@@ -1,4 +1,6 @@
-"""A small world of inputs: arrays, tables, pictures, benchmarks, models, adapters and finished runs, made by the commands themselves."""
+"""A small world of inputs: arrays, tables, pictures, benchmarks, models, adapters and finished
+runs, made by the commands themselves.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from campaigns.trial import Trial
 
 MODEL = "model/coverage-0.6"
 TRAIN = (
-    "--values 4 --concepts 2 --objects 2 --width 8 --depth 1 --heads 2 --feed_forward 16 --dimension 8 --batch 16 --steps 4"
+    "--values 4 --concepts 2 --objects 2 --width 8 --depth 1 --heads 2 --feed_forward 16 "
+    "--dimension 8 --batch 16 --steps 4"
 ).split()
 
 
@@ -29,7 +32,8 @@ class Command:
     """Files or folders whose damage it meets."""
     out: str = "out"
     ours: bool = False
-    """What it reads was written by conceptbind: after damage its numbers are the same, or it is refused."""
+    """What it reads was written by conceptbind: after damage its numbers are the same, or it is
+    refused."""
 
     @property
     def line(self) -> str:
@@ -42,53 +46,130 @@ def _command(name: str, line: str, *reads: str, out: str = "out", ours: bool = F
 
 
 COMMANDS = (
-    _command("embed an array", "embed file:rows.npy --scenes labels.csv --modality text --out out", "rows.npy", "labels.csv"),
-    _command("embed an archive", "embed file:rows.npz --scenes labels.csv --modality text --out out", "rows.npz"),
-    _command("embed tensors", "embed file:rows.safetensors --scenes labels.csv --modality text --out out", "rows.safetensors"),
-    _command("embed captions", "embed tiny --scenes words.csv --modality text --out out", "words.csv"),
-    _command("embed pictures", "embed tiny --scenes pictures/scenes.csv --modality image --out out", "pictures"),
+    _command(
+        "embed an array",
+        "embed file:rows.npy --scenes labels.csv --modality text --out out",
+        "rows.npy",
+        "labels.csv",
+    ),
+    _command(
+        "embed an archive",
+        "embed file:rows.npz --scenes labels.csv --modality text --out out",
+        "rows.npz",
+    ),
+    _command(
+        "embed tensors",
+        "embed file:rows.safetensors --scenes labels.csv --modality text --out out",
+        "rows.safetensors",
+    ),
+    _command(
+        "embed captions", "embed tiny --scenes words.csv --modality text --out out", "words.csv"
+    ),
+    _command(
+        "embed pictures",
+        "embed tiny --scenes pictures/scenes.csv --modality image --out out",
+        "pictures",
+    ),
     _command("render", "render --scenes words.csv --size 32 --out out", "words.csv"),
     _command("apply a folder", "apply fixed --texts y.npy --out out/mapped.npy", "y.npy", "fixed"),
-    _command("apply a file", "apply published.pt --texts y.npy --out out/mapped.npy", "published.pt"),
+    _command(
+        "apply a file", "apply published.pt --texts y.npy --out out/mapped.npy", "published.pt"
+    ),
     _command("compare", "compare run-a run-b --out out", "run-a", "run-b"),
     _command("compare benchmarks", "compare eval-a eval-b --out out", "eval-a", "eval-b"),
     _command(
         "repair",
-        "repair --images x.npy --texts y.npy --negatives n.npy --image_of of.npy --epochs 1 --out out",
+        "repair --images x.npy --texts y.npy --negatives n.npy --image_of of.npy --epochs 1 --out "
+        "out",
         "x.npy",
         "y.npy",
         "n.npy",
         "of.npy",
     ),
-    _command("sugarcrepe", "evaluate tiny --benchmark sugarcrepe --data sugarcrepe --out out", "sugarcrepe"),
-    _command("zeroshot", "evaluate tiny --benchmark zeroshot --data zeroshot --out out", "zeroshot"),
+    _command(
+        "sugarcrepe",
+        "evaluate tiny --benchmark sugarcrepe --data sugarcrepe --out out",
+        "sugarcrepe",
+    ),
+    _command(
+        "zeroshot", "evaluate tiny --benchmark zeroshot --data zeroshot --out out", "zeroshot"
+    ),
     _command("coco", "evaluate tiny --benchmark coco --data coco --out out", "coco"),
-    _command("winoground", "evaluate tiny --benchmark winoground --data winoground --out out", "winoground"),
-    _command("colorswap", "evaluate tiny --benchmark colorswap --data colorswap --out out", "colorswap"),
+    _command(
+        "winoground",
+        "evaluate tiny --benchmark winoground --data winoground --out out",
+        "winoground",
+    ),
+    _command(
+        "colorswap", "evaluate tiny --benchmark colorswap --data colorswap --out out", "colorswap"
+    ),
     _command("whatsup", "evaluate hf:clip --benchmark whatsup --data whatsup --out out", "whatsup"),
     _command("boxes", "evaluate tiny --benchmark vg_attribution --data boxes --out out", "boxes"),
-    _command("orders", "evaluate tiny --benchmark flickr_order --data flickr --tagger hanta --out out", "flickr"),
-    _command("embed scenes of CLEVR", "embed hf:bert --scenes clevr:clevr/scenes.json --modality text --out out", "clevr"),
-    _command("embed animals", "embed hf:bert --scenes pug-spare:pug --modality text --out out", "pug"),
-    _command("embed pictures with a model folder", "embed hf:clip --scenes pictures/scenes.csv --modality image --out out", "clip"),
-    _command("embed captions with a model folder", "embed hf:bert --scenes words.csv --modality text --out out", "bert"),
-    _command("embed captions with a pipeline", "embed st:pipeline --scenes words.csv --modality text --out out", "pipeline"),
+    _command(
+        "orders",
+        "evaluate tiny --benchmark flickr_order --data flickr --tagger hanta --out out",
+        "flickr",
+    ),
+    _command(
+        "embed scenes of CLEVR",
+        "embed hf:bert --scenes clevr:clevr/scenes.json --modality text --out out",
+        "clevr",
+    ),
+    _command(
+        "embed animals", "embed hf:bert --scenes pug-spare:pug --modality text --out out", "pug"
+    ),
+    _command(
+        "embed pictures with a model folder",
+        "embed hf:clip --scenes pictures/scenes.csv --modality image --out out",
+        "clip",
+    ),
+    _command(
+        "embed captions with a model folder",
+        "embed hf:bert --scenes words.csv --modality text --out out",
+        "bert",
+    ),
+    _command(
+        "embed captions with a pipeline",
+        "embed st:pipeline --scenes words.csv --modality text --out out",
+        "pipeline",
+    ),
     _command(
         "repair captions",
-        "repair hf:bert --images x32.npy --captions captions.txt --tagger hanta --epochs 1 --out out",
+        "repair hf:bert --images x32.npy --captions captions.txt --tagger hanta --epochs 1 --out "
+        "out",
         "x32.npy",
         "captions.txt",
     ),
-    _command("repair COCO", "repair hf:clip --coco cocotrain --tagger hanta --epochs 1 --out out", "cocotrain"),
-    _command("parquet", "evaluate tiny --benchmark winoground --data winoground-parquet --out out", "winoground-parquet"),
-    _command("check", "evaluate tiny --benchmark sugarcrepe,coco,zeroshot,winoground --data . --check", "sugarcrepe", "coco"),
     _command(
-        "evaluate with an adapter", "evaluate tiny --benchmark sugarcrepe --data sugarcrepe --adapter mine.pt --out out", "mine.pt"
+        "repair COCO",
+        "repair hf:clip --coco cocotrain --tagger hanta --epochs 1 --out out",
+        "cocotrain",
     ),
     _command(
-        "measure", "measure file:rows.npy --scenes labels.csv --modality text --complexity none --out out", "rows.npy", "labels.csv"
+        "parquet",
+        "evaluate tiny --benchmark winoground --data winoground-parquet --out out",
+        "winoground-parquet",
     ),
-    _command("measure a file of options", "measure --config options.yaml --out out", "options.yaml"),
+    _command(
+        "check",
+        "evaluate tiny --benchmark sugarcrepe,coco,zeroshot,winoground --data . --check",
+        "sugarcrepe",
+        "coco",
+    ),
+    _command(
+        "evaluate with an adapter",
+        "evaluate tiny --benchmark sugarcrepe --data sugarcrepe --adapter mine.pt --out out",
+        "mine.pt",
+    ),
+    _command(
+        "measure",
+        "measure file:rows.npy --scenes labels.csv --modality text --complexity none --out out",
+        "rows.npy",
+        "labels.csv",
+    ),
+    _command(
+        "measure a file of options", "measure --config options.yaml --out out", "options.yaml"
+    ),
     _command(
         "measure what was embedded",
         "measure file:kept --scenes labels.csv --modality text --complexity none --out out",
@@ -96,28 +177,42 @@ COMMANDS = (
         ours=True,
     ),
     _command(
-        "measure a model", f"measure controlled:{MODEL} --scenes {MODEL}/words.csv --complexity none --out out", "model", ours=True
+        "measure a model",
+        f"measure controlled:{MODEL} --scenes {MODEL}/words.csv --complexity none --out out",
+        "model",
+        ours=True,
     ),
     _command("train", f"train --coverage 0.6 {' '.join(TRAIN)} --out out"),
-    _command("sweep", f"sweep --coverages 0.6 --seeds 1 --probes additive {' '.join(TRAIN)} --out out"),
+    _command(
+        "sweep", f"sweep --coverages 0.6 --seeds 1 --probes additive {' '.join(TRAIN)} --out out"
+    ),
 )
 
 
 def labels(folder: Path, n_values: int = 3) -> list[list[str]]:
     """All pairs of different objects as rows of names."""
-    colours, shapes = ("red", "green", "blue", "black")[:n_values], ("circle", "square", "triangle", "star")[:n_values]
+    colours, shapes = (
+        ("red", "green", "blue", "black")[:n_values],
+        ("circle", "square", "triangle", "star")[:n_values],
+    )
     objects = [(colour, shape) for colour in colours for shape in shapes]
     return [[*one, *other] for one in objects for other in objects if one != other]
 
 
 def make_world(folder: Path, *, cheap: bool = False) -> Path:
-    """Everything that the commands of this campaign read; cheap: but for what takes seconds to train."""
+    """Everything that the commands of this campaign read; cheap: but for what takes seconds to
+    train.
+    """
     rng = np.random.default_rng(0)
     rows = labels(folder)
     with (folder / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["color_1", "shape_1", "color_2", "shape_2"], *rows])
-    codes = {name: rng.normal(size=12) for row in rows for name in (" ".join(row[:2]), " ".join(row[2:]))}
-    values = np.array([codes[" ".join(row[:2])] + codes[" ".join(row[2:])] for row in rows], dtype=np.float32)
+    codes = {
+        name: rng.normal(size=12) for row in rows for name in (" ".join(row[:2]), " ".join(row[2:]))
+    }
+    values = np.array(
+        [codes[" ".join(row[:2])] + codes[" ".join(row[2:])] for row in rows], dtype=np.float32
+    )
     values += rng.normal(scale=0.1, size=values.shape).astype(np.float32)
     np.save(folder / "rows.npy", values)
     np.savez(folder / "rows.npz", text=values)
@@ -142,14 +237,19 @@ def make_world(folder: Path, *, cheap: bool = False) -> Path:
     import torch
 
     torch.save({"linear.weight": torch.eye(8), "t": torch.tensor(1.0)}, folder / "published.pt")
-    torch.save({"linear.weight": torch.eye(_width_of_tiny()), "t": torch.tensor(1.0)}, folder / "mine.pt")
+    torch.save(
+        {"linear.weight": torch.eye(_width_of_tiny()), "t": torch.tensor(1.0)}, folder / "mine.pt"
+    )
     made = {
         "pictures": "render --scenes words.csv --size 32 --out pictures",
         "fixed": "repair --images x.npy --texts y.npy --negatives n.npy --epochs 1 --out fixed",
-        "run-a": "measure file:rows.npy --scenes labels.csv --modality text --complexity none --out run-a",
-        "run-b": "measure file:rows.npz --scenes labels.csv --modality text --complexity none --out run-b",
+        "run-a": "measure file:rows.npy --scenes labels.csv --modality text --complexity none "
+        "--out run-a",
+        "run-b": "measure file:rows.npz --scenes labels.csv --modality text --complexity none "
+        "--out run-b",
         "eval-a": "evaluate tiny --benchmark sugarcrepe --data sugarcrepe --out eval-a",
-        "eval-b": "evaluate tiny --benchmark sugarcrepe --data sugarcrepe --adapter mine.pt --out eval-b",
+        "eval-b": "evaluate tiny --benchmark sugarcrepe --data sugarcrepe --adapter mine.pt --out "
+        "eval-b",
         "kept": "embed file:rows.npy --scenes labels.csv --modality text --out kept",
         "model": f"train --coverage 0.6 {' '.join(TRAIN)} --out model",
     }
@@ -185,14 +285,19 @@ def _more_benchmarks(folder: Path) -> None:
         flickr.append(
             {
                 "image": f"flickr30k-images/{number}.jpg",
-                "caption": [one, f"a green ring and a {('black', 'pink', 'red', 'blue')[number]} star"],
+                "caption": [
+                    one,
+                    f"a green ring and a {('black', 'pink', 'red', 'blue')[number]} star",
+                ],
             }
         )
     train = []
     for number, row in enumerate(labels(folder)[::2]):
         picture(folder / "cocotrain" / "train2014" / f"{number}.jpg")
         caption = f"a {row[0]} {row[1]} and a {row[2]} {row[3]}"
-        train.append({"image": f"train2014/{number}.jpg", "caption": caption, "image_id": str(number)})
+        train.append(
+            {"image": f"train2014/{number}.jpg", "caption": caption, "image_id": str(number)}
+        )
     options = [f"a circle {place} a square" for place in ("left of", "right of", "on", "under")]
     for place in range(4):
         name = f"circle_{('left_of', 'right_of', 'on', 'under')[place]}_square.png"
@@ -216,20 +321,36 @@ def _published_scenes(folder: Path) -> None:
         {
             "image_filename": f"{n}.png",
             "objects": [
-                {"color": colour, "shape": shape, "size": "large", "material": "metal", "pixel_coords": [10 * i, 5, 9]}
+                {
+                    "color": colour,
+                    "shape": shape,
+                    "size": "large",
+                    "material": "metal",
+                    "pixel_coords": [10 * i, 5, 9],
+                }
                 for i, (colour, shape) in enumerate(
-                    (("red", "cube"), (("blue", "green")[n % 2], ("sphere", "cylinder")[n // 2 % 2]))
+                    (
+                        ("red", "cube"),
+                        (("blue", "green")[n % 2], ("sphere", "cylinder")[n // 2 % 2]),
+                    )
                 )
             ],
         }
         for n in range(8)
     ]
     (folder / "clevr").mkdir()
-    (folder / "clevr" / "scenes.json").write_text(json.dumps({"info": {"split": "val"}, "scenes": scenes}))
+    (folder / "clevr" / "scenes.json").write_text(
+        json.dumps({"info": {"split": "val"}, "scenes": scenes})
+    )
     (folder / "pug").mkdir()
-    head = "filename,world_name,character_name,character2_name,character_texture,character2_texture,character_pos".split(",")
+    head = "filename,world_name,character_name,character2_name,character_texture,character2_texture,character_pos".split(  # noqa: E501
+        ","
+    )
     with (folder / "pug" / "PUG_SPARE.csv").open("w", newline="") as file:
-        animals = [[f"{n}.png", "Desert", row[1], row[3], row[0], row[2], ""] for n, row in enumerate(rows[:40])]
+        animals = [
+            [f"{n}.png", "Desert", row[1], row[3], row[0], row[2], ""]
+            for n, row in enumerate(rows[:40])
+        ]
         csv.writer(file).writerows([head, *animals])
 
 
@@ -287,7 +408,10 @@ def _pictures(folder: Path) -> None:
             [
                 {
                     "image": f"val2014/{n}.jpg",
-                    "caption": [["a red circle", "a green square", "a black ring"][n % 3], "a blue square"],
+                    "caption": [
+                        ["a red circle", "a green square", "a black ring"][n % 3],
+                        "a blue square",
+                    ],
                 }
                 for n in range(6)
             ]
@@ -311,7 +435,11 @@ def _pictures(folder: Path) -> None:
             }
         )
     (folder / "winoground" / "examples.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    _parquet(folder / "winoground-parquet" / "data" / "test-00000-of-00001.parquet", lines, folder / "winoground" / "images")
+    _parquet(
+        folder / "winoground-parquet" / "data" / "test-00000-of-00001.parquet",
+        lines,
+        folder / "winoground" / "images",
+    )
 
 
 def _parquet(path: Path, lines: list[dict], images: Path) -> None:
@@ -321,7 +449,13 @@ def _parquet(path: Path, lines: list[dict], images: Path) -> None:
     except ImportError:  # an optional package: the command of that name is left out
         return
     rows = [
-        {**line, **{side: {"bytes": (images / f"{line[side]}.png").read_bytes(), "path": None} for side in ("image_0", "image_1")}}
+        {
+            **line,
+            **{
+                side: {"bytes": (images / f"{line[side]}.png").read_bytes(), "path": None}
+                for side in ("image_0", "image_1")
+            },
+        }
         for line in lines
     ]
     path.parent.mkdir(parents=True)
@@ -330,5 +464,6 @@ def _parquet(path: Path, lines: list[dict], images: Path) -> None:
 
 def _options(folder: Path) -> None:
     (folder / "options.yaml").write_text(
-        "encoder: file:rows.npy\nscenes: labels.csv\nmodality: text\ncomplexity: none\nseed: 0\nprecision: float32\n"
+        "encoder: file:rows.npy\nscenes: labels.csv\nmodality: text\ncomplexity: none\nseed: "
+        "0\nprecision: float32\n"
     )

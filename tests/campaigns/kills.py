@@ -1,4 +1,6 @@
-"""Kills, double starts, full and failing disks: the same command afterwards gives what an undisturbed run gives, and leaves no more."""
+"""Kills, double starts, full and failing disks: the same command afterwards gives what an
+undisturbed run gives, and leaves no more.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ NAMES = {
 """Commands that are killed, and how often each."""
 WORKERS = Command(
     "sweep with two workers",
-    tuple(f"sweep --coverages 0.4 0.6 --seeds 1 --jobs 2 --probes additive {' '.join(TRAIN)} --out out".split()),
+    tuple(
+        f"sweep --coverages 0.4 0.6 --seeds 1 --jobs 2 --probes additive {' '.join(TRAIN)} --out "
+        "out".split()
+    ),
 )
 
 
@@ -62,15 +67,23 @@ def undisturbed(world: Path, command: Command) -> Undisturbed:
     outcome = Trial(command.arguments, world, kill=Kill(world)).run()
     if outcome.code != 0:
         raise RuntimeError(f"{command.line} failed undisturbed: {outcome.said[-800:]}")
-    found = Undisturbed(outcome.operations, outcome.seconds, numbers(world / command.out), listing(world))
+    found = Undisturbed(
+        outcome.operations, outcome.seconds, numbers(world / command.out), listing(world)
+    )
     clean(world, command)
     return found
 
 
 def kills(
-    world: Path, n: int, seed: int, on_trial: Callable[[Tally], None] = lambda _: None, names: dict[str, float] = NAMES
+    world: Path,
+    n: int,
+    seed: int,
+    on_trial: Callable[[Tally], None] = lambda _: None,
+    names: dict[str, float] = NAMES,
 ) -> Tally:
-    """Kills, one in ten of them a double start, one in ten a full disk, one in ten a failing one, one in fifty with workers."""
+    """Kills, one in ten of them a double start, one in ten a full disk, one in ten a failing one,
+    one in fifty with workers.
+    """
     tally, known = Tally(), {}
     commands = [command for command in COMMANDS if command.name in names]
     for number in range(n):
@@ -87,7 +100,12 @@ def kills(
         if not faults:
             faults = _again(world, command, alone)
         fault, said = faults or ("", "")
-        tally.add(kind.split(",")[0], fault, f"--seed {seed}, kill {number}: {kind}; conceptbind {command.line}", said)
+        tally.add(
+            kind.split(",")[0],
+            fault,
+            f"--seed {seed}, kill {number}: {kind}; conceptbind {command.line}",
+            said,
+        )
         on_trial(tally)
         clean(world, command)
     return tally
@@ -100,19 +118,32 @@ def _disturbed(
         return _killed(world, command, alone, draw)
     if share < 0.8:
         return _double(world, command, alone, draw)
-    return _full(world, command, alone, draw) if share < 0.9 else _failing(world, command, alone, draw)
+    return (
+        _full(world, command, alone, draw) if share < 0.9 else _failing(world, command, alone, draw)
+    )
 
 
-def _killed(world: Path, command: Command, alone: Undisturbed, draw: random.Random) -> tuple[str, tuple[str, str] | None]:
+def _killed(
+    world: Path, command: Command, alone: Undisturbed, draw: random.Random
+) -> tuple[str, tuple[str, str] | None]:
     """One to three kills in a row: before an operation on a file, or after a time."""
     what = []
     for _ in range(draw.choice([1, 1, 1, 2, 3])):
-        how = draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+        how = draw.choice(
+            [signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+        )
         if draw.random() < 0.6:
             kill = Kill(world, operation=draw.randint(1, max(alone.operations, 1)), signal=how)
         else:
             kill = Kill(world, after=draw.uniform(0, 1.1 * alone.seconds), signal=how)
-        what.append(f"{how.name} " + (f"before operation {kill.operation}" if kill.operation else f"after {kill.after:.2f} s"))
+        what.append(
+            f"{how.name} "
+            + (
+                f"before operation {kill.operation}"
+                if kill.operation
+                else f"after {kill.after:.2f} s"
+            )
+        )
         outcome = Trial(command.arguments, world, kill=kill).run()
         fault = _wrong(world, outcome)
         if fault:
@@ -159,7 +190,13 @@ def _again(world: Path, command: Command, alone: Undisturbed) -> tuple[str, str]
         return "no re-run", outcome.said
     found, left = numbers(world / command.out), listing(world)
     if found != alone.numbers:
-        return "wrong numbers", str(sorted(name for name in {*found, *alone.numbers} if found.get(name) != alone.numbers.get(name)))
+        return "wrong numbers", str(
+            sorted(
+                name
+                for name in {*found, *alone.numbers}
+                if found.get(name) != alone.numbers.get(name)
+            )
+        )
     if strays(left) or left - alone.left:
         return "stray", str(sorted(strays(left) | (left - alone.left)))
     if alone.left - left:
@@ -167,12 +204,19 @@ def _again(world: Path, command: Command, alone: Undisturbed) -> tuple[str, str]
     return None
 
 
-def _double(world: Path, command: Command, alone: Undisturbed, draw: random.Random) -> tuple[str, tuple[str, str] | None]:
+def _double(
+    world: Path, command: Command, alone: Undisturbed, draw: random.Random
+) -> tuple[str, tuple[str, str] | None]:
     """Two starts into one folder, of the same or of another configuration."""
     seeded = command.arguments[0] in ("measure", "render", "evaluate", "repair", "train")
-    other = (*command.arguments, "--seed", "1") if seeded and draw.random() < 0.5 else command.arguments
+    other = (
+        (*command.arguments, "--seed", "1") if seeded and draw.random() < 0.5 else command.arguments
+    )
     wait = draw.choice([0.0, draw.uniform(0, alone.seconds)])
-    kind = f"double start, {'another' if other != command.arguments else 'the same'} configuration after {wait:.2f} s"
+    kind = (
+        f"double start, {'another' if other != command.arguments else 'the same'} "
+        f"configuration after {wait:.2f} s"
+    )
     first = Trial(command.arguments, world).start()
     time.sleep(wait)
     second = Trial(other, world).start()
@@ -190,8 +234,12 @@ def _double(world: Path, command: Command, alone: Undisturbed, draw: random.Rand
     return kind, None
 
 
-def _full(world: Path, command: Command, alone: Undisturbed, draw: random.Random) -> tuple[str, tuple[str, str] | None]:
-    """No file may grow beyond some size, as on a full disk; or the folder lies on a small file system."""
+def _full(
+    world: Path, command: Command, alone: Undisturbed, draw: random.Random
+) -> tuple[str, tuple[str, str] | None]:
+    """No file may grow beyond some size, as on a full disk; or the folder lies on a small file
+    system.
+    """
     place = world / "out"
     if os.getuid() == 0 and draw.random() < 0.4 and _mounted(place, f"{draw.randint(1, 30) * 8}k"):
         try:
@@ -214,14 +262,18 @@ def _full(world: Path, command: Command, alone: Undisturbed, draw: random.Random
     return kind, (fault, outcome.said) if fault else None
 
 
-def _failing(world: Path, command: Command, alone: Undisturbed, draw: random.Random) -> tuple[str, tuple[str, str] | None]:
+def _failing(
+    world: Path, command: Command, alone: Undisturbed, draw: random.Random
+) -> tuple[str, tuple[str, str] | None]:
     """The folder's file system turns read-only in the middle, or its owner is another."""
     place = world / "out"
     if os.getuid() == 0 and draw.random() < 0.5 and _mounted(place, "40m"):
         try:
             running = Trial(command.arguments, world).start()
             time.sleep(draw.uniform(0, alone.seconds))
-            subprocess.run(["mount", "-o", "remount,ro", str(place)], check=False, capture_output=True)
+            subprocess.run(
+                ["mount", "-o", "remount,ro", str(place)], check=False, capture_output=True
+            )
             outcome = running.wait()
         finally:
             _unmount(place)
@@ -236,14 +288,20 @@ def _failing(world: Path, command: Command, alone: Undisturbed, draw: random.Ran
     if os.getuid() != 0:
         return "failing disk, left out without rights", None
     outcome = Trial(command.arguments, world, prepare=nobody).run()
-    fault = outcome.fault or ("accepted" if outcome.code == 0 else "") or ("stray" if strays(listing(world)) else "")
+    fault = (
+        outcome.fault
+        or ("accepted" if outcome.code == 0 else "")
+        or ("stray" if strays(listing(world)) else "")
+    )
     return "failing disk, a folder of somebody else", (fault, outcome.said) if fault else None
 
 
 def _mounted(place: Path, size: str) -> bool:
     place.mkdir(exist_ok=True)
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)],
+        check=False,
+        capture_output=True,
     ).returncode:
         place.rmdir()
         return False

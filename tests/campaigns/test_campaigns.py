@@ -1,4 +1,6 @@
-"""A short share of the campaigns in every run, the long one marked slow; and proofs that the campaigns see what they look for."""
+"""A short share of the campaigns in every run, the long one marked slow; and proofs that the
+campaigns see what they look for.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def campaign(*options: str, seconds: int = 280) -> str:
-    """The table of a campaign in a process of its own, where nothing was computed with several threads before."""
+    """The table of a campaign in a process of its own, where nothing was computed with several
+    threads before.
+    """
     run = subprocess.run(
         [sys.executable, "-m", "tests.campaigns", *options],
         cwd=ROOT,
@@ -51,7 +55,9 @@ def test_a_short_share_of_kills_and_damaged_inputs_finds_nothing():
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_all_that_once_failed_and_a_long_campaign_find_nothing():
-    counts = rows(campaign("--known", "--kills", "200", "--inputs", "1000", "--seed", "1", seconds=7000))
+    counts = rows(
+        campaign("--known", "--kills", "200", "--inputs", "1000", "--seed", "1", seconds=7000)
+    )
     assert counts["inputs that once failed"][0] >= 50
     assert not any(sum(found[1:]) for found in counts.values())
 
@@ -153,4 +159,9 @@ def test_a_tally_counts_each_trial_once():
     tally = Tally()
     tally.add("kill", "", "a")
     tally.add("kill", "stray", "b")
-    assert (tally.trials, tally.kinds, tally.count("stray", "missing"), tally.count("hang")) == (2, {"kill": 2}, 1, 0)
+    assert (tally.trials, tally.kinds, tally.count("stray", "missing"), tally.count("hang")) == (
+        2,
+        {"kill": 2},
+        1,
+        0,
+    )

@@ -1,8 +1,9 @@
-"""One command in a child of this process, watched: its exit, what it said, its memory, its time, what it left.
+"""One command in a child of this process, watched: its exit, what it said, its memory, its time,
+what it left.
 
-The child is forked from a process that has imported everything, so that a trial costs what the command does. Nothing here may
-start threads before a fork; campaigns run with one thread (OMP_NUM_THREADS=1).
-"""
+The child is forked from a process that has imported everything, so that a trial costs what the
+command does. Nothing here may start threads before a fork; campaigns run with one thread
+(OMP_NUM_THREADS=1)."""
 
 from __future__ import annotations
 
@@ -55,7 +56,11 @@ class Outcome:
     @property
     def message(self) -> str:
         """The last line of the error stream that is the command's own."""
-        lines = [line for line in re.split(r"[\r\n]", self.said) if re.search(r"(^|conceptbind: )error: ", line)]
+        lines = [
+            line
+            for line in re.split(r"[\r\n]", self.said)
+            if re.search(r"(^|conceptbind: )error: ", line)
+        ]
         return re.sub(r"^.*?(conceptbind: )?error: ", "", lines[-1]) if lines else ""
 
     @property
@@ -75,14 +80,18 @@ class Outcome:
             return "exit"
         if self.code == 2 and not self.message:
             return "no message"
-        if self.code == 2 and (len(self.message) > LONGEST or not self.said.rstrip().endswith(self.message)):
+        if self.code == 2 and (
+            len(self.message) > LONGEST or not self.said.rstrip().endswith(self.message)
+        ):
             return "message"
         return ""
 
 
 @dataclass
 class Kill:
-    """When a command is killed: before its n-th operation on files below a folder, or after a time."""
+    """When a command is killed: before its n-th operation on files below a folder, or after a
+    time.
+    """
 
     below: Path | None = None
     operation: int | None = None
@@ -190,7 +199,9 @@ def _child(trial: Trial, place: Path, ends: Sequence[int]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", line_buffering=True)
-    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", line_buffering=True)
+    sys.stderr = io.TextIOWrapper(
+        io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", line_buffering=True
+    )
     for name in ("__stdout__", "__stderr__"):
         setattr(sys, name, getattr(sys, name.strip("_")))
     for name, value in trial.environment.items():
@@ -249,7 +260,11 @@ def _count_operations(kill: Kill, file: Path) -> Callable[[], None]:
         path = arguments[0]
         if event == "open" and (not isinstance(path, (str, bytes)) or not _writes(arguments)):
             return
-        if below not in os.path.abspath(os.fsdecode(path)) if isinstance(path, (str, bytes)) else True:
+        if (
+            below not in os.path.abspath(os.fsdecode(path))
+            if isinstance(path, (str, bytes))
+            else True
+        ):
             return
         done[0] += 1
         if done[0] == kill.operation:
@@ -262,18 +277,24 @@ def _count_operations(kill: Kill, file: Path) -> Callable[[], None]:
 
 def _writes(arguments: tuple) -> bool:
     mode, flags = arguments[1], arguments[2]
-    return bool(isinstance(mode, str) and set(mode) & set("wax+")) or bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    return bool(isinstance(mode, str) and set(mode) & set("wax+")) or bool(
+        flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    )
 
 
 def _resident(process: int) -> int:
     try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
     except (OSError, IndexError):
         return 0
 
 
 def _orphans(session: int, patience: float) -> int:
-    """Processes of a session whose leader has ended, after some seconds of grace; they are ended here."""
+    """Processes of a session whose leader has ended, after some seconds of grace; they are ended
+    here.
+    """
     until = time.monotonic() + patience
     while True:
         alive = _of_session(session)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from conceptbind.complexity import MLP, Cell, Inputs, Labelled, cover, fit_cell, fit_cells_together, fit_readout
+from conceptbind.complexity import (
+    MLP,
+    Cell,
+    Inputs,
+    Labelled,
+    cover,
+    fit_cell,
+    fit_cells_together,
+    fit_readout,
+)
 from conceptbind.errors import ShapeError, ValueRangeError
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
 from planted import object_codes
@@ -17,26 +26,34 @@ SCENES = full_grid(ConceptSpace(("color", "shape"), (tuple("abcdef"), tuple("uvw
 def test_table_sums_are_the_first_layer_of_a_plain_network():
     values = np.random.default_rng(0).normal(size=(len(SCENES), 5))
     parts = cover(SCENES, 0.6)
-    model = MLP((6, 6), 2, width=7).fit(*(Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation)))
+    model = MLP((6, 6), 2, width=7).fit(
+        *(Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation))
+    )
     weights = model.weights_
     flat = SCENES.table.reshape(len(SCENES), -1)
     one_hot = np.concatenate([np.eye(6)[flat[:, f]] for f in range(4)], axis=1)
     hidden = np.maximum(one_hot @ weights.table[0].numpy() + weights.bias[0].numpy(), 0)
-    plain = (hidden @ weights.out[0].numpy() + weights.out_bias[0].numpy()) * model.scale_.size + model.scale_.mean
+    plain = (
+        hidden @ weights.out[0].numpy() + weights.out_bias[0].numpy()
+    ) * model.scale_.size + model.scale_.mean
     np.testing.assert_allclose(model.predict(SCENES.table), plain, atol=1e-5)
 
 
 def test_validation_is_what_it_says():
     values = object_codes(SCENES).astype(float)
     parts = cover(SCENES, 0.6)
-    model = MLP((6, 6), 2, width=32).fit(*(Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation)))
+    model = MLP((6, 6), 2, width=32).fit(
+        *(Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation))
+    )
     rest = values[parts.validation] - model.predict(SCENES.table[parts.validation])
     assert model.validation_ == pytest.approx(np.square(rest).sum(axis=1).mean(), rel=1e-4)
 
 
 def test_fits_side_by_side_are_those_of_each_alone():
     values = object_codes(SCENES)
-    inputs = Inputs(values, SCENES, (fit_readout("plain", values, SCENES, split_scenes(SCENES)),), 1000, 1)
+    inputs = Inputs(
+        values, SCENES, (fit_readout("plain", values, SCENES, split_scenes(SCENES)),), 1000, 1
+    )
     cells = [Cell("mlp", 16, coverage, seed) for coverage, seed in ((0.4, 0), (0.7, 1))]
     for cell, rows in fit_cells_together(inputs, cells):
         for together, alone in zip(rows, fit_cell(inputs, cell), strict=True):
@@ -48,7 +65,8 @@ def test_a_gpu_fits_the_same():
     values = object_codes(SCENES)
     eyes = (fit_readout("plain", values, SCENES, split_scenes(SCENES)),)
     rows = [
-        fit_cell(Inputs(values, SCENES, eyes, 1000, 1, device), Cell("global_product", 4, 0.6, 0)) for device in ("cpu", "cuda")
+        fit_cell(Inputs(values, SCENES, eyes, 1000, 1, device), Cell("global_product", 4, 0.6, 0))
+        for device in ("cpu", "cuda")
     ]
     for one, other in zip(*rows, strict=True):
         assert one["value"] == pytest.approx(other["value"], abs=1e-3)

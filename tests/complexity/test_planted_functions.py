@@ -1,4 +1,6 @@
-"""Each structured probe generalises to unseen objects exactly on the functions that it can express, and on no others."""
+"""Each structured probe generalises to unseen objects exactly on the functions that it can express,
+and on no others.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from conceptbind.complexity import Labelled, StructuredProbe, cover, make
 from conceptbind.scenes import ConceptSpace, full_grid
 
 V, D, RANK = 10, 16, 3
-SCENES = full_grid(ConceptSpace(("color", "shape"), tuple(tuple(f"{k}{i}" for i in range(V)) for k in "cs")))
+SCENES = full_grid(
+    ConceptSpace(("color", "shape"), tuple(tuple(f"{k}{i}" for i in range(V)) for k in "cs"))
+)
 KINDS = ("additive", "per_object_product", "global_product", "codes")
 EXPRESSES = {
     "additive": ("additive",),
@@ -37,9 +41,15 @@ def planted(kind: str, seed: int = 1) -> np.ndarray:
 def generalisation(model, values: np.ndarray, coverage: float = 0.6) -> float:
     """R^2 in scenes of objects that were neither fitted nor chosen with."""
     parts = cover(SCENES, coverage)
-    model.fit(*(Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation)))
+    model.fit(
+        *(Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation))
+    )
     rest = values[parts.unseen] - model.predict(SCENES.table[parts.unseen])
-    return 1 - np.square(rest).sum() / np.square(values[parts.unseen] - values[parts.train].mean(axis=0)).sum()
+    return (
+        1
+        - np.square(rest).sum()
+        / np.square(values[parts.unseen] - values[parts.train].mean(axis=0)).sum()
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -54,28 +64,41 @@ def test_a_probe_generalises_where_it_can_express_the_function(name, kind):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("per_object_product", "per_object_product"), ("global_product", "per_object_product"), ("global_product", "global_product")],
+    [
+        ("per_object_product", "per_object_product"),
+        ("global_product", "per_object_product"),
+        ("global_product", "global_product"),
+    ],
 )
 def test_wide_products_are_fitted_by_gradients(name, kind, monkeypatch):
     """A global product reads what per-object products read, since it can start from them."""
     from conceptbind.complexity import products
 
     additive = generalisation(make("additive", (V, V), 2), planted(kind))
-    monkeypatch.setattr(products, "MOST_UNKNOWNS", 40)  # so that no second-order step is wide enough
+    # so that no second-order step is wide enough
+    monkeypatch.setattr(products, "MOST_UNKNOWNS", 40)
     model = make(name, (V, V), 2, width=32)
     assert model.most() == 1
-    assert generalisation(model, planted(kind)) > max(0.7 if kind == "per_object_product" else 0.0, additive)
+    assert generalisation(model, planted(kind)) > max(
+        0.7 if kind == "per_object_product" else 0.0, additive
+    )
     assert model.rank_ == 32
     again = make(name, (V, V), 2, width=32)
     generalisation(again, planted(kind))
     assert again.validation_ == model.validation_
 
 
-@pytest.mark.parametrize(("products", "kind"), [("per_object", "per_object_product"), ("global", "global_product")])
+@pytest.mark.parametrize(
+    ("products", "kind"), [("per_object", "per_object_product"), ("global", "global_product")]
+)
 def test_a_product_alone_needs_no_additive_part_where_there_is_none(products, kind):
     rng, table = np.random.default_rng(0), SCENES.table.reshape(len(SCENES), -1)
     vectors = [rng.normal(size=(V, RANK))[table[:, f]] for f in range(4)]
-    joined = np.prod(vectors, axis=0) if products == "global" else vectors[0] * vectors[1] + vectors[2] * vectors[3]
+    joined = (
+        np.prod(vectors, axis=0)
+        if products == "global"
+        else vectors[0] * vectors[1] + vectors[2] * vectors[3]
+    )
     values = joined @ rng.normal(size=(RANK, D))
     assert generalisation(make(f"{kind}_alone", (V, V), 2, width=12), values) > 0.9999
 
@@ -86,28 +109,47 @@ def test_a_shared_additive_part_cannot_know_which_object_stands_left():
     symmetric = same[table[:, 0, 0]] + same[table[:, 1, 0]]
     shared = {"products": "none", "per_slot": False}
     assert generalisation(StructuredProbe((V, V), 2, **shared), symmetric) > 0.9999
-    assert generalisation(StructuredProbe((V, V), 2, **shared), symmetric + left[table[:, 0, 0]]) < 0.9
-    assert generalisation(StructuredProbe((V, V), 2, products="none"), symmetric + left[table[:, 0, 0]]) > 0.9999
+    assert (
+        generalisation(StructuredProbe((V, V), 2, **shared), symmetric + left[table[:, 0, 0]]) < 0.9
+    )
+    assert (
+        generalisation(
+            StructuredProbe((V, V), 2, products="none"), symmetric + left[table[:, 0, 0]]
+        )
+        > 0.9999
+    )
 
 
 def test_an_additive_fit_is_ridge_regression():
     from sklearn.linear_model import Ridge
 
     values, parts = planted("global_product"), cover(SCENES, 0.5)
-    fitted, held = (Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation))
+    fitted, held = (
+        Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation)
+    )
     probe = StructuredProbe((V, V), 2, products="none").fit(fitted, held)
     flat = SCENES.table.reshape(len(SCENES), -1)
-    design = np.concatenate([np.eye(V)[flat[:, f]] for f in range(4)] + [np.ones((len(flat), 1))], axis=1)
+    design = np.concatenate(
+        [np.eye(V)[flat[:, f]] for f in range(4)] + [np.ones((len(flat), 1))], axis=1
+    )
     mean = values[parts.train].mean(axis=0)
-    oracle = Ridge(alpha=probe.l2_ * len(parts.train), fit_intercept=False).fit(design[parts.train], values[parts.train] - mean)
-    np.testing.assert_allclose(probe.predict(SCENES.table), oracle.predict(design) + mean, atol=1e-8)
+    oracle = Ridge(alpha=probe.l2_ * len(parts.train), fit_intercept=False).fit(
+        design[parts.train], values[parts.train] - mean
+    )
+    np.testing.assert_allclose(
+        probe.predict(SCENES.table), oracle.predict(design) + mean, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize("kind", ["additive", "per_object_product", "global_product"])
 @pytest.mark.parametrize("name", ["mlp", "forest", "boosting"])
 def test_networks_and_trees_learn_what_is_additive(name, kind):
-    """They are no exact solvers; what they predict of new objects is far better than the mean where values add up."""
-    r2 = generalisation(make(name, (V, V), 2, width=256 if name == "mlp" else 30), planted(kind), coverage=0.8)
+    """They are no exact solvers; what they predict of new objects is far better than the mean where
+    values add up.
+    """
+    r2 = generalisation(
+        make(name, (V, V), 2, width=256 if name == "mlp" else 30), planted(kind), coverage=0.8
+    )
     low = {
         "mlp": {"additive": 0.95, "per_object_product": 0.4, "global_product": 0.4},
         "forest": {"additive": 0.15},
@@ -122,10 +164,17 @@ def test_nothing_predicts_random_codes():
 
 
 def test_three_objects_and_three_concepts():
-    scenes = full_grid(ConceptSpace(("a_", "b_", "c_"), tuple(tuple(f"{k}{i}" for i in range(3)) for k in "xyz")), 2)
+    scenes = full_grid(
+        ConceptSpace(("a_", "b_", "c_"), tuple(tuple(f"{k}{i}" for i in range(3)) for k in "xyz")),
+        2,
+    )
     rng, table = np.random.default_rng(0), scenes.table.reshape(len(scenes), -1)
     values = sum(rng.normal(size=(3, 8))[table[:, f]] for f in range(6))
     parts = cover(scenes, 0.6)
     probe = make("global_product", (3, 3, 3), 2, width=4)
-    probe.fit(*(Labelled(scenes.table[rows], values[rows]) for rows in (parts.train, parts.validation)))
-    np.testing.assert_allclose(probe.predict(scenes.table[parts.unseen]), values[parts.unseen], atol=1e-2)
+    probe.fit(
+        *(Labelled(scenes.table[rows], values[rows]) for rows in (parts.train, parts.validation))
+    )
+    np.testing.assert_allclose(
+        probe.predict(scenes.table[parts.unseen]), values[parts.unseen], atol=1e-2
+    )

@@ -20,7 +20,10 @@ def test_each_scene_has_probes_that_never_saw_it(by):
     split = split_scenes(SCENES, by)
     first, second = halves(split)
     assert first is split
-    assert not np.isin(np.concatenate([second.train, second.validation]), np.concatenate([split.train, split.validation])).any()
+    assert not np.isin(
+        np.concatenate([second.train, second.validation]),
+        np.concatenate([split.train, split.validation]),
+    ).any()
     readout = fit_readout("plain", object_codes(SCENES), SCENES, split)
     unseen = np.stack([rows for _, rows in readout.folds])
     assert unseen.any(axis=0).all()
@@ -55,7 +58,9 @@ def test_a_planted_rule_is_of_the_given_rank_and_size():
     noise = np.random.default_rng(1).normal(size=(len(scenes), 32)) / 50
     values = (object_codes(scenes, 32) + noise).astype(np.float64)
     rule = plant(values, scenes, 2)
-    assert np.square(rule - rule.mean(0)).sum() == pytest.approx(np.square(values - values.mean(0)).sum(), rel=0.1)
+    assert np.square(rule - rule.mean(0)).sum() == pytest.approx(
+        np.square(values - values.mean(0)).sum(), rel=0.1
+    )
     parts = cover(scenes, 0.6)
 
     def generalisation(name, asked):
@@ -63,7 +68,11 @@ def test_a_planted_rule_is_of_the_given_rank_and_size():
             *(Labelled(scenes.table[rows], asked[rows]) for rows in (parts.train, parts.validation))
         )
         rest = asked[parts.unseen] - model.predict(scenes.table[parts.unseen])
-        return 1 - np.square(rest).sum() / np.square(asked[parts.unseen] - asked[parts.train].mean(0)).sum()
+        return (
+            1
+            - np.square(rest).sum()
+            / np.square(asked[parts.unseen] - asked[parts.train].mean(0)).sum()
+        )
 
     assert generalisation("per_object_product", rule) > 0.99
     assert generalisation("additive", rule) < 0.7

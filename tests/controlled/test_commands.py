@@ -13,7 +13,15 @@ from conceptbind.cli import main
 from conceptbind.controlled import CHECKPOINT, ControlledEncoder
 from conceptbind.runs import read_results
 
-TINY = {"width": 16, "depth": 2, "heads": 2, "feed_forward": 32, "dimension": 16, "batch": 32, "steps": 12}
+TINY = {
+    "width": 16,
+    "depth": 2,
+    "heads": 2,
+    "feed_forward": 32,
+    "dimension": 16,
+    "batch": 32,
+    "steps": 12,
+}
 
 
 def run(command, out, *more, **changed):
@@ -23,7 +31,9 @@ def run(command, out, *more, **changed):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Recipes of the trainings that were started by the command; the second one is interrupted once."""
+    """Recipes of the trainings that were started by the command; the second one is interrupted
+    once.
+    """
     started, whole = [], conceptbind.controlled.train
 
     def train(recipe, *rest, **more):
@@ -48,7 +58,9 @@ def test_a_finished_model_is_not_trained_again(tmp_path, trained):
     assert run("train", out, values=5) == 0
     assert len(trained) == 3
     assert (out / "coverage-0.8" / "model.safetensors").read_bytes() == weights
-    assert json.loads((out / "results.json").read_bytes())["records"] == json.loads(results)["records"]
+    assert (
+        json.loads((out / "results.json").read_bytes())["records"] == json.loads(results)["records"]
+    )
     assert not list(out.rglob(CHECKPOINT))
 
 
@@ -92,7 +104,9 @@ def test_scenes_of_one_object(tmp_path):
 
 
 def test_a_sweep_holds_all_models_of_its_folder(tmp_path):
-    """Another object space, a probe, another probe: nothing is lost, and probes that are not asked for are left out of the table."""
+    """Another object space, a probe, another probe: nothing is lost, and probes that are not asked
+    for are left out of the table.
+    """
     sweep = ("--coverages=[0.6,0.6]", "--seeds=1", "--jobs=1")
     assert run("sweep", tmp_path, *sweep, "--spaces=[5x5,5x5]", "--probes=[additive]") == 0
     first = read_results(tmp_path)
@@ -102,7 +116,10 @@ def test_a_sweep_holds_all_models_of_its_folder(tmp_path):
     assert {row["values"] for row in second} == {"5x5", "4x3"}
     assert {row.get("control") for row in second} == {"none", "counts_of_concepts", "forest", None}
     assert run("sweep", tmp_path, *sweep, "--spaces=[5x5]", "--probes=[forest,additive]") == 0
-    cells = {path.parent.name[:3]: json.loads(path.read_text()) for path in tmp_path.glob("models/*/cell.json")}
+    cells = {
+        path.parent.name[:3]: json.loads(path.read_text())
+        for path in tmp_path.glob("models/*/cell.json")
+    }
     assert cells["5x5"]["probes"] == ["additive", "forest"]
     assert cells["4x3"]["probes"] == ["forest"]
     third = read_results(tmp_path)
@@ -115,7 +132,9 @@ def test_a_sweep_holds_all_models_of_its_folder(tmp_path):
 
 
 def test_a_sweep_over_sizes_of_models(tmp_path):
-    options = [f"--{name}={value}" for name, value in TINY.items() if name not in ("width", "depth")]
+    options = [
+        f"--{name}={value}" for name, value in TINY.items() if name not in ("width", "depth")
+    ]
     sweep = [
         "sweep",
         "--spaces",
@@ -150,7 +169,9 @@ def test_what_is_too_large(options, message, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("space", ["5y5", "", "5x", "5x5.0", "x", "100000x100000x100000", "99999999999999999999999x5"])
+@pytest.mark.parametrize(
+    "space", ["5y5", "", "5x", "5x5.0", "x", "100000x100000x100000", "99999999999999999999999x5"]
+)
 def test_object_spaces_that_cannot_be_read(space, capsys, tmp_path):
     assert main(["sweep", f"--spaces=['{space}']", f"--out={tmp_path / 'new'}"]) == 2
     said = capsys.readouterr().err

@@ -65,7 +65,10 @@ def test_a_batch_equals_the_plain_loop(swaps):
     split = split_objects(SIZES, 0.5)
     sampler = Sampler(SIZES, split.train, 3, 40, swaps=swaps)
     batch = sampler.draw(torch.Generator().manual_seed(1))
-    train, scenes = set(split.train.tolist()), [row for group in batch.scenes for row in group.tolist()]
+    train, scenes = (
+        set(split.train.tolist()),
+        [row for group in batch.scenes for row in group.tolist()],
+    )
     assert [len(group) for group in batch.scenes] == [14, 13, 13]
     asked = {item for scene in scenes for item in scene}
     if swaps:
@@ -82,7 +85,9 @@ def test_a_batch_equals_the_plain_loop(swaps):
         assert batch.targets[row].tolist() == pytest.approx(expected)
         for k, size in enumerate(SIZES):
             held = {int(object_values(torch.tensor(item), SIZES)[k]) for item in scene}
-            expected = [1 / len(held) if v in held else 0.0 for v in range(size)] + [0.0] * (5 - size)
+            expected = [1 / len(held) if v in held else 0.0 for v in range(size)] + [0.0] * (
+                5 - size
+            )
             assert batch.concept_targets[row, k].tolist() == pytest.approx(expected)
 
 
@@ -95,14 +100,19 @@ def test_one_seed_gives_one_batch():
 
 def test_all_train_objects_as_queries():
     split = split_objects(SIZES, 0.5)
-    batch = Sampler(SIZES, split.train, 2, 4, all_queries=True).draw(torch.Generator().manual_seed(0))
+    batch = Sampler(SIZES, split.train, 2, 4, all_queries=True).draw(
+        torch.Generator().manual_seed(0)
+    )
     assert torch.equal(batch.queries, split.train)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_one_seed_gives_one_batch_on_every_device():
     train = split_objects(SIZES, 0.5).train
-    one, other = (Sampler(SIZES, train.to(to), 3, 40).draw(torch.Generator().manual_seed(2)) for to in ("cpu", "cuda"))
+    one, other = (
+        Sampler(SIZES, train.to(to), 3, 40).draw(torch.Generator().manual_seed(2))
+        for to in ("cpu", "cuda")
+    )
     assert other.targets.is_cuda
     assert torch.equal(one.queries, other.queries.cpu())
     assert torch.equal(one.targets, other.targets.cpu())

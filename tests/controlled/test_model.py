@@ -29,7 +29,10 @@ def test_tokens_of_a_scene():
 def test_the_last_block_computes_the_end_alone_and_gives_the_same(positions):
     """The plain way: every block on every token, read at end-of-scene."""
     encoders = model(positions=positions)
-    tower, values = encoders.scene_tower, torch.tensor([[[0, 1], [3, 2], [1, 0]], [[2, 2], [0, 0], [1, 1]]])
+    tower, values = (
+        encoders.scene_tower,
+        torch.tensor([[[0, 1], [3, 2], [1, 0]], [[2, 2], [0, 0], [1, 1]]]),
+    )
     tokens = tower.shape.scene_tokens(values)
     x, bias = tower.tokens(tokens), None
     if positions == "learned":
@@ -40,7 +43,10 @@ def test_the_last_block_computes_the_end_alone_and_gives_the_same(positions):
         bias = -slopes[:, None, None] * (at[:, None] - at).abs()
     for block in tower.blocks:
         normed = block.norm_1(x)
-        q, k, v = (part.unflatten(-1, (2, 8)).transpose(1, 2) for part in block.attend(normed).chunk(3, dim=-1))
+        q, k, v = (
+            part.unflatten(-1, (2, 8)).transpose(1, 2)
+            for part in block.attend(normed).chunk(3, dim=-1)
+        )
         weights = q @ k.transpose(-1, -2) / 8**0.5 + (0 if bias is None else bias)
         x = x + block.join((weights.softmax(-1) @ v).transpose(1, 2).flatten(2))
         x = x + block.narrow(torch.nn.functional.gelu(block.widen(block.norm_2(x))))
@@ -91,7 +97,9 @@ def test_more_objects_than_positions_are_refused():
 
 
 def test_slopes_of_attention():
-    """By hand: from 1, and a last head that sees everything alike; a single head must know what stands beside what."""
+    """By hand: from 1, and a last head that sees everything alike; a single head must know what
+    stands beside what.
+    """
     from conceptbind.controlled.model import distance_penalty
 
     def slopes(heads):

@@ -1,4 +1,6 @@
-"""Training: it learns, a kill changes nothing, broken states are refused, unseen objects stay unseen."""
+"""Training: it learns, a kill changes nothing, broken states are refused, unseen objects stay
+unseen.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,16 @@ from conceptbind.controlled.losses import exchanged, scenes_loss
 from conceptbind.errors import ConceptBindError, FileError
 from conceptbind.studies import controlled_study, count_recognition, sweep_study
 
-TINY = {"values": 5, "width": 16, "depth": 2, "heads": 2, "feed_forward": 32, "dimension": 16, "batch": 32, "steps": 12}
+TINY = {
+    "values": 5,
+    "width": 16,
+    "depth": 2,
+    "heads": 2,
+    "feed_forward": 32,
+    "dimension": 16,
+    "batch": 32,
+    "steps": 12,
+}
 
 
 def recipe(**changed):
@@ -49,7 +60,9 @@ def recipe(**changed):
 
 def same(one: Trained, other: Trained) -> bool:
     weights = other.model.state_dict()
-    return one.history == other.history and all(torch.equal(value, weights[name]) for name, value in one.model.state_dict().items())
+    return one.history == other.history and all(
+        torch.equal(value, weights[name]) for name, value in one.model.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize("objective", ["queries", "scenes"])
@@ -65,7 +78,8 @@ def test_a_stopped_training_continues_to_the_same_weights(tmp_path, objective, o
         if look.step == 6:
             raise Stopped
 
-    with pytest.raises(Stopped):  # while the look at step 6 is shown: the state on disk is that of step 3
+    # while the look at step 6 is shown: the state on disk is that of step 3
+    with pytest.raises(Stopped):
         train(setting, tmp_path, on_look=stop)
     assert (tmp_path / CHECKPOINT).is_file()
     assert same(train(setting, tmp_path), whole)
@@ -76,24 +90,45 @@ def test_a_killed_command_continues_to_the_same_weights(tmp_path):
     options = [f"--{name}={value}" for name, value in {**TINY, "steps": 400}.items()]
     command = [sys.executable, "-m", "conceptbind", "train", "--coverage=0.6", *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
+    subprocess.run(
+        [*command, "--out", str(tmp_path / "whole")],
+        check=True,
+        capture_output=True,
+        env=environment,
+    )
     state = tmp_path / "killed" / "coverage-0.6" / CHECKPOINT
-    process = subprocess.Popen([*command, "--out", str(tmp_path / "killed")], stderr=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "killed")], stderr=subprocess.DEVNULL, env=environment
+    )
     while not state.is_file() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert process.returncode == -signal.SIGKILL  # it was not done yet
     assert not (tmp_path / "killed" / "results.json").exists()
-    subprocess.run([*command, "--out", str(tmp_path / "killed")], check=True, capture_output=True, env=environment)
+    subprocess.run(
+        [*command, "--out", str(tmp_path / "killed")],
+        check=True,
+        capture_output=True,
+        env=environment,
+    )
     for name in ("model.safetensors", "history.csv", "config.json"):
         part = ("coverage-0.6", name)
-        assert tmp_path.joinpath("killed", *part).read_bytes() == tmp_path.joinpath("whole", *part).read_bytes()
+        assert (
+            tmp_path.joinpath("killed", *part).read_bytes()
+            == tmp_path.joinpath("whole", *part).read_bytes()
+        )
 
 
 def test_states_of_another_recipe_and_broken_states_are_refused(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        train(recipe(), tmp_path, on_look=lambda look: (_ for _ in ()).throw(KeyboardInterrupt) if look.step == 9 else None)
+        train(
+            recipe(),
+            tmp_path,
+            on_look=lambda look: (
+                (_ for _ in ()).throw(KeyboardInterrupt) if look.step == 9 else None
+            ),
+        )
     with pytest.raises(ConceptBindError, match=r"rate: 0.0007 there, 0.001 now"):
         train(recipe(rate=1e-3), tmp_path)
     with pytest.raises(ConceptBindError, match=r"width: 16 there, 32 now"):
@@ -103,18 +138,24 @@ def test_states_of_another_recipe_and_broken_states_are_refused(tmp_path):
     changed = whole[:-2_000] + bytes(2_000)
     for broken in (whole[: len(whole) // 2], b"", b"no such file", changed):
         path.write_bytes(broken)
-        with pytest.raises(ConceptBindError, match="truncated, damaged or not the state of a training; delete it"):
+        with pytest.raises(
+            ConceptBindError, match="truncated, damaged or not the state of a training; delete it"
+        ):
             train(recipe(), tmp_path)
 
 
 def test_a_rate_that_is_too_high_says_so():
     for steps in (12, 1):  # after one step the loss is still that of the weights before it
-        with pytest.raises(DivergedError, match="5x5 values, coverage 0.6 and seed 0 diverged.*lower rate"):
+        with pytest.raises(
+            DivergedError, match="5x5 values, coverage 0.6 and seed 0 diverged.*lower rate"
+        ):
             train(recipe(optimiser="adamw", rate=1e30, steps=steps))
 
 
 def test_swaps_of_whole_scenes_stay_among_train_objects():
-    """Against a plain loop: the first values of both objects exchanged, where that makes other train objects."""
+    """Against a plain loop: the first values of both objects exchanged, where that makes other
+    train objects.
+    """
     setting = recipe()
     train = set(setting.split().train.tolist())
     sampler = Sampler((5, 5), setting.split().train, 2, 64)
@@ -141,7 +182,8 @@ def test_the_loss_of_scenes_equals_a_plain_loop():
         order = torch.rand(group.shape, generator=random).argsort(dim=1)
         for scene, turn in zip(group, order, strict=True):
             left.append(model.scenes(object_values(scene, (4, 4))[None])[0])
-            right.append(model.scenes(object_values(scene[turn], (4, 4))[None])[0])  # one transformer for both
+            # one transformer for both
+            right.append(model.scenes(object_values(scene[turn], (4, 4))[None])[0])
             held.append(sorted(scene.tolist()))
     swaps = exchanged(batch.scenes[1], sampler)
     beside = [model.scenes(object_values(scene, (4, 4))[None])[0] for scene in swaps]
@@ -150,7 +192,9 @@ def test_the_loss_of_scenes_equals_a_plain_loop():
 
     def entropy(row, rows, names, name):
         scores = torch.stack([model.scale() * row @ other for other in rows]).log_softmax(0)
-        return -torch.stack([score for score, other in zip(scores, names, strict=True) if other == name]).mean()
+        return -torch.stack(
+            [score for score, other in zip(scores, names, strict=True) if other == name]
+        ).mean()
 
     n = len(held)
     forwards = sum(entropy(left[i], right + beside, sets, held[i]) for i in range(n)) / n
@@ -159,7 +203,9 @@ def test_the_loss_of_scenes_equals_a_plain_loop():
 
 
 class Planted(torch.nn.Module):
-    """A model whose embeddings are known: sums of codes of objects (it binds) or of values (it does not)."""
+    """A model whose embeddings are known: sums of codes of objects (it binds) or of values (it does
+    not).
+    """
 
     def __init__(self, shape, binds):
         super().__init__()
@@ -168,17 +214,22 @@ class Planted(torch.nn.Module):
         n = math.prod(shape.sizes)
         values = object_values(torch.arange(n), shape.sizes)
         concepts = torch.cat(
-            [torch.nn.functional.one_hot(values[:, k], size) for k, size in enumerate(shape.sizes)], dim=1
+            [torch.nn.functional.one_hot(values[:, k], size) for k, size in enumerate(shape.sizes)],
+            dim=1,
         ).double()
         self.codes = torch.cat([concepts, torch.eye(n, dtype=torch.double) * binds], dim=1)
 
     def objects(self, values):
         from conceptbind.controlled import object_ids
 
-        return torch.nn.functional.normalize(self.codes[object_ids(values, self.shape.sizes)], dim=-1)
+        return torch.nn.functional.normalize(
+            self.codes[object_ids(values, self.shape.sizes)], dim=-1
+        )
 
     def scenes(self, values):
-        return torch.nn.functional.normalize(sum(self.objects(values[:, i]) for i in range(values.shape[1])), dim=-1)
+        return torch.nn.functional.normalize(
+            sum(self.objects(values[:, i]) for i in range(values.shape[1])), dim=-1
+        )
 
     def concepts(self):
         rows = torch.zeros(sum(self.shape.sizes), self.codes.shape[1], dtype=torch.double)
@@ -193,19 +244,36 @@ def planted(binds):
 
 
 def value_of(found, metric, split, **extra):
-    (record,) = [r for r in found if (r.metric, r.split) == (metric, split) and all(r.extra[k] == v for k, v in extra.items())]
+    (record,) = [
+        r
+        for r in found
+        if (r.metric, r.split) == (metric, split) and all(r.extra[k] == v for k, v in extra.items())
+    ]
     return record
 
 
 def test_a_planted_model_that_binds_is_read_and_one_that_does_not_ties():
-    binding, bag = controlled_study(planted(1.0), "yes", n=300), controlled_study(planted(0.0), "no", n=300)
+    binding, bag = (
+        controlled_study(planted(1.0), "yes", n=300),
+        controlled_study(planted(0.0), "no", n=300),
+    )
     for split in ("train", "mixed", "unseen"):
-        assert value_of(binding, "object_recognition", split, among="all", control="none").value == 1.0
+        assert (
+            value_of(binding, "object_recognition", split, among="all", control="none").value == 1.0
+        )
         ours = value_of(bag, "object_recognition", split, among="all", control="none")
-        level = value_of(bag, "object_recognition", split, among="all", control="counts_of_concepts")
-        assert (ours.value, ours.ties) == (level.value, level.ties)  # a tie is a miss, and is counted
+        level = value_of(
+            bag, "object_recognition", split, among="all", control="counts_of_concepts"
+        )
+        # a tie is a miss, and is counted
+        assert (ours.value, ours.ties) == (
+            level.value,
+            level.ties,
+        )
         assert 0 < level.value < 0.6
-        assert all(value_of(bag, "concept_recognition", split, concept=c).value == 1.0 for c in ("p", "q"))
+        assert all(
+            value_of(bag, "concept_recognition", split, concept=c).value == 1.0 for c in ("p", "q")
+        )
         assert value_of(binding, "binding_accuracy", split).value == 1.0
         swaps = value_of(bag, "binding_accuracy", split)
         assert (swaps.value, swaps.ties) == (0.0, swaps.n)
@@ -213,12 +281,18 @@ def test_a_planted_model_that_binds_is_read_and_one_that_does_not_ties():
 
 @pytest.mark.parametrize(("binds", "accuracy"), [(1.0, 1.0), (0.0, 0.0)])
 def test_a_planted_model_of_scenes(binds, accuracy):
-    """One that binds prefers every scene to its swap; a bag of concepts ties, and a tie is a miss."""
+    """One that binds prefers every scene to its swap; a bag of concepts ties, and a tie is a
+    miss.
+    """
     made = planted(binds)
     made.model.query_tower = lambda tokens: made.model.scenes(
         tokens[:, :-1].reshape(len(tokens), 2, 4)[:, :, 1:-1] - torch.tensor([3, 9])
     )
-    found = controlled_study(Trained(recipe(values=6, objective="scenes"), made.model, made.history, made.best), "planted", n=200)
+    found = controlled_study(
+        Trained(recipe(values=6, objective="scenes"), made.model, made.history, made.best),
+        "planted",
+        n=200,
+    )
     swaps = [record for record in found if record.metric == "binding_accuracy"]
     assert [record.value for record in swaps] == [accuracy] * 3
     assert all(record.ties == (0 if binds else record.n) and 0 < record.n < 200 for record in swaps)
@@ -227,26 +301,40 @@ def test_a_planted_model_of_scenes(binds, accuracy):
 
 def test_the_bag_of_concepts_level_by_hand():
     sizes = (3, 3)
-    scenes = torch.tensor([[0, 4], [0, 1], [0, 8]])  # (0,0)(1,1); (0,0)(0,1) share a value; (0,0)(2,2)
+    # (0,0)(1,1); (0,0)(0,1) share a value; (0,0)(2,2)
+    scenes = torch.tensor([[0, 4], [0, 1], [0, 8]])
     assert count_recognition(scenes, sizes).correct.tolist() == [False, True, False]
-    assert count_recognition(scenes[:1], sizes, torch.tensor([0, 4, 8])).correct.tolist() == [
-        True
-    ]  # neither confusable is a candidate
+    # neither confusable is a candidate
+    assert count_recognition(scenes[:1], sizes, torch.tensor([0, 4, 8])).correct.tolist() == [True]
 
 
 def test_a_probe_of_a_planted_additive_model_reads_nothing_more_than_it():
     found = controlled_study(planted(1.0), "yes", n=100, probes=("additive",))
-    assert value_of(found, "object_recognition", "unseen", control="additive", among="all").value < 0.5
+    assert (
+        value_of(found, "object_recognition", "unseen", control="additive", among="all").value < 0.5
+    )
 
 
 @pytest.mark.parametrize(
-    ("probe", "least"), [("additive", 0.95), ("per_object_product", 0.95), ("mlp", 0.95), ("boosting", 0.6), ("forest", 0.3)]
+    ("probe", "least"),
+    [
+        ("additive", 0.95),
+        ("per_object_product", 0.95),
+        ("mlp", 0.95),
+        ("boosting", 0.6),
+        ("forest", 0.3),
+    ],
 )
 def test_every_kind_of_approximator_can_be_a_probe(probe, least, monkeypatch):
     """Of a model whose embeddings are sums of values (and are made unit rows); trees cannot add."""
     monkeypatch.setattr("conceptbind.studies.controlled.PROBE_SCENES", 2_000)
     found = controlled_study(planted(0.0), "no", n=50, probes=(probe,))
-    assert value_of(found, "object_recognition", "unseen", control=probe, among="all").extra["probe_r2"] > least
+    assert (
+        value_of(found, "object_recognition", "unseen", control=probe, among="all").extra[
+            "probe_r2"
+        ]
+        > least
+    )
 
 
 def test_the_recipe_that_probes_models_prints_a_row_for_each(tmp_path, monkeypatch, capsys):
@@ -254,7 +342,9 @@ def test_the_recipe_that_probes_models_prints_a_row_for_each(tmp_path, monkeypat
     monkeypatch.setattr("conceptbind.studies.controlled.PROBE_RANK", 4)
     write_model(train(recipe(steps=4)), tmp_path / "one")
     monkeypatch.setattr(sys, "argv", ["probe_controlled.py", str(tmp_path / "one")])
-    runpy.run_path(str(Path(__file__).parents[2] / "recipes" / "probe_controlled.py"), run_name="__main__")
+    runpy.run_path(
+        str(Path(__file__).parents[2] / "recipes" / "probe_controlled.py"), run_name="__main__"
+    )
     head, _, row = capsys.readouterr().out.splitlines()
     assert row.startswith("| one | 0.")
     assert row.count("|") == head.count("|")
@@ -284,7 +374,9 @@ def test_a_model_folder_is_an_encoder(tmp_path):
     with torch.no_grad():
         expected = model.scenes(torch.tensor([[[1, 2], [0, 4]]]))[0].numpy()
     assert np.allclose(rows[0], expected, atol=1e-6)
-    assert np.allclose(encoder.query_rows(space, None), all_queries(model, read.split()).objects.numpy(), atol=1e-6)
+    assert np.allclose(
+        encoder.query_rows(space, None), all_queries(model, read.split()).objects.numpy(), atol=1e-6
+    )
     assert encoder.query_rows(space, 1).shape == (5, 16)
     assert not np.allclose(encoder.untrained().encode_texts(["p3 q3"]), rows[1], atol=1e-3)
 
@@ -319,7 +411,11 @@ def test_broken_model_folders(tmp_path):
     config.write_text(whole.replace('"width": 16', '"width": 32'))
     with pytest.raises(ConceptBindError, match="config.json was changed or damaged"):
         ControlledEncoder(tmp_path)
-    earlier = {name: value for name, value in json.loads(whole).items() if name not in ("checksum", "files")}
+    earlier = {
+        name: value
+        for name, value in json.loads(whole).items()
+        if name not in ("checksum", "files")
+    }
     earlier["recipe"]["shape"]["width"] = 32  # a model of a version that wrote no checksum
     config.write_text(json.dumps(earlier))
     with pytest.raises(ConceptBindError, match="truncated or of another configuration"):
@@ -334,10 +430,16 @@ def test_broken_model_folders(tmp_path):
 
 
 def test_a_sweep_keeps_what_is_finished(tmp_path):
-    recipes = [dataclasses.replace(make_recipe("small", share, **TINY), looks=2) for share in (0.4, 0.6)]
+    recipes = [
+        dataclasses.replace(make_recipe("small", share, **TINY), looks=2) for share in (0.4, 0.6)
+    ]
     done = []
-    first = sweep_study(recipes[:1], tmp_path, probes=(), jobs=1, on_cell=lambda what, n: done.append((what, n)))
-    both = sweep_study(recipes, tmp_path, probes=(), jobs=1, on_cell=lambda what, n: done.append((what, n)))
+    first = sweep_study(
+        recipes[:1], tmp_path, probes=(), jobs=1, on_cell=lambda what, n: done.append((what, n))
+    )
+    both = sweep_study(
+        recipes, tmp_path, probes=(), jobs=1, on_cell=lambda what, n: done.append((what, n))
+    )
     assert done == [("training", 0), ("training", 1), ("training", 1), ("training", 1)]
     (cell, _) = sorted(tmp_path.glob("*/cell.json"))
     whole = cell.read_text()
@@ -346,7 +448,9 @@ def test_a_sweep_keeps_what_is_finished(tmp_path):
     with pytest.raises(FileError, match="cell.json was changed or damaged"):
         sweep_study(recipes, tmp_path, probes=(), jobs=1)
     cell.write_text(whole)
-    (cell.parent / CHECKPOINT).write_bytes(b"of a run that was killed after it had written the model")
+    (cell.parent / CHECKPOINT).write_bytes(
+        b"of a run that was killed after it had written the model"
+    )
     cell.unlink()
     assert sweep_study(recipes, tmp_path, probes=(), jobs=1) == both
     assert both[: len(first)] == first
@@ -365,7 +469,9 @@ def test_a_sweep_keeps_what_is_finished(tmp_path):
 def test_products_in_bfloat16_learn_the_same_and_continue_to_the_same_weights(tmp_path):
     setting, exact = recipe(steps=60, precision="bf16"), recipe(steps=60)
     whole, other = train(setting), train(exact)
-    assert [look.loss for look in whole.history] == pytest.approx([look.loss for look in other.history], rel=0.1)
+    assert [look.loss for look in whole.history] == pytest.approx(
+        [look.loss for look in other.history], rel=0.1
+    )
     assert whole.history != other.history
     assert all(weight.dtype == torch.float32 for weight in whole.model.parameters())
 
@@ -386,7 +492,9 @@ def test_the_precision_is_that_of_the_device(monkeypatch):
     assert choose_precision("float32", "cuda") == "float32"
     assert choose_precision("bf16", "cpu") == "bf16"
     for able in (True, False):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: {"amx_bf16": able}, raising=False)
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda able=able: {"amx_bf16": able}, raising=False
+        )
         assert choose_precision("auto", "cpu") == ("bf16" if able else "float32")
 
 
@@ -404,8 +512,14 @@ def test_a_compiler_that_is_missing_is_named(tmp_path):
         "--out",
         str(tmp_path / "run"),
     ]
-    environment = {**os.environ, "CXX": "/nowhere/c++", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "kept")}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=200)
+    environment = {
+        **os.environ,
+        "CXX": "/nowhere/c++",
+        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "kept"),
+    }
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment, timeout=200
+    )
     assert done.returncode == 2
     assert "torch.compile failed" in done.stderr
     assert "train without --compiled" in done.stderr

@@ -1,4 +1,6 @@
-"""Flat pictures: the same bytes for the same seed, no overlap, the colour asked for, shapes that differ."""
+"""Flat pictures: the same bytes for the same seed, no overlap, the colour asked for, shapes that
+differ.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def test_shapes_look_different():
 @pytest.mark.parametrize("halves", [True, False])
 def test_objects_never_overlap_and_stay_inside(n, halves):
     for seed in range(50):
-        layout = place(n, np.random.default_rng(seed), position_jitter=1, size_jitter=0.3, halves=halves)
+        layout = place(
+            n, np.random.default_rng(seed), position_jitter=1, size_jitter=0.3, halves=halves
+        )
         assert (np.diff(layout.centres[:, 0]) >= 0).all()  # slots from left to right
         assert (layout.centres - layout.radii[:, None] >= -1e-9).all()
         assert (layout.centres + layout.radii[:, None] <= 1 + 1e-9).all()
@@ -67,7 +71,9 @@ def test_two_objects_stand_left_and_right():
 
 
 def test_the_ground_changes_with_its_jitter_only():
-    corners = {tuple(np.asarray(draw(seed=seed, background_jitter=0.1)[0])[0, 0]) for seed in range(5)}
+    corners = {
+        tuple(np.asarray(draw(seed=seed, background_jitter=0.1)[0])[0, 0]) for seed in range(5)
+    }
     assert len(corners) == 5
     assert {tuple(np.asarray(draw(seed=seed)[0])[0, 0]) for seed in range(5)} == {(200, 200, 200)}
 

@@ -1,4 +1,6 @@
-"""A table as a folder of pictures: complete, the same however it is drawn, and read back as the scenes it shows."""
+"""A table as a folder of pictures: complete, the same however it is drawn, and read back as the
+scenes it shows.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from conceptbind.errors import MismatchError, UnknownNameError
 from conceptbind.scenes import ConceptSpace, Scenes, load_scenes
 
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue"), ("square", "circle")))
-SCENES = Scenes(SPACE, np.array([[[0, 0], [1, 1]], [[1, 0], [0, 1]], [[0, 1], [0, 0]]]), name="three")
+SCENES = Scenes(
+    SPACE, np.array([[[0, 0], [1, 1]], [[1, 0], [0, 1]], [[0, 1], [0, 0]]]), name="three"
+)
 SMALL = FlatStyle(size=48)
 
 
@@ -68,10 +72,14 @@ def _pipe(path):
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("damage", [_cut, _other, _folder, _larger, _grown, _pipe, lambda path: path.write_text("no picture")])
+@pytest.mark.parametrize(
+    "damage",
+    [_cut, _other, _folder, _larger, _grown, _pipe, lambda path: path.write_text("no picture")],
+)
 def test_pictures_that_changed_are_refused(tmp_path, damage):
     draw_pictures(SCENES, tmp_path / "p", style=SMALL)
-    draw_pictures(SCENES, tmp_path / "p", style=SMALL)  # the control: as they were drawn they are taken
+    # the control: as they were drawn they are taken
+    draw_pictures(SCENES, tmp_path / "p", style=SMALL)
     damage(tmp_path / "p" / "1.png")
     for processes in (1, 2) if damage is _cut else (1,):
         with pytest.raises(MismatchError, match=r"1\.png is not the picture that was drawn"):
@@ -90,11 +98,17 @@ def test_pictures_of_another_recipe_are_refused(tmp_path, change):
     [
         (("color", "shape"), (("red", "rad"), ("square",)), "no colour 'rad'; did you mean 'red'"),
         (("color", "shape"), (("red",), ("square", "blob")), "no shape 'blob'"),
-        (("color", "hue", "shape"), (("red",), ("blue",), ("square",)), "'hue' cannot be drawn beside 'color'"),
+        (
+            ("color", "hue", "shape"),
+            (("red",), ("blue",), ("square",)),
+            "'hue' cannot be drawn beside 'color'",
+        ),
         (("color",), (("red",),), "need a concept 'shape' beside color"),
     ],
 )
-def test_what_the_renderer_does_not_know_is_told_before_anything_is_written(tmp_path, concepts, values, message):
+def test_what_the_renderer_does_not_know_is_told_before_anything_is_written(
+    tmp_path, concepts, values, message
+):
     scenes = Scenes(ConceptSpace(concepts, values), np.zeros((1, 2, len(concepts)), dtype=int))
     with pytest.raises(UnknownNameError, match=message):
         draw_pictures(scenes, tmp_path / "p")
@@ -104,7 +118,10 @@ def test_what_the_renderer_does_not_know_is_told_before_anything_is_written(tmp_
 def test_the_command(tmp_path, capsys):
     (tmp_path / "words.csv").write_text("color,shape\nred,star\nteal,heart\n")
     out = tmp_path / "p"
-    assert main(["render", "--scenes", str(tmp_path / "words.csv"), "--out", str(out), "--size", "64"]) == 0
+    assert (
+        main(["render", "--scenes", str(tmp_path / "words.csv"), "--out", str(out), "--size", "64"])
+        == 0
+    )
     assert capsys.readouterr().out.strip() == str(out / "scenes.csv")
     assert len(list(out.glob("*.png"))) == 16
     assert main(["render", "--scenes", "text20:11x4", "--out", str(tmp_path / "q")]) == 2

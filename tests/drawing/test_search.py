@@ -1,4 +1,6 @@
-"""Search fields: the target is there exactly once or not at all, and nothing but the join of its features says so."""
+"""Search fields: the target is there exactly once or not at all, and nothing but the join of its
+features says so.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def fields():
 
 
 def test_the_target_is_there_once_or_not_at_all_among_two_kinds(fields):
-    for field, present, kinds, target in zip(fields.objects, fields.present, fields.kinds, fields.targets, strict=True):
+    for field, present, kinds, target in zip(
+        fields.objects, fields.present, fields.kinds, fields.targets, strict=True
+    ):
         counts = Counter(field)
         assert counts.pop(target, 0) == int(present)
         assert set(counts) == set(kinds)  # both kinds, and nothing else
@@ -30,7 +34,9 @@ def test_the_target_is_there_once_or_not_at_all_among_two_kinds(fields):
 
 
 def test_without_the_join_no_feature_is_new(fields):
-    """Every colour and every shape of a field with the target is also a distractor's: no single feature pops out."""
+    """Every colour and every shape of a field with the target is also a distractor's: no single
+    feature pops out.
+    """
     for field, target in zip(fields.objects, fields.targets, strict=True):
         rest = [item for item in field if item != target]
         assert {color for color, _ in field} == {color for color, _ in rest}
@@ -45,8 +51,12 @@ def test_half_of_the_fields_hold_the_target_and_their_numbers_say_nothing(fields
         fields.targets,
         list(zip(fields.n_objects.tolist(), fields.kinds, strict=True)),
     ):
-        with_target = Counter(value for value, present in zip(values, fields.present, strict=True) if present)
-        assert with_target == Counter(value for value, present in zip(values, fields.present, strict=True) if not present)
+        with_target = Counter(
+            value for value, present in zip(values, fields.present, strict=True) if present
+        )
+        assert with_target == Counter(
+            value for value, present in zip(values, fields.present, strict=True) if not present
+        )
     assert set(fields.n_objects) == set(range(4, 36))
     assert np.ptp(list(Counter(fields.n_objects.tolist()).values())) <= 2
 
@@ -60,7 +70,9 @@ def test_about_half_of_each_kind_and_the_share_says_nothing_either():
     spheres = np.array([sum(shape == "sphere" for _, shape in field) for field in fields.objects])
     first = np.array([(("green", "sphere") in kinds) for kinds in fields.kinds])
     differs = np.where(first, greens != spheres, greens != 20 - spheres)
-    assert (differs == fields.present).all()  # the positive control: both counts together do tell, which no caption shows
+    assert (
+        differs == fields.present
+    ).all()  # the positive control: both counts together do tell, which no caption shows
 
 
 def test_both_joins_are_asked_for_with_every_pair_of_kinds(fields):
@@ -86,13 +98,20 @@ def test_an_orbit_holds_the_swaps_of_its_kinds_and_nothing_else(fields):
 
 def test_a_seed_gives_the_same_table_and_another_seed_another():
     one, same, other = (search_fields(40, COLOURS, SHAPES, seed=seed) for seed in (3, 3, 4))
-    assert one.objects == same.objects and one.targets == same.targets and (one.present == same.present).all()
+    assert (
+        one.objects == same.objects
+        and one.targets == same.targets
+        and (one.present == same.present).all()
+    )
     assert one.objects != other.objects
 
 
 def test_the_smallest_fields_keep_both_kinds():
     fields = search_fields(200, COLOURS, SHAPES, counts=(4,), seed=0)
-    assert all(len(set(field)) == 2 + present for field, present in zip(fields.objects, fields.present, strict=True))
+    assert all(
+        len(set(field)) == 2 + present
+        for field, present in zip(fields.objects, fields.present, strict=True)
+    )
 
 
 def test_flat_pictures_show_every_object():
@@ -103,7 +122,9 @@ def test_flat_pictures_show_every_object():
         assert picture.tobytes() != draw_field(fields, row, seed=1)[0].tobytes()
         pixels = np.asarray(picture)
         assert len(layout.centres) == fields.n_objects[row]
-        for (color, _), (x, y) in zip(fields.objects[row], (layout.centres * 224).astype(int), strict=True):
+        for (color, _), (x, y) in zip(
+            fields.objects[row], (layout.centres * 224).astype(int), strict=True
+        ):
             assert tuple(pixels[y, x]) == COLORS[color]
 
 
@@ -113,7 +134,9 @@ def test_solid_pictures_show_every_object():
     picture, layout = draw_field(fields, 1, style=SolidStyle(size=160, supersampling=1))
     assert isinstance(layout, SolidLayout)
     pixels = np.asarray(picture).astype(int)
-    for (color, _), (x, y) in zip(fields.objects[1], (layout.centres * 160).astype(int), strict=True):
+    for (color, _), (x, y) in zip(
+        fields.objects[1], (layout.centres * 160).astype(int), strict=True
+    ):
         assert (pixels[y, x, 0] > pixels[y, x, 2] + 30) == (color == "red")
 
 
@@ -122,12 +145,36 @@ def test_solid_pictures_show_every_object():
     [
         ((3, COLOURS, SHAPES), ValueRangeError, "must be even and at least 2; got 3"),
         ((0, COLOURS, SHAPES), ValueRangeError, "must be even and at least 2; got 0"),
-        ((4, ("red", "grene"), SHAPES), UnknownNameError, "no colour 'grene'; did you mean 'green'"),
-        ((4, COLOURS, ("cube", "spher")), UnknownNameError, "no shape 'spher'; did you mean 'sphere'"),
-        ((4, ("red",), SHAPES), ValueRangeError, "at least two colours that all look different; got red"),
-        ((4, ("gray", "grey"), SHAPES), ValueRangeError, "at least two colours that all look different; got gray, grey"),
-        ((4, COLOURS, ("cube", "cube")), ValueRangeError, "at least two shapes that all look different; got cube, cube"),
-        ((4, COLOURS, ("cube", "square")), ValueRangeError, "must be all flat .* or all solid .*; got cube, square"),
+        (
+            (4, ("red", "grene"), SHAPES),
+            UnknownNameError,
+            "no colour 'grene'; did you mean 'green'",
+        ),
+        (
+            (4, COLOURS, ("cube", "spher")),
+            UnknownNameError,
+            "no shape 'spher'; did you mean 'sphere'",
+        ),
+        (
+            (4, ("red",), SHAPES),
+            ValueRangeError,
+            "at least two colours that all look different; got red",
+        ),
+        (
+            (4, ("gray", "grey"), SHAPES),
+            ValueRangeError,
+            "at least two colours that all look different; got gray, grey",
+        ),
+        (
+            (4, COLOURS, ("cube", "cube")),
+            ValueRangeError,
+            "at least two shapes that all look different; got cube, cube",
+        ),
+        (
+            (4, COLOURS, ("cube", "square")),
+            ValueRangeError,
+            "must be all flat .* or all solid .*; got cube, square",
+        ),
     ],
 )
 def test_what_makes_no_table(arguments, error, message):
@@ -135,7 +182,9 @@ def test_what_makes_no_table(arguments, error, message):
         search_fields(*arguments)
 
 
-@pytest.mark.parametrize(("counts", "got"), [((3,), "got 3"), ((10, 36), "got 36"), ((), "got no count")])
+@pytest.mark.parametrize(
+    ("counts", "got"), [((3,), "got 3"), ((10, 36), "got 36"), ((), "got no count")]
+)
 def test_counts_that_do_not_fit(counts, got):
     with pytest.raises(ValueRangeError, match=f"4 to 35 objects; {got}"):
         search_fields(4, COLOURS, SHAPES, counts=counts)

@@ -19,9 +19,12 @@ def _word_tokenizer(folder: Path, begin: str, end: str, pad: str) -> None:
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A {end}", special_tokens=[(begin, vocabulary[begin]), (end, vocabulary[end])]
+        single=f"{begin} $A {end}",
+        special_tokens=[(begin, vocabulary[begin]), (end, vocabulary[end])],
     )
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=begin, eos_token=end, pad_token=pad, unk_token="<unk>")
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=begin, eos_token=end, pad_token=pad, unk_token="<unk>"
+    )
     fast.save_pretrained(folder)
 
 
@@ -45,11 +48,22 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CLIP with 16 output dimensions."""
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("clip")
-    small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    small = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
     torch.manual_seed(0)
     config = transformers.CLIPConfig(
         text_config=small
-        | {"vocab_size": 40, "max_position_embeddings": 16, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0},
+        | {
+            "vocab_size": 40,
+            "max_position_embeddings": 16,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            "pad_token_id": 0,
+        },
         vision_config=small | {"image_size": 32, "patch_size": 8},
         projection_dim=16,
     )
@@ -64,11 +78,22 @@ def siglip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SigLIP, whose captions are padded to full length."""
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("siglip")
-    small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    small = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
     torch.manual_seed(0)
     config = transformers.SiglipConfig(
         text_config=small
-        | {"vocab_size": 40, "max_position_embeddings": 16, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2},
+        | {
+            "vocab_size": 40,
+            "max_position_embeddings": 16,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+        },
         vision_config=small | {"image_size": 32, "patch_size": 8},
     )
     transformers.SiglipModel(config).save_pretrained(folder)
@@ -83,7 +108,9 @@ def dino_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("dino")
     torch.manual_seed(0)
-    config = transformers.Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14)
+    config = transformers.Dinov2Config(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14
+    )
     transformers.Dinov2Model(config).save_pretrained(folder)
     _pixels(folder, 28)
     return folder

@@ -47,13 +47,26 @@ def own_code(tmp_path):
     folder, ran = tmp_path / "own", tmp_path / "ran"
     folder.mkdir()
     (folder / "modeling_own.py").write_text(OWN_MODEL.replace("{ran}", str(ran)))
-    (folder / "config.json").write_text(json.dumps({
-        "model_type": "own", "width": 8, "architectures": ["OwnModel"],
-        "auto_map": {"AutoConfig": "modeling_own.OwnConfig", "AutoModel": "modeling_own.OwnModel"},
-    }))  # fmt: skip
+    (folder / "config.json").write_text(
+        json.dumps(
+            {
+                "model_type": "own",
+                "width": 8,
+                "architectures": ["OwnModel"],
+                "auto_map": {
+                    "AutoConfig": "modeling_own.OwnConfig",
+                    "AutoModel": "modeling_own.OwnModel",
+                },
+            }
+        )
+    )
     from safetensors.torch import save_file
 
-    save_file({"words.weight": torch.randn(40, 8)}, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        {"words.weight": torch.randn(40, 8)},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
     small_models.word_tokenizer(folder)
     small_models.pooling(folder, "mean")
     return folder, ran
@@ -82,7 +95,10 @@ def test_code_of_a_folder_is_not_run_and_nobody_is_asked(own_code, scheme, monke
     pytest.importorskip("sentence_transformers")
     monkeypatch.setattr(sys, "stdin", Asked())
     folder, ran = own_code
-    with pytest.raises(UnsafeFileError, match="brings Python code of its own, which is not run; .* --trust-remote-code"):
+    with pytest.raises(
+        UnsafeFileError,
+        match="brings Python code of its own, which is not run; .* --trust-remote-code",
+    ):
         resolve(f"{scheme}:{folder}", device="cpu")
     assert not ran.exists()
 
@@ -95,14 +111,28 @@ def test_code_of_a_folder_is_run_with_consent(own_code):
     rows = encoder.encode_texts(CAPTIONS)
     assert rows.shape == (2, 8)
     before = encoder.revision
-    (folder / "modeling_own.py").write_text((folder / "modeling_own.py").read_text() + "\n# changed\n")
-    assert resolve(f"hf:{folder}", device="cpu", trust_remote_code=True).revision != before  # the code decides the rows too
+    (folder / "modeling_own.py").write_text(
+        (folder / "modeling_own.py").read_text() + "\n# changed\n"
+    )
+    # the code decides the rows too
+    assert resolve(f"hf:{folder}", device="cpu", trust_remote_code=True).revision != before
 
 
 @pytest.mark.parametrize("command", ["embed", "measure"])
-def test_the_commands_have_the_option_and_one_line_for_its_absence(own_code, command, tmp_path, capsys):
+def test_the_commands_have_the_option_and_one_line_for_its_absence(
+    own_code, command, tmp_path, capsys
+):
     folder, ran = own_code
-    arguments = [command, f"hf:{folder}", "--scenes", "text20:2x2", "--modality", "text", "--out", str(tmp_path / "out")]
+    arguments = [
+        command,
+        f"hf:{folder}",
+        "--scenes",
+        "text20:2x2",
+        "--modality",
+        "text",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert main(arguments) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
@@ -111,13 +141,21 @@ def test_the_commands_have_the_option_and_one_line_for_its_absence(own_code, com
 
 
 @pytest.mark.usefixtures("modules_elsewhere")
-def test_the_option_gives_consent_and_a_configuration_file_alone_does_not(own_code, tmp_path, capsys):
+def test_the_option_gives_consent_and_a_configuration_file_alone_does_not(
+    own_code, tmp_path, capsys
+):
     folder, ran = own_code
     arguments = ["embed", f"hf:{folder}", "--scenes", "text20:2x2", "--modality", "text"]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--trust-remote-code"]) == 0
     assert ran.exists()
     (tmp_path / "options.yaml").write_text("trust_remote_code: true\nlong_captions: refuse\n")
-    again = [*arguments, "--out", str(tmp_path / "again"), "--config", str(tmp_path / "options.yaml")]
+    again = [
+        *arguments,
+        "--out",
+        str(tmp_path / "again"),
+        "--config",
+        str(tmp_path / "options.yaml"),
+    ]
     ran.unlink()
     assert main(again) == 2
     assert "add --trust-remote-code" in capsys.readouterr().err
@@ -129,9 +167,16 @@ def test_the_option_gives_consent_and_a_configuration_file_alone_does_not(own_co
 def test_modules_of_a_pipeline_are_not_imported(tmp_path):
     pytest.importorskip("sentence_transformers")
     folder = small_models.save("bert", tmp_path / "model")
-    (folder / "modules.json").write_text(json.dumps([{"idx": 0, "name": "0", "path": "", "type": "payload.Module"}]))
-    (folder / "payload.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Module: pass\n")
-    with pytest.raises(UnsafeFileError, match=r"code of its own \(payload.Module\), which is not run; .* --trust-remote-code"):
+    (folder / "modules.json").write_text(
+        json.dumps([{"idx": 0, "name": "0", "path": "", "type": "payload.Module"}])
+    )
+    (folder / "payload.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Module: pass\n"
+    )
+    with pytest.raises(
+        UnsafeFileError,
+        match=r"code of its own \(payload.Module\), which is not run; .* --trust-remote-code",
+    ):
         resolve(f"st:{folder}", device="cpu")
     assert not (tmp_path / "ran").exists()
 
@@ -154,7 +199,9 @@ def test_bin_files_of_tensors_are_read(tmp_path, scheme):
     small_models.pooling(folder, "mean")
     expected = resolve(f"{scheme}:{folder}", device="cpu").encode_texts(CAPTIONS)
     as_bin(folder)
-    np.testing.assert_array_equal(resolve(f"{scheme}:{folder}", device="cpu").encode_texts(CAPTIONS), expected)
+    np.testing.assert_array_equal(
+        resolve(f"{scheme}:{folder}", device="cpu").encode_texts(CAPTIONS), expected
+    )
 
 
 def test_bin_files_are_read_and_count_beside_safetensors_of_something_else(tmp_path):

@@ -1,4 +1,6 @@
-"""The shipped dual encoders: the same rows as transformers gives, words they know, controls that differ."""
+"""The shipped dual encoders: the same rows as transformers gives, words they know, controls that
+differ.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,25 @@ from conceptbind.encoders.dual import DualEncoder
 from conceptbind.errors import CutCaptionWarning, FileError, UnknownNameError, ValueRangeError
 
 MODELS = Path(encoders.__file__).parent / "models"
-CAPTIONS = ["a red square and a blue circle", "an orange star", "circle", "a picture of a gray cross and a pink ring"]
+CAPTIONS = [
+    "a red square and a blue circle",
+    "an orange star",
+    "circle",
+    "a picture of a gray cross and a pink ring",
+]
 
 
 def pictures():
-    drawn = [draw_flat([("red", "square"), ("blue", "circle")], np.random.default_rng(seed))[0] for seed in range(3)]
-    return [*drawn, drawn[0].crop((0, 0, 224, 150)), drawn[1].resize((48, 48)), drawn[2].resize((33, 70))]
+    drawn = [
+        draw_flat([("red", "square"), ("blue", "circle")], np.random.default_rng(seed))[0]
+        for seed in range(3)
+    ]
+    return [
+        *drawn,
+        drawn[0].crop((0, 0, 224, 150)),
+        drawn[1].resize((48, 48)),
+        drawn[2].resize((33, 70)),
+    ]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -27,8 +42,12 @@ def test_transformers_loads_the_same_folder_and_gives_the_same_rows(name):
     pytest.importorskip("transformers")
     ours, theirs = resolve(name, device="cpu"), resolve(f"hf:{MODELS / name}", device="cpu")
     assert ours.dimension == theirs.dimension
-    np.testing.assert_allclose(ours.encode_texts(CAPTIONS), theirs.encode_texts(CAPTIONS), atol=2e-5)
-    np.testing.assert_allclose(ours.encode_images(pictures()), theirs.encode_images(pictures()), atol=2e-4)
+    np.testing.assert_allclose(
+        ours.encode_texts(CAPTIONS), theirs.encode_texts(CAPTIONS), atol=2e-5
+    )
+    np.testing.assert_allclose(
+        ours.encode_images(pictures()), theirs.encode_images(pictures()), atol=2e-4
+    )
 
 
 def test_the_models_are_small_and_described():
@@ -59,7 +78,9 @@ def test_random_weights_are_the_same_every_time_and_not_the_trained_ones():
 def test_words_it_never_saw_and_are_refused():
     encoder = resolve("tiny", device="cpu")
     with pytest.raises(
-        UnknownNameError, match="the word 'rad' of 'a rad square' is not in the model's vocabulary; did you mean 'red'"
+        UnknownNameError,
+        match="the word 'rad' of 'a rad square' is not in the model's vocabulary; did you mean "
+        "'red'",
     ):
         encoder.encode_texts(["a rad square"])
 
@@ -67,7 +88,9 @@ def test_words_it_never_saw_and_are_refused():
 def test_captions_too_long_are_cut_with_a_warning_or_refused():
     long, cut = " ".join(["red"] * 64), " ".join(["red"] * 62)
     encoder = resolve("tiny", device="cpu")
-    with pytest.warns(CutCaptionWarning, match="1 of 2 captions are longer than the 64 tokens that 'tiny' reads"):
+    with pytest.warns(
+        CutCaptionWarning, match="1 of 2 captions are longer than the 64 tokens that 'tiny' reads"
+    ):
         rows = encoder.encode_texts(["red", long])
     np.testing.assert_array_equal(rows, encoder.encode_texts(["red", cut]))  # the end token is kept
     with pytest.raises(ValueRangeError, match="--long-captions truncate"):

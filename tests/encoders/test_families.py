@@ -1,4 +1,6 @@
-"""Each family of transformers models gives what the library's own call gives, row by row, or is refused in words."""
+"""Each family of transformers models gives what the library's own call gives, row by row, or is
+refused in words.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,20 @@ from conceptbind.encoders import resolve
 from conceptbind.encoders.families import sees_what_follows
 from conceptbind.errors import FileError, ModalityError
 
-CAPTIONS = ["a red circle", "a blue square and a red circle", "a green star", "a red circle and a blue square"]
+CAPTIONS = [
+    "a red circle",
+    "a blue square and a red circle",
+    "a green star",
+    "a red circle and a blue square",
+]
 
 
 def pictures(n=3, size=40):
     rng = np.random.default_rng(0)
-    return [Image.fromarray(rng.integers(0, 255, (size, size + 8 * i, 3), dtype=np.uint8)) for i in range(n)]
+    return [
+        Image.fromarray(rng.integers(0, 255, (size, size + 8 * i, 3), dtype=np.uint8))
+        for i in range(n)
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +50,12 @@ def models(tmp_path_factory):
 def own_inputs(folder, picture=None, caption=None, **options):
     """What the library itself prepares for one picture or one caption."""
     if picture is not None:
-        return transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")(images=picture, return_tensors="pt")
-    ids = transformers.AutoTokenizer.from_pretrained(folder)(caption, return_tensors="pt", **options)
+        return transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")(
+            images=picture, return_tensors="pt"
+        )
+    ids = transformers.AutoTokenizer.from_pretrained(folder)(
+        caption, return_tensors="pt", **options
+    )
     return {"input_ids": ids["input_ids"]}
 
 
@@ -52,7 +66,10 @@ def vector(output):
 @pytest.mark.parametrize("name", small_models.DUALS)
 def test_dual_models_give_the_features_of_both_towers(models, name):
     folder = models(name)
-    encoder, model = resolve(f"hf:{folder}", device="cpu"), transformers.AutoModel.from_pretrained(folder).eval()
+    encoder, model = (
+        resolve(f"hf:{folder}", device="cpu"),
+        transformers.AutoModel.from_pretrained(folder).eval(),
+    )
     assert encoder.modalities == ("text", "image")
     padded = {"padding": "max_length", "max_length": 16} if name == "siglip" else {}
     texts, images = encoder.encode_texts(CAPTIONS), encoder.encode_images(pictures())
@@ -60,7 +77,8 @@ def test_dual_models_give_the_features_of_both_towers(models, name):
     with torch.no_grad():
         for caption, row in zip(CAPTIONS, texts, strict=True):
             own = vector(model.get_text_features(**own_inputs(folder, caption=caption, **padded)))
-            own = own[:, 0] if name == "flava" else own  # FLAVA projects every token and compares the first
+            # FLAVA projects every token and compares the first
+            own = own[:, 0] if name == "flava" else own
             np.testing.assert_allclose(row, own[0].numpy(), atol=1e-5)
         for picture, row in zip(pictures(), images, strict=True):
             own = vector(model.get_image_features(**own_inputs(folder, picture)))
@@ -76,7 +94,11 @@ def test_picture_models_give_what_they_pool(models, name):
     folder = models(name)
     encoder = resolve(f"hf:{folder}", device="cpu")
     assert encoder.modalities == ("image",)
-    kind = transformers.CLIPVisionModelWithProjection if name == "clip_vision_projection" else transformers.AutoModel
+    kind = (
+        transformers.CLIPVisionModelWithProjection
+        if name == "clip_vision_projection"
+        else transformers.AutoModel
+    )
     model = kind.from_pretrained(folder).eval()
     more = {}
     if name == "vit_mae":
@@ -92,7 +114,11 @@ def test_picture_models_give_what_they_pool(models, name):
         elif name == "ijepa":
             own = output.last_hidden_state.mean(dim=1)
         else:
-            own = output.image_embeds if name == "clip_vision_projection" else output.pooler_output.flatten(1)
+            own = (
+                output.image_embeds
+                if name == "clip_vision_projection"
+                else output.pooler_output.flatten(1)
+            )
         np.testing.assert_allclose(row, own[0].numpy(), atol=1e-5)
 
 
@@ -102,7 +128,9 @@ def test_the_same_picture_gives_the_same_row_every_time(models, name):
     first, again = encoder.encode_images(pictures()), encoder.encode_images(pictures())
     np.testing.assert_array_equal(first, again)
     assert np.abs(first[0] - first[1]).max() > 0
-    np.testing.assert_array_equal(resolve(f"hf:{models(name)}", device="cpu").encode_images(pictures()), first)
+    np.testing.assert_array_equal(
+        resolve(f"hf:{models(name)}", device="cpu").encode_images(pictures()), first
+    )
 
 
 LAST = {"qwen2", "qwen3", "llama", "gpt2"}
@@ -115,9 +143,11 @@ def test_text_models_give_the_mean_the_last_token_or_what_they_project(models, n
     encoder = resolve(f"hf:{folder}", device="cpu")
     assert encoder.modalities == ("text",)
     kind = {
-        "t5": transformers.T5EncoderModel, "t5_whole": transformers.T5EncoderModel,
-        "clip_text_projection": transformers.CLIPTextModelWithProjection, "siglip_text": transformers.SiglipTextModel,
-    }.get(name, transformers.AutoModel)  # fmt: skip
+        "t5": transformers.T5EncoderModel,
+        "t5_whole": transformers.T5EncoderModel,
+        "clip_text_projection": transformers.CLIPTextModelWithProjection,
+        "siglip_text": transformers.SiglipTextModel,
+    }.get(name, transformers.AutoModel)
     model = kind.from_pretrained(folder).eval()
     for caption, row in zip(CAPTIONS, encoder.encode_texts(CAPTIONS), strict=True):
         with torch.no_grad():
@@ -133,9 +163,14 @@ def test_text_models_give_the_mean_the_last_token_or_what_they_project(models, n
         np.testing.assert_allclose(row, own[0].numpy(), atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "both"), [("qwen2", False), ("gpt2", False), ("xlnet", True), ("bert-generation", True)])
+@pytest.mark.parametrize(
+    ("name", "both"),
+    [("qwen2", False), ("gpt2", False), ("xlnet", True), ("bert-generation", True)],
+)
 def test_whether_tokens_see_what_follows_is_tried_on_the_model(models, name, both):
-    """XLNet and BertGeneration are listed among models that write text, and read both ways; no key of theirs says so."""
+    """XLNet and BertGeneration are listed among models that write text, and read both ways; no key
+    of theirs says so.
+    """
     model = transformers.AutoModel.from_pretrained(models(name)).eval()
     assert sees_what_follows(model, [1, 5, 6, 7, 2]) is both
     assert sees_what_follows(model, [5, 5, 5]) is False  # one kind of token shows nothing
@@ -148,11 +183,17 @@ def test_a_tower_whose_class_is_not_said_is_refused_in_words(models, tmp_path, s
     shutil.copytree(models("siglip_text"), folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"architectures": said}))
-    with pytest.raises(FileError, match=r"names (no class|'\w+', which is none of type 'siglip_text_model',) under architectures"):
+    with pytest.raises(
+        FileError,
+        match=r"names (no class|'\w+', which is none of type 'siglip_text_model',) under "
+        r"architectures",
+    ):
         resolve(f"hf:{folder}", device="cpu")
 
 
-@pytest.mark.parametrize("mode", ["cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len_tokens"])
+@pytest.mark.parametrize(
+    "mode", ["cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len_tokens"]
+)
 def test_every_pooling_is_that_of_sentence_transformers(tmp_path, mode):
     pytest.importorskip("sentence_transformers")
     folder = small_models.save("bert", tmp_path)
@@ -164,15 +205,29 @@ def test_every_pooling_is_that_of_sentence_transformers(tmp_path, mode):
 
 
 def test_naflex_reads_the_mask_and_the_shapes_of_its_patches(tmp_path):
-    vision = {key: value for key, value in small_models.VISION.items() if key != "image_size"} | {"num_patches": 16}
+    vision = {key: value for key, value in small_models.VISION.items() if key != "image_size"} | {
+        "num_patches": 16
+    }
     with torch.random.fork_rng():
         torch.manual_seed(0)
         small_models.towers("Siglip2", small_models.CLIP_TEXT, vision).save_pretrained(tmp_path)
     small_models.word_tokenizer(tmp_path)
-    small_models.picture_processor(tmp_path, image_processor_type="Siglip2ImageProcessor", patch_size=8, max_num_patches=16)
-    encoder, model = resolve(f"hf:{tmp_path}", device="cpu"), transformers.AutoModel.from_pretrained(tmp_path).eval()
-    wide = [Image.fromarray(np.random.default_rng(i).integers(0, 255, (20, 20 + 30 * i, 3), dtype=np.uint8)) for i in range(3)]
-    shapes = [tuple(own_inputs(tmp_path, picture)["spatial_shapes"][0].tolist()) for picture in wide]
+    small_models.picture_processor(
+        tmp_path, image_processor_type="Siglip2ImageProcessor", patch_size=8, max_num_patches=16
+    )
+    encoder, model = (
+        resolve(f"hf:{tmp_path}", device="cpu"),
+        transformers.AutoModel.from_pretrained(tmp_path).eval(),
+    )
+    wide = [
+        Image.fromarray(
+            np.random.default_rng(i).integers(0, 255, (20, 20 + 30 * i, 3), dtype=np.uint8)
+        )
+        for i in range(3)
+    ]
+    shapes = [
+        tuple(own_inputs(tmp_path, picture)["spatial_shapes"][0].tolist()) for picture in wide
+    ]
     assert len(set(shapes)) > 1
     for picture, row in zip(wide, encoder.encode_images(wide), strict=True):
         with torch.no_grad():
@@ -183,29 +238,69 @@ def test_naflex_reads_the_mask_and_the_shapes_of_its_patches(tmp_path):
 
 
 def test_a_still_picture_is_a_video_of_equal_frames_to_xclip(tmp_path):
-    small_models.towers("XCLIP", small_models.CLIP_TEXT, small_models.XCLIP_VISION, projection_dim=16).save_pretrained(tmp_path)
+    small_models.towers(
+        "XCLIP", small_models.CLIP_TEXT, small_models.XCLIP_VISION, projection_dim=16
+    ).save_pretrained(tmp_path)
     small_models.word_tokenizer(tmp_path)
     small_models.picture_processor(tmp_path)
-    encoder, model = resolve(f"hf:{tmp_path}", device="cpu"), transformers.AutoModel.from_pretrained(tmp_path).eval()
+    encoder, model = (
+        resolve(f"hf:{tmp_path}", device="cpu"),
+        transformers.AutoModel.from_pretrained(tmp_path).eval(),
+    )
     assert encoder.details["pictures"] == "each as a video of 4 equal frames"
     for picture, row in zip(pictures(), encoder.encode_images(pictures()), strict=True):
         frames = own_inputs(tmp_path, picture)["pixel_values"][:, None].repeat(1, 4, 1, 1, 1)
         with torch.no_grad():
-            np.testing.assert_allclose(row, vector(model.get_video_features(frames))[0].numpy(), atol=1e-5)
+            np.testing.assert_allclose(
+                row, vector(model.get_video_features(frames))[0].numpy(), atol=1e-5
+            )
     with torch.no_grad():
         own = vector(model.get_text_features(**own_inputs(tmp_path, caption=CAPTIONS[0])))
     np.testing.assert_allclose(encoder.encode_texts(CAPTIONS[:1])[0], own[0].numpy(), atol=1e-5)
 
 
 REFUSED = {
-    "bart": lambda: small_models.alone("Bart", {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32,
-            "decoder_ffn_dim": 32, "encoder_attention_heads": 2, "decoder_attention_heads": 2, "vocab_size": 40}),
+    "bart": lambda: small_models.alone(
+        "Bart",
+        {
+            "d_model": 32,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "encoder_ffn_dim": 32,
+            "decoder_ffn_dim": 32,
+            "encoder_attention_heads": 2,
+            "decoder_attention_heads": 2,
+            "vocab_size": 40,
+        },
+    ),
     "yolos": lambda: small_models.alone("Yolos", small_models.VISION | {"image_size": [32, 32]}),
-    "segformer": lambda: small_models.alone("Segformer", {"num_encoder_blocks": 2, "depths": [1, 1], "hidden_sizes": [16, 32],
-            "num_attention_heads": [1, 1], "sr_ratios": [2, 1], "patch_sizes": [7, 3], "strides": [4, 2], "mlp_ratios": [2, 2]}),
-    "wav2vec2": lambda: small_models.alone("Wav2Vec2", {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "intermediate_size": 32, "conv_dim": [32, 32], "conv_stride": [2, 2], "conv_kernel": [3, 3], "num_feat_extract_layers": 2}),
-}  # fmt: skip
+    "segformer": lambda: small_models.alone(
+        "Segformer",
+        {
+            "num_encoder_blocks": 2,
+            "depths": [1, 1],
+            "hidden_sizes": [16, 32],
+            "num_attention_heads": [1, 1],
+            "sr_ratios": [2, 1],
+            "patch_sizes": [7, 3],
+            "strides": [4, 2],
+            "mlp_ratios": [2, 2],
+        },
+    ),
+    "wav2vec2": lambda: small_models.alone(
+        "Wav2Vec2",
+        {
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "conv_dim": [32, 32],
+            "conv_stride": [2, 2],
+            "conv_kernel": [3, 3],
+            "num_feat_extract_layers": 2,
+        },
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -213,12 +308,17 @@ def test_other_families_are_refused_in_words_that_name_another_way(tmp_path, nam
     REFUSED[name]().save_pretrained(tmp_path)
     small_models.word_tokenizer(tmp_path)
     small_models.picture_processor(tmp_path)
-    with pytest.raises(ModalityError, match=rf"model of the type '{name}', for which hf: knows no embedding .* py:module:factory"):
+    with pytest.raises(
+        ModalityError,
+        match=rf"model of the type '{name}', for which hf: knows no embedding .* py:module:factory",
+    ):
         resolve(f"hf:{tmp_path}", device="cpu")
 
 
 def test_a_picture_tower_without_its_pooling_is_refused(tmp_path):
-    small_models.alone("SiglipVision", small_models.VISION | {"vision_use_head": False}).save_pretrained(tmp_path)
+    small_models.alone(
+        "SiglipVision", small_models.VISION | {"vision_use_head": False}
+    ).save_pretrained(tmp_path)
     small_models.picture_processor(tmp_path)
     with pytest.raises(ModalityError, match="one vector for each token and none for the whole"):
         resolve(f"hf:{tmp_path}", device="cpu")
@@ -231,10 +331,16 @@ def test_weights_that_are_missing_are_an_error_only_where_the_features_need_them
     small_models.picture_processor(tmp_path / "vit")
     encoder = resolve(f"hf:{tmp_path / 'vit'}", device="cpu")
     with torch.no_grad():
-        own = classifier.eval().vit(**own_inputs(tmp_path / "vit", pictures()[0])).last_hidden_state[0, 0]
+        own = (
+            classifier.eval()
+            .vit(**own_inputs(tmp_path / "vit", pictures()[0]))
+            .last_hidden_state[0, 0]
+        )
     np.testing.assert_allclose(encoder.encode_images(pictures()[:1])[0], own.numpy(), atol=1e-5)
     # BEiT pools with a normalisation that a model of masked pictures was never trained with.
-    small_models.alone("Beit", small_models.VISION, "ForMaskedImageModeling").save_pretrained(tmp_path / "beit")
+    small_models.alone("Beit", small_models.VISION, "ForMaskedImageModeling").save_pretrained(
+        tmp_path / "beit"
+    )
     small_models.picture_processor(tmp_path / "beit")
     with pytest.raises(FileError, match=r"lacks weights that its features need \(.*pooler"):
         resolve(f"hf:{tmp_path / 'beit'}", device="cpu")
@@ -242,8 +348,12 @@ def test_weights_that_are_missing_are_an_error_only_where_the_features_need_them
 
 @pytest.mark.parametrize("prefix", ["", "beit."])
 def test_missing_weights_are_found_under_either_name(tmp_path, monkeypatch, prefix):
-    """transformers 4 reports `beit.pooler.layernorm.weight` where the model has `pooler.layernorm.weight`."""
-    small_models.alone("Beit", small_models.VISION, "ForMaskedImageModeling").save_pretrained(tmp_path)
+    """transformers 4 reports `beit.pooler.layernorm.weight` where the model has
+    `pooler.layernorm.weight`.
+    """
+    small_models.alone("Beit", small_models.VISION, "ForMaskedImageModeling").save_pretrained(
+        tmp_path
+    )
     small_models.picture_processor(tmp_path)
     load = transformers.AutoModel.from_pretrained
 
@@ -258,18 +368,26 @@ def test_missing_weights_are_found_under_either_name(tmp_path, monkeypatch, pref
 
 
 def test_towers_of_unequal_widths_are_refused(tmp_path):
-    small_models.towers("Siglip", small_models.CLIP_TEXT, small_models.VISION | {"hidden_size": 48}).save_pretrained(tmp_path)
+    small_models.towers(
+        "Siglip", small_models.CLIP_TEXT, small_models.VISION | {"hidden_size": 48}
+    ).save_pretrained(tmp_path)
     small_models.word_tokenizer(tmp_path)
     small_models.picture_processor(tmp_path)
-    with pytest.raises(ModalityError, match=r"one vector of one width for each caption and picture \(text 32, image 48\)"):
+    with pytest.raises(
+        ModalityError,
+        match=r"one vector of one width for each caption and picture \(text 32, image 48\)",
+    ):
         resolve(f"hf:{tmp_path}", device="cpu")
 
 
 @pytest.mark.parametrize(
-    ("name", "longest"), [("roberta", 16), ("xlm_roberta", 16), ("mpnet", 16), ("bert", 16), ("clip_text", 16)]
+    ("name", "longest"),
+    [("roberta", 16), ("xlm_roberta", 16), ("mpnet", 16), ("bert", 16), ("clip_text", 16)],
 )
 def test_the_longest_caption_is_asked_of_the_table_of_positions(models, name, longest):
     encoder = resolve(f"hf:{models(name)}", device="cpu")
     assert encoder.longest == longest
-    assert np.isfinite(encoder.encode_texts([" ".join(["red"] * (longest - 2))])).all()  # the last position is there
+    assert np.isfinite(
+        encoder.encode_texts([" ".join(["red"] * (longest - 2))])
+    ).all()  # the last position is there
     assert encoder.find_long([" ".join(["red"] * n) for n in (longest - 2, longest - 1)]) == [1]

@@ -1,4 +1,6 @@
-"""`file:` reads plain numbers, keeps rows and scenes together, and refuses what could execute code."""
+"""`file:` reads plain numbers, keeps rows and scenes together, and refuses what could execute
+code.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,14 @@ import pytest
 from safetensors.numpy import save_file
 
 from conceptbind.encoders import resolve
-from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, UnsafeFileError, ValueRangeError
+from conceptbind.errors import (
+    FileError,
+    MismatchError,
+    ModalityError,
+    ShapeError,
+    UnsafeFileError,
+    ValueRangeError,
+)
 from conceptbind.scenes import text20
 
 ROWS = np.random.default_rng(0).normal(size=(256, 6)).astype(np.float32)
@@ -62,7 +71,9 @@ def test_foreign_ids_are_refused(tmp_path, scenes):
 
 def test_wrong_row_count_names_both(tmp_path, scenes):
     np.save(tmp_path / "x.npy", ROWS[:-1])
-    with pytest.raises(MismatchError, match=r"x\.npy has 255 rows but the scenes 'text20:4x4' have 256"):
+    with pytest.raises(
+        MismatchError, match=r"x\.npy has 255 rows but the scenes 'text20:4x4' have 256"
+    ):
         resolve(f"file:{tmp_path / 'x.npy'}").rows(scenes, "text")
 
 
@@ -71,11 +82,15 @@ def test_non_finite_rows_are_named(tmp_path, bad):
     rows = ROWS.copy()
     rows[[7, 9], 2] = bad
     np.save(tmp_path / "x.npy", rows)
-    with pytest.raises(ValueRangeError, match="2 of 256 rows hold NaN or infinite numbers, the first is row 7"):
+    with pytest.raises(
+        ValueRangeError, match="2 of 256 rows hold NaN or infinite numbers, the first is row 7"
+    ):
         resolve(f"file:{tmp_path / 'x.npy'}")
 
 
-@pytest.mark.parametrize("array", [ROWS[0], ROWS[None], ROWS.astype(str), ROWS.astype(complex), ROWS[:, :0]])
+@pytest.mark.parametrize(
+    "array", [ROWS[0], ROWS[None], ROWS.astype(str), ROWS.astype(complex), ROWS[:, :0]]
+)
 def test_arrays_that_are_no_table_of_numbers(tmp_path, array):
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(ShapeError, match=r"must be real numbers of shape \(rows, dimensions\)"):

@@ -1,4 +1,6 @@
-"""`hf:` gives exactly what transformers gives, for dual, text and picture models saved to a folder and read back."""
+"""`hf:` gives exactly what transformers gives, for dual, text and picture models saved to a folder
+and read back.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,19 @@ from PIL import Image
 from conceptbind.encoders import resolve
 from conceptbind.errors import CutCaptionWarning, FileError, ModalityError, ValueRangeError
 
-CAPTIONS = ["a red circle", "a blue square and a red circle", "a green star", "a red circle and a blue square"]
+CAPTIONS = [
+    "a red circle",
+    "a blue square and a red circle",
+    "a green star",
+    "a red circle and a blue square",
+]
 
 
 def pictures(n=3, size=40):
     rng = np.random.default_rng(0)
-    return [Image.fromarray(rng.integers(0, 255, (size, size, 3), dtype=np.uint8)) for _ in range(n)]
+    return [
+        Image.fromarray(rng.integers(0, 255, (size, size, 3), dtype=np.uint8)) for _ in range(n)
+    ]
 
 
 def direct_features(model, ids):
@@ -32,9 +41,17 @@ def test_clip_texts_equal_transformers_own_call(clip_folder):
     rows = encoder.encode_texts(CAPTIONS)
     assert rows.shape == (4, 16)
     assert rows.dtype == np.float32
-    model, tokenizer = transformers.CLIPModel.from_pretrained(clip_folder), transformers.AutoTokenizer.from_pretrained(clip_folder)
-    for caption, row in zip(CAPTIONS, rows, strict=True):  # one by one: no padding, no order, no batch
-        np.testing.assert_allclose(row, direct_features(model, tokenizer(caption, return_tensors="pt")["input_ids"]), atol=1e-5)
+    model, tokenizer = (
+        transformers.CLIPModel.from_pretrained(clip_folder),
+        transformers.AutoTokenizer.from_pretrained(clip_folder),
+    )
+    # one by one: no padding, no order, no batch
+    for caption, row in zip(CAPTIONS, rows, strict=True):
+        np.testing.assert_allclose(
+            row,
+            direct_features(model, tokenizer(caption, return_tensors="pt")["input_ids"]),
+            atol=1e-5,
+        )
 
 
 def test_clip_pictures_equal_transformers_own_call(clip_folder):
@@ -43,11 +60,15 @@ def test_clip_pictures_equal_transformers_own_call(clip_folder):
     assert rows.shape == (3, 16)
     model = transformers.CLIPModel.from_pretrained(clip_folder)
     for picture, row in zip(pictures(), rows, strict=True):
-        pixels = np.asarray(picture.resize((32, 32), Image.Resampling.BICUBIC), dtype=np.float32) / 255
+        pixels = (
+            np.asarray(picture.resize((32, 32), Image.Resampling.BICUBIC), dtype=np.float32) / 255
+        )
         values = torch.tensor((pixels - 0.5) / 0.5).permute(2, 0, 1)[None]
         with torch.inference_mode():
             output = model.get_image_features(pixel_values=values)
-        np.testing.assert_allclose(row, getattr(output, "pooler_output", output).numpy()[0], atol=2e-2)
+        np.testing.assert_allclose(
+            row, getattr(output, "pooler_output", output).numpy()[0], atol=2e-2
+        )
 
 
 def test_features_are_raw(clip_folder):
@@ -61,8 +82,12 @@ def test_siglip_pads_to_full_length(siglip_folder):
         transformers.AutoModel.from_pretrained(siglip_folder),
         transformers.AutoTokenizer.from_pretrained(siglip_folder),
     )
-    ids = tokenizer(CAPTIONS[0], padding="max_length", max_length=16, return_tensors="pt")["input_ids"]
-    np.testing.assert_allclose(encoder.encode_texts(CAPTIONS[:1])[0], direct_features(model, ids), atol=1e-5)
+    ids = tokenizer(CAPTIONS[0], padding="max_length", max_length=16, return_tensors="pt")[
+        "input_ids"
+    ]
+    np.testing.assert_allclose(
+        encoder.encode_texts(CAPTIONS[:1])[0], direct_features(model, ids), atol=1e-5
+    )
     assert encoder.encode_images(pictures()).shape == (3, encoder.dimension)
 
 
@@ -84,32 +109,47 @@ def test_text_model_refuses_pictures(minilm_folder):
 def test_minilm_agrees_with_sentence_transformers(minilm_folder):
     raw = resolve(f"hf:{minilm_folder}", device="cpu").encode_texts(CAPTIONS)
     pipeline = resolve(f"st:{minilm_folder}", device="cpu").encode_texts(CAPTIONS)
-    np.testing.assert_allclose(raw / np.linalg.norm(raw, axis=1, keepdims=True), pipeline, atol=1e-6)
+    np.testing.assert_allclose(
+        raw / np.linalg.norm(raw, axis=1, keepdims=True), pipeline, atol=1e-6
+    )
 
 
 def test_order_and_batch_do_not_matter(minilm_folder):
     encoder = resolve("minilm", device="cpu")
     rows = encoder.encode_texts(CAPTIONS)
     np.testing.assert_allclose(encoder.encode_texts(CAPTIONS[::-1])[::-1], rows, atol=1e-6)
-    np.testing.assert_allclose(np.concatenate([encoder.encode_texts([c]) for c in CAPTIONS]), rows, atol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([encoder.encode_texts([c]) for c in CAPTIONS]), rows, atol=1e-6
+    )
 
 
 def test_sentence_transformers_equals_its_own_encode(minilm_folder):
     from sentence_transformers import SentenceTransformer
 
-    expected = SentenceTransformer(str(minilm_folder), device="cpu").encode(CAPTIONS, show_progress_bar=False)
-    np.testing.assert_allclose(resolve(f"st:{minilm_folder}", device="cpu").encode_texts(CAPTIONS), expected, atol=1e-6)
+    expected = SentenceTransformer(str(minilm_folder), device="cpu").encode(
+        CAPTIONS, show_progress_bar=False
+    )
+    np.testing.assert_allclose(
+        resolve(f"st:{minilm_folder}", device="cpu").encode_texts(CAPTIONS), expected, atol=1e-6
+    )
 
 
 def test_captions_longer_than_the_model_reads_are_cut_as_transformers_cuts_them(clip_folder):
     long = "a blue square and " + "red " * 20
     encoder = resolve(f"hf:{clip_folder}", device="cpu")
-    with pytest.warns(CutCaptionWarning, match="1 of 2 captions are longer than the 16 tokens that .* reads"):
+    with pytest.warns(
+        CutCaptionWarning, match="1 of 2 captions are longer than the 16 tokens that .* reads"
+    ):
         rows = encoder.encode_texts([long, CAPTIONS[0]])
-    model, tokenizer = transformers.CLIPModel.from_pretrained(clip_folder), transformers.AutoTokenizer.from_pretrained(clip_folder)
+    model, tokenizer = (
+        transformers.CLIPModel.from_pretrained(clip_folder),
+        transformers.AutoTokenizer.from_pretrained(clip_folder),
+    )
     ids = tokenizer(long, truncation=True, max_length=16, return_tensors="pt")["input_ids"]
     np.testing.assert_allclose(rows[0], direct_features(model, ids), atol=1e-5)
-    with pytest.raises(ValueRangeError, match="1 of 1 captions are longer .* --long-captions truncate"):
+    with pytest.raises(
+        ValueRangeError, match="1 of 1 captions are longer .* --long-captions truncate"
+    ):
         resolve(f"hf:{clip_folder}", device="cpu", long_captions="refuse").encode_texts([long])
 
 

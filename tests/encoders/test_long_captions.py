@@ -1,4 +1,6 @@
-"""Captions longer than a model reads are cut as the model's own tools cut them, counted and said once; or refused before the work."""
+"""Captions longer than a model reads are cut as the model's own tools cut them, counted and said
+once; or refused before the work.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,10 @@ def test_embed_cuts_counts_and_says_so_once(clip, table, tmp_path, capsys):
     said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert len(said) == 1
     assert "2 of 5, after 16 tokens" in said[0]
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["details"]["captions_cut"] == "2 of 5, after 16 tokens"
+    assert (
+        json.loads((tmp_path / "out" / "manifest.json").read_text())["details"]["captions_cut"]
+        == "2 of 5, after 16 tokens"
+    )
     assert main([*arguments, str(tmp_path / "refused"), "--long-captions", "refuse"]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "2 of 5 captions are longer than the 16 tokens" in error
@@ -94,11 +99,16 @@ def test_evaluate_reads_a_data_set_with_long_captions(clip, tmp_path, capsys):
     rng = np.random.default_rng(0)
     items = []
     for i, caption in enumerate(["a red circle", "a blue square", LONG]):
-        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(data / "flickr30k-images" / f"{i}.jpg")
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(
+            data / "flickr30k-images" / f"{i}.jpg"
+        )
         items.append(
             {
                 "image": f"flickr30k-images/{i}.jpg",
-                "caption": [caption, *(f"{caption} and a {w}" for w in "cube star square sphere".split())],
+                "caption": [
+                    caption,
+                    *(f"{caption} and a {w}" for w in "cube star square sphere".split()),
+                ],
             }
         )
     (data / "flickr30k_test.json").write_text(json.dumps(items))
@@ -108,7 +118,8 @@ def test_evaluate_reads_a_data_set_with_long_captions(clip, tmp_path, capsys):
     assert "5 of 15, after 16 tokens" in (tmp_path / "out" / "results.json").read_text()
     assert main([*arguments, str(tmp_path / "refused"), "--long-captions", "refuse"]) == 2
     assert "5 of 15 captions are longer" in capsys.readouterr().err
-    assert not list((tmp_path / "refused").rglob("rows-*.safetensors"))  # before pictures were embedded
+    # before pictures were embedded
+    assert not list((tmp_path / "refused").rglob("rows-*.safetensors"))
 
 
 def test_sentence_transformers_cut_as_they_always_did(tmp_path):
@@ -117,12 +128,18 @@ def test_sentence_transformers_cut_as_they_always_did(tmp_path):
 
     folder = small_models.save("bert", tmp_path)
     small_models.pooling(folder, "mean")
-    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 8, "do_lower_case": false}')
-    expected = SentenceTransformer(str(folder), device="cpu").encode([LONG, "a red circle"], show_progress_bar=False)
+    (folder / "sentence_bert_config.json").write_text(
+        '{"max_seq_length": 8, "do_lower_case": false}'
+    )
+    expected = SentenceTransformer(str(folder), device="cpu").encode(
+        [LONG, "a red circle"], show_progress_bar=False
+    )
     for scheme in ("st", "hf"):
         encoder = resolve(f"{scheme}:{folder}", device="cpu")
         assert encoder.longest == 8
         with pytest.warns(CutCaptionWarning, match="1 of 2 captions are longer than the 8 tokens"):
-            np.testing.assert_allclose(encoder.encode_texts([LONG, "a red circle"]), expected, atol=1e-6)
+            np.testing.assert_allclose(
+                encoder.encode_texts([LONG, "a red circle"]), expected, atol=1e-6
+            )
         with pytest.raises(ValueRangeError, match="--long-captions truncate"):
             resolve(f"{scheme}:{folder}", device="cpu", long_captions="refuse").encode_texts([LONG])

@@ -1,4 +1,6 @@
-"""The open_clip adapter gives open_clip's own raw features, and says what is wrong with a name or a file."""
+"""The open_clip adapter gives open_clip's own raw features, and says what is wrong with a name or a
+file.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from safetensors.torch import load_file, save_file
 
 from conceptbind.encoders import resolve
 from conceptbind.encoders.open_clip import OpenClipEncoder, cut_off, quickgelu_warning
-from conceptbind.errors import CutCaptionWarning, FileError, UnknownNameError, UnsafeFileError, ValueRangeError
+from conceptbind.errors import (
+    CutCaptionWarning,
+    FileError,
+    UnknownNameError,
+    UnsafeFileError,
+    ValueRangeError,
+)
 
 open_clip = pytest.importorskip("open_clip", exc_type=Exception)
 
@@ -33,7 +41,10 @@ class Payload:
 
 def pictures(n=3):
     rng = np.random.default_rng(0)
-    return [Image.fromarray(rng.integers(256, size=(40 + 5 * i, 50, 3), dtype=np.uint8)) for i in range(n)]
+    return [
+        Image.fromarray(rng.integers(256, size=(40 + 5 * i, 50, 3), dtype=np.uint8))
+        for i in range(n)
+    ]
 
 
 def raw_features(model, preprocess, arch, texts, images):
@@ -46,15 +57,21 @@ def raw_features(model, preprocess, arch, texts, images):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """ViT-B-32 and ViT-B-32-quickgelu with few and narrow layers; their pretrained tags stay what they are."""
+    """ViT-B-32 and ViT-B-32-quickgelu with few and narrow layers; their pretrained tags stay what
+    they are.
+    """
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-B-32", TINY)
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-B-32-quickgelu", TINY | {"quick_gelu": True})
+    monkeypatch.setitem(
+        open_clip.factory._MODEL_CONFIGS, "ViT-B-32-quickgelu", TINY | {"quick_gelu": True}
+    )
     return "ViT-B-32"
 
 
 @pytest.fixture
 def weights(tiny, tmp_path):
-    """A weight file of the tiny model that differs from the random weights which the adapter draws."""
+    """A weight file of the tiny model that differs from the random weights which the adapter
+    draws.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = open_clip.create_model(tiny)
@@ -87,12 +104,18 @@ def test_a_weight_file_gives_the_features_of_those_weights(tiny, weights):
     model, _, preprocess = open_clip.create_model_and_transforms(tiny, pretrained=str(weights))
     expected_text, expected_image = raw_features(model, preprocess, tiny, TEXTS, pictures())
     np.testing.assert_allclose(encoder.encode_texts(TEXTS), expected_text, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(encoder.encode_images(pictures()), expected_image, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        encoder.encode_images(pictures()), expected_image, rtol=1e-4, atol=1e-6
+    )
     assert encoder.dimension == 24
     assert not np.allclose(OpenClipEncoder(tiny).encode_texts(TEXTS), expected_text, atol=1e-3)
 
 
-@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"state_dict": state, "epoch": 3}], ids=["state", "training"])
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda state: state, lambda state: {"state_dict": state, "epoch": 3}],
+    ids=["state", "training"],
+)
 def test_a_pt_file_gives_what_the_safetensors_file_gives(tiny, weights, tmp_path, wrap):
     path = tmp_path / "weights.pt"
     torch.save(wrap(load_file(weights)), path)
@@ -118,7 +141,9 @@ def test_batches_do_not_change_the_rows_or_their_order(tiny):
     alone = np.concatenate([encoder.encode_texts([many[i]]) for i in some_texts])
     np.testing.assert_allclose(encoder.encode_texts(many)[some_texts], alone, rtol=1e-4, atol=1e-6)
     alone = np.concatenate([encoder.encode_images([images[i]]) for i in some_images])
-    np.testing.assert_allclose(encoder.encode_images(images)[some_images], alone, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        encoder.encode_images(images)[some_images], alone, rtol=1e-4, atol=1e-6
+    )
 
 
 @pytest.mark.filterwarnings(NO_BF16)
@@ -131,7 +156,11 @@ def test_low_precision_gives_float32_rows_near_those_of_float32(tiny, precision,
         (full.encode_images(pictures()), low.encode_images(pictures())),
     ):
         assert rows.dtype == np.float32
-        cosine = (expected * rows).sum(1) / np.linalg.norm(expected, axis=1) / np.linalg.norm(rows, axis=1)
+        cosine = (
+            (expected * rows).sum(1)
+            / np.linalg.norm(expected, axis=1)
+            / np.linalg.norm(rows, axis=1)
+        )
         assert (cosine > 1 - angle).all()
         assert not np.array_equal(expected, rows)
 
@@ -151,7 +180,9 @@ def test_openai_weights_in_the_gelu_architecture_are_warned_of_once(tiny, weight
     monkeypatch.setattr(open_clip.factory, "download_pretrained", lambda *_, **__: str(weights))
     with pytest.warns(UserWarning, match="QuickGELU") as caught:
         wrong = OpenClipEncoder("ViT-B-32@openai")
-    assert [str(warning.message) for warning in caught] == [quickgelu_warning("ViT-B-32", "openai", False, True)]
+    assert [str(warning.message) for warning in caught] == [
+        quickgelu_warning("ViT-B-32", "openai", False, True)
+    ]
     right = OpenClipEncoder("ViT-B-32-quickgelu@openai")  # a warning would be an error here
     assert (wrong.details["activation"], right.details["activation"]) == ("gelu", "quick_gelu")
     assert right.revision == f"{open_clip.__version__}:openai"
@@ -161,7 +192,9 @@ def test_openai_weights_in_the_gelu_architecture_are_warned_of_once(tiny, weight
 def test_a_tag_of_gelu_weights_is_not_warned_of(tiny, weights, monkeypatch):
     monkeypatch.setattr(open_clip.factory, "download_pretrained", lambda *_, **__: str(weights))
     encoder = OpenClipEncoder("ViT-B-32@laion2b_s34b_b79k")
-    np.testing.assert_array_equal(encoder.encode_texts(TEXTS), OpenClipEncoder(f"ViT-B-32@{weights}").encode_texts(TEXTS))
+    np.testing.assert_array_equal(
+        encoder.encode_texts(TEXTS), OpenClipEncoder(f"ViT-B-32@{weights}").encode_texts(TEXTS)
+    )
 
 
 def test_every_warning_about_open_clips_own_tags_names_weights_that_exist(monkeypatch):
@@ -192,8 +225,14 @@ def test_every_warning_about_open_clips_own_tags_names_weights_that_exist(monkey
     ("name", "message"),
     [
         ("ViT-B32", "unknown open_clip architecture 'ViT-B32'; did you mean 'ViT-B-32'"),
-        ("ViT-B-32@openia", "'openia' is neither a file nor a pretrained tag of ViT-B-32; did you mean 'openai'"),
-        ("ViT-B-32@no/such.safetensors", "'no/such.safetensors' is neither a file nor a pretrained tag of ViT-B-32"),
+        (
+            "ViT-B-32@openia",
+            "'openia' is neither a file nor a pretrained tag of ViT-B-32; did you mean 'openai'",
+        ),
+        (
+            "ViT-B-32@no/such.safetensors",
+            "'no/such.safetensors' is neither a file nor a pretrained tag of ViT-B-32",
+        ),
         ("coca_base@x", "coca_base has no pretrained tags"),
     ],
 )
@@ -217,7 +256,9 @@ def test_weights_that_cannot_be_downloaded_are_an_error_that_says_so(tiny, monke
         raise OSError("no network")
 
     monkeypatch.setattr(open_clip.factory, "download_pretrained", refuse)
-    with pytest.raises(FileError, match=r"could not load 'open_clip:ViT-B-32@laion2b_e16'.*no network"):
+    with pytest.raises(
+        FileError, match=r"could not load 'open_clip:ViT-B-32@laion2b_e16'.*no network"
+    ):
         OpenClipEncoder("ViT-B-32@laion2b_e16")
 
 
@@ -232,7 +273,9 @@ def test_a_file_that_holds_no_such_weights_is_refused(tiny, tmp_path, suffix, co
         torch.save(state, path)
     else:
         save_file(state, path)
-    with pytest.raises((FileError, UnsafeFileError), match=r"could not load|no plain file of tensors") as error:
+    with pytest.raises(
+        (FileError, UnsafeFileError), match=r"could not load|no plain file of tensors"
+    ) as error:
         OpenClipEncoder(f"{tiny}@{path}")
     assert str(path) in str(error.value)
     assert ".safetensors" in str(error.value)
@@ -248,7 +291,9 @@ def test_weights_of_another_architecture_are_refused_with_what_is_missing(tiny, 
 def test_a_pickle_of_more_than_tensors_is_not_read(tiny, tmp_path):
     path = tmp_path / "unsafe.pt"
     torch.save({"state_dict": {}, "payload": Payload()}, path)
-    with pytest.raises(UnsafeFileError, match="could execute code; save its state_dict as .safetensors"):
+    with pytest.raises(
+        UnsafeFileError, match="could execute code; save its state_dict as .safetensors"
+    ):
         OpenClipEncoder(f"{tiny}@{path}")
 
 
@@ -258,13 +303,18 @@ def test_a_pickle_of_more_than_tensors_is_not_read(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("arch", "expected"),
     [
-        ("ViT-B-16-SigLIP", {"image_mean": (0.5,) * 3, "image_std": (0.5,) * 3, "image_resize_mode": "squash"}),
+        (
+            "ViT-B-16-SigLIP",
+            {"image_mean": (0.5,) * 3, "image_std": (0.5,) * 3, "image_resize_mode": "squash"},
+        ),
         ("ViT-B-32", {"image_resize_mode": "shortest", "image_interpolation": "bicubic"}),
         ("ViT-S-32", {}),
     ],
     ids=["agree", "default", "no tags"],
 )
-def test_a_weight_file_is_prepared_for_like_the_tags_of_its_architecture(arch, expected, tmp_path, monkeypatch):
+def test_a_weight_file_is_prepared_for_like_the_tags_of_its_architecture(
+    arch, expected, tmp_path, monkeypatch
+):
     asked = {}
 
     def spy(_, **options):
@@ -276,7 +326,11 @@ def test_a_weight_file_is_prepared_for_like_the_tags_of_its_architecture(arch, e
     path.write_bytes(b"")
     with pytest.raises(FileError, match="seen"):
         OpenClipEncoder(f"{arch}@{path}")
-    asked = {name: tuple(value) if isinstance(value, list) else value for name, value in asked.items() if name.startswith("image_")}
+    asked = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in asked.items()
+        if name.startswith("image_")
+    }
     assert asked.items() >= expected.items()
     assert asked or not expected
 
@@ -300,16 +354,22 @@ def own_folder(tmp_path):
         "resize_mode": "squash",
         "size": [32, 32],
     }
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY, "preprocess_cfg": prepare}))
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": TINY, "preprocess_cfg": prepare})
+    )
     return folder
 
 
 def test_a_folder_of_open_clip_gives_open_clips_own_features(own_folder):
     encoder = resolve(f"open_clip:local-dir:{own_folder}", device="cpu")
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{own_folder}")
-    expected_text, expected_image = raw_features(model, preprocess, f"local-dir:{own_folder}", TEXTS, pictures())
+    expected_text, expected_image = raw_features(
+        model, preprocess, f"local-dir:{own_folder}", TEXTS, pictures()
+    )
     np.testing.assert_allclose(encoder.encode_texts(TEXTS), expected_text, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(encoder.encode_images(pictures()), expected_image, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        encoder.encode_images(pictures()), expected_image, rtol=1e-4, atol=1e-6
+    )
     assert encoder.dimension == 24
     before = encoder.revision
     (own_folder / "README.md").write_text("A model.")
@@ -317,7 +377,10 @@ def test_a_folder_of_open_clip_gives_open_clips_own_features(own_folder):
 
 
 def test_a_folder_that_is_no_open_clip_model_is_one_line(own_folder, tmp_path):
-    for name, message in (("nowhere", "there is no such folder"), (tmp_path, "it has no open_clip_config.json")):
+    for name, message in (
+        ("nowhere", "there is no such folder"),
+        (tmp_path, "it has no open_clip_config.json"),
+    ):
         with pytest.raises(FileError, match=message):
             resolve(f"open_clip:local-dir:{name}", device="cpu")
     (own_folder / "open_clip_config.json").write_text('{"a": 1}')
@@ -335,9 +398,16 @@ def test_a_folder_that_is_no_open_clip_model_is_one_line(own_folder, tmp_path):
 
 
 def test_a_configuration_that_asks_for_code_of_its_own_is_refused(own_folder):
-    text = TINY["text_cfg"] | {"hf_tokenizer_name": "x", "tokenizer_kwargs": {"trust_remote_code": True}}
-    (own_folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY | {"text_cfg": text}}))
-    with pytest.raises(UnsafeFileError, match="asks for Python code of its own .* --trust-remote-code"):
+    text = TINY["text_cfg"] | {
+        "hf_tokenizer_name": "x",
+        "tokenizer_kwargs": {"trust_remote_code": True},
+    }
+    (own_folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": TINY | {"text_cfg": text}})
+    )
+    with pytest.raises(
+        UnsafeFileError, match="asks for Python code of its own .* --trust-remote-code"
+    ):
         resolve(f"open_clip:local-dir:{own_folder}", device="cpu")
 
 
@@ -346,9 +416,16 @@ def test_a_configuration_that_asks_for_code_of_its_own_is_refused(own_folder):
 
 def test_a_caption_that_fills_the_context_is_read_and_a_longer_one_is_cut_or_refused(tiny):
     encoder = OpenClipEncoder(tiny)
-    fits, long = " ".join(["cube"] * 14), " ".join(["cube"] * 15)  # 16 and 17 tokens with the start and the end
+    # 16 and 17 tokens with the start and the end
+    fits, long = (
+        " ".join(["cube"] * 14),
+        " ".join(["cube"] * 15),
+    )
     assert encoder.encode_texts([fits]).shape == (1, 24)
-    with pytest.warns(CutCaptionWarning, match="1 of 2 captions are longer than the 16 tokens that 'open_clip:ViT-B-32' reads"):
+    with pytest.warns(
+        CutCaptionWarning,
+        match="1 of 2 captions are longer than the 16 tokens that 'open_clip:ViT-B-32' reads",
+    ):
         rows = encoder.encode_texts(["a", long])
     np.testing.assert_allclose(rows[1], encoder.encode_texts([fits])[0], rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueRangeError, match="--long-captions truncate"):
@@ -372,7 +449,11 @@ def words(texts, context_length, *, start=(), end=(1,), pad=1, last=()):
         ({"start": (2,), "end": (3,), "pad": 0}, 6),  # CLIP
         ({"end": (1,), "pad": 1}, 7),  # SigLIP: the padding is the end of the text
         ({"start": (0,), "end": (2,), "pad": 1}, 6),  # RoBERTa: the padding is not 0
-        ({"start": (2,), "end": (3,), "pad": 0, "last": (9,)}, 5),  # CLIPS: a class token comes last
+        # CLIPS: a class token comes last
+        (
+            {"start": (2,), "end": (3,), "pad": 0, "last": (9,)},
+            5,
+        ),
     ],
     ids=["clip", "siglip", "roberta", "clips"],
 )
@@ -389,7 +470,9 @@ def test_what_is_cut_off_is_found_whatever_pads(special, longest):
 
 @pytest.fixture
 def with_bert(minilm_folder, tmp_path, monkeypatch):
-    """An architecture whose text tower and tokenizer are those of a folder, so that nothing is downloaded."""
+    """An architecture whose text tower and tokenizer are those of a folder, so that nothing is
+    downloaded.
+    """
     pytest.importorskip("transformers")
     text = {
         "hf_model_name": str(minilm_folder),
@@ -399,7 +482,9 @@ def with_bert(minilm_folder, tmp_path, monkeypatch):
     }
     config = TINY | {"text_cfg": text, "custom_text": True}
     (tmp_path / "bert-tiny.json").write_text(json.dumps(config))
-    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIG_PATHS", [*open_clip.factory._MODEL_CONFIG_PATHS])
+    monkeypatch.setattr(
+        open_clip.factory, "_MODEL_CONFIG_PATHS", [*open_clip.factory._MODEL_CONFIG_PATHS]
+    )
     monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIGS", dict(open_clip.factory._MODEL_CONFIGS))
     open_clip.add_model_config(tmp_path / "bert-tiny.json")
     return "bert-tiny"

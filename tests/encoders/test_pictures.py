@@ -1,4 +1,6 @@
-"""Every kind of picture file is converted rightly or refused by name; each is a real file, written here."""
+"""Every kind of picture file is converted rightly or refused by name; each is a real file, written
+here.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ def chunk(kind, data):
 def png(width, height, depth, colour_type, rows):
     """A PNG file by hand, for what Pillow does not write."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def noise(mode="RGB", size=(40, 30)):
@@ -54,10 +61,15 @@ def test_plain_colour_is_kept_to_the_bit(tmp_path, ending):
 @pytest.mark.parametrize("ending", ["jpg", "webp", "gif"])
 def test_lossy_files_come_close(tmp_path, ending):
     Image.new("RGB", (16, 16), (200, 30, 60)).save(tmp_path / f"a.{ending}")
-    np.testing.assert_allclose(np.asarray(read_picture(tmp_path / f"a.{ending}")), [[(200, 30, 60)] * 16] * 16, atol=6)
+    np.testing.assert_allclose(
+        np.asarray(read_picture(tmp_path / f"a.{ending}")), [[(200, 30, 60)] * 16] * 16, atol=6
+    )
 
 
-@pytest.mark.parametrize(("mode", "value", "expected"), [("L", 77, (77,) * 3), ("1", 1, WHITE), ("LA", (77, 255), (77,) * 3)])
+@pytest.mark.parametrize(
+    ("mode", "value", "expected"),
+    [("L", 77, (77,) * 3), ("1", 1, WHITE), ("LA", (77, 255), (77,) * 3)],
+)
 def test_grey_becomes_three_equal_channels(tmp_path, mode, value, expected):
     Image.new(mode, (3, 2), value).save(tmp_path / "a.png")
     assert read_picture(tmp_path / "a.png").getpixel((2, 1)) == expected
@@ -66,7 +78,12 @@ def test_grey_becomes_three_equal_channels(tmp_path, mode, value, expected):
 @pytest.mark.parametrize("ending", ["jpg", "tiff"])
 @pytest.mark.parametrize(
     ("ink", "colour"),
-    [((0, 255, 255, 0), RED), ((255, 0, 0, 0), (0, 255, 255)), ((0, 0, 0, 0), WHITE), ((0, 0, 0, 255), (0, 0, 0))],
+    [
+        ((0, 255, 255, 0), RED),
+        ((255, 0, 0, 0), (0, 255, 255)),
+        ((0, 0, 0, 0), WHITE),
+        ((0, 0, 0, 255), (0, 0, 0)),
+    ],
 )
 def test_cmyk_becomes_the_colour_of_its_inks(tmp_path, ending, ink, colour):
     """JPEG files of Adobe hold the inks inverted; read without care, red comes out as cyan."""
@@ -84,11 +101,15 @@ def test_the_colour_model_of_video_is_converted(tmp_path):
 
 @pytest.mark.parametrize("ending", ["png", "webp", "tiff"])
 def test_what_is_transparent_stands_on_white(tmp_path, ending):
-    """Plain conversion would show the colour that hides behind full transparency, most often black."""
+    """Plain conversion would show the colour that hides behind full transparency, most often
+    black.
+    """
     layer = Image.new("RGBA", (2, 2), (0, 0, 0, 0))
     layer.putpixel((0, 0), (255, 0, 0, 255))
     layer.putpixel((1, 0), (255, 0, 0, 128))
-    layer.save(tmp_path / f"a.{ending}", **({"lossless": True, "exact": True} if ending == "webp" else {}))
+    layer.save(
+        tmp_path / f"a.{ending}", **({"lossless": True, "exact": True} if ending == "webp" else {})
+    )
     picture = read_picture(tmp_path / f"a.{ending}")
     assert [picture.getpixel(place) for place in ((0, 0), (0, 1), (1, 1))] == [RED, WHITE, WHITE]
     np.testing.assert_allclose(picture.getpixel((1, 0)), (255, 127, 127), atol=1)
@@ -102,7 +123,9 @@ def test_a_transparent_palette_entry_stands_on_white(tmp_path, transparent):
     palette.save(tmp_path / "a.png", transparency=transparent)
     picture = read_picture(tmp_path / "a.png")
     assert picture.getpixel((0, 0)) == WHITE
-    np.testing.assert_allclose(picture.getpixel((1, 0)), (255, 127, 127) if transparent == bytes([0, 128]) else RED, atol=1)
+    np.testing.assert_allclose(
+        picture.getpixel((1, 0)), (255, 127, 127) if transparent == bytes([0, 128]) else RED, atol=1
+    )
 
 
 def test_a_transparent_still_gif_and_colour_keys_stand_on_white(tmp_path):
@@ -110,15 +133,22 @@ def test_a_transparent_still_gif_and_colour_keys_stand_on_white(tmp_path):
     palette.putpalette([0, 0, 0, 255, 0, 0])
     palette.putdata([0, 1])
     palette.save(tmp_path / "a.gif", transparency=0)
-    Image.fromarray(np.array([[(0, 0, 0), RED]], dtype=np.uint8)).save(tmp_path / "rgb.png", transparency=(0, 0, 0))
+    Image.fromarray(np.array([[(0, 0, 0), RED]], dtype=np.uint8)).save(
+        tmp_path / "rgb.png", transparency=(0, 0, 0)
+    )
     Image.fromarray(np.array([[0, 90]], dtype=np.uint8)).save(tmp_path / "grey.png", transparency=0)
     assert [read_picture(tmp_path / "a.gif").getpixel((x, 0)) for x in (0, 1)] == [WHITE, RED]
     assert [read_picture(tmp_path / "rgb.png").getpixel((x, 0)) for x in (0, 1)] == [WHITE, RED]
-    assert [read_picture(tmp_path / "grey.png").getpixel((x, 0)) for x in (0, 1)] == [WHITE, (90, 90, 90)]
+    assert [read_picture(tmp_path / "grey.png").getpixel((x, 0)) for x in (0, 1)] == [
+        WHITE,
+        (90, 90, 90),
+    ]
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tiff"])
-@pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (1, 1)), (6, (1, 0)), (8, (0, 1))])
+@pytest.mark.parametrize(
+    ("orientation", "corner"), [(1, (0, 0)), (3, (1, 1)), (6, (1, 0)), (8, (0, 1))]
+)
 def test_the_rotation_of_the_camera_is_applied(tmp_path, ending, orientation, corner):
     """The stored picture has one red quarter at its upper left; the note says where it belongs."""
     stored = Image.new("RGB", (64, 32), WHITE)
@@ -129,19 +159,25 @@ def test_the_rotation_of_the_camera_is_applied(tmp_path, ending, orientation, co
     picture = read_picture(tmp_path / f"a.{ending}")
     assert picture.size == ((64, 32) if orientation in (1, 3) else (32, 64))
     at = [
-        (picture.width // 4 + x * picture.width // 2, picture.height // 4 + y * picture.height // 2) for y in (0, 1) for x in (0, 1)
+        (picture.width // 4 + x * picture.width // 2, picture.height // 4 + y * picture.height // 2)
+        for y in (0, 1)
+        for x in (0, 1)
     ]
     red = [sum(picture.getpixel(place)) < 400 for place in at]
     assert red == [(x, y) == corner for y in (0, 1) for x in (0, 1)]
 
 
 def test_broken_notes_of_a_camera_do_not_matter(tmp_path):
-    noise().save(tmp_path / "a.jpg", exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x05\x00\x12\x01\x03\x00")
+    noise().save(
+        tmp_path / "a.jpg", exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x05\x00\x12\x01\x03\x00"
+    )
     assert read_picture(tmp_path / "a.jpg").size == (40, 30)
 
 
 def test_the_first_picture_of_a_camera_file_is_the_photograph(tmp_path):
-    Image.new("RGB", (16, 16), RED).save(tmp_path / "a.mpo", save_all=True, append_images=[Image.new("RGB", (8, 8), WHITE)])
+    Image.new("RGB", (16, 16), RED).save(
+        tmp_path / "a.mpo", save_all=True, append_images=[Image.new("RGB", (8, 8), WHITE)]
+    )
     picture = read_picture(tmp_path / "a.mpo")
     assert picture.size == (16, 16)
     np.testing.assert_allclose(picture.getpixel((8, 8)), RED, atol=3)
@@ -152,15 +188,22 @@ def test_an_animated_picture_is_refused(tmp_path, refused, ending):
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, WHITE, (0, 0, 255))]
     frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
     text = refused(tmp_path / f"a.{ending}")
-    assert text == "the picture FILE is animated or has pages (3 of them); save one as a file of its own"
+    assert (
+        text
+        == "the picture FILE is animated or has pages (3 of them); save one as a file of its own"
+    )
 
 
-@pytest.mark.parametrize(("dtype", "ending"), [(np.uint16, "png"), (np.uint16, "tiff"), (np.int32, "tiff"), (np.float32, "tiff")])
+@pytest.mark.parametrize(
+    ("dtype", "ending"),
+    [(np.uint16, "png"), (np.uint16, "tiff"), (np.int32, "tiff"), (np.float32, "tiff")],
+)
 def test_grey_with_more_than_8_bits_is_refused(tmp_path, refused, dtype, ending):
     """Conversion would clip it at 255: a picture of the values 0..65535 would become white."""
     Image.fromarray(np.full((4, 4), 40_000, dtype=dtype)).save(tmp_path / f"a.{ending}")
     assert re.fullmatch(
-        r"the picture FILE has more than 8 bits a channel \(mode [IF].*\); save it with 8", refused(tmp_path / f"a.{ending}")
+        r"the picture FILE has more than 8 bits a channel \(mode [IF].*\); save it with 8",
+        refused(tmp_path / f"a.{ending}"),
     )
 
 
@@ -181,7 +224,9 @@ def test_a_truncated_picture_is_refused(tmp_path, refused, ending, part):
     assert refused(path).startswith("the picture FILE cannot be read: ")
 
 
-@pytest.mark.parametrize("content", [b"not a picture", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0", bytes(500)])
+@pytest.mark.parametrize(
+    "content", [b"not a picture", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0", bytes(500)]
+)
 def test_something_else_under_the_name_of_a_picture_is_refused(tmp_path, refused, content):
     (tmp_path / "a.png").write_bytes(content)
     assert refused(tmp_path / "a.png").endswith("save it again as PNG or JPEG")
@@ -196,7 +241,9 @@ def test_damage_inside_a_picture_is_found(tmp_path, refused):
 
 
 def test_a_folder_and_a_missing_file_are_named(tmp_path, refused):
-    assert refused(tmp_path / "no.png") == "the scene table names the picture FILE, which is not there"
+    assert (
+        refused(tmp_path / "no.png") == "the scene table names the picture FILE, which is not there"
+    )
     (tmp_path / "folder.png").mkdir()
     assert "it is a folder" in refused(tmp_path / "folder.png")
 
@@ -229,10 +276,16 @@ def test_all_pictures_are_looked_for_and_none_is_opened(tmp_path):
     paths = [tmp_path / f"{i}.png" for i in range(3)]
     require_pictures(paths)
     (tmp_path / "1.png").unlink()
-    one = f"^the scene table names the picture {tmp_path / '1.png'}, which is not there; put the pictures there, or use --modality text$"
+    one = (
+        f"^the scene table names the picture {tmp_path / '1.png'}, which is not there; put the "
+        "pictures there, or use --modality text$"
+    )
     with pytest.raises(FileError, match=one):
         require_pictures(paths, [tmp_path])
     os.remove(tmp_path / "2.png")
-    two = f"1.png, which is not there (2 of 3 pictures are missing); looked in {tmp_path}, elsewhere; put"
+    two = (
+        f"1.png, which is not there (2 of 3 pictures are missing); looked in {tmp_path}, "
+        "elsewhere; put"
+    )
     with pytest.raises(FileError, match=re.escape(two)):
         require_pictures(paths, [tmp_path, "elsewhere"])

@@ -19,7 +19,13 @@ DISAGREE = [
     ("ViT-B-32", "openai", False, True, "open_clip:ViT-B-32-quickgelu@openai"),
     ("ViT-L-14", "metaclip_400m", False, True, "open_clip:ViT-L-14-quickgelu@metaclip_400m"),
     ("RN50", "cc12m", False, True, "open_clip:RN50-quickgelu@cc12m"),
-    ("ViT-B-32-quickgelu", "laion2b_s34b_b79k", True, False, "open_clip:ViT-B-32@laion2b_s34b_b79k"),
+    (
+        "ViT-B-32-quickgelu",
+        "laion2b_s34b_b79k",
+        True,
+        False,
+        "open_clip:ViT-B-32@laion2b_s34b_b79k",
+    ),
 ]
 
 
@@ -29,7 +35,9 @@ def test_nothing_is_said_where_the_activations_agree_or_are_not_known(arch, tag,
 
 
 @pytest.mark.parametrize(("arch", "tag", "model", "weights", "better"), DISAGREE)
-def test_a_mismatch_names_both_activations_and_the_right_architecture(arch, tag, model, weights, better):
+def test_a_mismatch_names_both_activations_and_the_right_architecture(
+    arch, tag, model, weights, better
+):
     message = quickgelu_warning(arch, tag, model, weights)
     trained, used = ("QuickGELU", "GELU") if weights else ("GELU", "QuickGELU")
     assert f"'{tag}' were trained with {trained}, but {arch} computes {used}" in message

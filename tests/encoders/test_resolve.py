@@ -14,7 +14,11 @@ from conceptbind.errors import MissingExtraError, UnknownNameError, ValueRangeEr
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("minlm", "did you mean 'minilm'"), ("openclip:ViT-B-32", "did you mean 'open_clip:'"), ("", "known:")],
+    [
+        ("minlm", "did you mean 'minilm'"),
+        ("openclip:ViT-B-32", "did you mean 'open_clip:'"),
+        ("", "known:"),
+    ],
 )
 def test_unknown_names_give_the_nearest(name, hint):
     with pytest.raises(UnknownNameError, match=hint):
@@ -56,7 +60,10 @@ def test_own_factory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert resolve("py:mymodel_for_test:make").encode_texts(["a"]).tolist() == [[1, 1]]
-    with pytest.raises(ValueRangeError, match="object lacks id, revision, dimension, modalities, encode_texts, encode_images"):
+    with pytest.raises(
+        ValueRangeError,
+        match="object lacks id, revision, dimension, modalities, encode_texts, encode_images",
+    ):
         resolve("py:mymodel_for_test:wrong")
     with pytest.raises(UnknownNameError, match="has no function 'nothing'"):
         resolve("py:mymodel_for_test:nothing")
@@ -76,13 +83,31 @@ def test_own_factory(tmp_path, monkeypatch):
     ],
 )
 def test_a_missing_package_names_the_install_command(monkeypatch, name, package, extra):
-    monkeypatch.setitem(sys.modules, package, None)  # what Python itself does for a module that must not import
+    # what Python itself does for a module that must not import
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"pip install 'conceptbind\[{extra}\]'"):
         resolve(name)
 
 
-@pytest.mark.parametrize("statement", ["import conceptbind", "import conceptbind.cli", "import conceptbind.commands"])
+@pytest.mark.parametrize(
+    "statement", ["import conceptbind", "import conceptbind.cli", "import conceptbind.commands"]
+)
 def test_importing_is_light(statement):
-    heavy = ["torch", "transformers", "sentence_transformers", "open_clip", "timm", "torchvision", "plotly", "pandas", "sklearn"]
+    heavy = [
+        "torch",
+        "transformers",
+        "sentence_transformers",
+        "open_clip",
+        "timm",
+        "torchvision",
+        "plotly",
+        "pandas",
+        "sklearn",
+    ]
     code = f"import sys; {statement}; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

@@ -1,4 +1,6 @@
-"""One picture is one row, whichever command sees it; boxes are in the file's own pixels; memory holds few pictures at once."""
+"""One picture is one row, whichever command sees it; boxes are in the file's own pixels; memory
+holds few pictures at once.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,10 @@ class Eye:
         for image in images:
             assert image.mode == "RGB"
         small = [np.asarray(image.resize((6, 6), Image.Resampling.BOX)).ravel() for image in images]
-        return np.concatenate([np.array(small, dtype=np.float32) / 255, np.ones((len(images), 1), dtype=np.float32)], axis=1)
+        return np.concatenate(
+            [np.array(small, dtype=np.float32) / 255, np.ones((len(images), 1), dtype=np.float32)],
+            axis=1,
+        )
 
     def encode_texts(self, texts):
         return np.ones((len(texts), self.dimension), dtype=np.float32)
@@ -118,7 +123,9 @@ def test_the_kinds_differ(expected):
 def test_measure_and_embed(folder, expected, tmp_path):
     scenes = Scenes.unlabelled("kinds", images=tuple(KINDS), image_folder=folder)
     np.testing.assert_array_equal(embed(Eye(), scenes, "image", tmp_path / "a").values, expected)
-    np.testing.assert_array_equal(rows_of(Eye(), scenes, "image", tmp_path / "b", lambda _: None).values, expected)
+    np.testing.assert_array_equal(
+        rows_of(Eye(), scenes, "image", tmp_path / "b", lambda _: None).values, expected
+    )
 
 
 def test_evaluate(folder, expected, tmp_path):
@@ -144,7 +151,9 @@ def test_mteb(folder, expected, decoded_by):
 
     if decoded_by == "datasets":  # which turns pictures upright itself
         datasets = pytest.importorskip("datasets")
-        rows = datasets.Dataset.from_dict({"image": [str(folder / name) for name in KINDS]}).cast_column("image", datasets.Image())
+        rows = datasets.Dataset.from_dict(
+            {"image": [str(folder / name) for name in KINDS]}
+        ).cast_column("image", datasets.Image())
         pictures = [row["image"] for row in rows]
     else:
         pictures = [opened(folder / name) for name in KINDS]
@@ -166,7 +175,9 @@ def test_what_is_refused_is_refused_in_memory_too(tmp_path):
     with pytest.raises(FileError, match="picture 3 of a batch has more than 8 bits"):
         as_seen(grey, "picture 3 of a batch")
     frames = io.BytesIO()
-    Image.new("RGB", (8, 8), RED).save(frames, "GIF", save_all=True, append_images=[Image.new("RGB", (8, 8), WHITE)])
+    Image.new("RGB", (8, 8), RED).save(
+        frames, "GIF", save_all=True, append_images=[Image.new("RGB", (8, 8), WHITE)]
+    )
     with pytest.raises(FileError, match="animated"):
         as_seen(Image.open(frames))
 
@@ -181,7 +192,9 @@ def test_seeing_twice_is_seeing_once(folder):
 
 
 @pytest.mark.parametrize("orientation", [1, 2, 3, 4, 5, 6, 7, 8])
-def test_a_box_is_in_the_pixels_of_the_file_and_what_it_shows_is_turned_upright(tmp_path, orientation):
+def test_a_box_is_in_the_pixels_of_the_file_and_what_it_shows_is_turned_upright(
+    tmp_path, orientation
+):
     """Red stands at the upper left of the file, with a blue corner that says where it turns to."""
     stored = Image.new("RGB", (64, 32), WHITE)
     stored.paste(RED, (16, 8, 32, 16))
@@ -204,15 +217,27 @@ def test_a_box_beyond_the_picture_is_black_there_whatever_the_mode(tmp_path):
         assert seen[3, 3].tolist() == [0] * 3, mode
 
 
-@pytest.mark.parametrize("box", [(0, 0, 10**6, 10**6), (0, 0, 10**12, 1), (-(10**9), 0, 2 * 10**9, 40), (0, 0, 81, 60)])
+@pytest.mark.parametrize(
+    "box", [(0, 0, 10**6, 10**6), (0, 0, 10**12, 1), (-(10**9), 0, 2 * 10**9, 40), (0, 0, 81, 60)]
+)
 def test_a_box_much_larger_than_its_picture_is_refused(box):
-    with pytest.raises(ValueRangeError, match="more than 4 times as large as the picture a.png, which has 40 x 30"):
+    with pytest.raises(
+        ValueRangeError, match="more than 4 times as large as the picture a.png, which has 40 x 30"
+    ):
         cut_out(Image.new("RGB", (40, 30)), box, "the picture a.png")
 
 
 def aro(folder, **changed):
-    entry = {"image_path": "a.png", "bbox_x": 1, "bbox_y": 1, "bbox_w": 2, "bbox_h": 2, "true_caption": "t", "false_caption": "f",
-             "attributes": ["a", "b"]}  # fmt: skip
+    entry = {
+        "image_path": "a.png",
+        "bbox_x": 1,
+        "bbox_y": 1,
+        "bbox_w": 2,
+        "bbox_h": 2,
+        "true_caption": "t",
+        "false_caption": "f",
+        "attributes": ["a", "b"],
+    }
     Image.new("RGB", (40, 30)).save(folder / "a.png")
     (folder / "visual_genome_attribution.json").write_text(json.dumps([entry | changed]))
     return read_benchmark("vg_attribution", folder, Making(folder / "made"))
@@ -220,9 +245,18 @@ def aro(folder, **changed):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"bbox_w": 10**6, "bbox_h": 10**6}, {"bbox_w": 1e300}, {"bbox_x": -(10**40)}, {"bbox_w": 0}, {"bbox_h": -3}, {"bbox_x": "1"},
-     {"bbox_x": None}, {"bbox_x": True}, {"bbox_y": [1]}],
-)  # fmt: skip
+    [
+        {"bbox_w": 10**6, "bbox_h": 10**6},
+        {"bbox_w": 1e300},
+        {"bbox_x": -(10**40)},
+        {"bbox_w": 0},
+        {"bbox_h": -3},
+        {"bbox_x": "1"},
+        {"bbox_x": None},
+        {"bbox_x": True},
+        {"bbox_y": [1]},
+    ],
+)
 def test_boxes_that_are_none_are_refused_as_the_list_is_read(tmp_path, wrong):
     with pytest.raises(ValueError, match=r"the box of a\.png") as caught:
         aro(tmp_path, **wrong)
@@ -254,7 +288,10 @@ def test_batches_hold_few_bytes_and_few_pictures():
         return lambda: Image.new("RGB", (side, side))
 
     sizes = [10, 10, 10, 100, 10, 10, 200, 200, 10]
-    found = [[image.width for image in batch] for batch in picture_batches(map(of, sizes), most=2, most_bytes=3 * 101**2)]
+    found = [
+        [image.width for image in batch]
+        for batch in picture_batches(map(of, sizes), most=2, most_bytes=3 * 101**2)
+    ]
     assert found == [[10, 10], [10, 100], [10, 10], [200], [200], [10]]
     assert [len(batch) for batch in picture_batches(map(of, [8] * 130))] == [64, 64, 2]
 
@@ -280,5 +317,7 @@ def test_photographs_of_12_megapixels_do_not_stand_in_memory_together(tmp_path):
     Image.new("RGB", (4_000, 3_000), RED).save(tmp_path / "0.jpg", quality=50)
     for i in range(1, 16):
         os.link(tmp_path / "0.jpg", tmp_path / f"{i}.jpg")
-    grown = subprocess.run([sys.executable, "-c", PEAK, tmp_path], capture_output=True, text=True, check=True).stdout
+    grown = subprocess.run(
+        [sys.executable, "-c", PEAK, tmp_path], capture_output=True, text=True, check=True
+    ).stdout
     assert float(grown) < 400

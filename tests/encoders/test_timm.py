@@ -20,12 +20,17 @@ NO_BF16 = "ignore:this processor has no matrix units"
 
 def pictures(n=3):
     rng = np.random.default_rng(0)
-    return [Image.fromarray(rng.integers(256, size=(40 + 5 * i, 50, 3), dtype=np.uint8)) for i in range(n)]
+    return [
+        Image.fromarray(rng.integers(256, size=(40 + 5 * i, 50, 3), dtype=np.uint8))
+        for i in range(n)
+    ]
 
 
 def own_features(model, images):
     """What timm itself computes."""
-    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)
+    transform = timm.data.create_transform(
+        **timm.data.resolve_model_data_config(model), is_training=False
+    )
     with torch.inference_mode():
         return model.eval()(torch.stack([transform(image) for image in images])).numpy()
 
@@ -71,11 +76,18 @@ def test_random_weights_are_the_same_every_time_and_leave_the_users_generator_al
     torch.manual_seed(5)
     again = TimmEncoder(f"{NAME}@random")
     assert torch.rand(1) == expected
-    np.testing.assert_array_equal(again.encode_images(pictures()), encoder.encode_images(pictures()))
+    np.testing.assert_array_equal(
+        again.encode_images(pictures()), encoder.encode_images(pictures())
+    )
 
 
 def test_batches_do_not_change_the_rows_or_their_order():
-    encoder, images, some = TimmEncoder(f"{SMALL}@random"), pictures(35), [0, 31, 32, 34]  # the ends of the batches
+    # the ends of the batches
+    encoder, images, some = (
+        TimmEncoder(f"{SMALL}@random"),
+        pictures(35),
+        [0, 31, 32, 34],
+    )
     alone = np.concatenate([encoder.encode_images([images[i]]) for i in some])
     np.testing.assert_allclose(encoder.encode_images(images)[some], alone, rtol=1e-4, atol=1e-5)
 
@@ -88,7 +100,9 @@ def test_the_dimension_is_the_width_of_the_features(name):
 
 
 def test_pictures_are_prepared_as_the_weights_of_the_tag_need_them():
-    inception, imagenet = (TimmEncoder(f"{name}@random") for name in ("vit_tiny_patch16_224", "deit_tiny_patch16_224"))
+    inception, imagenet = (
+        TimmEncoder(f"{name}@random") for name in ("vit_tiny_patch16_224", "deit_tiny_patch16_224")
+    )
     grey = [Image.new("RGB", (224, 224), (128, 128, 128))]
     means = [float(encoder._transform(grey[0]).mean()) for encoder in (inception, imagenet)]
     assert means[0] == pytest.approx(0.004, abs=1e-3)
@@ -102,7 +116,9 @@ def test_low_precision_gives_float32_rows_near_those_of_float32(encoder, precisi
     expected, rows = encoder.encode_images(pictures()), low.encode_images(pictures())
     assert low.details == {"precision": precision}
     assert rows.dtype == np.float32
-    cosine = (expected * rows).sum(1) / np.linalg.norm(expected, axis=1) / np.linalg.norm(rows, axis=1)
+    cosine = (
+        (expected * rows).sum(1) / np.linalg.norm(expected, axis=1) / np.linalg.norm(rows, axis=1)
+    )
     assert (cosine > 0.97).all()
     assert not np.array_equal(expected, rows)
 
@@ -114,22 +130,36 @@ def test_text_is_refused(encoder):
 
 def test_a_model_that_gives_no_vector_is_refused(monkeypatch):
     create = timm.create_model
-    monkeypatch.setattr(timm, "create_model", lambda *args, **options: create(*args, **options, global_pool=""))
-    with pytest.raises(ModalityError, match=r"features of shape \(512, 7, 7\), not one vector a picture"):
+    monkeypatch.setattr(
+        timm, "create_model", lambda *args, **options: create(*args, **options, global_pool="")
+    )
+    with pytest.raises(
+        ModalityError, match=r"features of shape \(512, 7, 7\), not one vector a picture"
+    ):
         TimmEncoder("resnet18@random")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vit_tiny_patch16_24@random", "unknown timm model 'vit_tiny_patch16_24'; did you mean 'vit_tiny_patch16_224'"),
+        (
+            "vit_tiny_patch16_24@random",
+            "unknown timm model 'vit_tiny_patch16_24'; did you mean 'vit_tiny_patch16_224'",
+        ),
         (
             "vit_tiny_patch16_224.augreg_in21",
-            "'augreg_in21' is no pretrained tag of the timm model vit_tiny_patch16_224; did you mean",
+            "'augreg_in21' is no pretrained tag of the timm model vit_tiny_patch16_224; did you "
+            "mean",
         ),
         ("vit_tiny_patch16_224.augreg_in21", "'augreg_in21k'"),
-        ("test_vit.r160_in1k@rnd", "expected timm:NAME or timm:NAME@random; got 'test_vit.r160_in1k@rnd'"),
-        ("vit_wee_patch16_reg1_gap_256.mine@random", "'mine' is no pretrained tag of the timm model vit_wee_patch16_reg1_gap_256"),
+        (
+            "test_vit.r160_in1k@rnd",
+            "expected timm:NAME or timm:NAME@random; got 'test_vit.r160_in1k@rnd'",
+        ),
+        (
+            "vit_wee_patch16_reg1_gap_256.mine@random",
+            "'mine' is no pretrained tag of the timm model vit_wee_patch16_reg1_gap_256",
+        ),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name, message):
@@ -151,8 +181,11 @@ def test_a_tag_loads_its_weights(weights, monkeypatch):
     assert encoder.revision == f"{timm.__version__}:r160_in1k"
     model = create(SMALL, checkpoint_path=str(weights))
     model.reset_classifier(0)
-    np.testing.assert_allclose(encoder.encode_images(pictures()), own_features(model, pictures()), rtol=1e-4, atol=1e-5)
-    assert TimmEncoder(SMALL).revision == f"{timm.__version__}:r160_in1k"  # the default tag is named
+    np.testing.assert_allclose(
+        encoder.encode_images(pictures()), own_features(model, pictures()), rtol=1e-4, atol=1e-5
+    )
+    # the default tag is named
+    assert TimmEncoder(SMALL).revision == f"{timm.__version__}:r160_in1k"
 
 
 def test_weights_that_cannot_be_downloaded_are_an_error_that_says_so(monkeypatch):

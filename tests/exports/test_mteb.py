@@ -1,4 +1,6 @@
-"""Our encoders as models of mteb, and our scenes as its tasks: the same numbers as ours, apart from its tie rule."""
+"""Our encoders as models of mteb, and our scenes as its tasks: the same numbers as ours, apart from
+its tie rule.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ pytestmark = pytest.mark.filterwarnings("default")  # of the libraries
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
     table = load_scenes("clevr2d")
-    return draw_pictures(table.select(np.arange(0, len(table), 24), table.name), tmp_path_factory.mktemp("pictures"))
+    return draw_pictures(
+        table.select(np.arange(0, len(table), 24), table.name), tmp_path_factory.mktemp("pictures")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,9 @@ def transparent(scenes, tmp_path_factory):
     for name in scenes.images:
         picture = np.asarray(Image.open(scenes.image_folder / name)).astype(int)
         ground = (np.abs(picture - 200).max(axis=2) < 3)[..., None]
-        Image.fromarray(np.where(ground, 0, np.dstack([picture, np.full_like(ground, 255)])).astype(np.uint8)).save(folder / name)
+        Image.fromarray(
+            np.where(ground, 0, np.dstack([picture, np.full_like(ground, 255)])).astype(np.uint8)
+        ).save(folder / name)
     return replace(scenes, image_folder=folder)
 
 
@@ -44,20 +50,32 @@ def by_hand(scenes, captions, swaps, of, adapter=None):
 
     from conceptbind.encoders.pictures import read_picture
 
-    pictures = unit(encoder.encode_images([read_picture(scenes.image_folder / scenes.images[row]) for row in of]))
+    pictures = unit(
+        encoder.encode_images(
+            [read_picture(scenes.image_folder / scenes.images[row]) for row in of]
+        )
+    )
     true, false = (unit(encoder.encode_texts(texts)) for texts in (captions, swaps))
     if adapter is not None:
         true, false = adapter(true), adapter(false)
     return float(np.mean((pictures * true).sum(1) >= (pictures * false).sum(1)))
 
 
-@pytest.mark.parametrize(("pictures", "repaired"), [("scenes", False), ("scenes", True), ("transparent", False)])
+@pytest.mark.parametrize(
+    ("pictures", "repaired"), [("scenes", False), ("scenes", True), ("transparent", False)]
+)
 def test_a_task_and_a_model(pictures, repaired, request):
     scenes = request.getfixturevalue(pictures)
     encoder = resolve("tiny")
     rng = np.random.default_rng(0)
-    weight = np.eye(encoder.dimension, dtype=np.float32) + 0.05 * rng.normal(size=(encoder.dimension,) * 2).astype(np.float32)
-    adapter = Adapter(weight, 0.0, {"encoder": encoder.id, "revision": encoder.revision}) if repaired else None
+    weight = np.eye(encoder.dimension, dtype=np.float32) + 0.05 * rng.normal(
+        size=(encoder.dimension,) * 2
+    ).astype(np.float32)
+    adapter = (
+        Adapter(weight, 0.0, {"encoder": encoder.id, "revision": encoder.revision})
+        if repaired
+        else None
+    )
     task = mteb_task(scenes)
     assert task.metadata.name == "BindingClevr2d"
     found = mteb.evaluate(mteb_model("tiny", adapter), task, cache=None, show_progress_bar=False)
@@ -66,9 +84,12 @@ def test_a_task_and_a_model(pictures, repaired, request):
     rows = task.dataset["test"]
     assert len(rows) > 10
     names = [
-        scenes.images.index(path.split("/")[-1]) for path in rows.data.column("image").combine_chunks().field("path").to_pylist()
+        scenes.images.index(path.split("/")[-1])
+        for path in rows.data.column("image").combine_chunks().field("path").to_pylist()
     ]
-    assert score == pytest.approx(by_hand(scenes, rows["caption"][:], rows["swapped"][:], names, adapter), abs=1e-6)
+    assert score == pytest.approx(
+        by_hand(scenes, rows["caption"][:], rows["swapped"][:], names, adapter), abs=1e-6
+    )
 
 
 def test_what_has_no_task_or_row():

@@ -12,7 +12,10 @@ from conceptbind.labclip.adapter import save_adapter
 
 
 def test_the_lines_in_the_docstring_are_the_adapter(make_adapter, tmp_path, monkeypatch):
-    adapter, texts = make_adapter(5, 7), np.random.default_rng(1).normal(size=(4, 7)).astype(np.float32)
+    adapter, texts = (
+        make_adapter(5, 7),
+        np.random.default_rng(1).normal(size=(4, 7)).astype(np.float32),
+    )
     save_adapter(adapter, tmp_path / "ADAPTER")
     monkeypatch.chdir(tmp_path)
     lines = [line for line in conceptbind.exports.__doc__.splitlines() if line.startswith("    ")]

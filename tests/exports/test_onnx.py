@@ -17,7 +17,9 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 def run(path, texts):
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    assert [(value.name, value.shape) for value in session.get_inputs()] == [("texts", ["n", texts.shape[1]])]
+    assert [(value.name, value.shape) for value in session.get_inputs()] == [
+        ("texts", ["n", texts.shape[1]])
+    ]
     (mapped,) = session.run(["mapped"], {"texts": texts})
     return mapped
 
@@ -33,7 +35,9 @@ def test_the_graph_gives_the_plain_product_divided_by_its_length(make_adapter, t
     export_onnx(adapter, tmp_path / "adapter.onnx")
     mapped = run(tmp_path / "adapter.onnx", texts)
     product = texts.astype(np.float64) @ adapter.weight.T
-    np.testing.assert_allclose(mapped, product / np.linalg.norm(product, axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(
+        mapped, product / np.linalg.norm(product, axis=1, keepdims=True), atol=1e-6
+    )
     np.testing.assert_allclose(mapped, adapter(texts), atol=1e-6)
     assert mapped.dtype == np.float32
 
@@ -51,16 +55,29 @@ def test_a_row_of_zeros_gives_zeros_and_its_neighbours_are_right(make_adapter, t
 def test_the_scale_of_a_row_does_not_matter(make_adapter, tmp_path, scale):
     adapter, texts = make_adapter(6, 8), rows(4, 8)
     export_onnx(adapter, tmp_path / "adapter.onnx")
-    np.testing.assert_allclose(run(tmp_path / "adapter.onnx", texts * np.float32(scale)), adapter(texts), atol=1e-6)
+    np.testing.assert_allclose(
+        run(tmp_path / "adapter.onnx", texts * np.float32(scale)), adapter(texts), atol=1e-6
+    )
 
 
 def test_the_file_states_its_versions_and_what_it_was_fitted_on(make_adapter, tmp_path):
-    export_onnx(make_adapter(3, 4, encoder="tiny", revision="0123", before="0.5"), tmp_path / "deep" / "adapter.onnx")
+    export_onnx(
+        make_adapter(3, 4, encoder="tiny", revision="0123", before="0.5"),
+        tmp_path / "deep" / "adapter.onnx",
+    )
     model = onnx.load(tmp_path / "deep" / "adapter.onnx")
-    assert {entry.key: entry.value for entry in model.metadata_props} == {"encoder": "tiny", "revision": "0123"}
-    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", OPSET)] == [("", 18)]
+    assert {entry.key: entry.value for entry in model.metadata_props} == {
+        "encoder": "tiny",
+        "revision": "0123",
+    }
+    assert (
+        [(opset.domain, opset.version) for opset in model.opset_import]
+        == [("", OPSET)]
+        == [("", 18)]
+    )
     assert model.ir_version == IR_VERSION
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["adapter.onnx"]  # nothing is left beside it
+    # nothing is left beside it
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["adapter.onnx"]
 
 
 def test_the_same_adapter_gives_the_same_bytes(make_adapter, tmp_path):
@@ -84,5 +101,7 @@ def test_without_onnx_the_extra_is_named(make_adapter, tmp_path, monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingExtraError, match=r"an ONNX graph of an adapter needs .*'conceptbind\[onnx\]'"):
+    with pytest.raises(
+        MissingExtraError, match=r"an ONNX graph of an adapter needs .*'conceptbind\[onnx\]'"
+    ):
         export_onnx(make_adapter(3, 4), tmp_path / "adapter.onnx")

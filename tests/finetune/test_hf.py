@@ -15,7 +15,9 @@ pytest.importorskip("transformers")
 
 
 def rows_of(encoder, few):
-    return encoder.encode_texts(few.captions[:5]), encoder.encode_images([read_picture(path) for path in few.paths[:5]])
+    return encoder.encode_texts(few.captions[:5]), encoder.encode_images(
+        [read_picture(path) for path in few.paths[:5]]
+    )
 
 
 @pytest.mark.parametrize("kind", ["clip_folder", "siglip_folder"])
@@ -26,7 +28,9 @@ def test_a_model_of_transformers_is_trained_saved_and_loaded(kind, few, request,
     result = finetune(encoder, *few.arguments(), **few.options(), epochs=3, rate=2e-3)
     assert result.helps  # random weights: any epoch is better
     assert result.encoder.id == f"hf:{folder} (fine-tuned)"
-    for old, still, new in zip(before, rows_of(encoder, few), rows_of(result.encoder, few), strict=True):
+    for old, still, new in zip(
+        before, rows_of(encoder, few), rows_of(result.encoder, few), strict=True
+    ):
         np.testing.assert_array_equal(old, still)
         assert np.abs(old - new).max() > 1e-3  # both towers moved
     assert not encoder.module.training and not result.model.module.training
@@ -34,7 +38,9 @@ def test_a_model_of_transformers_is_trained_saved_and_loaded(kind, few, request,
     again = resolve(f"hf:{tmp_path / 'tuned'}", device="cpu")
     for one, two in zip(rows_of(again, few), rows_of(result.encoder, few), strict=True):
         np.testing.assert_array_equal(one, two)
-    assert list((tmp_path / "tuned").glob("*.safetensors")) and not list((tmp_path / "tuned").glob("*.bin"))
+    assert list((tmp_path / "tuned").glob("*.safetensors")) and not list(
+        (tmp_path / "tuned").glob("*.bin")
+    )
 
 
 def test_the_temperature_of_the_model_is_learned(clip_folder, few):
@@ -56,6 +62,8 @@ def test_low_precision_is_trained_in_full(clip_folder):
 
 def test_one_tower_is_not_enough(dino_folder, few):
     with pytest.raises(
-        ModalityError, match=r"encodes image only, so it cannot be fine-tuned on pictures with captions; use tiny, .* or hf:NAME"
+        ModalityError,
+        match=r"encodes image only, so it cannot be fine-tuned on pictures with captions; use "
+        r"tiny, .* or hf:NAME",
     ):
         finetune(resolve(f"hf:{dino_folder}", device="cpu"), *few.arguments(), **few.options())

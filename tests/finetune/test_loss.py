@@ -1,4 +1,6 @@
-"""The loss that carries gradients is the one of LABCLIP, and what means the same is no comparison."""
+"""The loss that carries gradients is the one of LABCLIP, and what means the same is no
+comparison.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,14 @@ PICTURES = [Image.new("RGB", (4, 4), colour) for colour in COLOURS]
 
 def captioned(n=4, **changes):
     given = {
-        "pictures": PICTURES, "captions": [f"a {c} star" for c in COLOURS[:n]], "negatives": [f"no {c} star" for c in COLOURS[:n]], **changes,
-    }  # fmt: skip
-    return Captioned.of(given.pop("pictures"), given.pop("captions"), given.pop("negatives"), **given)
+        "pictures": PICTURES,
+        "captions": [f"a {c} star" for c in COLOURS[:n]],
+        "negatives": [f"no {c} star" for c in COLOURS[:n]],
+        **changes,
+    }
+    return Captioned.of(
+        given.pop("pictures"), given.pop("captions"), given.pop("negatives"), **given
+    )
 
 
 def test_it_equals_the_loss_of_labclip_with_its_gradient():
@@ -35,7 +42,11 @@ def test_it_equals_the_loss_of_labclip_with_its_gradient():
     expected = loss_and_gradient(torch.eye(5), 0.7, pairs.batch(np.arange(6)))
     pictures = [*PICTURES, *PICTURES]
     data = Captioned.of(
-        [pictures[i] for i in (0, 1, 2, 0, 3, 3)], list("abcdef"), list("ghijkl"), text_ids=text_ids, negative_ids=negative_ids
+        [pictures[i] for i in (0, 1, 2, 0, 3, 3)],
+        list("abcdef"),
+        list("ghijkl"),
+        text_ids=text_ids,
+        negative_ids=negative_ids,
     )
     same = data.same(np.arange(6))
     same[4, 5] = same[5, 4] = False  # those two pictures are equal here and were not there
@@ -50,11 +61,18 @@ def test_it_equals_the_loss_of_labclip_with_its_gradient():
 
 def test_what_says_the_same_is_no_comparison():
     data = captioned(
-        pictures=PICTURES[:2], image_of=[0, 0, 1, 1], text_ids=np.array([0, 0, 1, 2]), negative_ids=np.array([1, 3, 4, 0])
+        pictures=PICTURES[:2],
+        image_of=[0, 0, 1, 1],
+        text_ids=np.array([0, 0, 1, 2]),
+        negative_ids=np.array([1, 3, 4, 0]),
     )
     found = data.same(np.array([0, 1, 2, 3])).astype(int)
-    np.testing.assert_array_equal(found[:, :4], [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]])
-    np.testing.assert_array_equal(found[:, 4:], [[0, 0, 0, 1], [0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(
+        found[:, :4], [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]]
+    )
+    np.testing.assert_array_equal(
+        found[:, 4:], [[0, 0, 0, 1], [0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
+    )
 
 
 def test_equal_texts_and_equal_pictures_are_found(tmp_path):
@@ -62,32 +80,61 @@ def test_equal_texts_and_equal_pictures_are_found(tmp_path):
     for file in files:
         PICTURES[0].save(file)
     data = captioned(
-        pictures=[*files, PICTURES[1], PICTURES[1].copy()], captions=["a", "b", "a", "c"], negatives=["b", "a", "d", "e"]
+        pictures=[*files, PICTURES[1], PICTURES[1].copy()],
+        captions=["a", "b", "a", "c"],
+        negatives=["b", "a", "d", "e"],
     )
     assert data.picture_ids[0] == data.picture_ids[1] and data.picture_ids[2] == data.picture_ids[3]
-    np.testing.assert_array_equal(data.same(np.array([0, 2])), [[False, True, False, False], [True, False, False, False]])
+    np.testing.assert_array_equal(
+        data.same(np.array([0, 2])), [[False, True, False, False], [True, False, False, False]]
+    )
     assert data.same(np.array([0, 1]))[0].tolist() == [False, True, False, True]
 
 
 def test_a_masked_pair_costs_nothing():
-    x = torch.nn.functional.normalize(torch.randn(2, 4, generator=torch.Generator().manual_seed(0)), dim=1)
+    x = torch.nn.functional.normalize(
+        torch.randn(2, 4, generator=torch.Generator().manual_seed(0)), dim=1
+    )
     mask = torch.tensor([[False, True, True, True], [True, False, True, True]])
     assert contrastive(x, torch.cat([x, x]), torch.tensor(0.0), mask).item() == pytest.approx(0)
-    assert contrastive(x, torch.cat([x, x]), torch.tensor(0.0), torch.zeros_like(mask)).item() > math.log(2) / 2
+    assert (
+        contrastive(x, torch.cat([x, x]), torch.tensor(0.0), torch.zeros_like(mask)).item()
+        > math.log(2) / 2
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"negatives": ["no"]}, ShapeError, "one negative and one picture: 4 captions, 1 negatives, 4 pictures; give image_of"),
+        (
+            {"negatives": ["no"]},
+            ShapeError,
+            "one negative and one picture: 4 captions, 1 negatives, 4 pictures; give image_of",
+        ),
         ({"pictures": PICTURES[:3]}, ShapeError, "4 captions, 4 negatives, 3 pictures"),
-        ({"image_of": [0, 1, 2, 4]}, ShapeError, r"image_of must give one picture \(0 to 3\) for each of 4 captions"),
+        (
+            {"image_of": [0, 1, 2, 4]},
+            ShapeError,
+            r"image_of must give one picture \(0 to 3\) for each of 4 captions",
+        ),
         ({"text_ids": np.arange(4)}, ShapeError, "give both or neither"),
-        ({"text_ids": np.arange(4), "negative_ids": np.arange(3)}, ShapeError, "must number each of 4 captions"),
-        ({"text_ids": np.arange(4), "negative_ids": np.array([9, 1, 8, 3])}, ValueRangeError, "2 of 4 negatives equal their caption"),
-        ({"pictures": ["nowhere.png", *PICTURES[1:]]}, FileError, "nowhere.png, which is not there"),
+        (
+            {"text_ids": np.arange(4), "negative_ids": np.arange(3)},
+            ShapeError,
+            "must number each of 4 captions",
+        ),
+        (
+            {"text_ids": np.arange(4), "negative_ids": np.array([9, 1, 8, 3])},
+            ValueRangeError,
+            "2 of 4 negatives equal their caption",
+        ),
+        (
+            {"pictures": ["nowhere.png", *PICTURES[1:]]},
+            FileError,
+            "nowhere.png, which is not there",
+        ),
     ],
-)  # fmt: skip
+)
 def test_parts_that_do_not_fit_are_refused(changes, error, message):
     with pytest.raises(error, match=message):
         captioned(**changes)
@@ -95,7 +142,10 @@ def test_parts_that_do_not_fit_are_refused(changes, error, message):
 
 def test_what_was_fitted_on_cannot_choose():
     data = captioned(pictures=[PICTURES[0], PICTURES[1], PICTURES[0], PICTURES[3]])
-    with pytest.raises(MismatchError, match=r"1 picture\(s\) belong to captions of train and of validation, the first is number 0"):
+    with pytest.raises(
+        MismatchError,
+        match=r"1 picture\(s\) belong to captions of train and of validation, the first is number 0",  # noqa: E501
+    ):
         data.require_apart(np.array([0, 1]), np.array([2, 3]))
     with pytest.raises(ValueRangeError, match="validation has 1"):
         data.require_apart(np.array([0, 1]), np.array([3]))

@@ -1,4 +1,6 @@
-"""Fine-tuning binds unseen combinations, repeats itself, never ends below its start, and leaves the encoder alone."""
+"""Fine-tuning binds unseen combinations, repeats itself, never ends below its start, and leaves the
+encoder alone.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ QUICK = {"epochs": 1, "batch": 32}
 
 
 def rows_of(encoder, flat, n=6):
-    return encoder.encode_texts(flat.captions[:n]), encoder.encode_images([read_picture(path) for path in flat.paths[:n]])
+    return encoder.encode_texts(flat.captions[:n]), encoder.encode_images(
+        [read_picture(path) for path in flat.paths[:n]]
+    )
 
 
 def equal(one, two):
@@ -56,9 +60,13 @@ def test_validation_chooses_among_the_start_and_every_epoch(tuned):
 def test_the_start_is_judged_as_the_encoder_is(tiny, tuned, flat):
     rows = flat.parts["validation"]
     x = tiny.encode_images([read_picture(flat.paths[flat.ids["image_of"][i]]) for i in rows])
-    y, z = (tiny.encode_texts([texts[i] for i in rows]) for texts in (flat.captions, flat.negatives))
+    y, z = (
+        tiny.encode_texts([texts[i] for i in rows]) for texts in (flat.captions, flat.negatives)
+    )
     x, y, z = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (x, y, z))
-    assert tuned.candidates[0].binding == pytest.approx(((x * y).sum(1) > (x * z).sum(1)).mean(), abs=0.02)
+    assert tuned.candidates[0].binding == pytest.approx(
+        ((x * y).sum(1) > (x * z).sum(1)).mean(), abs=0.02
+    )
 
 
 def test_the_encoder_it_started_from_stays_as_it_is(tiny, tuned, flat):
@@ -75,7 +83,9 @@ def test_a_seed_fixes_everything_and_another_changes_it(tiny, flat):
     steps = []
     common = {**flat.options(), **QUICK}
     torch.manual_seed(1)
-    one = finetune(tiny, *flat.arguments(), **common, on_step=lambda done, total: steps.append((done, total)))
+    one = finetune(
+        tiny, *flat.arguments(), **common, on_step=lambda done, total: steps.append((done, total))
+    )
     torch.manual_seed(2)
     state = torch.get_rng_state()
     two = finetune(tiny, *flat.arguments(), **common)
@@ -87,7 +97,9 @@ def test_a_seed_fixes_everything_and_another_changes_it(tiny, flat):
     assert steps == [(i + 1, len(steps)) for i in range(len(steps))]
 
 
-@pytest.mark.parametrize("options", [{"rate": 0.0}, {"rate": 1e6}, {"rate": 1e30, "optimiser": "sgd"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"rate": 0.0}, {"rate": 1e6}, {"rate": 1e30, "optimiser": "sgd"}], ids=str
+)
 def test_a_training_that_helps_nothing_returns_the_start(tiny, flat, options):
     result = finetune(tiny, *flat.arguments(), **flat.options(), **QUICK, **options)
     assert result.chosen.epoch == 0 and not result.helps
@@ -104,9 +116,15 @@ def test_towers_in_training_compute_what_encoding_does(tiny, flat):
     model = trainable_copy(tiny)
     texts = ["a red square", "a blue circle and a red square", "red", "a green circle"]
     with torch.no_grad():
-        np.testing.assert_allclose(text_rows(model, model.tokens(texts)).numpy(), tiny.encode_texts(texts), atol=1e-5)
+        np.testing.assert_allclose(
+            text_rows(model, model.tokens(texts)).numpy(), tiny.encode_texts(texts), atol=1e-5
+        )
         pictures = [read_picture(path) for path in flat.paths[:3]]
-        np.testing.assert_allclose(model.image_features(model.pixels(pictures)).numpy(), tiny.encode_images(pictures), atol=1e-5)
+        np.testing.assert_allclose(
+            model.image_features(model.pixels(pictures)).numpy(),
+            tiny.encode_images(pictures),
+            atol=1e-5,
+        )
     assert text_rows(model, model.tokens(texts)).requires_grad
 
 
@@ -114,7 +132,10 @@ def test_pictures_that_do_not_fit_in_memory_are_read_again(tiny, flat, monkeypat
     from conceptbind.finetune import pixels
     from conceptbind.finetune.data import Captioned
 
-    model, data = trainable_copy(tiny), Captioned.of(*flat.arguments(), image_of=flat.ids["image_of"])
+    model, data = (
+        trainable_copy(tiny),
+        Captioned.of(*flat.arguments(), image_of=flat.ids["image_of"]),
+    )
     batches = [np.array([3, 1]), np.array([1, 5, 3, 0])]
     kept, few = Pixels(model, data), Pixels(model, data)
     expected = [kept(rows) for rows in batches]
@@ -137,7 +158,11 @@ def test_it_is_saved_as_a_model_folder(tiny, tuned, flat, tmp_path):
         tuned.save(folder)
     pytest.importorskip("transformers")
     theirs = resolve(f"hf:{folder}", device="cpu")
-    np.testing.assert_allclose(theirs.encode_texts(flat.captions[:6]), tuned.encoder.encode_texts(flat.captions[:6]), atol=2e-5)
+    np.testing.assert_allclose(
+        theirs.encode_texts(flat.captions[:6]),
+        tuned.encoder.encode_texts(flat.captions[:6]),
+        atol=2e-5,
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,6 +185,8 @@ def test_an_encoder_without_weights_to_train_is_refused(flat):
         id, revision, dimension, modalities = "py:own:make", "1", 4, ("text", "image")
 
     with pytest.raises(
-        ModalityError, match="'py:own:make' cannot be fine-tuned: expected .* tiny, tiny-bound, tiny-bag, or hf:NAME"
+        ModalityError,
+        match="'py:own:make' cannot be fine-tuned: expected .* tiny, tiny-bound, tiny-bag, or "
+        "hf:NAME",
     ):
         finetune(Own(), *flat.arguments(), **flat.options())

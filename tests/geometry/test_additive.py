@@ -26,18 +26,28 @@ def one_hot(scenes, level):
         if level == 1:
             columns += [scenes.objects[:, slot] == o for o in range(scenes.space.n_objects)]
         else:
-            columns += [scenes.table[:, slot, k] == v for k, size in enumerate(scenes.space.sizes) for v in range(size)]
+            columns += [
+                scenes.table[:, slot, k] == v
+                for k, size in enumerate(scenes.space.sizes)
+                for v in range(size)
+            ]
     return np.stack(columns, 1).astype(float)
 
 
 @pytest.mark.parametrize("estimator", ["avg", "avg+pos", "least_squares"])
 def test_sums_of_objects_are_explained_by_objects_and_bags_by_values(estimator):
     objects, bag = object_codes(GRID).astype(float), concept_codes(GRID).astype(float)
-    assert explained(objects, fit_additive(objects, GRID, level=1, estimator="least_squares")) == pytest.approx(1)
-    assert explained(bag, fit_additive(bag, GRID, level=2, estimator="least_squares")) == pytest.approx(1)
+    assert explained(
+        objects, fit_additive(objects, GRID, level=1, estimator="least_squares")
+    ) == pytest.approx(1)
+    assert explained(
+        bag, fit_additive(bag, GRID, level=2, estimator="least_squares")
+    ) == pytest.approx(1)
     assert explained(objects, fit_additive(objects, GRID, level=2, estimator="least_squares")) < 0.9
     if estimator == "avg+pos":
-        assert explained(objects, fit_additive(objects, GRID, estimator=estimator)) == pytest.approx(1)
+        assert explained(
+            objects, fit_additive(objects, GRID, estimator=estimator)
+        ) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("level", [1, 2])
@@ -51,7 +61,9 @@ def test_least_squares_predicts_what_scikit_learn_predicts(level, rows):
     covered = fit.covered(np.arange(36))
     np.testing.assert_allclose(fit[rows], oracle.predict(features[rows]), atol=1e-9)
     assert explained(values, fit, rows) == pytest.approx(
-        1 - np.square(values[rows] - oracle.predict(features[rows])).sum() / np.square(values[rows] - values[rows].mean(0)).sum()
+        1
+        - np.square(values[rows] - oracle.predict(features[rows])).sum()
+        / np.square(values[rows] - values[rows].mean(0)).sum()
     )
     assert covered[rows].all()
 
@@ -59,7 +71,10 @@ def test_least_squares_predicts_what_scikit_learn_predicts(level, rows):
 def test_on_a_full_grid_least_squares_is_the_centred_mean_of_each_slot():
     values = noisy(GRID)
     for level in (1, 2):
-        solved, averaged = (fit_additive(values, GRID, level=level, estimator=name) for name in ("least_squares", "avg+pos"))
+        solved, averaged = (
+            fit_additive(values, GRID, level=level, estimator=name)
+            for name in ("least_squares", "avg+pos")
+        )
         np.testing.assert_allclose(solved.vectors, averaged.vectors, atol=1e-9)
         np.testing.assert_allclose(solved.mean, averaged.mean, atol=1e-9)
         free = fit_additive(values, GRID, level=level, per_slot=False)
@@ -70,19 +85,26 @@ def test_avg_is_the_mean_over_all_scenes_that_hold_the_object():
     values = noisy(GRID)
     fit = fit_additive(values, GRID, estimator="avg")
     for item in range(6):
-        by_hand = np.concatenate([values[GRID.objects[:, 0] == item], values[GRID.objects[:, 1] == item]]).mean(0) - values.mean(0)
+        by_hand = np.concatenate(
+            [values[GRID.objects[:, 0] == item], values[GRID.objects[:, 1] == item]]
+        ).mean(0) - values.mean(0)
         np.testing.assert_allclose(fit.vectors[item], by_hand, atol=1e-12)
     placed = fit_additive(values, GRID, estimator="avg+pos")
     np.testing.assert_allclose(
-        placed.vectors[placed.design.columns[0, 1]], values[GRID.objects[:, 1] == 0].mean(0) - values.mean(0)
+        placed.vectors[placed.design.columns[0, 1]],
+        values[GRID.objects[:, 1] == 0].mean(0) - values.mean(0),
     )
-    np.testing.assert_allclose(placed[np.array([7])][0], values.mean(0) + placed.vectors[placed.design.columns[7]].sum(0))
+    np.testing.assert_allclose(
+        placed[np.array([7])][0], values.mean(0) + placed.vectors[placed.design.columns[7]].sum(0)
+    )
 
 
 def test_single_takes_its_vectors_from_scenes_of_one_object():
     singles = np.random.default_rng(1).normal(size=(6, 16))
     values = (singles - singles.mean(0))[GRID.objects].sum(1) + 3
-    assert explained(values, fit_additive(values, GRID, estimator="single", singles=singles)) == pytest.approx(1)
+    assert explained(
+        values, fit_additive(values, GRID, estimator="single", singles=singles)
+    ) == pytest.approx(1)
     by_value = fit_additive(values, GRID, level=2, estimator="single", singles=singles)
     red = (singles - singles.mean(0))[[0, 1]].mean(0)
     np.testing.assert_allclose(by_value.vectors[by_value.design.columns[0, 0]], red)
@@ -111,7 +133,11 @@ def test_order_names_and_rotation_do_not_matter():
     shuffled = GRID.select(shuffle)
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(16, 16)))[0]
     renamed = Scenes(SPACE, np.stack([(GRID.table[:, :, 0] + 1) % 3, 1 - GRID.table[:, :, 1]], -1))
-    for other, scenes in ((values[shuffle], shuffled), (values @ turn * 7 + 2, GRID), (values, renamed)):
+    for other, scenes in (
+        (values[shuffle], shuffled),
+        (values @ turn * 7 + 2, GRID),
+        (values, renamed),
+    ):
         found = [explained(other, fit_additive(other, scenes, level=level)) for level in (1, 2)]
         np.testing.assert_allclose(found, base)
 

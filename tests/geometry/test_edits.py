@@ -1,4 +1,6 @@
-"""Edits: hand-counted lists, planted embeddings where every edit must hit, the slow plain loop, and the two protocols."""
+"""Edits: hand-counted lists, planted embeddings where every edit must hit, the slow plain loop, and
+the two protocols.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +39,32 @@ def by_hand():
 
 def test_all_edits_are_those_of_the_plain_loop():
     edits = all_edits(GRID)
-    found = set(zip(edits.source.tolist(), edits.target.tolist(), edits.slot.tolist(), edits.shared.tolist(), strict=True))
+    found = set(
+        zip(
+            edits.source.tolist(),
+            edits.target.tolist(),
+            edits.slot.tolist(),
+            edits.shared.tolist(),
+            strict=True,
+        )
+    )
     assert found == by_hand()
     assert len(found) == len(edits)
     assert edits.n_missing == 0
     one = all_edits(GRID, values="one", seed=3)
     assert len(one) == 96 * 2  # scenes with two shapes, two slots
-    assert set(zip(one.source.tolist(), one.target.tolist(), one.slot.tolist(), one.shared.tolist(), strict=True)) < found
+    assert (
+        set(
+            zip(
+                one.source.tolist(),
+                one.target.tolist(),
+                one.slot.tolist(),
+                one.shared.tolist(),
+                strict=True,
+            )
+        )
+        < found
+    )
 
 
 def test_targets_that_are_not_there_are_counted():
@@ -57,21 +78,29 @@ def test_targets_that_are_not_there_are_counted():
 def test_sums_of_objects_become_exactly_their_targets_and_the_two_orders_tie():
     values = object_codes(GRID, 256).astype(np.float64)
     edits = all_edits(GRID)
-    np.testing.assert_allclose(Editor.fit(values, GRID, "avg+pos").edited(edits), values[edits.target], atol=1e-5)
+    np.testing.assert_allclose(
+        Editor.fit(values, GRID, "avg+pos").edited(edits), values[edits.target], atol=1e-5
+    )
     hits = retrieve(Editor.fit(unit(values), GRID, "avg+pos"), edits)
     assert not hits.hit.any()  # "a and b" and "b and a" have one embedding here: a tie is a miss
 
 
 def test_with_positions_every_edit_is_retrieved_and_read():
     codes = np.random.default_rng(0).normal(size=(2, 12, 64))
-    values = codes[0][GRID.objects[:, 0]] + codes[1][GRID.objects[:, 1]] + 0.02 * np.random.default_rng(1).normal(size=(144, 64))
+    values = (
+        codes[0][GRID.objects[:, 0]]
+        + codes[1][GRID.objects[:, 1]]
+        + 0.02 * np.random.default_rng(1).normal(size=(144, 64))
+    )
     values = values / np.sqrt(64)
     edits = all_edits(GRID)
     editor = Editor.fit(values, GRID, "avg+pos")
     bank = Editor.fit(unit(values), GRID, "avg+pos")
     assert retrieve(bank, edits).hit.mean() > 0.99
     assert not retrieve(bank, edits, strength=0.0).hit.any()
-    probes = fit_scene_probes(unit(values).astype(np.float32), GRID, split_scenes(GRID, "pair", seed=0))
+    probes = fit_scene_probes(
+        unit(values).astype(np.float32), GRID, split_scenes(GRID, "pair", seed=0)
+    )
     assert read(editor, edits, probes).hit.mean() > 0.95
     assert read(editor, edits, probes, strength=0.0).hit.mean() < 0.05
 
@@ -96,10 +125,17 @@ def test_retrieval_agrees_with_a_plain_loop_that_leaves_the_target_out():
             means = []
             for item, without in ((old, source), (new, target)):
                 slots = [slot] if vectors == "avg+pos" else [0, 1]
-                rows = [i for where in slots for i in range(144) if GRID.objects[i, where] == item and i != without]
+                rows = [
+                    i
+                    for where in slots
+                    for i in range(144)
+                    if GRID.objects[i, where] == item and i != without
+                ]
                 means.append(values[rows].mean(0))
             made = values[source] - (means[0] - means[1])
-            np.testing.assert_allclose(editor.edited(edits.select(np.array([e])))[0], made, atol=1e-10)
+            np.testing.assert_allclose(
+                editor.edited(edits.select(np.array([e])))[0], made, atol=1e-10
+            )
             assert hits.hit[e] == (int(np.argmax(values @ made)) == target)
 
 
@@ -110,7 +146,12 @@ def test_single_objects_make_vectors_too():
     made = Editor.fit(values, GRID, "single", singles=codes).edited(edits)
     np.testing.assert_allclose(made, values[edits.target], atol=1.0)
     assert (
-        retrieve(Editor.fit(unit(values), GRID, "single", singles=codes / np.linalg.norm(values, axis=1).mean()), edits).hit.mean()
+        retrieve(
+            Editor.fit(
+                unit(values), GRID, "single", singles=codes / np.linalg.norm(values, axis=1).mean()
+            ),
+            edits,
+        ).hit.mean()
         > 0.3
     )
     with pytest.raises(ConceptBindError, match="all 12 single objects"):
@@ -126,4 +167,6 @@ def test_an_object_that_stands_nowhere_else_cannot_be_made():
     assert not Editor.fit(np.eye(12), one, "avg").possible(edits).any()
     paper = Editor.fit(np.eye(12), one, "avg", protocol="paper")
     assert paper.possible(edits).all()
-    assert retrieve(paper, edits).hit.all()  # of codes without any structure: the vector was the answer itself
+    assert retrieve(
+        paper, edits
+    ).hit.all()  # of codes without any structure: the vector was the answer itself

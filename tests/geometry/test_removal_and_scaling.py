@@ -18,12 +18,17 @@ SPLIT = split_scenes(GRID, "pair", seed=0)
 
 def recognised(values):
     probes = fit_scene_probes(values.astype(np.float32), GRID, SPLIT)
-    return [probes.recognise(values.astype(np.float32), GRID, SPLIT.test, concept).accuracy for concept in (0, None)]
+    return [
+        probes.recognise(values.astype(np.float32), GRID, SPLIT.test, concept).accuracy
+        for concept in (0, None)
+    ]
 
 
 def test_each_part_takes_away_what_it_holds():
     rng = np.random.default_rng(0)
-    values = concept_codes(GRID, 96) + object_codes(GRID, 96) + 0.01 * rng.normal(size=(len(GRID), 96))
+    values = (
+        concept_codes(GRID, 96) + object_codes(GRID, 96) + 0.01 * rng.normal(size=(len(GRID), 96))
+    )
     found = {name: recognised(remove_part(values, GRID, SPLIT.train, name)) for name in REMOVED}
     assert min(found["none"]) > 0.95
     assert min(found["objects"] + [0]) == 0
@@ -44,7 +49,10 @@ def test_the_part_is_fitted_on_the_train_scenes_only():
 
 def test_a_permuted_part_is_that_of_other_objects():
     values = object_codes(GRID, 32).astype(np.float64)
-    true, permuted = (values - remove_part(values, GRID, SPLIT.train, name, seed=1) for name in ("objects", "permuted_objects"))
+    true, permuted = (
+        values - remove_part(values, GRID, SPLIT.train, name, seed=1)
+        for name in ("objects", "permuted_objects")
+    )
     assert (np.abs(true - permuted).max(1) > 1e-6).all()
     np.testing.assert_allclose(np.square(true).sum() / np.square(permuted).sum(), 1, rtol=0.2)
 

@@ -1,4 +1,6 @@
-"""The interaction spectrum: exact sums on full grids, planted shares, and its agreement with the additive fits."""
+"""The interaction spectrum: exact sums on full grids, planted shares, and its agreement with the
+additive fits.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ NOISE = np.random.default_rng(0).normal(size=(36, 16))
 
 @pytest.mark.parametrize(
     ("space", "slots"),
-    [(SPACE, 2), (SPACE, 3), (SPACE, 1), (ConceptSpace(("a1", "b", "c"), (("x", "y"), ("x", "y", "z"), ("x", "y"))), 2)],
+    [
+        (SPACE, 2),
+        (SPACE, 3),
+        (SPACE, 1),
+        (ConceptSpace(("a1", "b", "c"), (("x", "y"), ("x", "y", "z"), ("x", "y"))), 2),
+    ],
 )
 def test_levels_are_sums_of_the_shares(space, slots):
     scenes = full_grid(space, slots)
@@ -27,9 +34,13 @@ def test_levels_are_sums_of_the_shares(space, slots):
     assert sum(part.share for part in found.parts) == pytest.approx(1)
     assert sum(part.freedom for part in found.parts) == pytest.approx(1)
     assert len(found.parts) == 2 ** (slots * len(space.concepts)) - 1
-    assert found.share("concept") == pytest.approx(explained(values, fit_additive(values, scenes, level=2)))
+    assert found.share("concept") == pytest.approx(
+        explained(values, fit_additive(values, scenes, level=2))
+    )
     if slots > 1:
-        assert found.share("concept", "object") == pytest.approx(explained(values, fit_additive(values, scenes, level=1)))
+        assert found.share("concept", "object") == pytest.approx(
+            explained(values, fit_additive(values, scenes, level=1))
+        )
 
 
 def test_a_part_is_the_inclusion_and_exclusion_of_means():
@@ -40,7 +51,9 @@ def test_a_part_is_the_inclusion_and_exclusion_of_means():
     both = cells.mean((2, 3)) - cells.mean((0, 1, 2, 3)) - a[:, None] - b[None]
     total = np.square(NOISE - NOISE.mean(0)).sum()
     found = {part.factors: part for part in spectrum(NOISE, GRID).parts}
-    assert found["slot 1 color", "slot 1 shape"].share == pytest.approx(np.square(both).sum() * 6 / total)
+    assert found["slot 1 color", "slot 1 shape"].share == pytest.approx(
+        np.square(both).sum() * 6 / total
+    )
     assert found["slot 1 color",].share == pytest.approx(np.square(a).sum() * 12 / total)
     assert found["slot 1 color", "slot 1 shape"].kind == "object"
     assert found["slot 1 color", "slot 2 shape"].kind == "objects"
@@ -50,8 +63,11 @@ def test_a_bag_has_no_binding_share_and_objects_have_theirs():
     assert spectrum(concept_codes(GRID), GRID).binding_share == pytest.approx(0, abs=1e-12)
     codes = spectrum(object_codes(GRID, 4096), GRID)
     assert codes.share("objects") == pytest.approx(0, abs=1e-12)
-    assert codes.binding_share == pytest.approx(2 / 5, abs=0.03)  # (3 - 1)(2 - 1) of 3 x 2 - 1 dimensions
-    mixed = 0.6**0.5 * _unit(object_codes(GRID, 4096), "object") + 0.4**0.5 * _unit(concept_codes(GRID, 4096, seed=3), "concept")
+    # (3 - 1)(2 - 1) of 3 x 2 - 1 dimensions
+    assert codes.binding_share == pytest.approx(2 / 5, abs=0.03)
+    mixed = 0.6**0.5 * _unit(object_codes(GRID, 4096), "object") + 0.4**0.5 * _unit(
+        concept_codes(GRID, 4096, seed=3), "concept"
+    )
     assert spectrum(mixed, GRID).binding_share == pytest.approx(0.6, abs=0.03)
 
 
@@ -75,9 +91,14 @@ def test_shares_do_not_depend_on_order_rotation_or_scale():
     base = spectrum(NOISE, GRID)
     shuffle = np.random.default_rng(0).permutation(36)
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(16, 16)))[0]
-    for other in (spectrum(NOISE[shuffle], GRID.select(shuffle)), spectrum(NOISE @ turn * 5 + 1, GRID)):
+    for other in (
+        spectrum(NOISE[shuffle], GRID.select(shuffle)),
+        spectrum(NOISE @ turn * 5 + 1, GRID),
+    ):
         assert [part.factors for part in other.parts] == [part.factors for part in base.parts]
-        np.testing.assert_allclose([part.share for part in other.parts], [part.share for part in base.parts])
+        np.testing.assert_allclose(
+            [part.share for part in other.parts], [part.share for part in base.parts]
+        )
 
 
 def test_a_grid_with_holes_is_sequential_and_says_so():
@@ -97,7 +118,9 @@ def test_a_grid_with_holes_is_sequential_and_says_so():
     exact, slow = spectrum(values, scenes), _sequential(values, scenes)
     assert slow.share("concept") == pytest.approx(exact.share("concept"))
     assert slow.binding_share == pytest.approx(exact.binding_share)
-    assert slow.share("objects") == pytest.approx(sum(p.share for p in exact.parts if p.kind == "objects" and len(p.factors) == 2))
+    assert slow.share("objects") == pytest.approx(
+        sum(p.share for p in exact.parts if p.kind == "objects" and len(p.factors) == 2)
+    )
 
 
 def test_what_has_no_spectrum_is_refused():

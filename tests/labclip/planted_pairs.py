@@ -9,13 +9,17 @@ from conceptbind.labclip import Pairs
 COLORS, NOUNS, HALF = 6, 8, 24
 
 
-def planted(kind: str, n: int = 2000, seed: int = 0, noise: float = 0.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def planted(
+    kind: str, n: int = 2000, seed: int = 0, noise: float = 0.1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(n, 48) pictures, captions and captions with the two colours swapped.
 
-    Two objects a scene. The first 24 dimensions are a bag of values, equal for a caption and its swap. The other 24 tell which colour
-    belongs to which noun, by one code for each object. Captions hold these codes
+    Two objects a scene. The first 24 dimensions are a bag of values, equal for a caption and its
+    swap. The other 24 tell which colour belongs to which noun, by one code for each object.
+    Captions hold these codes
 
-    - `rotated`: turned, so that the identity cannot use them and a rotation of these dimensions uses them fully;
+    - `rotated`: turned, so that the identity cannot use them and a rotation of these dimensions
+      uses them fully;
     - `lost`: not at all, but noise in their place that no picture knows of;
     - `aligned`: as the pictures do, so that there is nothing to repair.
     """
@@ -50,7 +54,9 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def binding_accuracy(weight: np.ndarray, images: np.ndarray, texts: np.ndarray, negatives: np.ndarray) -> float:
+def binding_accuracy(
+    weight: np.ndarray, images: np.ndarray, texts: np.ndarray, negatives: np.ndarray
+) -> float:
     """Written out from the definition: a caption must score strictly above its negative."""
     x, true, false = unit(images), unit(texts @ weight.T), unit(negatives @ weight.T)
     return float(((x * true).sum(1) > (x * false).sum(1)).mean())

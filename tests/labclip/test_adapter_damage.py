@@ -1,4 +1,6 @@
-"""Adapters whose numbers or words are not what `save_adapter` wrote: refused in one line, never believed."""
+"""Adapters whose numbers or words are not what `save_adapter` wrote: refused in one line, never
+believed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,12 @@ WEIGHT = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 
 @pytest.fixture
 def folder(tmp_path):
-    save_adapter(Adapter(WEIGHT, 1.5, {"encoder": "tiny", "revision": "abc", "protocol": "HNB", "pull": 0.4}), tmp_path / "fit")
+    save_adapter(
+        Adapter(
+            WEIGHT, 1.5, {"encoder": "tiny", "revision": "abc", "protocol": "HNB", "pull": 0.4}
+        ),
+        tmp_path / "fit",
+    )
     return tmp_path / "fit"
 
 
@@ -49,7 +56,14 @@ def test_a_temperature_is_a_finite_number(number):
 
 
 @pytest.mark.parametrize(
-    "weight", [WEIGHT > 0, WEIGHT.astype(complex), WEIGHT.astype(object), WEIGHT.astype(str), np.zeros((6, 4), np.float32)]
+    "weight",
+    [
+        WEIGHT > 0,
+        WEIGHT.astype(complex),
+        WEIGHT.astype(object),
+        WEIGHT.astype(str),
+        np.zeros((6, 4), np.float32),
+    ],
 )
 def test_a_weight_holds_real_numbers_that_are_not_all_zero(weight):
     with pytest.raises(ValueRangeError, match="adapter's weight"):
@@ -64,13 +78,24 @@ def test_a_folder_with_such_a_temperature_is_refused(folder, temperature):
 
 @pytest.mark.parametrize(
     "kind",
-    [torch.bool, torch.complex64, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2, torch.int64, torch.int8, torch.uint8],
+    [
+        torch.bool,
+        torch.complex64,
+        torch.bfloat16,
+        torch.float8_e4m3fn,
+        torch.float8_e5m2,
+        torch.int64,
+        torch.int8,
+        torch.uint8,
+    ],
 )
 @pytest.mark.parametrize("name", ["weight", "log_temperature"])
 def test_other_kinds_of_numbers_are_refused_by_name(folder, kind, name):
     if kind == torch.complex64 and "complex" not in str(safetensors.torch._SIZE):
         pytest.skip("this safetensors writes no complex numbers")
-    put(folder, **{name: (torch.from_numpy(WEIGHT) if name == "weight" else torch.ones(1)).to(kind)})
+    put(
+        folder, **{name: (torch.from_numpy(WEIGHT) if name == "weight" else torch.ones(1)).to(kind)}
+    )
     assert f"{name} in" in refused(folder, ValueRangeError)
 
 
@@ -95,7 +120,9 @@ def test_one_flipped_bit_of_the_weight_is_noticed(folder):
 
 def test_the_weights_of_another_adapter_are_noticed(folder, tmp_path):
     save_adapter(Adapter(WEIGHT * 2, 1.5, {}), tmp_path / "other")
-    (folder / "adapter.safetensors").write_bytes((tmp_path / "other" / "adapter.safetensors").read_bytes())
+    (folder / "adapter.safetensors").write_bytes(
+        (tmp_path / "other" / "adapter.safetensors").read_bytes()
+    )
     refused(folder, MismatchError)
 
 
@@ -128,7 +155,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("change", [{name: value} for name, values in WRONG.items() for value in values], ids=str)
+@pytest.mark.parametrize(
+    "change", [{name: value} for name, values in WRONG.items() for value in values], ids=str
+)
 def test_a_configuration_of_other_types_is_refused(folder, change):
     config = json.loads((folder / "config.json").read_text()) | change
     (folder / "config.json").write_text(json.dumps(config))
@@ -136,7 +165,16 @@ def test_a_configuration_of_other_types_is_refused(folder, change):
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe{", b"", b"null", b"7", b'"text"', b'{"d_out": 6, "d_in": 4, "pull": NaN}', b"{} trailing"]
+    "content",
+    [
+        b"\xff\xfe{",
+        b"",
+        b"null",
+        b"7",
+        b'"text"',
+        b'{"d_out": 6, "d_in": 4, "pull": NaN}',
+        b"{} trailing",
+    ],
 )
 def test_a_configuration_that_is_none_is_refused(folder, content):
     (folder / "config.json").write_bytes(content)
@@ -144,7 +182,8 @@ def test_a_configuration_that_is_none_is_refused(folder, content):
 
 
 def test_a_published_file_that_claims_more_than_it_holds_is_refused_before_it_is_unfolded(tmp_path):
-    torch.save({"linear.weight": torch.ones(1, 1).expand(2**20, 2**21)}, tmp_path / "bomb.pt")  # 8 TiB
+    # 8 TiB
+    torch.save({"linear.weight": torch.ones(1, 1).expand(2**20, 2**21)}, tmp_path / "bomb.pt")
     assert "would take 8.0 TiB" in refused(tmp_path / "bomb.pt")
 
 
@@ -154,13 +193,28 @@ def test_a_published_file_without_numbers_is_refused(tmp_path):
 
 
 def test_published_float8_is_widened(tmp_path):
-    torch.save({"linear.weight": torch.tensor([[1.0, 0.5], [2.0, 4.0]]).to(torch.float8_e4m3fn)}, tmp_path / "f8.pt")
+    torch.save(
+        {"linear.weight": torch.tensor([[1.0, 0.5], [2.0, 4.0]]).to(torch.float8_e4m3fn)},
+        tmp_path / "f8.pt",
+    )
     np.testing.assert_array_equal(load_adapter(tmp_path / "f8.pt").weight, [[1.0, 0.5], [2.0, 4.0]])
 
 
 def test_apply_says_so_in_one_line_and_ends_with_2(folder, tmp_path, capsys):
     np.save(tmp_path / "y.npy", np.ones((3, 4), np.float32))
     put(folder, weight=torch.from_numpy(WEIGHT).to(torch.bfloat16))
-    assert main(["apply", str(folder), "--texts", str(tmp_path / "y.npy"), "--out", str(tmp_path / "o.npy")]) == 2
+    assert (
+        main(
+            [
+                "apply",
+                str(folder),
+                "--texts",
+                str(tmp_path / "y.npy"),
+                "--out",
+                str(tmp_path / "o.npy"),
+            ]
+        )
+        == 2
+    )
     assert "they are BF16" in capsys.readouterr().err
     assert not (tmp_path / "o.npy").exists()

@@ -11,7 +11,14 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from conceptbind.errors import ConceptBindError, FileError, MismatchError, ShapeError, UnsafeFileError, ValueRangeError
+from conceptbind.errors import (
+    ConceptBindError,
+    FileError,
+    MismatchError,
+    ShapeError,
+    UnsafeFileError,
+    ValueRangeError,
+)
 from conceptbind.labclip import Adapter, load_adapter, save_adapter
 from conceptbind.labclip import adapter as adapter_module
 
@@ -35,11 +42,16 @@ def test_what_was_saved_is_loaded(folder):
 
 
 def test_a_folder_holds_weights_configuration_and_card(folder):
-    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "adapter.safetensors", "config.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "adapter.safetensors",
+        "config.json",
+    ]
     tensors = load_file(folder / "adapter.safetensors")
     assert {name: (part.shape, part.dtype) for name, part in tensors.items()} == {
-        "weight": ((6, 4), np.float32), "log_temperature": ((1,), np.float32),
-    }  # fmt: skip
+        "weight": ((6, 4), np.float32),
+        "log_temperature": ((1,), np.float32),
+    }
     config = json.loads((folder / "config.json").read_text())
     assert (config["d_out"], config["d_in"], config["encoder"]) == (6, 4, "tiny")
     card = (folder / "README.md").read_text()
@@ -51,7 +63,12 @@ def test_a_folder_holds_weights_configuration_and_card(folder):
 
 def test_other_precisions_and_orders_are_saved_as_plain_single_precision(tmp_path):
     for k, weight in enumerate(
-        (WEIGHT.astype(np.float64), np.asfortranarray(WEIGHT), WEIGHT.T.copy().T, np.repeat(WEIGHT, 2, 0)[::2])
+        (
+            WEIGHT.astype(np.float64),
+            np.asfortranarray(WEIGHT),
+            WEIGHT.T.copy().T,
+            np.repeat(WEIGHT, 2, 0)[::2],
+        )
     ):
         save_adapter(Adapter(weight, 0.0), tmp_path / str(k))
         np.testing.assert_array_equal(load_adapter(tmp_path / str(k)).weight, WEIGHT)
@@ -70,7 +87,10 @@ def test_a_folder_that_was_not_finished_is_no_adapter(tmp_path, monkeypatch):
     with pytest.raises(FileError, match="disk full"):
         save_adapter(Adapter(WEIGHT, 0.0), tmp_path)
     assert (tmp_path / "config.json").is_file()
-    with pytest.raises(FileError, match="is no adapter: expected a folder with adapter.safetensors .* or a published .pt file"):
+    with pytest.raises(
+        FileError,
+        match="is no adapter: expected a folder with adapter.safetensors .* or a published .pt file",  # noqa: E501
+    ):
         load_adapter(tmp_path)
 
 
@@ -78,7 +98,10 @@ def test_each_broken_part_is_named(folder):
     weights = (folder / "adapter.safetensors").read_bytes()
     for broken in (weights[:40], weights[:-3], b"", b"not safetensors at all"):
         (folder / "adapter.safetensors").write_bytes(broken)
-        with pytest.raises(FileError, match="adapter.safetensors is broken .* fit the adapter again with conceptbind repair"):
+        with pytest.raises(
+            FileError,
+            match="adapter.safetensors is broken .* fit the adapter again with conceptbind repair",
+        ):
             load_adapter(folder)
     (folder / "adapter.safetensors").write_bytes(weights)
     (folder / "config.json").write_text("{")
@@ -95,13 +118,15 @@ def test_each_broken_part_is_named(folder):
 @pytest.mark.parametrize(
     "tensors",
     [
-        {"linear": WEIGHT}, {"weight": WEIGHT}, {"weight": WEIGHT, "log_temperature": np.zeros(1, np.float32), "more": WEIGHT},
+        {"linear": WEIGHT},
+        {"weight": WEIGHT},
+        {"weight": WEIGHT, "log_temperature": np.zeros(1, np.float32), "more": WEIGHT},
         {"weight": WEIGHT[0].copy(), "log_temperature": np.zeros(1, np.float32)},
         {"weight": WEIGHT * np.nan, "log_temperature": np.zeros(1, np.float32)},
         {"weight": WEIGHT, "log_temperature": np.zeros(0, np.float32)},
     ],
     ids=["names", "missing", "more", "vector", "nan", "no number"],
-)  # fmt: skip
+)
 def test_other_tensors_in_a_folder_are_refused(folder, tensors):
     save_file(tensors, folder / "adapter.safetensors")
     with pytest.raises(ConceptBindError):
@@ -109,7 +134,10 @@ def test_other_tensors_in_a_folder_are_refused(folder, tensors):
 
 
 def test_weights_of_another_shape_than_the_folder_says_are_refused(folder):
-    save_file({"weight": WEIGHT[:, :2], "log_temperature": np.zeros(1, np.float32)}, folder / "adapter.safetensors")
+    save_file(
+        {"weight": WEIGHT[:, :2], "log_temperature": np.zeros(1, np.float32)},
+        folder / "adapter.safetensors",
+    )
     with pytest.raises(MismatchError, match=r"config.json says the weight is .* holds"):
         load_adapter(folder)
 
@@ -145,7 +173,10 @@ def trapped_files(folder, mark):
 def test_code_in_a_file_is_refused_and_not_run(tmp_path, name):
     mark = tmp_path / "it ran"
     trapped_files(tmp_path, mark)
-    with pytest.raises(UnsafeFileError, match=f"{name} holds more than tensors and could execute code, so it is not read"):
+    with pytest.raises(
+        UnsafeFileError,
+        match=f"{name} holds more than tensors and could execute code, so it is not read",
+    ):
         load_adapter(tmp_path / name)
     assert not mark.exists()
     if name == "plain.bin":
@@ -161,20 +192,44 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path, name):
         ({"linear.weight": torch.ones(2, 2), "t": 0.5}, UnsafeFileError, "must hold tensors only"),
         ([torch.ones(2, 2)], UnsafeFileError, "must hold tensors only"),
         (torch.ones(2, 2), UnsafeFileError, "must hold tensors only"),
-        ({"weight": torch.ones(2, 2)}, ValueRangeError, "expected the tensors linear.weight and t; found weight"),
-        ({"linear.weight": torch.ones(2, 2), "bias": torch.ones(2)}, ValueRangeError, "found bias, linear.weight"),
+        (
+            {"weight": torch.ones(2, 2)},
+            ValueRangeError,
+            "expected the tensors linear.weight and t; found weight",
+        ),
+        (
+            {"linear.weight": torch.ones(2, 2), "bias": torch.ones(2)},
+            ValueRangeError,
+            "found bias, linear.weight",
+        ),
         ({}, ValueRangeError, "expected the tensors linear.weight and t"),
         ({"linear.weight": torch.ones(2)}, ShapeError, r"must be \(d_out, d_in\)"),
-        ({"linear.weight": torch.full((2, 2), torch.nan)}, ValueRangeError, "weight in .* must be finite"),
-        ({"linear.weight": torch.ones(2, 2), "t": torch.tensor(torch.nan)}, ValueRangeError, "t in .* must be finite"),
+        (
+            {"linear.weight": torch.full((2, 2), torch.nan)},
+            ValueRangeError,
+            "weight in .* must be finite",
+        ),
+        (
+            {"linear.weight": torch.ones(2, 2), "t": torch.tensor(torch.nan)},
+            ValueRangeError,
+            "t in .* must be finite",
+        ),
         (
             {"linear.weight": torch.ones(2, 2), "t": torch.tensor(True)},
             ValueRangeError,
             "t in .* must be a dense tensor of real numbers",
         ),
-        ({"linear.weight": torch.ones(2, 2), "t": torch.tensor(1j)}, ValueRangeError, "it is torch.strided of torch.complex64"),
+        (
+            {"linear.weight": torch.ones(2, 2), "t": torch.tensor(1j)},
+            ValueRangeError,
+            "it is torch.strided of torch.complex64",
+        ),
         ({"linear.weight": torch.eye(2).to_sparse()}, ValueRangeError, "it is torch.sparse_coo"),
-        ({"linear.weight": torch.ones(2, 2), "t": torch.ones(3)}, ShapeError, r"t in .* must be one number; it has shape \(3,\)"),
+        (
+            {"linear.weight": torch.ones(2, 2), "t": torch.ones(3)},
+            ShapeError,
+            r"t in .* must be one number; it has shape \(3,\)",
+        ),
     ],
 )
 def test_published_files_with_anything_else_are_refused(tmp_path, content, error, says):
@@ -187,7 +242,10 @@ def test_published_files_are_read_in_the_forms_that_torch_writes(tmp_path):
     weight, t = torch.from_numpy(WEIGHT), torch.tensor(2.0)
     forms = {
         "plain": {"linear.weight": weight, "t": t},
-        "parameters": {"linear.weight": torch.nn.Parameter(weight), "t": torch.nn.Parameter(t[None])},
+        "parameters": {
+            "linear.weight": torch.nn.Parameter(weight),
+            "t": torch.nn.Parameter(t[None]),
+        },
         "double": {"linear.weight": weight.double(), "t": t.double()},
     }
     for name, tensors in forms.items():

@@ -6,9 +6,21 @@ import numpy as np
 import pytest
 
 from conceptbind.labclip import Adapter
-from conceptbind.labclip.cost import PULLS, WORTH, Point, Scores, clears_noise, is_sure, mean_curve, recommend, trade_off
+from conceptbind.labclip.cost import (
+    PULLS,
+    WORTH,
+    Point,
+    Scores,
+    clears_noise,
+    is_sure,
+    mean_curve,
+    recommend,
+    trade_off,
+)
 
-WEIGHT = np.eye(16, dtype=np.float32) + np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)
+WEIGHT = np.eye(16, dtype=np.float32) + np.random.default_rng(0).normal(size=(16, 16)).astype(
+    np.float32
+)
 ADAPTER = Adapter(WEIGHT, 1.0, {"encoder": "tiny"})
 
 
@@ -21,29 +33,42 @@ def curve(adapter=ADAPTER, **options):
         return Scores(binding=float(len(seen)), retrieval=None)
 
     points = trade_off(adapter, score, **options)
-    assert [point.scores.binding for point in points] == list(range(1, len(seen) + 1))  # each with its own scores
+    # each with its own scores
+    assert [point.scores.binding for point in points] == list(range(1, len(seen) + 1))
     return points, [part.weight for part in seen], seen
 
 
 def test_the_pull_starts_at_the_identity_and_ends_at_the_fit():
     points, weights, _ = curve(ranks=())
-    assert [point.at for point in points] == list(PULLS) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    assert (
+        [point.at for point in points]
+        == list(PULLS)
+        == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    )
     assert {point.over for point in points} == {"pull"}
     np.testing.assert_array_equal(weights[0], np.eye(16))
     np.testing.assert_array_equal(weights[-1], WEIGHT)
     distances = [np.linalg.norm(weight - np.eye(16)) for weight in weights]
-    np.testing.assert_allclose(distances, np.linalg.norm(WEIGHT - np.eye(16)) * np.array(PULLS), atol=1e-5)
+    np.testing.assert_allclose(
+        distances, np.linalg.norm(WEIGHT - np.eye(16)) * np.array(PULLS), atol=1e-5
+    )
 
 
 def test_ranks_are_the_best_approximations_and_end_at_the_full_map():
     points, weights, maps = curve(pulls=(), ranks=[0, 1, 5, 16])
-    assert [(point.over, point.at) for point in points] == [("rank", 0), ("rank", 1), ("rank", 5), ("rank", 16)]
+    assert [(point.over, point.at) for point in points] == [
+        ("rank", 0),
+        ("rank", 1),
+        ("rank", 5),
+        ("rank", 16),
+    ]
     singular = np.linalg.svd(WEIGHT - np.eye(16), compute_uv=False)
     for rank, weight in zip((0, 1, 5, 16), weights, strict=True):
         assert weight.dtype == np.float32
         assert np.linalg.matrix_rank(weight - np.eye(16), tol=1e-4) == rank
         missing = np.linalg.norm(weight - WEIGHT)
-        assert missing == pytest.approx(np.sqrt((singular[rank:] ** 2).sum()), abs=1e-5)  # Eckart and Young
+        # Eckart and Young
+        assert missing == pytest.approx(np.sqrt((singular[rank:] ** 2).sum()), abs=1e-5)
     np.testing.assert_allclose(weights[-1], WEIGHT, atol=1e-5)
     assert maps[1].config == {"encoder": "tiny", "rank": 1}
 
@@ -69,14 +94,38 @@ def points_of(*rows):
     ("rows", "expected"),
     [
         ([(0, 0.5, 0.40, 0.9), (0.5, 0.8, 0.40, 0.9), (1, 0.9, 0.40, 0.9)], 1),  # nothing is lost
-        ([(0, 0.5, 0.40, 0.9), (0.5, 0.8, 0.395, 0.9), (1, 0.9, 0.30, 0.9)], 0.5),  # retrieval is lost at the end
-        ([(0, 0.5, 0.40, 0.9), (0.5, 0.8, 0.40, 0.895), (1, 0.9, 0.40, 0.8)], 0.5),  # single objects are lost at the end
-        ([(0, 0.5, 0.40, 0.9), (0.5, 0.8, 0.30, 0.9), (1, 0.9, 0.20, 0.9)], 0),  # everything loses: no repair
+        # retrieval is lost at the end
+        (
+            [(0, 0.5, 0.40, 0.9), (0.5, 0.8, 0.395, 0.9), (1, 0.9, 0.30, 0.9)],
+            0.5,
+        ),
+        # single objects are lost at the end
+        (
+            [(0, 0.5, 0.40, 0.9), (0.5, 0.8, 0.40, 0.895), (1, 0.9, 0.40, 0.8)],
+            0.5,
+        ),
+        # everything loses: no repair
+        (
+            [(0, 0.5, 0.40, 0.9), (0.5, 0.8, 0.30, 0.9), (1, 0.9, 0.20, 0.9)],
+            0,
+        ),
         ([(0, 0.9, 0.40, 0.9), (0.5, 0.8, 0.50, 0.9), (1, 0.7, 0.60, 0.9)], 0),  # no binding is won
-        ([(1, 0.8, 0.4, 0.9), (0.5, 0.8, 0.4, 0.9), (0.7, 0.8, 0.4, 0.9), (0, 0.5, 0.4, 0.9)], 0.5),  # of equals the gentlest
+        # of equals the gentlest
+        (
+            [(1, 0.8, 0.4, 0.9), (0.5, 0.8, 0.4, 0.9), (0.7, 0.8, 0.4, 0.9), (0, 0.5, 0.4, 0.9)],
+            0.5,
+        ),
         ([(0, 0.5, 0.4, 0.9), (1, 0.5, 0.4, 0.9)], 0),
-        ([(0, 0.5, None, None), (1, 0.9, None, None)], 1),  # what cannot be measured does not forbid
-        ([(0, None, 0.4, 0.9), (0.5, None, 0.6, 0.9), (1, None, 0.5, 0.9)], 0.5),  # without binding, retrieval decides
+        # what cannot be measured does not forbid
+        (
+            [(0, 0.5, None, None), (1, 0.9, None, None)],
+            1,
+        ),
+        # without binding, retrieval decides
+        (
+            [(0, None, 0.4, 0.9), (0.5, None, 0.6, 0.9), (1, None, 0.5, 0.9)],
+            0.5,
+        ),
     ],
 )
 def test_the_recommended_pull_by_hand(rows, expected):
@@ -90,7 +139,10 @@ def test_the_tolerance_is_what_may_be_lost():
 
 
 def test_ranks_are_never_recommended():
-    points = [*points_of((0, 0.5, 0.4, 0.9), (1, 0.6, 0.4, 0.9)), Point("rank", 4, Scores(1.0, 1.0, 1.0))]
+    points = [
+        *points_of((0, 0.5, 0.4, 0.9), (1, 0.6, 0.4, 0.9)),
+        Point("rank", 4, Scores(1.0, 1.0, 1.0)),
+    ]
     assert recommend(points) == 1
 
 
@@ -102,8 +154,16 @@ def test_what_lies_within_the_tolerance_is_equal_and_rounding_decides_nothing():
     beyond = [(0, 0.5, 0.4, 0.9), (0.3, 0.789, 0.4, 0.9), (1, 0.8, 0.4, 0.9)]
     assert recommend(points_of(*beyond)) == 1
     for nudge in (-1e-12, 1e-12):
-        assert recommend(points_of((0, 0.5, 0.4, 0.9), (0.3, 0.79 + nudge, 0.39 + nudge, 0.9), (1, 0.8, 0.4, 0.9))) == 0.3
-    assert recommend(points_of((0, 0.5, 0.4, 0.9), (1, 0.51, 0.4, 0.9))) == 0  # no better than the identity
+        assert (
+            recommend(
+                points_of(
+                    (0, 0.5, 0.4, 0.9), (0.3, 0.79 + nudge, 0.39 + nudge, 0.9), (1, 0.8, 0.4, 0.9)
+                )
+            )
+            == 0.3
+        )
+    # no better than the identity
+    assert recommend(points_of((0, 0.5, 0.4, 0.9), (1, 0.51, 0.4, 0.9))) == 0
 
 
 @pytest.mark.parametrize(
@@ -126,7 +186,10 @@ def test_when_a_gain_clears_its_noise(gain, low, sure, worth):
 
 
 def test_the_curve_of_all_folds_is_the_mean_point_by_point():
-    one, two = points_of((0, 0.5, 0.4, None), (1, 0.9, 0.2, None)), points_of((0, 0.7, 0.6, None), (1, 0.7, None, None))
+    one, two = (
+        points_of((0, 0.5, 0.4, None), (1, 0.9, 0.2, None)),
+        points_of((0, 0.7, 0.6, None), (1, 0.7, None, None)),
+    )
     mean = mean_curve([one, two])
     assert [point.at for point in mean] == [0, 1]
     assert mean[0].scores == Scores(pytest.approx(0.6), pytest.approx(0.5), None)

@@ -22,7 +22,8 @@ LABELS = "the check gives labels (n,), some of them zero, and pictures are rows"
 EXPECTED = {
     "check_transformer_general": LABELS,
     "check_transformer_data_not_an_array": LABELS,
-    "check_estimators_dtypes": "the check cuts random numbers to integers, and a row of zeros has no direction",
+    "check_estimators_dtypes": "the check cuts random numbers to integers, and a row of zeros has "
+    "no direction",
 }
 
 
@@ -48,10 +49,13 @@ def test_what_the_expected_failures_would_have_checked(rows):
     images, texts, _ = (part[:60].astype(np.float64) for part in rows)
     expected = LabClip().fit(texts, images).transform(texts)
     np.testing.assert_array_equal(LabClip().fit_transform(texts, images), expected)
-    np.testing.assert_array_equal(LabClip().fit(texts.tolist(), images.tolist()).transform(texts.tolist()), expected)
+    np.testing.assert_array_equal(
+        LabClip().fit(texts.tolist(), images.tolist()).transform(texts.tolist()), expected
+    )
     whole = np.random.default_rng(0).integers(1, 9, size=(60, 5))
     np.testing.assert_array_equal(
-        LabClip().fit(whole, whole).transform(whole), LabClip().fit(whole * 1.0, whole * 1.0).transform(whole * 1.0)
+        LabClip().fit(whole, whole).transform(whole),
+        LabClip().fit(whole * 1.0, whole * 1.0).transform(whole * 1.0),
     )
 
 
@@ -71,7 +75,9 @@ def test_fit_stores_what_it_found_and_leaves_its_parameters(fitted, rows):
 
 def test_transform_is_the_map_normalised(fitted, rows):
     mapped = fitted.transform(rows[1])
-    np.testing.assert_allclose(mapped, unit(rows[1].astype(np.float64) @ fitted.weight_.T.astype(np.float64)), atol=1e-6)
+    np.testing.assert_allclose(
+        mapped, unit(rows[1].astype(np.float64) @ fitted.weight_.T.astype(np.float64)), atol=1e-6
+    )
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).transform(rows[1]), mapped)
 
 
@@ -91,10 +97,16 @@ def test_broken_rows_and_other_lengths_are_named(rows, broken):
     images, texts, negatives = (part.copy() for part in rows)
     with pytest.raises(ShapeError, match="the pictures has 999 rows, the captions 1,000"):
         LabClip().fit(texts, images[1:], negatives=negatives)
-    with pytest.raises(ShapeError, match=r"the captions has shape \(1000, 48\), the negatives \(999, 48\)"):
+    with pytest.raises(
+        ShapeError, match=r"the captions has shape \(1000, 48\), the negatives \(999, 48\)"
+    ):
         LabClip().fit(texts, images, negatives=negatives[1:])
-    with pytest.raises(ValueRangeError, match="1 of 1,000 negatives equal their caption, the first in row 5"):
-        LabClip().fit(texts, images, negatives=np.vstack([negatives[:5], texts[5:6], negatives[6:]]))
+    with pytest.raises(
+        ValueRangeError, match="1 of 1,000 negatives equal their caption, the first in row 5"
+    ):
+        LabClip().fit(
+            texts, images, negatives=np.vstack([negatives[:5], texts[5:6], negatives[6:]])
+        )
     (images, texts, negatives)[broken][3] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         LabClip().fit(texts, images, negatives=negatives)
@@ -104,7 +116,8 @@ def test_several_captions_of_a_picture_are_fitted_with_image_of(rows):
     images, texts, negatives = rows
     twice = np.repeat(np.arange(500), 2)
     pairs = LabClip(batch=128).fit(texts, images[:500], negatives=negatives, image_of=twice)
-    copied = LabClip(batch=128).fit(texts, images[twice], negatives=negatives)  # equal rows are one picture as well
+    # equal rows are one picture as well
+    copied = LabClip(batch=128).fit(texts, images[twice], negatives=negatives)
     np.testing.assert_array_equal(pairs.weight_, copied.weight_)
 
 
@@ -131,7 +144,9 @@ def test_one_picture_and_one_caption_stay_on_one_side(data):
 
 
 def test_a_chain_of_pictures_and_captions_stays_on_one_side():
-    """Pairs 0-1 share a caption, 1-2 a picture, 2-3 a caption: none may be parted, and the other pairs can."""
+    """Pairs 0-1 share a caption, 1-2 a picture, 2-3 a caption: none may be parted, and the other
+    pairs can.
+    """
     codes = np.random.default_rng(0).normal(size=(12, 4))
     image_of, says = [0, 1, 1, 2, 3, 4, 5, 6], [0, 0, 1, 1, 2, 3, 4, 5]
     pairs = Pairs.of(codes, codes[says], image_of=image_of)

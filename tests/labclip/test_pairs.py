@@ -40,7 +40,9 @@ def test_a_negative_that_says_what_another_caption_says_is_none_for_that_picture
     np.testing.assert_array_equal(table, expected)
 
 
-@pytest.mark.parametrize("pictures", [(rows(0, 1), [0, 0, 1]), (rows(0, 0, 1), None)], ids=["image_of", "equal rows"])
+@pytest.mark.parametrize(
+    "pictures", [(rows(0, 1), [0, 0, 1]), (rows(0, 0, 1), None)], ids=["image_of", "equal rows"]
+)
 def test_captions_of_one_picture_are_not_each_others_negatives(pictures):
     images, image_of = pictures
     table = same_table(Pairs.of(images, rows(5, 6, 7), image_of=image_of))
@@ -72,11 +74,23 @@ def test_what_is_no_comparison_agrees_with_two_loops(data):
 
 def test_given_ids_say_what_means_the_same():
     """Two orders of mention are other rows and the same meaning."""
-    pairs = Pairs.of(rows(0, 1), rows(5, 6), rows(7, 8), text_ids=np.array([1, 1]), negative_ids=np.array([2, 2]))
+    pairs = Pairs.of(
+        rows(0, 1), rows(5, 6), rows(7, 8), text_ids=np.array([1, 1]), negative_ids=np.array([2, 2])
+    )
     assert same_table(pairs)[0, 1]
-    with pytest.raises(ValueRangeError, match="1 of 2 negatives equal their caption, the first in row 1"):
-        Pairs.of(rows(0, 1), rows(5, 6), rows(7, 8), text_ids=np.array([1, 2]), negative_ids=np.array([3, 2]))
-    with pytest.raises(ShapeError, match=r"ids of texts must be one number for each of 2 rows; got \(3,\)"):
+    with pytest.raises(
+        ValueRangeError, match="1 of 2 negatives equal their caption, the first in row 1"
+    ):
+        Pairs.of(
+            rows(0, 1),
+            rows(5, 6),
+            rows(7, 8),
+            text_ids=np.array([1, 2]),
+            negative_ids=np.array([3, 2]),
+        )
+    with pytest.raises(
+        ShapeError, match=r"ids of texts must be one number for each of 2 rows; got \(3,\)"
+    ):
         Pairs.of(rows(0, 1), rows(5, 6), text_ids=np.array([1, 2, 3]))
     with pytest.raises(ShapeError, match="both texts and negatives, or of neither"):
         Pairs.of(rows(0, 1), rows(5, 6), rows(7, 8), text_ids=np.array([1, 2]))
@@ -85,8 +99,12 @@ def test_given_ids_say_what_means_the_same():
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 def test_a_negative_that_equals_its_caption_is_an_error_that_names_the_row(kind):
     texts = np.array([[1.0, 2.0], [0.0, 0.5], [3.0, 1.0]], np.float32)
-    negatives = np.array([[2.0, 1.0], [-0.0, 0.5], [3.0, 1.0]], kind)  # equal in any precision, and with either zero
-    with pytest.raises(ValueRangeError, match="2 of 3 negatives equal their caption, the first in row 1; leave those rows out"):
+    # equal in any precision, and with either zero
+    negatives = np.array([[2.0, 1.0], [-0.0, 0.5], [3.0, 1.0]], kind)
+    with pytest.raises(
+        ValueRangeError,
+        match="2 of 3 negatives equal their caption, the first in row 1; leave those rows out",
+    ):
         Pairs.of(texts, texts, negatives)
     assert len(Pairs.of(texts[:1], texts[:1], negatives[:1])) == 1
 
@@ -105,16 +123,40 @@ ZERO[3] = 0
     ("arguments", "error", "says"),
     [
         ((rows(0, 1), rows(5, 6, 7)), ShapeError, "images has 2 rows, texts 3; give image_of"),
-        ((rows(0, 1), rows(5, 6), rows(7, 8, 9)), ShapeError, r"texts has shape \(2, 5\), negatives \(3, 5\)"),
-        ((rows(0, 1), rows(5, 6), rows(7, 8)[:, :4]), ShapeError, r"texts has shape \(2, 5\), negatives \(2, 4\)"),
-        ((rows(0, 1)[0], rows(5, 6)), ShapeError, r"images must be \(rows, dimensions\) of real numbers; got float32 \(5,\)"),
+        (
+            (rows(0, 1), rows(5, 6), rows(7, 8, 9)),
+            ShapeError,
+            r"texts has shape \(2, 5\), negatives \(3, 5\)",
+        ),
+        (
+            (rows(0, 1), rows(5, 6), rows(7, 8)[:, :4]),
+            ShapeError,
+            r"texts has shape \(2, 5\), negatives \(2, 4\)",
+        ),
+        (
+            (rows(0, 1)[0], rows(5, 6)),
+            ShapeError,
+            r"images must be \(rows, dimensions\) of real numbers; got float32 \(5,\)",
+        ),
         ((rows(0, 1), rows(5, 6).astype(complex)), ShapeError, "texts must be .* complex"),
         ((rows(0, 1), rows(5, 6).tolist()), ShapeError, "texts must be"),
         ((rows(0, 1)[:0], rows(5, 6)[:0]), ShapeError, r"images must be .* \(0, 5\)"),
         ((with_row(np.nan), CODES[4:8]), ValueRangeError, "row 2 of images holds NaN or infinite"),
-        ((CODES[4:8], with_row(np.inf, 1)), ValueRangeError, "row 1 of texts holds NaN or infinite"),
-        ((CODES[4:8], CODES[8:], with_row(-np.inf, 0)), ValueRangeError, "row 0 of negatives holds NaN or infinite"),
-        ((CODES[4:8], CODES[8:], ZERO), ValueRangeError, "row 3 of negatives is all zeros and has no direction"),
+        (
+            (CODES[4:8], with_row(np.inf, 1)),
+            ValueRangeError,
+            "row 1 of texts holds NaN or infinite",
+        ),
+        (
+            (CODES[4:8], CODES[8:], with_row(-np.inf, 0)),
+            ValueRangeError,
+            "row 0 of negatives holds NaN or infinite",
+        ),
+        (
+            (CODES[4:8], CODES[8:], ZERO),
+            ValueRangeError,
+            "row 3 of negatives is all zeros and has no direction",
+        ),
         ((ZERO, CODES[8:]), ValueRangeError, "row 3 of images is all zeros"),
     ],
 )
@@ -125,7 +167,11 @@ def test_rows_that_do_not_fit_are_refused_and_named(arguments, error, says):
 
 @pytest.mark.parametrize("image_of", [[0], [0, 2], [-1, 0], [[0, 1]]])
 def test_image_of_must_name_a_picture_for_every_caption(image_of):
-    with pytest.raises(ShapeError, match=r"image_of must give one whole number, a row of images \(0 to 1\) for each of 2 captions"):
+    with pytest.raises(
+        ShapeError,
+        match=r"image_of must give one whole number, a row of images \(0 to 1\) for each of 2 "
+        r"captions",
+    ):
         Pairs.of(rows(0, 1), rows(5, 6), image_of=image_of)
 
 
@@ -150,10 +196,13 @@ def test_the_hash_tells_pairs_apart():
     base = Pairs.of(rows(0, 1), rows(5, 6), rows(7, 8))
     assert base.hash == Pairs.of(rows(0, 1), rows(5, 6), rows(7, 8)).hash
     others = [
-        Pairs.of(rows(0, 2), rows(5, 6), rows(7, 8)), Pairs.of(rows(0, 1), rows(5, 9), rows(7, 8)),
-        Pairs.of(rows(0, 1), rows(5, 6), rows(7, 9)), Pairs.of(rows(0, 1), rows(5, 6), rows(7, 8), image_of=[1, 0]),
-        base.without_negatives(), base.select(np.array([0])),
-    ]  # fmt: skip
+        Pairs.of(rows(0, 2), rows(5, 6), rows(7, 8)),
+        Pairs.of(rows(0, 1), rows(5, 9), rows(7, 8)),
+        Pairs.of(rows(0, 1), rows(5, 6), rows(7, 9)),
+        Pairs.of(rows(0, 1), rows(5, 6), rows(7, 8), image_of=[1, 0]),
+        base.without_negatives(),
+        base.select(np.array([0])),
+    ]
     assert len({base.hash, *(other.hash for other in others)}) == 7
 
 
@@ -166,7 +215,10 @@ def test_only_plain_npy_files_are_opened(tmp_path):
     with pytest.raises(UnsafeFileError, match=r"objects\.npy holds Python objects"):
         open_rows(tmp_path / "objects.npy")
     for name in ("rows.pkl", "rows.pickle", "rows.pt", "rows.pth"):
-        with pytest.raises(UnsafeFileError, match="can execute code when read, so it is not; save the rows with numpy.save"):
+        with pytest.raises(
+            UnsafeFileError,
+            match="can execute code when read, so it is not; save the rows with numpy.save",
+        ):
             open_rows(tmp_path / name)
     assert not (tmp_path / "ran").exists()
     np.load(tmp_path / "objects.npy", allow_pickle=True)

@@ -41,7 +41,8 @@ def test_a_fit_from_files_is_the_fit_from_memory(halves, on_disk, end):
     assert from_memory.helps_  # there is something to compare
     np.testing.assert_array_equal(from_files.weight_, from_memory.weight_)
     np.testing.assert_array_equal(from_files.transform(mapped[1]), from_memory.transform(halves[1]))
-    assert from_files.adapter_.config == from_memory.adapter_.config  # the hash of the data among it
+    # the hash of the data among it
+    assert from_files.adapter_.config == from_memory.adapter_.config
 
 
 @pytest.mark.parametrize("end", ["", "_fortran"])
@@ -53,7 +54,9 @@ def test_rows_of_a_selection_of_a_selection_are_the_rows(halves, on_disk, end):
     rows = first[second][[3, 3, 0, 49]]
     assert len(pairs) == 50
     np.testing.assert_allclose(batch.images, unit(halves[0][rows]), atol=3e-7)
-    np.testing.assert_allclose(batch.texts, unit(np.vstack([halves[1][rows], halves[2][rows]])), atol=3e-7)
+    np.testing.assert_allclose(
+        batch.texts, unit(np.vstack([halves[1][rows], halves[2][rows]])), atol=3e-7
+    )
 
 
 CUTS = {
@@ -104,7 +107,11 @@ def test_a_fit_on_selections_from_files_does_not_depend_on_where_rows_lie(halves
     rows = np.random.default_rng(1).permutation(N)
     fits = [
         fit_pairs(pairs.select(rows[:200]), pairs.select(rows[200:]), batch=64)
-        for pairs in (Pairs.of(*halves), Pairs.of(*opened(on_disk)), Pairs.of(*opened(on_disk, "_fortran")))
+        for pairs in (
+            Pairs.of(*halves),
+            Pairs.of(*opened(on_disk)),
+            Pairs.of(*opened(on_disk, "_fortran")),
+        )
     ]
     for other in fits[1:]:
         np.testing.assert_array_equal(other.adapter.weight, fits[0].adapter.weight)

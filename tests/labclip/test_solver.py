@@ -20,22 +20,33 @@ def rotated():
 
 
 def autograd_way(pairs, *, rate, batch, epochs, seed):
-    """The published training as torch users write it: a linear layer, cross-entropies, torch.optim.Adam."""
-    linear = torch.nn.Linear(pairs.texts.shape[1], pairs.images.shape[1], bias=False, dtype=torch.float64)
+    """The published training as torch users write it: a linear layer, cross-entropies,
+    torch.optim.Adam.
+    """
+    linear = torch.nn.Linear(
+        pairs.texts.shape[1], pairs.images.shape[1], bias=False, dtype=torch.float64
+    )
     torch.nn.init.eye_(linear.weight)
     t = torch.nn.Parameter(torch.zeros((), dtype=torch.float64))
     adam = torch.optim.Adam([linear.weight, t], lr=rate)
     rng = np.random.default_rng(seed)
-    x, y, z = (torch.from_numpy(unit(part)) for part in (pairs.images[pairs.image_of], pairs.texts, pairs.negatives))
+    x, y, z = (
+        torch.from_numpy(unit(part))
+        for part in (pairs.images[pairs.image_of], pairs.texts, pairs.negatives)
+    )
     texts, negatives = torch.from_numpy(pairs.text_ids), torch.from_numpy(pairs.negative_ids)
     for _ in range(epochs):
         for rows in np.array_split(rng.permutation(len(pairs)), math.ceil(len(pairs) / batch)):
             mapped = torch.nn.functional.normalize(linear(torch.cat([y[rows], z[rows]])), dim=1)
             scores = t.exp() * x[rows] @ mapped.T
             same = texts[rows][:, None] == torch.cat([texts[rows], negatives[rows]])
-            scores = scores.masked_fill(same & ~torch.eye(len(rows), 2 * len(rows), dtype=torch.bool), -torch.inf)
+            scores = scores.masked_fill(
+                same & ~torch.eye(len(rows), 2 * len(rows), dtype=torch.bool), -torch.inf
+            )
             own = torch.arange(len(rows))
-            loss = torch.nn.functional.cross_entropy(scores, own) + torch.nn.functional.cross_entropy(scores[:, : len(rows)].T, own)
+            loss = torch.nn.functional.cross_entropy(
+                scores, own
+            ) + torch.nn.functional.cross_entropy(scores[:, : len(rows)].T, own)
             adam.zero_grad()
             (loss / 2).backward()
             adam.step()
@@ -44,11 +55,18 @@ def autograd_way(pairs, *, rate, batch, epochs, seed):
 
 def test_the_published_solver_is_a_plain_autograd_loop_with_torchs_adam():
     images, texts, negatives = planted("rotated", 200)
-    texts[7], negatives[9] = texts[8], texts[10]  # a caption twice, and a negative that says another's caption
+    # a caption twice, and a negative that says another's caption
+    texts[7], negatives[9] = (
+        texts[8],
+        texts[10],
+    )
     pairs = Pairs.of(images, texts, negatives)
     options = {"rate": 1e-3, "batch": 64, "epochs": 5, "seed": 3}
     judge = Judge(pairs, 64, 0)
-    found, reference = list(published(pairs, judge, **options)), list(autograd_way(pairs, **options))
+    found, reference = (
+        list(published(pairs, judge, **options)),
+        list(autograd_way(pairs, **options)),
+    )
     assert [place.step for place in found] == [4, 8, 12, 16, 20]
     for place, (weight, _) in zip(found, reference, strict=True):
         moved = (weight - torch.eye(48)).abs().max()
@@ -84,24 +102,38 @@ def test_both_solvers_report_every_step(rotated):
     train, validation = rotated
     for solver, steps in (("quick", 100), ("published", 2 * 8)):
         seen = []
-        fit_pairs(train, validation, solver=solver, batch=256, epochs=2, on_step=lambda *now, seen=seen: seen.append(now))
+        fit_pairs(
+            train,
+            validation,
+            solver=solver,
+            batch=256,
+            epochs=2,
+            on_step=lambda *now, seen=seen: seen.append(now),
+        )
         assert seen == [(step, steps) for step in range(1, steps + 1)]
 
 
 def test_the_quick_solver_is_asked_ten_times_and_ends_where_its_rate_is_zero(rotated):
     train, validation = rotated
     judge = Judge(validation, 256, 0)
-    way = list(quick(train, judge, judge.identity(torch.eye(48)), rate=2e-2, batch=256, epochs=1, seed=0))
+    way = list(
+        quick(train, judge, judge.identity(torch.eye(48)), rate=2e-2, batch=256, epochs=1, seed=0)
+    )
     assert [place.step for place in way] == list(range(10, 101, 10))
     moved = [float((b.weight - a.weight).norm()) for a, b in itertools.pairwise(way)]
     assert moved[-1] < moved[0] / 5
 
 
 def test_turning_all_rows_turns_the_quick_fit_with_them(rotated):
-    """The quick solver steps along the axes of the data, so it does not matter in which basis an encoder writes its rows."""
+    """The quick solver steps along the axes of the data, so it does not matter in which basis an
+    encoder writes its rows.
+    """
     train, validation = rotated
     turn = np.linalg.qr(np.random.default_rng(5).normal(size=(48, 48)))[0]
-    turned = [Pairs.of(*((part @ turn).astype(np.float32) for part in (p.images, p.texts, p.negatives))) for p in rotated]
+    turned = [
+        Pairs.of(*((part @ turn).astype(np.float32) for part in (p.images, p.texts, p.negatives)))
+        for p in rotated
+    ]
     one, two = fit_pairs(train, validation, batch=256), fit_pairs(*turned, batch=256)
     assert two.chosen.loss == pytest.approx(one.chosen.loss, rel=2e-2)
     assert one.chosen.loss < one.candidates[0].loss / 2

@@ -1,10 +1,12 @@
-"""How often 95 % intervals hold the truth, on outcomes that depend on each other as those of the studies do.
+"""How often 95 % intervals hold the truth, on outcomes that depend on each other as those of the
+studies do.
 
-The aim is 0.93 to 0.97. Where a share is so near 1 that a sample often has no miss at all, no interval with a width can be so narrow: there
-the bound from above is higher. Every kind of interval that is printed has a case:
+The aim is 0.93 to 0.97. Where a share is so near 1 that a sample often has no miss at all, no
+interval with a width can be so narrow: there the bound from above is higher. Every kind of interval
+that is printed has a case:
 
-- scenes in pairs (probes, reconstructions, edits) and in orbits (attribute of noun, crossmodal, repair), each with rows that are alike
-  in part, as shares and as means of four comparisons;
+- scenes in pairs (probes, reconstructions, edits) and in orbits (attribute of noun, crossmodal,
+  repair), each with rows that are alike in part, as shares and as means of four comparisons;
 - paired differences (repairs, benchmarks), micro and macro;
 - macro scores over small groups, groups of one item, groups that share pictures;
 - means of cosines; shares of pairs in order.
@@ -14,7 +16,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from conceptbind.metrics import difference_interval, mean_interval, ordering_interval, share_interval
+from conceptbind.metrics import (
+    difference_interval,
+    mean_interval,
+    ordering_interval,
+    share_interval,
+)
 
 CHECKED, QUICK = 4000, 250
 """Samples in a full simulation, and in the share of it that every run of the tests makes."""
@@ -31,9 +38,13 @@ def covered(case, samples, seed=0):
 
 
 def alike(rng, share, clusters, alike_by):
-    """Outcomes with a given share of right ones and a given correlation of the normal variables behind two rows of one cluster."""
+    """Outcomes with a given share of right ones and a given correlation of the normal variables
+    behind two rows of one cluster.
+    """
     n_clusters = clusters.max() + 1
-    hidden = np.sqrt(alike_by) * rng.normal(size=n_clusters)[clusters] + np.sqrt(1 - alike_by) * rng.normal(size=len(clusters))
+    hidden = np.sqrt(alike_by) * rng.normal(size=n_clusters)[clusters] + np.sqrt(
+        1 - alike_by
+    ) * rng.normal(size=len(clusters))
     return (hidden < norm.ppf(share)).astype(float)
 
 
@@ -50,9 +61,9 @@ def fractions(share, n_clusters, alike_by):
 
     def case(rng):
         clusters = np.repeat(np.arange(n_clusters), 4)
-        hidden = np.sqrt(alike_by) * rng.normal(size=n_clusters)[clusters, None] + np.sqrt(1 - alike_by) * rng.normal(
-            size=(len(clusters), 4)
-        )
+        hidden = np.sqrt(alike_by) * rng.normal(size=n_clusters)[clusters, None] + np.sqrt(
+            1 - alike_by
+        ) * rng.normal(size=(len(clusters), 4))
         return share_interval((hidden < norm.ppf(share)).mean(axis=1), clusters), share
 
     return case
@@ -64,9 +75,13 @@ def differences(before, after, sizes, n_clusters, alike_by):
     def case(rng):
         clusters = np.repeat(np.arange(n_clusters), rng.choice(sizes, size=n_clusters))
         common = rng.normal(size=n_clusters)[clusters]
-        hidden = np.sqrt(alike_by) * common[:, None] + np.sqrt(1 - alike_by) * rng.normal(size=(len(clusters), 2))
+        hidden = np.sqrt(alike_by) * common[:, None] + np.sqrt(1 - alike_by) * rng.normal(
+            size=(len(clusters), 2)
+        )
         right = hidden < norm.ppf([before, after])
-        return difference_interval(right[:, 1].astype(float) - right[:, 0], clusters), after - before
+        return difference_interval(
+            right[:, 1].astype(float) - right[:, 0], clusters
+        ), after - before
 
     return case
 
@@ -78,7 +93,9 @@ def grouped(group_shares, sizes, items, make, alike_by=0.5, after=None):
         shares_of, n_of = np.asarray(group_shares), np.resize(sizes, len(group_shares))
         groups = np.repeat(np.arange(len(shares_of)), n_of)
         pictures = rng.permutation(len(groups)) // items
-        hidden = np.sqrt(alike_by) * rng.normal(size=len(groups))[pictures] + np.sqrt(1 - alike_by) * rng.normal(size=len(groups))
+        hidden = np.sqrt(alike_by) * rng.normal(size=len(groups))[pictures] + np.sqrt(
+            1 - alike_by
+        ) * rng.normal(size=len(groups))
         right = (hidden < norm.ppf(shares_of)[groups]).astype(float)
         clusters = pictures if items > 1 else None
         if after is None:
@@ -93,8 +110,11 @@ def grouped(group_shares, sizes, items, make, alike_by=0.5, after=None):
 def cosines(n_clusters):
     def case(rng):
         clusters = np.repeat(np.arange(n_clusters), rng.integers(1, 5, size=n_clusters))
-        angles = 0.3 + 0.1 * rng.normal(size=n_clusters)[clusters] + 0.1 * rng.normal(size=len(clusters))
-        return mean_interval(np.cos(angles), clusters), float(np.cos(0.3) * np.exp(-0.01))  # E cos of a normal angle, variance 0.02
+        angles = (
+            0.3 + 0.1 * rng.normal(size=n_clusters)[clusters] + 0.1 * rng.normal(size=len(clusters))
+        )
+        # E cos of a normal angle, variance 0.02
+        return mean_interval(np.cos(angles), clusters), float(np.cos(0.3) * np.exp(-0.01))
 
     return case
 
@@ -104,7 +124,9 @@ def skewed_cosines(n_clusters, sizes):
 
     def case(rng):
         clusters = np.repeat(np.arange(n_clusters), rng.choice(sizes, size=n_clusters))
-        return mean_interval(1 - rng.exponential(0.02, size=n_clusters)[clusters], clusters, (-1, 1)), 0.98
+        return mean_interval(
+            1 - rng.exponential(0.02, size=n_clusters)[clusters], clusters, (-1, 1)
+        ), 0.98
 
     return case
 
@@ -142,12 +164,21 @@ CASES = {
     "a gain to nearly all": (differences(0.5, 0.98, [4], 84, 0.5), 0.97),
     "groups of one": (grouped(np.full(25, 0.7), [1], 1, share_interval), 0.97),
     "small groups": (grouped(np.tile([0.6, 0.8], 20), [1, 2, 5], 1, share_interval), 0.97),
-    "small groups that share pictures": (grouped(np.tile([0.6, 0.8], 20), [1, 2, 5], 3, share_interval), 0.97),
+    "small groups that share pictures": (
+        grouped(np.tile([0.6, 0.8], 20), [1, 2, 5], 3, share_interval),
+        0.97,
+    ),
     "small groups near 0.95": (grouped(np.full(40, 0.95), [1, 2, 5], 1, share_interval), 0.97),
     "a few large groups": (grouped([0.3, 0.6, 0.9, 0.95, 0.99], [60], 1, share_interval), 0.97),
     "relations": (grouped(np.linspace(0.4, 0.9, 45), [10, 30, 100], 1, share_interval), 0.97),
-    "relations that share pictures": (grouped(np.linspace(0.4, 0.9, 45), [10, 30, 100], 4, share_interval), 0.97),
-    "a macro gain": (grouped(np.full(30, 0.5), [2, 5, 20], 2, difference_interval, after=0.6), 0.97),
+    "relations that share pictures": (
+        grouped(np.linspace(0.4, 0.9, 45), [10, 30, 100], 4, share_interval),
+        0.97,
+    ),
+    "a macro gain": (
+        grouped(np.full(30, 0.5), [2, 5, 20], 2, difference_interval, after=0.6),
+        0.97,
+    ),
     "cosines": (cosines(60), 0.97),
     "cosines of few orbits": (cosines(22), 0.97),
     "cosines near 1": (skewed_cosines(84, [4]), 0.97),
@@ -167,10 +198,20 @@ def test_intervals_hold_the_truth_as_often_as_they_say(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["pairs near 0.9", "orbits near 0.7", "four comparisons near 0.6", "no gain", "small groups", "order"]
+    "name",
+    [
+        "pairs near 0.9",
+        "orbits near 0.7",
+        "four comparisons near 0.6",
+        "no gain",
+        "small groups",
+        "order",
+    ],
 )
 def test_a_small_share_of_the_simulation(name):
-    """Three standard errors of so few samples about the bounds; intervals that take rows for draws are far outside."""
+    """Three standard errors of so few samples about the bounds; intervals that take rows for draws
+    are far outside.
+    """
     assert covered(CASES[name][0], QUICK) >= 0.93 - 3 * np.sqrt(0.05 * 0.95 / QUICK)
 
 

@@ -1,4 +1,6 @@
-"""The check that every metric makes: finite numbers pass, however large; others are counted and the first row is named."""
+"""The check that every metric makes: finite numbers pass, however large; others are counted and the
+first row is named.
+"""
 
 import numpy as np
 import pytest
@@ -9,14 +11,23 @@ from conceptbind.errors import ValueRangeError
 from conceptbind.metrics import refuse_non_finite
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=12), st.sampled_from([np.nan, np.inf]), st.integers(1, 3))
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=12),
+    st.sampled_from([np.nan, np.inf]),
+    st.integers(1, 3),
+)
 @settings(max_examples=50, deadline=None)
 def test_it_counts_the_bad_rows_and_names_the_first(broken, bad, width):
     values = np.ones((len(broken), width), dtype=np.float32)
     values[broken, width - 1] = bad
     if any(broken):
-        counted, first = f"{sum(broken)} of {len(broken)} rows hold NaN or infinite numbers", broken.index(True)
-        with pytest.raises(ValueRangeError, match=f"^things must be finite; {counted}, the first is row {first}$"):
+        counted, first = (
+            f"{sum(broken)} of {len(broken)} rows hold NaN or infinite numbers",
+            broken.index(True),
+        )
+        with pytest.raises(
+            ValueRangeError, match=f"^things must be finite; {counted}, the first is row {first}$"
+        ):
             refuse_non_finite(values, "things")
     else:
         assert refuse_non_finite(values, "things") is None
@@ -32,7 +43,13 @@ def test_any_number_of_axes(shape):
 
 
 @pytest.mark.parametrize(
-    "values", [np.full(10, 3e38, dtype=np.float32), np.full(10, 6e4, dtype=np.float16), np.arange(5), np.empty((0, 3))]
+    "values",
+    [
+        np.full(10, 3e38, dtype=np.float32),
+        np.full(10, 6e4, dtype=np.float16),
+        np.arange(5),
+        np.empty((0, 3)),
+    ],
 )
 def test_large_small_whole_and_no_numbers_are_finite(values):
     assert refuse_non_finite(values, "x") is None

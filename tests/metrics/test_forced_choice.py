@@ -1,4 +1,6 @@
-"""Forced choice: right only when strictly above every false candidate; a tie is a miss and is counted."""
+"""Forced choice: right only when strictly above every false candidate; a tie is a miss and is
+counted.
+"""
 
 import numpy as np
 import pytest
@@ -22,7 +24,13 @@ def choices(draw):
 def test_four_items_by_hand():
     correct, tied = forced_choice([2, 2, 2, 2], [[1, 0], [2, 0], [3, 2], [1, 3]])
     assert correct.tolist() == [True, False, False, False]
-    assert tied.tolist() == [False, True, False, False]  # equal to one, below another, is not a tie for the first place
+    # equal to one, below another, is not a tie for the first place
+    assert tied.tolist() == [
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_one_false_candidate_may_be_a_plain_list():
@@ -60,11 +68,15 @@ def test_it_is_recognition_of_one_present_candidate(table):
 def test_order_repetition_and_a_shift_of_an_item_do_not_matter(table, data):
     true, false = table
     order = np.array(data.draw(st.permutations(range(false.shape[1]))))
-    shift = np.array(data.draw(st.lists(st.integers(-9, 9), min_size=len(true), max_size=len(true))), dtype=float)
+    shift = np.array(
+        data.draw(st.lists(st.integers(-9, 9), min_size=len(true), max_size=len(true))), dtype=float
+    )
     expected = [part.tolist() for part in forced_choice(true, false)]
     assert [part.tolist() for part in forced_choice(true, false[:, order])] == expected
     assert [part.tolist() for part in forced_choice(true, np.hstack([false, false]))] == expected
-    assert [part.tolist() for part in forced_choice(true + shift, false + shift[:, None])] == expected
+    assert [
+        part.tolist() for part in forced_choice(true + shift, false + shift[:, None])
+    ] == expected
 
 
 def test_a_scorer_that_says_the_same_of_everything_is_never_right():
@@ -80,17 +92,32 @@ def test_no_items_give_empty_answers():
 
 @pytest.mark.parametrize(
     ("true", "false"),
-    [((3,), (2,)), ((3,), (2, 4)), ((3,), (3, 0)), ((3, 1), (3, 1)), ((3,), (3, 1, 1)), ((), ()), ((), (1,)), ((1,), ())],
+    [
+        ((3,), (2,)),
+        ((3,), (2, 4)),
+        ((3,), (3, 0)),
+        ((3, 1), (3, 1)),
+        ((3,), (3, 1, 1)),
+        ((), ()),
+        ((), (1,)),
+        ((1,), ()),
+    ],
 )
 def test_other_shapes_are_refused(true, false):
-    with pytest.raises(ShapeError, match=r"^expected true scores \(n,\) and false scores \(n,\) or \(n, f\); got "):
+    with pytest.raises(
+        ShapeError, match=r"^expected true scores \(n,\) and false scores \(n,\) or \(n, f\); got "
+    ):
         forced_choice(np.zeros(true), np.zeros(false))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_score_that_is_no_number_is_refused_by_side(bad):
     good, one_bad = np.zeros(3), np.array([0, bad, 0])
-    with pytest.raises(ValueRangeError, match="^true scores must be finite; 1 of 3 rows .* the first is row 1$"):
+    with pytest.raises(
+        ValueRangeError, match="^true scores must be finite; 1 of 3 rows .* the first is row 1$"
+    ):
         forced_choice(one_bad, good)
-    with pytest.raises(ValueRangeError, match="^false scores must be finite; 1 of 3 rows .* the first is row 1$"):
+    with pytest.raises(
+        ValueRangeError, match="^false scores must be finite; 1 of 3 rows .* the first is row 1$"
+    ):
         forced_choice(good, one_bad)

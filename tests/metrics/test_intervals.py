@@ -1,4 +1,6 @@
-"""Intervals: mid-P agrees with scipy's binomial distribution, clusters count as one draw, nothing uncertain is without width."""
+"""Intervals: mid-P agrees with scipy's binomial distribution, clusters count as one draw, nothing
+uncertain is without width.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,13 @@ from hypothesis import strategies as st
 from scipy.stats import binom, ttest_1samp
 
 from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.metrics import difference_interval, mean_interval, mid_p, ordering_interval, share_interval
+from conceptbind.metrics import (
+    difference_interval,
+    mean_interval,
+    mid_p,
+    ordering_interval,
+    share_interval,
+)
 
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -18,9 +26,13 @@ def test_mid_p_ends_where_half_the_seen_and_all_beyond_have_two_and_a_half_per_c
     hits, n = counts
     low, high = mid_p(hits, n)
     if hits:
-        assert binom.sf(hits, n, low) + binom.pmf(hits, n, low) / 2 == pytest.approx(0.025, abs=1e-6)
+        assert binom.sf(hits, n, low) + binom.pmf(hits, n, low) / 2 == pytest.approx(
+            0.025, abs=1e-6
+        )
     if hits < n:
-        assert binom.cdf(hits - 1, n, high) + binom.pmf(hits, n, high) / 2 == pytest.approx(0.025, abs=1e-6)
+        assert binom.cdf(hits - 1, n, high) + binom.pmf(hits, n, high) / 2 == pytest.approx(
+            0.025, abs=1e-6
+        )
 
 
 @given(COUNTS)
@@ -53,10 +65,14 @@ def test_independent_rows_have_the_binomial_interval():
 @pytest.mark.parametrize("hits", [3, 11, 20, 22])
 def test_clusters_that_go_right_or_wrong_as_one_are_so_many_draws(hits):
     outcomes = (np.arange(22) < hits).astype(float)
-    apart, together = share_interval(outcomes), share_interval(np.repeat(outcomes, 6), np.repeat(np.arange(22), 6))
+    apart, together = (
+        share_interval(outcomes),
+        share_interval(np.repeat(outcomes, 6), np.repeat(np.arange(22), 6)),
+    )
     assert together[0] <= apart[0] + 1e-9
     assert together[1] >= apart[1] - 1e-9
-    assert together == pytest.approx(apart, abs=0.035)  # a little wider: how alike rows are is estimated
+    # a little wider: how alike rows are is estimated
+    assert together == pytest.approx(apart, abs=0.035)
     wrong = share_interval(np.repeat(outcomes, 6))
     assert together[1] - together[0] > 1.8 * (wrong[1] - wrong[0])
 
@@ -79,7 +95,9 @@ def test_names_and_order_of_rows_and_clusters_do_not_matter(kind, seed):
     values = rng.integers(0, 2, size=50) if kind == "share" else rng.integers(-1, 2, size=50)
     order = rng.permutation(50)
     low, high = MAKERS[kind](values, clusters)
-    assert MAKERS[kind](values[order], 7 * clusters[order] - 100) == pytest.approx((low, high), abs=1e-7)
+    assert MAKERS[kind](values[order], 7 * clusters[order] - 100) == pytest.approx(
+        (low, high), abs=1e-7
+    )
     assert low <= values.mean() <= high
 
 
@@ -106,7 +124,9 @@ def test_rows_that_do_not_fit_are_refused(kind, values, clusters, error, message
 def test_what_is_no_share_is_refused():
     with pytest.raises(ValueRangeError, match=r"outcomes must lie in 0\.\.1; got -1"):
         share_interval(np.array([-1.0, 1.0]))
-    with pytest.raises(ValueRangeError, match=r"differences of outcomes must lie in -1\.\.1; got 0\.0 to 2"):
+    with pytest.raises(
+        ValueRangeError, match=r"differences of outcomes must lie in -1\.\.1; got 0\.0 to 2"
+    ):
         difference_interval(np.array([0.0, 2.0]))
 
 
@@ -120,7 +140,9 @@ def test_groups_of_one_item_have_a_width():
 
 
 def test_large_groups_are_strata():
-    """Between classes that are all right and all wrong nothing is uncertain but what a few more pictures would show."""
+    """Between classes that are all right and all wrong nothing is uncertain but what a few more
+    pictures would show.
+    """
     groups = np.repeat([0, 1], 400)
     low, high = share_interval((groups == 0).astype(float), groups=groups)
     apart = share_interval((groups == 0).astype(float))
@@ -135,8 +157,14 @@ def test_a_macro_score_weighs_groups_alike():
 
 
 def test_pictures_that_groups_share_are_one_draw():
-    outcomes, groups = np.tile((np.arange(30) % 3 > 0).astype(float), 4), np.repeat(np.arange(4), 30)
-    apart, together = share_interval(outcomes, groups=groups), share_interval(outcomes, np.tile(np.arange(30), 4), groups)
+    outcomes, groups = (
+        np.tile((np.arange(30) % 3 > 0).astype(float), 4),
+        np.repeat(np.arange(4), 30),
+    )
+    apart, together = (
+        share_interval(outcomes, groups=groups),
+        share_interval(outcomes, np.tile(np.arange(30), 4), groups),
+    )
     assert together[1] - together[0] > 1.7 * (apart[1] - apart[0])
 
 
@@ -156,7 +184,9 @@ def test_a_difference_of_independent_rows_is_bonett_and_prices():
     changes = np.repeat([1.0, -1.0, 0.0], [12, 3, 85])
     up, down = 13 / 102, 4 / 102
     half = 1.96 * np.sqrt((up + down - (up - down) ** 2) / 102)
-    assert difference_interval(changes) == pytest.approx((up - down - half, up - down + half), abs=0.003)
+    assert difference_interval(changes) == pytest.approx(
+        (up - down - half, up - down + half), abs=0.003
+    )
 
 
 def test_a_mean_of_independent_rows_without_skew_is_students():
@@ -191,7 +221,8 @@ def test_numbers_without_spread_have_no_interval():
 
 
 def test_few_rivals_tell_little_however_many_rows():
-    low, high = ordering_interval([np.tile([[1.0, 0.0]], (500, 1))])  # all are above one rival and below the other
+    # all are above one rival and below the other
+    low, high = ordering_interval([np.tile([[1.0, 0.0]], (500, 1))])
     assert low < 0.1
     assert high > 0.9
 
@@ -206,7 +237,10 @@ def test_perfect_order_has_a_width_and_one_rival_no_interval():
 
 
 def test_order_does_not_depend_on_which_side_is_asked():
-    table = (np.random.default_rng(1).normal(1, 1, (60, 1)) > np.random.default_rng(2).normal(0, 1, (1, 60))).astype(float)
+    table = (
+        np.random.default_rng(1).normal(1, 1, (60, 1))
+        > np.random.default_rng(2).normal(0, 1, (1, 60))
+    ).astype(float)
     low, high = ordering_interval([table])
     assert ordering_interval([1 - table.T]) == pytest.approx((1 - high, 1 - low), abs=1e-7)
     assert low < table.mean() < high

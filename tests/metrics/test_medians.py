@@ -15,7 +15,10 @@ SHAPES = {
     "exponential": (lambda rng, n: rng.exponential(size=n), np.log(2)),
     "near a floor": (lambda rng, n: rng.beta(0.5, 3, n), None),
     "heavy tails": (lambda rng, n: rng.standard_cauchy(n), 0.0),
-    "two humps": (lambda rng, n: np.where(rng.random(n) < 0.5, rng.normal(-3, 1, n), rng.normal(2.9, 1, n)), None),
+    "two humps": (
+        lambda rng, n: np.where(rng.random(n) < 0.5, rng.normal(-3, 1, n), rng.normal(2.9, 1, n)),
+        None,
+    ),
 }
 
 
@@ -23,9 +26,13 @@ def test_five_draws_give_their_range():
     assert median_interval([0.3, 0.1, 0.5, 0.2, 0.4]) == (0.1, 0.5)
 
 
-@pytest.mark.parametrize(("n", "k"), [(5, 1), (6, 1), (7, 1), (8, 1), (9, 2), (10, 2), (11, 3), (14, 4), (20, 6)])
+@pytest.mark.parametrize(
+    ("n", "k"), [(5, 1), (6, 1), (7, 1), (8, 1), (9, 2), (10, 2), (11, 3), (14, 4), (20, 6)]
+)
 def test_more_draws_give_the_narrowest_pair_that_holds_the_median(n, k):
-    """By hand: 11 draws, k = 3: 1 - 2 (1 + 11 + 55) / 2^11 = 0.935; 8 draws, k = 2: 1 - 2 (1 + 8) / 2^8 = 0.9297, too little."""
+    """By hand: 11 draws, k = 3: 1 - 2 (1 + 11 + 55) / 2^11 = 0.935; 8 draws, k = 2: 1 - 2 (1 + 8) /
+    2^8 = 0.9297, too little.
+    """
     drawn = np.random.default_rng(n).permutation(n)
     assert median_interval(drawn) == (k - 1, n - k)
     assert exact(n, k) >= 0.93
@@ -57,7 +64,9 @@ def held(draw, truth, n, trials, seed):
 @pytest.mark.parametrize(("n", "k"), [(5, 1), (6, 1), (7, 1), (8, 1), (10, 2), (20, 6)])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_holds_the_median_as_often_as_it_says_whatever_the_distribution(shape, n, k):
-    """0.93 to 0.97 for five, six and twenty draws; more where no pair of order statistics comes nearer."""
+    """0.93 to 0.97 for five, six and twenty draws; more where no pair of order statistics comes
+    nearer.
+    """
     draw, truth = SHAPES[shape]
     if truth is None:
         truth = float(np.median(draw(np.random.default_rng(99), 2_000_001)))

@@ -1,5 +1,5 @@
-"""Recognition: every present candidate strictly above every absent one. A tie is a miss and is counted; a bag of concepts,
-which ties by construction, recognises concepts and not objects.
+"""Recognition: every present candidate strictly above every absent one. A tie is a miss and is
+counted; a bag of concepts, which ties by construction, recognises concepts and not objects.
 """
 
 import numpy as np
@@ -15,11 +15,17 @@ from conceptbind.scenes import clevr_grid
 
 @st.composite
 def tables(draw):
-    """Integer scores, so that ties are common, with at least one present candidate in every scene."""
+    """Integer scores, so that ties are common, with at least one present candidate in every
+    scene.
+    """
     n, width = draw(st.integers(1, 6)), draw(st.integers(1, 5))
     cells = n * width
-    scores = np.array(draw(st.lists(st.integers(-2, 2), min_size=cells, max_size=cells)), dtype=float).reshape(n, width)
-    present = np.array(draw(st.lists(st.booleans(), min_size=cells, max_size=cells))).reshape(n, width)
+    scores = np.array(
+        draw(st.lists(st.integers(-2, 2), min_size=cells, max_size=cells)), dtype=float
+    ).reshape(n, width)
+    present = np.array(draw(st.lists(st.booleans(), min_size=cells, max_size=cells))).reshape(
+        n, width
+    )
     present[np.arange(n), draw(st.lists(st.integers(0, width - 1), min_size=n, max_size=n))] = True
     return scores, present
 
@@ -100,13 +106,18 @@ def test_a_scorer_that_says_the_same_of_everything_scores_zero(value):
 
 def test_the_true_scorer_scores_one_and_its_opposite_zero():
     present = clevr_grid().presence()
-    right, wrong = recognition(present.astype(float), present), recognition(-present.astype(float), present)
+    right, wrong = (
+        recognition(present.astype(float), present),
+        recognition(-present.astype(float), present),
+    )
     assert (right.accuracy, right.ties) == (1.0, 0)
     assert (wrong.accuracy, wrong.ties) == (0.0, 0)
 
 
 def test_a_bag_of_concepts_recognises_concepts_but_not_objects():
-    """An object scores its present values. Two objects that share nothing tie with their swap: 24 * 14 of 576 scenes."""
+    """An object scores its present values. Two objects that share nothing tie with their swap: 24 *
+    14 of 576 scenes.
+    """
     grid = clevr_grid()
     colors, shapes = grid.presence(0).astype(int), grid.presence(1).astype(int)
     assert recognition(colors, grid.presence(0)).accuracy == 1.0
@@ -139,7 +150,9 @@ def test_chunks_join_to_the_whole(table, data):
     scores, present = table
     cut = data.draw(st.integers(0, len(scores)))
     whole = recognition(scores, present)
-    joined = join([recognition(scores[:cut], present[:cut]), recognition(scores[cut:], present[cut:])])
+    joined = join(
+        [recognition(scores[:cut], present[:cut]), recognition(scores[cut:], present[cut:])]
+    )
     assert (joined.n, joined.hits, joined.ties) == (whole.n, whole.hits, whole.ties)
     assert joined.correct.tolist() == whole.correct.tolist()
 
@@ -149,14 +162,21 @@ def test_a_score_that_is_no_number_is_refused(bad):
     scores = np.zeros((4, 3))
     scores[2, 1] = bad
     with pytest.raises(
-        ValueRangeError, match="^scores must be finite; 1 of 4 rows hold NaN or infinite numbers, the first is row 2$"
+        ValueRangeError,
+        match="^scores must be finite; 1 of 4 rows hold NaN or infinite numbers, the first is row "
+        "2$",
     ):
         recognition(scores, np.ones((4, 3)))
 
 
-@pytest.mark.parametrize(("scores", "present"), [((4, 3), (4, 2)), ((4, 3), (3, 3)), ((4,), (4,)), ((4, 3, 1), (4, 3, 1))])
+@pytest.mark.parametrize(
+    ("scores", "present"),
+    [((4, 3), (4, 2)), ((4, 3), (3, 3)), ((4,), (4,)), ((4, 3, 1), (4, 3, 1))],
+)
 def test_other_shapes_are_refused(scores, present):
-    with pytest.raises(ShapeError, match=r"two \(scenes, candidates\) tables of one shape; got \(") as caught:
+    with pytest.raises(
+        ShapeError, match=r"two \(scenes, candidates\) tables of one shape; got \("
+    ) as caught:
         recognition(np.zeros(scores), np.ones(present))
     assert str(scores) in str(caught.value)
     assert str(present) in str(caught.value)

@@ -1,4 +1,6 @@
-"""A share becomes one flat record: its counts, its ties, its interval, and what the study varied as columns."""
+"""A share becomes one flat record: its counts, its ties, its interval, and what the study varied as
+columns.
+"""
 
 import json
 
@@ -44,7 +46,13 @@ def test_what_the_study_varies_becomes_columns():
 def test_a_share_of_nothing_is_undefined_not_nan():
     nothing = recognition(np.zeros((2, 2)), np.ones((2, 2)))
     row = share_record(nothing, **WHERE).flat()
-    assert (row["value"], row["n"], row["ties"], row["ci_low"], row["ci_high"]) == (None, 0, 0, None, None)
+    assert (row["value"], row["n"], row["ties"], row["ci_low"], row["ci_high"]) == (
+        None,
+        0,
+        0,
+        None,
+        None,
+    )
     assert json.loads(json.dumps(row, allow_nan=False)) == row
 
 

@@ -11,14 +11,19 @@ from conceptbind.metrics import forced_choice, ranks, recognition
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_duplicate_targets_always_tie(kind):
     rng = np.random.default_rng(0)
-    queries, targets = rng.normal(size=(50, 384)).astype(kind), rng.normal(size=(50, 384)).astype(kind)
+    queries, targets = (
+        rng.normal(size=(50, 384)).astype(kind),
+        rng.normal(size=(50, 384)).astype(kind),
+    )
     rank, ties = ranks(queries, np.concatenate([targets, targets]))
     assert (ties >= 1).all()
     assert (rank >= 2).all()
 
 
 def test_a_bag_of_words_encoder_scores_zero_whatever_the_order_of_its_sum():
-    """Captions and their swaps are sums of the same words in another order; binding accuracy must be 0, not one half."""
+    """Captions and their swaps are sums of the same words in another order; binding accuracy must
+    be 0, not one half.
+    """
     rng = np.random.default_rng(1)
     words = rng.normal(size=(400, 4, 64)).astype(np.float32)
     caption = words[:, 0] + words[:, 1] + words[:, 2] + words[:, 3]
@@ -36,4 +41,5 @@ def test_small_real_differences_are_no_ties():
     scores = np.array([[1.0, 1.0 - 1e-6]])
     assert recognition(scores, np.array([[True, False]])).hits == 1
     assert forced_choice(np.array([1.0]), np.array([1.0 - 1e-9]))[0].all()
-    assert recognition(scores.astype(np.float32), np.array([[True, False]])).ties == 1  # below what float32 can tell
+    # below what float32 can tell
+    assert recognition(scores.astype(np.float32), np.array([[True, False]])).ties == 1

@@ -1,4 +1,6 @@
-"""R^2 over all dimensions together: scikit-learn's variance-weighted score, 1 for the truth, 0 for the mean, rotation-proof."""
+"""R^2 over all dimensions together: scikit-learn's variance-weighted score, 1 for the truth, 0 for
+the mean, rotation-proof.
+"""
 
 import numpy as np
 import pytest
@@ -18,7 +20,8 @@ def noisy(seed, n=12, d=4):
 
 
 def test_by_hand():
-    embeddings = np.array([[0.0, 0.0], [2.0, 4.0]])  # mean (1, 2), squares about it 1 + 4 + 1 + 4 = 10
+    # mean (1, 2), squares about it 1 + 4 + 1 + 4 = 10
+    embeddings = np.array([[0.0, 0.0], [2.0, 4.0]])
     predicted = np.array([[0.0, 1.0], [2.0, 4.0]])  # one squared error of 1
     assert r2(embeddings, predicted) == pytest.approx(0.9)
     assert r2(embeddings, predicted, mean=np.zeros(2)) == pytest.approx(1 - 1 / 20)
@@ -28,7 +31,9 @@ def test_by_hand():
 @settings(max_examples=50, deadline=None)
 def test_it_is_scikit_learns_variance_weighted_score(seed, n, d):
     embeddings, predicted = noisy(seed, n, d)
-    assert r2(embeddings, predicted) == pytest.approx(r2_score(embeddings, predicted, multioutput="variance_weighted"))
+    assert r2(embeddings, predicted) == pytest.approx(
+        r2_score(embeddings, predicted, multioutput="variance_weighted")
+    )
 
 
 def test_the_truth_is_one_the_mean_zero_and_worse_than_the_mean_negative():
@@ -55,7 +60,9 @@ def test_rotation_shift_scale_and_order_do_not_matter(seed):
 def test_one_dimension_stretched_alone_does_matter():
     embeddings, predicted = noisy(1)
     stretch = np.array([50.0, 1, 1, 1])
-    assert r2(embeddings * stretch, predicted * stretch) != pytest.approx(r2(embeddings, predicted), abs=1e-3)
+    assert r2(embeddings * stretch, predicted * stretch) != pytest.approx(
+        r2(embeddings, predicted), abs=1e-3
+    )
 
 
 def test_the_mean_of_the_rows_is_the_hardest_centre_to_beat():
@@ -71,15 +78,22 @@ def test_half_precision_is_summed_in_double():
     assert r2(embeddings, np.zeros_like(embeddings)) == 0
 
 
-@pytest.mark.parametrize(("embeddings", "predicted"), [((3, 2), (2, 2)), ((3, 2), (3, 1)), ((3,), (3,)), ((3, 2, 1), (3, 2, 1))])
+@pytest.mark.parametrize(
+    ("embeddings", "predicted"),
+    [((3, 2), (2, 2)), ((3, 2), (3, 1)), ((3,), (3,)), ((3, 2, 1), (3, 2, 1))],
+)
 def test_other_shapes_are_refused(embeddings, predicted):
-    with pytest.raises(ShapeError, match=r"^embeddings and predictions must have one shape \(n, d\); got "):
+    with pytest.raises(
+        ShapeError, match=r"^embeddings and predictions must have one shape \(n, d\); got "
+    ):
         r2(np.zeros(embeddings), np.zeros(predicted))
 
 
 def test_no_variance_is_not_a_number_between_zero_and_one():
     with pytest.raises(
-        ValueRangeError, match=r"all embeddings are the same, so there is no variance to explain and R\^2 is undefined"
+        ValueRangeError,
+        match=r"all embeddings are the same, so there is no variance to explain and R\^2 is "
+        r"undefined",
     ):
         r2(np.ones((4, 3)), np.zeros((4, 3)))
 
@@ -89,7 +103,11 @@ def test_a_value_that_is_no_number_is_refused_by_side(bad):
     good = np.arange(6.0).reshape(3, 2)
     broken = good.copy()
     broken[2, 0] = bad
-    with pytest.raises(ValueRangeError, match="^embeddings must be finite; 1 of 3 rows .* the first is row 2$"):
+    with pytest.raises(
+        ValueRangeError, match="^embeddings must be finite; 1 of 3 rows .* the first is row 2$"
+    ):
         r2(broken, good)
-    with pytest.raises(ValueRangeError, match="^predictions must be finite; 1 of 3 rows .* the first is row 2$"):
+    with pytest.raises(
+        ValueRangeError, match="^predictions must be finite; 1 of 3 rows .* the first is row 2$"
+    ):
         r2(good, broken)

@@ -1,4 +1,6 @@
-"""Captions whose parts of speech are written beside the words: `dog/n`, `red/a`, `Paris/p` for a name."""
+"""Captions whose parts of speech are written beside the words: `dog/n`, `red/a`, `Paris/p` for a
+name.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ def marked(text):
         word = match[1] or match[0]
         if not word.isspace():
             part = PARTS.get(match[2], "other")
-            tokens.append(Token(len(caption), len(caption) + len(word), word, part, match[2] == "p"))
+            tokens.append(
+                Token(len(caption), len(caption) + len(word), word, part, match[2] == "p")
+            )
         caption += word
     return caption, tokens
 

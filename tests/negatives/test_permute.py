@@ -14,7 +14,9 @@ from negatives.marked import MarkedTagger, marked
 def outcomes(text, draws=200, **options):
     """Every text that comes out, with how often it does."""
     caption, tokens = marked(text)
-    found = [permute(caption, tokens, np.random.default_rng(seed), **options) for seed in range(draws)]
+    found = [
+        permute(caption, tokens, np.random.default_rng(seed), **options) for seed in range(draws)
+    ]
     return Counter(None if one is None else one.text for one in found)
 
 
@@ -36,7 +38,11 @@ def outcomes(text, draws=200, **options):
         ("an hour/n in a unicorn/n", {"a unicorn in an hour"}),
         ("a “dog/n” near an “owl/n”", {"an “owl” near a “dog”"}),
         ("It rains. Dogs/n see cats/n", {"It rains. Cats see dogs"}),
-        ("a Dog/n near a cat/n", {"a cat near a Dog"}),  # in the middle of a sentence a capital belongs to the word
+        # in the middle of a sentence a capital belongs to the word
+        (
+            "a Dog/n near a cat/n",
+            {"a cat near a Dog"},
+        ),
     ],
 )
 def test_the_only_permutation_is_written_well(text, expected):
@@ -49,13 +55,17 @@ def test_articles_are_kept_on_request():
 
 def test_an_article_changes_only_before_a_moved_word():
     assert set(outcomes("a old/a owl/n sees a eagle/n", 20)) == {"a old eagle sees an owl"}
-    assert set(outcomes("a red/a owl/n saw an orange/a owl/n", 20)) == {"an orange owl saw a red owl"}
+    assert set(outcomes("a red/a owl/n saw an orange/a owl/n", 20)) == {
+        "an orange owl saw a red owl"
+    }
 
 
 def test_nouns_and_adjectives_never_mix():
     expected = {
-        "a blue cube near a red ball", "a red ball near a blue cube", "a blue ball near a red cube",
-    }  # fmt: skip
+        "a blue cube near a red ball",
+        "a red ball near a blue cube",
+        "a blue ball near a red cube",
+    }
     assert set(outcomes("a red/a cube/n near a blue/a ball/n")) == expected
 
 
@@ -86,7 +96,9 @@ def test_different_determiners_are_no_reordering():
     assert set(outcomes("two cats/n and a dog/n", 20)) == {"two dog and a cats"}
 
 
-@pytest.mark.parametrize("text", ["a dog/n", "a dog/n sees a Dog/n", "red/a", "", "and so on", "a red/a dog/n"])
+@pytest.mark.parametrize(
+    "text", ["a dog/n", "a dog/n sees a Dog/n", "red/a", "", "and so on", "a red/a dog/n"]
+)
 def test_too_few_distinct_words(text):
     assert set(outcomes(text, 3)) == {None}
 
@@ -110,7 +122,10 @@ def test_permutations_are_equally_likely(text, n_permitted):
         return
     assert len(found) == n_permitted
     expected = draws / n_permitted
-    assert sum((count - expected) ** 2 / expected for count in found.values()) < n_permitted + 5 * (2 * n_permitted) ** 0.5
+    assert (
+        sum((count - expected) ** 2 / expected for count in found.values())
+        < n_permitted + 5 * (2 * n_permitted) ** 0.5
+    )
 
 
 def test_the_order_says_where_each_word_came_from():
@@ -123,7 +138,12 @@ def test_the_order_says_where_each_word_came_from():
 
 
 def test_the_captions_of_a_picture_are_no_negatives_of_each_other():
-    texts = ["the dog/n bites the man/n", "The man/n bites the  dog/n.", "the cat/n eats", "the cat/n and the dog/n"]
+    texts = [
+        "the dog/n bites the man/n",
+        "The man/n bites the  dog/n.",
+        "the cat/n eats",
+        "the cat/n and the dog/n",
+    ]
     captions = [marked(text)[0] for text in texts]
     tagger = MarkedTagger(*texts)
     alone = hard_negatives(captions, tagger=tagger)
@@ -133,19 +153,28 @@ def test_the_captions_of_a_picture_are_no_negatives_of_each_other():
     together = hard_negatives(captions, tagger=tagger, groups=[0, 0, 0, 0])
     assert together.texts == (None, None, None, None)
     assert together.skipped == {ALL_TAKEN: 2, TOO_FEW: 1, SAME_MEANING: 1}
-    assert (alone.rows, alone.skipped_share, together.rows, together.skipped_share) == ((0, 1), 0.5, (), 1.0)
+    assert (alone.rows, alone.skipped_share, together.rows, together.skipped_share) == (
+        (0, 1),
+        0.5,
+        (),
+        1.0,
+    )
 
 
 def test_the_result_says_what_made_it():
     done = []
-    found = hard_negatives(["a cat"], tagger=MarkedTagger("a cat/n"), seed=3, on_captions=done.append)
+    found = hard_negatives(
+        ["a cat"], tagger=MarkedTagger("a cat/n"), seed=3, on_captions=done.append
+    )
     assert (found.tagger, found.tagger_version, found.seed, done) == ("marked", "1", 3, [1])
     assert hard_negatives([], tagger=MarkedTagger()).skipped_share == 0
 
 
 def test_user_mistakes_are_named():
     tagger = MarkedTagger("a cat/n")
-    with pytest.raises(ShapeError, match="expected one picture number for each of 1 captions; got 2"):
+    with pytest.raises(
+        ShapeError, match="expected one picture number for each of 1 captions; got 2"
+    ):
         hard_negatives(["a cat"], tagger=tagger, groups=[1, 2])
     with pytest.raises(ValueRangeError, match="the seed must be 0 or more; got -1"):
         hard_negatives(["a cat"], tagger=tagger, seed=-1)
@@ -155,7 +184,9 @@ def test_user_mistakes_are_named():
         hard_negatives(["a cat"], tagger=tagger, reorderings="no")
 
 
-@pytest.mark.parametrize("token", [Token(0, 3, "cat", "noun"), Token(4, 9, "catty", "noun"), Token(2, 2, "", "noun")])
+@pytest.mark.parametrize(
+    "token", [Token(0, 3, "cat", "noun"), Token(4, 9, "catty", "noun"), Token(2, 2, "", "noun")]
+)
 def test_tokens_outside_the_caption_are_refused(token):
     with pytest.raises(MismatchError, match="is not at its place in the caption 'a cat'"):
         permute("a cat", [token], np.random.default_rng(0))
@@ -172,5 +203,8 @@ def test_a_tagger_that_stops_early_is_refused():
         def tag(self, captions):
             return iter(list(super().tag(captions))[:1])
 
-    with pytest.raises(MismatchError, match="the tagger 'marked' gave the tokens of 1 captions; expected those of 2"):
+    with pytest.raises(
+        MismatchError,
+        match="the tagger 'marked' gave the tokens of 1 captions; expected those of 2",
+    ):
         hard_negatives(["a cat", "a cat"], tagger=Short("a cat/n"))

@@ -15,7 +15,11 @@ def write(tmp_path):
     def write(*cells, header=HEADER):
         path = tmp_path / "negatives.tsv"
         path.write_text(
-            header + "".join(f"{i}\ta dog sees a cat.\tdog.jpg\t{cell}\t[1]\n" for i, cell in enumerate(cells)), encoding="utf-8"
+            header
+            + "".join(
+                f"{i}\ta dog sees a cat.\tdog.jpg\t{cell}\t[1]\n" for i, cell in enumerate(cells)
+            ),
+            encoding="utf-8",
         )
         return path
 
@@ -23,7 +27,12 @@ def write(tmp_path):
 
 
 def test_lists_are_read_as_they_are_written(write):
-    found = read_negclip(write("['a cat sees a dog .', \"a dog's cat\"]", '"[""the cat\'s dog"", \'ein Hündchen \\d\']"'))
+    found = read_negclip(
+        write(
+            "['a cat sees a dog .', \"a dog's cat\"]",
+            '"[""the cat\'s dog"", \'ein Hündchen \\d\']"',
+        )
+    )
     assert found.pairs == [
         ("a dog sees a cat.", ["a cat sees a dog .", "a dog's cat"]),
         ("a dog sees a cat.", ["the cat's dog", "ein Hündchen \\d"]),
@@ -32,9 +41,14 @@ def test_lists_are_read_as_they_are_written(write):
 
 
 def test_what_is_no_negative_is_left_out_and_counted(write):
-    found = read_negclip(write("[]", "['A dog  sees a cat .']", "['a dog sees a cat', 'a cat sees a dog']"))
+    found = read_negclip(
+        write("[]", "['A dog  sees a cat .']", "['a dog sees a cat', 'a cat sees a dog']")
+    )
     assert found.pairs == [("a dog sees a cat.", ["a cat sees a dog"])]
-    assert found.skipped == {"captions without a negative": 2, "negatives equal to their caption": 2}
+    assert found.skipped == {
+        "captions without a negative": 2,
+        "negatives equal to their caption": 2,
+    }
 
 
 @pytest.mark.parametrize(
@@ -57,7 +71,9 @@ def test_what_is_no_negative_is_left_out_and_counted(write):
 )
 def test_anything_but_a_list_of_text_is_refused_and_not_run(write, cell):
     path = write("['a cat sees a dog']", cell)
-    with pytest.raises(ValueRangeError, match=r"negatives\.tsv, line 3: neg_caption must be a list of text"):
+    with pytest.raises(
+        ValueRangeError, match=r"negatives\.tsv, line 3: neg_caption must be a list of text"
+    ):
         read_negclip(path)
     assert "conceptbind_was_run" not in sys.modules
 
@@ -68,7 +84,8 @@ def test_wrong_files_are_named(write, tmp_path):
     with pytest.raises(UnsafeFileError, match="is a pickle"):
         read_negclip(tmp_path / "negatives.pkl")
     with pytest.raises(
-        UnknownNameError, match=r"has no column 'neg_caption': expected the columns title, .* separated by tabs; got"
+        UnknownNameError,
+        match=r"has no column 'neg_caption': expected the columns title, .* separated by tabs; got",
     ):
         read_negclip(write("[]", header=HEADER.replace("neg_caption", "negatives")))
     with pytest.raises(ValueRangeError, match=r"line 2: expected 6 cells as in the header, got 5"):

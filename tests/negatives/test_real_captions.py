@@ -1,4 +1,6 @@
-"""Captions that people wrote: no negative is its caption, words stay, and few captions go without."""
+"""Captions that people wrote: no negative is its caption, words stay, and few captions go
+without.
+"""
 
 import importlib.util
 import json
@@ -16,11 +18,14 @@ PACKAGES = {"spacy": "spacy", "hanta": "HanTa"}
 
 @pytest.fixture(scope="module")
 def captions(shared_data):
-    """(captions, number of the picture) of NegCLIP's and SugarCrepe's files; SugarCrepe tells several things of a picture."""
+    """(captions, number of the picture) of NegCLIP's and SugarCrepe's files; SugarCrepe tells
+    several things of a picture.
+    """
     texts = [caption for caption, _ in read_negclip(shared_data / "negclip_captions.tsv").pairs]
     pictures = [f"negclip {row}" for row in range(len(texts))]
     for path in sorted((shared_data / "sugarcrepe").glob("*.json")):
-        items = list(json.loads(path.read_text(encoding="utf-8")).values())[::2]  # half of them, for time
+        # half of them, for time
+        items = list(json.loads(path.read_text(encoding="utf-8")).values())[::2]
         texts += [text for item in items for text in (item["caption"], item["negative_caption"])]
         pictures += [item["filename"] for item in items for _ in range(2)]
     numbers = {picture: number for number, picture in enumerate(dict.fromkeys(pictures))}
@@ -55,7 +60,9 @@ def test_no_negative_is_a_caption_of_its_picture(captions, negatives):
     for _, picture in groupby(rows, key=captions[1].__getitem__):
         members = list(picture)
         own = {same_words(captions[0][row]) for row in members}
-        assert not own & {same_words(negatives.texts[row]) for row in members if negatives.texts[row] is not None}
+        assert not own & {
+            same_words(negatives.texts[row]) for row in members if negatives.texts[row] is not None
+        }
 
 
 def test_the_same_caption_has_the_same_negative(captions, negatives):
@@ -68,13 +75,19 @@ def test_the_same_caption_has_the_same_negative(captions, negatives):
 
 
 def test_few_captions_go_without(captions, negatives):
-    print(f"\n{negatives.tagger}: {negatives.skipped_share:.2%} of {len(captions[0])} captions without: {negatives.skipped}")
+    print(
+        f"\n{negatives.tagger}: {negatives.skipped_share:.2%} of {len(captions[0])} captions "
+        f"without: {negatives.skipped}"
+    )
     assert negatives.skipped_share < 0.02
     assert sum(negatives.skipped.values()) == negatives.texts.count(None)
 
 
 def test_the_control_without_fixed_articles_has_wrong_ones(captions, negatives):
-    texts, wrong = captions[0][:500], re.compile(r"\ba (umbrella|orange|apple|elephant|airplane|oven|animal)\b", re.IGNORECASE)
+    texts, wrong = (
+        captions[0][:500],
+        re.compile(r"\ba (umbrella|orange|apple|elephant|airplane|oven|animal)\b", re.IGNORECASE),
+    )
     kept = hard_negatives(texts, tagger=load_tagger(negatives.tagger), articles="keep")
     assert sum(bool(wrong.search(kept.texts[row])) for row in kept.rows) >= 5
     moved = [row for row in negatives.rows if row < 500 and not wrong.search(captions[0][row])]

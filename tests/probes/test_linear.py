@@ -16,7 +16,9 @@ L2 = 1e-3
 
 
 def soft_problem(n=300, d=8, classes=5, seed=0):
-    """Rows with a large common component, as embeddings have, and targets with two classes a row."""
+    """Rows with a large common component, as embeddings have, and targets with two classes a
+    row.
+    """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, d)) + 2.0
     first, second = rng.integers(classes, size=(2, n))
@@ -34,10 +36,14 @@ def whitener(x, whitening):
 
 
 def sklearn_weights(x, targets, l2, whitening):
-    """The same problem for LogisticRegression: every class of a row is a row of its own, weighted by its share."""
+    """The same problem for LogisticRegression: every class of a row is a row of its own, weighted
+    by its share.
+    """
     matrix = whitener(x, whitening)
     rows, classes = np.nonzero(targets)
-    model = LogisticRegression(C=1 / (l2 * len(x)), fit_intercept=False, tol=1e-12, max_iter=100_000)
+    model = LogisticRegression(
+        C=1 / (l2 * len(x)), fit_intercept=False, tol=1e-12, max_iter=100_000
+    )
     model.fit(x[rows] @ matrix, classes, sample_weight=targets[rows, classes])
     return model.coef_ @ matrix
 
@@ -65,7 +71,10 @@ def test_reported_gradient_is_the_gradient_and_is_small():
     matrix = whitener(x, 0.5)
     features = torch.tensor(x @ matrix)
     weight = torch.tensor(probe.coef_ @ np.linalg.inv(matrix), requires_grad=True)
-    loss = torch.nn.functional.cross_entropy(features @ weight.T, torch.tensor(targets)) + L2 / 2 * weight.square().sum()
+    loss = (
+        torch.nn.functional.cross_entropy(features @ weight.T, torch.tensor(targets))
+        + L2 / 2 * weight.square().sum()
+    )
     loss.backward()
     assert float(weight.grad.norm()) == pytest.approx(probe.gradient_norm_, rel=1e-3, abs=1e-9)
     assert probe.gradient_norm_ < 1e-5
@@ -93,7 +102,9 @@ def test_probabilities_do_not_depend_on(change):
         rows = rng.permutation(rows)
     else:
         columns = rng.permutation(columns)
-    found = LinearProbe(l2=L2, tol=1e-12).fit(x[rows], targets[rows][:, columns]).predict_proba(x[rows])
+    found = (
+        LinearProbe(l2=L2, tol=1e-12).fit(x[rows], targets[rows][:, columns]).predict_proba(x[rows])
+    )
     np.testing.assert_allclose(found, expected[rows][:, columns], atol=1e-5)
 
 

@@ -26,7 +26,9 @@ def split(scenes):
 
 def accuracies(rows, scenes, split):
     probes = fit_scene_probes(rows, scenes, split)
-    return [probes.recognise(rows, scenes, split.test, concept).accuracy for concept in (0, 1, None)]
+    return [
+        probes.recognise(rows, scenes, split.test, concept).accuracy for concept in (0, 1, None)
+    ]
 
 
 def test_object_codes_are_read_in_full(scenes, split):
@@ -75,13 +77,17 @@ def test_test_rows_are_not_read(scenes, split):
 
 
 def test_penalty_is_the_best_on_validation(scenes, split):
-    rows = object_codes(scenes) + 2.0 * np.random.default_rng(1).normal(size=(len(scenes), 48)).astype(np.float32)
+    rows = object_codes(scenes) + 2.0 * np.random.default_rng(1).normal(
+        size=(len(scenes), 48)
+    ).astype(np.float32)
     chosen = fit_scene_probes(rows, scenes, split).objects
     for l2 in (1e-2, 1e-4):
         other = fit_scene_probes(rows, scenes, split, l2_grid=[l2]).objects
         assert chosen.validation >= other.validation - 1e-12
     present = scenes.presence(None, split.validation)
-    assert recognition(rows[split.validation] @ chosen.weight.T, present).accuracy == chosen.validation
+    assert (
+        recognition(rows[split.validation] @ chosen.weight.T, present).accuracy == chosen.validation
+    )
 
 
 def test_objects_that_never_occur_get_no_row():
@@ -97,7 +103,9 @@ def test_objects_that_never_occur_get_no_row():
 def test_non_finite_rows_are_refused(scenes, split, bad):
     rows = object_codes(scenes)
     rows[split.train[3], 0] = bad
-    with pytest.raises(ValueRangeError, match="1 of .* rows hold NaN or infinite numbers, the first is row 3"):
+    with pytest.raises(
+        ValueRangeError, match="1 of .* rows hold NaN or infinite numbers, the first is row 3"
+    ):
         fit_scene_probes(rows, scenes, split)
 
 

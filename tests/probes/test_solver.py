@@ -28,7 +28,9 @@ def plain_loss(weight, features, classes, l2):
 
 def test_moment_is_the_mean_outer_product(problem):
     features, classes = problem
-    targets = torch.zeros(500, 7, dtype=torch.float64).scatter_add_(1, classes, torch.full((500, 2), 0.5, dtype=torch.float64))
+    targets = torch.zeros(500, 7, dtype=torch.float64).scatter_add_(
+        1, classes, torch.full((500, 2), 0.5, dtype=torch.float64)
+    )
     for whitening in (0.0, 0.3):
         rows = Rows(features, whitening)
         torch.testing.assert_close(rows.moment(classes, 7), targets.T @ features @ rows.basis / 500)
@@ -47,12 +49,18 @@ def test_optimum_is_scipys(problem, l2):
         return loss.item(), weight.grad.numpy().ravel()
 
     reference = minimize(
-        objective, np.zeros(42), jac=True, method="L-BFGS-B", options={"ftol": 1e-16, "gtol": 1e-10, "maxiter": 10_000}
+        objective,
+        np.zeros(42),
+        jac=True,
+        method="L-BFGS-B",
+        options={"ftol": 1e-16, "gtol": 1e-10, "maxiter": 10_000},
     )
     assert solution.converged
     assert solution.loss == pytest.approx(reference.fun, abs=1e-9)
     weight = rows.in_features(solution.weight)
-    assert solution.loss == pytest.approx(float(plain_loss(weight, features, classes, l2)), abs=1e-12)
+    assert solution.loss == pytest.approx(
+        float(plain_loss(weight, features, classes, l2)), abs=1e-12
+    )
     np.testing.assert_allclose(weight.numpy().ravel(), reference.x, atol=1e-4)
 
 
@@ -107,14 +115,18 @@ def test_chunks_do_not_change_the_sum(problem, monkeypatch):
     moment = rows.moment(classes, 7)
     whole = solve(rows, moment, 1e-3, tolerance=1e-12)
     monkeypatch.setattr(solver, "CHUNK", 37)
-    torch.testing.assert_close(whole.weight, solve(rows, moment, 1e-3, tolerance=1e-12).weight, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        whole.weight, solve(rows, moment, 1e-3, tolerance=1e-12).weight, atol=1e-4, rtol=1e-4
+    )
 
 
 def test_rows_sum_to_zero_at_the_optimum(problem):
     features, classes = problem
     rows = Rows(features)
     weight = solve(rows, rows.moment(classes, 7), 1e-2, tolerance=1e-13).weight
-    torch.testing.assert_close(weight.sum(0), torch.zeros(6, dtype=torch.float64), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        weight.sum(0), torch.zeros(6, dtype=torch.float64), atol=1e-6, rtol=0
+    )
 
 
 def test_blocks_are_expected_hessian_blocks(problem, monkeypatch):
@@ -127,7 +139,9 @@ def test_blocks_are_expected_hessian_blocks(problem, monkeypatch):
     p = torch.softmax(rows.rotated @ weight.T, dim=1)[:, 3]
     exact = (rows.rotated * (p * (1 - p))[:, None]).T @ rows.rotated / 500
     exact += torch.diag(1e-2 + solver.FLOOR * rows.eigenvalues / 7)
-    torch.testing.assert_close(inverse[3] @ exact, torch.eye(6, dtype=torch.float64), atol=1e-8, rtol=0)
+    torch.testing.assert_close(
+        inverse[3] @ exact, torch.eye(6, dtype=torch.float64), atol=1e-8, rtol=0
+    )
     diagonal = solver._DiagonalCurvature(rows, weight, 1e-2).inverse
     torch.testing.assert_close(1 / diagonal[3], exact.diagonal())
 
@@ -149,7 +163,8 @@ def test_memory_is_the_two_loop_recursion():
         shares.append((change * step).sum() / (change * turn).sum())
         step = step - shares[-1] * turn
     change, turn = pairs[-1]
-    step = (change * turn).sum() / (turn * turn).sum() * step  # the last pair sets the scale, whatever the preconditioner's is
+    # the last pair sets the scale, whatever the preconditioner's is
+    step = (change * turn).sum() / (turn * turn).sum() * step
     for (change, turn), share in zip(pairs[-solver.MEMORY :], reversed(shares), strict=True):
         step = step + (share - (turn * step).sum() / (change * turn).sum()) * change
     torch.testing.assert_close(memory.direction(gradient, curvature), step)
@@ -159,11 +174,17 @@ def test_directions_without_data_do_not_matter():
     """Fewer rows than dimensions: the same optimum as in the subspace that the rows span."""
     generator = torch.Generator().manual_seed(0)
     small = torch.randn(20, 8, generator=generator, dtype=torch.float64)
-    wide = small @ torch.linalg.qr(torch.randn(50, 50, generator=generator, dtype=torch.float64))[0][:8]
+    wide = (
+        small
+        @ torch.linalg.qr(torch.randn(50, 50, generator=generator, dtype=torch.float64))[0][:8]
+    )
     classes = torch.randint(3, (20, 2), generator=generator)
     narrow, broad = Rows(small), Rows(wide)
     assert broad.rotated.shape == (20, 8)
-    torch.testing.assert_close(broad.eigenvalues, narrow.eigenvalues * 50 / 8)  # the mean square is over all dimensions
+    # the mean square is over all dimensions
+    torch.testing.assert_close(broad.eigenvalues, narrow.eigenvalues * 50 / 8)
     penalties = ((narrow, 1e-3), (broad, 1e-3 * 50 / 8))
-    losses = [solve(rows, rows.moment(classes, 3), l2, tolerance=1e-13).loss for rows, l2 in penalties]
+    losses = [
+        solve(rows, rows.moment(classes, 3), l2, tolerance=1e-13).loss for rows, l2 in penalties
+    ]
     assert losses[0] == pytest.approx(losses[1], abs=1e-10)

@@ -1,4 +1,6 @@
-"""The same digits for any number of threads: weights of probes to the last bit, and every number of the studies that fit them."""
+"""The same digits for any number of threads: weights of probes to the last bit, and every number of
+the studies that fit them.
+"""
 
 from __future__ import annotations
 
@@ -53,20 +55,31 @@ def test_weights_of_probes_are_the_same_to_the_last_bit(n):
 
 def test_linear_probes_too():
     labels = SCENES.objects[:, 0]
-    one, two = (with_threads(n, lambda: LinearProbe(l2=1e-3).fit(ROWS, labels).coef_) for n in (1, 2))
+    one, two = (
+        with_threads(n, lambda: LinearProbe(l2=1e-3).fit(ROWS, labels).coef_) for n in (1, 2)
+    )
     np.testing.assert_array_equal(one, two)
 
 
 def test_every_number_of_the_studies():
     scenes = text20(5, 5)
     rows = concept_codes(scenes, 24) + 0.05 * object_codes(scenes, 24, seed=1)
-    embeddings = Embeddings(rows.astype(np.float32), "text", scenes.content_hash, scenes.name, "planted", "1")
+    embeddings = Embeddings(
+        rows.astype(np.float32), "text", scenes.content_hash, scenes.name, "planted", "1"
+    )
     split = split_scenes(scenes, "pair")
 
     def numbers():
         study = probe_study(embeddings, scenes, split)
         geometry = geometry_study(embeddings, scenes, split, study.probes)
-        return [record.flat() for record in (*study.records, *geometry.records, *attribute_records(embeddings, scenes))]
+        return [
+            record.flat()
+            for record in (
+                *study.records,
+                *geometry.records,
+                *attribute_records(embeddings, scenes),
+            )
+        ]
 
     one, two = (with_threads(n, numbers) for n in (1, 2))
     assert len(one) > 50

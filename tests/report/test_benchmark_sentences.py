@@ -9,9 +9,22 @@ from conceptbind.report.numbers import difference
 from conceptbind.results import Record
 
 
-def score(value, low, high, *, subset="all", control="none", repair="none", ties=0, n=100, scenes="sugarcrepe"):
+def score(
+    value,
+    low,
+    high,
+    *,
+    subset="all",
+    control="none",
+    repair="none",
+    ties=0,
+    n=100,
+    scenes="sugarcrepe",
+):
     facts = {"protocol": "strict", "average": "micro", "repair": repair, "control": control}
-    return Record("benchmark", "both", "accuracy", value, n, ties, low, high, subset, scenes, "e", facts)
+    return Record(
+        "benchmark", "both", "accuracy", value, n, ties, low, high, subset, scenes, "e", facts
+    )
 
 
 def beside(subset, blind=(0.5, 0.4, 0.6), longer=(0.1, 0.05, 0.2), **more):
@@ -23,20 +36,28 @@ def beside(subset, blind=(0.5, 0.4, 0.6), longer=(0.1, 0.05, 0.2), **more):
 
 def test_scores_above_at_and_below_the_better_blind_baseline():
     records = [
-        score(0.8, 0.61, 0.9, subset="a"), *beside("a"),
-        score(0.8, 0.60, 0.9, subset="b"), *beside("b"),  # the intervals touch
-        score(0.3, 0.2, 0.39, subset="c"), *beside("c"),
-        score(0.3, 0.2, 0.40, subset="d"), *beside("d"),
-    ]  # fmt: skip
+        score(0.8, 0.61, 0.9, subset="a"),
+        *beside("a"),
+        score(0.8, 0.60, 0.9, subset="b"),
+        *beside("b"),  # the intervals touch
+        score(0.3, 0.2, 0.39, subset="c"),
+        *beside("c"),
+        score(0.3, 0.2, 0.40, subset="d"),
+        *beside("d"),
+    ]
     assert benchmark_sentence(records) == (
-        "4 scores of 1 benchmark. 1 clearly above the better of two baselines that never see a picture (95 % intervals apart), "
-        "2 not to be told from it (sugarcrepe b accuracy, sugarcrepe d accuracy), 1 clearly below it (sugarcrepe c accuracy)."
+        "4 scores of 1 benchmark. 1 clearly above the better of two baselines that never see a "
+        "picture (95 % intervals apart), "
+        "2 not to be told from it (sugarcrepe b accuracy, sugarcrepe d accuracy), 1 clearly below "
+        "it (sugarcrepe c accuracy)."
     )
 
 
 def test_all_above():
     one = [score(0.8, 0.7, 0.9), *beside("all")]
-    assert benchmark_sentence(one).startswith("1 score of 1 benchmark. It is clearly above the better of two baselines")
+    assert benchmark_sentence(one).startswith(
+        "1 score of 1 benchmark. It is clearly above the better of two baselines"
+    )
     two = [*one, score(0.9, 0.8, 1.0, scenes="aro"), *beside("all", scenes="aro")]
     assert benchmark_sentence(two).startswith("2 scores of 2 benchmarks. All are clearly above")
 
@@ -56,18 +77,28 @@ def test_without_a_baseline_nothing_is_beaten():
 
 
 def test_no_interval_decides_nothing():
-    assert "1 not to be told from it" in benchmark_sentence([score(0.8, None, None), *beside("all")])
-    assert "0 clearly above" in benchmark_sentence([score(0.8, 0.7, 0.9), *beside("all", blind=(0.5, None, None))])
+    assert "1 not to be told from it" in benchmark_sentence(
+        [score(0.8, None, None), *beside("all")]
+    )
+    assert "0 clearly above" in benchmark_sentence(
+        [score(0.8, 0.7, 0.9), *beside("all", blind=(0.5, None, None))]
+    )
 
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (0.01, 0.2, "clearly raises 1 of 1 score (95 % interval of the paired difference above 0) and clearly lowers 0."),
+        (
+            0.01,
+            0.2,
+            "clearly raises 1 of 1 score (95 % interval of the paired difference above 0) and "
+            "clearly lowers 0.",
+        ),
         (
             0.0,
             0.2,
-            "clearly raises 0 of 1 score (95 % interval of the paired difference above 0) and clearly lowers 0; for 1 it cannot be told.",
+            "clearly raises 0 of 1 score (95 % interval of the paired difference above 0) and "
+            "clearly lowers 0; for 1 it cannot be told.",
         ),
         (-0.2, -0.01, "and clearly lowers 1 (sugarcrepe all accuracy)."),
         (-0.2, 0.0, "and clearly lowers 0; for 1 it cannot be told."),
@@ -75,18 +106,25 @@ def test_no_interval_decides_nothing():
 )
 def test_what_a_repair_does(low, high, said):
     records = [
-        score(0.8, 0.7, 0.9), *beside("all"), score(0.9, 0.8, 1.0, repair="adapter"),
+        score(0.8, 0.7, 0.9),
+        *beside("all"),
+        score(0.9, 0.8, 1.0, repair="adapter"),
         score((low + high) / 2, low, high, repair="difference", ties=None),
-    ]  # fmt: skip
+    ]
     assert said in benchmark_sentence(records)
     assert "points" in benchmark_table(records)
 
 
 def test_where_ties_are():
     records = [
-        score(0.0, 0.0, 0.1, subset="a", ties=90, n=100), *beside("a"), score(0.8, 0.7, 0.9, subset="b", ties=100, n=1000), *beside("b"),
-    ]  # fmt: skip
-    assert "Ties are misses; most are in sugarcrepe a (90.0 % of 100)." in benchmark_sentence(records)
+        score(0.0, 0.0, 0.1, subset="a", ties=90, n=100),
+        *beside("a"),
+        score(0.8, 0.7, 0.9, subset="b", ties=100, n=1000),
+        *beside("b"),
+    ]
+    assert "Ties are misses; most are in sugarcrepe a (90.0 % of 100)." in benchmark_sentence(
+        records
+    )
     assert "Ties" not in benchmark_sentence([score(0.8, 0.7, 0.9), *beside("all")])
 
 

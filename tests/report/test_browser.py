@@ -1,4 +1,6 @@
-"""The report in a real browser: no error, nothing fetched, every figure drawn, readable on a phone."""
+"""The report in a real browser: no error, nothing fetched, every figure drawn, readable on a
+phone.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,21 @@ import pytest
 
 from conceptbind import measure
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--use-gl=swiftshader", "--enable-unsafe-swiftshader"]  # the figure in three dimensions needs WebGL
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+# the figure in three dimensions needs WebGL
+FLAGS += [
+    "--use-gl=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -42,7 +56,8 @@ def test_the_report_opens(browser, report, width, height):
         "console",
         lambda message: (
             errors.append(message.text)
-            if message.type in ("error", "warning") and not any(words in message.text for words in slow)
+            if message.type in ("error", "warning")
+            and not any(words in message.text for words in slow)
             else None
         ),
     )
@@ -55,22 +70,30 @@ def test_the_report_opens(browser, report, width, height):
     n_figures = page.locator(".plotly-graph-div").count()
     assert (
         n_figures == 17
-    )  # for each modality bars, a table of objects, three of geometry and one of complexity; two across them, three of the repair
+        # for each modality bars, a table of objects, three of geometry and one of complexity; two
+        # across them, three of the repair
+    )
     for i in range(n_figures):
         figure = page.locator(".plotly-graph-div").nth(i)
-        marks = figure.locator(".bars path, .heatmaplayer image, .scatter path, .gl-container canvas")
+        marks = figure.locator(
+            ".bars path, .heatmaplayer image, .scatter path, .gl-container canvas"
+        )
         assert marks.count() > 0  # something is drawn inside the axes
         box = figure.bounding_box()
         assert box["width"] > 200
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
-    assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing is cut off at the side
+    # nothing is cut off at the side
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".verdict p").first.is_visible()
     assert page.locator(".scene.choice img").count() == 24
-    broken = page.evaluate("[...document.images].filter(image => !image.complete || image.naturalWidth === 0).length")
+    broken = page.evaluate(
+        "[...document.images].filter(image => !image.complete || image.naturalWidth === 0).length"
+    )
     assert broken == 0
     smallest = page.evaluate(
-        "Math.min(...[...document.querySelectorAll('p, td, dd, .caption')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
+        "Math.min(...[...document.querySelectorAll('p, td, dd, .caption')].map(e => "
+        "parseFloat(getComputedStyle(e).fontSize)))"
     )
     assert smallest >= 12
     page.close()

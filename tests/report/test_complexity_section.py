@@ -1,4 +1,6 @@
-"""What the page shows on complexity: every control described, no figure and no table without a score."""
+"""What the page shows on complexity: every control described, no figure and no table without a
+score.
+"""
 
 from __future__ import annotations
 

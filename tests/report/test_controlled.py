@@ -23,11 +23,21 @@ def model(values, n_objects, coverage, seed, value, **controls):
     }
     return [
         Record(
-            study="controlled", modality="symbols", metric="object_recognition", value=found, n=100, ties=0, ci_low=0.0, ci_high=1.0,
-            split="unseen", scenes=f"symbols {values}", encoder=name, extra={**shared, "control": control},
+            study="controlled",
+            modality="symbols",
+            metric="object_recognition",
+            value=found,
+            n=100,
+            ties=0,
+            ci_low=0.0,
+            ci_high=1.0,
+            split="unseen",
+            scenes=f"symbols {values}",
+            encoder=name,
+            extra={**shared, "control": control},
         )
         for control, found in {"none": value, **controls}.items()
-    ]  # fmt: skip
+    ]
 
 
 RECORDS = [
@@ -41,8 +51,13 @@ RECORDS = [
 def test_means_by_space_and_coverage():
     head, *rows = transition_table(RECORDS, ["additive"])
     assert head == [
-        "trained on a share of", "coverage", "models", "scenes of new objects recognised among all objects", "additive", "counts of concepts"
-    ]  # fmt: skip
+        "trained on a share of",
+        "coverage",
+        "models",
+        "scenes of new objects recognised among all objects",
+        "additive",
+        "counts of concepts",
+    ]
     assert rows == [
         ["25 objects (5x5)", "0.5", "1", "20.0 %", "10.0 %", "5.0 %"],
         ["400 objects (20x20)", "0.1", "1", "25.0 %", "-", "10.0 %"],
@@ -55,18 +70,33 @@ def test_sizes_of_models_have_lines_of_their_own():
     wide[0].extra["width"] = 128
     rows = transition_table([*RECORDS, *wide], [])[1:]
     assert [row[0] for row in rows] == [
-        "25 objects (5x5, width 64, depth 2)", *2 * ["400 objects (20x20, width 64, depth 2)"], "400 objects (20x20, width 128, depth 2)"
-    ]  # fmt: skip
+        "25 objects (5x5, width 64, depth 2)",
+        *2 * ["400 objects (20x20, width 64, depth 2)"],
+        "400 objects (20x20, width 128, depth 2)",
+    ]
 
 
 def test_where_binding_begins_and_how_probes_rise():
     sentence = sweep_sentence(RECORDS, ["additive"])
     assert (
-        "With 400 objects (20x20), 3 models: at least 90.0 % of the scenes of new objects are recognised among all objects from coverage 0.5 on."
+        "With 400 objects (20x20), 3 models: at least 90.0 % of the scenes of new objects are "
+        "recognised among all objects from coverage 0.5 on." in sentence
+    )
+    assert (
+        "With 25 objects (5x5), one model: no coverage reaches 90.0 %; the best is 20.0 % at 0.5."
         in sentence
     )
-    assert "With 25 objects (5x5), one model: no coverage reaches 90.0 %; the best is 20.0 % at 0.5." in sentence
-    assert rank_correlation(RECORDS, "additive") == (pytest.approx(1.0), pytest.approx(0.0, abs=1e-9), 3)
+    assert rank_correlation(RECORDS, "additive") == (
+        pytest.approx(1.0),
+        pytest.approx(0.0, abs=1e-9),
+        3,
+    )
     assert "Over 3 models" in sentence
-    falls = [*RECORDS, *model("20x20", 400, 0.8, 0, 0.4)]  # what rises and falls again has not begun
-    assert "90.0 % is reached at coverage 0.5, but not at every larger one." in sweep_sentence(falls, [])
+    # what rises and falls again has not begun
+    falls = [
+        *RECORDS,
+        *model("20x20", 400, 0.8, 0, 0.4),
+    ]
+    assert "90.0 % is reached at coverage 0.5, but not at every larger one." in sweep_sentence(
+        falls, []
+    )

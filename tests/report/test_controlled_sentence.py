@@ -10,14 +10,18 @@ from conceptbind.results import Record
 
 def record(metric, split, value, low=None, high=None, n=2000, **extra):
     facts = {"coverage": 0.8, "n_objects": 2500, "objective": "queries", "control": "none", **extra}
-    return Record("controlled", "symbols", metric, value, n, 0, low, high, split, "symbols 50x50", "m", facts)
+    return Record(
+        "controlled", "symbols", metric, value, n, 0, low, high, split, "symbols 50x50", "m", facts
+    )
 
 
 def model(value, low, high, bag=(0.04, 0.03, 0.05), concepts=(1.0, 0.9), known=0.99):
     objects = {"among": "all"}
     return [
         record("object_recognition", "unseen", value, low, high, **objects),
-        record("object_recognition", "unseen", *bag, **{**objects, "control": "counts_of_concepts"}),
+        record(
+            "object_recognition", "unseen", *bag, **{**objects, "control": "counts_of_concepts"}
+        ),
         record("object_recognition", "train", known, **objects),
         *(record("concept_recognition", "unseen", c) for c in concepts),
         record("concept_recognition", "train", 0.1),
@@ -32,7 +36,13 @@ def model(value, low, high, bag=(0.04, 0.03, 0.05), concepts=(1.0, 0.9), known=0
         (0.90, 0.501, 0.99, "the model recognises new objects:"),
         (0.90, 0.50, 0.99, "cannot be judged on so few scenes:"),
         (0.50, 0.45, 0.55, "recognises new objects in part:"),
-        (0.50, 0.05, 0.95, "cannot be judged on so few scenes:"),  # no clearer than the counts, which reach 5 %
+        # no clearer than the counts, which reach 5 %
+        (
+            0.50,
+            0.05,
+            0.95,
+            "cannot be judged on so few scenes:",
+        ),
         (0.50, 0.051, 0.95, "recognises new objects in part:"),
         (0.499, 0.45, 0.4999, "hardly recognises new objects:"),
         (0.499, 0.45, 0.50, "cannot be judged on so few scenes:"),
@@ -46,11 +56,15 @@ def test_thresholds(value, low, high, said):
 
 def test_every_word():
     assert controlled_sentence(model(0.942, 0.931, 0.952)) == (
-        "Trained on 80.0 % of 2,500 objects, the model recognises new objects: among all objects its queries recognise those of 94.2 % of the "
-        "scenes of new objects (93.1 % to 95.2 %, n = 2,000; counts of concepts alone: 4.0 %) and of 99.0 % of the scenes of train objects; "
+        "Trained on 80.0 % of 2,500 objects, the model recognises new objects: among all objects "
+        "its queries recognise those of 94.2 % of the "
+        "scenes of new objects (93.1 % to 95.2 %, n = 2,000; counts of concepts alone: 4.0 %) and "
+        "of 99.0 % of the scenes of train objects; "
         "the hardest concept is recognised in 90.0 %."
     )
-    assert controlled_sentence(model(0.942, 0.931, 0.952, concepts=())).endswith("of the scenes of train objects.")
+    assert controlled_sentence(model(0.942, 0.931, 0.952, concepts=())).endswith(
+        "of the scenes of train objects."
+    )
 
 
 @pytest.mark.parametrize("left", [0, 1, 2])
@@ -68,8 +82,10 @@ def test_a_model_that_was_trained_against_scenes():
         record("concept_accuracy", "unseen", 1.0, **facts),
     ]
     assert controlled_sentence(records) == (
-        "Trained on 80.0 % of 2,500 objects against other scenes, the model prefers a scene of new objects to the one with two values "
-        "exchanged in 77.4 % of the cases (75.5 % to 79.3 %, n = 1,900; chance: 50 %), a scene of train objects in 92.9 %; to a scene with one "
+        "Trained on 80.0 % of 2,500 objects against other scenes, the model prefers a scene of new "
+        "objects to the one with two values "
+        "exchanged in 77.4 % of the cases (75.5 % to 79.3 %, n = 1,900; chance: 50 %), a scene of "
+        "train objects in 92.9 %; to a scene with one "
         "value replaced in 100 %."
     )
     assert controlled_sentence(records[:2]).endswith("a scene of train objects in 92.9 %.")
@@ -78,9 +94,15 @@ def test_a_model_that_was_trained_against_scenes():
 
 def test_a_sweep_of_models_that_were_trained_against_scenes():
     facts = {"objective": "scenes", "values": "50x50", "width": 64, "depth": 2, "seed": 0}
-    records = [record("binding_accuracy", "unseen", value, coverage=c, **facts) for c, value in ((0.2, 0.95), (0.8, 0.9))]
+    records = [
+        record("binding_accuracy", "unseen", value, coverage=c, **facts)
+        for c, value in ((0.2, 0.95), (0.8, 0.9))
+    ]
     assert sweep_sentence(records, []) == (
-        "With 2,500 objects (50x50), 2 models: at least 90.0 % of the scenes of new objects are told from their swaps from coverage 0.2 on."
+        "With 2,500 objects (50x50), 2 models: at least 90.0 % of the scenes of new objects are "
+        "told from their swaps from coverage 0.2 on."
     )
     lower = [record("binding_accuracy", "unseen", 0.899, coverage=0.8, **facts)]
-    assert "one model: no coverage reaches 90.0 %; the best is 89.9 % at 0.8." in sweep_sentence(lower, [])
+    assert "one model: no coverage reaches 90.0 %; the best is 89.9 % at 0.8." in sweep_sentence(
+        lower, []
+    )

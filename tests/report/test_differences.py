@@ -7,9 +7,20 @@ from conceptbind.report import difference_tables
 
 def record(value, n=100, **more):
     base = {
-        "study": "crossmodal", "modality": "both", "metric": "binding_accuracy", "value": value, "n": n, "ties": 0, "ci_low": 0.1,
-        "ci_high": 0.9, "split": "all", "scenes": "s", "encoder": "e", "control": "none", "order": "either",
-    }  # fmt: skip
+        "study": "crossmodal",
+        "modality": "both",
+        "metric": "binding_accuracy",
+        "value": value,
+        "n": n,
+        "ties": 0,
+        "ci_low": 0.1,
+        "ci_high": 0.9,
+        "split": "all",
+        "scenes": "s",
+        "encoder": "e",
+        "control": "none",
+        "order": "either",
+    }
     return {**base, **more}
 
 
@@ -22,7 +33,13 @@ def test_every_difference_is_from_the_first_run():
     (table,) = difference_tables(runs)
     shown = {(row[1], row[2]): row[3:] for row in table.rows}
     assert table.columns[-2:] == ("difference from a", "same scenes")
-    assert shown["binding accuracy, order either", "a"] == ("50.0 %", "10.0 % to 90.0 %", "100", "-", "-")
+    assert shown["binding accuracy, order either", "a"] == (
+        "50.0 %",
+        "10.0 % to 90.0 %",
+        "100",
+        "-",
+        "-",
+    )
     assert shown["binding accuracy, order either", "b"][-2:] == ("+12.5 points", "yes")
     assert shown["binding accuracy, order either", "c"][-2:] == ("-10.0 points", "no")
     assert shown["binding accuracy, order reversed", "b"][-2] == "-12.5 points"

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 RECIPE = Path(__file__).parents[2] / "recipes" / "figures.py"
 
 pytestmark = [

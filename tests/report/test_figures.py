@@ -11,7 +11,13 @@ import pytest
 from conceptbind.metrics import Recognition
 from conceptbind.report.benchmarks import benchmark_figure
 from conceptbind.report.controlled import transition_figure
-from conceptbind.report.figures import crossmodal_figure, intervals, object_figure, recognition_figure, swap_cosine_figure
+from conceptbind.report.figures import (
+    crossmodal_figure,
+    intervals,
+    object_figure,
+    recognition_figure,
+    swap_cosine_figure,
+)
 from conceptbind.report.geometry import sweep_figure
 from conceptbind.results import Record
 from conceptbind.scenes import load_scenes
@@ -26,7 +32,20 @@ def traces(html):
 
 
 def record(metric, value, low, high, *, study="probe", split="test", n=10, ties=1, **extra):
-    return Record(study, "text", metric, value, n, ties, low, high, split, "s", "e", {"control": "none", **extra})
+    return Record(
+        study,
+        "text",
+        metric,
+        value,
+        n,
+        ties,
+        low,
+        high,
+        split,
+        "s",
+        "e",
+        {"control": "none", **extra},
+    )
 
 
 def reach(trace, axis="error_y"):
@@ -41,7 +60,12 @@ def reach(trace, axis="error_y"):
 
 def test_error_bars_end_where_the_interval_ends():
     bars = intervals(
-        [record("m", 0.5, 0.4, 0.7), record("m", 0.0, 0.0, 0.1), record("m", 0.5, None, None), record("m", None, None, None)]
+        [
+            record("m", 0.5, 0.4, 0.7),
+            record("m", 0.0, 0.0, 0.1),
+            record("m", 0.5, None, None),
+            record("m", None, None, None),
+        ]
     )
     assert bars["array"] == [pytest.approx(0.2), pytest.approx(0.1), None, None]
     assert bars["arrayminus"] == [pytest.approx(0.1), pytest.approx(0.0), None, None]
@@ -59,7 +83,9 @@ def test_bars_of_recognition():
             [
                 record("concept_recognition", 0.9, 0.8, 0.95, concept="color"),
                 record("object_recognition", 0.6, 0.5, 0.7, concept=None),
-                record("object_recognition", 0.3, 0.2, 0.4, concept=None, control="bag_of_concepts"),
+                record(
+                    "object_recognition", 0.3, 0.2, 0.4, concept=None, control="bag_of_concepts"
+                ),
                 record("object_recognition", 0.2, 0.1, 0.3, concept=None, control="random_weights"),
             ]
         )
@@ -78,7 +104,11 @@ def test_bars_of_recognition():
 def test_the_pointer_shows_what_the_tables_say():
     """Plotly's own format has 96.3% for 77 of 80 and 100.0% for 0.9996."""
     study = CrossmodalStudy(
-        (record("binding_accuracy", 77 / 80, 0.9, 0.9996, study="crossmodal", order="either"),), np.array([]), (), 0, np.array([])
+        (record("binding_accuracy", 77 / 80, 0.9, 0.9996, study="crossmodal", order="either"),),
+        np.array([]),
+        (),
+        0,
+        np.array([]),
     )
     (bar,) = (trace for trace in traces(crossmodal_figure(study)) if trace.get("customdata"))
     assert bar["customdata"] == [["96.2 %", "90.0 % to 99.96 %", "10", "1"]]
@@ -114,9 +144,36 @@ def test_comparisons_across_modalities():
 
 def test_edits_over_their_strength():
     records = [
-        record("edit_retrieval", 0.5, 0.4, 0.6, study="edit", estimator="avg+pos", attribute="all", steering=2.0),
-        record("edit_retrieval", 0.2, 0.1, 0.3, study="edit", estimator="avg+pos", attribute="all", steering=0.5),
-        record("edit_retrieval", 0.9, 0.8, 1.0, study="edit", estimator="avg", attribute="all", steering=1.0),
+        record(
+            "edit_retrieval",
+            0.5,
+            0.4,
+            0.6,
+            study="edit",
+            estimator="avg+pos",
+            attribute="all",
+            steering=2.0,
+        ),
+        record(
+            "edit_retrieval",
+            0.2,
+            0.1,
+            0.3,
+            study="edit",
+            estimator="avg+pos",
+            attribute="all",
+            steering=0.5,
+        ),
+        record(
+            "edit_retrieval",
+            0.9,
+            0.8,
+            1.0,
+            study="edit",
+            estimator="avg",
+            attribute="all",
+            steering=1.0,
+        ),
     ]
     (line,) = traces(sweep_figure(GeometryStudy("text", tuple(records), {}, None, ())))
     assert (line["x"], line["y"]) == ([0.5, 2.0], [0.2, 0.5])
@@ -126,9 +183,15 @@ def test_edits_over_their_strength():
 def test_benchmarks_with_their_repair_and_baseline():
     def score(value, low, high, repair="none", control="none"):
         facts = {"protocol": "strict", "average": "micro", "repair": repair}
-        return record("accuracy", value, low, high, study="benchmark", split="all", **facts, control=control)
+        return record(
+            "accuracy", value, low, high, study="benchmark", split="all", **facts, control=control
+        )
 
-    records = [score(0.6, 0.5, 0.7), score(0.8, 0.75, 0.9, repair="adapter"), score(0.3, 0.2, 0.4, control="blind_length")]
+    records = [
+        score(0.6, 0.5, 0.7),
+        score(0.8, 0.75, 0.9, repair="adapter"),
+        score(0.3, 0.2, 0.4, control="blind_length"),
+    ]
     records.append(score(0.2, 0.1, 0.3, repair="difference"))
     blind, before, after = traces(benchmark_figure(records, "s"))
     assert blind["x"] == [0.3]
@@ -141,10 +204,27 @@ def test_benchmarks_with_their_repair_and_baseline():
 
 
 def test_a_line_for_each_object_space_with_every_model_as_a_point():
-    facts = {"among": "all", "values": "5x5", "n_objects": 25, "width": 1, "depth": 1, "objective": "queries"}
+    facts = {
+        "among": "all",
+        "values": "5x5",
+        "n_objects": 25,
+        "width": 1,
+        "depth": 1,
+        "objective": "queries",
+    }
     models = [(0.5, 0, 0.2), (0.5, 1, 0.4), (0.1, 0, 0.1)]
     records = [
-        record("object_recognition", v, 0.0, 1.0, study="controlled", split="unseen", coverage=c, seed=seed, **facts)
+        record(
+            "object_recognition",
+            v,
+            0.0,
+            1.0,
+            study="controlled",
+            split="unseen",
+            coverage=c,
+            seed=seed,
+            **facts,
+        )
         for c, seed, v in models
     ]
     line, points = traces(transition_figure(records))

@@ -1,4 +1,6 @@
-"""Does a small model generalise to new objects? Every answer, threshold and clause from hand-made numbers."""
+"""Does a small model generalise to new objects? Every answer, threshold and clause from hand-made
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,15 @@ from conceptbind.results import Record
 from conceptbind.studies import ComplexityStudy
 from conceptbind.studies.complexity import BINDS, FEW
 
-NO = Evidence("plain", 5, 169, 0.8, Spread(0.0, 0.0, 0.0, interval=False), Spread(0.4, 0.3, 0.5), {4: Spread(0.7, 0.6, 0.8)})
+NO = Evidence(
+    "plain",
+    5,
+    169,
+    0.8,
+    Spread(0.0, 0.0, 0.0, interval=False),
+    Spread(0.4, 0.3, 0.5),
+    {4: Spread(0.7, 0.6, 0.8)},
+)
 
 
 def scored(value, low, high):
@@ -34,7 +44,8 @@ def scored(value, low, high):
     [
         (NO, "no", ""),
         (replace(NO, n_draws=4), "unclear", "only 4 draws"),
-        # The score: words begin at their thresholds, and need an interval that lies above the next one.
+        # The score: words begin at their thresholds, and need an interval that lies above the next
+        # one.
         (scored(SIMPLE, SOMEWHAT, 0.9), "simple", ""),
         (scored(SIMPLE - 1e-6, SOMEWHAT, 0.9), "partly", ""),
         (scored(SIMPLE, SOMEWHAT - 1e-6, 0.9), "partly", ""),
@@ -45,11 +56,23 @@ def scored(value, low, high):
         (scored(SOMEWHAT - 1e-6, 0.0, SIMPLE), "unclear", "differ from 0.000 to 0.500"),
         # A negative answer needs scenes, and a planted rule that is found in them.
         (replace(NO, n_scenes=FEW), "no", ""),
-        (replace(NO, n_scenes=FEW - 1), "unclear", "only 29 scenes of new objects are left in a draw at 80.0 % of the objects"),
+        (
+            replace(NO, n_scenes=FEW - 1),
+            "unclear",
+            "only 29 scenes of new objects are left in a draw at 80.0 % of the objects",
+        ),
         (replace(NO, planted={}), "unclear", "no planted rule"),
         (replace(NO, planted={4: Spread(SOMEWHAT, 0.05, 0.2)}), "no", ""),
-        (replace(NO, planted={4: Spread(SOMEWHAT - 1e-6, 0.05, 0.2)}), "unclear", "not found here either (score 0.100"),
-        (replace(scored(0.05, 0.0, 0.2), planted={4: Spread(0.5, 0.2, 0.6)}), "unclear", "not found here either (score 0.500"),
+        (
+            replace(NO, planted={4: Spread(SOMEWHAT - 1e-6, 0.05, 0.2)}),
+            "unclear",
+            "not found here either (score 0.100",
+        ),
+        (
+            replace(scored(0.05, 0.0, 0.2), planted={4: Spread(0.5, 0.2, 0.6)}),
+            "unclear",
+            "not found here either (score 0.500",
+        ),
         (replace(scored(0.05, 0.0, 0.2), planted={4: Spread(0.5, 0.2001, 0.6)}), "no", ""),
         (replace(NO, planted={16: Spread(0.0, 0.0, 0.0), 1: Spread(0.9, 0.8, 1.0)}), "no", ""),
         (replace(NO, score=Spread(None, 0, 0, interval=False)), "no", ""),
@@ -57,9 +80,17 @@ def scored(value, low, high):
         (replace(NO, gap=Spread(BINDS, 1e-6, 0.2)), "no", ""),
         (replace(NO, gap=Spread(BINDS - 1e-6, 0.0, HARDLY - 1e-6)), "no binding", ""),
         (replace(NO, gap=Spread(-0.05, -0.1, 0.02)), "no binding", ""),
-        (replace(NO, gap=Spread(BINDS - 1e-6, 0.0, HARDLY)), "unclear", "not clearly above a bag of concepts"),
+        (
+            replace(NO, gap=Spread(BINDS - 1e-6, 0.0, HARDLY)),
+            "unclear",
+            "not clearly above a bag of concepts",
+        ),
         (replace(NO, gap=Spread(0.2, 0.0, 0.4)), "unclear", "not clearly above a bag of concepts"),
-        (replace(NO, gap=Spread(0.0, -0.01, 0.01), n_scenes=FEW - 1), "unclear", "of which a draw has 29 or more"),
+        (
+            replace(NO, gap=Spread(0.0, -0.01, 0.01), n_scenes=FEW - 1),
+            "unclear",
+            "of which a draw has 29 or more",
+        ),
         # A positive answer needs no planted rule and no many scenes, only draws that agree.
         (replace(scored(0.9, 0.8, 1.0), n_scenes=9, planted={}), "simple", ""),
     ],
@@ -81,35 +112,84 @@ def test_an_answer_does_not_hang_on_the_read_out():
     assert answer([unsure, replace(yes, **white)])[0] == "unclear"
 
 
-def study(score, gap, n=169, planted=(0.7, 0.6, 0.8), whitened=None, readouts=("plain", "whitened"), low=None):
+def study(
+    score,
+    gap,
+    n=169,
+    planted=(0.7, 0.6, 0.8),
+    whitened=None,
+    readouts=("plain", "whitened"),
+    low=None,
+):
     """A study with one coverage and one concept, made of records alone."""
     records = []
 
-    def add(metric, value, readout, approximator, interval=(None, None), coverage=None, width=None, concept=None, **more):
+    def add(
+        metric,
+        value,
+        readout,
+        approximator,
+        interval=(None, None),
+        coverage=None,
+        width=None,
+        concept=None,
+        **more,
+    ):
         extra = {
-            "approximator": approximator, "width": width, "coverage": coverage, "seed": None, "readout": readout, "concept": concept,
-            "n_seeds": 5, "n_scenes": n, "lowest": value, "highest": value, "control": "none", **more,
-        }  # fmt: skip
-        records.append(Record("complexity", "text", metric, value, 5 * n, 0, *interval, "unseen", "s", "e", extra))
+            "approximator": approximator,
+            "width": width,
+            "coverage": coverage,
+            "seed": None,
+            "readout": readout,
+            "concept": concept,
+            "n_seeds": 5,
+            "n_scenes": n,
+            "lowest": value,
+            "highest": value,
+            "control": "none",
+            **more,
+        }
+        records.append(
+            Record(
+                "complexity", "text", metric, value, 5 * n, 0, *interval, "unseen", "s", "e", extra
+            )
+        )
 
     for readout in readouts:
         mine = score if readout != "whitened" or whitened is None else whitened
         chosen = {"chosen": "additive (3), mlp 256 (2)"}
         add("object_recognition", 0.213, readout, "chosen", coverage=0.8, **chosen)
-        add("concept_recognition", 1.0, readout, "chosen", coverage=0.8, concept="color", chosen="per_object_product 16 (5)")
+        add(
+            "concept_recognition",
+            1.0,
+            readout,
+            "chosen",
+            coverage=0.8,
+            concept="color",
+            chosen="per_object_product 16 (5)",
+        )
         add("object_recognition", 0.9, readout, "embeddings", coverage=0.8)
         add("object_recognition", 0.4, readout, "bag_of_concepts", coverage=0.8)
         add("binding_gap", gap, readout, "embeddings", (gap / 2, gap * 1.5))
-        add("generalisation_score", mine, readout, "chosen", (None, None) if not mine else (mine / 2, mine * 1.1))
+        add(
+            "generalisation_score",
+            mine,
+            readout,
+            "chosen",
+            (None, None) if not mine else (mine / 2, mine * 1.1),
+        )
         if planted:
             add("generalisation_score", planted[0], readout, "planted", planted[1:], width=4)
     return ComplexityStudy("text", tuple(records), tuple(readouts))
 
 
 MEASURED = (
-    "odels that saw the scenes of 80.0 % of the objects predict the embeddings of scenes with new ones; from the predictions plain "
-    "probes recognise all objects in 21.3 % of the scenes (best on validation: additive (3), MLP 256 (2)), and the hardest concept in "
-    "100 % (best on validation: products in an object 16 (5)); from the embeddings themselves all objects in 90.0 %, from a bag of "
+    "odels that saw the scenes of 80.0 % of the objects predict the embeddings of scenes with new "
+    "ones; from the predictions plain "
+    "probes recognise all objects in 21.3 % of the scenes (best on validation: additive (3), MLP "
+    "256 (2)), and the hardest concept in "
+    "100 % (best on validation: products in an object 16 (5)); from the embeddings themselves all "
+    "objects in 90.0 %, from a bag of "
     "concepts in 40.0 % (medians of 5 draws of the objects, at least 169 scenes each)."
 )
 
@@ -117,15 +197,33 @@ MEASURED = (
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (study(0.0, 0.5), "A small model of the text embeddings does not generalise to new objects. M"),
+        (
+            study(0.0, 0.5),
+            "A small model of the text embeddings does not generalise to new objects. M",
+        ),
         (study(0.8, 0.5), "A small model of the text embeddings generalises to new objects. M"),
-        (study(0.3, 0.5), "A small model of the text embeddings generalises to new objects in part. M"),
-        (study(None, 0.02), "The text embeddings of new objects hold no more than a bag of concepts, so there is no rule of binding to"),
-        (study(0.0, 0.5, planted=()), "It cannot be judged whether a small model of the text embeddings generalises to new objects: no"),
-        (study(0.8, 0.5, whitened=0.0), "It cannot be judged whether a small model of the text embeddings generalises to new objects: "
-         "the answer hangs on how embeddings are read: with plain probes it does, with whitened probes it does not. M"),
+        (
+            study(0.3, 0.5),
+            "A small model of the text embeddings generalises to new objects in part. M",
+        ),
+        (
+            study(None, 0.02),
+            "The text embeddings of new objects hold no more than a bag of concepts, so there is "
+            "no rule of binding to",
+        ),
+        (
+            study(0.0, 0.5, planted=()),
+            "It cannot be judged whether a small model of the text embeddings generalises to new "
+            "objects: no",
+        ),
+        (
+            study(0.8, 0.5, whitened=0.0),
+            "It cannot be judged whether a small model of the text embeddings generalises to new "
+            "objects: the answer hangs on how embeddings are read: with plain probes it does, with "
+            "whitened probes it does not. M",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_sentence(found, words):
     said = complexity_sentence(found)
     assert said.startswith(words)
@@ -152,7 +250,10 @@ def test_a_second_read_out_that_cannot_be_judged_is_told():
 def test_few_scenes_are_counted():
     said = complexity_sentence(study(0.0, 0.5, n=9, planted=()))
     assert "cannot be judged" in said
-    assert "only 9 scenes of new objects are left in a draw at 80.0 % of the objects, and a negative answer takes 30" in said
+    assert (
+        "only 9 scenes of new objects are left in a draw at 80.0 % of the objects, and a negative "
+        "answer takes 30" in said
+    )
     assert "at least 9 scenes each" in said
 
 
@@ -172,8 +273,12 @@ def test_the_thresholds_are_those_of_the_docs():
     assert f"| generalises | score from {SIMPLE}, low end of its interval from {SOMEWHAT} |" in text
     assert f"| generalises in part | score from {SOMEWHAT}, low end above 0 |" in text
     assert f"| score below {SOMEWHAT}, at least {FEW} scenes of new objects in each draw" in text
-    assert f"planted rule scores {SOMEWHAT} or more with its interval above that of the score" in text
-    assert f"less than {BINDS} above the bag of concepts, and less than {HARDLY} at the high" in text
+    assert (
+        f"planted rule scores {SOMEWHAT} or more with its interval above that of the score" in text
+    )
+    assert (
+        f"less than {BINDS} above the bag of concepts, and less than {HARDLY} at the high" in text
+    )
 
 
 PARTLY, UNBOUND = scored(0.3, 0.2, 0.4), replace(NO, gap=Spread(0.0, -0.1, 0.02))
@@ -190,11 +295,19 @@ PARTLY, UNBOUND = scored(0.3, 0.2, 0.4), replace(NO, gap=Spread(0.0, -0.1, 0.02)
 def test_two_answers_are_told_in_words(first, second, plain, whitened):
     word, missing = answer([first, replace(second, readout="whitened")])
     assert word == "unclear"
-    assert missing == (f"the answer hangs on how embeddings are read: with plain probes {plain}, with whitened probes {whitened}")
+    assert missing == (
+        f"the answer hangs on how embeddings are read: with plain probes {plain}, with whitened "
+        f"probes {whitened}"
+    )
 
 
 def test_a_third_read_out_counts_too():
-    assert answer([NO, replace(NO, readout="plain"), replace(scored(0.9, 0.8, 1.0), readout="whitened")])[0] == "unclear"
+    assert (
+        answer(
+            [NO, replace(NO, readout="plain"), replace(scored(0.9, 0.8, 1.0), readout="whitened")]
+        )[0]
+        == "unclear"
+    )
 
 
 def test_no_binding_is_told_without_a_score():
@@ -220,7 +333,9 @@ def test_draws_that_differ_without_an_interval_are_given_as_a_range():
         return replace(record, ci_low=None, ci_high=None, extra=extra)
 
     said = complexity_sentence(changed(study(0.8, 0.5), generalisation_score=spread))
-    assert "Generalisation score 0.800 (from 0.450 to 1.000 over 5 draws) over all coverages" in said
+    assert (
+        "Generalisation score 0.800 (from 0.450 to 1.000 over 5 draws) over all coverages" in said
+    )
     assert said.startswith("A small model of the text embeddings generalises to new objects. ")
 
 
@@ -229,8 +344,9 @@ def test_planted_rules_stand_in_order_of_rank_and_only_where_they_have_a_score()
     rule = next(r for r in found.records if r.extra["approximator"] == "planted")
     others = [
         replace(rule, value=value, extra={**rule.extra, "width": width, "readout": readout})
-        for width, value in ((16, 0.25), (1, 0.9), (64, None)) for readout in ("plain", "whitened")
-    ]  # fmt: skip
+        for width, value in ((16, 0.25), (1, 0.9), (64, None))
+        for readout in ("plain", "whitened")
+    ]
     said = complexity_sentence(replace(found, records=(*found.records, *others)))
     assert "reach 0.900 with 1 product, 0.700 with 4 products, 0.250 with 16 products. With" in said
 
@@ -252,7 +368,9 @@ def test_the_concept_that_is_recognised_worst_is_told_and_the_largest_coverage()
         assert "recognise all objects in 21.3 %" in said
         assert "and the hardest concept in 62.0 % (best on validation: forest (5))" in said
         assert "at least 169 scenes each" in said
-    assert "hardest concept" not in complexity_sentence(changed(found, concept_recognition=lambda _: None))
+    assert "hardest concept" not in complexity_sentence(
+        changed(found, concept_recognition=lambda _: None)
+    )
 
 
 def test_nothing_is_said_where_a_part_is_missing():
@@ -281,6 +399,8 @@ def test_an_interval_of_nothing():
 def test_one_is_no_plural():
     assert judge(replace(NO, n_draws=1))[1].startswith("only 1 draw of the objects was made, and")
     assert judge(replace(NO, n_draws=2))[1].startswith("only 2 draws of the objects were made, and")
-    assert judge(replace(NO, n_scenes=1))[1].startswith("only 1 scene of new objects is left in a draw")
+    assert judge(replace(NO, n_scenes=1))[1].startswith(
+        "only 1 scene of new objects is left in a draw"
+    )
     assert "at least 1 scene each)." in complexity_sentence(study(0.0, 0.5, n=1))
     assert "at least 2,000 scenes each)." in complexity_sentence(study(0.0, 0.5, n=2000))

@@ -24,8 +24,16 @@ def spectrum(concept, whole, joined, rest=0.0, noise=0.05):
 
 
 def edit(value, **extra):
-    facts = {"estimator": "avg+pos", "steering": 1.0, "attribute": "all", "control": "none", **extra}
-    return Record("edit", "text", "edit_retrieval", value, 4704, 0, 0.85, 0.87, "test", "scenes", "e", facts)
+    facts = {
+        "estimator": "avg+pos",
+        "steering": 1.0,
+        "attribute": "all",
+        "control": "none",
+        **extra,
+    }
+    return Record(
+        "edit", "text", "edit_retrieval", value, 4704, 0, 0.85, 0.87, "test", "scenes", "e", facts
+    )
 
 
 def study(spectra, *records):
@@ -37,16 +45,18 @@ def test_whole_objects_stand_beside_random_weights_and_noise():
     others = [edit(0.1, estimator="avg"), edit(0.2, steering=2.0), edit(0.3, attribute="same")]
     assert geometry_sentence(study(spectra, *others, edit(0.862))) == (
         "Of the variance of the text embeddings, single concepts explain 70.0 % (random weights: "
-        "90.0 %, pure noise: 10.0 %), whole objects 20.0 % more (random weights: 1.0 %, pure noise: "
-        "5.0 %), and everything that joins different objects 10.0 %; after one object's vector is "
-        "exchanged the nearest scene is the intended one in 86.2 % of the edits (85.0 % to 87.0 %, "
-        "n = 4,704)."
+        "90.0 %, pure noise: 10.0 %), whole objects 20.0 % more (random weights: 1.0 %, pure "
+        "noise: 5.0 %), and everything that joins different objects 10.0 %; after one object's "
+        "vector is exchanged the nearest scene is the intended one in 86.2 % of the edits (85.0 % "
+        "to 87.0 %, n = 4,704)."
     )
 
 
 def test_without_random_weights_edits_or_objects():
     alone = geometry_sentence(study({"none": spectrum(0.7, 0.2, 0.1)}))
-    assert "70.0 % (pure noise: 10.0 %), whole objects 20.0 % more (pure noise: 5.0 %), and" in alone
+    assert (
+        "70.0 % (pure noise: 10.0 %), whole objects 20.0 % more (pure noise: 5.0 %), and" in alone
+    )
     assert "exchanged" not in alone
     assert "whole objects" not in geometry_sentence(study({"none": spectrum(0.7, 0.0, 0.3)}))
     assert geometry_sentence(study({"random_weights": spectrum(0.7, 0.2, 0.1)})) is None
@@ -54,7 +64,9 @@ def test_without_random_weights_edits_or_objects():
 
 
 def test_what_a_few_scenes_of_noise_hold_is_told_beside_what_noise_explains():
-    """Noise has no concepts and no objects, and yet sums fitted to few scenes explain half of it."""
+    """Noise has no concepts and no objects, and yet sums fitted to few scenes explain half of
+    it.
+    """
     scenes = full_grid(ConceptSpace(("color", "shape"), (("a", "b", "c"), ("u", "v", "w"))))
     few = scenes.select(np.sort(np.random.default_rng(1).permutation(len(scenes))[:30]))
     noise = np.random.default_rng(0).normal(size=(30, 200))

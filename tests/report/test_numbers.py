@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.report.numbers import counted, difference, interval_of, number, percent, points, shown, value_of
+from conceptbind.report.numbers import (
+    counted,
+    difference,
+    interval_of,
+    number,
+    percent,
+    points,
+    shown,
+    value_of,
+)
 from conceptbind.results import Record
 
 
@@ -76,4 +85,9 @@ def test_the_interval_of_a_difference_stands_behind_it():
 
 
 def test_counts_in_words():
-    assert [counted(n, "scene") for n in (0, 1, 2, 1000)] == ["0 scenes", "1 scene", "2 scenes", "1,000 scenes"]
+    assert [counted(n, "scene") for n in (0, 1, 2, 1000)] == [
+        "0 scenes",
+        "1 scene",
+        "2 scenes",
+        "1,000 scenes",
+    ]

@@ -13,22 +13,59 @@ from conceptbind.results import Record
 
 def record(metric, repair, value, low=None, high=None, n=400, control="none", ties=0):
     return Record(
-        "repair", "both", metric, value, n, ties, low, high, "test", "scenes", "enc", {"control": control, "repair": repair}
+        "repair",
+        "both",
+        metric,
+        value,
+        n,
+        ties,
+        low,
+        high,
+        "test",
+        "scenes",
+        "enc",
+        {"control": control, "repair": repair},
     )
 
 
 def study(
-    then=(0.5, 0.45, 0.55), now=(0.95, 0.92, 0.97), gain=(0.45, 0.40, 0.50), *, pull=0.3, recommended=True, asked=False, folds=5,
-    scenes=True, twin=None, recall=(0.4, 0.4), singles=None, after="HNB", mended=190, spoiled=10, orders=1,
-):  # fmt: skip
-    """A study whose numbers are chosen by hand; `recommended` is what the study itself would say."""
+    then=(0.5, 0.45, 0.55),
+    now=(0.95, 0.92, 0.97),
+    gain=(0.45, 0.40, 0.50),
+    *,
+    pull=0.3,
+    recommended=True,
+    asked=False,
+    folds=5,
+    scenes=True,
+    twin=None,
+    recall=(0.4, 0.4),
+    singles=None,
+    after="HNB",
+    mended=190,
+    spoiled=10,
+    orders=1,
+):
+    """A study whose numbers are chosen by hand; `recommended` is what the study itself would
+    say.
+    """
     records = []
     if after == "HNB":
-        records += [record("binding_accuracy", "none", *then), record("binding_accuracy", after, *now)]
+        records += [
+            record("binding_accuracy", "none", *then),
+            record("binding_accuracy", after, *now),
+        ]
         records.append(record("binding_gain", after, *gain))
-        records += [record("recall_at_1", name, value, 0, 1) for name, value in zip(("none", after), recall, strict=True)]
+        records += [
+            record("recall_at_1", name, value, 0, 1)
+            for name, value in zip(("none", after), recall, strict=True)
+        ]
     else:
-        records += [record("recall_at_1", "none", *then), record("recall_at_1", after, *now), record("recall_gain", after, *gain)]
+        records += [
+            record("recall_at_1", "none", *then),
+            record("recall_at_1", after, *now),
+            record("recall_gain", after, *gain),
+        ]
     if singles:
         pairs = zip(("none", after), singles, strict=True)
         records += [record("single_object_accuracy", name, value, 0, 1) for name, value in pairs]
@@ -37,20 +74,37 @@ def study(
     own = {"comparisons": ()} if scenes else {}
     written = pull if recommended or asked else 0.0
     config = {
-        "pull": written, "protocol": after, "solver": "quick", "rate": 0.02, "batch": 8, "steps": 9, "pairs": 1000, "data_hash": "a" * 64,
+        "pull": written,
+        "protocol": after,
+        "solver": "quick",
+        "rate": 0.02,
+        "batch": 8,
+        "steps": 9,
+        "pairs": 1000,
+        "data_hash": "a" * 64,
         "seed": 0,
-    }  # fmt: skip
+    }
     return SimpleNamespace(
-        records=tuple(records), pull=pull, recommended=recommended, asked=asked, folds=folds, n_mended=mended, n_spoiled=spoiled,
-        n_compared=400 * orders, adapter=SimpleNamespace(config=config), **own,
-    )  # fmt: skip
+        records=tuple(records),
+        pull=pull,
+        recommended=recommended,
+        asked=asked,
+        folds=folds,
+        n_mended=mended,
+        n_spoiled=spoiled,
+        n_compared=400 * orders,
+        adapter=SimpleNamespace(config=config),
+        **own,
+    )
 
 
 def test_a_repair_that_helps():
     found = repair_verdict(study(singles=(1.0, 1.0)))
     assert found.sentence == (
-        "A linear repair of the captions brings the binding accuracy from 50.0 % to 95.0 % (92.0 % to 97.0 %, n = 400) on combinations that it "
-        "was not fitted on, a change of +45.0 points (+40.0 to +50.0); recall at 1 stays at 40.0 % and recognition of single "
+        "A linear repair of the captions brings the binding accuracy from 50.0 % to 95.0 % (92.0 % "
+        "to 97.0 %, n = 400) on combinations that it "
+        "was not fitted on, a change of +45.0 points (+40.0 to +50.0); recall at 1 stays at 40.0 % "
+        "and recognition of single "
         "objects stays at 100 %."
     )
     assert (found.word, found.score, found.n, found.control) == ("yes", 0.95, 400, "no repair")
@@ -73,25 +127,42 @@ def test_whether_binding_is_usable_after_a_repair_that_helps(now, word):
 def test_what_it_costs():
     assert "recall at 1 goes from 40.0 % to 39.0 %." in repair_sentence(study(recall=(0.4, 0.39)))
     sentence = repair_sentence(study(singles=(1.0, 0.98)))
-    assert "recall at 1 stays at 40.0 % and recognition of single objects goes from 100 % to 98.0 %." in sentence
+    assert (
+        "recall at 1 stays at 40.0 % and recognition of single objects goes from 100 % to 98.0 %."
+        in sentence
+    )
 
 
 @pytest.mark.parametrize(
     ("twin", "beaten"),
-    [((0.1, 0.05, 0.39), True), ((0.1, 0.05, 0.40), False), ((0.5, 0.45, 0.55), False), ((0.1, None, None), False)],
+    [
+        ((0.1, 0.05, 0.39), True),
+        ((0.1, 0.05, 0.40), False),
+        ((0.5, 0.45, 0.55), False),
+        ((0.1, None, None), False),
+    ],
 )
 def test_the_bag_twin_is_named_and_must_gain_clearly_less(twin, beaten):
     found = repair_verdict(study(twin=twin))
-    assert "the bag-of-words twin, which was trained so that binding never helps, changes by" in found.sentence
-    assert ("not clearly less, so the repair need not bring binding" in found.sentence) is not beaten
+    assert (
+        "the bag-of-words twin, which was trained so that binding never helps, changes by"
+        in found.sentence
+    )
+    assert (
+        "not clearly less, so the repair need not bring binding" in found.sentence
+    ) is not beaten
     assert found.word == ("yes" if beaten else "partly")
 
 
 def test_chance_can_explain_the_best_map():
-    found = repair_verdict(study(now=(0.51, 0.46, 0.56), gain=(0.01, -0.02, 0.04), recommended=False))
+    found = repair_verdict(
+        study(now=(0.51, 0.46, 0.56), gain=(0.01, -0.02, 0.04), recommended=False)
+    )
     assert found.sentence == (
-        "A linear repair does not help here: the best map takes the binding accuracy from 50.0 % to 51.0 % (46.0 % to 56.0 %, n = 400) on "
-        "combinations that it was not fitted on, a change of +1.0 points (-2.0 to +4.0), which chance can explain; the adapter "
+        "A linear repair does not help here: the best map takes the binding accuracy from 50.0 % "
+        "to 51.0 % (46.0 % to 56.0 %, n = 400) on "
+        "combinations that it was not fitted on, a change of +1.0 points (-2.0 to +4.0), which "
+        "chance can explain; the adapter "
         "is the identity, which changes nothing."
     )
     assert (found.word, found.score) == ("no", 0.5)  # what is written is no repair
@@ -100,10 +171,19 @@ def test_chance_can_explain_the_best_map():
 @pytest.mark.parametrize(
     ("gain", "why"),
     [
-        ((0.02, 0.015, 0.03), "but the fits for the adapter, on one part more each, stopped where they began"),
+        (
+            (0.02, 0.015, 0.03),
+            "but the fits for the adapter, on one part more each, stopped where they began",
+        ),
         ((0.015, 0.011, 0.019), "less than the 2 points from which one is recommended"),
-        ((0.015, 0.001, 0.03), "which is not sure enough: the pull was chosen by scores of the same combinations"),
-        ((0.06, 0.01, 0.11), "which is not sure enough: the pull was chosen by scores of the same combinations"),
+        (
+            (0.015, 0.001, 0.03),
+            "which is not sure enough: the pull was chosen by scores of the same combinations",
+        ),
+        (
+            (0.06, 0.01, 0.11),
+            "which is not sure enough: the pull was chosen by scores of the same combinations",
+        ),
         ((0.015, 0.0, 0.03), "which chance can explain"),
         ((-0.03, -0.05, -0.01), "which is a loss"),
         ((-0.03, -0.06, 0.0), "which chance can explain"),
@@ -126,13 +206,18 @@ def test_why_a_map_is_not_recommended(gain, why):
 def test_without_power_it_cannot_be_judged(gain, word):
     found = repair_verdict(study(gain=gain, recommended=False))
     assert found.word == word
-    assert ("It cannot be judged whether a linear repair helps here" in found.sentence) is (word == "unclear")
+    assert ("It cannot be judged whether a linear repair helps here" in found.sentence) is (
+        word == "unclear"
+    )
 
 
 def test_how_many_comparisons_are_needed():
     sentence = repair_sentence(study(gain=(0.05, -0.05, 0.15), recommended=False))
-    assert "; about 2,800 comparisons are needed:" in sentence  # 99 % within 5 points instead of 13: seven times as many
-    assert "; many more comparisons are needed:" in repair_sentence(study(gain=(0.0, -0.2, 0.2), recommended=False))
+    # 99 % within 5 points instead of 13: seven times as many
+    assert "; about 2,800 comparisons are needed:" in sentence
+    assert "; many more comparisons are needed:" in repair_sentence(
+        study(gain=(0.0, -0.2, 0.2), recommended=False)
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,24 +240,37 @@ def test_what_is_usable_without_a_repair_needs_none_however_few_there_are():
 
 
 def test_validation_may_choose_to_change_nothing():
-    found = repair_verdict(study(now=(0.5, 0.45, 0.55), gain=(0.0, None, None), pull=0.0, recommended=False))
+    found = repair_verdict(
+        study(now=(0.5, 0.45, 0.55), gain=(0.0, None, None), pull=0.0, recommended=False)
+    )
     assert found.sentence == (
-        "A linear repair does not help here: on validation no map does better without losing recall, so the binding accuracy stays at 50.0 % "
+        "A linear repair does not help here: on validation no map does better without losing "
+        "recall, so the binding accuracy stays at 50.0 % "
         "(45.0 % to 55.0 %, n = 400)."
     )
     assert found.word == "no"
-    few = repair_verdict(study(then=(0.5, 0.4, 0.6), gain=(0.0, None, None), pull=0.0, recommended=False))
+    few = repair_verdict(
+        study(then=(0.5, 0.4, 0.6), gain=(0.0, None, None), pull=0.0, recommended=False)
+    )
     assert few.word == "unclear"  # known to ten points only
-    unknown = repair_verdict(study(then=(0.5, None, None), gain=(0.0, None, None), pull=0.0, recommended=False))
+    unknown = repair_verdict(
+        study(then=(0.5, None, None), gain=(0.0, None, None), pull=0.0, recommended=False)
+    )
     assert unknown.word == "unclear"
 
 
 def test_a_pull_that_was_asked_for_is_kept_and_judged_all_the_same():
-    found = repair_verdict(study(now=(0.51, 0.46, 0.56), gain=(0.01, -0.02, 0.04), recommended=False, asked=True))
+    found = repair_verdict(
+        study(now=(0.51, 0.46, 0.56), gain=(0.01, -0.02, 0.04), recommended=False, asked=True)
+    )
     assert "does not help here" in found.sentence
-    assert found.sentence.endswith("which chance can explain; the map is kept since it was asked for.")
+    assert found.sentence.endswith(
+        "which chance can explain; the map is kept since it was asked for."
+    )
     assert found.score == 0.51  # that of what is written
-    nothing = repair_sentence(study(gain=(0.0, None, None), pull=0.0, recommended=False, asked=True))
+    nothing = repair_sentence(
+        study(gain=(0.0, None, None), pull=0.0, recommended=False, asked=True)
+    )
     assert "no repair was asked for, so the binding accuracy stays at" in nothing
 
 
@@ -183,20 +281,26 @@ def test_arrays_have_pairs():
 def test_without_negatives_binding_cannot_be_judged():
     found = repair_verdict(study(after="SB"))
     assert found.sentence == (
-        "A linear map fitted without negatives brings recall at 1 from 50.0 % to 95.0 % (92.0 % to 97.0 %, n = 400) on combinations that it was "
-        "not fitted on, a change of +45.0 points (+40.0 to +50.0); whether pictures and captions agree on binding cannot be "
+        "A linear map fitted without negatives brings recall at 1 from 50.0 % to 95.0 % (92.0 % to "
+        "97.0 %, n = 400) on combinations that it was "
+        "not fitted on, a change of +45.0 points (+40.0 to +50.0); whether pictures and captions "
+        "agree on binding cannot be "
         "judged without negatives."
     )
     assert (found.word, found.score) == ("unclear", None)
     no = repair_sentence(study(after="SB", gain=(0.0, -0.01, 0.01), recommended=False))
-    assert "A linear map fitted without negatives does not help here: the best map takes recall at 1" in no
+    assert (
+        "A linear map fitted without negatives does not help here: the best map takes recall at 1"
+        in no
+    )
     bare = SimpleNamespace(records=(), recommended=False)
     assert "cannot be judged without negatives" in repair_sentence(bare)
 
 
 def test_the_comparisons_that_were_turned_give_the_gain():
     assert turned(study()) == (
-        "Of 400 comparisons the map at pull 0.3 turned 190 right and 10 wrong: (190 - 10) / 400 = +45.0 points."
+        "Of 400 comparisons the map at pull 0.3 turned 190 right and 10 wrong: (190 - 10) / 400 = "
+        "+45.0 points."
     )
     four = turned(study(orders=4, mended=730, spoiled=10))
     assert "Of 1,600 comparisons (400 pairs of scene and swap, 4 orders of mention)" in four
@@ -206,12 +310,15 @@ def test_the_comparisons_that_were_turned_give_the_gain():
 def test_which_map_was_scored_and_which_is_written():
     helps = pull_in_words(study())
     assert helps.startswith(
-        "Scored at pull 0.3 of the way from no repair (0) to the fitted map (1): the gentlest that on validation"
+        "Scored at pull 0.3 of the way from no repair (0) to the fitted map (1): the gentlest that "
+        "on validation"
     )
     assert "The scores are of 5 maps" in helps
     assert "the adapter was fitted the same way on all parts but one" in helps
     assert "The adapter is the map that was scored." in pull_in_words(study(folds=1))
-    assert "It is not recommended: the adapter is the identity, pull 0." in pull_in_words(study(recommended=False))
+    assert "It is not recommended: the adapter is the identity, pull 0." in pull_in_words(
+        study(recommended=False)
+    )
     asked = pull_in_words(study(recommended=False, asked=True))
     assert "the one that was asked for" in asked
     assert "identity" not in asked
@@ -221,7 +328,11 @@ def test_card_and_table_hold_the_same_numbers_as_the_sentence():
     found = study()
     card = repair_card(found.adapter, found, repair_sentence(found))
     for text in (card, repair_table(found.records)):
-        for number in ("50.0 % (45.0 % to 55.0 %)", "95.0 % (92.0 % to 97.0 %)", "+45.0 points (+40.0 to +50.0)"):
+        for number in (
+            "50.0 % (45.0 % to 55.0 %)",
+            "95.0 % (92.0 % to 97.0 %)",
+            "+45.0 points (+40.0 to +50.0)",
+        ):
             assert number in text
     assert turned(found) in card
     assert pull_in_words(found) in card

@@ -7,8 +7,23 @@ from conceptbind.report.verdict import controls_of, metric_name
 from conceptbind.results import Record
 
 
-def record(metric, value, low=0.1, high=0.9, *, study="probe", modality="text", n=1234, ties=5, **extra):
-    return Record(study, modality, metric, value, n, ties, low, high, "test", "s", "e", {"control": "none", **extra})
+def record(
+    metric, value, low=0.1, high=0.9, *, study="probe", modality="text", n=1234, ties=5, **extra
+):
+    return Record(
+        study,
+        modality,
+        metric,
+        value,
+        n,
+        ties,
+        low,
+        high,
+        "test",
+        "s",
+        "e",
+        {"control": "none", **extra},
+    )
 
 
 RECORDS = [
@@ -22,7 +37,10 @@ RECORDS = [
     record("binding_accuracy", 0.68, study="crossmodal", order="either", ties=None),
     record("binding_accuracy", 0.68, study="repair", repair="HNB"),
     record("modality_gap", 0.2, None, None, study="crossmodal"),
-    *(record("object_recognition", 0.123, study=name) for name in ("additive", "spectrum", "removal", "edit", "complexity")),
+    *(
+        record("object_recognition", 0.123, study=name)
+        for name in ("additive", "spectrum", "removal", "edit", "complexity")
+    ),
 ]
 
 
@@ -39,9 +57,18 @@ def test_it_shows_the_main_numbers_beside_their_controls():
 
 
 def test_controls_belong_to_one_study_modality_metric_concept_and_noun():
-    assert {name: found.value for name, found in controls_of(RECORDS[0], RECORDS).items()} == {"bag_of_concepts": 0.25}
+    assert {name: found.value for name, found in controls_of(RECORDS[0], RECORDS).items()} == {
+        "bag_of_concepts": 0.25
+    }
     assert controls_of(RECORDS[3], RECORDS) == {}
-    noun = record("attribute_recognition", 0.4, study="attribute_probe", concept="color", noun="cube", control="random_weights")
+    noun = record(
+        "attribute_recognition",
+        0.4,
+        study="attribute_probe",
+        concept="color",
+        noun="cube",
+        control="random_weights",
+    )
     assert controls_of(RECORDS[5], [*RECORDS, noun]) == {}
     assert controls_of(RECORDS[6], [*RECORDS, noun]) == {"random_weights": noun}
 
@@ -49,8 +76,14 @@ def test_controls_belong_to_one_study_modality_metric_concept_and_noun():
 def test_a_metric_in_words_says_what_it_varies():
     assert metric_name(RECORDS[3]) == "concept recognition (color)"
     assert metric_name(RECORDS[6]) == "attribute recognition (color, cube)"
-    assert metric_name(record("object_recognition", 1.0, queries="own")) == "object recognition (by its own queries)"
-    assert metric_name(record("object_recognition", 1.0, queries="text")) == "object recognition (by text queries)"
+    assert (
+        metric_name(record("object_recognition", 1.0, queries="own"))
+        == "object recognition (by its own queries)"
+    )
+    assert (
+        metric_name(record("object_recognition", 1.0, queries="text"))
+        == "object recognition (by text queries)"
+    )
     assert metric_name(record("modality_gap", 1.0)) == "modality gap"
 
 

@@ -46,22 +46,42 @@ ROWS = [
 def runs(tmp_path):
     for name in ("one", "two_&_three"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "results.json").write_text(json.dumps({"provenance": {}, "records": ROWS}))
+        (tmp_path / name / "results.json").write_text(
+            json.dumps({"provenance": {}, "records": ROWS})
+        )
     return [str(tmp_path / name) for name in ("one", "two_&_three")]
 
 
 def test_each_table_holds_every_run_by_hand():
     tables = {table.name: table for table in paper_tables({"a": ROWS, "b": ROWS})}
-    assert tables["binding"].rows[0] == ("a", "text", "75.0 %", "50.0 %", "25.0 %", "-", "-", "-", "-")
-    assert tables["r2"].rows == tuple((run, "text", "1", "avg+pos", "0.900", "0.800", "-", "-", "-", "-") for run in "ab")
+    assert tables["binding"].rows[0] == (
+        "a",
+        "text",
+        "75.0 %",
+        "50.0 %",
+        "25.0 %",
+        "-",
+        "-",
+        "-",
+        "-",
+    )
+    assert tables["r2"].rows == tuple(
+        (run, "text", "1", "avg+pos", "0.900", "0.800", "-", "-", "-", "-") for run in "ab"
+    )
     assert tables["removal"].rows[1] == ("b", "text", "minus concept part", "12.5 %", "99.0 %")
     assert tables["edits"].rows[0] == ("a", "text", "probing", "avg", "60.0 %", "-", "-", "10")
     assert paper_tables({"a": []}) == []
 
 
 def test_the_three_forms_say_the_same():
-    table = PaperTable("t", "A table", ("run", "R2", "n"), (("a_b|c", "0.500", "1,000"), ("50 %", "-", "7")))
-    assert list(csv.reader(io.StringIO(table.csv()))) == [["run", "R2", "n"], ["a_b|c", "0.500", "1,000"], ["50 %", "-", "7"]]
+    table = PaperTable(
+        "t", "A table", ("run", "R2", "n"), (("a_b|c", "0.500", "1,000"), ("50 %", "-", "7"))
+    )
+    assert list(csv.reader(io.StringIO(table.csv()))) == [
+        ["run", "R2", "n"],
+        ["a_b|c", "0.500", "1,000"],
+        ["50 %", "-", "7"],
+    ]
     lines = table.markdown().splitlines()
     assert len({len(line) for line in lines}) == 1
     assert r"a_b\|c" in lines[2]
@@ -77,7 +97,11 @@ def test_the_command_writes_them_and_prints_markdown(runs, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "| two_&_three | text" in printed
     names = {file.name for file in (tmp_path / "tables").iterdir()}
-    assert names == {f"{name}.{suffix}" for name in ("binding", "r2", "removal", "edits") for suffix in ("csv", "md", "tex")}
+    assert names == {
+        f"{name}.{suffix}"
+        for name in ("binding", "r2", "removal", "edits")
+        for suffix in ("csv", "md", "tex")
+    }
     assert r"two\_\&\_three" in (tmp_path / "tables" / "edits.tex").read_text()
     found = compare(runs)
     assert found.folder is None
@@ -85,7 +109,9 @@ def test_the_command_writes_them_and_prints_markdown(runs, tmp_path, capsys):
 
 
 def test_what_is_no_run_is_named(runs, tmp_path, capsys):
-    with pytest.raises(ConceptBindError, match="nowhere is no run folder: it holds no results.json"):
+    with pytest.raises(
+        ConceptBindError, match="nowhere is no run folder: it holds no results.json"
+    ):
         compare([runs[0], str(tmp_path / "nowhere")])
     (tmp_path / "one" / "results.json").write_text("[1, 2]")
     assert main(["compare", runs[0]]) == 2

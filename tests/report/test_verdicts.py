@@ -9,15 +9,45 @@ from conceptbind.results import Record
 
 
 def record(metric, value, low, high, n=1000, ties=0, modality="text", **extra):
-    return Record("probe", modality, metric, value, n, ties, low, high, "test", "scenes", "enc", {"control": "none", **extra})
+    return Record(
+        "probe",
+        modality,
+        metric,
+        value,
+        n,
+        ties,
+        low,
+        high,
+        "test",
+        "scenes",
+        "enc",
+        {"control": "none", **extra},
+    )
 
 
-def level1(value, low, high, bag=(0.5, 0.48, 0.52), n=1000, concepts=(1.0, 1.0), ceiling=1.0, names=("color", "shape"), **controls):
-    """The verdict on one modality with object recognition `value`; a control is (value, low, high)."""
+def level1(
+    value,
+    low,
+    high,
+    bag=(0.5, 0.48, 0.52),
+    n=1000,
+    concepts=(1.0, 1.0),
+    ceiling=1.0,
+    names=("color", "shape"),
+    **controls,
+):
+    """The verdict on one modality with object recognition `value`; a control is (value, low,
+    high).
+    """
     controls = {"bag_of_concepts": bag, **controls}
     records = [record("object_recognition", value, low, high, n)]
-    records += [record("concept_recognition", c, 0.0, 1.0, n, concept=k) for k, c in zip(names, concepts, strict=True)]
-    records += [record("object_recognition", *found, n, control=name) for name, found in controls.items()]
+    records += [
+        record("concept_recognition", c, 0.0, 1.0, n, concept=k)
+        for k, c in zip(names, concepts, strict=True)
+    ]
+    records += [
+        record("object_recognition", *found, n, control=name) for name, found in controls.items()
+    ]
     return decodable(records, ceiling)
 
 
@@ -48,11 +78,16 @@ def test_thresholds_of_level_1(value, low, high, word):
 def test_the_words_of_level_1():
     found = level1(1.0, 0.99, 1.0)
     assert found.sentence == (
-        "The text embeddings of enc hold which color belongs to which shape (level 1, decodable): a linear probe recognises all objects in "
-        "100 % of the unseen scenes (99.0 % to 100 %, n = 1,000). The strongest control, a bag of concepts, reaches 50.0 % (48.0 % to 52.0 %)."
+        "The text embeddings of enc hold which color belongs to which shape (level 1, decodable): "
+        "a linear probe recognises all objects in "
+        "100 % of the unseen scenes (99.0 % to 100 %, n = 1,000). The strongest control, a bag of "
+        "concepts, reaches 50.0 % (48.0 % to 52.0 %)."
     )
     assert "in part (level 1, decodable in part)" in level1(0.7, 0.68, 0.72).sentence
-    assert "hardly hold which color belongs to which shape (level 1, not decodable)" in level1(0.5, 0.48, 0.52).sentence
+    assert (
+        "hardly hold which color belongs to which shape (level 1, not decodable)"
+        in level1(0.5, 0.48, 0.52).sentence
+    )
     for word in ("binds", "bind concepts", "usable"):
         assert word not in found.sentence
 
@@ -65,7 +100,10 @@ def test_three_concepts_have_no_pair_to_name():
 @pytest.mark.parametrize(("hardest", "said"), [(0.49, True), (0.5, False)])
 def test_single_concepts_that_are_not_held_are_named(hardest, said):
     sentence = level1(0.3, 0.28, 0.32, concepts=(0.9, hardest)).sentence
-    assert ("do not even hold single concepts (the hardest, shape, is recognised in 49.0 % of the scenes)" in sentence) == said
+    assert (
+        "do not even hold single concepts (the hardest, shape, is recognised in 49.0 % of the "
+        "scenes)" in sentence
+    ) == said
     assert ("hardly hold" in sentence) != said
     # where the objects are recognised, a weak concept changes nothing
     assert "single concepts" not in level1(0.9, 0.88, 0.92, concepts=(0.9, hardest)).sentence
@@ -76,13 +114,16 @@ def test_the_strongest_control_is_named_and_the_bag_beside_it():
     assert found.word == "yes"
     assert found.control == "random_weights"
     assert (
-        "The strongest control, the same architecture with random weights, reaches 85.5 % (81.0 % to 89.0 %); "
-        "a bag of concepts reaches 50.0 %." in found.sentence
+        "The strongest control, the same architecture with random weights, reaches 85.5 % (81.0 % "
+        "to 89.0 %); a bag of concepts reaches 50.0 %." in found.sentence
     )
     assert "not clearly less" not in found.sentence
     twin = level1(1.0, 0.987, 1.0, bag_twin=(0.6, 0.58, 0.62), random_weights=(0.55, 0.5, 0.6))
     assert twin.control == "bag_twin"
-    assert "the bag-of-words twin, which was trained so that binding never helps, reaches 60.0 %" in twin.sentence
+    assert (
+        "the bag-of-words twin, which was trained so that binding never helps, reaches 60.0 %"
+        in twin.sentence
+    )
     assert level1(1.0, 0.987, 1.0, random_weights=(0.3, 0.2, 0.4)).control == "bag_of_concepts"
     assert level1(1.0, 0.987, 1.0, random_weights=(None, None, None)).control == "bag_of_concepts"
 
@@ -97,12 +138,13 @@ def test_a_control_that_is_not_beaten_is_said(high, beaten):
 
 
 def test_scenes_without_power_cannot_be_judged():
-    few = level1(1.0, 0.6, 1.0, bag=(0.4, 0.1, 0.75), n=6)  # even six of six cannot be told from this bag
+    # even six of six cannot be told from this bag
+    few = level1(1.0, 0.6, 1.0, bag=(0.4, 0.1, 0.75), n=6)
     assert few.word == "unclear"
     assert few.score is None
     assert (
-        "even perfect embeddings (100 %) could not be told from a bag of concepts (40.0 %, 10.0 % to 75.0 %) on 6 scenes"
-        in few.sentence
+        "even perfect embeddings (100 %) could not be told from a bag of concepts (40.0 %, 10.0 % "
+        "to 75.0 %) on 6 scenes" in few.sentence
     )
     full = level1(1.0, 0.99, 1.0, bag=(1.0, 0.99, 1.0))
     assert full.word == "unclear"
@@ -110,7 +152,8 @@ def test_scenes_without_power_cannot_be_judged():
 
 
 def test_objects_that_no_probe_was_trained_on_lower_the_ceiling():
-    assert level1(0.74, 0.72, 0.76, ceiling=0.8).score == pytest.approx(0.8)  # of 30 points above the bag 24
+    # of 30 points above the bag 24
+    assert level1(0.74, 0.72, 0.76, ceiling=0.8).score == pytest.approx(0.8)
     assert level1(0.74, 0.72, 0.76, ceiling=0.8).word == "yes"
     assert level1(0.74, 0.72, 0.76).word == "partly"
     nothing = level1(0.5, 0.48, 0.52, ceiling=0.52)
@@ -118,7 +161,9 @@ def test_objects_that_no_probe_was_trained_on_lower_the_ceiling():
     assert "even perfect embeddings (52.0 %)" in nothing.sentence
     none = level1(0.0, 0.0, 0.1, ceiling=0.0)
     assert none.word == "unclear"
-    assert "no test scene is made of objects that occur in a train scene (n = 1,000)" in none.sentence
+    assert (
+        "no test scene is made of objects that occur in a train scene (n = 1,000)" in none.sentence
+    )
 
 
 @pytest.mark.parametrize("missing", ["objects", "bag", "ceiling"])
@@ -153,7 +198,11 @@ def level3(value, low, high, n=336, ties=0, concept=1.0):
         record("binding_accuracy", value, low, high, n, ties, "both", order="either"),
     ]
     if concept is not None:
-        records += [record("concept_accuracy", concept, concept, concept, n, modality="both", order="either")]
+        records += [
+            record(
+                "concept_accuracy", concept, concept, concept, n, modality="both", order="either"
+            )
+        ]
     return usable_across(records)
 
 
@@ -183,12 +232,19 @@ def test_thresholds_of_level_3(value, low, high, word):
 
 def test_the_words_of_level_3():
     assert level3(0.95, 0.93, 0.97).sentence == (
-        "The pictures and captions of enc agree on binding (level 3, usable across modalities): "
-        "a picture prefers its caption to the caption with the attributes swapped in 95.0 % of the comparisons "
-        "(93.0 % to 97.0 %, n = 336; chance: 50 %); it prefers its caption to one with another concept in 100 %."
+        "The pictures and captions of enc agree on binding (level 3, usable across modalities): a "
+        "picture prefers its caption to the caption with the attributes swapped in 95.0 % of the "
+        "comparisons (93.0 % to 97.0 %, n = 336; chance: 50 %); it prefers its caption to one with "
+        "another concept in 100 %."
     )
-    assert "agree on binding only in part (level 3, usable in part)" in level3(0.68, 0.62, 0.74).sentence
-    assert "hardly agree on binding (level 3, not usable across modalities)" in level3(0.5, 0.45, 0.55).sentence
+    assert (
+        "agree on binding only in part (level 3, usable in part)"
+        in level3(0.68, 0.62, 0.74).sentence
+    )
+    assert (
+        "hardly agree on binding (level 3, not usable across modalities)"
+        in level3(0.5, 0.45, 0.55).sentence
+    )
     assert "another concept" not in level3(0.95, 0.93, 0.97, concept=None).sentence
 
 
@@ -199,9 +255,16 @@ def test_ties_are_said_and_are_no_preference_for_the_swap():
     assert "all of them hold a tie, which counts as a miss" in bag.sentence
     assert "; 12 of them hold a tie" in level3(0.68, 0.62, 0.74, ties=12).sentence
     assert "tie" not in level3(0.68, 0.62, 0.74).sentence
-    assert "prefer the caption with the attributes swapped (level 3" in level3(0.2, 0.15, 0.25).sentence
-    assert "hardly agree" in level3(0.2, 0.15, 0.25, ties=84).sentence  # 25 % of ties, 25 % at most: half
-    assert "prefer the caption with the attributes swapped" in level3(0.2, 0.15, 0.25, ties=83).sentence
+    assert (
+        "prefer the caption with the attributes swapped (level 3"
+        in level3(0.2, 0.15, 0.25).sentence
+    )
+    # 25 % of ties, 25 % at most: half
+    assert "hardly agree" in level3(0.2, 0.15, 0.25, ties=84).sentence
+    assert (
+        "prefer the caption with the attributes swapped"
+        in level3(0.2, 0.15, 0.25, ties=83).sentence
+    )
 
 
 @pytest.mark.parametrize(("concept", "said"), [(0.599, True), (0.6, False)])
@@ -211,9 +274,12 @@ def test_concepts_that_do_not_agree_are_said_first(concept, said):
 
 
 def test_what_would_be_needed_across_modalities():
-    assert "about 340 comparisons are needed" in level3(0.60, 0.50, 0.65).sentence  # the interval only touches chance
-    assert "about 1,400 comparisons are needed" in level3(0.50, 0.30, 0.70).sentence  # 10 points to go, 20 wide
-    assert "about 600 comparisons are needed" in level3(0.90, 0.50, 0.99).sentence  # 40 wide, 30 points above the threshold
+    # the interval only touches chance
+    assert "about 340 comparisons are needed" in level3(0.60, 0.50, 0.65).sentence
+    # 10 points to go, 20 wide
+    assert "about 1,400 comparisons are needed" in level3(0.50, 0.30, 0.70).sentence
+    # 40 wide, 30 points above the threshold
+    assert "about 600 comparisons are needed" in level3(0.90, 0.50, 0.99).sentence
 
 
 def test_scenes_without_swaps_cannot_be_judged():
@@ -221,7 +287,8 @@ def test_scenes_without_swaps_cannot_be_judged():
     assert (found.word, found.score, found.n) == ("unclear", None, 0)
     assert (
         found.sentence
-        == "It cannot be judged whether the pictures and captions of enc agree on binding (level 3): no scene has an attribute swap."
+        == "It cannot be judged whether the pictures and captions of enc agree on binding (level "
+        "3): no scene has an attribute swap."
     )
 
 
@@ -234,41 +301,53 @@ CONTROL = "The strongest control, a bag of concepts, reaches 50.0 % (48.0 % to 5
     [
         (
             level1(1.0, 0.99, 1.0, ceiling=None),
-            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): every scene holds all objects, so there "
+            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): "
+            "every scene holds all objects, so there "
             "is nothing to confuse.",
         ),
         (
             level1(0.0, 0.0, 0.1, ceiling=0.0),
-            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): no test scene is made of objects that "
+            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): no "
+            "test scene is made of objects that "
             "occur in a train scene (n = 1,000).",
         ),
         (
             level1(1.0, 0.6, 1.0, bag=(0.4, 0.1, 0.75), n=6),
-            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): even perfect embeddings (100 %) could "
-            "not be told from a bag of concepts (40.0 %, 10.0 % to 75.0 %) on 6 scenes; a linear probe recognises all objects in 100 % "
+            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): "
+            "even perfect embeddings (100 %) could "
+            "not be told from a bag of concepts (40.0 %, 10.0 % to 75.0 %) on 6 scenes; a linear "
+            "probe recognises all objects in 100 % "
             "of the unseen scenes (60.0 % to 100 %, n = 6).",
         ),
         (
             level1(0.7, 0.68, 0.72),
-            f"The text embeddings of enc hold {COLOURS} in part (level 1, decodable in part): a linear probe recognises all objects in "
+            f"The text embeddings of enc hold {COLOURS} in part (level 1, decodable in part): a "
+            "linear probe recognises all objects in "
             f"70.0 % of the unseen scenes (68.0 % to 72.0 %, n = 1,000). {CONTROL}.",
         ),
         (
             level1(0.5, 0.48, 0.52),
-            f"The text embeddings of enc hardly hold {COLOURS} (level 1, not decodable): a linear probe recognises all objects in "
-            f"50.0 % of the unseen scenes (48.0 % to 52.0 %, n = 1,000). {CONTROL}, which is not clearly less.",
+            f"The text embeddings of enc hardly hold {COLOURS} (level 1, not decodable): a linear "
+            "probe recognises all objects in "
+            f"50.0 % of the unseen scenes (48.0 % to 52.0 %, n = 1,000). {CONTROL}, which is not "
+            "clearly less.",
         ),
         (
             level1(0.3, 0.28, 0.32, concepts=(0.9, 0.4)),
-            "The text embeddings of enc do not even hold single concepts (the hardest, shape, is recognised in 40.0 % of the scenes) "
-            "(level 1, not decodable): a linear probe recognises all objects in 30.0 % of the unseen scenes (28.0 % to 32.0 %, "
+            "The text embeddings of enc do not even hold single concepts (the hardest, shape, is "
+            "recognised in 40.0 % of the scenes) "
+            "(level 1, not decodable): a linear probe recognises all objects in 30.0 % of the "
+            "unseen scenes (28.0 % to 32.0 %, "
             f"n = 1,000). {CONTROL}, which is not clearly less.",
         ),
         (
             level1(0.6, 0.5, 0.7, random_weights=(0.55, 0.5, 0.6)),
-            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1); about 1,500 test scenes are needed: a "
-            "linear probe recognises all objects in 60.0 % of the unseen scenes (50.0 % to 70.0 %, n = 1,000). The strongest control, "
-            "the same architecture with random weights, reaches 55.0 % (50.0 % to 60.0 %), which is not clearly less, so training need "
+            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1); "
+            "about 1,500 test scenes are needed: a "
+            "linear probe recognises all objects in 60.0 % of the unseen scenes (50.0 % to 70.0 %, "
+            "n = 1,000). The strongest control, "
+            "the same architecture with random weights, reaches 55.0 % (50.0 % to 60.0 %), which "
+            "is not clearly less, so training need "
             "not have added it; a bag of concepts reaches 50.0 %.",
         ),
     ],
@@ -286,29 +365,36 @@ OTHER = "; it prefers its caption to one with another concept in"
     [
         (
             level3(0.68, 0.62, 0.74, ties=12),
-            f"The pictures and captions of enc agree on binding only in part (level 3, usable in part): {COMPARED} 68.0 % of the "
-            "comparisons (62.0 % to 74.0 %, n = 336; chance: 50 %); 12 of them hold a tie, which counts as a miss"
-            f"{OTHER} 100 %.",
+            "The pictures and captions of enc agree on binding only in part (level 3, usable in "
+            f"part): {COMPARED} 68.0 % of the comparisons (62.0 % to 74.0 %, n = 336; chance: 50 "
+            f"%); 12 of them hold a tie, which counts as a miss{OTHER} 100 %.",
         ),
         (
             level3(0.5, 0.45, 0.55),
-            f"The pictures and captions of enc hardly agree on binding (level 3, not usable across modalities): {COMPARED} 50.0 % of "
+            "The pictures and captions of enc hardly agree on binding (level 3, not usable across "
+            f"modalities): {COMPARED} 50.0 % of "
             f"the comparisons (45.0 % to 55.0 %, n = 336; chance: 50 %){OTHER} 100 %.",
         ),
         (
             level3(0.2, 0.15, 0.25),
-            "The pictures and captions of enc prefer the caption with the attributes swapped (level 3, not usable across modalities): "
-            f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 %){OTHER} 100 %.",
+            "The pictures and captions of enc prefer the caption with the attributes swapped "
+            "(level 3, not usable across modalities): "
+            f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 "
+            f"%){OTHER} 100 %.",
         ),
         (
             level3(0.2, 0.15, 0.25, concept=0.5),
-            "The pictures and captions of enc do not even agree on single concepts (level 3, not usable across modalities): "
-            f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 %){OTHER} 50.0 %.",
+            "The pictures and captions of enc do not even agree on single concepts (level 3, not "
+            "usable across modalities): "
+            f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 "
+            f"%){OTHER} 50.0 %.",
         ),
         (
             level3(0.5, 0.3, 0.7),
-            "It cannot be judged whether the pictures and captions of enc agree on binding (level 3); about 1,400 comparisons are "
-            f"needed: {COMPARED} 50.0 % of the comparisons (30.0 % to 70.0 %, n = 336; chance: 50 %){OTHER} 100 %.",
+            "It cannot be judged whether the pictures and captions of enc agree on binding (level "
+            "3); about 1,400 comparisons are "
+            f"needed: {COMPARED} 50.0 % of the comparisons (30.0 % to 70.0 %, n = 336; chance: 50 "
+            f"%){OTHER} 100 %.",
         ),
     ],
 )
@@ -320,7 +406,8 @@ def test_a_study_without_records_cannot_be_judged():
     found = usable_across([])
     assert (found.word, found.level, found.modality, found.n) == ("unclear", 3, "both", 0)
     assert found.sentence == (
-        "It cannot be judged whether the pictures and captions of the encoder agree on binding (level 3): no scene has an attribute swap."
+        "It cannot be judged whether the pictures and captions of the encoder agree on binding "
+        "(level 3): no scene has an attribute swap."
     )
 
 
@@ -329,7 +416,9 @@ def test_across_modalities_too_an_interval_that_is_not_there_decides_nothing():
     assert level3(0.1, None, None).word == "unclear"
 
 
-@pytest.mark.parametrize(("n", "more"), [(1, "about 2"), (9, "about 10"), (99, "about 100"), (104, "about 110")])
+@pytest.mark.parametrize(
+    ("n", "more"), [(1, "about 2"), (9, "about 10"), (99, "about 100"), (104, "about 110")]
+)
 def test_what_is_needed_is_never_what_is_there_and_has_two_digits(n, more):
     assert needed(n, 0.1, 0.1) == more
     assert needed(n, 0.1, 0.2) == more  # an interval that is narrow enough does not ask for fewer
@@ -340,7 +429,10 @@ def test_there_is_a_verdict_for_each_modality_the_step_between_and_its_repair(mo
 
     from conceptbind.report import repair_words, verdicts
 
-    records = [record("object_recognition", 1.0, 0.99, 1.0), record("concept_recognition", 1.0, 0.9, 1.0, concept="color")]
+    records = [
+        record("object_recognition", 1.0, 0.99, 1.0),
+        record("concept_recognition", 1.0, 0.9, 1.0, concept="color"),
+    ]
     records.append(record("object_recognition", 0.5, 0.48, 0.52, control="bag_of_concepts"))
     probe = SimpleNamespace(records=records, ceiling=1.0)
     across = SimpleNamespace(records=[record("binding_accuracy", 0.95, 0.93, 0.97, order="either")])

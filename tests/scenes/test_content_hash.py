@@ -1,5 +1,5 @@
-"""The content hash changes with everything that decides an embedding, and with nothing else: not with the folder of the
-pictures, the name of the set, or Python's hash seed.
+"""The content hash changes with everything that decides an embedding, and with nothing else: not
+with the folder of the pictures, the name of the set, or Python's hash seed.
 """
 
 import os
@@ -27,9 +27,15 @@ def with_cell(value):
 
 CHANGES = {
     "a concept renamed": replace(BASE, space=ConceptSpace(("colour", "shape"), SPACE.values)),
-    "a value renamed": replace(BASE, space=ConceptSpace(SPACE.concepts, (("red", "blue"), ("cube", "sphere")))),
-    "values reordered": replace(BASE, space=ConceptSpace(SPACE.concepts, (("blue", "red"), ("cube", "ball")))),
-    "a value added": replace(BASE, space=ConceptSpace(SPACE.concepts, (("red", "blue", "green"), ("cube", "ball")))),
+    "a value renamed": replace(
+        BASE, space=ConceptSpace(SPACE.concepts, (("red", "blue"), ("cube", "sphere")))
+    ),
+    "values reordered": replace(
+        BASE, space=ConceptSpace(SPACE.concepts, (("blue", "red"), ("cube", "ball")))
+    ),
+    "a value added": replace(
+        BASE, space=ConceptSpace(SPACE.concepts, (("red", "blue", "green"), ("cube", "ball")))
+    ),
     "a cell changed": replace(BASE, table=with_cell(1)),
     "slots exchanged": replace(BASE, table=TABLE[:, ::-1]),
     "rows exchanged": replace(BASE, table=TABLE[::-1]),
@@ -65,7 +71,14 @@ def test_no_two_of_the_changes_share_a_hash():
         replace(BASE, table=TABLE.astype(">i8")),
         replace(BASE, images=["p.png", "q.png"]),
     ],
-    ids=["moved folder", "other name", "other width", "other memory order", "other byte order", "list of pictures"],
+    ids=[
+        "moved folder",
+        "other name",
+        "other width",
+        "other memory order",
+        "other byte order",
+        "list of pictures",
+    ],
 )
 def test_what_does_not_decide_the_embedding_leaves_the_hash(same):
     assert same.content_hash == BASE.content_hash
@@ -87,7 +100,7 @@ from conceptbind.scenes import load_scenes
 import conceptbind.metrics
 print(load_scenes("text20:4x3").content_hash, load_scenes(sys.argv[1]).content_hash)
 print(sorted({"torch", "sklearn", "scipy", "pandas", "transformers", "PIL", "plotly"} & set(sys.modules)))
-"""
+"""  # noqa: E501
 
 
 def test_another_process_finds_the_same_hash_and_needs_numpy_only(tmp_path):
@@ -97,7 +110,12 @@ def test_another_process_finds_the_same_hash_and_needs_numpy_only(tmp_path):
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, str(table)], capture_output=True, text=True, check=True, env=environment, timeout=60
+            [sys.executable, "-c", PROGRAM, str(table)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+            timeout=60,
         )
         outputs.append(done.stdout)
     assert outputs[0] == outputs[1]

@@ -1,4 +1,6 @@
-"""Full grids hold every ordered choice of objects exactly once; text20 has 160,000 scenes whose captions are all right."""
+"""Full grids hold every ordered choice of objects exactly once; text20 has 160,000 scenes whose
+captions are all right.
+"""
 
 import itertools
 
@@ -12,17 +14,21 @@ SPACE = ConceptSpace(("color", "shape"), (("red", "blue"), ("cube", "ball", "con
 
 # Typed from the specification, not imported, so that a lost or misspelt word is found.
 ADJECTIVES = (
-    "red blue green yellow purple orange pink brown gray black small large tiny round sharp rough bumpy smooth matte glossy".split()
-)
+    "red blue green yellow purple orange pink brown gray black small large tiny round "
+    "sharp rough bumpy smooth matte glossy"
+).split()
 NOUNS = (
-    "circle square triangle star heart spiral sphere cylinder cone pyramid car cat dog man woman tree flower rock bird fish".split()
-)
+    "circle square triangle star heart spiral sphere cylinder cone pyramid car cat dog man "
+    "woman tree flower rock bird fish"
+).split()
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_a_grid_is_the_product_of_its_objects_first_slot_slowest(slots):
     scenes = full_grid(SPACE, slots)
-    assert scenes.objects.tolist() == [list(choice) for choice in itertools.product(range(6), repeat=slots)]
+    assert scenes.objects.tolist() == [
+        list(choice) for choice in itertools.product(range(6), repeat=slots)
+    ]
     assert scenes.n_slots == slots
     assert scenes.table.shape == (6**slots, slots, 2)
 
@@ -42,7 +48,8 @@ def test_a_grid_without_slots_is_refused(slots):
 def test_a_grid_too_big_for_memory_says_how_big_and_what_to_do():
     space = text20().space
     with pytest.raises(
-        ValueRangeError, match="400 objects in 3 slots has 64,000,000 scenes, more than 20,000,000; use fewer values"
+        ValueRangeError,
+        match="400 objects in 3 slots has 64,000,000 scenes, more than 20,000,000; use fewer values",  # noqa: E501
     ):
         full_grid(space, 3)
 
@@ -57,7 +64,11 @@ def test_text20_in_full():
 
 
 def test_every_caption_of_text20_is_right():
-    phrases = [f"{'an' if adjective == 'orange' else 'a'} {adjective} {noun}" for adjective in ADJECTIVES for noun in NOUNS]
+    phrases = [
+        f"{'an' if adjective == 'orange' else 'a'} {adjective} {noun}"
+        for adjective in ADJECTIVES
+        for noun in NOUNS
+    ]
     expected = [f"{first} and {second}" for first in phrases for second in phrases]
     captions = list(text20().captions())
     assert captions == expected
@@ -74,7 +85,9 @@ def test_a_smaller_text20_takes_the_first_words():
 @pytest.mark.parametrize("size", [(1, 20), (20, 1), (21, 20), (20, 21), (0, 0), (-2, 5)])
 def test_text20_refuses_sizes_that_it_does_not_have(size):
     adjectives, nouns = size
-    with pytest.raises(ValueRangeError, match=f"2 to 20 adjectives and 2 to 20 nouns; got {adjectives} x {nouns}"):
+    with pytest.raises(
+        ValueRangeError, match=f"2 to 20 adjectives and 2 to 20 nouns; got {adjectives} x {nouns}"
+    ):
         text20(adjectives, nouns)
 
 

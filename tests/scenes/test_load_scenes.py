@@ -4,8 +4,21 @@ import re
 
 import pytest
 
-from conceptbind.errors import ConceptBindError, FileError, UnknownNameError, UnsafeFileError, ValueRangeError
-from conceptbind.scenes import clevr_grid, load_scenes, read_clevr, read_pug_spare, read_scenes, text20
+from conceptbind.errors import (
+    ConceptBindError,
+    FileError,
+    UnknownNameError,
+    UnsafeFileError,
+    ValueRangeError,
+)
+from conceptbind.scenes import (
+    clevr_grid,
+    load_scenes,
+    read_clevr,
+    read_pug_spare,
+    read_scenes,
+    text20,
+)
 
 TABLE = "filename,object1_color,object1_shape\n0.png,red,cube\n"
 PUG = (
@@ -16,7 +29,12 @@ PUG = (
 
 @pytest.mark.parametrize(
     ("spec", "scenes"),
-    [("text20", text20), ("text20:10x7", lambda: text20(10, 7)), ("text20:2x2", lambda: text20(2, 2)), ("clevr", clevr_grid)],
+    [
+        ("text20", text20),
+        ("text20:10x7", lambda: text20(10, 7)),
+        ("text20:2x2", lambda: text20(2, 2)),
+        ("clevr", clevr_grid),
+    ],
 )
 def test_built_in_sets(spec, scenes):
     loaded, expected = load_scenes(spec), scenes()
@@ -31,7 +49,8 @@ def test_tables_by_scheme_and_by_ending(tmp_path):
     assert load_scenes(f"clevr:{clevr}").content_hash == read_clevr(clevr).content_hash
     assert load_scenes(f"pug-spare:{pug}").content_hash == read_pug_spare(pug).content_hash
     assert load_scenes(str(clevr)).content_hash == read_scenes(clevr).content_hash
-    assert read_scenes(clevr).content_hash != read_clevr(clevr).content_hash  # the second knows all of CLEVR's values
+    # the second knows all of CLEVR's values
+    assert read_scenes(clevr).content_hash != read_clevr(clevr).content_hash
 
 
 def test_a_tsv_by_ending(tmp_path):
@@ -58,8 +77,9 @@ def test_the_template_reaches_every_set(tmp_path, kind):
         ("clever", "did you mean 'clevr'"),
         (
             "qqqq",
-            "known: FILE.csv, anywhere:FILE.csv, clevr, clevr2d, clevr2d:N, clevr3d, clevr3d:N, clevr:PATH[:OBJECTS], "
-            "pug-spar:PATH[:WORLD][:one], pug-spare:PATH[:WORLD], text20, text20:AxN",
+            "known: FILE.csv, anywhere:FILE.csv, clevr, clevr2d, clevr2d:N, clevr3d, clevr3d:N, "
+            "clevr:PATH[:OBJECTS], pug-spar:PATH[:WORLD][:one], pug-spare:PATH[:WORLD], text20, "
+            "text20:AxN",
         ),
     ],
 )
@@ -69,9 +89,15 @@ def test_an_unknown_name_is_told_the_nearest_ones(spec, hint, tmp_path, monkeypa
         load_scenes(spec)
 
 
-@pytest.mark.parametrize("spec", ["text20:10", "text20:10x", "text20:axb", "text20:10x10x10", "text20:-2x5", "text20:2.0x2"])
+@pytest.mark.parametrize(
+    "spec",
+    ["text20:10", "text20:10x", "text20:axb", "text20:10x10x10", "text20:-2x5", "text20:2.0x2"],
+)
 def test_a_size_that_is_not_two_numbers_is_shown_an_example(spec):
-    with pytest.raises(ValueRangeError, match=re.escape(f"expected text20 or text20:AxN, for example text20:10x10; got '{spec}'")):
+    with pytest.raises(
+        ValueRangeError,
+        match=re.escape(f"expected text20 or text20:AxN, for example text20:10x10; got '{spec}'"),
+    ):
         load_scenes(spec)
 
 
@@ -83,7 +109,10 @@ def test_a_size_that_text20_does_not_have():
 @pytest.mark.parametrize("spec", ["clevr:", "pug-spare:", "pug-spare"])
 def test_a_scheme_without_its_path_is_shown_an_example(spec):
     scheme = spec.rstrip(":")
-    with pytest.raises(ValueRangeError, match=f"^'{scheme}:' needs the path of its label table, for example {scheme}:labels.csv$"):
+    with pytest.raises(
+        ValueRangeError,
+        match=f"^'{scheme}:' needs the path of its label table, for example {scheme}:labels.csv$",
+    ):
         load_scenes(spec)
 
 
@@ -91,7 +120,10 @@ def test_a_scheme_without_its_path_is_shown_an_example(spec):
 def test_a_pickle_is_refused(tmp_path, ending):
     path = tmp_path / f"scenes.{ending}"
     path.write_bytes(b"")
-    with pytest.raises(UnsafeFileError, match="is a pickle, and reading a pickle can execute code; save the table as CSV instead"):
+    with pytest.raises(
+        UnsafeFileError,
+        match="is a pickle, and reading a pickle can execute code; save the table as CSV instead",
+    ):
         load_scenes(str(path))
 
 
@@ -99,14 +131,24 @@ def test_a_pickle_is_refused(tmp_path, ending):
 def test_something_else_that_exists_is_not_a_table(tmp_path, name):
     path = tmp_path / name
     path.write_text("{}") if name.endswith("json") else path.mkdir()
-    with pytest.raises(FileError, match=re.escape(f"{path} is not a table that conceptbind reads: expected a .csv or .tsv file")):
+    with pytest.raises(
+        FileError,
+        match=re.escape(
+            f"{path} is not a table that conceptbind reads: expected a .csv or .tsv file"
+        ),
+    ):
         load_scenes(str(path))
 
 
-@pytest.mark.parametrize("spec", ["missing.csv", "clevr:missing.csv", "pug-spare:missing.csv", "missing.tsv"])
+@pytest.mark.parametrize(
+    "spec", ["missing.csv", "clevr:missing.csv", "pug-spare:missing.csv", "missing.tsv"]
+)
 def test_a_missing_table_is_named(spec, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileError, match=f"could not read the table {spec.rpartition(':')[2]}: No such file or directory") as caught:
+    with pytest.raises(
+        FileError,
+        match=f"could not read the table {spec.rpartition(':')[2]}: No such file or directory",
+    ) as caught:
         load_scenes(spec)
     assert isinstance(caught.value, ConceptBindError)
     assert isinstance(caught.value, OSError)

@@ -1,4 +1,6 @@
-"""PUG:SPAR and PUG:SPARE in their published layouts: worlds, blank animals, natural textures, picture folders."""
+"""PUG:SPAR and PUG:SPARE in their published layouts: worlds, blank animals, natural textures,
+picture folders.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 from conceptbind.errors import FileError, UnknownNameError, ValueRangeError
 from conceptbind.scenes import load_scenes, orbit_ids, read_pug_spar, read_pug_spare
 
-HEADER = "filename,world_name,character_name,character2_name,character_pos,character2_pos,character_texture,character2_texture\n"
+HEADER = "filename,world_name,character_name,character2_name,character_pos,character2_pos,character_texture,character2_texture\n"  # noqa: E501
 ANIMALS = ("Cat", "Dog", "Elephant", "blank")
 LOOKS = (
     ("Default", "Default", "left", "right"),
@@ -25,7 +27,9 @@ def spar(path, worlds=("Desert",), position="character_pos"):
     lines = [
         f"{world}_{i}.png,{world},{first},{second},{pos},{pos2},{look},{look2}"
         for world in worlds
-        for i, (first, second, (look, look2, pos, pos2)) in enumerate(product(ANIMALS, ANIMALS, LOOKS))
+        for i, (first, second, (look, look2, pos, pos2)) in enumerate(
+            product(ANIMALS, ANIMALS, LOOKS)
+        )
     ]
     path.write_text(HEADER.replace("character_pos", position) + "\n".join(lines) + "\n")
     return path
@@ -39,13 +43,19 @@ def test_spar_keeps_two_different_animals_with_an_attribute_each(tmp_path):
     scenes = load_scenes(f"pug-spar:{spar(tmp_path / 'labels.csv')}")
     assert rows(scenes) == [
         [f"{look} {first}", f"{look2} {second}"]
-        for first, second, (look, look2) in product(ANIMALS[:3], ANIMALS[:3], (("Blue", "Red"), ("Grass", "Stone")))
+        for first, second, (look, look2) in product(
+            ANIMALS[:3], ANIMALS[:3], (("Blue", "Red"), ("Grass", "Stone"))
+        )
         if first != second
     ]
     assert scenes.space.concepts == ("texture", "animal")
     assert scenes.space.values == (("Blue", "Grass", "Red", "Stone"), ("Cat", "Dog", "Elephant"))
     assert scenes.image_folder == tmp_path
-    assert (scenes.ids[0], scenes.images[0], scenes.name) == ("Desert_6.png", "Desert_6.png", "pug-spar")
+    assert (scenes.ids[0], scenes.images[0], scenes.name) == (
+        "Desert_6.png",
+        "Desert_6.png",
+        "pug-spar",
+    )
     assert scenes.caption(0) == "a Blue Cat and a Red Dog"
     assert len(set(orbit_ids(scenes))) == 6  # 3 pairs of animals x 2 pairs of textures
 
@@ -63,13 +73,17 @@ def test_spar_with_one_animal(tmp_path):
     assert {name for (name,) in rows(scenes)} == {
         f"{look} {animal}" for look in ("Blue", "Grass", "Red", "Stone") for animal in ANIMALS[:3]
     }
-    assert scenes.space == read_pug_spar(tmp_path / "labels.csv").space  # the same objects as in pairs
+    # the same objects as in pairs
+    assert scenes.space == read_pug_spar(tmp_path / "labels.csv").space
     assert scenes.name == "pug-spar:one"
 
 
 def test_spar_of_several_worlds_asks_which(tmp_path):
     path = spar(tmp_path / "labels.csv", ("Desert", "Arena", "Opera house"))
-    text = f"{path} has scenes of 3 worlds (Arena, Desert, Opera house); choose one with pug-spar:{path}:Arena, or take them together with"
+    text = (
+        f"{path} has scenes of 3 worlds (Arena, Desert, Opera house); choose one with "
+        f"pug-spar:{path}:Arena, or take them together with"
+    )
     with pytest.raises(ValueRangeError, match=re.escape(f"{text} pug-spar:{path}:all")):
         load_scenes(f"pug-spar:{path}")
     with pytest.raises(ValueRangeError, match="has scenes of 3 worlds"):
@@ -84,9 +98,17 @@ def test_spar_of_several_worlds_asks_which(tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        (":Dessert", UnknownNameError, "has no rows of the world 'Dessert'; did you mean 'Desert'?"),
+        (
+            ":Dessert",
+            UnknownNameError,
+            "has no rows of the world 'Dessert'; did you mean 'Desert'?",
+        ),
         (":Moon", UnknownNameError, "has no rows of the world 'Moon'; known: Desert"),
-        (":Desert:two", ValueRangeError, "says too much after its path; expected pug-spar:PATH[:WORLD][:one]"),
+        (
+            ":Desert:two",
+            ValueRangeError,
+            "says too much after its path; expected pug-spar:PATH[:WORLD][:one]",
+        ),
         (":one:Desert", ValueRangeError, "says too much after its path"),
     ],
 )
@@ -97,22 +119,38 @@ def test_wrong_options_of_spar(tmp_path, options, error, message):
 
 def test_spar_without_any_attribute_has_nothing_to_measure(tmp_path):
     path = tmp_path / "labels.csv"
-    path.write_text(HEADER + "0.png,Desert,Cat,Dog,left,right,Default,Default\n1.png,Desert,Cat,Cat,left,right,Blue,Red\n")
-    text = f"{path} has no scene of the world 'Desert' with two different animals in textures other than 'Default'; choose another world, or"
-    with pytest.raises(ValueRangeError, match=f"{re.escape(text)} add :one for the scenes with one animal"):
+    path.write_text(
+        HEADER
+        + "0.png,Desert,Cat,Dog,left,right,Default,Default\n1.png,Desert,Cat,Cat,left,right,Blue,Red\n"  # noqa: E501
+    )
+    text = (
+        f"{path} has no scene of the world 'Desert' with two different animals in textures "
+        "other than 'Default'; choose another world, or"
+    )
+    with pytest.raises(
+        ValueRangeError, match=f"{re.escape(text)} add :one for the scenes with one animal"
+    ):
         load_scenes(f"pug-spar:{path}")
-    with pytest.raises(ValueRangeError, match="with a single animal in textures .* or leave out :one"):
+    with pytest.raises(
+        ValueRangeError, match="with a single animal in textures .* or leave out :one"
+    ):
         load_scenes(f"pug-spar:{path}:one")
 
 
 @pytest.mark.parametrize(
     ("row", "column"),
-    [("x.png,Desert,,Dog,left,right,Blue,Red", "character_name"), ("x.png,Desert,Cat,Dog,left,right,Blue,", "character2_texture")],
+    [
+        ("x.png,Desert,,Dog,left,right,Blue,Red", "character_name"),
+        ("x.png,Desert,Cat,Dog,left,right,Blue,", "character2_texture"),
+    ],
 )
 def test_an_empty_cell_of_spar_is_named_by_the_row_of_the_file(tmp_path, row, column):
     path = spar(tmp_path / "labels.csv")
     path.write_text(path.read_text() + row + "\n")
-    with pytest.raises(ValueRangeError, match=f"^{path}, data row 65: column '{column}' is empty; PUG:SPAR writes 'blank'"):
+    with pytest.raises(
+        ValueRangeError,
+        match=f"^{path}, data row 65: column '{column}' is empty; PUG:SPAR writes 'blank'",
+    ):
         load_scenes(f"pug-spar:{path}")
 
 
@@ -120,12 +158,16 @@ def test_spar_names_the_columns_it_lacks(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("filename,world_name,character_name\n0.png,Desert,Cat\n")
     lacks = "character2_name, character_texture, character2_texture, character_pos"
-    with pytest.raises(UnknownNameError, match=f"^{path} is not a PUG:SPAR table: it lacks the columns {lacks}$"):
+    with pytest.raises(
+        UnknownNameError, match=f"^{path} is not a PUG:SPAR table: it lacks the columns {lacks}$"
+    ):
         load_scenes(f"pug-spar:{path}")
 
 
 def test_spar_has_one_or_two_animals(tmp_path):
-    with pytest.raises(ValueRangeError, match="PUG:SPAR has scenes with 1 and with 2 animals; got 3"):
+    with pytest.raises(
+        ValueRangeError, match="PUG:SPAR has scenes with 1 and with 2 animals; got 3"
+    ):
         read_pug_spar(spar(tmp_path / "labels.csv"), animals=3)
 
 
@@ -139,12 +181,24 @@ def test_spare_has_a_picture_folder_for_every_world(tmp_path):
     path = tmp_path / "PUG_SPARE.csv"
     path.write_text(SPARE)
     desert, island = load_scenes(f"pug-spare:{tmp_path}"), load_scenes(f"pug-spare:{path}:Island")
-    assert (desert.ids, desert.image_folder, desert.name) == (("0.png",), tmp_path / "Desert", "pug-spare")
-    assert (island.ids, island.image_folder, island.name) == (("1.png",), tmp_path / "Island", "pug-spare:Island")
+    assert (desert.ids, desert.image_folder, desert.name) == (
+        ("0.png",),
+        tmp_path / "Desert",
+        "pug-spare",
+    )
+    assert (island.ids, island.image_folder, island.name) == (
+        ("1.png",),
+        tmp_path / "Island",
+        "pug-spare:Island",
+    )
     assert island.content_hash == read_pug_spare(path, "Island").content_hash
-    with pytest.raises(UnknownNameError, match="has no rows of the world 'Moon'; known: Desert, Island"):
+    with pytest.raises(
+        UnknownNameError, match="has no rows of the world 'Moon'; known: Desert, Island"
+    ):
         load_scenes(f"pug-spare:{path}:Moon")
-    with pytest.raises(ValueRangeError, match="says too much after its path; expected pug-spare:PATH"):
+    with pytest.raises(
+        ValueRangeError, match="says too much after its path; expected pug-spare:PATH"
+    ):
         load_scenes(f"pug-spare:{path}:Desert:one")
 
 
@@ -157,5 +211,7 @@ def test_the_published_table_has_the_desert_only(shared_data):
 
 def test_a_missing_table_is_named_with_and_without_options(tmp_path):
     for options in ("", ":Desert", ":Desert:one"):
-        with pytest.raises(FileError, match=f"^could not read the table {tmp_path}/no.csv: No such file"):
+        with pytest.raises(
+            FileError, match=f"^could not read the table {tmp_path}/no.csv: No such file"
+        ):
             load_scenes(f"pug-spar:{tmp_path}/no.csv{options}")

@@ -1,4 +1,6 @@
-"""Tables that people already have are read row by row: own tables, vocabularies, CLEVR and PUG:SPARE labels, CSV and TSV."""
+"""Tables that people already have are read row by row: own tables, vocabularies, CLEVR and
+PUG:SPARE labels, CSV and TSV.
+"""
 
 import csv
 
@@ -32,8 +34,17 @@ def test_a_table_gives_one_scene_a_row(table):
     scenes = read_scenes(table(TABLE))
     assert rows(scenes) == [["red cube", "blue ball"], ["green ball", "red cube"]]
     assert scenes.space.concepts == ("color", "shape")
-    assert scenes.space.values == (("blue", "green", "red"), ("ball", "cube"))  # in alphabetical order
-    assert (scenes.name, scenes.ids, scenes.images, scenes.written_captions) == ("mine", ("0", "1"), None, None)
+    # in alphabetical order
+    assert scenes.space.values == (
+        ("blue", "green", "red"),
+        ("ball", "cube"),
+    )
+    assert (scenes.name, scenes.ids, scenes.images, scenes.written_captions) == (
+        "mine",
+        ("0", "1"),
+        None,
+        None,
+    )
     assert scenes.caption(0) == "a red cube and a blue ball"
 
 
@@ -59,12 +70,19 @@ def test_both_ways_to_name_a_slot_mean_the_same(table, header):
         (TABLE.replace(",", "\t"), "both.tsv", "utf-8-sig"),
         (TABLE.replace("\n", "\n\n"), "blank_lines.csv", "utf-8"),
         (TABLE.rstrip("\n"), "no_last_newline.csv", "utf-8"),
-        (TABLE.replace("blue", '"blue"').replace(",ball", ", ball "), "quotes_and_spaces.csv", "utf-8"),
+        (
+            TABLE.replace("blue", '"blue"').replace(",ball", ", ball "),
+            "quotes_and_spaces.csv",
+            "utf-8",
+        ),
     ],
     ids=lambda value: value if str(value).endswith("sv") else "",
 )
 def test_how_the_file_is_written_does_not_matter(table, text, name, encoding):
-    assert read_scenes(table(text, name, encoding)).content_hash == read_scenes(table(TABLE)).content_hash
+    assert (
+        read_scenes(table(text, name, encoding)).content_hash
+        == read_scenes(table(TABLE)).content_hash
+    )
 
 
 def test_one_and_three_slots(table):
@@ -79,7 +97,9 @@ def test_slots_follow_their_numbers_not_their_columns(table):
 
 
 def test_index_columns_repeat_the_names_and_are_left_out(table):
-    scenes = read_scenes(table("object1_color,object1_color_idx,object2_color,object2_color_idx\nred,6,blue,0\n"))
+    scenes = read_scenes(
+        table("object1_color,object1_color_idx,object2_color,object2_color_idx\nred,6,blue,0\n")
+    )
     assert scenes.space.concepts == ("color",)
     assert rows(scenes) == [["red", "blue"]]
 
@@ -107,7 +127,11 @@ def test_a_filename_is_both_the_name_and_the_picture(table):
 
 def test_a_vocabulary_gives_all_ordered_pairs(table):
     scenes = read_scenes(table("color,shape\nred,cube\norange,ball\nblue,\n", "toys.csv"))
-    assert scenes.space.values == (("red", "orange", "blue"), ("cube", "ball"))  # in the order of the file
+    # in the order of the file
+    assert scenes.space.values == (
+        ("red", "orange", "blue"),
+        ("cube", "ball"),
+    )
     assert (len(scenes), scenes.name) == (36, "toys")
     assert scenes.caption(1) == "a red cube and a red ball"
     assert len({tuple(pair) for pair in scenes.objects.tolist()}) == 36
@@ -115,10 +139,16 @@ def test_a_vocabulary_gives_all_ordered_pairs(table):
 
 def test_the_template_is_passed_on(table):
     assert read_scenes(table(TABLE), "the {object}").caption(0) == "the red cube and the blue ball"
-    assert read_scenes(table("color\nred\nblue\n"), "[{a} {object} one]").caption(1) == "a red one and a blue one"
+    assert (
+        read_scenes(table("color\nred\nblue\n"), "[{a} {object} one]").caption(1)
+        == "a red one and a blue one"
+    )
 
 
-@given(st.permutations([("red", "cube"), ("blue", "ball"), ("red", "ball"), ("green", "cone")]), st.permutations(range(4)))
+@given(
+    st.permutations([("red", "cube"), ("blue", "ball"), ("red", "ball"), ("green", "cone")]),
+    st.permutations(range(4)),
+)
 @settings(max_examples=30, deadline=None)
 def test_row_and_column_order_only_move_things(tmp_path_factory, objects, order):
     header = ["color_1", "shape_1", "color_2", "shape_2"]
@@ -132,7 +162,10 @@ def test_row_and_column_order_only_move_things(tmp_path_factory, objects, order)
         [
             word
             for values in slots
-            for word in (scenes.space.values[color][values[color]], scenes.space.values[shape][values[shape]])
+            for word in (
+                scenes.space.values[color][values[color]],
+                scenes.space.values[shape][values[shape]],
+            )
         ]
         for slots in scenes.table
     ]
@@ -140,7 +173,7 @@ def test_row_and_column_order_only_move_things(tmp_path_factory, objects, order)
 
 
 def test_clevr_keeps_its_own_vocabulary(table):
-    text = "filename,object1_color,object1_shape,object2_color,object2_shape,object1_color_idx\n0.png,red,cube,blue,sphere,99\n"
+    text = "filename,object1_color,object1_shape,object2_color,object2_shape,object1_color_idx\n0.png,red,cube,blue,sphere,99\n"  # noqa: E501
     scenes = read_clevr(table(text))
     assert scenes.space.sizes == (8, 3)
     assert rows(scenes) == [["red cube", "blue sphere"]]
@@ -152,7 +185,7 @@ def test_clevr_is_found_by_its_folder(table):
     assert read_clevr(path.parent).content_hash == read_clevr(path).content_hash
 
 
-PUG_HEADER = "filename,world_name,character_name,character2_name,character_texture,character2_texture,character_pos\n"
+PUG_HEADER = "filename,world_name,character_name,character2_name,character_texture,character2_texture,character_pos\n"  # noqa: E501
 PUG = PUG_HEADER + (
     "0.png,Desert,Crow,Fox,Red,Blue,\n1.png,Desert,Crow,Fox,Red,Blue,left\n2.png,Arena,Crow,Bear,Red,Blue,\n3.png,Desert,Fox,Crow,Blue,Red,\n"
 )
@@ -164,7 +197,11 @@ def test_pug_keeps_the_rows_of_one_world_without_a_position(table):
     assert scenes.ids == ("0.png", "3.png")
     assert rows(scenes) == [["Red Crow", "Blue Fox"], ["Blue Fox", "Red Crow"]]
     assert scenes.space.concepts == ("texture", "animal")
-    assert scenes.space.values == (("Blue", "Red"), ("Crow", "Fox"))  # no Bear: it lives in another world
+    # no Bear: it lives in another world
+    assert scenes.space.values == (
+        ("Blue", "Red"),
+        ("Crow", "Fox"),
+    )
     assert scenes.image_folder == path.parent / "Desert"
     assert rows(read_pug_spare(path, world="Arena")) == [["Red Crow", "Blue Bear"]]
 

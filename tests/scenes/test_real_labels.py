@@ -1,4 +1,6 @@
-"""The published CLEVR and PUG:SPARE label tables are read whole and in order, against a plain reading of the same files."""
+"""The published CLEVR and PUG:SPARE label tables are read whole and in order, against a plain
+reading of the same files.
+"""
 
 import csv
 from collections import Counter
@@ -11,7 +13,9 @@ import pytest
 from conceptbind.scenes import clevr_grid, load_scenes, read_clevr, read_pug_spare, split_scenes
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the published label tables are not on this machine")
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="the published label tables are not on this machine"
+)
 
 
 def plain(name):
@@ -30,7 +34,10 @@ def pug():
 
 
 def names(scenes, row):
-    return [tuple(scenes.space.values[k][v] for k, v in enumerate(values)) for values in scenes.table[row]]
+    return [
+        tuple(scenes.space.values[k][v] for k, v in enumerate(values))
+        for values in scenes.table[row]
+    ]
 
 
 def test_clevr_is_every_ordered_pair_of_24_objects(clevr):
@@ -42,7 +49,9 @@ def test_clevr_is_every_ordered_pair_of_24_objects(clevr):
 def test_clevr_rows_are_the_lines_of_the_file(clevr):
     for row, line in enumerate(plain("clevr_labels.csv")):
         assert clevr.ids[row] == clevr.images[row] == line["filename"]
-        assert names(clevr, row) == [(line[f"object{slot}_color"], line[f"object{slot}_shape"]) for slot in (1, 2)]
+        assert names(clevr, row) == [
+            (line[f"object{slot}_color"], line[f"object{slot}_shape"]) for slot in (1, 2)
+        ]
 
 
 def test_clevr_colours_have_the_numbers_of_the_file(clevr):
@@ -55,7 +64,11 @@ def test_clevr_shapes_have_the_numbers_of_the_file_up_to_a_renaming(clevr):
     """The file counts cube, sphere, cylinder; the specification lists cube, cylinder, sphere."""
     lines = plain("clevr_labels.csv")
     published = [int(line[f"object{slot}_shape_idx"]) for line in lines for slot in (1, 2)]
-    assert set(zip(clevr.table[:, :, 1].ravel().tolist(), published, strict=True)) == {(0, 0), (1, 2), (2, 1)}
+    assert set(zip(clevr.table[:, :, 1].ravel().tolist(), published, strict=True)) == {
+        (0, 0),
+        (1, 2),
+        (2, 1),
+    }
 
 
 def test_pug_is_every_ordered_pair_of_different_animals_and_textures(pug):
@@ -72,7 +85,11 @@ def test_pug_is_every_ordered_pair_of_different_animals_and_textures(pug):
 
 
 def test_pug_rows_are_the_lines_of_the_file(pug):
-    lines = [line for line in plain("pug_spare_labels.csv") if line["world_name"] == "Desert" and not line["character_pos"]]
+    lines = [
+        line
+        for line in plain("pug_spare_labels.csv")
+        if line["world_name"] == "Desert" and not line["character_pos"]
+    ]
     assert list(pug.ids) == list(pug.images) == [line["filename"] for line in lines]
     for row, line in enumerate(lines):
         assert names(pug, row) == [
@@ -82,7 +99,9 @@ def test_pug_rows_are_the_lines_of_the_file(pug):
     assert pug.image_folder == DATA / "Desert"
 
 
-@pytest.mark.parametrize(("spec", "scenes"), [("clevr:clevr_labels.csv", 576), ("pug-spare:pug_spare_labels.csv", 7_392)])
+@pytest.mark.parametrize(
+    ("spec", "scenes"), [("clevr:clevr_labels.csv", 576), ("pug-spare:pug_spare_labels.csv", 7_392)]
+)
 def test_the_same_by_name(spec, scenes):
     scheme, _, file = spec.partition(":")
     assert len(load_scenes(f"{scheme}:{DATA / file}")) == scenes
@@ -100,10 +119,14 @@ def test_captions_of_pug(pug):
 
 @pytest.mark.parametrize("by", ["pair", "orbit"])
 def test_splits_of_the_published_tables_cover_them_without_a_shared_pair(clevr, pug, by):
-    """Published code split PUG by sampled combinations without position swaps, so that validation and test overlapped."""
+    """Published code split PUG by sampled combinations without position swaps, so that validation
+    and test overlapped.
+    """
     for scenes in (clevr, pug):
         split = split_scenes(scenes, by)
         rows = [split.train, split.validation, split.test]
         assert sorted(np.concatenate(rows).tolist()) == list(range(len(scenes)))
-        train, validation, test = ({frozenset(pair) for pair in scenes.objects[part].tolist()} for part in rows)
+        train, validation, test = (
+            {frozenset(pair) for pair in scenes.objects[part].tolist()} for part in rows
+        )
         assert not (train & validation or train & test or validation & test)

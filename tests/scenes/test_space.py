@@ -1,4 +1,6 @@
-"""A concept space numbers its objects once: ids and values are inverse, and every bad name is told with the nearest good one."""
+"""A concept space numbers its objects once: ids and values are inverse, and every bad name is told
+with the nearest good one.
+"""
 
 import itertools
 
@@ -31,10 +33,13 @@ def test_the_last_concept_varies_fastest():
 @settings(max_examples=50, deadline=None)
 def test_ids_are_the_rank_in_the_product_of_the_values(sizes):
     space = space_of(sizes)
-    product = list(itertools.product(*map(range, sizes)))  # itertools also lets the last one vary fastest
+    # itertools also lets the last one vary fastest
+    product = list(itertools.product(*map(range, sizes)))
     assert space.n_objects == len(product)
     assert space.object_ids(np.array(product)).tolist() == list(range(len(product)))
-    assert space.object_values(np.arange(len(product))).tolist() == [list(values) for values in product]
+    assert space.object_values(np.arange(len(product))).tolist() == [
+        list(values) for values in product
+    ]
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.data())
@@ -42,7 +47,9 @@ def test_ids_are_the_rank_in_the_product_of_the_values(sizes):
 def test_ids_and_values_are_inverse_for_any_leading_axes(sizes, data):
     space = space_of(sizes)
     n, m = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
-    ids = np.array(data.draw(st.lists(st.integers(0, space.n_objects - 1), min_size=n * m, max_size=n * m))).reshape(n, m)
+    ids = np.array(
+        data.draw(st.lists(st.integers(0, space.n_objects - 1), min_size=n * m, max_size=n * m))
+    ).reshape(n, m)
     values = space.object_values(ids)
     assert values.shape == (n, m, len(sizes))
     assert (space.object_ids(values) == ids).all()
@@ -54,12 +61,18 @@ def test_encode_reads_names_back():
 
 
 def test_an_unknown_value_names_the_row_and_the_nearest_value():
-    with pytest.raises(UnknownNameError, match=r"^row 1: 'gren' is not a value of concept 'color'; did you mean 'green'\?$"):
+    with pytest.raises(
+        UnknownNameError,
+        match=r"^row 1: 'gren' is not a value of concept 'color'; did you mean 'green'\?$",
+    ):
         SPACE.encode("color", ["red", "gren", "purpel"])
 
 
 def test_a_value_like_no_other_lists_all_values():
-    with pytest.raises(UnknownNameError, match=r"^row 0: 'zzz' is not a value of concept 'shape'; known: ball, cube$"):
+    with pytest.raises(
+        UnknownNameError,
+        match=r"^row 0: 'zzz' is not a value of concept 'shape'; known: ball, cube$",
+    ):
         SPACE.encode("shape", ["zzz"])
 
 
@@ -69,7 +82,9 @@ def test_values_are_case_sensitive():
 
 
 def test_an_unknown_concept_names_the_nearest_one():
-    with pytest.raises(UnknownNameError, match=r"^unknown concept 'colour'; did you mean 'color'\?$"):
+    with pytest.raises(
+        UnknownNameError, match=r"^unknown concept 'colour'; did you mean 'color'\?$"
+    ):
         SPACE.index("colour")
     assert [SPACE.index(concept) for concept in ("color", "shape")] == [0, 1]
 
@@ -86,9 +101,19 @@ def test_an_unknown_concept_names_the_nearest_one():
             ValueRangeError,
             "duplicate concept: 'color' appears 2 times; names must be unique",
         ),
-        (("color",), (("red", "blue", "red"),), ValueRangeError, "duplicate value of concept 'color': 'red' appears 2 times"),
+        (
+            ("color",),
+            (("red", "blue", "red"),),
+            ValueRangeError,
+            "duplicate value of concept 'color': 'red' appears 2 times",
+        ),
         (("",), (("red",),), ValueRangeError, "empty concept: names must not be empty"),
-        (("color",), (("red", ""),), ValueRangeError, "empty value of concept 'color': names must not be empty"),
+        (
+            ("color",),
+            (("red", ""),),
+            ValueRangeError,
+            "empty value of concept 'color': names must not be empty",
+        ),
     ],
 )
 def test_a_space_refuses_what_it_cannot_number(concepts, values, error, text):

@@ -1,5 +1,5 @@
-"""Splits never let train, validation and test share what belongs together, hold the fractions asked for, follow their seed and
-nothing else, and refuse to be built with an overlap.
+"""Splits never let train, validation and test share what belongs together, hold the fractions asked
+for, follow their seed and nothing else, and refuse to be built with an overlap.
 """
 
 import numpy as np
@@ -8,9 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conceptbind.errors import MismatchError, UnknownNameError, ValueRangeError
-from conceptbind.scenes import ConceptSpace, Scenes, Split, attribute_swaps, clevr_grid, full_grid, split_scenes, text20
+from conceptbind.scenes import (
+    ConceptSpace,
+    Scenes,
+    Split,
+    attribute_swaps,
+    clevr_grid,
+    full_grid,
+    split_scenes,
+    text20,
+)
 
-SPACE = ConceptSpace(("color", "shape"), (("red", "blue", "green", "pink"), ("cube", "ball", "cone")))
+SPACE = ConceptSpace(
+    ("color", "shape"), (("red", "blue", "green", "pink"), ("cube", "ball", "cone"))
+)
 GRID = full_grid(SPACE, 2)
 KINDS = ("pair", "object", "orbit")
 
@@ -39,7 +50,11 @@ def held(scenes, rows, by):
     return set().union(*(found[row] for row in rows))
 
 
-@given(st.sampled_from(KINDS), st.integers(0, 10_000), st.sampled_from([(0.4, 0.1, 0.5), (0.6, 0.2, 0.2), (0.25, 0.25, 0.5)]))
+@given(
+    st.sampled_from(KINDS),
+    st.integers(0, 10_000),
+    st.sampled_from([(0.4, 0.1, 0.5), (0.6, 0.2, 0.2), (0.25, 0.25, 0.5)]),
+)
 @settings(max_examples=40, deadline=None)
 def test_parts_never_share_what_belongs_together(by, seed, fractions):
     split = split_scenes(GRID, by, fractions=fractions, seed=seed)
@@ -59,7 +74,11 @@ def test_split_by_object_leaves_out_exactly_the_mixed_scenes():
     split = split_scenes(GRID, "object")
     sides = [held(GRID, rows, "object") for rows in parts(split).values()]
     assert sum(map(len, sides)) == SPACE.n_objects  # every object is on a side
-    expected = [row for row, objects in enumerate(keys(GRID, "object")) if any(objects <= side for side in sides)]
+    expected = [
+        row
+        for row, objects in enumerate(keys(GRID, "object"))
+        if any(objects <= side for side in sides)
+    ]
     assert sorted(np.concatenate(list(parts(split).values())).tolist()) == expected
     assert len(expected) < len(GRID)
 
@@ -71,7 +90,10 @@ def test_a_part_holds_its_fraction_of_the_groups(by, fractions):
     counts = [len(held(GRID, rows, by)) for rows in parts(split).values()]
     total = sum(counts)
     assert total == {"pair": 12 * 13 // 2, "object": 12, "orbit": 10 * 6}[by]
-    assert all(abs(count - fraction * total) <= 1 for count, fraction in zip(counts, fractions, strict=True))
+    assert all(
+        abs(count - fraction * total) <= 1
+        for count, fraction in zip(counts, fractions, strict=True)
+    )
 
 
 def test_text20_by_object_by_hand():
@@ -137,16 +159,25 @@ def test_disjoint_parts_are_accepted():
 
 @pytest.mark.parametrize(
     ("rows", "names"),
-    [(([0], [1], [2]), "train and validation"), (([0], [2], [1]), "train and test"), (([2], [0], [1]), "validation and test")],
+    [
+        (([0], [1], [2]), "train and validation"),
+        (([0], [2], [1]), "train and test"),
+        (([2], [0], [1]), "validation and test"),
+    ],
 )
 @pytest.mark.parametrize("by", KINDS)
 def test_parts_that_share_a_group_are_refused(rows, names, by):
-    with pytest.raises(MismatchError, match=rf"^{names} overlap: they share 1 {by} group\(s\), the first is 7$"):
+    with pytest.raises(
+        MismatchError, match=rf"^{names} overlap: they share 1 {by} group\(s\), the first is 7$"
+    ):
         build(*rows, members=[[7], [7], [8]], by=by)
 
 
 def test_parts_that_share_one_object_of_two_are_refused():
-    with pytest.raises(MismatchError, match=r"train and test overlap: they share 1 object group\(s\), the first is 2"):
+    with pytest.raises(
+        MismatchError,
+        match=r"train and test overlap: they share 1 object group\(s\), the first is 2",
+    ):
         build([0], [1], [2], members=[[1, 2], [3, 4], [2, 5]], by="object")
 
 
@@ -160,7 +191,9 @@ def test_an_empty_part_is_refused_by_name(position, name):
     rows = [[0], [1], [2]]
     rows[position] = []
     with pytest.raises(
-        ValueRangeError, match=rf"^the {name} part of the split by pair is empty \(3 scenes, 3 groups\); use more scenes"
+        ValueRangeError,
+        match=rf"^the {name} part of the split by pair is empty \(3 scenes, 3 groups\); use more "
+        r"scenes",
     ):
         build(*rows, members=[[0], [1], [2]])
 
@@ -168,20 +201,36 @@ def test_an_empty_part_is_refused_by_name(position, name):
 @pytest.mark.parametrize("by", KINDS)
 def test_too_few_groups_say_so(by):
     one = Scenes(SPACE, np.array([[[0, 0], [1, 1]], [[1, 1], [0, 0]]]))
-    with pytest.raises(ValueRangeError, match=f"part of the split by {by} is empty .* use more scenes or other fractions"):
+    with pytest.raises(
+        ValueRangeError,
+        match=f"part of the split by {by} is empty .* use more scenes or other fractions",
+    ):
         split_scenes(one, by)
 
 
 @pytest.mark.parametrize(
     "fractions",
-    [(0.5, 0.5), (0.4, 0.1, 0.4, 0.1), (0.5, 0.0, 0.5), (0.6, -0.1, 0.5), (0.4, 0.1, 0.4), (0.5, 0.5, 0.5), (40, 10, 50)],
+    [
+        (0.5, 0.5),
+        (0.4, 0.1, 0.4, 0.1),
+        (0.5, 0.0, 0.5),
+        (0.6, -0.1, 0.5),
+        (0.4, 0.1, 0.4),
+        (0.5, 0.5, 0.5),
+        (40, 10, 50),
+    ],
 )
 def test_fractions_are_three_positive_numbers_with_sum_one(fractions):
-    with pytest.raises(ValueRangeError, match=r"three positive numbers that sum to 1 \(train, validation, test\); got \("):
+    with pytest.raises(
+        ValueRangeError,
+        match=r"three positive numbers that sum to 1 \(train, validation, test\); got \(",
+    ):
         split_scenes(GRID, fractions=fractions)
 
 
-@pytest.mark.parametrize(("kind", "hint"), [("pairs", "did you mean 'pair'"), ("scene", "known: object, orbit, pair")])
+@pytest.mark.parametrize(
+    ("kind", "hint"), [("pairs", "did you mean 'pair'"), ("scene", "known: object, orbit, pair")]
+)
 def test_an_unknown_kind_of_split_is_named(kind, hint):
     with pytest.raises(UnknownNameError, match=f"^unknown kind of split '{kind}'; {hint}"):
         split_scenes(GRID, kind)

@@ -8,16 +8,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conceptbind.errors import UnknownNameError
-from conceptbind.scenes import ConceptSpace, Scenes, attribute_swaps, full_grid, orbit_ids, pair_ids, text20
+from conceptbind.scenes import (
+    ConceptSpace,
+    Scenes,
+    attribute_swaps,
+    full_grid,
+    orbit_ids,
+    pair_ids,
+    text20,
+)
 
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue", "green"), ("cube", "ball")))
-THREE = ConceptSpace(("size", "color", "shape"), (("big", "tiny"), ("red", "blue"), ("cube", "ball")))
+THREE = ConceptSpace(
+    ("size", "color", "shape"), (("big", "tiny"), ("red", "blue"), ("cube", "ball"))
+)
 GRIDS = [full_grid(SPACE, 2), full_grid(SPACE, 3), full_grid(THREE, 2), full_grid(SPACE, 1)]
 GRID_IDS = ["two slots", "three slots", "three concepts", "one slot"]
 
 
 def scene(*objects):
-    return Scenes(SPACE, np.array([[[SPACE.values[k].index(word) for k, word in enumerate(o.split())] for o in objects]]))
+    return Scenes(
+        SPACE,
+        np.array(
+            [[[SPACE.values[k].index(word) for k, word in enumerate(o.split())] for o in objects]]
+        ),
+    )
 
 
 def words(table):
@@ -40,7 +55,11 @@ def closure(start):
     while open_ends:
         slots = open_ends.pop()
         steps = set(permutations(slots))
-        steps |= {swapped(slots, i, j, k) for i, j in combinations(range(len(slots)), 2) for k in range(len(slots[0]))}
+        steps |= {
+            swapped(slots, i, j, k)
+            for i, j in combinations(range(len(slots)), 2)
+            for k in range(len(slots[0]))
+        }
         open_ends.extend(steps - reached)
         reached |= steps
     return frozenset(reached)
@@ -56,10 +75,15 @@ def test_a_swap_by_hand():
     rows, tables = attribute_swaps(scene("red cube", "blue ball"), "color")
     assert rows.tolist() == [0]
     assert words(tables) == [["blue cube", "red ball"]]
-    assert words(attribute_swaps(scene("red cube", "blue ball"), "shape")[1]) == [["red ball", "blue cube"]]
+    assert words(attribute_swaps(scene("red cube", "blue ball"), "shape")[1]) == [
+        ["red ball", "blue cube"]
+    ]
 
 
-@pytest.mark.parametrize("objects", [("red cube", "red ball"), ("red cube", "blue cube"), ("red cube", "red cube"), ("red cube",)])
+@pytest.mark.parametrize(
+    "objects",
+    [("red cube", "red ball"), ("red cube", "blue cube"), ("red cube", "red cube"), ("red cube",)],
+)
 @pytest.mark.parametrize("concept", ["color", "shape"])
 def test_a_swap_that_changes_nothing_does_not_exist(objects, concept):
     rows, tables = attribute_swaps(scene(*objects), concept)
@@ -70,7 +94,10 @@ def test_a_swap_that_changes_nothing_does_not_exist(objects, concept):
 def test_three_objects_swap_in_every_pair():
     rows, tables = attribute_swaps(scene("red cube", "blue ball", "green ball"), "color")
     assert rows.tolist() == [0, 0]  # the two balls have nothing to exchange
-    assert words(tables) == [["blue cube", "red ball", "green ball"], ["green cube", "blue ball", "red ball"]]
+    assert words(tables) == [
+        ["blue cube", "red ball", "green ball"],
+        ["green cube", "blue ball", "red ball"],
+    ]
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=GRID_IDS)
@@ -113,12 +140,16 @@ def test_an_unknown_concept_is_named():
 
 @pytest.mark.parametrize("grid", GRIDS, ids=GRID_IDS)
 def test_orbits_are_the_closure_under_swaps_and_orders(grid):
-    assert grouping(orbit_ids(grid).tolist()) == grouping([closure(slots) for slots in as_tuples(grid.table)])
+    assert grouping(orbit_ids(grid).tolist()) == grouping(
+        [closure(slots) for slots in as_tuples(grid.table)]
+    )
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=GRID_IDS)
 def test_pairs_are_the_orders_of_the_same_objects(grid):
-    assert grouping(pair_ids(grid).tolist()) == grouping([tuple(sorted(slots)) for slots in as_tuples(grid.table)])
+    assert grouping(pair_ids(grid).tolist()) == grouping(
+        [tuple(sorted(slots)) for slots in as_tuples(grid.table)]
+    )
 
 
 def test_pairs_and_orbits_by_hand():
@@ -134,11 +165,23 @@ def test_pairs_and_orbits_by_hand():
         ),
     )
     pairs, orbits = pair_ids(same), orbit_ids(same)
-    assert (pairs[0] == pairs[1], pairs[0] == pairs[2], pairs[0] == pairs[3]) == (True, False, False)
-    assert (orbits[0] == orbits[1], orbits[0] == orbits[2], orbits[0] == orbits[3]) == (True, True, False)
+    assert (pairs[0] == pairs[1], pairs[0] == pairs[2], pairs[0] == pairs[3]) == (
+        True,
+        False,
+        False,
+    )
+    assert (orbits[0] == orbits[1], orbits[0] == orbits[2], orbits[0] == orbits[3]) == (
+        True,
+        True,
+        False,
+    )
 
 
-@given(st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), min_size=1, max_size=8), st.permutations(range(3)), st.data())
+@given(
+    st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), min_size=1, max_size=8),
+    st.permutations(range(3)),
+    st.data(),
+)
 @settings(max_examples=50, deadline=None)
 def test_groups_do_not_see_slot_order_row_order_or_value_names(objects, slots, data):
     table = SPACE.object_values(np.array(objects))
@@ -149,7 +192,9 @@ def test_groups_do_not_see_slot_order_row_order_or_value_names(objects, slots, d
         expected = grouping(groups(Scenes(SPACE, table)).tolist())
         assert grouping(groups(Scenes(SPACE, table[:, slots])).tolist()) == expected
         assert grouping(groups(Scenes(SPACE, renamed)).tolist()) == expected
-        assert (grouping(groups(Scenes(SPACE, table))[rows].tolist())) == grouping(groups(Scenes(SPACE, table[rows])).tolist())
+        assert (grouping(groups(Scenes(SPACE, table))[rows].tolist())) == grouping(
+            groups(Scenes(SPACE, table[rows])).tolist()
+        )
 
 
 def test_a_pair_never_leaves_its_orbit():

@@ -1,4 +1,6 @@
-"""`Scenes` holds what it was given, never shifts a row, and refuses tables that do not fit their space."""
+"""`Scenes` holds what it was given, never shifts a row, and refuses tables that do not fit their
+space.
+"""
 
 from pathlib import Path
 
@@ -15,7 +17,16 @@ PAIRS = np.array([[[0, 0], [1, 1]], [[2, 1], [2, 0]], [[1, 0], [1, 0]]])  # (3, 
 
 
 def full():
-    return Scenes(SPACE, PAIRS, ("a", "b", "c"), "mine", "{object}", ("A", "B", "C"), ("a.png", "b.png", "c.png"), Path("pics"))
+    return Scenes(
+        SPACE,
+        PAIRS,
+        ("a", "b", "c"),
+        "mine",
+        "{object}",
+        ("A", "B", "C"),
+        ("a.png", "b.png", "c.png"),
+        Path("pics"),
+    )
 
 
 def test_a_table_by_hand():
@@ -30,7 +41,11 @@ def test_presence_by_hand():
     scenes = Scenes(SPACE, PAIRS)
     assert scenes.presence(0).astype(int).tolist() == [[1, 1, 0], [0, 0, 1], [0, 1, 0]]
     assert scenes.presence(1).astype(int).tolist() == [[1, 1], [1, 1], [1, 0]]
-    assert scenes.presence().astype(int).tolist() == [[1, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, 1], [0, 0, 1, 0, 0, 0]]
+    assert scenes.presence().astype(int).tolist() == [
+        [1, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 1, 1],
+        [0, 0, 1, 0, 0, 0],
+    ]
 
 
 @given(st.integers(1, 3), st.data())
@@ -40,7 +55,10 @@ def test_presence_agrees_with_a_plain_loop_on_any_rows(slots, data):
     rows = np.array(data.draw(st.lists(st.integers(0, len(grid) - 1), min_size=1, max_size=6)))
     for concept, width in ((0, 3), (1, 2), (None, 6)):
         held = grid.objects if concept is None else grid.table[:, :, concept]
-        expected = [[any(held[row, slot] == value for slot in range(slots)) for value in range(width)] for row in rows]
+        expected = [
+            [any(held[row, slot] == value for slot in range(slots)) for value in range(width)]
+            for row in rows
+        ]
         assert grid.presence(concept, rows).tolist() == expected
     assert (grid.presence(0, slice(1, 3)) == grid.presence(0)[1:3]).all()
 
@@ -73,16 +91,23 @@ def test_select_by_a_permutation_and_back_changes_nothing(order):
 
 
 @pytest.mark.parametrize(
-    ("table", "shape"), [(PAIRS[0], r"\(2, 2\)"), (PAIRS[..., :1], r"\(3, 2, 1\)"), (PAIRS[None], r"\(1, 3, 2, 2\)")]
+    ("table", "shape"),
+    [(PAIRS[0], r"\(2, 2\)"), (PAIRS[..., :1], r"\(3, 2, 1\)"), (PAIRS[None], r"\(1, 3, 2, 2\)")],
 )
 def test_a_table_of_another_shape_is_refused(table, shape):
-    with pytest.raises(ShapeError, match=rf"^the scene table must be \(scenes, slots, 2 concepts\); got shape {shape}$"):
+    with pytest.raises(
+        ShapeError,
+        match=rf"^the scene table must be \(scenes, slots, 2 concepts\); got shape {shape}$",
+    ):
         Scenes(SPACE, table)
 
 
 @pytest.mark.parametrize("shape", [(0, 2, 2), (3, 0, 2)])
 def test_an_empty_table_is_refused(shape):
-    with pytest.raises(ValueRangeError, match="the scene table is empty: .* give at least one scene with one object"):
+    with pytest.raises(
+        ValueRangeError,
+        match="the scene table is empty: .* give at least one scene with one object",
+    ):
         Scenes(SPACE, np.empty(shape, dtype=int))
 
 
@@ -90,7 +115,10 @@ def test_an_empty_table_is_refused(shape):
 def test_a_value_out_of_range_is_named_with_its_place(value):
     table = PAIRS.copy()
     table[1, 0, 1] = value
-    with pytest.raises(ValueRangeError, match=rf"^scene 1, slot 0: value id {value} of concept 'shape' is outside 0\.\.1$"):
+    with pytest.raises(
+        ValueRangeError,
+        match=rf"^scene 1, slot 0: value id {value} of concept 'shape' is outside 0\.\.1$",
+    ):
         Scenes(SPACE, table)
 
 
@@ -109,7 +137,10 @@ def test_columns_of_another_length_are_refused_not_trimmed(columns, text):
 
 
 def test_a_duplicate_id_is_named():
-    with pytest.raises(ValueRangeError, match=r"^duplicate scene id 'b' \(2 times\); every scene needs an id of its own$"):
+    with pytest.raises(
+        ValueRangeError,
+        match=r"^duplicate scene id 'b' \(2 times\); every scene needs an id of its own$",
+    ):
         Scenes(SPACE, PAIRS, ids=("a", "b", "b"))
 
 

@@ -19,8 +19,11 @@ def grid(colors: int = 4, shapes: int = 4) -> tuple[Scenes, CaptionBank]:
     return scenes, caption_bank(scenes)
 
 
-def planted(scenes: Scenes, bank: CaptionBank, *, held: float, seed: int = 0, noise: float = 0.3) -> tuple[Embeddings, Embeddings]:
-    """Pictures that bind, and captions that are a noisy bag of concepts with turned codes of the objects in it, `held` times.
+def planted(
+    scenes: Scenes, bank: CaptionBank, *, held: float, seed: int = 0, noise: float = 0.3
+) -> tuple[Embeddings, Embeddings]:
+    """Pictures that bind, and captions that are a noisy bag of concepts with turned codes of the
+    objects in it, `held` times.
 
     At `held` 0 nothing can be repaired; above it one rotation repairs all.
     """
@@ -33,9 +36,14 @@ def planted(scenes: Scenes, bank: CaptionBank, *, held: float, seed: int = 0, no
         bag = sum(values[k][table.table[:, :, k]].sum(1) for k in range(2))
         return bag + codes[table.objects].sum(1) + noise * rng.normal(size=(len(table), WIDTH))
 
-    parts = ((scenes, "image", rows(scenes, 0.7 * objects)), (bank.scenes, "text", rows(bank.scenes, held * objects @ turn)))
+    parts = (
+        (scenes, "image", rows(scenes, 0.7 * objects)),
+        (bank.scenes, "text", rows(bank.scenes, held * objects @ turn)),
+    )
     images, captions = (
-        Embeddings(found.astype(np.float32), modality, table.content_hash, table.name, "planted", "1")
+        Embeddings(
+            found.astype(np.float32), modality, table.content_hash, table.name, "planted", "1"
+        )
         for table, modality, found in parts
     )
     return images, captions

@@ -1,4 +1,6 @@
-"""Attribute-of-noun probes on planted embeddings: full where objects are coded, at chance where only concepts are."""
+"""Attribute-of-noun probes on planted embeddings: full where objects are coded, at chance where
+only concepts are.
+"""
 
 from __future__ import annotations
 
@@ -18,26 +20,42 @@ def rows(values, scenes=SCENES):
 
 
 def test_bound_embeddings_give_every_nouns_attribute_and_a_bag_does_not():
-    found = attribute_records(rows(object_codes(SCENES, 60)), SCENES, controls={"bag_twin": rows(concept_codes(SCENES, 60))})
+    found = attribute_records(
+        rows(object_codes(SCENES, 60)),
+        SCENES,
+        controls={"bag_twin": rows(concept_codes(SCENES, 60))},
+    )
     overall = {record.extra["control"]: record for record in found if record.extra["noun"] is None}
     assert overall["none"].value > 0.97
-    # A bag knows both adjectives: a scene with one adjective, or with one noun twice, leaves no choice; else it must guess.
+    # A bag knows both adjectives: a scene with one adjective, or with one noun twice, leaves no
+    # choice; else it must guess.
     assert 0.2 < overall["bag_twin"].value < 0.75
-    assert 0.3 < overall["bag_of_concepts"].value < 0.75  # where the scene leaves a choice it guesses one of two, not one of six
-    assert {record.extra["noun"] for record in found if record.extra["noun"]} == set(SCENES.space.values[1])
-    assert overall["none"].n == sum(r.n for r in found if r.extra["noun"] and r.extra["control"] == "none")
+    # where the scene leaves a choice it guesses one of two, not one of six
+    assert 0.3 < overall["bag_of_concepts"].value < 0.75
+    assert {record.extra["noun"] for record in found if record.extra["noun"]} == set(
+        SCENES.space.values[1]
+    )
+    assert overall["none"].n == sum(
+        r.n for r in found if r.extra["noun"] and r.extra["control"] == "none"
+    )
 
 
 def test_orbits_are_on_one_side():
     split = split_scenes(SCENES, "orbit", fractions=FRACTIONS)
-    values = np.sort(SCENES.table, axis=1).reshape(len(SCENES), -1)  # each concept's values, without which object has them
-    bags = [set(map(tuple, values[part].tolist())) for part in (split.train, split.validation, split.test)]
+    # each concept's values, without which object has them
+    values = np.sort(SCENES.table, axis=1).reshape(len(SCENES), -1)
+    bags = [
+        set(map(tuple, values[part].tolist()))
+        for part in (split.train, split.validation, split.test)
+    ]
     assert not bags[0] & bags[2]
     assert not bags[1] & bags[2]
 
 
 def test_the_scenes_of_an_orbit_are_one_draw():
-    """All right: no more is known than from so many orbits as the test part has, the rule of three over them."""
+    """All right: no more is known than from so many orbits as the test part has, the rule of three
+    over them.
+    """
     found = attribute_records(rows(object_codes(SCENES, 60)), SCENES)
     (whole,) = [r for r in found if (r.extra["noun"], r.extra["control"]) == (None, "none")]
     test = split_scenes(SCENES, "orbit", fractions=FRACTIONS).test

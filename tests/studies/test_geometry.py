@@ -1,4 +1,6 @@
-"""The geometry study: planted embeddings end to end, holes, samples, and what it refuses to make up."""
+"""The geometry study: planted embeddings end to end, holes, samples, and what it refuses to make
+up.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,13 @@ GRID = full_grid(SPACE, 2)
 
 
 def study(values, scenes=GRID, **options):
-    rows = Embeddings(np.asarray(values, np.float32), "text", scenes.content_hash, scenes.name, "planted", "1")
+    rows = Embeddings(
+        np.asarray(values, np.float32), "text", scenes.content_hash, scenes.name, "planted", "1"
+    )
     split = split_scenes(scenes, "pair", seed=0)
-    return geometry_study(rows, scenes, split, fit_scene_probes(rows.unit().values, scenes, split), **options)
+    return geometry_study(
+        rows, scenes, split, fit_scene_probes(rows.unit().values, scenes, split), **options
+    )
 
 
 def positions(scenes=GRID, noise=0.05):
@@ -43,15 +49,22 @@ def additive():
 
 
 def test_planted_objects_are_found_by_every_part(additive):
-    (r2,) = [r for r in additive.find("additive", "r2", level=1, estimator="avg+pos") if r.split == "all"]
+    (r2,) = [
+        r for r in additive.find("additive", "r2", level=1, estimator="avg+pos") if r.split == "all"
+    ]
     assert r2.value > 0.97
     assert additive.spectra["none"].share("objects") < 0.03
-    (search,) = additive.find("edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute="all")
-    (probing,) = additive.find("edit", "edit_probing", estimator="avg+pos", steering=1.0, attribute="all")
+    (search,) = additive.find(
+        "edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute="all"
+    )
+    (probing,) = additive.find(
+        "edit", "edit_probing", estimator="avg+pos", steering=1.0, attribute="all"
+    )
     assert search.value > 0.97
     assert probing.value > 0.95
     parts = [
-        additive.find("edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute=name) for name in ("same", "different")
+        additive.find("edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute=name)
+        for name in ("same", "different")
     ]
     assert search.n == sum(record.n for (record,) in parts)
     (still,) = additive.find("edit", "edit_retrieval", estimator="avg+pos", steering=0.0)
@@ -75,7 +88,9 @@ def test_every_number_is_a_number_with_its_facts(additive):
 
 
 def test_a_bag_has_no_binding_share_and_its_objects_are_not_read_from_sums():
-    found = study(concept_codes(GRID) + 1e-3 * np.random.default_rng(0).normal(size=(len(GRID), 48)))
+    found = study(
+        concept_codes(GRID) + 1e-3 * np.random.default_rng(0).normal(size=(len(GRID), 48))
+    )
     assert found.spectra["none"].binding_share < 0.03
     (record,) = found.find("additive", "object_recognition", level=2, estimator="least_squares")
     assert record.value < 0.6

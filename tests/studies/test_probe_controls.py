@@ -1,4 +1,6 @@
-"""Controls are what their names say: what a bag of concepts reaches where the scene leaves a choice is said beside it."""
+"""Controls are what their names say: what a bag of concepts reaches where the scene leaves a choice
+is said beside it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ from planted import object_codes
 def test_scenes_that_leave_no_choice_are_those_whose_orbit_is_one_set_of_objects():
     for scenes in (
         text20(4, 3),
-        full_grid(ConceptSpace(("size", "color", "shape"), (("big", "small"), ("red", "blue"), ("cube", "ball"))), slots=2),
+        full_grid(
+            ConceptSpace(
+                ("size", "color", "shape"), (("big", "small"), ("red", "blue"), ("cube", "ball"))
+            ),
+            slots=2,
+        ),
     ):
         orbits, pairs = orbit_ids(scenes), pair_ids(scenes)
         alone = np.array([len(np.unique(pairs[orbits == orbit])) == 1 for orbit in orbits])
@@ -25,12 +32,17 @@ def test_scenes_that_leave_no_choice_are_those_whose_orbit_is_one_set_of_objects
 
 
 def test_text20_leaves_no_choice_in_a_tenth_of_its_scenes():
-    assert leaves_no_choice(text20()).mean() == 0.0975  # one adjective twice or one noun twice: 1 - 0.95^2
+    # one adjective twice or one noun twice: 1 - 0.95^2
+    assert leaves_no_choice(text20()).mean() == 0.0975
 
 
 def test_a_wrong_scene_shows_something_wrong_although_all_is_level(monkeypatch):
-    """A probe that scores an object by its values ties an object with its exchange; what is read is then the exchange, a binding error."""
-    scenes = full_grid(ConceptSpace(("color", "shape"), (("red", "blue", "gray"), ("cube", "ball", "cone"))))
+    """A probe that scores an object by its values ties an object with its exchange; what is read is
+    then the exchange, a binding error.
+    """
+    scenes = full_grid(
+        ConceptSpace(("color", "shape"), (("red", "blue", "gray"), ("cube", "ball", "cone")))
+    )
     rows = bag_of_concepts(scenes)
     values = scenes.space.object_values(np.arange(scenes.space.n_objects))
     weight = np.concatenate([np.eye(3, dtype=np.float32)[values[:, k]] for k in (0, 1)], axis=1)
@@ -38,7 +50,10 @@ def test_a_wrong_scene_shows_something_wrong_although_all_is_level(monkeypatch):
         Probe(table, np.arange(len(table)), 0.5, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, True)
         for table in (np.eye(3, 6, dtype=np.float32), np.eye(3, 6, k=3, dtype=np.float32), weight)
     ]
-    monkeypatch.setattr("conceptbind.studies.probe.fit_scene_probes", lambda *_, **__: SceneProbes(tuple(probes[:2]), probes[2]))
+    monkeypatch.setattr(
+        "conceptbind.studies.probe.fit_scene_probes",
+        lambda *_, **__: SceneProbes(tuple(probes[:2]), probes[2]),
+    )
     embeddings = Embeddings(rows, "text", scenes.content_hash, scenes.name, "planted", "1")
     split = split_scenes(scenes, "pair")
     study = probe_study(embeddings, scenes, split)
@@ -52,7 +67,9 @@ def test_a_wrong_scene_shows_something_wrong_although_all_is_level(monkeypatch):
 
 def test_the_bags_record_says_how_many_scenes_leave_no_choice():
     scenes = text20(5, 4)
-    rows = Embeddings(object_codes(scenes, 30), "text", scenes.content_hash, scenes.name, "planted", "1")
+    rows = Embeddings(
+        object_codes(scenes, 30), "text", scenes.content_hash, scenes.name, "planted", "1"
+    )
     split = split_scenes(scenes, "pair")
     study = probe_study(rows, scenes, split)
     bag = study.value("object_recognition", "bag_of_concepts")

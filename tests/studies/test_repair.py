@@ -31,7 +31,10 @@ def useless(table):
 
 
 def test_a_hidden_binding_is_found_and_recommended(helped):
-    before, after, gain = (helped.value(*of) for of in (("binding_accuracy", "none"), ("binding_accuracy",), ("binding_gain",)))
+    before, after, gain = (
+        helped.value(*of)
+        for of in (("binding_accuracy", "none"), ("binding_accuracy",), ("binding_gain",))
+    )
     assert before.value < 0.7 < 0.9 < after.value
     assert helped.recommended
     assert gain.ci_low > 0
@@ -41,14 +44,21 @@ def test_a_hidden_binding_is_found_and_recommended(helped):
 def test_one_pull_everywhere(helped):
     assert 0 < helped.pull <= 1
     assert helped.adapter.config["pull"] == helped.pull
-    np.testing.assert_array_equal(helped.adapter.weight, helped.fit.adapter.pulled(helped.pull).weight)
+    np.testing.assert_array_equal(
+        helped.adapter.weight, helped.fit.adapter.pulled(helped.pull).weight
+    )
     scored = [r for r in helped.records if r.extra["repair"] == "HNB"]
     assert {r.extra["pull"] for r in scored} == {helped.pull}
     assert {r.extra["recommended"] for r in scored} == {True}
     assert {r.extra["pull"] for r in helped.records if r.extra["repair"] == "none"} == {0.0}
     points = {point.at: point.scores for point in helped.curve if point.over == "pull"}
-    best = max(scores.binding for scores in points.values() if scores.retrieval >= points[0.0].retrieval - 0.01)
-    assert points[helped.pull].binding >= best - 0.01 - 1e-9  # the curve that is shown is the one that chose
+    best = max(
+        scores.binding
+        for scores in points.values()
+        if scores.retrieval >= points[0.0].retrieval - 0.01
+    )
+    # the curve that is shown is the one that chose
+    assert points[helped.pull].binding >= best - 0.01 - 1e-9
 
 
 def test_before_is_what_the_study_across_modalities_says_of_the_same_arrays(table, helped):
@@ -60,7 +70,9 @@ def test_before_is_what_the_study_across_modalities_says_of_the_same_arrays(tabl
         ("recall_at_5", None),
         ("caption_swap_cosine", None),
     ):
-        one = next(r for r in across.records if r.metric == metric and r.extra.get("order") == order)
+        one = next(
+            r for r in across.records if r.metric == metric and r.extra.get("order") == order
+        )
         two = helped.value(metric, "none")
         assert (one.value, one.n, one.ties) == pytest.approx((two.value, two.n, two.ties))
         assert (one.ci_low, one.ci_high) == pytest.approx((two.ci_low, two.ci_high))
@@ -85,7 +97,8 @@ def test_where_nothing_can_be_repaired_the_identity_is_written(useless):
     assert useless.adapter.config["pull"] == 0.0
     np.testing.assert_array_equal(useless.adapter.weight, np.eye(WIDTH))
     tried = [r for r in useless.records if r.extra["repair"] == "HNB"]
-    assert {r.extra["pull"] for r in tried} == {useless.pull}  # what was tried is told as it was scored
+    # what was tried is told as it was scored
+    assert {r.extra["pull"] for r in tried} == {useless.pull}
     assert {r.extra["recommended"] for r in tried} == {False}
     assert repair_verdict(useless).word in ("no", "unclear")
     assert repair_verdict(useless).score == useless.value("binding_accuracy", "none").value
@@ -105,17 +118,31 @@ def quick_fit(weight):
 
 
 def test_a_pull_that_was_asked_for_is_written_whatever_it_gains(table, monkeypatch):
-    weight = np.linalg.qr(np.random.default_rng(0).normal(size=(WIDTH, WIDTH)))[0].astype(np.float32)
+    weight = np.linalg.qr(np.random.default_rng(0).normal(size=(WIDTH, WIDTH)))[0].astype(
+        np.float32
+    )
     monkeypatch.setattr(module, "fit_pairs", quick_fit(weight)[0])
     rows = planted(*table, held=0.0)
     asked = repair_study(*rows, *table, pull=0.5)
-    assert (asked.asked, asked.recommended, asked.pull, asked.adapter.config["pull"]) == (True, False, 0.5, 0.5)
+    assert (asked.asked, asked.recommended, asked.pull, asked.adapter.config["pull"]) == (
+        True,
+        False,
+        0.5,
+        0.5,
+    )
     chosen = repair_study(*rows, *table)
     assert (chosen.asked, chosen.adapter.config["pull"]) == (False, 0.0)
     nothing = repair_study(*rows, *table, pull=0.0)
     gain = nothing.value("binding_gain")
-    assert (gain.value, gain.ci_low, gain.ci_high) == (0.0, None, None)  # there is nothing to be unsure of
-    assert nothing.value("binding_accuracy").value == nothing.value("binding_accuracy", "none").value
+    # there is nothing to be unsure of
+    assert (gain.value, gain.ci_low, gain.ci_high) == (
+        0.0,
+        None,
+        None,
+    )
+    assert (
+        nothing.value("binding_accuracy").value == nothing.value("binding_accuracy", "none").value
+    )
 
 
 def test_no_orbit_is_on_two_sides(table, monkeypatch):
@@ -145,7 +172,9 @@ def test_no_orbit_is_on_two_sides(table, monkeypatch):
 
 @pytest.mark.parametrize("name", ["clevr2d", "4x4", "8x7"])
 def test_parts_are_alike_scenes_without_a_swap_included(name):
-    """56 objects make 3,136 scenes, of which 672 have no swap; all of these once landed in the part that was scored."""
+    """56 objects make 3,136 scenes, of which 672 have no swap; all of these once landed in the part
+    that was scored.
+    """
     scenes = load_scenes("clevr2d") if name == "clevr2d" else grid(*map(int, name.split("x")))[0]
     bank = caption_bank(scenes)
     orbits = orbit_ids(scenes)
@@ -173,9 +202,21 @@ SEEDS = 100
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_noise_is_left_alone_and_a_hidden_binding_is_not(table, monkeypatch):
-    """Simulated: of noisy bags the identity is written in 95 % of the seeds at least, and weaker and stronger bindings are found."""
+    """Simulated: of noisy bags the identity is written in 95 % of the seeds at least, and weaker
+    and stronger bindings are found.
+    """
     monkeypatch.setattr(module, "PROTOCOLS", ("none", "HNB"))  # SB decides nothing
-    for held, seeds, least, most in ((0.0, SEEDS, 0.0, 0.05), (0.1, SEEDS // 10, 0.8, 1.0), (0.3, SEEDS // 10, 1.0, 1.0)):
-        found = [repair_study(*planted(*table, held=held, seed=seed), *table, seed=seed).recommended for seed in range(seeds)]
-        print(f"captions hold turned objects {held} times: recommended in {sum(found)} of {seeds} seeds")
+    for held, seeds, least, most in (
+        (0.0, SEEDS, 0.0, 0.05),
+        (0.1, SEEDS // 10, 0.8, 1.0),
+        (0.3, SEEDS // 10, 1.0, 1.0),
+    ):
+        found = [
+            repair_study(*planted(*table, held=held, seed=seed), *table, seed=seed).recommended
+            for seed in range(seeds)
+        ]
+        print(
+            f"captions hold turned objects {held} times: recommended in {sum(found)} of {seeds} "
+            "seeds"
+        )
         assert least <= np.mean(found) <= most

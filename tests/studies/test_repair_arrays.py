@@ -33,7 +33,12 @@ def test_every_pair_is_scored_once(helped, useless):
     for study in (helped, useless):
         assert study.folds == module.FOLDS
         assert sorted(study.rows) == list(range(N))
-        assert study.value("binding_accuracy", "none").n == study.value("binding_gain", "HNB").n == study.n_compared == N
+        assert (
+            study.value("binding_accuracy", "none").n
+            == study.value("binding_gain", "HNB").n
+            == study.n_compared
+            == N
+        )
 
 
 def test_the_comparisons_that_were_turned_are_the_gain(helped, useless):
@@ -41,20 +46,35 @@ def test_the_comparisons_that_were_turned_are_the_gain(helped, useless):
         gain = study.value("binding_gain", "HNB").value
         assert (study.n_mended - study.n_spoiled) / study.n_compared == pytest.approx(gain)
         for side, name in enumerate(("none", "HNB")):
-            assert study.right[side].mean() == pytest.approx(study.value("binding_accuracy", name).value)
+            assert study.right[side].mean() == pytest.approx(
+                study.value("binding_accuracy", name).value
+            )
 
 
 def test_before_is_written_out_from_the_definition(helped):
-    images, texts, negatives = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in planted("rotated", N))
+    images, texts, negatives = (
+        part / np.linalg.norm(part, axis=1, keepdims=True) for part in planted("rotated", N)
+    )
     right = (images * texts).sum(1) > (images * negatives).sum(1)
     np.testing.assert_array_equal(helped.right[0], right[helped.rows])
 
 
 def test_what_helps_is_written_at_the_pull_that_was_scored(helped):
     assert helped.recommended
-    assert helped.value("binding_accuracy", "none").value < 0.75 < 0.95 < helped.value("binding_accuracy", "HNB").value
-    assert helped.adapter.config["pull"] == helped.pull == helped.value("binding_accuracy", "HNB").extra["pull"]
-    np.testing.assert_array_equal(helped.adapter.weight, helped.fit.adapter.pulled(helped.pull).weight)
+    assert (
+        helped.value("binding_accuracy", "none").value
+        < 0.75
+        < 0.95
+        < helped.value("binding_accuracy", "HNB").value
+    )
+    assert (
+        helped.adapter.config["pull"]
+        == helped.pull
+        == helped.value("binding_accuracy", "HNB").extra["pull"]
+    )
+    np.testing.assert_array_equal(
+        helped.adapter.weight, helped.fit.adapter.pulled(helped.pull).weight
+    )
 
 
 def test_what_does_not_help_is_not_written(useless):
@@ -80,11 +100,17 @@ def test_a_part_that_would_stop_at_the_identity_does_not_decide_what_is_written(
     real, calls = module.fit_pairs, []
 
     def stops_at_first(train, validation, **options):
-        """The sixth fit, the first of those that may be written, chooses the identity; so do all of them where `calls` says so."""
+        """The sixth fit, the first of those that may be written, chooses the identity; so do all of
+        them where `calls` says so.
+        """
         fit = real(train, validation, **options)
         calls.append(len(train))
         stopped = len(calls) == 6 or (len(calls) > 6 and always)
-        return replace(fit, adapter=fit.adapter.pulled(0.0), chosen=fit.candidates[0]) if stopped else fit
+        return (
+            replace(fit, adapter=fit.adapter.pulled(0.0), chosen=fit.candidates[0])
+            if stopped
+            else fit
+        )
 
     monkeypatch.setattr(module, "fit_pairs", stops_at_first)
     always = False
@@ -120,8 +146,11 @@ def test_captions_of_a_picture_are_one_draw_and_on_one_side():
         pictures = [set(of[rows]) for rows in parts]
         assert sum(map(len, pictures)) == 60  # none is in two
     wide = array_repair(pairs, pull=0.0).value("binding_accuracy", "none")
-    single = array_repair(Pairs.of(images, texts, negatives), pull=0.0).value("binding_accuracy", "none")
-    assert wide.ci_high - wide.ci_low == pytest.approx(single.ci_high - single.ci_low, abs=0.05)  # 60 draws, not 240
+    single = array_repair(Pairs.of(images, texts, negatives), pull=0.0).value(
+        "binding_accuracy", "none"
+    )
+    # 60 draws, not 240
+    assert wide.ci_high - wide.ci_low == pytest.approx(single.ci_high - single.ci_low, abs=0.05)
 
 
 def test_parts_are_even_and_keep_groups_together():
@@ -138,14 +167,23 @@ def test_parts_are_even_and_keep_groups_together():
     assert set(parts_of(few, 5, 0)) == {0, 1, 2, 3}  # as many parts as groups
     rows = np.random.default_rng(0).normal(size=(9, 4))
     chained = Pairs.of(rows[[0] * 20 + [*range(1, 7)]], rows[[0] * 20 + [*range(1, 7)]])
-    assert np.bincount(parts_of(chained, 5, 0)).tolist() == [20, 2, 2, 2]  # five would leave a part of one pair
+    # five would leave a part of one pair
+    assert np.bincount(parts_of(chained, 5, 0)).tolist() == [
+        20,
+        2,
+        2,
+        2,
+    ]
 
 
 @pytest.mark.parametrize("n_groups", [1, 2])
 def test_pairs_that_cannot_be_divided_are_refused(n_groups):
     images, texts, negatives = planted("rotated", 12)
     pairs = Pairs.of(images[:n_groups], texts, negatives, image_of=np.arange(12) % n_groups)
-    with pytest.raises(ValueRangeError, match="12 pairs cannot be divided into parts to fit on, to choose on and to score"):
+    with pytest.raises(
+        ValueRangeError,
+        match="12 pairs cannot be divided into parts to fit on, to choose on and to score",
+    ):
         array_repair(pairs)
 
 
@@ -164,7 +202,9 @@ def test_an_equal_negative_is_a_tie_and_a_miss():
     for name in ("none", "HNB"):
         assert found.value("binding_accuracy", name).ties == 30
         assert found.value("binding_accuracy", name).value <= 0.75
-    with pytest.raises(ValueRangeError, match="30 of 120 negatives equal their caption, the first in row 0"):
+    with pytest.raises(
+        ValueRangeError, match="30 of 120 negatives equal their caption, the first in row 0"
+    ):
         Pairs.of(images, texts, negatives)
 
 
@@ -185,22 +225,35 @@ SEEDS = 100
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_noise_is_left_alone_and_a_hidden_binding_is_not():
-    left = [not array_repair(Pairs.of(*planted("lost", N, seed=seed)), seed=seed).recommended for seed in range(SEEDS)]
+    left = [
+        not array_repair(Pairs.of(*planted("lost", N, seed=seed)), seed=seed).recommended
+        for seed in range(SEEDS)
+    ]
     print(f"captions that lost their binding: identity in {sum(left)} of {SEEDS} seeds")
     assert np.mean(left) >= 0.95
-    found = [array_repair(Pairs.of(*planted("rotated", N, seed=seed)), seed=seed).recommended for seed in range(10)]
+    found = [
+        array_repair(Pairs.of(*planted("rotated", N, seed=seed)), seed=seed).recommended
+        for seed in range(10)
+    ]
     assert all(found)
 
 
 def test_threads_change_no_digit():
     images, texts, negatives = planted("rotated", 600)
-    pairs = Pairs.of(images.astype(np.float32), texts.astype(np.float32), negatives.astype(np.float32))
+    pairs = Pairs.of(
+        images.astype(np.float32), texts.astype(np.float32), negatives.astype(np.float32)
+    )
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             study = array_repair(pairs)
-            found.append(([(r.metric, r.value, r.ci_low, r.ci_high) for r in study.records], study.adapter.weight.tobytes()))
+            found.append(
+                (
+                    [(r.metric, r.value, r.ci_low, r.ci_high) for r in study.records],
+                    study.adapter.weight.tobytes(),
+                )
+            )
     finally:
         torch.set_num_threads(before)
     assert found[0] == found[1]

@@ -1,4 +1,6 @@
-"""Search probes: an encoder that counts objects finds the target, one that counts values does not."""
+"""Search probes: an encoder that counts objects finds the target, one that counts values does
+not.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,18 @@ from conceptbind.studies import search_records
 
 
 class Pixels:
-    """Sees where the pixels of a colour are on average, and no shape: it cannot know which colour has which shape."""
+    """Sees where the pixels of a colour are on average, and no shape: it cannot know which colour
+    has which shape.
+    """
 
     id, revision, dimension, modalities = "pixels", "1", 3, ("image",)
 
     def encode_images(self, images):
         rows = []
         for image in images:
-            red, green = ((np.asarray(image) == COLORS[color]).all(axis=2) for color in ("red", "green"))
+            red, green = (
+                (np.asarray(image) == COLORS[color]).all(axis=2) for color in ("red", "green")
+            )
             rows.append([np.nonzero(red)[0].mean() / 224, np.nonzero(green)[1].mean() / 224, 1.0])
         return np.array(rows, dtype=np.float32)
 
@@ -40,7 +46,9 @@ def test_colours_alone_do_not_find_the_target_and_the_answer_does():
     (blind,) = search_records(Pixels(), n_fields=400, counts=(4, 8))
     assert 0.3 < blind.value < 0.7
     (told,) = search_records(
-        Cheats(search_fields(400, ("red", "green"), ("square", "circle"), counts=(4, 8))), n_fields=400, counts=(4, 8)
+        Cheats(search_fields(400, ("red", "green"), ("square", "circle"), counts=(4, 8))),
+        n_fields=400,
+        counts=(4, 8),
     )
     assert told.value > 0.9
     assert told.n == blind.n

@@ -1,4 +1,6 @@
-"""Benchmarks on real pictures and captions, one file each, all read, embedded and scored in one way."""
+"""Benchmarks on real pictures and captions, one file each, all read, embedded and scored in one
+way.
+"""
 
 from conceptbind.benchmarks.base import Data, Found, Making, Score
 from conceptbind.benchmarks.evaluate import (

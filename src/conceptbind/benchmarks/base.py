@@ -1,4 +1,6 @@
-"""What every benchmark is: items over distinct pictures and captions, read from a published folder and scored item by item."""
+"""What every benchmark is: items over distinct pictures and captions, read from a published folder
+and scored item by item.
+"""
 
 from __future__ import annotations
 
@@ -26,31 +28,43 @@ Items = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A benchmark's items, with every distinct picture and caption once, however often items name it."""
+    """A benchmark's items, with every distinct picture and caption once, however often items name
+    it.
+    """
 
     pictures: tuple[str, ...]
     """File names, relative to `folder`."""
     folder: Path
     captions: tuple[str, ...]
     items: Items
-    """What the benchmark's `score` reads: arrays with one row an item, most of them `rows` of picture and caption numbers."""
+    """What the benchmark's `score` reads: arrays with one row an item, most of them `rows` of
+    picture and caption numbers."""
     notes: tuple[str, ...] = ()
     """What was left out, with the reason."""
     boxes: tuple[tuple[int, int, int, int], ...] | None = None
-    """Of each picture what is seen: left, top, width, height; None for whole pictures. A picture with two boxes stands there twice."""
+    """Of each picture what is seen: left, top, width, height; None for whole pictures. A picture
+    with two boxes stands there twice."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What was made for the items, such as the hash of drawn negatives; every record says it."""
 
     @property
     def hash(self) -> str:
-        """Of pictures' names, captions and items: runs with one hash answered the same questions."""
-        items = [part for name in sorted(self.items) for part in (name, np.ascontiguousarray(self.items[name]).tobytes())]
+        """Of pictures' names, captions and items: runs with one hash answered the same
+        questions.
+        """
+        items = [
+            part
+            for name in sorted(self.items)
+            for part in (name, np.ascontiguousarray(self.items[name]).tobytes())
+        ]
         return content_hash(*self.pictures, repr(self.boxes), *self.captions, *items)
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """One number of a benchmark, as outcomes of its items, so that two runs can be compared item by item."""
+    """One number of a benchmark, as outcomes of its items, so that two runs can be compared item by
+    item.
+    """
 
     metric: str
     subset: str
@@ -64,7 +78,8 @@ class Score:
     groups: Ints | None = None
     """(n,) for a macro score, which averages the means of groups; None for a micro score."""
     clusters: Ints | None = None
-    """(n,) items that share a picture, which are one draw of the interval; None where each item has a picture of its own."""
+    """(n,) items that share a picture, which are one draw of the interval; None where each item has
+    a picture of its own."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -101,7 +116,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Making:
-    """Where a benchmark keeps what it makes from its files: negatives that are drawn, pictures that are unpacked."""
+    """Where a benchmark keeps what it makes from its files: negatives that are drawn, pictures that
+    are unpacked.
+    """
 
     folder: Path
     seed: int = 0
@@ -125,7 +142,9 @@ class Benchmark(Protocol):
     licence: str
 
     def layout(self, folder: Path) -> list[Found]:
-        """The files that a folder in the published layout holds, and whether they are there. Opens none."""
+        """The files that a folder in the published layout holds, and whether they are there. Opens
+        none.
+        """
 
     def read(self, folder: Path, making: Making) -> Data:
         """Read the files.
@@ -135,14 +154,18 @@ class Benchmark(Protocol):
         """
 
     def keep(self, items: Items, number: Ints) -> tuple[Items, int]:
-        """The items whose pictures are there, with the new `number` of each picture (-1 for none), and how many were left out."""
+        """The items whose pictures are there, with the new `number` of each picture (-1 for none),
+        and how many were left out.
+        """
 
     def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
         """Scores from unit rows of the distinct pictures and captions."""
 
 
 def kept_rows(items: Items, number: Ints, columns: int = 1) -> tuple[Items, int]:
-    """`Benchmark.keep` for items whose `rows` begin with numbers of pictures, in so many columns."""
+    """`Benchmark.keep` for items whose `rows` begin with numbers of pictures, in so many
+    columns.
+    """
     kept = (number[items["rows"][:, :columns]] >= 0).all(axis=1)
     left = {name: values[kept] for name, values in items.items()}
     left["rows"][:, :columns] = number[left["rows"][:, :columns]]
@@ -163,7 +186,9 @@ def caption_choice(rows: Ints, pictures: Floats, captions: Floats) -> tuple[Bool
     scores = np.empty((len(rows), rows.shape[1] - 1), dtype=np.result_type(pictures, captions))
     for start in range(0, len(rows), BLOCK):
         part = rows[start : start + BLOCK]
-        scores[start : start + BLOCK] = np.einsum("nd,ncd->nc", pictures[part[:, 0]], captions[part[:, 1:]])
+        scores[start : start + BLOCK] = np.einsum(
+            "nd,ncd->nc", pictures[part[:, 0]], captions[part[:, 1:]]
+        )
     return forced_choice(scores[:, 0], scores[:, 1:], size=1.0)
 
 
@@ -183,7 +208,8 @@ class Distinct:
 
 
 def read_published(paths: Path | Sequence[Path], check: Callable[[Any], str | None]) -> Any:
-    """The content of a published file: JSON, or one JSON object a line; several shards give the list of all their items.
+    """The content of a published file: JSON, or one JSON object a line; several shards give the
+    list of all their items.
 
     Args:
         paths: the file, or its shards in their order.
@@ -198,7 +224,10 @@ def read_published(paths: Path | Sequence[Path], check: Callable[[Any], str | No
     advice = "it seems to be truncated; get it again from where it is published"
     parts = [read_json_values(path, advice) for path in paths]
     if len(parts) > 1 and not all(isinstance(part, list) for part in parts):
-        raise MismatchError(f"{paths[0]} and its other parts are not the files they should be: expected lists of items")
+        raise MismatchError(
+            f"{paths[0]} and its other parts are not the files they should be: expected lists of "
+            "items"
+        )
     content = [item for part in parts for item in part] if len(parts) > 1 else parts[0]
     wrong = check(content)
     if wrong is not None:
@@ -207,15 +236,23 @@ def read_published(paths: Path | Sequence[Path], check: Callable[[Any], str | No
 
 
 def lacks(entry: Any, fields: Sequence[str], kinds: Mapping[str, type] | None = None) -> str | None:
-    """What is wrong with one entry of a published file: fields that it lacks, or of another type."""
+    """What is wrong with one entry of a published file: fields that it lacks, or of another
+    type.
+    """
     if not isinstance(entry, dict):
         return f"expected entries with {', '.join(fields)}; got {type(entry).__name__}"
     missing = [name for name in fields if name not in entry]
     if missing:
-        return f"expected entries with {', '.join(fields)}; an entry has only {', '.join(map(str, entry)) or 'nothing'}"
+        return (
+            f"expected entries with {', '.join(fields)}; an entry has only "
+            f"{', '.join(map(str, entry)) or 'nothing'}"
+        )
     for name, kind in (kinds or {}).items():
         if not isinstance(entry[name], kind):
-            return f"'{name}' must be {'a list' if kind is list else 'text'}; an entry has {entry[name]!r:.60}"
+            return (
+                f"'{name}' must be {'a list' if kind is list else 'text'}; an entry has "
+                f"{entry[name]!r:.60}"
+            )
     return None
 
 
@@ -231,7 +268,9 @@ def holds_pictures(folder: Path, depth: int = 2) -> bool:
         return False
     if any(Path(entry.name).suffix.lower() in PICTURES and entry.is_file() for entry in entries):
         return True
-    return depth > 0 and any(entry.is_dir() and holds_pictures(Path(entry.path), depth - 1) for entry in entries)
+    return depth > 0 and any(
+        entry.is_dir() and holds_pictures(Path(entry.path), depth - 1) for entry in entries
+    )
 
 
 def picture_folder(folder: Path, first: str, places: Sequence[str]) -> Path:
@@ -242,13 +281,15 @@ def picture_folder(folder: Path, first: str, places: Sequence[str]) -> Path:
     return folder / places[0]
 
 
-def without_missing(data: Data, keep: Callable[[Items, Ints], tuple[Items, int]], allow: bool) -> Data:
+def without_missing(
+    data: Data, keep: Callable[[Items, Ints], tuple[Items, int]], allow: bool
+) -> Data:
     """Refuse data whose pictures are not all there, or leave the items out that need them.
 
     Args:
         data: as read.
-        keep: from items and the new number of each picture, -1 for those that are missing, to the items that are left, and how many were
-            left out.
+        keep: from items and the new number of each picture, -1 for those that are missing, to the
+            items that are left, and how many were left out.
         allow: leave items out instead of refusing.
 
     Raises:
@@ -256,10 +297,18 @@ def without_missing(data: Data, keep: Callable[[Items, Ints], tuple[Items, int]]
         FileError: pictures are missing; the first are named, all are counted.
         ValueRangeError: none is left.
     """
-    outside = next((name for name in data.pictures if PurePath(name).is_absolute() or ".." in PurePath(name).parts), None)
+    outside = next(
+        (
+            name
+            for name in data.pictures
+            if PurePath(name).is_absolute() or ".." in PurePath(name).parts
+        ),
+        None,
+    )
     if outside is not None:
         raise UnsafeFileError(
-            f"a picture is called '{outside:.200}', which lies outside {data.folder}; only pictures below it are read"
+            f"a picture is called '{outside:.200}', which lies outside {data.folder}; only "
+            "pictures below it are read"
         )
     there = np.array([os.path.isfile(data.folder / name) for name in data.pictures])
     if there.all():
@@ -268,7 +317,9 @@ def without_missing(data: Data, keep: Callable[[Items, Ints], tuple[Items, int]]
     named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
     count = f"{len(missing):,} of {len(data.pictures):,} pictures are not in {data.folder}: {named}"
     if not allow:
-        raise FileError(f"{count}; put them there, or add --allow-missing to leave out the items that need them")
+        raise FileError(
+            f"{count}; put them there, or add --allow-missing to leave out the items that need them"
+        )
     if not there.any():
         raise ValueRangeError(f"{count}; nothing is left to score")
     items, dropped = keep(data.items, np.where(there, np.cumsum(there) - 1, -1))
@@ -276,6 +327,9 @@ def without_missing(data: Data, keep: Callable[[Items, Ints], tuple[Items, int]]
     if not any(map(len, items.values())):
         raise ValueRangeError(f"{count}; nothing is left to score")
     return replace(
-        data, pictures=tuple(data.pictures[i] for i in left), items=items, notes=(*data.notes, f"{count}; {dropped:,} items were left out."),
+        data,
+        pictures=tuple(data.pictures[i] for i in left),
+        items=items,
+        notes=(*data.notes, f"{count}; {dropped:,} items were left out."),
         boxes=None if data.boxes is None else tuple(data.boxes[i] for i in left),
-    )  # fmt: skip
+    )

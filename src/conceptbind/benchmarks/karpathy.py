@@ -1,4 +1,6 @@
-"""COCO and Flickr30k retrieval on Karpathy's splits: pictures among captions and captions among pictures."""
+"""COCO and Flickr30k retrieval on Karpathy's splits: pictures among captions and captions among
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -30,25 +32,43 @@ if TYPE_CHECKING:
     from conceptbind.typing import Floats, Ints
 
 KS = (1, 5, 10)
-PLACES = (".", "val2014", "images", "flickr30k-images", "flickr30k_images", "Images", "images/val2014")
+PLACES = (
+    ".",
+    "val2014",
+    "images",
+    "flickr30k-images",
+    "flickr30k_images",
+    "Images",
+    "images/val2014",
+)
 """Where the pictures may lie, beside the place that the file names."""
-COCO_TRAIN = "https://storage.googleapis.com/sfr-vision-language-research/datasets/coco_karpathy_train.json"
+COCO_TRAIN = (
+    "https://storage.googleapis.com/sfr-vision-language-research/datasets/coco_karpathy_train.json"
+)
 
 
 class Karpathy:
-    """Recall at 1, 5 and 10, both ways. A picture's rank is that of its best caption; a tie ranks behind.
+    """Recall at 1, 5 and 10, both ways. A picture's rank is that of its best caption; a tie ranks
+    behind.
 
     Args:
         name: `coco` or `flickr30k`.
         title: in words.
         files: the annotation files, the first that is there is read.
-        captions_each: the first captions of a picture that count; None takes all, as COCO's usual 25,010 x 5,000 does.
+        captions_each: the first captions of a picture that count; None takes all, as COCO's usual
+            25,010 x 5,000 does.
         published: where it can be had.
         licence: of the data.
     """
 
     def __init__(
-        self, name: str, title: str, files: tuple[str, ...], captions_each: int | None, published: str, licence: str
+        self,
+        name: str,
+        title: str,
+        files: tuple[str, ...],
+        captions_each: int | None,
+        published: str,
+        licence: str,
     ) -> None:
         self.name, self.title, self.files, self.captions_each = name, title, files, captions_each
         self.published, self.licence = published, licence
@@ -57,7 +77,10 @@ class Karpathy:
         """The annotation file and the pictures that it names, relative to the folder."""
         paths, missing = published_files(folder, self.files)
         return [
-            *([Found(path, "captions", True) for path in paths] or [Found(folder / self.files[0], "captions", False)]),
+            *(
+                [Found(path, "captions", True) for path in paths]
+                or [Found(folder / self.files[0], "captions", False)]
+            ),
             *(Found(paths[0].parent / name, "captions", False) for name in missing),
             Found(folder, "pictures, at the paths that the file names", holds_pictures(folder)),
         ]
@@ -69,7 +92,10 @@ class Karpathy:
         owner, texts = [], []
         for row, entry in enumerate(content):
             if pictures(entry["image"]) != row:
-                raise ValueRangeError(f"{path} names the picture {entry['image']} twice; every picture must have one row")
+                raise ValueRangeError(
+                    f"{path} names the picture {entry['image']} twice; every picture must have one "
+                    "row"
+                )
             for caption in entry["caption"][: self.captions_each]:
                 owner.append(row)
                 texts.append(captions(caption))
@@ -77,7 +103,8 @@ class Karpathy:
         return Data(pictures.all(), place, captions.all(), items)
 
     def rows(self, folder: Path) -> tuple[Path, list[dict[str, Any]], Path]:
-        """The file that is read, its rows (`image`, `caption`: a list), and the folder to which the pictures' names are relative.
+        """The file that is read, its rows (`image`, `caption`: a list), and the folder to which the
+        pictures' names are relative.
 
         Raises:
             FileError, MismatchError: it is missing, truncated, or another file.
@@ -111,15 +138,22 @@ class Karpathy:
             for k in KS:
                 outcome = within(rank, ties, k)
                 facts = {"candidates": candidates}
-                found.append(Score(f"recall_at_{k}", subset, "strict", *outcome, clusters=clusters, facts=facts))
+                found.append(
+                    Score(
+                        f"recall_at_{k}", subset, "strict", *outcome, clusters=clusters, facts=facts
+                    )
+                )
         return found
 
 
 def as_rows(content: Any, splits: tuple[str, ...]) -> Any:
-    """The rows `image, caption` of a file in either of the other published forms; other content as it is.
+    """The rows `image, caption` of a file in either of the other published forms; other content as
+    it is.
 
-    - Karpathy's own `dataset_*.json`: `images[]` with `filename`, perhaps `filepath`, `split`, and `sentences[].raw`;
-    - COCO's form, as `coco_test_karpathy.json` has it: `images[]` with `id` and `file_name`, `annotations[]` with `image_id` and `caption`.
+    - Karpathy's own `dataset_*.json`: `images[]` with `filename`, perhaps `filepath`, `split`, and
+      `sentences[].raw`;
+    - COCO's form, as `coco_test_karpathy.json` has it: `images[]` with `id` and `file_name`,
+      `annotations[]` with `image_id` and `caption`.
 
     Args:
         content: of the file.
@@ -131,8 +165,13 @@ def as_rows(content: Any, splits: tuple[str, ...]) -> Any:
     if images and all(isinstance(image.get("sentences"), list) for image in images):
         return [
             {
-                "image": "/".join(str(image[part]) for part in ("filepath", "filename") if image.get(part)),
-                "caption": [sentence.get("raw") if isinstance(sentence, dict) else None for sentence in image["sentences"]],
+                "image": "/".join(
+                    str(image[part]) for part in ("filepath", "filename") if image.get(part)
+                ),
+                "caption": [
+                    sentence.get("raw") if isinstance(sentence, dict) else None
+                    for sentence in image["sentences"]
+                ],
             }
             for image in images
             if image.get("split") in splits
@@ -143,21 +182,34 @@ def as_rows(content: Any, splits: tuple[str, ...]) -> Any:
     of: dict[Any, list[Any]] = {}
     for note in notes:
         of.setdefault(str(note.get("image_id")), []).append(note.get("caption"))
-    return [{"image": image.get("file_name"), "caption": of.get(str(image.get("id")), [])} for image in images]
+    return [
+        {"image": image.get("file_name"), "caption": of.get(str(image.get("id")), [])}
+        for image in images
+    ]
 
 
 def _lines_of_pictures(path: Path) -> list[dict[str, Any]]:
-    """The rows of `flickr30k_test_karpathy.txt`: a header, then `picture.jpg,caption` with commas in the caption as they come."""
+    """The rows of `flickr30k_test_karpathy.txt`: a header, then `picture.jpg,caption` with commas
+    in the caption as they come.
+    """
     of: dict[str, list[str]] = {}
     for number, line in enumerate(read_lines(path), start=1):
         match = re.fullmatch(r"\s*(.+?\.(?:jpe?g|png))\s*[,\t]\s*(.*\S)\s*", line, re.IGNORECASE)
         if match:
-            caption = match[2][1:-1].replace('""', '"') if re.fullmatch(r'".*"', match[2]) else match[2]
+            caption = (
+                match[2][1:-1].replace('""', '"') if re.fullmatch(r'".*"', match[2]) else match[2]
+            )
             of.setdefault(match[1], []).append(caption)
         elif number > 1 and line.strip():
-            raise MismatchError(f"{path}, line {number}: expected a picture, a comma and its caption; got {line[:60]!r}")
+            raise MismatchError(
+                f"{path}, line {number}: expected a picture, a comma and its caption; got "
+                f"{line[:60]!r}"
+            )
     if not of:
-        raise MismatchError(f"{path} is not the file it should be: expected lines of a picture, a comma and its caption")
+        raise MismatchError(
+            f"{path} is not the file it should be: expected lines of a picture, a comma and its "
+            "caption"
+        )
     return [{"image": image, "caption": captions} for image, captions in of.items()]
 
 
@@ -168,17 +220,25 @@ def wrong_rows(content: Any) -> str | None:
     if not isinstance(content, list):
         return "expected a list with one row an image"
     if isinstance(content[0], dict) and isinstance(content[0].get("caption"), str):
-        return "each row has one caption as text, as Karpathy's train files have; give the val or test file, whose rows hold lists of captions"
+        return (
+            "each row has one caption as text, as Karpathy's train files have; give the val or "
+            "test file, whose rows hold lists of captions"
+        )
     for entry in content:
-        if (wrong := lacks(entry, ("image", "caption"), {"image": str, "caption": list})) is not None:
+        if (
+            wrong := lacks(entry, ("image", "caption"), {"image": str, "caption": list})
+        ) is not None:
             return wrong
-        if not entry["caption"] or not all(isinstance(caption, str) for caption in entry["caption"]):
+        if not entry["caption"] or not all(
+            isinstance(caption, str) for caption in entry["caption"]
+        ):
             return f"the picture {entry['image']} has no captions, or captions that are no text"
     return None
 
 
 def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Ints]:
-    """Pictures and captions of `coco_karpathy_train.json`, whose rows hold one caption each, or of Karpathy's `dataset_coco.json`.
+    """Pictures and captions of `coco_karpathy_train.json`, whose rows hold one caption each, or of
+    Karpathy's `dataset_coco.json`.
 
     Returns:
         pictures: p names of files, relative to the folder, in the order of their first captions.
@@ -186,35 +246,54 @@ def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Ints]
         image_of: (n,) number of each caption's picture.
 
     Raises:
-        FileError: the file is missing or truncated, or pictures are; the first are named, all are counted.
+        FileError: the file is missing or truncated, or pictures are; the first are named, all are
+            counted.
         MismatchError: it is another file.
     """
-    paths = require_files(folder, ["coco_karpathy_train.json", "coco_train_karpathy.json", "dataset_coco.json"], COCO_TRAIN)
-    content = _one_caption_each(read_published(paths, lambda found: _wrong_train(_one_caption_each(found))))
+    paths = require_files(
+        folder,
+        ["coco_karpathy_train.json", "coco_train_karpathy.json", "dataset_coco.json"],
+        COCO_TRAIN,
+    )
+    content = _one_caption_each(
+        read_published(paths, lambda found: _wrong_train(_one_caption_each(found)))
+    )
     pictures = Distinct()
     of = np.array([pictures(row["image"]) for row in content], dtype=np.int64)
     missing = [name for name in pictures.all() if not os.path.isfile(folder / name)]
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise FileError(f"{len(missing):,} of {len(pictures.numbers):,} pictures are not in {folder}: {named}; put them there")
+        raise FileError(
+            f"{len(missing):,} of {len(pictures.numbers):,} pictures are not in {folder}: {named}; "
+            "put them there"
+        )
     return pictures.all(), [row["caption"] for row in content], of
 
 
 def _one_caption_each(content: Any) -> Any:
-    """Rows of one caption, from Karpathy's own file (its images of `train` and `restval`) or from COCO's form; other content as it is."""
+    """Rows of one caption, from Karpathy's own file (its images of `train` and `restval`) or from
+    COCO's form; other content as it is.
+    """
     rows = as_rows(content, ("train", "restval"))
     if rows is content or not all(isinstance(row["caption"], list) for row in rows):
         return rows
-    return [{"image": row["image"], "caption": caption} for row in rows for caption in row["caption"]]
+    return [
+        {"image": row["image"], "caption": caption} for row in rows for caption in row["caption"]
+    ]
 
 
 def _wrong_train(content: Any) -> str | None:
     if not isinstance(content, list) or not content:
         return "expected a list with one row a caption"
     if isinstance(content[0], dict) and isinstance(content[0].get("caption"), list):
-        return "each row has a list of captions, as Karpathy's val and test files have; give the train file, whose rows hold one caption each"
+        return (
+            "each row has a list of captions, as Karpathy's val and test files have; give the "
+            "train file, whose rows hold one caption each"
+        )
     for entry in content:
-        if (wrong := lacks(entry, ("image", "caption"), {"image": str, "caption": str})) is not None:
+        if (
+            wrong := lacks(entry, ("image", "caption"), {"image": str, "caption": str})
+        ) is not None:
             return wrong
         if not entry["caption"].strip():
             return f"the picture {entry['image']} has an empty caption"

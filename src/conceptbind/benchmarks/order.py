@@ -1,9 +1,12 @@
-"""ARO's COCO-Order and Flickr-Order (arXiv 2210.01936): a caption among four others of its words in other orders."""
+"""ARO's COCO-Order and Flickr-Order (arXiv 2210.01936): a caption among four others of its words in
+other orders.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +41,16 @@ _WORD = re.compile(r"\w[\w'’-]*")
 class Order:
     """Four perturbations of each caption; the caption must score strictly above all of them.
 
-    The protocol is called `aro-like`, since its negatives are not those of the published code. Captions are cut to 30 words, in lower case and
-    without marks, and then perturbed, so that all five say the same words; the published code perturbs first and cuts then. A perturbation
-    that changes nothing is drawn again; where none can change the caption it is left out of the five, where it would be a tie for every
-    encoder; the published code keeps it. A tie is a miss; the published code takes the first of equals, which is the caption. Parts of speech
-    come from the tagger that is there, in the published code from spaCy.
+    The protocol is called `aro-like`, since its negatives are not those of the published code.
+    Captions are cut to 30 words, in lower case and without marks, and then perturbed, so that all
+    five say the same words; the published code perturbs first and cuts then. A perturbation that
+    changes nothing is drawn again; where none can change the caption it is left out of the five,
+    where it would be a tie for every encoder; the published code keeps it. A tie is a miss; the
+    published code takes the first of equals, which is the caption. Parts of speech come from the
+    tagger that is there, in the published code from spaCy.
 
-    Negatives depend on the caption, the seed and the tagger alone. They are written down once, and read from
-    `NAME_negatives.json` in the data folder where that is there.
+    Negatives depend on the caption, the seed and the tagger alone. They are written down once, and
+    read from `NAME_negatives.json` in the data folder where that is there.
 
     Args:
         karpathy: the retrieval benchmark whose files and pictures are used.
@@ -65,7 +70,11 @@ class Order:
         """One item a caption."""
         _, content, place = self.karpathy.rows(folder)
         pictures, captions = Distinct(), Distinct()
-        pairs = [(pictures(entry["image"]), plain(text)) for entry in content for text in entry["caption"]]
+        pairs = [
+            (pictures(entry["image"]), plain(text))
+            for entry in content
+            for text in entry["caption"]
+        ]
         drawn = self._negatives([caption for _, caption in pairs], folder, making)
         rows, changed, unchanged = [], [], 0
         for picture, caption in pairs:
@@ -74,11 +83,21 @@ class Order:
             if not there:
                 unchanged += 1
                 continue
-            # Where a perturbation is missing stands another one of the same caption, which decides nothing more.
-            rows.append((picture, captions(caption), *(captions(text or there[0]) for text in negatives)))
+            # Where a perturbation is missing stands another one of the same caption, which decides
+            # nothing more.
+            rows.append(
+                (picture, captions(caption), *(captions(text or there[0]) for text in negatives))
+            )
             changed.append([text is not None for text in negatives])
-        notes = (f"{unchanged:,} captions that no perturbation changes were left out.",) if unchanged else ()
-        items = {"rows": np.array(rows, dtype=np.int64).reshape(-1, 2 + len(PERTURBATIONS)), "changed": np.array(changed)}
+        notes = (
+            (f"{unchanged:,} captions that no perturbation changes were left out.",)
+            if unchanged
+            else ()
+        )
+        items = {
+            "rows": np.array(rows, dtype=np.int64).reshape(-1, 2 + len(PERTURBATIONS)),
+            "changed": np.array(changed),
+        }
         facts = {
             "seed": drawn["seed"],
             "tagger": drawn["tagger"],
@@ -93,7 +112,9 @@ class Order:
             MissingExtraError, FileError: there is no tagger.
         """
         _, content, _ = self.karpathy.rows(folder)
-        if not any((place / f"{self.name}_negatives.json").is_file() for place in (folder, making.folder)):
+        if not any(
+            (place / f"{self.name}_negatives.json").is_file() for place in (folder, making.folder)
+        ):
             load_tagger(making.tagger)
         return [plain(text) for entry in content for text in entry["caption"]]
 
@@ -114,7 +135,11 @@ class Order:
     def _negatives(self, captions: Sequence[str], folder: Path, making: Making) -> dict[str, Any]:
         """Those that are written down, or new ones, which are."""
         file, distinct = f"{self.name}_negatives.json", list(dict.fromkeys(captions))
-        for path, read in ((folder / file, read_json), (making.folder / file, read_checked_json)):  # theirs, and ours
+        # theirs, and ours
+        for path, read in (
+            (folder / file, read_json),
+            (making.folder / file, read_checked_json),
+        ):
             if path.is_file():
                 found = read(path, "delete it; it will be drawn again")
                 _require_negatives(found, distinct, path)
@@ -124,7 +149,12 @@ class Order:
         for caption, tokens in zip(distinct, tagger.tag(distinct), strict=True):
             negatives[caption] = perturbed(caption, tokens, making.seed)
             making.on_item(1)
-        made = {"format": 1, "seed": making.seed, "tagger": f"{tagger.name} ({tagger.version})", "negatives": negatives}
+        made = {
+            "format": 1,
+            "seed": making.seed,
+            "tagger": f"{tagger.name} ({tagger.version})",
+            "negatives": negatives,
+        }
         write_checked_json(making.folder / file, made)
         return made
 
@@ -135,7 +165,8 @@ def plain(caption: str) -> str:
 
 
 def perturbed(caption: str, tokens: Sequence[Token], seed: int) -> list[str | None]:
-    """A caption's words in four other orders, those of `PERTURBATIONS`; None where no order of the kind changes it.
+    """A caption's words in four other orders, those of `PERTURBATIONS`; None where no order of the
+    kind changes it.
 
     Args:
         caption: words with one space between them.
@@ -144,23 +175,32 @@ def perturbed(caption: str, tokens: Sequence[Token], seed: int) -> list[str | No
     """
     words = caption.split(" ")
     starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1]
-    parts = {int(np.searchsorted(starts, token.start, side="right")) - 1: token.part for token in reversed(tokens)}
+    parts = {
+        int(np.searchsorted(starts, token.start, side="right")) - 1: token.part
+        for token in reversed(tokens)
+    }
     kinds = [parts.get(place, "other") for place in range(len(words))]
     rng = np.random.default_rng([seed, int(content_hash(caption)[:16], 16)])
-    return [_drawn(words, lambda shuffle=shuffle: shuffle(words, kinds, rng)) for shuffle in PERTURBATIONS.values()]  # type: ignore[misc]
+    return [
+        _drawn(words, partial(shuffle, words, kinds, rng)) for shuffle in PERTURBATIONS.values()
+    ]
 
 
 Shuffle = Callable[[Sequence[str], Sequence[str], np.random.Generator], "list[str]"]
 
 
-def _nouns_and_adjectives(words: Sequence[str], kinds: Sequence[str], rng: np.random.Generator) -> list[str]:
+def _nouns_and_adjectives(
+    words: Sequence[str], kinds: Sequence[str], rng: np.random.Generator
+) -> list[str]:
     found = list(words)
     for kind in ("noun", "adjective"):
         _move(found, [place for place, other in enumerate(kinds) if other == kind], rng)
     return found
 
 
-def _all_but_nouns_and_adjectives(words: Sequence[str], kinds: Sequence[str], rng: np.random.Generator) -> list[str]:
+def _all_but_nouns_and_adjectives(
+    words: Sequence[str], kinds: Sequence[str], rng: np.random.Generator
+) -> list[str]:
     found = list(words)
     _move(found, [place for place, kind in enumerate(kinds) if kind == "other"], rng)
     return found
@@ -181,7 +221,8 @@ PERTURBATIONS: Mapping[str, Shuffle] = {
     "within trigrams": _within_trigrams,
     "trigrams": _trigrams_moved,
 }
-"""What changes places: nouns with nouns and adjectives with adjectives; all other words; words within groups of three; such groups."""
+"""What changes places: nouns with nouns and adjectives with adjectives; all other words; words
+within groups of three; such groups."""
 
 
 def _trigrams(words: Sequence[str]) -> list[list[str]]:
@@ -208,10 +249,17 @@ def _require_negatives(found: Any, captions: Sequence[str], path: Path) -> None:
     """Raise MismatchError unless a file holds four texts or nulls for every caption."""
     negatives = found.get("negatives") if isinstance(found, dict) else None
     if not isinstance(negatives, dict) or not {"seed", "tagger"} <= set(found):
-        raise MismatchError(f"{path} is no file of drawn negatives; delete it, it will be drawn again")
+        raise MismatchError(
+            f"{path} is no file of drawn negatives; delete it, it will be drawn again"
+        )
     for caption in captions:
         texts = negatives.get(caption)
-        if not isinstance(texts, list) or len(texts) != len(PERTURBATIONS) or not all(isinstance(t, str | None) for t in texts):
+        if (
+            not isinstance(texts, list)
+            or len(texts) != len(PERTURBATIONS)
+            or not all(isinstance(t, str | None) for t in texts)
+        ):
             raise MismatchError(
-                f"{path} has no {len(PERTURBATIONS)} negatives of the caption {caption!r}; it belongs to other captions"
+                f"{path} has no {len(PERTURBATIONS)} negatives of the caption {caption!r}; it "
+                "belongs to other captions"
             )

@@ -1,4 +1,6 @@
-"""What became of every item, kept beside the embeddings, so that two runs can be compared pair by pair."""
+"""What became of every item, kept beside the embeddings, so that two runs can be compared pair by
+pair.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,15 @@ class Paired:
 
     change: float
     interval: Interval
-    """95 %, see `metrics.difference_interval`: what is one draw for the score's own interval is one here."""
+    """95 %, see `metrics.difference_interval`: what is one draw for the score's own interval is one
+    here."""
     fixed: int
     """Items that were missed before and are right now."""
     broken: int
     """Items that were right before and are missed now."""
     mcnemar: float | None
-    """Exact p of as many changes to one side, counted by pictures where these have several items; None for means over groups."""
+    """Exact p of as many changes to one side, counted by pictures where these have several items;
+    None for means over groups."""
 
 
 def paired(before: Score, after: Score) -> Paired:
@@ -43,7 +47,11 @@ def paired(before: Score, after: Score) -> Paired:
     if before.groups is None:
         from scipy.stats import binomtest
 
-        moved = change if before.clusters is None else np.bincount(np.unique(before.clusters, return_inverse=True)[1], change)
+        moved = (
+            change
+            if before.clusters is None
+            else np.bincount(np.unique(before.clusters, return_inverse=True)[1], change)
+        )
         up, down = int((moved > 0).sum()), int((moved < 0).sum())
         p = float(binomtest(up, up + down).pvalue) if up + down else 1.0
     interval = difference_interval(change, before.clusters, before.groups)
@@ -51,20 +59,31 @@ def paired(before: Score, after: Score) -> Paired:
 
 
 def save_outcomes(folder: Path, scores: Mapping[str, Sequence[Score]], items: str) -> None:
-    """Write the outcomes of one benchmark; `scores` by what was done to captions (`none`, `adapter`), `items` is `Data.hash`."""
+    """Write the outcomes of one benchmark; `scores` by what was done to captions (`none`,
+    `adapter`), `items` is `Data.hash`.
+    """
     from safetensors.numpy import save
 
     arrays: dict[str, Any] = {}
     names = []
     for repair, found in scores.items():
         for number, score in enumerate(found):
-            names.append({"repair": repair, "metric": score.metric, "subset": score.subset, "protocol": score.protocol})
+            names.append(
+                {
+                    "repair": repair,
+                    "metric": score.metric,
+                    "subset": score.subset,
+                    "protocol": score.protocol,
+                }
+            )
             for field in ("correct", "tied", "groups", "clusters"):
                 values = getattr(score, field)
                 if values is not None:
                     arrays[f"{repair}.{number}.{field}"] = np.ascontiguousarray(values)
     facts = {"items": items, "scores": json.dumps(names)}
-    write_whole(folder / FILE, save(arrays, metadata={**facts, CHECKSUM: arrays_hash(repr(facts), arrays)}))
+    write_whole(
+        folder / FILE, save(arrays, metadata={**facts, CHECKSUM: arrays_hash(repr(facts), arrays)})
+    )
 
 
 def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
@@ -79,25 +98,38 @@ def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
     try:
         with open_tensors(path) as file:
             facts = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
+            # No dictionary.
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         told = {"items": facts["items"], "scores": facts["scores"]}
         if facts.get(CHECKSUM) != arrays_hash(repr(told), arrays):
-            raise ValueError("it was changed or damaged since it was written: its checksum does not fit")
+            raise ValueError(
+                "it was changed or damaged since it was written: its checksum does not fit"
+            )
         found: dict[str, list[Score]] = {}
         for name in json.loads(facts["scores"]):
             mine = found.setdefault(name["repair"], [])
             key = f"{name['repair']}.{len(mine)}"
             mine.append(
                 Score(
-                    name["metric"], name["subset"], name["protocol"], arrays[f"{key}.correct"], arrays[f"{key}.tied"],
-                    groups=arrays.get(f"{key}.groups"), clusters=arrays.get(f"{key}.clusters"),
+                    name["metric"],
+                    name["subset"],
+                    name["protocol"],
+                    arrays[f"{key}.correct"],
+                    arrays[f"{key}.tied"],
+                    groups=arrays.get(f"{key}.groups"),
+                    clusters=arrays.get(f"{key}.clusters"),
                 )
-            )  # fmt: skip
+            )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise FileError(f"{path} is no whole file of outcomes ({error}); run conceptbind evaluate again in that folder") from error
+        raise FileError(
+            f"{path} is no whole file of outcomes ({error}); run conceptbind evaluate again in "
+            "that folder"
+        ) from error
     return found, facts["items"]
 
 
 def outcome_folders(run: Path) -> dict[str, Path]:
     """Where the outcomes of a run lie, by benchmark."""
-    return {path.parent.name: path.parent for path in sorted((run / "embeddings").glob(f"*/{FILE}"))}
+    return {
+        path.parent.name: path.parent for path in sorted((run / "embeddings").glob(f"*/{FILE}"))
+    }

@@ -1,4 +1,6 @@
-"""Files of a published data set, however many it is cut into: their order, what is missing of them, and the rows of parquet and arrow."""
+"""Files of a published data set, however many it is cut into: their order, what is missing of them,
+and the rows of parquet and arrow.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
 
 TABLES = (".parquet", ".arrow")
 """Suffixes of files with the pictures inside."""
-_COUNTED = re.compile(r"(?P<stem>.*?)[-_.]?(?P<number>\d+)-of-(?P<count>\d+)(?P<hash>-[0-9a-f]{6,})?(?P<suffix>\.\w+)")
-"""`test-00000-of-00002.parquet`, also with the hash that older releases of `datasets` put behind it."""
+_COUNTED = re.compile(
+    r"(?P<stem>.*?)[-_.]?(?P<number>\d+)-of-(?P<count>\d+)(?P<hash>-[0-9a-f]{6,})?(?P<suffix>\.\w+)"
+)
+"""`test-00000-of-00002.parquet`, also with the hash that older releases of `datasets` put behind
+it."""
 _NUMBERED = re.compile(r"(?P<stem>|.*?[-_.])(?P<number>\d+)(?P<suffix>\.\w+)")
 """`0000.parquet`, `part-0.parquet`."""
 _TEST = re.compile(r"(^|[-_.])test$", re.IGNORECASE)
@@ -30,7 +35,8 @@ def published_files(folder: Path, files: Sequence[str]) -> tuple[list[Path], lis
 
     Args:
         folder: of the data set.
-        files: names, or patterns such as `data/*.parquet`. A name stands for its shards too: `NAME-00000-of-00002.json`.
+        files: names, or patterns such as `data/*.parquet`. A name stands for its shards too:
+            `NAME-00000-of-00002.json`.
 
     Returns:
         paths: of the files that are there; none where the folder holds none of them.
@@ -44,7 +50,9 @@ def published_files(folder: Path, files: Sequence[str]) -> tuple[list[Path], lis
             return [folder / name], []
         stem, dot, suffix = name.rpartition(".")
         patterns = [name] if "*" in name else [f"{stem}-*-of-*{dot}{suffix}"]
-        found = [path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()]
+        found = [
+            path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()
+        ]
         if found:
             return _one_set(folder, found)
     return [], []
@@ -54,7 +62,8 @@ def require_files(folder: Path, files: Sequence[str], published: str) -> list[Pa
     """All files of what `published_files` finds.
 
     Raises:
-        FileError: there is none (says where they are published), or a shard is missing (says which).
+        FileError: there is none (says where they are published), or a shard is missing (says
+            which).
     """
     paths, missing = published_files(folder, files)
     if not paths:
@@ -63,7 +72,8 @@ def require_files(folder: Path, files: Sequence[str], published: str) -> list[Pa
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise FileError(
-            f"{len(missing)} of {len(missing) + len(paths)} files of {paths[0].name} are not in {paths[0].parent}: {named}; "
+            f"{len(missing)} of {len(missing) + len(paths)} files of {paths[0].name} are not in "
+            f"{paths[0].parent}: {named}; "
             "get them from where it is published"
         )
     return paths
@@ -75,12 +85,21 @@ def _one_set(folder: Path, found: Sequence[Path]) -> tuple[list[Path], list[str]
     for path in found:
         counted = _COUNTED.fullmatch(path.name)
         match = counted or _NUMBERED.fullmatch(path.name)
-        key = (str(path.parent), match["stem"] if match else path.stem, counted["count"] if counted else "")
+        key = (
+            str(path.parent),
+            match["stem"] if match else path.stem,
+            counted["count"] if counted else "",
+        )
         sets.setdefault(key, {}).setdefault(int(match["number"]) if match else 0, []).append(path)
-    chosen = [*sets] if len(sets) == 1 else [key for key in sets if _TEST.search(key[1].rstrip("-_.") or Path(key[0]).name)]
+    chosen = (
+        [*sets]
+        if len(sets) == 1
+        else [key for key in sets if _TEST.search(key[1].rstrip("-_.") or Path(key[0]).name)]
+    )
     if len(chosen) != 1:
         raise MismatchError(
-            f"{folder} holds several sets of files: {', '.join(path.name for path in found[:6])}{', ...' if len(found) > 6 else ''}; "
+            f"{folder} holds several sets of files: "
+            f"{', '.join(path.name for path in found[:6])}{', ...' if len(found) > 6 else ''}; "
             "leave only the files of the one to be read there"
         )
     (key,) = chosen
@@ -91,7 +110,8 @@ def _in_order(shards: dict[int, list[Path]]) -> tuple[list[Path], list[str]]:
     twice = next((paths for paths in shards.values() if len(paths) > 1), None)
     if twice is not None:
         raise MismatchError(
-            f"{twice[0].parent} holds one part of a data set twice: {twice[0].name}, {twice[1].name}; remove one of them"
+            f"{twice[0].parent} holds one part of a data set twice: {twice[0].name}, "
+            f"{twice[1].name}; remove one of them"
         )
     numbers = sorted(shards)
     first = shards[numbers[0]][0]
@@ -105,15 +125,20 @@ def _in_order(shards: dict[int, list[Path]]) -> tuple[list[Path], list[str]]:
         expected = range(start, start + min(count, 100_000))
     else:
         expected = range(min(numbers[0], 1), numbers[-1] + 1)
-    name = f"{first.name[: match.start('number')]}%0{len(match['number'])}d{first.name[match.end('number') :]}"
+    before, after = first.name[: match.start("number")], first.name[match.end("number") :]
+    name = f"{before}%0{len(match['number'])}d{after}"
     return [shards[n][0] for n in numbers], [name % n for n in expected if n not in shards]
 
 
-def unpacked(paths: Sequence[Path], fields: tuple[str, ...], folder: Path, making: Making) -> Iterator[dict[str, Any]]:
-    """The rows of parquet or arrow files, their two pictures written as files of their own; a few rows are in memory at once.
+def unpacked(
+    paths: Sequence[Path], fields: tuple[str, ...], folder: Path, making: Making
+) -> Iterator[dict[str, Any]]:
+    """The rows of parquet or arrow files, their two pictures written as files of their own; a few
+    rows are in memory at once.
 
     Args:
-        paths: the shards in their order, pictures as {bytes, path} as Hugging Face's datasets write them.
+        paths: the shards in their order, pictures as {bytes, path} as Hugging Face's datasets write
+            them.
         fields: two pictures and two captions.
         folder: where the pictures go; those that are there and equal are left.
         making: what is told of progress.
@@ -130,17 +155,23 @@ def unpacked(paths: Sequence[Path], fields: tuple[str, ...], folder: Path, makin
             for name in heavy:
                 data = row[name].get("bytes") if isinstance(row[name], dict) else row[name]
                 if not data or not isinstance(data, bytes):
-                    raise FileError(f"{path}, row {place}: '{name}' holds no picture; get the file whose pictures are inside")
+                    raise FileError(
+                        f"{path}, row {place}: '{name}' holds no picture; get the file whose "
+                        "pictures are inside"
+                    )
                 entry[name] = f"{number:06d}-{name}"
                 kept = folder / entry[name]
-                if not kept.is_file() or kept.read_bytes() != data:  # the file may have been replaced since
+                # the file may have been replaced since
+                if not kept.is_file() or kept.read_bytes() != data:
                     write_whole(kept, data)
             number += 1
             making.on_item(1)
             yield entry
 
 
-def table_rows(path: Path, fields: Sequence[str], columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+def table_rows(
+    path: Path, fields: Sequence[str], columns: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
     """The rows of a parquet or arrow file.
 
     Args:
@@ -162,16 +193,30 @@ def table_rows(path: Path, fields: Sequence[str], columns: Sequence[str] | None 
             table = _open_arrow(pa, path)
             names, batches = (
                 table.schema.names,
-                (batch.slice(i, _ROWS) for batch in _batches(table) for i in range(0, len(batch), _ROWS)),
+                (
+                    batch.slice(i, _ROWS)
+                    for batch in _batches(table)
+                    for i in range(0, len(batch), _ROWS)
+                ),
             )
         else:
             file = pq.ParquetFile(path)
-            groups = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
-            require_unpacked(path, max(groups, default=0), "get it again from where it is published")  # one is unpacked at a time
-            names, batches = file.schema_arrow.names, file.iter_batches(batch_size=_ROWS, columns=columns)
+            groups = [
+                file.metadata.row_group(i).total_byte_size
+                for i in range(file.metadata.num_row_groups)
+            ]
+            # one is unpacked at a time
+            require_unpacked(
+                path, max(groups, default=0), "get it again from where it is published"
+            )
+            names, batches = (
+                file.schema_arrow.names,
+                file.iter_batches(batch_size=_ROWS, columns=columns),
+            )
         if missing := [name for name in fields if name not in names]:
             raise MismatchError(
-                f"{path} is not the file it should be: it lacks the columns {', '.join(missing)}; it has {', '.join(names)}"
+                f"{path} is not the file it should be: it lacks the columns {', '.join(missing)}; "
+                f"it has {', '.join(names)}"
             )
         for batch in batches:
             yield from (batch if columns is None else batch.select(list(columns))).to_pylist()
@@ -179,7 +224,8 @@ def table_rows(path: Path, fields: Sequence[str], columns: Sequence[str] | None 
         if isinstance(error, FileError):
             raise
         raise FileError(
-            f"{path} is no whole {path.suffix[1:]} file ({' '.join(str(error).split())}); get it again from where it is published"
+            f"{path} is no whole {path.suffix[1:]} file ({' '.join(str(error).split())}); get it "
+            "again from where it is published"
         ) from error
 
 

@@ -1,4 +1,6 @@
-"""Winoground (arXiv 2204.03162) and ColorSwap (arXiv 2402.04492): two pictures and two captions of the same words."""
+"""Winoground (arXiv 2204.03162) and ColorSwap (arXiv 2402.04492): two pictures and two captions of
+the same words.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,13 @@ from conceptbind.benchmarks.base import (
     picture_folder,
     read_published,
 )
-from conceptbind.benchmarks.shards import TABLES, published_files, require_files, table_rows, unpacked
+from conceptbind.benchmarks.shards import (
+    TABLES,
+    published_files,
+    require_files,
+    table_rows,
+    unpacked,
+)
 from conceptbind.errors import MismatchError
 from conceptbind.limits import first_repeated
 from conceptbind.metrics import every, forced_choice
@@ -39,12 +47,14 @@ SUFFIXES = ("", ".png", ".jpg")
 class TwoByTwo:
     """Text, image and group score.
 
-    Text: each picture prefers its caption. Image: each caption prefers its picture. Group: both. A tie anywhere is a miss.
+    Text: each picture prefers its caption. Image: each caption prefers its picture. Group: both. A
+    tie anywhere is a miss.
 
     Args:
         name: `winoground` or `colorswap`.
         title: in words.
-        files: annotation files (JSON, JSON lines or parquet with the pictures inside), the first that is there is read.
+        files: annotation files (JSON, JSON lines or parquet with the pictures inside), the first
+            that is there is read.
         fields: names of the two pictures and the two captions.
         tag: field by which scores are also given, or None.
         published: where it can be had.
@@ -69,7 +79,10 @@ class TwoByTwo:
         paths, missing = published_files(folder, self.files)
         inside = bool(paths) and paths[0].suffix.lower() in TABLES
         what = "captions and pictures" if inside else "captions"
-        found = [*(Found(path, what, True) for path in paths), *(Found(paths[0].parent / name, what, False) for name in missing)]
+        found = [
+            *(Found(path, what, True) for path in paths),
+            *(Found(paths[0].parent / name, what, False) for name in missing),
+        ]
         if inside:
             return found
         return [
@@ -89,21 +102,37 @@ class TwoByTwo:
         else:
             content = read_published(paths, self._wrong)
         first = str(content[0][self.fields[0]])
-        suffix = next((s for s in SUFFIXES if any(os.path.isfile(folder / place / (first + s)) for place in PLACES)), "")
+        suffix = next(
+            (
+                s
+                for s in SUFFIXES
+                if any(os.path.isfile(folder / place / (first + s)) for place in PLACES)
+            ),
+            "",
+        )
         pictures, captions = Distinct(), Distinct()
         rows = [
-            [*(pictures(entry[name] + suffix) for name in self.fields[:2]), *(captions(entry[name]) for name in self.fields[2:])]
+            [
+                *(pictures(entry[name] + suffix) for name in self.fields[:2]),
+                *(captions(entry[name]) for name in self.fields[2:]),
+            ]
             for entry in content
         ]
         ids = (str(entry["id"]) for entry in content if entry.get("id") is not None)
         if (twice := first_repeated(ids)) is not None:
-            raise MismatchError(f"{path} has the id {twice:.100} twice; every item must have one of its own")
+            raise MismatchError(
+                f"{path} has the id {twice:.100} twice; every item must have one of its own"
+            )
         tags = [str(entry.get(self.tag, "")) if self.tag else "" for entry in content]
         items = {"rows": np.array(rows, dtype=np.int64), "tags": np.array(tags)}
-        return Data(pictures.all(), picture_folder(folder, pictures.all()[0], PLACES), captions.all(), items)
+        return Data(
+            pictures.all(), picture_folder(folder, pictures.all()[0], PLACES), captions.all(), items
+        )
 
     def captions_inside(self, folder: Path) -> list[str] | None:
-        """The captions of files that hold the pictures, without unpacking these; None for other files."""
+        """The captions of files that hold the pictures, without unpacking these; None for other
+        files.
+        """
         paths = require_files(folder, self.files, self.published)
         if paths[0].suffix.lower() not in TABLES:
             return None
@@ -112,7 +141,9 @@ class TwoByTwo:
             for row in table_rows(path, self.fields, columns=self.fields[2:]):
                 found += [row[name] for name in self.fields[2:]]
                 if not all(isinstance(caption, str) for caption in found[-2:]):
-                    raise MismatchError(f"{path} is not the file it should be: a caption is {found[-2:]!r:.80}")
+                    raise MismatchError(
+                        f"{path} is not the file it should be: a caption is {found[-2:]!r:.80}"
+                    )
         require_characters(found, f"{paths[0]}: caption")
         return found
 
@@ -127,9 +158,16 @@ class TwoByTwo:
         image = _both(scores.transpose(0, 2, 1))
         group = every([text, image])
         found = []
-        subsets = [("all", np.ones(len(rows), dtype=bool)), *((tag, tags == tag) for tag in np.unique(tags) if tag)]
+        subsets = [
+            ("all", np.ones(len(rows), dtype=bool)),
+            *((tag, tags == tag) for tag in np.unique(tags) if tag),
+        ]
         for subset, chosen in subsets:
-            for metric, (correct, tied) in (("text_score", text), ("image_score", image), ("group_score", group)):
+            for metric, (correct, tied) in (
+                ("text_score", text),
+                ("image_score", image),
+                ("group_score", group),
+            ):
                 found.append(Score(metric, str(subset), "strict", correct[chosen], tied[chosen]))
         return found
 
@@ -143,5 +181,7 @@ class TwoByTwo:
 
 
 def _both(scores: Floats) -> tuple[Bools, Bools]:
-    """Whether the diagonal of (n, 2, 2) wins in both rows, and where nothing but a tie prevents it."""
+    """Whether the diagonal of (n, 2, 2) wins in both rows, and where nothing but a tie prevents
+    it.
+    """
     return every([forced_choice(scores[:, i, i], scores[:, i, 1 - i], size=1.0) for i in (0, 1)])

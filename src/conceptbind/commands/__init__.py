@@ -1,4 +1,6 @@
-"""The commands as Python functions: the same names, the same parameters. Nothing heavy is imported before one runs."""
+"""The commands as Python functions: the same names, the same parameters. Nothing heavy is imported
+before one runs.
+"""
 
 from conceptbind.commands.comparing import Comparison, compare
 from conceptbind.commands.embedding import embed, render

@@ -25,7 +25,8 @@ class Given:
     names: dict[str, Any]
     """What they are called, for the provenance."""
     rows: Any
-    """(k,) row of the user's arrays, or line of the captions counted from 0, that each pair comes from."""
+    """(k,) row of the user's arrays, or line of the captions counted from 0, that each pair comes
+    from."""
     texts: tuple[list[str], list[str]] | None = None
     """(k,) captions and negatives, where they are known."""
     dropped: tuple[tuple[int, str, str], ...] = ()
@@ -33,36 +34,68 @@ class Given:
 
 
 def pairs_of_arrays(
-    encoder: Any, images: str, texts: Any, negatives: Any, image_of: Any, captions: Any, tagger: str, how: Any, seed: int,
-    folder: Path, config: Any,
-) -> Given:  # fmt: skip
+    encoder: Any,
+    images: str,
+    texts: Any,
+    negatives: Any,
+    image_of: Any,
+    captions: Any,
+    tagger: str,
+    how: Any,
+    seed: int,
+    folder: Path,
+    config: Any,
+) -> Given:
     """The pairs of three arrays, or of pictures and a file of captions."""
     from conceptbind.errors import ValueRangeError
     from conceptbind.labclip import open_rows
 
     if (texts is None) == (captions is None):
         raise ValueRangeError(
-            "give the captions of --images either as --texts (.npy) or as --captions (a text file) with an encoder"
+            "give the captions of --images either as --texts (.npy) or as --captions (a text file) "
+            "with an encoder"
         )
     if captions is not None and negatives is not None:
-        raise ValueRangeError("negatives of --captions are made from the captions; leave out --negatives, or give --texts")
+        raise ValueRangeError(
+            "negatives of --captions are made from the captions; leave out --negatives, or give "
+            "--texts"
+        )
     of: Any = None if image_of is None else open_rows(image_of)
     if texts is not None:
         false = None if negatives is None else open_rows(negatives)
-        name = "arrays" if encoder is None else (encoder if isinstance(encoder, str) else encoder.id)
-        return _without_equals(open_rows(images), open_rows(texts), false, of, {"scenes": str(images), "encoder": name})
+        name = (
+            "arrays" if encoder is None else (encoder if isinstance(encoder, str) else encoder.id)
+        )
+        return _without_equals(
+            open_rows(images), open_rows(texts), false, of, {"scenes": str(images), "encoder": name}
+        )
     return _captioned(encoder, images, of, str(captions), tagger, how, seed, folder, config)
 
 
-def _without_equals(images: Any, texts: Any, negatives: Any, of: Any, names: dict[str, Any]) -> Given:
-    """The pairs of three arrays without those whose negative is no wrong caption; these are counted."""
+def _without_equals(
+    images: Any, texts: Any, negatives: Any, of: Any, names: dict[str, Any]
+) -> Given:
+    """The pairs of three arrays without those whose negative is no wrong caption; these are
+    counted.
+    """
     import numpy as np
 
     from conceptbind.errors import ValueRangeError
     from conceptbind.labclip import Pairs
 
-    pairs = Pairs.of(images, texts, negatives, image_of=of, names=("--images", "--texts", "--negatives"), keep_equal=True)
-    reasons = {int(row): reason for reason, some in ((EQUAL, pairs.equal), (TRUE, pairs.true_negatives)) for row in some}
+    pairs = Pairs.of(
+        images,
+        texts,
+        negatives,
+        image_of=of,
+        names=("--images", "--texts", "--negatives"),
+        keep_equal=True,
+    )
+    reasons = {
+        int(row): reason
+        for reason, some in ((EQUAL, pairs.equal), (TRUE, pairs.true_negatives))
+        for row in some
+    }
     if not reasons:
         return Given(pairs, names, np.arange(len(pairs)))
     counts = {reason: list(reasons.values()).count(reason) for reason in (EQUAL, TRUE)}
@@ -70,49 +103,92 @@ def _without_equals(images: Any, texts: Any, negatives: Any, of: Any, names: dic
     first, left = min(reasons), len(pairs) - len(reasons)
     if left < FEWEST:
         raise ValueRangeError(
-            f"{len(reasons):,} of {len(pairs):,} rows cannot be used ({said}; the first is row {first}), so {left} are left to fit on and "
-            f"to score; give negatives that say something else. Where their texts differ, this encoder cannot tell them apart, and no map can"
+            f"{len(reasons):,} of {len(pairs):,} rows cannot be used ({said}; the first is row "
+            f"{first}), so {left} are left to fit on and "
+            "to score; give negatives that say something else. Where their texts differ, this "
+            "encoder cannot tell them apart, and no map can"
         )
-    warnings.warn(f"{len(reasons):,} of {len(pairs):,} rows are left out: {said}; dropped.csv lists them", stacklevel=2)
+    warnings.warn(
+        f"{len(reasons):,} of {len(pairs):,} rows are left out: {said}; dropped.csv lists them",
+        stacklevel=2,
+    )
     rows = np.setdiff1d(np.arange(len(pairs)), list(reasons))
-    return Given(pairs.select(rows), names, rows, dropped=tuple((row, reasons[row], "") for row in sorted(reasons)))
+    return Given(
+        pairs.select(rows),
+        names,
+        rows,
+        dropped=tuple((row, reasons[row], "") for row in sorted(reasons)),
+    )
 
 
 def _captioned(
-    encoder: Any, images: str, image_of: Any, captions: str, tagger: str, how: Any, seed: int, folder: Path, config: Any
-) -> Given:  # fmt: skip
-    """Pairs from pictures' embeddings and a file of captions: negatives are made, and both are embedded."""
+    encoder: Any,
+    images: str,
+    image_of: Any,
+    captions: str,
+    tagger: str,
+    how: Any,
+    seed: int,
+    folder: Path,
+    config: Any,
+) -> Given:
+    """Pairs from pictures' embeddings and a file of captions: negatives are made, and both are
+    embedded.
+    """
     import numpy as np
 
     from conceptbind.errors import ShapeError, ValueRangeError
     from conceptbind.labclip import Pairs, open_rows
 
     if encoder is None:
-        raise ValueRangeError("--captions needs the encoder that made --images, to embed captions and negatives with")
+        raise ValueRangeError(
+            "--captions needs the encoder that made --images, to embed captions and negatives with"
+        )
     lines, pictures = read_captions(captions), open_rows(images)
     of = np.arange(len(lines)) if image_of is None else np.asarray(image_of)
     if len(of) != len(lines) or (image_of is None and len(lines) != len(pictures)):
         raise ShapeError(
-            f"every caption needs its picture: {captions} has {len(lines):,} lines, --images {len(pictures):,} rows"
+            f"every caption needs its picture: {captions} has {len(lines):,} lines, --images "
+            f"{len(pictures):,} rows"
             + ("" if image_of is None else f", --image_of {len(of):,} numbers")
         )
-    Pairs.of(pictures, pictures, names=("--images", "--images", ""))  # before captions are embedded, which may take hours
-    if of.ndim != 1 or not np.issubdtype(of.dtype, np.integer) or of.min() < 0 or of.max() >= len(pictures):
-        raise ShapeError(f"--image_of must give a row of --images (0 to {len(pictures) - 1}) for each of {len(lines):,} captions")
+    # before captions are embedded, which may take hours
+    Pairs.of(pictures, pictures, names=("--images", "--images", ""))
+    if (
+        of.ndim != 1
+        or not np.issubdtype(of.dtype, np.integer)
+        or of.min() < 0
+        or of.max() >= len(pictures)
+    ):
+        raise ShapeError(
+            f"--image_of must give a row of --images (0 to {len(pictures) - 1}) for each of "
+            f"{len(lines):,} captions"
+        )
     model = open_model(encoder, how, ("text",))
     if pictures.shape[1] != model.dimension:
         raise ShapeError(
-            f"--images has rows of {pictures.shape[1]} dimensions and the captions of '{model.id}' have {model.dimension}; "
-            "give the encoder that embedded the pictures"
+            f"--images has rows of {pictures.shape[1]} dimensions and the captions of '{model.id}' "
+            f"have {model.dimension}; give the encoder that embedded the pictures"
         )
-    rows, texts, arrays, names, dropped = _texts(model, lines, of, captions, tagger, seed, folder, config)
-    pairs = Pairs.of(pictures, *arrays, image_of=of[rows], names=("--images", "the captions", "the negatives"), keep_equal=True)
+    rows, texts, arrays, names, dropped = _texts(
+        model, lines, of, captions, tagger, seed, folder, config
+    )
+    pairs = Pairs.of(
+        pictures,
+        *arrays,
+        image_of=of[rows],
+        names=("--images", "the captions", "the negatives"),
+        keep_equal=True,
+    )
     _tell_ties(pairs, model)
     return Given(pairs, names, rows, texts, dropped)
 
 
-def coco_pairs(model: Any, data: str, tagger: str, how: Any, seed: int, folder: Path, config: Any) -> Given:
-    """Pairs of COCO's Karpathy train file: every caption with its picture and a negative, all embedded in half precision.
+def coco_pairs(
+    model: Any, data: str, tagger: str, how: Any, seed: int, folder: Path, config: Any
+) -> Given:
+    """Pairs of COCO's Karpathy train file: every caption with its picture and a negative, all
+    embedded in half precision.
 
     Raises:
         FileError: the file or pictures are missing; the first are named.
@@ -128,18 +204,32 @@ def coco_pairs(model: Any, data: str, tagger: str, how: Any, seed: int, folder: 
     place = user_path(data)
     pictures, captions, of = read_karpathy_train(place)
     model = open_model(model, how, ("text", "image"))
-    rows, texts, arrays, names, dropped = _texts(model, captions, of, str(place), tagger, seed, folder, config)
+    rows, texts, arrays, names, dropped = _texts(
+        model, captions, of, str(place), tagger, seed, folder, config
+    )
     used, number = np.unique(of[rows], return_inverse=True)
-    table = Scenes.unlabelled("coco train", images=[pictures[i] for i in used.tolist()], image_folder=place)
+    table = Scenes.unlabelled(
+        "coco train", images=[pictures[i] for i in used.tolist()], image_folder=place
+    )
     with progress(total=len(used), desc="embedding pictures", unit="picture") as bar:
-        images = embed_half(model, table, "image", folder / "embeddings" / "train-pictures", on_rows=bar.update)
-    pairs = Pairs.of(images, *arrays, image_of=number, names=("the pictures", "the captions", "the negatives"), keep_equal=True)
+        images = embed_half(
+            model, table, "image", folder / "embeddings" / "train-pictures", on_rows=bar.update
+        )
+    pairs = Pairs.of(
+        images,
+        *arrays,
+        image_of=number,
+        names=("the pictures", "the captions", "the negatives"),
+        keep_equal=True,
+    )
     _tell_ties(pairs, model)
     return Given(pairs, names, rows, texts, dropped)
 
 
 def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[Any, ...]:
-    """Retrieval on the test pictures before and after, whatever their file is called; none, with the reason, where they cannot be read."""
+    """Retrieval on the test pictures before and after, whatever their file is called; none, with
+    the reason, where they cannot be read.
+    """
     from conceptbind.benchmarks import Making, evaluate_benchmark, read_benchmark
     from conceptbind.errors import ConceptBindError
 
@@ -148,18 +238,33 @@ def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[A
     except ConceptBindError as error:  # the map is fitted by now, and stays
         warnings.warn(f"retrieval is not scored before and after: {error}", stacklevel=2)
         return ()
-    with progress(total=len(items.pictures) + len(items.captions), desc="embedding the test set", unit="row") as bar:
+    with progress(
+        total=len(items.pictures) + len(items.captions), desc="embedding the test set", unit="row"
+    ) as bar:
 
         def done(_: str, n: int) -> None:
             bar.update(n)
 
-        return evaluate_benchmark(model, "coco", items, folder / "embeddings" / "coco", adapter=adapter, on_rows=done)
+        return evaluate_benchmark(
+            model, "coco", items, folder / "embeddings" / "coco", adapter=adapter, on_rows=done
+        )
 
 
 def _texts(
-    model: Any, captions: list[str], of: Any, source: str, tagger: str, seed: int, folder: Path, config: Any
-) -> tuple[Any, tuple[list[str], list[str]], list[Any], dict[str, Any], tuple[tuple[int, str, str], ...]]:
-    """Rows of the captions that have a negative, the texts and embeddings of both, what they are called, and what is left out."""
+    model: Any,
+    captions: list[str],
+    of: Any,
+    source: str,
+    tagger: str,
+    seed: int,
+    folder: Path,
+    config: Any,
+) -> tuple[
+    Any, tuple[list[str], list[str]], list[Any], dict[str, Any], tuple[tuple[int, str, str], ...]
+]:
+    """Rows of the captions that have a negative, the texts and embeddings of both, what they are
+    called, and what is left out.
+    """
     import numpy as np
 
     from conceptbind.embeddings import embed_half
@@ -170,38 +275,61 @@ def _texts(
 
     words = load_tagger(tagger)
     with progress(total=len(captions), desc="making negatives", unit="caption") as bar:
-        made = hard_negatives(captions, tagger=words, seed=seed, groups=np.asarray(of).tolist(), on_captions=bar.update)
+        made = hard_negatives(
+            captions,
+            tagger=words,
+            seed=seed,
+            groups=np.asarray(of).tolist(),
+            on_captions=bar.update,
+        )
     rows = np.asarray(made.rows, dtype=np.int64)
     if len(rows) < 2:
         raise ValueRangeError(
-            f"no two captions of {source} have a hard negative ({_counts(made.skipped)}); use captions with two nouns or adjectives"
+            f"no two captions of {source} have a hard negative ({_counts(made.skipped)}); use "
+            "captions with two nouns or adjectives"
         )
     if made.skipped:
         warnings.warn(
-            f"{sum(made.skipped.values()):,} of {len(captions):,} captions have no hard negative and are left out: {_counts(made.skipped)}; "
+            f"{sum(made.skipped.values()):,} of {len(captions):,} captions have no hard negative "
+            f"and are left out: {_counts(made.skipped)}; "
             "dropped.csv lists them",
             stacklevel=2,
         )
     RunFolder.open(folder, config)
-    kept = {"captions": [captions[i] for i in rows], "negatives": [str(made.texts[i]) for i in rows]}
+    kept = {
+        "captions": [captions[i] for i in rows],
+        "negatives": [str(made.texts[i]) for i in rows],
+    }
     arrays = []
     for name, texts in kept.items():
         with progress(total=len(texts), desc=f"embedding {name}", unit="caption") as bar:
             table = Scenes.unlabelled(name, captions=texts)
-            arrays.append(embed_half(model, table, "text", folder / "embeddings" / name, on_rows=bar.update))
+            arrays.append(
+                embed_half(model, table, "text", folder / "embeddings" / name, on_rows=bar.update)
+            )
     names = {
-        "scenes": source, "encoder": model.id, "revision": model.revision, "tagger": made.tagger, "tagger_version": made.tagger_version,
-        "captions": len(captions), "skipped": dict(made.skipped),
-    }  # fmt: skip
-    dropped = tuple((row, reason, captions[row]) for row, reason in enumerate(made.reasons) if reason)
+        "scenes": source,
+        "encoder": model.id,
+        "revision": model.revision,
+        "tagger": made.tagger,
+        "tagger_version": made.tagger_version,
+        "captions": len(captions),
+        "skipped": dict(made.skipped),
+    }
+    dropped = tuple(
+        (row, reason, captions[row]) for row, reason in enumerate(made.reasons) if reason
+    )
     return rows, (kept["captions"], kept["negatives"]), arrays, names, dropped
 
 
 def _tell_ties(pairs: Any, model: Any) -> None:
-    """Say how many captions an encoder gives the row of their negative, whose text differs: ties, which no map can part."""
+    """Say how many captions an encoder gives the row of their negative, whose text differs: ties,
+    which no map can part.
+    """
     if len(pairs.equal):
         warnings.warn(
-            f"'{model.id}' gives {len(pairs.equal):,} of {len(pairs):,} captions the same row as their negative; they are ties, which "
+            f"'{model.id}' gives {len(pairs.equal):,} of {len(pairs):,} captions the same row as "
+            "their negative; they are ties, which "
             "count as misses, and no map can part them",
             stacklevel=3,
         )
@@ -235,13 +363,16 @@ def read_captions(path: str | Path) -> list[str]:
     place = user_path(path)
     if place.suffix.lower() in TABLES:
         raise FileError(
-            f"{path} is called a table or JSON, of which --captions would take every line for a caption; "
-            "write the captions alone into a text file (.txt), one a line"
+            f"{path} is called a table or JSON, of which --captions would take every line for a "
+            "caption; write the captions alone into a text file (.txt), one a line"
         )
     lines = read_lines(place, "the captions", "expected one caption a line (UTF-8)")
     empty = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
     if empty or not lines:
-        raise ValueRangeError(f"{path} must hold one caption a line; " + (f"line {empty} is empty" if empty else "it is empty"))
+        raise ValueRangeError(
+            f"{path} must hold one caption a line; "
+            + (f"line {empty} is empty" if empty else "it is empty")
+        )
     return lines
 
 

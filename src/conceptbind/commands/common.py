@@ -26,7 +26,9 @@ def drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
 
 
 def try_captions(source: Any, table: Any) -> None:
-    """Encode a few captions: what is refused of them is an error now, not after minutes of drawing."""
+    """Encode a few captions: what is refused of them is an error now, not after minutes of
+    drawing.
+    """
     import warnings
 
     from conceptbind.embeddings import refuse_long_captions
@@ -34,7 +36,8 @@ def try_captions(source: Any, table: Any) -> None:
 
     refuse_long_captions(source, table)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CutCaptionWarning)  # said, with their number, when all are embedded
+        # said, with their number, when all are embedded
+        warnings.simplefilter("ignore", CutCaptionWarning)
         source.encode_texts(few_captions(table))
 
 
@@ -61,8 +64,11 @@ def progress(**options: Any) -> Any:
     return tqdm(dynamic_ncols=True, file=sys.stderr, mininterval=0.5, **options)
 
 
-def default_folder(base: tuple[str, ...], options: Mapping[str, Any], function: Any, named: Sequence[str]) -> Path:
-    """runs/BASE, with the options that are not the command's defaults, so that no second run falls into the folder of the first.
+def default_folder(
+    base: tuple[str, ...], options: Mapping[str, Any], function: Any, named: Sequence[str]
+) -> Path:
+    """runs/BASE, with the options that are not the command's defaults, so that no second run falls
+    into the folder of the first.
 
     Args:
         base: what the run is named after, such as its encoder and scenes.
@@ -72,7 +78,10 @@ def default_folder(base: tuple[str, ...], options: Mapping[str, Any], function: 
     """
     from conceptbind.runs import PLACE_OPTIONS
 
-    parts = [_slug(name.split("/")[-1] if name.count("/") > 1 else name) for name in (part.rstrip("/") for part in base)]
+    parts = [
+        _slug(name.split("/")[-1] if name.count("/") > 1 else name)
+        for name in (part.rstrip("/") for part in base)
+    ]
     for name, parameter in inspect.signature(function).parameters.items():
         value = options.get(name)
         if name in (*named, *PLACE_OPTIONS) or name not in options or value == parameter.default:
@@ -84,9 +93,17 @@ def default_folder(base: tuple[str, ...], options: Mapping[str, Any], function: 
         else:
             text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
             short = _slug(text)[:40]
-            parts.append(f"{name}-{short}" if short == text else f"{name}-{short}-{content_hash(text)[:8]}".replace("--", "-"))
+            parts.append(
+                f"{name}-{short}"
+                if short == text
+                else f"{name}-{short}-{content_hash(text)[:8]}".replace("--", "-")
+            )
     whole = "-".join(parts)
-    return Path("runs") / (whole if len(whole) <= MOST_LETTERS else f"{whole[:MOST_LETTERS]}-{content_hash(whole)[:16]}")
+    return Path("runs") / (
+        whole
+        if len(whole) <= MOST_LETTERS
+        else f"{whole[:MOST_LETTERS]}-{content_hash(whole)[:16]}"
+    )
 
 
 def _slug(text: str) -> str:

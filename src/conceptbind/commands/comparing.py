@@ -19,15 +19,19 @@ class Comparison:
 
     def __str__(self) -> str:
         shown = "\n\n".join(f"{table.title}\n\n{table.markdown()}" for table in self.tables)
-        return shown if self.folder is None else f"{shown}\n\nTables (.csv, .md, .tex): {self.folder}"
+        return (
+            shown if self.folder is None else f"{shown}\n\nTables (.csv, .md, .tex): {self.folder}"
+        )
 
 
 @command
 def compare(runs: list[str], *, out: str | None = None) -> Comparison:
-    """Lay the results of several runs side by side: recognition, binding, R^2, removal, edits, generalisation scores and benchmarks.
+    """Lay the results of several runs side by side: recognition, binding, R^2, removal, edits,
+    generalisation scores and benchmarks.
 
     What each run measured stands beside the first run's value and the difference from it.
-    Benchmarks are compared item by item: the difference of each run from the first, with its interval and McNemar's exact p.
+    Benchmarks are compared item by item: the difference of each run from the first, with its
+    interval and McNemar's exact p.
 
     Prints Markdown; with --out also writes each table as CSV, Markdown and LaTeX.
 
@@ -52,7 +56,9 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
         names = [str(folder) for folder in folders]
     found = {name: read_results(folder) for name, folder in zip(names, folders, strict=True)}
     outcomes = {
-        name: {benchmark: load_outcomes(place) for benchmark, place in outcome_folders(folder).items()}
+        name: {
+            benchmark: load_outcomes(place) for benchmark, place in outcome_folders(folder).items()
+        }
         for name, folder in zip(names, folders, strict=True)
     }
     for name, place in zip(names, folders, strict=True):
@@ -62,12 +68,15 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
             raise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise FileError(
-                f"{place / 'results.json'} lacks what a table needs ({type(error).__name__}: {error!s:.80}); it was edited, or written "
+                f"{place / 'results.json'} lacks what a table needs ({type(error).__name__}: "
+                f"{error!s:.80}); it was edited, or written "
                 "by an earlier version: run it again"
             ) from error
     tables = [*paper_tables(found), *difference_tables(found), *paired_tables(outcomes)]
     if not tables:
-        raise ValueRangeError(f"no run holds a number that can be compared: {', '.join(map(str, folders))}")
+        raise ValueRangeError(
+            f"no run holds a number that can be compared: {', '.join(map(str, folders))}"
+        )
     folder = None if out is None else user_path(out)
     if folder is not None:
         if folder.is_file():
@@ -76,7 +85,11 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
         texts = {
             f"{table.name}.{suffix}": text
             for table in tables
-            for suffix, text in (("csv", table.csv()), ("md", table.markdown() + "\n"), ("tex", table.latex()))
+            for suffix, text in (
+                ("csv", table.csv()),
+                ("md", table.markdown() + "\n"),
+                ("tex", table.latex()),
+            )
         }
         clear_asides(folder, texts)
         for name, text in texts.items():

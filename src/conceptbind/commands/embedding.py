@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from conceptbind.scenes import Scenes
     from conceptbind.typing import Encoder
 else:
-    # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
+    # The command line reads the signatures below; it knows names only, and importing these would
+    # make --help slow.
     Encoder = Scenes = str
 
 
@@ -28,22 +29,27 @@ def embed(
     long_captions: LongCaptions = "truncate",
     trust_remote_code: bool = False,
 ) -> list[Path]:
-    """Embed scenes into a folder that file:FOLDER reads again. A killed run continues when it is started again.
+    """Embed scenes into a folder that file:FOLDER reads again. A killed run continues when it is
+    started again.
 
     Args:
-        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, or py:module:factory.
+        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER,
+            open_clip:ARCH@TAG, timm:NAME, or py:module:factory.
         out: folder to write; with two modalities, its subfolders text and image.
-        scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first adjectives x nouns), clevr,
-            clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
-            scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
-            pug-spare:PATH:Desert), or a table of your own (FILE.csv, or anywhere:FILE.csv for pictures outside its folder).
+        scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first
+            adjectives x nouns), clevr, clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
+            scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or
+            pug-spare:PATH (with a world: pug-spare:PATH:Desert), or a table of your own (FILE.csv,
+            or anywhere:FILE.csv for pictures outside its folder).
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
-        template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
+        template: how a caption names an object, for example "{a} {object}" or "a photo of [{a}
+            {color} {shape}]".
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
-        long_captions: what becomes of captions that are longer than the model reads: truncate (their ends are cut off, counted and said) or
-            refuse.
-        trust_remote_code: run Python code that the model brings. Without it no code of a model is run.
+        long_captions: what becomes of captions that are longer than the model reads: truncate
+            (their ends are cut off, counted and said) or refuse.
+        trust_remote_code: run Python code that the model brings. Without it no code of a model is
+            run.
 
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
@@ -54,10 +60,13 @@ def embed(
 
     place = user_path(out)
     refuse_in_use(place)
-    source, table = open_inputs(encoder, scenes, template, Opening(precision, device, long_captions, trust_remote_code))
+    source, table = open_inputs(
+        encoder, scenes, template, Opening(precision, device, long_captions, trust_remote_code)
+    )
     modalities = choose_modalities(source, table, modality)
     for part in modalities:
-        if not hasattr(source, "encode_texts"):  # rows that are there: what is wrong with them is said before anything is written
+        # rows that are there: what is wrong with them is said before anything is written
+        if not hasattr(source, "encode_texts"):
             check_rows(source, table, part)
     own(place)
     folders = [place / part if len(modalities) > 1 else place for part in modalities]
@@ -82,16 +91,20 @@ def render(
     seed: int = 0,
     processes: int = 1,
 ) -> Path:
-    """Draw scenes as pictures, with a table `scenes.csv` that --scenes reads. A killed run continues when it is started again.
+    """Draw scenes as pictures, with a table `scenes.csv` that --scenes reads. A killed run
+    continues when it is started again.
 
     Args:
         out: folder to write.
-        scenes: clevr2d, clevr2d:3 (three objects), clevr3d, or a CSV of your own vocabulary of colours and shapes.
-        kind: flat shapes, or solid ones (extra [render3d]); auto is what the scenes say, flat for a table of your own.
+        scenes: clevr2d, clevr2d:3 (three objects), clevr3d, or a CSV of your own vocabulary of
+            colours and shapes.
+        kind: flat shapes, or solid ones (extra [render3d]); auto is what the scenes say, flat for a
+            table of your own.
         size: width and height in pixels.
         position_jitter: share of the free space around an object that it may use, 0 to 1.
         size_jitter: objects are up to this share smaller.
-        background_jitter: largest change of the ground's colour, as a share of 255; flat scenes only.
+        background_jitter: largest change of the ground's colour, as a share of 255; flat scenes
+            only.
         seed: of all jitter.
         processes: how many draw at once.
 
@@ -104,18 +117,32 @@ def render(
     from conceptbind.scenes import load_scenes
 
     for name, value, least, most in (
-        ("size", size, 16, 4096), ("seed", seed, 0, 2**63), ("processes", processes, 1, 1024),
-        ("position_jitter", position_jitter, 0, 1), ("size_jitter", size_jitter, 0, 0.99), ("background_jitter", background_jitter, 0, 1),
-    ):  # fmt: skip
+        ("size", size, 16, 4096),
+        ("seed", seed, 0, 2**63),
+        ("processes", processes, 1, 1024),
+        ("position_jitter", position_jitter, 0, 1),
+        ("size_jitter", size_jitter, 0, 0.99),
+        ("background_jitter", background_jitter, 0, 1),
+    ):
         if not least <= value <= most:
             raise ValueRangeError(f"--{name} must lie between {least} and {most}; got {value}")
     table = load_scenes(scenes) if isinstance(scenes, str) else scenes
     chosen = (table.drawing or "flat") if kind == "auto" else kind
-    common = {"size": size, "position_jitter": position_jitter, "size_jitter": size_jitter}
-    style = FlatStyle(background_jitter=background_jitter, **common) if chosen == "flat" else SolidStyle(**common)  # type: ignore[arg-type]
+    style: FlatStyle | SolidStyle = SolidStyle(
+        size=size, position_jitter=position_jitter, size_jitter=size_jitter
+    )
+    if chosen == "flat":
+        style = FlatStyle(
+            size=size,
+            position_jitter=position_jitter,
+            size_jitter=size_jitter,
+            background_jitter=background_jitter,
+        )
     folder = user_path(out)
     own(folder)
     clear_asides(folder)
     with progress(total=len(table), desc="drawing pictures", unit="picture") as bar:
-        draw_pictures(table, folder, style=style, seed=seed, processes=processes, on_picture=bar.update)
+        draw_pictures(
+            table, folder, style=style, seed=seed, processes=processes, on_picture=bar.update
+        )
     return folder / "scenes.csv"

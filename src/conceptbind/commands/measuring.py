@@ -16,15 +16,23 @@ if TYPE_CHECKING:
     from conceptbind.report import Verdict
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import ComplexityStudy, CrossmodalStudy, GeometryStudy, ProbeStudy, RepairStudy
+    from conceptbind.studies import (
+        ComplexityStudy,
+        CrossmodalStudy,
+        GeometryStudy,
+        ProbeStudy,
+        RepairStudy,
+    )
     from conceptbind.typing import Encoder
 else:
-    # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
+    # The command line reads the signatures below; it knows names only, and importing these would
+    # make --help slow.
     Encoder = Scenes = str
 
 
 KEPT = ("embeddings", "pictures")
-"""Folders of a run whose files others read, so that a finished run is one only where they are as they were written."""
+"""Folders of a run whose files others read, so that a finished run is one only where they are as
+they were written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +54,9 @@ class Studies:
         across = () if self.crossmodal is None else self.crossmodal.records
         mended = () if self.repair is None else self.repair.records
         many = (self.probes, self.geometry, self.complexity)
-        own, made_of, simple = ([record for study in studies for record in study.records] for studies in many)
+        own, made_of, simple = (
+            [record for study in studies for record in study.records] for studies in many
+        )
         return (*own, *self.attributes, *across, *made_of, *simple, *mended)
 
 
@@ -54,8 +64,8 @@ class Studies:
 class Measurement:
     """What `measure` found, and where it wrote it.
 
-    Of a run that was finished before, records and verdicts are read from its folder; the studies themselves are computed when they
-    are first asked for.
+    Of a run that was finished before, records and verdicts are read from its folder; the studies
+    themselves are computed when they are first asked for.
     """
 
     folder: Path
@@ -132,31 +142,39 @@ def measure(
 ) -> Measurement:
     """Tell whether an encoder binds concepts, and write a report.
 
-    Embeds every scene, fits linear probes, scores unseen scenes once, compares pictures with captions, and writes a run folder with
-    `report.html`, `results.json`, `results.csv`, `config.yaml` and the embeddings. A killed run continues when it is started again.
+    Embeds every scene, fits linear probes, scores unseen scenes once, compares pictures with
+    captions, and writes a run folder with `report.html`, `results.json`, `results.csv`,
+    `config.yaml` and the embeddings. A killed run continues when it is started again.
 
     Args:
-        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER, open_clip:ARCH@TAG, timm:NAME, controlled:DIR
-            (made by train), file:PATH (.npy, .npz, .safetensors, or a folder written by embed), or py:module:factory.
-        scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first adjectives x nouns), clevr,
-            clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
-            scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or pug-spare:PATH (with a world:
-            pug-spare:PATH:Desert), or a table of your own (FILE.csv, or anywhere:FILE.csv for pictures outside its folder).
+        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER,
+            open_clip:ARCH@TAG, timm:NAME, controlled:DIR (made by train), file:PATH (.npy, .npz,
+            .safetensors, or a folder written by embed), or py:module:factory.
+        scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first
+            adjectives x nouns), clevr, clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
+            scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or
+            pug-spare:PATH (with a world: pug-spare:PATH:Desert), or a table of your own (FILE.csv,
+            or anywhere:FILE.csv for pictures outside its folder).
         modality: text, image or both; auto takes all that the encoder and the scenes can do.
-        out: run folder; by default runs/ENCODER-SCENES and what differs from the defaults, as runs/tiny-clevr2d-seed1.
+        out: run folder; by default runs/ENCODER-SCENES and what differs from the defaults, as
+            runs/tiny-clevr2d-seed1.
         seed: seed of the split.
-        template: how a caption names an object, for example "{a} {object}" or "a photo of [{a} {color} {shape}]".
-        controls: also measure the same architecture with random weights, where the encoder offers it; about doubles the time.
+        template: how a caption names an object, for example "{a} {object}" or "a photo of [{a}
+            {color} {shape}]".
+        controls: also measure the same architecture with random weights, where the encoder offers
+            it; about doubles the time.
         geometry: also study what the embeddings are made of: sums of objects and concepts, edits.
-        complexity: none, a short sweep over approximators of the rule from labels to embeddings, or the full one, which takes minutes to hours.
+        complexity: none, a short sweep over approximators of the rule from labels to embeddings, or
+            the full one, which takes minutes to hours.
         executor: what runs the sweep: local (processes of this machine), ray or dask.
         address: of a running Ray or Dask cluster; a local one is started without it.
         jobs: processes or workers of the sweep; one for each core by default.
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
-        long_captions: what becomes of captions that are longer than the model reads: truncate (their ends are cut off, counted and said) or
-            refuse.
-        trust_remote_code: run Python code that the model brings. Without it no code of a model is run.
+        long_captions: what becomes of captions that are longer than the model reads: truncate
+            (their ends are cut off, counted and said) or refuse.
+        trust_remote_code: run Python code that the model brings. Without it no code of a model is
+            run.
 
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
@@ -166,7 +184,13 @@ def measure(
     from conceptbind.encoders import Opening
     from conceptbind.executors import check_executor
     from conceptbind.files import tree_hash, user_path, write_whole
-    from conceptbind.report import complexity_sentence, geometry_sentence, scaling_picture, verdicts, write_report
+    from conceptbind.report import (
+        complexity_sentence,
+        geometry_sentence,
+        scaling_picture,
+        verdicts,
+        write_report,
+    )
     from conceptbind.runs import RunFolder, provenance
     from conceptbind.scenes import split_scenes
     from conceptbind.sources import check_rows, choose_modalities, open_inputs
@@ -193,7 +217,9 @@ def measure(
     place = user_path(out) if out else default_folder(base, config, measure, ("encoder", "scenes"))
     refuse_in_use(place)
     check_executor(executor, address, jobs)
-    source, table = open_inputs(encoder, scenes, template, Opening(precision, device, long_captions, trust_remote_code))
+    source, table = open_inputs(
+        encoder, scenes, template, Opening(precision, device, long_captions, trust_remote_code)
+    )
     modalities = choose_modalities(source, table, modality)
     split = split_scenes(table, "pair", seed=seed)
     for part in modalities:
@@ -214,15 +240,35 @@ def measure(
     sentences = (*(verdict.sentence for verdict in judged), *made_of, *simple)
     facts = provenance(config, found.table, split, list(found.rows.values()), sys.argv)
     write_report(
-        folder.path / "report.html", found.probes, found.attributes, found.crossmodal, found.table, facts, found.repair, found.geometry,
+        folder.path / "report.html",
+        found.probes,
+        found.attributes,
+        found.crossmodal,
+        found.table,
+        facts,
+        found.repair,
+        found.geometry,
         found.complexity,
-    )  # fmt: skip
+    )
     for study in found.geometry:
         if study.scaling is not None:
-            write_whole(folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling))
-    shown = sorted((folder.path / "report.html", *folder.path.glob("scaling-*.svg"), *(folder.path / name for name in KEPT)))
+            write_whole(
+                folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling)
+            )
+    shown = sorted(
+        (
+            folder.path / "report.html",
+            *folder.path.glob("scaling-*.svg"),
+            *(folder.path / name for name in KEPT),
+        )
+    )
     files = {path.name: tree_hash(path) for path in shown if path.exists()}
-    told = {"asked": asked, "files": files, "verdicts": [asdict(verdict) for verdict in judged], "sentences": list(sentences)}
+    told = {
+        "asked": asked,
+        "files": files,
+        "verdicts": [asdict(verdict) for verdict in judged],
+        "sentences": list(sentences),
+    }
     folder.write_results(facts, found.records, told)
     return Measurement(folder.path, found.records, tuple(judged), sentences, lambda: found)
 
@@ -233,7 +279,12 @@ def _asked(source: Any, table: Any, split: Any) -> dict[str, Any]:
     from conceptbind.runs import scenes_facts, split_facts
 
     who = {"encoder": getattr(source, "encoder", None) or source.id, "revision": source.revision}
-    return {"conceptbind": __version__, **who, "scenes": scenes_facts(table), "split": split_facts(split)}
+    return {
+        "conceptbind": __version__,
+        **who,
+        "scenes": scenes_facts(table),
+        "split": split_facts(split),
+    }
 
 
 def _finished(folder: Any, asked: dict[str, Any]) -> Any:
@@ -246,15 +297,29 @@ def _finished(folder: Any, asked: dict[str, Any]) -> Any:
     kept = folder.finished()
     try:
         files = {folder.path / name: wanted for name, wanted in kept["files"].items()}
-        if kept["asked"] != asked or any(tree_hash(path) != wanted for path, wanted in files.items()):
+        if kept["asked"] != asked or any(
+            tree_hash(path) != wanted for path, wanted in files.items()
+        ):
             return None
         records = tuple(Record.read(row) for row in kept["records"])
-        return records, tuple(Verdict(**verdict) for verdict in kept["verdicts"]), tuple(kept["sentences"])
-    except (KeyError, TypeError, AttributeError, FileError):  # not finished, of another form, or a file is gone
+        return (
+            records,
+            tuple(Verdict(**verdict) for verdict in kept["verdicts"]),
+            tuple(kept["sentences"]),
+        )
+    # not finished, of another form, or a file is gone
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        FileError,
+    ):
         return None
 
 
-def _studies(source: Any, table: Any, split: Any, modalities: Any, folder: Path, config: dict[str, Any]) -> Studies:
+def _studies(
+    source: Any, table: Any, split: Any, modalities: Any, folder: Path, config: dict[str, Any]
+) -> Studies:
     """All studies of a run, from what is kept in its folder where it is there."""
     from conceptbind.encoders import torch_device
     from conceptbind.sources import bag_twin, own_probes, untrained
@@ -264,20 +329,29 @@ def _studies(source: Any, table: Any, split: Any, modalities: Any, folder: Path,
     seed, device = config["seed"], torch_device(config["device"])
     table = drawn(table, modalities, folder / "pictures", seed)
     mine = own_probes(source, table)
-    twins = {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)} if config["controls"] else {}
+    twins = (
+        {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)}
+        if config["controls"]
+        else {}
+    )
     studies, noun_records, rows, heads = [], [], {}, {}
     pictures = "image" in modalities and hasattr(source, "encode_images")
-    both = pictures and "text" in source.modalities  # an encoder of pictures alone has no captions of single objects
+    # an encoder of pictures alone has no captions of single objects
+    both = pictures and "text" in source.modalities
     singles = single_objects(source, table, seed) if both else None
     geometries = []
     for part in modalities:
         rows[part] = rows_with_bar(source, table, part, folder / "embeddings" / part)
         beside = {
-            name: rows_with_bar(twin, table, part, folder / "embeddings" / f"{part}-{name}", f"{part}, {name}")
+            name: rows_with_bar(
+                twin, table, part, folder / "embeddings" / f"{part}-{name}", f"{part}, {name}"
+            )
             for name, twin in twins.items()
             if twin is not None
         }
-        with progress(total=len(table.space.concepts) + 4 + len(beside), desc=f"studying {part}", unit="step") as bar:
+        with progress(
+            total=len(table.space.concepts) + 4 + len(beside), desc=f"studying {part}", unit="step"
+        ) as bar:
 
             def step(name: str, bar: Any = bar) -> None:
                 bar.set_postfix_str(name)
@@ -289,24 +363,57 @@ def _studies(source: Any, table: Any, split: Any, modalities: Any, folder: Path,
             ]
             step("attributes of nouns")
             kept = folder / f"probes-{part}.safetensors"
-            studies.append(probe_study(rows[part], table, split, controls=beside, keep=kept, device=device, on_step=step))
+            studies.append(
+                probe_study(
+                    rows[part],
+                    table,
+                    split,
+                    controls=beside,
+                    keep=kept,
+                    device=device,
+                    on_step=step,
+                )
+            )
         heads[part] = mine or studies[-1].probes
         if config["geometry"]:
             alone = _alone(part, source, table, singles)
-            geometries.append(_geometry(rows[part], table, split, heads[part], alone, beside, seed, device))
+            geometries.append(
+                _geometry(rows[part], table, split, heads[part], alone, beside, seed, device)
+            )
     if pictures and table.drawing == "flat":
         given = {name: twin for name, twin in twins.items() if twin is not None}
-        noun_records += search_records(source, controls=given, scenes_name=f"{table.name} search", seed=seed)
-    crossmodal, mended = _crossmodal(source, table, rows, twins, singles, folder / "embeddings", seed)
-    options: dict[str, Any] = {name: config[name] for name in ("executor", "address", "jobs")} | {"device": device}
+        noun_records += search_records(
+            source, controls=given, scenes_name=f"{table.name} search", seed=seed
+        )
+    crossmodal, mended = _crossmodal(
+        source, table, rows, twins, singles, folder / "embeddings", seed
+    )
+    options: dict[str, Any] = {name: config[name] for name in ("executor", "address", "jobs")} | {
+        "device": device
+    }
     sweeps = [
-        _complexity(rows[study.modality], table, split, study.probes, mine, config["complexity"], folder, options)
+        _complexity(
+            rows[study.modality],
+            table,
+            split,
+            study.probes,
+            mine,
+            config["complexity"],
+            folder,
+            options,
+        )
         for study in studies
     ]
     return Studies(
-        table, rows, tuple(studies), tuple(noun_records), crossmodal, tuple(geometries),
-        tuple(sweep for sweep in sweeps if sweep is not None), mended,
-    )  # fmt: skip
+        table,
+        rows,
+        tuple(studies),
+        tuple(noun_records),
+        crossmodal,
+        tuple(geometries),
+        tuple(sweep for sweep in sweeps if sweep is not None),
+        mended,
+    )
 
 
 def _own_records(rows: Any, own: Any, table: Any) -> "list[Record]":
@@ -314,10 +421,14 @@ def _own_records(rows: Any, own: Any, table: Any) -> "list[Record]":
     from conceptbind.studies import query_record
 
     concepts = () if own is None else (*range(len(table.space.concepts)), None)
-    return [query_record(rows, own.head(concept).weight, table, concept, "own") for concept in concepts]
+    return [
+        query_record(rows, own.head(concept).weight, table, concept, "own") for concept in concepts
+    ]
 
 
-def _geometry(rows: Any, table: Any, split: Any, probes: Any, alone: Any, beside: Any, seed: int, device: str) -> Any:
+def _geometry(
+    rows: Any, table: Any, split: Any, probes: Any, alone: Any, beside: Any, seed: int, device: str
+) -> Any:
     """The study of what one modality's embeddings are made of, with a progress bar."""
     from conceptbind.studies import STEPS, geometry_study
 
@@ -328,54 +439,112 @@ def _geometry(rows: Any, table: Any, split: Any, probes: Any, alone: Any, beside
             bar.set_postfix_str(name)
             bar.update()
 
-        return geometry_study(rows, table, split, probes, singles=alone, controls=random, seed=seed, device=device, on_step=step)
+        return geometry_study(
+            rows,
+            table,
+            split,
+            probes,
+            singles=alone,
+            controls=random,
+            seed=seed,
+            device=device,
+            on_step=step,
+        )
 
 
 def _complexity(
-    rows: Any, table: Any, split: Any, probes: Any, own: Any, effort: Effort, folder: Path, options: dict[str, Any]
+    rows: Any,
+    table: Any,
+    split: Any,
+    probes: Any,
+    own: Any,
+    effort: Effort,
+    folder: Path,
+    options: dict[str, Any],
 ) -> Any:
-    """The sweep over approximators of one modality, with a progress bar; None where none is asked for."""
+    """The sweep over approximators of one modality, with a progress bar; None where none is asked
+    for.
+    """
     from conceptbind.studies import FULL, SHORT, complexity_study
 
     if effort == "none":
         return None
     sweep, kept = FULL if effort == "full" else SHORT, folder / f"complexity-{rows.modality}"
     with progress(total=sweep.n_fits, desc=f"complexity of {rows.modality}", unit="fit") as bar:
-        return complexity_study(rows, table, split, probes, own=own, sweep=sweep, keep=kept, on_cell=bar.update, **options)
+        return complexity_study(
+            rows,
+            table,
+            split,
+            probes,
+            own=own,
+            sweep=sweep,
+            keep=kept,
+            on_cell=bar.update,
+            **options,
+        )
 
 
 def _alone(part: Any, source: Any, table: Any, singles: Any) -> Any:
-    """(|O|, d) embeddings of scenes of one object: captions, or the mean of pictures that were drawn; None where there are none."""
+    """(|O|, d) embeddings of scenes of one object: captions, or the mean of pictures that were
+    drawn; None where there are none.
+    """
     import numpy as np
 
     from conceptbind.studies import query_texts
 
     if part == "text":
         asked = table.written_captions is None and hasattr(source, "encode_texts")
-        return np.asarray(source.encode_texts(query_texts(table, None)), dtype=np.float32) if asked else None
+        return (
+            np.asarray(source.encode_texts(query_texts(table, None)), dtype=np.float32)
+            if asked
+            else None
+        )
     if singles is None:
         return None
-    return np.stack([singles.images[singles.objects == item].mean(axis=0) for item in range(table.space.n_objects)])
+    return np.stack(
+        [
+            singles.images[singles.objects == item].mean(axis=0)
+            for item in range(table.space.n_objects)
+        ]
+    )
 
 
-def _crossmodal(source: Any, table: Any, rows: Any, twins: Any, singles: Any, folder: Path, seed: int) -> Any:
-    """The study across modalities and its repair, where an encoder embeds pictures and captions that can be swapped."""
-    from conceptbind.studies import caption_bank, crossmodal_study, query_record, query_texts, repair_study
+def _crossmodal(
+    source: Any, table: Any, rows: Any, twins: Any, singles: Any, folder: Path, seed: int
+) -> Any:
+    """The study across modalities and its repair, where an encoder embeds pictures and captions
+    that can be swapped.
+    """
+    from conceptbind.studies import (
+        caption_bank,
+        crossmodal_study,
+        query_record,
+        query_texts,
+        repair_study,
+    )
 
     if len(rows) < 2 or not hasattr(source, "encode_texts") or table.written_captions is not None:
         return None, None
     bank = caption_bank(table, seed)
-    captions = rows_with_bar(source, bank.scenes, "text", folder / "captions", "captions and their swaps")
+    captions = rows_with_bar(
+        source, bank.scenes, "text", folder / "captions", "captions and their swaps"
+    )
     concepts = (*range(len(table.space.concepts)), None)
     queries = {concept: source.encode_texts(query_texts(table, concept)) for concept in concepts}
-    extra = [query_record(rows[part], queries[concept], table, concept) for part in rows for concept in concepts]
+    extra = [
+        query_record(rows[part], queries[concept], table, concept)
+        for part in rows
+        for concept in concepts
+    ]
     study = crossmodal_study(rows["image"], captions, table, bank, extra=extra, seed=seed)
     twin = twins.get("bag_twin")
     controls = {}
     if twin is not None:
         controls["bag_twin"] = (
             rows_with_bar(twin, table, "image", folder / "image-bag_twin", "image, bag_twin"),
-            rows_with_bar(twin, bank.scenes, "text", folder / "captions-bag_twin", "captions, bag_twin"),
+            rows_with_bar(
+                twin, bank.scenes, "text", folder / "captions-bag_twin", "captions, bag_twin"
+            ),
         )
     with progress(desc="repairing", unit="step") as bar:
 

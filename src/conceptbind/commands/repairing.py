@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from conceptbind.scenes import Scenes
     from conceptbind.typing import Encoder
 else:
-    # The command line reads the signatures below; it knows names only, and importing these would make --help slow.
+    # The command line reads the signatures below; it knows names only, and importing these would
+    # make --help slow.
     Encoder = Scenes = str
 
 
@@ -36,16 +37,31 @@ class Repair:
     retrieval: "tuple[Record, ...]" = ()
     """With --coco: retrieval on the test pictures, before and after."""
     summary: str = ""
-    """The comparisons that were turned, which map was scored and which is written, and the sentence."""
+    """The comparisons that were turned, which map was scored and which is written, and the
+    sentence."""
 
     def __str__(self) -> str:
         from conceptbind.report import benchmark_table, repair_table
 
-        tables = [repair_table(self.records), *([benchmark_table(self.retrieval)] if self.retrieval else [])]
-        places = [("Adapter", self.folder), ("Report", self.folder / "report.html"), ("Failures", self.folder / FAILURES)]
+        tables = [
+            repair_table(self.records),
+            *([benchmark_table(self.retrieval)] if self.retrieval else []),
+        ]
+        places = [
+            ("Adapter", self.folder),
+            ("Report", self.folder / "report.html"),
+            ("Failures", self.folder / FAILURES),
+        ]
         if (self.folder / DROPPED).is_file():
             places.append(("Left out", self.folder / DROPPED))
-        return "\n\n".join((*tables, "\n".join((self.summary or self.sentence, *(f"{name}: {path}" for name, path in places)))))
+        return "\n\n".join(
+            (
+                *tables,
+                "\n".join(
+                    (self.summary or self.sentence, *(f"{name}: {path}" for name, path in places))
+                ),
+            )
+        )
 
 
 @command
@@ -73,37 +89,45 @@ def repair(
     long_captions: LongCaptions = "truncate",
     trust_remote_code: bool = False,
 ) -> Repair:
-    """Fit a linear map of captions (LABCLIP) that makes binding usable across modalities; pictures stay as they are.
+    """Fit a linear map of captions (LABCLIP) that makes binding usable across modalities; pictures
+    stay as they are.
 
-    Give an encoder and scenes; or arrays of pictures, captions and hard negatives; or an encoder, an array of pictures and a file of their
-    captions, whose negatives are made by exchanging nouns and adjectives. Writes an adapter folder with a report. Scores are of
-    combinations, or pictures, that the map was not fitted on.
+    Give an encoder and scenes; or arrays of pictures, captions and hard negatives; or an encoder,
+    an array of pictures and a file of their captions, whose negatives are made by exchanging nouns
+    and adjectives. Writes an adapter folder with a report. Scores are of combinations, or pictures,
+    that the map was not fitted on.
 
     Args:
-        encoder: tiny, hf:NAME or hf:FOLDER, open_clip:ARCH@TAG, or py:module:factory; none with three arrays.
+        encoder: tiny, hf:NAME or hf:FOLDER, open_clip:ARCH@TAG, or py:module:factory; none with
+            three arrays.
         out: adapter folder to write.
-        scenes: clevr2d, pug-spare:PATH, or another table with pictures; see conceptbind measure --help.
+        scenes: clevr2d, pug-spare:PATH, or another table with pictures; see conceptbind measure
+            --help.
         images: .npy of picture embeddings (p, d).
         texts: .npy of caption embeddings (n, d).
-        negatives: .npy of embeddings (n, d) of each caption with its attributes exchanged; without it the map is fitted on captions and pictures
-            alone (SB), which repairs less.
+        negatives: .npy of embeddings (n, d) of each caption with its attributes exchanged; without
+            it the map is fitted on captions and pictures alone (SB), which repairs less.
         image_of: .npy of n row numbers, the picture of each caption, where a picture has several.
-        captions: text file with the caption of each row, one a line; needs an encoder, which embeds them and their negatives.
-        coco: folder with coco_karpathy_train.json or dataset_coco.json and the pictures that it names: negatives are made, everything is
-            embedded (float16 on disk) and fitted. Where the test pictures are there too, retrieval is scored before and after.
+        captions: text file with the caption of each row, one a line; needs an encoder, which embeds
+            them and their negatives.
+        coco: folder with coco_karpathy_train.json or dataset_coco.json and the pictures that it
+            names: negatives are made, everything is embedded (float16 on disk) and fitted. Where
+                the test pictures are there too, retrieval is scored before and after.
         tagger: what tells nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto.
         solver: quick (Adam along the principal axes), or published (Adam as in the paper).
         rate: of the steps; by default the solver's own.
         batch: pairs of a step.
         epochs: passes over the pairs; by default the solver's own.
-        pull: share of the way from no repair (0) to the fitted map (1); by default what validation recommends.
+        pull: share of the way from no repair (0) to the fitted map (1); by default what validation
+            recommends.
         seed: of parts, batches and negatives.
         template: how a scene's caption names an object, for example "{a} {object}".
         precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
         device: where torch computes: cpu, cuda, ... or auto.
-        long_captions: what becomes of captions that are longer than the model reads: truncate (their ends are cut off, counted and said) or
-            refuse.
-        trust_remote_code: run Python code that the model brings. Without it no code of a model is run.
+        long_captions: what becomes of captions that are longer than the model reads: truncate
+            (their ends are cut off, counted and said) or refuse.
+        trust_remote_code: run Python code that the model brings. Without it no code of a model is
+            run.
 
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
@@ -119,28 +143,70 @@ def repair(
     config = {
         "encoder": encoder if isinstance(encoder, str | None) else encoder.id,
         "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
-        "images": images, "texts": texts, "negatives": negatives, "image_of": image_of, "captions": captions, "coco": coco, "tagger": tagger,
-        "solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "pull": pull, "seed": seed, "template": template,
-        "precision": precision, "device": device, "long_captions": long_captions, "trust_remote_code": trust_remote_code, "out": out,
-    }  # fmt: skip
+        "images": images,
+        "texts": texts,
+        "negatives": negatives,
+        "image_of": image_of,
+        "captions": captions,
+        "coco": coco,
+        "tagger": tagger,
+        "solver": solver,
+        "rate": rate,
+        "batch": batch,
+        "epochs": epochs,
+        "pull": pull,
+        "seed": seed,
+        "template": template,
+        "precision": precision,
+        "device": device,
+        "long_captions": long_captions,
+        "trust_remote_code": trust_remote_code,
+        "out": out,
+    }
     if pull is not None and not 0 <= pull <= 1:
-        raise ValueRangeError(f"--pull must lie between 0 (no repair) and 1 (the fitted map); got {pull}")
+        raise ValueRangeError(
+            f"--pull must lie between 0 (no repair) and 1 (the fitted map); got {pull}"
+        )
     if seed < 0:
         raise ValueRangeError(f"--seed must not be negative; got {seed}")
-    options = {"solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "device": torch_device(device)}
+    options = {
+        "solver": solver,
+        "rate": rate,
+        "batch": batch,
+        "epochs": epochs,
+        "device": torch_device(device),
+    }
     folder, how = user_path(out), Opening(precision, device, long_captions, trust_remote_code)
     refuse_in_use(folder)
     given: Any = None
     if coco is not None:
         if encoder is None or any((images, texts, negatives, image_of, captions)):
-            raise ValueRangeError("--coco needs an encoder, and none of --images, --texts, --negatives, --image_of and --captions")
+            raise ValueRangeError(
+                "--coco needs an encoder, and none of --images, --texts, --negatives, --image_of "
+                "and --captions"
+            )
         encoder = open_model(encoder, how, ("text", "image"))
         given = coco_pairs(encoder, coco, tagger, how, seed, folder, config)
         found, facts = _on_arrays(given, config, options, pull, seed)
     elif images is None:
-        found, facts = _on_scenes(encoder, scenes, texts, negatives, captions, template, how, folder, config, options, pull, seed)
+        found, facts = _on_scenes(
+            encoder,
+            scenes,
+            texts,
+            negatives,
+            captions,
+            template,
+            how,
+            folder,
+            config,
+            options,
+            pull,
+            seed,
+        )
     else:
-        given = pairs_of_arrays(encoder, images, texts, negatives, image_of, captions, tagger, how, seed, folder, config)
+        given = pairs_of_arrays(
+            encoder, images, texts, negatives, image_of, captions, tagger, how, seed, folder, config
+        )
         require_repairable(given.pairs, seed)
         RunFolder.open(folder, config)
         found, facts = _on_arrays(given, config, options, pull, seed)
@@ -154,11 +220,14 @@ def repair(
     save_adapter(adapter, folder, repair_card(adapter, found, sentence))
     retrieval = () if coco is None else coco_retrieval(encoder, coco, adapter, folder)
     run.write_results(facts, (*found.records, *retrieval))
-    return Repair(folder, adapter, found.records, sentence, retrieval, repair_summary(found, sentence))
+    return Repair(
+        folder, adapter, found.records, sentence, retrieval, repair_summary(found, sentence)
+    )
 
 
 def apply(adapter: str, *, texts: str, out: str) -> Path:
-    """Map caption embeddings with an adapter: out = normalised texts @ weight.T. The pictures' index answers them as it is.
+    """Map caption embeddings with an adapter: out = normalised texts @ weight.T. The pictures'
+    index answers them as it is.
 
     Args:
         adapter: adapter folder written by conceptbind repair, or a published LABCLIP .pt file.
@@ -177,17 +246,27 @@ def apply(adapter: str, *, texts: str, out: str) -> Path:
     from conceptbind.files import clear_asides, user_path, write_whole
     from conceptbind.labclip import load_adapter, open_rows
 
-    linear, source, target = load_adapter(adapter), user_path(texts), _array_to_write(user_path(out), user_path(texts))
+    linear, source, target = (
+        load_adapter(adapter),
+        user_path(texts),
+        _array_to_write(user_path(out), user_path(texts)),
+    )
     if source.is_dir():
         rows = load(source)
         if rows.modality != "text":
-            raise ModalityError(f"{source} holds {rows.modality} embeddings; only captions are mapped, pictures stay as they are")
+            raise ModalityError(
+                f"{source} holds {rows.modality} embeddings; only captions are mapped, pictures "
+                "stay as they are"
+            )
         linear.require(rows.encoder, rows.revision)
         mapped = linear(rows.values)
     else:
         mapped = linear(open_rows(source))
     if len(mapped) == 0:
-        raise ShapeError(f"{source} has no rows, so there is nothing to map; give the embeddings of at least one caption")
+        raise ShapeError(
+            f"{source} has no rows, so there is nothing to map; give the embeddings of at least "
+            "one caption"
+        )
     content = io.BytesIO()
     np.save(content, mapped)
     clear_asides(target.parent, [target.name])
@@ -216,18 +295,35 @@ def _array_to_write(target: Path, source: Path) -> Path:
             with require_regular(place, "a .npy file to replace").open("rb") as file:
                 start = file.read(len(MAGIC_PREFIX))
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
-        raise FileError(f"could not write {target}: {error}; choose another name with --out") from error
+        raise FileError(
+            f"could not write {target}: {error}; choose another name with --out"
+        ) from error
     if same:
-        raise FileError(f"--out is what --texts reads ({target}), and would be mapped again by the next start; choose another name")
+        raise FileError(
+            f"--out is what --texts reads ({target}), and would be mapped again by the next start; "
+            "choose another name"
+        )
     if start not in (b"", MAGIC_PREFIX):
-        raise FileError(f"{target} is there and no .npy file, and would be lost; choose another name with --out")
+        raise FileError(
+            f"{target} is there and no .npy file, and would be lost; choose another name with --out"
+        )
     return place
 
 
 def _on_scenes(
-    encoder: Any, scenes: Any, texts: Any, negatives: Any, captions: Any, template: Any, how: Any, folder: Path, config: Any,
-    options: Any, pull: float | None, seed: int,
-) -> tuple[Any, Any]:  # fmt: skip
+    encoder: Any,
+    scenes: Any,
+    texts: Any,
+    negatives: Any,
+    captions: Any,
+    template: Any,
+    how: Any,
+    folder: Path,
+    config: Any,
+    options: Any,
+    pull: float | None,
+    seed: int,
+) -> tuple[Any, Any]:
     """Embed a table, fit and score."""
     from conceptbind.errors import ModalityError, ValueRangeError
     from conceptbind.runs import RunFolder, provenance
@@ -237,13 +333,18 @@ def _on_scenes(
 
     if encoder is None or texts or negatives or captions:
         raise ValueRangeError(
-            "a repair needs an encoder and --scenes; or --images, --texts and --negatives (.npy); or an encoder, --images and --captions"
+            "a repair needs an encoder and --scenes; or --images, --texts and --negatives (.npy); "
+            "or an encoder, --images and --captions"
         )
     opened, table = open_inputs(encoder, scenes, template, how)
     source: Any = opened
-    if not (hasattr(source, "encode_texts") and {"text", "image"} <= set(choose_modalities(source, table, "both"))):
+    if not (
+        hasattr(source, "encode_texts")
+        and {"text", "image"} <= set(choose_modalities(source, table, "both"))
+    ):
         raise ModalityError(
-            f"a repair needs an encoder of pictures and captions; '{source.id}' embeds {' and '.join(source.modalities)}"
+            f"a repair needs an encoder of pictures and captions; '{source.id}' embeds "
+            f"{' and '.join(source.modalities)}"
         )
     bank = caption_bank(table, seed)
     if len(bank.swap_of) == 0:
@@ -253,7 +354,10 @@ def _on_scenes(
     rows, controls = {}, {}
     for name, model in (("none", source), ("bag_twin", bag_twin(source, how.device))):
         if model is not None:
-            places = [folder / "embeddings" / (part if name == "none" else f"{part}-{name}") for part in ("image", "captions")]
+            places = [
+                folder / "embeddings" / (part if name == "none" else f"{part}-{name}")
+                for part in ("image", "captions")
+            ]
             rows[name] = (
                 rows_with_bar(model, table, "image", places[0]),
                 rows_with_bar(model, bank.scenes, "text", places[1], "captions and their swaps"),
@@ -266,18 +370,31 @@ def _on_scenes(
             bar.update()
 
         study = repair_study(
-            *rows["none"], table, bank, singles=single_objects(source, table, seed), controls=controls, pull=pull, options=options, seed=seed,
+            *rows["none"],
+            table,
+            bank,
+            singles=single_objects(source, table, seed),
+            controls=controls,
+            pull=pull,
+            options=options,
+            seed=seed,
             on_step=step,
-        )  # fmt: skip
+        )
     study = require_swaps(study, table)
     facts = provenance(
-        config, table, split_scenes(table, "orbit", fractions=(0.8, 0.1, 0.1), seed=seed), list(rows["none"]), sys.argv
+        config,
+        table,
+        split_scenes(table, "orbit", fractions=(0.8, 0.1, 0.1), seed=seed),
+        list(rows["none"]),
+        sys.argv,
     )
     facts["split"] = {"by": "orbit", "folds": study.folds, "seed": seed}
     return study, facts
 
 
-def _on_arrays(given: Any, config: Any, options: Any, pull: float | None, seed: int) -> tuple[Any, Any]:
+def _on_arrays(
+    given: Any, config: Any, options: Any, pull: float | None, seed: int
+) -> tuple[Any, Any]:
     """Fit and score pairs."""
     from conceptbind.runs import plain_provenance
     from conceptbind.studies import array_repair
@@ -289,24 +406,46 @@ def _on_arrays(given: Any, config: Any, options: Any, pull: float | None, seed: 
             bar.update(done - bar.n)
 
         labels = {key: given.names[key] for key in ("scenes", "encoder")}
-        found = array_repair(given.pairs, pull=pull, options=options, seed=seed, names=labels, on_step=step)
-    data = {"hash": given.pairs.hash, "pairs": len(given.pairs), "dropped": len(given.dropped), **given.names}
+        found = array_repair(
+            given.pairs, pull=pull, options=options, seed=seed, names=labels, on_step=step
+        )
+    data = {
+        "hash": given.pairs.hash,
+        "pairs": len(given.pairs),
+        "dropped": len(given.dropped),
+        **given.names,
+    }
     return found, plain_provenance(config, sys.argv) | {"data": data}
 
 
 def _failures(found: Any, given: Any) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Columns and rows of what is wrong with the map that is written: a scene and its swap, or a row of the arrays."""
+    """Columns and rows of what is wrong with the map that is written: a scene and its swap, or a
+    row of the arrays.
+    """
     written = int(found.recommended or found.asked)
     if given is None:
         columns = ("scene", "image", "caption", "swap", "right before", "right after", "of")
-        wrong = [c for c in found.comparisons if (c.right_before, c.right_after)[written] < found.orders]
-        return columns, [(c.id, c.image or "", c.true, c.swap, c.right_before, c.right_after, found.orders) for c in wrong]
+        wrong = [
+            c for c in found.comparisons if (c.right_before, c.right_after)[written] < found.orders
+        ]
+        return columns, [
+            (c.id, c.image or "", c.true, c.swap, c.right_before, c.right_after, found.orders)
+            for c in wrong
+        ]
     rows = []
     before, after = found.right
     for place in (~found.right[written]).nonzero()[0].tolist():
         pair = int(found.rows[place])
         texts = ("", "") if given.texts is None else (given.texts[0][pair], given.texts[1][pair])
-        rows.append((int(given.rows[pair]), int(given.pairs.image_of[pair]), *texts, bool(before[place]), bool(after[place])))
+        rows.append(
+            (
+                int(given.rows[pair]),
+                int(given.pairs.image_of[pair]),
+                *texts,
+                bool(before[place]),
+                bool(after[place]),
+            )
+        )
     return ("row", "image", "caption", "negative", "right before", "right after"), sorted(rows)
 
 
@@ -321,14 +460,17 @@ def _described(found: Any, facts: Any) -> Any:
         when: {
             r.metric: r.value
             for r in found.records
-            if r.extra.get("control") == "none" and r.extra["repair"] == name and r.ci_low is not None
+            if r.extra.get("control") == "none"
+            and r.extra["repair"] == name
+            and r.ci_low is not None
         }
         for when, name in (("before", "none"), ("after", written))
     }
     encoder: dict[str, Any] = next((dict(e) for e in facts.get("encoders", ())), {})
     data = facts.get("data", {})
     config = {
-        "encoder": encoder.get("encoder") or (data.get("encoder") if data.get("encoder") != "arrays" else None),
+        "encoder": encoder.get("encoder")
+        or (data.get("encoder") if data.get("encoder") != "arrays" else None),
         "revision": encoder.get("revision") or data.get("revision"),
         "dimension": found.adapter.weight.shape[1],
         **found.adapter.config,

@@ -1,4 +1,6 @@
-"""How complex the rule from labels to embeddings is: approximators fitted on some objects and read on unseen ones."""
+"""How complex the rule from labels to embeddings is: approximators fitted on some objects and read
+on unseen ones.
+"""
 
 from conceptbind.complexity.cells import (
     APPROXIMATORS,

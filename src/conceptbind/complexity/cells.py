@@ -1,4 +1,6 @@
-"""One cell of a sweep: an approximator fitted at one coverage, and what the probes read from its predictions."""
+"""One cell of a sweep: an approximator fitted at one coverage, and what the probes read from its
+predictions.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,8 @@ def make(
     starts: int = 2,
     device: str = "cpu",
 ) -> Approximator:
-    """An approximator by name; `width` is the rank of products, the hidden units of a network, the trees of an ensemble.
+    """An approximator by name; `width` is the rank of products, the hidden units of a network, the
+    trees of an ensemble.
 
     Raises:
         UnknownNameError: there is no approximator of this name.
@@ -100,16 +103,25 @@ def fit_cell(inputs: Inputs, cell: Cell) -> list[dict[str, Any]]:
     """Fit and score one cell: a row for each part of the scenes and each metric."""
     parts = cover(inputs.scenes, cell.coverage, cell.seed)
     model = _model(inputs, cell)
-    model.fit(_labelled(inputs, parts.train, cell.seed), _labelled(inputs, parts.validation, cell.seed))
+    model.fit(
+        _labelled(inputs, parts.train, cell.seed), _labelled(inputs, parts.validation, cell.seed)
+    )
     return _scored(inputs, cell, parts, model)
 
 
-def fit_cells_together(inputs: Inputs, cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
-    """Networks of one width fitted side by side, for a GPU; the same as one by one but for rounding."""
+def fit_cells_together(
+    inputs: Inputs, cells: Sequence[Cell]
+) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
+    """Networks of one width fitted side by side, for a GPU; the same as one by one but for
+    rounding.
+    """
     parts = [cover(inputs.scenes, cell.coverage, cell.seed) for cell in cells]
     models = [_model(inputs, cell) for cell in cells]
     train, held = (
-        [_labelled(inputs, getattr(part, name), cell.seed) for part, cell in zip(parts, cells, strict=True)]
+        [
+            _labelled(inputs, getattr(part, name), cell.seed)
+            for part, cell in zip(parts, cells, strict=True)
+        ]
         for name in ("train", "validation")
     )
     fit_networks(models, train, held)  # type: ignore[arg-type]
@@ -119,7 +131,9 @@ def fit_cells_together(inputs: Inputs, cells: Sequence[Cell]) -> Iterator[tuple[
 
 def some(rows: Ints, most: int, seed: int) -> Ints:
     """All rows, or as many as allowed, drawn at random."""
-    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+    return (
+        rows if len(rows) <= most else np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+    )
 
 
 def _model(inputs: Inputs, cell: Cell) -> Approximator:
@@ -140,8 +154,12 @@ def _labelled(inputs: Inputs, rows: Ints, seed: int) -> Labelled:
     return Labelled(inputs.scenes.table[drawn], np.asarray(inputs.values[drawn], dtype=np.float64))
 
 
-def _scored(inputs: Inputs, cell: Cell, parts: Coverage, model: Approximator) -> list[dict[str, Any]]:
-    """R^2 and MSE of the predictions, and what every read-out recognises in them, beside what it recognised on validation."""
+def _scored(
+    inputs: Inputs, cell: Cell, parts: Coverage, model: Approximator
+) -> list[dict[str, Any]]:
+    """R^2 and MSE of the predictions, and what every read-out recognises in them, beside what it
+    recognised on validation.
+    """
     scenes, rows = inputs.scenes, []
     centre = inputs.values[parts.train].mean(axis=0, dtype=np.float64)
     facts = {
@@ -154,7 +172,11 @@ def _scored(inputs: Inputs, cell: Cell, parts: Coverage, model: Approximator) ->
     chosen_by = {}
     for readout in inputs.readouts:
         concepts, objects = hardest(readout.recognised(guessed, scenes, held))
-        chosen_by[readout.name] = {"validation_concepts": concepts, "validation_objects": objects, "n_validation": len(held)}
+        chosen_by[readout.name] = {
+            "validation_concepts": concepts,
+            "validation_objects": objects,
+            "n_validation": len(held),
+        }
     for split in SPLITS:
         asked = some(getattr(parts, split), inputs.most_scenes, cell.seed)
         if len(asked) == 0:

@@ -1,4 +1,6 @@
-"""Which objects an approximator may see: train, validation and test objects, and the scenes made of them."""
+"""Which objects an approximator may see: train, validation and test objects, and the scenes made of
+them.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ if TYPE_CHECKING:
     from conceptbind.typing import Ints
 
 PURE = 200
-"""Scenes made only of validation objects from which on they alone choose; with fewer, scenes that join them with train objects
-help. On a few pure scenes alone an approximator that learned its scenes by heart is chosen as often as one that did not."""
+"""Scenes made only of validation objects from which on they alone choose; with fewer, scenes that
+join them with train objects help. On a few pure scenes alone an approximator that learned its
+scenes by heart is chosen as often as one that did not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +40,15 @@ class Coverage:
 
 
 def cover(scenes: Scenes, coverage: float, seed: int = 0) -> Coverage:
-    """Draw the train objects, a share `coverage` of those in the scenes; a third of the others validates, the rest is tested.
+    """Draw the train objects, a share `coverage` of those in the scenes; a third of the others
+    validates, the rest is tested.
 
-    Train objects are drawn so that each value occurs among them, as far as there are enough: an object is to be new, not its concepts.
+    Train objects are drawn so that each value occurs among them, as far as there are enough: an
+    object is to be new, not its concepts.
 
     Raises:
-        ValueRangeError: the coverage is not between 0 and 1, or so few objects are left that a part has no scene.
+        ValueRangeError: the coverage is not between 0 and 1, or so few objects are left that a part
+            has no scene.
     """
     if not 0 < coverage < 1:
         raise ValueRangeError(f"the coverage must lie between 0 and 1; got {coverage}")
@@ -70,11 +76,21 @@ def cover(scenes: Scenes, coverage: float, seed: int = 0) -> Coverage:
     for name, part in {"train": train, "validation": validation, "unseen": unseen}.items():
         if not part.any():
             raise ValueRangeError(
-                f"at coverage {coverage:g}, {n_train} of {len(used)} objects train and {len(parts[2])} are tested, and no scene is left "
+                f"at coverage {coverage:g}, {n_train} of {len(used)} objects train and "
+                f"{len(parts[2])} are tested, and no scene is left "
                 f"for the {name} part"
             )
     trained = scenes.space.object_values(parts[0])
     everything = scenes.space.object_values(used)
-    missing = sum(len(np.setdiff1d(everything[:, k], trained[:, k])) for k in range(trained.shape[1]))
+    missing = sum(
+        len(np.setdiff1d(everything[:, k], trained[:, k])) for k in range(trained.shape[1])
+    )
     rows = [np.flatnonzero(part) for part in (train, validation, mixed, unseen)]
-    return Coverage(dict(zip(("train", "validation", "test"), parts, strict=True)), rows[0], rows[1], rows[2], rows[3], missing)
+    return Coverage(
+        dict(zip(("train", "validation", "test"), parts, strict=True)),
+        rows[0],
+        rows[1],
+        rows[2],
+        rows[3],
+        missing,
+    )

@@ -31,10 +31,13 @@ class Labelled:
     def __post_init__(self) -> None:
         if self.labels.ndim != 3 or self.values.ndim != 2 or len(self.labels) != len(self.values):
             raise ShapeError(
-                f"expected labels (n, slots, concepts) and one embedding each; got shapes {self.labels.shape} and {self.values.shape}"
+                "expected labels (n, slots, concepts) and one embedding each; got shapes "
+                f"{self.labels.shape} and {self.values.shape}"
             )
         if len(self.labels) == 0:
-            raise ValueRangeError("an approximator needs at least one scene to fit and one to choose with")
+            raise ValueRangeError(
+                "an approximator needs at least one scene to fit and one to choose with"
+            )
         refuse_non_finite(self.values, "embeddings")
 
     def __len__(self) -> int:
@@ -43,7 +46,9 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Centre and size of the fitted embeddings, so that one penalty means the same for every encoder."""
+    """Centre and size of the fitted embeddings, so that one penalty means the same for every
+    encoder.
+    """
 
     mean: Floats
     """(d,)"""
@@ -67,8 +72,13 @@ class Scale:
 
 
 def check_labels(part: Labelled, sizes: tuple[int, ...], n_slots: int) -> None:
-    """Raise ShapeError or ValueRangeError unless the labels are of this many slots, concepts and values."""
+    """Raise ShapeError or ValueRangeError unless the labels are of this many slots, concepts and
+    values.
+    """
     if part.labels.shape[1:] != (n_slots, len(sizes)):
-        raise ShapeError(f"expected labels (n, {n_slots} slots, {len(sizes)} concepts); got shape {part.labels.shape}")
+        raise ShapeError(
+            f"expected labels (n, {n_slots} slots, {len(sizes)} concepts); got shape "
+            f"{part.labels.shape}"
+        )
     if (part.labels < 0).any() or (part.labels >= np.array(sizes)).any():
         raise ValueRangeError(f"a label is outside of the {sizes} values of the concepts")

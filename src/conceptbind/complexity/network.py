@@ -1,7 +1,8 @@
 """A network with one hidden layer from labels to embeddings, many fits at once.
 
-A learned vector for each slot and value, concatenated and followed by a linear map, is a table lookup: hidden unit j before its ReLU is the
-sum of one entry for each label. So the first layer is learned as that table and no matrix product is made for it.
+A learned vector for each slot and value, concatenated and followed by a linear map, is a table
+lookup: hidden unit j before its ReLU is the sum of one entry for each label. So the first layer is
+learned as that table and no matrix product is made for it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ PATIENCE = 8
 RATES = ((3e-3, 1.0), (1e-3, 0.1))
 """Learning rates with their weight decay, which validation chooses from."""
 TABLE_SIZE = 0.1
-"""Size of the first layer at the start. A small one makes the network learn what values have in common; from a large one it memorises."""
+"""Size of the first layer at the start. A small one makes the network learn what values have in
+common; from a large one it memorises."""
 BETAS = (0.9, 0.999)
 CHUNK = 8192
 """Scenes predicted at once."""
@@ -40,7 +42,8 @@ CHUNK = 8192
 class MLP:
     """One hidden layer of ReLUs on learned vectors of values (arXiv 2605.31503, section 6).
 
-    AdamW on minibatches; validation chooses the moment to stop, the learning rate and the weight decay.
+    AdamW on minibatches; validation chooses the moment to stop, the learning rate and the weight
+    decay.
 
     Args:
         sizes: number of values of each concept.
@@ -61,11 +64,19 @@ class MLP:
     validation_: float
 
     def __init__(
-        self, sizes: tuple[int, ...], n_slots: int, *, width: int = 1024, rates: Sequence[tuple[float, float]] = RATES, seed: int = 0,
+        self,
+        sizes: tuple[int, ...],
+        n_slots: int,
+        *,
+        width: int = 1024,
+        rates: Sequence[tuple[float, float]] = RATES,
+        seed: int = 0,
         device: str = "cpu",
-    ) -> None:  # fmt: skip
+    ) -> None:
         if width < 1 or not rates:
-            raise ValueRangeError(f"width must be at least 1 and rates must not be empty; got {width} and {rates}")
+            raise ValueRangeError(
+                f"width must be at least 1 and rates must not be empty; got {width} and {rates}"
+            )
         self.sizes, self.n_slots, self.width, self.rates, self.seed, self.device = (
             tuple(sizes),
             n_slots,
@@ -81,9 +92,13 @@ class MLP:
 
     def predict(self, labels: Ints) -> Floats:
         """(n, d) predictions for a table (n, m, C)."""
-        columns = torch.as_tensor(np.asarray(labels).reshape(len(labels), -1) + self.offsets_, device=self.device)
+        columns = torch.as_tensor(
+            np.asarray(labels).reshape(len(labels), -1) + self.offsets_, device=self.device
+        )
         with torch.no_grad():
-            return self.scale_.back(_forward(self.weights_, columns[None])[0].cpu().double().numpy())
+            return self.scale_.back(
+                _forward(self.weights_, columns[None])[0].cpu().double().numpy()
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +130,8 @@ def fit_networks(
     *,
     on_update: Callable[[int], None] = lambda _: None,
 ) -> Sequence[MLP]:
-    """Fit networks of one shape at once, each to its own scenes: on a GPU all cells of a sweep take the time of one.
+    """Fit networks of one shape at once, each to its own scenes: on a GPU all cells of a sweep take
+    the time of one.
 
     Args:
         models: of the same sizes, slots, width and device.
@@ -131,23 +147,44 @@ def fit_networks(
     for model, train, held in zip(models, trains, validations, strict=True):
         check_labels(train, model.sizes, model.n_slots)
         check_labels(held, model.sizes, model.n_slots)
-        if (model.sizes, model.n_slots, model.width, model.device, train.values.shape[1]) != shape or held.values.shape[1] != shape[
-            -1
-        ]:
-            raise ShapeError("networks that are fitted together must have the same sizes, slots, width, device and dimensions")
+        if (
+            model.sizes,
+            model.n_slots,
+            model.width,
+            model.device,
+            train.values.shape[1],
+        ) != shape or held.values.shape[1] != shape[-1]:
+            raise ShapeError(
+                "networks that are fitted together must have the same sizes, slots, width, device "
+                "and dimensions"
+            )
     slices = [(i, setting) for i, model in enumerate(models) for setting in model.rates]
     widths = np.array(first.sizes * first.n_slots)
     offsets = np.concatenate([[0], np.cumsum(widths)[:-1]])
     scales = [Scale.of(train.values) for train in trains]
-    labels = [torch.as_tensor(t.labels.reshape(len(t), -1) + offsets, device=first.device) for t in trains]
+    labels = [
+        torch.as_tensor(t.labels.reshape(len(t), -1) + offsets, device=first.device) for t in trains
+    ]
     values = [
-        torch.as_tensor(s.to(t.values), dtype=torch.float32, device=first.device) for s, t in zip(scales, trains, strict=True)
+        torch.as_tensor(s.to(t.values), dtype=torch.float32, device=first.device)
+        for s, t in zip(scales, trains, strict=True)
     ]
-    asked = [torch.as_tensor(t.labels.reshape(len(t), -1) + offsets, device=first.device) for t in validations]
+    asked = [
+        torch.as_tensor(t.labels.reshape(len(t), -1) + offsets, device=first.device)
+        for t in validations
+    ]
     right = [
-        torch.as_tensor(s.to(t.values), dtype=torch.float32, device=first.device) for s, t in zip(scales, validations, strict=True)
+        torch.as_tensor(s.to(t.values), dtype=torch.float32, device=first.device)
+        for s, t in zip(scales, validations, strict=True)
     ]
-    weights = _start([models[i].seed for i, _ in slices], int(widths.sum()), first.width, shape[-1], len(widths), first.device)
+    weights = _start(
+        [models[i].seed for i, _ in slices],
+        int(widths.sum()),
+        first.width,
+        shape[-1],
+        len(widths),
+        first.device,
+    )
     settings = torch.tensor([setting for _, setting in slices], device=first.device)  # (S, 2)
     batches = [_Batches(len(trains[i]), models[i].seed, first.device) for i, _ in slices]
     state = _AdamW(weights.all(), settings[:, 0].view(-1, 1, 1), settings[:, 1].view(-1, 1, 1))
@@ -183,12 +220,16 @@ def _forward(weights: Weights, columns: torch.Tensor) -> torch.Tensor:
     n_networks, n, n_labels = columns.shape
     size, width = weights.table.shape[1:]
     shifted = columns + (torch.arange(n_networks, device=columns.device) * size)[:, None, None]
-    summed = torch.nn.functional.embedding_bag(shifted.view(-1, n_labels), weights.table.reshape(-1, width), mode="sum")
+    summed = torch.nn.functional.embedding_bag(
+        shifted.view(-1, n_labels), weights.table.reshape(-1, width), mode="sum"
+    )
     hidden = torch.relu(summed.view(n_networks, n, width) + weights.bias)
     return torch.baddbmm(weights.out_bias, hidden, weights.out)
 
 
-def _start(seeds: Sequence[int], size: int, width: int, dimension: int, n_labels: int, device: str) -> Weights:
+def _start(
+    seeds: Sequence[int], size: int, width: int, dimension: int, n_labels: int, device: str
+) -> Weights:
     """Small random tables, and an output layer as large as torch's own."""
     parts = []
     for seed in seeds:
@@ -217,7 +258,11 @@ class _Kept:
     def __init__(self, weights: Weights, sizes: Sequence[int]) -> None:
         self.weights = Weights(*(part.detach().clone() for part in weights.all()))
         self.updates = [int(np.clip(EPOCHS * size // BATCH, *UPDATES)) for size in sizes]
-        self.errors, self.best, self.waited = [float("inf")] * len(sizes), [0] * len(sizes), [0] * len(sizes)
+        self.errors, self.best, self.waited = (
+            [float("inf")] * len(sizes),
+            [0] * len(sizes),
+            [0] * len(sizes),
+        )
         self.done = [False] * len(sizes)
 
     def due(self, s: int, update: int) -> bool:
@@ -232,7 +277,9 @@ class _Kept:
                 mine[s] = part[s]
         else:
             self.waited[s] += 1
-        self.done[s] = self.waited[s] >= PATIENCE or update + self.updates[s] // LOOKS > self.updates[s]
+        self.done[s] = (
+            self.waited[s] >= PATIENCE or update + self.updates[s] // LOOKS > self.updates[s]
+        )
 
     def finished(self) -> bool:
         """Whether all are done."""
@@ -257,7 +304,9 @@ class _Batches:
 class _AdamW:
     """AdamW with a learning rate and a decay for each network, which torch's own has not."""
 
-    def __init__(self, parts: list[torch.Tensor], rates: torch.Tensor, decays: torch.Tensor) -> None:
+    def __init__(
+        self, parts: list[torch.Tensor], rates: torch.Tensor, decays: torch.Tensor
+    ) -> None:
         self.parts, self.rates, self.decays, self.count = parts, rates, decays, 0
         self.first, self.second = ([torch.zeros_like(part) for part in parts] for _ in range(2))
 
@@ -265,7 +314,9 @@ class _AdamW:
         self.count += 1
         one, two = BETAS
         size = self.rates * (1 - two**self.count) ** 0.5 / (1 - one**self.count)
-        for part, gradient, first, second in zip(self.parts, gradients, self.first, self.second, strict=True):
+        for part, gradient, first, second in zip(
+            self.parts, gradients, self.first, self.second, strict=True
+        ):
             first.lerp_(gradient, 1 - one)
             second.mul_(two).addcmul_(gradient, gradient, value=1 - two)
             part.mul_(1 - self.rates * self.decays).sub_(size * first / (second.sqrt() + 1e-8))

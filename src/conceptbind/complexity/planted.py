@@ -1,4 +1,6 @@
-"""A rule that is known, in the place of an encoder's own: what a sweep could have found on the same scenes."""
+"""A rule that is known, in the place of an encoder's own: what a sweep could have found on the same
+scenes.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,12 @@ AXES = 64
 
 
 def plant(values: Floats, scenes: Scenes, rank: int, seed: int = 0) -> Floats | None:
-    """Embeddings like the given ones, but that bind by `rank` products of vectors of values in each object.
+    """Embeddings like the given ones, but that bind by `rank` products of vectors of values in each
+    object.
 
-    The embeddings are split into what values add in each slot, what objects add beyond it, and the rest. What objects add gives
-    way to products of the same size along the same axes; the rest, which no sum of objects explains, is dealt to other scenes
-    and stays as noise of the same size.
+    The embeddings are split into what values add in each slot, what objects add beyond it, and the
+    rest. What objects add gives way to products of the same size along the same axes; the rest,
+    which no sum of objects explains, is dealt to other scenes and stays as noise of the same size.
 
     Args:
         values: (n, d) embeddings.
@@ -28,8 +31,8 @@ def plant(values: Floats, scenes: Scenes, rank: int, seed: int = 0) -> Floats | 
         seed: of the products and of the dealing.
 
     Returns:
-        (n, d) planted embeddings; None where the table has too few scenes of each object to tell noise from objects, or
-        where objects add nothing.
+        (n, d) planted embeddings; None where the table has too few scenes of each object to tell
+        noise from objects, or where objects add nothing.
     """
     n, slots = len(scenes), scenes.n_slots
     groups = [scenes.objects[:, i] for i in range(slots)]
@@ -39,29 +42,40 @@ def plant(values: Floats, scenes: Scenes, rank: int, seed: int = 0) -> Floats | 
     real = np.asarray(values, dtype=np.float64)
     mean = real.mean(axis=0)
     rest = real - mean
-    by_values = _sums(rest, [scenes.table[:, i, k] for i in range(slots) for k in range(len(scenes.space.sizes))])
+    by_values = _sums(
+        rest, [scenes.table[:, i, k] for i in range(slots) for k in range(len(scenes.space.sizes))]
+    )
     by_objects = _sums(rest - by_values, groups)
     noise = (rest - by_values - by_objects) * np.sqrt(n / (n - n_free))
     if np.square(by_objects).sum() <= 1e-9 * np.square(rest).sum():
         return None
     rng = np.random.default_rng([seed, rank])
     vectors = [[rng.normal(size=(size, rank)) for size in scenes.space.sizes] for _ in range(slots)]
+    # (n, r)
     products = sum(
-        np.prod([vectors[i][k][scenes.table[:, i, k]] for k in range(len(vectors[i]))], axis=0) for i in range(slots)
-    )  # (n, r)
+        np.prod([vectors[i][k][scenes.table[:, i, k]] for k in range(len(vectors[i]))], axis=0)
+        for i in range(slots)
+    )
     _, sizes, axes = np.linalg.svd(_second_moment(by_objects))
     directions = rng.normal(size=(rank, min(AXES, len(axes)))) * np.sqrt(sizes[:AXES]) @ axes[:AXES]
     added = products @ directions
     added -= added.mean(axis=0)
-    # Products of values also hold what values add alone; only what goes beyond it is made as large as what objects add.
-    beyond = added - _sums(added, [scenes.table[:, i, k] for i in range(slots) for k in range(len(scenes.space.sizes))])
+    # Products of values also hold what values add alone; only what goes beyond it is made as large
+    # as what objects add.
+    beyond = added - _sums(
+        added, [scenes.table[:, i, k] for i in range(slots) for k in range(len(scenes.space.sizes))]
+    )
     size = np.sqrt(np.square(by_objects).sum() / max(float(np.square(beyond).sum()), 1e-30))
-    planted: Floats = (mean + by_values + size * beyond + noise[rng.permutation(n)]).astype(values.dtype)
+    planted: Floats = (mean + by_values + size * beyond + noise[rng.permutation(n)]).astype(
+        values.dtype
+    )
     return planted
 
 
 def _sums(rest: Floats, groups: list[Ints]) -> Floats:
-    """(n, d) the sum over groupings of the mean of each group: the least-squares fit where all combinations occur equally often."""
+    """(n, d) the sum over groupings of the mean of each group: the least-squares fit where all
+    combinations occur equally often.
+    """
     fitted = np.zeros_like(rest)
     for _ in range(2):  # a second round for tables whose combinations do not occur equally often
         for group in groups:
@@ -69,7 +83,10 @@ def _sums(rest: Floats, groups: list[Ints]) -> Floats:
             left = rest - fitted
             order = np.argsort(codes, kind="stable")
             starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-            means = np.add.reduceat(left[order], starts) / np.diff(np.append(starts, len(codes)))[:, None]
+            means = (
+                np.add.reduceat(left[order], starts)
+                / np.diff(np.append(starts, len(codes)))[:, None]
+            )
             fitted += means[codes]
     return fitted
 

@@ -1,12 +1,15 @@
-"""Structured approximators: sums and products of vectors of values, followed by a linear map, solved by second-order steps.
+"""Structured approximators: sums and products of vectors of values, followed by a linear map,
+solved by second-order steps.
 
     additive             sum of u_{i,k}(c_ik)
-    per-object products  additive + sum over objects i of the product over concepts k of v_{i,k}(c_ik)
-    global product       additive + the product over objects and concepts of v_{i,k}(c_ik)
+    per-object products  additive + sum over objects i of the product over concepts k of
+    v_{i,k}(c_ik) global product       additive + the product over objects and concepts of
+    v_{i,k}(c_ik)
 
-(arXiv 2605.31503, section 6). Products are elementwise in R^r; then a linear map to R^d. The loss is the squared error plus a penalty on
-all product vectors and the map alike; with all factors at their best the penalty counts the size of each of the r products less than in
-proportion, so that it removes products that are not needed.
+(arXiv 2605.31503, section 6). Products are elementwise in R^r; then a linear map to R^d. The loss
+is the squared error plus a penalty on all product vectors and the map alike; with all factors at
+their best the penalty counts the size of each of the r products less than in proportion, so that it
+removes products that are not needed.
 """
 
 from __future__ import annotations
@@ -28,24 +31,28 @@ PRODUCTS = ("none", "per_object", "global")
 ADDITIVE_L2 = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """Penalties of an additive fit, times the number of scenes."""
 FIRST_L2 = 1e-6
-"""The penalty that product fits begin with: with a larger one, products of random vectors die before they are of use."""
+"""The penalty that product fits begin with: with a larger one, products of random vectors die
+before they are of use."""
 SMALLER_L2 = (1e-7, 1e-8)
 LARGER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)
 RIDGE = 1e-8
-"""On the additive part beside products, times the number of scenes: it makes the solution unique."""
+"""On the additive part beside products, times the number of scenes: it makes the solution
+unique."""
 MOST_STEPS = 30
 """Steps at one penalty."""
 GAIN = 1e-3
 """Relative gain of the objective below which a penalty counts as solved."""
 MOST_UNKNOWNS = 4096
-"""Entries of all product vectors; one step solves for them at once and takes their cube. Wider probes are fitted by gradients."""
+"""Entries of all product vectors; one step solves for them at once and takes their cube. Wider
+probes are fitted by gradients."""
 GRADIENT_STEPS, GRADIENT_BATCH, GRADIENT_LOOK = 800, 512, 50
 """Of fits by gradients: their steps, scenes a step, and steps between two looks at validation."""
 GRADIENT_RATE, GRADIENT_DECAYS = 1e-2, (0.3, 1.0)
-"""Largest learning rate of AdamW, and the weight decays of products that validation chooses from."""
+"""Largest learning rate of AdamW, and the weight decays of products that validation chooses
+from."""
 SIMPLER = 0.01
-"""A candidate that can express more is taken only where it lowers the error on validation by this share: which of two nearly equal
-ones is ahead would otherwise be decided by rounding."""
+"""A candidate that can express more is taken only where it lowers the error on validation by this
+share: which of two nearly equal ones is ahead would otherwise be decided by rounding."""
 PATIENCE = 2
 """Penalties without a gain on validation after which the path ends."""
 
@@ -60,10 +67,11 @@ class StructuredProbe:
         n_slots: m.
         products: `none`, `per_object` or `global`.
         additive: whether the additive part is there; without it a product stands alone.
-        per_slot: whether the additive part has vectors of its own for each slot. The paper's has not, so that it cannot know which
-            object stands left; a product probe can.
-        rank: r, the largest number of products; a quarter and a sixteenth of it are tried too. With more products than
-            `MOST_UNKNOWNS` allows for one second-order step, r is taken as it is and fitted by AdamW with several weight decays.
+        per_slot: whether the additive part has vectors of its own for each slot. The paper's has
+            not, so that it cannot know which object stands left; a product probe can.
+        rank: r, the largest number of products; a quarter and a sixteenth of it are tried too. With
+            more products than `MOST_UNKNOWNS` allows for one second-order step, r is taken as it is
+            and fitted by AdamW with several weight decays.
         starts: random starts of each rank.
         seed: of the starts.
         device: where torch computes, in double precision.
@@ -77,13 +85,24 @@ class StructuredProbe:
     validation_: float
 
     def __init__(
-        self, sizes: tuple[int, ...], n_slots: int, *, products: Products = "global", additive: bool = True, per_slot: bool = True,
-        rank: int = 16, starts: int = 2, seed: int = 0, device: str = "cpu",
-    ) -> None:  # fmt: skip
+        self,
+        sizes: tuple[int, ...],
+        n_slots: int,
+        *,
+        products: Products = "global",
+        additive: bool = True,
+        per_slot: bool = True,
+        rank: int = 16,
+        starts: int = 2,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
         if products not in PRODUCTS:
             raise UnknownNameError(f"unknown products '{products}'; {nearest(products, PRODUCTS)}")
         if products == "none" and not additive:
-            raise ValueRangeError("a probe without products and without an additive part has nothing to fit")
+            raise ValueRangeError(
+                "a probe without products and without an additive part has nothing to fit"
+            )
         if rank < 1 or starts < 1:
             raise ValueRangeError(f"rank and starts must be at least 1; got {rank} and {starts}")
         self.sizes, self.n_slots, self.products = tuple(sizes), n_slots, products
@@ -104,7 +123,11 @@ class StructuredProbe:
         fitted, held = (_Data.of(part, self.scale_, self) for part in (train, validation))
         best = self._additive(fitted, held)
         if self.products != "none" and self.rank > self.most():
-            first = self._lifted(train, validation) if self.products == "global" and self.n_slots > 1 else None
+            first = (
+                self._lifted(train, validation)
+                if self.products == "global" and self.n_slots > 1
+                else None
+            )
             best = best if first is None else _better(best, first)
             for decay in GRADIENT_DECAYS:
                 best = _better(best, self._gradient(fitted, held, decay, first))
@@ -116,7 +139,11 @@ class StructuredProbe:
                     if best.validation <= 1e-9:  # exact: nothing is left to choose
                         break
         self.best_ = best
-        self.l2_, self.rank_, self.validation_ = best.l2, best.rank, best.validation * self.scale_.size**2
+        self.l2_, self.rank_, self.validation_ = (
+            best.l2,
+            best.rank,
+            best.validation * self.scale_.size**2,
+        )
         return self
 
     def ranks(self) -> list[int]:
@@ -145,7 +172,13 @@ class StructuredProbe:
             return ones
         n_concepts = len(self.sizes)
         slots = [
-            torch.cat([torch.nn.functional.one_hot(table[:, i * n_concepts + k], size) for k, size in enumerate(self.sizes)], dim=1)
+            torch.cat(
+                [
+                    torch.nn.functional.one_hot(table[:, i * n_concepts + k], size)
+                    for k, size in enumerate(self.sizes)
+                ],
+                dim=1,
+            )
             for i in range(self.n_slots)
         ]
         joined = torch.cat(slots, dim=1) if self.per_slot else torch.stack(slots).sum(dim=0)
@@ -155,15 +188,24 @@ class StructuredProbe:
         """Columns that are multiplied with each other."""
         n_concepts = len(self.sizes)
         columns = list(range(self.n_slots * n_concepts))
-        return [columns] if self.products == "global" else [columns[i : i + n_concepts] for i in columns[::n_concepts]]
+        return (
+            [columns]
+            if self.products == "global"
+            else [columns[i : i + n_concepts] for i in columns[::n_concepts]]
+        )
 
     def _features(self, vectors: list[torch.Tensor], table: torch.Tensor) -> torch.Tensor:
         """(n, r) sum over groups of the products of their columns' vectors."""
-        found = [torch.stack([vectors[f][table[:, f]] for f in group]).prod(dim=0) for group in self._groups()]
+        found = [
+            torch.stack([vectors[f][table[:, f]] for f in group]).prod(dim=0)
+            for group in self._groups()
+        ]
         return torch.stack(found).sum(dim=0)
 
     def _without(self, vectors: list[torch.Tensor], table: torch.Tensor) -> list[torch.Tensor]:
-        """For each column (n, r) the product of the others of its group: what its vector is multiplied with."""
+        """For each column (n, r) the product of the others of its group: what its vector is
+        multiplied with.
+        """
         found = {}
         for group in self._groups():
             for f in group:
@@ -171,13 +213,19 @@ class StructuredProbe:
                 found[f] = (
                     torch.stack(others).prod(dim=0)
                     if others
-                    else torch.ones(len(table), vectors[f].shape[1], dtype=torch.float64, device=table.device)
+                    else torch.ones(
+                        len(table), vectors[f].shape[1], dtype=torch.float64, device=table.device
+                    )
                 )
         return [found[f] for f in sorted(found)]
 
     def _additive(self, train: _Data, held: _Data) -> _Fit:
         """Ridge regression at every penalty from one eigendecomposition."""
-        gram, moment, n = train.design.T @ train.design, train.design.T @ train.values, len(train.values)
+        gram, moment, n = (
+            train.design.T @ train.design,
+            train.design.T @ train.values,
+            len(train.values),
+        )
         eigenvalues, axes = torch.linalg.eigh(gram)
         fits = []
         for l2 in ADDITIVE_L2:
@@ -186,11 +234,15 @@ class StructuredProbe:
         return min(fits, key=lambda fit: fit.validation)
 
     def _products(self, train: _Data, held: _Data, rank: int, start: int) -> _Fit:
-        """One random start: from a small penalty to smaller ones, then from there to larger ones, while validation gains."""
+        """One random start: from a small penalty to smaller ones, then from there to larger ones,
+        while validation gains.
+        """
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + 1009 * rank + start)
         columns = range(train.table.shape[1])
         vectors = [
-            torch.randn(self.sizes[f % len(self.sizes)], rank, generator=random, dtype=torch.float64).to(self.device)
+            torch.randn(
+                self.sizes[f % len(self.sizes)], rank, generator=random, dtype=torch.float64
+            ).to(self.device)
             for f in columns
         ]
         state = self._solve_map(vectors, train, FIRST_L2)
@@ -209,32 +261,56 @@ class StructuredProbe:
     def _lifted(self, train: Labelled, validation: Labelled) -> _Fit | None:
         """The best per-object products as a global product; None where they are of no use.
 
-        A product over all objects can be one over a single object, where the vectors of the others are one: each object gets a share of
-        the r products. From random vectors alone a global product often ends in a worse minimum than this.
+        A product over all objects can be one over a single object, where the vectors of the others
+            are one: each object gets a share of
+        the r products. From random vectors alone a global product often ends in a worse minimum
+        than this.
         """
         rank = max(1, self.rank // self.n_slots)
         probe = StructuredProbe(
-            self.sizes, self.n_slots, products="per_object", additive=self.additive, per_slot=self.per_slot, rank=rank,
-            starts=self.starts, seed=self.seed, device=self.device,
-        ).fit(train, validation)  # fmt: skip
+            self.sizes,
+            self.n_slots,
+            products="per_object",
+            additive=self.additive,
+            per_slot=self.per_slot,
+            rank=rank,
+            starts=self.starts,
+            seed=self.seed,
+            device=self.device,
+        ).fit(train, validation)
         found = probe.best_
         if found.map is None:
             return None
         vectors = []
         for f, part in enumerate(found.vectors):
-            blocks = torch.ones(len(part), self.n_slots, found.rank, dtype=torch.float64, device=self.device)
+            blocks = torch.ones(
+                len(part), self.n_slots, found.rank, dtype=torch.float64, device=self.device
+            )
             blocks[:, f // len(self.sizes)] = part
             vectors.append(blocks.flatten(1))
-        return _Fit(found.sums, vectors, found.map.repeat(self.n_slots, 1), found.l2, self.n_slots * found.rank, found.validation)
+        return _Fit(
+            found.sums,
+            vectors,
+            found.map.repeat(self.n_slots, 1),
+            found.l2,
+            self.n_slots * found.rank,
+            found.validation,
+        )
 
     @torch.enable_grad()
     def _gradient(self, train: _Data, held: _Data, decay: float, first: _Fit | None) -> _Fit:
-        """All parts together by AdamW in single precision, from a fit or from random vectors; the best look on validation is kept.
+        """All parts together by AdamW in single precision, from a fit or from random vectors; the
+        best look on validation is kept.
 
-        Random vectors of a global product start around one, since a product of many random numbers starts at nearly nothing.
+        Random vectors of a global product start around one, since a product of many random numbers
+        starts at nearly nothing.
         """
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + 17)
-        centre, d, n = (1.0 if self.products == "global" else 0.0), train.values.shape[1], len(train.values)
+        centre, d, n = (
+            (1.0 if self.products == "global" else 0.0),
+            train.values.shape[1],
+            len(train.values),
+        )
         size = d**0.5  # so that entries are about one
         if first is None or first.map is None:
             drawn = [
@@ -251,21 +327,38 @@ class StructuredProbe:
         sums, weight, *vectors = (part.float().to(self.device).requires_grad_() for part in start)
         design, values = train.design.float(), size * train.values.float()
         optimiser = torch.optim.AdamW(
-            [{"params": [sums], "weight_decay": 0.0}, {"params": [*vectors, weight], "weight_decay": decay}]
+            [
+                {"params": [sums], "weight_decay": 0.0},
+                {"params": [*vectors, weight], "weight_decay": decay},
+            ]
         )
         best: _Fit | None = None
         for step in range(GRADIENT_STEPS):
             share = 1 - step / GRADIENT_STEPS
-            for group, rate in zip(optimiser.param_groups, (3 * GRADIENT_RATE, GRADIENT_RATE), strict=True):
+            for group, rate in zip(
+                optimiser.param_groups, (3 * GRADIENT_RATE, GRADIENT_RATE), strict=True
+            ):
                 group["lr"] = rate * share
             rows = torch.randint(n, (min(GRADIENT_BATCH, n),), generator=random).to(self.device)
-            loss = (design[rows] @ sums + self._features(vectors, train.table[rows]) @ weight - values[rows]).square().mean()
+            loss = (
+                (
+                    design[rows] @ sums
+                    + self._features(vectors, train.table[rows]) @ weight
+                    - values[rows]
+                )
+                .square()
+                .mean()
+            )
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             if step % GRADIENT_LOOK == GRADIENT_LOOK - 1:
                 parts = [part.detach().double() for part in (sums / size, weight / size, *vectors)]
-                error = _error(held.values - held.design @ parts[0] - self._features(parts[2:], held.table) @ parts[1])
+                error = _error(
+                    held.values
+                    - held.design @ parts[0]
+                    - self._features(parts[2:], held.table) @ parts[1]
+                )
                 if best is None or error < best.validation:
                     best = _Fit(parts[0], parts[2:], parts[1], decay, weight.shape[0], error)
         assert best is not None
@@ -286,39 +379,58 @@ class StructuredProbe:
         rest = data.values - both @ solution
         sums, weight = solution[:n_sums], solution[n_sums:]
         penalty = weight.square().sum() + sum(part.square().sum() for part in vectors)
-        return _State(vectors, both, factor, sums, weight, rest, float(rest.square().sum() + l2 * n * penalty))
+        return _State(
+            vectors, both, factor, sums, weight, rest, float(rest.square().sum() + l2 * n * penalty)
+        )
 
-    def _descend(self, state: _State, train: _Data, held: _Data, l2: float, best: _Fit | None) -> tuple[_State, _Fit]:
-        """Levenberg-Marquardt steps on the product vectors, with the additive part and the map solved for at each of them."""
+    def _descend(
+        self, state: _State, train: _Data, held: _Data, l2: float, best: _Fit | None
+    ) -> tuple[_State, _Fit]:
+        """Levenberg-Marquardt steps on the product vectors, with the additive part and the map
+        solved for at each of them.
+        """
         state, damping = self._solve_map(state.vectors, train, l2), 1e-2
         for _ in range(MOST_STEPS):
             taken, damping = self._step(state, train, l2, damping)
             if taken is None:
                 break
             gain, state = 1 - taken.objective / state.objective, taken
-            error = _error(held.values - held.design @ state.sums - self._features(state.vectors, held.table) @ state.map)
+            error = _error(
+                held.values
+                - held.design @ state.sums
+                - self._features(state.vectors, held.table) @ state.map
+            )
             if best is None or error < best.validation:
                 best = _Fit(state.sums, state.vectors, state.map, l2, state.map.shape[0], error)
             if gain < GAIN or best.validation <= 1e-9:
                 break
         if best is None:
-            error = _error(held.values - held.design @ state.sums - self._features(state.vectors, held.table) @ state.map)
+            error = _error(
+                held.values
+                - held.design @ state.sums
+                - self._features(state.vectors, held.table) @ state.map
+            )
             best = _Fit(state.sums, state.vectors, state.map, l2, state.map.shape[0], error)
         return state, best
 
-    def _step(self, state: _State, data: _Data, l2: float, damping: float) -> tuple[_State | None, float]:
+    def _step(
+        self, state: _State, data: _Data, l2: float, damping: float
+    ) -> tuple[_State | None, float]:
         """One step that lowers the objective, or None.
 
-        The residual changes with the vector of value c of column f by (product of the other columns) x (row of the map). With the
-        additive part and the map eliminated (Kaufman's variable projection), the Gauss-Newton matrix is the Gram matrix of those
-        products after projection, times the Gram matrix of the map, entry by entry.
+        The residual changes with the vector of value c of column f by (product of the other
+        columns) x (row of the map). With the additive part and the map eliminated (Kaufman's
+        variable projection), the Gauss-Newton matrix is the Gram matrix of those products after
+        projection, times the Gram matrix of the map, entry by entry.
         """
         n, rank = len(data.values), state.map.shape[0]
         gram_of_map, pull = state.map @ state.map.T, state.rest @ state.map.T
         without = self._without(state.vectors, data.table)
         size = sum(len(part) for part in state.vectors)
         gram = torch.zeros(size, rank, size, rank, dtype=torch.float64, device=pull.device)
-        crossed = torch.zeros(state.both.shape[1], size, rank, dtype=torch.float64, device=pull.device)
+        crossed = torch.zeros(
+            state.both.shape[1], size, rank, dtype=torch.float64, device=pull.device
+        )
         slope = -l2 * n * torch.cat(state.vectors)
         for (f, at), rows in data.members.items():
             mine = without[f][rows]
@@ -340,7 +452,10 @@ class StructuredProbe:
             factor, failed = torch.linalg.cholesky_ex(damped)
             if not failed:
                 step = torch.cholesky_solve(slope.view(-1, 1), factor).view(size, rank)
-                moved = [part + step[end - len(part) : end] for part, end in zip(state.vectors, ends, strict=True)]
+                moved = [
+                    part + step[end - len(part) : end]
+                    for part, end in zip(state.vectors, ends, strict=True)
+                ]
                 taken = self._solve_map(moved, data, l2)
                 if taken.objective < state.objective:
                     return taken, max(damping / 5, 1e-9)

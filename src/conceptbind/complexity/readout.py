@@ -23,25 +23,31 @@ PLAIN: Reading = "plain"
 WHITENED: Reading = "whitened"
 OWN: Reading = "own"
 HELD = 0.2
-"""Share of the second half's groups that choose its penalty: 40 % of all train, 10 % choose, as in the first half."""
+"""Share of the second half's groups that choose its penalty: 40 % of all train, 10 % choose, as in
+the first half."""
 
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """Probes fitted twice, on either half of the scenes, so that each scene has probes that never saw it.
+    """Probes fitted twice, on either half of the scenes, so that each scene has probes that never
+    saw it.
 
-    `plain` probes are those of arXiv 2605.31503: a bias-free linear map, cross-entropy against soft targets. The paper runs Adam for
-    10,000 steps without a penalty; here the convex problem is solved and validation chooses a penalty. `whitened` probes punish weights
-    on whitened embeddings, which reads real embeddings as well or better, and predictions of approximators much worse: these are
-    wrong mostly in directions of little variance, which whitening makes as loud as any other. `own` are an encoder's own queries.
+    `plain` probes are those of arXiv 2605.31503: a bias-free linear map, cross-entropy against soft
+    targets. The paper runs Adam for 10,000 steps without a penalty; here the convex problem is
+    solved and validation chooses a penalty. `whitened` probes punish weights on whitened
+    embeddings, which reads real embeddings as well or better, and predictions of approximators much
+    worse: these are wrong mostly in directions of little variance, which whitening makes as loud as
+    any other. `own` are an encoder's own queries.
     """
 
     name: Reading
     folds: tuple[tuple[SceneProbes, Bools], ...]
-    """Probes, and (n,) the scenes of the table that they did not see; each scene is read by the first fold that may."""
+    """Probes, and (n,) the scenes of the table that they did not see; each scene is read by the
+    first fold that may."""
 
     def recognised(self, values: Floats, scenes: Scenes, rows: Ints) -> list[dict[str, Any]]:
-        """Recognition of every concept and of objects as plain rows; the value is None where nothing could be scored.
+        """Recognition of every concept and of objects as plain rows; the value is None where
+        nothing could be scored.
 
         Args:
             values: (r, d) an embedding, real or predicted, for each of the rows.
@@ -53,10 +59,15 @@ class Readout:
             mine = np.flatnonzero(left & readable[rows])
             left[mine] = False
             if len(mine):
-                parts.append((probes, np.ascontiguousarray(values[mine]), scenes.select(rows[mine])))
+                parts.append(
+                    (probes, np.ascontiguousarray(values[mine]), scenes.select(rows[mine]))
+                )
         found = []
         for concept in (*range(len(scenes.space.concepts)), None):
-            outcomes = [probes.recognise(part, some, np.arange(len(some)), concept) for probes, part, some in parts]
+            outcomes = [
+                probes.recognise(part, some, np.arange(len(some)), concept)
+                for probes, part, some in parts
+            ]
             joined = join(outcomes) if outcomes else None
             found.append(
                 {
@@ -72,7 +83,13 @@ class Readout:
 
 
 def fit_readout(
-    name: Reading, values: Floats, scenes: Scenes, split: Split, *, first: SceneProbes | None = None, device: str = "cpu"
+    name: Reading,
+    values: Floats,
+    scenes: Scenes,
+    split: Split,
+    *,
+    first: SceneProbes | None = None,
+    device: str = "cpu",
 ) -> Readout:
     """Fit a read-out on both halves of a table.
 
@@ -102,7 +119,9 @@ def own_readout(probes: SceneProbes, n_scenes: int) -> Readout:
 
 
 def halves(split: Split) -> list[Split]:
-    """The split, and the split turned around: fitted on its test part. Only the first where the test part is too small to fit on."""
+    """The split, and the split turned around: fitted on its test part. Only the first where the
+    test part is too small to fit on.
+    """
     groups = np.unique(split.members[split.test])
     order = np.random.default_rng([split.seed, 1]).permutation(groups)
     held = order[: max(round(HELD * len(order)), 1)]
@@ -117,6 +136,10 @@ def halves(split: Split) -> list[Split]:
 
 def hardest(rows: Sequence[dict[str, Any]]) -> tuple[float | None, float | None]:
     """Recognition of the hardest concept, and of objects."""
-    concepts = [row["value"] for row in rows if row["metric"] == "concept_recognition" and row["value"] is not None]
+    concepts = [
+        row["value"]
+        for row in rows
+        if row["metric"] == "concept_recognition" and row["value"] is not None
+    ]
     objects = [row["value"] for row in rows if row["metric"] == "object_recognition"]
     return min(concepts, default=None), objects[0] if objects else None

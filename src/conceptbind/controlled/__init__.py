@@ -1,8 +1,25 @@
-"""Controlled models: two small transformers on symbols that learn to bind, or do not, from scratch."""
+"""Controlled models: two small transformers on symbols that learn to bind, or do not, from
+scratch.
+"""
 
-from conceptbind.controlled.data import Batch, ObjectSplit, Sampler, draw_objects, object_ids, object_values, split_objects
+from conceptbind.controlled.data import (
+    Batch,
+    ObjectSplit,
+    Sampler,
+    draw_objects,
+    object_ids,
+    object_values,
+    split_objects,
+)
 from conceptbind.controlled.model import ControlledModel, Shape
-from conceptbind.controlled.recipe import OBJECTIVES, PRESETS, Objective, Recipe, make_recipe, read_sizes
+from conceptbind.controlled.recipe import (
+    OBJECTIVES,
+    PRESETS,
+    Objective,
+    Recipe,
+    make_recipe,
+    read_sizes,
+)
 from conceptbind.controlled.recognise import (
     Queries,
     all_queries,
@@ -24,7 +41,14 @@ from conceptbind.controlled.store import (
     vocabulary,
     write_model,
 )
-from conceptbind.controlled.training import CHECKPOINT, DivergedError, Look, Trained, choose_precision, train
+from conceptbind.controlled.training import (
+    CHECKPOINT,
+    DivergedError,
+    Look,
+    Trained,
+    choose_precision,
+    train,
+)
 
 __all__ = [
     "CHECKPOINT",

@@ -23,8 +23,11 @@ class ObjectSplit:
     test: Tensor
 
 
-def split_objects(sizes: tuple[int, ...], coverage: float, seed: int = 0, most_validation: int = 1_000) -> ObjectSplit:
-    """A share `coverage` of the objects to train on, with every value among them where that is possible; a third of the rest for validation.
+def split_objects(
+    sizes: tuple[int, ...], coverage: float, seed: int = 0, most_validation: int = 1_000
+) -> ObjectSplit:
+    """A share `coverage` of the objects to train on, with every value among them where that is
+    possible; a third of the rest for validation.
 
     Raises:
         ValueRangeError: too few objects are left to train on, to choose with or to test.
@@ -36,13 +39,19 @@ def split_objects(sizes: tuple[int, ...], coverage: float, seed: int = 0, most_v
     n_validation = min(max(2, (n_objects - n_train) // 3), most_validation)
     if n_train < 2 or n_objects - n_train - n_validation < 2:
         raise ValueRangeError(
-            f"coverage {coverage} of {n_objects} objects leaves {n_train} to train on and {max(0, n_objects - n_train - n_validation)} to test, "
+            f"coverage {coverage} of {n_objects} objects leaves {n_train} to train on and "
+            f"{max(0, n_objects - n_train - n_validation)} to test, "
             "beside those for validation; each part needs at least 2"
         )
     random = torch.Generator().manual_seed(seed)
     # Objects along shuffled diagonals hold every value; as many of them as fit come first.
     longest = max(sizes)
-    columns = [torch.cat([torch.randperm(size, generator=random) for _ in range(-(-longest // size))])[:longest] for size in sizes]
+    columns = [
+        torch.cat([torch.randperm(size, generator=random) for _ in range(-(-longest // size))])[
+            :longest
+        ]
+        for size in sizes
+    ]
     first = object_ids(torch.stack(columns, dim=1), sizes).unique()
     first = first[torch.randperm(len(first), generator=random)][:n_train]
     others = torch.randperm(n_objects, generator=random)
@@ -70,19 +79,30 @@ def object_values(ids: Tensor, sizes: tuple[int, ...]) -> Tensor:
 
 
 def draw_objects(among: Tensor, n: int, m: int, random: torch.Generator) -> Tensor:
-    """(n, m) ids of m different objects for each of n scenes, every choice and order equally likely."""
+    """(n, m) ids of m different objects for each of n scenes, every choice and order equally
+    likely.
+    """
     return among[_different_numbers([len(among)], n, m, [random])[0].to(among.device)]
 
 
-def _different_numbers(counts: Sequence[int], n: int, m: int, randoms: Sequence[torch.Generator]) -> Tensor:
-    """(E, n, m) different numbers below each count, drawn with the random numbers of its own, on the CPU."""
+def _different_numbers(
+    counts: Sequence[int], n: int, m: int, randoms: Sequence[torch.Generator]
+) -> Tensor:
+    """(E, n, m) different numbers below each count, drawn with the random numbers of its own, on
+    the CPU.
+    """
     if min(counts) < m:
-        raise ValueRangeError(f"scenes of {m} different objects need at least {m} objects; there are {min(counts)}")
+        raise ValueRangeError(
+            f"scenes of {m} different objects need at least {m} objects; there are {min(counts)}"
+        )
     drawn: list[Tensor] = []
     for i in range(m):
         # A number among those left, then moved past the earlier choices in increasing order.
         number = torch.stack(
-            [torch.randint(count - i, (n,), generator=random) for count, random in zip(counts, randoms, strict=True)]
+            [
+                torch.randint(count - i, (n,), generator=random)
+                for count, random in zip(counts, randoms, strict=True)
+            ]
         )
         for earlier in torch.stack(drawn, dim=2).sort(dim=2).values.unbind(2) if drawn else ():
             number = number + (number >= earlier)
@@ -92,29 +112,35 @@ def _different_numbers(counts: Sequence[int], n: int, m: int, randoms: Sequence[
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Scenes of each number of objects with the queries that they are compared with; E in front of every shape where it is of E models."""
+    """Scenes of each number of objects with the queries that they are compared with; E in front of
+    every shape where it is of E models.
+    """
 
     scenes: list[Tensor]
     """(n_j, j) object ids for j in the numbers of objects."""
     queries: Tensor
-    """(Q,) different object ids, in increasing order: those in the batch and the swap negatives, train objects all; then fillers."""
+    """(Q,) different object ids, in increasing order: those in the batch and the swap negatives,
+    train objects all; then fillers."""
     targets: Tensor
     """(n, Q) share of the mass of each query: 1 / j where the scene holds the object."""
     concept_targets: Tensor
-    """(n, C, V) share of the mass of each value, V the largest number of values; 0 for values that a concept does not have."""
+    """(n, C, V) share of the mass of each value, V the largest number of values; 0 for values that
+    a concept does not have."""
     filler: Tensor
     """(Q,) queries that stand for nothing and must not count."""
 
 
 class StackedSampler:
-    """Batches of scenes of train objects for E models at once; each model's are drawn with its own random numbers (of the CPU).
+    """Batches of scenes of train objects for E models at once; each model's are drawn with its own
+    random numbers (of the CPU).
 
     Args:
         sizes: (V_1, ..., V_C).
         trains: ids of the train objects of each model, on the device where batches are made.
         most_objects: scenes have 1 to this many objects, equally many of each number.
         batch: scenes in a batch.
-        swaps: whether objects that exchange one attribute with another object of the scene are queries too.
+        swaps: whether objects that exchange one attribute with another object of the scene are
+            queries too.
         all_queries: compare with all train objects instead of those in the batch.
         round_to: queries are filled up to a multiple of this, so that few lengths occur.
 
@@ -123,20 +149,40 @@ class StackedSampler:
     """
 
     def __init__(
-        self, sizes: tuple[int, ...], trains: Sequence[Tensor], most_objects: int, batch: int, *, swaps: bool = True,
-        all_queries: bool = False, round_to: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        sizes: tuple[int, ...],
+        trains: Sequence[Tensor],
+        most_objects: int,
+        batch: int,
+        *,
+        swaps: bool = True,
+        all_queries: bool = False,
+        round_to: int = 1,
+    ) -> None:
         if batch < most_objects:
-            raise ValueRangeError(f"a batch needs a scene of every number of objects: at least {most_objects}; got {batch}")
-        self.sizes, self.swaps, self.all_queries, self.round_to = sizes, swaps, all_queries, round_to
-        self.counts = [batch // most_objects + (j < batch % most_objects) for j in range(most_objects)]
+            raise ValueRangeError(
+                f"a batch needs a scene of every number of objects: at least {most_objects}; got "
+                f"{batch}"
+            )
+        self.sizes, self.swaps, self.all_queries, self.round_to = (
+            sizes,
+            swaps,
+            all_queries,
+            round_to,
+        )
+        self.counts = [
+            batch // most_objects + (j < batch % most_objects) for j in range(most_objects)
+        ]
         self.n_train = [len(train) for train in trains]
         if min(self.n_train) < most_objects:
             raise ValueRangeError(
-                f"scenes of {most_objects} different objects need as many train objects; there are {min(self.n_train)}"
+                f"scenes of {most_objects} different objects need as many train objects; there are "
+                f"{min(self.n_train)}"
             )
         self.train = pad_sequence(list(trains), batch_first=True)
-        self.known = torch.zeros(len(trains), math.prod(sizes), dtype=torch.bool, device=self.train.device)
+        self.known = torch.zeros(
+            len(trains), math.prod(sizes), dtype=torch.bool, device=self.train.device
+        )
         for row, train in zip(self.known, trains, strict=True):
             row[train] = True
 
@@ -144,8 +190,12 @@ class StackedSampler:
         """The next batch of each model."""
         scenes = []
         for j, n in enumerate(self.counts, start=1):
-            # Only these few numbers are drawn on the CPU, so that one seed gives one batch on every device.
-            numbers = _different_numbers(self.n_train, n, j, randoms).to(self.train.device, non_blocking=True)  # (E, n_j, j)
+            # Only these few numbers are drawn on the CPU, so that one seed gives one batch on every
+            # device.
+            # (E, n_j, j)
+            numbers = _different_numbers(self.n_train, n, j, randoms).to(
+                self.train.device, non_blocking=True
+            )
             scenes.append(self.train.gather(1, numbers.flatten(1)).view_as(numbers))
         asked = self.known if self.all_queries else self._asked(scenes)
         place = asked.cumsum(1) - 1  # (E, |O|) where a query stands among those of its model
@@ -161,7 +211,8 @@ class StackedSampler:
         for j, group in enumerate(scenes, start=1):
             rows = slice(start, start + group.shape[1])
             targets[:, rows].scatter_(2, place.gather(1, group.flatten(1)).view_as(group), 1.0 / j)
-            values[:, rows].scatter_(3, object_values(group, self.sizes).transpose(2, 3), 1.0)  # by (E, n_j, C, j) values
+            # by (E, n_j, C, j) values
+            values[:, rows].scatter_(3, object_values(group, self.sizes).transpose(2, 3), 1.0)
             start += group.shape[1]
         return Batch(scenes, queries, targets, values / values.sum(dim=3, keepdim=True), filler)
 
@@ -171,7 +222,9 @@ class StackedSampler:
         for group in scenes:
             asked.scatter_(1, group.flatten(1), True)
             if self.swaps and group.shape[2] > 1:
-                asked.scatter_(1, swapped(object_values(group, self.sizes), self.sizes).flatten(1), True)
+                asked.scatter_(
+                    1, swapped(object_values(group, self.sizes), self.sizes).flatten(1), True
+                )
         return asked & self.known
 
 
@@ -189,20 +242,43 @@ class Sampler:
     """
 
     def __init__(
-        self, sizes: tuple[int, ...], train: Tensor, most_objects: int, batch: int, *, swaps: bool = True, all_queries: bool = False,
+        self,
+        sizes: tuple[int, ...],
+        train: Tensor,
+        most_objects: int,
+        batch: int,
+        *,
+        swaps: bool = True,
+        all_queries: bool = False,
         round_to: int = 1,
-    ) -> None:  # fmt: skip
-        self._stack = StackedSampler(sizes, [train], most_objects, batch, swaps=swaps, all_queries=all_queries, round_to=round_to)
+    ) -> None:
+        self._stack = StackedSampler(
+            sizes,
+            [train],
+            most_objects,
+            batch,
+            swaps=swaps,
+            all_queries=all_queries,
+            round_to=round_to,
+        )
         self.sizes, self.train, self.swaps, self.known = sizes, train, swaps, self._stack.known[0]
 
     def draw(self, random: torch.Generator) -> Batch:
         """The next batch."""
         of = self._stack.draw([random])
-        return Batch([group[0] for group in of.scenes], of.queries[0], of.targets[0], of.concept_targets[0], of.filler[0])
+        return Batch(
+            [group[0] for group in of.scenes],
+            of.queries[0],
+            of.targets[0],
+            of.concept_targets[0],
+            of.filler[0],
+        )
 
 
 def swapped(values: Tensor, sizes: tuple[int, ...]) -> Tensor:
-    """(..., m, C) -> (..., m (m - 1) C) ids of the objects with one attribute taken from another object of the scene."""
+    """(..., m, C) -> (..., m (m - 1) C) ids of the objects with one attribute taken from another
+    object of the scene.
+    """
     m = values.shape[-2]
     found = []
     for i in range(m):

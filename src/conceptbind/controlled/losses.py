@@ -1,4 +1,6 @@
-"""The two objectives of controlled models; each returns a loss and a second one on queries of single values."""
+"""The two objectives of controlled models; each returns a loss and a second one on queries of
+single values.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,25 @@ NOTHING = -1e4
 """A score that no softmax sees."""
 
 
-def batch_loss(model: ControlledModel, _: Sampler, batch: Batch, __: torch.Generator) -> tuple[Tensor, Tensor]:
+def batch_loss(
+    model: ControlledModel, _: Sampler, batch: Batch, __: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """The objective `queries` on a batch of one model."""
-    return queries_loss(model, batch.scenes, batch.queries, batch.targets, batch.concept_targets, batch.filler)
+    return queries_loss(
+        model, batch.scenes, batch.queries, batch.targets, batch.concept_targets, batch.filler
+    )
 
 
 def queries_loss(
-    model: ControlledModel, scenes: Sequence[Tensor], queries: Tensor, targets: Tensor, concept_targets: Tensor, filler: Tensor
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Cross-entropy of each scene against object queries, and against the values of each concept (mean over concepts).
+    model: ControlledModel,
+    scenes: Sequence[Tensor],
+    queries: Tensor,
+    targets: Tensor,
+    concept_targets: Tensor,
+    filler: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of each scene against object queries, and against the values of each concept
+    (mean over concepts).
 
     Args:
         model: the encoders.
@@ -36,7 +48,9 @@ def queries_loss(
         filler: (Q,) queries that stand for nothing: no softmax sees them.
     """
     sizes = model.shape.sizes
-    rows = model.scale() * torch.cat([model.scenes(object_values(group, sizes)) for group in scenes])
+    rows = model.scale() * torch.cat(
+        [model.scenes(object_values(group, sizes)) for group in scenes]
+    )
     scores = rows @ model.objects(object_values(queries, sizes)).T
     loss = cross_entropy(scores.masked_fill(filler, NOTHING), targets)
     parts = [
@@ -46,8 +60,11 @@ def queries_loss(
     return loss, torch.stack(parts).mean()
 
 
-def scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The objective `scenes`: symmetric cross-entropy of scenes against themselves with their objects in another order, and swaps beside them.
+def scenes_loss(
+    model: ControlledModel, sampler: Sampler, batch: Batch, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The objective `scenes`: symmetric cross-entropy of scenes against themselves with their
+    objects in another order, and swaps beside them.
 
     Scenes that hold the same objects are not negatives of each other.
     """
@@ -57,7 +74,11 @@ def scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: 
     for group in batch.scenes:
         order = torch.rand(group.shape, generator=random).to(device).argsort(dim=1)
         left.append(model.scenes(object_values(group, sizes)))
-        right.append(model.query_tower(model.shape.scene_tokens(object_values(group.gather(1, order), sizes))))
+        right.append(
+            model.query_tower(
+                model.shape.scene_tokens(object_values(group.gather(1, order), sizes))
+            )
+        )
         sets.append(as_sets(group, widest))
     held = torch.cat(sets)
     same = (held[:, None] == held[None]).all(dim=2).float()
@@ -66,10 +87,15 @@ def scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: 
     targets = same
     if sampler.swaps:
         others = [exchanged(group, sampler) for group in batch.scenes if group.shape[1] > 1]
-        rows = [model.query_tower(model.shape.scene_tokens(object_values(found, sizes))) for found in others if len(found)]
+        rows = [
+            model.query_tower(model.shape.scene_tokens(object_values(found, sizes)))
+            for found in others
+            if len(found)
+        ]
         if rows:
             beside = model.scale() * torch.cat(left) @ torch.cat(rows).T
-            swaps = torch.cat([as_sets(found, widest) for found in others])  # a swap can be another scene of the batch
+            # a swap can be another scene of the batch
+            swaps = torch.cat([as_sets(found, widest) for found in others])
             targets = torch.cat([same, (held[:, None] == swaps[None]).all(dim=2).float()], dim=1)
             scores = torch.cat([scores, beside], dim=1)
     forwards = cross_entropy(scores, targets / targets.sum(dim=1, keepdim=True))
@@ -77,12 +103,18 @@ def scenes_loss(model: ControlledModel, sampler: Sampler, batch: Batch, random: 
 
 
 def as_sets(group: Tensor, widest: int) -> Tensor:
-    """(n, widest) ids of a scene's objects in increasing order, then -1: the same for scenes that hold the same objects."""
-    return torch.cat([group.sort(dim=1).values, group.new_full((len(group), widest - group.shape[1]), -1)], dim=1)
+    """(n, widest) ids of a scene's objects in increasing order, then -1: the same for scenes that
+    hold the same objects.
+    """
+    return torch.cat(
+        [group.sort(dim=1).values, group.new_full((len(group), widest - group.shape[1]), -1)], dim=1
+    )
 
 
 def exchanged(group: Tensor, sampler: Sampler) -> Tensor:
-    """(n', m) scenes whose first two objects exchanged their first value, where that makes other train objects."""
+    """(n', m) scenes whose first two objects exchanged their first value, where that makes other
+    train objects.
+    """
     found = exchange_first_value(group, sampler.sizes)
     changed = (found.sort(dim=1).values != group.sort(dim=1).values).any(dim=1)
     return found[changed & sampler.known[found].all(dim=1)]

@@ -1,10 +1,11 @@
-"""Two small transformers on symbols: a scene encoder and a query encoder (arXiv 2605.31503, section 7).
+"""Two small transformers on symbols: a scene encoder and a query encoder (arXiv 2605.31503, section
+7).
 
     scene   start v_1 .. v_C end   start v_1 .. v_C end   ...   end-of-scene
     query   v end-of-scene         or   start v_1 .. v_C end end-of-scene
 
-The embedding is what stands at end-of-scene. Sequences of one length are encoded together, so that nothing is padded and no mask is needed:
-a query of two tokens costs two tokens.
+The embedding is what stands at end-of-scene. Sequences of one length are encoded together, so that
+nothing is padded and no mask is needed: a query of two tokens costs two tokens.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Shape:
     dimension: int = 64
     """d, of the embeddings."""
     positions: Positions = "learned"
-    """A learned vector for each position, or a penalty on attention that grows with the distance of two tokens."""
+    """A learned vector for each position, or a penalty on attention that grows with the distance of
+    two tokens."""
     shared: bool = False
     """One transformer for scenes and queries instead of two."""
 
@@ -55,19 +57,28 @@ class Shape:
         if not self.sizes or min(self.sizes) < 2:
             raise ValueRangeError(f"every concept needs at least two values; got {self.sizes}")
         if len(self.sizes) > MOST_CONCEPTS:
-            raise ValueRangeError(f"at most {MOST_CONCEPTS} concepts have names; got {len(self.sizes)}")
+            raise ValueRangeError(
+                f"at most {MOST_CONCEPTS} concepts have names; got {len(self.sizes)}"
+            )
         if math.prod(self.sizes) > MOST_OBJECTS:
             raise ValueRangeError(
-                f"every object is a query, so there may be at most {MOST_OBJECTS:,}; {len(self.sizes)} concepts of "
-                f"{max(self.sizes):,} values make {math.prod(self.sizes):,}; use fewer values or concepts"
+                f"every object is a query, so there may be at most {MOST_OBJECTS:,}; "
+                f"{len(self.sizes)} concepts of "
+                f"{max(self.sizes):,} values make {math.prod(self.sizes):,}; use fewer values or "
+                "concepts"
             )
         for name in ("most_objects", "width", "depth", "heads", "feed_forward", "dimension"):
             if getattr(self, name) < 1:
                 raise ValueRangeError(f"{name} must be at least 1; got {getattr(self, name)}")
         if self.width % self.heads:
-            raise ValueRangeError(f"the width must be a multiple of the number of heads; got {self.width} and {self.heads}")
+            raise ValueRangeError(
+                f"the width must be a multiple of the number of heads; got {self.width} and "
+                f"{self.heads}"
+            )
         if self.positions not in POSITIONS:
-            raise UnknownNameError(f"unknown positions '{self.positions}'; {nearest(self.positions, POSITIONS)}")
+            raise UnknownNameError(
+                f"unknown positions '{self.positions}'; {nearest(self.positions, POSITIONS)}"
+            )
 
     @property
     def n_tokens(self) -> int:
@@ -79,7 +90,9 @@ class Shape:
         """Weights of both encoders, but for norms and offsets."""
         block = 4 * self.width**2 + 2 * self.width * self.feed_forward
         tables = (self.n_tokens + (self.longest if self.positions == "learned" else 0)) * self.width
-        return (1 if self.shared else 2) * (self.depth * block + tables + self.width * self.dimension)
+        return (1 if self.shared else 2) * (
+            self.depth * block + tables + self.width * self.dimension
+        )
 
     @property
     def longest(self) -> int:
@@ -98,7 +111,9 @@ class Shape:
         """
         n, m, _ = values.shape
         if m > self.most_objects:
-            raise ValueRangeError(f"a scene has {m} objects, but the model reads at most {self.most_objects}")
+            raise ValueRangeError(
+                f"a scene has {m} objects, but the model reads at most {self.most_objects}"
+            )
         first, last = values.new_full((n, m, 1), START), values.new_full((n, m, 1), END)
         objects = torch.cat([first, values + self.value_tokens(values.device), last], dim=2)
         return torch.cat([objects.flatten(1), values.new_full((n, 1), SCENE_END)], dim=1)
@@ -116,8 +131,14 @@ class Block(nn.Module):
         super().__init__()
         self.heads = shape.heads
         self.norm_1, self.norm_2 = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
-        self.attend, self.join = nn.Linear(shape.width, 3 * shape.width), nn.Linear(shape.width, shape.width)
-        self.widen, self.narrow = nn.Linear(shape.width, shape.feed_forward), nn.Linear(shape.feed_forward, shape.width)
+        self.attend, self.join = (
+            nn.Linear(shape.width, 3 * shape.width),
+            nn.Linear(shape.width, shape.width),
+        )
+        self.widen, self.narrow = (
+            nn.Linear(shape.width, shape.feed_forward),
+            nn.Linear(shape.feed_forward, shape.width),
+        )
         for last in (self.join, self.narrow):
             nn.init.normal_(last.weight, std=(2 * shape.depth * last.in_features) ** -0.5)
             nn.init.zeros_(last.bias)
@@ -132,9 +153,17 @@ class Block(nn.Module):
             key, value = over_tokens(normed, weight[width:], offset[width:]).chunk(2, dim=-1)
             x, bias = x[:, -1:], None if bias is None else bias[:, -1:]
         else:
-            query, key, value = over_tokens(normed, self.attend.weight, self.attend.bias).chunk(3, dim=-1)
-        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value))
-        x = x + over_tokens(attended(query, key, value, bias).transpose(1, 2).flatten(2), self.join.weight, self.join.bias)
+            query, key, value = over_tokens(normed, self.attend.weight, self.attend.bias).chunk(
+                3, dim=-1
+            )
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value)
+        )
+        x = x + over_tokens(
+            attended(query, key, value, bias).transpose(1, 2).flatten(2),
+            self.join.weight,
+            self.join.bias,
+        )
         wide = gelu(over_tokens(self.norm_2(x), self.widen.weight, self.widen.bias))
         return x + over_tokens(wide, self.narrow.weight, self.narrow.bias)
 
@@ -142,18 +171,24 @@ class Block(nn.Module):
 def over_tokens(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """(n, t, a) -> (n, t, b), as one product over all n * t tokens.
 
-    The same as `linear(x, weight, bias)`, which for stacked models (under `torch.vmap`) makes a small product of every sequence.
+    The same as `linear(x, weight, bias)`, which for stacked models (under `torch.vmap`) makes a
+    small product of every sequence.
     """
     return linear(x.flatten(0, 1), weight, bias).unflatten(0, x.shape[:2])
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-    """(n, heads, t, width / heads) attention; on a CPU never in bfloat16, whose kernel there takes three times as long for a few tokens."""
+    """(n, heads, t, width / heads) attention; on a CPU never in bfloat16, whose kernel there takes
+    three times as long for a few tokens.
+    """
     if query.device.type != "cpu" or query.dtype != torch.bfloat16:
         return scaled_dot_product_attention(query, key, value, attn_mask=bias)
     with torch.autocast("cpu", enabled=False):
         mixed = scaled_dot_product_attention(
-            query.float(), key.float(), value.float(), attn_mask=None if bias is None else bias.float()
+            query.float(),
+            key.float(),
+            value.float(),
+            attn_mask=None if bias is None else bias.float(),
         )
         return mixed.to(query.dtype)
 
@@ -165,9 +200,14 @@ class Tower(nn.Module):
         super().__init__()
         self.shape = shape
         self.tokens = nn.Embedding(shape.n_tokens, shape.width)
-        self.positions = nn.Embedding(shape.longest, shape.width) if shape.positions == "learned" else None
+        self.positions = (
+            nn.Embedding(shape.longest, shape.width) if shape.positions == "learned" else None
+        )
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
-        self.norm, self.project = nn.LayerNorm(shape.width), nn.Linear(shape.width, shape.dimension, bias=False)
+        self.norm, self.project = (
+            nn.LayerNorm(shape.width),
+            nn.Linear(shape.width, shape.dimension, bias=False),
+        )
         for table in (self.tokens, self.positions):
             if table is not None:
                 nn.init.normal_(table.weight, std=0.5)
@@ -185,14 +225,19 @@ class Tower(nn.Module):
 
 
 def distance_penalty(length: int, heads: int, device: torch.device) -> Tensor:
-    """(heads, t, t) added to attention: minus the distance of two tokens times a slope that falls by 2^(-8 / heads) from head to head.
+    """(heads, t, t) added to attention: minus the distance of two tokens times a slope that falls
+    by 2^(-8 / heads) from head to head.
 
-    Press, Smith, Lewis, "Train short, test long" (arXiv 2108.12409), beginning at 1 and with a last head that sees everything alike, where
-    there are several: a single one would not know which values stand beside each other.
+    Press, Smith, Lewis, "Train short, test long" (arXiv 2108.12409), beginning at 1 and with a last
+    head that sees everything alike, where there are several: a single one would not know which
+    values stand beside each other.
     """
     at = torch.arange(length, device=device)
     distance = (at[:, None] - at[None, :]).abs().float()
-    slopes = torch.tensor([2.0 ** (-8 * h / heads) for h in range(max(1, heads - 1))] + [0.0] * (heads > 1), device=device)
+    slopes = torch.tensor(
+        [2.0 ** (-8 * h / heads) for h in range(max(1, heads - 1))] + [0.0] * (heads > 1),
+        device=device,
+    )
     return -slopes[:, None, None] * distance
 
 
@@ -226,10 +271,26 @@ class ControlledModel(nn.Module):
         return self.log_scale.clamp(max=self.hottest).exp()
 
     def without_twin(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights without the second name of a transformer that scenes and queries share, which a file would hold twice."""
-        return {name: value for name, value in weights.items() if not (self.shape.shared and name.startswith("query_tower."))}
+        """Weights without the second name of a transformer that scenes and queries share, which a
+        file would hold twice.
+        """
+        return {
+            name: value
+            for name, value in weights.items()
+            if not (self.shape.shared and name.startswith("query_tower."))
+        }
 
     def with_twin(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The inverse of `without_twin`."""
-        ours = {name: value for name, value in weights.items() if self.shape.shared and name.startswith("scene_tower.")}
-        return {**weights, **{name.replace("scene_tower.", "query_tower.", 1): value for name, value in ours.items()}}
+        ours = {
+            name: value
+            for name, value in weights.items()
+            if self.shape.shared and name.startswith("scene_tower.")
+        }
+        return {
+            **weights,
+            **{
+                name.replace("scene_tower.", "query_tower.", 1): value
+                for name, value in ours.items()
+            },
+        }

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Coefficients of a step towards the nearest orthogonal matrix, and of Keller Jordan, "Muon" (2024), as in torch."""
+"""Coefficients of a step towards the nearest orthogonal matrix, and of Keller Jordan, "Muon"
+(2024), as in torch."""
 STEPS = 5
 
 
 class StackedMuon(torch.optim.Optimizer):
-    """Momentum whose matrices are made nearly orthogonal; parameters are matrices or stacks (E, rows, columns) of them.
+    """Momentum whose matrices are made nearly orthogonal; parameters are matrices or stacks (E,
+    rows, columns) of them.
 
     Args:
         params: the stacks.
@@ -24,7 +26,13 @@ class StackedMuon(torch.optim.Optimizer):
         momentum: of the gradients, in Nesterov's form.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float = 1e-3, weight_decay: float = 0.1, momentum: float = 0.95) -> None:
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        weight_decay: float = 0.1,
+        momentum: float = 0.95,
+    ) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
@@ -45,7 +53,8 @@ class StackedMuon(torch.optim.Optimizer):
 
 
 def orthogonalised(stack: Tensor) -> Tensor:
-    """(E, rows, columns) matrices, or one: the singular vectors of those given, singular values near one.
+    """(E, rows, columns) matrices, or one: the singular vectors of those given, singular values
+    near one.
 
     By Newton-Schulz steps in bfloat16.
     """

@@ -28,13 +28,15 @@ class Recipe:
     """Share of the objects that are trained on."""
     seed: int = 0
     objective: Objective = "queries"
-    """Scenes against queries of concepts and objects (arXiv 2605.31503, section 7), or against themselves with their objects reordered."""
+    """Scenes against queries of concepts and objects (arXiv 2605.31503, section 7), or against
+    themselves with their objects reordered."""
     batch: int = 512
     steps: int = 50_000
     rate: float = 3e-5
     """Largest learning rate, of AdamW."""
     matrix_rate: float = 2e-2
-    """Largest learning rate of Muon, which updates the matrices of the blocks where it is chosen; all else is AdamW's."""
+    """Largest learning rate of Muon, which updates the matrices of the blocks where it is chosen;
+    all else is AdamW's."""
     optimiser: Optimiser = "adamw"
     weight_decay: float = 0.01
     warm_up: float = 0.1
@@ -44,7 +46,8 @@ class Recipe:
     concept_weight: float = 1.0
     """Of the loss on concept queries beside that on object queries."""
     swaps: bool = True
-    """Objects with one attribute taken from another object of the scene are queries too, where they are train objects."""
+    """Objects with one attribute taken from another object of the scene are queries too, where they
+    are train objects."""
     scale: float = 10.0
     """What cosines are multiplied with at the start; it is learned."""
     hottest: float = 100.0
@@ -54,15 +57,22 @@ class Recipe:
     enough: float = 0.995
     """Recognition of scenes of validation objects, among all objects, at which training ends."""
     precision: Precision = "float32"
-    """Of all products in training, those of the scores included; weights and moments, and what is scored afterwards, are float32."""
+    """Of all products in training, those of the scores included; weights and moments, and what is
+    scored afterwards, are float32."""
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
-            raise UnknownNameError(f"unknown objective '{self.objective}'; {nearest(self.objective, OBJECTIVES)}")
+            raise UnknownNameError(
+                f"unknown objective '{self.objective}'; {nearest(self.objective, OBJECTIVES)}"
+            )
         if self.optimiser not in OPTIMISERS:
-            raise UnknownNameError(f"unknown optimiser '{self.optimiser}'; {nearest(self.optimiser, OPTIMISERS)}")
+            raise UnknownNameError(
+                f"unknown optimiser '{self.optimiser}'; {nearest(self.optimiser, OPTIMISERS)}"
+            )
         if self.precision not in PRECISIONS:
-            raise UnknownNameError(f"unknown precision '{self.precision}'; {nearest(self.precision, PRECISIONS)}")
+            raise UnknownNameError(
+                f"unknown precision '{self.precision}'; {nearest(self.precision, PRECISIONS)}"
+            )
         for name in ("batch", "steps", "looks", "seed"):
             require_whole(name, getattr(self, name))
         for name in ("batch", "steps", "looks"):
@@ -88,21 +98,26 @@ class Recipe:
         """Train, validation and test objects; raises as `split_objects` does."""
         if self.objective == "scenes" and self.shape.most_objects < 2:
             raise ValueRangeError(
-                "the objective 'scenes' compares scenes with their objects in another order: use at least two objects"
+                "the objective 'scenes' compares scenes with their objects in another order: use "
+                "at least two objects"
             )
         return split_objects(self.shape.sizes, self.coverage, self.seed)
 
     @property
     def memory(self) -> int:
-        """Bytes that training takes, at least: weights with gradients and two moments; what a step keeps of a batch; its scores."""
+        """Bytes that training takes, at least: weights with gradients and two moments; what a step
+        keeps of a batch; its scores.
+        """
         shape = self.shape
-        tokens = self.batch * (shape.longest + len(shape.sizes) + 3) // 2  # of scenes of 1 to m objects
+        # of scenes of 1 to m objects
+        tokens = self.batch * (shape.longest + len(shape.sizes) + 3) // 2
         kept = tokens * (shape.depth - 1) * (6 * shape.width + 2 * shape.feed_forward)
         targets = self.batch * len(shape.sizes) * max(shape.sizes)
         return 4 * (4 * shape.n_weights + kept + 2 * targets)
 
     def check(self, device: str = "cpu") -> None:
-        """Refuse now what training would refuse: a coverage that leaves nothing, scenes of more objects than there are, more than memory.
+        """Refuse now what training would refuse: a coverage that leaves nothing, scenes of more
+        objects than there are, more than memory.
 
         Raises:
             ValueRangeError: see there.
@@ -110,20 +125,28 @@ class Recipe:
         shape = self.shape
         require_memory(
             self.memory,
-            f"a training with batch {self.batch:,}, width {shape.width:,}, depth {shape.depth:,}, feed_forward {shape.feed_forward:,}, "
+            f"a training with batch {self.batch:,}, width {shape.width:,}, depth {shape.depth:,}, "
+            f"feed_forward {shape.feed_forward:,}, "
             f"dimension {shape.dimension:,} and {self.sizes_name} values",
             "use smaller numbers",
             device_memory(device),
         )
         split, m = self.split(), self.shape.most_objects
-        for name, part in (("train", split.train), ("validation", split.validation), ("test", split.test)):
+        for name, part in (
+            ("train", split.train),
+            ("validation", split.validation),
+            ("test", split.test),
+        ):
             if len(part) < m:
                 raise ValueRangeError(
-                    f"scenes of {m} objects need as many {name} objects, but coverage {self.coverage} of {self.sizes_name} leaves {len(part)}; "
+                    f"scenes of {m} objects need as many {name} objects, but coverage "
+                    f"{self.coverage} of {self.sizes_name} leaves {len(part)}; "
                     "use more values, another coverage or fewer objects in a scene"
                 )
         if self.batch < m:
-            raise ValueRangeError(f"a batch needs a scene of every number of objects: at least {m}; got {self.batch}")
+            raise ValueRangeError(
+                f"a batch needs a scene of every number of objects: at least {m}; got {self.batch}"
+            )
 
     def rate_at(self, step: int) -> float:
         """Share of the largest learning rate at a step: a linear rise, a plateau, a linear fall."""
@@ -149,21 +172,55 @@ class Recipe:
                 raise KeyError(", ".join(sorted(unknown)))
             return cls(**{**content, "shape": Shape(**{**shape, "sizes": tuple(shape["sizes"])})})
         except (KeyError, TypeError, ValueError) as error:
-            raise FileError(f"{where} does not hold the recipe of a controlled model ({error}); train it again") from error
+            raise FileError(
+                f"{where} does not hold the recipe of a controlled model ({error}); train it again"
+            ) from error
 
 
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {
-        "values": 50, "concepts": 2, "objects": 2, "width": 128, "depth": 2, "heads": 4, "feed_forward": 512, "dimension": 256,
-        "positions": "relative", "shared": True, "batch": 256, "steps": 2_400, "rate": 7e-4, "matrix_rate": 7e-3, "optimiser": "muon",
-        "warm_up": 0.05, "decay": 0.5, "concept_weight": 0.2, "scale": 20.0,
+        "values": 50,
+        "concepts": 2,
+        "objects": 2,
+        "width": 128,
+        "depth": 2,
+        "heads": 4,
+        "feed_forward": 512,
+        "dimension": 256,
+        "positions": "relative",
+        "shared": True,
+        "batch": 256,
+        "steps": 2_400,
+        "rate": 7e-4,
+        "matrix_rate": 7e-3,
+        "optimiser": "muon",
+        "warm_up": 0.05,
+        "decay": 0.5,
+        "concept_weight": 0.2,
+        "scale": 20.0,
     },
     "published": {
-        "values": 20, "concepts": 2, "objects": 2, "width": 256, "depth": 6, "heads": 4, "feed_forward": 1024, "dimension": 64,
-        "positions": "learned", "shared": False, "batch": 512, "steps": 50_000, "rate": 3e-5, "matrix_rate": 2e-2, "optimiser": "adamw",
-        "warm_up": 0.1, "decay": 0.9, "concept_weight": 1.0, "scale": 10.0,
+        "values": 20,
+        "concepts": 2,
+        "objects": 2,
+        "width": 256,
+        "depth": 6,
+        "heads": 4,
+        "feed_forward": 1024,
+        "dimension": 64,
+        "positions": "learned",
+        "shared": False,
+        "batch": 512,
+        "steps": 50_000,
+        "rate": 3e-5,
+        "matrix_rate": 2e-2,
+        "optimiser": "adamw",
+        "warm_up": 0.1,
+        "decay": 0.9,
+        "concept_weight": 1.0,
+        "scale": 10.0,
     },
-}  # fmt: skip
+}
 """Settings by name: one that binds within minutes on two cores, and that of arXiv 2605.31503."""
 SHAPE = ("width", "depth", "heads", "feed_forward", "dimension", "positions", "shared")
 
@@ -176,7 +233,10 @@ def read_sizes(space: str) -> tuple[int, ...]:
     """
     parts = space.split("x")
     if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        raise ValueRangeError(f"an object space is the numbers of values of its concepts, such as 50x50 or 20x20x20; got '{space}'")
+        raise ValueRangeError(
+            "an object space is the numbers of values of its concepts, such as 50x50 or 20x20x20; "
+            f"got '{space}'"
+        )
     return tuple(map(int, parts))
 
 
@@ -197,7 +257,8 @@ def make_recipe(
         seed: of objects, weights and batches.
         objective: `queries` or `scenes`.
         precision: of the products, see `training.precision_of`.
-        changed: settings by their names in `PRESETS`, or `sizes`, the number of values of each concept, instead of values and concepts.
+        changed: settings by their names in `PRESETS`, or `sizes`, the number of values of each
+            concept, instead of values and concepts.
 
     Raises:
         UnknownNameError: no such preset or setting.
@@ -206,7 +267,10 @@ def make_recipe(
     if preset not in PRESETS:
         raise UnknownNameError(f"unknown preset '{preset}'; {nearest(preset, PRESETS)}")
     sizes = changed.pop("sizes", None)
-    settings = {**PRESETS[preset], **{name: value for name, value in changed.items() if value is not None}}
+    settings = {
+        **PRESETS[preset],
+        **{name: value for name, value in changed.items() if value is not None},
+    }
     for name in changed:
         if name not in PRESETS[preset]:
             raise UnknownNameError(f"unknown setting '{name}'; {nearest(name, PRESETS[preset])}")
@@ -215,5 +279,9 @@ def make_recipe(
             raise ValueRangeError(f"{name} must be at least 1; got {settings[name]}")
     sizes = sizes or (settings["values"],) * settings["concepts"]
     del settings["values"], settings["concepts"]
-    shape = Shape(tuple(map(int, sizes)), settings.pop("objects"), **{name: settings.pop(name) for name in SHAPE})
+    shape = Shape(
+        tuple(map(int, sizes)),
+        settings.pop("objects"),
+        **{name: settings.pop(name) for name in SHAPE},
+    )
     return Recipe(shape, coverage, seed, objective, precision=precision, **settings)

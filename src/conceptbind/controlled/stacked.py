@@ -1,4 +1,6 @@
-"""Many models trained at once: weights and moments stacked, one call for all models in forward pass, backward pass and update."""
+"""Many models trained at once: weights and moments stacked, one call for all models in forward
+pass, backward pass and update.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +17,32 @@ from conceptbind.controlled.losses import queries_loss
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.muon import StackedMuon
 from conceptbind.controlled.recipe import Recipe
-from conceptbind.controlled.training import CLIP, ROUND_TO, Look, Run, Trained, optimisers, precision_of, set_rates
+from conceptbind.controlled.training import (
+    CLIP,
+    ROUND_TO,
+    Look,
+    Run,
+    Trained,
+    optimisers,
+    precision_of,
+    set_rates,
+)
 from conceptbind.errors import ValueRangeError
 
 
 def train_stacked(
-    recipes: Sequence[Recipe], folders: Sequence[Path | None] | None = None, *, device: str = "cpu",
-    on_look: Callable[[int, Look], None] = lambda _, __: None, on_step: Callable[[int], None] = lambda _: None,
-) -> list[Trained]:  # fmt: skip
+    recipes: Sequence[Recipe],
+    folders: Sequence[Path | None] | None = None,
+    *,
+    device: str = "cpu",
+    on_look: Callable[[int, Look], None] = lambda _, __: None,
+    on_step: Callable[[int], None] = lambda _: None,
+) -> list[Trained]:
     """Train models that differ in coverage and seed only; each as `train` would, but for rounding.
 
-    Objects, random numbers, looks and states are those of each model. From one look to the next the models are one stack; those that are
-    done leave it, and after a kill those that are behind catch up first. It is faster where a device waits for small products to be
-    launched (`docs/speed.md`).
+    Objects, random numbers, looks and states are those of each model. From one look to the next the
+    models are one stack; those that are done leave it, and after a kill those that are behind catch
+    up first. It is faster where a device waits for small products to be launched (`docs/speed.md`).
 
     Args:
         recipes: of the objective `queries`, equal but for coverage and seed.
@@ -40,16 +55,22 @@ def train_stacked(
         ValueRangeError: the recipes differ in more, or have another objective.
         DivergedError, FileError, MismatchError: see `train`.
     """
-    if not recipes or any(recipe.objective != "queries" or not same_but_data(recipe, recipes[0]) for recipe in recipes):
+    if not recipes or any(
+        recipe.objective != "queries" or not same_but_data(recipe, recipes[0]) for recipe in recipes
+    ):
         raise ValueRangeError(
-            "models that are trained at once must have the objective 'queries' and differ in coverage and seed only"
+            "models that are trained at once must have the objective 'queries' and differ in "
+            "coverage and seed only"
         )
     places = [None] * len(recipes) if folders is None else list(folders)
 
     def told(number: int) -> Callable[[Look], None]:
         return lambda look: on_look(number, look)
 
-    runs = [Run(recipe, place, device, told(i), on_step) for i, (recipe, place) in enumerate(zip(recipes, places, strict=True))]
+    runs = [
+        Run(recipe, place, device, told(i), on_step)
+        for i, (recipe, place) in enumerate(zip(recipes, places, strict=True))
+    ]
     while active := [run for run in runs if not run.done]:
         first = min(run.state.step for run in active)
         together = [run for run in active if run.state.step == first]
@@ -75,22 +96,33 @@ class _Stack:
         self.runs, self.device, self.recipe = runs, device, runs[0].recipe
         shape = self.recipe.shape
         self.sampler = StackedSampler(
-            shape.sizes, [run.sampler.train for run in runs], shape.most_objects, self.recipe.batch, swaps=self.recipe.swaps,
+            shape.sizes,
+            [run.sampler.train for run in runs],
+            shape.most_objects,
+            self.recipe.batch,
+            swaps=self.recipe.swaps,
             round_to=ROUND_TO,
-        )  # fmt: skip
+        )
         named = [dict(run.model.named_parameters()) for run in runs]
-        self.weights = {name: torch.stack([weights[name].detach() for weights in named]).requires_grad_() for name in named[0]}
+        self.weights = {
+            name: torch.stack([weights[name].detach() for weights in named]).requires_grad_()
+            for name in named[0]
+        }
         self.optimisers = optimisers(self.recipe, self.weights, StackedMuon)
         for number, optimiser in enumerate(self.optimisers):
             moments = [run.state.optimisers[number].state_dict()["state"] for run in runs]
             joined = {
                 i: {
-                    name: value if name == "step" else torch.stack([one[i][name] for one in moments])
+                    name: value
+                    if name == "step"
+                    else torch.stack([one[i][name] for one in moments])
                     for name, value in those.items()
                 }
                 for i, those in moments[0].items()
             }
-            optimiser.load_state_dict({"state": joined, "param_groups": optimiser.state_dict()["param_groups"]})
+            optimiser.load_state_dict(
+                {"state": joined, "param_groups": optimiser.state_dict()["param_groups"]}
+            )
         frame = _Losses(deepcopy(runs[0].model))  # its own weights are never read
 
         def losses(weights: dict[str, Tensor], *data: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,7 +137,12 @@ class _Stack:
         batch = self.sampler.draw([run.state.random for run in self.runs])
         with precision_of(self.recipe, self.device):
             loss, concept_loss = self.losses(
-                self.weights, batch.queries, batch.targets, batch.concept_targets, batch.filler, *batch.scenes
+                self.weights,
+                batch.queries,
+                batch.targets,
+                batch.concept_targets,
+                batch.filler,
+                *batch.scenes,
             )
         for weight in self.weights.values():
             weight.grad = None
@@ -125,10 +162,15 @@ class _Stack:
             for ours, theirs in zip(self.optimisers, run.state.optimisers, strict=True):
                 content = ours.state_dict()
                 moments = {
-                    i: {name: value.clone() if name == "step" else value[e].clone() for name, value in those.items()}
+                    i: {
+                        name: value.clone() if name == "step" else value[e].clone()
+                        for name, value in those.items()
+                    }
                     for i, those in content["state"].items()
                 }
-                theirs.load_state_dict({"state": moments, "param_groups": theirs.state_dict()["param_groups"]})
+                theirs.load_state_dict(
+                    {"state": moments, "param_groups": theirs.state_dict()["param_groups"]}
+                )
 
 
 class _Losses(nn.Module):
@@ -139,7 +181,12 @@ class _Losses(nn.Module):
         self.model = model
 
     def forward(
-        self, queries: Tensor, targets: Tensor, concept_targets: Tensor, filler: Tensor, *scenes: Tensor
+        self,
+        queries: Tensor,
+        targets: Tensor,
+        concept_targets: Tensor,
+        filler: Tensor,
+        *scenes: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """See `queries_loss`."""
         return queries_loss(self.model, scenes, queries, targets, concept_targets, filler)
@@ -147,9 +194,13 @@ class _Losses(nn.Module):
 
 @torch.no_grad()
 def clip_each(weights: Sequence[Tensor], most: float) -> None:
-    """Shrink the gradients (E, ...) of each of E models to a norm of at most `most`, as `torch.nn.utils.clip_grad_norm_` does for one."""
+    """Shrink the gradients (E, ...) of each of E models to a norm of at most `most`, as
+    `torch.nn.utils.clip_grad_norm_` does for one.
+    """
     grads = [weight.grad for weight in weights if weight.grad is not None]
-    squares = torch.stack([grad.reshape(len(grad), -1).square().sum(dim=1) for grad in grads]).sum(dim=0)
+    squares = torch.stack([grad.reshape(len(grad), -1).square().sum(dim=1) for grad in grads]).sum(
+        dim=0
+    )
     share = (most / (squares.sqrt() + 1e-6)).clamp(max=1.0)
     for grad in grads:
         grad.mul_(share.view(-1, *[1] * (grad.ndim - 1)))

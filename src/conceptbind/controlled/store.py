@@ -1,4 +1,6 @@
-"""A trained model as a folder, and as an encoder of captions of symbols: "a p07 q12 and a p03 q01"."""
+"""A trained model as a folder, and as an encoder of captions of symbols: "a p07 q12 and a p03
+q01".
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,15 @@ from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.recognise import all_queries
 from conceptbind.controlled.training import Look, Trained
 from conceptbind.errors import FileError, ModalityError, UnknownNameError, ValueRangeError, nearest
-from conceptbind.files import CHECKSUM, content_hash, file_hash, read_json, require_unchanged, write_checked_json, write_whole
+from conceptbind.files import (
+    CHECKSUM,
+    content_hash,
+    file_hash,
+    read_json,
+    require_unchanged,
+    write_checked_json,
+    write_whole,
+)
 from conceptbind.limits import require_regular
 from conceptbind.scenes import ConceptSpace
 
@@ -28,7 +38,12 @@ if TYPE_CHECKING:
 
     from conceptbind.typing import Floats, Modality
 
-WEIGHTS, CONFIG, HISTORY, VOCABULARY = "model.safetensors", "config.json", "history.csv", "words.csv"
+WEIGHTS, CONFIG, HISTORY, VOCABULARY = (
+    "model.safetensors",
+    "config.json",
+    "history.csv",
+    "words.csv",
+)
 KIND = "conceptbind controlled model"
 WEIGHTS_HASH, FILES_HASH = "weights", "files"
 """The keys of the checksums in `config.json`: of the weights, and of the other files by name."""
@@ -42,13 +57,16 @@ def vocabulary(sizes: tuple[int, ...]) -> ConceptSpace:
     """Names for the symbols: concepts p, q, r, ... with values p0, p1, ..., of equal length."""
     letters = (string.ascii_lowercase[15:] + string.ascii_lowercase[1:15])[: len(sizes)]
     values = (
-        tuple(f"{letter}{v:0{len(str(size - 1))}d}" for v in range(size)) for letter, size in zip(letters, sizes, strict=True)
+        tuple(f"{letter}{v:0{len(str(size - 1))}d}" for v in range(size))
+        for letter, size in zip(letters, sizes, strict=True)
     )
     return ConceptSpace(tuple(letters), tuple(values))
 
 
 def write_model(trained: Trained, folder: Path) -> None:
-    """Write `model.safetensors`, `config.json`, `history.csv` and `words.csv`, a small vocabulary to measure the model on."""
+    """Write `model.safetensors`, `config.json`, `history.csv` and `words.csv`, a small vocabulary
+    to measure the model on.
+    """
     from safetensors.torch import save
 
     recipe, shape = trained.recipe, trained.recipe.shape
@@ -62,14 +80,19 @@ def write_model(trained: Trained, folder: Path) -> None:
     side = max(2, int(MOST_SCENES ** (0.5 / len(shape.sizes))))
     columns = [values[:side] for values in space.values]
     lines = [",".join(space.concepts)]
-    lines += [",".join(column[i] if i < len(column) else "" for column in columns) for i in range(max(map(len, columns)))]
+    lines += [
+        ",".join(column[i] if i < len(column) else "" for column in columns)
+        for i in range(max(map(len, columns)))
+    ]
     content = save(weights, metadata={"format": "pt"})
     others = {HISTORY: text.getvalue(), VOCABULARY: "\n".join(lines) + "\n"}
     for name, written in {**others, WEIGHTS: content}.items():
         write_whole(folder / name, written)
     hashes = {name: content_hash(written.encode()) for name, written in others.items()}
     told = {"kind": KIND, "recipe": recipe.flat(), "best": vars(trained.best)}
-    write_checked_json(folder / CONFIG, {**told, WEIGHTS_HASH: content_hash(content), FILES_HASH: hashes})
+    write_checked_json(
+        folder / CONFIG, {**told, WEIGHTS_HASH: content_hash(content), FILES_HASH: hashes}
+    )
 
 
 def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Recipe]:
@@ -82,13 +105,17 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
     from safetensors.torch import load
 
     if not (folder / CONFIG).is_file():
-        raise FileError(f"{folder} holds no controlled model (no {CONFIG}); make one with: conceptbind train --out {folder}")
+        raise FileError(
+            f"{folder} holds no controlled model (no {CONFIG}); make one with: conceptbind train "
+            f"--out {folder}"
+        )
     config = _read_config(folder)
     recipe = Recipe.read(config.get("recipe"), str(folder / CONFIG))
     held = require_regular(folder / WEIGHTS, "the weights of a controlled model").stat().st_size
     if 2 * recipe.shape.n_weights > held:  # before so much memory is taken
         raise FileError(
-            f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: it has {held:,} bytes, and "
+            f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: "
+            f"it has {held:,} bytes, and "
             f"{CONFIG} describes {recipe.shape.n_weights:,} weights"
         )
     with torch.random.fork_rng():
@@ -98,20 +125,28 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
         model.load_state_dict(model.with_twin(load(content)))
     except (SafetensorError, OSError, RuntimeError) as error:
         raise FileError(
-            f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: {shorten(str(error), 200)}"
+            f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: "
+            f"{shorten(str(error), 200)}"
         ) from error
-    if config.get(WEIGHTS_HASH, content_hash(content)) != content_hash(content):  # models of earlier versions have none
+    # models of earlier versions have none
+    if config.get(WEIGHTS_HASH, content_hash(content)) != content_hash(content):
         raise FileError(
-            f"{folder / WEIGHTS} was changed or damaged since it was written (its checksum does not fit); copy it again, or train again"
+            f"{folder / WEIGHTS} was changed or damaged since it was written (its checksum does "
+            "not fit); copy it again, or train again"
         )
     return model.to(device).eval(), recipe
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    """What `config.json` of a model says; raises FileError where it is of something else, or was changed since."""
+    """What `config.json` of a model says; raises FileError where it is of something else, or was
+    changed since.
+    """
     config = read_json(folder / CONFIG, "train the model again")
     if not isinstance(config, dict) or config.get("kind") != KIND:
-        raise FileError(f"{folder / CONFIG} is not the configuration of a controlled model; make one with conceptbind train")
+        raise FileError(
+            f"{folder / CONFIG} is not the configuration of a controlled model; make one with "
+            "conceptbind train"
+        )
     if CHECKSUM in config:  # models of earlier versions have none
         return require_unchanged(config, folder / CONFIG, "copy it again, or train the model again")
     return config
@@ -130,8 +165,8 @@ def require_whole_model(folder: Path) -> None:
         content = require_regular(folder / name, "a file of a controlled model").read_bytes()
         if expected is not None and content_hash(content) != expected:
             raise FileError(
-                f"{folder / name} was changed or damaged since it was written (its checksum does not fit); "
-                f"copy it again, or delete {folder} and run the same command again"
+                f"{folder / name} was changed or damaged since it was written (its checksum does "
+                f"not fit); copy it again, or delete {folder} and run the same command again"
             )
 
 
@@ -146,18 +181,22 @@ def read_trained(folder: Path, device: str = "cpu") -> Trained:
     try:
         with (folder / HISTORY).open(encoding="utf-8", newline="") as file:
             rows = [
-                Look(int(row.pop("step")), **{name: float(value) for name, value in row.items()}) for row in csv.DictReader(file)
+                Look(int(row.pop("step")), **{name: float(value) for name, value in row.items()})
+                for row in csv.DictReader(file)
             ]
         best = Look(**read_json(folder / CONFIG, "train the model again")["best"])
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise FileError(f"{folder} does not tell how its model was trained ({error}); train it again") from error
+        raise FileError(
+            f"{folder} does not tell how its model was trained ({error}); train it again"
+        ) from error
     return Trained(recipe, model, tuple(rows), best)
 
 
 class ControlledEncoder:
     """A trained model, as an encoder of captions.
 
-    Words that are no values ("a", "and") are passed over; every C values, one of each concept in order, are an object.
+    Words that are no values ("a", "and") are passed over; every C values, one of each concept in
+    order, are an object.
 
     Args:
         folder: written by `conceptbind train`.
@@ -173,11 +212,19 @@ class ControlledEncoder:
         self._model, self.recipe = read_model(folder, device)
         self._folder, self._device = folder, device
         self.space = vocabulary(self.recipe.shape.sizes)
-        self._ids = {word: (k, v) for k, values in enumerate(self.space.values) for v, word in enumerate(values)}
+        self._ids = {
+            word: (k, v)
+            for k, values in enumerate(self.space.values)
+            for v, word in enumerate(values)
+        }
         self.id = f"controlled:{folder.name}"
         self.revision = file_hash(folder / WEIGHTS)
         self.dimension = self.recipe.shape.dimension
-        self.details = {"precision": "float32", "coverage": self.recipe.coverage, "objective": self.recipe.objective}
+        self.details = {
+            "precision": "float32",
+            "coverage": self.recipe.coverage,
+            "objective": self.recipe.objective,
+        }
 
     def untrained(self, seed: int = 0) -> ControlledEncoder:
         """The same architecture with random weights."""
@@ -185,7 +232,9 @@ class ControlledEncoder:
         twin.__dict__.update(self.__dict__)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            twin._model = ControlledModel(self.recipe.shape, self.recipe.hottest).to(self._device).eval()
+            twin._model = (
+                ControlledModel(self.recipe.shape, self.recipe.hottest).to(self._device).eval()
+            )
         twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
         return twin
 
@@ -203,7 +252,13 @@ class ControlledEncoder:
             for start in range(0, len(mine), BATCH):
                 part = mine[start : start + BATCH]
                 with torch.inference_mode():
-                    rows[part] = self._model.scenes(torch.tensor([read[i] for i in part], device=self._device)).cpu().numpy()
+                    rows[part] = (
+                        self._model.scenes(
+                            torch.tensor([read[i] for i in part], device=self._device)
+                        )
+                        .cpu()
+                        .numpy()
+                    )
         return rows
 
     def encode_images(self, images: Sequence[Image]) -> Floats:
@@ -211,7 +266,8 @@ class ControlledEncoder:
         raise ModalityError(f"'{self.id}' encodes symbols, not pictures; use --modality text")
 
     def query_rows(self, space: ConceptSpace, concept: int | None) -> Floats:
-        """(V_k, d), or (|O|, d) for None: the model's own queries for the values or objects of a table, found by their names.
+        """(V_k, d), or (|O|, d) for None: the model's own queries for the values or objects of a
+        table, found by their names.
 
         Raises:
             UnknownNameError: a name is not among the model's.
@@ -223,7 +279,10 @@ class ControlledEncoder:
             rows: Floats = queries.concepts[concept].cpu().numpy()[where[concept]]
             return rows
         values = np.stack(
-            [np.asarray(where[k])[column] for k, column in enumerate(space.object_values(np.arange(space.n_objects)).T)]
+            [
+                np.asarray(where[k])[column]
+                for k, column in enumerate(space.object_values(np.arange(space.n_objects)).T)
+            ]
         )
         found: Floats = queries.objects.cpu().numpy()[self.space.object_ids(values.T)]
         return found
@@ -233,8 +292,9 @@ class ControlledEncoder:
         if k != concept:
             known = self.space.values[concept] if concept < len(self.space.values) else ()
             raise UnknownNameError(
-                f"'{word}' is not a value of concept {concept + 1} of '{self.id}'; {nearest(word, known)}; "
-                f"measure it on its own words: --scenes {self._folder / VOCABULARY}"
+                f"'{word}' is not a value of concept {concept + 1} of '{self.id}'; "
+                f"{nearest(word, known)}; measure it on its own words: --scenes "
+                f"{self._folder / VOCABULARY}"
             )
         return v
 
@@ -242,16 +302,25 @@ class ControlledEncoder:
         words = [word.strip(",.;") for word in text.split()]
         found = [self._ids[word] for word in words if word in self._ids]
         n_concepts, shape = len(self.space.concepts), self.recipe.shape
-        unknown = [word for word in words if word not in self._ids and word not in ("a", "an", "and")]
+        unknown = [
+            word for word in words if word not in self._ids and word not in ("a", "an", "and")
+        ]
         if unknown:
             raise UnknownNameError(
-                f"'{self.id}' does not know the word '{unknown[0]}' in {text!r}; {nearest(unknown[0], self._ids)}; "
+                f"'{self.id}' does not know the word '{unknown[0]}' in {text!r}; "
+                f"{nearest(unknown[0], self._ids)}; "
                 f"measure it on its own words: --scenes {self._folder / VOCABULARY}"
             )
-        if not found or [k for k, _ in found] != list(range(n_concepts)) * (len(found) // n_concepts):
-            raise ValueRangeError(f"every object needs one value of each of {n_concepts} concepts, in order; got {text!r}")
+        if not found or [k for k, _ in found] != list(range(n_concepts)) * (
+            len(found) // n_concepts
+        ):
+            raise ValueRangeError(
+                f"every object needs one value of each of {n_concepts} concepts, in order; got "
+                f"{text!r}"
+            )
         if len(found) > n_concepts * shape.most_objects:
             raise ValueRangeError(
-                f"{text!r} has {len(found) // n_concepts} objects, but '{self.id}' reads at most {shape.most_objects}"
+                f"{text!r} has {len(found) // n_concepts} objects, but '{self.id}' reads at most "
+                f"{shape.most_objects}"
             )
         return [[v for _, v in found[i : i + n_concepts]] for i in range(0, len(found), n_concepts)]

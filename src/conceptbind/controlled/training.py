@@ -17,7 +17,13 @@ from conceptbind.controlled.losses import Loss, batch_loss, scenes_loss
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.muon import StackedMuon
 from conceptbind.controlled.recipe import Recipe
-from conceptbind.controlled.recognise import all_queries, exchange_first_value, own_scene, recognise, replace_first_value
+from conceptbind.controlled.recognise import (
+    all_queries,
+    exchange_first_value,
+    own_scene,
+    recognise,
+    replace_first_value,
+)
 from conceptbind.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
 from conceptbind.files import arrays_hash, write_whole
 from conceptbind.limits import open_tensors
@@ -29,7 +35,8 @@ LOOKED_AT = 512
 CLIP = 1.0
 """Largest norm of a gradient."""
 ROUND_TO = 64
-"""Queries of a batch are filled up to a multiple of this where products are in bfloat16 or compiled, since kernels are made for each length."""
+"""Queries of a batch are filled up to a multiple of this where products are in bfloat16 or
+compiled, since kernels are made for each length."""
 
 
 class DivergedError(ConceptBindError, ArithmeticError):
@@ -49,11 +56,13 @@ class Look:
     """On the objects of the batch (or on its scenes)."""
     concept_loss: float
     train: float
-    """Recognition of the objects of scenes of train objects, among all objects; with the objective `scenes`, binding accuracy."""
+    """Recognition of the objects of scenes of train objects, among all objects; with the objective
+    `scenes`, binding accuracy."""
     validation: float
     """The same for scenes of validation objects, which were never trained on."""
     concepts: float
-    """Recognition of the hardest concept in scenes of validation objects; with the objective `scenes`, concept accuracy."""
+    """Recognition of the hardest concept in scenes of validation objects; with the objective
+    `scenes`, concept accuracy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +76,22 @@ class Trained:
 
 
 def train(
-    recipe: Recipe, folder: Path | None = None, *, device: str = "cpu", compiled: bool = False, on_look: Callable[[Look], None] = lambda _: None,
+    recipe: Recipe,
+    folder: Path | None = None,
+    *,
+    device: str = "cpu",
+    compiled: bool = False,
+    on_look: Callable[[Look], None] = lambda _: None,
     on_step: Callable[[int], None] = lambda _: None,
-) -> Trained:  # fmt: skip
+) -> Trained:
     """Train one model.
 
     Args:
         recipe: what decides the weights.
-        folder: where the state is kept at every look, so that a killed run continues to the same weights; None keeps nothing.
-        device: where torch computes, batches included; their random numbers are the CPU's, so that one seed means the same everywhere.
+        folder: where the state is kept at every look, so that a killed run continues to the same
+            weights; None keeps nothing.
+        device: where torch computes, batches included; their random numbers are the CPU's, so that
+            one seed means the same everywhere.
         compiled: pass both encoders to `torch.compile`.
         on_look: called with what is seen of validation objects.
         on_step: called with the number of steps taken since the last call.
@@ -87,7 +103,14 @@ def train(
         DivergedError: the loss is no longer finite.
         CompileError: `torch.compile` does not work here.
     """
-    run = Run(recipe, folder, device, on_look, on_step, round_to=ROUND_TO if compiled or recipe.precision == "bf16" else 1)
+    run = Run(
+        recipe,
+        folder,
+        device,
+        on_look,
+        on_step,
+        round_to=ROUND_TO if compiled or recipe.precision == "bf16" else 1,
+    )
     loss_of: Loss = scenes_loss if recipe.objective == "scenes" else batch_loss
     if compiled:
         loss_of = _compiled(loss_of)
@@ -122,23 +145,36 @@ class Run:
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path | None, device: str, on_look: Callable[[Look], None], on_step: Callable[[int], None],
+        self,
+        recipe: Recipe,
+        folder: Path | None,
+        device: str,
+        on_look: Callable[[Look], None],
+        on_step: Callable[[int], None],
         round_to: int = 1,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.recipe, self.folder, self.on_look = recipe, folder, on_look
         self.split, shape = recipe.split(), recipe.shape
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
             self.model = ControlledModel(shape, recipe.hottest, recipe.scale).to(device)
         self.sampler = Sampler(
-            shape.sizes, self.split.train.to(device), shape.most_objects, recipe.batch, swaps=recipe.swaps, round_to=round_to
+            shape.sizes,
+            self.split.train.to(device),
+            shape.most_objects,
+            recipe.batch,
+            swaps=recipe.swaps,
+            round_to=round_to,
         )
         eyes = torch.Generator().manual_seed(recipe.seed + 1)
         self.known, self.new = (
-            draw_objects(part, LOOKED_AT, shape.most_objects, eyes) for part in (self.split.train, self.split.validation)
+            draw_objects(part, LOOKED_AT, shape.most_objects, eyes)
+            for part in (self.split.train, self.split.validation)
         )
         self.state = _State(recipe, self.model, torch.Generator().manual_seed(recipe.seed))
-        self.moments = {round(recipe.steps * (look + 1) / recipe.looks) for look in range(recipe.looks)}
+        self.moments = {
+            round(recipe.steps * (look + 1) / recipe.looks) for look in range(recipe.looks)
+        }
         if folder is not None and (folder / CHECKPOINT).is_file():
             self.state.load(folder / CHECKPOINT)
             on_step(self.state.step)
@@ -149,7 +185,9 @@ class Run:
     def done(self) -> bool:
         """Whether all steps are taken, or validation objects are read well enough."""
         best = self.state.best
-        return self.state.step >= self.recipe.steps or (best is not None and best.validation >= self.recipe.enough)
+        return self.state.step >= self.recipe.steps or (
+            best is not None and best.validation >= self.recipe.enough
+        )
 
     @property
     def next_look(self) -> int:
@@ -163,10 +201,13 @@ class Run:
         try:
             if not all(map(math.isfinite, values)):
                 raise ValueRangeError("its loss is no longer a number")
-            look = Look(step, *values, *_seen(self.recipe, self.model, self.split, self.known, self.new))
+            look = Look(
+                step, *values, *_seen(self.recipe, self.model, self.split, self.known, self.new)
+            )
         except ValueRangeError as error:  # of scores that are not finite
             raise DivergedError(
-                f"the model of {self.recipe.sizes_name} values, coverage {self.recipe.coverage:g} and seed {self.recipe.seed} diverged after "
+                f"the model of {self.recipe.sizes_name} values, coverage {self.recipe.coverage:g} "
+                f"and seed {self.recipe.seed} diverged after "
                 f"{step} steps ({error}); use a lower rate"
             ) from error
         self.state.see(look)
@@ -181,7 +222,9 @@ class Run:
         return Trained(self.recipe, self.model.eval(), tuple(self.state.history), self.state.best)
 
 
-def _seen(recipe: Recipe, model: ControlledModel, split: ObjectSplit, known: Tensor, new: Tensor) -> tuple[float, float, float]:
+def _seen(
+    recipe: Recipe, model: ControlledModel, split: ObjectSplit, known: Tensor, new: Tensor
+) -> tuple[float, float, float]:
     """What `Look` holds of train and validation scenes."""
     sizes = recipe.shape.sizes
     if recipe.objective == "scenes":
@@ -189,15 +232,27 @@ def _seen(recipe: Recipe, model: ControlledModel, split: ObjectSplit, known: Ten
         for scenes in (known, new):
             other = exchange_first_value(scenes, sizes)
             rows = (other.sort(dim=1).values != scenes.sort(dim=1).values).any(dim=1)
-            swapped.append(float(own_scene(model, scenes[rows], other[rows], by_queries=True)[0].mean()) if rows.any() else 0.0)
+            swapped.append(
+                float(own_scene(model, scenes[rows], other[rows], by_queries=True)[0].mean())
+                if rows.any()
+                else 0.0
+            )
         return (
             swapped[0],
             swapped[1],
-            float(own_scene(model, new, replace_first_value(new, sizes, eyes), by_queries=True)[0].mean()),
+            float(
+                own_scene(model, new, replace_first_value(new, sizes, eyes), by_queries=True)[
+                    0
+                ].mean()
+            ),
         )
     queries = all_queries(model, split)
     concepts = min(recognise(model, queries, new, k).accuracy for k in range(len(sizes)))
-    return recognise(model, queries, known).accuracy, recognise(model, queries, new).accuracy, concepts
+    return (
+        recognise(model, queries, known).accuracy,
+        recognise(model, queries, new).accuracy,
+        concepts,
+    )
 
 
 def _compiled(loss_of: Loss) -> Loss:
@@ -206,13 +261,16 @@ def _compiled(loss_of: Loss) -> Loss:
 
     fast: Loss = torch.compile(loss_of)
 
-    def found(model: ControlledModel, sampler: Sampler, batch: Batch, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    def found(
+        model: ControlledModel, sampler: Sampler, batch: Batch, random: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         try:
             return fast(model, sampler, batch, random)
         except BackendCompilerFailed as error:
             reason = str(error).strip().splitlines()[0]
             raise CompileError(
-                f"torch.compile failed ({reason}); on a CPU it needs a C++ compiler; train without --compiled"
+                f"torch.compile failed ({reason}); on a CPU it needs a C++ compiler; train without "
+                "--compiled"
             ) from error
 
     return found
@@ -220,11 +278,15 @@ def _compiled(loss_of: Loss) -> Loss:
 
 def precision_of(recipe: Recipe, device: str) -> torch.autocast:
     """A context in which products are computed in the precision of a recipe."""
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.precision == "bf16")
+    return torch.autocast(
+        torch.device(device).type, torch.bfloat16, enabled=recipe.precision == "bf16"
+    )
 
 
 def choose_precision(asked: Literal["auto", "float32", "bf16"], device: str) -> Precision:
-    """bf16 where the device has units for its products (GPUs; processors with AMX), unless another precision is asked for."""
+    """bf16 where the device has units for its products (GPUs; processors with AMX), unless another
+    precision is asked for.
+    """
     if asked != "auto":
         return asked
     kind = torch.device(device).type
@@ -235,22 +297,30 @@ def choose_precision(asked: Literal["auto", "float32", "bf16"], device: str) -> 
 
 
 def optimisers(
-    recipe: Recipe, named: Mapping[str, Tensor], muon: Callable[..., torch.optim.Optimizer] | None = None
+    recipe: Recipe,
+    named: Mapping[str, Tensor],
+    muon: Callable[..., torch.optim.Optimizer] | None = None,
 ) -> list[torch.optim.Optimizer]:
     """AdamW, and Muon for the matrices of the blocks where the recipe asks for it.
 
     Args:
         recipe: of the rates.
         named: parameters.
-        muon: what makes the second; torch's own where it has one (from 2.9 on), else ours for one matrix.
+        muon: what makes the second; torch's own where it has one (from 2.9 on), else ours for one
+            matrix.
     """
     matrices = {
         name
         for name in named
-        if recipe.optimiser == "muon" and ".blocks." in name and name.endswith(".weight") and "norm" not in name
+        if recipe.optimiser == "muon"
+        and ".blocks." in name
+        and name.endswith(".weight")
+        and "norm" not in name
     }
     rest = [value for name, value in named.items() if name not in matrices]
-    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True)]
+    found: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(rest, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True)
+    ]
     if matrices:
         chosen = [value for name, value in named.items() if name in matrices]
         make = muon if muon is not None else getattr(torch.optim, "Muon", StackedMuon)
@@ -258,7 +328,9 @@ def optimisers(
     return found
 
 
-def set_rates(optimisers: Sequence[torch.optim.Optimizer], largest: Sequence[float], share: float) -> None:
+def set_rates(
+    optimisers: Sequence[torch.optim.Optimizer], largest: Sequence[float], share: float
+) -> None:
     """Give each optimiser a share of its largest learning rate."""
     for optimiser, rate in zip(optimisers, largest, strict=True):
         for group in optimiser.param_groups:
@@ -266,7 +338,9 @@ def set_rates(optimisers: Sequence[torch.optim.Optimizer], largest: Sequence[flo
 
 
 class _State:
-    """All that a continued run needs: weights, moments of the optimisers, random numbers, what was seen, the best weights."""
+    """All that a continued run needs: weights, moments of the optimisers, random numbers, what was
+    seen, the best weights.
+    """
 
     def __init__(self, recipe: Recipe, model: ControlledModel, random: torch.Generator) -> None:
         self.recipe, self.model, self.random = recipe, model, random
@@ -280,24 +354,43 @@ class _State:
     def see(self, look: Look) -> None:
         """Note a look, and the weights where they are the best so far."""
         self.history.append(look)
-        if self.best is None or (look.validation, look.concepts) >= (self.best.validation, self.best.concepts):
+        if self.best is None or (look.validation, look.concepts) >= (
+            self.best.validation,
+            self.best.concepts,
+        ):
             self.best = look
-            self.best_weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            self.best_weights = {
+                name: value.detach().clone() for name, value in self.model.state_dict().items()
+            }
 
     def save(self, path: Path) -> None:
         """Write everything to one file, whole or not at all."""
         from safetensors.torch import save
 
-        tensors = {f"model.{name}": value for name, value in self.model.without_twin(self.model.state_dict()).items()}
-        tensors |= {f"best.{name}": value for name, value in self.model.without_twin(self.best_weights).items()}
+        tensors = {
+            f"model.{name}": value
+            for name, value in self.model.without_twin(self.model.state_dict()).items()
+        }
+        tensors |= {
+            f"best.{name}": value
+            for name, value in self.model.without_twin(self.best_weights).items()
+        }
         for number, optimiser in enumerate(self.optimisers):
             for parameter, moments in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser.{number}.{parameter}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+                tensors |= {
+                    f"optimiser.{number}.{parameter}.{name}": torch.as_tensor(value)
+                    for name, value in moments.items()
+                }
         tensors["random"] = self.random.get_state()
         facts = {
-            "recipe": self.recipe.flat(), "step": self.step, "history": [vars(look) for look in self.history], "best": vars(self.best),
-        }  # fmt: skip
-        content = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+            "recipe": self.recipe.flat(),
+            "step": self.step,
+            "history": [vars(look) for look in self.history],
+            "best": vars(self.best),
+        }
+        content = {
+            name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()
+        }
         told = json.dumps(facts)
         write_whole(path, save(content, metadata={"state": told, "hash": _hash(told, content)}))
 
@@ -312,22 +405,34 @@ class _State:
         there, now = _flat(facts["recipe"]), _flat(self.recipe.flat())
         other = [name for name in dict.fromkeys((*there, *now)) if there.get(name) != now.get(name)]
         if other:
-            differences = "; ".join(f"{name}: {there.get(name)} there, {now.get(name)} now" for name in other)
-            raise MismatchError(f"{path} is the state of another training ({differences}); choose another folder with --out")
+            differences = "; ".join(
+                f"{name}: {there.get(name)} there, {now.get(name)} now" for name in other
+            )
+            raise MismatchError(
+                f"{path} is the state of another training ({differences}); choose another folder "
+                "with --out"
+            )
 
         def part(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            return {
+                name.removeprefix(prefix): value
+                for name, value in tensors.items()
+                if name.startswith(prefix)
+            }
 
         self.model.load_state_dict(self.model.with_twin(part("model.")))
         self.best_weights = {
-            name: value.to(self.model.log_scale.device) for name, value in self.model.with_twin(part("best.")).items()
+            name: value.to(self.model.log_scale.device)
+            for name, value in self.model.with_twin(part("best.")).items()
         }
         for number, optimiser in enumerate(self.optimisers):
             moments: dict[int, dict[str, Any]] = {}
             for name, value in part(f"optimiser.{number}.").items():
                 parameter, _, moment = name.partition(".")
                 moments.setdefault(int(parameter), {})[moment] = value
-            optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+            optimiser.load_state_dict(
+                {"state": moments, "param_groups": optimiser.state_dict()["param_groups"]}
+            )
         self.random.set_state(tensors["random"])
         self.step = int(facts["step"])
         self.history, self.best = [Look(**look) for look in facts["history"]], Look(**facts["best"])
@@ -341,11 +446,15 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """
     from safetensors import SafetensorError
 
-    broken = f"{path} is truncated, damaged or not the state of a training; delete it to train again from the start"
+    broken = (
+        f"{path} is truncated, damaged or not the state of a training; delete it to train "
+        "again from the start"
+    )
     try:
         with open_tensors(path, "pt") as file:
             written = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+            # Not a dictionary.
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         told = written["state"]
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise FileError(f"{broken} ({error})") from error
@@ -360,4 +469,7 @@ def _hash(told: str, tensors: Mapping[str, Tensor]) -> str:
 
 def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
     """Options of the shape beside the others."""
-    return {**{name: value for name, value in content.items() if name != "shape"}, **content["shape"]}
+    return {
+        **{name: value for name, value in content.items() if name != "shape"},
+        **content["shape"],
+    }

@@ -1,4 +1,6 @@
-"""Flat scenes: coloured shapes on a plain ground, supersampled. The same seed and Pillow version give the same bytes."""
+"""Flat scenes: coloured shapes on a plain ground, supersampled. The same seed and Pillow version
+give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class FlatStyle:
     """Two objects stand left and right."""
 
 
-def draw_flat(objects: Sequence[tuple[str, str]], rng: np.random.Generator, style: FlatStyle | None = None) -> tuple[Image, Layout]:
+def draw_flat(
+    objects: Sequence[tuple[str, str]], rng: np.random.Generator, style: FlatStyle | None = None
+) -> tuple[Image, Layout]:
     """A picture of objects (colour, shape), placed from left to right, and where they stand.
 
     Args:
@@ -48,25 +52,37 @@ def draw_flat(objects: Sequence[tuple[str, str]], rng: np.random.Generator, styl
 
     Raises:
         UnknownNameError: a colour or shape that is not known.
-        ValueRangeError: more objects than fit, or so many on so few pixels that shapes could not be told apart.
+        ValueRangeError: more objects than fit, or so many on so few pixels that shapes could not be
+            told apart.
     """
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
     style = style or FlatStyle()
-    layout = place(len(objects), rng, position_jitter=style.position_jitter, size_jitter=style.size_jitter, halves=style.halves)
+    layout = place(
+        len(objects),
+        rng,
+        position_jitter=style.position_jitter,
+        size_jitter=style.size_jitter,
+        halves=style.halves,
+    )
     if layout.radii.min() * style.size < 3:
         raise ValueRangeError(
-            f"{len(objects)} objects on {style.size} pixels would be {2 * layout.radii.min() * style.size:.0f} pixels wide; "
+            f"{len(objects)} objects on {style.size} pixels would be "
+            f"{2 * layout.radii.min() * style.size:.0f} pixels wide; "
             "use a larger size or fewer objects"
         )
     shift = rng.uniform(-1, 1, 3) * style.background_jitter * 255
     ground = tuple(int(v) for v in np.clip(np.round(GROUND + shift), 0, 255))
     picture = Pillow.new("RGB", (style.size, style.size), ground)
     s = style.supersampling
-    for (color, shape), (x, y), radius in zip(objects, layout.centres * style.size, layout.radii * style.size, strict=True):
+    for (color, shape), (x, y), radius in zip(
+        objects, layout.centres * style.size, layout.radii * style.size, strict=True
+    ):
         if color not in COLORS:
-            raise UnknownNameError(f"the renderer knows no colour '{color}'; {nearest(color, COLORS)}")
+            raise UnknownNameError(
+                f"the renderer knows no colour '{color}'; {nearest(color, COLORS)}"
+            )
         left, top = floor(x - radius), floor(y - radius)
         side = ceil(2 * radius) + 2
         mask = Pillow.new("L", (side * s, side * s), 0)
@@ -94,4 +110,6 @@ def _shape(pen: object, shape: str, x: float, y: float, radius: float) -> None:
         cut, at = radius * 0.75, x + radius * 0.45
         pen.ellipse((at - cut, y - cut, at + cut, y + cut), fill=0)
     else:
-        raise UnknownNameError(f"the flat renderer knows no shape '{shape}'; {nearest(shape, FLAT_SHAPES)}")
+        raise UnknownNameError(
+            f"the flat renderer knows no shape '{shape}'; {nearest(shape, FLAT_SHAPES)}"
+        )

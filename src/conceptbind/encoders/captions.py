@@ -1,4 +1,6 @@
-"""Captions that are longer than a model reads: counted, said, and cut or refused as the user asks."""
+"""Captions that are longer than a model reads: counted, said, and cut or refused as the user
+asks.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +14,31 @@ SPECIAL = 8
 """More special tokens than any tokenizer puts around a caption."""
 
 
-def too_long(texts: Sequence[str], longest: int | None, count: Callable[[list[str]], Sequence[int]]) -> list[int]:
+def too_long(
+    texts: Sequence[str], longest: int | None, count: Callable[[list[str]], Sequence[int]]
+) -> list[int]:
     """Positions of the captions with more than `longest` tokens.
 
     Args:
         texts: captions.
         longest: tokens that the model reads; None where there is no limit.
-        count: tokens of each of some captions. A caption of ASCII letters has at most one token a letter, so that most need no counting.
+        count: tokens of each of some captions. A caption of ASCII letters has at most one token a
+            letter, so that most need no counting.
     """
     if longest is None:
         return []
-    candidates = [i for i, text in enumerate(texts) if len(text) + SPECIAL > longest or not text.isascii()]
+    candidates = [
+        i for i, text in enumerate(texts) if len(text) + SPECIAL > longest or not text.isascii()
+    ]
     lengths = count([texts[i] for i in candidates]) if candidates else []
     return [i for i, length in zip(candidates, lengths, strict=True) if length > longest]
 
 
-def settle(texts: Sequence[str], long: Sequence[int], longest: int | None, name: str, how: LongCaptions) -> None:
-    """Refuse captions that are too long (positions `long` of `texts`), or warn that their ends are cut off.
+def settle(
+    texts: Sequence[str], long: Sequence[int], longest: int | None, name: str, how: LongCaptions
+) -> None:
+    """Refuse captions that are too long (positions `long` of `texts`), or warn that their ends are
+    cut off.
 
     Raises:
         ValueRangeError: they are to be refused; shows the first.
@@ -38,7 +48,8 @@ def settle(texts: Sequence[str], long: Sequence[int], longest: int | None, name:
     if how == "refuse":
         raise refusal(texts[long[0]], len(long), len(texts), longest, name)
     warnings.warn(
-        f"{len(long):,} of {len(texts):,} captions are longer than the {longest} tokens that '{name}' reads; their ends are cut off "
+        f"{len(long):,} of {len(texts):,} captions are longer than the {longest} tokens that "
+        f"'{name}' reads; their ends are cut off "
         "(--long-captions refuse stops instead)",
         CutCaptionWarning,
         stacklevel=3,
@@ -49,6 +60,7 @@ def refusal(first: str, n: int, total: int, longest: int | None, name: str) -> V
     """The error for captions that are too long."""
     shown = first if len(first) <= 120 else f"{first[:115]} ..."
     return ValueRangeError(
-        f"{n:,} of {total:,} captions are longer than the {longest} tokens that '{name}' reads, the first is {shown!r}; "
-        "shorten them, or let their ends be cut off with --long-captions truncate"
+        f"{n:,} of {total:,} captions are longer than the {longest} tokens that '{name}' reads, "
+        f"the first is {shown!r}; shorten them, or let their ends be cut off with --long-captions "
+        "truncate"
     )

@@ -1,7 +1,9 @@
-"""The shipped dual encoders: a small CLIP (vision transformer, causal text transformer) in one file, on torch alone.
+"""The shipped dual encoders: a small CLIP (vision transformer, causal text transformer) in one
+file, on torch alone.
 
-Folders are in transformers' CLIP format, so `hf:FOLDER` loads the same weights and gives the same rows; parameters are therefore named
-as transformers names them. Learning Transferable Visual Models From Natural Language Supervision, arXiv 2103.00020, section 2.
+Folders are in transformers' CLIP format, so `hf:FOLDER` loads the same weights and gives the same
+rows; parameters are therefore named as transformers names them. Learning Transferable Visual Models
+From Natural Language Supervision, arXiv 2103.00020, section 2.
 """
 
 from __future__ import annotations
@@ -37,13 +39,19 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(width, width) for _ in range(4))
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (
+            nn.Linear(width, width) for _ in range(4)
+        )
 
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         """(b, t, w) -> (b, t, w); a causal token sees only itself and those before it."""
         b, t, w = x.shape
-        q, k, v = (part(x).view(b, t, self.heads, -1).transpose(1, 2) for part in (self.q_proj, self.k_proj, self.v_proj))
-        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=causal)  # (b, heads, t, w / heads)
+        q, k, v = (
+            part(x).view(b, t, self.heads, -1).transpose(1, 2)
+            for part in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        # (b, heads, t, w / heads)
+        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
         out: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(b, t, w))
         return out
 
@@ -55,7 +63,9 @@ class Layer(nn.Module):
         super().__init__()
         self.self_attn = Attention(width, heads)
         self.layer_norm1, self.layer_norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.mlp = nn.ModuleDict({"fc1": nn.Linear(width, 4 * width), "fc2": nn.Linear(4 * width, width)})
+        self.mlp = nn.ModuleDict(
+            {"fc1": nn.Linear(width, 4 * width), "fc2": nn.Linear(4 * width, width)}
+        )
 
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         """(b, t, w) -> (b, t, w)."""
@@ -87,7 +97,9 @@ class VisionTower(nn.Module):
         super().__init__()
         width, patch = config["hidden_size"], config["patch_size"]
         n_tokens = (config["image_size"] // patch) ** 2 + 1
-        self.embeddings = nn.ParameterDict({"class_embedding": nn.Parameter(torch.randn(width) * 0.02)})
+        self.embeddings = nn.ParameterDict(
+            {"class_embedding": nn.Parameter(torch.randn(width) * 0.02)}
+        )
         self.patch_embedding = nn.Conv2d(3, width, patch, patch, bias=False)
         self.position_embedding = nn.Embedding(n_tokens, width)
         self.pre_layrnorm, self.post_layernorm = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -129,8 +141,12 @@ class DualModel(nn.Module):
         super().__init__()
         self.vision_model = VisionTower(config["vision_config"])
         self.text_model = TextTower(config["text_config"])
-        self.visual_projection = nn.Linear(config["vision_config"]["hidden_size"], config["projection_dim"], bias=False)
-        self.text_projection = nn.Linear(config["text_config"]["hidden_size"], config["projection_dim"], bias=False)
+        self.visual_projection = nn.Linear(
+            config["vision_config"]["hidden_size"], config["projection_dim"], bias=False
+        )
+        self.text_projection = nn.Linear(
+            config["text_config"]["hidden_size"], config["projection_dim"], bias=False
+        )
         self.logit_scale = nn.Parameter(torch.tensor(float(config["logit_scale_init_value"])))
         for name, parameter in self.named_parameters():
             if "embedding" in name:
@@ -181,7 +197,10 @@ class Words:
         for word in words:
             if word not in self.ids:
                 known = [word for word in self.ids if word[0] not in "<,."]
-                raise UnknownNameError(f"the word '{word}' of {text!r} is not in the model's vocabulary; {nearest(word, known)}")
+                raise UnknownNameError(
+                    f"the word '{word}' of {text!r} is not in the model's vocabulary; "
+                    f"{nearest(word, known)}"
+                )
         return [self.ids["<start>"], *(self.ids[word] for word in words), self.ids["<end>"]]
 
 
@@ -216,31 +235,51 @@ class DualEncoder:
         config = read_json(folder / "config.json")
         prepare = read_json(folder / "preprocessor_config.json")
         self._words = Words(read_json(folder / "tokenizer.json")["model"]["vocab"])
-        self.longest, self.long_captions = int(config["text_config"]["max_position_embeddings"]), long_captions
+        self.longest, self.long_captions = (
+            int(config["text_config"]["max_position_embeddings"]),
+            long_captions,
+        )
         self._size = int(config["vision_config"]["image_size"])
-        self._mean, self._std = (np.asarray(prepare[key], dtype=np.float32) for key in ("image_mean", "image_std"))
+        self._mean, self._std = (
+            np.asarray(prepare[key], dtype=np.float32) for key in ("image_mean", "image_std")
+        )
         with torch.random.fork_rng():
             torch.manual_seed(random_weights or 0)
             self._model = DualModel(config).to(device).eval()
         if random_weights is None:
             try:
                 weights = load_file(folder / "model.safetensors")
-                named = {rename(key, to_transformers=False): value.float() for key, value in weights.items()}
+                named = {
+                    rename(key, to_transformers=False): value.float()
+                    for key, value in weights.items()
+                }
                 self._model.load_state_dict(named)
             except (SafetensorError, OSError, RuntimeError) as error:
                 raise FileError(f"could not load the weights in {folder}: {error}") from error
         self._device, self._folder = device, folder
         self.id = name
-        self.revision = folder_revision(folder) if random_weights is None else f"random:{random_weights}"
+        self.revision = (
+            folder_revision(folder) if random_weights is None else f"random:{random_weights}"
+        )
         self.dimension = int(config["projection_dim"])
         self.details = {"precision": "float32", "activation": "gelu"}
 
     def untrained(self, seed: int = 0) -> DualEncoder:
-        """The same architecture with random weights: what probes find there owes nothing to training."""
-        return DualEncoder(self._folder, f"{self.id} (random weights)", self._device, seed, long_captions=self.long_captions)
+        """The same architecture with random weights: what probes find there owes nothing to
+        training.
+        """
+        return DualEncoder(
+            self._folder,
+            f"{self.id} (random weights)",
+            self._device,
+            seed,
+            long_captions=self.long_captions,
+        )
 
     def trainable(self) -> DualEncoder:
-        """A copy with weights of its own, for `finetune`; training it leaves this encoder as it is."""
+        """A copy with weights of its own, for `finetune`; training it leaves this encoder as it
+        is.
+        """
         twin = copy.copy(self)
         twin._model = copy.deepcopy(self._model)
         return twin
@@ -251,11 +290,16 @@ class DualEncoder:
         return self._model
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each caption; raises as `encode_texts` does. Long captions keep their end token when they are cut."""
+        """Token ids of each caption; raises as `encode_texts` does. Long captions keep their end
+        token when they are cut.
+        """
         found = [self._words(text) for text in texts]
         long = [i for i, ids in enumerate(found) if len(ids) > self.longest]
         settle(texts, long, self.longest, self.id, self.long_captions)
-        return [ids if len(ids) <= self.longest else [*ids[: self.longest - 1], ids[-1]] for ids in found]
+        return [
+            ids if len(ids) <= self.longest else [*ids[: self.longest - 1], ids[-1]]
+            for ids in found
+        ]
 
     def find_long(self, texts: Sequence[str]) -> list[int]:
         """Positions of the captions that are longer than the model reads."""
@@ -274,14 +318,24 @@ class DualEncoder:
         return self._model.image_features(pixels)
 
     def write(self, folder: Path) -> None:
-        """A folder with these weights in full precision, that `DualEncoder` and transformers read; the rest is copied from this one's."""
+        """A folder with these weights in full precision, that `DualEncoder` and transformers read;
+        the rest is copied from this one's.
+        """
         from safetensors.torch import save
 
         from conceptbind.files import write_whole
 
-        for name in ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"):
+        for name in (
+            "config.json",
+            "preprocessor_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+        ):
             write_whole(folder / name, (self._folder / name).read_bytes())
-        weights = {rename(name, to_transformers=True): value.cpu().contiguous() for name, value in self._model.state_dict().items()}
+        weights = {
+            rename(name, to_transformers=True): value.cpu().contiguous()
+            for name, value in self._model.state_dict().items()
+        }
         write_whole(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
@@ -295,16 +349,30 @@ class DualEncoder:
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
         for batch in equal_length_batches([len(ids) for ids in tokens], 256):
             with torch.inference_mode():
-                rows[batch] = self._model.text_features(torch.tensor([tokens[i] for i in batch], device=self._device)).cpu().numpy()
+                rows[batch] = (
+                    self._model.text_features(
+                        torch.tensor([tokens[i] for i in batch], device=self._device)
+                    )
+                    .cpu()
+                    .numpy()
+                )
         return rows
 
     def encode_images(self, images: Sequence[Image]) -> Floats:
-        """Raw features (n, d) of RGB pictures: the shorter side is scaled to the model's, the middle is cut out."""
+        """Raw features (n, d) of RGB pictures: the shorter side is scaled to the model's, the
+        middle is cut out.
+        """
         rows = []
         for start in range(0, len(images), IMAGE_BATCH):
-            pixels = np.stack([self._pixels(image) for image in images[start : start + IMAGE_BATCH]])
+            pixels = np.stack(
+                [self._pixels(image) for image in images[start : start + IMAGE_BATCH]]
+            )
             with torch.inference_mode():
-                rows.append(self._model.image_features(torch.from_numpy(pixels).to(self._device)).cpu().numpy())
+                rows.append(
+                    self._model.image_features(torch.from_numpy(pixels).to(self._device))
+                    .cpu()
+                    .numpy()
+                )
         return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
 
     def _pixels(self, image: Image) -> Floats:
@@ -314,20 +382,29 @@ class DualEncoder:
         size, (width, height) = self._size, image.size
         short = min(width, height)
         if short != size:
-            image = image.resize((int(size * width / short), int(size * height / short)), Pillow.Resampling.BICUBIC)
+            image = image.resize(
+                (int(size * width / short), int(size * height / short)), Pillow.Resampling.BICUBIC
+            )
         left, top = (image.width - size) // 2, (image.height - size) // 2
-        values = np.asarray(image.crop((left, top, left + size, top + size)), dtype=np.float32) / 255
+        values = (
+            np.asarray(image.crop((left, top, left + size, top + size)), dtype=np.float32) / 255
+        )
         pixels: Floats = ((values - self._mean) / self._std).transpose(2, 0, 1)
         return pixels
 
 
-def save_dual(model: DualModel, config: dict[str, Any], vocabulary: dict[str, int], folder: Path) -> None:
+def save_dual(
+    model: DualModel, config: dict[str, Any], vocabulary: dict[str, int], folder: Path
+) -> None:
     """Write a folder that `DualEncoder` and transformers read; weights in half precision."""
     from safetensors.torch import save
 
     from conceptbind.files import write_json, write_whole
 
-    weights = {rename(name, to_transformers=True): value.half().contiguous() for name, value in model.state_dict().items()}
+    weights = {
+        rename(name, to_transformers=True): value.half().contiguous()
+        for name, value in model.state_dict().items()
+    }
     write_whole(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
     write_json(folder / "config.json", config)
     size = config["vision_config"]["image_size"]
@@ -335,52 +412,116 @@ def save_dual(model: DualModel, config: dict[str, Any], vocabulary: dict[str, in
         folder / "preprocessor_config.json",
         {
             "image_processor_type": "CLIPImageProcessor",
-            "do_resize": True, "size": {"shortest_edge": size}, "resample": 3,
-            "do_center_crop": True, "crop_size": {"height": size, "width": size},
-            "do_rescale": True, "rescale_factor": 1 / 255,
-            "do_normalize": True, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25], "do_convert_rgb": True,
+            "do_resize": True,
+            "size": {"shortest_edge": size},
+            "resample": 3,
+            "do_center_crop": True,
+            "crop_size": {"height": size, "width": size},
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": [0.5, 0.5, 0.5],
+            "image_std": [0.25, 0.25, 0.25],
+            "do_convert_rgb": True,
         },
-    )  # fmt: skip
+    )
     start, end = vocabulary["<start>"], vocabulary["<end>"]
     write_json(
         folder / "tokenizer.json",
         {
-            "version": "1.0", "truncation": None, "padding": None,
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
             "added_tokens": [
-                {"id": vocabulary[token], "content": token, "single_word": False, "lstrip": False, "rstrip": False,
-                 "normalized": False, "special": True} for token in ("<pad>", "<start>", "<unk>", "<end>")
+                {
+                    "id": vocabulary[token],
+                    "content": token,
+                    "single_word": False,
+                    "lstrip": False,
+                    "rstrip": False,
+                    "normalized": False,
+                    "special": True,
+                }
+                for token in ("<pad>", "<start>", "<unk>", "<end>")
             ],
-            "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "Whitespace"},
+            "normalizer": {"type": "Lowercase"},
+            "pre_tokenizer": {"type": "Whitespace"},
             "post_processor": {
                 "type": "TemplateProcessing",
-                "single": [{"SpecialToken": {"id": "<start>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
-                           {"SpecialToken": {"id": "<end>", "type_id": 0}}],
-                "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
-                "special_tokens": {"<start>": {"id": "<start>", "ids": [start], "tokens": ["<start>"]},
-                                   "<end>": {"id": "<end>", "ids": [end], "tokens": ["<end>"]}},
+                "single": [
+                    {"SpecialToken": {"id": "<start>", "type_id": 0}},
+                    {"Sequence": {"id": "A", "type_id": 0}},
+                    {"SpecialToken": {"id": "<end>", "type_id": 0}},
+                ],
+                "pair": [
+                    {"Sequence": {"id": "A", "type_id": 0}},
+                    {"Sequence": {"id": "B", "type_id": 1}},
+                ],
+                "special_tokens": {
+                    "<start>": {"id": "<start>", "ids": [start], "tokens": ["<start>"]},
+                    "<end>": {"id": "<end>", "ids": [end], "tokens": ["<end>"]},
+                },
             },
             "decoder": None,
             "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
         },
-    )  # fmt: skip
+    )
     write_json(
         folder / "tokenizer_config.json",
-        {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<start>", "eos_token": "<end>", "unk_token": "<unk>",
-         "pad_token": "<pad>", "model_max_length": config["text_config"]["max_position_embeddings"]},
-    )  # fmt: skip
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": "<start>",
+            "eos_token": "<end>",
+            "unk_token": "<unk>",
+            "pad_token": "<pad>",
+            "model_max_length": config["text_config"]["max_position_embeddings"],
+        },
+    )
 
 
 def dual_config(
-    vocabulary: dict[str, int], *, width: int, depth: int, heads: int, dimension: int, image_size: int, patch_size: int
+    vocabulary: dict[str, int],
+    *,
+    width: int,
+    depth: int,
+    heads: int,
+    dimension: int,
+    image_size: int,
+    patch_size: int,
 ) -> dict[str, Any]:
     """The configuration of a model, as transformers' CLIP reads it."""
     tower = {
-        "hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": depth, "num_attention_heads": heads,
-        "hidden_act": "gelu", "layer_norm_eps": 1e-5, "attention_dropout": 0.0, "projection_dim": dimension,
-    }  # fmt: skip
-    special = {"pad_token_id": vocabulary["<pad>"], "bos_token_id": vocabulary["<start>"], "eos_token_id": vocabulary["<end>"]}
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": depth,
+        "num_attention_heads": heads,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-5,
+        "attention_dropout": 0.0,
+        "projection_dim": dimension,
+    }
+    special = {
+        "pad_token_id": vocabulary["<pad>"],
+        "bos_token_id": vocabulary["<start>"],
+        "eos_token_id": vocabulary["<end>"],
+    }
     return {
-        "architectures": ["CLIPModel"], "model_type": "clip", "projection_dim": dimension, "logit_scale_init_value": 2.6592,
-        "text_config": tower | special | {"model_type": "clip_text_model", "vocab_size": len(vocabulary), "max_position_embeddings": 64},
-        "vision_config": tower | {"model_type": "clip_vision_model", "image_size": image_size, "patch_size": patch_size, "num_channels": 3},
-    }  # fmt: skip
+        "architectures": ["CLIPModel"],
+        "model_type": "clip",
+        "projection_dim": dimension,
+        "logit_scale_init_value": 2.6592,
+        "text_config": tower
+        | special
+        | {
+            "model_type": "clip_text_model",
+            "vocab_size": len(vocabulary),
+            "max_position_embeddings": 64,
+        },
+        "vision_config": tower
+        | {
+            "model_type": "clip_vision_model",
+            "image_size": image_size,
+            "patch_size": patch_size,
+            "num_channels": 3,
+        },
+    }

@@ -10,16 +10,21 @@ from typing import Any
 
 from conceptbind.errors import UnknownNameError, ValueRangeError
 
-WORKING_FOLDER: ContextVar[bool] = ContextVar("whether the working folder is searched", default=True)
-"""Not where a configuration file names the encoder: a module that lies beside it may be anybody's."""
+WORKING_FOLDER: ContextVar[bool] = ContextVar(
+    "whether the working folder is searched", default=True
+)
+"""Not where a configuration file names the encoder: a module that lies beside it may be
+anybody's."""
 REQUIRED = ("id", "revision", "dimension", "modalities", "encode_texts", "encode_images")
 
 
 def from_factory(name: str) -> Any:
-    """Import `module` and call its `factory()`, which returns an object with the contract of `typing.Encoder`.
+    """Import `module` and call its `factory()`, which returns an object with the contract of
+    `typing.Encoder`.
 
-    Installed modules and the folders of PYTHONPATH are searched, and then the folder in which the command runs; the latter not for an
-    encoder that a configuration file names. This runs the user's code: it is the one scheme that does.
+    Installed modules and the folders of PYTHONPATH are searched, and then the folder in which the
+    command runs; the latter not for an encoder that a configuration file names. This runs the
+    user's code: it is the one scheme that does.
 
     Raises:
         UnknownNameError: there is no such module or function.
@@ -27,7 +32,9 @@ def from_factory(name: str) -> Any:
     """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
-        raise ValueRangeError(f"expected py:module:factory, for example py:mymodel:make_encoder; got 'py:{name}'")
+        raise ValueRangeError(
+            f"expected py:module:factory, for example py:mymodel:make_encoder; got 'py:{name}'"
+        )
     places = "installed modules and PYTHONPATH"
     if WORKING_FOLDER.get():
         places += " and the working folder"
@@ -38,14 +45,17 @@ def from_factory(name: str) -> Any:
     except Exception as error:  # the user's own code may fail in any way
         reason = f"{type(error).__name__}: {error}"
         raise UnknownNameError(
-            f"could not import the module '{module_name}' of 'py:{name}': {reason}; looked in {places}"
+            f"could not import the module '{module_name}' of 'py:{name}': {reason}; looked in "
+            f"{places}"
         ) from error
     if not callable(getattr(module, attribute, None)):
         raise UnknownNameError(f"the module '{module_name}' has no function '{attribute}'")
     try:
         encoder = getattr(module, attribute)()
     except Exception as error:
-        raise ValueRangeError(f"the function of 'py:{name}' failed: {type(error).__name__}: {error}") from error
+        raise ValueRangeError(
+            f"the function of 'py:{name}' failed: {type(error).__name__}: {error}"
+        ) from error
     return checked(encoder, f"py:{name}")
 
 
@@ -58,11 +68,16 @@ def checked(encoder: Any, name: str) -> Any:
     missing = [part for part in REQUIRED if not hasattr(encoder, part)]
     if missing:
         raise ValueRangeError(
-            f"{name} is no encoder: {type(encoder).__name__} lacks {', '.join(missing)}; see conceptbind.typing.Encoder"
+            f"{name} is no encoder: {type(encoder).__name__} lacks {', '.join(missing)}; see "
+            "conceptbind.typing.Encoder"
         )
     modalities = encoder.modalities
     if isinstance(modalities, str) or not modalities or not set(modalities) <= {"text", "image"}:
-        raise ValueRangeError(f"{name}: modalities must be a tuple of 'text', 'image' or both; got {modalities!r}")
+        raise ValueRangeError(
+            f"{name}: modalities must be a tuple of 'text', 'image' or both; got {modalities!r}"
+        )
     if not isinstance(encoder.dimension, int) or encoder.dimension < 1:
-        raise ValueRangeError(f"{name}: dimension must be a positive whole number; got {encoder.dimension!r}")
+        raise ValueRangeError(
+            f"{name}: dimension must be a positive whole number; got {encoder.dimension!r}"
+        )
     return encoder

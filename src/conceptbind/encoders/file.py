@@ -28,8 +28,9 @@ NAMES = ("embeddings", "text", "image")
 class FileEmbeddings:
     """Arrays read from one file.
 
-    A `.npy` holds one array. A `.npz` or `.safetensors` holds `embeddings`, or `text` and `image`; an `.npz` may hold `ids`, which
-    must then be the ids of the scene table and decide which row belongs to which scene.
+    A `.npy` holds one array. A `.npz` or `.safetensors` holds `embeddings`, or `text` and `image`;
+    an `.npz` may hold `ids`, which must then be the ids of the scene table and decide which row
+    belongs to which scene.
     """
 
     id: str
@@ -62,8 +63,14 @@ class FileEmbeddings:
         position = {name: row for row, name in enumerate(self.ids)}
         missing = [name for name in scenes.ids if name not in position]
         if missing or len(position) != len(self.ids):
-            problem = f"lacks {len(missing)} of them, the first is '{missing[0]}'" if missing else "has duplicate ids"
-            raise MismatchError(f"the ids in {self.id} are not those of the scenes '{scenes.name}': it {problem}")
+            problem = (
+                f"lacks {len(missing)} of them, the first is '{missing[0]}'"
+                if missing
+                else "has duplicate ids"
+            )
+            raise MismatchError(
+                f"the ids in {self.id} are not those of the scenes '{scenes.name}': it {problem}"
+            )
         return array[[position[name] for name in scenes.ids]]
 
 
@@ -86,11 +93,15 @@ def read_embeddings_file(path: Path, scenes: Scenes | None = None) -> FileEmbedd
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         raise UnsafeFileError(
-            f"{path} may be a pickle, and reading a pickle can execute code; save the array with numpy.save (.npy) or as .safetensors"
+            f"{path} may be a pickle, and reading a pickle can execute code; save the array with "
+            "numpy.save (.npy) or as .safetensors"
         )
     require_regular(path, "an array file")
     if suffix not in ARRAYS:
-        raise FileError(f"{path}: expected embeddings as {', '.join(sorted(ARRAYS))}, or a folder written by conceptbind embed")
+        raise FileError(
+            f"{path}: expected embeddings as {', '.join(sorted(ARRAYS))}, or a folder written by "
+            "conceptbind embed"
+        )
     shapes = _shapes(path, suffix)
     if shapes is not None:
         for name in _known(path, [name for name in shapes if name != "ids"]):
@@ -100,7 +111,9 @@ def read_embeddings_file(path: Path, scenes: Scenes | None = None) -> FileEmbedd
                 _require_rows(f"file:{path}", shape[0], scenes)
     try:
         arrays = _read(path, suffix)
-    except Exception as error:  # safetensors and zipfile raise errors of their own for a broken file
+    except (
+        Exception
+    ) as error:  # safetensors and zipfile raise errors of their own for a broken file
         reason = " ".join((str(error) or type(error).__name__).split())
         raise FileError(f"could not read {path}: {reason:.200}") from error
     ids = _row_names(path, arrays)
@@ -110,7 +123,8 @@ def read_embeddings_file(path: Path, scenes: Scenes | None = None) -> FileEmbedd
     for name, array in known.items():
         _require_table(path, name, array.shape, array.dtype)
         if array.dtype not in (np.float32, np.float64):
-            with np.errstate(over="ignore"):  # what single precision does not hold is infinite, and refused
+            # what single precision does not hold is infinite, and refused
+            with np.errstate(over="ignore"):
                 known[name] = array.astype(np.float32)
         refuse_non_finite(known[name], f"{path}: '{name}'")
     return FileEmbeddings(f"file:{path}", file_hash(path)[:16], known, ids)
@@ -121,13 +135,23 @@ def _known(path: Path, names: Iterable[str]) -> list[str]:
     names = list(names)
     known = [name for name in names if name in NAMES] or (names if len(names) == 1 else [])
     if not known:
-        raise FileError(f"{path} holds {', '.join(names) or 'nothing':.200}; expected an array 'embeddings', or 'text' and 'image'")
+        raise FileError(
+            f"{path} holds {', '.join(names) or 'nothing':.200}; expected an array 'embeddings', "
+            "or 'text' and 'image'"
+        )
     return known
 
 
 def _require_table(path: Path, name: str, shape: tuple[int, ...], kind: Any) -> None:
-    if len(shape) != 2 or shape[1] == 0 or not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):
-        raise ShapeError(f"{path}: '{name}' must be real numbers of shape (rows, dimensions); got {kind} {shape}")
+    if (
+        len(shape) != 2
+        or shape[1] == 0
+        or not np.issubdtype(kind, np.number)
+        or np.issubdtype(kind, np.complexfloating)
+    ):
+        raise ShapeError(
+            f"{path}: '{name}' must be real numbers of shape (rows, dimensions); got {kind} {shape}"
+        )
 
 
 def _require_rows(name: str, rows: int, scenes: Scenes) -> None:
@@ -139,7 +163,9 @@ def _require_rows(name: str, rows: int, scenes: Scenes) -> None:
 
 
 def _shapes(path: Path, suffix: str) -> dict[str, tuple[tuple[int, ...], Any]] | None:
-    """Shape and kind of each array, as the file states them, or None where its reader checks them itself."""
+    """Shape and kind of each array, as the file states them, or None where its reader checks them
+    itself.
+    """
     if suffix == ".npy":
         with path.open("rb") as file:
             return {"embeddings": header_of(file, path.stat().st_size, str(path))}
@@ -152,12 +178,16 @@ def _shapes(path: Path, suffix: str) -> dict[str, tuple[tuple[int, ...], Any]] |
             name = member.filename.removesuffix(".npy")
             where = f"array '{name:.60}' of {path}"
             if name == member.filename:
-                raise FileError(f"{path} holds '{name:.60}', which is no array; write it with numpy.savez")
+                raise FileError(
+                    f"{path} holds '{name:.60}', which is no array; write it with numpy.savez"
+                )
             try:
                 stream = archive.open(member)
             except Exception as error:  # zipfile raises what it likes for damaged members
                 reason = str(error) or type(error).__name__
-                raise FileError(f"{path} is damaged: {reason:.200}; write it again with numpy.savez") from error
+                raise FileError(
+                    f"{path} is damaged: {reason:.200}; write it again with numpy.savez"
+                ) from error
             with stream:
                 found[name] = header_of(stream, member.file_size, where)
     return found
@@ -171,9 +201,13 @@ def _row_names(path: Path, arrays: dict[str, Any]) -> tuple[str, ...] | None:
     if ids.ndim != 1 or any(len(array) != len(ids) for array in arrays.values() if array.ndim):
         raise ShapeError(f"{path}: 'ids' must be one name a row; got shape {ids.shape}")
     try:
-        return tuple(map(str, (np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids).tolist()))
+        return tuple(
+            map(str, (np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids).tolist())
+        )
     except (UnicodeDecodeError, ValueError) as error:  # ValueError: letters beyond Unicode
-        raise FileError(f"{path}: 'ids' are no text in UTF-8 ({error}); write them as numbers or as text") from error
+        raise FileError(
+            f"{path}: 'ids' are no text in UTF-8 ({error}); write them as numbers or as text"
+        ) from error
 
 
 def _read(path: Path, suffix: str) -> dict[str, Any]:
@@ -185,6 +219,8 @@ def _read(path: Path, suffix: str) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     return {
-        name: (tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy()
+        name: (
+            tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor
+        ).numpy()
         for name, tensor in load_file(path).items()
     }

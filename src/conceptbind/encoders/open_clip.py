@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.encoders.captions import settle
-from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, not_importable, one_line, reason_of, to_precision
+from conceptbind.encoders.weights import (
+    folder_revision,
+    hub_or_folder_json,
+    not_importable,
+    one_line,
+    reason_of,
+    to_precision,
+)
 from conceptbind.errors import FileError, UnknownNameError, UnsafeFileError, nearest
 from conceptbind.files import file_hash
 from conceptbind.limits import require_plain_files, require_tensors
@@ -32,8 +39,9 @@ class OpenClipEncoder:
     """An open_clip model as an encoder of raw projected features.
 
     Args:
-        name: `ARCH@TAG`, where TAG is a pretrained tag or a weight file (a state_dict as .safetensors or .pt); `ARCH` alone has random
-            weights. Where a file is named like a tag, the tag is meant. `local-dir:FOLDER` and `hf-hub:ORG/NAME` are models with a
+        name: `ARCH@TAG`, where TAG is a pretrained tag or a weight file (a state_dict as
+            .safetensors or .pt); `ARCH` alone has random weights. Where a file is named like a tag,
+            the tag is meant. `local-dir:FOLDER` and `hf-hub:ORG/NAME` are models with a
             configuration of their own (open_clip_config.json), in a folder or on the hub.
         precision: of the weights.
         device: where torch computes.
@@ -43,29 +51,49 @@ class OpenClipEncoder:
     Raises:
         MissingExtraError: open_clip is not installed.
         UnknownNameError: no such architecture or tag.
-        UnsafeFileError: the weight file holds more than tensors, or the configuration asks for code of its own.
+        UnsafeFileError: the weight file holds more than tensors, or the configuration asks for code
+            of its own.
         FileError: the weights or the tokenizer cannot be loaded.
     """
 
     modalities: tuple[Modality, ...] = ("text", "image")
 
     def __init__(
-        self, name: str, precision: Precision = "float32", device: str = "cpu", *, long_captions: LongCaptions = "truncate",
+        self,
+        name: str,
+        precision: Precision = "float32",
+        device: str = "cpu",
+        *,
+        long_captions: LongCaptions = "truncate",
         trust_remote_code: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         try:
             import open_clip
-        except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
-            raise not_importable(error, "open_clip", "open_clip_torch", "open-clip", f"the encoder 'open_clip:{name}'") from error
+        except (
+            Exception
+        ) as error:  # a torchvision that was built for another torch fails with errors of its own
+            raise not_importable(
+                error,
+                "open_clip",
+                "open_clip_torch",
+                "open-clip",
+                f"the encoder 'open_clip:{name}'",
+            ) from error
         import torch
 
         own = name.startswith(("local-dir:", "hf-hub:"))
-        arch, tag, config, self.revision = _own_model(name, trust_remote_code) if own else _named_model(open_clip, name)
-        file = Path(tag).expanduser().resolve() if tag and tag not in _tags(open_clip, arch) else None
+        arch, tag, config, self.revision = (
+            _own_model(name, trust_remote_code) if own else _named_model(open_clip, name)
+        )
+        file = (
+            Path(tag).expanduser().resolve() if tag and tag not in _tags(open_clip, arch) else None
+        )
         if file and file.suffix != ".safetensors":
             require_tensors(file)
         quick = bool(config.get("quick_gelu", False))
-        warning = quickgelu_warning(arch, tag, quick, None if file or own else _trained_with_quickgelu(open_clip, arch, tag))
+        warning = quickgelu_warning(
+            arch, tag, quick, None if file or own else _trained_with_quickgelu(open_clip, arch, tag)
+        )
         if warning:
             warnings.warn(warning, stacklevel=2)
         if not trust_remote_code:
@@ -77,16 +105,19 @@ class OpenClipEncoder:
                     arch,
                     pretrained=str(file) if file else tag or None,
                     force_quick_gelu=quick,
-                    pretrained_hf=False,  # no download of a text tower that the weights replace, or that is to be random
+                    # no download of a text tower that the weights replace, or that is to be random
+                    pretrained_hf=False,
                     **(_preprocessing(open_clip, arch, _tags(open_clip, arch)) if file else {}),
                 )
                 self._tokenizer = open_clip.get_tokenizer(arch)
         except pickle.UnpicklingError as error:
             raise UnsafeFileError(
-                f"{file or tag or name} is no plain file of tensors, and reading more could execute code; "
-                "save its state_dict as .safetensors"
+                f"{file or tag or name} is no plain file of tensors, and reading more could "
+                "execute code; save its state_dict as .safetensors"
             ) from error
-        except Exception as error:  # open_clip, torch, safetensors and the hub raise what they like for a wrong file or no network
+        # open_clip, torch, safetensors and the hub raise what they like for a wrong file or no
+        # network
+        except Exception as error:
             reason = textwrap.shorten(reason_of(error), 300, placeholder=" ...").rstrip(":")
             expected = f"; expected a state_dict of {arch} as .safetensors or .pt" if file else ""
             raise FileError(f"could not load 'open_clip:{name}': {reason}{expected}") from error
@@ -130,16 +161,26 @@ class OpenClipEncoder:
         rows = []
         for start in range(0, len(images), 32):
             with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
-                pixels = torch.stack([self._preprocess(image) for image in images[start : start + 32]])
+                pixels = torch.stack(
+                    [self._preprocess(image) for image in images[start : start + 32]]
+                )
                 weight = next(self._model.parameters())
-                rows.append(self._model.encode_image(pixels.to(self._device, weight.dtype)).float().cpu().numpy())
+                rows.append(
+                    self._model.encode_image(pixels.to(self._device, weight.dtype))
+                    .float()
+                    .cpu()
+                    .numpy()
+                )
         return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence open_clip's notices while a model loads: what the user has to know, this module says itself."""
-    # open_clip logs with `logging.warning`, which installs a handler for all of the user's program where there is none.
+    """Silence open_clip's notices while a model loads: what the user has to know, this module says
+    itself.
+    """
+    # open_clip logs with `logging.warning`, which installs a handler for all of the user's program
+    # where there is none.
     handler = logging.NullHandler()
     logging.getLogger().addHandler(handler)
     try:
@@ -152,7 +193,9 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _asking_nobody() -> Iterator[None]:
-    """Keep transformers from asking on standard input whether to run a model's own code, where open_clip leaves that open."""
+    """Keep transformers from asking on standard input whether to run a model's own code, where
+    open_clip leaves that open.
+    """
     try:
         from transformers import dynamic_module_utils as dynamic
     except ImportError:
@@ -167,24 +210,41 @@ def _asking_nobody() -> Iterator[None]:
 
 
 def _own_model(name: str, trust_remote_code: bool) -> tuple[str, str, dict[str, Any], str]:
-    """(what open_clip is asked for, no tag, the model's configuration, its revision) of a folder or a repository of the hub."""
+    """(what open_clip is asked for, no tag, the model's configuration, its revision) of a folder or
+    a repository of the hub.
+    """
     scheme, _, place = name.partition(":")
     folder = Path(place).expanduser()
     if scheme == "local-dir" and not (folder / CONFIG).is_file():
         what = "it has no " + CONFIG if folder.is_dir() else "there is no such folder"
-        hint = f"; for a folder of transformers write hf:{place}" if (folder / "config.json").is_file() else ""
-        raise FileError(f"could not load 'open_clip:{name}': {what}; expected one written by open_clip's push_to_hf_hub{hint}")
+        hint = (
+            f"; for a folder of transformers write hf:{place}"
+            if (folder / "config.json").is_file()
+            else ""
+        )
+        raise FileError(
+            f"could not load 'open_clip:{name}': {what}; expected one written by open_clip's "
+            f"push_to_hf_hub{hint}"
+        )
     source = str(require_plain_files(folder)) if scheme == "local-dir" else place
     config = hub_or_folder_json(source, CONFIG, {})
     model = config.get("model_cfg") if isinstance(config, dict) else None
     if not isinstance(model, dict):
         raise FileError(
-            f"could not load 'open_clip:{name}': no {CONFIG} with a 'model_cfg' was found; check the name and the network"
+            f"could not load 'open_clip:{name}': no {CONFIG} with a 'model_cfg' was found; check "
+            "the name and the network"
         )
     if scheme == "hf-hub":
         return name, "", model, _commit(source)
-    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")) and not any(folder.glob("*.pt")):
-        raise FileError(f"could not load 'open_clip:{name}': the folder holds no weights; expected open_clip_model.safetensors")
+    if (
+        not any(folder.glob("*.safetensors"))
+        and not any(folder.glob("*.bin"))
+        and not any(folder.glob("*.pt"))
+    ):
+        raise FileError(
+            f"could not load 'open_clip:{name}': the folder holds no weights; expected "
+            "open_clip_model.safetensors"
+        )
     return f"local-dir:{folder}", "", model, folder_revision(folder, trust_remote_code)
 
 
@@ -193,7 +253,10 @@ def _commit(source: str) -> str:
     import transformers
 
     found = transformers.utils.cached_file(
-        source, CONFIG, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False
+        source,
+        CONFIG,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
     )
     return str(transformers.utils.hub.extract_commit_hash(found, None) or "unknown")
 
@@ -206,7 +269,9 @@ def _named_model(open_clip: Any, name: str) -> tuple[str, str, dict[str, Any], s
     """
     arch, _, tag = name.partition("@")
     if arch not in open_clip.list_models():
-        raise UnknownNameError(f"unknown open_clip architecture '{arch}'; {nearest(arch, open_clip.list_models())}")
+        raise UnknownNameError(
+            f"unknown open_clip architecture '{arch}'; {nearest(arch, open_clip.list_models())}"
+        )
     tags = _tags(open_clip, arch)
     file = Path(tag).expanduser() if tag and tag not in tags else None
     if file and not file.is_file():
@@ -222,10 +287,17 @@ def _tags(open_clip: Any, arch: str) -> list[str]:
 
 def _refuse_own_code(config: Any, name: str) -> None:
     """Raise UnsafeFileError where a configuration allows transformers to run a model's own code."""
-    parts = list(config.values()) if isinstance(config, dict) else list(config) if isinstance(config, list) else []
+    parts = (
+        list(config.values())
+        if isinstance(config, dict)
+        else list(config)
+        if isinstance(config, list)
+        else []
+    )
     if isinstance(config, dict) and config.get("trust_remote_code"):
         raise UnsafeFileError(
-            f"'open_clip:{name}' asks for Python code of its own (trust_remote_code in its configuration), which is not run; "
+            f"'open_clip:{name}' asks for Python code of its own (trust_remote_code in its "
+            "configuration), which is not run; "
             "if you trust its author, add --trust-remote-code"
         )
     for part in parts:
@@ -233,44 +305,68 @@ def _refuse_own_code(config: Any, name: str) -> None:
 
 
 def cut_off(tokenizer: Any, texts: Sequence[str], length: int) -> list[int]:
-    """Positions of the texts that do not fit into `length` tokens, whatever the tokenizer pads with, and whatever it puts at the end.
+    """Positions of the texts that do not fit into `length` tokens, whatever the tokenizer pads
+    with, and whatever it puts at the end.
 
-    They are told by twice as many tokens: a text that fits differs there from the empty text in as many places as before. (The last token
-    of `length` does not tell: SigLIP pads with the token that ends a text, and other tokenizers pad with a token that is not 0.)
+    They are told by twice as many tokens: a text that fits differs there from the empty text in as
+    many places as before. (The last token of `length` does not tell: SigLIP pads with the token
+    that ends a text, and other tokenizers pad with a token that is not 0.)
     """
     found = []
     for start in range(0, len(texts), 1024):
         some = ["", *texts[start : start + 1024]]
-        short, wide = (tokenizer(some, context_length=size) for size in (length, 2 * length))  # (1 + n, size)
+        # (1 + n, size)
+        short, wide = (tokenizer(some, context_length=size) for size in (length, 2 * length))
         told = [(rows[1:] != rows[:1]).sum(dim=1) for rows in (short, wide)]
         found += [start + i for i, less in enumerate((told[0] < told[1]).tolist()) if less]
     return found
 
 
 def _preprocessing(open_clip: Any, arch: str, tags: Sequence[str]) -> dict[str, Any]:
-    """How to prepare pictures for a weight file, which does not say so: as for all tags of its architecture, if they agree."""
+    """How to prepare pictures for a weight file, which does not say so: as for all tags of its
+    architecture, if they agree.
+    """
     names = ("mean", "std", "interpolation", "resize_mode")
-    found = {tuple(open_clip.get_pretrained_cfg(arch, tag).get(name) for name in names) for tag in tags}
+    found = {
+        tuple(open_clip.get_pretrained_cfg(arch, tag).get(name) for name in names) for tag in tags
+    }
     if len(found) != 1:
         return {}
-    return {f"image_{name}": value for name, value in zip(names, found.pop(), strict=True) if value is not None}
+    return {
+        f"image_{name}": value
+        for name, value in zip(names, found.pop(), strict=True)
+        if value is not None
+    }
 
 
 def _trained_with_quickgelu(open_clip: Any, arch: str, tag: str) -> bool | None:
     """Whether the weights of a tag were trained with QuickGELU; None where it is not known."""
     if not tag:
         return None
-    config = open_clip.get_pretrained_cfg(arch.removesuffix("-quickgelu"), tag) or open_clip.get_pretrained_cfg(arch, tag) or {}
+    config = (
+        open_clip.get_pretrained_cfg(arch.removesuffix("-quickgelu"), tag)
+        or open_clip.get_pretrained_cfg(arch, tag)
+        or {}
+    )
     return True if tag == "openai" else config.get("quick_gelu")
 
 
-def quickgelu_warning(arch: str, tag: str, model_quick: bool, weights_quick: bool | None) -> str | None:
-    """What to tell the user when an architecture's activation is not the one that its weights were trained with.
+def quickgelu_warning(
+    arch: str, tag: str, model_quick: bool, weights_quick: bool | None
+) -> str | None:
+    """What to tell the user when an architecture's activation is not the one that its weights were
+    trained with.
 
-    OpenAI's weights, and files fine-tuned from them, need QuickGELU; with GELU every number is a little off.
+    OpenAI's weights, and files fine-tuned from them, need QuickGELU; with GELU every number is a
+    little off.
     """
     if weights_quick is None or weights_quick == model_quick:
         return None
-    better = f"{arch}-quickgelu@{tag}" if weights_quick else f"{arch.removesuffix('-quickgelu')}@{tag}"
+    better = (
+        f"{arch}-quickgelu@{tag}" if weights_quick else f"{arch.removesuffix('-quickgelu')}@{tag}"
+    )
     trained, used = ("QuickGELU", "GELU") if weights_quick else ("GELU", "QuickGELU")
-    return f"the weights '{tag}' were trained with {trained}, but {arch} computes {used}: the embeddings will be wrong; use open_clip:{better}"
+    return (
+        f"the weights '{tag}' were trained with {trained}, but {arch} computes {used}: the "
+        f"embeddings will be wrong; use open_clip:{better}"
+    )

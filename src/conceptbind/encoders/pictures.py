@@ -21,7 +21,8 @@ MOST_BYTES = 1 << 28
 
 
 def require_pictures(paths: Sequence[Path], places: Sequence[Path] = ()) -> None:
-    """Raise FileError unless every file is there; names the first that is not, and counts the others. Opens none.
+    """Raise FileError unless every file is there; names the first that is not, and counts the
+    others. Opens none.
 
     Args:
         paths: the pictures of a table.
@@ -29,13 +30,15 @@ def require_pictures(paths: Sequence[Path], places: Sequence[Path] = ()) -> None
     """
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
-        count = f" ({len(missing)} of {len(paths)} pictures are missing)" if len(missing) > 1 else ""
+        count = (
+            f" ({len(missing)} of {len(paths)} pictures are missing)" if len(missing) > 1 else ""
+        )
         looked = ""
         if len(places) > 1:
             looked = f"; looked {_in(places)}"
         raise FileError(
-            f"the scene table names the picture {missing[0]}, which is not there{count}{looked}; put the pictures there, "
-            "or use --modality text"
+            f"the scene table names the picture {missing[0]}, which is not there{count}{looked}; "
+            "put the pictures there, or use --modality text"
         )
 
 
@@ -77,28 +80,34 @@ def read_picture(path: Path, box: Box | None = None) -> Image:
         if path.exists():
             require_regular(path, "PNG, JPEG or another picture file", "the picture ")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # for instance a broken date in EXIF, which decides no pixel
+            # for instance a broken date in EXIF, which decides no pixel
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Pillow.DecompressionBombWarning)
             with Pillow.open(path) as picture:
                 return as_seen(picture, f"the picture {path}", box)
     except FileNotFoundError as error:
         raise FileError(f"the scene table names the picture {path}, which is not there") from error
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
-        raise FileError(f"the picture {path} is refused as a decompression bomb: {error}; save a smaller one") from error
+        raise FileError(
+            f"the picture {path} is refused as a decompression bomb: {error}; save a smaller one"
+        ) from error
     except ConceptBindError:
         raise
     except Exception as error:  # a decoder that is fed a broken file raises what it likes
         raise FileError(
-            f"the picture {path} cannot be read: {(str(error) or type(error).__name__):.200}; save it again as PNG or JPEG"
+            f"the picture {path} cannot be read: {(str(error) or type(error).__name__):.200}; save "
+            "it again as PNG or JPEG"
         ) from error
 
 
 def as_seen(picture: Image, name: str = "a picture", box: Box | None = None) -> Image:
     """An open picture as every command sees it: RGB with 8 bits a channel, the right way up.
 
-    Grey, palettes, CMYK and other colour models are converted; what is transparent stands on white; the rotation that a camera noted
-    (EXIF) is applied; of the several pictures in one camera file (MPO) the first, which is the photograph, is taken. Colour pictures
-    with 16 bits a channel keep their upper 8. A box is in the file's own pixels, as in published lists: it is cut out before the rotation.
+    Grey, palettes, CMYK and other colour models are converted; what is transparent stands on white;
+    the rotation that a camera noted (EXIF) is applied; of the several pictures in one camera file
+    (MPO) the first, which is the photograph, is taken. Colour pictures with 16 bits a channel keep
+    their upper 8. A box is in the file's own pixels, as in published lists: it is cut out before
+    the rotation.
 
     Args:
         picture: of any mode.
@@ -113,11 +122,16 @@ def as_seen(picture: Image, name: str = "a picture", box: Box | None = None) -> 
 
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and getattr(picture, "format", None) != "MPO":
-        raise FileError(f"{name} is animated or has pages ({frames} of them); save one as a file of its own")
+        raise FileError(
+            f"{name} is animated or has pages ({frames} of them); save one as a file of its own"
+        )
     if picture.mode.startswith(("I", "F")):
-        raise FileError(f"{name} has more than 8 bits a channel (mode {picture.mode}); save it with 8")
+        raise FileError(
+            f"{name} has more than 8 bits a channel (mode {picture.mode}); save it with 8"
+        )
     picture.load()
-    turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))  # a TIFF has been turned by its decoder
+    # a TIFF has been turned by its decoder
+    turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
     seen = _on_white(picture)
     if box is not None:
         seen = cut_out(seen, box, name)
@@ -138,7 +152,8 @@ def _on_white(picture: Image) -> Image:
 
 
 def cut_out(picture: Image, box: Box, name: str = "a picture") -> Image:
-    """What a box shows of a picture. Where the box reaches beyond it, it is black there, as Pillow's `crop` makes it.
+    """What a box shows of a picture. Where the box reaches beyond it, it is black there, as
+    Pillow's `crop` makes it.
 
     Args:
         picture: RGB.
@@ -146,15 +161,26 @@ def cut_out(picture: Image, box: Box, name: str = "a picture") -> Image:
         name: of the picture, for messages.
 
     Raises:
-        ValueRangeError: the box is empty, wholly outside the picture, or more than `BOX_SHARE` times as large.
+        ValueRangeError: the box is empty, wholly outside the picture, or more than `BOX_SHARE`
+            times as large.
     """
     left, top, width, height = box
     size = f"which has {picture.width} x {picture.height}"
-    if width < 1 or height < 1 or left + width <= 0 or top + height <= 0 or left >= picture.width or top >= picture.height:
-        raise ValueRangeError(f"the box at {left}, {top} of {width} x {height} pixels shows nothing of {name}, {size}")
+    if (
+        width < 1
+        or height < 1
+        or left + width <= 0
+        or top + height <= 0
+        or left >= picture.width
+        or top >= picture.height
+    ):
+        raise ValueRangeError(
+            f"the box at {left}, {top} of {width} x {height} pixels shows nothing of {name}, {size}"
+        )
     if width * height > BOX_SHARE * picture.width * picture.height:
         raise ValueRangeError(
-            f"the box at {left}, {top} of {width} x {height} pixels is more than {BOX_SHARE} times as large as {name}, {size}; "
+            f"the box at {left}, {top} of {width} x {height} pixels is more than {BOX_SHARE} times "
+            f"as large as {name}, {size}; "
             "boxes are left, top, width and height in pixels"
         )
     return picture.crop((left, top, left + width, top + height))
@@ -163,7 +189,8 @@ def cut_out(picture: Image, box: Box, name: str = "a picture") -> Image:
 def picture_batches(
     pictures: Iterable[Callable[[], Image]], most: int = MOST_OPEN, most_bytes: int = MOST_BYTES
 ) -> Iterator[list[Image]]:
-    """Pictures in batches that hold at most so many, and so many bytes; a batch is emptied when the next is asked for.
+    """Pictures in batches that hold at most so many, and so many bytes; a batch is emptied when the
+    next is asked for.
 
     Args:
         pictures: each opens one.

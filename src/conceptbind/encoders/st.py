@@ -10,7 +10,14 @@ import numpy as np
 
 from conceptbind.encoders.batching import BATCH, equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
-from conceptbind.encoders.weights import folder_revision, hub_or_folder_json, loading, not_importable, one_line, to_precision
+from conceptbind.encoders.weights import (
+    folder_revision,
+    hub_or_folder_json,
+    loading,
+    not_importable,
+    one_line,
+    to_precision,
+)
 from conceptbind.errors import FileError, ModalityError, UnsafeFileError
 from conceptbind.limits import require_plain_files
 
@@ -21,7 +28,8 @@ if TYPE_CHECKING:
 
 
 class SentenceTransformerEncoder:
-    """A sentence-transformers pipeline as it stands, its own pooling, prompt and normalisation included.
+    """A sentence-transformers pipeline as it stands, its own pooling, prompt and normalisation
+    included.
 
     Args:
         name: a folder, or `ORG/NAME` on the hub.
@@ -33,31 +41,46 @@ class SentenceTransformerEncoder:
     Raises:
         MissingExtraError: sentence-transformers is not installed.
         FileError: the model cannot be loaded.
-        UnsafeFileError: it asks for code of its own, or its weights are a pickle of more than tensors.
+        UnsafeFileError: it asks for code of its own, or its weights are a pickle of more than
+            tensors.
     """
 
     def __init__(
-        self, name: str, precision: Precision = "float32", device: str = "cpu", *, long_captions: LongCaptions = "truncate",
+        self,
+        name: str,
+        precision: Precision = "float32",
+        device: str = "cpu",
+        *,
+        long_captions: LongCaptions = "truncate",
         trust_remote_code: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         try:
             from sentence_transformers import SentenceTransformer
-        except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
+        except (
+            Exception
+        ) as error:  # a torchvision that was built for another torch fails with errors of its own
             raise not_importable(
-                error, "sentence_transformers", "sentence-transformers", "st", f"the encoder 'st:{name}'"
+                error,
+                "sentence_transformers",
+                "sentence-transformers",
+                "st",
+                f"the encoder 'st:{name}'",
             ) from error
         self.id, self.long_captions = f"st:{name}", long_captions
         folder = Path(name).expanduser()
         local = folder.is_dir()
         if not local and (folder.is_absolute() or name.startswith((".", "~"))):
-            raise FileError(f"no model folder at {folder}; expected a sentence-transformers folder with modules.json")
+            raise FileError(
+                f"no model folder at {folder}; expected a sentence-transformers folder with "
+                "modules.json"
+            )
         source = str(require_plain_files(folder)) if local else name
         if not trust_remote_code:
             _refuse_own_code(source, local)
         with loading(f"'{self.id}'"):
             model = SentenceTransformer(
                 source, device=device, local_files_only=local, trust_remote_code=trust_remote_code
-            )  # fmt: skip
+            )
             self.dimension = int(_dimension(model))
         config = getattr(model[0], "auto_model", None)
         commit = getattr(getattr(config, "config", None), "_commit_hash", None)
@@ -65,15 +88,21 @@ class SentenceTransformerEncoder:
         self.modalities: tuple[Modality, ...] = ("text",)
         self.details: dict[str, str] = {"precision": precision}
         self.longest: int | None = getattr(model, "max_seq_length", None)
-        self._prompt = (getattr(model, "prompts", None) or {}).get(getattr(model, "default_prompt_name", None) or "", "")
+        self._prompt = (getattr(model, "prompts", None) or {}).get(
+            getattr(model, "default_prompt_name", None) or "", ""
+        )
         if self._prompt:
             self.details["text"] = f"after the prompt {self._prompt!r}"
         self._model: Any = to_precision(model, precision)
         tokenizer = getattr(model, "tokenizer", None)
-        # Some pipelines (static vectors, bags of words) have tokenizers of another kind, and pad nothing.
-        self._tokenizer = tokenizer if callable(tokenizer) and hasattr(tokenizer, "pad_token") else None
+        # Some pipelines (static vectors, bags of words) have tokenizers of another kind, and pad
+        # nothing.
+        self._tokenizer = (
+            tokenizer if callable(tokenizer) and hasattr(tokenizer, "pad_token") else None
+        )
         if self._tokenizer is not None and self._tokenizer.pad_token is None:
-            # Captions are read in batches of one length, so that nothing is padded; the library asks for the token all the same.
+            # Captions are read in batches of one length, so that nothing is padded; the library
+            # asks for the token all the same.
             self._tokenizer.pad_token = self._tokenizer.eos_token or self._tokenizer.unk_token
 
     def find_long(self, texts: Sequence[str]) -> list[int]:
@@ -103,7 +132,9 @@ class SentenceTransformerEncoder:
         settle(texts, self.find_long(texts), self.longest, self.id, self.long_captions)
         for batch in equal_length_batches(lengths):
             with one_line(f"could not embed captions with '{self.id}'"):
-                rows[batch] = self._model.encode([texts[i] for i in batch], batch_size=BATCH, show_progress_bar=False)
+                rows[batch] = self._model.encode(
+                    [texts[i] for i in batch], batch_size=BATCH, show_progress_bar=False
+                )
         return rows
 
     def encode_images(self, images: Sequence[Image]) -> Floats:
@@ -112,17 +143,27 @@ class SentenceTransformerEncoder:
         Raises:
             ModalityError: always.
         """
-        raise ModalityError(f"'{self.id}' encodes text, not images; for pictures load the model as hf: or open_clip:")
+        raise ModalityError(
+            f"'{self.id}' encodes text, not images; for pictures load the model as hf: or "
+            "open_clip:"
+        )
 
 
 def _refuse_own_code(source: str, local: bool) -> None:
-    """Raise UnsafeFileError where a model asks for modules other than sentence-transformers' own; some versions would import them."""
+    """Raise UnsafeFileError where a model asks for modules other than sentence-transformers' own;
+    some versions would import them.
+    """
     modules = hub_or_folder_json(source, "modules.json", {"local_files_only": local})
-    types = [str(module.get("type", "")) for module in modules if isinstance(module, dict)] if isinstance(modules, list) else []
+    types = (
+        [str(module.get("type", "")) for module in modules if isinstance(module, dict)]
+        if isinstance(modules, list)
+        else []
+    )
     foreign = [name for name in types if not name.startswith("sentence_transformers.")]
     if foreign:
         raise UnsafeFileError(
-            f"'st:{source}' asks in modules.json for code of its own ({', '.join(foreign)}), which is not run; if you trust its author, "
+            f"'st:{source}' asks in modules.json for code of its own ({', '.join(foreign)}), which "
+            "is not run; if you trust its author, "
             "add --trust-remote-code"
         )
 

@@ -20,7 +20,8 @@ class TimmEncoder:
     """A timm model without its classifier.
 
     Args:
-        name: a timm model name, for example `vit_base_patch14_dinov2.lvd142m`; `NAME@random` has random weights.
+        name: a timm model name, for example `vit_base_patch14_dinov2.lvd142m`; `NAME@random` has
+            random weights.
         precision: of the weights.
         device: where torch computes.
 
@@ -36,15 +37,21 @@ class TimmEncoder:
     def __init__(self, name: str, precision: Precision = "float32", device: str = "cpu") -> None:
         try:
             import timm
-        except Exception as error:  # a torchvision that was built for another torch fails with errors of its own
-            raise not_importable(error, "timm", "timm", "timm", f"the encoder 'timm:{name}'") from error
+        except (
+            Exception
+        ) as error:  # a torchvision that was built for another torch fails with errors of its own
+            raise not_importable(
+                error, "timm", "timm", "timm", f"the encoder 'timm:{name}'"
+            ) from error
         import torch
         from PIL import Image as Pillow
 
         model_name, _, weights = name.partition("@")
         base, _, tag = model_name.partition(".")
         if not timm.is_model(base):
-            raise UnknownNameError(f"unknown timm model '{base}'; {nearest(base, timm.list_models())}")
+            raise UnknownNameError(
+                f"unknown timm model '{base}'; {nearest(base, timm.list_models())}"
+            )
         tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
         if tag and tag not in tags:
             hint = nearest(tag, tags) if tags else f"{base} has no pretrained tags"
@@ -55,7 +62,8 @@ class TimmEncoder:
             with torch.random.fork_rng():
                 torch.manual_seed(0)
                 model = timm.create_model(model_name, pretrained=not weights, num_classes=0)
-        except Exception as error:  # timm, torch and the hub raise what they like for missing weights or no network
+        # timm, torch and the hub raise what they like for missing weights or no network
+        except Exception as error:
             raise FileError(f"could not load 'timm:{name}': {reason_of(error)}") from error
         data = timm.data.resolve_model_data_config(model)
         self._transform = timm.data.create_transform(**data, is_training=False)
@@ -64,10 +72,14 @@ class TimmEncoder:
         self.details = {"precision": precision}
         self._model: Any = to_precision(model, precision).to(device).eval()
         self._device = device
-        # Asked of the model: `num_features` is the width before its head, which in MobileNet, EfficientViT, VGG, ... is not the last.
+        # Asked of the model: `num_features` is the width before its head, which in MobileNet,
+        # EfficientViT, VGG, ... is not the last.
         shape = self.encode_images([Pillow.new("RGB", (64, 64))]).shape
         if len(shape) != 2:
-            raise ModalityError(f"'{self.id}' gives features of shape {shape[1:]}, not one vector a picture; use another model")
+            raise ModalityError(
+                f"'{self.id}' gives features of shape {shape[1:]}, not one vector a picture; use "
+                "another model"
+            )
         self.dimension = int(shape[1])
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
@@ -85,7 +97,11 @@ class TimmEncoder:
         rows = []
         for start in range(0, len(images), 32):
             with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
-                pixels = torch.stack([self._transform(image) for image in images[start : start + 32]])
+                pixels = torch.stack(
+                    [self._transform(image) for image in images[start : start + 32]]
+                )
                 weight = next(self._model.parameters())
-                rows.append(self._model(pixels.to(self._device, weight.dtype)).float().cpu().numpy())
+                rows.append(
+                    self._model(pixels.to(self._device, weight.dtype)).float().cpu().numpy()
+                )
         return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)

@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from conceptbind.labclip.adapter import Adapter
 
 OPSET = 18
-"""The first in which every reduction takes its axes as an input; read by onnxruntime 1.14 and later."""
+"""The first in which every reduction takes its axes as an input; read by onnxruntime 1.14 and
+later."""
 IR_VERSION = 8
-"""The file format that came with this opset. Writing the newest would shut out older runtimes and gain nothing."""
+"""The file format that came with this opset. Writing the newest would shut out older runtimes and
+gain nothing."""
 METADATA = ("encoder", "revision", "protocol")
 """What of the adapter's config the file says about itself."""
 
 
 def export_onnx(adapter: Adapter, path: str | Path) -> None:
-    """Write a graph that maps `texts` (n, d_in) float32 to `mapped` (n, d_out), rows of unit length, for any n.
+    """Write a graph that maps `texts` (n, d_in) float32 to `mapped` (n, d_out), rows of unit
+    length, for any n.
 
-    It computes what `Adapter` computes. A row of zeros has no direction: the adapter refuses it, the graph gives zeros, never NaN.
+    It computes what `Adapter` computes. A row of zeros has no direction: the adapter refuses it,
+    the graph gives zeros, never NaN.
 
     Args:
         adapter: the map.
@@ -48,12 +52,14 @@ def _model(onnx: Any, adapter: Adapter) -> Any:
     node, tensor = onnx.helper.make_node, onnx.numpy_helper.from_array
     d_out, d_in = adapter.weight.shape
     constants = [
-        tensor(np.ascontiguousarray(adapter.weight.T, dtype=np.float32), "weight_t"),  # (d_in, d_out)
+        # (d_in, d_out)
+        tensor(np.ascontiguousarray(adapter.weight.T, dtype=np.float32), "weight_t"),
         tensor(np.array([1], dtype=np.int64), "rows"),
         tensor(np.array(np.finfo(np.float32).tiny, dtype=np.float32), "tiny"),
     ]
     nodes = [
-        # A row's scale does not matter; dividing by its largest entry keeps the squares below from overflowing.
+        # A row's scale does not matter; dividing by its largest entry keeps the squares below from
+        # overflowing.
         node("Abs", ["texts"], ["size"]),
         node("ReduceMax", ["size", "rows"], ["largest"], keepdims=1),  # (n, 1)
         node("Max", ["largest", "tiny"], ["scale"]),
@@ -65,9 +71,17 @@ def _model(onnx: Any, adapter: Adapter) -> Any:
     ]
     value, number = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
     graph = onnx.helper.make_graph(
-        nodes, "labclip", [value("texts", number, ["n", d_in])], [value("mapped", number, ["n", d_out])], constants
+        nodes,
+        "labclip",
+        [value("texts", number, ["n", d_in])],
+        [value("mapped", number, ["n", d_out])],
+        constants,
     )
     opset = onnx.helper.make_opsetid("", OPSET)
-    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="conceptbind")
-    onnx.helper.set_model_props(model, {name: str(adapter.config[name]) for name in METADATA if name in adapter.config})
+    model = onnx.helper.make_model(
+        graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="conceptbind"
+    )
+    onnx.helper.set_model_props(
+        model, {name: str(adapter.config[name]) for name in METADATA if name in adapter.config}
+    )
     return model

@@ -1,10 +1,12 @@
 """An adapter inside a CLIP: the text projection is linear, so the map disappears into it.
 
-A (W h + b) = (A W) h + A b, with W, b the projection of the text tower and A the adapter. The result is the same architecture with other
-numbers: `save_pretrained` and `state_dict` write an ordinary checkpoint, and nothing is slower. The picture tower keeps its every bit.
-Rows come out as the model gives them, not normalised; the model normalises where it compares, which is all that LABCLIP asks.
-The model's own temperature stays as it was: ranking does not depend on it. Probabilities that the model makes of its scores do, and are not
-calibrated for the map; the adapter's `log_temperature` is the one it was fitted with.
+A (W h + b) = (A W) h + A b, with W, b the projection of the text tower and A the adapter. The
+result is the same architecture with other numbers: `save_pretrained` and `state_dict` write an
+ordinary checkpoint, and nothing is slower. The picture tower keeps its every bit. Rows come out as
+the model gives them, not normalised; the model normalises where it compares, which is all that
+LABCLIP asks. The model's own temperature stays as it was: ranking does not depend on it.
+Probabilities that the model makes of its scores do, and are not calibrated for the map; the
+adapter's `log_temperature` is the one it was fitted with.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
 TRANSFORMERS = ("text_projection", "text_model.head")
 """Where transformers keeps the last linear step of captions: CLIP and its kin, SigLIP."""
 OPEN_CLIP = ("text_projection", "text.text_projection", "text.proj")
-"""Where open_clip keeps it: CLIP, models with a text tower of their own (CoCa, SigLIP), towers of transformers."""
+"""Where open_clip keeps it: CLIP, models with a text tower of their own (CoCa, SigLIP), towers of
+transformers."""
 
 
 def wrap_transformers_clip(model: Any, adapter: Adapter) -> Any:
-    """A copy of a transformers model (CLIP, SigLIP, or their text tower with projection) that gives mapped captions.
+    """A copy of a transformers model (CLIP, SigLIP, or their text tower with projection) that gives
+    mapped captions.
 
     Args:
         model: as `CLIPModel.from_pretrained` gives it; left as it is.
@@ -71,8 +75,9 @@ def _repaired(model: Any, adapter: Adapter, places: tuple[str, ...]) -> Any:
                     part.data = _mapped(adapter, part.data)
             return repaired
     raise MismatchError(
-        f"{name} has no linear projection of captions to fold the adapter into (looked for {', '.join(places)}); "
-        "map its features with the adapter itself, or with the lines in conceptbind.exports"
+        f"{name} has no linear projection of captions to fold the adapter into (looked for "
+        f"{', '.join(places)}); map its features with the adapter itself, or with the lines in "
+        "conceptbind.exports"
     )
 
 
@@ -87,17 +92,23 @@ def _require_width(adapter: Adapter, width: int, place: str) -> None:
     d_out, d_in = adapter.weight.shape
     if (d_out, d_in) != (width, width):
         raise MismatchError(
-            f"the adapter maps {d_in} dimensions to {d_out}, but {place} gives {width}, as wide as the pictures it is compared with; "
+            f"the adapter maps {d_in} dimensions to {d_out}, but {place} gives {width}, as wide as "
+            "the pictures it is compared with; "
             "use the model that the adapter was fitted on"
         )
 
 
 def _mapped(adapter: Adapter, part: Any) -> Any:
-    """A @ part, of shape (d, width) or (d,), in double precision and then in the part's own, so that it is rounded once."""
+    """A @ part, of shape (d, width) or (d,), in double precision and then in the part's own, so
+    that it is rounded once.
+    """
     import torch
 
     product = torch.from_numpy(adapter.weight).double() @ part.cpu().double()
     mapped = product.to(part)
     if not torch.isfinite(mapped).all():
-        raise ValueRangeError(f"the repaired projection does not fit into {part.dtype}; convert the model with .float() first")
+        raise ValueRangeError(
+            f"the repaired projection does not fit into {part.dtype}; convert the model with "
+            ".float() first"
+        )
     return mapped

@@ -1,4 +1,6 @@
-"""Encoders trained further with hard negatives: the ceiling that a linear repair is compared with (FT, arXiv 2502.03566, section 5)."""
+"""Encoders trained further with hard negatives: the ceiling that a linear repair is compared with
+(FT, arXiv 2502.03566, section 5).
+"""
 
 from conceptbind.finetune.data import Captioned
 from conceptbind.finetune.judge import Candidate

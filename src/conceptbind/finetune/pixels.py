@@ -1,4 +1,6 @@
-"""Prepared pictures by number, kept in memory as far as they fit: an epoch should not read every file again."""
+"""Prepared pictures by number, kept in memory as far as they fit: an epoch should not read every
+file again.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,11 @@ class Pixels:
     def __call__(self, pictures: Ints) -> torch.Tensor:
         """(b, 3, s, s) on the model's device."""
         missing = [int(i) for i in pictures if int(i) not in self._kept]
-        fresh = {i: self._model.pixels([self._data.open(i)])[0].cpu() for i in missing}  # one is open at a time
-        batch = torch.stack([self._kept[int(i)] if int(i) in self._kept else fresh[int(i)] for i in pictures])
+        # one is open at a time
+        fresh = {i: self._model.pixels([self._data.open(i)])[0].cpu() for i in missing}
+        batch = torch.stack(
+            [self._kept[int(i)] if int(i) in self._kept else fresh[int(i)] for i in pictures]
+        )
         for i, values in fresh.items():
             size = values.numel() * values.element_size()
             if self._bytes + size <= KEPT_BYTES:

@@ -27,7 +27,8 @@ class FineTuned:
     model: Trainable
     """The encoder with the chosen weights."""
     candidates: tuple[Candidate, ...]
-    """The encoder as it was, then each epoch; one that ran away into infinite numbers is left out."""
+    """The encoder as it was, then each epoch; one that ran away into infinite numbers is left
+    out."""
     chosen: Candidate
     """The one that validation chose."""
     config: Mapping[str, Any]
@@ -63,13 +64,18 @@ class FineTuned:
             write_whole(aside / "README.md", _card(self))
             aside.replace(folder)
         except OSError as error:
-            raise FileError(f"could not write {folder}: {error.strerror or error}; choose a folder that can be written") from error
+            raise FileError(
+                f"could not write {folder}: {error.strerror or error}; choose a folder that can be "
+                "written"
+            ) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
 
 def _card(result: FineTuned) -> str:
-    facts = "\n".join(f"- {markdown(name)}: {markdown(str(value))}" for name, value in result.config.items())
+    facts = "\n".join(
+        f"- {markdown(name)}: {markdown(str(value))}" for name, value in result.config.items()
+    )
     scores = "\n".join(f"| {c.epoch} | {c.loss:.4f} | {c.binding:.3f} |" for c in result.candidates)
     return f"""---
 library_name: transformers
@@ -77,7 +83,8 @@ tags: [conceptbind, compositionality]
 ---
 # {markdown(result.model.id)}
 
-Both towers trained further with hard negatives (arXiv 2502.03566, FT). Epoch {result.chosen.epoch} was chosen on validation; 0 is the start.
+Both towers trained further with hard negatives (arXiv 2502.03566, FT).
+Epoch {result.chosen.epoch} was chosen on validation; 0 is the start.
 
 {facts}
 

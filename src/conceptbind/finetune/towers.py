@@ -1,4 +1,6 @@
-"""What an encoder must offer so that its weights can be trained, and its two towers as functions of row numbers."""
+"""What an encoder must offer so that its weights can be trained, and its two towers as functions of
+row numbers.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class Trainable(Encoder, Protocol):
     id: str
     revision: str
     module: nn.Module
-    """Both towers in float32. A parameter `logit_scale`, where there is one, is the logarithm of the temperature."""
+    """Both towers in float32. A parameter `logit_scale`, where there is one, is the logarithm of
+    the temperature."""
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each caption; captions of one length are read together, without padding."""
@@ -52,8 +55,9 @@ def trainable_copy(encoder: Any) -> Trainable:
     """
     if not hasattr(encoder, "trainable"):
         raise ModalityError(
-            f"'{getattr(encoder, 'id', encoder)}' cannot be fine-tuned: expected an encoder with a method trainable(): "
-            "tiny, tiny-bound, tiny-bag, or hf:NAME with a picture and a caption tower (CLIP, SigLIP)"
+            f"'{getattr(encoder, 'id', encoder)}' cannot be fine-tuned: expected an encoder with a "
+            "method trainable(): tiny, tiny-bound, tiny-bag, or hf:NAME with a picture and a "
+            "caption tower (CLIP, SigLIP)"
         )
     return cast(Trainable, encoder.trainable())
 
@@ -62,7 +66,12 @@ def text_rows(model: Trainable, tokens: Sequence[Sequence[int]]) -> Tensor:
     """(n, d) features of captions of any lengths, in their order."""
     device = next(model.module.parameters()).device
     groups = list(equal_length_batches([len(ids) for ids in tokens], len(tokens)))
-    rows = torch.cat([model.text_features(torch.tensor([list(tokens[i]) for i in group], device=device)) for group in groups])
+    rows = torch.cat(
+        [
+            model.text_features(torch.tensor([list(tokens[i]) for i in group], device=device))
+            for group in groups
+        ]
+    )
     back = torch.empty(len(tokens), dtype=torch.long, device=device)
     back[[i for group in groups for i in group]] = torch.arange(len(tokens), device=device)
     return rows[back]

@@ -1,4 +1,6 @@
-"""What scene embeddings are made of: additive fits, the interaction spectrum, targeted removal, edits, scaling."""
+"""What scene embeddings are made of: additive fits, the interaction spectrum, targeted removal,
+edits, scaling.
+"""
 
 from conceptbind.geometry.additive import AdditiveFit, explained, fit_additive
 from conceptbind.geometry.edits import STRENGTHS, Editor, Edits, Hits, all_edits, read, retrieve

@@ -1,7 +1,8 @@
-"""Additive structure: is the embedding of a scene a sum of vectors of its objects, or even of its concepts?
+"""Additive structure: is the embedding of a scene a sum of vectors of its objects, or even of its
+concepts?
 
-Level I: B(s) ~ mean + sum of one vector per object. Level II: the vector of an object is a sum of one vector per value
-(arXiv 2605.31503, section 4).
+Level I: B(s) ~ mean + sum of one vector per object. Level II: the vector of an object is a sum of
+one vector per value (arXiv 2605.31503, section 4).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Level = Literal[1, 2]
 Estimator = Literal["avg", "avg+pos", "single", "least_squares"]
 ESTIMATORS = ("avg", "avg+pos", "single", "least_squares")
 MAX_SOLVED = 6000
-"""Parameters of the largest least-squares system: its matrix is dense, and solving it takes their cube."""
+"""Parameters of the largest least-squares system: its matrix is dense, and solving it takes their
+cube."""
 CHUNK = 8192
 """Scenes predicted at once."""
 
@@ -42,11 +44,15 @@ class Design:
         """Sparse (len(rows), P): how often each scene uses each parameter."""
         columns = self.columns[rows]
         starts = np.arange(len(rows) + 1) * columns.shape[1]
-        return csr_matrix((np.ones(columns.size), columns.ravel(), starts), shape=(len(rows), self.size))
+        return csr_matrix(
+            (np.ones(columns.size), columns.ravel(), starts), shape=(len(rows), self.size)
+        )
 
 
 def design(scenes: Scenes, level: Level, *, per_slot: bool) -> Design:
-    """The parameters of Level I (objects) or Level II (values), of each slot or of all slots together; only those that occur."""
+    """The parameters of Level I (objects) or Level II (values), of each slot or of all slots
+    together; only those that occur.
+    """
     space, (n, m) = scenes.space, scenes.objects.shape
     if level == 1:
         columns = scenes.objects + (np.arange(m) * space.n_objects if per_slot else 0)
@@ -71,7 +77,9 @@ class AdditiveFit:
     """(P,) whether the fitted scenes hold the parameter; vectors of the others are zero."""
 
     def part(self, rows: Ints, order: Ints | None = None) -> Floats:
-        """(len(rows), d) what the parameters add up to, without the mean; `order` (P,) exchanges parameters."""
+        """(len(rows), d) what the parameters add up to, without the mean; `order` (P,) exchanges
+        parameters.
+        """
         vectors = self.vectors if order is None else self.vectors[order]
         summed: Floats = vectors[self.design.columns[rows]].sum(axis=1)
         return summed
@@ -87,14 +95,21 @@ class AdditiveFit:
 
 
 def fit_additive(
-    values: Floats, scenes: Scenes, rows: Ints | None = None, *, level: Level = 1, estimator: Estimator = "least_squares",
-    per_slot: bool | None = None, singles: Floats | None = None,
-) -> AdditiveFit:  # fmt: skip
+    values: Floats,
+    scenes: Scenes,
+    rows: Ints | None = None,
+    *,
+    level: Level = 1,
+    estimator: Estimator = "least_squares",
+    per_slot: bool | None = None,
+    singles: Floats | None = None,
+) -> AdditiveFit:
     """Fit object vectors (Level I) or value vectors (Level II).
 
-    Estimators (arXiv 2605.31503, section 4): `avg` is the centred mean of all scenes that hold the object, each slot counted; `avg+pos` the
-    same for each slot apart; `single` the centred embedding of the scene of that object alone; `least_squares` the best fit, of least
-    norm where several are best. On a full grid least squares equals the centred means.
+    Estimators (arXiv 2605.31503, section 4): `avg` is the centred mean of all scenes that hold the
+    object, each slot counted; `avg+pos` the same for each slot apart; `single` the centred
+    embedding of the scene of that object alone; `least_squares` the best fit, of least norm where
+    several are best. On a full grid least squares equals the centred means.
 
     Args:
         values: (n, d) one row per scene.
@@ -108,7 +123,8 @@ def fit_additive(
     Raises:
         ShapeError: rows and scenes do not fit.
         UnknownNameError: an unknown estimator.
-        ValueRangeError: a value is not finite, `single` without `singles`, or fewer scenes than parameters.
+        ValueRangeError: a value is not finite, `single` without `singles`, or fewer scenes than
+            parameters.
     """
     if estimator not in ESTIMATORS:
         raise UnknownNameError(f"unknown estimator '{estimator}'; {nearest(estimator, ESTIMATORS)}")
@@ -116,7 +132,9 @@ def fit_additive(
         raise ValueRangeError(f"the level must be 1 (objects) or 2 (values); got {level}")
     values = np.asarray(values)
     if values.ndim != 2 or len(values) != len(scenes):
-        raise ShapeError(f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {values.shape}")
+        raise ShapeError(
+            f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {values.shape}"
+        )
     per_slot = per_slot is not False if estimator == "least_squares" else estimator == "avg+pos"
     rows = np.arange(len(scenes)) if rows is None else np.asarray(rows)
     terms = design(scenes, level, per_slot=per_slot)
@@ -125,34 +143,51 @@ def fit_additive(
     if estimator == "single":
         return AdditiveFit(mean, _of_singles(singles, scenes, terms, level), terms, known)
     if estimator in ("avg", "avg+pos"):
-        vectors = np.divide(sums, counts[:, None], out=np.zeros_like(sums), where=known[:, None]) - mean * known[:, None]
+        vectors = (
+            np.divide(sums, counts[:, None], out=np.zeros_like(sums), where=known[:, None])
+            - mean * known[:, None]
+        )
         return AdditiveFit(mean, vectors, terms, known)
     if terms.size > MAX_SOLVED:
         raise ValueRangeError(
-            f"least squares would solve for {terms.size:,} parameters at once, {MAX_SOLVED:,} at most; use avg+pos, its equal on a full grid"
+            f"least squares would solve for {terms.size:,} parameters at once, {MAX_SOLVED:,} at "
+            "most; use avg+pos, its equal on a full grid"
         )
     fit, rank = least_squares(terms, rows, counts, sums, mean)
     if rank >= len(rows) - 1:
         raise ValueRangeError(
-            f"least squares has {rank:,} free parameters for {len(rows):,} scenes, so it would fit anything; use more scenes, or avg"
+            f"least squares has {rank:,} free parameters for {len(rows):,} scenes, so it would fit "
+            "anything; use more scenes, or avg"
         )
     return fit
 
 
-def least_squares(terms: Design, rows: Ints, counts: Floats, sums: Floats, mean: Floats) -> tuple[AdditiveFit, int]:
-    """The best fit by the normal equations, of least norm, and its rank beside the mean; `counts`, `sums`, `mean` as `moments` gives them."""
+def least_squares(
+    terms: Design, rows: Ints, counts: Floats, sums: Floats, mean: Floats
+) -> tuple[AdditiveFit, int]:
+    """The best fit by the normal equations, of least norm, and its rank beside the mean; `counts`,
+    `sums`, `mean` as `moments` gives them.
+    """
     matrix, share = terms.matrix(rows), counts / len(rows)
     gram = (matrix.T @ matrix).toarray() - len(rows) * np.outer(share, share)
     eigenvalues, axes = eigh(gram)
     kept = eigenvalues > max(eigenvalues[-1], 1.0) * terms.size * np.finfo(float).eps
     axes = axes[:, kept]
-    vectors = axes @ ((axes.T @ (sums - len(rows) * np.outer(share, mean))) / eigenvalues[kept, None])
+    vectors = axes @ (
+        (axes.T @ (sums - len(rows) * np.outer(share, mean))) / eigenvalues[kept, None]
+    )
     return AdditiveFit(mean - share @ vectors, vectors, terms, counts > 0), int(kept.sum())
 
 
 def moments(values: Floats, terms: Design, rows: Ints) -> tuple[Floats, Floats, Floats]:
-    """Uses of each parameter (P,), sum of the embeddings that use it (P, d), and their mean (d,); by chunks, in double precision."""
-    counts, sums, total = np.zeros(terms.size), np.zeros((terms.size, values.shape[1])), np.zeros(values.shape[1])
+    """Uses of each parameter (P,), sum of the embeddings that use it (P, d), and their mean (d,);
+    by chunks, in double precision.
+    """
+    counts, sums, total = (
+        np.zeros(terms.size),
+        np.zeros((terms.size, values.shape[1])),
+        np.zeros(values.shape[1]),
+    )
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         block = np.asarray(values[part], dtype=np.float64)
@@ -170,21 +205,29 @@ def _of_singles(singles: Floats | None, scenes: Scenes, terms: Design, level: Le
     """Vectors from the embeddings of single objects."""
     if singles is None or len(singles) != scenes.space.n_objects:
         raise ValueRangeError(
-            f"'single' needs the embeddings of all {scenes.space.n_objects} single objects; got {0 if singles is None else len(singles)}"
+            f"'single' needs the embeddings of all {scenes.space.n_objects} single objects; got "
+            f"{0 if singles is None else len(singles)}"
         )
     centred = np.asarray(singles, dtype=np.float64) - np.mean(singles, axis=0, dtype=np.float64)
     used = np.unique(scenes.objects)
     if level == 1:
         return centred[used]
     values = scenes.space.object_values(np.arange(scenes.space.n_objects))
-    means = [centred[values[:, k] == v].mean(axis=0) for k, size in enumerate(scenes.space.sizes) for v in range(size)]
+    means = [
+        centred[values[:, k] == v].mean(axis=0)
+        for k, size in enumerate(scenes.space.sizes)
+        for v in range(size)
+    ]
     offsets = np.cumsum((0, *scenes.space.sizes[:-1]))
     found: Floats = np.stack(means)[np.unique(scenes.table + offsets)]
     return found
 
 
-def explained(values: Floats, fit: AdditiveFit, rows: Ints | None = None, mean: Floats | None = None) -> float:
-    """R^2 of a fit on some scenes, about a mean (by default that of the scenes); memory is bounded by a chunk.
+def explained(
+    values: Floats, fit: AdditiveFit, rows: Ints | None = None, mean: Floats | None = None
+) -> float:
+    """R^2 of a fit on some scenes, about a mean (by default that of the scenes); memory is bounded
+    by a chunk.
 
     Raises:
         ValueRangeError: all embeddings are the same, so that there is nothing to explain.
@@ -192,7 +235,9 @@ def explained(values: Floats, fit: AdditiveFit, rows: Ints | None = None, mean: 
     rows = np.arange(len(values)) if rows is None else np.asarray(rows)
     parts = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
     if mean is None:
-        mean = sum(np.asarray(values[part], dtype=np.float64).sum(axis=0) for part in parts) / max(len(rows), 1)
+        mean = sum(np.asarray(values[part], dtype=np.float64).sum(axis=0) for part in parts) / max(
+            len(rows), 1
+        )
     total = left = 0.0
     for part in parts:
         block = np.asarray(values[part], dtype=np.float64)
@@ -200,5 +245,7 @@ def explained(values: Floats, fit: AdditiveFit, rows: Ints | None = None, mean: 
         left += float(np.square(block - fit[part]).sum())
     scale = float(np.square(np.asarray(values[rows[:1]], dtype=np.float64)).sum()) * len(rows)
     if total <= 1e-12 * scale or total == 0:
-        raise ValueRangeError("all embeddings are the same, so there is no variance to explain and R^2 is undefined")
+        raise ValueRangeError(
+            "all embeddings are the same, so there is no variance to explain and R^2 is undefined"
+        )
     return 1 - left / total

@@ -1,6 +1,8 @@
-"""Edits: does exchanging one object's vector inside an embedding lead to the scene with that object exchanged?
+"""Edits: does exchanging one object's vector inside an embedding lead to the scene with that object
+exchanged?
 
-z' = z - k (u_old - u_new) (arXiv 2605.31503, section 5). Only one attribute of one object changes, to a value that no object of the scene has.
+z' = z - k (u_old - u_new) (arXiv 2605.31503, section 5). Only one attribute of one object changes,
+to a value that no object of the scene has.
 """
 
 from __future__ import annotations
@@ -48,14 +50,23 @@ class Edits:
 
     def select(self, rows: Ints) -> Edits:
         """Some of the edits."""
-        return Edits(self.source[rows], self.target[rows], self.slot[rows], self.concept[rows], self.shared[rows], self.n_missing)
+        return Edits(
+            self.source[rows],
+            self.target[rows],
+            self.slot[rows],
+            self.concept[rows],
+            self.shared[rows],
+            self.n_missing,
+        )
 
 
 def all_edits(scenes: Scenes, *, values: Literal["all", "one"] = "all", seed: int = 0) -> Edits:
-    """Every scene, slot and attribute, with every new value that no object of the scene has (or with one drawn from a seed).
+    """Every scene, slot and attribute, with every new value that no object of the scene has (or
+    with one drawn from a seed).
 
-    Attributes are all concepts but the last, the noun. Scenes with two objects of the same noun are left out, and so are edits whose
-    result is not in the table; those are counted. A table of one concept has its objects exchanged as they are.
+    Attributes are all concepts but the last, the noun. Scenes with two objects of the same noun are
+    left out, and so are edits whose result is not in the table; those are counted. A table of one
+    concept has its objects exchanged as they are.
     """
     space, (n, m, n_concepts) = scenes.space, scenes.table.shape
     nouns = np.sort(scenes.table[:, :, -1], axis=1)
@@ -85,15 +96,27 @@ def all_edits(scenes: Scenes, *, values: Literal["all", "one"] = "all", seed: in
             n_missing += int((~there).sum())
             others = np.delete(scenes.table[source, :, k], slot, axis=1)
             shared = (others == old[:, None]).any(axis=1)
-            found.append((source[there], target[there], np.full(there.sum(), slot), np.full(there.sum(), k), shared[there]))
+            found.append(
+                (
+                    source[there],
+                    target[there],
+                    np.full(there.sum(), slot),
+                    np.full(there.sum(), k),
+                    shared[there],
+                )
+            )
     joined = [np.concatenate(column) for column in zip(*found, strict=True)]
     return Edits(joined[0], joined[1], joined[2], joined[3], joined[4].astype(bool), n_missing)
 
 
 def _keys(scenes: Scenes) -> tuple[Ints, Ints]:
-    """Sorted numbers of the scenes, and which row each belongs to; of equal scenes the first is found."""
+    """Sorted numbers of the scenes, and which row each belongs to; of equal scenes the first is
+    found.
+    """
     if scenes.space.n_objects**scenes.n_slots >= 2**62:
-        raise ValueRangeError(f"scenes of {scenes.n_slots} of {scenes.space.n_objects} objects are too many to number")
+        raise ValueRangeError(
+            f"scenes of {scenes.n_slots} of {scenes.space.n_objects} objects are too many to number"
+        )
     keys = np.ravel_multi_index(tuple(scenes.objects.T), (scenes.space.n_objects,) * scenes.n_slots)
     order = np.argsort(keys, kind="stable")
     return keys[order], order
@@ -127,7 +150,13 @@ class Editor:
 
     @classmethod
     def fit(
-        cls, values: Floats, scenes: Scenes, vectors: Vectors, *, protocol: Protocol = "strict", singles: Floats | None = None
+        cls,
+        values: Floats,
+        scenes: Scenes,
+        vectors: Vectors,
+        *,
+        protocol: Protocol = "strict",
+        singles: Floats | None = None,
     ) -> Editor:
         """Object vectors from all scenes, or from the embeddings of single objects (|O|, d).
 
@@ -135,26 +164,47 @@ class Editor:
             values: (n, d)
             scenes: the n scenes.
             vectors: `avg`, `avg+pos` or `single`; see `fit_additive`.
-            protocol: `strict` leaves the target scene out of the mean that makes u_new, and the edited scene out of the one that makes
-                u_old, so that both are means over the same companions; `paper` keeps them in, so that u_new has seen the answer.
+            protocol: `strict` leaves the target scene out of the mean that makes u_new, and the
+                edited scene out of the one that makes u_old, so that both are means over the same
+                companions; `paper` keeps them in, so that u_new has seen the answer.
             singles: for `single`.
 
         Raises:
-            UnknownNameError, ValueRangeError, ShapeError: unknown names, no singles, or rows that do not fit.
+            UnknownNameError, ValueRangeError, ShapeError: unknown names, no singles, or rows that
+                do not fit.
         """
         if vectors not in ("avg", "avg+pos", "single"):
-            raise UnknownNameError(f"unknown object vectors '{vectors}'; {nearest(vectors, ('avg', 'avg+pos', 'single'))}")
+            raise UnknownNameError(
+                f"unknown object vectors '{vectors}'; "
+                f"{nearest(vectors, ('avg', 'avg+pos', 'single'))}"
+            )
         if protocol not in ("strict", "paper"):
-            raise UnknownNameError(f"unknown protocol '{protocol}'; {nearest(protocol, ('strict', 'paper'))}")
+            raise UnknownNameError(
+                f"unknown protocol '{protocol}'; {nearest(protocol, ('strict', 'paper'))}"
+            )
         values = np.asarray(values)
         if values.ndim != 2 or len(values) != len(scenes):
-            raise ShapeError(f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {values.shape}")
+            raise ShapeError(
+                f"one embedding per scene: {len(scenes)} scenes but embeddings of shape "
+                f"{values.shape}"
+            )
         m, n_objects = scenes.n_slots, scenes.space.n_objects
         if vectors == "single":
             if singles is None or len(singles) != n_objects:
-                raise ValueRangeError(f"'single' needs the embeddings of all {n_objects} single objects")
+                raise ValueRangeError(
+                    f"'single' needs the embeddings of all {n_objects} single objects"
+                )
             table = np.tile(np.arange(n_objects), (m, 1))
-            return cls(values, scenes, vectors, protocol, np.asarray(singles, float), np.ones(n_objects), scenes.objects, table)
+            return cls(
+                values,
+                scenes,
+                vectors,
+                protocol,
+                np.asarray(singles, float),
+                np.ones(n_objects),
+                scenes.objects,
+                table,
+            )
         terms = design(scenes, 1, per_slot=vectors == "avg+pos")
         counts, sums, _ = moments(values, terms, np.arange(len(scenes)))
         table = np.full((m, n_objects), -1)
@@ -164,7 +214,9 @@ class Editor:
         return cls(values, scenes, vectors, protocol, sums, counts, terms.columns, table)
 
     def possible(self, edits: Edits) -> Bools:
-        """(e,) whether both object vectors can be made: other scenes hold the old object, and others than the target the new one."""
+        """(e,) whether both object vectors can be made: other scenes hold the old object, and
+        others than the target the new one.
+        """
         old, new = self._columns(edits)
         there = self.counts[new] - self._seen(edits.target, new) > 0
         return (new >= 0) & there & (self.counts[old] - self._seen(edits.source, old) > 0)
@@ -182,9 +234,13 @@ class Editor:
         return self.columns[edits.source, edits.slot], new
 
     def _mean(self, parameter: Ints, scene: Ints) -> Floats:
-        """(e, d) mean of the embeddings that hold each object, without those of one scene where the protocol says so."""
+        """(e, d) mean of the embeddings that hold each object, without those of one scene where the
+        protocol says so.
+        """
         seen = self._seen(scene, parameter)[:, None]
-        mean: Floats = (self.sums[parameter] - seen * self.values[scene]) / (self.counts[parameter, None] - seen)
+        mean: Floats = (self.sums[parameter] - seen * self.values[scene]) / (
+            self.counts[parameter, None] - seen
+        )
         return mean
 
     def _seen(self, scene: Ints, parameter: Ints) -> Floats:
@@ -203,7 +259,9 @@ class Hits:
 
 
 def retrieve(editor: Editor, edits: Edits, strength: float = 1.0) -> Hits:
-    """Is the nearest real scene (cosine) the target? Scenes with the embeddings of `editor.values`, which must be unit rows."""
+    """Is the nearest real scene (cosine) the target? Scenes with the embeddings of `editor.values`,
+    which must be unit rows.
+    """
     rank, ties = [], []
     for start in range(0, len(edits), CHUNK):
         part = edits.select(np.arange(start, min(start + CHUNK, len(edits))))
@@ -223,13 +281,17 @@ def read(editor: Editor, edits: Edits, probes: SceneProbes, strength: float = 1.
             _outcome(rows, probes, editor.scenes, part.target, concept)
             for concept in (*range(len(editor.scenes.space.concepts)), None)
         ]
-        right, ties = every([(outcome.correct | ~outcome.scored, outcome.tied) for outcome in outcomes])
+        right, ties = every(
+            [(outcome.correct | ~outcome.scored, outcome.tied) for outcome in outcomes]
+        )
         hit.append(right)
         tied.append(ties)
     return Hits(np.concatenate(hit), np.concatenate(tied))
 
 
-def _outcome(rows: Floats, probes: SceneProbes, scenes: Scenes, labels: Ints, concept: int | None) -> Recognition:
+def _outcome(
+    rows: Floats, probes: SceneProbes, scenes: Scenes, labels: Ints, concept: int | None
+) -> Recognition:
     """Recognition of what the target scenes hold."""
     probe = probes.head(concept)
     held = scenes.objects[labels] if concept is None else scenes.table[labels, :, concept]

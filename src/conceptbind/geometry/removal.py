@@ -1,7 +1,9 @@
-"""Targeted removal: what do probes still read when the concept part, or the object part, is taken out of every embedding?
+"""Targeted removal: what do probes still read when the concept part, or the object part, is taken
+out of every embedding?
 
-The parts are fitted on the training scenes only. The controls take out the part of a permuted assignment: as much of the same kind, but
-of other concepts or objects (arXiv 2605.31503, section 4).
+The parts are fitted on the training scenes only. The controls take out the part of a permuted
+assignment: as much of the same kind, but of other concepts or objects (arXiv 2605.31503, section
+4).
 """
 
 from __future__ import annotations
@@ -17,14 +19,24 @@ if TYPE_CHECKING:
     from conceptbind.typing import Floats, Ints
 
 Removed = Literal["none", "concepts", "objects", "permuted_concepts", "permuted_objects"]
-REMOVED: tuple[Removed, ...] = ("none", "concepts", "objects", "permuted_concepts", "permuted_objects")
+REMOVED: tuple[Removed, ...] = (
+    "none",
+    "concepts",
+    "objects",
+    "permuted_concepts",
+    "permuted_objects",
+)
 
 
-def remove_part(values: Floats, scenes: Scenes, train: Ints, removed: Removed, *, seed: int = 0) -> Floats:
-    """Embeddings without a part: Level II per slot (`concepts`) or Level I per slot (`objects`), by least squares on the train rows.
+def remove_part(
+    values: Floats, scenes: Scenes, train: Ints, removed: Removed, *, seed: int = 0
+) -> Floats:
+    """Embeddings without a part: Level II per slot (`concepts`) or Level I per slot (`objects`), by
+    least squares on the train rows.
 
-    A permuted control exchanges the values of each concept among themselves, or the objects among themselves, by one permutation
-    without a fixed point where there are two or more, the same in all slots.
+    A permuted control exchanges the values of each concept among themselves, or the objects among
+    themselves, by one permutation without a fixed point where there are two or more, the same in
+    all slots.
 
     Args:
         values: (n, d) one row per scene.
@@ -54,7 +66,10 @@ def _permuted(fit: AdditiveFit, scenes: Scenes, level: Literal[1, 2], seed: int)
     if level == 1:
         blocks = [(scenes.objects, _derangement(scenes.space.n_objects, rng))]
     else:
-        blocks = [(scenes.table[:, :, k], _derangement(size, rng)) for k, size in enumerate(scenes.space.sizes)]
+        blocks = [
+            (scenes.table[:, :, k], _derangement(size, rng))
+            for k, size in enumerate(scenes.space.sizes)
+        ]
     order, n_concepts = np.arange(fit.design.size), len(blocks)
     for k, (held, other) in enumerate(blocks):
         for slot in range(scenes.n_slots):

@@ -1,4 +1,6 @@
-"""Multidimensional scaling of one quadruple: two attributes and two nouns, and the scenes of two of their four objects."""
+"""Multidimensional scaling of one quadruple: two attributes and two nouns, and the scenes of two of
+their four objects.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Kind = Literal["concept", "object", "scene", "sum"]
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Points in three dimensions whose distances are those of the embeddings, as nearly as that can be."""
+    """Points in three dimensions whose distances are those of the embeddings, as nearly as that can
+    be.
+    """
 
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
@@ -33,10 +37,12 @@ class Scaling:
 
 
 def scale_quadruple(values: Floats, scenes: Scenes, *, seed: int = 0) -> Scaling:
-    """Concept means, object means, real scenes and the sums that additivity predicts, in 3-D (arXiv 2605.31503, section 8).
+    """Concept means, object means, real scenes and the sums that additivity predicts, in 3-D (arXiv
+    2605.31503, section 8).
 
-    The first two values of the first concept and of the noun that make four objects which stand together in scenes. Means are over all
-    scenes; each sum is the mean plus one vector per object and slot (Level I, avg+pos).
+    The first two values of the first concept and of the noun that make four objects which stand
+    together in scenes. Means are over all scenes; each sum is the mean plus one vector per object
+    and slot (Level I, avg+pos).
 
     Raises:
         ValueRangeError: the table has one concept, or no such four objects in scenes of two.
@@ -49,10 +55,16 @@ def scale_quadruple(values: Floats, scenes: Scenes, *, seed: int = 0) -> Scaling
         raise ValueRangeError("a quadruple needs two concepts and scenes of two objects or more")
     attributes, nouns = (np.unique(scenes.table[:, :, k])[:2] for k in (0, -1))
     if len(attributes) < 2 or len(nouns) < 2:
-        raise ValueRangeError("a quadruple needs two values of the first concept and two of the last")
-    inside = (np.isin(scenes.table[:, :, 0], attributes) & np.isin(scenes.table[:, :, -1], nouns)).all(axis=1)
+        raise ValueRangeError(
+            "a quadruple needs two values of the first concept and two of the last"
+        )
+    inside = (
+        np.isin(scenes.table[:, :, 0], attributes) & np.isin(scenes.table[:, :, -1], nouns)
+    ).all(axis=1)
     objects = np.unique(scenes.objects[inside])
-    apart = (np.sort(scenes.objects, axis=1)[:, 1:] != np.sort(scenes.objects, axis=1)[:, :-1]).all(axis=1)
+    apart = (np.sort(scenes.objects, axis=1)[:, 1:] != np.sort(scenes.objects, axis=1)[:, :-1]).all(
+        axis=1
+    )
     rows = np.flatnonzero(inside & apart)
     if len(rows) < 2:
         raise ValueRangeError("no two scenes hold only the objects of one quadruple")
@@ -66,9 +78,17 @@ def scale_quadruple(values: Floats, scenes: Scenes, *, seed: int = 0) -> Scaling
 
     for k, chosen in ((0, attributes), (len(space.concepts) - 1, nouns)):
         for value in chosen.tolist():
-            add("concept", space.values[k][value], values[(scenes.table[:, :, k] == value).any(axis=1)].mean(axis=0))
+            add(
+                "concept",
+                space.values[k][value],
+                values[(scenes.table[:, :, k] == value).any(axis=1)].mean(axis=0),
+            )
     for item in objects.tolist():
-        add("object", space.object_name(item), values[(scenes.objects == item).any(axis=1)].mean(axis=0))
+        add(
+            "object",
+            space.object_name(item),
+            values[(scenes.objects == item).any(axis=1)].mean(axis=0),
+        )
     start, sums = len(names), fit[rows]
     for kind, table in (("scene", values[rows]), ("sum", sums)):
         for row, point in zip(rows.tolist(), table, strict=True):
@@ -77,10 +97,22 @@ def scale_quadruple(values: Floats, scenes: Scenes, *, seed: int = 0) -> Scaling
     all_points = np.stack(points).astype(np.float64)
     spread = np.sqrt(np.square(all_points - all_points.mean(axis=0)).sum(axis=1).mean())
     if spread <= 1e-7 * np.linalg.norm(all_points, axis=1).max():
-        raise ValueRangeError("all embeddings of the quadruple are the same, so there are no distances to draw")
+        raise ValueRangeError(
+            "all embeddings of the quadruple are the same, so there are no distances to draw"
+        )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # defaults that change between versions; those that matter are given
+        # defaults that change between versions; those that matter are given
+        warnings.simplefilter("ignore", FutureWarning)
         distances = squareform(pdist(all_points / spread))
-        found, stress = smacof(distances, n_components=3, n_init=4, random_state=seed, normalized_stress=True, max_iter=600)
-    lines = np.stack([start + len(rows) + np.arange(len(rows)), start + np.arange(len(rows))], axis=1)
+        found, stress = smacof(
+            distances,
+            n_components=3,
+            n_init=4,
+            random_state=seed,
+            normalized_stress=True,
+            max_iter=600,
+        )
+    lines = np.stack(
+        [start + len(rows) + np.arange(len(rows)), start + np.arange(len(rows))], axis=1
+    )
     return Scaling(tuple(names), tuple(kinds), spread * found, lines, float(stress))

@@ -1,8 +1,10 @@
-"""Interaction spectrum: which factors of a scene act alone and which together, and how much of the variance each set of them explains.
+"""Interaction spectrum: which factors of a scene act alone and which together, and how much of the
+variance each set of them explains.
 
-A factor is one concept in one slot. On a full grid the embedding of a scene is, in exactly one way, a mean plus one orthogonal part for every
-set of factors (functional analysis of variance). Parts of one factor are what Level II explains; parts of several concepts of
-one object are what Level I explains beyond it, **the binding share**; all others join different objects.
+A factor is one concept in one slot. On a full grid the embedding of a scene is, in exactly one way,
+a mean plus one orthogonal part for every set of factors (functional analysis of variance). Parts of
+one factor are what Level II explains; parts of several concepts of one object are what Level I
+explains beyond it, **the binding share**; all others join different objects.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Part:
     factors: tuple[str, ...]
     """For example ("slot 1 color", "slot 2 shape"); empty for the rest of an incomplete grid."""
     kind: Kind
-    """`concept` one factor; `object` several concepts of one object; `objects` of different ones; `rest` what no part explains."""
+    """`concept` one factor; `object` several concepts of one object; `objects` of different ones;
+    `rest` what no part explains."""
     share: float
     """Of the variance of the centred embeddings."""
     freedom: float
@@ -50,7 +53,8 @@ class Spectrum:
 
     parts: tuple[Part, ...]
     method: Literal["exact", "sequential least squares"]
-    """`exact` on a full grid; otherwise the gain in R^2 when each set is added after those before it."""
+    """`exact` on a full grid; otherwise the gain in R^2 when each set is added after those before
+    it."""
 
     def share(self, *kinds: Kind) -> float:
         """Share of all parts of some kinds."""
@@ -67,7 +71,8 @@ class Spectrum:
 
 
 def spectrum(values: Floats, scenes: Scenes) -> Spectrum:
-    """The spectrum of scene embeddings: exact on a full grid (every scene once), otherwise by sequential least squares.
+    """The spectrum of scene embeddings: exact on a full grid (every scene once), otherwise by
+    sequential least squares.
 
     Args:
         values: (n, d) one row per scene.
@@ -75,11 +80,14 @@ def spectrum(values: Floats, scenes: Scenes) -> Spectrum:
 
     Raises:
         ShapeError: not one embedding per scene.
-        ValueRangeError: constant or non-finite embeddings, or an incomplete grid with fewer scenes than parameters.
+        ValueRangeError: constant or non-finite embeddings, or an incomplete grid with fewer scenes
+            than parameters.
     """
     values = np.asarray(values)
     if values.ndim != 2 or len(values) != len(scenes):
-        raise ShapeError(f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {values.shape}")
+        raise ShapeError(
+            f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {values.shape}"
+        )
     refuse_non_finite(values, "embeddings")
     grid = _grid_rows(scenes)
     return _sequential(values, scenes) if grid is None else _exact(values, scenes, grid)
@@ -96,14 +104,18 @@ def _grid_rows(scenes: Scenes) -> Ints | None:
 
 
 def _exact(values: Floats, scenes: Scenes, rows: Ints) -> Spectrum:
-    """Orthonormal contrasts along every factor: the first coordinate of an axis is its mean, the others are deviations."""
+    """Orthonormal contrasts along every factor: the first coordinate of an axis is its mean, the
+    others are deviations.
+    """
     sizes = scenes.space.sizes * scenes.n_slots
     energy = np.zeros(sizes)
     for start in range(0, values.shape[1], BLOCK):
         block = values[:, start : start + BLOCK][rows].astype(np.float64)
         cells = (block - block.mean(axis=0)).reshape(*sizes, -1)
         for axis, size in enumerate(sizes):
-            cells = np.moveaxis(np.tensordot(helmert(size, full=True), cells, axes=(1, axis)), 0, axis)
+            cells = np.moveaxis(
+                np.tensordot(helmert(size, full=True), cells, axes=(1, axis)), 0, axis
+            )
         energy += np.square(cells).sum(axis=-1)
     energy[(0,) * len(sizes)] = 0.0  # the mean
     total = energy.sum()
@@ -115,17 +127,29 @@ def _exact(values: Floats, scenes: Scenes, rows: Ints) -> Spectrum:
             freedom = float(np.prod([sizes[axis] - 1 for axis in members])) / (len(scenes) - 1)
             if freedom:
                 share = float(energy[where].sum() / total)
-                parts.append(Part(_names(members, scenes), _kind(members, concepts), share, freedom))
+                parts.append(
+                    Part(_names(members, scenes), _kind(members, concepts), share, freedom)
+                )
     return Spectrum(tuple(parts), "exact")
 
 
 def _sequential(values: Floats, scenes: Scenes) -> Spectrum:
-    """Level II, then Level I, then pairs of values of different objects, each by least squares after those before; then the rest."""
+    """Level II, then Level I, then pairs of values of different objects, each by least squares
+    after those before; then the rest.
+    """
     slots, concepts = range(scenes.n_slots), len(scenes.space.concepts)
     steps: list[tuple[tuple[str, ...], Kind, Sequence[tuple[int, ...]]]] = [
-        (tuple(f"all {concept}" for concept in scenes.space.concepts), "concept", [(i * concepts + k,) for i in slots for k in range(concepts)]),
-        (("all concepts of an object",), "object", [tuple(i * concepts + k for k in range(concepts)) for i in slots]),
-    ]  # fmt: skip
+        (
+            tuple(f"all {concept}" for concept in scenes.space.concepts),
+            "concept",
+            [(i * concepts + k,) for i in slots for k in range(concepts)],
+        ),
+        (
+            ("all concepts of an object",),
+            "object",
+            [tuple(i * concepts + k for k in range(concepts)) for i in slots],
+        ),
+    ]
     pairs = [
         (a, b)
         for a in range(scenes.n_slots * concepts)
@@ -144,15 +168,23 @@ def _sequential(values: Floats, scenes: Scenes) -> Spectrum:
         before, used = explained_now, rank
     if not parts:
         raise ValueRangeError(
-            f"{len(scenes)} scenes are fewer than the values of their concepts, so no share of the variance can be told; use more scenes"
+            f"{len(scenes)} scenes are fewer than the values of their concepts, so no share of the "
+            "variance can be told; use more scenes"
         )
     parts.append(Part((), "rest", 1 - before, 1 - used / (len(scenes) - 1)))
     return Spectrum(tuple(parts), "sequential least squares")
 
 
-def _joint(values: Floats, scenes: Scenes, groups: Sequence[tuple[int, ...]]) -> tuple[float, int] | None:
-    """R^2 and rank of one least-squares fit with a parameter for every combination of values of each group of factors."""
-    flat, sizes = scenes.table.reshape(len(scenes), -1), np.array(scenes.space.sizes * scenes.n_slots)
+def _joint(
+    values: Floats, scenes: Scenes, groups: Sequence[tuple[int, ...]]
+) -> tuple[float, int] | None:
+    """R^2 and rank of one least-squares fit with a parameter for every combination of values of
+    each group of factors.
+    """
+    flat, sizes = (
+        scenes.table.reshape(len(scenes), -1),
+        np.array(scenes.space.sizes * scenes.n_slots),
+    )
     columns, size = [], 0
     for group in groups:
         cells = np.ravel_multi_index(tuple(flat[:, list(group)].T), tuple(sizes[list(group)]))
@@ -170,7 +202,9 @@ def _joint(values: Floats, scenes: Scenes, groups: Sequence[tuple[int, ...]]) ->
 
 def _names(members: Sequence[int], scenes: Scenes) -> tuple[str, ...]:
     concepts = scenes.space.concepts
-    return tuple(f"slot {axis // len(concepts) + 1} {concepts[axis % len(concepts)]}" for axis in members)
+    return tuple(
+        f"slot {axis // len(concepts) + 1} {concepts[axis % len(concepts)]}" for axis in members
+    )
 
 
 def _kind(members: Sequence[int], concepts: int) -> Kind:
@@ -180,5 +214,8 @@ def _kind(members: Sequence[int], concepts: int) -> Kind:
 
 
 def _refuse_constant(total: float, values: Floats) -> None:
-    if total <= 1e-12 * float(np.square(values[:1], dtype=np.float64).sum()) * len(values) or total == 0:
+    if (
+        total <= 1e-12 * float(np.square(values[:1], dtype=np.float64).sum()) * len(values)
+        or total == 0
+    ):
         raise ValueRangeError("all embeddings are the same, so there is no variance to share out")

@@ -1,4 +1,6 @@
-"""What a repair costs: binding against retrieval and single-object recognition, over a pull towards the identity and over rank."""
+"""What a repair costs: binding against retrieval and single-object recognition, over a pull towards
+the identity and over rank.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from conceptbind.labclip.adapter import Adapter
 PULLS = tuple(round(0.1 * step, 1) for step in range(11))
 """Shares of the way from the identity (0) to the fitted map (1)."""
 TOLERANCE = 0.01
-"""How much of retrieval and of single-object recognition a recommended repair may lose; pulls whose binding differs by no more are equals."""
+"""How much of retrieval and of single-object recognition a recommended repair may lose; pulls whose
+binding differs by no more are equals."""
 ROUNDING = 1e-9
 """Slack of these comparisons: means of shares differ in their last digits."""
 WORTH = 0.02
@@ -21,12 +24,15 @@ WORTH = 0.02
 
 
 SURE = 2.576 / 1.960
-"""How much wider the interval that decides is than the 95 % interval that is printed: 99 %, since the pull was chosen among eleven by
-validation scores of the same scenes, which finds some gain more often than not."""
+"""How much wider the interval that decides is than the 95 % interval that is printed: 99 %, since
+the pull was chosen among eleven by validation scores of the same scenes, which finds some gain more
+often than not."""
 
 
 def is_sure(gain: float | None, low: float | None) -> bool:
-    """Whether the 99 % interval of a paired gain lies above zero, given the lower end of its 95 % interval."""
+    """Whether the 99 % interval of a paired gain lies above zero, given the lower end of its 95 %
+    interval.
+    """
     return gain is not None and low is not None and gain - SURE * (gain - low) > 0
 
 
@@ -37,7 +43,9 @@ def clears_noise(gain: float | None, low: float | None) -> bool:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a map of captions achieves on one set of pairs; None where it cannot be measured there."""
+    """What a map of captions achieves on one set of pairs; None where it cannot be measured
+    there.
+    """
 
     binding: float | None
     """Share of captions that score strictly above their negative."""
@@ -58,7 +66,10 @@ class Point:
 
 
 def trade_off(
-    adapter: Adapter, score: Callable[[Adapter], Scores], pulls: Iterable[float] = PULLS, ranks: Iterable[int] | None = None
+    adapter: Adapter,
+    score: Callable[[Adapter], Scores],
+    pulls: Iterable[float] = PULLS,
+    ranks: Iterable[int] | None = None,
 ) -> tuple[Point, ...]:
     """Scores along the pull towards the identity and along the rank of A - I.
 
@@ -71,7 +82,10 @@ def trade_off(
     points = [Point("pull", share, score(adapter.pulled(share))) for share in pulls]
     if ranks is None:
         ranks = [2**k for k in range(12) if 2**k < min(adapter.weight.shape)]
-    return (*points, *(Point("rank", rank, score(shortened)) for rank, shortened in _of_ranks(adapter, ranks)))
+    return (
+        *points,
+        *(Point("rank", rank, score(shortened)) for rank, shortened in _of_ranks(adapter, ranks)),
+    )
 
 
 def _of_ranks(adapter: Adapter, ranks: Iterable[int]) -> Iterable[tuple[int, Adapter]]:
@@ -80,13 +94,20 @@ def _of_ranks(adapter: Adapter, ranks: Iterable[int]) -> Iterable[tuple[int, Ada
     u, s, v = np.linalg.svd(adapter.weight - eye)
     for rank in ranks:
         weight = eye + (u[:, :rank] * s[:rank]) @ v[:rank]
-        yield rank, Adapter(weight.astype(np.float32), adapter.log_temperature, {**adapter.config, "rank": rank})
+        yield (
+            rank,
+            Adapter(
+                weight.astype(np.float32), adapter.log_temperature, {**adapter.config, "rank": rank}
+            ),
+        )
 
 
 def recommend(points: Iterable[Point], tolerance: float = TOLERANCE) -> float:
-    """The gentlest pull that binds as well as any, up to the tolerance, among those that lose no more than it of anything else.
+    """The gentlest pull that binds as well as any, up to the tolerance, among those that lose no
+    more than it of anything else.
 
-    0, the identity, is always among them. What lies within the tolerance counts as equal, so that rounding decides nothing.
+    0, the identity, is always among them. What lies within the tolerance counts as equal, so that
+    rounding decides nothing.
     """
     along = [point for point in points if point.over == "pull"]
     start = next(point.scores for point in along if point.at == 0)
@@ -94,9 +115,18 @@ def recommend(points: Iterable[Point], tolerance: float = TOLERANCE) -> float:
     def kept(now: float | None, then: float | None) -> bool:
         return now is None or then is None or now >= then - tolerance - ROUNDING
 
-    allowed = [p for p in along if kept(p.scores.retrieval, start.retrieval) and kept(p.scores.singles, start.singles)]
-    value = [p.scores.binding if p.scores.binding is not None else p.scores.retrieval or 0.0 for p in allowed]
-    return min(p.at for p, v in zip(allowed, value, strict=True) if v >= max(value) - tolerance - ROUNDING)
+    allowed = [
+        p
+        for p in along
+        if kept(p.scores.retrieval, start.retrieval) and kept(p.scores.singles, start.singles)
+    ]
+    value = [
+        p.scores.binding if p.scores.binding is not None else p.scores.retrieval or 0.0
+        for p in allowed
+    ]
+    return min(
+        p.at for p, v in zip(allowed, value, strict=True) if v >= max(value) - tolerance - ROUNDING
+    )
 
 
 def mean_curve(curves: Sequence[Sequence[Point]]) -> tuple[Point, ...]:
@@ -110,7 +140,12 @@ def mean_curve(curves: Sequence[Sequence[Point]]) -> tuple[Point, ...]:
         Point(
             same[0].over,
             same[0].at,
-            Scores(*(mean([getattr(point.scores, name) for point in same]) for name in ("binding", "retrieval", "singles"))),
+            Scores(
+                *(
+                    mean([getattr(point.scores, name) for point in same])
+                    for name in ("binding", "retrieval", "singles")
+                )
+            ),
         )
         for same in zip(*curves, strict=True)
     )

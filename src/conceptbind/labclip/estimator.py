@@ -1,4 +1,6 @@
-"""LABCLIP as an estimator: captions, pictures and hard negatives in, a linear map of captions out."""
+"""LABCLIP as an estimator: captions, pictures and hard negatives in, a linear map of captions
+out.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ class Fit:
 def first_that_helps(fits: Iterable[Fit]) -> Fit:
     """The first fit that is no identity, else the last; those behind it are not made.
 
-    What is written was scored in folds, as maps: a part that would stop at the identity is not what was scored.
+    What is written was scored in folds, as maps: a part that would stop at the identity is not what
+    was scored.
     """
     for fit in fits:
         if fit.helps:
@@ -53,9 +56,17 @@ def first_that_helps(fits: Iterable[Fit]) -> Fit:
 
 
 def fit_pairs(
-    train: Pairs, validation: Pairs, *, solver: Solver = "quick", rate: float | None = None, batch: int = 1024, epochs: int | None = None,
-    seed: int = 0, device: str = "cpu", on_step: Callable[[int, int], None] = lambda done, total: None,
-) -> Fit:  # fmt: skip
+    train: Pairs,
+    validation: Pairs,
+    *,
+    solver: Solver = "quick",
+    rate: float | None = None,
+    batch: int = 1024,
+    epochs: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> Fit:
     """Fit A on train pairs; validation chooses among the identity and the places on the way.
 
     With negatives this is HNB, without SB (arXiv 2502.03566, section 5).
@@ -79,32 +90,63 @@ def fit_pairs(
         raise UnknownNameError(f"unknown solver '{solver}'; {nearest(solver, RATES)}")
     rate = RATES[solver] if rate is None else rate
     epochs = EPOCHS[solver] if epochs is None else epochs
-    for name, value, least, most in (("rate", rate, 1e-12, 1e30), ("batch", batch, 2, np.inf), ("epochs", epochs, 1, np.inf)):
+    for name, value, least, most in (
+        ("rate", rate, 1e-12, 1e30),
+        ("batch", batch, 2, np.inf),
+        ("epochs", epochs, 1, np.inf),
+    ):
         if not least <= value <= most:
             raise ValueRangeError(
-                f"{name} must be at least {least}{'' if most == np.inf else f' and at most {most:g}'}; got {value}"
+                f"{name} must be at least "
+                f"{least}{'' if most == np.inf else f' and at most {most:g}'}; got {value}"
             )
     if min(len(train), len(validation)) < 2:
         raise ValueRangeError(
-            f"a repair needs at least two pairs to fit on and two to choose on; got {len(train)} and {len(validation)}"
+            f"a repair needs at least two pairs to fit on and two to choose on; got {len(train)} "
+            f"and {len(validation)}"
         )
     import torch
 
     judge = Judge(validation, batch, seed, device)
-    candidates = [judge.identity(torch.eye(train.images.shape[1], train.texts.shape[1], device=device))]
-    common: dict[str, Any] = {"rate": rate, "batch": batch, "epochs": epochs, "seed": seed, "device": device, "on_step": on_step}
-    way = published(train, judge, **common) if solver == "published" else quick(train, judge, candidates[0], **common)
+    candidates = [
+        judge.identity(torch.eye(train.images.shape[1], train.texts.shape[1], device=device))
+    ]
+    common: dict[str, Any] = {
+        "rate": rate,
+        "batch": batch,
+        "epochs": epochs,
+        "seed": seed,
+        "device": device,
+        "on_step": on_step,
+    }
+    way = (
+        published(train, judge, **common)
+        if solver == "published"
+        else quick(train, judge, candidates[0], **common)
+    )
     candidates += [candidate for candidate in way if bool(torch.isfinite(candidate.weight).all())]
     chosen = best(candidates)
     config = {
-        "protocol": "SB" if train.negatives is None else "HNB", "solver": solver, "rate": rate, "batch": batch, "epochs": epochs, "seed": seed,
-        "steps": chosen.step, "pairs": len(train), "data_hash": train.hash,
-    }  # fmt: skip
-    return Fit(Adapter(chosen.weight.cpu().numpy(), chosen.log_temperature, config), tuple(candidates), chosen)
+        "protocol": "SB" if train.negatives is None else "HNB",
+        "solver": solver,
+        "rate": rate,
+        "batch": batch,
+        "epochs": epochs,
+        "seed": seed,
+        "steps": chosen.step,
+        "pairs": len(train),
+        "data_hash": train.hash,
+    }
+    return Fit(
+        Adapter(chosen.weight.cpu().numpy(), chosen.log_temperature, config),
+        tuple(candidates),
+        chosen,
+    )
 
 
 class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """A linear map of captions under which they bind like their pictures (LABCLIP, arXiv 2502.03566, section 5).
+    """A linear map of captions under which they bind like their pictures (LABCLIP, arXiv
+    2502.03566, section 5).
 
     Args:
         solver: `quick` or `published`, see `fit_pairs`.
@@ -124,9 +166,16 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     def __init__(
-        self, *, solver: Solver = "quick", rate: float | None = None, batch: int = 1024, epochs: int | None = None, validation: float = 0.1,
-        seed: int = 0, device: str = "cpu",
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        solver: Solver = "quick",
+        rate: float | None = None,
+        batch: int = 1024,
+        epochs: int | None = None,
+        validation: float = 0.1,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
         self.solver = solver
         self.rate = rate
         self.batch = batch
@@ -135,13 +184,21 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.device = device
 
-    def fit(self, X: Floats, y: Floats, *, negatives: Floats | None = None, image_of: Sequence[int] | Ints | None = None) -> Self:
+    def fit(
+        self,
+        X: Floats,
+        y: Floats,
+        *,
+        negatives: Floats | None = None,
+        image_of: Sequence[int] | Ints | None = None,
+    ) -> Self:
         """Fit on captions and their pictures.
 
         Args:
             X: (n, d_in) rows of captions.
             y: (n, d_out) rows of their pictures, or (p, d_out) with `image_of`.
-            negatives: (n, d_in) rows of each caption with its attributes swapped; None fits without (SB).
+            negatives: (n, d_in) rows of each caption with its attributes swapped; None fits without
+                (SB).
             image_of: (n,) row of each caption's picture.
 
         Raises:
@@ -150,17 +207,35 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         if y is None:
             raise ValueRangeError(
-                "LabClip requires y to be passed, but the target y is None; give the rows of the captions' pictures"
+                "LabClip requires y to be passed, but the target y is None; give the rows of the "
+                "captions' pictures"
             )
         X, y = self._numbers(X, reset=True), _rows(y)
         negatives = None if negatives is None else _rows(negatives)
-        pairs = Pairs.of(y, X, negatives, image_of=image_of, names=("the pictures", "the captions", "the negatives"))
+        pairs = Pairs.of(
+            y,
+            X,
+            negatives,
+            image_of=image_of,
+            names=("the pictures", "the captions", "the negatives"),
+        )
         train, chooses = hold_out(pairs, self.validation, self.seed)
         fit = fit_pairs(
-            pairs.select(train), pairs.select(chooses), solver=self.solver, rate=self.rate, batch=self.batch, epochs=self.epochs, seed=self.seed,
+            pairs.select(train),
+            pairs.select(chooses),
+            solver=self.solver,
+            rate=self.rate,
+            batch=self.batch,
+            epochs=self.epochs,
+            seed=self.seed,
             device=self.device,
-        )  # fmt: skip
-        self.adapter_, self.weight_, self.helps_, self.candidates_ = fit.adapter, fit.adapter.weight, fit.helps, fit.candidates
+        )
+        self.adapter_, self.weight_, self.helps_, self.candidates_ = (
+            fit.adapter,
+            fit.adapter.weight,
+            fit.helps,
+            fit.candidates,
+        )
         return self
 
     def transform(self, X: Floats) -> Floats:
@@ -169,15 +244,26 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self.adapter_(self._numbers(X, reset=False))
 
     def _numbers(self, X: Any, *, reset: bool) -> Floats:
-        """Rows as numbers of the width that was fitted; what is mapped from disk stays there, and `Pairs` checks it in blocks."""
+        """Rows as numbers of the width that was fitted; what is mapped from disk stays there, and
+        `Pairs` checks it in blocks.
+        """
         least = 2 if reset else 1
-        rows: Floats = validate_data(self, X, reset=reset, skip_check_array=_mapped(X), dtype=FLOATS, ensure_min_samples=least)
+        rows: Floats = validate_data(
+            self,
+            X,
+            reset=reset,
+            skip_check_array=_mapped(X),
+            dtype=FLOATS,
+            ensure_min_samples=least,
+        )
         return rows
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn's checks may give to it: y are rows of pictures, none of them zero."""
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = tags.target_tags.multi_output = tags.target_tags.positive_only = True
+        tags.target_tags.required = tags.target_tags.multi_output = (
+            tags.target_tags.positive_only
+        ) = True
         tags.target_tags.single_output = False
         tags.transformer_tags.preserves_dtype = []  # mapped captions are single precision
         return tags
@@ -193,9 +279,11 @@ def _mapped(array: Any) -> bool:
 
 
 def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
-    """Rows to fit on and rows to choose on; captions of one picture, and captions that say the same, stay on one side.
+    """Rows to fit on and rows to choose on; captions of one picture, and captions that say the
+    same, stay on one side.
 
-    Groups of pairs that must stay together are drawn. One that is larger than the part itself is fitted on, unless nothing else is left.
+    Groups of pairs that must stay together are drawn. One that is larger than the part itself is
+    fitted on, unless nothing else is left.
 
     Raises:
         ValueRangeError: a share outside 0..1, or pairs that cannot be divided.
@@ -206,24 +294,27 @@ def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
     sizes = np.bincount(groups)
     order = np.random.default_rng(seed).permutation(len(sizes))
     number = round(share * len(order))
-    order = order[np.argsort(sizes[order] > max(2, share * len(groups)), kind="stable")]  # what is larger than the part comes last
+    # what is larger than the part comes last
+    order = order[np.argsort(sizes[order] > max(2, share * len(groups)), kind="stable")]
     number = max(1 + int(np.searchsorted(sizes[order].cumsum(), 2)), number)  # at least two rows
     chosen = np.isin(groups, order[:number])
     rows = np.flatnonzero(~chosen), np.flatnonzero(chosen)
     if min(map(len, rows)) < 2:
         raise ValueRangeError(
-            f"{len(pairs)} pairs cannot be divided into a part to fit on and one to choose on: they share pictures or captions, or are too few"
+            f"{len(pairs)} pairs cannot be divided into a part to fit on and one to choose on: "
+            "they share pictures or captions, or are too few"
         )
     return rows
 
 
 def parts_of(pairs: Pairs, most: int, seed: int) -> Ints:
-    """(n,) part of each pair, parts of nearly equal size; what shares a picture or says the same is in one part.
+    """(n,) part of each pair, parts of nearly equal size; what shares a picture or says the same is
+    in one part.
 
     Args:
         pairs: n pairs.
-        most: parts, where there are so many groups of pairs that must stay together, and each part has two pairs; else fewer, and at least
-            three.
+        most: parts, where there are so many groups of pairs that must stay together, and each part
+            has two pairs; else fewer, and at least three.
         seed: of the order in which groups are dealt out.
 
     Raises:
@@ -232,7 +323,8 @@ def parts_of(pairs: Pairs, most: int, seed: int) -> Ints:
     groups = groups_of(pairs)
     sizes = np.bincount(groups)
     order = np.random.default_rng(seed).permutation(len(sizes))
-    order = order[np.argsort(-sizes[order], kind="stable")]  # the largest first, each to the part that has fewest pairs
+    # the largest first, each to the part that has fewest pairs
+    order = order[np.argsort(-sizes[order], kind="stable")]
     for parts in range(max(min(most, len(sizes)), 3), 2, -1):
         heap = [(0, part) for part in range(parts)]
         part_of = np.empty(len(sizes), dtype=np.int64)
@@ -242,13 +334,16 @@ def parts_of(pairs: Pairs, most: int, seed: int) -> Ints:
         if min(size for size, _ in heap) >= 2:
             return part_of[groups]
     raise ValueRangeError(
-        f"{len(pairs)} pairs cannot be divided into parts to fit on, to choose on and to score: they share pictures or captions, "
+        f"{len(pairs)} pairs cannot be divided into parts to fit on, to choose on and to score: "
+        "they share pictures or captions, "
         "or are too few"
     )
 
 
 def groups_of(pairs: Pairs) -> Ints:
-    """(n,) number of each pair's group: pairs that share a picture, or what a caption or a negative says, are in one."""
+    """(n,) number of each pair's group: pairs that share a picture, or what a caption or a negative
+    says, are in one.
+    """
     return _linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, pairs.negative_ids)
 
 

@@ -1,8 +1,11 @@
-"""The contrastive loss of LABCLIP and its gradient, written out: a few matrix products and no graph.
+"""The contrastive loss of LABCLIP and its gradient, written out: a few matrix products and no
+graph.
 
-With unit pictures x_i, captions and negatives y_j, V_j = A y_j / |A y_j| and S_ij = exp(t) x_i V_j (arXiv 2502.03566, section 5):
+With unit pictures x_i, captions and negatives y_j, V_j = A y_j / |A y_j| and S_ij = exp(t) x_i V_j
+(arXiv 2502.03566, section 5):
 
-    L = 1/2 mean_i CE(S_i over captions and negatives) + 1/2 mean_i CE(S over pictures, for caption i).                          (1)
+    L = 1/2 mean_i CE(S_i over captions and negatives) + 1/2 mean_i CE(S over pictures, for caption
+    i).                          (1)
 """
 
 from __future__ import annotations
@@ -60,5 +63,11 @@ def loss_only(weight: torch.Tensor, log_temperatures: torch.Tensor, batch: Batch
     for temperature in log_temperatures.exp():
         scores = temperature * cosines
         scores[batch.same] = NO_COMPARISON
-        found.append(-(scores.log_softmax(1)[own, own].mean() + scores[:, :b].log_softmax(0)[own, own].mean()) / 2)
+        found.append(
+            -(
+                scores.log_softmax(1)[own, own].mean()
+                + scores[:, :b].log_softmax(0)[own, own].mean()
+            )
+            / 2
+        )
     return torch.stack(found)

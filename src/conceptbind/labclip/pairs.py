@@ -1,4 +1,6 @@
-"""Pictures, their captions and the captions' hard negatives, as rows that may be larger than memory."""
+"""Pictures, their captions and the captions' hard negatives, as rows that may be larger than
+memory.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +27,24 @@ BLOCK = 8192
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B pairs as unit rows, and which of their comparisons are none because both sides say the same."""
+    """B pairs as unit rows, and which of their comparisons are none because both sides say the
+    same.
+    """
 
     images: torch.Tensor
     """(B, d_out)"""
     texts: torch.Tensor
     """(B, d_in), or (2 B, d_in) with the negatives behind the captions."""
     same: tuple[torch.Tensor, torch.Tensor]
-    """Row and column numbers in the (B, B or 2 B) table of scores that are not compared: caption j (or negative j) says of picture i
-    what its own caption says, or belongs to the same picture."""
+    """Row and column numbers in the (B, B or 2 B) table of scores that are not compared: caption j
+    (or negative j) says of picture i what its own caption says, or belongs to the same picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """n captions, the picture of each, and a hard negative of each. Arrays may be memory-mapped; rows are normalised when they are read."""
+    """n captions, the picture of each, and a hard negative of each. Arrays may be memory-mapped;
+    rows are normalised when they are read.
+    """
 
     images: Floats
     """(p, d_out)"""
@@ -77,30 +83,39 @@ class Pairs:
             texts: (n, d_in) rows of captions.
             negatives: (n, d_in) rows of each caption's hard negative; None fits without.
             image_of: (n,) row of each caption's picture; by default caption i belongs to picture i.
-            text_ids: (n,) equal numbers for captions that mean the same (two orders of mention, say); by default equal rows.
+            text_ids: (n,) equal numbers for captions that mean the same (two orders of mention,
+                say); by default equal rows.
             negative_ids: (n,) the same for negatives.
             names: how errors call the three arrays.
-            keep_equal: keep pairs whose negative equals their caption (`equal`): no fit learns from them, and scored they are ties.
+            keep_equal: keep pairs whose negative equals their caption (`equal`): no fit learns from
+                them, and scored they are ties.
 
         Raises:
             ShapeError: lengths or widths do not fit; all are named.
-            ValueRangeError: NaN, infinite or all-zero rows, or a negative that says what its caption says.
+            ValueRangeError: NaN, infinite or all-zero rows, or a negative that says what its
+                caption says.
         """
         given = ((names[0], images), (names[1], texts), (names[2], negatives))
         parts = [(name, array) for name, array in given if array is not None]
         for name, array in parts:
-            if getattr(array, "ndim", 0) != 2 or 0 in array.shape or not np.issubdtype(array.dtype, np.floating):
+            if (
+                getattr(array, "ndim", 0) != 2
+                or 0 in array.shape
+                or not np.issubdtype(array.dtype, np.floating)
+            ):
                 raise ShapeError(
-                    f"{name} must be (rows, dimensions) of real numbers; got {getattr(array, 'dtype', '')} {np.shape(array)}"
+                    f"{name} must be (rows, dimensions) of real numbers; got "
+                    f"{getattr(array, 'dtype', '')} {np.shape(array)}"
                 )
         if negatives is not None and negatives.shape != texts.shape:
             raise ShapeError(
-                f"every caption needs one negative of the same width: {names[1]} has shape {texts.shape}, {names[2]} {negatives.shape}"
+                f"every caption needs one negative of the same width: {names[1]} has shape "
+                f"{texts.shape}, {names[2]} {negatives.shape}"
             )
         if image_of is None and len(images) != len(texts):
             raise ShapeError(
-                f"every caption needs one picture: {names[0]} has {len(images):,} rows, {names[1]} {len(texts):,}; "
-                "give image_of where a picture has several captions"
+                f"every caption needs one picture: {names[0]} has {len(images):,} rows, {names[1]} "
+                f"{len(texts):,}; give image_of where a picture has several captions"
             )
         of = np.arange(len(texts)) if image_of is None else np.asarray(image_of)
         if (
@@ -109,14 +124,21 @@ class Pairs:
             or (len(of) and not (of.min() >= 0 and of.max() < len(images)))
         ):
             raise ShapeError(
-                f"image_of must give one whole number, a row of {names[0]} (0 to {len(images) - 1}) for each of {len(texts):,} captions"
+                f"image_of must give one whole number, a row of {names[0]} (0 to "
+                f"{len(images) - 1}) for each of {len(texts):,} captions"
             )
         for given_ids, name in ((text_ids, names[1]), (negative_ids, names[2])):
             if given_ids is not None and np.shape(given_ids) != (len(texts),):
-                raise ShapeError(f"the ids of {name} must be one number for each of {len(texts):,} rows; got {np.shape(given_ids)}")
+                raise ShapeError(
+                    f"the ids of {name} must be one number for each of {len(texts):,} rows; got "
+                    f"{np.shape(given_ids)}"
+                )
         if negatives is not None and (text_ids is None) != (negative_ids is None):
-            raise ShapeError(f"give the ids of both {names[1]} and {names[2]}, or of neither: they are compared")
-        kind = np.result_type(*(array.dtype for _, array in parts))  # so that half and single precision of one row are equal
+            raise ShapeError(
+                f"give the ids of both {names[1]} and {names[2]}, or of neither: they are compared"
+            )
+        # so that half and single precision of one row are equal
+        kind = np.result_type(*(array.dtype for _, array in parts))
         found = [_ids(array, name, kind) for name, array in parts]
         text_ids = found[1] if text_ids is None else np.asarray(text_ids)
         if negatives is not None:
@@ -124,7 +146,8 @@ class Pairs:
             equal = np.flatnonzero(text_ids == negative_ids)
             if len(equal) and not keep_equal:
                 raise ValueRangeError(
-                    f"{len(equal):,} of {len(texts):,} negatives equal their caption, the first in row {equal[0]}; leave those rows out"
+                    f"{len(equal):,} of {len(texts):,} negatives equal their caption, the first in "
+                    f"row {equal[0]}; leave those rows out"
                 )
         empty = np.empty(0, np.int64)
         return cls(
@@ -150,11 +173,17 @@ class Pairs:
     @property
     def equal(self) -> Ints:
         """Pairs whose negative equals their caption; only of `keep_equal` there are any."""
-        return np.flatnonzero(self.text_ids == self.negative_ids) if len(self.negative_ids) else np.empty(0, np.int64)
+        return (
+            np.flatnonzero(self.text_ids == self.negative_ids)
+            if len(self.negative_ids)
+            else np.empty(0, np.int64)
+        )
 
     @property
     def true_negatives(self) -> Ints:
-        """Pairs whose negative equals another caption of the same picture, so that it is true of the picture."""
+        """Pairs whose negative equals another caption of the same picture, so that it is true of
+        the picture.
+        """
         if not len(self.negative_ids):
             return np.empty(0, np.int64)
         pictures = np.unique(self.picture_ids[self.image_of], return_inverse=True)[1]
@@ -163,13 +192,19 @@ class Pairs:
         return np.flatnonzero(np.isin(negatives, captions) & (self.text_ids != self.negative_ids))
 
     def select(self, rows: Ints) -> Pairs:
-        """Some of the pairs; nothing is copied that is larger than their numbers when the arrays are on disk."""
+        """Some of the pairs; nothing is copied that is larger than their numbers when the arrays
+        are on disk.
+        """
         negatives = None if self.negatives is None else _take(self.negatives, rows)
         ids = self.negative_ids[rows] if len(self.negative_ids) else self.negative_ids
         return replace(
-            self, texts=_take(self.texts, rows), negatives=negatives, image_of=self.image_of[rows], text_ids=self.text_ids[rows],
+            self,
+            texts=_take(self.texts, rows),
+            negatives=negatives,
+            image_of=self.image_of[rows],
+            text_ids=self.text_ids[rows],
             negative_ids=ids,
-        )  # fmt: skip
+        )
 
     def without_negatives(self) -> Pairs:
         """The same pairs without hard negatives (SB)."""
@@ -179,14 +214,18 @@ class Pairs:
         """Unit rows of some pairs."""
         import torch
 
-        parts = [read_unit(self.texts, rows)] + ([] if self.negatives is None else [read_unit(self.negatives, rows)])
+        parts = [read_unit(self.texts, rows)] + (
+            [] if self.negatives is None else [read_unit(self.negatives, rows)]
+        )
         images = read_unit(self.images, self.image_of[rows])
         i, j = (torch.from_numpy(part).to(device) for part in self._same(rows))
         texts = torch.from_numpy(parts[0] if len(parts) == 1 else np.concatenate(parts))
         return Batch(torch.from_numpy(images).to(device), texts.to(device), (i, j))
 
     def _same(self, rows: Ints) -> tuple[Ints, Ints]:
-        """Rows and columns of the table of scores that are not compared, the pairs themselves left out."""
+        """Rows and columns of the table of scores that are not compared, the pairs themselves left
+        out.
+        """
         texts, pictures = self.text_ids[rows], self.picture_ids[self.image_of[rows]]
         found = [_equal(texts, texts), _equal(pictures, pictures)]
         i, j = (np.concatenate([part[side] for part in found]) for side in (0, 1))
@@ -223,12 +262,14 @@ def _take(array: Floats, rows: Ints) -> Floats:
 def read_unit(array: Floats, rows: Ints) -> Floats:
     """(B, d) rows in single precision, each divided by its length.
 
-    A file is mapped anew for each reading, so that its pages do not add up to the whole file in this process's memory.
+    A file is mapped anew for each reading, so that its pages do not add up to the whole file in
+    this process's memory.
     """
     kept: object = array
     if isinstance(kept, _OnDisk):
         array, rows = kept.source, kept.rows[rows]
-    kind = np.promote_types(array.dtype, np.float32)  # doubles may be out of single precision's range until they are scaled
+    # doubles may be out of single precision's range until they are scaled
+    kind = np.promote_types(array.dtype, np.float32)
     if _on_disk(array):
         opened = _mapped_anew(array)
         order = np.argsort(rows, kind="stable")  # neighbours on disk are read together
@@ -244,10 +285,14 @@ def read_unit(array: Floats, rows: Ints) -> Floats:
 
 
 def _on_disk(array: Floats) -> bool:
-    """Whether all of an array can be mapped anew; numpy also calls copies of a mapped array, and some of its columns, memmap."""
+    """Whether all of an array can be mapped anew; numpy also calls copies of a mapped array, and
+    some of its columns, memmap.
+    """
     if not isinstance(array, np.memmap) or array.filename is None or array.mode == "c":
         return False
-    return isinstance(_mapping(array).base, mmap) and (array.flags.c_contiguous or array.flags.f_contiguous)
+    return isinstance(_mapping(array).base, mmap) and (
+        array.flags.c_contiguous or array.flags.f_contiguous
+    )
 
 
 def _mapping(array: np.memmap) -> np.memmap:
@@ -276,12 +321,18 @@ def _ids(array: Floats, name: str, kind: np.dtype) -> Ints:
             bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
             zero = np.flatnonzero(~block.any(axis=1))
         if len(bad):
-            raise ValueRangeError(f"row {start + bad[0]} of {name} holds NaN or infinite numbers; embed it again")
+            raise ValueRangeError(
+                f"row {start + bad[0]} of {name} holds NaN or infinite numbers; embed it again"
+            )
         if len(zero):
             raise ValueRangeError(
-                f"row {start + zero[0]} of {name} is all zeros and has no direction; leave it out or embed it again"
+                f"row {start + zero[0]} of {name} is all zeros and has no direction; leave it out "
+                "or embed it again"
             )
-        ids[rows] = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little", signed=True) for row in block]
+        ids[rows] = [
+            int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little", signed=True)
+            for row in block
+        ]
     return ids
 
 
@@ -313,9 +364,15 @@ def open_rows(path: str | Path) -> Floats:
 
     path = user_path(path)
     if path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
-        raise UnsafeFileError(f"{path} can execute code when read, so it is not; save the rows with numpy.save as .npy")
+        raise UnsafeFileError(
+            f"{path} can execute code when read, so it is not; save the rows with numpy.save as "
+            ".npy"
+        )
     if path.suffix != ".npy":
-        raise FileError(f"{path} must be a .npy file, which can be read from disk row by row; save the rows with numpy.save")
+        raise FileError(
+            f"{path} must be a .npy file, which can be read from disk row by row; save the rows "
+            "with numpy.save"
+        )
     require_npy(require_regular(path, "an array file"))
     try:
         array: Floats = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -1,10 +1,13 @@
-"""Two ways to fit LABCLIP's matrix: Adam as published, and Adam along the principal axes of the rows.
+"""Two ways to fit LABCLIP's matrix: Adam as published, and Adam along the principal axes of the
+rows.
 
-Embeddings are long in few directions and short in most, and binding often stands in the short ones. Adam divides each entry of a gradient
-by its own running size, which helps only where the entries are those of such directions. So the second way turns the gradient of A into
-the principal axes of pictures and captions, takes Adam's step there, and turns it back (Shampoo's axes, which SOAP estimates while it runs,
-are here known before the first step, from the rows). With the temperature started where the identity's loss is least and a rate that
-falls to zero, one pass over the pairs does what the published settings do not reach in ten (`bench/labclip.py`).
+Embeddings are long in few directions and short in most, and binding often stands in the short ones.
+Adam divides each entry of a gradient by its own running size, which helps only where the entries
+are those of such directions. So the second way turns the gradient of A into the principal axes of
+pictures and captions, takes Adam's step there, and turns it back (Shampoo's axes, which SOAP
+estimates while it runs, are here known before the first step, from the rows). With the temperature
+started where the identity's loss is least and a rate that falls to zero, one pass over the pairs
+does what the published settings do not reach in ten (`bench/labclip.py`).
 """
 
 from __future__ import annotations
@@ -49,7 +52,8 @@ class Candidate:
     loss: float
     """The loss on validation pairs, at the temperature where it is least."""
     binding: float | None
-    """Share of validation pairs whose caption scores strictly above its negative; None without negatives."""
+    """Share of validation pairs whose caption scores strictly above its negative; None without
+    negatives."""
 
 
 class Judge:
@@ -57,7 +61,9 @@ class Judge:
 
     def __init__(self, pairs: Pairs, batch: int, seed: int, device: str = "cpu") -> None:
         rows = np.random.default_rng(seed).permutation(len(pairs))[:JUDGED]
-        self.batches: list[Batch] = [pairs.batch(part, device) for part in split_evenly(rows, batch)]
+        self.batches: list[Batch] = [
+            pairs.batch(part, device) for part in split_evenly(rows, batch)
+        ]
         self.has_negatives = pairs.negatives is not None
         self._near = 0.0  # the temperature of the place judged last
 
@@ -67,18 +73,25 @@ class Judge:
 
     def __call__(self, weight: torch.Tensor, log_temperature: float, step: int) -> Candidate:
         """What validation says of a place."""
-        ladder = torch.tensor([log_temperature, *(self._near + part for part in (-0.4, -0.2, 0.0, 0.2, 0.4))], device=weight.device)
+        ladder = torch.tensor(
+            [log_temperature, *(self._near + part for part in (-0.4, -0.2, 0.0, 0.2, 0.4))],
+            device=weight.device,
+        )
         return self._judged(weight, ladder.clamp(max=HOTTEST), step)
 
     def _judged(self, weight: torch.Tensor, ladder: torch.Tensor, step: int) -> Candidate:
-        """A place at the temperature that serves it best: the identity has none of its own, and published settings learn it slowly."""
+        """A place at the temperature that serves it best: the identity has none of its own, and
+        published settings learn it slowly.
+        """
         losses = self._mean([loss_only(weight, ladder, batch) for batch in self.batches])
         at = int(losses.argmin())
         self._near = float(ladder[at])
         return Candidate(weight.clone(), self._near, step, float(losses[at]), self._binding(weight))
 
     def _mean(self, losses: list[torch.Tensor]) -> torch.Tensor:
-        sizes = torch.tensor([float(len(batch.images)) for batch in self.batches], device=losses[0].device)
+        sizes = torch.tensor(
+            [float(len(batch.images)) for batch in self.batches], device=losses[0].device
+        )
         return (torch.stack(losses, dim=1) * sizes).sum(1) / sizes.sum()
 
     def _binding(self, weight: torch.Tensor) -> float | None:
@@ -87,16 +100,28 @@ class Judge:
         right = []
         for batch in self.batches:
             texts = torch.nn.functional.normalize(batch.texts @ weight.T, dim=1)
-            true, false = ((batch.images * part).sum(1).cpu().numpy() for part in texts.split(len(batch.images)))
+            true, false = (
+                (batch.images * part).sum(1).cpu().numpy()
+                for part in texts.split(len(batch.images))
+            )
             right.append(forced_choice(true, false, 1.0)[0])
         return float(np.concatenate(right).mean())
 
 
 def published(
-    pairs: Pairs, judge: Judge, *, rate: float, batch: int, epochs: int, seed: int, device: str = "cpu",
+    pairs: Pairs,
+    judge: Judge,
+    *,
+    rate: float,
+    batch: int,
+    epochs: int,
+    seed: int,
+    device: str = "cpu",
     on_step: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[Candidate]:  # fmt: skip
-    """Adam from the identity and t = 0 at a constant rate, one candidate an epoch (arXiv 2502.03566, section 5 and appendix)."""
+) -> Iterator[Candidate]:
+    """Adam from the identity and t = 0 at a constant rate, one candidate an epoch (arXiv
+    2502.03566, section 5 and appendix).
+    """
     rng, adam = np.random.default_rng(seed), _Adam(betas=(0.9, 0.999))
     weight, t = _eye(pairs, device), 0.0
     per_epoch = len(split_evenly(np.arange(len(pairs)), batch))
@@ -111,10 +136,20 @@ def published(
 
 
 def quick(
-    pairs: Pairs, judge: Judge, start: Candidate, *, rate: float, batch: int, epochs: int, seed: int, device: str = "cpu",
+    pairs: Pairs,
+    judge: Judge,
+    start: Candidate,
+    *,
+    rate: float,
+    batch: int,
+    epochs: int,
+    seed: int,
+    device: str = "cpu",
     on_step: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[Candidate]:  # fmt: skip
-    """Adam along the principal axes of the rows, from the identity at its best temperature; ten candidates on the way."""
+) -> Iterator[Candidate]:
+    """Adam along the principal axes of the rows, from the identity at its best temperature; ten
+    candidates on the way.
+    """
     rng, adam = np.random.default_rng(seed), _Adam(BETAS)
     weight, t = start.weight.clone(), start.log_temperature
     left, right = _axes(pairs, seed, device)
@@ -125,7 +160,12 @@ def quick(
         for rows in split_evenly(rng.permutation(len(pairs)), batch)[: total - adam.steps]:
             step = loss_and_gradient(weight, t, pairs.batch(rows, device))
             direction, slope = adam(left.T @ step.weight @ right, step.log_temperature)
-            falling = rate * min(1.0, adam.steps / 5) * (1 + math.cos(math.pi * (adam.steps - 1) / total)) / 2
+            falling = (
+                rate
+                * min(1.0, adam.steps / 5)
+                * (1 + math.cos(math.pi * (adam.steps - 1) / total))
+                / 2
+            )
             weight -= falling * (left @ direction @ right.T)
             t = min(t - falling * slope, HOTTEST)
             on_step(adam.steps, total)
@@ -134,14 +174,22 @@ def quick(
 
 
 def best(candidates: list[Candidate]) -> Candidate:
-    """The least validation loss among places that bind no worse on validation than the first, the identity."""
+    """The least validation loss among places that bind no worse on validation than the first, the
+    identity.
+    """
     first = candidates[0]
-    allowed = [c for c in candidates if first.binding is None or c.binding is None or c.binding >= first.binding]
+    allowed = [
+        c
+        for c in candidates
+        if first.binding is None or c.binding is None or c.binding >= first.binding
+    ]
     return min(allowed, key=lambda candidate: candidate.loss)
 
 
 def split_evenly(rows: np.ndarray, batch: int) -> list[np.ndarray]:
-    """Rows in batches of nearly one size, none larger than asked: a small last batch would be an easier task."""
+    """Rows in batches of nearly one size, none larger than asked: a small last batch would be an
+    easier task.
+    """
     return np.array_split(rows, -(-len(rows) // batch)) if len(rows) else []
 
 
@@ -161,7 +209,10 @@ class _Adam:
         self.steps += 1
         self.mean.mul_(one).add_(gradient, alpha=1 - one)
         self.square.mul_(two).addcmul_(gradient, gradient, value=1 - two)
-        self.mean_t, self.square_t = one * self.mean_t + (1 - one) * slope, two * self.square_t + (1 - two) * slope**2
+        self.mean_t, self.square_t = (
+            one * self.mean_t + (1 - one) * slope,
+            two * self.square_t + (1 - two) * slope**2,
+        )
         a, b = 1 - one**self.steps, 1 - two**self.steps
         direction = (self.mean / a) / ((self.square / b).sqrt_().add_(EPSILON))
         return direction, (self.mean_t / a) / (math.sqrt(self.square_t / b) + EPSILON)

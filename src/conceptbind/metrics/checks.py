@@ -21,5 +21,6 @@ def refuse_non_finite(values: Floats, what: str) -> None:
     rows = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
     if len(rows):
         raise ValueRangeError(
-            f"{what} must be finite; {len(rows)} of {len(values)} rows hold NaN or infinite numbers, the first is row {rows[0]}"
+            f"{what} must be finite; {len(rows)} of {len(values)} rows hold NaN or infinite "
+            f"numbers, the first is row {rows[0]}"
         )

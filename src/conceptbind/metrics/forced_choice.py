@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from conceptbind.typing import Bools, Floats
 
 
-def forced_choice(true: Floats, false: Floats, size: Floats | float | None = None) -> tuple[Bools, Bools]:
+def forced_choice(
+    true: Floats, false: Floats, size: Floats | float | None = None
+) -> tuple[Bools, Bools]:
     """Binding accuracy's rule (arXiv 2502.03566, section 4), for one or several false candidates.
 
     Args:
         true: (n,) score of the true candidate.
         false: (n,) or (n, f) scores of the false ones.
-        size: magnitude of the terms that a score is a sum of, which sets what rounding explains: the product of the lengths of
-            picture and caption vectors, 1 for cosines. By default the larger score of each item.
+        size: magnitude of the terms that a score is a sum of, which sets what rounding explains:
+            the product of the lengths of picture and caption vectors, 1 for cosines. By default the
+            larger score of each item.
 
     Returns:
         correct: (n,) strictly above all false candidates.
@@ -35,7 +38,10 @@ def forced_choice(true: Floats, false: Floats, size: Floats | float | None = Non
     true, false = np.asarray(true), np.asarray(false)
     false = false[:, None] if false.ndim == 1 else false
     if true.ndim != 1 or false.ndim != 2 or len(true) != len(false) or false.shape[1] == 0:
-        raise ShapeError(f"expected true scores (n,) and false scores (n,) or (n, f); got {true.shape} and {false.shape}")
+        raise ShapeError(
+            f"expected true scores (n,) and false scores (n,) or (n, f); got {true.shape} and "
+            f"{false.shape}"
+        )
     refuse_non_finite(true, "true scores")
     refuse_non_finite(false, "false scores")
     best = false.max(axis=1)
@@ -45,7 +51,8 @@ def forced_choice(true: Floats, false: Floats, size: Floats | float | None = Non
 
 
 def every(outcomes: Sequence[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
-    """Several choices that must all be right, as one: a miss is a tie where nothing but ties prevents it.
+    """Several choices that must all be right, as one: a miss is a tie where nothing but ties
+    prevents it.
 
     Args:
         outcomes: (correct, tied), (n,) each, of every choice.

@@ -1,20 +1,27 @@
-"""95 % intervals: one for shares, one for means and differences, both for rows that depend on each other.
+"""95 % intervals: one for shares, one for means and differences, both for rows that depend on each
+other.
 
-Scenes are seldom independent draws: the two orders of a pair, the scenes of an orbit, the items of one picture go right or wrong together.
-Rows of one cluster are therefore one draw. What is estimated is the number of independent rows that would carry as much, from the spread of
-whole clusters (the linearised variance of survey statistics), and the interval is the one for so many rows:
+Scenes are seldom independent draws: the two orders of a pair, the scenes of an orbit, the items of
+one picture go right or wrong together. Rows of one cluster are therefore one draw. What is
+estimated is the number of independent rows that would carry as much, from the spread of whole
+clusters (the linearised variance of survey statistics), and the interval is the one for so many
+rows:
 
-- shares: the mid-P interval of the binomial distribution (Lancaster 1961), with the effective number of rows and the correction for degrees of
-  freedom of Korn and Graubard (Survey Methodology 24, 1998). All right or all wrong leaves the rule of three over the clusters;
-- differences of shares: Bonett and Price's adjusted interval (Statistics in Medicine 31, 2012), with the effective number;
-- other means (cosines): Student's t over clusters, transformed for skew (Hall, Journal of the Royal Statistical Society B 54,
-  1992), since cosines near 1 have a long tail on one side.
+- shares: the mid-P interval of the binomial distribution (Lancaster 1961), with the effective
+  number of rows and the correction for degrees of freedom of Korn and Graubard (Survey Methodology
+  24, 1998). All right or all wrong leaves the rule of three over the clusters;
+- differences of shares: Bonett and Price's adjusted interval (Statistics in Medicine 31, 2012),
+  with the effective number;
+- other means (cosines): Student's t over clusters, transformed for skew (Hall, Journal of the Royal
+  Statistical Society B 54, 1992), since cosines near 1 have a long tail on one side.
 
-A macro score is the mean of its groups' means. Small groups say little about their own spread, a group of one item nothing, so the spread within
-a group is estimated as if one further item were drawn from all groups.
+A macro score is the mean of its groups' means. Small groups say little about their own spread, a
+group of one item nothing, so the spread within a group is estimated as if one further item were
+drawn from all groups.
 
-None in the place of both ends says that no interval can be given: one cluster, or values without any spread that are no shares.
-`tests/metrics/test_coverage.py` simulates how often each kind holds the truth.
+None in the place of both ends says that no interval can be given: one cluster, or values without
+any spread that are no shares. `tests/metrics/test_coverage.py` simulates how often each kind holds
+the truth.
 """
 
 from __future__ import annotations
@@ -36,15 +43,21 @@ Interval = tuple[float, float] | tuple[None, None]
 Z95 = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
 PRIOR = 0.5
-"""Clusters of the rarer outcome that the cautious guess, every cluster one draw, counts as when the effective number is estimated."""
+"""Clusters of the rarer outcome that the cautious guess, every cluster one draw, counts as when the
+effective number is estimated."""
 
 
-def share_interval(values: Floats, clusters: Ints | None = None, groups: Ints | None = None) -> Interval:
-    """95 % interval of a share: of the mean of outcomes from 0 to 1, or of the mean over groups of their means.
+def share_interval(
+    values: Floats, clusters: Ints | None = None, groups: Ints | None = None
+) -> Interval:
+    """95 % interval of a share: of the mean of outcomes from 0 to 1, or of the mean over groups of
+    their means.
 
     Args:
-        values: (n,) outcomes, 1 right and 0 wrong; fractions where an outcome is the mean of several comparisons.
-        clusters: (n,) rows of one cluster count as one draw; by default every row is a draw of its own.
+        values: (n,) outcomes, 1 right and 0 wrong; fractions where an outcome is the mean of
+            several comparisons.
+        clusters: (n,) rows of one cluster count as one draw; by default every row is a draw of its
+            own.
         groups: (n,) for a macro score; a cluster may have rows in several groups.
 
     Returns:
@@ -69,8 +82,11 @@ def share_interval(values: Floats, clusters: Ints | None = None, groups: Ints | 
     return mid_p(share * n_effective, n_effective)
 
 
-def difference_interval(values: Floats, clusters: Ints | None = None, groups: Ints | None = None) -> Interval:
-    """95 % interval of a mean of paired differences of outcomes, after minus before, each from -1 to 1.
+def difference_interval(
+    values: Floats, clusters: Ints | None = None, groups: Ints | None = None
+) -> Interval:
+    """95 % interval of a mean of paired differences of outcomes, after minus before, each from -1
+    to 1.
 
     Args:
         values: (n,) differences.
@@ -87,20 +103,32 @@ def difference_interval(values: Floats, clusters: Ints | None = None, groups: In
     values = np.asarray(values, dtype=np.float64)
     sample = _Sample.of(values, clusters, groups)
     if values.min() < -1 or values.max() > 1:
-        raise ValueRangeError(f"differences of outcomes must lie in -1..1; got {values.min()} to {values.max()}")
+        raise ValueRangeError(
+            f"differences of outcomes must lie in -1..1; got {values.min()} to {values.max()}"
+        )
     if sample.n_clusters == 1 and len(values) > 1:
         return None, None
-    rarer = min(map(sample.clusters_with, (np.abs(values), 1 - values, 1 + values)))  # whose rows are not all the same change
-    design = (rarer * sample.design_effect(rarer) * sample.row_weight + PRIOR * sample.cluster_weight) / (rarer + PRIOR)
+    # whose rows are not all the same change
+    rarer = min(map(sample.clusters_with, (np.abs(values), 1 - values, 1 + values)))
+    design = (
+        rarer * sample.design_effect(rarer) * sample.row_weight + PRIOR * sample.cluster_weight
+    ) / (rarer + PRIOR)
     n_effective, spread = 1 / design, sample.variance(rarer)
-    second = spread * n_effective + sample.mean**2  # as one change up and one down among two further rows would have it
-    second, centre = (second * n_effective + 2) / (n_effective + 2), sample.mean * n_effective / (n_effective + 2)
+    # as one change up and one down among two further rows would have it
+    second = spread * n_effective + sample.mean**2
+    second, centre = (
+        (second * n_effective + 2) / (n_effective + 2),
+        sample.mean * n_effective / (n_effective + 2),
+    )
     half = sample.quantile() * sqrt(max(second - centre**2, 0) / (n_effective + 2))
     return max(-1.0, centre - half), min(1.0, centre + half)
 
 
-def mean_interval(values: Floats, clusters: Ints | None = None, bounds: tuple[float, float] = (-inf, inf)) -> Interval:
-    """95 % interval of a mean of real numbers that are no shares, such as cosines: Student's over clusters, transformed for skew.
+def mean_interval(
+    values: Floats, clusters: Ints | None = None, bounds: tuple[float, float] = (-inf, inf)
+) -> Interval:
+    """95 % interval of a mean of real numbers that are no shares, such as cosines: Student's over
+    clusters, transformed for skew.
 
     Args:
         values: (n,) numbers.
@@ -108,7 +136,8 @@ def mean_interval(values: Floats, clusters: Ints | None = None, bounds: tuple[fl
         bounds: what the numbers cannot leave, and the interval neither.
 
     Returns:
-        low, high: None for both where there are fewer than two clusters, or no spread beyond rounding.
+        low, high: None for both where there are fewer than two clusters, or no spread beyond
+            rounding.
 
     Raises:
         ValueRangeError: no rows, or a value that is not finite.
@@ -122,27 +151,34 @@ def mean_interval(values: Floats, clusters: Ints | None = None, bounds: tuple[fl
 
     summed = np.bincount(sample.clusters, values - sample.mean) / len(values)
     spread = float(np.square(summed).sum())
-    error, skew = sqrt(spread * sample.n_clusters / (sample.n_clusters - 1)), float((summed**3).sum()) / spread**1.5
+    error, skew = (
+        sqrt(spread * sample.n_clusters / (sample.n_clusters - 1)),
+        float((summed**3).sum()) / spread**1.5,
+    )
     quantile = float(t.ppf(0.975, max(1.0, 1 / sample.cluster_weight - 1)))
     low, high = (sample.mean - error * _unskewed(end, skew) for end in (quantile, -quantile))
     return max(low, bounds[0]), min(high, bounds[1])
 
 
 def _unskewed(quantile: float, skew: float) -> float:
-    """Of the studentised mean whose own skewness is `skew`: the inverse of Hall's transformation."""
+    """Of the studentised mean whose own skewness is `skew`: the inverse of Hall's
+    transformation.
+    """
     if abs(skew) < 1e-6:
         return quantile
     return 3 / skew * (float(np.cbrt(1 + skew * (quantile - skew / 6))) - 1)
 
 
 def ordering_interval(tables: Sequence[Floats]) -> Interval:
-    """95 % interval of the share of pairs in the right order, where each pair is of one row and one column (the area under a ROC curve).
+    """95 % interval of the share of pairs in the right order, where each pair is of one row and one
+    column (the area under a ROC curve).
 
-    Rows and columns are the draws, not pairs (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988); the interval is mid-P's with as many
-    draws as would give this variance.
+    Rows and columns are the draws, not pairs (DeLong, DeLong and Clarke-Pearson, Biometrics 44,
+    1988); the interval is mid-P's with as many draws as would give this variance.
 
     Args:
-        tables: of each target (p, a), 1 where a row is above a column; a target counts by its number of rows.
+        tables: of each target (p, a), 1 where a row is above a column; a target counts by its
+            number of rows.
 
     Returns:
         low, high: None for both where a table has fewer than two rows or columns.
@@ -157,11 +193,17 @@ def ordering_interval(tables: Sequence[Floats]) -> Interval:
         return None, None
     weights = np.array([len(table) for table in tables]) / sum(map(len, tables))
     share = float(np.clip(weights @ [table.mean() for table in tables], 0, 1))
-    sides = [[table.mean(axis=axis) for axis in (1, 0)] for table in tables]  # of each row over columns, of each column over rows
-    variance = sum(w**2 * sum(side.var(ddof=1) / len(side) for side in both) for w, both in zip(weights, sides, strict=True))
+    # of each row over columns, of each column over rows
+    sides = [[table.mean(axis=axis) for axis in (1, 0)] for table in tables]
+    variance = sum(
+        w**2 * sum(side.var(ddof=1) / len(side) for side in both)
+        for w, both in zip(weights, sides, strict=True)
+    )
     draws = 1 / sum(w**2 / size for w, size in zip(weights, sizes, strict=True))
     rarer = min(
-        sum(int((side[i] > 0).sum()) for side in part) for part in (sides, [[1 - s for s in b] for b in sides]) for i in (0, 1)
+        sum(int((side[i] > 0).sum()) for side in part)
+        for part in (sides, [[1 - s for s in b] for b in sides])
+        for i in (0, 1)
     )
     variance = (rarer * variance + PRIOR * share * (1 - share) / draws) / (rarer + PRIOR)
     n_effective = share * (1 - share) / variance if variance > 0 else draws
@@ -187,14 +229,26 @@ class _Sample:
     @classmethod
     def of(cls, values: Floats, clusters: Ints | None, groups: Ints | None) -> _Sample:
         if values.ndim != 1 or len(values) == 0:
-            raise ValueRangeError(f"expected at least one value in a list; got shape {values.shape}")
+            raise ValueRangeError(
+                f"expected at least one value in a list; got shape {values.shape}"
+            )
         refuse_non_finite(values[:, None], "the values")
         for name, ids in (("cluster", clusters), ("group", groups)):
             if ids is not None and np.shape(ids) != values.shape:
-                raise ShapeError(f"one {name} per row: {len(values)} rows but shape {np.shape(ids)}")
+                raise ShapeError(
+                    f"one {name} per row: {len(values)} rows but shape {np.shape(ids)}"
+                )
         n = len(values)
-        clusters = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1].reshape(-1)
-        groups = np.zeros(n, dtype=np.int64) if groups is None else np.unique(groups, return_inverse=True)[1].reshape(-1)
+        clusters = (
+            np.arange(n)
+            if clusters is None
+            else np.unique(clusters, return_inverse=True)[1].reshape(-1)
+        )
+        groups = (
+            np.zeros(n, dtype=np.int64)
+            if groups is None
+            else np.unique(groups, return_inverse=True)[1].reshape(-1)
+        )
         sizes = np.bincount(groups)
         return cls(values, clusters, groups, 1 / (len(sizes) * sizes[groups]))
 
@@ -209,7 +263,9 @@ class _Sample:
 
     @property
     def row_weight(self) -> float:
-        """Sum of the squared weights: one by the number of rows, if they were independent and alike."""
+        """Sum of the squared weights: one by the number of rows, if they were independent and
+        alike.
+        """
         return float(np.square(self.weights).sum())
 
     @property
@@ -222,7 +278,9 @@ class _Sample:
         return len(np.unique(self.clusters[amounts > 1e-9]))
 
     def quantile(self) -> float:
-        """Of Student's distribution, with the effective number of clusters; of the normal one where every row is a draw of its own."""
+        """Of Student's distribution, with the effective number of clusters; of the normal one where
+        every row is a draw of its own.
+        """
         if self.n_clusters == len(self.values):
             return Z95
         from scipy.stats import t
@@ -235,18 +293,26 @@ class _Sample:
         return (np.bincount(self.groups, values) + self.weights @ values) / (sizes + 1)
 
     def design_effect(self, informative: int) -> float:
-        """Variance of the mean over what it would be if rows were independent; 1 without clusters or without two that differ."""
+        """Variance of the mean over what it would be if rows were independent; 1 without clusters
+        or without two that differ.
+        """
         if informative == 0 or self.n_clusters == len(self.values):
             return 1.0
         rest = self.weights * (self.values - self._smoothed(self.values)[self.groups])
         apart = float(np.square(rest).sum())
-        together = float(np.square(np.bincount(self.clusters, rest)).sum()) * self.n_clusters / (self.n_clusters - 1)
+        together = (
+            float(np.square(np.bincount(self.clusters, rest)).sum())
+            * self.n_clusters
+            / (self.n_clusters - 1)
+        )
         return together / apart if apart > 0 else 1.0
 
     def variance(self, informative: int) -> float:
         """Of the mean."""
         sizes = np.bincount(self.groups)
-        within = np.maximum(self._smoothed(np.square(self.values)) - np.square(self._smoothed(self.values)), 0)
+        within = np.maximum(
+            self._smoothed(np.square(self.values)) - np.square(self._smoothed(self.values)), 0
+        )
         if len(sizes) > 1:
             within /= 1 - sizes / np.square(sizes + 1)  # what the smoothing takes away on average
         return self.design_effect(informative) * float((within / sizes).sum()) / len(sizes) ** 2
@@ -255,8 +321,8 @@ class _Sample:
 def mid_p(hits: float, n: float) -> tuple[float, float]:
     """95 % mid-P interval of a binomial share; hits and n may be fractions.
 
-    It ends where outcomes further out, with half the probability of the one that was seen, have the probability 2.5 %. With no hits
-    it ends at 1 - 0.05^(1/n), the rule of three.
+    It ends where outcomes further out, with half the probability of the one that was seen, have the
+    probability 2.5 %. With no hits it ends at 1 - 0.05^(1/n), the rule of three.
 
     Raises:
         ValueRangeError: no trials, or more hits than trials.
@@ -274,6 +340,12 @@ def mid_p(hits: float, n: float) -> tuple[float, float]:
         more = 0.0 if n - hits <= nothing else float(betainc(hits + 1, n - hits, share))
         return (as_many + more) / 2
 
-    low = 0.0 if hits <= nothing else brentq(lambda share: at_least(share) - 0.025, 0, 1, xtol=1e-10)
-    high = 1.0 if n - hits <= nothing else brentq(lambda share: at_least(share) - 0.975, 0, 1, xtol=1e-10)
+    low = (
+        0.0 if hits <= nothing else brentq(lambda share: at_least(share) - 0.025, 0, 1, xtol=1e-10)
+    )
+    high = (
+        1.0
+        if n - hits <= nothing
+        else brentq(lambda share: at_least(share) - 0.975, 0, 1, xtol=1e-10)
+    )
     return float(low), float(high)

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Recognition:
-    """Outcome for each scene. Scenes that hold every candidate have nothing to confuse and are not scored."""
+    """Outcome for each scene. Scenes that hold every candidate have nothing to confuse and are not
+    scored.
+    """
 
     correct: Bools
     """(n,) every present candidate scores strictly above every absent one."""
     tied: Bools
-    """(n,) the lowest present score equals the highest absent one, up to rounding: a miss, counted."""
+    """(n,) the lowest present score equals the highest absent one, up to rounding: a miss,
+    counted."""
     scored: Bools
     """(n,) at least one candidate is absent."""
 
@@ -53,8 +56,9 @@ def recognition(scores: Floats, present: Bools, size: Floats | None = None) -> R
     Args:
         scores: (n, V) score of each candidate value or object.
         present: (n, V) whether the scene holds it.
-        size: (n,) magnitude of the terms that a scene's scores are sums of, which sets what rounding explains: the length of its
-            embedding times that of the longest weight. By default the largest score.
+        size: (n,) magnitude of the terms that a scene's scores are sums of, which sets what
+            rounding explains: the length of its embedding times that of the longest weight. By
+                default the largest score.
 
     Raises:
         ShapeError: the tables differ in shape, or a scene holds no candidate at all.
@@ -63,13 +67,17 @@ def recognition(scores: Floats, present: Bools, size: Floats | None = None) -> R
     scores, present = np.asarray(scores), np.asarray(present, dtype=bool)
     if scores.ndim != 2 or scores.shape != present.shape:
         raise ShapeError(
-            f"scores and presence must be two (scenes, candidates) tables of one shape; got {scores.shape} and {present.shape}"
+            "scores and presence must be two (scenes, candidates) tables of one shape; got "
+            f"{scores.shape} and {present.shape}"
         )
     refuse_non_finite(scores, "scores")
     if present.shape[1] == 0:
         raise ShapeError(f"there are no candidates to score: the table has shape {scores.shape}")
     if not present.any(axis=1).all():
-        raise ShapeError(f"scene {int(np.argmin(present.any(axis=1)))} holds none of the {scores.shape[1]} candidates")
+        raise ShapeError(
+            f"scene {int(np.argmin(present.any(axis=1)))} holds none of the {scores.shape[1]} "
+            "candidates"
+        )
     lowest_present = np.where(present, scores, np.inf).min(axis=1)
     highest_absent = np.where(present, -np.inf, scores).max(axis=1)
     with np.errstate(invalid="ignore"):  # a scene that holds everything has no absent score: -inf

@@ -17,39 +17,58 @@ QUERY_TILE, TARGET_TILE = 512, 2048
 """Queries and targets scored at once."""
 
 
-def ranks(queries: Floats, targets: Floats, right: Ints | None = None, belongs: Ints | None = None) -> tuple[Ints, Ints]:
+def ranks(
+    queries: Floats, targets: Floats, right: Ints | None = None, belongs: Ints | None = None
+) -> tuple[Ints, Ints]:
     """Rank of each query's right target by dot product (cosine for unit rows).
 
     Args:
         queries: (q, d)
         targets: (t, d)
         right: (q,) row of the right target; by default query i belongs to target i.
-        belongs: (t,) query that each target belongs to, where a query has several: the others of its own are not counted.
+        belongs: (t,) query that each target belongs to, where a query has several: the others of
+            its own are not counted.
 
     Returns:
-        ranks: (q,) 1 + the number of other targets that score at least as high: a tie is a miss at rank 1.
+        ranks: (q,) 1 + the number of other targets that score at least as high: a tie is a miss at
+            rank 1.
         ties: (q,) number of other targets that score the same, up to rounding.
 
     Raises:
-        ShapeError: the widths differ, `right` is not one target per query, or `belongs` not one query per target.
+        ShapeError: the widths differ, `right` is not one target per query, or `belongs` not one
+            query per target.
         ValueRangeError: a feature is NaN or infinite, or `right` is out of range.
     """
     queries, targets = np.asarray(queries), np.asarray(targets)
     if queries.ndim != 2 or targets.ndim != 2 or queries.shape[1] != targets.shape[1]:
-        raise ShapeError(f"queries and targets must be (rows, d) with one d; got {queries.shape} and {targets.shape}")
+        raise ShapeError(
+            f"queries and targets must be (rows, d) with one d; got {queries.shape} and "
+            f"{targets.shape}"
+        )
     right = np.arange(len(queries)) if right is None else np.asarray(right)
     if right.shape != (len(queries),):
-        raise ShapeError(f"one right target per query: {len(queries)} queries but shape {right.shape}")
+        raise ShapeError(
+            f"one right target per query: {len(queries)} queries but shape {right.shape}"
+        )
     if len(right) and not (right.min() >= 0 and right.max() < len(targets)):
-        raise ValueRangeError(f"right targets must lie in 0..{len(targets) - 1}; got {right.min()}..{right.max()}")
+        raise ValueRangeError(
+            f"right targets must lie in 0..{len(targets) - 1}; got {right.min()}..{right.max()}"
+        )
     if belongs is not None and np.shape(belongs) != (len(targets),):
-        raise ShapeError(f"one query per target that it belongs to: {len(targets)} targets but shape {np.shape(belongs)}")
+        raise ShapeError(
+            f"one query per target that it belongs to: {len(targets)} targets but shape "
+            f"{np.shape(belongs)}"
+        )
     refuse_non_finite(queries, "queries")
     refuse_non_finite(targets, "targets")
     longest = np.linalg.norm(targets, axis=1).max(initial=0)
-    margin = rounding(queries[:1] @ targets[:1].T, np.linalg.norm(queries, axis=1) * longest)  # (q,)
+    # (q,)
+    margin = rounding(queries[:1] @ targets[:1].T, np.linalg.norm(queries, axis=1) * longest)
     own = np.einsum("qd,qd->q", queries, targets[right])
-    not_below, above = np.zeros(len(queries), dtype=np.int64), np.zeros(len(queries), dtype=np.int64)
+    not_below, above = (
+        np.zeros(len(queries), dtype=np.int64),
+        np.zeros(len(queries), dtype=np.int64),
+    )
     for start in range(0, len(queries), QUERY_TILE):
         rows = slice(start, start + QUERY_TILE)
         low, high = ((own[rows] + sign * margin[rows])[:, None] for sign in (-1, 1))
@@ -68,13 +87,17 @@ def ranks(queries: Floats, targets: Floats, right: Ints | None = None, belongs: 
 
 
 def _count(flags: Bools) -> Ints:
-    """(b,) true flags in each row; sixteen bits are enough for a tile, and several times as fast as the default sum."""
+    """(b,) true flags in each row; sixteen bits are enough for a tile, and several times as fast as
+    the default sum.
+    """
     counted: Ints = np.add.reduce(flags.view(np.uint8), axis=1, dtype=np.uint16)
     return counted
 
 
 def within(rank: Ints, ties: Ints, k: int) -> tuple[Bools, Bools]:
-    """(q,) whether the right target is among the first k, and whether it would be without its ties: a miss by a tie, counted."""
+    """(q,) whether the right target is among the first k, and whether it would be without its ties:
+    a miss by a tie, counted.
+    """
     return rank <= k, (rank > k) & (rank - ties <= k)
 
 

@@ -1,8 +1,9 @@
 """What counts as a tie.
 
-Two scores that are equal in exact arithmetic seldom come out equal to the last bit: a matrix product sums the same terms in an order
-that depends on the column. An encoder that is a bag of words would then win half of its ties by rounding. So scores that differ by
-less than rounding can explain are tied.
+Two scores that are equal in exact arithmetic seldom come out equal to the last bit: a matrix
+product sums the same terms in an order that depends on the column. An encoder that is a bag of
+words would then win half of its ties by rounding. So scores that differ by less than rounding can
+explain are tied.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def rounding(scores: Floats, size: Floats | float) -> Floats:
 
     Args:
         scores: any array of scores; its type sets the precision.
-        size: magnitude of what the scores were computed from, for example the largest score of a row.
+        size: magnitude of what the scores were computed from, for example the largest score of a
+            row.
     """
     kind = np.asarray(scores).dtype
     eps = np.finfo(kind).eps if np.issubdtype(kind, np.floating) else 0.0

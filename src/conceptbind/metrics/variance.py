@@ -19,19 +19,29 @@ def r2(embeddings: Floats, predicted: Floats, mean: Floats | None = None) -> flo
     Args:
         embeddings: (n, d)
         predicted: (n, d)
-        mean: (d,) centre; for held-out rows the mean of the rows that the prediction was fitted on. Their own by default.
+        mean: (d,) centre; for held-out rows the mean of the rows that the prediction was fitted on.
+            Their own by default.
 
     Raises:
         ShapeError: the shapes differ, or the mean is not (d,).
-        ValueRangeError: a value is not finite, or all rows are the same, so that there is no variance to explain.
+        ValueRangeError: a value is not finite, or all rows are the same, so that there is no
+            variance to explain.
     """
-    embeddings, predicted = np.asarray(embeddings, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    embeddings, predicted = (
+        np.asarray(embeddings, dtype=np.float64),
+        np.asarray(predicted, dtype=np.float64),
+    )
     if embeddings.ndim != 2 or embeddings.shape != predicted.shape:
-        raise ShapeError(f"embeddings and predictions must have one shape (n, d); got {embeddings.shape} and {predicted.shape}")
+        raise ShapeError(
+            f"embeddings and predictions must have one shape (n, d); got {embeddings.shape} and "
+            f"{predicted.shape}"
+        )
     refuse_non_finite(embeddings, "embeddings")
     refuse_non_finite(predicted, "predictions")
     if len(embeddings) == 0 or (embeddings == embeddings[0]).all():
-        raise ValueRangeError("all embeddings are the same, so there is no variance to explain and R^2 is undefined")
+        raise ValueRangeError(
+            "all embeddings are the same, so there is no variance to explain and R^2 is undefined"
+        )
     if mean is not None:
         mean = np.asarray(mean, dtype=np.float64)
         if mean.shape != embeddings.shape[1:]:

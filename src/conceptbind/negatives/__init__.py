@@ -1,4 +1,6 @@
-"""Hard negatives of free text: captions whose nouns and adjectives have changed places (arXiv 2502.03566, section 5)."""
+"""Hard negatives of free text: captions whose nouns and adjectives have changed places (arXiv
+2502.03566, section 5).
+"""
 
 from conceptbind.negatives.permute import Negatives, Permutation, hard_negatives, permute
 from conceptbind.negatives.read import WrittenNegatives, read_negclip

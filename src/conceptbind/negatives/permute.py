@@ -1,8 +1,10 @@
-"""Hard negatives of free text: nouns change places with nouns, adjectives with adjectives (arXiv 2502.03566, section 5).
+"""Hard negatives of free text: nouns change places with nouns, adjectives with adjectives (arXiv
+2502.03566, section 5).
 
-Departures from the published code, each of which would let a model tell the negative without looking at the picture, or would
-make it no negative: a permutation that changes nothing is never taken; nor one that only turns "a cat and a dog" into "a dog and
-a cat"; nor one that is another caption of the same picture; "a" and "an" follow the moved word; capitals stay at the start.
+Departures from the published code, each of which would let a model tell the negative without
+looking at the picture, or would make it no negative: a permutation that changes nothing is never
+taken; nor one that only turns "a cat and a dog" into "a dog and a cat"; nor one that is another
+caption of the same picture; "a" and "an" follow the moved word; capitals stay at the start.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ ALL_TAKEN = "every permutation is a caption of the same picture"
 _ENUMERATED = 720
 """Up to so many permutations are listed; of more, some are drawn."""
 _DRAWS = 1000
-"""Fruitless draws after which a caption has no negative; of so many words, hardly any permutation is forbidden but in a mere list."""
+"""Fruitless draws after which a caption has no negative; of so many words, hardly any permutation
+is forbidden but in a mere list."""
 
 _ARTICLE = re.compile(r"(?<![\w'’.-])(an?)(?=\s+[\"'“‘(]?$)", re.IGNORECASE)
 
@@ -89,16 +92,20 @@ def hard_negatives(
 ) -> Negatives:
     """One negative for every caption that has one.
 
-    A caption's negative depends on the caption, the seed, the tagger and the options only: not on its place, nor on the other
-    captions, save where another caption of the same picture is in the way.
+    A caption's negative depends on the caption, the seed, the tagger and the options only: not on
+    its place, nor on the other captions, save where another caption of the same picture is in the
+    way.
 
     Args:
         captions: n captions.
         tagger: what finds nouns and adjectives (see `load_tagger`).
         seed: of the draws.
-        groups: (n,) number of the picture that each caption belongs to. No caption of a picture is the negative of another.
-        articles: `fix` writes "an" or "a" as the moved word wants it; `keep` leaves it, as the published code does.
-        reorderings: `drop` takes no permutation that says the same in another order; `keep` takes it, as the published code does.
+        groups: (n,) number of the picture that each caption belongs to. No caption of a picture is
+            the negative of another.
+        articles: `fix` writes "an" or "a" as the moved word wants it; `keep` leaves it, as the
+            published code does.
+        reorderings: `drop` takes no permutation that says the same in another order; `keep` takes
+            it, as the published code does.
         on_captions: called with the number of captions done since the last call.
 
     Raises:
@@ -107,20 +114,37 @@ def hard_negatives(
         MismatchError: the tagger's tokens do not lie in the captions.
     """
     if groups is not None and len(groups) != len(captions):
-        raise ShapeError(f"expected one picture number for each of {len(captions)} captions; got {len(groups)}")
+        raise ShapeError(
+            f"expected one picture number for each of {len(captions)} captions; got {len(groups)}"
+        )
     if seed < 0:
         raise ValueRangeError(f"the seed must be 0 or more; got {seed}")
     pictures: dict[int, list[str]] = {}
-    for group, caption in zip(groups if groups is not None else (), captions, strict=groups is not None):
+    for group, caption in zip(
+        groups if groups is not None else (), captions, strict=groups is not None
+    ):
         pictures.setdefault(int(group), []).append(caption)
     texts: list[str | None] = []
     reasons: list[str | None] = []
     for row, (caption, tokens) in enumerate(_tagged(captions, tagger)):
         others = pictures[int(groups[row])] if groups is not None else ()
-        found = permute(caption, tokens, _generator(caption, seed), avoid=others, articles=articles, reorderings=reorderings)
+        found = permute(
+            caption,
+            tokens,
+            _generator(caption, seed),
+            avoid=others,
+            articles=articles,
+            reorderings=reorderings,
+        )
         reason = None
         if found is None:
-            free = others and permute(caption, tokens, _generator(caption, seed), articles=articles, reorderings=reorderings)
+            free = others and permute(
+                caption,
+                tokens,
+                _generator(caption, seed),
+                articles=articles,
+                reorderings=reorderings,
+            )
             reason = ALL_TAKEN if free else SAME_MEANING if _can_change(tokens) else TOO_FEW
         reasons.append(reason)
         texts.append(None if found is None else found.text)
@@ -138,13 +162,15 @@ def permute(
     articles: Articles = "fix",
     reorderings: Reorderings = "drop",
 ) -> Permutation | None:
-    """Move the nouns of a caption among themselves, and its adjectives; every permitted result is equally likely.
+    """Move the nouns of a caption among themselves, and its adjectives; every permitted result is
+    equally likely.
 
     Args:
         caption: the caption.
         tokens: its tokens, in order (see `Tagger`).
         rng: what draws.
-        avoid: captions that the result must not equal, besides the caption itself; case, spaces and marks do not count.
+        avoid: captions that the result must not equal, besides the caption itself; case, spaces and
+            marks do not count.
         articles: `fix` or `keep` "a" and "an" before moved words.
         reorderings: `drop` or `keep` permutations that say the same in another order.
 
@@ -155,7 +181,10 @@ def permute(
         ValueRangeError: an option is none of those named.
         MismatchError: the tokens do not lie in the caption, in order.
     """
-    for option, value, known in (("articles", articles, ("fix", "keep")), ("reorderings", reorderings, ("drop", "keep"))):
+    for option, value, known in (
+        ("articles", articles, ("fix", "keep")),
+        ("reorderings", reorderings, ("drop", "keep")),
+    ):
         if value not in known:
             raise ValueRangeError(f"{option} must be {' or '.join(known)}; got {value!r}")
     _require_tokens_of(caption, tokens)
@@ -166,10 +195,17 @@ def permute(
     words = {place: tokens[place].text.lower() for place in (*nouns, *adjectives)}
     phrases = Phrases(tokens)
     meaning = phrases.meaning(words)
-    for noun_order, adjective_order in _orders([words[i] for i in nouns], [words[i] for i in adjectives], rng):
+    for noun_order, adjective_order in _orders(
+        [words[i] for i in nouns], [words[i] for i in adjectives], rng
+    ):
         source = {place: nouns[i] for place, i in zip(nouns, noun_order, strict=True)}
-        source |= {place: adjectives[i] for place, i in zip(adjectives, adjective_order, strict=True)}
-        if reorderings == "drop" and phrases.meaning({place: words[old] for place, old in source.items()}) == meaning:
+        source |= {
+            place: adjectives[i] for place, i in zip(adjectives, adjective_order, strict=True)
+        }
+        if (
+            reorderings == "drop"
+            and phrases.meaning({place: words[old] for place, old in source.items()}) == meaning
+        ):
             continue
         text = _write(caption, tokens, source, articles)
         if same_words(text) not in taken:
@@ -187,7 +223,10 @@ def _tagged(captions: Sequence[str], tagger: Tagger) -> Iterator[tuple[str, list
     for row, caption in enumerate(captions):
         tokens = next(tags, None)
         if tokens is None:
-            raise MismatchError(f"the tagger '{tagger.name}' gave the tokens of {row} captions; expected those of {len(captions)}")
+            raise MismatchError(
+                f"the tagger '{tagger.name}' gave the tokens of {row} captions; expected those of "
+                f"{len(captions)}"
+            )
         yield caption, tokens
 
 
@@ -201,7 +240,10 @@ def _places(tokens: Sequence[Token], part: str) -> list[int]:
 
 
 def _can_change(tokens: Sequence[Token]) -> bool:
-    return any(len({token.text.lower() for token in tokens if token.part == part}) > 1 for part in ("noun", "adjective"))
+    return any(
+        len({token.text.lower() for token in tokens if token.part == part}) > 1
+        for part in ("noun", "adjective")
+    )
 
 
 def _require_tokens_of(caption: str, tokens: Sequence[Token]) -> None:
@@ -209,8 +251,9 @@ def _require_tokens_of(caption: str, tokens: Sequence[Token]) -> None:
     for token in tokens:
         if not end <= token.start < token.end or caption[token.start : token.end] != token.text:
             raise MismatchError(
-                f"the token {token.text!r} ({token.start} to {token.end}) is not at its place in the caption {caption!r}; "
-                "a tagger must give offsets into the caption as it was given, in order"
+                f"the token {token.text!r} ({token.start} to {token.end}) is not at its place in "
+                f"the caption {caption!r}; a tagger must give offsets into the caption as it was "
+                "given, in order"
             )
         end = token.end
 
@@ -220,7 +263,8 @@ def _orders(
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Orders of nouns and adjectives, each arrangement of the words equally likely to come first.
 
-    An arrangement in which words repeat comes from as many permutations as any other, so drawing permutations is fair too.
+    An arrangement in which words repeat comes from as many permutations as any other, so drawing
+    permutations is fair too.
     """
     n, a = len(nouns), len(adjectives)
     if factorial(n) * factorial(a) <= _ENUMERATED:
@@ -234,8 +278,12 @@ def _orders(
             yield tuple(rng.permutation(n).tolist()), tuple(rng.permutation(a).tolist())
 
 
-def _write(caption: str, tokens: Sequence[Token], source: Mapping[int, int], articles: Articles) -> str:
-    """The caption with the word of place `source[place]` at every place; all between stays, except articles."""
+def _write(
+    caption: str, tokens: Sequence[Token], source: Mapping[int, int], articles: Articles
+) -> str:
+    """The caption with the word of place `source[place]` at every place; all between stays, except
+    articles.
+    """
     pieces, end = [], 0
     for place in sorted(source):
         old, new = tokens[place], tokens[source[place]]
@@ -250,7 +298,9 @@ def _write(caption: str, tokens: Sequence[Token], source: Mapping[int, int], art
 
 
 def _capital(caption: str, old: Token, new: Token) -> str:
-    """The moved word with the capital that its new place wants, and without the one its old place gave it."""
+    """The moved word with the capital that its new place wants, and without the one its old place
+    gave it.
+    """
     word = new.text
     ordinary = word[1:].islower() or len(word) == 1  # neither TV nor iPad
     if ordinary and not new.proper and word[0].isupper() and _starts_sentence(caption, new):
@@ -270,11 +320,15 @@ def _starts_sentence(caption: str, token: Token) -> bool:
     while end and not caption[end - 1].isalnum():
         end -= 1
     marks = caption[end : token.start]  # between the word before and this one
-    return end == 0 or (any(mark in ".!?" for mark in marks) and any(mark.isspace() for mark in marks))
+    return end == 0 or (
+        any(mark in ".!?" for mark in marks) and any(mark.isspace() for mark in marks)
+    )
 
 
 def _fitting_article(between: str, word: str, *, capitals: bool) -> str:
-    """The text before a word, its "a" or "an" at the end replaced by the one that the word wants, with its capital kept."""
+    """The text before a word, its "a" or "an" at the end replaced by the one that the word wants,
+    with its capital kept.
+    """
 
     def fitting(old: re.Match[str]) -> str:
         new = article(word)

@@ -1,4 +1,6 @@
-"""Which orders of words mean the same: "a cat and a dog" is "a dog and a cat", "a big red ball" is "a red big ball"."""
+"""Which orders of words mean the same: "a cat and a dog" is "a dog and a cat", "a big red ball" is
+"a red big ball".
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,34 @@ if TYPE_CHECKING:
     from conceptbind.negatives.taggers import Token
 
 _JOINERS = frozenset((",", "and", "&", "or"))
-_DETERMINERS = frozenset((
-    "a", "an", "the", "one", "two", "three", "four", "five", "six", "some",
-    "several", "many", "his", "her", "its", "their", "this", "that", "these", "those",
-))  # fmt: skip
+_DETERMINERS = frozenset(
+    (
+        "a",
+        "an",
+        "the",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "some",
+        "several",
+        "many",
+        "his",
+        "her",
+        "its",
+        "their",
+        "this",
+        "that",
+        "these",
+        "those",
+    )
+)
 
 Meaning = tuple[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...], ...]
-"""Per list of phrases its phrases in a fixed order, each a determiner, adjectives in a fixed order, and nouns as they stand."""
+"""Per list of phrases its phrases in a fixed order, each a determiner, adjectives in a fixed order,
+and nouns as they stand."""
 
 
 @dataclass
@@ -29,7 +52,8 @@ class _Phrase:
 class Phrases:
     """The noun phrases of a caption, and which of them are joined by "and", "or" or a comma.
 
-    Words only move to places of their own part of speech, so the phrases are the same for all permutations of a caption.
+    Words only move to places of their own part of speech, so the phrases are the same for all
+    permutations of a caption.
     """
 
     def __init__(self, tokens: Sequence[Token]) -> None:
@@ -46,7 +70,9 @@ class Phrases:
             between = []
 
     def _begin(self, between: list[str]) -> _Phrase:
-        """A new phrase: in the list of the last one where only joiners stand between them, else in a list of its own."""
+        """A new phrase: in the list of the last one where only joiners stand between them, else in
+        a list of its own.
+        """
         determiner = between[-1] if between and between[-1] in _DETERMINERS else ""
         joiners = between[:-1] if determiner else between
         phrase = _Phrase("a" if determiner == "an" else determiner)
@@ -57,11 +83,17 @@ class Phrases:
         return phrase
 
     def meaning(self, words: Mapping[int, str]) -> Meaning:
-        """What a caption says, with a word for the place of every noun and adjective; equal for mere changes of order."""
+        """What a caption says, with a word for the place of every noun and adjective; equal for
+        mere changes of order.
+        """
         return tuple(
             tuple(
                 sorted(
-                    (phrase.determiner, tuple(sorted(words[i] for i in phrase.adjectives)), tuple(words[i] for i in phrase.nouns))
+                    (
+                        phrase.determiner,
+                        tuple(sorted(words[i] for i in phrase.adjectives)),
+                        tuple(words[i] for i in phrase.nouns),
+                    )
                     for phrase in joined
                 )
             )
@@ -70,7 +102,9 @@ class Phrases:
 
 
 def _continues(phrase: _Phrase, token: Token, between: list[str]) -> bool:
-    """Nouns follow directly; adjectives may be listed ("black and white") as long as no noun has come."""
+    """Nouns follow directly; adjectives may be listed ("black and white") as long as no noun has
+    come.
+    """
     if token.part == "noun":
         return not between
     return not phrase.nouns and _JOINERS.issuperset(between)

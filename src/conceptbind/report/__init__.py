@@ -1,6 +1,12 @@
 """Results as words, tables, figures and one HTML file; the only room that draws."""
 
-from conceptbind.report.benchmarks import benchmark_sentence, benchmark_table, check_table, paired_tables, write_benchmark_report
+from conceptbind.report.benchmarks import (
+    benchmark_sentence,
+    benchmark_table,
+    check_table,
+    paired_tables,
+    write_benchmark_report,
+)
 from conceptbind.report.controlled import (
     controlled_sentence,
     history_figure,

@@ -20,7 +20,9 @@ Outcomes = Mapping[str, tuple[Mapping[str, Sequence["Score"]], str]]
 
 
 def benchmark_table(records: Sequence[Record]) -> str:
-    """One line a score: value with its interval, after a repair with the paired difference, and the better of the blind baselines."""
+    """One line a score: value with its interval, after a repair with the paired difference, and the
+    better of the blind baselines.
+    """
     head, rows = benchmark_cells(records)
     return aligned([head, *rows], 4)
 
@@ -28,15 +30,37 @@ def benchmark_table(records: Sequence[Record]) -> str:
 def benchmark_cells(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the table."""
     repaired = any(r.extra["repair"] == "adapter" for r in records)
-    head = ["benchmark", "subset", "metric", "protocol", "value", "95 % interval", "blind", "ties", "n"]
+    head = [
+        "benchmark",
+        "subset",
+        "metric",
+        "protocol",
+        "value",
+        "95 % interval",
+        "blind",
+        "ties",
+        "n",
+    ]
     lines = []
     for record in _main(records):
         protocol = f"{record.extra['protocol']}, {record.extra['average']}"
-        line = [record.scenes, record.split, record.metric.replace("_", " "), protocol, value_of(record), interval_of(record)]
+        line = [
+            record.scenes,
+            record.split,
+            record.metric.replace("_", " "),
+            protocol,
+            value_of(record),
+            interval_of(record),
+        ]
         if repaired:
-            line += [value_of(_beside(record, records, "adapter")), _change(_beside(record, records, "difference"))]
+            line += [
+                value_of(_beside(record, records, "adapter")),
+                _change(_beside(record, records, "difference")),
+            ]
         blind = _blind(record, records)
-        lines.append([*line, "-" if blind is None else value_of(blind), f"{record.ties:,}", f"{record.n:,}"])
+        lines.append(
+            [*line, "-" if blind is None else value_of(blind), f"{record.ties:,}", f"{record.n:,}"]
+        )
     return [*head[:6], *(["repaired", "difference"] if repaired else []), *head[6:]], lines
 
 
@@ -76,7 +100,11 @@ def _over_blind(main: Sequence[Record], records: Sequence[Record]) -> str:
 
 def _of_repair(records: Sequence[Record]) -> str:
     """How many scores a repair changes beyond their intervals."""
-    changes = [r for r in records if r.extra["repair"] == "difference" and r.ci_low is not None and r.ci_high is not None]
+    changes = [
+        r
+        for r in records
+        if r.extra["repair"] == "difference" and r.ci_low is not None and r.ci_high is not None
+    ]
     if not changes:
         return ""
     better = [r for r in changes if (r.ci_low or 0) > 0]
@@ -84,7 +112,8 @@ def _of_repair(records: Sequence[Record]) -> str:
     lowered = f"clearly lowers {len(worse)}" + (f" ({_named(worse)})" if worse else "")
     left = len(changes) - len(better) - len(worse)
     return (
-        f"The repair clearly raises {len(better)} of {_count(len(changes), 'score')} (95 % interval of the paired difference above 0) "
+        f"The repair clearly raises {len(better)} of {_count(len(changes), 'score')} (95 % "
+        "interval of the paired difference above 0) "
         f"and {lowered}{f'; for {left} it cannot be told' if left else ''}."
     )
 
@@ -95,7 +124,10 @@ def _of_ties(main: Sequence[Record]) -> str:
     if not ties:
         return ""
     most = max(ties, key=lambda r: (r.ties or 0) / r.n)
-    return f"Ties are misses; most are in {most.scenes} {most.split} ({percent((most.ties or 0) / most.n)} of {most.n:,})."
+    return (
+        f"Ties are misses; most are in {most.scenes} {most.split} "
+        f"({percent((most.ties or 0) / most.n)} of {most.n:,})."
+    )
 
 
 def _apart(high: Record | None, low: Record | None) -> bool:
@@ -110,32 +142,50 @@ def _count(n: int, what: str) -> str:
 
 
 def benchmark_figure(records: Sequence[Record], name: str) -> str:
-    """Scores of one benchmark with their intervals, after a repair too, above the better blind baseline."""
+    """Scores of one benchmark with their intervals, after a repair too, above the better blind
+    baseline.
+    """
     import plotly.graph_objects as go
 
     main = [r for r in _main(records) if r.scenes == name][::-1]
     labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r.extra['protocol']})" for r in main]
     figure = go.Figure()
     figure.add_scatter(
-        x=[None if (found := _blind(r, records)) is None else found.value for r in main], y=labels, mode="markers", name="blind",
-        marker={"color": CONTROL, "symbol": "line-ns", "size": 14, "line": {"width": 2, "color": CONTROL}},
-    )  # fmt: skip
-    parts = [("before" if any(r.extra["repair"] == "adapter" for r in records) else "score", main, INK)]
+        x=[None if (found := _blind(r, records)) is None else found.value for r in main],
+        y=labels,
+        mode="markers",
+        name="blind",
+        marker={
+            "color": CONTROL,
+            "symbol": "line-ns",
+            "size": 14,
+            "line": {"width": 2, "color": CONTROL},
+        },
+    )
+    parts = [
+        ("before" if any(r.extra["repair"] == "adapter" for r in records) else "score", main, INK)
+    ]
     if parts[0][0] == "before":
         parts.append(("repaired", [_beside(r, records, "adapter") for r in main], ACCENT))
     for label, shown, color in parts:
         values = [r.value or 0.0 for r in shown]
         figure.add_scatter(
-            x=values, y=labels, mode="markers", name=label, marker={"color": color, "size": 9},
+            x=values,
+            y=labels,
+            mode="markers",
+            name=label,
+            marker={"color": color, "size": 9},
             error_x=intervals(shown),
             **hover(shown, "%{y}"),
-        )  # fmt: skip
+        )
     figure.update_xaxes(range=[-0.02, 1.02], gridcolor=GRID)
     figure.update_yaxes(gridcolor=GRID)
     return as_html(figure, f"benchmark-{name}", 130 + 30 * len(labels))
 
 
-def write_benchmark_report(path: Path, records: Sequence[Record], notes: Sequence[str], provenance: Mapping[str, Any]) -> None:
+def write_benchmark_report(
+    path: Path, records: Sequence[Record], notes: Sequence[str], provenance: Mapping[str, Any]
+) -> None:
     """Write `report.html` of one evaluation."""
     from markupsafe import Markup
 
@@ -151,9 +201,14 @@ def write_benchmark_report(path: Path, records: Sequence[Record], notes: Sequenc
         notes=notes,
         head=head,
         rows=rows,
-        controls=[text for name, text in CONTROL_TEXTS.items() if any(r.extra["control"] == name for r in records)],
+        controls=[
+            text
+            for name, text in CONTROL_TEXTS.items()
+            if any(r.extra["control"] == name for r in records)
+        ],
         figures=[
-            (provenance["benchmarks"][name], Markup(benchmark_figure(records, name)))  # noqa: S704 - made by plotly, which escapes labels
+            # Made by plotly, which escapes labels.
+            (provenance["benchmarks"][name], Markup(benchmark_figure(records, name)))  # noqa: S704
             for name in names
         ],
         provenance=provenance,
@@ -161,7 +216,8 @@ def write_benchmark_report(path: Path, records: Sequence[Record], notes: Sequenc
 
 
 def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
-    """Scores of several runs on each benchmark, and the difference of each from the first on the same items.
+    """Scores of several runs on each benchmark, and the difference of each from the first on the
+    same items.
 
     Args:
         runs: by name. A run with an adapter counts twice, before and after.
@@ -182,11 +238,24 @@ def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
         for before in base:
             for run, scores, items in columns:
                 after = next(
-                    (s for s in scores if (s.metric, s.subset, s.protocol) == (before.metric, before.subset, before.protocol)), None
+                    (
+                        s
+                        for s in scores
+                        if (s.metric, s.subset, s.protocol)
+                        == (before.metric, before.subset, before.protocol)
+                    ),
+                    None,
                 )
                 if after is None:
                     continue
-                cells = [before.subset, before.metric.replace("_", " "), before.protocol, run, percent(after.value), f"{after.n:,}"]
+                cells = [
+                    before.subset,
+                    before.metric.replace("_", " "),
+                    before.protocol,
+                    run,
+                    percent(after.value),
+                    f"{after.n:,}",
+                ]
                 if run == first:
                     cells += ["-", "-", "-"]
                 elif items != same:
@@ -195,10 +264,26 @@ def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
                     change = paired(before, after)
                     p = "-" if change.mcnemar is None else f"{change.mcnemar:.2g}"
                     low, high = change.interval
-                    cells += [difference(change.change, low, high), f"+{change.fixed:,} -{change.broken:,}", p]
+                    cells += [
+                        difference(change.change, low, high),
+                        f"+{change.fixed:,} -{change.broken:,}",
+                        p,
+                    ]
                 rows.append(tuple(cells))
-        head = ("subset", "metric", "protocol", "run", "value", "n", f"difference from {first}", "fixed, broken", "McNemar p")
-        tables.append(PaperTable(f"benchmark-{name}", f"{name}, on the same items", head, tuple(rows)))
+        head = (
+            "subset",
+            "metric",
+            "protocol",
+            "run",
+            "value",
+            "n",
+            f"difference from {first}",
+            "fixed, broken",
+            "McNemar p",
+        )
+        tables.append(
+            PaperTable(f"benchmark-{name}", f"{name}, on the same items", head, tuple(rows))
+        )
     return tables
 
 
@@ -210,7 +295,10 @@ def check_table(checked: Mapping[str, Sequence[Found]]) -> str:
     for name, files in checked.items():
         benchmark = benchmark_named(name)
         lines += [f"{benchmark.title}: {benchmark.published}; licence: {benchmark.licence}"]
-        lines += [f"  {'there  ' if found.there else 'missing'}  {found.path}  ({found.what})" for found in files]
+        lines += [
+            f"  {'there  ' if found.there else 'missing'}  {found.path}  ({found.what})"
+            for found in files
+        ]
     return "\n".join(lines)
 
 
@@ -234,7 +322,11 @@ def _beside(record: Record, records: Sequence[Record], repair: str) -> Record:
 
 def _blind(record: Record, records: Sequence[Record]) -> Record | None:
     """The better of the baselines that see no picture; None where there is none."""
-    found = [r for r in _same(record, records) if str(r.extra["control"]).startswith("blind") and r.value is not None]
+    found = [
+        r
+        for r in _same(record, records)
+        if str(r.extra["control"]).startswith("blind") and r.value is not None
+    ]
     return max(found, key=lambda r: r.value or 0.0, default=None)
 
 

@@ -13,16 +13,29 @@ Rows = Sequence[Mapping[str, Any]]
 STUDIES = ("probe", "attribute_probe", "search", "crossmodal", "within", "repair", "controlled")
 """Studies whose shares are compared."""
 VARIES = (
-    "concept", "noun", "order", "queries", "repair", "side", "setting", "protocol", "objects", "among", "values", "coverage",
-)  # fmt: skip
+    "concept",
+    "noun",
+    "order",
+    "queries",
+    "repair",
+    "side",
+    "setting",
+    "protocol",
+    "objects",
+    "among",
+    "values",
+    "coverage",
+)
 """What tells two measures of one name apart."""
 
 
 def difference_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
-    """Every share that several runs measured: its value in each, and the difference of each from the first; none for a single run.
+    """Every share that several runs measured: its value in each, and the difference of each from
+    the first; none for a single run.
 
-    The difference has no interval: the same scenes were scored, item by item, and what became of each is not kept. Values are
-    beside their own intervals. Numbers of other scenes, or of another count of them, are marked.
+    The difference has no interval: the same scenes were scored, item by item, and what became of
+    each is not kept. Values are beside their own intervals. Numbers of other scenes, or of another
+    count of them, are marked.
 
     Args:
         runs: flat records of each run, by name.
@@ -33,15 +46,36 @@ def difference_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
     first = next(iter(runs))
     rows = []
     for key, base in found[first].items():
-        others = [(name, measures[key]) for name, measures in found.items() if name != first and key in measures]
+        others = [
+            (name, measures[key])
+            for name, measures in found.items()
+            if name != first and key in measures
+        ]
         if not others:
             continue
         label = (str(key[1]), _words(base))
         rows.append((*label, first, *_cells(base), "-", "-"))
         for name, row in others:
             same = (row.get("scenes"), row["n"]) == (base.get("scenes"), base["n"])
-            rows.append((*label, name, *_cells(row), points(row["value"] - base["value"]), "yes" if same else "no"))
-    head = ("modality", "measure", "run", "value", "95 % interval", "n", f"difference from {first}", "same scenes")
+            rows.append(
+                (
+                    *label,
+                    name,
+                    *_cells(row),
+                    points(row["value"] - base["value"]),
+                    "yes" if same else "no",
+                )
+            )
+    head = (
+        "modality",
+        "measure",
+        "run",
+        "value",
+        "95 % interval",
+        "n",
+        f"difference from {first}",
+        "same scenes",
+    )
     return [PaperTable("differences", "Differences", head, tuple(rows))] if rows else []
 
 
@@ -51,9 +85,17 @@ def _measures(records: Rows) -> dict[tuple[Any, ...], Mapping[str, Any]]:
     for row in records:
         own = row.get("control") in ("none", None) and row["study"] in STUDIES
         share = not (NO_SHARE.fullmatch(str(row["metric"])) or CHANGE.fullmatch(str(row["metric"])))
-        numbers = all(isinstance(row.get(name), int | float) for name in ("value", "ci_low", "ci_high", "n"))
+        numbers = all(
+            isinstance(row.get(name), int | float) for name in ("value", "ci_low", "ci_high", "n")
+        )
         if own and share and numbers:
-            key = (row["study"], row["modality"], row["metric"], row.get("split"), *(str(row.get(name)) for name in VARIES))
+            key = (
+                row["study"],
+                row["modality"],
+                row["metric"],
+                row.get("split"),
+                *(str(row.get(name)) for name in VARIES),
+            )
             found.setdefault(key, row)
     return found
 
@@ -65,4 +107,8 @@ def _words(row: Mapping[str, Any]) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return percent(row["value"]), f"{percent(row['ci_low'])} to {percent(row['ci_high'])}", f"{row['n']:,}"
+    return (
+        percent(row["value"]),
+        f"{percent(row['ci_low'])} to {percent(row['ci_high'])}",
+        f"{row['n']:,}",
+    )

@@ -1,4 +1,6 @@
-"""Benchmark results in the forms that other tools of the field write, so that their tables can be joined."""
+"""Benchmark results in the forms that other tools of the field write, so that their tables can be
+joined.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ RETRIEVAL = {"text to image": "image_retrieval_recall", "image to text": "text_r
 
 
 def write_elsewhere(folder: Path, records: Sequence[Record]) -> list[Path]:
-    """Write `clip_benchmark/*.json` and, for benchmarks that mteb has, `mteb/TASK.json`; with an adapter a second file of each.
+    """Write `clip_benchmark/*.json` and, for benchmarks that mteb has, `mteb/TASK.json`; with an
+    adapter a second file of each.
 
     Scores are ours: a tie is a miss there too, where both tools let the first candidate win.
     """
@@ -52,7 +55,11 @@ def clip_benchmark_rows(name: str, records: Sequence[Record]) -> list[dict[str, 
         records: its scores with one kind of captions.
     """
     model, _, tag = records[0].encoder.partition("@")
-    about = {"model": model, "pretrained": tag or str(records[0].extra["revision"]), "language": "en"}
+    about = {
+        "model": model,
+        "pretrained": tag or str(records[0].extra["revision"]),
+        "language": "en",
+    }
 
     def row(dataset: str, task: str, metrics: dict[str, Any]) -> dict[str, Any]:
         return {"dataset": dataset, "task": task, "metrics": metrics, **about}
@@ -66,16 +73,40 @@ def clip_benchmark_rows(name: str, records: Sequence[Record]) -> list[dict[str, 
             ("accuracy_at_5", "all"): "acc5",
             ("accuracy", "mean of classes"): "mean_per_class_recall",
         }
-        return [row("folder", "zeroshot_classification", {names[r.metric, r.split]: r.value for r in records})]
+        return [
+            row(
+                "folder",
+                "zeroshot_classification",
+                {names[r.metric, r.split]: r.value for r in records},
+            )
+        ]
     if name in ("winoground", "colorswap"):
-        names = {("text_score", "all"): "text_acc", ("image_score", "all"): "image_acc", ("group_score", "all"): "acc"}
+        names = {
+            ("text_score", "all"): "text_acc",
+            ("image_score", "all"): "image_acc",
+            ("group_score", "all"): "acc",
+        }
         found = {names[r.metric, r.split]: r.value for r in records if r.split == "all"}
         return [row(name, "image_caption_selection", found)]
     if name == "sugarcrepe":
-        return [row(f"sugar_crepe/{r.split}", "image_caption_selection", {"acc": r.value}) for r in records
-                if r.extra["protocol"] == "strict" and r.split != "same words"]  # fmt: skip
-    chosen = [r for r in records if r.metric == "accuracy" and r.extra["protocol"] in ("strict", "aro-like")]
-    return [row(name if r.split == "all" else f"{name}/{r.split}", "image_caption_selection", {"acc": r.value}) for r in chosen]
+        return [
+            row(f"sugar_crepe/{r.split}", "image_caption_selection", {"acc": r.value})
+            for r in records
+            if r.extra["protocol"] == "strict" and r.split != "same words"
+        ]
+    chosen = [
+        r
+        for r in records
+        if r.metric == "accuracy" and r.extra["protocol"] in ("strict", "aro-like")
+    ]
+    return [
+        row(
+            name if r.split == "all" else f"{name}/{r.split}",
+            "image_caption_selection",
+            {"acc": r.value},
+        )
+        for r in chosen
+    ]
 
 
 def mteb_task(name: str, records: Sequence[Record]) -> dict[str, Any] | None:
@@ -89,14 +120,19 @@ def mteb_task(name: str, records: Sequence[Record]) -> dict[str, Any] | None:
 
     if name == "winoground":
         scores = {
-            "text_acc": value(lambda r: r.metric == "text_score"), "image_acc": value(lambda r: r.metric == "image_score"),
+            "text_acc": value(lambda r: r.metric == "text_score"),
+            "image_acc": value(lambda r: r.metric == "image_score"),
             "accuracy": value(lambda r: r.metric == "group_score"),
-        }  # fmt: skip
+        }
     else:
         wanted = "mieb" if any(r.extra["protocol"] == "mieb" for r in records) else "aro-like"
         scores = {"text_acc": value(lambda r: r.extra["protocol"] == wanted)}
     row = {**scores, "main_score": scores[main], "hf_subset": "default", "languages": ["eng-Latn"]}
     return {
-        "dataset_revision": str(records[0].extra["items"]), "task_name": task, "mteb_version": None, "scores": {"test": [row]},
-        "evaluation_time": None, "kg_co2_emissions": None,
-    }  # fmt: skip
+        "dataset_revision": str(records[0].extra["items"]),
+        "task_name": task,
+        "mteb_version": None,
+        "scores": {"test": [row]},
+        "evaluation_time": None,
+        "kg_co2_emissions": None,
+    }

@@ -31,7 +31,9 @@ def recognition_figure(study: ProbeStudy) -> str:
         ("bag_of_concepts", "a bag of concepts, same scenes", CONTROL),
     )
     for control, name, color in shown:
-        records = [r for r in study.records if r.extra["control"] == control and r.value is not None]
+        records = [
+            r for r in study.records if r.extra["control"] == control and r.value is not None
+        ]
         if not records:
             continue
         figure.add_bar(
@@ -65,7 +67,10 @@ def object_figure(study: ProbeStudy, scenes: Scenes) -> str | None:
             xgap=1,
             ygap=1,
             colorbar={"title": "share", "thickness": 12},
-            text=[[percent(None if np.isnan(share) else float(share)) for share in row] for row in shares],
+            text=[
+                [percent(None if np.isnan(share) else float(share)) for share in row]
+                for row in shares
+            ],
             hovertemplate="%{y} %{x}: %{text}<extra></extra>",
         )
     )
@@ -74,12 +79,21 @@ def object_figure(study: ProbeStudy, scenes: Scenes) -> str | None:
 
 
 def crossmodal_figure(study: CrossmodalStudy) -> str:
-    """What a picture prefers: its caption to one with another concept, and to its attribute swap, by order of mention."""
+    """What a picture prefers: its caption to one with another concept, and to its attribute swap,
+    by order of mention.
+    """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    orders = {"either": "all orders", "as listed": "first slot named first", "reversed": "last slot named first"}
-    names = {"concept_accuracy": "against another concept", "binding_accuracy": "against the attribute swap"}
+    orders = {
+        "either": "all orders",
+        "as listed": "first slot named first",
+        "reversed": "last slot named first",
+    }
+    names = {
+        "concept_accuracy": "against another concept",
+        "binding_accuracy": "against the attribute swap",
+    }
     for metric, color in (("concept_accuracy", CONTROL), ("binding_accuracy", ACCENT)):
         records = [r for r in study.records if r.metric == metric and r.value is not None]
         figure.add_bar(
@@ -101,10 +115,19 @@ def swap_cosine_figure(study: CrossmodalStudy) -> str | None:
 
     if len(study.swap_cosines) == 0:
         return None
-    counts, edges = np.histogram(np.clip(study.swap_cosines, -1, 1), bins=60, range=(float(min(study.swap_cosines.min(), 0)), 1.0))
+    counts, edges = np.histogram(
+        np.clip(study.swap_cosines, -1, 1),
+        bins=60,
+        range=(float(min(study.swap_cosines.min(), 0)), 1.0),
+    )
     middles = np.round((edges[1:] + edges[:-1]) / 2, 4)
     figure = go.Figure(
-        go.Bar(x=middles.tolist(), y=counts.tolist(), marker_color=ACCENT, hovertemplate="%{x:.3f}: %{y:,}<extra></extra>")
+        go.Bar(
+            x=middles.tolist(),
+            y=counts.tolist(),
+            marker_color=ACCENT,
+            hovertemplate="%{x:.3f}: %{y:,}<extra></extra>",
+        )
     )
     figure.update_layout(bargap=0.05)
     figure.update_xaxes(title="cosine of a caption with its attribute swap")
@@ -113,19 +136,28 @@ def swap_cosine_figure(study: CrossmodalStudy) -> str | None:
 
 
 def hover(records: Sequence[Record], where: str) -> dict[str, Any]:
-    """What the pointer shows of each record, in the words of the tables: plotly's own formats round halves another way.
+    """What the pointer shows of each record, in the words of the tables: plotly's own formats round
+    halves another way.
 
     Args:
         records: in the order of the points.
         where: what stands in front of the value, in plotly's terms (`%{x}`).
     """
-    told = [[value_of(r), interval_of(r), f"{r.n:,}", "-" if r.ties is None else f"{r.ties:,}"] for r in records]
-    words = "%{customdata[0]}<br>95 %: %{customdata[1]}<br>n = %{customdata[2]}, ties %{customdata[3]}<extra></extra>"
+    told = [
+        [value_of(r), interval_of(r), f"{r.n:,}", "-" if r.ties is None else f"{r.ties:,}"]
+        for r in records
+    ]
+    words = (
+        "%{customdata[0]}<br>95 %: %{customdata[1]}<br>n = %{customdata[2]}, ties "
+        "%{customdata[3]}<extra></extra>"
+    )
     return {"customdata": told, "hovertemplate": f"{where}: {words}"}
 
 
 def intervals(records: Sequence[Record]) -> dict[str, Any]:
-    """Error bars from each value to the ends of its interval; none where a record has no interval."""
+    """Error bars from each value to the ends of its interval; none where a record has no
+    interval.
+    """
     return {
         "type": "data",
         "symmetric": False,
@@ -141,7 +173,9 @@ def _length(low: float | None, high: float | None) -> float | None:
 
 
 def as_html(figure: go.Figure, name: str, height: int, legend_at: float = 1.12) -> str:
-    """A figure as a fragment of HTML, in the report's look; `legend_at` is the height of its legend, 0 at the axis and 1 at the top."""
+    """A figure as a fragment of HTML, in the report's look; `legend_at` is the height of its
+    legend, 0 at the axis and 1 at the top.
+    """
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": 10 if legend_at > 1 else 32, "b": 10},
@@ -153,6 +187,10 @@ def as_html(figure: go.Figure, name: str, height: int, legend_at: float = 1.12) 
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
-    config: dict[str, Any] = {"responsive": True, "displaylogo": False, "modeBarButtons": [["toImage"]]}
+    config: dict[str, Any] = {
+        "responsive": True,
+        "displaylogo": False,
+        "modeBarButtons": [["toImage"]],
+    }
     html: str = figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=config)
     return html

@@ -1,4 +1,6 @@
-"""Does a small model of the embeddings generalise to new objects? The answer in a word, and in a sentence that can be held against the data."""
+"""Does a small model of the embeddings generalise to new objects? The answer in a word, and in a
+sentence that can be held against the data.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ if TYPE_CHECKING:
     from conceptbind.studies import ComplexityStudy
 
 SIMPLE, SOMEWHAT = 0.5, 0.1
-"""Generalisation scores from which a small model generalises, or generalises in part. A planted rule of four products scores about 0.7
-on 10 x 10 values with the short sweep, one of sixteen about 0.25, random codes 0."""
+"""Generalisation scores from which a small model generalises, or generalises in part. A planted
+rule of four products scores about 0.7 on 10 x 10 values with the short sweep, one of sixteen about
+0.25, random codes 0."""
 HARDLY = 0.1
-"""How far the embeddings may be above a bag of concepts, at the interval's high end, for the answer that they do not bind."""
+"""How far the embeddings may be above a bag of concepts, at the interval's high end, for the answer
+that they do not bind."""
 Answer = Literal["simple", "partly", "no", "no binding", "unclear"]
 NAMES = {
     "additive": "additive",
@@ -38,7 +42,8 @@ class Spread:
 
     value: float | None
     low: float
-    """Low end of the 95 % interval of the median; the lowest draw where no interval can be given."""
+    """Low end of the 95 % interval of the median; the lowest draw where no interval can be
+    given."""
     high: float
     interval: bool = True
     """Whether there is an interval."""
@@ -75,7 +80,10 @@ class Evidence:
 def judge(found: Evidence) -> tuple[Answer, str]:
     """The answer, and what is missing for one where there is none."""
     if found.n_draws < FEWEST:
-        made = f"{counted(found.n_draws, 'draw')} of the objects {'was' if found.n_draws == 1 else 'were'} made"
+        made = (
+            f"{counted(found.n_draws, 'draw')} of the objects "
+            f"{'was' if found.n_draws == 1 else 'were'} made"
+        )
         return "unclear", f"only {made}, and an interval takes {FEWEST}"
     unbound = _unbound(found)
     if unbound is not None:
@@ -85,7 +93,10 @@ def judge(found: Evidence) -> tuple[Answer, str]:
         missing = _missing_for_no(found)
         return ("unclear", missing) if missing else ("no", "")
     if score.low <= 0:
-        return "unclear", f"draws of the objects differ from {number(score.low)} to {number(score.high)}"
+        return (
+            "unclear",
+            f"draws of the objects differ from {number(score.low)} to {number(score.high)}",
+        )
     return ("simple" if score.value >= SIMPLE and score.low >= SOMEWHAT else "partly"), ""
 
 
@@ -99,20 +110,25 @@ def _unbound(found: Evidence) -> tuple[Answer, str] | None:
     if gap.value is not None and gap.high < HARDLY and found.n_scenes >= FEW:
         return "no binding", ""
     return "unclear", (
-        f"the embeddings themselves are not clearly above a bag of concepts in the scenes of new objects, of which a draw has "
+        "the embeddings themselves are not clearly above a bag of concepts in the scenes of new "
+        "objects, of which a draw has "
         f"{found.n_scenes} or more; more values of each concept make more scenes"
     )
 
 
 def _missing_for_no(found: Evidence) -> str | None:
-    """What keeps a score near 0 from being an answer; None where a simple rule would have been seen."""
+    """What keeps a score near 0 from being an answer; None where a simple rule would have been
+    seen.
+    """
     from conceptbind.studies.complexity import FEW
 
     score = found.score
     if found.n_scenes < FEW:
         return (
-            f"only {counted(found.n_scenes, 'scene')} of new objects {'is' if found.n_scenes == 1 else 'are'} left in a draw at "
-            f"{percent(found.coverage)} of the objects, and a negative answer takes {FEW}; more values of each concept make more"
+            f"only {counted(found.n_scenes, 'scene')} of new objects "
+            f"{'is' if found.n_scenes == 1 else 'are'} left in a draw at "
+            f"{percent(found.coverage)} of the objects, and a negative answer takes {FEW}; more "
+            "values of each concept make more"
         )
     if score.high >= SIMPLE:
         return f"draws of the objects differ from {number(score.low)} to {number(score.high)}"
@@ -121,8 +137,9 @@ def _missing_for_no(found: Evidence) -> str | None:
     best = max(found.planted.values(), key=lambda spread: spread.value or 0.0)
     if (best.value or 0.0) < SOMEWHAT or best.low <= score.high:
         return (
-            f"a planted rule of the same size and noise is not found here either (score {number(best.value)}, "
-            f"{number(best.low)} to {number(best.high)}); more values of each concept, or less noise, are needed"
+            "a planted rule of the same size and noise is not found here either (score "
+            f"{number(best.value)}, {number(best.low)} to {number(best.high)}); more values of "
+            "each concept, or less noise, are needed"
         )
     return None
 
@@ -141,18 +158,26 @@ def evidence(study: ComplexityStudy, readout: str) -> Evidence | None:
     }
     last = real[-1]
     return Evidence(
-        readout, int(gap.extra["n_seeds"] or 0), int(last.extra["n_scenes"] or 0), float(last.extra["coverage"] or 0),
-        Spread.of(chosen), Spread.of(gap), planted,
-    )  # fmt: skip
+        readout,
+        int(gap.extra["n_seeds"] or 0),
+        int(last.extra["n_scenes"] or 0),
+        float(last.extra["coverage"] or 0),
+        Spread.of(chosen),
+        Spread.of(gap),
+        planted,
+    )
 
 
 def answer(found: Sequence[Evidence]) -> tuple[Answer, str]:
-    """The answer of the first read-out, unless another one gives another: then it cannot be judged."""
+    """The answer of the first read-out, unless another one gives another: then it cannot be
+    judged.
+    """
     answers = [judge(one) for one in found]
     for one, (word, _) in zip(found[1:], answers[1:], strict=True):
         if "unclear" not in (word, answers[0][0]) and word != answers[0][0]:
             return "unclear", (
-                f"the answer hangs on how embeddings are read: with {_eyes(found[0].readout)} {IN_SHORT[answers[0][0]]}, with "
+                f"the answer hangs on how embeddings are read: with {_eyes(found[0].readout)} "
+                f"{IN_SHORT[answers[0][0]]}, with "
                 f"{_eyes(one.readout)} {IN_SHORT[word]}"
             )
     return answers[0]
@@ -168,18 +193,25 @@ IN_SHORT = {
 
 
 def complexity_sentence(study: ComplexityStudy) -> str | None:
-    """Whether a small model of the embeddings generalises to new objects, in plain words; None where nothing was scored."""
+    """Whether a small model of the embeddings generalises to new objects, in plain words; None
+    where nothing was scored.
+    """
     found = [one for readout in study.readouts if (one := evidence(study, readout)) is not None]
     if not found:
         return None
     word, missing = answer(found)
+    model, rows = (
+        f"A small model of the {study.modality} embeddings",
+        f"{study.modality} embeddings",
+    )
     opening = {
-        "simple": f"A small model of the {study.modality} embeddings generalises to new objects",
-        "partly": f"A small model of the {study.modality} embeddings generalises to new objects in part",
-        "no": f"A small model of the {study.modality} embeddings does not generalise to new objects",
-        "no binding": f"The {study.modality} embeddings of new objects hold no more than a bag of concepts, so there is no rule of "
-        "binding to judge",
-        "unclear": f"It cannot be judged whether a small model of the {study.modality} embeddings generalises to new objects: {missing}",
+        "simple": f"{model} generalises to new objects",
+        "partly": f"{model} generalises to new objects in part",
+        "no": f"{model} does not generalise to new objects",
+        "no binding": f"The {rows} of new objects hold no more than a bag of concepts, so there is "
+        "no rule of binding to judge",
+        "unclear": f"It cannot be judged whether a small model of the {rows} generalises to new "
+        f"objects: {missing}",
     }[word]
     words = f"{opening}. {_measured(study, found[0])}"
     if word in ("simple", "partly", "no"):
@@ -199,17 +231,33 @@ def _also(word: Answer, other: Answer) -> str:
 
 
 def _measured(study: ComplexityStudy, found: Evidence) -> str:
-    """What was recognised at the largest coverage, each number with the approximator that it is of."""
-    at, objects = found.coverage, study.curve("object_recognition", "chosen", readout=found.readout)[-1]
+    """What was recognised at the largest coverage, each number with the approximator that it is
+    of.
+    """
+    at, objects = (
+        found.coverage,
+        study.curve("object_recognition", "chosen", readout=found.readout)[-1],
+    )
     concepts = weakest(study, "chosen", None, found.readout)
-    real, bag = (study.curve("object_recognition", name, readout=found.readout)[-1] for name in ("embeddings", "bag_of_concepts"))
-    models = f"models that saw the scenes of {percent(at)} of the objects predict the embeddings of scenes with new ones; "
-    hardest = f", and the hardest concept in {percent(concepts[-1].value)} ({_who(concepts[-1])})" if concepts else ""
+    real, bag = (
+        study.curve("object_recognition", name, readout=found.readout)[-1]
+        for name in ("embeddings", "bag_of_concepts")
+    )
+    models = (
+        f"models that saw the scenes of {percent(at)} of the objects predict the embeddings "
+        "of scenes with new ones; "
+    )
+    hardest = (
+        f", and the hardest concept in {percent(concepts[-1].value)} ({_who(concepts[-1])})"
+        if concepts
+        else ""
+    )
     return (
-        f"{models[0].upper()}{models[1:]}from the predictions {_eyes(found.readout)} recognise all objects in {percent(objects.value)} "
-        f"of the scenes ({_who(objects)}){hardest}; from the embeddings themselves all objects in {percent(real.value)}, from a bag of "
-        f"concepts in {percent(bag.value)} (medians of {objects.extra['n_seeds']} draws of the objects, at least "
-        f"{counted(found.n_scenes, 'scene')} each)."
+        f"{models[0].upper()}{models[1:]}from the predictions {_eyes(found.readout)} recognise all "
+        f"objects in {percent(objects.value)} of the scenes ({_who(objects)}){hardest}; from the "
+        f"embeddings themselves all objects in {percent(real.value)}, from a bag of concepts in "
+        f"{percent(bag.value)} (medians of {objects.extra['n_seeds']} draws of the objects, at "
+        f"least {counted(found.n_scenes, 'scene')} each)."
     )
 
 
@@ -224,11 +272,17 @@ def _score(found: Evidence) -> str:
         else f"from {number(score.low)} to {number(score.high)} over {found.n_draws} draws"
     )
     words = (
-        f"Generalisation score {number(score.value)} ({spread}) over all coverages, where 0 is a bag of concepts and 1 the embeddings "
+        f"Generalisation score {number(score.value)} ({spread}) over all coverages, where 0 is a "
+        "bag of concepts and 1 the embeddings "
         "themselves"
     )
-    rules = [f"{number(one.value)} with {counted(rank, 'product')}" for rank, one in sorted(found.planted.items())]
-    return words + (f"; planted rules of the same size and noise reach {', '.join(rules)}." if rules else ".")
+    rules = [
+        f"{number(one.value)} with {counted(rank, 'product')}"
+        for rank, one in sorted(found.planted.items())
+    ]
+    return words + (
+        f"; planted rules of the same size and noise reach {', '.join(rules)}." if rules else "."
+    )
 
 
 def _who(record: Record) -> str:
@@ -239,10 +293,14 @@ def _who(record: Record) -> str:
     return f"best on validation: {words}"
 
 
-def weakest(study: ComplexityStudy, approximator: str, width: int | None, readout: str | None = None) -> list[Record]:
+def weakest(
+    study: ComplexityStudy, approximator: str, width: int | None, readout: str | None = None
+) -> list[Record]:
     """At each coverage the concept that is recognised worst."""
     concepts = dict.fromkeys(
-        str(r.extra["concept"]) for r in study.records if r.metric == "concept_recognition" and r.extra.get("concept")
+        str(r.extra["concept"])
+        for r in study.records
+        if r.metric == "concept_recognition" and r.extra.get("concept")
     )
     at: dict[float, list[Record]] = {}
     for concept in concepts:

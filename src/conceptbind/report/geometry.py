@@ -26,27 +26,42 @@ WHOSE = {"none": "the encoder", "random_weights": "random weights", "bag_twin": 
 
 
 def geometry_sentence(study: GeometryStudy) -> str | None:
-    """What explains the variance, beside random weights and noise, and what edits reach; None where no spectrum could be made."""
+    """What explains the variance, beside random weights and noise, and what edits reach; None where
+    no spectrum could be made.
+    """
     found = study.spectra.get("none")
     if found is None:
         return None
     scored = study.find("spectrum", "variance_share", control="none")
-    words = f"Of the variance of the {study.modality} embeddings" + (f" of {scored[0].n:,} scenes" if scored else "")
-    words += f", single concepts explain {percent(found.share('concept'))} ({_beside(study, found, 'concept')})"
+    words = f"Of the variance of the {study.modality} embeddings" + (
+        f" of {scored[0].n:,} scenes" if scored else ""
+    )
+    words += (
+        f", single concepts explain {percent(found.share('concept'))} "
+        f"({_beside(study, found, 'concept')})"
+    )
     if any(part.kind == "object" for part in found.parts):
-        words += f", whole objects {percent(found.binding_share)} more ({_beside(study, found, 'object')})"
-    words += f", and everything that joins different objects {percent(found.share('objects', 'rest'))}"
+        words += (
+            f", whole objects {percent(found.binding_share)} more "
+            f"({_beside(study, found, 'object')})"
+        )
+    words += (
+        f", and everything that joins different objects {percent(found.share('objects', 'rest'))}"
+    )
     hits = study.find("edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute="all")
     if hits:
         words += (
-            f"; after one object's vector is exchanged the nearest scene is the intended one in {value_of(hits[0])} of the edits "
+            "; after one object's vector is exchanged the nearest scene is the intended one in "
+            f"{value_of(hits[0])} of the edits "
             f"({interval_of(hits[0])}, n = {hits[0].n:,})"
         )
     return words + "."
 
 
 def _beside(study: GeometryStudy, found: Spectrum, kind: Kind) -> str:
-    """What the share of a kind would be without training, and without any rule: few scenes explain much of noise."""
+    """What the share of a kind would be without training, and without any rule: few scenes explain
+    much of noise.
+    """
     random = study.spectra.get("random_weights")
     untrained = "" if random is None else f"random weights: {percent(random.share(kind))}, "
     return f"{untrained}pure noise: {percent(found.freedom(kind))}"
@@ -60,21 +75,25 @@ def geometry_section(study: GeometryStudy) -> dict[str, Any]:
     return {
         "modality": study.modality,
         "sentence": geometry_sentence(study),
-        "spectrum": Markup(spectrum_figure(study)) if study.spectra else None,  # noqa: S704 - made by plotly, which escapes labels
+        # Made by plotly, which escapes labels.
+        "spectrum": Markup(spectrum_figure(study)) if study.spectra else None,  # noqa: S704
         "method": study.spectra["none"].method if "none" in study.spectra else None,
         "r2": r2_cells(records),
         "removal": removal_cells(records),
         "edits": edit_cells(records),
         "sweep": Markup(sweep) if sweep else None,  # noqa: S704
         "scaling": Markup(scaling_figure(study.scaling, study.modality)) if study.scaling else None,  # noqa: S704
-        "picture": Markup(scaling_picture(study.scaling)) if study.scaling else None,  # noqa: S704 - names are escaped
+        # Names are escaped.
+        "picture": Markup(scaling_picture(study.scaling)) if study.scaling else None,  # noqa: S704
         "stress": study.scaling.stress if study.scaling else None,
         "notes": study.notes,
     }
 
 
 def spectrum_figure(study: GeometryStudy) -> str:
-    """One stacked bar for the encoder and for each control: which factors act alone and which together."""
+    """One stacked bar for the encoder and for each control: which factors act alone and which
+    together.
+    """
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -104,8 +123,12 @@ def spectrum_figure(study: GeometryStudy) -> str:
 
 def _details(found: Spectrum, kind: str) -> str:
     """The largest parts of a kind, for the hover text."""
-    parts = sorted((part for part in found.parts if part.kind == kind), key=lambda part: -part.share)[:6]
-    return "<br>".join(f"{' x '.join(part.factors) or 'rest'}: {percent(part.share)}" for part in parts)
+    parts = sorted(
+        (part for part in found.parts if part.kind == kind), key=lambda part: -part.share
+    )[:6]
+    return "<br>".join(
+        f"{' x '.join(part.factors) or 'rest'}: {percent(part.share)}" for part in parts
+    )
 
 
 def sweep_figure(study: GeometryStudy) -> str | None:
@@ -154,9 +177,19 @@ def scaling_figure(scaling: Scaling, modality: str) -> str:
     ends: list[list[float | None]] = [[], [], []]
     for start, stop in scaling.lines.tolist():
         for axis in range(3):
-            ends[axis] += [float(scaling.points[start, axis]), float(scaling.points[stop, axis]), None]
+            ends[axis] += [
+                float(scaling.points[start, axis]),
+                float(scaling.points[stop, axis]),
+                None,
+            ]
     figure.add_scatter3d(
-        x=ends[0], y=ends[1], z=ends[2], mode="lines", line={"color": CONTROL, "width": 4}, hoverinfo="skip", name="sum to scene"
+        x=ends[0],
+        y=ends[1],
+        z=ends[2],
+        mode="lines",
+        line={"color": CONTROL, "width": 4},
+        hoverinfo="skip",
+        name="sum to scene",
     )
     for kind, (name, color, symbol) in MARKS.items():
         rows = [i for i, found in enumerate(scaling.kinds) if found == kind]
@@ -171,13 +204,22 @@ def scaling_figure(scaling: Scaling, modality: str) -> str:
             marker={"size": 5, "color": color, "symbol": symbol},
             hovertemplate="%{text}<extra>" + name + "</extra>",
         )
-    blank = {"showticklabels": False, "title": "", "backgroundcolor": "rgba(0,0,0,0)", "gridcolor": GRID}
-    figure.update_layout(scene={"xaxis": blank, "yaxis": blank, "zaxis": blank, "aspectmode": "data"})
+    blank = {
+        "showticklabels": False,
+        "title": "",
+        "backgroundcolor": "rgba(0,0,0,0)",
+        "gridcolor": GRID,
+    }
+    figure.update_layout(
+        scene={"xaxis": blank, "yaxis": blank, "zaxis": blank, "aspectmode": "data"}
+    )
     return as_html(figure, f"scaling-{modality}", 460)
 
 
 def scaling_picture(scaling: Scaling) -> str:
-    """The same as a static SVG for papers: the two directions of largest spread, the third as size."""
+    """The same as a static SVG for papers: the two directions of largest spread, the third as
+    size.
+    """
     centred = scaling.points - scaling.points.mean(axis=0)
     turned = centred @ np.linalg.svd(centred, full_matrices=False)[2].T  # (p, 3) by spread
     flat = turned[:, :2] / np.abs(turned[:, :2]).max()
@@ -186,25 +228,32 @@ def scaling_picture(scaling: Scaling) -> str:
 
     def point(i: int) -> str:
         name, color, _ = MARKS[scaling.kinds[i]]
-        radius = round((7.0 if scaling.kinds[i] in ("concept", "object") else 4.5) * (1 + 0.25 * depth[i]), 1)
+        radius = round(
+            (7.0 if scaling.kinds[i] in ("concept", "object") else 4.5) * (1 + 0.25 * depth[i]), 1
+        )
         fill = "none" if scaling.kinds[i] == "sum" else color
         title = f"{scaling.names[i]} ({name})".replace("&", "&amp;").replace("<", "&lt;")
         place = f'cx="{at[i, 0]}" cy="{at[i, 1]}" r="{radius}"'
-        return f'<circle {place} fill="{fill}" stroke="{color}" stroke-width="1.5"><title>{title}</title></circle>'
+        return (
+            f'<circle {place} fill="{fill}" stroke="{color}" '
+            f'stroke-width="1.5"><title>{title}</title></circle>'
+        )
 
     lines = [
-        f'<line x1="{at[a, 0]}" y1="{at[a, 1]}" x2="{at[b, 0]}" y2="{at[b, 1]}" stroke="{CONTROL}" stroke-width="1.5"/>'
+        f'<line x1="{at[a, 0]}" y1="{at[a, 1]}" x2="{at[b, 0]}" y2="{at[b, 1]}" stroke="{CONTROL}" '
+        'stroke-width="1.5"/>'
         for a, b in scaling.lines.tolist()
     ]
     key = [
-        f'<circle cx="{20 + 150 * i}" cy="620" r="6" fill="{"none" if kind == "sum" else color}" stroke="{color}"/>'
-        f'<text x="{32 + 150 * i}" y="625">{name}</text>'
+        f'<circle cx="{20 + 150 * i}" cy="620" r="6" fill="{"none" if kind == "sum" else color}" '
+        f'stroke="{color}"/><text x="{32 + 150 * i}" y="625">{name}</text>'
         for i, (kind, (name, color, _)) in enumerate(MARKS.items())
     ]
     labels = _labels(scaling, at)
     body = "\n".join([*lines, *map(point, range(len(scaling.names))), *labels, *key])
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 630 640" font-family="sans-serif" font-size="13">\n'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 630 640" font-family="sans-serif" '
+        'font-size="13">\n'
         f'<rect width="630" height="640" fill="white"/>\n{body}\n</svg>\n'
     )
 
@@ -212,7 +261,8 @@ def scaling_picture(scaling: Scaling) -> str:
 def _labels(scaling: Scaling, at: Any) -> Sequence[str]:
     """Names beside the means of concepts and objects."""
     return [
-        f'<text x="{at[i, 0] + 9}" y="{at[i, 1] + 4}">{scaling.names[i].replace("&", "&amp;").replace("<", "&lt;")}</text>'
+        f'<text x="{at[i, 0] + 9}" '
+        f'y="{at[i, 1] + 4}">{scaling.names[i].replace("&", "&amp;").replace("<", "&lt;")}</text>'
         for i in range(len(scaling.names))
         if scaling.kinds[i] in ("concept", "object")
     ]

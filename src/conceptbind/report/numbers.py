@@ -1,7 +1,7 @@
 """One rounding for everything that a person reads: card, table, terminal, page.
 
-A share is printed in per cent with one decimal ("68.2 %"), everything else (R^2, cosines, gaps) with three decimals.
-`results.json` and `results.csv` hold the numbers themselves.
+A share is printed in per cent with one decimal ("68.2 %"), everything else (R^2, cosines, gaps)
+with three decimals. `results.json` and `results.csv` hold the numbers themselves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ CHANGE = re.compile(r".*_gain")
 
 
 def percent(share: float | None) -> str:
-    """A share in per cent: one decimal, or as many as it takes not to say 100 or 0 for what is neither."""
+    """A share in per cent: one decimal, or as many as it takes not to say 100 or 0 for what is
+    neither.
+    """
     if share is None:
         return "-"
     if share in (0, 1):

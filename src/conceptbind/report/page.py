@@ -14,7 +14,12 @@ from conceptbind.encoders.pictures import read_picture
 from conceptbind.errors import FileError
 from conceptbind.files import write_whole
 from conceptbind.report.complexity import complexity_section
-from conceptbind.report.figures import crossmodal_figure, object_figure, recognition_figure, swap_cosine_figure
+from conceptbind.report.figures import (
+    crossmodal_figure,
+    object_figure,
+    recognition_figure,
+    swap_cosine_figure,
+)
 from conceptbind.report.geometry import geometry_section
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.repair import repair_section
@@ -25,7 +30,13 @@ from conceptbind.results import CONTROL_TEXTS
 if TYPE_CHECKING:
     from conceptbind.results import Record
     from conceptbind.scenes import Scenes
-    from conceptbind.studies import ComplexityStudy, CrossmodalStudy, GeometryStudy, ProbeStudy, RepairStudy
+    from conceptbind.studies import (
+        ComplexityStudy,
+        CrossmodalStudy,
+        GeometryStudy,
+        ProbeStudy,
+        RepairStudy,
+    )
 
 THUMBNAIL = 224
 
@@ -48,20 +59,31 @@ def write_report(
         {
             "study": study,
             "verdict": verdict(study),
-            "rows": [(record, controls_of(record, study.records)) for record in study.records if record.extra["control"] == "none"],
+            "rows": [
+                (record, controls_of(record, study.records))
+                for record in study.records
+                if record.extra["control"] == "none"
+            ],
             "nouns": [
                 (record, controls_of(record, attributes))
                 for record in attributes
-                if (record.study, record.modality, record.extra["control"]) == ("attribute_probe", study.modality, "none")
+                if (record.study, record.modality, record.extra["control"])
+                == ("attribute_probe", study.modality, "none")
             ],
-            "figure": Markup(recognition_figure(study)),  # noqa: S704 - made by plotly, which escapes labels
+            # Made by plotly, which escapes labels.
+            "figure": Markup(recognition_figure(study)),  # noqa: S704
             "objects": Markup(objects) if (objects := object_figure(study, scenes)) else None,  # noqa: S704
             "search": [
                 (record, controls_of(record, attributes))
                 for record in attributes
-                if record.study == "search" and record.extra["control"] == "none" and study.modality == "image"
+                if record.study == "search"
+                and record.extra["control"] == "none"
+                and study.modality == "image"
             ],
-            "pictures": [thumbnail(wrong.image) if wrong.image and study.modality == "image" else None for wrong in study.wrong],
+            "pictures": [
+                thumbnail(wrong.image) if wrong.image and study.modality == "image" else None
+                for wrong in study.wrong
+            ],
         }
         for study in studies
     ]
@@ -74,10 +96,14 @@ def write_report(
             "rows": [record for record in crossmodal.records if record.value is not None],
             "figure": Markup(crossmodal_figure(crossmodal)),  # noqa: S704
             "cosines": Markup(cosines) if cosines else None,  # noqa: S704
-            "pictures": [thumbnail(wrong.image) if wrong.image else None for wrong in crossmodal.wrong],
+            "pictures": [
+                thumbnail(wrong.image) if wrong.image else None for wrong in crossmodal.wrong
+            ],
         }
     controls = {
-        name: words for name, words in CONTROLS.items() if any(r.extra.get("control") == name for s in studies for r in s.records)
+        name: words
+        for name, words in CONTROLS.items()
+        if any(r.extra.get("control") == name for s in studies for r in s.records)
     }
     render_page(
         path,
@@ -111,7 +137,8 @@ def render_page(path: Path, template: str, *, provenance: Mapping[str, Any], **p
     environment.filters["percent"] = percent
     environment.filters["value_of"] = value_of
     environment.filters["interval_of"] = interval_of
-    environment.filters["floored"] = lambda score: f"{floor(1000 * score) / 1000:.3f}"  # never says 1 for less
+    # never says 1 for less
+    environment.filters["floored"] = lambda score: f"{floor(1000 * score) / 1000:.3f}"
     environment.filters["metric_name"] = metric_name
     page = environment.get_template(template).render(
         **parts,
@@ -123,7 +150,9 @@ def render_page(path: Path, template: str, *, provenance: Mapping[str, Any], **p
 
 
 def thumbnail(path: Path) -> str | None:
-    """A picture as a data address; None where an array was measured and the pictures that its table names are not there."""
+    """A picture as a data address; None where an array was measured and the pictures that its table
+    names are not there.
+    """
     try:
         picture = read_picture(path)
     except FileError:

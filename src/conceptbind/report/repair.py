@@ -52,7 +52,9 @@ def rows_of_table(records: Sequence[Record], control: str = "none") -> list[tupl
             ties = (
                 "-"
                 if some.ties is None
-                else " / ".join(f"{record.ties:,}" for record in values if record and record.ties is not None)
+                else " / ".join(
+                    f"{record.ties:,}" for record in values if record and record.ties is not None
+                )
             )
             rows.append((name, *(_cell(record) for record in values), f"{some.n:,}", ties))
     return rows
@@ -61,7 +63,9 @@ def rows_of_table(records: Sequence[Record], control: str = "none") -> list[tupl
 def _cell(record: Record | None) -> str:
     if record is None or record.value is None:
         return "-"
-    return value_of(record) if record.ci_low is None else f"{value_of(record)} ({interval_of(record)})"
+    return (
+        value_of(record) if record.ci_low is None else f"{value_of(record)} ({interval_of(record)})"
+    )
 
 
 def repair_summary(study: RepairStudy | ArrayRepair, sentence: str) -> str:
@@ -72,7 +76,9 @@ def repair_summary(study: RepairStudy | ArrayRepair, sentence: str) -> str:
 def repair_card(adapter: Adapter, study: RepairStudy | ArrayRepair, sentence: str) -> str:
     """The model card of an adapter, in Markdown."""
     config = adapter.config
-    table = "\n".join("| " + " | ".join(map(markdown, row)) + " |" for row in rows_of_table(study.records))
+    table = "\n".join(
+        "| " + " | ".join(map(markdown, row)) + " |" for row in rows_of_table(study.records)
+    )
     who = (
         markdown(f"'{config['encoder']}' (revision {config['revision']})")
         if config.get("encoder")
@@ -84,7 +90,8 @@ tags: [labclip, compositionality, binding]
 ---
 # Linear repair of captions
 
-For captions of {who}: `y = x @ weight.T`, divided by its length. Pictures stay as they are, and so does an index of them.
+For captions of {who}: `y = x @ weight.T`, divided by its length.
+Pictures stay as they are, and so does an index of them.
 
 {sentence}
 
@@ -92,9 +99,11 @@ For captions of {who}: `y = x @ weight.T`, divided by its length. Pictures stay 
 |---|{"---|" * (len(NAMES) + 2)}
 {table}
 
-Fitted by conceptbind {config.get("conceptbind", "")}: protocol {config["protocol"]} (LABCLIP, arXiv 2502.03566), solver {config["solver"]},
-rate {config["rate"]}, batch {config["batch"]}, {config["steps"]} steps on {config["pairs"]:,} pairs (hash {str(config["data_hash"])[:16]}),
-seed {config["seed"]}. {pull_in_words(study)}
+Fitted by conceptbind {config.get("conceptbind", "")}:
+protocol {config["protocol"]} (LABCLIP, arXiv 2502.03566), solver {config["solver"]},
+rate {config["rate"]}, batch {config["batch"]}, {config["steps"]} steps
+on {config["pairs"]:,} pairs (hash {str(config["data_hash"])[:16]}), seed {config["seed"]}.
+{pull_in_words(study)}
 {turned(study)}{_left_out(config)}
 
 It changes how captions rank pictures; it does not make an encoder know what it
@@ -112,10 +121,16 @@ y /= np.linalg.norm(y, axis=1, keepdims=True)
 
 
 def _left_out(config: Mapping[str, Any]) -> str:
-    return f" {config['dropped']:,} rows were left out; dropped.csv lists them." if config.get("dropped") else ""
+    return (
+        f" {config['dropped']:,} rows were left out; dropped.csv lists them."
+        if config.get("dropped")
+        else ""
+    )
 
 
-def write_repair_report(path: Path, study: RepairStudy | ArrayRepair, sentence: str, provenance: Mapping[str, Any]) -> None:
+def write_repair_report(
+    path: Path, study: RepairStudy | ArrayRepair, sentence: str, provenance: Mapping[str, Any]
+) -> None:
     """Write `report.html` of a repair on its own."""
     from conceptbind.report.page import render_page
 
@@ -193,11 +208,20 @@ def _curve(study: RepairStudy | ArrayRepair) -> str:
             y = [getattr(point.scores, field) for point in points]
             if any(value is not None for value in y):
                 line = go.Scatter(
-                    x=[point.at for point in points], y=y, name=words, line={"color": color}, mode="lines+markers", legendgroup=field,
-                    showlegend=column == 1, text=[percent(value) for value in y], hovertemplate=words + ": %{text}<extra></extra>",
-                )  # fmt: skip
+                    x=[point.at for point in points],
+                    y=y,
+                    name=words,
+                    line={"color": color},
+                    mode="lines+markers",
+                    legendgroup=field,
+                    showlegend=column == 1,
+                    text=[percent(value) for value in y],
+                    hovertemplate=words + ": %{text}<extra></extra>",
+                )
                 figure.add_trace(line, row=1, col=column)
-        figure.update_xaxes(title=titles[name], type="log" if name == "rank" else "linear", row=1, col=column)
+        figure.update_xaxes(
+            title=titles[name], type="log" if name == "rank" else "linear", row=1, col=column
+        )
     figure.add_vline(x=study.pull, line={"color": INK, "dash": "dot", "width": 1}, row=1, col=1)  # type: ignore[arg-type]
     figure.update_yaxes(range=[0, 1.05], gridcolor=GRID)
     return as_html(figure, "repair-curve", 360)
@@ -209,9 +233,17 @@ def _cosines(study: Any) -> str:
     figure = go.Figure()
     low = min(0.0, *(float(values.min()) for values in study.cosines.values() if len(values)))
     for repair, color in (("none", CONTROL), ("HNB", ACCENT)):
-        counts, edges = np.histogram(np.clip(study.cosines[repair], -1, 1), bins=50, range=(low, 1.0))
+        counts, edges = np.histogram(
+            np.clip(study.cosines[repair], -1, 1), bins=50, range=(low, 1.0)
+        )
         middles = np.round((edges[1:] + edges[:-1]) / 2, 4)
-        figure.add_bar(x=middles.tolist(), y=counts.tolist(), name=NAMES[repair], marker_color=color, opacity=0.75)
+        figure.add_bar(
+            x=middles.tolist(),
+            y=counts.tolist(),
+            name=NAMES[repair],
+            marker_color=color,
+            opacity=0.75,
+        )
     figure.update_layout(bargap=0.05, barmode="overlay")
     figure.update_xaxes(title="cosine of a caption with its attribute swap")
     figure.update_yaxes(title="captions", gridcolor=GRID)
@@ -219,7 +251,9 @@ def _cosines(study: Any) -> str:
 
 
 def _by_noun(study: Any) -> list[tuple[str, str, str, str, str]]:
-    """Object, binding accuracy before and after, probe cosine before and after, as text; empty for arrays."""
+    """Object, binding accuracy before and after, probe cosine before and after, as text; empty for
+    arrays.
+    """
     if not hasattr(study, "by_object"):
         return []
     before, after = study.by_object["none"], study.by_object["HNB"]
@@ -234,7 +268,8 @@ def _by_noun(study: Any) -> list[tuple[str, str, str, str, str]]:
     rows = []
     for i, name in enumerate(names):
         cosines = ("-", "-")
-        if n_nouns * n_values == len(names):  # two concepts: object i has attribute i // nouns and noun i % nouns
+        # two concepts: object i has attribute i // nouns and noun i % nouns
+        if n_nouns * n_values == len(names):
             place = (i % n_nouns, i // n_nouns)
             cosines = cells((probes["before"][place], probes["after"][place]), number)
         rows.append((name, *cells((before[i], after[i]), percent), *cosines))

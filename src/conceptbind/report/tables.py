@@ -1,4 +1,6 @@
-"""The R^2, removal, edit and complexity tables from flat records: for the report, for papers, and over several runs."""
+"""The R^2, removal, edit and complexity tables from flat records: for the report, for papers, and
+over several runs.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ Cells = list[list[str]]
 
 
 def r2_cells(records: Rows) -> Cells:
-    """Rows of the additive table: level, estimator, R^2 on all and on held-out scenes, random weights, retrieval, objects and concepts read."""
+    """Rows of the additive table: level, estimator, R^2 on all and on held-out scenes, random
+    weights, retrieval, objects and concepts read.
+    """
     rows = [r for r in records if r["study"] == "additive"]
     cells = []
     for level in (1, 2):
@@ -54,34 +58,55 @@ def r2_cells(records: Rows) -> Cells:
 
 
 def removal_cells(records: Rows) -> Cells:
-    """Rows of the removal table: what was removed, the least of the concept recognitions, object recognition."""
+    """Rows of the removal table: what was removed, the least of the concept recognitions, object
+    recognition.
+    """
     rows = [r for r in records if r["study"] == "removal"]
     cells = []
     for removed, name in REMOVED_NAMES.items():
         mine = [r for r in rows if r["removed"] == removed]
         if mine:
-            concepts = [r["value"] for r in mine if r["metric"] == "concept_recognition" and r["value"] is not None]
+            concepts = [
+                r["value"]
+                for r in mine
+                if r["metric"] == "concept_recognition" and r["value"] is not None
+            ]
             cells.append(
-                [name, percent(min(concepts, default=None)), _value(r for r in mine if r["metric"] == "object_recognition")]
+                [
+                    name,
+                    percent(min(concepts, default=None)),
+                    _value(r for r in mine if r["metric"] == "object_recognition"),
+                ]
             )
     return cells
 
 
 def edit_cells(records: Rows) -> Cells:
-    """Rows of the edit table at strength 1: hit by, vectors, all, same and different attribute, n."""
+    """Rows of the edit table at strength 1: hit by, vectors, all, same and different attribute,
+    n.
+    """
     rows = [r for r in records if r["study"] == "edit" and r["steering"] == 1]
     cells = []
     for metric, name in EDIT_ROWS:
         for estimator in ("avg", "avg+pos", "single"):
-            mine = {r["attribute"]: r for r in rows if (r["metric"], r["estimator"]) == (metric, estimator)}
+            mine = {
+                r["attribute"]: r
+                for r in rows
+                if (r["metric"], r["estimator"]) == (metric, estimator)
+            }
             if "all" in mine:
-                shares = [percent(mine[part]["value"]) if part in mine else "-" for part in ("all", "same", "different")]
+                shares = [
+                    percent(mine[part]["value"]) if part in mine else "-"
+                    for part in ("all", "same", "different")
+                ]
                 cells.append([name, estimator, *shares, f"{mine['all']['n']:,}"])
     return cells
 
 
 def binding_cells(records: Rows) -> Cells:
-    """Rows of the main table: what is read by probes, the level of a bag of concepts; across modalities the binding and its repair."""
+    """Rows of the main table: what is read by probes, the level of a bag of concepts; across
+    modalities the binding and its repair.
+    """
     rows = [r for r in records if r.get("control") in ("none", "bag_of_concepts", None)]
     probes = [r for r in rows if r["study"] == "probe"]
     own = [r for r in probes if r["control"] == "none"]
@@ -94,29 +119,52 @@ def binding_cells(records: Rows) -> Cells:
         )
     ]
     across = [r for r in rows if r["study"] == "crossmodal"]
-    repairs = [r for r in rows if r["study"] == "repair" and r.get("repair") != "SB" and r.get("ci_low") is not None]
+    repairs = [
+        r
+        for r in rows
+        if r["study"] == "repair" and r.get("repair") != "SB" and r.get("ci_low") is not None
+    ]
     written = "none" if any(r.get("recommended") is False for r in repairs) else "HNB"
     mended = [r for r in repairs if r.get("repair") == written]
     cells = [
         *read,
-        _value(r for r in across if r["metric"] == "binding_accuracy" and r.get("order") == "either"),
+        _value(
+            r for r in across if r["metric"] == "binding_accuracy" and r.get("order") == "either"
+        ),
         _value(r for r in across if r["metric"] == "recall_at_1"),
         _value(r for r in mended if r["metric"] == "binding_accuracy"),
-        _value([r for r in rows if r["metric"] == "generalisation_score" and r["approximator"] == "chosen"][:1]),
+        _value(
+            [
+                r
+                for r in rows
+                if r["metric"] == "generalisation_score" and r["approximator"] == "chosen"
+            ][:1]
+        ),
     ]
     return [cells] if any(cell != "-" for cell in cells) else []
 
 
 def complexity_cells(records: Rows) -> Cells:
-    """Rows of the complexity table: approximator, read-out, score with its interval, and means over coverages on new objects."""
+    """Rows of the complexity table: approximator, read-out, score with its interval, and means over
+    coverages on new objects.
+    """
     rows = [r for r in records if r["study"] == "complexity" and r["seed"] is None]
     read = [r for r in rows if (r["metric"], r["split"]) == ("object_recognition", "unseen")]
     cells = []
-    for name, width, readout in dict.fromkeys((r["approximator"], r["width"], r.get("readout")) for r in read):
-        mine = [r for r in rows if (r["approximator"], r["width"]) == (name, width) and r.get("readout") in (None, readout)]
+    for name, width, readout in dict.fromkeys(
+        (r["approximator"], r["width"], r.get("readout")) for r in read
+    ):
+        mine = [
+            r
+            for r in rows
+            if (r["approximator"], r["width"]) == (name, width)
+            and r.get("readout") in (None, readout)
+        ]
         score = next((r for r in mine if r["metric"] == "generalisation_score"), None)
         spread = score is not None and score["ci_low"] is not None
-        interval = f"{number(score['ci_low'])} to {number(score['ci_high'])}" if score and spread else "-"
+        interval = (
+            f"{number(score['ci_low'])} to {number(score['ci_high'])}" if score and spread else "-"
+        )
         concepts = dict.fromkeys(r["concept"] for r in mine if r["metric"] == "concept_recognition")
         weakest = [_mean(mine, "concept_recognition", "unseen", concept) for concept in concepts]
         cells.append(
@@ -140,7 +188,8 @@ def _mean(rows: Rows, metric: str, split: str, concept: str | None = None) -> fl
     values = [
         r["value"]
         for r in rows
-        if (r["metric"], r["split"], r.get("concept")) == (metric, split, concept) and r["value"] is not None
+        if (r["metric"], r["split"], r.get("concept")) == (metric, split, concept)
+        and r["value"] is not None
     ]
     return sum(values) / len(values) if values else None
 
@@ -149,19 +198,50 @@ TABLES: Mapping[str, tuple[str, Callable[[Rows], Cells], Sequence[str]]] = {
     "binding": (
         "Binding: recognition by probes, and across modalities",
         binding_cells,
-        ("concepts", "objects", "bag of concepts", "binding accuracy", "recall at 1", "repaired", "generalisation"),
+        (
+            "concepts",
+            "objects",
+            "bag of concepts",
+            "binding accuracy",
+            "recall at 1",
+            "repaired",
+            "generalisation",
+        ),
     ),
     "r2": (
         "Additive structure",
         r2_cells,
-        ("level", "estimator", "R2", "R2 held out", "R2 random weights", "retrieval", "objects recognised", "concepts recognised"),
+        (
+            "level",
+            "estimator",
+            "R2",
+            "R2 held out",
+            "R2 random weights",
+            "retrieval",
+            "objects recognised",
+            "concepts recognised",
+        ),
     ),
     "removal": ("Targeted removal", removal_cells, ("embeddings", "concepts", "objects")),
-    "edits": ("Edits at strength 1", edit_cells, ("hit by", "object vectors", "all", "same attribute", "different attribute", "n")),
+    "edits": (
+        "Edits at strength 1",
+        edit_cells,
+        ("hit by", "object vectors", "all", "same attribute", "different attribute", "n"),
+    ),
     "complexity": (
         "Complexity: what approximators predict for new objects",
         complexity_cells,
-        ("approximator", "width", "read-out", "score", "95 % interval", "objects", "hardest concept", "R2", "R2 train"),
+        (
+            "approximator",
+            "width",
+            "read-out",
+            "score",
+            "95 % interval",
+            "objects",
+            "hardest concept",
+            "R2",
+            "R2 train",
+        ),
     ),
 }
 """Title of each table, its rows from the records of one run and modality, and its columns."""
@@ -180,8 +260,15 @@ class PaperTable:
         """The table in Markdown, its columns aligned."""
         lines = [[markdown(cell) for cell in row] for row in (self.columns, *self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        texts = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
-        return "\n".join([texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:]])
+        texts = [
+            "| "
+            + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            + " |"
+            for line in lines
+        ]
+        return "\n".join(
+            [texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:]]
+        )
 
     def csv(self) -> str:
         """The table as comma-separated values."""
@@ -191,13 +278,25 @@ class PaperTable:
         """The table in LaTeX, for the package booktabs."""
         body = [" & ".join(map(_tex, row)) + r" \\" for row in self.rows]
         head = " & ".join(map(_tex, self.columns)) + r" \\"
-        layout = "".join("r" if _all_numbers(row[i] for row in self.rows) else "l" for i in range(len(self.columns)))
-        lines = [rf"\begin{{tabular}}{{{layout}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+        layout = "".join(
+            "r" if _all_numbers(row[i] for row in self.rows) else "l"
+            for i in range(len(self.columns))
+        )
+        lines = [
+            rf"\begin{{tabular}}{{{layout}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
         return "\n".join([f"% {self.title}", *lines]) + "\n"
 
 
 def paper_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
-    """The tables of several runs, each run and modality after the other; tables without a row are left out.
+    """The tables of several runs, each run and modality after the other; tables without a row are
+    left out.
 
     Args:
         runs: flat records of each run, by name.
@@ -234,7 +333,10 @@ def _tex(cell: str) -> str:
 
 
 def _all_numbers(cells: Iterable[str]) -> bool:
-    return all(cell == "-" or cell.removesuffix(" %").replace(".", "").replace(",", "").isdigit() for cell in cells)
+    return all(
+        cell == "-" or cell.removesuffix(" %").replace(".", "").replace(",", "").isdigit()
+        for cell in cells
+    )
 
 
 def _value(rows: Iterable[Mapping[str, Any]]) -> str:

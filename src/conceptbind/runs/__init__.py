@@ -1,4 +1,6 @@
-"""Run folders: configuration, provenance, results; what makes a run repeatable and a killed one continue."""
+"""Run folders: configuration, provenance, results; what makes a run repeatable and a killed one
+continue.
+"""
 
 from conceptbind.runs.folder import PLACE_OPTIONS, RunFolder, kept_option, read_results
 from conceptbind.runs.provenance import plain_provenance, provenance, scenes_facts, split_facts

@@ -29,19 +29,38 @@ CONFIG = "config.yaml"
 MOST = 1e300
 """No number of a record is larger."""
 PLACE_OPTIONS = ("out", "device", "executor", "address", "jobs", "stack")
-"""Options that say where something is done, not what: a run folder may be moved, and continued on another device or cluster."""
-DESCRIPTIONS = ("embeddings/*/manifest.json", "embeddings/*/*/manifest.json", "pictures/pictures.json")
+"""Options that say where something is done, not what: a run folder may be moved, and continued on
+another device or cluster."""
+DESCRIPTIONS = (
+    "embeddings/*/manifest.json",
+    "embeddings/*/*/manifest.json",
+    "pictures/pictures.json",
+)
 """Files of a run that say what is to come and hold nothing that was computed."""
 COMPUTED = (
-    "results.json", "results.csv", "report.html", "probes-*", "complexity-*/*", "models/*/*", "coverage-*/*", "made/*",
-    "embeddings/**/rows*", "embeddings/**/outcomes*", "pictures/*.png", "adapter.safetensors", "failures.csv", "dropped.csv",
-)  # fmt: skip
+    "results.json",
+    "results.csv",
+    "report.html",
+    "probes-*",
+    "complexity-*/*",
+    "models/*/*",
+    "coverage-*/*",
+    "made/*",
+    "embeddings/**/rows*",
+    "embeddings/**/outcomes*",
+    "pictures/*.png",
+    "adapter.safetensors",
+    "failures.csv",
+    "dropped.csv",
+)
 """Files of a run that hold what was computed."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk, ours alone while the command runs. A folder belongs to one configuration for good once anything was computed."""
+    """One run on disk, ours alone while the command runs. A folder belongs to one configuration for
+    good once anything was computed.
+    """
 
     path: Path
     lock: FolderLock | None = field(default=None, compare=False, repr=False)
@@ -50,17 +69,20 @@ class RunFolder:
     def open(cls, path: Path, config: Mapping[str, Any], growing: Sequence[str] = ()) -> RunFolder:
         """Create the folder, or continue in one of the same configuration.
 
-        What a killed command left half-written there goes, and so does the configuration of a run that computed nothing. Nothing else is
+        What a killed command left half-written there goes, and so does the configuration of a run
+        that computed nothing. Nothing else is
         ever removed: neither folders nor links nor files that are not ours.
 
         Args:
             path: the folder.
             config: the resolved options of the command, as `--config` reads them.
-            growing: options that may change, since what they ask for is kept piece by piece; the new configuration replaces the old.
+            growing: options that may change, since what they ask for is kept piece by piece; the
+                new configuration replaces the old.
 
         Raises:
             FolderInUseError: another command writes there.
-            MismatchError: the folder belongs to another configuration (each difference is named), or holds other files.
+            MismatchError: the folder belongs to another configuration (each difference is named),
+                or holds other files.
             FileError: the folder cannot be written, or its configuration cannot be read.
         """
         import yaml
@@ -74,7 +96,8 @@ class RunFolder:
         if not ours:
             lock.release()
             raise MismatchError(
-                f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new folder with --out"
+                f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new "
+                "folder with --out"
             )
         found = _read_config(written) if written.is_file() else None
         if found is not None and set(found) == set(config) and not _computed(path):
@@ -96,9 +119,13 @@ class RunFolder:
         return cls(path, lock)
 
     def write_results(
-        self, provenance: Mapping[str, Any], records: Sequence[Record], told: Mapping[str, Any] | None = None
+        self,
+        provenance: Mapping[str, Any],
+        records: Sequence[Record],
+        told: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write `results.csv` and, last of a run, `results.json`: the same records, one flat row each.
+        """Write `results.csv` and, last of a run, `results.json`: the same records, one flat row
+        each.
 
         Args:
             provenance: see `runs.provenance`.
@@ -118,11 +145,14 @@ class RunFolder:
         write_whole(self.path / name, csv_text([columns, *rows]))
 
     def finished(self) -> dict[str, Any] | None:
-        """What `write_results` wrote when the run was finished; None where it was not, or its results were changed since.
+        """What `write_results` wrote when the run was finished; None where it was not, or its
+        results were changed since.
 
         A table that says something else than the results is written anew.
         """
-        if not all((self.path / name).is_file() for name in ("results.json", "results.csv", "report.html")):
+        if not all(
+            (self.path / name).is_file() for name in ("results.json", "results.csv", "report.html")
+        ):
             return None
         try:
             found = read_checked_json(self.path / "results.json")
@@ -142,7 +172,9 @@ def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def kept_option(path: Path, name: str) -> Any:
-    """An option of the run that a folder belongs to; None where it belongs to none, or the run had no such option."""
+    """An option of the run that a folder belongs to; None where it belongs to none, or the run had
+    no such option.
+    """
     return _read_config(path / CONFIG).get(name) if (path / CONFIG).is_file() else None
 
 
@@ -155,15 +187,22 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     file = path / "results.json"
     if not file.is_file():
         raise FileError(
-            f"{path} is no run folder: it holds no results.json; give a folder written by conceptbind measure or repair"
+            f"{path} is no run folder: it holds no results.json; give a folder written by "
+            "conceptbind measure or repair"
         )
     found = read_json(file)
     if isinstance(found, dict) and CHECKSUM in found:  # runs of earlier versions have none
         found = read_checked_json(file, "run it again")
     records = found.get("records") if isinstance(found, dict) else None
-    wrong = "no list of records" if not isinstance(records, list) else next(filter(None, map(_wrong_record, records)), None)
+    wrong = (
+        "no list of records"
+        if not isinstance(records, list)
+        else next(filter(None, map(_wrong_record, records)), None)
+    )
     if wrong is not None:
-        raise FileError(f"{file} is not of the form that conceptbind writes ({wrong}); run it again")
+        raise FileError(
+            f"{file} is not of the form that conceptbind writes ({wrong}); run it again"
+        )
     return cast("list[dict[str, Any]]", records)
 
 
@@ -174,30 +213,50 @@ def _wrong_record(row: Any) -> str | None:
     for name in ("study", "modality", "metric", "value", "n"):
         if name not in row:
             return f"a record lacks '{name}'"
-    texts, numbers = ("study", "modality", "metric", "split", "scenes", "encoder"), ("value", "n", "ties", "ci_low", "ci_high")
+    texts, numbers = (
+        ("study", "modality", "metric", "split", "scenes", "encoder"),
+        ("value", "n", "ties", "ci_low", "ci_high"),
+    )
     for name, value in row.items():
         finite = not isinstance(value, int | float) or abs(value) < MOST
-        right = isinstance(value, str) if name in texts else not isinstance(value, str | bool) or name not in numbers
+        right = (
+            isinstance(value, str)
+            if name in texts
+            else not isinstance(value, str | bool) or name not in numbers
+        )
         if not (right and finite and isinstance(value, str | int | float | bool | None)):
             return f"a record has {name!r:.40} = {value!r:.40}"
     return None if row["n"] is not None else "a record lacks 'n'"
 
 
-def differences(found: Mapping[str, Any], config: Mapping[str, Any], growing: Sequence[str] = ()) -> str:
+def differences(
+    found: Mapping[str, Any], config: Mapping[str, Any], growing: Sequence[str] = ()
+) -> str:
     """Options that decide what is computed and differ, in words; empty where there are none."""
-    same = [name for name in dict.fromkeys((*found, *config)) if name not in (*PLACE_OPTIONS, *growing)]
+    same = [
+        name for name in dict.fromkeys((*found, *config)) if name not in (*PLACE_OPTIONS, *growing)
+    ]
     other = [name for name in same if found.get(name) != config.get(name)]
     return "; ".join(f"{name}: {found.get(name)} there, {config.get(name)} now" for name in other)
 
 
 def _computed(path: Path) -> bool:
     """Whether a run folder holds anything that was computed."""
-    return any(file.is_file() for pattern in COMPUTED for file in path.glob(pattern) if not ASIDE.fullmatch(file.name))
+    return any(
+        file.is_file()
+        for pattern in COMPUTED
+        for file in path.glob(pattern)
+        if not ASIDE.fullmatch(file.name)
+    )
 
 
 def _passing(file: Path) -> bool:
-    """Whether a file of a folder is no obstacle to a run: our lock, half of our configuration, or what a new disk holds."""
-    return file.name in (LOCK, "lost+found") or (ASIDE.fullmatch(file.name) is not None and file.name.startswith(f".{CONFIG}."))
+    """Whether a file of a folder is no obstacle to a run: our lock, half of our configuration, or
+    what a new disk holds.
+    """
+    return file.name in (LOCK, "lost+found") or (
+        ASIDE.fullmatch(file.name) is not None and file.name.startswith(f".{CONFIG}.")
+    )
 
 
 def _require_text(config: Mapping[str, Any]) -> None:
@@ -205,7 +264,8 @@ def _require_text(config: Mapping[str, Any]) -> None:
     for name, value in config.items():
         if isinstance(value, str) and (has_half_characters(value) or "\0" in value):
             raise ValueRangeError(
-                f"the option {name} is {ascii(value)[:200]}, which holds a zero byte or bytes that are no UTF-8; write it in UTF-8"
+                f"the option {name} is {ascii(value)[:200]}, which holds a zero byte or bytes that "
+                "are no UTF-8; write it in UTF-8"
             )
 
 

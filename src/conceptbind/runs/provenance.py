@@ -32,9 +32,14 @@ PACKAGES = (
 
 
 def provenance(
-    config: Mapping[str, Any], scenes: Scenes, split: Split, embeddings: Sequence[Embeddings], command: Sequence[str]
+    config: Mapping[str, Any],
+    scenes: Scenes,
+    split: Split,
+    embeddings: Sequence[Embeddings],
+    command: Sequence[str],
 ) -> dict[str, Any]:
-    """Everything needed to cite a run and to make it again. Reads no clock: the same run gives the same bytes.
+    """Everything needed to cite a run and to make it again. Reads no clock: the same run gives the
+    same bytes.
 
     Args:
         config: the resolved options.
@@ -80,7 +85,9 @@ def split_facts(split: Split) -> dict[str, Any]:
         "train": len(split.train),
         "validation": len(split.validation),
         "test": len(split.test),
-        "hash": content_hash(*(part.astype("<i8").tobytes() for part in (split.train, split.validation, split.test))),
+        "hash": content_hash(
+            *(part.astype("<i8").tobytes() for part in (split.train, split.validation, split.test))
+        ),
     }
 
 
@@ -88,16 +95,24 @@ def plain_provenance(config: Mapping[str, Any], command: Sequence[str]) -> dict[
     """The part of `provenance` that does not need scenes: for runs on arrays."""
     return {
         "conceptbind": __version__,
-        "command": shlex.join(["conceptbind", *command[1:]]) if Path(command[0]).stem in ("conceptbind", "__main__") else "Python",
+        "command": shlex.join(["conceptbind", *command[1:]])
+        if Path(command[0]).stem in ("conceptbind", "__main__")
+        else "Python",
         "config": dict(config),
         "seed": config["seed"],
-        "versions": {"python": platform.python_version(), "platform": platform.machine(), **_versions()},
+        "versions": {
+            "python": platform.python_version(),
+            "platform": platform.machine(),
+            **_versions(),
+        },
         "threads": _threads(),
     }
 
 
 def _threads() -> dict[str, Any]:
-    """How many threads libraries used: probes give the same digits for any number, an encoder or a fitted map may not."""
+    """How many threads libraries used: probes give the same digits for any number, an encoder or a
+    fitted map may not.
+    """
     import torch
     from threadpoolctl import threadpool_info
 

@@ -1,4 +1,6 @@
-"""Scenes as integers: concept spaces, tables, grids, swaps, orbits, splits, captions and readers. Needs numpy only."""
+"""Scenes as integers: concept spaces, tables, grids, swaps, orbits, splits, captions and readers.
+Needs numpy only.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nea
 from conceptbind.files import user_path
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
 from conceptbind.scenes.grid import full_grid
-from conceptbind.scenes.readers import SCHEMES, read_clevr, read_named, read_pug_spar, read_pug_spare, read_scenes
+from conceptbind.scenes.readers import (
+    SCHEMES,
+    read_clevr,
+    read_named,
+    read_pug_spar,
+    read_pug_spare,
+    read_scenes,
+)
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.split import Split, split_scenes
 from conceptbind.scenes.swaps import attribute_swaps, orbit_ids, pair_ids
@@ -37,16 +46,28 @@ __all__ = [
     "text20",
 ]
 
-FORMS = ("clevr2d", "clevr2d:N", "clevr3d", "clevr3d:N", "text20", "text20:AxN", "clevr", *SCHEMES.values(), "FILE.csv")
+FORMS = (
+    "clevr2d",
+    "clevr2d:N",
+    "clevr3d",
+    "clevr3d:N",
+    "text20",
+    "text20:AxN",
+    "clevr",
+    *SCHEMES.values(),
+    "FILE.csv",
+)
 """What `--scenes` accepts."""
 
 
 def load_scenes(spec: str, template: str | None = None) -> Scenes:
-    """The scenes that `--scenes` names: text20, text20:10x10, clevr, the files of CLEVR, PUG:SPAR and PUG:SPARE, or a CSV file.
+    """The scenes that `--scenes` names: text20, text20:10x10, clevr, the files of CLEVR, PUG:SPAR
+    and PUG:SPARE, or a CSV file.
 
     Args:
         spec: one of `FORMS`.
-        template: how captions name an object (see `scenes.captions`); the default is "a red circle".
+        template: how captions name an object (see `scenes.captions`); the default is "a red
+            circle".
 
     Raises:
         UnknownNameError: no such scene set; names the nearest ones.
@@ -56,13 +77,16 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
     if scheme == "text20":
         size = re.fullmatch(r"(\d{1,9})x(\d{1,9})", rest)
         if spec != "text20" and size is None:
-            raise ValueRangeError(f"expected text20 or text20:AxN, for example text20:10x10; got {spec!r:.80}")
+            raise ValueRangeError(
+                f"expected text20 or text20:AxN, for example text20:10x10; got {spec!r:.80}"
+            )
         scenes = text20(int(size[1]), int(size[2])) if size else text20()
         return replace(scenes, template=template)
     if scheme in {"clevr2d", "clevr3d"}:
         if spec != scheme and not re.fullmatch(r"\d{1,9}", rest):
             raise ValueRangeError(
-                f"expected {scheme}, or {scheme}:N with N objects a scene, for example {scheme}:3; got {spec!r:.80}"
+                f"expected {scheme}, or {scheme}:N with N objects a scene, for example {scheme}:3; "
+                f"got {spec!r:.80}"
             )
         scenes = drawn_clevr("flat" if scheme == "clevr2d" else "solid", int(rest) if rest else 2)
         return replace(scenes, template=template)
@@ -72,12 +96,19 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
         return read_named(scheme, rest, template)
     if re.fullmatch(r".+ \([0-9a-f]{64}\)", spec):
         raise UnknownNameError(
-            f"the scenes '{spec}' were a Python object, which a configuration cannot hold; run the Python code again"
+            f"the scenes '{spec}' were a Python object, which a configuration cannot hold; run the "
+            "Python code again"
         )
     spec = str(user_path(spec))
     if Path(spec).suffix.lower() in {".csv", ".tsv", ".pkl", ".pickle"}:
         return read_scenes(Path(spec), template)
     if Path(spec).exists():
-        hint = f"; for CLEVR's scene file write clevr:{spec}" if Path(spec).suffix.lower() == ".json" else ""
-        raise FileError(f"{spec} is not a table that conceptbind reads: expected a .csv or .tsv file{hint}")
+        hint = (
+            f"; for CLEVR's scene file write clevr:{spec}"
+            if Path(spec).suffix.lower() == ".json"
+            else ""
+        )
+        raise FileError(
+            f"{spec} is not a table that conceptbind reads: expected a .csv or .tsv file{hint}"
+        )
     raise UnknownNameError(f"unknown scenes '{spec}'; {nearest(spec, FORMS)}")

@@ -1,8 +1,8 @@
 """Captions of scenes: "a red circle and an orange square".
 
-A template says how one object is named. Fields are `{a}` (a or an, whichever the next word takes), `{object}` (all its values)
-and the concepts by name. Text around a pair of square brackets stands once, the bracket is repeated for every object:
-"a photo of [{a} {object}]".
+A template says how one object is named. Fields are `{a}` (a or an, whichever the next word takes),
+`{object}` (all its values) and the concepts by name. Text around a pair of square brackets stands
+once, the bracket is repeated for every object: "a photo of [{a} {object}]".
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _VOWEL_SOUND = re.compile(
     r"\W*(?:hour|honest|honou?r|heir|8|1[18](?!\d)"
     r"|(?!one\b|once|uni(?!n|m|ll|d(?!ir))|us[aeu]|eu|ewe|uk|ufo|ut[eio]|ubi|ur[ai])[aeiou])"
 )
-"""Spelling that sounds like a vowel: not "a one-eyed ...", "a unicorn", "a used ...", but "an hour", "an uninvited ...", "an 8-sided ..."."""
+"""Spelling that sounds like a vowel: not "a one-eyed ...", "a unicorn", "a used ...", but "an
+hour", "an uninvited ...", "an 8-sided ..."."""
 
 
 def article(word: str) -> str:
@@ -40,21 +41,31 @@ def describe(space: ConceptSpace, values: tuple[int, ...], template: str = DEFAU
         UnknownNameError: the template has a field that is neither `a`, `object` nor a concept.
         ValueRangeError: the template's braces do not match, or it names no field.
     """
-    fields = {concept: space.values[k][v] for k, (concept, v) in enumerate(zip(space.concepts, values, strict=True))}
+    fields = {
+        concept: space.values[k][v]
+        for k, (concept, v) in enumerate(zip(space.concepts, values, strict=True))
+    }
     fields["object"] = " ".join(fields.values())
     try:
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise ValueRangeError(f"the caption template {template!r} cannot be read: {error}; write fields as {{color}}") from error
+        raise ValueRangeError(
+            f"the caption template {template!r} cannot be read: {error}; write fields as {{color}}"
+        ) from error
     if any(specification or conversion for _, _, specification, conversion in parsed):
-        raise ValueRangeError(f"the caption template {template!r} formats a field; write plain fields such as {{color}}")
+        raise ValueRangeError(
+            f"the caption template {template!r} formats a field; write plain fields such as "
+            f"{{color}}"
+        )
     if not any(name not in (None, "a") for _, name, _, _ in parsed):
         raise ValueRangeError(
-            f"the caption template {template!r} names no field, so all captions would be the same; use {{object}}"
+            f"the caption template {template!r} names no field, so all captions would be the same; "
+            f"use {{object}}"
         )
     pieces = [(literal, name) for literal, name, _, _ in parsed]
     text = ""
-    for literal, name in reversed(pieces):  # from the end, so that an article sees the word that follows it
+    # from the end, so that an article sees the word that follows it
+    for literal, name in reversed(pieces):
         if name == "a":
             text = literal + article(text.lstrip()) + text
         elif name is None:
@@ -63,7 +74,10 @@ def describe(space: ConceptSpace, values: tuple[int, ...], template: str = DEFAU
             text = literal + fields[name] + text
         else:
             known = ", ".join(f"{{{field}}}" for field in ("a", "object", *space.concepts))
-            raise UnknownNameError(f"the caption template {template!r} has the unknown field '{{{name}}}'; known: {known}")
+            raise UnknownNameError(
+                f"the caption template {template!r} has the unknown field '{{{name}}}'; known: "
+                f"{known}"
+            )
     return text
 
 
@@ -71,7 +85,11 @@ def caption(space: ConceptSpace, objects: Ints, template: str = DEFAULT_TEMPLATE
     """A scene (m, C) in words, its objects in slot order: "x", "x and y", "x, y and z"."""
     before, inner, after = _split_frame(template)
     phrases = [describe(space, tuple(values), inner) for values in objects.tolist()]
-    return before + (phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}") + after
+    return (
+        before
+        + (phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}")
+        + after
+    )
 
 
 def _split_frame(template: str) -> tuple[str, str, str]:
@@ -80,5 +98,8 @@ def _split_frame(template: str) -> tuple[str, str, str]:
         return "", template, ""
     match = re.fullmatch(r"([^\[\]]*)\[([^\[\]]+)\]([^\[\]]*)", template)
     if match is None:
-        raise ValueRangeError(f"the caption template {template!r} needs exactly one [...] around what is repeated for each object")
+        raise ValueRangeError(
+            f"the caption template {template!r} needs exactly one [...] around what is repeated "
+            "for each object"
+        )
     return match[1], match[2], match[3]

@@ -13,7 +13,9 @@ MAX_SCENES = 20_000_000
 """Largest grid that is built in memory (about 1 GB of integers)."""
 
 
-def full_grid(space: ConceptSpace, slots: int = 2, name: str = "grid", template: str = DEFAULT_TEMPLATE) -> Scenes:
+def full_grid(
+    space: ConceptSpace, slots: int = 2, name: str = "grid", template: str = DEFAULT_TEMPLATE
+) -> Scenes:
     """All |O|^m scenes of m ordered objects, the first slot varying slowest.
 
     Raises:
@@ -24,8 +26,10 @@ def full_grid(space: ConceptSpace, slots: int = 2, name: str = "grid", template:
     n_scenes = space.n_objects**slots
     if n_scenes > MAX_SCENES:
         raise ValueRangeError(
-            f"a full grid of {space.n_objects} objects in {slots} slots has {n_scenes:,} scenes, more than {MAX_SCENES:,}; "
+            f"a full grid of {space.n_objects} objects in {slots} slots has {n_scenes:,} scenes, "
+            f"more than {MAX_SCENES:,}; "
             "use fewer values or slots, or give a table of the scenes you want"
         )
-    objects = np.stack(np.unravel_index(np.arange(n_scenes), (space.n_objects,) * slots), axis=-1)  # (n, m)
+    # (n, m)
+    objects = np.stack(np.unravel_index(np.arange(n_scenes), (space.n_objects,) * slots), axis=-1)
     return Scenes(space, space.object_values(objects), name=name, template=template)

@@ -1,4 +1,6 @@
-"""The concept space: which concepts there are, which values each can take, and the objects that they span."""
+"""The concept space: which concepts there are, which values each can take, and the objects that
+they span.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,13 @@ MOST_OBJECTS = 2**62
 
 @dataclass(frozen=True)
 class ConceptSpace:
-    """C concepts with V_1, ..., V_C named values; an object is one value of each (arXiv 2605.31503, section 2)."""
+    """C concepts with V_1, ..., V_C named values; an object is one value of each (arXiv 2605.31503,
+    section 2).
+    """
 
     concepts: tuple[str, ...]
-    """Names of the concepts, for example ("color", "shape"). By convention the last one is the noun."""
+    """Names of the concepts, for example ("color", "shape"). By convention the last one is the
+    noun."""
     values: tuple[tuple[str, ...], ...]
     """Names of the values of each concept, in the order of their integer ids."""
 
@@ -43,7 +48,8 @@ class ConceptSpace:
         reserved = [concept for concept in self.concepts if concept in ("a", "object", "objects")]
         if reserved:
             raise ValueRangeError(
-                f"a concept cannot be called '{reserved[0]}', which captions and reports use otherwise; rename it"
+                f"a concept cannot be called '{reserved[0]}', which captions and reports use "
+                "otherwise; rename it"
             )
         for concept, values in zip(self.concepts, self.values, strict=True):
             if not values:
@@ -52,7 +58,8 @@ class ConceptSpace:
 
         if self.n_objects > MOST_OBJECTS:
             raise ValueRangeError(
-                f"{len(self.concepts)} concepts with {', '.join(map(str, self.sizes))} values span more objects than can be numbered; "
+                f"{len(self.concepts)} concepts with {', '.join(map(str, self.sizes))} values span "
+                "more objects than can be numbered; "
                 "leave out concepts that do not belong to the question"
             )
 
@@ -67,7 +74,9 @@ class ConceptSpace:
         return math.prod(self.sizes)
 
     def object_ids(self, table: Ints) -> Ints:
-        """Ids in 0..|O|-1 of objects given by their values: (..., C) -> (...). The last concept varies fastest."""
+        """Ids in 0..|O|-1 of objects given by their values: (..., C) -> (...). The last concept
+        varies fastest.
+        """
         return np.ravel_multi_index(tuple(np.moveaxis(np.asarray(table), -1, 0)), self.sizes)
 
     def object_values(self, ids: Ints) -> Ints:
@@ -76,7 +85,9 @@ class ConceptSpace:
 
     def object_name(self, object_id: int) -> str:
         """Readable name of one object: its value names joined by spaces."""
-        return " ".join(self.values[k][v] for k, v in enumerate(self.object_values(np.array(object_id))))
+        return " ".join(
+            self.values[k][v] for k, v in enumerate(self.object_values(np.array(object_id)))
+        )
 
     def index(self, concept: str) -> int:
         """Position of a concept.
@@ -85,20 +96,27 @@ class ConceptSpace:
             UnknownNameError: there is no such concept.
         """
         if concept not in self.concepts:
-            raise UnknownNameError(f"unknown concept '{concept}'; {nearest(concept, self.concepts)}")
+            raise UnknownNameError(
+                f"unknown concept '{concept}'; {nearest(concept, self.concepts)}"
+            )
         return self.concepts.index(concept)
 
     def encode(self, concept: str, names: Sequence[str], first_row: int = 0) -> Ints:
-        """Integer ids (n,) of n value names of one concept; error messages count rows from `first_row`.
+        """Integer ids (n,) of n value names of one concept; error messages count rows from
+        `first_row`.
 
         Raises:
-            UnknownNameError: a name is not a value of the concept; names the row and the nearest values.
+            UnknownNameError: a name is not a value of the concept; names the row and the nearest
+                values.
         """
         values = self.values[self.index(concept)]
         ids = {value: i for i, value in enumerate(values)}
         for row, name in enumerate(names, start=first_row):
             if name not in ids:
-                raise UnknownNameError(f"row {row}: '{name}' is not a value of concept '{concept}'; {nearest(name, values)}")
+                raise UnknownNameError(
+                    f"row {row}: '{name}' is not a value of concept '{concept}'; "
+                    f"{nearest(name, values)}"
+                )
         return np.array([ids[name] for name in names], dtype=np.int64)
 
 
@@ -108,4 +126,6 @@ def _refuse_duplicates(what: str, names: Sequence[str]) -> None:
         raise ValueRangeError(f"empty {what}: names must not be empty")
     if len(set(names)) < len(names):
         name, times = Counter(names).most_common(1)[0]
-        raise ValueRangeError(f"duplicate {what}: '{name}' appears {times} times; names must be unique")
+        raise ValueRangeError(
+            f"duplicate {what}: '{name}' appears {times} times; names must be unique"
+        )

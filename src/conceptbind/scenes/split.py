@@ -23,7 +23,8 @@ class Split:
     """Row numbers of three disjoint parts of a scene table.
 
     Raises:
-        MismatchError: two parts share a group (a pair of objects, an orbit) or, split by object, an object.
+        MismatchError: two parts share a group (a pair of objects, an orbit) or, split by object, an
+            object.
         ValueRangeError: a part is empty.
     """
 
@@ -34,23 +35,29 @@ class Split:
     test: Ints
     """(n_test,) rows that are scored once."""
     by: By
-    """What stays together: `pair` the orders of the same objects, `orbit` also their attribute swaps, `object` each object."""
+    """What stays together: `pair` the orders of the same objects, `orbit` also their attribute
+    swaps, `object` each object."""
     seed: int
     members: Ints
-    """(n, g) what each scene is made of: its group (g = 1), or its objects (g = m). No number may be in two parts."""
+    """(n, g) what each scene is made of: its group (g = 1), or its objects (g = m). No number may
+    be in two parts."""
 
     def __post_init__(self) -> None:
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         for name, rows in parts.items():
             if len(rows) == 0:
                 raise ValueRangeError(
-                    f"the {name} part of the split by {self.by} is empty ({len(self.members)} scenes, "
-                    f"{len(np.unique(self.members))} groups); use more scenes or other fractions"
+                    f"the {name} part of the split by {self.by} is empty ({len(self.members)} "
+                    f"scenes, {len(np.unique(self.members))} groups); use more scenes or other "
+                    "fractions"
                 )
         for (a, rows_a), (b, rows_b) in combinations(parts.items(), 2):
             shared = np.intersect1d(self.members[rows_a], self.members[rows_b])
             if len(shared):
-                raise MismatchError(f"{a} and {b} overlap: they share {len(shared)} {self.by} group(s), the first is {shared[0]}")
+                raise MismatchError(
+                    f"{a} and {b} overlap: they share {len(shared)} {self.by} group(s), the first "
+                    f"is {shared[0]}"
+                )
 
 
 def split_scenes(
@@ -62,21 +69,30 @@ def split_scenes(
 ) -> Split:
     """Draw a split.
 
-    Groups are drawn, not scenes: a part holds the given fraction of the groups. Split by `object`, scenes that mix objects
-    of two parts belong to none.
+    Groups are drawn, not scenes: a part holds the given fraction of the groups. Split by `object`,
+    scenes that mix objects of two parts belong to none.
 
     Args:
         scenes: the table.
         by: what stays together.
-        fractions: of train, validation and test; they sum to 1. The default trains on 40 % (arXiv 2605.31503, section 3).
+        fractions: of train, validation and test; they sum to 1. The default trains on 40 % (arXiv
+            2605.31503, section 3).
         seed: of the draw.
 
     Raises:
-        ValueRangeError: fractions that are not three positive numbers with sum 1, a negative seed, or a part that would be empty.
+        ValueRangeError: fractions that are not three positive numbers with sum 1, a negative seed,
+            or a part that would be empty.
         UnknownNameError: an unknown kind of split.
     """
-    if len(fractions) != 3 or not all(0 < part < 1 for part in fractions) or abs(sum(fractions) - 1) > 1e-9:
-        raise ValueRangeError(f"fractions must be three positive numbers that sum to 1 (train, validation, test); got {fractions}")
+    if (
+        len(fractions) != 3
+        or not all(0 < part < 1 for part in fractions)
+        or abs(sum(fractions) - 1) > 1e-9
+    ):
+        raise ValueRangeError(
+            "fractions must be three positive numbers that sum to 1 (train, validation, test); "
+            f"got {fractions}"
+        )
     if seed < 0:
         raise ValueRangeError(f"the seed must not be negative; got {seed}")
     if by == "pair":
@@ -86,14 +102,17 @@ def split_scenes(
     elif by == "object":
         members = scenes.objects
     else:
-        raise UnknownNameError(f"unknown kind of split '{by}'; {nearest(by, ('pair', 'object', 'orbit'))}")
+        raise UnknownNameError(
+            f"unknown kind of split '{by}'; {nearest(by, ('pair', 'object', 'orbit'))}"
+        )
     groups = np.unique(members)
     order = np.random.default_rng(seed).permutation(groups)
     cuts = np.round(np.cumsum(fractions[:2]) * len(groups)).astype(int)
     side = np.full(len(groups), -1)
     for part, drawn in enumerate(np.split(order, cuts)):
         side[np.searchsorted(groups, drawn)] = part
-    sides = side[np.searchsorted(groups, members)]  # (n, g); by place, as numbers of objects may be huge
+    # (n, g); by place, as numbers of objects may be huge
+    sides = side[np.searchsorted(groups, members)]
     whole = (sides == sides[:, :1]).all(axis=1)
     train, validation, test = (np.flatnonzero(whole & (sides[:, 0] == part)) for part in range(3))
     return Split(train, validation, test, by, seed, members)

@@ -1,4 +1,6 @@
-"""What can be exchanged in a scene: attribute swaps, the orders of its objects, and the orbit that both span."""
+"""What can be exchanged in a scene: attribute swaps, the orders of its objects, and the orbit that
+both span.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 def attribute_swaps(scenes: Scenes, concept: str) -> tuple[Ints, Ints]:
     """Scenes in which two objects exchange their value of one concept.
 
-    A swap that leaves the same objects in the scene does not exist: the two objects share the value, or are equal in all
-    other concepts.
+    A swap that leaves the same objects in the scene does not exist: the two objects share the
+    value, or are equal in all other concepts.
 
     Returns:
         rows: (s,) row of the scene that each swap starts from; every pair of slots is tried.
@@ -27,7 +29,9 @@ def attribute_swaps(scenes: Scenes, concept: str) -> tuple[Ints, Ints]:
     for i, j in combinations(range(scenes.n_slots), 2):
         swapped = scenes.table.copy()
         swapped[:, [i, j], k] = scenes.table[:, [j, i], k]
-        changed = (np.sort(scenes.space.object_ids(swapped), axis=1) != np.sort(scenes.objects, axis=1)).any(axis=1)
+        changed = (
+            np.sort(scenes.space.object_ids(swapped), axis=1) != np.sort(scenes.objects, axis=1)
+        ).any(axis=1)
         rows.append(np.flatnonzero(changed))
         tables.append(swapped[changed])
     if not rows:
@@ -41,9 +45,11 @@ def pair_ids(scenes: Scenes) -> Ints:
 
 
 def orbit_ids(scenes: Scenes) -> Ints:
-    """(n,) group of each scene: its objects in all orders, with all attribute swaps (arXiv 2502.03566, section 3).
+    """(n,) group of each scene: its objects in all orders, with all attribute swaps (arXiv
+    2502.03566, section 3).
 
-    Swaps and orders reach exactly the scenes that hold the same values of every concept, counted with repetition.
+    Swaps and orders reach exactly the scenes that hold the same values of every concept, counted
+    with repetition.
     """
     return _groups(np.sort(scenes.table, axis=1).reshape(len(scenes), -1))
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
-    """n scenes of m objects each, as integers. The order of the slots matters: it is left / right, or first / second named.
+    """n scenes of m objects each, as integers. The order of the slots matters: it is left / right,
+    or first / second named.
 
     Raises:
         ShapeError: the table is not (n, m, C), or ids, captions or images are not one per scene.
@@ -46,9 +47,11 @@ class Scenes:
     image_folder: Path | None = None
     """Where the pictures lie; not part of the content hash, so that a data set may move."""
     image_places: Sequence[Path] = ()
-    """Every folder where a reader looked for the pictures; named where they are missing. Not part of the content hash."""
+    """Every folder where a reader looked for the pictures; named where they are missing. Not part
+    of the content hash."""
     boxes: Sequence[tuple[int, int, int, int]] | None = None
-    """(n,) left, top, width and height of what is seen of each picture, in pixels; the whole picture where there are none."""
+    """(n,) left, top, width and height of what is seen of each picture, in pixels; the whole
+    picture where there are none."""
     drawing: str | None = None
     """`flat` or `solid` where pictures can be drawn from the table; see `conceptbind.drawing`."""
 
@@ -59,14 +62,21 @@ class Scenes:
         table = np.array(table, dtype=np.int64)
         n_concepts = len(self.space.concepts)
         if table.ndim != 3 or table.shape[2] != n_concepts:
-            raise ShapeError(f"the scene table must be (scenes, slots, {n_concepts} concepts); got shape {table.shape}")
+            raise ShapeError(
+                f"the scene table must be (scenes, slots, {n_concepts} concepts); got shape "
+                f"{table.shape}"
+            )
         if table.shape[0] == 0 or table.shape[1] == 0:
-            raise ValueRangeError(f"the scene table is empty: shape {table.shape}; give at least one scene with one object")
+            raise ValueRangeError(
+                f"the scene table is empty: shape {table.shape}; give at least one scene with one "
+                "object"
+            )
         wrong = np.argwhere((table < 0) | (table >= np.array(self.space.sizes)))
         if len(wrong):
             row, slot, k = wrong[0]
             raise ValueRangeError(
-                f"scene {row}, slot {slot}: value id {table[row, slot, k]} of concept '{self.space.concepts[k]}' "
+                f"scene {row}, slot {slot}: value id {table[row, slot, k]} of concept "
+                f"'{self.space.concepts[k]}' "
                 f"is outside 0..{self.space.sizes[k] - 1}"
             )
         table.setflags(write=False)
@@ -74,16 +84,27 @@ class Scenes:
         named = len(self.ids) > 0
         ids = tuple(map(str, self.ids)) if named else tuple(map(str, range(len(table))))
         object.__setattr__(self, "ids", ids)
-        for what, column in (("ids", ids), ("captions", self.written_captions), ("images", self.images), ("boxes", self.boxes)):
+        for what, column in (
+            ("ids", ids),
+            ("captions", self.written_captions),
+            ("images", self.images),
+            ("boxes", self.boxes),
+        ):
             if column is not None and len(column) != len(table):
-                raise ShapeError(f"one entry per scene: {len(table)} scenes but {len(column)} {what}")
+                raise ShapeError(
+                    f"one entry per scene: {len(table)} scenes but {len(column)} {what}"
+                )
         if named and len(set(ids)) != len(ids):
             name, times = Counter(ids).most_common(1)[0]
-            raise ValueRangeError(f"duplicate scene id '{name}' ({times} times); every scene needs an id of its own")
+            raise ValueRangeError(
+                f"duplicate scene id '{name}' ({times} times); every scene needs an id of its own"
+            )
         for what, texts in (
-            ("the id of scene", ids if named else ()), ("the caption of scene", self.written_captions or ()),
-            ("the picture's name of scene", self.images or ()), ("the template, number", (self.template,)),
-        ):  # fmt: skip
+            ("the id of scene", ids if named else ()),
+            ("the caption of scene", self.written_captions or ()),
+            ("the picture's name of scene", self.images or ()),
+            ("the template, number", (self.template,)),
+        ):
             require_characters([text for text in texts if isinstance(text, str)], what)
 
     @classmethod
@@ -96,12 +117,22 @@ class Scenes:
         image_folder: Path | None = None,
         boxes: Sequence[tuple[int, int, int, int]] | None = None,
     ) -> Scenes:
-        """Captions or pictures of which no objects are known, in the form that `embeddings.embed` reads."""
+        """Captions or pictures of which no objects are known, in the form that `embeddings.embed`
+        reads.
+        """
         n = len(captions if captions is not None else images or ())
         written = captions if captions is not None else [""] * n
         table = np.zeros((n, 1, 1), dtype=np.int64)
         space = ConceptSpace(("item",), (("item",),))
-        return cls(space, table, name=name, written_captions=written, images=images, image_folder=image_folder, boxes=boxes)
+        return cls(
+            space,
+            table,
+            name=name,
+            written_captions=written,
+            images=images,
+            image_folder=image_folder,
+            boxes=boxes,
+        )
 
     def __len__(self) -> int:
         return len(self.table)
@@ -118,13 +149,19 @@ class Scenes:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of everything that decides what is embedded: names, table, ids, captions, picture names."""
+        """SHA-256 of everything that decides what is embedded: names, table, ids, captions, picture
+        names.
+        """
         return content_hash(
             repr((self.space.concepts, self.space.values)),
             self.table.astype("<i8").tobytes(),
             repr(self.table.shape),
             repr(tuple(self.ids)),
-            repr(("template", self.template) if self.written_captions is None else tuple(self.written_captions)),
+            repr(
+                ("template", self.template)
+                if self.written_captions is None
+                else tuple(self.written_captions)
+            ),
             repr(None if self.images is None else tuple(self.images)),
             *([] if self.drawing is None else [self.drawing]),
             *([] if self.boxes is None else [repr(("boxes", tuple(map(tuple, self.boxes))))]),
@@ -141,7 +178,9 @@ class Scenes:
         return (self.caption(row) for row in range(start, len(self) if stop is None else stop))
 
     def presence(self, concept: int | None = None, rows: Ints | slice = slice(None)) -> Bools:
-        """Which values of a concept, or which objects (None), a scene holds: (n, V) or (n, |O|) booleans."""
+        """Which values of a concept, or which objects (None), a scene holds: (n, V) or (n, |O|)
+        booleans.
+        """
         held = self.objects[rows] if concept is None else self.table[rows, :, concept]
         width = self.space.n_objects if concept is None else self.space.sizes[concept]
         present = np.zeros((len(held), width), dtype=bool)
@@ -149,7 +188,9 @@ class Scenes:
         return present
 
     def select(self, rows: Ints, name: str | None = None) -> Scenes:
-        """The scenes of some rows, given by number or as a mask, with their ids, captions and pictures."""
+        """The scenes of some rows, given by number or as a mask, with their ids, captions and
+        pictures.
+        """
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
         pick = rows.tolist()
@@ -159,7 +200,9 @@ class Scenes:
             tuple(self.ids[row] for row in pick),
             name or self.name,
             self.template,
-            None if self.written_captions is None else tuple(self.written_captions[row] for row in pick),
+            None
+            if self.written_captions is None
+            else tuple(self.written_captions[row] for row in pick),
             None if self.images is None else tuple(self.images[row] for row in pick),
             self.image_folder,
             self.image_places,

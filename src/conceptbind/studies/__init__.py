@@ -3,10 +3,23 @@
 from conceptbind.studies.attribute import attribute_records
 from conceptbind.studies.complexity import FULL, SHORT, ComplexityStudy, Sweep, complexity_study
 from conceptbind.studies.controlled import controlled_study, count_recognition, sweep_study
-from conceptbind.studies.crossmodal import CaptionBank, CrossmodalStudy, caption_bank, crossmodal_study, query_record, query_texts
+from conceptbind.studies.crossmodal import (
+    CaptionBank,
+    CrossmodalStudy,
+    caption_bank,
+    crossmodal_study,
+    query_record,
+    query_texts,
+)
 from conceptbind.studies.geometry import STEPS, GeometryStudy, geometry_study
 from conceptbind.studies.probe import ProbeStudy, WrongScene, bag_of_concepts, probe_study
-from conceptbind.studies.repair import RepairStudy, Singles, repair_study, require_swaps, single_objects
+from conceptbind.studies.repair import (
+    RepairStudy,
+    Singles,
+    repair_study,
+    require_swaps,
+    single_objects,
+)
 from conceptbind.studies.repair_arrays import ArrayRepair, array_repair, require_repairable
 from conceptbind.studies.search import search_records
 

@@ -1,4 +1,6 @@
-"""What the embeddings of one modality are made of: additive fits, spectrum, removal, edits and scaling as one study."""
+"""What the embeddings of one modality are made of: additive fits, spectrum, removal, edits and
+scaling as one study.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ from conceptbind.geometry import (
     retrieve,
     scale_quadruple,
     spectrum,
-)  # fmt: skip
+)
 from conceptbind.metrics import ranks, share_interval, within
 from conceptbind.probes import SceneProbes, fit_scene_probes
 from conceptbind.probes.steady import steady
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
     from conceptbind.typing import Bools, Floats, Ints, Modality
 
 MOST_PRODUCTS = 2e11
-"""Multiplications that one retrieval may cost; where all queries would cost more, a seeded sample of them is scored."""
+"""Multiplications that one retrieval may cost; where all queries would cost more, a seeded sample
+of them is scored."""
 MOST_EDITS = 100_000
 """Above this number of edits, one new value is drawn for each scene, slot and attribute."""
 SWEPT = 2_000
@@ -48,8 +51,12 @@ SWEPT = 2_000
 REMOVAL_SCENES = 8_000
 """Train scenes that the probes of the removal are fitted on, at most."""
 FITS: tuple[tuple[Estimator, bool], ...] = (
-    ("avg", False), ("avg+pos", True), ("single", False), ("least_squares", True), ("least_squares", False),
-)  # fmt: skip
+    ("avg", False),
+    ("avg+pos", True),
+    ("single", False),
+    ("least_squares", True),
+    ("least_squares", False),
+)
 """Estimators, and whether each slot has vectors of its own."""
 STEPS = ("additive fits", "reconstructions", "spectrum", "removal", "edits", "scaling")
 """What `geometry_study` reports to `on_step`."""
@@ -70,18 +77,31 @@ class GeometryStudy:
     def find(self, study: str, metric: str, **extra: Extra) -> list[Record]:
         """Records of a study and a metric whose extras are as given."""
         return [
-            r for r in self.records if (r.study, r.metric) == (study, metric) and all(r.extra.get(k) == v for k, v in extra.items())
+            r
+            for r in self.records
+            if (r.study, r.metric) == (study, metric)
+            and all(r.extra.get(k) == v for k, v in extra.items())
         ]
 
 
 @steady()
 def geometry_study(
-    embeddings: Embeddings, scenes: Scenes, split: Split, probes: SceneProbes, *, singles: Floats | None = None,
-    controls: Mapping[str, Embeddings] | None = None, seed: int = 0, device: str = "cpu", on_step: Callable[[str], None] = lambda _: None,
-) -> GeometryStudy:  # fmt: skip
-    """Additive fits with their reconstructions, the interaction spectrum, targeted removal, edits and scaling.
+    embeddings: Embeddings,
+    scenes: Scenes,
+    split: Split,
+    probes: SceneProbes,
+    *,
+    singles: Floats | None = None,
+    controls: Mapping[str, Embeddings] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    on_step: Callable[[str], None] = lambda _: None,
+) -> GeometryStudy:
+    """Additive fits with their reconstructions, the interaction spectrum, targeted removal, edits
+    and scaling.
 
-    Everything that is fitted is fitted on the train rows and scored on the test rows; R^2 is also given for one fit of all scenes.
+    Everything that is fitted is fitted on the train rows and scored on the test rows; R^2 is also
+    given for one fit of all scenes.
 
     Args:
         embeddings: one modality of one encoder; they are made unit rows.
@@ -102,10 +122,13 @@ def geometry_study(
     if singles is not None:
         singles = singles / np.linalg.norm(singles, axis=1, keepdims=True)
     repeated = len(scenes) - len(np.unique(scenes.objects, axis=0))
-    study = _Study(values, scenes, split, probes, singles, seed, embeddings.modality, embeddings.encoder)
+    study = _Study(
+        values, scenes, split, probes, singles, seed, embeddings.modality, embeddings.encoder
+    )
     if repeated:
         study.notes.append(
-            f"{repeated:,} scenes repeat another: retrieval takes a scene with the same objects for a miss, and edits aim at the first."
+            f"{repeated:,} scenes repeat another: retrieval takes a scene with the same objects "
+            "for a miss, and edits aim at the first."
         )
     on_step("additive fits")
     study.additive("none", values)
@@ -116,7 +139,10 @@ def geometry_study(
     on_step("reconstructions")
     study.reconstructions()
     on_step("spectrum")
-    for name, rows in {"none": values, **{key: other.unit().values for key, other in (controls or {}).items()}}.items():
+    for name, rows in {
+        "none": values,
+        **{key: other.unit().values for key, other in (controls or {}).items()},
+    }.items():
         found = study.attempt("spectrum", spectrum, rows, scenes)
         if found is not None:
             spectra[name] = found
@@ -129,9 +155,16 @@ def geometry_study(
     scaling = None
     if len(scenes.space.concepts) > 1 and scenes.n_slots > 1:
         scaling = study.attempt("scaling", scale_quadruple, values, scenes, seed=seed)
-    missing = (f"no {', '.join(dict.fromkeys(names))}: {reason}." for reason, names in study.missing.items())
+    missing = (
+        f"no {', '.join(dict.fromkeys(names))}: {reason}."
+        for reason, names in study.missing.items()
+    )
     return GeometryStudy(
-        embeddings.modality, tuple(study.records), spectra, scaling, tuple(dict.fromkeys([*missing, *study.notes]))
+        embeddings.modality,
+        tuple(study.records),
+        spectra,
+        scaling,
+        tuple(dict.fromkeys([*missing, *study.notes])),
     )
 
 
@@ -139,10 +172,24 @@ class _Study:
     """The inputs of a study, and the records that its parts add."""
 
     def __init__(
-        self, values: Floats, scenes: Scenes, split: Split, probes: SceneProbes, singles: Floats | None, seed: int,
-        modality: Modality, encoder: str,
-    ) -> None:  # fmt: skip
-        self.values, self.scenes, self.split, self.probes, self.singles, self.seed = values, scenes, split, probes, singles, seed
+        self,
+        values: Floats,
+        scenes: Scenes,
+        split: Split,
+        probes: SceneProbes,
+        singles: Floats | None,
+        seed: int,
+        modality: Modality,
+        encoder: str,
+    ) -> None:
+        self.values, self.scenes, self.split, self.probes, self.singles, self.seed = (
+            values,
+            scenes,
+            split,
+            probes,
+            singles,
+            seed,
+        )
         self.modality, self.encoder = modality, encoder
         self.groups = pair_ids(scenes)
         self.concepts = (*range(len(scenes.space.concepts)), None)
@@ -152,7 +199,9 @@ class _Study:
         """What could not be done, by reason."""
         self.train_fits: dict[tuple[str, int], AdditiveFit] = {}
 
-    def attempt(self, what: str, make: Callable[..., T], *arguments: Any, **options: Any) -> T | None:
+    def attempt(
+        self, what: str, make: Callable[..., T], *arguments: Any, **options: Any
+    ) -> T | None:
         """What `make` returns, or None and a note that says why it cannot be done."""
         try:
             return make(*arguments, **options)
@@ -161,20 +210,51 @@ class _Study:
             return None
 
     def add(
-        self, study: str, metric: str, value: float | None, n: int, split: str, *, ties: int | None = None,
-        interval: tuple[float | None, float | None] = (None, None), **extra: Extra,
-    ) -> None:  # fmt: skip
+        self,
+        study: str,
+        metric: str,
+        value: float | None,
+        n: int,
+        split: str,
+        *,
+        ties: int | None = None,
+        interval: tuple[float | None, float | None] = (None, None),
+        **extra: Extra,
+    ) -> None:
         """One record."""
         self.records.append(
-            Record(study, self.modality, metric, value, n, ties, *interval, split, self.scenes.name, self.encoder, extra)
+            Record(
+                study,
+                self.modality,
+                metric,
+                value,
+                n,
+                ties,
+                *interval,
+                split,
+                self.scenes.name,
+                self.encoder,
+                extra,
+            )
         )
 
-    def share(self, study: str, metric: str, hits: Hits, scene: Ints, split: str, **extra: Extra) -> None:
+    def share(
+        self, study: str, metric: str, hits: Hits, scene: Ints, split: str, **extra: Extra
+    ) -> None:
         """A share of hits; scenes of one set of objects are one draw."""
         if len(hits.hit) == 0:
             return
         interval = share_interval(hits.hit.astype(float), self.groups[scene])
-        self.add(study, metric, float(hits.hit.mean()), len(hits.hit), split, ties=int(hits.tied.sum()), interval=interval, **extra)
+        self.add(
+            study,
+            metric,
+            float(hits.hit.mean()),
+            len(hits.hit),
+            split,
+            ties=int(hits.tied.sum()),
+            interval=interval,
+            **extra,
+        )
 
     def additive(self, control: str, values: Floats) -> None:
         """R^2 of every estimator and level, on all scenes and on held-out ones."""
@@ -182,7 +262,12 @@ class _Study:
             for estimator, per_slot in FITS:
                 if estimator == "single" and (self.singles is None or control != "none"):
                     continue
-                options: dict[str, Any] = {"level": level, "estimator": estimator, "per_slot": per_slot, "singles": self.singles}
+                options: dict[str, Any] = {
+                    "level": level,
+                    "estimator": estimator,
+                    "per_slot": per_slot,
+                    "singles": self.singles,
+                }
                 facts: dict[str, Any] = {
                     "level": level,
                     "estimator": estimator,
@@ -191,10 +276,21 @@ class _Study:
                 }
                 name = f"{estimator} fit of level {level}"
                 whole = self.attempt(name, fit_additive, values, self.scenes, **options)
-                r2 = None if whole is None else self.attempt(f"R^2 of the {name}", explained, values, whole)
+                r2 = (
+                    None
+                    if whole is None
+                    else self.attempt(f"R^2 of the {name}", explained, values, whole)
+                )
                 if r2 is not None:
                     self.add("additive", "r2", r2, len(values), "all", **facts)
-                fit = self.attempt(f"{name} on the train scenes", fit_additive, values, self.scenes, self.split.train, **options)
+                fit = self.attempt(
+                    f"{name} on the train scenes",
+                    fit_additive,
+                    values,
+                    self.scenes,
+                    self.split.train,
+                    **options,
+                )
                 if fit is None:
                     continue
                 if control == "none" and (per_slot or estimator != "least_squares"):
@@ -202,11 +298,14 @@ class _Study:
                 scored = self.split.test[fit.covered(self.split.test)]
                 if len(scored) < 2:
                     self.notes.append(
-                        f"no held-out R^2 of the {name}: the train scenes hold all objects of {len(scored)} test scenes only."
+                        f"no held-out R^2 of the {name}: the train scenes hold all objects of "
+                        f"{len(scored)} test scenes only."
                     )
                     continue
                 centre = values[self.split.train].mean(axis=0, dtype=np.float64)
-                r2 = self.attempt(f"held-out R^2 of the {name}", explained, values, fit, scored, centre)
+                r2 = self.attempt(
+                    f"held-out R^2 of the {name}", explained, values, fit, scored, centre
+                )
                 if r2 is not None:
                     self.add("additive", "r2", r2, len(scored), "test", **facts)
 
@@ -220,30 +319,46 @@ class _Study:
             facts: dict[str, Extra] = {"level": level, "estimator": estimator, "control": "none"}
             asked = self.sample(rows, self.values.size, rng, "reconstructions")
             rank, ties = ranks(fit[asked].astype(self.values.dtype), self.values, asked)
-            self.share("additive", "retrieval_top1", Hits(*within(rank, ties, 1)), asked, "test", **facts)
+            self.share(
+                "additive", "retrieval_top1", Hits(*within(rank, ties, 1)), asked, "test", **facts
+            )
             predicted = _Rows(fit, self.values.dtype)
             for concept in self.concepts:
                 outcome = self.probes.recognise(predicted, self.scenes, rows, concept)  # type: ignore[arg-type]
                 metric, name = self.named(concept)
                 self.records.append(
                     share_record(
-                        outcome, self.groups[rows], study="additive", modality=self.modality, metric=metric, split="test",
+                        outcome,
+                        self.groups[rows],
+                        study="additive",
+                        modality=self.modality,
+                        metric=metric,
+                        split="test",
                         scenes=self.scenes.name,
-                        encoder=self.encoder, concept=name, **facts,
+                        encoder=self.encoder,
+                        concept=name,
+                        **facts,
                     )
-                )  # fmt: skip
+                )
 
     def sample(self, rows: Ints, cost: float, rng: np.random.Generator, what: str) -> Ints:
         """All rows, or as many of them, drawn at random, as the most products allow."""
         most = max(int(MOST_PRODUCTS / cost), 1000)
         if len(rows) <= most:
             return rows
-        self.notes.append(f"retrieval of {what}: {most:,} of {len(rows):,} drawn at random; a call from Python can score all.")
+        self.notes.append(
+            f"retrieval of {what}: {most:,} of {len(rows):,} drawn at random; a call from Python "
+            "can score all."
+        )
         return np.sort(rng.permutation(rows)[:most])
 
     def named(self, concept: int | None) -> tuple[str, str | None]:
         """Metric and concept of a record."""
-        return ("object_recognition", None) if concept is None else ("concept_recognition", self.scenes.space.concepts[concept])
+        return (
+            ("object_recognition", None)
+            if concept is None
+            else ("concept_recognition", self.scenes.space.concepts[concept])
+        )
 
     def shares(self, control: str, found: Spectrum) -> None:
         """A record for every part of a spectrum, and the binding share."""
@@ -251,31 +366,54 @@ class _Study:
         for part in found.parts:
             factors = " x ".join(part.factors) or "rest"
             self.add(
-                "spectrum", "variance_share", part.share, n, "all", factors=factors, kind=part.kind, freedom=part.freedom, method=method,
+                "spectrum",
+                "variance_share",
+                part.share,
+                n,
+                "all",
+                factors=factors,
+                kind=part.kind,
+                freedom=part.freedom,
+                method=method,
                 control=control,
-            )  # fmt: skip
+            )
         if any(part.kind == "object" for part in found.parts):
             self.add(
-                "spectrum", "binding_share", found.binding_share, n, "all", kind="object", freedom=found.freedom("object"), method=method,
+                "spectrum",
+                "binding_share",
+                found.binding_share,
+                n,
+                "all",
+                kind="object",
+                freedom=found.freedom("object"),
+                method=method,
                 control=control,
-            )  # fmt: skip
+            )
 
     def removal(self, device: str) -> None:
-        """Probes fitted and scored again without the concept part, the object part, and two permuted parts."""
+        """Probes fitted and scored again without the concept part, the object part, and two
+        permuted parts.
+        """
         split, train = self.split, self.split.train
         if len(train) > REMOVAL_SCENES:
             train = np.sort(np.random.default_rng(self.seed).permutation(train)[:REMOVAL_SCENES])
             self.notes.append(
-                f"removal: probes, those of the whole embeddings too, are fitted on {len(train):,} of {len(split.train):,} scenes."
+                f"removal: probes, those of the whole embeddings too, are fitted on {len(train):,} "
+                f"of {len(split.train):,} scenes."
             )
         smaller = Split(train, split.validation, split.test, split.by, split.seed, split.members)
         for removed in REMOVED:
             what = f"removal of {removed}"
-            kept = self.attempt(what, remove_part, self.values, self.scenes, split.train, removed, seed=self.seed)
+            kept = self.attempt(
+                what, remove_part, self.values, self.scenes, split.train, removed, seed=self.seed
+            )
             if kept is None:
                 continue
-            if removed != "none" and _variance(kept) <= 1e-10 * _variance(self.values):  # what rounding leaves
-                self.notes.append(f"{what}: nothing is left of the embeddings, so the probes read nothing.")
+            # what rounding leaves
+            if removed != "none" and _variance(kept) <= 1e-10 * _variance(self.values):
+                self.notes.append(
+                    f"{what}: nothing is left of the embeddings, so the probes read nothing."
+                )
                 kept = np.zeros_like(kept)
             heads = fit_scene_probes(kept, self.scenes, smaller, device=device)
             for concept in self.concepts:
@@ -283,29 +421,49 @@ class _Study:
                 metric, name = self.named(concept)
                 self.records.append(
                     share_record(
-                        outcome, self.groups[split.test], study="removal", modality=self.modality, metric=metric, split="test",
+                        outcome,
+                        self.groups[split.test],
+                        study="removal",
+                        modality=self.modality,
+                        metric=metric,
+                        split="test",
                         scenes=self.scenes.name,
-                        encoder=self.encoder, concept=name, removed=removed, control="none",
-                        n_train=len(train), seed=self.seed,
+                        encoder=self.encoder,
+                        concept=name,
+                        removed=removed,
+                        control="none",
+                        n_train=len(train),
+                        seed=self.seed,
                     )
-                )  # fmt: skip
+                )
 
     def edits(self) -> None:
-        """Every edit by retrieval and by probing, same and different attribute apart; and a sweep over strengths."""
+        """Every edit by retrieval and by probing, same and different attribute apart; and a sweep
+        over strengths.
+        """
         every = all_edits(self.scenes)
         if len(every) > MOST_EDITS:
-            self.notes.append(f"edits: one new value is drawn for each scene, slot and attribute, of {len(every):,} edits in all.")
+            self.notes.append(
+                "edits: one new value is drawn for each scene, slot and attribute, of "
+                f"{len(every):,} edits in all."
+            )
             every = all_edits(self.scenes, values="one", seed=self.seed)
         if every.n_missing:
             self.notes.append(
-                f"edits: {every.n_missing:,} are left out, since the scene that they should lead to is not in the table."
+                f"edits: {every.n_missing:,} are left out, since the scene that they should lead "
+                "to is not in the table."
             )
         if len(every) == 0:
-            self.notes.append("no edits: no scene of the table is another with one attribute of one object replaced.")
+            self.notes.append(
+                "no edits: no scene of the table is another with one attribute of one object "
+                "replaced."
+            )
             return
         for vectors in ("avg", "avg+pos", "single"):
             if vectors == "single" and self.singles is None:
-                self.notes.append("no edits with vectors of single objects: their embeddings were not given.")
+                self.notes.append(
+                    "no edits with vectors of single objects: their embeddings were not given."
+                )
                 continue
             editor = Editor.fit(self.values, self.scenes, vectors, singles=self.singles)  # type: ignore[arg-type]
             possible = every.select(np.flatnonzero(editor.possible(every)))
@@ -314,28 +472,59 @@ class _Study:
     def score_edits(self, editor: Editor, edits: Edits, sweep: Iterable[float]) -> None:
         """Records of one kind of vectors: all edits at strength 1, and some at other strengths."""
         if len(edits) == 0:
-            self.notes.append(f"no edits with {editor.vectors} vectors: no object of an edit stands in a second scene.")
+            self.notes.append(
+                f"no edits with {editor.vectors} vectors: no object of an edit stands in a second "
+                "scene."
+            )
             return
         rng = np.random.default_rng(self.seed)
-        unseen = np.flatnonzero(np.isin(edits.target, self.split.test))  # the probes were fitted on other scenes
+        # the probes were fitted on other scenes
+        unseen = np.flatnonzero(np.isin(edits.target, self.split.test))
         asked = self.sample(np.arange(len(edits)), self.values.size, rng, "edits")
         self.score_some(editor, edits.select(asked), edits.select(unseen), 1.0)
-        few = edits.select(rng.permutation(len(edits))[:SWEPT]), edits.select(rng.permutation(unseen)[:SWEPT])
+        few = (
+            edits.select(rng.permutation(len(edits))[:SWEPT]),
+            edits.select(rng.permutation(unseen)[:SWEPT]),
+        )
         for steering in sweep:
             if steering != 1:
                 self.score_some(editor, *few, steering, apart=False)
 
-    def score_some(self, editor: Editor, searched: Edits, probed: Edits, steering: float, *, apart: bool = True) -> None:
+    def score_some(
+        self, editor: Editor, searched: Edits, probed: Edits, steering: float, *, apart: bool = True
+    ) -> None:
         """Records at one strength: some edits by retrieval, and some by probing."""
-        for metric, edits, split in (("edit_retrieval", searched, "all"), ("edit_probing", probed, "test")):
+        for metric, edits, split in (
+            ("edit_retrieval", searched, "all"),
+            ("edit_probing", probed, "test"),
+        ):
             if len(edits) == 0:
                 continue
             by_search = metric == "edit_retrieval"
-            hits = retrieve(editor, edits, steering) if by_search else read(editor, edits, self.probes, steering)
-            for attribute, rows in _by_attribute(edits.shared) if apart else [("all", np.arange(len(edits)))]:
-                facts: dict[str, Extra] = {"estimator": editor.vectors, "steering": steering, "attribute": attribute}
+            hits = (
+                retrieve(editor, edits, steering)
+                if by_search
+                else read(editor, edits, self.probes, steering)
+            )
+            for attribute, rows in (
+                _by_attribute(edits.shared) if apart else [("all", np.arange(len(edits)))]
+            ):
+                facts: dict[str, Extra] = {
+                    "estimator": editor.vectors,
+                    "steering": steering,
+                    "attribute": attribute,
+                }
                 some = Hits(hits.hit[rows], hits.tied[rows])
-                self.share("edit", metric, some, edits.source[rows], split, **facts, protocol=editor.protocol, control="none")
+                self.share(
+                    "edit",
+                    metric,
+                    some,
+                    edits.source[rows],
+                    split,
+                    **facts,
+                    protocol=editor.protocol,
+                    control="none",
+                )
 
 
 def _variance(values: Floats) -> float:
@@ -355,4 +544,8 @@ class _Rows:
 
 def _by_attribute(shared: Bools) -> list[tuple[str, Ints]]:
     """All edits, those whose objects share the edited attribute, and those whose objects do not."""
-    return [("all", np.arange(len(shared))), ("same", np.flatnonzero(shared)), ("different", np.flatnonzero(~shared))]
+    return [
+        ("all", np.arange(len(shared))),
+        ("same", np.flatnonzero(shared)),
+        ("different", np.flatnonzero(~shared)),
+    ]

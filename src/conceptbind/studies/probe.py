@@ -41,7 +41,8 @@ class WrongScene:
     true: tuple[str, ...]
     """Objects that are there."""
     read: tuple[str, ...]
-    """As many objects as are there, those that score highest; of equals, what is not there comes first."""
+    """As many objects as are there, those that score highest; of equals, what is not there comes
+    first."""
     tied: bool
     misbound: bool
     """What was read is joined from values that are in the scene: an illusory conjunction."""
@@ -61,7 +62,8 @@ class ProbeStudy:
     wrong: tuple[WrongScene, ...]
     n_wrong: int
     ceiling: float | None
-    """Share of the scored test scenes whose objects all occur in a train scene: no probe can recognise more. None where none is scored."""
+    """Share of the scored test scenes whose objects all occur in a train scene: no probe can
+    recognise more. None where none is scored."""
     n_misbound: int
     """Wrong scenes whose misread objects are joined from values that are in the scene."""
     notes: tuple[str, ...]
@@ -72,7 +74,9 @@ class ProbeStudy:
         return next(
             record
             for record in self.records
-            if record.metric == metric and record.extra["control"] == control and record.extra.get("concept") == concept
+            if record.metric == metric
+            and record.extra["control"] == control
+            and record.extra.get("concept") == concept
         )
 
 
@@ -88,17 +92,21 @@ def probe_study(
     device: str = "cpu",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> ProbeStudy:
-    """Fit probes on the train rows, choose whitening and penalty on validation, score the test rows once.
+    """Fit probes on the train rows, choose whitening and penalty on validation, score the test rows
+    once.
 
-    The same is done with a pure bag of concepts (the count of every value in the scene, and nothing else): what it reaches on
-    these scenes is the level that recognition of objects must exceed to be evidence of binding.
+    The same is done with a pure bag of concepts (the count of every value in the scene, and nothing
+    else): what it reaches on these scenes is the level that recognition of objects must exceed to
+    be evidence of binding.
 
     Args:
         embeddings: one modality of one encoder.
         scenes: the table that they belong to.
         split: by scene pair, as in arXiv 2605.31503, section 3.
-        controls: embeddings of other encoders for the same scenes, by name: random weights, a bag-of-words twin.
-        keep: a file in which fitted probes are kept, and from which they are taken when they fit the same input.
+        controls: embeddings of other encoders for the same scenes, by name: random weights, a
+            bag-of-words twin.
+        keep: a file in which fitted probes are kept, and from which they are taken when they fit
+            the same input.
         l2_grid: penalties to choose from.
         device: where torch computes.
         on_step: called with the name of each step.
@@ -112,10 +120,12 @@ def probe_study(
     unit = embeddings.unit()
     if (unit.values == unit.values[0]).all():
         raise ValueRangeError(
-            f"all {len(unit)} rows of '{embeddings.encoder}' are the same, so there is nothing to read; "
-            "check that the encoder sees its captions or pictures"
+            f"all {len(unit)} rows of '{embeddings.encoder}' are the same, so there is nothing to "
+            "read; check that the encoder sees its captions or pictures"
         )
-    probes = _probes(unit, scenes, split, keep, l2_grid, device, lambda head: on_step(f"probe {head}"))
+    probes = _probes(
+        unit, scenes, split, keep, l2_grid, device, lambda head: on_step(f"probe {head}")
+    )
     bag_rows = bag_of_concepts(scenes)
     on_step("probe control")
     bag = fit_scene_probes(bag_rows, scenes, split, l2_grid=l2_grid, device=device)
@@ -124,7 +134,9 @@ def probe_study(
         on_step(f"probe {name}")
         other.check(scenes)
         rows = other.unit().values
-        compared.append((name, fit_scene_probes(rows, scenes, split, l2_grid=l2_grid, device=device), rows))
+        compared.append(
+            (name, fit_scene_probes(rows, scenes, split, l2_grid=l2_grid, device=device), rows)
+        )
     records, outcomes, pairs = [], {}, pair_ids(scenes)[split.test]
     for control, heads, rows in compared:
         for concept in (*range(len(scenes.space.concepts)), None):
@@ -147,7 +159,11 @@ def probe_study(
                 "seed": split.seed,
             }
             if control == "bag_of_concepts" and concept is None:
-                facts["no_choice"] = float(leaves_no_choice(scenes)[split.test][outcome.scored].mean()) if outcome.n else None
+                facts["no_choice"] = (
+                    float(leaves_no_choice(scenes)[split.test][outcome.scored].mean())
+                    if outcome.n
+                    else None
+                )
             records.append(
                 share_record(
                     outcome,
@@ -178,12 +194,15 @@ def probe_study(
 
 
 def _ceiling(objects: Recognition, scenes: Scenes, split: Split) -> float | None:
-    known = np.isin(scenes.objects[split.test][objects.scored], scenes.objects[split.train])  # (n, m)
+    # (n, m)
+    known = np.isin(scenes.objects[split.test][objects.scored], scenes.objects[split.train])
     return float(np.all(known, axis=1).mean()) if objects.n else None
 
 
 def leaves_no_choice(scenes: Scenes) -> Bools:
-    """(n,) whether the values in a scene go with one set of objects only: no exchange of values makes others of them."""
+    """(n,) whether the values in a scene go with one set of objects only: no exchange of values
+    makes others of them.
+    """
     alone = np.ones(len(scenes), dtype=bool)
     for one, other in combinations(range(scenes.n_slots), 2):
         alone &= (scenes.table[:, one] != scenes.table[:, other]).sum(axis=1) <= 1
@@ -195,7 +214,9 @@ def bag_of_concepts(scenes: Scenes) -> Floats:
     columns = scenes.table + np.cumsum((0, *scenes.space.sizes[:-1]))  # (n, m, C)
     bag = np.zeros((len(scenes), sum(scenes.space.sizes)), dtype=np.float32)
     for slot in range(scenes.n_slots):
-        bag[np.arange(len(scenes))[:, None], columns[:, slot]] += 1  # values of one object are distinct columns
+        bag[np.arange(len(scenes))[:, None], columns[:, slot]] += (
+            1  # values of one object are distinct columns
+        )
     return bag
 
 
@@ -209,11 +230,20 @@ def _probes(
     on_step: Callable[[str], None],
 ) -> SceneProbes:
     """Kept probes if they were fitted on the same rows and split, new ones otherwise."""
-    parts = (np.ascontiguousarray(part).tobytes() for part in (unit.values, split.train, split.validation))
-    key = content_hash(__version__, scenes.content_hash, repr((tuple(l2_grid), WHITENING)), *parts) if keep else ""
+    parts = (
+        np.ascontiguousarray(part).tobytes()
+        for part in (unit.values, split.train, split.validation)
+    )
+    key = (
+        content_hash(__version__, scenes.content_hash, repr((tuple(l2_grid), WHITENING)), *parts)
+        if keep
+        else ""
+    )
     probes = load_probes(keep, key) if keep else None
     if probes is None:
-        probes = fit_scene_probes(unit.values, scenes, split, l2_grid=l2_grid, device=device, on_step=on_step)
+        probes = fit_scene_probes(
+            unit.values, scenes, split, l2_grid=l2_grid, device=device, on_step=on_step
+        )
         if keep:
             save_probes(probes, keep, key)
     return probes
@@ -235,14 +265,21 @@ def _by_object(objects: Recognition, scenes: Scenes, test: Ints) -> Floats:
 def _wrong_scenes(
     probes: SceneProbes, rows: Floats, scenes: Scenes, split: Split, objects: Recognition
 ) -> tuple[list[WrongScene], int]:
-    """A seeded sample of the test scenes that went wrong, in table order, and how many of all misbound what they hold."""
+    """A seeded sample of the test scenes that went wrong, in table order, and how many of all
+    misbound what they hold.
+    """
     failed = objects.scored & ~objects.correct
     wrong, tied = split.test[failed], objects.tied[failed]
     read = np.concatenate(
-        [_read(probes.objects, rows, scenes, wrong[i : i + CHUNK]) for i in range(0, len(wrong), CHUNK)] or [wrong[:, None]]
+        [
+            _read(probes.objects, rows, scenes, wrong[i : i + CHUNK])
+            for i in range(0, len(wrong), CHUNK)
+        ]
+        or [wrong[:, None]]
     )
     values, none = scenes.space.object_values(np.maximum(read, 0)), read < 0  # (w, m, C), (w, m)
-    in_scene = (values[:, :, None, :] == scenes.table[wrong][:, None, :, :]).any(axis=2).all(axis=2)  # (w, m)
+    # (w, m)
+    in_scene = (values[:, :, None, :] == scenes.table[wrong][:, None, :, :]).any(axis=2).all(axis=2)
     there = (read[:, :, None] == scenes.objects[wrong][:, None, :]).any(axis=2)  # (w, m)
     misbound = (in_scene | none).all(axis=1) & ~(there | none).all(axis=1)
     shown = np.sort(np.random.default_rng(split.seed).permutation(len(wrong))[:GALLERY])
@@ -263,15 +300,25 @@ def _wrong_scenes(
 
 
 def _read(probe: Probe, rows: Floats, scenes: Scenes, wrong: Ints) -> Ints:
-    """(w, m) the objects that score highest, as many as are there; -1 behind them. A tie is a miss: of equals, what is there comes last."""
+    """(w, m) the objects that score highest, as many as are there; -1 behind them. A tie is a miss:
+    of equals, what is there comes last.
+    """
     block = rows[wrong]
     scores = block @ probe.weight.T
     present = np.zeros(scores.shape, dtype=bool)
-    np.put_along_axis(present, np.searchsorted(probe.candidates, scenes.objects[wrong]), True, axis=1)
-    margin = rounding(scores, np.linalg.norm(block, axis=1) * np.linalg.norm(probe.weight, axis=1).max())
-    best = np.argsort(np.where(present, 2 * margin[:, None], 0) - scores, axis=1, kind="stable")[:, : scenes.n_slots]
+    np.put_along_axis(
+        present, np.searchsorted(probe.candidates, scenes.objects[wrong]), True, axis=1
+    )
+    margin = rounding(
+        scores, np.linalg.norm(block, axis=1) * np.linalg.norm(probe.weight, axis=1).max()
+    )
+    best = np.argsort(np.where(present, 2 * margin[:, None], 0) - scores, axis=1, kind="stable")[
+        :, : scenes.n_slots
+    ]
     read = np.full((len(wrong), scenes.n_slots), -1)
-    read[:, : best.shape[1]] = np.where(np.arange(best.shape[1]) < present.sum(axis=1)[:, None], probe.candidates[best], -1)
+    read[:, : best.shape[1]] = np.where(
+        np.arange(best.shape[1]) < present.sum(axis=1)[:, None], probe.candidates[best], -1
+    )
     return read
 
 
@@ -281,10 +328,16 @@ def _notes(probes: SceneProbes, scenes: Scenes, split: Split) -> list[str]:
     new = np.setdiff1d(tested, seen)
     if len(new):
         notes.append(
-            f"{len(new)} of the {len(tested)} objects in the test scenes never occur in a train scene, so their probe could not learn "
+            f"{len(new)} of the {len(tested)} objects in the test scenes never occur in a train "
+            "scene, so their probe could not learn "
             "them; object recognition is lower for it. More scenes would help."
         )
-    for concept, probe in zip((*scenes.space.concepts, "objects"), (*probes.concepts, probes.objects), strict=True):
+    for concept, probe in zip(
+        (*scenes.space.concepts, "objects"), (*probes.concepts, probes.objects), strict=True
+    ):
         if not probe.converged:
-            notes.append(f"the probe of {concept} stopped before its optimum (estimated gap {probe.gap:.1e} nats).")
+            notes.append(
+                f"the probe of {concept} stopped before its optimum (estimated gap {probe.gap:.1e} "
+                "nats)."
+            )
     return notes

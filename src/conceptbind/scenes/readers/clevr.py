@@ -1,4 +1,6 @@
-"""CLEVR in the three forms that are about: a label table with a header, LABCLIP's table without one, and CLEVR's scene file."""
+"""CLEVR in the three forms that are about: a label table with a header, LABCLIP's table without
+one, and CLEVR's scene file.
+"""
 
 from __future__ import annotations
 
@@ -29,19 +31,22 @@ def read_clevr(path: Path, template: str = DEFAULT_TEMPLATE, objects: int | None
 
     Three forms are told apart by what the file holds:
 
-    - a label table, `filename, object1_color, object1_shape, object2_color, ...`, with its pictures beside it;
-    - LABCLIP's `output_{n}obj.csv` without a header, `filename, noun1, attribute1, noun2, attribute2, ...`, its pictures in
-      `images_{n}obj/` beside it;
-    - CLEVR's scene file (JSON). Its objects are ordered from left to right; their size and material are not used. The pictures lie
-      beside it, in `images/`, `../images/` or `../images/<split>/`.
+    - a label table, `filename, object1_color, object1_shape, object2_color, ...`, with its pictures
+      beside it;
+    - LABCLIP's `output_{n}obj.csv` without a header, `filename, noun1, attribute1, noun2,
+      attribute2, ...`, its pictures in `images_{n}obj/` beside it;
+    - CLEVR's scene file (JSON). Its objects are ordered from left to right; their size and material
+      are not used. The pictures lie beside it, in `images/`, `../images/` or `../images/<split>/`.
 
     Args:
         path: the file, or a folder that holds exactly one of them.
         template: how captions name an object.
-        objects: how many objects a scene holds: picks the table in a folder of several, and the scenes of a scene file.
+        objects: how many objects a scene holds: picks the table in a folder of several, and the
+            scenes of a scene file.
 
     Raises:
-        FileError: the file cannot be read, or the folder does not hold exactly one; names those it holds.
+        FileError: the file cannot be read, or the folder does not hold exactly one; names those it
+            holds.
         UnknownNameError: a column is missing, or a label is not one of CLEVR's.
         ValueRangeError: the scenes hold different numbers of objects, or not the number asked for.
     """
@@ -56,8 +61,8 @@ def read_clevr(path: Path, template: str = DEFAULT_TEMPLATE, objects: int | None
     slots = {key: name for key, name in slot_columns(columns).items() if key[1] in VOCABULARY}
     if not slots:
         raise UnknownNameError(
-            f"{path} is not a CLEVR label table: expected columns object1_color, object1_shape, object2_color, ...; "
-            f"got {', '.join(columns)}"
+            f"{path} is not a CLEVR label table: expected columns object1_color, object1_shape, "
+            f"object2_color, ...; got {', '.join(columns)}"
         )
     scenes = labelled(path, columns, slots, VOCABULARY, "clevr", template)
     _require_count(path, scenes.n_slots, objects)
@@ -65,8 +70,12 @@ def read_clevr(path: Path, template: str = DEFAULT_TEMPLATE, objects: int | None
 
 
 def _only_file(folder: Path, objects: int | None) -> Path:
-    """The one file of CLEVR scenes in a folder; LABCLIP's tables of another number of objects do not count."""
-    tables = {file: _LABCLIP_TABLE.fullmatch(file.name) for file in sorted(folder.glob("output_*obj.csv"))}
+    """The one file of CLEVR scenes in a folder; LABCLIP's tables of another number of objects do
+    not count.
+    """
+    tables = {
+        file: _LABCLIP_TABLE.fullmatch(file.name) for file in sorted(folder.glob("output_*obj.csv"))
+    }
     found = [file for file, match in tables.items() if match and objects in (None, int(match[1]))]
     found += [folder / "clevr_labels.csv"] if (folder / "clevr_labels.csv").is_file() else []
     found += [*sorted(folder.glob("*_scenes.json")), *sorted(folder.glob("scenes/*_scenes.json"))]
@@ -74,17 +83,23 @@ def _only_file(folder: Path, objects: int | None) -> Path:
         return found[0]
     if found:
         raise FileError(
-            f"the folder {folder} holds {len(found)} files of CLEVR scenes: {', '.join(str(file.relative_to(folder)) for file in found)}; "
+            f"the folder {folder} holds {len(found)} files of CLEVR scenes: "
+            f"{', '.join(str(file.relative_to(folder)) for file in found)}; "
             f"name one of them, for example clevr:{found[0]}"
         )
     others = f"; it has {', '.join(file.name for file in tables)}" if tables else ""
     wanted = "" if objects is None else f" with {objects} objects"
-    raise FileError(f"the folder {folder} holds no CLEVR scenes{wanted}: expected {_EXPECTED}{others}")
+    raise FileError(
+        f"the folder {folder} holds no CLEVR scenes{wanted}: expected {_EXPECTED}{others}"
+    )
 
 
 def _require_count(path: Path, found: int, asked: int | None) -> None:
     if asked not in (None, found):
-        raise ValueRangeError(f"{path} holds scenes of {found} objects, not of {asked}; write clevr:{path}, or name another file")
+        raise ValueRangeError(
+            f"{path} holds scenes of {found} objects, not of {asked}; write clevr:{path}, or name "
+            "another file"
+        )
 
 
 def _labclip_table(path: Path, template: str, objects: int | None) -> Scenes:
@@ -95,7 +110,8 @@ def _labclip_table(path: Path, template: str, objects: int | None) -> Scenes:
     for number, cells in rows:
         if len(cells) != 1 + 2 * n:
             raise ValueRangeError(
-                f"{path}, line {number}: expected {1 + 2 * n} cells (filename, noun1, attribute1, ... for {n} objects, without a header), "
+                f"{path}, line {number}: expected {1 + 2 * n} cells (filename, noun1, attribute1, "
+                f"... for {n} objects, without a header), "
                 f"got {len(cells)}"
             )
     slots = {
@@ -103,13 +119,19 @@ def _labclip_table(path: Path, template: str, objects: int | None) -> Scenes:
         for slot in range(1, n + 1)
         for kind, concept in (("noun", "shape"), ("attribute", "color"))
     }
-    columns = {name: [cells[i] for _, cells in rows] for i, name in enumerate(("filename", *slots.values()))}
+    columns = {
+        name: [cells[i] for _, cells in rows]
+        for i, name in enumerate(("filename", *slots.values()))
+    }
     places = (path.parent / f"images_{n}obj", path.parent)
     try:
-        return labelled(path, columns, slots, VOCABULARY, "clevr" if n == 2 else f"clevr:{n}", template, places)
+        return labelled(
+            path, columns, slots, VOCABULARY, "clevr" if n == 2 else f"clevr:{n}", template, places
+        )
     except UnknownNameError as error:
         raise UnknownNameError(
-            f"{error}; expected lines of filename, noun1, attribute1, ..., the noun first, and no header"
+            f"{error}; expected lines of filename, noun1, attribute1, ..., the noun first, and no "
+            "header"
         ) from error
 
 
@@ -119,66 +141,113 @@ def _scene_file(path: Path, template: str, objects: int | None) -> Scenes:
     if objects is None and len(counts) == 1:
         objects = next(iter(counts))
     if objects not in counts:
-        held = ", ".join(f"{count} objects ({number} scenes)" for count, number in sorted(counts.items()))
+        held = ", ".join(
+            f"{count} objects ({number} scenes)" for count, number in sorted(counts.items())
+        )
         raise ValueRangeError(
-            f"{path} holds scenes of {held}; one table takes scenes of one number of objects, which "
-            f"{'has to be chosen' if objects is None else f'cannot be {objects}'}: write for example clevr:{path}:{min(counts)}"
+            f"{path} holds scenes of {held}; one table takes scenes of one number of objects, "
+            f"which {'has to be chosen' if objects is None else f'cannot be {objects}'}: write for "
+            f"example clevr:{path}:{min(counts)}"
         )
     if not objects:
-        raise ValueRangeError(f"the scenes of {path} hold no objects; expected objects with color, shape and pixel_coords")
-    kept = [(number, scene) for number, scene in enumerate(scenes) if len(scene["objects"]) == objects]
+        raise ValueRangeError(
+            f"the scenes of {path} hold no objects; expected objects with color, shape and "
+            "pixel_coords"
+        )
+    kept = [
+        (number, scene) for number, scene in enumerate(scenes) if len(scene["objects"]) == objects
+    ]
     rows = [_left_to_right(path, number, scene["objects"]) for number, scene in kept]
-    slots = {(slot, concept): f"{concept}_{slot}" for slot in range(1, objects + 1) for concept in VOCABULARY}
-    columns = {name: [row[slot - 1][concept] for row in rows] for (slot, concept), name in slots.items()}
+    slots = {
+        (slot, concept): f"{concept}_{slot}"
+        for slot in range(1, objects + 1)
+        for concept in VOCABULARY
+    }
+    columns = {
+        name: [row[slot - 1][concept] for row in rows] for (slot, concept), name in slots.items()
+    }
     columns["filename"] = [scene["image_filename"] for _, scene in kept]
     name = "clevr" if objects == 2 else f"clevr:{objects}"
-    return labelled(path, columns, slots, VOCABULARY, name, template, _picture_places(path, kept[0][1]))
+    return labelled(
+        path, columns, slots, VOCABULARY, name, template, _picture_places(path, kept[0][1])
+    )
 
 
 def _scene_list(path: Path) -> list[dict[str, Any]]:
     """The scenes of a scene file, each with a picture and a list of objects."""
     expected = "expected CLEVR's JSON with a list 'scenes'"
-    content = parse_json(read_text(path, "the scene file", expected), f"the scene file {path}", expected)
+    content = parse_json(
+        read_text(path, "the scene file", expected), f"the scene file {path}", expected
+    )
     scenes = content.get("scenes") if isinstance(content, dict) else None
     if not isinstance(scenes, list) or not scenes:
         raise ValueRangeError(
-            f"{path} is not a CLEVR scene file: expected a list 'scenes' with at least one scene; {_got(content)}"
+            f"{path} is not a CLEVR scene file: expected a list 'scenes' with at least one scene; "
+            f"{_got(content)}"
         )
     for number, scene in enumerate(scenes):
         if not isinstance(scene, dict):
-            raise ValueRangeError(f"{path}, scene {number}: expected an object with image_filename and objects; {_got(scene)}")
-        if not isinstance(scene.get("image_filename"), str) or not isinstance(scene.get("objects"), list):
-            raise ValueRangeError(f"{path}, scene {number}: expected image_filename (text) and objects (a list); {_got(scene)}")
+            raise ValueRangeError(
+                f"{path}, scene {number}: expected an object with image_filename and objects; "
+                f"{_got(scene)}"
+            )
+        if not isinstance(scene.get("image_filename"), str) or not isinstance(
+            scene.get("objects"), list
+        ):
+            raise ValueRangeError(
+                f"{path}, scene {number}: expected image_filename (text) and objects (a list); "
+                f"{_got(scene)}"
+            )
     return scenes
 
 
 def _got(value: Any) -> str:
     """What came instead, in few words."""
     return (
-        f"got the fields {', '.join(map(str, value)) or '(none)'}" if isinstance(value, dict) else f"got {json.dumps(value)[:60]}"
+        f"got the fields {', '.join(map(str, value)) or '(none)'}"
+        if isinstance(value, dict)
+        else f"got {json.dumps(value)[:60]}"
     )
 
 
 def _left_to_right(path: Path, number: int, objects: Sequence[Any]) -> list[Mapping[str, str]]:
-    """The objects of a scene by the x of their pixel; those with the same x in the order of the file."""
+    """The objects of a scene by the x of their pixel; those with the same x in the order of the
+    file.
+    """
     for position, thing in enumerate(objects):
         where = f"{path}, scene {number}, object {position}"
         if not isinstance(thing, dict) or not {*VOCABULARY, "pixel_coords"} <= thing.keys():
-            raise ValueRangeError(f"{where}: expected the fields color, shape and pixel_coords; {_got(thing)}")
-        x = thing["pixel_coords"][0] if isinstance(thing["pixel_coords"], list) and thing["pixel_coords"] else None
+            raise ValueRangeError(
+                f"{where}: expected the fields color, shape and pixel_coords; {_got(thing)}"
+            )
+        x = (
+            thing["pixel_coords"][0]
+            if isinstance(thing["pixel_coords"], list) and thing["pixel_coords"]
+            else None
+        )
         if not isinstance(x, int | float) or not math.isfinite(x):
-            raise ValueRangeError(f"{where}: expected pixel_coords to be numbers [x, y, depth]; got {thing['pixel_coords']!r}")
+            raise ValueRangeError(
+                f"{where}: expected pixel_coords to be numbers [x, y, depth]; got "
+                f"{thing['pixel_coords']!r}"
+            )
         for concept, values in VOCABULARY.items():
             if thing[concept] not in values:
                 raise UnknownNameError(
-                    f"{where}: {thing[concept]!r} is not a {concept} of CLEVR; {nearest(str(thing[concept]), values)}"
+                    f"{where}: {thing[concept]!r} is not a {concept} of CLEVR; "
+                    f"{nearest(str(thing[concept]), values)}"
                 )
     return sorted(objects, key=lambda thing: thing["pixel_coords"][0])
 
 
 def _picture_places(path: Path, scene: Mapping[str, Any]) -> tuple[Path, ...]:
-    """Where the pictures of a scene file may lie: beside it, and in `images/` beside it or beside its folder, with and without the split."""
+    """Where the pictures of a scene file may lie: beside it, and in `images/` beside it or beside
+    its folder, with and without the split.
+    """
     named = re.fullmatch(r"CLEVR_(.+)_scenes", path.stem)
-    splits = dict.fromkeys(split for split in (named and named[1], scene.get("split")) if isinstance(split, str) and split)
+    splits = dict.fromkeys(
+        split
+        for split in (named and named[1], scene.get("split"))
+        if isinstance(split, str) and split
+    )
     folders = (path.parent / "images", path.parent.parent / "images")
     return (path.parent, *folders, *(folder / split for folder in folders for split in splits))

@@ -1,4 +1,6 @@
-"""PUG:SPAR and PUG:SPARE: photorealistic scenes of two animals with textures (arXiv 2308.03977, arXiv 2502.03566)."""
+"""PUG:SPAR and PUG:SPARE: photorealistic scenes of two animals with textures (arXiv 2308.03977,
+arXiv 2502.03566).
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,20 @@ from conceptbind.scenes.table import Scenes
 NO_ANIMAL = "blank"
 """What PUG:SPAR writes for an animal that is not there."""
 NO_TEXTURE = "Default"
-"""What PUG:SPAR writes for an animal in its natural look, which is not an attribute that could be bound."""
+"""What PUG:SPAR writes for an animal in its natural look, which is not an attribute that could be
+bound."""
 ALL_WORLDS = "all"
 """What asks for the scenes of every world."""
 
 _CONCEPTS = ("texture", "animal")
-_COLUMNS = ("filename", "world_name", "character_name", "character2_name", "character_texture", "character2_texture")
+_COLUMNS = (
+    "filename",
+    "world_name",
+    "character_name",
+    "character2_name",
+    "character_texture",
+    "character2_texture",
+)
 _SLOTS = {
     (1, "texture"): "character_texture",
     (1, "animal"): "character_name",
@@ -28,10 +38,12 @@ _SLOTS = {
 
 
 def read_pug_spare(path: Path, world: str = "Desert", template: str = DEFAULT_TEMPLATE) -> Scenes:
-    """PUG:SPARE label table: rows of one world whose `character_pos` is empty (arXiv 2605.31503, section 3).
+    """PUG:SPARE label table: rows of one world whose `character_pos` is empty (arXiv 2605.31503,
+    section 3).
 
     Args:
-        path: `PUG_SPARE.csv`, or the folder that holds it; the pictures are `<world>/<filename>` beside it.
+        path: `PUG_SPARE.csv`, or the folder that holds it; the pictures are `<world>/<filename>`
+            beside it.
         world: which background.
         template: how captions name an object.
 
@@ -47,22 +59,36 @@ def read_pug_spare(path: Path, world: str = "Desert", template: str = DEFAULT_TE
     _require(path, "PUG:SPARE", columns, ("character_pos",))
     worlds = sorted(set(columns["world_name"]))
     if world not in worlds:
-        raise UnknownNameError(f"{path} has no rows of the world '{world}'; {nearest(world, worlds)}")
+        raise UnknownNameError(
+            f"{path} has no rows of the world '{world}'; {nearest(world, worlds)}"
+        )
     pairs = zip(columns["world_name"], columns["character_pos"], strict=True)
     kept = [row for row, (found, position) in enumerate(pairs) if found == world and not position]
     if not kept:
-        raise ValueRangeError(f"{path} has no row of the world '{world}' with an empty character_pos; nothing to measure")
+        raise ValueRangeError(
+            f"{path} has no row of the world '{world}' with an empty character_pos; nothing to "
+            "measure"
+        )
     name = "pug-spare" if world == "Desert" else f"pug-spare:{world}"
     return labelled(
-        path, _rows(columns, kept), _SLOTS, {"texture": None, "animal": None}, name, template, places=(path.parent / world,)
+        path,
+        _rows(columns, kept),
+        _SLOTS,
+        {"texture": None, "animal": None},
+        name,
+        template,
+        places=(path.parent / world,),
     )
 
 
-def read_pug_spar(path: Path, world: str | None = None, template: str = DEFAULT_TEMPLATE, *, animals: int = 2) -> Scenes:
-    """PUG:SPAR label table: scenes with two different animals (or with one), each with a texture that is not its natural look.
+def read_pug_spar(
+    path: Path, world: str | None = None, template: str = DEFAULT_TEMPLATE, *, animals: int = 2
+) -> Scenes:
+    """PUG:SPAR label table: scenes with two different animals (or with one), each with a texture
+    that is not its natural look.
 
-    These are the scenes on which binding is asked for (arXiv 2502.03566, section 3). Left out are rows with the texture
-    `Default`, with the same animal twice, and with another number of animals.
+    These are the scenes on which binding is asked for (arXiv 2502.03566, section 3). Left out are
+    rows with the texture `Default`, with the same animal twice, and with another number of animals.
 
     Args:
         path: `labels.csv`, or the folder that holds it; the pictures lie beside it.
@@ -71,8 +97,8 @@ def read_pug_spar(path: Path, world: str | None = None, template: str = DEFAULT_
         animals: 2, or 1 for the scenes with a single animal.
 
     Returns:
-        Scenes of one or two objects with the concepts texture and animal. Their values are those of the whole table, so that
-        one-animal and two-animal scenes have the same objects.
+        Scenes of one or two objects with the concepts texture and animal. Their values are those of
+        the whole table, so that one-animal and two-animal scenes have the same objects.
 
     Raises:
         UnknownNameError: a column is missing, or no row has the world; names the worlds.
@@ -82,7 +108,8 @@ def read_pug_spar(path: Path, world: str | None = None, template: str = DEFAULT_
         raise ValueRangeError(f"PUG:SPAR has scenes with 1 and with 2 animals; got {animals}")
     path = path / "labels.csv" if path.is_dir() else path
     columns = read_columns(path)
-    position = "character1_pos" if "character1_pos" in columns else "character_pos"  # readers differ; both are in use
+    # readers differ; both are in use
+    position = "character1_pos" if "character1_pos" in columns else "character_pos"
     _require(path, "PUG:SPAR", columns, (position,))
     world = _chosen_world(path, columns["world_name"], world)
     present = _present(path, columns)
@@ -95,20 +122,32 @@ def read_pug_spar(path: Path, world: str | None = None, template: str = DEFAULT_
     ]
     if not kept:
         where = "" if world == ALL_WORLDS else f" of the world '{world}'"
-        what = "a single animal" if animals == 1 else "two different animals"
+        what, instead = ("a single animal", "leave out :one for the scenes with two animals")
+        if animals == 2:
+            what, instead = ("two different animals", "add :one for the scenes with one animal")
         raise ValueRangeError(
-            f"{path} has no scene{where} with {what} in textures other than '{NO_TEXTURE}'; choose another world, "
-            f"or {'leave out :one for the scenes with two animals' if animals == 1 else 'add :one for the scenes with one animal'}"
+            f"{path} has no scene{where} with {what} in textures other than '{NO_TEXTURE}'; choose "
+            f"another world, or {instead}"
         )
     slots = {(slot, what): f"{what}{slot}" for slot in range(1, animals + 1) for what in _CONCEPTS}
-    labels = {name: [present[row][slot - 1][_CONCEPTS.index(what)] for row in kept] for (slot, what), name in slots.items()}
+    labels = {
+        name: [present[row][slot - 1][_CONCEPTS.index(what)] for row in kept]
+        for (slot, what), name in slots.items()
+    }
     vocabulary = {
         "texture": sorted({texture for found in present for texture, _ in found} - {NO_TEXTURE}),
         "animal": sorted({animal for found in present for _, animal in found}),
     }
     several = len(set(columns["world_name"])) > 1
     name = ":".join(["pug-spar", *([world] if several else []), *(["one"] if animals == 1 else [])])
-    return labelled(path, {"filename": [columns["filename"][row] for row in kept]} | labels, slots, vocabulary, name, template)
+    return labelled(
+        path,
+        {"filename": [columns["filename"][row] for row in kept]} | labels,
+        slots,
+        vocabulary,
+        name,
+        template,
+    )
 
 
 def _present(path: Path, columns: Mapping[str, Sequence[str]]) -> list[list[tuple[str, str]]]:
@@ -124,7 +163,8 @@ def _present(path: Path, columns: Mapping[str, Sequence[str]]) -> list[list[tupl
             if not animal or (not look and animal != NO_ANIMAL):
                 raise ValueRangeError(
                     f"{path}, data row {row + 1}: column '{texture if animal else name}' is empty; "
-                    f"PUG:SPAR writes '{NO_ANIMAL}' for an animal that is not there, and the texture of every other"
+                    f"PUG:SPAR writes '{NO_ANIMAL}' for an animal that is not there, and the "
+                    "texture of every other"
                 )
             if animal != NO_ANIMAL:
                 rows[row].append((look, animal))
@@ -135,10 +175,14 @@ def _rows(columns: Mapping[str, Sequence[str]], kept: Sequence[int]) -> dict[str
     return {name: [column[row] for row in kept] for name, column in columns.items()}
 
 
-def _require(path: Path, what: str, columns: Mapping[str, Sequence[str]], more: Sequence[str]) -> None:
+def _require(
+    path: Path, what: str, columns: Mapping[str, Sequence[str]], more: Sequence[str]
+) -> None:
     missing = [name for name in (*_COLUMNS, *more) if name not in columns]
     if missing:
-        raise UnknownNameError(f"{path} is not a {what} table: it lacks the columns {', '.join(missing)}")
+        raise UnknownNameError(
+            f"{path} is not a {what} table: it lacks the columns {', '.join(missing)}"
+        )
 
 
 def _chosen_world(path: Path, column: Sequence[str], world: str | None) -> str:
@@ -148,9 +192,12 @@ def _chosen_world(path: Path, column: Sequence[str], world: str | None) -> str:
         if len(worlds) == 1:
             return worlds[0]
         raise ValueRangeError(
-            f"{path} has scenes of {len(worlds)} worlds ({', '.join(worlds)}); choose one with pug-spar:{path}:{worlds[0]}, "
+            f"{path} has scenes of {len(worlds)} worlds ({', '.join(worlds)}); choose one with "
+            f"pug-spar:{path}:{worlds[0]}, "
             f"or take them together with pug-spar:{path}:{ALL_WORLDS}"
         )
     if world not in (ALL_WORLDS, *worlds):
-        raise UnknownNameError(f"{path} has no rows of the world '{world}'; {nearest(world, worlds)}")
+        raise UnknownNameError(
+            f"{path} has no rows of the world '{world}'; {nearest(world, worlds)}"
+        )
     return world

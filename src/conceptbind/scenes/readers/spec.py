@@ -1,4 +1,6 @@
-"""From `clevr:PATH:3` to a reader: the path, what stands behind it, and what each scheme makes of that."""
+"""From `clevr:PATH:3` to a reader: the path, what stands behind it, and what each scheme makes of
+that.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ SCHEMES = {
     "pug-spar": "pug-spar:PATH[:WORLD][:one]",
     "pug-spare": "pug-spare:PATH[:WORLD]",
 }
-"""Schemes that name a file, and their forms; `anywhere:` is a table of one's own whose pictures may lie outside its folder."""
+"""Schemes that name a file, and their forms; `anywhere:` is a table of one's own whose pictures may
+lie outside its folder."""
 
 _OPTIONS = re.compile(r"(?P<path>.*?)(?P<options>(?::[^:/\\.]+)*)")
 """A path and what can only be options: words behind colons, without a slash or a dot."""
@@ -28,7 +31,8 @@ def read_named(scheme: str, rest: str, template: str) -> Scenes:
 
     Args:
         scheme: one of `SCHEMES`.
-        rest: `PATH` or `PATH:OPTION...`. The longest path that exists is taken, whatever colons it has.
+        rest: `PATH` or `PATH:OPTION...`. The longest path that exists is taken, whatever colons it
+            has.
         template: how captions name an object.
 
     Raises:
@@ -37,7 +41,9 @@ def read_named(scheme: str, rest: str, template: str) -> Scenes:
     """
     path, options = _split(rest)
     if not path:
-        raise ValueRangeError(f"'{scheme}:' needs the path of its label table, for example {scheme}:labels.csv")
+        raise ValueRangeError(
+            f"'{scheme}:' needs the path of its label table, for example {scheme}:labels.csv"
+        )
     file = user_path(path)
     if scheme == "anywhere":
         _at_most(0, scheme, rest, options)
@@ -46,7 +52,8 @@ def read_named(scheme: str, rest: str, template: str) -> Scenes:
         _at_most(1, scheme, rest, options)
         if options and not re.fullmatch(r"[1-9]\d{0,8}", options[0]):
             raise ValueRangeError(
-                f"'{options[0]}' in '{scheme}:{rest}' is not a number of objects; expected {SCHEMES[scheme]}, for example clevr:{path}:3"
+                f"'{options[0]}' in '{scheme}:{rest}' is not a number of objects; expected "
+                f"{SCHEMES[scheme]}, for example clevr:{path}:3"
             )
         return read_clevr(file, template, int(options[0]) if options else None)
     if scheme == "pug-spare":
@@ -59,7 +66,9 @@ def read_named(scheme: str, rest: str, template: str) -> Scenes:
 
 
 def _split(rest: str) -> tuple[str, list[str]]:
-    """The path and its options: the longest part up to a colon that exists, else what cannot be options."""
+    """The path and its options: the longest part up to a colon that exists, else what cannot be
+    options.
+    """
     parts = rest.split(":")
     for n in range(len(parts), 0, -1):
         path = ":".join(parts[:n])
@@ -72,4 +81,6 @@ def _split(rest: str) -> tuple[str, list[str]]:
 
 def _at_most(n: int, scheme: str, rest: str, options: list[str]) -> None:
     if len(options) > n:
-        raise ValueRangeError(f"'{scheme}:{rest}' says too much after its path; expected {SCHEMES[scheme]}")
+        raise ValueRangeError(
+            f"'{scheme}:{rest}' says too much after its path; expected {SCHEMES[scheme]}"
+        )

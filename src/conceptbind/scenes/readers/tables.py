@@ -1,4 +1,6 @@
-"""Tables of text: reading them, one's own tables and vocabularies, and scenes from columns of labels."""
+"""Tables of text: reading them, one's own tables and vocabularies, and scenes from columns of
+labels.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ _NUMBERED = re.compile(r"(?P<concept>.*?[^\W\d_])[ .-]?(?P<slot>\d{1,6})")
 
 
 def read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """(line number, cells) of every line of a table that is not blank; what separates cells is found out.
+    """(line number, cells) of every line of a table that is not blank; what separates cells is
+    found out.
 
     Raises:
         UnsafeFileError, FileError: see `text.read_table`.
@@ -50,32 +53,50 @@ def read_columns(path: Path) -> dict[str, list[str]]:
     Raises:
         UnsafeFileError: the file is a pickle.
         FileError: the file is missing or no text.
-        ValueRangeError: no rows, a duplicate or missing column name, or a row of another length; names the line.
+        ValueRangeError: no rows, a duplicate or missing column name, or a row of another length;
+            names the line.
     """
     (_, header), *rows = read_lines(path)
     if not rows:
         raise _empty(path)
     if "" in header or len(set(header)) != len(header):
-        advice = "; number them by slot, as color_1, shape_1, color_2, shape_2" if len(set(header)) != len(header) else ""
+        advice = (
+            "; number them by slot, as color_1, shape_1, color_2, shape_2"
+            if len(set(header)) != len(header)
+            else ""
+        )
         if header[0] == "" and len(header) > 1 and "" not in header[1:]:
-            advice = "; where the first column is the index of pandas, save the table with index=False"
-        raise ValueRangeError(f"the header of {path} has empty or duplicate column names: {', '.join(header)}{advice}")
+            advice = (
+                "; where the first column is the index of pandas, save the table with index=False"
+            )
+        raise ValueRangeError(
+            f"the header of {path} has empty or duplicate column names: {', '.join(header)}{advice}"
+        )
     for number, line in rows:
         if len(line) != len(header):
-            raise ValueRangeError(f"{path}, line {number}: expected {len(header)} cells as in the header, got {len(line)}")
+            raise ValueRangeError(
+                f"{path}, line {number}: expected {len(header)} cells as in the header, got "
+                f"{len(line)}"
+            )
     return {name: [line[i] for _, line in rows] for i, name in enumerate(header)}
 
 
 def _empty(path: Path) -> ValueRangeError:
-    return ValueRangeError(f"the table {path} is empty; expected a header line and at least one row")
+    return ValueRangeError(
+        f"the table {path} is empty; expected a header line and at least one row"
+    )
 
 
-def read_scenes(path: Path, template: str = DEFAULT_TEMPLATE, *, pictures_anywhere: bool = False) -> Scenes:
+def read_scenes(
+    path: Path, template: str = DEFAULT_TEMPLATE, *, pictures_anywhere: bool = False
+) -> Scenes:
     """A table of one's own: of scenes, or a vocabulary.
 
-    A **table** has one row a scene and a column for every concept and slot, `color_1, shape_1, color_2, shape_2` (or `object1_color, ...`,
-    or `color, shape, color2, shape2`); `id` or `filename`, and `caption`, are used where present. A **vocabulary** has one column a
-    concept and lists its values below; the scenes are all ordered pairs of objects. The last concept is the noun.
+    A **table** has one row a scene and a column for every concept and slot, `color_1, shape_1,
+    color_2, shape_2` (or `object1_color, ...`, or `color, shape, color2, shape2`); `id` or
+    `filename`, and `caption`, are used where present. A **vocabulary** has one column a concept and
+    lists its values below; the scenes are all ordered pairs of objects. The last concept is the
+    noun.
 
     Args:
         path: the table.
@@ -86,10 +107,22 @@ def read_scenes(path: Path, template: str = DEFAULT_TEMPLATE, *, pictures_anywhe
     slots = slot_columns(columns) or _numbered_columns(path, columns)
     if not slots:
         _refuse_odd_vocabulary(path, columns)
-        values = {name: tuple(value for value in column if value) for name, column in columns.items()}
-        return full_grid(ConceptSpace(tuple(values), tuple(values.values())), name=path.stem, template=template)
+        values = {
+            name: tuple(value for value in column if value) for name, column in columns.items()
+        }
+        return full_grid(
+            ConceptSpace(tuple(values), tuple(values.values())), name=path.stem, template=template
+        )
     concepts = tuple(dict.fromkeys(concept for _, concept in slots))
-    return labelled(path, columns, slots, dict.fromkeys(concepts), path.stem, template, pictures_anywhere=pictures_anywhere)
+    return labelled(
+        path,
+        columns,
+        slots,
+        dict.fromkeys(concepts),
+        path.stem,
+        template,
+        pictures_anywhere=pictures_anywhere,
+    )
 
 
 def _refuse_odd_vocabulary(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
@@ -97,36 +130,50 @@ def _refuse_odd_vocabulary(path: Path, columns: Mapping[str, Sequence[str]]) -> 
     labels = [name for name in columns if name in (*ID_COLUMNS, "caption")]
     if labels:
         raise ValueRangeError(
-            f"{path} has the column '{labels[0]}' but none that names a concept and a slot; a table of scenes needs columns such as "
+            f"{path} has the column '{labels[0]}' but none that names a concept and a slot; a "
+            "table of scenes needs columns such as "
             f"{SLOTS} (one object: color_1, shape_1), a vocabulary only one column a concept"
         )
     held = {name: {value for value in column if value} for name, column in columns.items()}
     for first, second in combinations(held, 2):
         if len(shared := held[first] & held[second]) > 1:
             raise ValueRangeError(
-                f"{path}: the columns '{first}' and '{second}' share {len(shared):,} values, such as '{min(shared):.60}', as slots of a table "
-                f"do and concepts of a vocabulary do not; if rows are scenes, name the columns {SLOTS}"
+                f"{path}: the columns '{first}' and '{second}' share {len(shared):,} values, such "
+                f"as '{min(shared):.60}', as slots of a table "
+                "do and concepts of a vocabulary do not; if rows are scenes, name the columns "
+                f"{SLOTS}"
             )
     for name, column in columns.items():
-        value, times = Counter(value for value in column if value).most_common(1)[0] if any(column) else ("", 1)
+        value, times = (
+            Counter(value for value in column if value).most_common(1)[0]
+            if any(column)
+            else ("", 1)
+        )
         if times > 1:
             raise ValueRangeError(
-                f"{path}: duplicate value of concept '{name}': '{value:.60}' appears {times:,} times; a vocabulary lists each value once. "
-                f"A table of scenes needs columns that name concept and slot, such as {SLOTS} (one object: color_1, shape_1); "
+                f"{path}: duplicate value of concept '{name}': '{value:.60}' appears {times:,} "
+                "times; a vocabulary lists each value once. "
+                f"A table of scenes needs columns that name concept and slot, such as {SLOTS} (one "
+                "object: color_1, shape_1); "
                 f"this one has {', '.join(columns)}"
             )
 
 
 def slot_columns(columns: Mapping[str, Sequence[str]]) -> dict[tuple[int, str], str]:
-    """{(slot, concept): column} of the columns that name a slot; index columns (`..._idx`) repeat the names.
+    """{(slot, concept): column} of the columns that name a slot; index columns (`..._idx`) repeat
+    the names.
 
-    Beside `color_2` a column `color2` is a slot too, and `color` is the one before the first that has a number.
+    Beside `color_2` a column `color2` is a slot too, and `color` is the one before the first that
+    has a number.
     """
     found: dict[tuple[int, str], str] = {}
 
     def add(slot: int, concept: str, name: str) -> None:
         if (slot, concept) in found:
-            raise ValueRangeError(f"columns '{found[slot, concept]}' and '{name}' both name concept '{concept}' of slot {slot}")
+            raise ValueRangeError(
+                f"columns '{found[slot, concept]}' and '{name}' both name concept '{concept}' of "
+                f"slot {slot}"
+            )
         found[slot, concept] = name
 
     for name in columns:
@@ -144,16 +191,24 @@ def slot_columns(columns: Mapping[str, Sequence[str]]) -> dict[tuple[int, str], 
     return found
 
 
-def _numbered_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> dict[tuple[int, str], str]:
-    """The slots of a table whose columns are all `color2` or `color`, every concept with the same numbers; none for other tables.
+def _numbered_columns(
+    path: Path, columns: Mapping[str, Sequence[str]]
+) -> dict[tuple[int, str], str]:
+    """The slots of a table whose columns are all `color2` or `color`, every concept with the same
+    numbers; none for other tables.
 
     Raises:
         ValueRangeError: it may as well be a vocabulary, since no column holds a value twice.
     """
     matches = {
-        name: _NUMBERED.fullmatch(name) for name in columns if name not in (*ID_COLUMNS, "caption") and not name.endswith("_idx")
+        name: _NUMBERED.fullmatch(name)
+        for name in columns
+        if name not in (*ID_COLUMNS, "caption") and not name.endswith("_idx")
     }
-    numbers = {name: (match["concept"], int(match["slot"])) if match else (name, -1) for name, match in matches.items()}
+    numbers = {
+        name: (match["concept"], int(match["slot"])) if match else (name, -1)
+        for name, match in matches.items()
+    }
     of: dict[str, set[int]] = {}
     for concept, number in numbers.values():
         of.setdefault(concept, set()).add(number)
@@ -163,15 +218,20 @@ def _numbered_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> dict[
         len(set(columns[name])) == len(columns[name]) for name in numbers
     ):
         raise ValueRangeError(
-            f"{path} may be a table of scenes or a vocabulary: its columns are {', '.join(columns)}, and none holds a value twice; "
+            f"{path} may be a table of scenes or a vocabulary: its columns are "
+            f"{', '.join(columns)}, and none holds a value twice; "
             f"name the columns of a table {SLOTS}, and those of a vocabulary without numbers"
         )
     first = min(number for number in next(iter(of.values())) if number >= 0)
-    return {(number if number >= 0 else first - 1, concept): name for name, (concept, number) in numbers.items()}
+    return {
+        (number if number >= 0 else first - 1, concept): name
+        for name, (concept, number) in numbers.items()
+    }
 
 
 def require_inside(path: Path, names: Sequence[str], what: str = "picture") -> None:
-    """Refuse names of files that lead out of the folder of a table: absolute ones, and those with `..`.
+    """Refuse names of files that lead out of the folder of a table: absolute ones, and those with
+    `..`.
 
     Raises:
         UnsafeFileError: names the first.
@@ -179,10 +239,17 @@ def require_inside(path: Path, names: Sequence[str], what: str = "picture") -> N
     for name in names:
         if name[:1] in "/\\~" or ".." in name or ":" in name:
             windows = PureWindowsPath(name)
-            if PurePosixPath(name).is_absolute() or windows.drive or windows.root or ".." in windows.parts:
+            if (
+                PurePosixPath(name).is_absolute()
+                or windows.drive
+                or windows.root
+                or ".." in windows.parts
+            ):
                 raise UnsafeFileError(
-                    f"{path} names the {what} '{name:.200}', which lies outside the folder of the table; only pictures below that folder "
-                    f"are read. Write names relative to it, or, where you trust the table, give it as anywhere:{path}"
+                    f"{path} names the {what} '{name:.200}', which lies outside the folder of the "
+                    "table; only pictures below that folder "
+                    "are read. Write names relative to it, or, where you trust the table, give it "
+                    f"as anywhere:{path}"
                 )
 
 
@@ -201,12 +268,14 @@ def labelled(
 
     Args:
         path: the table, for error messages.
-        columns: cells by column; one of `ID_COLUMNS` names the scenes, `image` or `filename` their pictures.
+        columns: cells by column; one of `ID_COLUMNS` names the scenes, `image` or `filename` their
+            pictures.
         slots: the column of every (slot, concept).
         vocabulary: the values of every concept; None takes the values found, in alphabetical order.
         name: of the scenes.
         template: how captions name an object.
-        places: where the pictures may lie; the first folder that has the first picture is taken. By default beside the table.
+        places: where the pictures may lie; the first folder that has the first picture is taken. By
+            default beside the table.
         pictures_anywhere: pictures may lie outside these folders.
 
     Raises:
@@ -216,24 +285,43 @@ def labelled(
         UnknownNameError: a label is not in the vocabulary; names the row and the nearest values.
     """
     numbers = sorted({slot for slot, _ in slots})
-    missing = [f"'{concept}' of slot {slot}" for slot in numbers for concept in vocabulary if (slot, concept) not in slots]
+    missing = [
+        f"'{concept}' of slot {slot}"
+        for slot in numbers
+        for concept in vocabulary
+        if (slot, concept) not in slots
+    ]
     if missing:
-        raise MismatchError(f"{path} lacks the column for {', '.join(missing)}; every slot needs a column for every concept")
+        raise MismatchError(
+            f"{path} lacks the column for {', '.join(missing)}; every slot needs a column for "
+            "every concept"
+        )
     cells = {key: columns[column] for key, column in slots.items()}
-    for column in (*slots.values(), *(name for name in (*ID_COLUMNS, "caption") if name in columns)):
+    for column in (
+        *slots.values(),
+        *(name for name in (*ID_COLUMNS, "caption") if name in columns),
+    ):
         if "" in columns[column]:
             raise ValueRangeError(
                 f"{path}, data row {columns[column].index('') + 1}: column '{column}' is empty; "
                 "every scene needs the same number of objects"
             )
     known = {
-        concept: tuple(values) if values is not None else tuple(sorted({v for s in numbers for v in cells[s, concept]}))
+        concept: tuple(values)
+        if values is not None
+        else tuple(sorted({v for s in numbers for v in cells[s, concept]}))
         for concept, values in vocabulary.items()
     }
     space = ConceptSpace(tuple(known), tuple(known.values()))
     try:
         table = np.stack(
-            [np.stack([space.encode(concept, cells[slot, concept], first_row=1) for concept in known], axis=1) for slot in numbers],
+            [
+                np.stack(
+                    [space.encode(concept, cells[slot, concept], first_row=1) for concept in known],
+                    axis=1,
+                )
+                for slot in numbers
+            ],
             axis=1,
         )
     except UnknownNameError as error:
@@ -252,6 +340,8 @@ def labelled(
         template=template,
         written_captions=columns.get("caption"),
         images=images,
-        image_folder=next((place for place in places if images and os.path.isfile(place / images[0])), places[0]),
+        image_folder=next(
+            (place for place in places if images and os.path.isfile(place / images[0])), places[0]
+        ),
         image_places=places,
     )
