@@ -21,11 +21,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from conceptbind.complexity import Labelled, cover, make
-from conceptbind.embeddings import Embeddings
+from conceptbind.complexity import FULL, Labelled, complexity_study, cover, make
 from conceptbind.probes import fit_scene_probes
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import split_scenes
-from conceptbind.studies import FULL, complexity_study
 from planted import embeddings_of, scenes_like
 
 STEPS, WIDTH, RANK, EMBEDDED = 4_000, 1024, 512, 64

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from conceptbind.embeddings import Embeddings
-from conceptbind.encoders import _packaged_minilm, resolve
+from conceptbind.encoders import resolve
+from conceptbind.encoders.registry import _packaged_minilm
+from conceptbind.probes import probe_study
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import split_scenes, text20
-from conceptbind.studies import probe_study
 
 
 def main() -> None:

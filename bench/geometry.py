@@ -21,11 +21,19 @@ import numpy as np
 import torch
 
 from conceptbind import resolve
-from conceptbind.embeddings import load
-from conceptbind.geometry import Editor, all_edits, explained, fit_additive, read, retrieve
+from conceptbind.crossmodal import query_texts
+from conceptbind.geometry import (
+    Editor,
+    all_edits,
+    explained,
+    fit_additive,
+    geometry_study,
+    read,
+    retrieve,
+)
 from conceptbind.probes import fit_scene_probes
+from conceptbind.rows.embeddings import load
 from conceptbind.scenes import split_scenes, text20
-from conceptbind.studies import geometry_study, query_texts
 from planted import embeddings_of, scenes_like
 
 CASES = 1_000

@@ -23,11 +23,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from conceptbind.embeddings import load
-from conceptbind.labclip import Pairs, fit_pairs, open_rows
-from conceptbind.labclip.solver import Judge
+from conceptbind.crossmodal import caption_bank
+from conceptbind.repairs.labclip import Pairs, fit_pairs, open_rows
+from conceptbind.repairs.labclip.solver import Judge
+from conceptbind.rows.embeddings import load
 from conceptbind.scenes import load_scenes, orbit_ids, pair_ids
-from conceptbind.studies import caption_bank
 
 HELD = 10_000
 

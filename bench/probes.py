@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from conceptbind.embeddings import load
 from conceptbind.metrics import recognition
 from conceptbind.probes import fit_scene_probes
+from conceptbind.rows.embeddings import load
 from conceptbind.scenes import Split, split_scenes, text20
 from planted import embeddings_of, scenes_like
 

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from conceptbind.drawing import SolidStyle, draw_flat, draw_solid
+from conceptbind.pictures import SolidStyle, draw_flat, draw_solid
 
 CLEVR = ("blue", "brown", "cyan", "gray", "green", "purple", "red", "yellow")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from conceptbind.embeddings import load
 from conceptbind.metrics import recognition
 from conceptbind.probes.solver import Rows, solve
+from conceptbind.rows.embeddings import load
 from conceptbind.scenes import split_scenes, text20
 
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from conceptbind import ConceptBindError, load_scenes, resolve
-from conceptbind.drawing import draw_pictures
-from conceptbind.encoders.pictures import read_picture
-from conceptbind.labclip import load_adapter
+from conceptbind.pictures import draw_pictures
+from conceptbind.pictures.files import read_picture
+from conceptbind.repairs.labclip import load_adapter
 
 
 def show(title: str, index: Any, query: Any, captions: list[str], wanted: list[str]) -> None:

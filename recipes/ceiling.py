@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from conceptbind import load_scenes, resolve
-from conceptbind.drawing import draw_pictures
-from conceptbind.encoders.pictures import read_picture
-from conceptbind.finetune import finetune
+from conceptbind.crossmodal.study import caption_bank, compare, either_order
 from conceptbind.metrics import share_interval
+from conceptbind.pictures import draw_pictures
+from conceptbind.pictures.files import read_picture
+from conceptbind.repairs.finetune import finetune
 from conceptbind.report.numbers import percent
 from conceptbind.scenes import orbit_ids, pair_ids, split_scenes
-from conceptbind.studies.crossmodal import caption_bank, compare, either_order
 
 
 def main(name: str) -> None:

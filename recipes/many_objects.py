@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from conceptbind import load_scenes, resolve
-from conceptbind.drawing import draw_pictures
-from conceptbind.embeddings import embed
-from conceptbind.studies import attribute_records
+from conceptbind.pictures import draw_pictures
+from conceptbind.rows.embeddings import embed
+from conceptbind.within import attribute_records
 
 NUMBERS = (2, 3, 4, 5, 6, 8, 10)
 

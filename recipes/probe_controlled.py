@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from conceptbind.controlled import read_trained
-from conceptbind.studies import controlled_study
+from conceptbind.controlled import controlled_study, read_trained
 
 PROBES = ("additive", "per_object_product", "global_product", "mlp")
 

@@ -32,10 +32,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from conceptbind.drawing import FlatStyle, draw_flat
 from conceptbind.encoders.dual import DualModel, Words, dual_config, save_dual
+from conceptbind.pictures import FlatStyle, draw_flat
 from conceptbind.scenes import ConceptSpace, caption
-from conceptbind.scenes.text20 import CLEVR_COLORS
+from conceptbind.scenes.builtin import CLEVR_COLORS
 
 COLOR_NAMES = (*CLEVR_COLORS, "orange", "pink", "black", "white")
 SHAPE_NAMES = ("square", "triangle", "circle", "star", "cross", "ring")

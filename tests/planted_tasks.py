@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 
 
 def square(shared, task):

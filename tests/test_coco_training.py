@@ -11,11 +11,11 @@ import pytest
 
 from conceptbind.cli import main
 from conceptbind.commands.captioned import coco_retrieval
-from conceptbind.drawing import draw_pictures
-from conceptbind.embeddings import embed, embed_half
+from conceptbind.core.errors import ConceptBindError
 from conceptbind.encoders import resolve
-from conceptbind.errors import ConceptBindError
-from conceptbind.labclip.adapter import identity
+from conceptbind.pictures import draw_pictures
+from conceptbind.repairs.labclip.adapter import identity
+from conceptbind.rows.embeddings import embed, embed_half
 from conceptbind.scenes import Scenes, load_scenes
 
 

@@ -19,7 +19,7 @@ from conceptbind.cli import main
 from conceptbind.commands.common import default_folder
 from conceptbind.commands.measuring import measure
 from conceptbind.commands.training import sweep, train
-from conceptbind.errors import ConceptBindError, MismatchError
+from conceptbind.core.errors import ConceptBindError, MismatchError
 from conceptbind.scenes import ConceptSpace, full_grid, text20
 from planted import object_codes
 
@@ -278,7 +278,7 @@ def test_messages_are_folded_and_cut():
 RUN = """
 import sys
 from conceptbind import cli
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 def said(*, out: str = "x") -> str:
     "Say something.\\n\\n    Args:\\n        out: a word."
     return "caf\\u00e9 " * 50_000

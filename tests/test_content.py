@@ -13,12 +13,13 @@ from safetensors.numpy import save_file
 
 from conceptbind.benchmarks.base import Score
 from conceptbind.benchmarks.outcomes import FILE, load_outcomes, save_outcomes
-from conceptbind.errors import FileError, ValueRangeError
-from conceptbind.files import content_hash, read_checked_json, write_checked_json, write_whole
+from conceptbind.complexity.cells import Cell
+from conceptbind.complexity.study import _file, _kept
+from conceptbind.core.errors import FileError, ValueRangeError
+from conceptbind.core.files import content_hash, read_checked_json, write_checked_json, write_whole
 from conceptbind.probes import fit_scene_probes
 from conceptbind.probes.store import load_probes, save_probes
 from conceptbind.scenes import split_scenes, text20
-from conceptbind.studies.complexity import Cell, _file, _kept
 from planted import object_codes
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import conceptbind
-from conceptbind.drawing import draw_pictures
-from conceptbind.errors import ConceptBindError, FileError
-from conceptbind.results import Record
-from conceptbind.runs import RunFolder, read_results
+from conceptbind.core.errors import ConceptBindError, FileError
+from conceptbind.core.records import Record
+from conceptbind.pictures import draw_pictures
+from conceptbind.run import RunFolder, read_results
 from conceptbind.scenes import load_scenes
 
 ODD = [None, True, -1, 0, 1.5, 10**400, "x", "", [], [1], {}, {"a": 1}, float("nan"), float("inf")]

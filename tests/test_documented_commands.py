@@ -27,7 +27,7 @@ from PIL import Image
 
 from conceptbind import cli
 from conceptbind.commands import embedding
-from conceptbind.runs import RunFolder
+from conceptbind.run import RunFolder
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid, load_scenes
 from documented import PAGES, ROOT, Documented, documented, unknown_blocks
 from encoders.conftest import clip_folder  # noqa: F401
@@ -145,8 +145,8 @@ def make_drawn(folder: Path, clip: Path) -> None:
 
 
 def make_adapter(folder: Path, clip: Path, width: int = 16) -> None:
-    from conceptbind.labclip import save_adapter
-    from conceptbind.labclip.adapter import identity
+    from conceptbind.repairs.labclip import save_adapter
+    from conceptbind.repairs.labclip.adapter import identity
 
     save_adapter(identity(width), folder / "fixed")
 
@@ -386,8 +386,8 @@ def given(found: Documented, clip: Path) -> dict:
         return {"embeddings": Rows(planted(load_scenes("text20:10x10")))}
     if "complexity_study(" in found.text:
         from conceptbind import resolve
-        from conceptbind.embeddings import embed
         from conceptbind.probes import fit_scene_probes
+        from conceptbind.rows.embeddings import embed
 
         scenes = load_scenes("clevr2d")
         split = split_scenes(scenes, "pair", seed=0)

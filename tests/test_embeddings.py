@@ -20,9 +20,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import save_file
 
-from conceptbind import embeddings
-from conceptbind.embeddings import embed, load
-from conceptbind.errors import FileError, MismatchError, ModalityError, ShapeError, ValueRangeError
+from conceptbind.core.errors import (
+    FileError,
+    MismatchError,
+    ModalityError,
+    ShapeError,
+    ValueRangeError,
+)
+from conceptbind.rows import embeddings
+from conceptbind.rows.embeddings import embed, load
 from conceptbind.scenes import text20
 
 
@@ -95,7 +101,7 @@ def test_kill_9_in_the_middle_gives_the_same_rows(tmp_path):
             import sys, time, zlib
             from pathlib import Path
             import numpy as np
-            from conceptbind import embeddings
+            from conceptbind.rows import embeddings
             from conceptbind.scenes import text20
             embeddings.SHARD_ROWS, embeddings.TEXT_BATCH = 20, 10
 
@@ -244,8 +250,8 @@ def test_full_disk_is_one_clear_error_and_leaves_no_half_file(tmp_path):
     code = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
-        from conceptbind.errors import FileError
-        from conceptbind.files import write_whole
+        from conceptbind.core.errors import FileError
+        from conceptbind.core.files import write_whole
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try:
             write_whole(Path(sys.argv[1]) / "big.bin", bytes(100_000))

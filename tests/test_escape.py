@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptbind.drawing import draw_pictures
-from conceptbind.escape import csv_cell, csv_text, latex, markdown, one_line, plain_cell
-from conceptbind.labclip import Adapter, save_adapter
+from conceptbind.core.escape import csv_cell, csv_text, latex, markdown, one_line, plain_cell
+from conceptbind.core.records import Record
+from conceptbind.core.text import read_table
+from conceptbind.pictures import draw_pictures
+from conceptbind.repairs.labclip import Adapter, save_adapter
 from conceptbind.report.tables import PaperTable, aligned
-from conceptbind.results import Record
-from conceptbind.runs import RunFolder
+from conceptbind.run import RunFolder
 from conceptbind.scenes import ConceptSpace, full_grid, load_scenes
-from conceptbind.text import read_table
 
 FORMULAS = [
     "=cmd|'/C calc'!A0",

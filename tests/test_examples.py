@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from conceptbind import resolve
-from conceptbind.labclip import save_adapter
-from conceptbind.labclip.adapter import identity
+from conceptbind.repairs.labclip import save_adapter
+from conceptbind.repairs.labclip.adapter import identity
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "repaired_search.py"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conceptbind.errors import ConceptBindError, UnknownNameError, ValueRangeError
-from conceptbind.executors import WorkersDiedError, run_tasks
+from conceptbind.core.errors import ConceptBindError, UnknownNameError, ValueRangeError
+from conceptbind.run.executors import WorkersDiedError, run_tasks
 from planted_tasks import always_dying, dying, failing, square
 
 HERE = Path(__file__).parent
@@ -59,10 +59,10 @@ import psutil
 
 sys.path.insert(0, {here!r})
 from planted import object_codes
-from conceptbind.embeddings import Embeddings
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.probes import fit_scene_probes
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
-from conceptbind.studies import Sweep, complexity_study
+from conceptbind.complexity import Sweep, complexity_study
 
 executor, out = sys.argv[1:]
 scenes = full_grid(ConceptSpace(("color", "shape"), (tuple("abcde"), tuple("vwxyz"))))

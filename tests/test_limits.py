@@ -25,19 +25,15 @@ from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.recipe import make_recipe
 from conceptbind.controlled.store import read_model, write_model
 from conceptbind.controlled.training import Look, Trained, _read_state
-from conceptbind.encoders.file import read_embeddings_file
-from conceptbind.errors import (
+from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
     MismatchError,
     UnsafeFileError,
     ValueRangeError,
 )
-from conceptbind.files import file_hash, read_json
-from conceptbind.labclip import load_adapter
-from conceptbind.labclip.adapter import _read_weights
-from conceptbind.labclip.pairs import open_rows
-from conceptbind.limits import (
+from conceptbind.core.files import file_hash, read_json
+from conceptbind.core.limits import (
     NUMBERS,
     first_repeated,
     load_options,
@@ -47,6 +43,10 @@ from conceptbind.limits import (
     require_numbers,
     require_regular,
 )
+from conceptbind.repairs.labclip import load_adapter
+from conceptbind.repairs.labclip.adapter import _read_weights
+from conceptbind.repairs.labclip.pairs import open_rows
+from conceptbind.rows.arrays import read_embeddings_file
 from conceptbind.scenes import ConceptSpace, load_scenes, text20
 
 ROWS = np.random.default_rng(0).normal(size=(256, 6)).astype(np.float32)
@@ -338,7 +338,7 @@ def test_an_archive_is_compared_with_its_scenes_before_it_is_unpacked(tmp_path):
 
 
 def test_an_archive_that_unpacks_to_gigabytes_of_nothing_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("conceptbind.limits.UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr("conceptbind.core.limits.UNPACKED_BYTES", 1 << 20)
     np.savez_compressed(tmp_path / "x.npz", embeddings=np.zeros((256, 4_000), dtype=np.float32))
     with pytest.raises(FileError, match="would unpack to 3.9 MiB"):
         read_embeddings_file(tmp_path / "x.npz", text20(4, 4))

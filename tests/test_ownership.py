@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from conceptbind.cli import main
-from conceptbind.errors import FileError, FolderInUseError, MismatchError
-from conceptbind.files import ASIDE, aside_of, clear_asides, write_whole
-from conceptbind.ownership import LOCK, FolderLock, Process, command, own, refuse_in_use
-from conceptbind.runs import RunFolder
+from conceptbind.core.errors import FileError, FolderInUseError, MismatchError
+from conceptbind.core.files import ASIDE, aside_of, clear_asides, write_whole
+from conceptbind.core.ownership import LOCK, FolderLock, Process, command, own, refuse_in_use
+from conceptbind.run import RunFolder
 from conceptbind.scenes import text20
 from planted import object_codes
 
@@ -55,7 +55,7 @@ def wait_for(condition, seconds: float = 60.0) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from conceptbind.ownership import FolderLock
+from conceptbind.core.ownership import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(600)
@@ -147,8 +147,8 @@ def test_the_locks_of_equal_process_numbers_differ(tmp_path):
         import os, sys
         from pathlib import Path
         os.getpid = lambda: 7
-        from conceptbind.files import aside_of
-        from conceptbind.ownership import FolderLock
+        from conceptbind.core.files import aside_of
+        from conceptbind.core.ownership import FolderLock
         print(aside_of(Path("x")))
         FolderLock(Path(sys.argv[1]))
     """)

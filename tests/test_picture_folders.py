@@ -13,7 +13,7 @@ from PIL import Image
 
 from conceptbind.cli import main
 from conceptbind.commands import embed
-from conceptbind.embeddings import load
+from conceptbind.rows.embeddings import load
 from conceptbind.scenes import load_scenes
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "gray": (128, 128, 128)}

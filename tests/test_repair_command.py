@@ -10,7 +10,7 @@ import yaml
 
 import conceptbind
 from conceptbind.cli import main
-from conceptbind.labclip import load_adapter
+from conceptbind.repairs.labclip import load_adapter
 
 
 def unit(rows):

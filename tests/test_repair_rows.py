@@ -12,9 +12,9 @@ import pytest
 
 import conceptbind
 from conceptbind.cli import main
-from conceptbind.embeddings import HALF, embed_half
-from conceptbind.errors import ConceptBindError, ShapeError, ValueRangeError
-from conceptbind.labclip import load_adapter
+from conceptbind.core.errors import ConceptBindError, ShapeError, ValueRangeError
+from conceptbind.repairs.labclip import load_adapter
+from conceptbind.rows.embeddings import HALF, embed_half
 from conceptbind.scenes import Scenes
 from labclip.planted_pairs import planted
 

@@ -11,7 +11,7 @@ import pytest
 
 from conceptbind.cli import main
 from conceptbind.commands.captioned import read_captions
-from conceptbind.errors import (
+from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
     MismatchError,
@@ -19,11 +19,11 @@ from conceptbind.errors import (
     ValueRangeError,
     nearest,
 )
-from conceptbind.files import read_json
-from conceptbind.negatives.read import read_negclip
+from conceptbind.core.files import read_json
+from conceptbind.core.text import parse_json, read_json_values, read_lines, read_table, read_text
+from conceptbind.repairs.negatives.read import read_negclip
 from conceptbind.scenes import Scenes, load_scenes, read_clevr, read_scenes, split_scenes
 from conceptbind.scenes.space import ConceptSpace
-from conceptbind.text import parse_json, read_json_values, read_lines, read_table, read_text
 
 TABLE = (
     "color_1,shape_1,color_2,shape_2,caption\nred,cube,blue,ball,a red cube and a blue "

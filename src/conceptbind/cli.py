@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from conceptbind import __version__, commands
-from conceptbind.errors import ConceptBindError, UnknownNameError, ValueRangeError, nearest
-from conceptbind.files import has_half_characters
-from conceptbind.limits import read_options
+from conceptbind.core.errors import ConceptBindError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.files import has_half_characters
+from conceptbind.core.limits import read_options
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "measure": commands.measure,

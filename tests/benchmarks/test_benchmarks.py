@@ -14,8 +14,8 @@ from PIL import Image
 from conceptbind.benchmarks import BENCHMARKS, Making, Score, evaluate_benchmark, paired
 from conceptbind.benchmarks.base import mean_of
 from conceptbind.cli import main
-from conceptbind.errors import ConceptBindError
-from conceptbind.labclip import Adapter, save_adapter
+from conceptbind.core.errors import ConceptBindError
+from conceptbind.repairs.labclip import Adapter, save_adapter
 from known_vectors import AXES, ByName, by_name, picture, read_benchmark, values
 
 

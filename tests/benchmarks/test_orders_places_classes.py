@@ -14,10 +14,10 @@ from PIL import Image
 from conceptbind.benchmarks import Making, evaluate_benchmark, load_outcomes
 from conceptbind.benchmarks.order import PERTURBATIONS, perturbed, plain
 from conceptbind.cli import main
-from conceptbind.errors import ConceptBindError
-from conceptbind.labclip import Adapter, save_adapter
-from conceptbind.negatives import Token, load_tagger
-from conceptbind.results import CONTROL_TEXTS
+from conceptbind.core.errors import ConceptBindError
+from conceptbind.core.records import CONTROL_TEXTS
+from conceptbind.repairs.labclip import Adapter, save_adapter
+from conceptbind.repairs.negatives import Token, load_tagger
 from known_vectors import AXES, ByName, by_name, picture, read_benchmark, values
 
 

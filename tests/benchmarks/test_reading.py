@@ -14,7 +14,7 @@ from conceptbind.benchmarks import Making, evaluate_benchmark, read_benchmark, r
 from conceptbind.benchmarks.evaluate import check_benchmark, look_at_benchmark
 from conceptbind.benchmarks.shards import table_rows
 from conceptbind.cli import main
-from conceptbind.errors import ConceptBindError, FileError, MismatchError, UnsafeFileError
+from conceptbind.core.errors import ConceptBindError, FileError, MismatchError, UnsafeFileError
 from known_vectors import by_name, picture, values
 from known_vectors import read_benchmark as read_beside
 
@@ -112,7 +112,7 @@ def test_parquet_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path, 
         pa.table({"caption": ["a" * (1 << 20)] * 4}), path, compression="zstd", use_dictionary=False
     )
     assert len(list(table_rows(path, ["caption"]))) == 4  # the control: a few MiB are read
-    monkeypatch.setattr("conceptbind.limits.UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr("conceptbind.core.limits.UNPACKED_BYTES", 1 << 20)
     with pytest.raises(FileError, match=r"is refused: its .* would unpack to 4.0 MiB"):
         list(table_rows(path, ["caption"]))
 

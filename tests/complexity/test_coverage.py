@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conceptbind.complexity import cover
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.scenes import ConceptSpace, full_grid
 
 SCENES = full_grid(ConceptSpace(("color", "shape"), (tuple("abcdef"), tuple("uvwxyz"))))

@@ -16,7 +16,7 @@ from conceptbind.complexity import (
     fit_cells_together,
     fit_readout,
 )
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
 from planted import object_codes
 

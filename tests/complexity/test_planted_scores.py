@@ -7,10 +7,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conceptbind.embeddings import Embeddings
-from conceptbind.report import complexity_sentence
+from conceptbind.complexity import Sweep, complexity_sentence, complexity_study
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
-from conceptbind.studies import Sweep, complexity_study
 
 D = {24: 64, 100: 64, 400: 256}
 """Dimensions, by the number of objects: enough for a linear probe to tell random codes of so many

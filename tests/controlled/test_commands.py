@@ -11,7 +11,7 @@ import torch
 import conceptbind.controlled
 from conceptbind.cli import main
 from conceptbind.controlled import CHECKPOINT, ControlledEncoder
-from conceptbind.runs import read_results
+from conceptbind.run import read_results
 
 TINY = {
     "width": 16,

@@ -9,7 +9,7 @@ import torch
 
 from conceptbind.controlled import Sampler, draw_objects, object_ids, object_values, split_objects
 from conceptbind.controlled.data import swapped
-from conceptbind.errors import ConceptBindError
+from conceptbind.core.errors import ConceptBindError
 
 SIZES = (5, 4, 3)
 

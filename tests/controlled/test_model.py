@@ -7,7 +7,7 @@ import torch
 
 from conceptbind.controlled import ControlledModel, Shape
 from conceptbind.controlled.model import END, SCENE_END, START
-from conceptbind.errors import ConceptBindError
+from conceptbind.core.errors import ConceptBindError
 
 SMALL = {"width": 16, "depth": 2, "heads": 2, "feed_forward": 32, "dimension": 8}
 

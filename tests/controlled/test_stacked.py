@@ -5,13 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
-from conceptbind.controlled import Sampler, make_recipe, split_objects, train, train_stacked
+from conceptbind.controlled import (
+    Sampler,
+    make_recipe,
+    split_objects,
+    sweep_study,
+    train,
+    train_stacked,
+)
 from conceptbind.controlled.data import StackedSampler
 from conceptbind.controlled.muon import StackedMuon, orthogonalised
 from conceptbind.controlled.stacked import clip_each
-from conceptbind.errors import ConceptBindError
-from conceptbind.studies import sweep_study
-from conceptbind.studies.controlled import stacks
+from conceptbind.controlled.study import stacks
+from conceptbind.core.errors import ConceptBindError
 
 
 def recipe(coverage, seed, **changed):

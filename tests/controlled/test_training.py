@@ -28,18 +28,20 @@ from conceptbind.controlled import (
     Sampler,
     Trained,
     all_queries,
+    controlled_study,
+    count_recognition,
     draw_objects,
     make_recipe,
     object_values,
     read_model,
     recognise,
+    sweep_study,
     train,
     vocabulary,
     write_model,
 )
 from conceptbind.controlled.losses import exchanged, scenes_loss
-from conceptbind.errors import ConceptBindError, FileError
-from conceptbind.studies import controlled_study, count_recognition, sweep_study
+from conceptbind.core.errors import ConceptBindError, FileError
 
 TINY = {
     "values": 5,
@@ -327,7 +329,7 @@ def test_a_probe_of_a_planted_additive_model_reads_nothing_more_than_it():
 )
 def test_every_kind_of_approximator_can_be_a_probe(probe, least, monkeypatch):
     """Of a model whose embeddings are sums of values (and are made unit rows); trees cannot add."""
-    monkeypatch.setattr("conceptbind.studies.controlled.PROBE_SCENES", 2_000)
+    monkeypatch.setattr("conceptbind.controlled.study.PROBE_SCENES", 2_000)
     found = controlled_study(planted(0.0), "no", n=50, probes=(probe,))
     assert (
         value_of(found, "object_recognition", "unseen", control=probe, among="all").extra[
@@ -338,8 +340,8 @@ def test_every_kind_of_approximator_can_be_a_probe(probe, least, monkeypatch):
 
 
 def test_the_recipe_that_probes_models_prints_a_row_for_each(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("conceptbind.studies.controlled.PROBE_SCENES", 400)
-    monkeypatch.setattr("conceptbind.studies.controlled.PROBE_RANK", 4)
+    monkeypatch.setattr("conceptbind.controlled.study.PROBE_SCENES", 400)
+    monkeypatch.setattr("conceptbind.controlled.study.PROBE_RANK", 4)
     write_model(train(recipe(steps=4)), tmp_path / "one")
     monkeypatch.setattr(sys, "argv", ["probe_controlled.py", str(tmp_path / "one")])
     runpy.run_path(

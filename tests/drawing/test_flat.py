@@ -9,9 +9,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from conceptbind.drawing import FlatStyle, draw_flat, place
-from conceptbind.drawing.vocabulary import COLORS, FLAT_SHAPES
-from conceptbind.errors import UnknownNameError, ValueRangeError
+from conceptbind.core.errors import UnknownNameError, ValueRangeError
+from conceptbind.pictures import FlatStyle, draw_flat, place
+from conceptbind.pictures.vocabulary import COLORS, FLAT_SHAPES
 
 PAIR = [("red", "square"), ("blue", "circle")]
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from conceptbind.cli import main
-from conceptbind.drawing import FlatStyle, draw_pictures
-from conceptbind.errors import MismatchError, UnknownNameError
+from conceptbind.core.errors import MismatchError, UnknownNameError
+from conceptbind.pictures import FlatStyle, draw_pictures
 from conceptbind.scenes import ConceptSpace, Scenes, load_scenes
 
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue"), ("square", "circle")))

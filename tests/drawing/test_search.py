@@ -9,9 +9,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from conceptbind.drawing import FlatStyle, SolidLayout, SolidStyle, draw_field, search_fields
-from conceptbind.drawing.vocabulary import COLORS
-from conceptbind.errors import UnknownNameError, ValueRangeError
+from conceptbind.core.errors import UnknownNameError, ValueRangeError
+from conceptbind.pictures import FlatStyle, SolidLayout, SolidStyle, draw_field, search_fields
+from conceptbind.pictures.vocabulary import COLORS
 
 COLOURS, SHAPES = ("red", "green", "blue"), ("cube", "sphere", "cylinder")
 

@@ -12,10 +12,10 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from conceptbind.drawing import SolidStyle, draw_solid
-from conceptbind.drawing import solid as module
-from conceptbind.drawing.vocabulary import COLORS, SOLID_SHAPES
-from conceptbind.errors import MissingExtraError, UnknownNameError, ValueRangeError
+from conceptbind.core.errors import MissingExtraError, UnknownNameError, ValueRangeError
+from conceptbind.pictures import SolidStyle, draw_solid
+from conceptbind.pictures import solid as module
+from conceptbind.pictures.vocabulary import COLORS, SOLID_SHAPES
 
 PAIR = [("red", "cube"), ("blue", "sphere")]
 CLEVR = tuple(COLORS)[:8]

@@ -14,15 +14,15 @@ from PIL import Image
 
 import small_models
 from conceptbind.cli import main
-from conceptbind.encoders import resolve
-from conceptbind.encoders.weights import reason_of
-from conceptbind.errors import (
+from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
     MissingExtraError,
     ModalityError,
     UnknownNameError,
 )
+from conceptbind.encoders import resolve
+from conceptbind.encoders.weights import reason_of
 
 
 def rewrite(name, change):

@@ -12,8 +12,8 @@ import torch
 
 import small_models
 from conceptbind.cli import main
+from conceptbind.core.errors import FileError, UnsafeFileError
 from conceptbind.encoders import resolve
-from conceptbind.errors import FileError, UnsafeFileError
 
 CAPTIONS = ["a red circle", "a blue square and a red circle"]
 OWN_MODEL = """

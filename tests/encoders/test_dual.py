@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from conceptbind import encoders, resolve
-from conceptbind.drawing import draw_flat
-from conceptbind.encoders import SHIPPED
+from conceptbind.core.errors import CutCaptionWarning, FileError, UnknownNameError, ValueRangeError
 from conceptbind.encoders.dual import DualEncoder
-from conceptbind.errors import CutCaptionWarning, FileError, UnknownNameError, ValueRangeError
+from conceptbind.encoders.registry import SHIPPED
+from conceptbind.pictures import draw_flat
 
 MODELS = Path(encoders.__file__).parent / "models"
 CAPTIONS = [

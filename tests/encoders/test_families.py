@@ -14,9 +14,9 @@ import transformers
 from PIL import Image
 
 import small_models
+from conceptbind.core.errors import FileError, ModalityError
 from conceptbind.encoders import resolve
 from conceptbind.encoders.families import sees_what_follows
-from conceptbind.errors import FileError, ModalityError
 
 CAPTIONS = [
     "a red circle",

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from conceptbind.encoders import resolve
-from conceptbind.errors import (
+from conceptbind.core.errors import (
     FileError,
     MismatchError,
     ModalityError,
@@ -19,6 +18,7 @@ from conceptbind.errors import (
     UnsafeFileError,
     ValueRangeError,
 )
+from conceptbind.rows.source import resolve
 from conceptbind.scenes import text20
 
 ROWS = np.random.default_rng(0).normal(size=(256, 6)).astype(np.float32)

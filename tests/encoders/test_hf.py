@@ -10,8 +10,8 @@ import torch
 import transformers
 from PIL import Image
 
+from conceptbind.core.errors import CutCaptionWarning, FileError, ModalityError, ValueRangeError
 from conceptbind.encoders import resolve
-from conceptbind.errors import CutCaptionWarning, FileError, ModalityError, ValueRangeError
 
 CAPTIONS = [
     "a red circle",

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import small_models
-from conceptbind import embeddings
+from conceptbind.core.errors import MismatchError
 from conceptbind.encoders import resolve
 from conceptbind.encoders.weights import same_encoder
-from conceptbind.errors import MismatchError
-from conceptbind.labclip import Adapter
+from conceptbind.repairs.labclip import Adapter
+from conceptbind.rows import embeddings
 from conceptbind.scenes import text20
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 import small_models
 from conceptbind.cli import main
+from conceptbind.core.errors import CutCaptionWarning, ValueRangeError
 from conceptbind.encoders import resolve
 from conceptbind.encoders.captions import too_long
-from conceptbind.errors import CutCaptionWarning, ValueRangeError
 
 LONG = "a red circle and " + "a blue square and " * 8 + "a green star"
 
@@ -52,7 +52,7 @@ def test_a_long_caption_is_counted_exactly():
     assert asked == ["é"]  # of ASCII letters a short caption needs no counting
 
 
-@pytest.mark.filterwarnings("default::conceptbind.errors.CutCaptionWarning")
+@pytest.mark.filterwarnings("default::conceptbind.core.errors.CutCaptionWarning")
 def test_embed_cuts_counts_and_says_so_once(clip, table, tmp_path, capsys):
     arguments = ["embed", f"hf:{clip}", "--scenes", str(table), "--modality", "text", "--out"]
     assert main([*arguments, str(tmp_path / "out")]) == 0
@@ -70,7 +70,7 @@ def test_embed_cuts_counts_and_says_so_once(clip, table, tmp_path, capsys):
     assert not list((tmp_path / "refused").glob("*.safetensors"))
 
 
-@pytest.mark.filterwarnings("default::conceptbind.errors.CutCaptionWarning")
+@pytest.mark.filterwarnings("default::conceptbind.core.errors.CutCaptionWarning")
 def test_measure_says_so_once_and_refuses_before_the_work(clip, tmp_path, capsys):
     arguments = [
         "measure",
@@ -92,7 +92,7 @@ def test_measure_says_so_once_and_refuses_before_the_work(clip, tmp_path, capsys
     assert not (tmp_path / "refused").exists()
 
 
-@pytest.mark.filterwarnings("default::conceptbind.errors.CutCaptionWarning")
+@pytest.mark.filterwarnings("default::conceptbind.core.errors.CutCaptionWarning")
 def test_evaluate_reads_a_data_set_with_long_captions(clip, tmp_path, capsys):
     data = tmp_path / "data"
     (data / "flickr30k-images").mkdir(parents=True)

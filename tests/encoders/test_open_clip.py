@@ -14,15 +14,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from conceptbind.encoders import resolve
-from conceptbind.encoders.open_clip import OpenClipEncoder, cut_off, quickgelu_warning
-from conceptbind.errors import (
+from conceptbind.core.errors import (
     CutCaptionWarning,
     FileError,
     UnknownNameError,
     UnsafeFileError,
     ValueRangeError,
 )
+from conceptbind.encoders import resolve
+from conceptbind.encoders.open_clip import OpenClipEncoder, cut_off, quickgelu_warning
 
 open_clip = pytest.importorskip("open_clip", exc_type=Exception)
 

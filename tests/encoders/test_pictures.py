@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conceptbind.encoders.pictures import read_picture, require_pictures
-from conceptbind.errors import FileError
+from conceptbind.core.errors import FileError
+from conceptbind.pictures.files import read_picture, require_pictures
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 

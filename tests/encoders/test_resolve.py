@@ -8,8 +8,8 @@ import textwrap
 
 import pytest
 
+from conceptbind.core.errors import MissingExtraError, UnknownNameError, ValueRangeError
 from conceptbind.encoders import resolve
-from conceptbind.errors import MissingExtraError, UnknownNameError, ValueRangeError
 
 
 @pytest.mark.parametrize(

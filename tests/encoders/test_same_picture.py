@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 
 from conceptbind.benchmarks import Making, evaluate_benchmark, read_benchmark
-from conceptbind.embeddings import embed
-from conceptbind.encoders.pictures import as_seen, cut_out, picture_batches, read_picture
-from conceptbind.errors import FileError, ValueRangeError
-from conceptbind.finetune.data import Captioned
-from conceptbind.finetune.pixels import Pixels
+from conceptbind.core.errors import FileError, ValueRangeError
+from conceptbind.pictures.files import as_seen, cut_out, picture_batches, read_picture
+from conceptbind.repairs.finetune.data import Captioned
+from conceptbind.repairs.finetune.pixels import Pixels
+from conceptbind.rows.embeddings import embed
+from conceptbind.rows.source import rows_of
 from conceptbind.scenes import Scenes
-from conceptbind.sources import rows_of
 
 RED, WHITE, BLUE = (255, 0, 0), (255, 255, 255), (0, 0, 255)
 
@@ -135,7 +135,7 @@ def test_evaluate(folder, expected, tmp_path):
             os.link(folder / name, tmp_path / "data" / label / name)
     data = read_benchmark("zeroshot", tmp_path / "data", Making(tmp_path / "made"))
     evaluate_benchmark(Eye(), "zeroshot", data, tmp_path / "kept")
-    from conceptbind.embeddings import load
+    from conceptbind.rows.embeddings import load
 
     found = dict(zip(data.pictures, load(tmp_path / "kept" / "pictures").values, strict=True))
     kinds = [name for name in KINDS if f"one/{name}" in found]
@@ -147,7 +147,7 @@ def test_evaluate(folder, expected, tmp_path):
 @pytest.mark.parametrize("decoded_by", ["pillow", "datasets"])
 def test_mteb(folder, expected, decoded_by):
     pytest.importorskip("mteb")
-    from conceptbind.exports import mteb_model
+    from conceptbind.repairs.exports import mteb_model
 
     if decoded_by == "datasets":  # which turns pictures upright itself
         datasets = pytest.importorskip("datasets")
@@ -299,7 +299,7 @@ def test_batches_hold_few_bytes_and_few_pictures():
 PEAK = """
 import resource, sys
 from pathlib import Path
-from conceptbind.embeddings import embed
+from conceptbind.rows.embeddings import embed
 from conceptbind.encoders import resolve
 from conceptbind.scenes import Scenes
 folder = Path(sys.argv[1])

@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from conceptbind.core.errors import FileError, ModalityError, UnknownNameError
 from conceptbind.encoders import resolve
 from conceptbind.encoders.timm import TimmEncoder
-from conceptbind.errors import FileError, ModalityError, UnknownNameError
 
 timm = pytest.importorskip("timm", exc_type=Exception)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conceptbind.labclip.adapter import Adapter
+from conceptbind.repairs.labclip.adapter import Adapter
 from encoders.conftest import clip_folder, siglip_folder  # noqa: F401
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conceptbind.drawing import draw_pictures
+from conceptbind.core.errors import ConceptBindError, ModalityError
 from conceptbind.encoders import resolve
-from conceptbind.errors import ConceptBindError, ModalityError
-from conceptbind.exports import mteb_model, mteb_task
-from conceptbind.labclip import Adapter
+from conceptbind.pictures import draw_pictures
+from conceptbind.repairs.exports import mteb_model, mteb_task
+from conceptbind.repairs.labclip import Adapter
 from conceptbind.scenes import ConceptSpace, Scenes, load_scenes
 
 mteb = pytest.importorskip("mteb")
@@ -48,7 +48,7 @@ def by_hand(scenes, captions, swaps, of, adapter=None):
     def unit(rows):
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
-    from conceptbind.encoders.pictures import read_picture
+    from conceptbind.pictures.files import read_picture
 
     pictures = unit(
         encoder.encode_images(

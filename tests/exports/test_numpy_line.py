@@ -7,8 +7,8 @@ import textwrap
 import numpy as np
 import safetensors.numpy
 
-import conceptbind.exports
-from conceptbind.labclip.adapter import save_adapter
+import conceptbind.repairs.exports
+from conceptbind.repairs.labclip.adapter import save_adapter
 
 
 def test_the_lines_in_the_docstring_are_the_adapter(make_adapter, tmp_path, monkeypatch):
@@ -18,7 +18,9 @@ def test_the_lines_in_the_docstring_are_the_adapter(make_adapter, tmp_path, monk
     )
     save_adapter(adapter, tmp_path / "ADAPTER")
     monkeypatch.chdir(tmp_path)
-    lines = [line for line in conceptbind.exports.__doc__.splitlines() if line.startswith("    ")]
+    lines = [
+        line for line in conceptbind.repairs.exports.__doc__.splitlines() if line.startswith("    ")
+    ]
     names = {"np": np, "safetensors": safetensors, "texts": texts}
     exec(textwrap.dedent("\n".join(lines)), names)
     np.testing.assert_allclose(names["mapped"], adapter(texts), atol=1e-6)

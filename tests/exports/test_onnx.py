@@ -7,9 +7,9 @@ import builtins
 import numpy as np
 import pytest
 
-from conceptbind.errors import FileError, MissingExtraError
-from conceptbind.exports import export_onnx
-from conceptbind.exports.onnx import IR_VERSION, OPSET
+from conceptbind.core.errors import FileError, MissingExtraError
+from conceptbind.repairs.exports import export_onnx
+from conceptbind.repairs.exports.onnx import IR_VERSION, OPSET
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

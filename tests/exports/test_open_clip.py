@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from conceptbind.core.errors import MismatchError
 from conceptbind.encoders import resolve
-from conceptbind.errors import MismatchError
-from conceptbind.exports import wrap_open_clip
+from conceptbind.repairs.exports import wrap_open_clip
 
 open_clip = pytest.importorskip("open_clip", exc_type=Exception)
 

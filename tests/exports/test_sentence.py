@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from conceptbind.core.errors import FileError, MismatchError, ModalityError
 from conceptbind.encoders import resolve
-from conceptbind.errors import FileError, MismatchError, ModalityError
-from conceptbind.exports import export_sentence_transformers
+from conceptbind.repairs.exports import export_sentence_transformers
 
 sentence_transformers = pytest.importorskip("sentence_transformers")
 

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 
 import conceptbind.encoders
+from conceptbind.core.errors import MismatchError, ValueRangeError
 from conceptbind.encoders import resolve
-from conceptbind.errors import MismatchError, ValueRangeError
-from conceptbind.exports import wrap_transformers_clip
+from conceptbind.repairs.exports import wrap_transformers_clip
 
 transformers = pytest.importorskip("transformers")
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conceptbind.drawing import FlatStyle, draw_pictures
-from conceptbind.encoders.pictures import read_picture
+from conceptbind.crossmodal.study import caption_bank, compare, either_order
+from conceptbind.pictures import FlatStyle, draw_pictures
+from conceptbind.pictures.files import read_picture
 from conceptbind.scenes import Scenes, load_scenes, pair_ids, split_scenes
-from conceptbind.studies.crossmodal import caption_bank, compare, either_order
 from encoders.conftest import clip_folder, dino_folder, siglip_folder  # noqa: F401
 
 

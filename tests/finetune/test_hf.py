@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from conceptbind.core.errors import CutCaptionWarning, ModalityError
 from conceptbind.encoders import resolve
-from conceptbind.encoders.pictures import read_picture
-from conceptbind.errors import CutCaptionWarning, ModalityError
-from conceptbind.finetune import finetune
-from conceptbind.finetune.towers import trainable_copy
+from conceptbind.pictures.files import read_picture
+from conceptbind.repairs.finetune import finetune
+from conceptbind.repairs.finetune.towers import trainable_copy
 
 pytest.importorskip("transformers")
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from conceptbind.errors import FileError, MismatchError, ShapeError, ValueRangeError
-from conceptbind.finetune.data import Captioned
-from conceptbind.finetune.loss import contrastive
-from conceptbind.labclip import Pairs
-from conceptbind.labclip.loss import loss_and_gradient
+from conceptbind.core.errors import FileError, MismatchError, ShapeError, ValueRangeError
+from conceptbind.repairs.finetune.data import Captioned
+from conceptbind.repairs.finetune.loss import contrastive
+from conceptbind.repairs.labclip import Pairs
+from conceptbind.repairs.labclip.loss import loss_and_gradient
 
 COLOURS = ["red", "blue", "green", "gray"]
 PICTURES = [Image.new("RGB", (4, 4), colour) for colour in COLOURS]

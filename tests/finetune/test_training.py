@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from conceptbind.core.errors import FileError, ModalityError, UnknownNameError, ValueRangeError
+from conceptbind.core.typing import Encoder
 from conceptbind.encoders import resolve
 from conceptbind.encoders.dual import DualEncoder
-from conceptbind.encoders.pictures import read_picture
-from conceptbind.errors import FileError, ModalityError, UnknownNameError, ValueRangeError
-from conceptbind.finetune import finetune
-from conceptbind.finetune.pixels import Pixels
-from conceptbind.finetune.towers import text_rows, trainable_copy
-from conceptbind.typing import Encoder
+from conceptbind.pictures.files import read_picture
+from conceptbind.repairs.finetune import finetune
+from conceptbind.repairs.finetune.pixels import Pixels
+from conceptbind.repairs.finetune.towers import text_rows, trainable_copy
 
 QUICK = {"epochs": 1, "batch": 32}
 
@@ -129,8 +129,8 @@ def test_towers_in_training_compute_what_encoding_does(tiny, flat):
 
 
 def test_pictures_that_do_not_fit_in_memory_are_read_again(tiny, flat, monkeypatch):
-    from conceptbind.finetune import pixels
-    from conceptbind.finetune.data import Captioned
+    from conceptbind.repairs.finetune import pixels
+    from conceptbind.repairs.finetune.data import Captioned
 
     model, data = (
         trainable_copy(tiny),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from conceptbind.errors import ConceptBindError
+from conceptbind.core.errors import ConceptBindError
 from conceptbind.geometry import explained, fit_additive
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid, split_scenes
 from planted import concept_codes, object_codes

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conceptbind.errors import ConceptBindError
+from conceptbind.core.errors import ConceptBindError
 from conceptbind.geometry import Editor, all_edits, read, retrieve
 from conceptbind.probes import fit_scene_probes
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes

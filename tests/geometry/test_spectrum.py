@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conceptbind.errors import ConceptBindError
+from conceptbind.core.errors import ConceptBindError
 from conceptbind.geometry import explained, fit_additive, spectrum
 from conceptbind.scenes import ConceptSpace, full_grid
 from planted import concept_codes, object_codes
@@ -112,7 +112,7 @@ def test_a_grid_with_holes_is_sequential_and_says_so():
         assert found.share("objects", "rest") == pytest.approx(0, abs=1e-9)
         assert (found.binding_share > 0.1) == (kind == "object")
     # On a full grid whose rows say otherwise, the sequence gives the exact sums.
-    from conceptbind.geometry.spectrum import _sequential
+    from conceptbind.geometry.spectra import _sequential
 
     values = np.random.default_rng(2).normal(size=(len(scenes), 8))
     exact, slow = spectrum(values, scenes), _sequential(values, scenes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conceptbind.labclip import Pairs
+from conceptbind.repairs.labclip import Pairs
 
 COLORS, NOUNS, HALF = 6, 8, 24
 

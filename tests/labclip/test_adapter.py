@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.errors import MismatchError, ShapeError, ValueRangeError
-from conceptbind.labclip import Adapter, identity, load_adapter
+from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError
+from conceptbind.repairs.labclip import Adapter, identity, load_adapter
 from labclip.planted_pairs import unit
 
 RNG = np.random.default_rng(0)

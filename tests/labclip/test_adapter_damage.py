@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from conceptbind.cli import main
-from conceptbind.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
-from conceptbind.labclip import Adapter, load_adapter, save_adapter
+from conceptbind.core.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
+from conceptbind.repairs.labclip import Adapter, load_adapter, save_adapter
 
 WEIGHT = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from conceptbind.errors import (
+from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
     MismatchError,
@@ -19,8 +19,8 @@ from conceptbind.errors import (
     UnsafeFileError,
     ValueRangeError,
 )
-from conceptbind.labclip import Adapter, load_adapter, save_adapter
-from conceptbind.labclip import adapter as adapter_module
+from conceptbind.repairs.labclip import Adapter, load_adapter, save_adapter
+from conceptbind.repairs.labclip import adapter as adapter_module
 
 WEIGHT = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 CONFIG = {"encoder": "tiny", "revision": "abc", "protocol": "HNB", "before": {"binding": 0.5}}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conceptbind.labclip import Adapter
-from conceptbind.labclip.cost import (
+from conceptbind.repairs.labclip import Adapter
+from conceptbind.repairs.labclip.cost import (
     PULLS,
     WORTH,
     Point,

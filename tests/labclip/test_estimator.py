@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator
 
-from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.labclip import LabClip, Pairs, hold_out
+from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.repairs.labclip import LabClip, Pairs, hold_out
 from labclip.planted_pairs import binding_accuracy, planted, unit
 
 LABELS = "the check gives labels (n,), some of them zero, and pictures are rows"

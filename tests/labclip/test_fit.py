@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.errors import UnknownNameError, ValueRangeError
-from conceptbind.labclip import Pairs, fit_pairs
+from conceptbind.core.errors import UnknownNameError, ValueRangeError
+from conceptbind.repairs.labclip import Pairs, fit_pairs
 from labclip.planted_pairs import binding_accuracy, planted, planted_pairs, unit
 
 EYE = np.eye(48, dtype=np.float32)

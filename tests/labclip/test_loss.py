@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.labclip.loss import loss_and_gradient, loss_only
-from conceptbind.labclip.pairs import Batch
+from conceptbind.repairs.labclip.loss import loss_and_gradient, loss_only
+from conceptbind.repairs.labclip.pairs import Batch
 
 
 def pairs_of(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

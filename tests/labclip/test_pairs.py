@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.errors import FileError, ShapeError, UnsafeFileError, ValueRangeError
-from conceptbind.labclip import Pairs, open_rows
+from conceptbind.core.errors import FileError, ShapeError, UnsafeFileError, ValueRangeError
+from conceptbind.repairs.labclip import Pairs, open_rows
 from labclip.planted_pairs import unit
 
 CODES = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)

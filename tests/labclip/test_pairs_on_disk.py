@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conceptbind.errors import ValueRangeError
-from conceptbind.labclip import LabClip, Pairs, fit_pairs, open_rows
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.repairs.labclip import LabClip, Pairs, fit_pairs, open_rows
 from labclip.planted_pairs import planted, unit
 
 N = 300

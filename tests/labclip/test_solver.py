@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from conceptbind.labclip import Pairs, fit_pairs
-from conceptbind.labclip.solver import Candidate, Judge, best, published, quick, split_evenly
+from conceptbind.repairs.labclip import Pairs, fit_pairs
+from conceptbind.repairs.labclip.solver import (
+    Candidate,
+    Judge,
+    best,
+    published,
+    quick,
+    split_evenly,
+)
 from labclip.planted_pairs import binding_accuracy, planted, planted_pairs, unit
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.metrics import refuse_non_finite
 
 

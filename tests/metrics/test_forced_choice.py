@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics import forced_choice, recognition
 
 SCORES = st.integers(-2, 2)

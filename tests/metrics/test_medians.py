@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.metrics import median_interval
 
 SHAPES = {

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import label_ranking_loss
 
-from conceptbind.errors import ConceptBindError, ShapeError, ValueRangeError
+from conceptbind.core.errors import ConceptBindError, ShapeError, ValueRangeError
 from conceptbind.metrics import join, recognition
 from conceptbind.scenes import clevr_grid
 

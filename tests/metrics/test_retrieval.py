@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group, rankdata
 from sklearn.metrics import top_k_accuracy_score
 
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics import ranks, recall_at, within
 
 

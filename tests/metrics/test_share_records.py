@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 
+from conceptbind.core.records import share_record
 from conceptbind.metrics import recognition, share_interval
-from conceptbind.results import share_record
 
 WHERE = {
     "study": "probe",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 from sklearn.metrics import r2_score
 
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics import r2
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from conceptbind.negatives import Token
+from conceptbind.repairs.negatives import Token
 
 PARTS = {"n": "noun", "p": "noun", "a": "adjective"}
 

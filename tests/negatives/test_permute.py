@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from conceptbind.errors import MismatchError, ShapeError, ValueRangeError
-from conceptbind.negatives import Token, hard_negatives, permute
-from conceptbind.negatives.permute import ALL_TAKEN, SAME_MEANING, TOO_FEW
+from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError
+from conceptbind.repairs.negatives import Token, hard_negatives, permute
+from conceptbind.repairs.negatives.permutations import ALL_TAKEN, SAME_MEANING, TOO_FEW
 from negatives.marked import MarkedTagger, marked
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.negatives import hard_negatives, permute
-from conceptbind.negatives.permute import same_words
+from conceptbind.repairs.negatives import hard_negatives, permute
+from conceptbind.repairs.negatives.permutations import same_words
 from negatives.marked import MarkedTagger, marked
 
 NOUNS = ("dog", "owl", "TV", "hour", "Cat", "two-seater", "Émile", "ß")

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from conceptbind.errors import FileError, UnknownNameError, UnsafeFileError, ValueRangeError
-from conceptbind.negatives import read_negclip
+from conceptbind.core.errors import FileError, UnknownNameError, UnsafeFileError, ValueRangeError
+from conceptbind.repairs.negatives import read_negclip
 
 HEADER = "\ttitle\tfilepath\tneg_caption\tneg_image\n"
 

@@ -10,8 +10,8 @@ from itertools import groupby
 
 import pytest
 
-from conceptbind.negatives import hard_negatives, load_tagger, read_negclip
-from conceptbind.negatives.permute import same_words
+from conceptbind.repairs.negatives import hard_negatives, load_tagger, read_negclip
+from conceptbind.repairs.negatives.permutations import same_words
 
 PACKAGES = {"spacy": "spacy", "hanta": "HanTa"}
 

@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from conceptbind.errors import MissingExtraError, UnknownNameError
-from conceptbind.negatives import HantaTagger, SpacyTagger, Tagger, load_tagger
-from conceptbind.negatives import taggers as module
+from conceptbind.core.errors import MissingExtraError, UnknownNameError
+from conceptbind.repairs.negatives import HantaTagger, SpacyTagger, Tagger, load_tagger
+from conceptbind.repairs.negatives import taggers as module
 
 needs_spacy = pytest.mark.skipif(
     importlib.util.find_spec("spacy") is None, reason="spacy is not installed"
@@ -198,7 +198,7 @@ def test_hanta_reads_no_model_of_the_working_folder(tmp_path, monkeypatch):
 
 def test_importing_the_room_imports_no_tagger():
     code = (
-        "import sys, conceptbind.negatives; print(*{name.split('.')[0] for name in "
+        "import sys, conceptbind.repairs.negatives; print(*{name.split('.')[0] for name in "
         "sys.modules} & {'spacy', 'HanTa', 'thinc', 'torch'})"
     )
     assert (

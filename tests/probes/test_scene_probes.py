@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics import recognition
-from conceptbind.probes import fit_scene_probes
+from conceptbind.probes import bag_of_concepts, fit_scene_probes
 from conceptbind.probes.store import load_probes, save_probes
 from conceptbind.scenes import split_scenes, text20
-from conceptbind.studies import bag_of_concepts
 from planted import concept_codes, object_codes
 
 

@@ -12,11 +12,12 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from conceptbind.embeddings import Embeddings
-from conceptbind.probes import LinearProbe, fit_scene_probes
-from conceptbind.probes.steady import in_order, steady
+from conceptbind.geometry import geometry_study
+from conceptbind.probes import LinearProbe, fit_scene_probes, probe_study
+from conceptbind.probes.threads import in_order, steady
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import split_scenes, text20
-from conceptbind.studies import attribute_records, geometry_study, probe_study
+from conceptbind.within import attribute_records
 from planted import concept_codes, object_codes
 
 SCENES = text20(9, 9)  # 6,561 scenes: several pieces of rows

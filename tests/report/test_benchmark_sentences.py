@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.report import benchmark_sentence, benchmark_table
+from conceptbind.benchmarks import benchmark_sentence, benchmark_table
+from conceptbind.core.records import Record
 from conceptbind.report.numbers import difference
-from conceptbind.results import Record
 
 
 def score(

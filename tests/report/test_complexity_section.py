@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import jinja2
 
-from conceptbind.report.complexity import PAPER, complexity_section
-from conceptbind.studies import ComplexityStudy
+from conceptbind.complexity import ComplexityStudy
+from conceptbind.complexity.section import PAPER, complexity_section
 from report.test_generalisation import study
 
 

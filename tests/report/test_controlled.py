@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.report import rank_correlation, sweep_sentence, transition_table
-from conceptbind.results import Record
+from conceptbind.controlled import rank_correlation, sweep_sentence, transition_table
+from conceptbind.core.records import Record
 
 
 def model(values, n_objects, coverage, seed, value, **controls):

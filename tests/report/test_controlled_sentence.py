@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.report import controlled_sentence, sweep_sentence
-from conceptbind.results import Record
+from conceptbind.controlled import controlled_sentence, sweep_sentence
+from conceptbind.core.records import Record
 
 
 def record(metric, split, value, low=None, high=None, n=2000, **extra):

@@ -8,9 +8,14 @@ import re
 import numpy as np
 import pytest
 
+from conceptbind.benchmarks.section import benchmark_figure
+from conceptbind.controlled.section import transition_figure
+from conceptbind.core.records import Record
+from conceptbind.crossmodal import CrossmodalStudy
+from conceptbind.geometry import GeometryStudy
+from conceptbind.geometry.section import sweep_figure
 from conceptbind.metrics import Recognition
-from conceptbind.report.benchmarks import benchmark_figure
-from conceptbind.report.controlled import transition_figure
+from conceptbind.probes.study import ProbeStudy
 from conceptbind.report.figures import (
     crossmodal_figure,
     intervals,
@@ -18,11 +23,7 @@ from conceptbind.report.figures import (
     recognition_figure,
     swap_cosine_figure,
 )
-from conceptbind.report.geometry import sweep_figure
-from conceptbind.results import Record
 from conceptbind.scenes import load_scenes
-from conceptbind.studies import CrossmodalStudy, GeometryStudy
-from conceptbind.studies.probe import ProbeStudy
 
 
 def traces(html):

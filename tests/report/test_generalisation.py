@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conceptbind.report.generalisation import (
+from conceptbind.complexity import ComplexityStudy
+from conceptbind.complexity.study import BINDS, FEW
+from conceptbind.complexity.words import (
     HARDLY,
     NAMES,
     SIMPLE,
@@ -20,9 +22,7 @@ from conceptbind.report.generalisation import (
     complexity_sentence,
     judge,
 )
-from conceptbind.results import Record
-from conceptbind.studies import ComplexityStudy
-from conceptbind.studies.complexity import BINDS, FEW
+from conceptbind.core.records import Record
 
 NO = Evidence(
     "plain",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from conceptbind.core.records import Record
+from conceptbind.geometry import GeometryStudy, geometry_sentence
 from conceptbind.geometry import spectrum as spectrum_of
-from conceptbind.geometry.spectrum import Part, Spectrum
-from conceptbind.report import geometry_sentence
+from conceptbind.geometry.spectra import Part, Spectrum
 from conceptbind.report.numbers import percent
-from conceptbind.results import Record
 from conceptbind.scenes import ConceptSpace, full_grid
-from conceptbind.studies import GeometryStudy
 
 
 def spectrum(concept, whole, joined, rest=0.0, noise=0.05):

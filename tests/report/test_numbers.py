@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from conceptbind.core.records import Record
 from conceptbind.report.numbers import (
     counted,
     difference,
@@ -14,7 +15,6 @@ from conceptbind.report.numbers import (
     shown,
     value_of,
 )
-from conceptbind.results import Record
 
 
 def record(metric, value, low=None, high=None):

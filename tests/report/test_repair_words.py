@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from conceptbind.report.repair import repair_card, repair_table
-from conceptbind.report.repair_words import pull_in_words, repair_sentence, repair_verdict, turned
-from conceptbind.results import Record
+from conceptbind.core.records import Record
+from conceptbind.repairs.section import repair_card, repair_table
+from conceptbind.repairs.words import pull_in_words, repair_sentence, repair_verdict, turned
 
 
 def record(metric, repair, value, low=None, high=None, n=400, control="none", ties=0):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from conceptbind.core.records import Record
 from conceptbind.report import summary_table
-from conceptbind.report.verdict import controls_of, metric_name
-from conceptbind.results import Record
+from conceptbind.report.verdicts import controls_of, metric_name
 
 
 def record(

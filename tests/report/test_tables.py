@@ -10,7 +10,7 @@ import pytest
 
 from conceptbind import compare
 from conceptbind.cli import main
-from conceptbind.errors import ConceptBindError
+from conceptbind.core.errors import ConceptBindError
 from conceptbind.report import paper_tables
 from conceptbind.report.tables import PaperTable
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.report.verdict import decodable, needed, usable_across
-from conceptbind.results import Record
+from conceptbind.core.records import Record
+from conceptbind.report.verdicts import decodable, needed, usable_across
 
 
 def record(metric, value, low, high, n=1000, ties=0, modality="text", **extra):
@@ -427,7 +427,8 @@ def test_what_is_needed_is_never_what_is_there_and_has_two_digits(n, more):
 def test_there_is_a_verdict_for_each_modality_the_step_between_and_its_repair(monkeypatch):
     from types import SimpleNamespace
 
-    from conceptbind.report import repair_words, verdicts
+    from conceptbind.commands import measured
+    from conceptbind.commands.measured import verdicts
 
     records = [
         record("object_recognition", 1.0, 0.99, 1.0),
@@ -436,7 +437,7 @@ def test_there_is_a_verdict_for_each_modality_the_step_between_and_its_repair(mo
     records.append(record("object_recognition", 0.5, 0.48, 0.52, control="bag_of_concepts"))
     probe = SimpleNamespace(records=records, ceiling=1.0)
     across = SimpleNamespace(records=[record("binding_accuracy", 0.95, 0.93, 0.97, order="either")])
-    monkeypatch.setattr(repair_words, "repair_verdict", lambda study: study)
+    monkeypatch.setattr(measured, "repair_verdict", lambda study: study)
     assert [found.level for found in verdicts([probe, probe], None)] == [1, 1]
     assert [found.level for found in verdicts([probe], across)] == [1, 3]
     assert verdicts([], None, "the repair's") == ["the repair's"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conceptbind.errors import FileError, MismatchError, UnknownNameError, ValueRangeError
+from conceptbind.core.errors import FileError, MismatchError, UnknownNameError, ValueRangeError
 from conceptbind.scenes import clevr_grid, load_scenes, read_clevr
 
 LABCLIP = {

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.scenes import ConceptSpace, clevr_grid, full_grid, text20
 
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue"), ("cube", "ball", "cone")))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conceptbind.errors import (
+from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
     UnknownNameError,

@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from conceptbind.errors import FileError, UnknownNameError, ValueRangeError
+from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError
 from conceptbind.scenes import load_scenes, orbit_ids, read_pug_spar, read_pug_spare
 
 HEADER = "filename,world_name,character_name,character2_name,character_pos,character2_pos,character_texture,character2_texture\n"  # noqa: E501

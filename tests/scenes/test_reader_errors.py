@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from conceptbind.errors import (
+from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
     MismatchError,

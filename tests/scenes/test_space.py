@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.errors import ConceptBindError, ShapeError, UnknownNameError, ValueRangeError
+from conceptbind.core.errors import ConceptBindError, ShapeError, UnknownNameError, ValueRangeError
 from conceptbind.scenes import ConceptSpace
 
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue", "green"), ("cube", "ball")))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.errors import MismatchError, UnknownNameError, ValueRangeError
+from conceptbind.core.errors import MismatchError, UnknownNameError, ValueRangeError
 from conceptbind.scenes import (
     ConceptSpace,
     Scenes,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.errors import UnknownNameError
+from conceptbind.core.errors import UnknownNameError
 from conceptbind.scenes import (
     ConceptSpace,
     Scenes,

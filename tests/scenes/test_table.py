@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid
 
 SPACE = ConceptSpace(("color", "shape"), (("red", "blue", "green"), ("cube", "ball")))

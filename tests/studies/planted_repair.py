@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from conceptbind.embeddings import Embeddings
+from conceptbind.crossmodal import caption_bank
+from conceptbind.crossmodal.study import CaptionBank
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid
-from conceptbind.studies import caption_bank
-from conceptbind.studies.crossmodal import CaptionBank
 
 WIDTH = 24
 

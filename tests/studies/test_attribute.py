@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from conceptbind.embeddings import Embeddings
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, full_grid, orbit_ids, split_scenes, text20
-from conceptbind.studies import attribute_records
-from conceptbind.studies.attribute import FRACTIONS
+from conceptbind.within import attribute_records
+from conceptbind.within.attributes import FRACTIONS
 from planted import concept_codes, object_codes
 
 SCENES = text20(6, 5)

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conceptbind.embeddings import Embeddings
-from conceptbind.errors import UnknownNameError, ValueRangeError
+from conceptbind.complexity import SHORT, Sweep, complexity_sentence, complexity_study
+from conceptbind.core.errors import UnknownNameError, ValueRangeError
 from conceptbind.probes import fit_scene_probes
-from conceptbind.report import complexity_sentence, paper_tables
+from conceptbind.report import paper_tables
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
-from conceptbind.studies import SHORT, Sweep, complexity_study
 from planted import concept_codes, object_codes
 
 SCENES = full_grid(ConceptSpace(("color", "shape"), (tuple("abcdefgh"), tuple("stuvwxyz"))))

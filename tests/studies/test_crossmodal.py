@@ -5,16 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conceptbind.embeddings import Embeddings
-from conceptbind.errors import MismatchError, ValueRangeError
+from conceptbind.core.errors import MismatchError, ValueRangeError
+from conceptbind.crossmodal import caption_bank, crossmodal_study, query_record, query_texts
+from conceptbind.repairs import repair_study
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid, orbit_ids
-from conceptbind.studies import (
-    caption_bank,
-    crossmodal_study,
-    query_record,
-    query_texts,
-    repair_study,
-)
 from exact_cosines import cosine, unit, whole_numbers, within
 
 SPACE = ConceptSpace(

@@ -9,12 +9,12 @@ import math
 import numpy as np
 import pytest
 
-from conceptbind.embeddings import Embeddings
-from conceptbind.errors import MismatchError
+from conceptbind.core.errors import MismatchError
+from conceptbind.geometry import STEPS, geometry_study
+from conceptbind.geometry import study as module
 from conceptbind.probes import fit_scene_probes
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
-from conceptbind.studies import STEPS, geometry_study
-from conceptbind.studies import geometry as module
 from planted import concept_codes, object_codes
 
 SPACE = ConceptSpace(("color", "shape"), (tuple("rgbyk"), tuple("stc")))

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from conceptbind.embeddings import Embeddings
-from conceptbind.probes import Probe, SceneProbes
-from conceptbind.results import CONTROL_TEXTS
+from conceptbind.core.records import CONTROL_TEXTS
+from conceptbind.probes import Probe, SceneProbes, probe_study
+from conceptbind.probes.study import bag_of_concepts, leaves_no_choice
+from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import full_grid, orbit_ids, pair_ids, split_scenes, text20
 from conceptbind.scenes.space import ConceptSpace
-from conceptbind.studies import probe_study
-from conceptbind.studies.probe import bag_of_concepts, leaves_no_choice
 from planted import object_codes
 
 
@@ -51,7 +50,7 @@ def test_a_wrong_scene_shows_something_wrong_although_all_is_level(monkeypatch):
         for table in (np.eye(3, 6, dtype=np.float32), np.eye(3, 6, k=3, dtype=np.float32), weight)
     ]
     monkeypatch.setattr(
-        "conceptbind.studies.probe.fit_scene_probes",
+        "conceptbind.probes.study.fit_scene_probes",
         lambda *_, **__: SceneProbes(tuple(probes[:2]), probes[2]),
     )
     embeddings = Embeddings(rows, "text", scenes.content_hash, scenes.name, "planted", "1")

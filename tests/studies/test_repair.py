@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from conceptbind.labclip import Adapter, Fit
-from conceptbind.labclip.solver import Candidate
-from conceptbind.report.repair_words import repair_verdict
+from conceptbind.crossmodal import caption_bank, crossmodal_study
+from conceptbind.repairs import repair_study
+from conceptbind.repairs import study as module
+from conceptbind.repairs.labclip import Adapter, Fit
+from conceptbind.repairs.labclip.solver import Candidate
+from conceptbind.repairs.words import repair_verdict
 from conceptbind.scenes import load_scenes, orbit_ids
-from conceptbind.studies import caption_bank, crossmodal_study, repair_study
-from conceptbind.studies import repair as module
 from studies.planted_repair import WIDTH, grid, planted
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.labclip import Pairs, groups_of, parts_of
-from conceptbind.labclip.cost import clears_noise
-from conceptbind.report.repair_words import pull_in_words, repair_sentence
-from conceptbind.studies import array_repair, require_repairable
-from conceptbind.studies import repair_arrays as module
+from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.repairs import array_repair, require_repairable
+from conceptbind.repairs import arrays as module
+from conceptbind.repairs.labclip import Pairs, groups_of, parts_of
+from conceptbind.repairs.labclip.cost import clears_noise
+from conceptbind.repairs.words import pull_in_words, repair_sentence
 from labclip.planted_pairs import planted
 
 N = 240

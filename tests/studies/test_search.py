@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from conceptbind.drawing.vocabulary import COLORS
-from conceptbind.studies import search_records
+from conceptbind.pictures.vocabulary import COLORS
+from conceptbind.within import search_records
 
 
 class Pixels:
@@ -41,7 +41,7 @@ class Cheats(Pixels):
 
 
 def test_colours_alone_do_not_find_the_target_and_the_answer_does():
-    from conceptbind.drawing import search_fields
+    from conceptbind.pictures import search_fields
 
     (blind,) = search_records(Pixels(), n_fields=400, counts=(4, 8))
     assert 0.3 < blind.value < 0.7

@@ -2,34 +2,6 @@
 way.
 """
 
-from conceptbind.benchmarks.base import Data, Found, Making, Score
-from conceptbind.benchmarks.evaluate import (
-    BENCHMARKS,
-    benchmark_folders,
-    benchmark_named,
-    check_benchmark,
-    evaluate_benchmark,
-    look_at_benchmark,
-    read_benchmark,
-)
-from conceptbind.benchmarks.karpathy import read_karpathy_train
-from conceptbind.benchmarks.outcomes import Paired, load_outcomes, outcome_folders, paired
+import lazy_loader
 
-__all__ = [
-    "BENCHMARKS",
-    "Data",
-    "Found",
-    "Making",
-    "Paired",
-    "Score",
-    "benchmark_folders",
-    "benchmark_named",
-    "check_benchmark",
-    "evaluate_benchmark",
-    "load_outcomes",
-    "look_at_benchmark",
-    "outcome_folders",
-    "paired",
-    "read_benchmark",
-    "read_karpathy_train",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -27,7 +27,7 @@ from conceptbind.benchmarks.base import (
 from conceptbind.benchmarks.shards import published_files, require_files
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats
+    from conceptbind.core.typing import Floats
 
 FILES = {
     "vg_attribution": "visual_genome_attribution.json",

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from conceptbind.errors import FileError, MismatchError, UnsafeFileError, ValueRangeError
-from conceptbind.files import content_hash
-from conceptbind.metrics import forced_choice, share_interval
-from conceptbind.text import read_json_values
+from conceptbind.core.errors import FileError, MismatchError, UnsafeFileError, ValueRangeError
+from conceptbind.core.files import content_hash
+from conceptbind.core.text import read_json_values
+from conceptbind.metrics.choices import forced_choice
+from conceptbind.metrics.intervals import share_interval
 
 if TYPE_CHECKING:
+    from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.metrics.intervals import Interval
-    from conceptbind.typing import Bools, Floats, Ints
 
 BLOCK = 4096
 """Items scored at once."""

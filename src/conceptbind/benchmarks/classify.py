@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Score
-from conceptbind.errors import FileError, MismatchError, UnknownNameError
-from conceptbind.limits import first_repeated
-from conceptbind.metrics import ranks, within
+from conceptbind.core.errors import FileError, MismatchError, UnknownNameError
+from conceptbind.core.limits import first_repeated
+from conceptbind.core.text import read_lines
+from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.scenes.captions import article
-from conceptbind.text import read_lines
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
 
 PARTS = ("test", "val", ".")
 """Where the folders of the classes lie; the first that is there is read."""

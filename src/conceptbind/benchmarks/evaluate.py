@@ -21,14 +21,14 @@ from conceptbind.benchmarks.outcomes import paired, save_outcomes
 from conceptbind.benchmarks.sugarcrepe import SugarCrepe
 from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.benchmarks.whatsup import WhatsUp
-from conceptbind.embeddings import embed, refuse_long_captions
-from conceptbind.errors import ConceptBindError, ModalityError, UnknownNameError, nearest
-from conceptbind.results import Record
-from conceptbind.scenes import Scenes
+from conceptbind.core.errors import ConceptBindError, ModalityError, UnknownNameError, nearest
+from conceptbind.core.records import Record
+from conceptbind.rows.embeddings import embed, refuse_long_captions
+from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
-    from conceptbind.labclip import Adapter
-    from conceptbind.typing import Encoder, Floats
+    from conceptbind.core.typing import Encoder, Floats
+    from conceptbind.repairs.labclip.adapter import Adapter
 
 COCO = Karpathy(
     "coco",

@@ -24,12 +24,12 @@ from conceptbind.benchmarks.base import (
     read_published,
 )
 from conceptbind.benchmarks.shards import published_files, require_files
-from conceptbind.errors import FileError, MismatchError, ValueRangeError
-from conceptbind.metrics import ranks, within
-from conceptbind.text import read_lines
+from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
+from conceptbind.core.text import read_lines
+from conceptbind.metrics.retrieval import ranks, within
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
 
 KS = (1, 5, 10)
 PLACES = (

@@ -23,12 +23,12 @@ from conceptbind.benchmarks.base import (
     kept_rows,
 )
 from conceptbind.benchmarks.karpathy import Karpathy
-from conceptbind.errors import MismatchError
-from conceptbind.files import content_hash, read_checked_json, read_json, write_checked_json
-from conceptbind.negatives import Token, load_tagger
+from conceptbind.core.errors import MismatchError
+from conceptbind.core.files import content_hash, read_checked_json, read_json, write_checked_json
+from conceptbind.repairs.negatives.taggers import Token, load_tagger
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats
+    from conceptbind.core.typing import Floats
 
 MOST_WORDS = 30
 PROTOCOL = "aro-like"

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from conceptbind.benchmarks.base import Score, mean_of
-from conceptbind.errors import FileError
-from conceptbind.files import CHECKSUM, arrays_hash, write_whole
-from conceptbind.limits import open_tensors
-from conceptbind.metrics import difference_interval
-from conceptbind.metrics.intervals import Interval
+from conceptbind.core.errors import FileError
+from conceptbind.core.files import CHECKSUM, arrays_hash, write_whole
+from conceptbind.core.limits import open_tensors
+from conceptbind.metrics.intervals import Interval, difference_interval
 
 FILE = "outcomes.safetensors"
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.errors import FileError, MismatchError, MissingExtraError
-from conceptbind.files import write_whole
-from conceptbind.limits import require_unpacked
+from conceptbind.core.errors import FileError, MismatchError, MissingExtraError
+from conceptbind.core.files import write_whole
+from conceptbind.core.limits import require_unpacked
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Making

@@ -22,10 +22,10 @@ from conceptbind.benchmarks.base import (
     picture_folder,
     read_published,
 )
-from conceptbind.errors import FileError
+from conceptbind.core.errors import FileError
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats
+    from conceptbind.core.typing import Floats
 
 SUBSETS = (
     "add_att",

@@ -31,13 +31,13 @@ from conceptbind.benchmarks.shards import (
     table_rows,
     unpacked,
 )
-from conceptbind.errors import MismatchError
-from conceptbind.limits import first_repeated
-from conceptbind.metrics import every, forced_choice
-from conceptbind.text import require_characters
+from conceptbind.core.errors import MismatchError
+from conceptbind.core.limits import first_repeated
+from conceptbind.core.text import require_characters
+from conceptbind.metrics.choices import every, forced_choice
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Bools, Floats
+    from conceptbind.core.typing import Bools, Floats
 
 PLACES = ("images", ".")
 SUFFIXES = ("", ".png", ".jpg")

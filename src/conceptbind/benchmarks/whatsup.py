@@ -23,10 +23,10 @@ from conceptbind.benchmarks.base import (
     picture_folder,
     read_published,
 )
-from conceptbind.errors import FileError, MismatchError
+from conceptbind.core.errors import FileError, MismatchError
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Bools, Floats, Ints
+    from conceptbind.core.typing import Bools, Floats, Ints
 
 SUBSETS = {
     "controlled_images": "controlled_images_dataset.json",

@@ -2,26 +2,6 @@
 before one runs.
 """
 
-from conceptbind.commands.comparing import Comparison, compare
-from conceptbind.commands.embedding import embed, render
-from conceptbind.commands.evaluating import Evaluation, evaluate
-from conceptbind.commands.measuring import Measurement, measure
-from conceptbind.commands.repairing import Repair, apply, repair
-from conceptbind.commands.training import Training, sweep, train
+import lazy_loader
 
-__all__ = [
-    "Comparison",
-    "Evaluation",
-    "Measurement",
-    "Repair",
-    "Training",
-    "apply",
-    "compare",
-    "embed",
-    "evaluate",
-    "measure",
-    "render",
-    "repair",
-    "sweep",
-    "train",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

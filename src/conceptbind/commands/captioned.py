@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptbind.commands.common import progress
-from conceptbind.files import user_path
+from conceptbind.core.files import user_path
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 """Suffixes of files whose lines are not captions alone."""
@@ -47,8 +47,8 @@ def pairs_of_arrays(
     config: Any,
 ) -> Given:
     """The pairs of three arrays, or of pictures and a file of captions."""
-    from conceptbind.errors import ValueRangeError
-    from conceptbind.labclip import open_rows
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.repairs.labclip.pairs import open_rows
 
     if (texts is None) == (captions is None):
         raise ValueRangeError(
@@ -80,8 +80,8 @@ def _without_equals(
     """
     import numpy as np
 
-    from conceptbind.errors import ValueRangeError
-    from conceptbind.labclip import Pairs
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.repairs.labclip.pairs import Pairs
 
     pairs = Pairs.of(
         images,
@@ -137,8 +137,8 @@ def _captioned(
     """
     import numpy as np
 
-    from conceptbind.errors import ShapeError, ValueRangeError
-    from conceptbind.labclip import Pairs, open_rows
+    from conceptbind.core.errors import ShapeError, ValueRangeError
+    from conceptbind.repairs.labclip.pairs import Pairs, open_rows
 
     if encoder is None:
         raise ValueRangeError(
@@ -196,10 +196,10 @@ def coco_pairs(
     """
     import numpy as np
 
-    from conceptbind.benchmarks import read_karpathy_train
-    from conceptbind.embeddings import embed_half
-    from conceptbind.labclip import Pairs
-    from conceptbind.scenes import Scenes
+    from conceptbind.benchmarks.karpathy import read_karpathy_train
+    from conceptbind.repairs.labclip.pairs import Pairs
+    from conceptbind.rows.embeddings import embed_half
+    from conceptbind.scenes.table import Scenes
 
     place = user_path(data)
     pictures, captions, of = read_karpathy_train(place)
@@ -230,8 +230,9 @@ def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[A
     """Retrieval on the test pictures before and after, whatever their file is called; none, with
     the reason, where they cannot be read.
     """
-    from conceptbind.benchmarks import Making, evaluate_benchmark, read_benchmark
-    from conceptbind.errors import ConceptBindError
+    from conceptbind.benchmarks.base import Making
+    from conceptbind.benchmarks.evaluate import evaluate_benchmark, read_benchmark
+    from conceptbind.core.errors import ConceptBindError
 
     try:
         items = read_benchmark("coco", user_path(data), Making(folder / "made"))
@@ -267,11 +268,12 @@ def _texts(
     """
     import numpy as np
 
-    from conceptbind.embeddings import embed_half
-    from conceptbind.errors import ValueRangeError
-    from conceptbind.negatives import hard_negatives, load_tagger
-    from conceptbind.runs import RunFolder
-    from conceptbind.scenes import Scenes
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.repairs.negatives.permutations import hard_negatives
+    from conceptbind.repairs.negatives.taggers import load_tagger
+    from conceptbind.rows.embeddings import embed_half
+    from conceptbind.run.folder import RunFolder
+    from conceptbind.scenes.table import Scenes
 
     words = load_tagger(tagger)
     with progress(total=len(captions), desc="making negatives", unit="caption") as bar:
@@ -341,7 +343,7 @@ def open_model(encoder: Any, how: Any, needs: tuple[str, ...]) -> Any:
     Raises:
         ModalityError: it lacks one of the modalities.
     """
-    from conceptbind.errors import ModalityError
+    from conceptbind.core.errors import ModalityError
 
     model: Any = how.open(encoder) if isinstance(encoder, str) else encoder
     for part, what in (("text", "captions"), ("image", "pictures")):
@@ -357,8 +359,8 @@ def read_captions(path: str | Path) -> list[str]:
         FileError: it cannot be read, or its name says that its lines hold more than a caption.
         ValueRangeError: an empty line, which would be a caption of nothing; names it.
     """
-    from conceptbind.errors import FileError, ValueRangeError
-    from conceptbind.text import read_lines
+    from conceptbind.core.errors import FileError, ValueRangeError
+    from conceptbind.core.text import read_lines
 
     place = user_path(path)
     if place.suffix.lower() in TABLES:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conceptbind.files import content_hash
+from conceptbind.core.files import content_hash
 
 MOST_LETTERS = 150
 """Of the name of a run folder that nobody chose; what is longer ends in a hash."""
@@ -19,7 +19,7 @@ def drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
     """The table with pictures, drawn where it has none of its own."""
     if table.drawing is None or table.images is not None or "image" not in modalities:
         return table
-    from conceptbind.drawing import draw_pictures
+    from conceptbind.pictures.folder import draw_pictures
 
     with progress(total=len(table), desc="drawing pictures", unit="picture") as bar:
         return draw_pictures(table, folder, seed=seed, on_picture=bar.update)
@@ -31,8 +31,8 @@ def try_captions(source: Any, table: Any) -> None:
     """
     import warnings
 
-    from conceptbind.embeddings import refuse_long_captions
-    from conceptbind.errors import CutCaptionWarning
+    from conceptbind.core.errors import CutCaptionWarning
+    from conceptbind.rows.embeddings import refuse_long_captions
 
     refuse_long_captions(source, table)
     with warnings.catch_warnings():
@@ -51,7 +51,7 @@ def few_captions(table: Any) -> list[str]:
 
 def rows_with_bar(source: Any, table: Any, modality: Any, folder: Path, what: str = "") -> Any:
     """Embeddings of one modality, with a progress bar where they have to be computed."""
-    from conceptbind.sources import rows_of
+    from conceptbind.rows.source import rows_of
 
     with progress(total=len(table), desc=f"embedding {what or modality}", unit="scene") as bar:
         return rows_of(source, table, modality, folder, bar.update)
@@ -76,7 +76,7 @@ def default_folder(
         function: the command.
         named: options that `base` holds, or that make no other run.
     """
-    from conceptbind.runs import PLACE_OPTIONS
+    from conceptbind.run.folder import PLACE_OPTIONS
 
     parts = [
         _slug(name.split("/")[-1] if name.count("/") > 1 else name)

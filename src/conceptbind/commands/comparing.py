@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptbind.ownership import command, own
+from conceptbind.core.ownership import command, own
 
 if TYPE_CHECKING:
-    from conceptbind.report import PaperTable
+    from conceptbind.report.tables import PaperTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +42,13 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
     Raises:
         ConceptBindError: a folder is no run, or holds no results.
     """
-    from conceptbind.benchmarks import load_outcomes, outcome_folders
-    from conceptbind.errors import ConceptBindError, FileError, ValueRangeError
-    from conceptbind.files import clear_asides, user_path, write_whole
-    from conceptbind.report import difference_tables, paired_tables, paper_tables
-    from conceptbind.runs import read_results
+    from conceptbind.benchmarks.outcomes import load_outcomes, outcome_folders
+    from conceptbind.benchmarks.section import paired_tables
+    from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
+    from conceptbind.core.files import clear_asides, user_path, write_whole
+    from conceptbind.report.differences import difference_tables
+    from conceptbind.report.tables import paper_tables
+    from conceptbind.run.folder import read_results
 
     if not runs:
         raise ValueRangeError("give at least one run folder")

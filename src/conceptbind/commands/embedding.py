@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from conceptbind.commands.common import drawn, progress, rows_with_bar
-from conceptbind.ownership import command, own, refuse_in_use
-from conceptbind.typing import LongCaptions, Modalities, Precision
+from conceptbind.core.ownership import command, own, refuse_in_use
+from conceptbind.core.typing import LongCaptions, Modalities, Precision
 
 if TYPE_CHECKING:
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Encoder
+    from conceptbind.core.typing import Encoder
+    from conceptbind.scenes.table import Scenes
 else:
     # The command line reads the signatures below; it knows names only, and importing these would
     # make --help slow.
@@ -54,9 +54,9 @@ def embed(
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from conceptbind.encoders import Opening
-    from conceptbind.files import clear_asides, user_path
-    from conceptbind.sources import check_rows, choose_modalities, open_inputs
+    from conceptbind.core.files import clear_asides, user_path
+    from conceptbind.encoders.registry import Opening
+    from conceptbind.rows.source import check_rows, choose_modalities, open_inputs
 
     place = user_path(out)
     refuse_in_use(place)
@@ -111,10 +111,12 @@ def render(
     Raises:
         ConceptBindError: the scenes cannot be drawn; the message says what the renderer knows.
     """
-    from conceptbind.drawing import FlatStyle, SolidStyle, draw_pictures
-    from conceptbind.errors import ValueRangeError
-    from conceptbind.files import clear_asides, user_path
-    from conceptbind.scenes import load_scenes
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.core.files import clear_asides, user_path
+    from conceptbind.pictures.flat import FlatStyle
+    from conceptbind.pictures.folder import draw_pictures
+    from conceptbind.pictures.solid import SolidStyle
+    from conceptbind.scenes.named import load_scenes
 
     for name, value, least, most in (
         ("size", size, 16, 4096),

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.common import progress
-from conceptbind.ownership import command, refuse_in_use
-from conceptbind.typing import LongCaptions, Precision
+from conceptbind.core.ownership import command, refuse_in_use
+from conceptbind.core.typing import LongCaptions, Precision
 
 if TYPE_CHECKING:
-    from conceptbind.benchmarks import Found
-    from conceptbind.results import Record
-    from conceptbind.typing import Encoder
+    from conceptbind.benchmarks.base import Found
+    from conceptbind.core.records import Record
+    from conceptbind.core.typing import Encoder
 else:
     # The command line reads the signature below; it knows names only, and importing these would
     # make --help slow.
@@ -32,7 +32,7 @@ class Evaluation:
     """For a check: the files of each benchmark."""
 
     def __str__(self) -> str:
-        from conceptbind.report import benchmark_table, check_table
+        from conceptbind.benchmarks.section import benchmark_table, check_table
 
         if self.folder is None:
             return check_table(self.checked)
@@ -47,7 +47,7 @@ class Evaluation:
 
 
 @command
-def evaluate(
+def evaluate(  # noqa: PLR0915
     encoder: str | Encoder = "tiny",
     *,
     benchmark: str,
@@ -97,8 +97,8 @@ def evaluate(
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from conceptbind.benchmarks import (
-        Making,
+    from conceptbind.benchmarks.base import Making
+    from conceptbind.benchmarks.evaluate import (
         benchmark_folders,
         benchmark_named,
         check_benchmark,
@@ -106,12 +106,14 @@ def evaluate(
         look_at_benchmark,
         read_benchmark,
     )
+    from conceptbind.benchmarks.section import write_benchmark_report
     from conceptbind.commands.common import default_folder
-    from conceptbind.errors import FileError, ValueRangeError
-    from conceptbind.files import user_path
-    from conceptbind.labclip import load_adapter
-    from conceptbind.report import write_benchmark_report, write_elsewhere
-    from conceptbind.runs import RunFolder, plain_provenance
+    from conceptbind.core.errors import FileError, ValueRangeError
+    from conceptbind.core.files import user_path
+    from conceptbind.repairs.labclip.adapter import load_adapter
+    from conceptbind.report.elsewhere import write_elsewhere
+    from conceptbind.run.facts import plain_provenance
+    from conceptbind.run.folder import RunFolder
 
     names = [name.strip() for name in benchmark.split(",") if name.strip()]
     top = user_path(data)
@@ -225,10 +227,10 @@ def _of_both(
     encoder: Any, precision: Any, device: str, long_captions: Any, trust_remote_code: bool
 ) -> Any:
     """The encoder that was named or given, if it embeds pictures and captions."""
-    from conceptbind.embeddings import open_source
-    from conceptbind.encoders import Opening
+    from conceptbind.core.errors import ModalityError
     from conceptbind.encoders.factory import checked
-    from conceptbind.errors import ModalityError
+    from conceptbind.encoders.registry import Opening
+    from conceptbind.rows.embeddings import open_source
 
     how = Opening(precision, device, long_captions, trust_remote_code)
     source: Any = (
@@ -253,8 +255,8 @@ def _unreadable(source: Any, texts: Any) -> str | None:
     """
     import warnings
 
+    from conceptbind.core.errors import ConceptBindError, CutCaptionWarning
     from conceptbind.encoders.dual import DualEncoder
-    from conceptbind.errors import ConceptBindError, CutCaptionWarning
 
     if isinstance(source, DualEncoder):
         try:

@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.common import default_folder, drawn, progress, rows_with_bar, try_captions
-from conceptbind.ownership import command, own, refuse_in_use
-from conceptbind.typing import Effort, Executor, LongCaptions, Modalities, Precision
+from conceptbind.core.ownership import command, own, refuse_in_use
+from conceptbind.core.typing import Effort, Executor, LongCaptions, Modalities, Precision
 
 if TYPE_CHECKING:
-    from conceptbind.embeddings import Embeddings
-    from conceptbind.report import Verdict
-    from conceptbind.results import Record
-    from conceptbind.scenes import Scenes
-    from conceptbind.studies import (
-        ComplexityStudy,
-        CrossmodalStudy,
-        GeometryStudy,
-        ProbeStudy,
-        RepairStudy,
-    )
-    from conceptbind.typing import Encoder
+    from conceptbind.complexity.study import ComplexityStudy
+    from conceptbind.core.records import Record
+    from conceptbind.core.typing import Encoder
+    from conceptbind.crossmodal.study import CrossmodalStudy
+    from conceptbind.geometry.study import GeometryStudy
+    from conceptbind.probes.study import ProbeStudy
+    from conceptbind.repairs.study import RepairStudy
+    from conceptbind.report.verdicts import Verdict
+    from conceptbind.rows.embeddings import Embeddings
+    from conceptbind.scenes.table import Scenes
 else:
     # The command line reads the signatures below; it knows names only, and importing these would
     # make --help slow.
@@ -114,7 +112,7 @@ class Measurement:
         return self.found.repair
 
     def __str__(self) -> str:
-        from conceptbind.report import summary_table
+        from conceptbind.report.verdicts import summary_table
 
         said = "\n".join(self.sentences)
         return f"{summary_table(self.records)}\n\n{said}\nReport: {self.folder / 'report.html'}"
@@ -181,19 +179,16 @@ def measure(
     """
     from dataclasses import asdict
 
-    from conceptbind.encoders import Opening
-    from conceptbind.executors import check_executor
-    from conceptbind.files import tree_hash, user_path, write_whole
-    from conceptbind.report import (
-        complexity_sentence,
-        geometry_sentence,
-        scaling_picture,
-        verdicts,
-        write_report,
-    )
-    from conceptbind.runs import RunFolder, provenance
-    from conceptbind.scenes import split_scenes
-    from conceptbind.sources import check_rows, choose_modalities, open_inputs
+    from conceptbind.commands.measured import verdicts, write_report
+    from conceptbind.complexity.words import complexity_sentence
+    from conceptbind.core.files import tree_hash, user_path, write_whole
+    from conceptbind.encoders.registry import Opening
+    from conceptbind.geometry.section import geometry_sentence, scaling_picture
+    from conceptbind.rows.source import check_rows, choose_modalities, open_inputs
+    from conceptbind.run.executors import check_executor
+    from conceptbind.run.facts import provenance
+    from conceptbind.run.folder import RunFolder
+    from conceptbind.scenes.split import split_scenes
 
     config = {
         "encoder": encoder if isinstance(encoder, str) else encoder.id,
@@ -276,7 +271,7 @@ def measure(
 def _asked(source: Any, table: Any, split: Any) -> dict[str, Any]:
     """What decides the results besides the options."""
     from conceptbind import __version__
-    from conceptbind.runs import scenes_facts, split_facts
+    from conceptbind.run.facts import scenes_facts, split_facts
 
     who = {"encoder": getattr(source, "encoder", None) or source.id, "revision": source.revision}
     return {
@@ -289,10 +284,10 @@ def _asked(source: Any, table: Any, split: Any) -> dict[str, Any]:
 
 def _finished(folder: Any, asked: dict[str, Any]) -> Any:
     """Records, verdicts and sentences of this very run where it was finished before; else None."""
-    from conceptbind.errors import FileError
-    from conceptbind.files import tree_hash
-    from conceptbind.report import Verdict
-    from conceptbind.results import Record
+    from conceptbind.core.errors import FileError
+    from conceptbind.core.files import tree_hash
+    from conceptbind.core.records import Record
+    from conceptbind.report.verdicts import Verdict
 
     kept = folder.finished()
     try:
@@ -321,9 +316,12 @@ def _studies(
     source: Any, table: Any, split: Any, modalities: Any, folder: Path, config: dict[str, Any]
 ) -> Studies:
     """All studies of a run, from what is kept in its folder where it is there."""
-    from conceptbind.encoders import torch_device
-    from conceptbind.sources import bag_twin, own_probes, untrained
-    from conceptbind.studies import attribute_records, probe_study, search_records, single_objects
+    from conceptbind.encoders.registry import torch_device
+    from conceptbind.probes.study import own_probes, probe_study
+    from conceptbind.repairs.study import single_objects
+    from conceptbind.rows.source import bag_twin, untrained
+    from conceptbind.within.attributes import attribute_records
+    from conceptbind.within.search import search_records
 
     own(folder)
     seed, device = config["seed"], torch_device(config["device"])
@@ -418,7 +416,7 @@ def _studies(
 
 def _own_records(rows: Any, own: Any, table: Any) -> "list[Record]":
     """Recognition by an encoder's own queries, where it has any."""
-    from conceptbind.studies import query_record
+    from conceptbind.crossmodal.study import query_record
 
     concepts = () if own is None else (*range(len(table.space.concepts)), None)
     return [
@@ -430,7 +428,7 @@ def _geometry(
     rows: Any, table: Any, split: Any, probes: Any, alone: Any, beside: Any, seed: int, device: str
 ) -> Any:
     """The study of what one modality's embeddings are made of, with a progress bar."""
-    from conceptbind.studies import STEPS, geometry_study
+    from conceptbind.geometry.study import STEPS, geometry_study
 
     random = {name: found for name, found in beside.items() if name == "random_weights"}
     with progress(total=len(STEPS), desc=f"geometry of {rows.modality}", unit="step") as bar:
@@ -465,7 +463,7 @@ def _complexity(
     """The sweep over approximators of one modality, with a progress bar; None where none is asked
     for.
     """
-    from conceptbind.studies import FULL, SHORT, complexity_study
+    from conceptbind.complexity.study import FULL, SHORT, complexity_study
 
     if effort == "none":
         return None
@@ -490,7 +488,7 @@ def _alone(part: Any, source: Any, table: Any, singles: Any) -> Any:
     """
     import numpy as np
 
-    from conceptbind.studies import query_texts
+    from conceptbind.crossmodal.study import query_texts
 
     if part == "text":
         asked = table.written_captions is None and hasattr(source, "encode_texts")
@@ -515,13 +513,13 @@ def _crossmodal(
     """The study across modalities and its repair, where an encoder embeds pictures and captions
     that can be swapped.
     """
-    from conceptbind.studies import (
+    from conceptbind.crossmodal.study import (
         caption_bank,
         crossmodal_study,
         query_record,
         query_texts,
-        repair_study,
     )
+    from conceptbind.repairs.study import repair_study
 
     if len(rows) < 2 or not hasattr(source, "encode_texts") or table.written_captions is not None:
         return None, None

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_model, pairs_of_arrays
 from conceptbind.commands.common import drawn, progress, rows_with_bar
-from conceptbind.ownership import command, refuse_in_use
-from conceptbind.typing import LongCaptions, Precision
+from conceptbind.core.ownership import command, refuse_in_use
+from conceptbind.core.typing import LongCaptions, Precision
 
 if TYPE_CHECKING:
-    from conceptbind.labclip import Adapter
-    from conceptbind.results import Record
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Encoder
+    from conceptbind.core.records import Record
+    from conceptbind.core.typing import Encoder
+    from conceptbind.repairs.labclip.adapter import Adapter
+    from conceptbind.scenes.table import Scenes
 else:
     # The command line reads the signatures below; it knows names only, and importing these would
     # make --help slow.
@@ -41,7 +41,8 @@ class Repair:
     sentence."""
 
     def __str__(self) -> str:
-        from conceptbind.report import benchmark_table, repair_table
+        from conceptbind.benchmarks.section import benchmark_table
+        from conceptbind.repairs.section import repair_table
 
         tables = [
             repair_table(self.records),
@@ -132,13 +133,14 @@ def repair(
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from conceptbind.encoders import Opening, torch_device
-    from conceptbind.errors import ValueRangeError
-    from conceptbind.files import user_path
-    from conceptbind.labclip import save_adapter
-    from conceptbind.report import repair_card, repair_sentence, repair_summary, write_repair_report
-    from conceptbind.runs import RunFolder
-    from conceptbind.studies import require_repairable
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.core.files import user_path
+    from conceptbind.encoders.registry import Opening, torch_device
+    from conceptbind.repairs.arrays import require_repairable
+    from conceptbind.repairs.labclip.adapter import save_adapter
+    from conceptbind.repairs.section import repair_card, repair_summary, write_repair_report
+    from conceptbind.repairs.words import repair_sentence
+    from conceptbind.run.folder import RunFolder
 
     config = {
         "encoder": encoder if isinstance(encoder, str | None) else encoder.id,
@@ -241,10 +243,11 @@ def apply(adapter: str, *, texts: str, out: str) -> Path:
 
     import numpy as np
 
-    from conceptbind.embeddings import load
-    from conceptbind.errors import ModalityError, ShapeError
-    from conceptbind.files import clear_asides, user_path, write_whole
-    from conceptbind.labclip import load_adapter, open_rows
+    from conceptbind.core.errors import ModalityError, ShapeError
+    from conceptbind.core.files import clear_asides, user_path, write_whole
+    from conceptbind.repairs.labclip.adapter import load_adapter
+    from conceptbind.repairs.labclip.pairs import open_rows
+    from conceptbind.rows.embeddings import load
 
     linear, source, target = (
         load_adapter(adapter),
@@ -282,8 +285,8 @@ def _array_to_write(target: Path, source: Path) -> Path:
     """
     from numpy.lib.format import MAGIC_PREFIX
 
-    from conceptbind.errors import FileError
-    from conceptbind.limits import require_regular
+    from conceptbind.core.errors import FileError
+    from conceptbind.core.limits import require_regular
 
     if target.suffix != ".npy":
         raise FileError(f"--out must be a .npy file; got {target}")
@@ -325,11 +328,13 @@ def _on_scenes(
     seed: int,
 ) -> tuple[Any, Any]:
     """Embed a table, fit and score."""
-    from conceptbind.errors import ModalityError, ValueRangeError
-    from conceptbind.runs import RunFolder, provenance
-    from conceptbind.scenes import split_scenes
-    from conceptbind.sources import bag_twin, choose_modalities, open_inputs
-    from conceptbind.studies import caption_bank, repair_study, require_swaps, single_objects
+    from conceptbind.core.errors import ModalityError, ValueRangeError
+    from conceptbind.crossmodal.study import caption_bank
+    from conceptbind.repairs.study import repair_study, require_swaps, single_objects
+    from conceptbind.rows.source import bag_twin, choose_modalities, open_inputs
+    from conceptbind.run.facts import provenance
+    from conceptbind.run.folder import RunFolder
+    from conceptbind.scenes.split import split_scenes
 
     if encoder is None or texts or negatives or captions:
         raise ValueRangeError(
@@ -396,8 +401,8 @@ def _on_arrays(
     given: Any, config: Any, options: Any, pull: float | None, seed: int
 ) -> tuple[Any, Any]:
     """Fit and score pairs."""
-    from conceptbind.runs import plain_provenance
-    from conceptbind.studies import array_repair
+    from conceptbind.repairs.arrays import array_repair
+    from conceptbind.run.facts import plain_provenance
 
     with progress(desc="fitting", unit="step") as bar:
 

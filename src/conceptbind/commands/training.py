@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.common import default_folder, progress
-from conceptbind.ownership import command, refuse_in_use
-from conceptbind.typing import Executor
+from conceptbind.core.ownership import command, refuse_in_use
+from conceptbind.core.typing import Executor
 
 if TYPE_CHECKING:
-    from conceptbind.controlled import Look, Recipe
-    from conceptbind.results import Record
-    from conceptbind.typing import Precision
+    from conceptbind.controlled.recipe import Recipe
+    from conceptbind.controlled.training import Look
+    from conceptbind.core.records import Record
+    from conceptbind.core.typing import Precision
 
 HIGH, LOW = 0.8, 0.2
 """Coverages that are shown beside each other when none is asked for."""
@@ -46,8 +47,8 @@ def _settled(asked: "Precision | Literal['auto']", device: str, folder: Path) ->
     """The precision of a run: as asked for, or as it was settled when the run was first started, or
     as the device has it.
     """
-    from conceptbind.controlled import choose_precision
-    from conceptbind.runs import kept_option
+    from conceptbind.controlled.training import choose_precision
+    from conceptbind.run.folder import kept_option
 
     kept = kept_option(folder, "precision") if asked == "auto" else None
     return kept if kept in ("float32", "bf16") else choose_precision(asked, device)
@@ -114,14 +115,21 @@ def train(
     Raises:
         ConceptBindError: the options cannot be used; the message says what to do.
     """
-    from conceptbind.controlled import CHECKPOINT, CONFIG, make_recipe, read_trained, write_model
-    from conceptbind.controlled import train as fit
-    from conceptbind.encoders import torch_device
-    from conceptbind.errors import MismatchError
-    from conceptbind.files import user_path
-    from conceptbind.report import controlled_sentence, history_figure, write_controlled_report
-    from conceptbind.runs import RunFolder, plain_provenance
-    from conceptbind.studies import controlled_study
+    from conceptbind.controlled.recipe import make_recipe
+    from conceptbind.controlled.section import (
+        controlled_sentence,
+        history_figure,
+        write_controlled_report,
+    )
+    from conceptbind.controlled.store import CONFIG, read_trained, write_model
+    from conceptbind.controlled.study import controlled_study
+    from conceptbind.controlled.training import CHECKPOINT
+    from conceptbind.controlled.training import train as fit
+    from conceptbind.core.errors import MismatchError
+    from conceptbind.core.files import user_path
+    from conceptbind.encoders.registry import torch_device
+    from conceptbind.run.facts import plain_provenance
+    from conceptbind.run.folder import RunFolder
 
     changed: dict[str, Any] = {
         "values": values,
@@ -225,7 +233,7 @@ def _sweeping(
     """The progress of a sweep: what is done with the models, and how many are done; and first what
     the probes cost.
     """
-    from conceptbind.studies.controlled import PROBE_SCENES
+    from conceptbind.controlled.study import PROBE_SCENES
 
     with progress(total=len(recipes), desc="training models", unit="model") as bar:
         if probes:
@@ -318,21 +326,22 @@ def sweep(
     Raises:
         ConceptBindError: the options cannot be used; the message says what to do.
     """
-    from conceptbind.complexity import APPROXIMATORS
-    from conceptbind.controlled import make_recipe, read_sizes
-    from conceptbind.encoders import torch_device
-    from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
-    from conceptbind.executors import check_executor
-    from conceptbind.files import user_path
-    from conceptbind.report import (
+    from conceptbind.complexity.cells import APPROXIMATORS
+    from conceptbind.controlled.recipe import make_recipe, read_sizes
+    from conceptbind.controlled.section import (
         probe_figure,
         sweep_sentence,
         transition_figure,
         transition_table,
         write_controlled_report,
     )
-    from conceptbind.runs import RunFolder, plain_provenance
-    from conceptbind.studies import sweep_study
+    from conceptbind.controlled.study import sweep_study
+    from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+    from conceptbind.core.files import user_path
+    from conceptbind.encoders.registry import torch_device
+    from conceptbind.run.executors import check_executor
+    from conceptbind.run.facts import plain_provenance
+    from conceptbind.run.folder import RunFolder
 
     if seeds < 1 or not coverages or not (spaces or (values and concepts)):
         raise ValueRangeError(

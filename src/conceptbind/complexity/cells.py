@@ -16,11 +16,11 @@ from conceptbind.complexity.network import MLP, fit_networks
 from conceptbind.complexity.products import StructuredProbe
 from conceptbind.complexity.readout import Readout, hardest
 from conceptbind.complexity.trees import Boosting, Forest
-from conceptbind.errors import UnknownNameError, nearest
+from conceptbind.core.errors import UnknownNameError, nearest
 
 if TYPE_CHECKING:
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.scenes.table import Scenes
 
 STRUCTURED: dict[str, dict[str, Any]] = {
     "additive": {"products": "none"},

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 
 if TYPE_CHECKING:
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Ints
+    from conceptbind.core.typing import Ints
+    from conceptbind.scenes.table import Scenes
 
 PURE = 200
 """Scenes made only of validation objects from which on they alone choose; with fewer, scenes that

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)

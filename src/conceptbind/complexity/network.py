@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from conceptbind.complexity.labels import Labelled, Scale, check_labels
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
 
 BATCH = 64
 EPOCHS = 60

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.scenes.table import Scenes
 
 AXES = 64
 """Principal axes of what objects add, along which planted products lie, at most."""

@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from conceptbind.complexity.labels import Labelled, Scale, check_labels
-from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
 
 Products = Literal["none", "per_object", "global"]
 PRODUCTS = ("none", "per_object", "global")

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from conceptbind.errors import ConceptBindError
-from conceptbind.metrics import join
-from conceptbind.probes import SceneProbes, fit_scene_probes
-from conceptbind.probes.scene_probes import WHITENING
-from conceptbind.scenes import Split
+from conceptbind.core.errors import ConceptBindError
+from conceptbind.metrics.recognitions import join
+from conceptbind.probes.scene_probes import WHITENING, SceneProbes, fit_scene_probes
+from conceptbind.scenes.split import Split
 
 if TYPE_CHECKING:
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Bools, Floats, Ints
+    from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.scenes.table import Scenes
 
 Reading = Literal["plain", "whitened", "own"]
 PLAIN: Reading = "plain"

@@ -11,7 +11,7 @@ import numpy as np
 from conceptbind.complexity.labels import Labelled, Scale, check_labels
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
 
 LEAVES = (1, 4)
 """Fewest scenes in a leaf of the forest, which validation chooses from."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 
 
 @dataclass(frozen=True, eq=False)

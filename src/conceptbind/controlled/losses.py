@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from conceptbind.controlled.data import Batch, Sampler, object_values
 from conceptbind.controlled.model import ControlledModel
-from conceptbind.controlled.recognise import exchange_first_value
+from conceptbind.controlled.scoring import exchange_first_value
 
 Loss = Callable[[ControlledModel, Sampler, Batch, torch.Generator], tuple[Tensor, Tensor]]
 NOTHING = -1e4

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, normalize, scaled_dot_product_attention
 
-from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
-from conceptbind.limits import require_whole
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.limits import require_whole
 
 Positions = Literal["learned", "relative"]
 POSITIONS = ("learned", "relative")

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from conceptbind.controlled.data import ObjectSplit, split_objects
 from conceptbind.controlled.model import Shape
-from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nearest
-from conceptbind.limits import device_memory, require_memory, require_whole
-from conceptbind.typing import Precision
+from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.limits import device_memory, require_memory, require_whole
+from conceptbind.core.typing import Precision
 
 Objective = Literal["queries", "scenes"]
 OBJECTIVES = ("queries", "scenes")

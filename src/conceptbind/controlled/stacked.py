@@ -27,7 +27,7 @@ from conceptbind.controlled.training import (
     precision_of,
     set_rates,
 )
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 
 
 def train_stacked(

@@ -18,10 +18,16 @@ import torch
 
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.recipe import Recipe
-from conceptbind.controlled.recognise import all_queries
+from conceptbind.controlled.scoring import all_queries
 from conceptbind.controlled.training import Look, Trained
-from conceptbind.errors import FileError, ModalityError, UnknownNameError, ValueRangeError, nearest
-from conceptbind.files import (
+from conceptbind.core.errors import (
+    FileError,
+    ModalityError,
+    UnknownNameError,
+    ValueRangeError,
+    nearest,
+)
+from conceptbind.core.files import (
     CHECKSUM,
     content_hash,
     file_hash,
@@ -30,13 +36,13 @@ from conceptbind.files import (
     write_checked_json,
     write_whole,
 )
-from conceptbind.limits import require_regular
-from conceptbind.scenes import ConceptSpace
+from conceptbind.core.limits import require_regular
+from conceptbind.scenes.space import ConceptSpace
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, Modality
+    from conceptbind.core.typing import Floats, Modality
 
 WEIGHTS, CONFIG, HISTORY, VOCABULARY = (
     "model.safetensors",

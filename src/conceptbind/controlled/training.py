@@ -17,17 +17,17 @@ from conceptbind.controlled.losses import Loss, batch_loss, scenes_loss
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.muon import StackedMuon
 from conceptbind.controlled.recipe import Recipe
-from conceptbind.controlled.recognise import (
+from conceptbind.controlled.scoring import (
     all_queries,
     exchange_first_value,
     own_scene,
     recognise,
     replace_first_value,
 )
-from conceptbind.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
-from conceptbind.files import arrays_hash, write_whole
-from conceptbind.limits import open_tensors
-from conceptbind.typing import Precision
+from conceptbind.core.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
+from conceptbind.core.files import arrays_hash, write_whole
+from conceptbind.core.limits import open_tensors
+from conceptbind.core.typing import Precision
 
 CHECKPOINT = "checkpoint.safetensors"
 LOOKED_AT = 512

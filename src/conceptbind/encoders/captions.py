@@ -7,8 +7,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 
-from conceptbind.errors import CutCaptionWarning, ValueRangeError
-from conceptbind.typing import LongCaptions
+from conceptbind.core.errors import CutCaptionWarning, ValueRangeError
+from conceptbind.core.typing import LongCaptions
 
 SPECIAL = 8
 """More special tokens than any tokenizer puts around a caption."""

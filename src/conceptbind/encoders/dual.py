@@ -19,16 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from conceptbind.core.errors import FileError, UnknownNameError, nearest
+from conceptbind.core.files import read_json
 from conceptbind.encoders.batching import equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.weights import folder_revision
-from conceptbind.errors import FileError, UnknownNameError, nearest
-from conceptbind.files import read_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, LongCaptions, Modality
+    from conceptbind.core.typing import Floats, LongCaptions, Modality
 
 IMAGE_BATCH = 256
 
@@ -323,7 +323,7 @@ class DualEncoder:
         """
         from safetensors.torch import save
 
-        from conceptbind.files import write_whole
+        from conceptbind.core.files import write_whole
 
         for name in (
             "config.json",
@@ -399,7 +399,7 @@ def save_dual(
     """Write a folder that `DualEncoder` and transformers read; weights in half precision."""
     from safetensors.torch import save
 
-    from conceptbind.files import write_json, write_whole
+    from conceptbind.core.files import write_json, write_whole
 
     weights = {
         rename(name, to_transformers=True): value.half().contiguous()

@@ -8,7 +8,7 @@ import sys
 from contextvars import ContextVar
 from typing import Any
 
-from conceptbind.errors import UnknownNameError, ValueRangeError
+from conceptbind.core.errors import UnknownNameError, ValueRangeError
 
 WORKING_FOLDER: ContextVar[bool] = ContextVar(
     "whether the working folder is searched", default=True
@@ -69,7 +69,7 @@ def checked(encoder: Any, name: str) -> Any:
     if missing:
         raise ValueRangeError(
             f"{name} is no encoder: {type(encoder).__name__} lacks {', '.join(missing)}; see "
-            "conceptbind.typing.Encoder"
+            "conceptbind.core.typing.Encoder"
         )
     modalities = encoder.modalities
     if isinstance(modalities, str) or not modalities or not set(modalities) <= {"text", "image"}:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.errors import FileError, ModalityError
+from conceptbind.core.errors import FileError, ModalityError
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Modality
+    from conceptbind.core.typing import Modality
 
 DUAL = frozenset(
     {

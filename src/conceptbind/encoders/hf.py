@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.errors import FileError, ModalityError, ValueRangeError
+from conceptbind.core.limits import require_plain_files, require_tensors
 from conceptbind.encoders.batching import equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.families import (
@@ -32,13 +34,11 @@ from conceptbind.encoders.weights import (
     quiet_loading,
     to_precision,
 )
-from conceptbind.errors import FileError, ModalityError, ValueRangeError
-from conceptbind.limits import require_plain_files, require_tensors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, LongCaptions, Modality, Precision
+    from conceptbind.core.typing import Floats, LongCaptions, Modality, Precision
 
 IMAGE_BATCH = 32
 """Pictures of one forward pass."""

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.errors import FileError, UnknownNameError, UnsafeFileError, nearest
+from conceptbind.core.files import file_hash
+from conceptbind.core.limits import require_plain_files, require_tensors
 from conceptbind.encoders.captions import settle
 from conceptbind.encoders.weights import (
     folder_revision,
@@ -22,14 +25,11 @@ from conceptbind.encoders.weights import (
     reason_of,
     to_precision,
 )
-from conceptbind.errors import FileError, UnknownNameError, UnsafeFileError, nearest
-from conceptbind.files import file_hash
-from conceptbind.limits import require_plain_files, require_tensors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, LongCaptions, Modality, Precision
+    from conceptbind.core.typing import Floats, LongCaptions, Modality, Precision
 
 CONFIG = "open_clip_config.json"
 """What open_clip writes beside the weights of a model folder, and of a repository of the hub."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.errors import FileError, ModalityError, UnsafeFileError
+from conceptbind.core.limits import require_plain_files
 from conceptbind.encoders.batching import BATCH, equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.weights import (
@@ -18,13 +20,11 @@ from conceptbind.encoders.weights import (
     one_line,
     to_precision,
 )
-from conceptbind.errors import FileError, ModalityError, UnsafeFileError
-from conceptbind.limits import require_plain_files
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, LongCaptions, Modality, Precision
+    from conceptbind.core.typing import Floats, LongCaptions, Modality, Precision
 
 
 class SentenceTransformerEncoder:

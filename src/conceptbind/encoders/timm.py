@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.errors import FileError, ModalityError, UnknownNameError, nearest
 from conceptbind.encoders.weights import not_importable, one_line, reason_of, to_precision
-from conceptbind.errors import FileError, ModalityError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.typing import Floats, Modality, Precision
+    from conceptbind.core.typing import Floats, Modality, Precision
 
 
 class TimmEncoder:

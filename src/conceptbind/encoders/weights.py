@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.errors import (
+from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
     MissingExtraError,
@@ -22,10 +22,10 @@ from conceptbind.errors import (
     UnsafeFileError,
     nearest,
 )
-from conceptbind.files import content_hash, file_hash, read_json
+from conceptbind.core.files import content_hash, file_hash, read_json
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Precision
+    from conceptbind.core.typing import Precision
 
 
 READ_BY_LOADERS = frozenset(

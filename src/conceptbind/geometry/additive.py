@@ -14,12 +14,12 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse import csr_matrix
 
-from conceptbind.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Bools, Floats, Ints
+    from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.scenes.table import Scenes
 
 Level = Literal[1, 2]
 Estimator = Literal["avg", "avg+pos", "single", "least_squares"]

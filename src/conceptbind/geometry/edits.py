@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from conceptbind.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.geometry.additive import design, moments
-from conceptbind.metrics import Recognition, every, ranks, recognition, within
+from conceptbind.metrics.choices import every
+from conceptbind.metrics.recognitions import Recognition, recognition
+from conceptbind.metrics.retrieval import ranks, within
 
 if TYPE_CHECKING:
-    from conceptbind.probes import SceneProbes
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Bools, Floats, Ints
+    from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.probes.scene_probes import SceneProbes
+    from conceptbind.scenes.table import Scenes
 
 Protocol = Literal["strict", "paper"]
 Vectors = Literal["avg", "avg+pos", "single"]

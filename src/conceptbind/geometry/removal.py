@@ -15,8 +15,8 @@ import numpy as np
 from conceptbind.geometry.additive import CHUNK, AdditiveFit, fit_additive
 
 if TYPE_CHECKING:
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.scenes.table import Scenes
 
 Removed = Literal["none", "concepts", "objects", "permuted_concepts", "permuted_objects"]
 REMOVED: tuple[Removed, ...] = (

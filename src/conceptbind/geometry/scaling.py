@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.geometry.additive import fit_additive
 
 if TYPE_CHECKING:
-    from conceptbind.scenes import Scenes
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.scenes.table import Scenes
 
 Kind = Literal["concept", "object", "scene", "sum"]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats
+    from conceptbind.core.typing import Floats
 
 
 def refuse_non_finite(values: Floats, what: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.metrics.checks import refuse_non_finite
 
 FEWEST = 5

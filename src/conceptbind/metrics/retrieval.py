@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Bools, Floats, Ints
+    from conceptbind.core.typing import Bools, Floats, Ints
 
 QUERY_TILE, TARGET_TILE = 512, 2048
 """Queries and targets scored at once."""

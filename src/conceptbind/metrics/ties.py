@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats
+    from conceptbind.core.typing import Floats
 
 ULPS = 16
 """Rounding of a score, in units of the last place of the largest term that it is made of."""

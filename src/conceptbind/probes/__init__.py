@@ -1,6 +1,5 @@
 """Linear probes, solved to the optimum of their convex problem."""
 
-from conceptbind.probes.linear import LinearProbe
-from conceptbind.probes.scene_probes import Probe, SceneProbes, fit_scene_probes
+import lazy_loader
 
-__all__ = ["LinearProbe", "Probe", "SceneProbes", "fit_scene_probes"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

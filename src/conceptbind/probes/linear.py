@@ -12,12 +12,12 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from conceptbind.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.probes.solver import Rows, solve
-from conceptbind.probes.steady import steady
+from conceptbind.probes.threads import steady
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
 
 
 class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

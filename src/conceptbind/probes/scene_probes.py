@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.metrics import Recognition, join, recognition, refuse_non_finite
+from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.metrics.checks import refuse_non_finite
+from conceptbind.metrics.recognitions import Recognition, join, recognition
 from conceptbind.probes.solver import Rows, solve
-from conceptbind.probes.steady import in_order, steady
+from conceptbind.probes.threads import in_order, steady
 
 if TYPE_CHECKING:
-    from conceptbind.scenes import Scenes, Split
-    from conceptbind.typing import Floats, Ints
+    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.scenes.split import Split
+    from conceptbind.scenes.table import Scenes
 
 WHITENING = (0.5, 0.25)
 """Whitenings that validation chooses from. Without any, the penalty forbids the directions of

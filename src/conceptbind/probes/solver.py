@@ -39,8 +39,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from conceptbind.errors import ValueRangeError
-from conceptbind.probes.steady import in_order, steady
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.probes.threads import in_order, steady
 
 CHUNK = 2048
 """Rows of a pass handled at once: their logits stay in the processor's cache for some hundred

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from conceptbind.files import CHECKSUM, arrays_hash, write_whole
-from conceptbind.limits import open_tensors
+from conceptbind.core.files import CHECKSUM, arrays_hash, write_whole
+from conceptbind.core.limits import open_tensors
 from conceptbind.probes.scene_probes import Probe, SceneProbes
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.files import write_json
+from conceptbind.core.files import write_json
 
 if TYPE_CHECKING:
-    from conceptbind.results import Record
+    from conceptbind.core.records import Record
 
 MTEB_TASKS = {
     "sugarcrepe": ("SugarCrepe", "text_acc"),

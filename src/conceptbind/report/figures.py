@@ -12,9 +12,10 @@ from conceptbind.report.numbers import interval_of, percent, value_of
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from conceptbind.results import Record
-    from conceptbind.scenes import Scenes
-    from conceptbind.studies import CrossmodalStudy, ProbeStudy
+    from conceptbind.core.records import Record
+    from conceptbind.crossmodal.study import CrossmodalStudy
+    from conceptbind.probes.study import ProbeStudy
+    from conceptbind.scenes.table import Scenes
 
 INK, ACCENT, CONTROL, GRID = "#1f2933", "#2563a8", "#b9c2cc", "#e4e8ec"
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conceptbind.results import Record
+    from conceptbind.core.records import Record
 
 NO_SHARE = re.compile(r"r2|mse|.*_cosine|modality_gap|generalisation_score")
 """Metrics that are no share of anything."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conceptbind.escape import csv_text, latex, markdown, one_line
+from conceptbind.core.escape import csv_text, latex, markdown, one_line
 from conceptbind.report.numbers import number, percent, shown
 
 Rows = Sequence[Mapping[str, Any]]

@@ -12,11 +12,11 @@ import string
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from conceptbind.errors import UnknownNameError, ValueRangeError
+from conceptbind.core.errors import UnknownNameError, ValueRangeError
 
 if TYPE_CHECKING:
+    from conceptbind.core.typing import Ints
     from conceptbind.scenes.space import ConceptSpace
-    from conceptbind.typing import Ints
 
 DEFAULT_TEMPLATE = "{a} {object}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conceptbind.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.table import Scenes

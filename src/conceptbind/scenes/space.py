@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
-from conceptbind.text import require_characters
+from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.text import require_characters
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Ints
+    from conceptbind.core.typing import Ints
 
 
 MOST_OBJECTS = 2**62

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from conceptbind.errors import MismatchError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import MismatchError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 
 if TYPE_CHECKING:
+    from conceptbind.core.typing import Ints
     from conceptbind.scenes.table import Scenes
-    from conceptbind.typing import Ints
 
 By = Literal["pair", "object", "orbit"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from conceptbind.core.typing import Ints
     from conceptbind.scenes.table import Scenes
-    from conceptbind.typing import Ints
 
 
 def attribute_swaps(scenes: Scenes, concept: str) -> tuple[Ints, Ints]:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.errors import ShapeError, ValueRangeError
-from conceptbind.files import content_hash
+from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.files import content_hash
+from conceptbind.core.text import require_characters
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
 from conceptbind.scenes.space import ConceptSpace
-from conceptbind.text import require_characters
 
 if TYPE_CHECKING:
-    from conceptbind.typing import Bools, Ints
+    from conceptbind.core.typing import Bools, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Scenes:
     """(n,) left, top, width and height of what is seen of each picture, in pixels; the whole
     picture where there are none."""
     drawing: str | None = None
-    """`flat` or `solid` where pictures can be drawn from the table; see `conceptbind.drawing`."""
+    """`flat` or `solid` where pictures can be drawn from the table; see `conceptbind.pictures`."""
 
     def __post_init__(self) -> None:
         table = np.asarray(self.table)

@@ -1,16 +1,5 @@
 """Scenes from files that people already have: tables of their own, CLEVR and PUG."""
 
-from conceptbind.scenes.readers.clevr import read_clevr
-from conceptbind.scenes.readers.pug import read_pug_spar, read_pug_spare
-from conceptbind.scenes.readers.spec import SCHEMES, read_named
-from conceptbind.scenes.readers.tables import read_columns, read_scenes
+import lazy_loader
 
-__all__ = [
-    "SCHEMES",
-    "read_clevr",
-    "read_columns",
-    "read_named",
-    "read_pug_spar",
-    "read_pug_spare",
-    "read_scenes",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

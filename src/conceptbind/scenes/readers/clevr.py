@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conceptbind.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.text import parse_json, read_text
+from conceptbind.scenes.builtin import CLEVR_COLORS, CLEVR_SHAPES
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.readers.tables import labelled, read_columns, read_lines, slot_columns
 from conceptbind.scenes.table import Scenes
-from conceptbind.scenes.text20 import CLEVR_COLORS, CLEVR_SHAPES
-from conceptbind.text import parse_json, read_text
 
 VOCABULARY = {"color": CLEVR_COLORS, "shape": CLEVR_SHAPES}
 

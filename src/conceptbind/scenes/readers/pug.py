@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from conceptbind.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.readers.tables import labelled, read_columns
 from conceptbind.scenes.table import Scenes

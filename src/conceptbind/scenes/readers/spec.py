@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 
-from conceptbind.errors import ValueRangeError
-from conceptbind.files import user_path
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.files import user_path
 from conceptbind.scenes.readers.clevr import read_clevr
 from conceptbind.scenes.readers.pug import read_pug_spar, read_pug_spare
 from conceptbind.scenes.readers.tables import read_scenes

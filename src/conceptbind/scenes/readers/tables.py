@@ -13,13 +13,18 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
-from conceptbind.errors import MismatchError, UnknownNameError, UnsafeFileError, ValueRangeError
-from conceptbind.escape import plain_cell
+from conceptbind.core.errors import (
+    MismatchError,
+    UnknownNameError,
+    UnsafeFileError,
+    ValueRangeError,
+)
+from conceptbind.core.escape import plain_cell
+from conceptbind.core.text import read_table
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.grid import full_grid
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.table import Scenes
-from conceptbind.text import read_table
 
 ID_COLUMNS = ("id", "filename", "image")
 """Columns that name a scene, first found first used."""

@@ -1,0 +1,32 @@
+__version__: str
+
+from .commands import Comparison as Comparison
+from .commands import Evaluation as Evaluation
+from .commands import Measurement as Measurement
+from .commands import Repair as Repair
+from .commands import Training as Training
+from .commands import apply as apply
+from .commands import compare as compare
+from .commands import embed as embed
+from .commands import evaluate as evaluate
+from .commands import measure as measure
+from .commands import render as render
+from .commands import repair as repair
+from .commands import sweep as sweep
+from .commands import train as train
+from .core.errors import ConceptBindError as ConceptBindError
+from .core.typing import Encoder as Encoder
+from .probes import LinearProbe as LinearProbe
+from .probes import SceneProbes as SceneProbes
+from .probes import fit_scene_probes as fit_scene_probes
+from .repairs.labclip import Adapter as Adapter
+from .repairs.labclip import LabClip as LabClip
+from .repairs.labclip import load_adapter as load_adapter
+from .repairs.labclip import save_adapter as save_adapter
+from .rows.embeddings import Embeddings as Embeddings
+from .rows.source import resolve as resolve
+from .scenes import ConceptSpace as ConceptSpace
+from .scenes import Scenes as Scenes
+from .scenes import Split as Split
+from .scenes import load_scenes as load_scenes
+from .scenes import split_scenes as split_scenes

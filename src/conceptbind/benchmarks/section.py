@@ -1,0 +1,336 @@
+"""Benchmark results as tables, a figure, sentences and a page; several runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.core.records import CONTROL_TEXTS
+from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
+from conceptbind.report.numbers import difference, interval_of, percent, value_of
+from conceptbind.report.tables import PaperTable, aligned
+
+if TYPE_CHECKING:
+    from conceptbind.benchmarks.base import Found, Score
+    from conceptbind.core.records import Record
+
+Outcomes = Mapping[str, tuple[Mapping[str, Sequence["Score"]], str]]
+"""Of one run: scores of each benchmark by what was done to captions, and the hash of its items."""
+
+
+def benchmark_table(records: Sequence[Record]) -> str:
+    """One line a score: value with its interval, after a repair with the paired difference, and the
+    better of the blind baselines.
+    """
+    head, rows = benchmark_cells(records)
+    return aligned([head, *rows], 4)
+
+
+def benchmark_cells(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table."""
+    repaired = any(r.extra["repair"] == "adapter" for r in records)
+    head = [
+        "benchmark",
+        "subset",
+        "metric",
+        "protocol",
+        "value",
+        "95 % interval",
+        "blind",
+        "ties",
+        "n",
+    ]
+    lines = []
+    for record in _main(records):
+        protocol = f"{record.extra['protocol']}, {record.extra['average']}"
+        line = [
+            record.scenes,
+            record.split,
+            record.metric.replace("_", " "),
+            protocol,
+            value_of(record),
+            interval_of(record),
+        ]
+        if repaired:
+            line += [
+                value_of(_beside(record, records, "adapter")),
+                _change(_beside(record, records, "difference")),
+            ]
+        blind = _blind(record, records)
+        lines.append(
+            [*line, "-" if blind is None else value_of(blind), f"{record.ties:,}", f"{record.n:,}"]
+        )
+    return [*head[:6], *(["repaired", "difference"] if repaired else []), *head[6:]], lines
+
+
+def _change(record: Record) -> str:
+    """A paired difference with its interval."""
+    return difference(record.value, record.ci_low, record.ci_high)
+
+
+def benchmark_sentence(records: Sequence[Record]) -> str:
+    """What is won over captions alone, what a repair does, and where ties are, in words."""
+    main = [r for r in _main(records) if r.value is not None and r.n]
+    sentences = [_over_blind(main, records), _of_repair(records), _of_ties(main)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _over_blind(main: Sequence[Record], records: Sequence[Record]) -> str:
+    """How many scores are above the better blind baseline: their intervals must be apart."""
+    blind = {id(r): _blind(r, records) for r in main}
+    compared = [r for r in main if blind[id(r)] is not None]
+    above = [r for r in compared if _apart(r, blind[id(r)])]
+    below = [r for r in compared if _apart(blind[id(r)], r)]
+    same = [r for r in compared if r not in above and r not in below]
+    n = len({r.scenes for r in main})
+    words = [f"{_count(len(main), 'score')} of {_count(n, 'benchmark')}."]
+    baseline = "the better of two baselines that never see a picture (95 % intervals apart)"
+    if above and len(above) == len(main):
+        return f"{words[0]} {'It is' if len(above) == 1 else 'All are'} clearly above {baseline}."
+    parts = [f"{len(above)} clearly above {baseline}"] if compared else []
+    if same:
+        parts.append(f"{len(same)} not to be told from it ({_named(same)})")
+    if below:
+        parts.append(f"{len(below)} clearly below it ({_named(below)})")
+    if len(compared) < len(main):
+        parts.append(f"{len(main) - len(compared)} without such a baseline")
+    return f"{words[0]} {', '.join(parts)}."
+
+
+def _of_repair(records: Sequence[Record]) -> str:
+    """How many scores a repair changes beyond their intervals."""
+    changes = [
+        r
+        for r in records
+        if r.extra["repair"] == "difference" and r.ci_low is not None and r.ci_high is not None
+    ]
+    if not changes:
+        return ""
+    better = [r for r in changes if (r.ci_low or 0) > 0]
+    worse = [r for r in changes if (r.ci_high or 0) < 0]
+    lowered = f"clearly lowers {len(worse)}" + (f" ({_named(worse)})" if worse else "")
+    left = len(changes) - len(better) - len(worse)
+    return (
+        f"The repair clearly raises {len(better)} of {_count(len(changes), 'score')} (95 % "
+        "interval of the paired difference above 0) "
+        f"and {lowered}{f'; for {left} it cannot be told' if left else ''}."
+    )
+
+
+def _of_ties(main: Sequence[Record]) -> str:
+    """Where most ties are."""
+    ties = [r for r in main if r.ties]
+    if not ties:
+        return ""
+    most = max(ties, key=lambda r: (r.ties or 0) / r.n)
+    return (
+        f"Ties are misses; most are in {most.scenes} {most.split} "
+        f"({percent((most.ties or 0) / most.n)} of {most.n:,})."
+    )
+
+
+def _apart(high: Record | None, low: Record | None) -> bool:
+    """Whether all of one interval lies above all of another."""
+    if high is None or low is None or high.ci_low is None or low.ci_high is None:
+        return False
+    return high.ci_low > low.ci_high
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def benchmark_figure(records: Sequence[Record], name: str) -> str:
+    """Scores of one benchmark with their intervals, after a repair too, above the better blind
+    baseline.
+    """
+    import plotly.graph_objects as go
+
+    main = [r for r in _main(records) if r.scenes == name][::-1]
+    labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r.extra['protocol']})" for r in main]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[None if (found := _blind(r, records)) is None else found.value for r in main],
+        y=labels,
+        mode="markers",
+        name="blind",
+        marker={
+            "color": CONTROL,
+            "symbol": "line-ns",
+            "size": 14,
+            "line": {"width": 2, "color": CONTROL},
+        },
+    )
+    parts = [
+        ("before" if any(r.extra["repair"] == "adapter" for r in records) else "score", main, INK)
+    ]
+    if parts[0][0] == "before":
+        parts.append(("repaired", [_beside(r, records, "adapter") for r in main], ACCENT))
+    for label, shown, color in parts:
+        values = [r.value or 0.0 for r in shown]
+        figure.add_scatter(
+            x=values,
+            y=labels,
+            mode="markers",
+            name=label,
+            marker={"color": color, "size": 9},
+            error_x=intervals(shown),
+            **hover(shown, "%{y}"),
+        )
+    figure.update_xaxes(range=[-0.02, 1.02], gridcolor=GRID)
+    figure.update_yaxes(gridcolor=GRID)
+    return as_html(figure, f"benchmark-{name}", 130 + 30 * len(labels))
+
+
+def write_benchmark_report(
+    path: Path, records: Sequence[Record], notes: Sequence[str], provenance: Mapping[str, Any]
+) -> None:
+    """Write `report.html` of one evaluation."""
+    from markupsafe import Markup
+
+    from conceptbind.report.page import render_page
+
+    head, rows = benchmark_cells(records)
+    names = dict.fromkeys(r.scenes for r in records)
+    render_page(
+        path,
+        "benchmarks.html.j2",
+        title=f"{records[0].encoder} on {len(names)} benchmark{'s' if len(names) > 1 else ''}",
+        sentence=benchmark_sentence(records),
+        notes=notes,
+        head=head,
+        rows=rows,
+        controls=[
+            text
+            for name, text in CONTROL_TEXTS.items()
+            if any(r.extra["control"] == name for r in records)
+        ],
+        figures=[
+            # Made by plotly, which escapes labels.
+            (provenance["benchmarks"][name], Markup(benchmark_figure(records, name)))  # noqa: S704
+            for name in names
+        ],
+        provenance=provenance,
+    )
+
+
+def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
+    """Scores of several runs on each benchmark, and the difference of each from the first on the
+    same items.
+
+    Args:
+        runs: by name. A run with an adapter counts twice, before and after.
+    """
+    from conceptbind.benchmarks.outcomes import paired
+
+    tables = []
+    for name in dict.fromkeys(benchmark for run in runs.values() for benchmark in run):
+        columns = [
+            (run if repair == "none" else f"{run} ({repair})", scores, items)
+            for run, found in runs.items()
+            if name in found
+            for repair, scores in found[name][0].items()
+            for items in [found[name][1]]
+        ]
+        first, base, same = columns[0]
+        rows = []
+        for before in base:
+            for run, scores, items in columns:
+                after = next(
+                    (
+                        s
+                        for s in scores
+                        if (s.metric, s.subset, s.protocol)
+                        == (before.metric, before.subset, before.protocol)
+                    ),
+                    None,
+                )
+                if after is None:
+                    continue
+                cells = [
+                    before.subset,
+                    before.metric.replace("_", " "),
+                    before.protocol,
+                    run,
+                    percent(after.value),
+                    f"{after.n:,}",
+                ]
+                if run == first:
+                    cells += ["-", "-", "-"]
+                elif items != same:
+                    cells += ["other items", "-", "-"]
+                else:
+                    change = paired(before, after)
+                    p = "-" if change.mcnemar is None else f"{change.mcnemar:.2g}"
+                    low, high = change.interval
+                    cells += [
+                        difference(change.change, low, high),
+                        f"+{change.fixed:,} -{change.broken:,}",
+                        p,
+                    ]
+                rows.append(tuple(cells))
+        head = (
+            "subset",
+            "metric",
+            "protocol",
+            "run",
+            "value",
+            "n",
+            f"difference from {first}",
+            "fixed, broken",
+            "McNemar p",
+        )
+        tables.append(
+            PaperTable(f"benchmark-{name}", f"{name}, on the same items", head, tuple(rows))
+        )
+    return tables
+
+
+def check_table(checked: Mapping[str, Sequence[Found]]) -> str:
+    """What is there of each benchmark, and where the rest is published."""
+    from conceptbind.benchmarks.evaluate import benchmark_named
+
+    lines = []
+    for name, files in checked.items():
+        benchmark = benchmark_named(name)
+        lines += [f"{benchmark.title}: {benchmark.published}; licence: {benchmark.licence}"]
+        lines += [
+            f"  {'there  ' if found.there else 'missing'}  {found.path}  ({found.what})"
+            for found in files
+        ]
+    return "\n".join(lines)
+
+
+def _main(records: Sequence[Record]) -> list[Record]:
+    """The scores themselves, without baselines and repairs."""
+    return [r for r in records if (r.extra["repair"], r.extra["control"]) == ("none", "none")]
+
+
+def _same(record: Record, records: Sequence[Record]) -> list[Record]:
+    """All records of one score."""
+
+    def key(r: Record) -> tuple[Any, ...]:
+        return r.scenes, r.split, r.metric, r.extra["protocol"], r.extra["average"]
+
+    return [other for other in records if key(other) == key(record)]
+
+
+def _beside(record: Record, records: Sequence[Record], repair: str) -> Record:
+    return next(r for r in _same(record, records) if r.extra["repair"] == repair)
+
+
+def _blind(record: Record, records: Sequence[Record]) -> Record | None:
+    """The better of the baselines that see no picture; None where there is none."""
+    found = [
+        r
+        for r in _same(record, records)
+        if str(r.extra["control"]).startswith("blind") and r.value is not None
+    ]
+    return max(found, key=lambda r: r.value or 0.0, default=None)
+
+
+def _named(records: Sequence[Record], most: int = 3) -> str:
+    """A few scores by name."""
+    names = [f"{r.scenes} {r.split} {r.metric.replace('_', ' ')}" for r in records]
+    return ", ".join(dict.fromkeys(names[:most])) + (", ..." if len(names) > most else "")

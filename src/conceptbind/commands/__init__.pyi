@@ -1,0 +1,14 @@
+from .comparing import Comparison as Comparison
+from .comparing import compare as compare
+from .embedding import embed as embed
+from .embedding import render as render
+from .evaluating import Evaluation as Evaluation
+from .evaluating import evaluate as evaluate
+from .measuring import Measurement as Measurement
+from .measuring import measure as measure
+from .repairing import Repair as Repair
+from .repairing import apply as apply
+from .repairing import repair as repair
+from .training import Training as Training
+from .training import sweep as sweep
+from .training import train as train

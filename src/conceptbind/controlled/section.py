@@ -1,0 +1,441 @@
+"""Controlled models as sentences, tables, figures and a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
+from conceptbind.report.numbers import interval_of, percent, value_of
+
+if TYPE_CHECKING:
+    from conceptbind.controlled.training import Trained
+    from conceptbind.core.records import Record
+
+BINDS, SOMEWHAT = 0.9, 0.5
+"""Recognition of unseen objects among all from which a model binds, or binds in part."""
+BAG = "counts_of_concepts"
+"""The control of counts: an object scores how many of its values are in the scene."""
+LINES = ("#8fb3d9", "#2563a8", "#d9a441", "#8c2d19", "#7a9a7e", "#4f7355", "#9b6fb0", "#5b6770")
+
+
+def controlled_value(
+    records: Sequence[Record], metric: str, split: str, **extra: Any
+) -> Record | None:
+    """The first record of a metric and a split with these extras."""
+    for record in records:
+        if (record.metric, record.split) == (metric, split) and all(
+            record.extra.get(k) == v for k, v in extra.items()
+        ):
+            return record
+    return None
+
+
+def controlled_sentence(records: Sequence[Record]) -> str:
+    """One sentence on what a model does with objects that it was never trained on."""
+    pairs = [
+        controlled_value(records, "binding_accuracy", split, objective="scenes")
+        for split in ("unseen", "train")
+    ]
+    if pairs[0] is not None and pairs[1] is not None:
+        return _against_scenes(
+            pairs[0], pairs[1], controlled_value(records, "concept_accuracy", "unseen")
+        )
+    unseen = controlled_value(records, "object_recognition", "unseen", among="all", control="none")
+    bag = controlled_value(records, "object_recognition", "unseen", among="all", control=BAG)
+    known = controlled_value(records, "object_recognition", "train", among="all", control="none")
+    if unseen is None or unseen.value is None or bag is None or known is None:
+        return "Nothing was scored."
+    concepts = [
+        r
+        for r in records
+        if r.metric == "concept_recognition" and r.split == "unseen" and r.value is not None
+    ]
+    hardest = min(concepts, key=lambda record: record.value or 0.0, default=None)
+    words = (
+        f"{_trained_on(unseen)}, the model {_how_far(unseen, bag)}: among all objects its queries "
+        f"recognise those of {value_of(unseen)} of the "
+        f"scenes of new objects ({interval_of(unseen)}, n = {unseen.n:,}; counts of concepts "
+        f"alone: {value_of(bag)}) and of "
+        f"{value_of(known)} of the scenes of train objects"
+    )
+    return words + (
+        f"; the hardest concept is recognised in {value_of(hardest)}." if hardest else "."
+    )
+
+
+def _against_scenes(new: Record, old: Record, concept: Record | None) -> str:
+    """Of a model that was trained to tell scenes apart and has no queries."""
+    words = (
+        f"{_trained_on(new)} against other scenes, the model prefers a scene of new objects to the "
+        "one with two values exchanged in "
+        f"{value_of(new)} of the cases ({interval_of(new)}, n = {new.n:,}; chance: 50 %), a scene "
+        f"of train objects in {value_of(old)}"
+    )
+    return words + (
+        f"; to a scene with one value replaced in {value_of(concept)}."
+        if concept is not None
+        else "."
+    )
+
+
+def _trained_on(record: Record) -> str:
+    return (
+        f"Trained on {percent(float(record.extra['coverage'] or 0))} of "
+        f"{int(record.extra['n_objects'] or 0):,} objects"
+    )
+
+
+def _how_far(unseen: Record, bag: Record) -> str:
+    """What may be said of new objects: the interval must clear what the words rule out."""
+    value = unseen.value or 0.0
+    low, high = (
+        (0.0, 1.0)
+        if unseen.ci_low is None or unseen.ci_high is None
+        else (unseen.ci_low, unseen.ci_high)
+    )
+    if value >= BINDS and low > SOMEWHAT:
+        return "recognises new objects"
+    if SOMEWHAT <= value < BINDS and low > (bag.ci_high if bag.ci_high is not None else 1.0):
+        return "recognises new objects in part"
+    if high < SOMEWHAT:
+        return "hardly recognises new objects"
+    return "cannot be judged on so few scenes"
+
+
+def controlled_table(records: Sequence[Record]) -> list[list[str]]:
+    """Rows: model, scenes, hardest concept, objects among all, counts of concepts, objects among
+    unseen ones, ties, n.
+    """
+    rows = []
+    for encoder in dict.fromkeys(record.encoder for record in records):
+        mine = [record for record in records if record.encoder == encoder]
+        for split in ("train", "mixed", "unseen"):
+            objects = controlled_value(
+                mine, "object_recognition", split, among="all", control="none"
+            )
+            named = "concept_recognition" if objects else "concept_accuracy"
+            objects = objects or controlled_value(mine, "binding_accuracy", split)
+            if objects is None:
+                continue
+            concepts = [
+                r.value
+                for r in mine
+                if r.metric == named and r.split == split and r.value is not None
+            ]
+            bag = controlled_value(mine, "object_recognition", split, among="all", control=BAG)
+            among = controlled_value(
+                mine, "object_recognition", split, among="unseen", control="none"
+            )
+            cells = [
+                min(concepts, default=None),
+                objects.value,
+                None if bag is None else bag.value,
+                None if among is None else among.value,
+            ]
+            rows.append([encoder, split, *map(percent, cells), str(objects.ties), f"{objects.n:,}"])
+    return rows
+
+
+TABLE_HEAD = (
+    "model",
+    "scenes of objects",
+    "hardest concept",
+    "objects, among all",
+    "counts of concepts",
+    "among new",
+    "ties",
+    "n",
+)
+
+
+def history_figure(models: Mapping[str, Trained]) -> str:
+    """Recognition of the objects of train and validation scenes over steps, one pair of lines for
+    each model.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for (name, trained), color in zip(models.items(), (ACCENT, "#8c2d19", *LINES), strict=False):
+        steps = [look.step for look in trained.history]
+        for attribute, what, dash in (
+            ("validation", "new objects", "solid"),
+            ("train", "train objects", "dot"),
+        ):
+            figure.add_scatter(
+                x=steps,
+                y=[getattr(look, attribute) for look in trained.history],
+                name=f"{name}: {what}",
+                mode="lines",
+                line={"color": color, "dash": dash},
+                hovertemplate="step %{x}: %{y:.1%}<extra></extra>",
+            )
+    figure.update_xaxes(title="step", gridcolor=GRID)
+    scenes = any(trained.recipe.objective == "scenes" for trained in models.values())
+    figure.update_yaxes(
+        title="scenes told from their swaps" if scenes else "scenes recognised, among all objects",
+        range=[-0.02, 1.05],
+        gridcolor=GRID,
+    )
+    return as_html(figure, "controlled-history", 420, legend_at=-0.2)
+
+
+def transition_figure(records: Sequence[Record]) -> str:
+    """Unseen-object recognition over coverage, one line for each number of objects, with every
+    model as a point.
+    """
+    import plotly.graph_objects as go
+
+    figure, shown = go.Figure(), unseen_of(records)
+    for (name, mine), color in zip(_kinds(shown), (*LINES, INK) * 8, strict=False):
+        coverages = sorted({float(r.extra["coverage"] or 0) for r in mine})
+        means = [
+            _mean([r.value or 0.0 for r in mine if r.extra["coverage"] == c]) for c in coverages
+        ]
+        figure.add_scatter(
+            x=coverages, y=means, name=name, legendgroup=name, mode="lines", line={"color": color}
+        )
+        figure.add_scatter(
+            x=[r.extra["coverage"] for r in mine],
+            y=[r.value for r in mine],
+            legendgroup=name,
+            showlegend=False,
+            mode="markers",
+            marker={"color": color, "size": 6},
+            customdata=[[r.extra["seed"], r.n, percent(r.value)] for r in mine],
+            hovertemplate="coverage %{x}: %{customdata[2]}<br>seed %{customdata[0]}, n = "
+            "%{customdata[1]:,}<extra>" + name + "</extra>",
+        )
+    figure.update_xaxes(title="share of objects trained on", range=[0, 1], gridcolor=GRID)
+    figure.update_yaxes(title=f"new objects {_score(shown)}", range=[-0.02, 1.05], gridcolor=GRID)
+    return as_html(figure, "controlled-transition", 460, legend_at=-0.2)
+
+
+def probe_figure(records: Sequence[Record], probe: str) -> str | None:
+    """Unseen-object recognition of each model against that of its structured probe; None where no
+    probe was fitted.
+    """
+    import plotly.graph_objects as go
+
+    pairs = probe_pairs(records, probe)
+    if not pairs:
+        return None
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": CONTROL, "dash": "dot"},
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    for (name, models), color in zip(
+        _kinds([model for model, _ in pairs]), (*LINES, INK) * 8, strict=False
+    ):
+        called = {model.encoder for model in models}
+        mine = [(model, found) for model, found in pairs if model.encoder in called]
+        figure.add_scatter(
+            x=[model.value for model, _ in mine],
+            y=[found.value for _, found in mine],
+            name=name,
+            mode="markers",
+            marker={"color": color, "size": 8},
+            customdata=[
+                [
+                    model.extra["coverage"],
+                    model.extra["seed"],
+                    percent(model.value),
+                    percent(found.value),
+                ]
+                for model, found in mine
+            ],
+            hovertemplate="model %{customdata[2]}, probe %{customdata[3]}<br>coverage "
+            "%{customdata[0]}, seed %{customdata[1]}<extra></extra>",
+        )
+    figure.update_xaxes(
+        title="new objects recognised by the model", range=[-0.02, 1.05], gridcolor=GRID
+    )
+    figure.update_yaxes(
+        title=f"recognised from its {probe.replace('_', ' ')} probe",
+        range=[-0.02, 1.05],
+        gridcolor=GRID,
+    )
+    return as_html(figure, f"controlled-{probe}", 460, legend_at=-0.2)
+
+
+def rank_correlation(records: Sequence[Record], probe: str) -> tuple[float, float, int] | None:
+    """Spearman's correlation of models and their probes, its p-value, and the number of models;
+    None for fewer than three.
+    """
+    from scipy.stats import spearmanr
+
+    pairs = probe_pairs(records, probe)
+    if (
+        len(pairs) < 3
+        or len({model.value for model, _ in pairs}) < 2
+        or len({found.value for _, found in pairs}) < 2
+    ):
+        return None
+    found = spearmanr([model.value for model, _ in pairs], [probed.value for _, probed in pairs])
+    return float(found.statistic), float(found.pvalue), len(pairs)
+
+
+def unseen_of(records: Sequence[Record], control: str = "none") -> list[Record]:
+    """For each model the recognition of unseen objects among all."""
+    return [
+        r
+        for r in records
+        if r.split == "unseen"
+        and (
+            (r.metric, r.extra.get("among"), r.extra.get("control"))
+            == ("object_recognition", "all", control)
+            or (r.metric, r.extra.get("objective"), control)
+            == ("binding_accuracy", "scenes", "none")
+        )
+    ]
+
+
+def probe_pairs(records: Sequence[Record], probe: str) -> list[tuple[Record, Record]]:
+    """Each model's recognition of unseen objects with that of its probe."""
+    probed = {record.encoder: record for record in unseen_of(records, probe)}
+    return [
+        (record, probed[record.encoder])
+        for record in unseen_of(records)
+        if record.encoder in probed
+    ]
+
+
+def sweep_sentence(records: Sequence[Record], probes: Sequence[str]) -> str:
+    """Where each object space begins to bind, and how models and probes rise together."""
+    shown, found = unseen_of(records), []
+    for name, mine in _kinds(shown):
+        means = {
+            c: _mean([r.value or 0.0 for r in mine if r.extra["coverage"] == c])
+            for c in sorted({float(r.extra["coverage"] or 0) for r in mine})
+        }
+        short = [c for c, value in means.items() if value < BINDS]
+        binding = [c for c in means if not short or c > max(short)]
+        best = max(means, key=lambda c: means[c])
+        models = f"{len(mine)} models" if len(mine) > 1 else "one model"
+        found.append(f"With {name}, {models}: {_where(means, binding, best, _score(shown))}.")
+    for probe in probes:
+        correlation = rank_correlation(records, probe)
+        if correlation is not None:
+            found.append(
+                f"Over {correlation[2]} models, what the model recognises and what its "
+                f"{probe.replace('_', ' ')} probe recognises "
+                f"correlate at {correlation[0]:.2f} (ranks, p = {correlation[1]:.1g})."
+            )
+    return " ".join(found)
+
+
+def _where(means: Mapping[float, float], binding: Sequence[float], best: float, score: str) -> str:
+    """From which coverage on the mean over seeds reaches what is called recognising."""
+    if binding:
+        return (
+            f"at least {percent(BINDS)} of the scenes of new objects are {score} from coverage "
+            f"{binding[0]:g} on"
+        )
+    if means[best] >= BINDS:
+        return f"{percent(BINDS)} is reached at coverage {best:g}, but not at every larger one"
+    return f"no coverage reaches {percent(BINDS)}; the best is {percent(means[best])} at {best:g}"
+
+
+def transition_table(records: Sequence[Record], probes: Sequence[str]) -> list[list[str]]:
+    """A head, then a row for each object space and coverage: unseen objects read from the models,
+    from their probes, by counts of concepts.
+
+    Means over seeds; for the models with the least and the largest where they are several.
+    """
+    shown, controls = unseen_of(records), [*probes, BAG]
+    beside = {
+        control: {r.encoder: r.value or 0.0 for r in unseen_of(records, control)}
+        for control in controls
+    }
+    rows = [
+        [
+            "trained on a share of",
+            "coverage",
+            "models",
+            f"scenes of new objects {_score(shown)}",
+            *(control.replace("_", " ") for control in controls),
+        ]
+    ]
+    for name, models in _kinds(shown):
+        for coverage in sorted({float(r.extra["coverage"] or 0) for r in models}):
+            mine = [r for r in models if r.extra["coverage"] == coverage]
+            found = [r.value or 0.0 for r in mine]
+            spread = f" ({percent(min(found))} to {percent(max(found))})" if len(found) > 1 else ""
+            others = [
+                [beside[control][r.encoder] for r in mine if r.encoder in beside[control]]
+                for control in controls
+            ]
+            cells = (percent(_mean(other)) if other else "-" for other in others)
+            rows.append(
+                [name, f"{coverage:g}", str(len(mine)), f"{percent(_mean(found))}{spread}", *cells]
+            )
+    return rows
+
+
+def write_controlled_report(
+    path: Path,
+    title: str,
+    sentences: Sequence[str],
+    records: Sequence[Record],
+    figures: Sequence[tuple[str, str]],
+    provenance: Mapping[str, Any],
+    overview: Sequence[Sequence[str]] = (),
+) -> None:
+    """Write `report.html` of one training or of a sweep; `figures` are titles with fragments of
+    HTML, `overview` a table with its head.
+    """
+    from markupsafe import Markup
+
+    from conceptbind.report.page import render_page
+
+    values = [r.value or 0.0 for r in unseen_of(records)]
+    best = max(values, default=0.0)
+    render_page(
+        path,
+        "controlled.html.j2",
+        title=title,
+        level="yes" if best >= BINDS else "partly" if best >= SOMEWHAT else "no",
+        sentences=sentences,
+        overview=overview,
+        head=TABLE_HEAD,
+        rows=controlled_table(records),
+        # Made by plotly, which escapes labels.
+        figures=[(name, Markup(figure)) for name, figure in figures],  # noqa: S704
+        provenance=provenance,
+    )
+
+
+def _kinds(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    """Models by their object space, the smallest first, and by their sizes where these differ: a
+    name and the records of each kind.
+    """
+    several = len({(r.extra["width"], r.extra["depth"]) for r in records}) > 1
+    found: dict[tuple[Any, ...], list[Record]] = {}
+    for r in records:
+        found.setdefault(
+            (r.extra["n_objects"], r.extra["values"], r.extra["width"], r.extra["depth"]), []
+        ).append(r)
+    return [
+        (
+            f"{n:,} objects ({values}{f', width {width}, depth {depth}' if several else ''})",
+            found[n, values, width, depth],
+        )
+        for n, values, width, depth in sorted(found)
+    ]
+
+
+def _score(records: Sequence[Record]) -> str:
+    """What is done with scenes of new objects: the two objectives are asked different things."""
+    scenes = bool(records) and all(r.extra["objective"] == "scenes" for r in records)
+    return "told from their swaps" if scenes else "recognised among all objects"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else float("nan")

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, types, whole files, ownership, limits, text, records."""

@@ -1,0 +1,245 @@
+"""Files that appear whole or not at all, and hashes that name their content."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
+from conceptbind.core.limits import require_regular
+from conceptbind.core.ownership import LOCK, hold, is_free
+from conceptbind.core.text import parse_json, read_text
+
+ASIDE = re.compile(r"\..{1,100}\.\d+-[0-9a-f]{16}\.part", re.DOTALL)
+"""Names of files that are being written."""
+CHECKSUM = "checksum"
+"""The key of JSON files under which the hash of all else stands."""
+
+
+def aside_of(path: Path) -> Path:
+    """A name beside a file, for its content until it is whole; no two processes of any container
+    take the same.
+    """
+    return path.with_name(f".{path.name[:60]}.{os.getpid()}-{secrets.token_hex(8)}.part")
+
+
+@contextmanager
+def written_aside(path: Path, size: int | None = None) -> Iterator[Path]:
+    """A file beside `path` to write to, renamed into place at the end, so that a kill or a full
+    disk never leaves half of it.
+
+    Raises:
+        FileError: the folder cannot be written or the disk is full; nothing is left behind.
+    """
+    aside = aside_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        aside.replace(path)
+    except ConceptBindError:
+        raise
+    except (OSError, ValueError) as error:
+        number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or error
+        full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = (
+            "free some space or choose another folder"
+            if full
+            else "choose a folder that can be written"
+        )
+        told = "" if size is None else f" ({size:,} bytes)"
+        raise FileError(
+            f"could not write {path}{told}: {reason}; {advice} with --out, then run the same "
+            "command again"
+        ) from error
+    finally:
+        with suppress(OSError, ValueError):
+            aside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file aside and rename it into place.
+
+    Raises:
+        FileError: see `written_aside`.
+        ValueRangeError: the text holds half of a character.
+    """
+    data = _bytes(content) if isinstance(content, str) else content
+    with written_aside(path, len(data)) as aside, aside.open("wb") as file:
+        hold(file.fileno())
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def clear_asides(folder: Path, names: Iterable[str] = (), *, deep: bool = False) -> None:
+    """Remove what killed commands left half-written in a folder; links are not followed, and what
+    is being written stays.
+
+    Args:
+        folder: may be missing.
+        names: of the files whose halves go; of all files where none is named.
+        deep: in subfolders too.
+    """
+    starts = tuple(f".{name[:60]}." for name in names) or (".",)
+    for place, folders, files in os.walk(folder):
+        for name in files:
+            if ASIDE.fullmatch(name) and name.startswith(starts) and is_free(Path(place) / name):
+                with suppress(OSError):
+                    (Path(place) / name).unlink()
+        if not deep:
+            folders.clear()
+
+
+def user_path(path: str | Path) -> Path:
+    """A path that a user wrote, with `~` expanded.
+
+    Raises:
+        FileError: there is no such user, or no home folder; a name that no file can have.
+    """
+    text = os.fspath(path)
+    if "\0" in text or has_half_characters(text):
+        raise FileError(
+            f"{ascii(text)[:200]} is no path: it holds a zero byte, or bytes that are no UTF-8; "
+            "rename it"
+        )
+    if any(len(os.fsencode(part)) > 255 for part in Path(text).parts):
+        raise FileError(
+            f"the path {text[:60]}... has a name of more than 255 bytes; choose a shorter one"
+        )
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise FileError(
+            f"cannot tell which home folder {text[:200]} means ({error}); write the path out"
+        ) from error
+
+
+def has_half_characters(text: str) -> bool:
+    """Whether a text holds lone surrogates: halves of characters, or bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8.
+
+    Raises:
+        ValueRangeError: the text holds half of a character, which no file can hold.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        around = ascii(text[max(0, error.start - 20) : error.end + 20])
+        raise ValueRangeError(
+            f"the text {around} holds half of a character (a lone surrogate); correct it in the "
+            "input"
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that a person can read and a parser elsewhere accepts (no NaN)."""
+    write_whole(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, advice: str = "delete it and run again") -> Any:
+    """Read JSON.
+
+    Raises:
+        FileError: the file is missing or not JSON.
+    """
+    return parse_json(read_text(path), str(path), advice)
+
+
+def write_checked_json(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON with a hash of its content, so that `read_checked_json` tells whether it was
+    changed since.
+    """
+    write_json(path, {**value, CHECKSUM: json_hash(value)})
+
+
+def read_checked_json(path: Path, advice: str = "delete it and run again") -> dict[str, Any]:
+    """What `write_checked_json` wrote.
+
+    Raises:
+        FileError: the file is missing, not JSON, or its content is not that of its hash.
+    """
+    return require_unchanged(read_json(path, advice), path, advice)
+
+
+def require_unchanged(found: Any, path: Path, advice: str) -> dict[str, Any]:
+    """What a file that `write_checked_json` wrote holds, without its checksum, where it was read
+    already.
+
+    Raises:
+        FileError: its content is not that of its hash.
+    """
+    if not isinstance(found, dict) or found.pop(CHECKSUM, None) != json_hash(found):
+        raise FileError(
+            f"{path} was changed or damaged since it was written (its checksum does not fit); "
+            f"{advice}"
+        )
+    return found
+
+
+def json_hash(value: Any) -> str:
+    """A hash of what JSON holds, whatever its layout."""
+    return content_hash(json.dumps(value, sort_keys=True, ensure_ascii=True))
+
+
+def content_hash(*parts: bytes | str) -> str:
+    """Hexadecimal SHA-256 of the parts, each preceded by its length so that no two lists of parts
+    collide.
+
+    Raises:
+        ValueRangeError: a part holds half of a character.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        data = _bytes(part) if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def arrays_hash(told: str, arrays: Mapping[str, Any]) -> str:
+    """A hash of named numpy arrays and of what is told about them."""
+    parts: list[bytes | str] = [told]
+    for name in sorted(arrays):
+        parts += [name, arrays[name].tobytes()]
+    return content_hash(*parts)
+
+
+def file_hash(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in blocks.
+
+    Raises:
+        FileError: it is no regular file.
+    """
+    with require_regular(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tree_hash(path: Path) -> str:
+    """A hash of a file, or of the names and contents of all files of a folder; a command's lock and
+    what is being written do not count.
+
+    Raises:
+        FileError: nothing is there, or something that is neither.
+    """
+    if not path.is_dir():
+        return file_hash(path)
+    walked = ((Path(place) / name) for place, _, names in os.walk(path) for name in names)
+    found = (file for file in walked if file.name != LOCK and not ASIDE.fullmatch(file.name))
+    named = sorted((file.relative_to(path).as_posix(), file) for file in found)
+    return content_hash(*(part for name, file in named for part in (name, file_hash(file))))

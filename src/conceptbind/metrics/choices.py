@@ -1,0 +1,67 @@
+"""Forced choice: does the true candidate score strictly above every false one?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.core.errors import ShapeError
+from conceptbind.metrics.checks import refuse_non_finite
+from conceptbind.metrics.ties import rounding
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Bools, Floats
+
+
+def forced_choice(
+    true: Floats, false: Floats, size: Floats | float | None = None
+) -> tuple[Bools, Bools]:
+    """Binding accuracy's rule (arXiv 2502.03566, section 4), for one or several false candidates.
+
+    Args:
+        true: (n,) score of the true candidate.
+        false: (n,) or (n, f) scores of the false ones.
+        size: magnitude of the terms that a score is a sum of, which sets what rounding explains:
+            the product of the lengths of picture and caption vectors, 1 for cosines. By default the
+            larger score of each item.
+
+    Returns:
+        correct: (n,) strictly above all false candidates.
+        tied: (n,) equal to the best false candidate, up to rounding: a miss, counted.
+
+    Raises:
+        ShapeError: the numbers of items differ, or there is no false candidate.
+        ValueRangeError: a score is NaN or infinite.
+    """
+    true, false = np.asarray(true), np.asarray(false)
+    false = false[:, None] if false.ndim == 1 else false
+    if true.ndim != 1 or false.ndim != 2 or len(true) != len(false) or false.shape[1] == 0:
+        raise ShapeError(
+            f"expected true scores (n,) and false scores (n,) or (n, f); got {true.shape} and "
+            f"{false.shape}"
+        )
+    refuse_non_finite(true, "true scores")
+    refuse_non_finite(false, "false scores")
+    best = false.max(axis=1)
+    lead = true - best
+    margin = rounding(lead, np.maximum(np.abs(true), np.abs(best)) if size is None else size)
+    return lead > margin, np.abs(lead) <= margin
+
+
+def every(outcomes: Sequence[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
+    """Several choices that must all be right, as one: a miss is a tie where nothing but ties
+    prevents it.
+
+    Args:
+        outcomes: (correct, tied), (n,) each, of every choice.
+
+    Raises:
+        ShapeError: there are no choices.
+    """
+    if not outcomes:
+        raise ShapeError("there are no choices to join; give at least one")
+    correct = np.logical_and.reduce([right for right, _ in outcomes])
+    possible = np.logical_and.reduce([right | tie for right, tie in outcomes])
+    return correct, possible & ~correct

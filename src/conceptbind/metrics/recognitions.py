@@ -1,0 +1,101 @@
+"""Recognition: does a scene score what it holds above everything that it does not hold?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.core.errors import ShapeError
+from conceptbind.metrics.checks import refuse_non_finite
+from conceptbind.metrics.ties import rounding
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Bools, Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Recognition:
+    """Outcome for each scene. Scenes that hold every candidate have nothing to confuse and are not
+    scored.
+    """
+
+    correct: Bools
+    """(n,) every present candidate scores strictly above every absent one."""
+    tied: Bools
+    """(n,) the lowest present score equals the highest absent one, up to rounding: a miss,
+    counted."""
+    scored: Bools
+    """(n,) at least one candidate is absent."""
+
+    @property
+    def n(self) -> int:
+        """Scored scenes."""
+        return int(self.scored.sum())
+
+    @property
+    def hits(self) -> int:
+        """Correct scenes among the scored ones."""
+        return int(self.correct[self.scored].sum())
+
+    @property
+    def ties(self) -> int:
+        """Tied scenes among the scored ones."""
+        return int(self.tied[self.scored].sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct scenes; NaN when no scene could be scored."""
+        return self.hits / self.n if self.n else float("nan")
+
+
+def recognition(scores: Floats, present: Bools, size: Floats | None = None) -> Recognition:
+    """Concept or object recognition (arXiv 2605.31503, section 3).
+
+    Args:
+        scores: (n, V) score of each candidate value or object.
+        present: (n, V) whether the scene holds it.
+        size: (n,) magnitude of the terms that a scene's scores are sums of, which sets what
+            rounding explains: the length of its embedding times that of the longest weight. By
+                default the largest score.
+
+    Raises:
+        ShapeError: the tables differ in shape, or a scene holds no candidate at all.
+        ValueRangeError: a score is NaN or infinite.
+    """
+    scores, present = np.asarray(scores), np.asarray(present, dtype=bool)
+    if scores.ndim != 2 or scores.shape != present.shape:
+        raise ShapeError(
+            "scores and presence must be two (scenes, candidates) tables of one shape; got "
+            f"{scores.shape} and {present.shape}"
+        )
+    refuse_non_finite(scores, "scores")
+    if present.shape[1] == 0:
+        raise ShapeError(f"there are no candidates to score: the table has shape {scores.shape}")
+    if not present.any(axis=1).all():
+        raise ShapeError(
+            f"scene {int(np.argmin(present.any(axis=1)))} holds none of the {scores.shape[1]} "
+            "candidates"
+        )
+    lowest_present = np.where(present, scores, np.inf).min(axis=1)
+    highest_absent = np.where(present, -np.inf, scores).max(axis=1)
+    with np.errstate(invalid="ignore"):  # a scene that holds everything has no absent score: -inf
+        lead = lowest_present - highest_absent
+    margin = rounding(scores, np.abs(scores).max(axis=1) if size is None else size)
+    return Recognition(lead > margin, np.abs(lead) <= margin, np.logical_not(present.all(axis=1)))
+
+
+def join(parts: list[Recognition]) -> Recognition:
+    """The outcomes of consecutive chunks of scenes as one.
+
+    Raises:
+        ShapeError: there are no chunks.
+    """
+    if not parts:
+        raise ShapeError("there are no outcomes to join; score at least one scene")
+    return Recognition(
+        np.concatenate([part.correct for part in parts]),
+        np.concatenate([part.tied for part in parts]),
+        np.concatenate([part.scored for part in parts]),
+    )

@@ -1,0 +1,11 @@
+from .flat import FlatStyle as FlatStyle
+from .flat import draw_flat as draw_flat
+from .folder import draw_pictures as draw_pictures
+from .layout import Layout as Layout
+from .layout import place as place
+from .search import SearchFields as SearchFields
+from .search import draw_field as draw_field
+from .search import search_fields as search_fields
+from .solid import SolidLayout as SolidLayout
+from .solid import SolidStyle as SolidStyle
+from .solid import draw_solid as draw_solid

@@ -1,0 +1,208 @@
+"""A scene table as a folder of pictures: PNG files, and `scenes.csv`, which `--scenes` reads."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
+from conceptbind.core.escape import csv_text
+from conceptbind.core.files import read_json, user_path, write_json, write_whole
+from conceptbind.core.limits import require_regular
+from conceptbind.core.ownership import LOCK, Process, end_with
+from conceptbind.pictures.flat import FlatStyle, draw_flat
+from conceptbind.pictures.solid import SolidStyle, draw_solid
+from conceptbind.pictures.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and_shape
+
+if TYPE_CHECKING:
+    from conceptbind.scenes.table import Scenes
+
+RECIPE = "pictures.json"
+ROUNDING = 2
+"""Of 255 levels, what another processor may draw differently."""
+LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
+"""How a PNG file ends."""
+
+
+def draw_pictures(
+    scenes: Scenes,
+    folder: str | Path,
+    *,
+    kind: str | None = None,
+    style: FlatStyle | SolidStyle | None = None,
+    seed: int = 0,
+    processes: int = 1,
+    on_picture: Callable[[int], None] = lambda _: None,
+) -> Scenes:
+    """Draw every scene into a folder, or the pictures that a killed call left out.
+
+    Args:
+        scenes: the table; its concepts must be a colour and a shape that the renderer knows.
+        folder: where the files go; created if needed.
+        kind: `flat` or `solid`; by default what the table says.
+        style: how the pictures look; decides the kind where it is given.
+        seed: of all jitter; picture i is drawn from (seed, i), whatever is drawn before it and in
+            whichever process.
+        processes: how many draw at once.
+        on_picture: called with 1 for every picture.
+
+    Returns:
+        The same scenes with their pictures.
+
+    Raises:
+        UnknownNameError: a colour or shape that the renderer does not know.
+        ValueRangeError: no such kind, or more objects than fit.
+        MismatchError: the folder holds pictures of another table, style or seed.
+        MissingExtraError: solids need mitsuba.
+        FileError: the disk is full.
+    """
+    folder = user_path(folder)
+    kind = kind or scenes.drawing or "flat"
+    if style is None and kind not in ("flat", "solid"):
+        raise ValueRangeError(f"expected flat or solid pictures; got '{kind}'")
+    style = style or (FlatStyle() if kind == "flat" else SolidStyle())
+    kind = "flat" if isinstance(style, FlatStyle) else "solid"
+    color, shape = colour_and_shape(scenes.space, FLAT_SHAPES if kind == "flat" else SOLID_SHAPES)
+    recipe = {
+        "format": 1,
+        "kind": kind,
+        "scenes_hash": scenes.content_hash,
+        "seed": seed,
+        "style": asdict(style),
+    }
+    width = len(str(len(scenes) - 1))
+    names = tuple(f"{i:0{width}d}.png" for i in range(len(scenes)))
+    names_of = scenes.space.values
+    jobs = [
+        (
+            folder / name,
+            [(names_of[color][values[color]], names_of[shape][values[shape]]) for values in scene],
+            seed,
+            i,
+            style,
+        )
+        for i, (name, scene) in enumerate(zip(names, scenes.table.tolist(), strict=True))
+    ]
+    _draw(jobs[0], write=False)  # what cannot be drawn is known before anything is written
+    _claim(folder, recipe)
+    places = []
+    for place in map(_draw, jobs) if processes == 1 else _at_once(jobs, processes):
+        places.append(place)
+        on_picture(1)
+    write_whole(folder / "scenes.csv", _table(scenes, names, places))
+    return replace(scenes, images=names, image_folder=folder)
+
+
+Job = tuple[Path, list[tuple[str, str]], int, int, "FlatStyle | SolidStyle"]
+
+
+def _draw(job: Job, write: bool = True) -> list[float]:
+    """Draw one picture unless it is there; where its objects stand: x, y, radius of each."""
+    path, objects, seed, i, style = job
+    rng = np.random.default_rng([seed, i])
+    picture, layout = (
+        draw_flat(objects, rng, style)
+        if isinstance(style, FlatStyle)
+        else draw_solid(objects, rng, style)
+    )
+    if write and os.path.lexists(path):
+        _require_drawn(path, picture)
+    elif write:
+        data = io.BytesIO()
+        picture.save(data, "PNG", compress_level=1)
+        write_whole(path, data.getvalue())
+    place: list[float] = (
+        np.round(np.column_stack([layout.centres, layout.radii]), 4).ravel().tolist()
+    )
+    return place
+
+
+def _require_drawn(path: Path, picture: Any) -> None:
+    """Raise MismatchError unless a file of an earlier call holds the picture that would be drawn;
+    rounding is no difference.
+    """
+    try:
+        content = require_regular(path).read_bytes()
+        with Image.open(io.BytesIO(content)) as there:
+            same = (
+                there.size == picture.size
+                and there.mode == picture.mode
+                and content.endswith(LAST_CHUNK)
+            )
+            same = (
+                same
+                and int(
+                    np.abs(
+                        np.asarray(there, dtype=np.int16) - np.asarray(picture, dtype=np.int16)
+                    ).max()
+                )
+                <= ROUNDING
+            )
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        same = False
+    if not same:
+        raise MismatchError(
+            f"{path} is not the picture that was drawn: it is damaged or was replaced; delete it "
+            "and run the same command again"
+        )
+
+
+def _at_once(jobs: list[Job], processes: int) -> Iterator[list[float]]:
+    """The same in several processes, in the same order."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    context, owner = get_context("spawn"), Process.this()
+    with ProcessPoolExecutor(
+        processes, mp_context=context, initializer=end_with, initargs=(owner,)
+    ) as pool:
+        yield from pool.map(_draw, jobs, chunksize=max(1, min(16, len(jobs) // processes)))
+
+
+def _claim(folder: Path, recipe: dict[str, Any]) -> None:
+    """Make the folder ours, or see that it already is."""
+    path = folder / RECIPE
+    if path.exists():
+        found = read_json(path)
+        if not isinstance(found, dict):
+            raise FileError(
+                f"{path} does not say which pictures are there; choose another folder, or delete "
+                "that one"
+            )
+        other = [name for name in recipe if found.get(name) != recipe[name]]
+        if other:
+            differences = "; ".join(
+                f"{name}: {found.get(name)!r:.80} there, {recipe[name]!r} now" for name in other
+            )
+            raise MismatchError(
+                f"{folder} holds other pictures ({differences}); choose another folder or delete "
+                "that one"
+            )
+    elif folder.is_dir() and any(file.name != LOCK for file in folder.iterdir()):
+        raise MismatchError(
+            f"{folder} holds other files and no {RECIPE}; choose an empty or new folder"
+        )
+    else:
+        write_json(path, recipe)
+
+
+def _table(scenes: Scenes, names: tuple[str, ...], places: list[list[float]]) -> str:
+    """The label table with a column for each concept and slot, and where each object stands (shares
+    of the picture).
+    """
+    slots = range(1, scenes.n_slots + 1)
+    labels = [f"{concept}_{slot}" for slot in slots for concept in scenes.space.concepts]
+    rows: list[list[object]] = [
+        ["filename", *labels, *(f"{part}{slot}" for slot in slots for part in ("x", "y", "radius"))]
+    ]
+    for name, scene, place in zip(names, scenes.table.tolist(), places, strict=True):
+        values = [scenes.space.values[k][v] for objects in scene for k, v in enumerate(objects)]
+        rows.append([name, *values, *place])
+    return csv_text(rows)

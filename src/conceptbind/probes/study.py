@@ -1,0 +1,367 @@
+"""The studies that `conceptbind measure` runs on one modality's embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind import __version__
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.files import content_hash
+from conceptbind.core.records import Record, share_record
+from conceptbind.metrics.recognitions import Recognition
+from conceptbind.metrics.ties import rounding
+from conceptbind.probes.scene_probes import (
+    CHUNK,
+    L2_GRID,
+    WHITENING,
+    Probe,
+    SceneProbes,
+    fit_scene_probes,
+)
+from conceptbind.probes.store import load_probes, save_probes
+from conceptbind.probes.threads import steady
+from conceptbind.rows.embeddings import Embeddings
+from conceptbind.scenes.split import Split
+from conceptbind.scenes.swaps import pair_ids
+from conceptbind.scenes.table import Scenes
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Bools, Floats, Ints, Modality
+
+GALLERY = 24
+"""Wrong scenes that the report shows."""
+
+
+@dataclass(frozen=True)
+class WrongScene:
+    """A test scene whose objects the probe did not read."""
+
+    row: int
+    id: str
+    caption: str
+    image: Path | None
+    true: tuple[str, ...]
+    """Objects that are there."""
+    read: tuple[str, ...]
+    """As many objects as are there, those that score highest; of equals, what is not there comes
+    first."""
+    tied: bool
+    misbound: bool
+    """What was read is joined from values that are in the scene: an illusory conjunction."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeStudy:
+    """Concept and object recognition of one modality, beside the bag-of-concepts control."""
+
+    modality: Modality
+    records: tuple[Record, ...]
+    probes: SceneProbes
+    objects: Recognition
+    """Per test scene."""
+    by_object: Floats
+    """(|O|,) object recognition of the test scenes that hold each object; NaN where none does."""
+    wrong: tuple[WrongScene, ...]
+    n_wrong: int
+    ceiling: float | None
+    """Share of the scored test scenes whose objects all occur in a train scene: no probe can
+    recognise more. None where none is scored."""
+    n_misbound: int
+    """Wrong scenes whose misread objects are joined from values that are in the scene."""
+    notes: tuple[str, ...]
+    """What a reader must know to trust the numbers."""
+
+    def value(self, metric: str, control: str = "none", concept: str | None = None) -> Record:
+        """The record of a metric."""
+        return next(
+            record
+            for record in self.records
+            if record.metric == metric
+            and record.extra["control"] == control
+            and record.extra.get("concept") == concept
+        )
+
+
+@steady()
+def probe_study(
+    embeddings: Embeddings,
+    scenes: Scenes,
+    split: Split,
+    *,
+    controls: Mapping[str, Embeddings] | None = None,
+    keep: Path | None = None,
+    l2_grid: Sequence[float] = L2_GRID,
+    device: str = "cpu",
+    on_step: Callable[[str], None] = lambda _: None,
+) -> ProbeStudy:
+    """Fit probes on the train rows, choose whitening and penalty on validation, score the test rows
+    once.
+
+    The same is done with a pure bag of concepts (the count of every value in the scene, and nothing
+    else): what it reaches on these scenes is the level that recognition of objects must exceed to
+    be evidence of binding.
+
+    Args:
+        embeddings: one modality of one encoder.
+        scenes: the table that they belong to.
+        split: by scene pair, as in arXiv 2605.31503, section 3.
+        controls: embeddings of other encoders for the same scenes, by name: random weights, a
+            bag-of-words twin.
+        keep: a file in which fitted probes are kept, and from which they are taken when they fit
+            the same input.
+        l2_grid: penalties to choose from.
+        device: where torch computes.
+        on_step: called with the name of each step.
+
+    Raises:
+        MismatchError: the embeddings belong to another table.
+        ValueRangeError: an embedding is NaN, infinite or zero.
+    """
+    embeddings.check(scenes)
+    on_step("normalise")
+    unit = embeddings.unit()
+    if (unit.values == unit.values[0]).all():
+        raise ValueRangeError(
+            f"all {len(unit)} rows of '{embeddings.encoder}' are the same, so there is nothing to "
+            "read; check that the encoder sees its captions or pictures"
+        )
+    probes = _probes(
+        unit, scenes, split, keep, l2_grid, device, lambda head: on_step(f"probe {head}")
+    )
+    bag_rows = bag_of_concepts(scenes)
+    on_step("probe control")
+    bag = fit_scene_probes(bag_rows, scenes, split, l2_grid=l2_grid, device=device)
+    compared = [("none", probes, unit.values), ("bag_of_concepts", bag, bag_rows)]
+    for name, other in (controls or {}).items():
+        on_step(f"probe {name}")
+        other.check(scenes)
+        rows = other.unit().values
+        compared.append(
+            (name, fit_scene_probes(rows, scenes, split, l2_grid=l2_grid, device=device), rows)
+        )
+    records, outcomes, pairs = [], {}, pair_ids(scenes)[split.test]
+    for control, heads, rows in compared:
+        for concept in (*range(len(scenes.space.concepts)), None):
+            outcome = heads.recognise(rows, scenes, split.test, concept)
+            outcomes[control, concept] = outcome
+            probe = heads.head(concept)
+            facts = {
+                "control": control,
+                "concept": None if concept is None else scenes.space.concepts[concept],
+                "candidates": len(probe.candidates),
+                "whitening": probe.whitening,
+                "l2": probe.l2,
+                "gradient_norm": probe.gradient_norm,
+                "relative_gradient_norm": probe.relative_gradient_norm,
+                "gap": probe.gap,
+                "gap_bound": probe.gap_bound,
+                "validation": probe.validation,
+                "normalisation": unit.normalisation,
+                "split_by": split.by,
+                "seed": split.seed,
+            }
+            if control == "bag_of_concepts" and concept is None:
+                facts["no_choice"] = (
+                    float(leaves_no_choice(scenes)[split.test][outcome.scored].mean())
+                    if outcome.n
+                    else None
+                )
+            records.append(
+                share_record(
+                    outcome,
+                    pairs,
+                    study="probe",
+                    modality=embeddings.modality,
+                    metric="object_recognition" if concept is None else "concept_recognition",
+                    split="test",
+                    scenes=scenes.name,
+                    encoder=embeddings.encoder,
+                    **facts,
+                )
+            )
+    objects = outcomes["none", None]
+    wrong, n_misbound = _wrong_scenes(probes, unit.values, scenes, split, objects)
+    return ProbeStudy(
+        embeddings.modality,
+        tuple(records),
+        probes,
+        objects,
+        _by_object(objects, scenes, split.test),
+        tuple(wrong),
+        objects.n - objects.hits,
+        _ceiling(objects, scenes, split),
+        n_misbound,
+        tuple(_notes(probes, scenes, split)),
+    )
+
+
+def own_probes(source: object, table: Scenes) -> SceneProbes | None:
+    """The encoder's own queries for the values and objects of a table, as probes, where it was
+    trained on any: those of controlled models.
+    """
+    rows = getattr(source, "query_rows", None)
+    if not callable(rows) or getattr(source, "details", {}).get("objective") == "scenes":
+        return None
+    heads = []
+    for concept in (*range(len(table.space.concepts)), None):
+        weight = np.asarray(rows(table.space, concept))
+        heads.append(
+            Probe(weight, np.arange(len(weight)), 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, converged=True)
+        )
+    return SceneProbes(tuple(heads[:-1]), heads[-1])
+
+
+def _ceiling(objects: Recognition, scenes: Scenes, split: Split) -> float | None:
+    # (n, m)
+    known = np.isin(scenes.objects[split.test][objects.scored], scenes.objects[split.train])
+    return float(np.all(known, axis=1).mean()) if objects.n else None
+
+
+def leaves_no_choice(scenes: Scenes) -> Bools:
+    """(n,) whether the values in a scene go with one set of objects only: no exchange of values
+    makes others of them.
+    """
+    alone = np.ones(len(scenes), dtype=bool)
+    for one, other in combinations(range(scenes.n_slots), 2):
+        alone &= (scenes.table[:, one] != scenes.table[:, other]).sum(axis=1) <= 1
+    return alone
+
+
+def bag_of_concepts(scenes: Scenes) -> Floats:
+    """(n, V_1 + ... + V_C) how often each value occurs in each scene: all concepts, no binding."""
+    columns = scenes.table + np.cumsum((0, *scenes.space.sizes[:-1]))  # (n, m, C)
+    bag = np.zeros((len(scenes), sum(scenes.space.sizes)), dtype=np.float32)
+    for slot in range(scenes.n_slots):
+        bag[np.arange(len(scenes))[:, None], columns[:, slot]] += (
+            1  # values of one object are distinct columns
+        )
+    return bag
+
+
+def _probes(
+    unit: Embeddings,
+    scenes: Scenes,
+    split: Split,
+    keep: Path | None,
+    l2_grid: Sequence[float],
+    device: str,
+    on_step: Callable[[str], None],
+) -> SceneProbes:
+    """Kept probes if they were fitted on the same rows and split, new ones otherwise."""
+    parts = (
+        np.ascontiguousarray(part).tobytes()
+        for part in (unit.values, split.train, split.validation)
+    )
+    key = (
+        content_hash(__version__, scenes.content_hash, repr((tuple(l2_grid), WHITENING)), *parts)
+        if keep
+        else ""
+    )
+    probes = load_probes(keep, key) if keep else None
+    if probes is None:
+        probes = fit_scene_probes(
+            unit.values, scenes, split, l2_grid=l2_grid, device=device, on_step=on_step
+        )
+        if keep:
+            save_probes(probes, keep, key)
+    return probes
+
+
+def _by_object(objects: Recognition, scenes: Scenes, test: Ints) -> Floats:
+    held = scenes.objects[test]  # (n_test, m)
+    # An object that stands in two slots of a scene counts once there.
+    first = np.ones(held.shape, dtype=bool)
+    for slot in range(1, held.shape[1]):
+        first[:, slot] = (held[:, slot : slot + 1] != held[:, :slot]).all(axis=1)
+    n = np.bincount(held[first], minlength=scenes.space.n_objects)
+    hits = np.bincount(held[first & objects.correct[:, None]], minlength=scenes.space.n_objects)
+    with np.errstate(invalid="ignore"):
+        shares: Floats = hits / n
+    return shares
+
+
+def _wrong_scenes(
+    probes: SceneProbes, rows: Floats, scenes: Scenes, split: Split, objects: Recognition
+) -> tuple[list[WrongScene], int]:
+    """A seeded sample of the test scenes that went wrong, in table order, and how many of all
+    misbound what they hold.
+    """
+    failed = objects.scored & ~objects.correct
+    wrong, tied = split.test[failed], objects.tied[failed]
+    read = np.concatenate(
+        [
+            _read(probes.objects, rows, scenes, wrong[i : i + CHUNK])
+            for i in range(0, len(wrong), CHUNK)
+        ]
+        or [wrong[:, None]]
+    )
+    values, none = scenes.space.object_values(np.maximum(read, 0)), read < 0  # (w, m, C), (w, m)
+    # (w, m)
+    in_scene = (values[:, :, None, :] == scenes.table[wrong][:, None, :, :]).any(axis=2).all(axis=2)
+    there = (read[:, :, None] == scenes.objects[wrong][:, None, :]).any(axis=2)  # (w, m)
+    misbound = (in_scene | none).all(axis=1) & ~(there | none).all(axis=1)
+    shown = np.sort(np.random.default_rng(split.seed).permutation(len(wrong))[:GALLERY])
+    sample = [
+        WrongScene(
+            row,
+            scenes.ids[row],
+            scenes.caption(row),
+            None if scenes.images is None else (scenes.image_folder or Path()) / scenes.images[row],
+            tuple(map(scenes.space.object_name, scenes.objects[row].tolist())),
+            tuple(map(scenes.space.object_name, read[i][~none[i]].tolist())),
+            bool(tied[i]),
+            bool(misbound[i]),
+        )
+        for i, row in zip(shown.tolist(), wrong[shown].tolist(), strict=True)
+    ]
+    return sample, int(misbound.sum())
+
+
+def _read(probe: Probe, rows: Floats, scenes: Scenes, wrong: Ints) -> Ints:
+    """(w, m) the objects that score highest, as many as are there; -1 behind them. A tie is a miss:
+    of equals, what is there comes last.
+    """
+    block = rows[wrong]
+    scores = block @ probe.weight.T
+    present = np.zeros(scores.shape, dtype=bool)
+    np.put_along_axis(
+        present, np.searchsorted(probe.candidates, scenes.objects[wrong]), True, axis=1
+    )
+    margin = rounding(
+        scores, np.linalg.norm(block, axis=1) * np.linalg.norm(probe.weight, axis=1).max()
+    )
+    best = np.argsort(np.where(present, 2 * margin[:, None], 0) - scores, axis=1, kind="stable")[
+        :, : scenes.n_slots
+    ]
+    read = np.full((len(wrong), scenes.n_slots), -1)
+    read[:, : best.shape[1]] = np.where(
+        np.arange(best.shape[1]) < present.sum(axis=1)[:, None], probe.candidates[best], -1
+    )
+    return read
+
+
+def _notes(probes: SceneProbes, scenes: Scenes, split: Split) -> list[str]:
+    notes = []
+    seen, tested = np.unique(scenes.objects[split.train]), np.unique(scenes.objects[split.test])
+    new = np.setdiff1d(tested, seen)
+    if len(new):
+        notes.append(
+            f"{len(new)} of the {len(tested)} objects in the test scenes never occur in a train "
+            "scene, so their probe could not learn "
+            "them; object recognition is lower for it. More scenes would help."
+        )
+    for concept, probe in zip(
+        (*scenes.space.concepts, "objects"), (*probes.concepts, probes.objects), strict=True
+    ):
+        if not probe.converged:
+            notes.append(
+                f"the probe of {concept} stopped before its optimum (estimated gap {probe.gap:.1e} "
+                "nats)."
+            )
+    return notes

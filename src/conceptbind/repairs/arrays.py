@@ -1,0 +1,373 @@
+"""A repair fitted and scored on three arrays: pictures, captions, hard negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from conceptbind.core.errors import ShapeError
+from conceptbind.crossmodal.study import dot, mean_record
+from conceptbind.metrics.choices import forced_choice
+from conceptbind.probes.threads import steady
+from conceptbind.repairs.labclip.adapter import Adapter
+from conceptbind.repairs.labclip.cost import (
+    PULLS,
+    Point,
+    Scores,
+    clears_noise,
+    mean_curve,
+    recommend,
+    trade_off,
+)
+from conceptbind.repairs.labclip.estimator import (
+    Fit,
+    first_that_helps,
+    fit_pairs,
+    groups_of,
+    hold_out,
+    parts_of,
+)
+from conceptbind.repairs.labclip.pairs import Pairs, read_unit
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record
+    from conceptbind.core.typing import Bools, Floats, Ints
+
+FOLDS = 5
+"""Parts of the pairs; each is scored by a map that was fitted without it."""
+FOLDED = 20_000
+"""Up to so many pairs are scored in folds. Of more, one part is held out: it is large enough, and
+five fits would take five times as long."""
+HELD_OUT = 0.1
+"""Then the share of the pairs that is scored, and of the rest that chooses."""
+MOST = 5000
+"""Pairs of one part that are scored at most, drawn at random: recall is among the captions of
+these."""
+JUDGED = 2000
+"""Pairs of one part at most that choose the pull."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayRepair:
+    """Before and after a linear repair, on pairs that it never saw."""
+
+    records: tuple[Record, ...]
+    fit: Fit
+    """In folds: fitted on all pairs but those that chose when to stop, the first part that does not
+    choose the identity. Held out: the one that was scored."""
+    adapter: Adapter
+    """What `conceptbind repair` writes: that fit at `pull`, or the identity (pull 0) where the gain
+    does not clear its noise."""
+    pull: float
+    """The pull that was scored: the one that was asked for, or the one that validation
+    recommends."""
+    asked: bool
+    """Whether it was asked for; such a map is written whatever it gains."""
+    curve: tuple[Point, ...]
+    """What each pull and rank achieves on validation, means over the folds; `pull` was chosen by
+    it."""
+    rows: Ints
+    """(k,) the pairs that were scored."""
+    right: tuple[Bools, Bools]
+    """(k,) before and after: the caption scores above its negative; without negatives, above all
+    other captions."""
+    folds: int
+    """1 where one part was held out."""
+
+    def value(self, metric: str, repair: str) -> Record:
+        """The record of a metric; `repair` is none, HNB or SB."""
+        return next(r for r in self.records if (r.metric, r.extra["repair"]) == (metric, repair))
+
+    @property
+    def recommended(self) -> bool:
+        """Whether the gain in binding accuracy (without negatives: in recall) clears its noise, and
+        the map to write is no identity.
+        """
+        gain = next(
+            r
+            for metric in ("binding_gain", "recall_gain")
+            for r in self.records
+            if r.metric == metric
+        )
+        return self.pull > 0 and self.fit.helps and clears_noise(gain.value, gain.ci_low)
+
+    @property
+    def n_mended(self) -> int:
+        """Comparisons that the repair turned right; (n_mended - n_spoiled) / n_compared is the
+        gain.
+        """
+        return int((self.right[1] & ~self.right[0]).sum())
+
+    @property
+    def n_spoiled(self) -> int:
+        """Comparisons that it turned wrong."""
+        return int((self.right[0] & ~self.right[1]).sum())
+
+    @property
+    def n_compared(self) -> int:
+        """Comparisons: one a scored pair."""
+        return len(self.rows)
+
+
+def array_repair(
+    pairs: Pairs,
+    *,
+    pull: float | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    names: Mapping[str, str] | None = None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> ArrayRepair:
+    """Fit on most pairs, choose on some, score the rest. Captions of one picture, and equal
+    captions, are on one side.
+
+    Up to `FOLDED` pairs every part is scored once, as `repair_study` does it, which also says how
+    the pull is chosen and what is written; the same digits come out for any number of threads. Of
+    more pairs one part is held out, and the very map that was scored is written.
+
+    Args:
+        pairs: pictures, captions and, for HNB, negatives.
+        pull: share of the way from the identity, which is then written whatever it gains; None for
+            the recommended one.
+        options: of `fit_pairs`.
+        seed: of the parts, the fits and the intervals.
+        names: `scenes` and `encoder` of the records.
+        on_step: called with steps done and steps in all.
+    """
+    plan, again = require_repairable(pairs, seed)
+    # one fit of more pairs takes so long that all threads serve it
+    with steady() if again else nullcontext():
+        return _fitted_and_scored(
+            pairs, plan, again, pull, options or {}, seed, names or {}, on_step
+        )
+
+
+def _fitted_and_scored(
+    pairs: Pairs,
+    plan: list[tuple[Ints, Ints, Ints]],
+    again: list[tuple[Ints, Ints]],
+    pull: float | None,
+    options: Mapping[str, Any],
+    seed: int,
+    names: Mapping[str, str],
+    on_step: Callable[[int, int], None],
+) -> ArrayRepair:
+    """`array_repair` of pairs that are divided."""
+    n_fits = len(plan) + bool(again)
+
+    def fitted(train: Ints, chooses: Ints, before: int) -> Fit:
+        def step(done: int, total: int) -> None:
+            on_step(before * total + done, n_fits * total)
+
+        return fit_pairs(
+            pairs.select(train), pairs.select(chooses), seed=seed, on_step=step, **options
+        )
+
+    fits: list[Fit] = []
+    curves = []
+    for train, chooses, _ in plan:
+        fits.append(fitted(train, chooses, len(fits)))
+        judged = _Held.of(pairs, chooses, JUDGED if again else MOST, seed)
+        curves.append(
+            trade_off(fits[-1].adapter, judged.scores, PULLS if pull is None else (0.0, pull))
+        )
+    final = (
+        first_that_helps(fitted(train, chooses, len(plan)) for train, chooses in again)
+        if again
+        else fits[0]
+    )
+    curve = mean_curve(curves)
+    taken = recommend(curve) if pull is None else pull
+    held = [_Held.of(pairs, test, MOST, seed) for _, _, test in plan]
+    maps = [fit.adapter.pulled(taken) if taken else None for fit in fits]
+    before = _joined([part.outcome(None) for part in held])
+    after = _joined([part.outcome(adapter) for part, adapter in zip(held, maps, strict=True)])
+    rows = np.concatenate([part.rows for part in held])
+    groups = groups_of(pairs)[rows]
+    protocol = str(fits[-1].adapter.config["protocol"])
+    facts: dict[str, Any] = {
+        "study": "repair",
+        "split": "test",
+        "control": "none",
+        "folds": len(plan),
+    }
+    facts |= {"scenes": "arrays", "encoder": "arrays", **names}
+    records = []
+    for name, outcome in (("none", before), (protocol, after)):
+        extra: dict[str, Any] = {"repair": name, "pull": taken if name != "none" else 0.0}
+        for metric, (value, tied) in outcome.items():
+            ties = None if tied is None else int(tied.sum())
+            kind: Literal["mean", "share"] = "share" if ties is not None else "mean"
+            records.append(
+                mean_record(metric, value.astype(float), ties, groups, kind, **facts, **extra)
+            )
+    for metric, gain in GAINS.items():
+        if metric in before:
+            difference = after[metric][0].astype(float) - before[metric][0]
+            extra = {"repair": protocol, "pull": taken}
+            records.append(gain_record(gain, difference, groups, **facts, **extra))
+    decides = next(metric for metric in GAINS if metric in before)
+    right = before[decides][0].astype(bool), after[decides][0].astype(bool)
+    study = ArrayRepair(
+        tuple(records),
+        final,
+        final.adapter.pulled(taken),
+        taken,
+        pull is not None,
+        curve,
+        rows,
+        right,
+        len(plan),
+    )
+    mark(records, study.recommended)
+    return (
+        study
+        if pull is not None or study.recommended
+        else replace(study, adapter=final.adapter.pulled(0.0))
+    )
+
+
+def gain_record(metric: str, differences: Floats, clusters: Ints, **facts: Any) -> Record:
+    """A paired difference to no repair; at pull 0, where nothing was changed, it is 0 and has no
+    interval.
+    """
+    record = mean_record(metric, differences, None, clusters, "difference", **facts)
+    return record if facts["pull"] > 0 else replace(record, ci_low=None, ci_high=None)
+
+
+def mark(records: list[Record], recommended: bool) -> None:
+    """Say beside the scores of a map whether it is recommended."""
+    for record in records:
+        if record.extra["repair"] != "none" and record.extra["control"] == "none":
+            record.extra["recommended"] = recommended
+
+
+GAINS = {
+    "binding_accuracy": "binding_gain",
+    "recall_at_1": "recall_gain",
+    "picture_recall_at_1": "picture_recall_gain",
+}
+"""Metrics whose paired difference is told; the first that was measured decides whether a repair is
+recommended."""
+
+
+def require_repairable(
+    pairs: Pairs, seed: int
+) -> tuple[list[tuple[Ints, Ints, Ints]], list[tuple[Ints, Ints]]]:
+    """Rows to fit on, to choose on and to score, fold by fold; and in folds, rows to fit on and to
+    choose on for what is written, part by part.
+
+    Raises:
+        ShapeError: pictures and captions of two widths.
+        ValueRangeError: pairs that cannot be divided.
+    """
+    widths = pairs.images.shape[1], pairs.texts.shape[1]
+    if widths[0] != widths[1]:
+        raise ShapeError(
+            f"pictures have {widths[0]} dimensions and captions {widths[1]}, so without a repair "
+            "they have no score to compare with; "
+            "give rows of one encoder, or fit such a map with conceptbind.LabClip"
+        )
+    if len(pairs) > FOLDED:
+        rest, test = hold_out(pairs, HELD_OUT, seed)
+        train, chooses = hold_out(pairs.select(rest), HELD_OUT, seed)
+        return [(rest[train], rest[chooses], test)], []
+    part_of = parts_of(pairs, FOLDS, seed)
+    parts = [np.flatnonzero(part_of == part) for part in range(part_of.max() + 1)]
+    plan: list[tuple[Ints, Ints, Ints]] = []
+    for k, test in enumerate(parts):
+        chooses = parts[(k + 1) % len(parts)]
+        others: Ints = np.setdiff1d(np.arange(len(pairs)), np.concatenate([test, chooses]))
+        plan.append((others, chooses, test))
+    return plan, [(np.flatnonzero(part_of != k), part) for k, part in enumerate(parts)]
+
+
+Outcome = dict[str, "tuple[Floats | Bools, Bools | None]"]
+"""Metric to its values (k,), and which of them are ties."""
+
+
+def _joined(outcomes: list[Outcome]) -> Outcome:
+    """The outcomes of all folds, one behind the other."""
+
+    def joined(metric: str, side: int) -> Any:
+        parts: list[Any] = [outcome[metric][side] for outcome in outcomes]
+        return None if parts[0] is None else np.concatenate(parts)
+
+    return {metric: (joined(metric, 0), joined(metric, 1)) for metric in outcomes[0]}
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """Unit rows of pairs that are scored."""
+
+    images: Floats
+    texts: Floats
+    negatives: Floats | None
+    rows: Ints
+    """(k,) the pairs."""
+    same: tuple[Ints, Ints]
+    """Captions and pictures that belong together: none of them is a wrong answer."""
+
+    @classmethod
+    def of(cls, pairs: Pairs, part: Ints, most: int, seed: int) -> _Held:
+        rows = np.sort(np.random.default_rng(seed).permutation(part)[:most])
+        negatives = None if pairs.negatives is None else read_unit(pairs.negatives, rows)
+        pictures = np.unique(pairs.picture_ids[pairs.image_of[rows]], return_inverse=True)[1]
+        texts = np.unique(pairs.text_ids[rows], return_inverse=True)[1]
+        return cls(
+            read_unit(pairs.images, pairs.image_of[rows]),
+            read_unit(pairs.texts, rows),
+            negatives,
+            rows,
+            (texts, pictures),
+        )
+
+    def outcome(self, adapter: Adapter | None) -> Outcome:
+        """Values and ties, for every metric."""
+        texts = self.texts if adapter is None else adapter(self.texts)
+        found: Outcome = {}
+        if self.negatives is not None:
+            false = self.negatives if adapter is None else adapter(self.negatives)
+            found["binding_accuracy"] = forced_choice(
+                dot(self.images, texts), dot(self.images, false), 1.0
+            )
+            found["caption_swap_cosine"] = dot(texts, false), None
+        (captions, caption), (pictures, picture) = (
+            np.unique(ids, return_index=True, return_inverse=True)[1:] for ids in self.same
+        )
+        # a picture may have several captions, a caption several pictures
+        belong = np.zeros((len(pictures), len(captions)), dtype=bool)
+        belong[picture, caption] = True
+        scores = self.images[pictures] @ texts[captions].T
+        found["recall_at_1"] = _at(_first_is_own(scores, belong), picture)
+        found["picture_recall_at_1"] = _at(_first_is_own(scores.T, belong.T), caption)
+        return found
+
+    def scores(self, adapter: Adapter) -> Scores:
+        """What a map achieves; retrieval is the mean of both directions."""
+        found = {
+            metric: float(value.mean()) for metric, (value, _) in self.outcome(adapter).items()
+        }
+        return Scores(
+            found.get("binding_accuracy"), (found["recall_at_1"] + found["picture_recall_at_1"]) / 2
+        )
+
+
+def _first_is_own(scores: Floats, belong: Bools) -> tuple[Bools, Bools]:
+    """(q,) whether the best of what belongs to a query scores strictly above all that does not, and
+    ties.
+    """
+    # no cosine is so small
+    own, other = (
+        np.where(belong, scores, -2.0).max(1),
+        np.where(belong, -2.0, scores).max(1),
+    )
+    return forced_choice(own, other, 1.0)
+
+
+def _at(outcome: tuple[Bools, Bools], rows: Ints) -> tuple[Bools, Bools]:
+    return outcome[0][rows], outcome[1][rows]

@@ -1,0 +1,176 @@
+"""An adapter at the end of a sentence-transformers pipeline, in modules of that library alone."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.core.errors import FileError, MismatchError, MissingExtraError, ModalityError
+from conceptbind.core.escape import markdown
+from conceptbind.core.files import aside_of, user_path, write_whole
+from conceptbind.encoders.registry import resolve
+from conceptbind.encoders.st import SentenceTransformerEncoder
+from conceptbind.encoders.weights import quiet_loading
+
+if TYPE_CHECKING:
+    from conceptbind.repairs.labclip.adapter import Adapter
+
+
+def export_sentence_transformers(adapter: Adapter, encoder: Any, folder: str | Path) -> None:
+    """Write the encoder's pipeline with the map behind it; plain `SentenceTransformer(folder)`
+    loads it, without this package. The library's version must not be older than the one that wrote
+    the folder, which is a rule of its own.
+
+    The map is the library's own `Dense` (no bias, no activation) and then its `Normalize`. An
+    adapter is fitted on rows of unit length; a pipeline that does not normalise gives the same
+    result, because the map is linear and the scale of a row goes with the last step.
+
+    Args:
+        adapter: the map; its width in must be that of the pipeline's rows.
+        encoder: `minilm`, `st:NAME`, a model folder, or a loaded `SentenceTransformer`, which is
+            left as it is.
+        folder: where it goes; new or empty. It appears whole.
+
+    Raises:
+        MissingExtraError: sentence-transformers is not installed.
+        MismatchError: another width, or other weights than the adapter was fitted on.
+        ModalityError: no sentence-transformers model, or one that also reads pictures: those would
+            be mapped too.
+        FileError: the model cannot be loaded, or the folder is taken or cannot be written.
+    """
+    folder = user_path(folder).absolute()
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise FileError(f"{folder} is not empty; choose a new folder for the repaired model")
+    model = _repaired(adapter, _pipeline(adapter, encoder))
+    aside = aside_of(folder)
+    try:
+        aside.mkdir(parents=True)
+        with quiet_loading():
+            model.save(str(aside), create_model_card=False)
+        write_whole(aside / "README.md", _card(adapter))
+        aside.replace(folder)
+    except OSError as error:
+        raise FileError(
+            f"could not write {folder}: {error.strerror or error}; choose a folder that can be "
+            "written"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _pipeline(adapter: Adapter, encoder: Any) -> Any:
+    """A copy of the loaded pipeline, or the one that a name or folder stands for; a folder's
+    weights must be those of the adapter.
+    """
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise MissingExtraError(
+            "sentence-transformers", "st", "a sentence-transformers folder of an adapter"
+        ) from error
+    if isinstance(encoder, SentenceTransformer):
+        return copy.deepcopy(encoder)
+    name = (
+        f"st:{encoder}"
+        if isinstance(encoder, Path) or user_path(encoder).is_dir()
+        else str(encoder)
+    )
+    loaded = resolve(name, device="cpu")
+    if not isinstance(loaded, SentenceTransformerEncoder):
+        raise ModalityError(
+            f"'{name}' is no sentence-transformers model; expected minilm, st:NAME or a folder "
+            "with modules.json"
+        )
+    fitted = str(adapter.config.get("revision", ""))
+    # Commits of the hub and hashes of folders differ in length and cannot be compared with each
+    # other.
+    if len(fitted) == len(loaded.revision) and fitted != loaded.revision:
+        raise MismatchError(
+            f"this adapter was fitted on '{adapter.config.get('encoder')}' ({fitted}), but "
+            f"'{name}' holds other weights "
+            f"({loaded.revision}); export it with the encoder it was fitted on, or fit another "
+            "with conceptbind repair"
+        )
+    return loaded._model
+
+
+def _repaired(adapter: Adapter, model: Any) -> Any:
+    """The pipeline, with the map appended to it."""
+    import torch
+
+    dense, normalize = _modules()
+    d_out, d_in = adapter.weight.shape
+    # Older versions know no modalities; there, the class of the first module says that a pipeline
+    # reads pictures.
+    modalities = getattr(
+        model,
+        "modalities",
+        ["text", "image"] if type(model[0]).__name__ == "CLIPModel" else ["text"],
+    )
+    if "image" in modalities:
+        raise ModalityError(
+            "this pipeline encodes pictures too, and they would be mapped; fold the adapter with "
+            "wrap_transformers_clip"
+        )
+    # Renamed in sentence-transformers 5.3. A truncated pipeline cuts rows off behind the map, but
+    # the map was fitted on the cut rows.
+    width = (
+        getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
+    )()
+    if width != d_in or getattr(model, "truncate_dim", None) is not None:
+        cut = (
+            " and is truncated (truncate_dim)"
+            if getattr(model, "truncate_dim", None) is not None
+            else ""
+        )
+        raise MismatchError(
+            f"the adapter maps rows of {d_in} dimensions, but the pipeline gives {width}{cut}; use "
+            "the encoder it was fitted on"
+        )
+    like = next(model.parameters())
+    weight = torch.from_numpy(np.array(adapter.weight, dtype=np.float32)).to(like)
+    for module in (
+        dense(d_in, d_out, bias=False, activation_function=torch.nn.Identity(), init_weight=weight),
+        normalize(),
+    ):
+        model.add_module(str(len(model)), module)
+    return model.eval()
+
+
+def _modules() -> tuple[Any, Any]:
+    """Dense and Normalize, where this version of the library keeps them; importing them from the
+    old place is an error to come.
+    """
+    try:
+        from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+    except ImportError:
+        from sentence_transformers.models import Dense, Normalize
+    return Dense, Normalize
+
+
+def _card(adapter: Adapter) -> str:
+    d_out, d_in = adapter.weight.shape
+    facts = "\n".join(
+        f"- {name}: {markdown(str(adapter.config[name]))}"
+        for name in ("encoder", "revision", "protocol")
+        if name in adapter.config
+    )
+    return f"""---
+library_name: sentence-transformers
+tags: [sentence-transformers, labclip]
+---
+# An encoder with a LABCLIP adapter
+
+The pipeline of the encoder, then a linear map ({d_out} x {d_in}, `Dense`), then `Normalize`.
+Only captions are mapped: compare them with the rows of pictures (or of whatever the adapter
+was fitted against) as they are.
+
+Load it with `SentenceTransformer(folder)`.
+Programs that read only the transformer and its pooling leave the map out.
+
+{facts}
+"""

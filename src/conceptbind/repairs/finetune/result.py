@@ -1,0 +1,94 @@
+"""A fine-tuned encoder, how it was chosen, and its folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.core.errors import FileError
+from conceptbind.core.escape import markdown
+from conceptbind.core.files import aside_of, user_path, write_json, write_whole
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Encoder
+    from conceptbind.repairs.finetune.judge import Candidate
+    from conceptbind.repairs.finetune.towers import Trainable
+
+CONFIG = "finetune.json"
+
+
+@dataclass(frozen=True, eq=False)
+class FineTuned:
+    """An encoder trained further, at the epoch that validation chose."""
+
+    model: Trainable
+    """The encoder with the chosen weights."""
+    candidates: tuple[Candidate, ...]
+    """The encoder as it was, then each epoch; one that ran away into infinite numbers is left
+    out."""
+    chosen: Candidate
+    """The one that validation chose."""
+    config: Mapping[str, Any]
+    """How it was made: encoder, revision, options, hash of the data."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder with the chosen weights: another id, a revision of its own."""
+        return self.model
+
+    @property
+    def helps(self) -> bool:
+        """Whether validation preferred training further to leaving the encoder as it was."""
+        return self.chosen.epoch > 0
+
+    def save(self, folder: str | Path) -> None:
+        """Write a model folder that `hf:FOLDER` loads; it appears whole.
+
+        Args:
+            folder: new or empty.
+
+        Raises:
+            FileError: the folder is taken or cannot be written.
+        """
+        folder = user_path(folder).absolute()
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise FileError(f"{folder} is not empty; choose a new folder for the fine-tuned model")
+        aside = aside_of(folder)
+        try:
+            aside.mkdir(parents=True)
+            self.model.write(aside)
+            write_json(aside / CONFIG, {"format": 1, **self.config})
+            write_whole(aside / "README.md", _card(self))
+            aside.replace(folder)
+        except OSError as error:
+            raise FileError(
+                f"could not write {folder}: {error.strerror or error}; choose a folder that can be "
+                "written"
+            ) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _card(result: FineTuned) -> str:
+    facts = "\n".join(
+        f"- {markdown(name)}: {markdown(str(value))}" for name, value in result.config.items()
+    )
+    scores = "\n".join(f"| {c.epoch} | {c.loss:.4f} | {c.binding:.3f} |" for c in result.candidates)
+    return f"""---
+library_name: transformers
+tags: [conceptbind, compositionality]
+---
+# {markdown(result.model.id)}
+
+Both towers trained further with hard negatives (arXiv 2502.03566, FT).
+Epoch {result.chosen.epoch} was chosen on validation; 0 is the start.
+
+{facts}
+
+| epoch | validation loss | validation binding |
+|---|---|---|
+{scores}
+"""

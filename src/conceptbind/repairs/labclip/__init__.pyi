@@ -1,0 +1,13 @@
+from .adapter import Adapter as Adapter
+from .adapter import identity as identity
+from .adapter import load_adapter as load_adapter
+from .adapter import save_adapter as save_adapter
+from .estimator import Fit as Fit
+from .estimator import LabClip as LabClip
+from .estimator import first_that_helps as first_that_helps
+from .estimator import fit_pairs as fit_pairs
+from .estimator import groups_of as groups_of
+from .estimator import hold_out as hold_out
+from .estimator import parts_of as parts_of
+from .pairs import Pairs as Pairs
+from .pairs import open_rows as open_rows

@@ -1,0 +1,73 @@
+"""The contrastive loss of LABCLIP and its gradient, written out: a few matrix products and no
+graph.
+
+With unit pictures x_i, captions and negatives y_j, V_j = A y_j / |A y_j| and S_ij = exp(t) x_i V_j
+(arXiv 2502.03566, section 5):
+
+    L = 1/2 mean_i CE(S_i over captions and negatives) + 1/2 mean_i CE(S over pictures, for caption
+    i).                          (1)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from conceptbind.repairs.labclip.pairs import Batch
+
+NO_COMPARISON = -1e4
+"""Score of what is no comparison: its share of a softmax is zero, and nothing becomes NaN."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """The loss at one place and its slope."""
+
+    loss: float
+    weight: torch.Tensor
+    """(d_out, d_in) gradient with respect to A."""
+    log_temperature: float
+    """Gradient with respect to t."""
+
+
+def loss_and_gradient(weight: torch.Tensor, log_temperature: float, batch: Batch) -> Step:
+    """Equation (1) and its gradient with respect to A (d_out, d_in) and t."""
+    x, y = batch.images, batch.texts
+    b, own, temperature = len(x), torch.arange(len(x), device=x.device), math.exp(log_temperature)
+    mapped = y @ weight.T  # (c, d_out), c = B or 2 B
+    length = mapped.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    v = mapped / length
+    scores = temperature * (x @ v.T)  # (B, c)
+    scores[batch.same] = NO_COMPARISON
+    to_text, to_image = scores.log_softmax(1), scores[:, :b].log_softmax(0)
+    loss = -(to_text[own, own].mean() + to_image[own, own].mean()) / 2
+    slope = to_text.exp_()  # dL/dS, scaled below
+    slope[:, :b] += to_image.exp_()
+    slope[own, own] -= 2
+    slope /= 2 * b
+    d_v = temperature * (slope.T @ x)
+    d_mapped = (d_v - v * (v * d_v).sum(1, keepdim=True)) / length
+    return Step(float(loss), d_mapped.T @ y, float((slope * scores).sum()))
+
+
+def loss_only(weight: torch.Tensor, log_temperatures: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """(k,) equation (1) at several temperatures t (k,)."""
+    x, b = batch.images, len(batch.images)
+    v = torch.nn.functional.normalize(batch.texts @ weight.T, dim=1)
+    cosines, own = x @ v.T, torch.arange(b, device=x.device)
+    found = []
+    for temperature in log_temperatures.exp():
+        scores = temperature * cosines
+        scores[batch.same] = NO_COMPARISON
+        found.append(
+            -(
+                scores.log_softmax(1)[own, own].mean()
+                + scores[:, :b].log_softmax(0)[own, own].mean()
+            )
+            / 2
+        )
+    return torch.stack(found)

@@ -1,0 +1,7 @@
+"""Hard negatives of free text: captions whose nouns and adjectives have changed places (arXiv
+2502.03566, section 5).
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,11 @@
+from .permutations import Negatives as Negatives
+from .permutations import Permutation as Permutation
+from .permutations import hard_negatives as hard_negatives
+from .permutations import permute as permute
+from .read import WrittenNegatives as WrittenNegatives
+from .read import read_negclip as read_negclip
+from .taggers import HantaTagger as HantaTagger
+from .taggers import SpacyTagger as SpacyTagger
+from .taggers import Tagger as Tagger
+from .taggers import Token as Token
+from .taggers import load_tagger as load_tagger

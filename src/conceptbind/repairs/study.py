@@ -1,0 +1,659 @@
+"""Can a linear map of captions repair the binding, what does it cost, and why does it work? (arXiv
+2502.03566, sections 5 and 6.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.records import Record
+from conceptbind.crossmodal.study import (
+    by_object,
+    compare,
+    dot,
+    either_order,
+    mean_record,
+    plain_record,
+    query_texts,
+)
+from conceptbind.metrics.choices import forced_choice
+from conceptbind.metrics.retrieval import ranks, within
+from conceptbind.probes.linear import LinearProbe
+from conceptbind.probes.threads import steady
+from conceptbind.repairs.arrays import gain_record, mark
+from conceptbind.repairs.labclip.adapter import Adapter
+from conceptbind.repairs.labclip.cost import (
+    PULLS,
+    Point,
+    Scores,
+    clears_noise,
+    mean_curve,
+    recommend,
+    trade_off,
+)
+from conceptbind.repairs.labclip.estimator import Fit, first_that_helps, fit_pairs
+from conceptbind.repairs.labclip.pairs import Pairs
+from conceptbind.scenes.swaps import orbit_ids, pair_ids
+from conceptbind.scenes.table import Scenes
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Bools, Encoder, Floats, Ints
+    from conceptbind.crossmodal.study import CaptionBank
+    from conceptbind.rows.embeddings import Embeddings
+
+FOLDS = 5
+"""Parts of the orbits; each is scored by a map that was fitted without it."""
+PROTOCOLS = ("none", "SB", "HNB")
+"""No repair; fitted on pictures and captions alone; with the attribute swaps as hard negatives."""
+GALLERY = 12
+ORDERS = 4
+"""Comparisons of a scene with a swap: two orders of mention of its caption, two of the swap's."""
+SINGLE_PICTURES = 8
+"""Pictures of each single object."""
+
+
+class Singles(NamedTuple):
+    """Pictures of single objects, to see what a repair does to plain recognition."""
+
+    images: Floats
+    """(k, d) unit rows."""
+    objects: Ints
+    """(k,) which object each picture shows."""
+    queries: Floats
+    """(|O|, d) the caption of each object."""
+
+
+@dataclass(frozen=True)
+class RepairedScene:
+    """A picture between its caption and its swap, before and after."""
+
+    id: str
+    image: Path | None
+    true: str
+    swap: str
+    right_before: bool
+    right_after: bool
+
+
+class ScoredSwap(NamedTuple):
+    """A scene and one of its swaps, compared in the four orders of mention of both captions."""
+
+    id: str
+    image: str | None
+    true: str
+    swap: str
+    right_before: int
+    """Of the four."""
+    right_after: int
+    mended: int
+    """Of the four, those that the repair turned right."""
+    spoiled: int
+
+
+@dataclass(frozen=True, eq=False)
+class RepairStudy:
+    """Before and after a linear repair, on combinations that it never saw."""
+
+    records: tuple[Record, ...]
+    fit: Fit
+    """Fitted on all orbits but those that chose when to stop: the first part that does not choose
+    the identity."""
+    adapter: Adapter
+    """What `conceptbind repair` writes: that fit at `pull`, or the identity (pull 0) where the gain
+    does not clear its noise."""
+    pull: float
+    """The pull that was scored: the one that was asked for, or the one that validation
+    recommends."""
+    asked: bool
+    """Whether it was asked for; such a map is written whatever it gains."""
+    curve: tuple[Point, ...]
+    """What each pull and rank achieves on validation, means over the folds; `pull` was chosen by
+    it."""
+    cosines: dict[str, Floats]
+    """Protocol to (s,) cosine of each caption with its swap."""
+    probe_cosines: dict[str, Floats]
+    """`before` and `after` to (A, V) cosine of the picture probe with the caption probe of each
+    noun and attribute."""
+    by_object: dict[str, Floats]
+    """Protocol to (|O|,) binding accuracy of the scenes that hold each object; NaN where none
+    does."""
+    gallery: tuple[RepairedScene, ...]
+    object_names: tuple[str, ...]
+    """(|O|,)"""
+    comparisons: tuple[ScoredSwap, ...]
+    """Every scene and swap that was scored."""
+    folds: int
+    orders: int = ORDERS
+    """Comparisons of a scene with a swap."""
+
+    @property
+    def recommended(self) -> bool:
+        """Whether the gain on unseen combinations clears its noise, and the map that would be
+        written is no identity.
+        """
+        gain = self.value("binding_gain")
+        return self.pull > 0 and self.fit.helps and clears_noise(gain.value, gain.ci_low)
+
+    @property
+    def n_mended(self) -> int:
+        """Single comparisons that the repair turned right; (n_mended - n_spoiled) / n_compared is
+        the gain.
+        """
+        return sum(scored.mended for scored in self.comparisons)
+
+    @property
+    def n_spoiled(self) -> int:
+        """Single comparisons that it turned wrong."""
+        return sum(scored.spoiled for scored in self.comparisons)
+
+    @property
+    def n_compared(self) -> int:
+        """Single comparisons: four a scene and swap, for both have two orders of mention."""
+        return ORDERS * len(self.comparisons)
+
+    def value(self, metric: str, repair: str = "HNB", control: str = "none") -> Record:
+        """The record of a metric."""
+        return next(
+            r
+            for r in self.records
+            if (r.metric, r.extra["repair"], r.extra["control"]) == (metric, repair, control)
+        )
+
+
+@steady()
+def repair_study(
+    images: Embeddings,
+    captions: Embeddings,
+    scenes: Scenes,
+    bank: CaptionBank,
+    *,
+    singles: Singles | None = None,
+    controls: Mapping[str, tuple[Embeddings, Embeddings]] | None = None,
+    pull: float | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda name: None,
+) -> RepairStudy | None:
+    """Fit LABCLIP with and without hard negatives and score unseen combinations.
+
+    Parts are drawn by orbit: a combination, its other order and its attribute swaps are on one
+    side, so no caption or negative of a scored scene was fitted on. Every part is scored once, by a
+    map that was fitted on three others and stopped by a fourth. How far to pull is one number for
+    all of them, the one that the mean of the five validation curves recommends: a scene that is
+    scored has a say in it, through a map that did not see it, and through this number alone. What
+    is written is fitted once more, on four parts with the fifth to stop it, at the same pull; or it
+    is the identity, where the paired gain does not clear its noise.
+
+    Args:
+        images: pictures of the n scenes.
+        captions: of the bank's captions, by the same encoder.
+        scenes: the table.
+        bank: `caption_bank(scenes)`.
+        singles: pictures of single objects; None leaves single-object recognition out.
+        controls: pictures and captions of other encoders, by name (a bag-of-concepts twin must not
+            be repairable).
+        pull: share of the way from the identity, which is then written whatever it gains; None for
+            the recommended one.
+        options: of `fit_pairs`.
+        seed: of the parts, the fits, the intervals and the gallery.
+        on_step: called with what was done.
+
+    Returns:
+        None where no scene has an attribute swap, or there are fewer orbits with one than parts.
+    """
+    if len(bank.swap_of) == 0:
+        return None
+    orbits = orbit_ids(scenes)
+    if len(np.unique(orbits[bank.swap_of])) < FOLDS:
+        return None
+    fold_of = _parts(orbits, bank.swap_of, seed)
+    options = dict(options or {})
+    common = {"study": "repair", "scenes": scenes.name, "encoder": images.encoder, "split": "test"}
+    records: list[Record] = []
+    outcomes: dict[str, _Outcome] = {}
+    curve: tuple[Point, ...] = ()
+    chosen = 0.0
+    for control, (x, y) in {"none": (images, captions), **(controls or {})}.items():
+        x.check(scenes)
+        y.check(bank.scenes)
+        side = _Side(
+            x.unit().values, y.unit().values, scenes, bank, singles if control == "none" else None
+        )
+        found = {"none": _Outcome(side)}
+        for fold in range(FOLDS):
+            found["none"].add(np.flatnonzero(fold_of == fold), None)
+        pulls = {"none": 0.0}
+        for name in PROTOCOLS[1:] if control == "none" else ("HNB",):
+            fits, curves = [], []
+            for fold in range(FOLDS):
+                chooses, train = _split(fold_of, fold)
+                fits.append(side.fit(train, chooses, name, options, seed))
+                ranked = (control, name) == ("none", "HNB")
+                curves.append(side.curve(fits[-1].adapter, chooses, pull, ranked=ranked))
+                on_step(f"repair, {name if control == 'none' else control}, fold {fold + 1}")
+            mean = mean_curve(curves)
+            pulls[name] = recommend(mean) if pull is None else pull
+            found[name] = _Outcome(side)
+            for fold, fit in enumerate(fits):
+                found[name].add(
+                    np.flatnonzero(fold_of == fold),
+                    fit.adapter.pulled(pulls[name]) if pulls[name] else None,
+                )
+            if (control, name) == ("none", "HNB"):
+                curve, chosen = mean, pulls[name]
+        facts = {**common, "control": control, "folds": FOLDS}
+        for name, outcome in found.items():
+            records += outcome.records(orbits, {**facts, "repair": name, "pull": pulls[name]})
+            if name != "none":
+                records += outcome.gains(
+                    found["none"], orbits, {**facts, "repair": name, "pull": pulls[name]}
+                )
+        if control == "none":
+            outcomes, own = found, side
+    final = _fit_again(own, fold_of, options, seed)
+    tried = final.adapter.pulled(chosen)
+    before, after = outcomes["none"], outcomes["HNB"]
+    probes = {
+        "before": _probe_cosines(own.x, own.first_captions(), scenes),
+        "after": _probe_cosines(own.x, tried(own.first_captions()), scenes),
+    }
+    records += _explanations(
+        probes, own, tried, {**common, "split": "all", "control": "none"}, chosen
+    )
+    on_step("repair, explained")
+    study = RepairStudy(
+        tuple(records),
+        final,
+        tried,
+        chosen,
+        pull is not None,
+        curve,
+        {name: outcome.cosines() for name, outcome in outcomes.items()},
+        probes,
+        {name: outcome.by_object() for name, outcome in outcomes.items()},
+        _gallery(before, after, seed),
+        _object_names(scenes),
+        _compared(before, after),
+        FOLDS,
+    )
+    mark([record for record in records if record.extra["repair"] != "SB"], study.recommended)
+    return (
+        study
+        if pull is not None or study.recommended
+        else replace(study, adapter=final.adapter.pulled(0.0))
+    )
+
+
+def _parts(orbits: Ints, swap_of: Ints, seed: int) -> Ints:
+    """(n,) part of each scene: orbits that can be swapped and orbits that cannot are dealt out
+    alike, so that all parts are of one kind.
+    """
+    swappable, every = np.unique(orbits[swap_of]), np.unique(orbits)
+    rng = np.random.default_rng(seed)
+    part_of = np.full(orbits.max() + 1, -1, dtype=np.int64)
+    for some in (swappable, np.setdiff1d(every, swappable)):
+        part_of[rng.permutation(some)] = np.arange(len(some)) % FOLDS
+    assert (part_of[every] >= 0).all()
+    return part_of[orbits]
+
+
+def _fit_again(side: _Side, fold_of: Ints, options: Mapping[str, Any], seed: int) -> Fit:
+    """What is written: fitted on all parts but one that stops it."""
+    return first_that_helps(
+        side.fit(
+            np.flatnonzero(fold_of != part), np.flatnonzero(fold_of == part), "HNB", options, seed
+        )
+        for part in range(FOLDS)
+    )
+
+
+def _split(fold_of: Ints, fold: int) -> tuple[Ints, Ints]:
+    """Scenes that choose in a fold, and that are fitted on."""
+    chooses = (fold + 1) % FOLDS
+    return np.flatnonzero(fold_of == chooses), np.flatnonzero(
+        (fold_of != fold) & (fold_of != chooses)
+    )
+
+
+class _Side:
+    """One encoder's unit rows, and what can be fitted and scored on them."""
+
+    def __init__(
+        self, x: Floats, y: Floats, scenes: Scenes, bank: CaptionBank, singles: Singles | None
+    ) -> None:
+        self.x, self.y, self.scenes, self.bank, self.singles = x, y, scenes, bank, singles
+        self.candidates, self.own = np.unique(bank.sets, return_inverse=True)
+        meaning = pair_ids(bank.scenes)  # both orders of mention say the same
+        of = np.repeat(bank.swap_of, 2)
+        self.pair_scene = of
+        self.pairs = Pairs.of(
+            x,
+            y[bank.true[bank.swap_of].reshape(-1)],
+            y[bank.swaps.reshape(-1)],
+            image_of=of,
+            text_ids=meaning[bank.true[bank.swap_of].reshape(-1)],
+            negative_ids=meaning[bank.swaps.reshape(-1)],
+        )
+
+    def first_captions(self) -> Floats:
+        """(n, d) the caption of each scene as listed."""
+        return self.y[self.bank.true[:, 0]]
+
+    def fit(
+        self, train: Ints, validation: Ints, protocol: str, options: Mapping[str, Any], seed: int
+    ) -> Fit:
+        """Fit on the captions of some scenes, choose on those of others."""
+        pairs = self.pairs if protocol == "HNB" else self.pairs.without_negatives()
+        parts = [
+            pairs.select(np.flatnonzero(np.isin(self.pair_scene, rows)))
+            for rows in (train, validation)
+        ]
+        return fit_pairs(*parts, seed=seed, **options)
+
+    def curve(
+        self, adapter: Adapter, validation: Ints, pull: float | None, *, ranked: bool
+    ) -> tuple[Point, ...]:
+        """What a map achieves on validation on the way to it, and (`ranked`) with its change cut to
+        a rank.
+        """
+        pulls, ranks = PULLS if pull is None else (0.0, pull), None if ranked else ()
+        points = trade_off(adapter, partial(self.scores, rows=validation), pulls, ranks)
+        if adapter.config["protocol"] == "SB":  # who has no negatives cannot choose by them
+            points = tuple(
+                replace(point, scores=replace(point.scores, binding=None)) for point in points
+            )
+        return points
+
+    def choices(self, rows: Ints, y: Floats) -> tuple[Ints, Bools, Bools]:
+        """The swaps (k,) of some scenes; which of their comparisons are won (k, 4), and whether any
+        was a tie (k,).
+        """
+        swaps = np.flatnonzero(np.isin(self.bank.swap_of, rows))
+        of = self.bank.swap_of[swaps]
+        outcome = compare(self.x[of], y, self.bank.true[of], self.bank.swaps[swaps])
+        return swaps, np.stack([won for won, _ in outcome.values()], 1), either_order(outcome)[1]
+
+    def ranks(self, rows: Ints, y: Floats) -> tuple[Ints, Ints]:
+        """Rank of the own caption of some pictures among one caption for each set of objects, and
+        ties.
+        """
+        return ranks(self.x[rows], y[self.candidates], self.own[rows])
+
+    def singles_right(self, adapter: Adapter | None) -> tuple[Bools, Bools]:
+        """Whether pictures of single objects score strictly highest with their own caption, and
+        ties.
+        """
+        assert self.singles is not None
+        queries = self.singles.queries if adapter is None else adapter(self.singles.queries)
+        scores = self.singles.images @ queries.T
+        own = np.take_along_axis(scores, self.singles.objects[:, None], 1)[:, 0]
+        np.put_along_axis(scores, self.singles.objects[:, None], -np.inf, 1)
+        return forced_choice(own, scores.max(1), 1.0)
+
+    def scores(self, adapter: Adapter, rows: Ints) -> Scores:
+        """What a map achieves on some scenes."""
+        y = adapter(self.y)
+        _, won, _ = self.choices(rows, y)
+        singles = float(self.singles_right(adapter)[0].mean()) if self.singles is not None else None
+        return Scores(float(won.mean()), float((self.ranks(rows, y)[0] == 1).mean()), singles)
+
+
+class _Outcome:
+    """The test scores of one protocol, gathered over folds."""
+
+    def __init__(self, side: _Side) -> None:
+        bank, n = side.bank, len(side.scenes)
+        self.side = side
+        self.swaps: Ints = np.zeros(0, dtype=np.int64)
+        self.won = np.zeros((len(bank.swap_of), ORDERS), dtype=bool)
+        self.binding, self.tied = (
+            np.full(len(bank.swap_of), np.nan),
+            np.zeros(len(bank.swap_of), dtype=bool),
+        )
+        self.cosine = np.full(len(bank.swap_of), np.nan)
+        self.rank, self.rank_ties = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self.singles: list[tuple[Bools, Bools]] = []
+
+    def add(self, rows: Ints, adapter: Adapter | None) -> None:
+        """Score the test scenes of a fold."""
+        side = self.side
+        y = side.y if adapter is None else adapter(side.y)
+        swaps, won, tied = side.choices(rows, y)
+        self.won[swaps], self.binding[swaps], self.tied[swaps] = won, won.mean(1), tied
+        self.cosine[swaps] = dot(
+            y[side.bank.true[side.bank.swap_of[swaps], 0]], y[side.bank.swaps[swaps, 0]]
+        )
+        self.rank[rows], self.rank_ties[rows] = side.ranks(rows, y)
+        if side.singles is not None:
+            self.singles.append(side.singles_right(adapter))
+
+    def records(self, orbits: Ints, facts: Mapping[str, Any]) -> list[Record]:
+        """Every metric with an interval that draws the scenes of an orbit together."""
+        scored = np.flatnonzero(~np.isnan(self.binding))
+        of = orbits[self.side.bank.swap_of[scored]]
+        found = [
+            mean_record(
+                "binding_accuracy", self.binding[scored], int(self.tied[scored].sum()), of, **facts
+            )
+        ]
+        rows = np.flatnonzero(self.rank)
+        for k in (1, 5):
+            if k < len(self.side.candidates):
+                right, by_tie = within(self.rank[rows], self.rank_ties[rows], k)
+                found.append(
+                    mean_record(
+                        f"recall_at_{k}",
+                        right.astype(float),
+                        int(by_tie.sum()),
+                        orbits[rows],
+                        **facts,
+                    )
+                )
+        if self.side.singles is not None:
+            right = np.mean([outcome for outcome, _ in self.singles], axis=0)
+            tied = int(np.logical_or.reduce([tie for _, tie in self.singles]).sum())
+            found.append(
+                mean_record(
+                    "single_object_accuracy", right, tied, self.side.singles.objects, **facts
+                )
+            )
+        found.append(
+            mean_record("caption_swap_cosine", self.cosine[scored], None, of, "mean", **facts)
+        )
+        return found
+
+    def gains(self, before: _Outcome, orbits: Ints, facts: Mapping[str, Any]) -> list[Record]:
+        """The paired difference to no repair."""
+        scored = np.flatnonzero(~np.isnan(self.binding))
+        difference = (self.binding - before.binding)[scored]
+        found = [
+            gain_record("binding_gain", difference, orbits[self.side.bank.swap_of[scored]], **facts)
+        ]
+        rows = np.flatnonzero(self.rank)
+        retrieved = (self.rank[rows] == 1).astype(float) - (before.rank[rows] == 1)
+        found.append(gain_record("recall_gain", retrieved, orbits[rows], **facts))
+        if self.side.singles is not None:
+            now, then = (
+                np.mean([outcome for outcome, _ in part.singles], axis=0) for part in (self, before)
+            )
+            found.append(
+                gain_record("single_object_gain", now - then, self.side.singles.objects, **facts)
+            )
+        return found
+
+    def cosines(self) -> Floats:
+        """(s,) cosine of each scored caption with its swap."""
+        return self.cosine[~np.isnan(self.cosine)]
+
+    def by_object(self) -> Floats:
+        """(|O|,) binding accuracy of the scenes that hold each object."""
+        of, scored = self.side.bank.swap_of, ~np.isnan(self.binding)
+        n = len(self.side.scenes)
+        total, count = (
+            np.bincount(of[scored], self.binding[scored], n),
+            np.bincount(of[scored], minlength=n),
+        )
+        return by_object(
+            np.divide(total, count, out=np.full(n, np.nan), where=count > 0), self.side.scenes
+        )
+
+
+def _object_names(scenes: Scenes) -> tuple[str, ...]:
+    space = scenes.space
+    rows = space.object_values(np.arange(space.n_objects)).tolist()
+    return tuple(" ".join(space.values[k][value] for k, value in enumerate(row)) for row in rows)
+
+
+def single_objects(encoder: Encoder, scenes: Scenes, seed: int = 0) -> Singles | None:
+    """Pictures of every single object of a drawn table, and their captions; None where the table is
+    not drawn flat, or of one object.
+    """
+    from conceptbind.pictures.flat import draw_flat
+
+    if scenes.drawing != "flat" or len(scenes.space.concepts) != 2:
+        return None
+    colors, shapes = scenes.space.values
+    objects = np.repeat(np.arange(scenes.space.n_objects), SINGLE_PICTURES)
+    rng = np.random.default_rng(seed)
+    values = scenes.space.object_values(objects)
+    pictures = [draw_flat([(colors[c], shapes[s])], rng)[0] for c, s in values.tolist()]
+    images = np.concatenate(
+        [
+            np.asarray(encoder.encode_images(pictures[i : i + 64]), dtype=np.float32)
+            for i in range(0, len(pictures), 64)
+        ]
+    )
+    queries = np.asarray(encoder.encode_texts(query_texts(scenes, None)), dtype=np.float32)
+    images, queries = (
+        part / np.linalg.norm(part, axis=1, keepdims=True) for part in (images, queries)
+    )
+    return Singles(images, objects, queries)
+
+
+def _probe_cosines(images: Floats, texts: Floats, scenes: Scenes) -> Floats:
+    """(A, V) cosine of the picture probe's row with the caption probe's, for each noun A and
+    attribute V (of the first concept).
+
+    For every noun a softmax regression from the embedding to its attribute (arXiv 2502.03566,
+    section 6). Rows are centred over attributes, since adding one vector to all of them changes no
+    probability. NaN where a noun has too few scenes.
+    """
+    sizes = scenes.space.sizes
+    cosines = np.full((sizes[-1], sizes[0]), np.nan)
+    if len(sizes) < 2 or images.shape[1] != texts.shape[1]:
+        return cosines
+    for noun in range(sizes[-1]):
+        once = np.flatnonzero((scenes.table[:, :, -1] == noun).sum(1) == 1)
+        attribute = scenes.table[once][scenes.table[once, :, -1] == noun][:, 0]
+        values = np.unique(attribute)
+        if len(values) < 2 or len(once) < 2 * len(values):
+            continue
+        weights = []
+        for rows in (images[once], texts[once]):
+            weight = LinearProbe(l2=1e-3, whitening=0.0).fit(rows - rows.mean(0), attribute).coef_
+            weights.append(weight - weight.mean(0))
+        lengths = np.linalg.norm(weights[0], axis=1) * np.linalg.norm(weights[1], axis=1)
+        cosines[noun, values] = (weights[0] * weights[1]).sum(1) / lengths
+    return cosines
+
+
+def _explanations(
+    probes: Mapping[str, Floats],
+    side: _Side,
+    adapter: Adapter,
+    facts: Mapping[str, Any],
+    pull: float,
+) -> list[Record]:
+    """Probe cosines and modality gaps before and after."""
+    records = []
+    # the captions that the study across modalities takes the gap of
+    every = side.y[np.unique(side.bank.true)]
+    for name, when, captions in (("none", "before", every), ("HNB", "after", adapter(every))):
+        common = {**facts, "repair": name, "pull": 0.0 if name == "none" else pull}
+        extra = {key: common.pop(key) for key in ("control", "repair", "pull")}
+        known = probes[when][~np.isnan(probes[when])]
+        for metric, value, n in (
+            ("probe_cosine", float(known.mean()) if len(known) else None, len(known)),
+            (
+                "modality_gap",
+                float(np.linalg.norm(side.x.mean(0) - captions.mean(0))),
+                len(captions),
+            ),
+        ):
+            if value is not None:
+                record = plain_record(metric, value, n, None, None, **common)
+                record.extra.update(extra)
+                records.append(record)
+    return records
+
+
+def _compared(before: _Outcome, after: _Outcome) -> tuple[ScoredSwap, ...]:
+    """Every scored scene and swap with what was right before and after."""
+    bank, scenes = before.side.bank, before.side.scenes
+    found = []
+    for swap in np.flatnonzero(~np.isnan(before.binding)).tolist():
+        row = int(bank.swap_of[swap])
+        then, now = before.won[swap], after.won[swap]
+        found.append(
+            ScoredSwap(
+                scenes.ids[row],
+                None if scenes.images is None else str(scenes.images[row]),
+                bank.scenes.caption(int(bank.true[row, 0])),
+                bank.scenes.caption(int(bank.swaps[swap, 0])),
+                int(then.sum()),
+                int(now.sum()),
+                int((now & ~then).sum()),
+                int((then & ~now).sum()),
+            )
+        )
+    return tuple(found)
+
+
+def _gallery(before: _Outcome, after: _Outcome, seed: int) -> tuple[RepairedScene, ...]:
+    """Comparisons that the repair mended, then some that it left or made wrong."""
+    side = before.side
+    rng = np.random.default_rng(seed)
+    mended = rng.permutation(np.flatnonzero((before.binding < 0.5) & (after.binding > 0.5)))[
+        : 2 * GALLERY // 3
+    ]
+    wrong = rng.permutation(np.flatnonzero(after.binding < 0.5))[: GALLERY - len(mended)]
+    scenes, bank = side.scenes, side.bank
+    found = []
+    for swap in (*mended, *wrong):
+        row = int(bank.swap_of[swap])
+        image = (
+            None if scenes.images is None else (scenes.image_folder or Path()) / scenes.images[row]
+        )
+        true, other = (
+            bank.scenes.caption(int(caption))
+            for caption in (bank.true[row, 0], bank.swaps[swap, 0])
+        )
+        found.append(
+            RepairedScene(
+                scenes.ids[row],
+                image,
+                true,
+                other,
+                before.binding[swap] > 0.5,
+                after.binding[swap] > 0.5,
+            )
+        )
+    return tuple(found)
+
+
+def require_swaps(study: RepairStudy | None, scenes: Scenes) -> RepairStudy:
+    """The study, or the error that says why there is none."""
+    if study is None:
+        raise ValueRangeError(
+            f"the scenes '{scenes.name}' offer too few attribute swaps to fit a repair and to "
+            "score it on combinations it never saw; "
+            "use scenes with two objects or more that differ in both concepts"
+        )
+    return study

@@ -1,0 +1,286 @@
+"""What a repair did, in one sentence: that it helps, that it does not, or that this cannot be
+judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from conceptbind.repairs.labclip.cost import SURE, WORTH, clears_noise, is_sure
+from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.verdicts import CONTROL_WORDS, SOMEWHAT, USABLE, Verdict, Word, needed
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record
+    from conceptbind.repairs.arrays import ArrayRepair
+    from conceptbind.repairs.study import RepairStudy
+
+LARGE = 0.1
+"""Where the gain may be as large as this, and none may be there as well, it cannot be judged
+whether a repair helps."""
+COSTS = {"recall_at_1": "recall at 1", "single_object_accuracy": "recognition of single objects"}
+NO_BINDING = "whether pictures and captions agree on binding cannot be judged without negatives"
+
+
+class Change(NamedTuple):
+    """The three records that decide whether a repair is recommended."""
+
+    name: str
+    then: Record
+    now: Record
+    gain: Record
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The interval of the gain; without one nothing is known."""
+        if self.gain.ci_low is None or self.gain.ci_high is None:
+            return -1.0, 1.0
+        return self.gain.ci_low, self.gain.ci_high
+
+
+def found(
+    records: Sequence[Record], metric: str, repair: str, control: str = "none"
+) -> Record | None:
+    """The record of a metric before (`none`) or after (`HNB`, `SB`); None where it was not
+    measured.
+    """
+    same = (
+        r
+        for r in records
+        if (r.metric, r.extra.get("repair"), r.extra.get("control")) == (metric, repair, control)
+    )
+    return next(same, None)
+
+
+def protocol_of(records: Sequence[Record]) -> str:
+    """HNB where negatives were given, else SB."""
+    return "HNB" if found(records, "recall_at_1", "HNB") else "SB"
+
+
+def repair_sentence(study: RepairStudy | ArrayRepair) -> str:
+    """What the repair does, what it costs, or that it does not help."""
+    return repair_verdict(study).sentence
+
+
+def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
+    """Does the repair help, and is the binding usable with it, or as it is where none is
+    recommended?
+    """
+    after = protocol_of(study.records)
+    change = _change(
+        study.records, "binding_accuracy", "binding_gain", after, "the binding accuracy"
+    )
+    if change is None:
+        return _without_negatives(
+            study, _change(study.records, "recall_at_1", "recall_gain", after, "recall at 1")
+        )
+    written = change.now if study.recommended or study.asked else change.then
+    judged = Verdict(
+        "unclear", "", written.value, modality="both", n=change.now.n, control="no repair"
+    )
+    if study.recommended:
+        twin, beaten = _twin(study.records, change)
+        word: Word = "yes" if _usable(change.now) and beaten else "partly"
+        sentence = (
+            f"A linear repair of the captions brings {_said(study, change)}; "
+            f"{_cost(study.records, after)}{twin}."
+        )
+        return replace(judged, word=word, sentence=sentence)
+    tried = _tried(study, change)
+    if _usable(change.then):
+        return replace(
+            judged,
+            word="yes",
+            sentence="A linear repair has nothing to add where binding is usable without one: "
+            f"{tried}.",
+        )
+    if _could_be_large(study, change):
+        return replace(
+            judged,
+            sentence=f"It cannot be judged whether a linear repair helps here; {_more(change)} are "
+            f"needed: {tried}.",
+        )
+    return replace(judged, word="no", sentence=f"A linear repair does not help here: {tried}.")
+
+
+def _without_negatives(study: RepairStudy | ArrayRepair, change: Change | None) -> Verdict:
+    """Recall alone: of binding nothing can be said."""
+    judged = Verdict(
+        "unclear",
+        f"A linear map was fitted without negatives; {NO_BINDING}.",
+        None,
+        modality="both",
+    )
+    if change is None:
+        return judged
+    said = (
+        f"brings {_said(study, change)}"
+        if study.recommended
+        else f"does not help here: {_tried(study, change)}"
+    )
+    return replace(
+        judged,
+        sentence=f"A linear map fitted without negatives {said}; {NO_BINDING}.",
+        n=change.now.n,
+        control="no repair",
+    )
+
+
+def _change(
+    records: Sequence[Record], metric: str, gain: str, after: str, name: str
+) -> Change | None:
+    then, now, paired = (
+        found(records, metric, "none"),
+        found(records, metric, after),
+        found(records, gain, after),
+    )
+    if (
+        then is None
+        or now is None
+        or paired is None
+        or None in (then.value, now.value, paired.value)
+    ):
+        return None
+    return Change(name, then, now, paired)
+
+
+def _said(study: RepairStudy | ArrayRepair, change: Change) -> str:
+    """From where to where, on what, and the paired gain."""
+    return (
+        f"{change.name} from {value_of(change.then)} to {value_of(change.now)} "
+        f"({interval_of(change.now)}, n = {change.now.n:,}) "
+        f"on {unseen(study)} that it was not fitted on, a change of {value_of(change.gain)} "
+        f"({interval_of(change.gain)})"
+    )
+
+
+def _tried(study: RepairStudy | ArrayRepair, change: Change) -> str:
+    """What was tried, why it is not recommended, and what is written instead."""
+    if study.pull == 0:
+        why = (
+            "no repair was asked for"
+            if study.asked
+            else "on validation no map does better without losing recall"
+        )
+        return (
+            f"{why}, so {change.name} stays at {value_of(change.then)} "
+            f"({interval_of(change.then)}, n = {change.then.n:,})"
+        )
+    low, high = change.ends
+    if clears_noise(change.gain.value, change.gain.ci_low):
+        why = "but the fits for the adapter, on one part more each, stopped where they began"
+    elif is_sure(change.gain.value, change.gain.ci_low):
+        why = f"less than the {100 * WORTH:g} points from which one is recommended"
+    elif low > 0:
+        why = (
+            "which is not sure enough: the pull was chosen by scores of the same "
+            f"{unseen(study)}, so the 99 % interval must lie above 0"
+        )
+    else:
+        why = "which is a loss" if high < 0 else "which chance can explain"
+    end = (
+        "the map is kept since it was asked for"
+        if study.asked
+        else "the adapter is the identity, which changes nothing"
+    )
+    return f"the best map takes {_said(study, change)}, {why}; {end}"
+
+
+def _usable(record: Record) -> bool:
+    return (record.value or 0.0) >= USABLE and (record.ci_low or 0.0) > SOMEWHAT
+
+
+def _could_be_large(study: RepairStudy | ArrayRepair, change: Change) -> bool:
+    """Whether neither a large gain nor none is ruled out; where nothing was changed, by how well
+    the score itself is known.
+    """
+    if study.pull > 0:
+        return not is_sure(change.gain.value, change.gain.ci_low) and change.ends[1] >= LARGE
+    low, high = change.then.ci_low, change.then.ci_high
+    # rounding must not decide
+    return low is None or high is None or round((high - low) / 2, 9) >= LARGE
+
+
+def _more(change: Change) -> str:
+    value = change.gain.value or 0.0
+    return f"{needed(change.gain.n, SURE * (value - change.ends[0]), value)} comparisons"
+
+
+def _cost(records: Sequence[Record], after: str) -> str:
+    """What happens to recall and to single objects."""
+    return " and ".join(
+        _kept(records, metric, after) for metric in COSTS if found(records, metric, after)
+    )
+
+
+def _kept(records: Sequence[Record], metric: str, after: str) -> str:
+    then, now = (
+        value_of(record) if record else "-"
+        for record in (found(records, metric, name) for name in ("none", after))
+    )
+    return (
+        f"{COSTS[metric]} stays at {now}"
+        if then == now
+        else f"{COSTS[metric]} goes from {then} to {now}"
+    )
+
+
+def _twin(records: Sequence[Record], change: Change) -> tuple[str, bool]:
+    """What the same repair does to the bag-of-words twin, and whether its gain is clearly less."""
+    gain = found(records, "binding_gain", "HNB", "bag_twin")
+    if gain is None or gain.value is None:
+        return "", True
+    beaten = gain.ci_high is not None and gain.ci_high < change.ends[0]
+    words = f"; {CONTROL_WORDS['bag_twin']}, changes by {value_of(gain)} ({interval_of(gain)})"
+    return words + (
+        "" if beaten else ", which is not clearly less, so the repair need not bring binding"
+    ), beaten
+
+
+def unseen(study: RepairStudy | ArrayRepair) -> str:
+    """What was scored."""
+    return "combinations" if hasattr(study, "comparisons") else "pairs"
+
+
+def turned(study: RepairStudy | ArrayRepair) -> str:
+    """The comparisons that were turned, which give the gain: (right - wrong) / all."""
+    after = protocol_of(study.records)
+    gain = next(
+        r
+        for metric in ("binding_gain", "recall_gain")
+        if (r := found(study.records, metric, after))
+    )
+    orders = study.n_compared // gain.n
+    of = f"{study.n_compared:,} comparisons" + (
+        f" ({gain.n:,} pairs of scene and swap, {orders} orders of mention)" if orders > 1 else ""
+    )
+    return (
+        f"Of {of} the map at pull {study.pull:g} turned {study.n_mended:,} right and "
+        f"{study.n_spoiled:,} wrong: "
+        f"({study.n_mended:,} - {study.n_spoiled:,}) / {study.n_compared:,} = {value_of(gain)}."
+    )
+
+
+def pull_in_words(study: RepairStudy | ArrayRepair) -> str:
+    """Which map was scored, which is written, and how the two differ."""
+    if study.asked:
+        why = "the one that was asked for"
+    else:
+        why = (
+            "the gentlest that on validation binds within a hundredth of the best and loses at "
+            "most a hundredth of recall and single objects"
+        )
+    scored = (
+        f"Scored at pull {study.pull:g} of the way from no repair (0) to the fitted map (1): {why}"
+    )
+    if not study.recommended and not study.asked:
+        return f"{scored}. It is not recommended: the adapter is the identity, pull 0."
+    if study.folds == 1:
+        return f"{scored}. The adapter is the map that was scored."
+    return (
+        f"{scored}. The scores are of {study.folds} maps, each on the part that it was not fitted "
+        "on; the adapter was fitted the same way "
+        f"on all parts but one, which chose when to stop, and is pulled as far."
+    )

@@ -1,0 +1,739 @@
+"""Embeddings: rows that know their scenes, their encoder and what was done to them.
+
+A folder written by `embed` holds `manifest.json` and shards `rows-START.safetensors`. The manifest
+is written first and says whose rows these are; each shard appears whole and carries the manifest's
+hash and a checksum of its rows; when all are there, a checksum of them all is added to the
+manifest. So a killed `embed` continues after its last whole shard, rows of another encoder or
+another table can never mix in, and rows that changed on disk are not read.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.core.errors import (
+    CutCaptionWarning,
+    FileError,
+    MismatchError,
+    ModalityError,
+    ShapeError,
+    ValueRangeError,
+)
+from conceptbind.core.files import (
+    CHECKSUM,
+    content_hash,
+    file_hash,
+    read_json,
+    user_path,
+    write_json,
+    write_whole,
+    written_aside,
+)
+from conceptbind.core.limits import open_tensors
+from conceptbind.encoders.captions import refusal
+from conceptbind.encoders.registry import Opening
+from conceptbind.encoders.weights import same_encoder
+from conceptbind.metrics.checks import refuse_non_finite
+from conceptbind.pictures.files import picture_batches, read_picture, require_pictures
+from conceptbind.rows.arrays import FileEmbeddings, read_embeddings_file
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Encoder, Floats, Modality
+    from conceptbind.scenes.table import Scenes
+
+MANIFEST = "manifest.json"
+HALF = "rows.npy"
+LOST = 1e-5
+"""Share of a row's largest number that single precision may change."""
+MOST_ROWS, MOST_DIMENSIONS = 10**9, 10**6
+"""What a manifest may state."""
+SHARD_ROWS = 4096
+"""Rows of one shard: what a kill can cost."""
+TEXT_BATCH = 1024
+"""Captions handed to an encoder at once; it forms its own batches of equal length from them."""
+DEFAULT = Opening()
+"""How an encoder is opened where nothing else is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """n rows of one encoder for one scene table."""
+
+    values: Floats
+    """(n, d)"""
+    modality: Modality
+    scenes_hash: str
+    """Content hash of the scene table that the rows belong to, in its order."""
+    scenes_name: str
+    encoder: str
+    revision: str
+    normalisation: str = "none"
+    """`none` for raw features, `unit` after `unit()`."""
+    details: dict[str, str] = field(default_factory=dict)
+    """What else decides the numbers: precision, pooling, activation."""
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2:
+            raise ShapeError(
+                f"embeddings must be (rows, dimensions); got shape {self.values.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def check(self, scenes: Scenes) -> None:
+        """Raise MismatchError unless these are the rows of this table; both are named."""
+        if len(self) != len(scenes) or self.scenes_hash != scenes.content_hash:
+            raise MismatchError(
+                f"these {len(self)} rows of '{self.encoder}' belong to the scenes "
+                f"'{self.scenes_name}' ({self.scenes_hash[:12]}), "
+                f"not to '{scenes.name}' ({len(scenes)} scenes, {scenes.content_hash[:12]}); embed "
+                "that table"
+            )
+
+    def unit(self) -> Embeddings:
+        """The rows divided by their Euclidean length.
+
+        Raises:
+            ValueRangeError: a row is zero, so that it has no direction; names the first.
+        """
+        peaks = np.abs(self.values).max(axis=1, keepdims=True)
+        if not peaks.all():
+            row = int(np.argmin(peaks))
+            raise ValueRangeError(
+                f"row {row} of the embeddings of '{self.encoder}' is all zeros and cannot be "
+                "normalised"
+            )
+        scaled = self.values / peaks  # so that squares neither overflow nor vanish
+        return replace(
+            self,
+            values=scaled / np.linalg.norm(scaled, axis=1, keepdims=True),
+            normalisation="unit",
+        )
+
+
+def open_source(
+    name: str, how: Opening = DEFAULT, scenes: Scenes | None = None
+) -> Encoder | FileEmbeddings | Embeddings:
+    """What ENCODER names: an encoder, an array file (with a row for each of `scenes`), or
+    (`file:FOLDER`) a folder written by `embed`.
+    """
+    scheme, _, rest = name.partition(":")
+    if scheme == "file" and rest:
+        path = user_path(rest)
+        return load(path) if path.is_dir() else read_embeddings_file(path, scenes)
+    return how.open(name)
+
+
+def embed(
+    encoder: Encoder,
+    scenes: Scenes,
+    modality: Modality,
+    folder: Path,
+    *,
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> Embeddings:
+    """Encode every scene into a folder, or finish what a killed call began there, and load it.
+
+    Memory holds one shard of rows while encoding.
+
+    Args:
+        encoder: any object with the contract of `typing.Encoder`.
+        scenes: what to encode; captions for `text`, their pictures for `image`.
+        modality: `text` or `image`.
+        folder: where the rows go; created if needed.
+        on_rows: called with the number of rows that are done, first with those found.
+
+    Raises:
+        ModalityError: the encoder or the scenes cannot do the modality.
+        MismatchError: the folder holds rows of another encoder, revision or table; both are named.
+        ValueRangeError: the encoder returned NaN or infinite numbers.
+        ShapeError: the encoder returned another number of rows, or another width, than asked for.
+        FileError: a picture is missing or broken, or the disk is full.
+    """
+    _write_shards(encoder, scenes, modality, folder, np.float32, on_rows)
+    return load(folder)
+
+
+def embed_half(
+    encoder: Encoder,
+    scenes: Scenes,
+    modality: Modality,
+    folder: Path,
+    *,
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> Floats:
+    """The same for rows that may be larger than memory: (n, d) unit rows in half precision,
+    memory-mapped from `rows.npy` in the folder.
+
+    Raises:
+        ValueRangeError: besides those of `embed`, a row is zero.
+    """
+    path = folder / HALF
+    identity = _half(_identity_of(encoder, scenes, modality)) if path.is_file() else {}
+    if path.is_file() and _claim(folder, identity) and CHECKSUM in (found := _manifest(folder)):
+        if file_hash(path) != found[CHECKSUM]:
+            raise FileError(
+                f"{path} was changed or damaged since it was written; delete its folder and run "
+                "the same command again"
+            )
+        on_rows(len(scenes))
+    # also where a kill came between the joined file and its checksum: the shards are still there
+    else:
+        _write_shards(encoder, scenes, modality, folder, np.float16, on_rows)
+        _join(folder, path, (len(scenes), encoder.dimension))
+    # they are joined; a killed run may have left some
+    for start in range(0, len(scenes), SHARD_ROWS):
+        _shard(folder, start).unlink(missing_ok=True)
+    rows: Floats = np.load(path, mmap_mode="r")
+    return rows
+
+
+def _write_shards(
+    encoder: Encoder,
+    scenes: Scenes,
+    modality: Modality,
+    folder: Path,
+    kind: type[np.floating[Any]],
+    on_rows: Callable[[int], None],
+) -> None:
+    """Encode every scene into shards, those that are there excepted; in half precision as unit
+    rows.
+    """
+    half = kind is np.float16
+    require_modality(encoder, scenes, modality)
+    if modality == "image":
+        _require_pictures(scenes, folder)
+    identity = _identity_of(encoder, scenes, modality)
+    _say_cut(encoder, identity)
+    key = _claim(folder, _half(identity) if half else identity)
+    for start in range(0, len(scenes), SHARD_ROWS):
+        stop = min(start + SHARD_ROWS, len(scenes))
+        path = _shard(folder, start)
+        pictures = _pictures_hash(scenes, start, stop) if modality == "image" else None
+        if not path.exists() or _of_other_pictures(path, pictures):
+            rows = np.empty((stop - start, encoder.dimension), dtype=kind)
+            for first, values in _encoded(encoder, scenes, modality, start, stop):
+                rows[first - start : first - start + len(values)] = (
+                    _unit(values, first, encoder.id) if half else values
+                )
+                on_rows(len(values))
+            _seal(folder, None)
+            write_whole(path, _shard_bytes(rows, key, pictures))
+        else:
+            on_rows(stop - start)
+    if not half:
+        _seal_shards(folder, len(scenes))
+
+
+def refuse_long_captions(encoder: Encoder, scenes: Scenes) -> None:
+    """Raise ValueRangeError, before anything is embedded, where captions are longer than the
+    encoder reads and are to be refused.
+    """
+    if getattr(encoder, "long_captions", "truncate") == "refuse":
+        _identity_of(encoder, scenes, "text")
+
+
+def _identity_of(encoder: Encoder, scenes: Scenes, modality: Modality) -> dict[str, Any]:
+    details = dict(getattr(encoder, "details", {}))
+    if modality == "text" and (cut := _find_long(encoder, scenes)):
+        longest = getattr(encoder, "longest", None)
+        if getattr(encoder, "long_captions", "truncate") == "refuse":
+            raise refusal(scenes.caption(cut[0]), len(cut), len(scenes), longest, encoder.id)
+        details["captions_cut"] = f"{len(cut)} of {len(scenes)}, after {longest} tokens"
+    shape = (len(scenes), encoder.dimension)
+    return _identity(
+        encoder.id, encoder.revision, shape, details, modality, scenes.name, scenes.content_hash
+    )
+
+
+def _find_long(encoder: Encoder, scenes: Scenes) -> list[int]:
+    """Rows of the captions that are longer than the encoder reads; none where it does not tell."""
+    find = getattr(encoder, "find_long", None)
+    if find is None:
+        return []
+    starts = range(0, len(scenes), SHARD_ROWS)
+    return [
+        start + int(i)
+        for start in starts
+        for i in find(list(scenes.captions(start, min(start + SHARD_ROWS, len(scenes)))))
+    ]
+
+
+def _say_cut(encoder: Encoder, identity: dict[str, Any]) -> None:
+    """Warn once, with the count, of captions whose ends are cut off; of a control that reads the
+    same captions nothing is said.
+    """
+    found = identity["details"].get("captions_cut")
+    if found and not encoder.revision.startswith("random:"):
+        warnings.warn(
+            f"{identity['scenes']}: captions are longer than '{encoder.id}' reads, and their ends "
+            f"are cut off ({found}); --long-captions refuse stops instead",
+            CutCaptionWarning,
+            stacklevel=4,
+        )
+
+
+def _half(identity: dict[str, Any]) -> dict[str, Any]:
+    return identity | {"normalisation": "unit", "dtype": "float16"}
+
+
+def _unit(values: Floats, first: int, encoder: str) -> Floats:
+    """Rows divided by their length; ValueRangeError for a row without direction."""
+    lengths = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
+    if not lengths.all():
+        raise ValueRangeError(
+            f"row {first + int(np.argmin(lengths))} of the embeddings of '{encoder}' is all zeros "
+            "and cannot be normalised"
+        )
+    unit: Floats = values / lengths
+    return unit
+
+
+def _join(folder: Path, path: Path, shape: tuple[int, int]) -> None:
+    """One file of all shards, and its checksum in the manifest."""
+    key = _identity_hash(_manifest(folder))
+    with written_aside(path, 2 * shape[0] * shape[1]) as aside:
+        rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=shape)
+        for start in range(0, shape[0], SHARD_ROWS):
+            expected = (min(SHARD_ROWS, shape[0] - start), shape[1])
+            rows[start : start + SHARD_ROWS] = _read_shard(
+                folder, start, key, expected, np.float16
+            )[0]
+        rows.flush()
+        del rows
+    _seal(folder, file_hash(path))
+
+
+def _pictures_hash(scenes: Scenes, start: int, stop: int) -> str | None:
+    """What the pictures of some scenes hold; None where one is gone."""
+    paths = _pictures(scenes, start, stop)
+    return content_hash(*map(file_hash, paths)) if all(path.is_file() for path in paths) else None
+
+
+def _of_other_pictures(path: Path, pictures: str | None) -> bool:
+    """Whether a shard was made from pictures that have been replaced since, under the same
+    names.
+    """
+    from safetensors import SafetensorError
+
+    if pictures is None:
+        return False
+    try:
+        with open_tensors(path) as shard:
+            found = (shard.metadata() or {}).get("pictures")
+    except (SafetensorError, OSError):
+        return False  # a broken shard is told by `load`
+    return found is not None and found != pictures
+
+
+def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality: Modality) -> None:
+    """Raise ModalityError unless both the encoder and the scenes can do the modality."""
+    if modality not in encoder.modalities:
+        raise ModalityError(
+            f"'{encoder.id}' encodes {' and '.join(encoder.modalities)}, not {modality}"
+        )
+    if modality == "image" and scenes.images is None:
+        raise ModalityError(
+            f"the scenes '{scenes.name}' have no pictures; use --modality text, or a table with a "
+            "column 'image' or 'filename'"
+        )
+
+
+def _encoded(
+    encoder: Encoder, scenes: Scenes, modality: Modality, start: int, stop: int
+) -> Iterator[tuple[int, Floats]]:
+    """(first row, features) of the scenes start..stop, batch by batch."""
+    first = start
+    for batch in (
+        _text_batches(scenes, start, stop) if modality == "text" else _seen(scenes, start, stop)
+    ):
+        last = first + len(batch)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CutCaptionWarning)  # said once for all, see `_say_cut`
+            values = (
+                encoder.encode_texts(batch) if modality == "text" else encoder.encode_images(batch)
+            )
+        values = _as_numbers(values, encoder.id)
+        if values.shape != (last - first, encoder.dimension):
+            raise ShapeError(
+                f"'{encoder.id}' was given {last - first} scenes and returned an array of shape "
+                f"{values.shape}; expected ({last - first}, {encoder.dimension})"
+            )
+        yield (
+            first,
+            _single(
+                values,
+                f"the features of '{encoder.id}' for the scenes {first}..{last - 1}, in single "
+                "precision,",
+            ),
+        )
+        first = last
+
+
+def _text_batches(scenes: Scenes, start: int, stop: int) -> Iterator[Any]:
+    """Captions of the scenes start..stop."""
+    for first in range(start, stop, TEXT_BATCH):
+        yield list(scenes.captions(first, min(first + TEXT_BATCH, stop)))
+
+
+def _seen(scenes: Scenes, start: int, stop: int) -> Iterator[Any]:
+    """What is seen of the pictures of the scenes start..stop, few enough at once for memory."""
+    boxes = [None] * (stop - start) if scenes.boxes is None else scenes.boxes[start:stop]
+    return picture_batches(
+        partial(read_picture, path, box)
+        for path, box in zip(_pictures(scenes, start, stop), boxes, strict=True)
+    )
+
+
+def _pictures(scenes: Scenes, start: int, stop: int) -> list[Path]:
+    """The picture files of the scenes start..stop."""
+    assert scenes.images is not None
+    folder = scenes.image_folder or Path()
+    return [folder / image for image in scenes.images[start:stop]]
+
+
+def _require_pictures(scenes: Scenes, folder: Path) -> None:
+    """Raise FileError unless all pictures are there that no shard in the folder holds yet."""
+    starts = [
+        start for start in range(0, len(scenes), SHARD_ROWS) if not _shard(folder, start).exists()
+    ]
+    require_pictures(
+        [
+            path
+            for start in starts
+            for path in _pictures(scenes, start, min(start + SHARD_ROWS, len(scenes)))
+        ],
+        scenes.image_places,
+    )
+
+
+def _as_numbers(values: Any, encoder: str) -> Floats:
+    """What an encoder returned as an array: an array, nested lists, or a tensor on any device."""
+    detach = getattr(values, "detach", None)
+    array = np.asarray(values if detach is None else detach().cpu().float().numpy())
+    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        raise ValueRangeError(
+            f"'{encoder}' returned {array.dtype} values; expected real numbers (n, d)"
+        )
+    return array
+
+
+def _single(values: Floats, what: str) -> Floats:
+    """Rows (n, d) in single precision, as they are written.
+
+    Raises:
+        ValueRangeError: a number is not finite, or too large; or a row is so small that single
+            precision loses it.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        single = values.astype(np.float32, copy=False)
+    refuse_non_finite(single, what)
+    if values.dtype.itemsize > single.dtype.itemsize and values.size:
+        size = np.abs(values).max(axis=1)
+        lost = np.flatnonzero(np.abs(values - single).max(axis=1) > LOST * size)
+        if len(lost):
+            raise ValueRangeError(
+                f"{what} must keep their digits; {len(lost)} of {len(values)} rows are too small, "
+                f"the first is row {lost[0]} with numbers "
+                f"up to {size[lost[0]]:.3g}; multiply all rows by one number"
+            )
+    return single
+
+
+def store(rows: Embeddings, folder: Path) -> None:
+    """Write rows that came from elsewhere into a folder as `embed` does, so that a run holds what
+    it measured.
+
+    Raises:
+        MismatchError: the folder holds other rows; both are named.
+        FileError: the disk is full.
+    """
+    key = _claim(
+        folder,
+        _identity(
+            rows.encoder,
+            rows.revision,
+            rows.values.shape,
+            rows.details,
+            rows.modality,
+            rows.scenes_name,
+            rows.scenes_hash,
+        ),
+    )
+    single = _single(rows.values, f"the rows of '{rows.encoder}', in single precision,")
+    for start in range(0, len(rows), SHARD_ROWS):
+        part = single[start : start + SHARD_ROWS]
+        if not _shard(folder, start).exists():
+            _seal(folder, None)
+            write_whole(_shard(folder, start), _shard_bytes(part, key))
+        elif not np.array_equal(_read_shard(folder, start, key, part.shape, np.float32)[0], part):
+            raise MismatchError(
+                f"{_shard(folder, start)} holds other rows than '{rows.encoder}'; delete {folder} "
+                "and run again"
+            )
+    _seal_shards(folder, len(rows))
+
+
+def _identity(
+    encoder: str,
+    revision: str,
+    shape: tuple[int, ...],
+    details: dict[str, str],
+    modality: str,
+    scenes_name: str,
+    scenes_hash: str,
+) -> dict[str, Any]:
+    """What a folder says about its rows (n, d)."""
+    return {
+        "format": 2,
+        "encoder": encoder,
+        "revision": revision,
+        "dimension": int(shape[1]),
+        "details": dict(details),
+        "modality": modality,
+        "normalisation": "none",
+        "scenes": scenes_name,
+        "scenes_hash": scenes_hash,
+        "rows": int(shape[0]),
+        "shard_rows": SHARD_ROWS,
+    }
+
+
+def load(folder: Path) -> Embeddings:
+    """Read a folder written by `embed`.
+
+    Raises:
+        FileError: no such folder, or it is unfinished.
+        MismatchError: a shard belongs to another manifest.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise FileError(
+            f"{folder} is not a folder written by conceptbind embed: it has no {MANIFEST}"
+        )
+    manifest = _manifest(folder)
+    key = _identity_hash(manifest)
+    n, size, dimension = manifest["rows"], manifest["shard_rows"], manifest["dimension"]
+    shards, there = -(-n // size), sum(1 for _ in folder.glob("rows-*.safetensors"))
+    if there < shards or CHECKSUM not in manifest:
+        raise FileError(
+            f"{folder} is unfinished: {min(there, shards)} of {shards} shards are there; run the "
+            "same command again to finish it"
+        )
+    sums = []
+    for start in range(0, n, size):
+        rows, own = _read_shard(folder, start, key, (min(size, n - start), dimension), np.float32)
+        if (
+            start == 0
+            # only now: a manifest may state anything, and every shard holds as many rows as the
+            # first
+        ):
+            values = np.empty((n, dimension), dtype=np.float32)
+        values[start : start + size] = rows
+        sums.append(own)
+    if content_hash(*sums) != manifest[CHECKSUM]:
+        raise FileError(
+            f"the rows in {folder} are not those of the checksum in its {MANIFEST}; delete the "
+            "folder and embed again"
+        )
+    return Embeddings(
+        values,
+        manifest["modality"],
+        manifest["scenes_hash"],
+        manifest["scenes"],
+        manifest["encoder"],
+        manifest["revision"],
+        manifest["normalisation"],
+        manifest["details"],
+    )
+
+
+def _read_shard(
+    folder: Path, start: int, key: str, shape: tuple[int, ...], kind: Any
+) -> tuple[Floats, str]:
+    """The rows of a shard and their checksum.
+
+    Raises:
+        FileError: it is missing, broken or not what was written.
+        MismatchError: it belongs to another manifest.
+    """
+    from safetensors import SafetensorError
+
+    path = _shard(folder, start)
+    try:
+        with open_tensors(path) as shard:
+            facts, rows = shard.metadata() or {}, shard.get_tensor("embeddings")
+    except (SafetensorError, OSError, TypeError, KeyError) as error:
+        raise FileError(
+            f"{path} is broken ({error}); delete it and run the same command again"
+        ) from error
+    found = facts.get("manifest")
+    if found != key or rows.shape != shape:
+        raise MismatchError(
+            f"{path} holds {rows.shape} values for the manifest {str(found)[:12]}, but "
+            f"{folder / MANIFEST} is {key[:12]} and "
+            f"expects {shape}; delete the folder and embed again"
+        )
+    own = _rows_hash(rows)
+    if rows.dtype != kind or facts.get("rows") != own:
+        raise FileError(
+            f"the rows in {path} were changed or damaged since they were written (their checksum "
+            "does not fit); delete it and run the same command again"
+        )
+    return rows, own
+
+
+def _rows_hash(rows: Floats) -> str:
+    return content_hash(str(rows.dtype), repr(rows.shape), np.ascontiguousarray(rows).tobytes())
+
+
+def _seal_shards(folder: Path, n: int) -> None:
+    """Add the checksum of all shards to the manifest, where it is not there."""
+    from safetensors import SafetensorError
+
+    if CHECKSUM in _manifest(folder):
+        return
+    sums = []
+    for start in range(0, n, SHARD_ROWS):
+        try:
+            with open_tensors(_shard(folder, start)) as shard:
+                sums.append(str((shard.metadata() or {}).get("rows")))
+        except (SafetensorError, OSError) as error:
+            raise FileError(
+                f"{_shard(folder, start)} is broken ({error}); delete it and run the same command "
+                "again"
+            ) from error
+    _seal(folder, content_hash(*sums))
+
+
+def _seal(folder: Path, checksum: str | None) -> None:
+    """Write the checksum of all rows into the manifest, or take it out while rows are added."""
+    manifest = _manifest(folder)
+    if manifest.get(CHECKSUM) != checksum:
+        kept = {name: value for name, value in manifest.items() if name != CHECKSUM}
+        write_json(folder / MANIFEST, kept | ({} if checksum is None else {CHECKSUM: checksum}))
+
+
+def from_file(source: FileEmbeddings, scenes: Scenes, modality: Modality) -> Embeddings:
+    """The rows of an array file as the embeddings of a table; raises ValueRangeError for rows that
+    single precision cannot hold.
+    """
+    values = source.rows(scenes, modality)
+    _single(values, f"the rows of '{source.id}', in single precision,")
+    return Embeddings(
+        values, modality, scenes.content_hash, scenes.name, source.id, source.revision
+    )
+
+
+def _claim(folder: Path, identity: dict[str, Any]) -> str:
+    """Make the folder ours, or see that it already is; returns the manifest's hash."""
+    from conceptbind import __version__
+
+    path = folder / MANIFEST
+    if path.exists():
+        found = _manifest(folder)
+        ours, theirs = (
+            (str(who.get("encoder")), str(who.get("revision"))) for who in (identity, found)
+        )
+        # the same files by another path
+        known = identity | ({"encoder": found["encoder"]} if same_encoder(ours, theirs) else {})
+        other = [name for name in known if found.get(name) != known[name]]
+        if other:
+            differences = "; ".join(
+                f"{name}: {found.get(name)!r} there, {identity[name]!r} now" for name in other
+            )
+            raise MismatchError(
+                f"{folder} holds other embeddings ({differences}); choose another folder or delete "
+                "that one"
+            )
+        return _identity_hash(found)
+    if folder.exists() and any(folder.glob("rows-*.safetensors")):
+        raise MismatchError(
+            f"{folder} has shards but no {MANIFEST}; delete the folder and embed again"
+        )
+    write_json(path, identity | {"versions": {"conceptbind": __version__, "numpy": np.__version__}})
+    return _identity_hash(identity)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder.
+
+    Raises:
+        FileError: it is broken.
+    """
+    place, advice = folder / MANIFEST, "delete the folder and embed again"
+    manifest = read_json(place, advice)
+    if not isinstance(manifest, dict) or not set(_FIELDS) <= set(manifest):
+        raise FileError(f"{place} is no manifest of embeddings; {advice}")
+    for name, kind in _FIELDS.items():
+        if type(manifest[name]) is not kind:
+            raise FileError(
+                f"{place} is damaged: {name} must be of the type {kind.__name__}; got "
+                f"{ascii(manifest[name])[:80]}; {advice}"
+            )
+    if manifest.get("format") != 2:
+        raise FileError(
+            f"{place} was written by another version, without checksums of its rows; {advice}"
+        )
+    limits = {"rows": MOST_ROWS, "shard_rows": MOST_ROWS, "dimension": MOST_DIMENSIONS}
+    for name, most in limits.items():
+        if not 1 <= manifest[name] <= most:
+            raise FileError(
+                f"{place} is damaged: {name} must lie between 1 and {most:,}; got "
+                f"{manifest[name]}; {advice}"
+            )
+    named = {"modality": ("text", "image"), "normalisation": ("none", "unit")}
+    for name, known in named.items():
+        if manifest[name] not in known:
+            raise FileError(
+                f"{place} is damaged: {name} must be {' or '.join(known)}; got "
+                f"{ascii(manifest[name])[:80]}; {advice}"
+            )
+    return manifest
+
+
+_FIELDS: dict[str, type] = {
+    "rows": int,
+    "shard_rows": int,
+    "dimension": int,
+    "modality": str,
+    "scenes_hash": str,
+    "scenes": str,
+    "encoder": str,
+    "revision": str,
+    "normalisation": str,
+    "details": dict,
+}
+"""What every manifest holds."""
+
+
+def _identity_hash(manifest: dict[str, Any]) -> str:
+    return content_hash(
+        repr(
+            sorted(
+                (name, repr(value))
+                for name, value in manifest.items()
+                if name not in ("versions", CHECKSUM)
+            )
+        )
+    )
+
+
+def _shard(folder: Path, start: int) -> Path:
+    return folder / f"rows-{start:09d}.safetensors"
+
+
+def _shard_bytes(rows: Floats, key: str, pictures: str | None = None) -> bytes:
+    from safetensors.numpy import save
+
+    metadata = {"manifest": key, "rows": _rows_hash(rows)} | (
+        {"pictures": pictures} if pictures else {}
+    )
+    return save({"embeddings": np.ascontiguousarray(rows)}, metadata=metadata)

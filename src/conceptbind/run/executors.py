@@ -1,0 +1,228 @@
+"""Many independent tasks on this machine's processes, on Ray or on Dask: the same results, whatever
+runs them.
+
+Every task computes with one thread, since sums over another number of threads differ in their last
+digits. A task whose worker died is given to another one. Workers that were started for a command
+end with it, also when it is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.core.errors import (
+    ConceptBindError,
+    MissingExtraError,
+    UnknownNameError,
+    ValueRangeError,
+    nearest,
+)
+from conceptbind.core.ownership import Process, end_with
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Executor
+
+EXECUTORS = ("local", "ray", "dask")
+ATTEMPTS = 5
+"""How often tasks whose workers died are given out again."""
+Task = Callable[[Any, Any], Any]
+
+
+class WorkersDiedError(ConceptBindError, RuntimeError):
+    """Workers died again and again."""
+
+
+def run_tasks(
+    function: Task,
+    shared: Any,
+    tasks: Sequence[Any],
+    *,
+    executor: Executor = "local",
+    address: str | None = None,
+    jobs: int | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """Number and result of each task, in the order in which they are done.
+
+    Args:
+        function: called with `shared` and one task; both are sent to the workers.
+        shared: what all tasks need; sent once where the executor can.
+        tasks: the tasks.
+        executor: `local` (processes, through joblib), `ray` or `dask`.
+        address: of a running Ray or Dask cluster; without it a local one is started and stopped.
+        jobs: workers of a local cluster; all cores by default. One job runs in this process.
+
+    Raises:
+        UnknownNameError: no such executor.
+        MissingExtraError: Ray or Dask is not installed.
+        ConceptBindError: the cluster cannot be reached.
+        WorkersDiedError: workers died more often than tasks are given out again.
+    """
+    check_executor(executor, address, jobs)
+    run = {"local": _local, "ray": _ray, "dask": _dask}[executor]
+    left, jobs = set(range(len(tasks))), jobs or os.cpu_count() or 1
+    for _ in range(ATTEMPTS):
+        if not left:
+            return
+        for number, result in run(
+            function, shared, [(i, tasks[i]) for i in sorted(left)], jobs, address
+        ):
+            left.discard(number)
+            yield number, result
+    if left:
+        raise WorkersDiedError(
+            f"workers died {ATTEMPTS} times and {len(left)} of {len(tasks)} tasks are left, "
+            "perhaps for want of memory; "
+            "use fewer jobs, or start the same command again: what is finished is kept"
+        )
+
+
+def check_executor(executor: Executor, address: str | None, jobs: int | None) -> None:
+    """Refuse what `run_tasks` would refuse, before any work is done."""
+    if executor not in EXECUTORS:
+        raise UnknownNameError(f"unknown executor '{executor}'; {nearest(executor, EXECUTORS)}")
+    if address is not None and executor == "local":
+        raise ConceptBindError(
+            "an address belongs to a cluster; add --executor ray or --executor dask"
+        )
+    if jobs is not None and jobs < 1:
+        raise ValueRangeError(f"expected at least one job; got {jobs}")
+    package, extra = {
+        "local": ("joblib", ""),
+        "ray": ("ray", "ray"),
+        "dask": ("distributed", "dask"),
+    }[executor]
+    if find_spec(package) is None:
+        raise MissingExtraError(package, extra, f"--executor {executor}")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Numpy, scikit-learn and torch with one thread each."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _call(
+    function: Task,
+    shared: Any,
+    number: int,
+    task: Any,
+    owner: Process | None = None,
+    cluster: bool = False,
+) -> tuple[int, Any]:
+    """What a worker does; it ends with its owner, and so does the cluster whose processes are its
+    siblings.
+    """
+    if owner is not None:
+        end_with(owner, cluster)
+    with one_thread():
+        return number, function(shared, task)
+
+
+Numbered = Sequence[tuple[int, Any]]
+
+
+def _local(
+    function: Task, shared: Any, tasks: Numbered, jobs: int, _: str | None
+) -> Iterator[tuple[int, Any]]:
+    if jobs == 1 or len(tasks) == 1:
+        for number, task in tasks:
+            yield _call(function, shared, number, task)
+        return
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    calls = (delayed(_call)(function, shared, number, task) for number, task in tasks)
+    with suppress(TerminatedWorkerError), warnings.catch_warnings():
+        # joblib replaces a worker whose memory has grown between two tasks; no task is lost, and
+        # there is nothing to do for a user.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+        options = {"return_as": "generator_unordered", "batch_size": 1, "pre_dispatch": "n_jobs"}
+        yield from Parallel(
+            n_jobs=min(jobs, len(tasks)),
+            initializer=end_with,
+            initargs=(Process.this(),),
+            **options,
+        )(calls)
+
+
+def _ray(
+    function: Task, shared: Any, tasks: Numbered, jobs: int, address: str | None
+) -> Iterator[tuple[int, Any]]:
+    import ray
+
+    started = not ray.is_initialized()
+    if started:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        try:
+            ray.init(address=address, **options) if address else ray.init(
+                num_cpus=jobs, include_dashboard=False, **options
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ConceptBindError(
+                f"could not reach a Ray cluster at {address or 'this machine'}: {error}"
+            ) from error
+    try:
+        remote, handle = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(_call), ray.put(shared)
+        owner = None if address else Process.this()
+        waiting = [
+            remote.remote(function, handle, number, task, owner, owner is not None)
+            for number, task in tasks
+        ]
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            with suppress(
+                ray.exceptions.WorkerCrashedError,
+                ray.exceptions.ObjectLostError,
+                ray.exceptions.OutOfMemoryError,
+            ):
+                yield ray.get(done[0])
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _dask(
+    function: Task, shared: Any, tasks: Numbered, jobs: int, address: str | None
+) -> Iterator[tuple[int, Any]]:
+    from distributed import Client, KilledWorker, LocalCluster, as_completed
+    from distributed.client import FutureCancelledError
+
+    cluster = (
+        None
+        if address
+        else LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
+    )
+    try:
+        client = Client(address or cluster, timeout="20s")
+    except (OSError, ValueError) as error:
+        raise ConceptBindError(f"could not reach a Dask cluster at {address}: {error}") from error
+    try:
+        with client:
+            handle = client.scatter(shared, broadcast=True)
+            owner = None if address else Process.this()
+            futures = [
+                client.submit(
+                    _call, function, handle, number, task, owner, pure=False, retries=ATTEMPTS
+                )
+                for number, task in tasks
+            ]
+            for future in as_completed(futures):
+                with suppress(KilledWorker, FutureCancelledError):
+                    yield future.result()
+    finally:
+        if cluster is not None:
+            cluster.close()

@@ -1,0 +1,17 @@
+from .builtin import clevr_grid as clevr_grid
+from .builtin import drawn_clevr as drawn_clevr
+from .builtin import text20 as text20
+from .captions import caption as caption
+from .grid import full_grid as full_grid
+from .named import load_scenes as load_scenes
+from .readers.clevr import read_clevr as read_clevr
+from .readers.pug import read_pug_spar as read_pug_spar
+from .readers.pug import read_pug_spare as read_pug_spare
+from .readers.tables import read_scenes as read_scenes
+from .space import ConceptSpace as ConceptSpace
+from .split import Split as Split
+from .split import split_scenes as split_scenes
+from .swaps import attribute_swaps as attribute_swaps
+from .swaps import orbit_ids as orbit_ids
+from .swaps import pair_ids as pair_ids
+from .table import Scenes as Scenes

@@ -1,0 +1,110 @@
+"""Scenes as integers: concept spaces, tables, grids, swaps, orbits, splits, captions and readers.
+Needs numpy only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.files import user_path
+from conceptbind.scenes.builtin import clevr_grid, drawn_clevr, text20
+from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
+from conceptbind.scenes.grid import full_grid
+from conceptbind.scenes.readers.clevr import read_clevr
+from conceptbind.scenes.readers.pug import read_pug_spar, read_pug_spare
+from conceptbind.scenes.readers.spec import SCHEMES, read_named
+from conceptbind.scenes.readers.tables import read_scenes
+from conceptbind.scenes.space import ConceptSpace
+from conceptbind.scenes.split import Split, split_scenes
+from conceptbind.scenes.swaps import attribute_swaps, orbit_ids, pair_ids
+from conceptbind.scenes.table import Scenes
+
+__all__ = [
+    "ConceptSpace",
+    "Scenes",
+    "Split",
+    "attribute_swaps",
+    "caption",
+    "clevr_grid",
+    "drawn_clevr",
+    "full_grid",
+    "load_scenes",
+    "orbit_ids",
+    "pair_ids",
+    "read_clevr",
+    "read_pug_spar",
+    "read_pug_spare",
+    "read_scenes",
+    "split_scenes",
+    "text20",
+]
+
+FORMS = (
+    "clevr2d",
+    "clevr2d:N",
+    "clevr3d",
+    "clevr3d:N",
+    "text20",
+    "text20:AxN",
+    "clevr",
+    *SCHEMES.values(),
+    "FILE.csv",
+)
+"""What `--scenes` accepts."""
+
+
+def load_scenes(spec: str, template: str | None = None) -> Scenes:
+    """The scenes that `--scenes` names: text20, text20:10x10, clevr, the files of CLEVR, PUG:SPAR
+    and PUG:SPARE, or a CSV file.
+
+    Args:
+        spec: one of `FORMS`.
+        template: how captions name an object (see `scenes.captions`); the default is "a red
+            circle".
+
+    Raises:
+        UnknownNameError: no such scene set; names the nearest ones.
+    """
+    template = DEFAULT_TEMPLATE if template is None else template
+    scheme, _, rest = spec.partition(":")
+    if scheme == "text20":
+        size = re.fullmatch(r"(\d{1,9})x(\d{1,9})", rest)
+        if spec != "text20" and size is None:
+            raise ValueRangeError(
+                f"expected text20 or text20:AxN, for example text20:10x10; got {spec!r:.80}"
+            )
+        scenes = text20(int(size[1]), int(size[2])) if size else text20()
+        return replace(scenes, template=template)
+    if scheme in {"clevr2d", "clevr3d"}:
+        if spec != scheme and not re.fullmatch(r"\d{1,9}", rest):
+            raise ValueRangeError(
+                f"expected {scheme}, or {scheme}:N with N objects a scene, for example {scheme}:3; "
+                f"got {spec!r:.80}"
+            )
+        scenes = drawn_clevr("flat" if scheme == "clevr2d" else "solid", int(rest) if rest else 2)
+        return replace(scenes, template=template)
+    if spec == "clevr":
+        return replace(clevr_grid(), template=template)
+    if scheme in SCHEMES:
+        return read_named(scheme, rest, template)
+    if re.fullmatch(r".+ \([0-9a-f]{64}\)", spec):
+        raise UnknownNameError(
+            f"the scenes '{spec}' were a Python object, which a configuration cannot hold; run the "
+            "Python code again"
+        )
+    spec = str(user_path(spec))
+    if Path(spec).suffix.lower() in {".csv", ".tsv", ".pkl", ".pickle"}:
+        return read_scenes(Path(spec), template)
+    if Path(spec).exists():
+        hint = (
+            f"; for CLEVR's scene file write clevr:{spec}"
+            if Path(spec).suffix.lower() == ".json"
+            else ""
+        )
+        raise FileError(
+            f"{spec} is not a table that conceptbind reads: expected a .csv or .tsv file{hint}"
+        )
+    raise UnknownNameError(f"unknown scenes '{spec}'; {nearest(spec, FORMS)}")

@@ -1,0 +1,164 @@
+"""Is the binding inside each modality? For every noun, which attribute does it have? (arXiv
+2502.03566, section 4.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.records import Record, share_record
+from conceptbind.metrics.recognitions import Recognition, join, recognition
+from conceptbind.probes.scene_probes import fit_probe, whitened
+from conceptbind.probes.study import bag_of_concepts
+from conceptbind.probes.threads import steady
+from conceptbind.scenes.split import Split, split_scenes
+from conceptbind.scenes.swaps import orbit_ids
+from conceptbind.scenes.table import Scenes
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.rows.embeddings import Embeddings
+
+FRACTIONS = (0.8, 0.1, 0.1)
+"""Train, validation, test, by orbit: a combination, its other order and its attribute swaps are on
+one side."""
+FEWEST = 8
+"""Train scenes that a noun needs."""
+MOST = 4000
+"""Train scenes of a noun from which on every second, third, ... is left out, to keep large grids
+quick."""
+
+
+@steady()
+def attribute_records(
+    embeddings: Embeddings,
+    scenes: Scenes,
+    *,
+    controls: Mapping[str, Embeddings] | None = None,
+    seed: int = 0,
+) -> list[Record]:
+    """One linear classifier (with bias) for every noun and attribute, from the scene's embedding to
+    the attributes that the noun has there.
+
+    Right when the values that score highest are exactly the set of the noun's attributes in the
+    scene. The noun is the last concept. Penalties are chosen on validation; test scenes are scored
+    once.
+
+    The control `bag_of_concepts` fits the same classifiers on how often each value occurs in the
+    scene. It knows which attributes are there, so it is right where the scene leaves no choice, and
+    guesses among the few that are there elsewhere: far above one in all values. The interval takes
+    the scenes of an orbit as one draw.
+
+    Args:
+        embeddings: of one modality.
+        scenes: the table.
+        controls: embeddings of other encoders for the same scenes, by name.
+        seed: of the split.
+
+    Returns:
+        For each attribute concept and control one record over all nouns; for the encoder itself
+        also one for each noun. Empty where the scenes cannot be split by orbit.
+    """
+    embeddings.check(scenes)
+    if len(scenes.space.concepts) < 2:
+        return []
+    try:
+        split = split_scenes(scenes, "orbit", fractions=FRACTIONS, seed=seed)
+    except ValueRangeError:  # fewer orbits than parts
+        return []
+    records = []
+    orbits = orbit_ids(scenes)
+    compared = {"none": embeddings.unit().values, "bag_of_concepts": bag_of_concepts(scenes)}
+    for control, other in (controls or {}).items():
+        other.check(scenes)
+        compared[control] = other.unit().values
+    for control, unit in compared.items():
+        for k in range(len(scenes.space.concepts) - 1):
+            outcomes = {}
+            for noun in range(scenes.space.sizes[-1]):
+                found = _noun(unit, scenes, split, k, noun)
+                if found is not None and found[0].n:
+                    outcomes[noun] = found
+            if not outcomes:
+                continue
+            together = (
+                join([outcome for outcome, _ in outcomes.values()]),
+                np.concatenate([rows for _, rows in outcomes.values()]),
+            )
+            parts: list[tuple[str | None, tuple[Recognition, Ints]]] = [(None, together)]
+            if control == "none":
+                parts += [
+                    (scenes.space.values[-1][noun], found) for noun, found in outcomes.items()
+                ]
+            records += [
+                share_record(
+                    outcome,
+                    orbits[rows],
+                    study="attribute_probe",
+                    modality=embeddings.modality,
+                    metric="attribute_recognition",
+                    split="test",
+                    scenes=scenes.name,
+                    encoder=embeddings.encoder,
+                    control=control,
+                    concept=scenes.space.concepts[k],
+                    noun=name,
+                    split_by=split.by,
+                    seed=split.seed,
+                )
+                for name, (outcome, rows) in parts
+            ]
+    return records
+
+
+def _noun(
+    unit: Floats, scenes: Scenes, split: Split, k: int, noun: int
+) -> tuple[Recognition, Ints] | None:
+    """The outcome of one noun's classifier on the test scenes that hold the noun, and these; None
+    where there are too few scenes.
+    """
+    holds = (scenes.table[:, :, -1] == noun).any(axis=1)
+    train, validation, test = (
+        part[holds[part]] for part in (split.train, split.validation, split.test)
+    )
+    if len(train) < FEWEST or not len(validation) or not len(test):
+        return None
+    train = train[:: max(1, len(train) // MOST)]  # twenty values of a noun's attribute need no more
+
+    def features(rows: Ints) -> Floats:
+        """(b, d + 1) rows with a last column for the bias."""
+        return np.column_stack([unit[rows], np.ones(len(rows), unit.dtype)])
+
+    def present(rows: Ints) -> Floats:
+        """(b, V_k) how many objects with the noun have each value."""
+        counts = np.zeros((len(rows), scenes.space.sizes[k]))
+        for slot in range(scenes.n_slots):
+            here = scenes.table[rows, slot, -1] == noun
+            counts[np.flatnonzero(here), scenes.table[rows, slot, k][here]] += 1
+        return counts
+
+    def outcome(weight: Floats, rows: Ints) -> Recognition:
+        block = features(rows)
+        return recognition(
+            block @ weight.T,
+            present(rows) > 0,
+            np.linalg.norm(block, axis=1) * np.linalg.norm(weight, axis=1).max(),
+        )
+
+    def validate(weight: Floats) -> float:
+        found = outcome(weight, validation)
+        return found.accuracy if found.n else 1.0
+
+    counts = present(train)
+    targets = torch.tensor(
+        counts / counts.sum(axis=1, keepdims=True), dtype=torch.from_numpy(unit[:1]).dtype
+    )
+    coordinates = whitened(torch.from_numpy(features(train)))
+    moments = [targets.T @ rows.rotated / len(train) for rows in coordinates]
+    probe = fit_probe(coordinates, moments, np.arange(scenes.space.sizes[k]), validate)
+    return outcome(probe.weight, test), test
