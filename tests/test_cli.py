@@ -302,7 +302,7 @@ MISTAKES = [
             "--out",
             "{tmp}",
         ],
-        "is not a run folder",
+        "holds files but no config.yaml",
     ),
     (
         ["embed", "minilm", "--scenes", "text20:4x4", "--modality", "both", "--out", "{tmp}/e"],
@@ -354,7 +354,7 @@ def test_a_run_folder_of_another_configuration_is_refused(table, tmp_path, capsy
     run(*arguments)
     before = (out / "results.json").read_bytes()
     assert run(*arguments, "--seed", 1) == 2
-    assert "belongs to another configuration (seed: 0 there, 1 now)" in capsys.readouterr().err
+    assert "holds another run (seed: 0 there, 1 now)" in capsys.readouterr().err
     assert (out / "results.json").read_bytes() == before
 
 

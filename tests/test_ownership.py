@@ -208,10 +208,14 @@ def test_links_volumes_and_files_of_the_user_stay(tmp_path):
     (real / LOCK).write_text("")
     link = tmp_path / "link"
     link.symlink_to(real)
-    RunFolder.open(link, CONFIG)
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(MismatchError, match="seed: 5 there, 0 now"):
+        RunFolder.open(link, CONFIG)  # whose files these are cannot be told from their names
+    kept.pop(real / LOCK)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+    RunFolder.open(link, {**CONFIG, "seed": 5})
     assert link.is_symlink()
-    assert yaml.safe_load((real / "config.yaml").read_text()) == CONFIG
-    assert not (real / "embeddings" / "text" / "manifest.json").exists()
+    assert (real / "embeddings" / "text" / "manifest.json").exists()
     assert (real / "mine").is_dir()
     assert (real / "notes.txt").read_text() == "mine"
     assert (tmp_path / "outside" / "precious.txt").exists()
@@ -232,9 +236,11 @@ def test_the_working_folder_is_a_run_folder(tmp_path, monkeypatch):
         "embeddings/text/rows-000000000.safetensors",
         "pictures/000.png",
         "models/a/config.json",
+        "embeddings/text/manifest.json",
+        "notes.txt",
     ],
 )
-def test_what_was_computed_belongs_to_its_configuration(tmp_path, name):
+def test_a_folder_with_files_belongs_to_its_configuration(tmp_path, name):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "seed": 5}))
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("computed")

@@ -300,7 +300,7 @@ def test_other_mistakes(arrays, fixed, tmp_path, capsys):
         (("repair", "--images", arrays / "x.npy", "--out", tmp_path / "o"), "either as --texts"),
         (("repair", "minilm", "--out", tmp_path / "o"), "'minilm' encodes text, not image"),
         (("repair", "--out", tmp_path / "o"), "needs an encoder and --scenes"),
-        (("repair", *three(arrays), "--seed", "1", "--out", fixed), "another configuration"),
+        (("repair", *three(arrays), "--seed", "1", "--out", fixed), "another run (seed: "),
         (
             ("repair", *three(arrays), "--seed=-1", "--out", tmp_path / "o"),
             "--seed must be a whole number from 0",

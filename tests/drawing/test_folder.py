@@ -89,7 +89,7 @@ def test_pictures_that_changed_are_refused(tmp_path, damage):
 @pytest.mark.parametrize("change", [{"seed": 1}, {"style": FlatStyle(size=50)}])
 def test_pictures_of_another_recipe_are_refused(tmp_path, change):
     draw_pictures(SCENES, tmp_path / "p", style=SMALL)
-    with pytest.raises(MismatchError, match=r"holds other pictures \((seed|style): "):
+    with pytest.raises(MismatchError, match=r"holds other pictures \((seed|style\.size): "):
         draw_pictures(SCENES, tmp_path / "p", **({"style": SMALL} | change))
 
 

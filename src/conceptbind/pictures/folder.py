@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
+from conceptbind.core.errors import MismatchError, ValueRangeError
 from conceptbind.core.escape import csv_text
-from conceptbind.core.files import read_json, user_path, write_json, write_whole
+from conceptbind.core.files import user_path, write_whole
+from conceptbind.core.kept import Kept
 from conceptbind.core.limits import require_regular
-from conceptbind.core.ownership import LOCK, Process, end_with
+from conceptbind.core.ownership import Process, end_with
 from conceptbind.pictures.flat import FlatStyle, draw_flat
 from conceptbind.pictures.solid import SolidStyle, draw_solid
 from conceptbind.pictures.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and_shape
@@ -91,7 +92,7 @@ def draw_pictures(
         for i, (name, scene) in enumerate(zip(names, scenes.table.tolist(), strict=True))
     ]
     _draw(jobs[0], write=False)  # what cannot be drawn is known before anything is written
-    _claim(folder, recipe)
+    Kept(folder, RECIPE, "other pictures", recipe).begin()
     places = []
     for place in map(_draw, jobs) if processes == 1 else _at_once(jobs, processes):
         places.append(place)
@@ -164,33 +165,6 @@ def _at_once(jobs: list[Job], processes: int) -> Iterator[list[float]]:
         processes, mp_context=context, initializer=end_with, initargs=(owner,)
     ) as pool:
         yield from pool.map(_draw, jobs, chunksize=max(1, min(16, len(jobs) // processes)))
-
-
-def _claim(folder: Path, recipe: dict[str, Any]) -> None:
-    """Make the folder ours, or see that it already is."""
-    path = folder / RECIPE
-    if path.exists():
-        found = read_json(path)
-        if not isinstance(found, dict):
-            raise FileError(
-                f"{path} does not say which pictures are there; choose another folder, or delete "
-                "that one"
-            )
-        other = [name for name in recipe if found.get(name) != recipe[name]]
-        if other:
-            differences = "; ".join(
-                f"{name}: {found.get(name)!r:.80} there, {recipe[name]!r} now" for name in other
-            )
-            raise MismatchError(
-                f"{folder} holds other pictures ({differences}); choose another folder or delete "
-                "that one"
-            )
-    elif folder.is_dir() and any(file.name != LOCK for file in folder.iterdir()):
-        raise MismatchError(
-            f"{folder} holds other files and no {RECIPE}; choose an empty or new folder"
-        )
-    else:
-        write_json(path, recipe)
 
 
 def _table(scenes: Scenes, names: tuple[str, ...], places: list[list[float]]) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.core.escape import csv_text
 from conceptbind.core.files import (
-    ASIDE,
     CHECKSUM,
     clear_asides,
     has_half_characters,
@@ -19,8 +18,8 @@ from conceptbind.core.files import (
     write_checked_json,
     write_whole,
 )
-from conceptbind.core.limits import read_options
-from conceptbind.core.ownership import LOCK, FolderLock, own
+from conceptbind.core.kept import Kept, read_label
+from conceptbind.core.ownership import FolderLock, own
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record
@@ -31,29 +30,6 @@ MOST = 1e300
 PLACE_OPTIONS = ("out", "device", "executor", "address", "jobs", "stack")
 """Options that say where something is done, not what: a run folder may be moved, and continued on
 another device or cluster."""
-DESCRIPTIONS = (
-    "embeddings/*/manifest.json",
-    "embeddings/*/*/manifest.json",
-    "pictures/pictures.json",
-)
-"""Files of a run that say what is to come and hold nothing that was computed."""
-COMPUTED = (
-    "results.json",
-    "results.csv",
-    "report.html",
-    "probes-*",
-    "complexity-*/*",
-    "models/*/*",
-    "coverage-*/*",
-    "made/*",
-    "embeddings/**/rows*",
-    "embeddings/**/outcomes*",
-    "pictures/*.png",
-    "adapter.safetensors",
-    "failures.csv",
-    "dropped.csv",
-)
-"""Files of a run that hold what was computed."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +45,8 @@ class RunFolder:
     def open(cls, path: Path, config: Mapping[str, Any], growing: Sequence[str] = ()) -> RunFolder:
         """Create the folder, or continue in one of the same configuration.
 
-        What a killed command left half-written there goes, and so does the configuration of a run
-        that computed nothing. Nothing else is
-        ever removed: neither folders nor links nor files that are not ours.
+        What a killed command left half-written there goes, and the configuration of a run that left
+        nothing else is written anew. Nothing else is ever removed or replaced.
 
         Args:
             path: the folder.
@@ -85,37 +60,19 @@ class RunFolder:
                 or holds other files.
             FileError: the folder cannot be written, or its configuration cannot be read.
         """
-        import yaml
-
         if path.exists() and not path.is_dir():
             raise FileError(f"{path} is a file; choose a folder for the run with --out")
         _require_text(config)
         lock = own(path)
-        written = path / CONFIG
-        ours = written.is_file() or not any(not _passing(file) for file in path.iterdir())
-        if not ours:
+        kept = Kept(path, CONFIG, "another run", config, apart=(*PLACE_OPTIONS, *growing))
+        try:
+            kept.begin()
+        except MismatchError:
             lock.release()
-            raise MismatchError(
-                f"{path} is not a run folder: it has files but no {CONFIG}; choose an empty or new "
-                "folder with --out"
-            )
-        found = _read_config(written) if written.is_file() else None
-        if found is not None and set(found) == set(config) and not _computed(path):
-            found = None  # a run that failed or was killed before it computed anything
-            for pattern in DESCRIPTIONS:
-                for file in path.glob(pattern):
-                    file.unlink()
-        if found is not None:
-            other = differences(found, config, growing)
-            if other:
-                lock.release()
-                raise MismatchError(
-                    f"the run folder {path} belongs to another configuration ({other}); "
-                    "choose another folder with --out, or delete that one"
-                )
+            raise
         clear_asides(path, deep=True)
-        if found is None or (found != dict(config) and growing):
-            write_whole(written, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+        if growing:
+            kept.note(config)
         return cls(path, lock)
 
     def write_results(
@@ -175,7 +132,7 @@ def kept_option(path: Path, name: str) -> Any:
     """An option of the run that a folder belongs to; None where it belongs to none, or the run had
     no such option.
     """
-    return _read_config(path / CONFIG).get(name) if (path / CONFIG).is_file() else None
+    return (read_label(path / CONFIG) or {}).get(name)
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:
@@ -229,36 +186,6 @@ def _wrong_record(row: Any) -> str | None:
     return None if row["n"] is not None else "a record lacks 'n'"
 
 
-def differences(
-    found: Mapping[str, Any], config: Mapping[str, Any], growing: Sequence[str] = ()
-) -> str:
-    """Options that decide what is computed and differ, in words; empty where there are none."""
-    same = [
-        name for name in dict.fromkeys((*found, *config)) if name not in (*PLACE_OPTIONS, *growing)
-    ]
-    other = [name for name in same if found.get(name) != config.get(name)]
-    return "; ".join(f"{name}: {found.get(name)} there, {config.get(name)} now" for name in other)
-
-
-def _computed(path: Path) -> bool:
-    """Whether a run folder holds anything that was computed."""
-    return any(
-        file.is_file()
-        for pattern in COMPUTED
-        for file in path.glob(pattern)
-        if not ASIDE.fullmatch(file.name)
-    )
-
-
-def _passing(file: Path) -> bool:
-    """Whether a file of a folder is no obstacle to a run: our lock, half of our configuration, or
-    what a new disk holds.
-    """
-    return file.name in (LOCK, "lost+found") or (
-        ASIDE.fullmatch(file.name) is not None and file.name.startswith(f".{CONFIG}.")
-    )
-
-
 def _require_text(config: Mapping[str, Any]) -> None:
     """Raise ValueRangeError for an option that no file can hold."""
     for name, value in config.items():
@@ -267,7 +194,3 @@ def _require_text(config: Mapping[str, Any]) -> None:
                 f"the option {name} is {ascii(value)[:200]}, which holds a zero byte or bytes that "
                 "are no UTF-8; write it in UTF-8"
             )
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    return read_options(path, "delete the folder or choose another with --out")
