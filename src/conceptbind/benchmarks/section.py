@@ -187,9 +187,7 @@ def write_benchmark_report(
     path: Path, records: Sequence[Record], notes: Sequence[str], provenance: Mapping[str, Any]
 ) -> None:
     """Write `report.html` of one evaluation."""
-    from markupsafe import Markup
-
-    from conceptbind.report.page import render_page
+    from conceptbind.report.page import drawn, render_page
 
     head, rows = benchmark_cells(records)
     names = dict.fromkeys(r.scenes for r in records)
@@ -207,8 +205,7 @@ def write_benchmark_report(
             if any(r.extra["control"] == name for r in records)
         ],
         figures=[
-            # Made by plotly, which escapes labels.
-            (provenance["benchmarks"][name], Markup(benchmark_figure(records, name)))  # noqa: S704
+            (provenance["benchmarks"][name], drawn(benchmark_figure(records, name)))
             for name in names
         ],
         provenance=provenance,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conceptbind.commands.common import progress
 from conceptbind.core.files import user_path
+from conceptbind.run.progress import progress
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 """Suffixes of files whose lines are not captions alone."""

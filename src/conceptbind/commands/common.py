@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from conceptbind.core.files import content_hash
+from conceptbind.run.progress import progress
 
 MOST_LETTERS = 150
 """Of the name of a run folder that nobody chose; what is longer ends in a hash."""
@@ -55,13 +55,6 @@ def rows_with_bar(source: Any, table: Any, modality: Any, folder: Path, what: st
 
     with progress(total=len(table), desc=f"embedding {what or modality}", unit="scene") as bar:
         return rows_of(source, table, modality, folder, bar.update)
-
-
-def progress(**options: Any) -> Any:
-    """A progress bar on the error stream."""
-    from tqdm import tqdm
-
-    return tqdm(dynamic_ncols=True, file=sys.stderr, mininterval=0.5, **options)
 
 
 def default_folder(

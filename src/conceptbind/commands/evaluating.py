@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.commands.common import progress
 from conceptbind.core.ownership import command, refuse_in_use
 from conceptbind.core.typing import LongCaptions, Precision
+from conceptbind.run.progress import progress
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found

@@ -2,26 +2,31 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
+from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.commands.common import default_folder, drawn, progress, rows_with_bar, try_captions
+from conceptbind.commands.common import default_folder, drawn, try_captions
 from conceptbind.core.ownership import command, own, refuse_in_use
 from conceptbind.core.typing import Effort, Executor, LongCaptions, Modalities, Precision
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
+    from conceptbind.core.findings import Findings, Study, Verdict
     from conceptbind.core.records import Record
-    from conceptbind.core.typing import Encoder
+    from conceptbind.core.typing import Encoder, Modality
     from conceptbind.crossmodal.study import CrossmodalStudy
     from conceptbind.geometry.study import GeometryStudy
     from conceptbind.probes.study import ProbeStudy
     from conceptbind.repairs.study import RepairStudy
-    from conceptbind.report.verdicts import Verdict
+    from conceptbind.rows.arrays import FileEmbeddings
     from conceptbind.rows.embeddings import Embeddings
+    from conceptbind.run.folder import RunFolder
+    from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
+    from conceptbind.studies.case import Case
 else:
     # The command line reads the signatures below; it knows names only, and importing these would
     # make --help slow.
@@ -33,29 +38,12 @@ KEPT = ("embeddings", "pictures")
 they were written."""
 
 
-@dataclass(frozen=True, eq=False)
-class Studies:
-    """All studies of one measurement, with what they are made of."""
-
-    table: "Scenes"
-    rows: "dict[str, Embeddings]"
-    probes: "tuple[ProbeStudy, ...]"
-    attributes: "tuple[Record, ...]"
-    crossmodal: "CrossmodalStudy | None"
-    geometry: "tuple[GeometryStudy, ...]"
-    complexity: "tuple[ComplexityStudy, ...]"
-    repair: "RepairStudy | None"
-
-    @property
-    def records(self) -> "tuple[Record, ...]":
-        """All records, in the order of `results.json`."""
-        across = () if self.crossmodal is None else self.crossmodal.records
-        mended = () if self.repair is None else self.repair.records
-        many = (self.probes, self.geometry, self.complexity)
-        own, made_of, simple = (
-            [record for study in studies for record in study.records] for studies in many
-        )
-        return (*own, *self.attributes, *across, *made_of, *simple, *mended)
+SCALES = {
+    1: "Binding score {score}: 0 is a bag of concepts, 1 is all that can be recognised; from 0.8 "
+    "on we call binding decodable, from 0.2 on decodable in part.",
+    3: "Chance is 50 %; from 90 % on we call binding usable, from 60 % on usable in part.",
+}
+"""How a score is read, by the level of its verdict."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,43 +61,46 @@ class Measurement:
     verdicts: "tuple[Verdict, ...]"
     sentences: tuple[str, ...]
     """The verdicts and what else is said, in words."""
-    compute: Callable[[], Studies] = field(repr=False)
-    """Makes the studies."""
+    compute: "Callable[[], tuple[Findings, ...]]" = field(repr=False)
+    """Makes the findings."""
 
     @cached_property
-    def found(self) -> Studies:
-        """All studies."""
-        return self.compute()
+    def findings(self) -> "dict[str, Findings]":
+        """What each study found, by its name."""
+        return {found.study: found for found in self.compute()}
+
+    def _found(self, study: str) -> Any:
+        return self.findings[study].found if study in self.findings else ()
 
     @property
     def studies(self) -> "tuple[ProbeStudy, ...]":
-        """One for each modality."""
-        return self.found.probes
+        """Of probes, one for each modality."""
+        return self._found("probe")
 
     @property
     def attributes(self) -> "tuple[Record, ...]":
         """Attribute-of-noun probes of each modality, and search probes where pictures are drawn."""
-        return self.found.attributes
+        return (*self._found("within"), *self._found("search"))
 
     @property
     def crossmodal(self) -> "CrossmodalStudy | None":
         """Pictures against captions, where the encoder and the scenes have both."""
-        return self.found.crossmodal
+        return next(iter(self._found("crossmodal")), None)
 
     @property
     def geometry(self) -> "tuple[GeometryStudy, ...]":
         """What the embeddings of each modality are made of."""
-        return self.found.geometry
+        return self._found("geometry")
 
     @property
     def complexity(self) -> "tuple[ComplexityStudy, ...]":
         """How simple the rule behind the embeddings of each modality is."""
-        return self.found.complexity
+        return self._found("complexity")
 
     @property
     def repair(self) -> "RepairStudy | None":
         """A linear repair of the captions, where they can be compared with pictures and swapped."""
-        return self.found.repair
+        return next(iter(self._found("repair")), None)
 
     def __str__(self) -> str:
         from conceptbind.report.verdicts import summary_table
@@ -127,6 +118,7 @@ def measure(
     out: str | None = None,
     seed: int = 0,
     template: str | None = None,
+    studies: str = "all",
     controls: bool = True,
     geometry: bool = True,
     complexity: Effort = "short",
@@ -159,6 +151,8 @@ def measure(
         seed: seed of the split.
         template: how a caption names an object, for example "{a} {object}" or "a photo of [{a}
             {color} {shape}]".
+        studies: all, or the names of some with commas between: probe, within, search, crossmodal,
+            repair, geometry, complexity, and those that other packages add.
         controls: also measure the same architecture with random weights, where the encoder offers
             it; about doubles the time.
         geometry: also study what the embeddings are made of: sums of objects and concepts, edits.
@@ -177,18 +171,13 @@ def measure(
     Raises:
         ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from dataclasses import asdict
-
-    from conceptbind.commands.measured import verdicts, write_report
-    from conceptbind.complexity.words import complexity_sentence
-    from conceptbind.core.files import tree_hash, user_path, write_whole
+    from conceptbind.core.files import user_path
     from conceptbind.encoders.registry import Opening
-    from conceptbind.geometry.section import geometry_sentence, scaling_picture
     from conceptbind.rows.source import check_rows, choose_modalities, open_inputs
     from conceptbind.run.executors import check_executor
-    from conceptbind.run.facts import provenance
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.split import split_scenes
+    from conceptbind.studies.loop import answers
 
     config = {
         "encoder": encoder if isinstance(encoder, str) else encoder.id,
@@ -197,6 +186,7 @@ def measure(
         "out": out,
         "seed": seed,
         "template": template,
+        "studies": studies,
         "controls": controls,
         "geometry": geometry,
         "complexity": complexity,
@@ -221,51 +211,88 @@ def measure(
         check_rows(source, table, part)
     if "text" in modalities and hasattr(source, "encode_texts"):
         try_captions(source, table)
+    chosen = _chosen(config)
     folder = RunFolder.open(place, config)
-    compute = partial(_studies, source, table, split, modalities, folder.path, config)
+    case = partial(_case, source, table, split, modalities, folder.path, config)
     asked = _asked(source, table, split)  # before pictures are drawn, which makes another table
     kept = _finished(folder, asked)
     if kept is not None:
+        again = command(lambda: answers(case(), chosen))
         records, judged, sentences = kept
-        return Measurement(folder.path, records, judged, sentences, command(compute))
-    found = compute()
-    judged = verdicts(found.probes, found.crossmodal, found.repair)
-    made_of = (sentence for study in found.geometry if (sentence := geometry_sentence(study)))
-    simple = (sentence for study in found.complexity if (sentence := complexity_sentence(study)))
-    sentences = (*(verdict.sentence for verdict in judged), *made_of, *simple)
-    facts = provenance(config, found.table, split, list(found.rows.values()), sys.argv)
-    write_report(
-        folder.path / "report.html",
-        found.probes,
-        found.attributes,
-        found.crossmodal,
-        found.table,
-        facts,
-        found.repair,
-        found.geometry,
-        found.complexity,
+        return Measurement(folder.path, records, judged, sentences, again)
+    mine = case()
+    found = answers(mine, chosen)
+    return _written(folder, mine, found, config, asked)
+
+
+def _written(
+    folder: "RunFolder",
+    case: "Case",
+    found: "tuple[Findings, ...]",
+    config: dict[str, Any],
+    asked: dict[str, Any],
+) -> Measurement:
+    """Write the page, the files and, last, the results of a run."""
+    from conceptbind.core.files import tree_hash, write_whole
+    from conceptbind.report.page import PAGE, render_page
+    from conceptbind.run.facts import provenance
+
+    records = tuple(record for part in found for record in part.records)
+    judged = tuple(verdict for part in found for verdict in part.verdicts)
+    said = (sentence for part in found for sentence in part.sentences)
+    sentences = (*(verdict.sentence for verdict in judged), *said)
+    rows = [case.rows(modality) for modality in case.modalities]
+    facts = provenance(config, case.table, case.split, rows, sys.argv)
+    page = folder.path / "report.html"
+    render_page(
+        page,
+        "report.html.j2",
+        title=f"Does {rows[0].encoder} bind concepts?",
+        scenes=_scenes(case.table),
+        verdicts=[_shown(part.study, verdict) for part in found for verdict in part.verdicts],
+        sections=[vars(section) for part in found for section in part.sections],
+        terms=list(dict.fromkeys(term for part in found for term in part.terms)),
+        provenance=facts,
     )
-    for study in found.geometry:
-        if study.scaling is not None:
-            write_whole(
-                folder.path / f"scaling-{study.modality}.svg", scaling_picture(study.scaling)
-            )
-    shown = sorted(
-        (
-            folder.path / "report.html",
-            *folder.path.glob("scaling-*.svg"),
-            *(folder.path / name for name in KEPT),
-        )
-    )
-    files = {path.name: tree_hash(path) for path in shown if path.exists()}
+    files = {name: text for part in found for name, text in part.files.items()}
+    for name, text in files.items():
+        write_whole(folder.path / name, text)
+    shown = [folder.path / name for name in sorted((page.name, PAGE, *files, *KEPT))]
     told = {
         "asked": asked,
-        "files": files,
+        "files": {path.name: tree_hash(path) for path in shown if path.exists()},
         "verdicts": [asdict(verdict) for verdict in judged],
         "sentences": list(sentences),
     }
-    folder.write_results(facts, found.records, told)
-    return Measurement(folder.path, found.records, tuple(judged), sentences, lambda: found)
+    folder.write_results(facts, records, told)
+    return Measurement(folder.path, records, judged, sentences, lambda: found)
+
+
+def _scenes(table: "Scenes") -> dict[str, Any]:
+    """What the head of the page says of the scenes."""
+    return {
+        "name": table.name,
+        "n": len(table),
+        "slots": table.n_slots,
+        "objects": table.space.n_objects,
+        "concepts": list(zip(table.space.concepts, table.space.sizes, strict=True)),
+    }
+
+
+def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
+    """A verdict as the page shows it."""
+    places = {1: verdict.modality, 3: "across"}
+    scale = SCALES.get(verdict.level or 0)
+    if verdict.level == 1 and verdict.score is None:
+        scale = None
+    # never says 1 for less
+    score = "" if verdict.score is None else f"{floor(1000 * verdict.score) / 1000:.3f}"
+    return {
+        "id": places.get(verdict.level or 0, study),
+        "word": verdict.word,
+        "sentence": verdict.sentence,
+        "scale": scale and scale.format(score=score),
+    }
 
 
 def _asked(source: Any, table: Any, split: Any) -> dict[str, Any]:
@@ -286,8 +313,8 @@ def _finished(folder: Any, asked: dict[str, Any]) -> Any:
     """Records, verdicts and sentences of this very run where it was finished before; else None."""
     from conceptbind.core.errors import FileError
     from conceptbind.core.files import tree_hash
+    from conceptbind.core.findings import Verdict
     from conceptbind.core.records import Record
-    from conceptbind.report.verdicts import Verdict
 
     kept = folder.finished()
     try:
@@ -312,252 +339,36 @@ def _finished(folder: Any, asked: dict[str, Any]) -> Any:
         return None
 
 
-def _studies(
-    source: Any, table: Any, split: Any, modalities: Any, folder: Path, config: dict[str, Any]
-) -> Studies:
-    """All studies of a run, from what is kept in its folder where it is there."""
+def _case(
+    source: "Encoder | FileEmbeddings | Embeddings",
+    table: "Scenes",
+    split: "Split",
+    modalities: "tuple[Modality, ...]",
+    folder: Path,
+    config: dict[str, Any],
+) -> "Case":
+    """The case of a run, with its pictures drawn."""
     from conceptbind.encoders.registry import torch_device
-    from conceptbind.probes.study import own_probes, probe_study
-    from conceptbind.repairs.study import single_objects
-    from conceptbind.rows.source import bag_twin, untrained
-    from conceptbind.within.attributes import attribute_records
-    from conceptbind.within.search import search_records
+    from conceptbind.studies.case import Asked, Case
 
     own(folder)
-    seed, device = config["seed"], torch_device(config["device"])
-    table = drawn(table, modalities, folder / "pictures", seed)
-    mine = own_probes(source, table)
-    twins = (
-        {"random_weights": untrained(source), "bag_twin": bag_twin(source, device)}
-        if config["controls"]
-        else {}
-    )
-    studies, noun_records, rows, heads = [], [], {}, {}
-    pictures = "image" in modalities and hasattr(source, "encode_images")
-    # an encoder of pictures alone has no captions of single objects
-    both = pictures and "text" in source.modalities
-    singles = single_objects(source, table, seed) if both else None
-    geometries = []
-    for part in modalities:
-        rows[part] = rows_with_bar(source, table, part, folder / "embeddings" / part)
-        beside = {
-            name: rows_with_bar(
-                twin, table, part, folder / "embeddings" / f"{part}-{name}", f"{part}, {name}"
-            )
-            for name, twin in twins.items()
-            if twin is not None
-        }
-        with progress(
-            total=len(table.space.concepts) + 4 + len(beside), desc=f"studying {part}", unit="step"
-        ) as bar:
-
-            def step(name: str, bar: Any = bar) -> None:
-                bar.set_postfix_str(name)
-                bar.update()
-
-            noun_records += [
-                *attribute_records(rows[part], table, controls=beside, seed=seed),
-                *_own_records(rows[part], mine, table),
-            ]
-            step("attributes of nouns")
-            kept = folder / f"probes-{part}.safetensors"
-            studies.append(
-                probe_study(
-                    rows[part],
-                    table,
-                    split,
-                    controls=beside,
-                    keep=kept,
-                    device=device,
-                    on_step=step,
-                )
-            )
-        heads[part] = mine or studies[-1].probes
-        if config["geometry"]:
-            alone = _alone(part, source, table, singles)
-            geometries.append(
-                _geometry(rows[part], table, split, heads[part], alone, beside, seed, device)
-            )
-    if pictures and table.drawing == "flat":
-        given = {name: twin for name, twin in twins.items() if twin is not None}
-        noun_records += search_records(
-            source, controls=given, scenes_name=f"{table.name} search", seed=seed
-        )
-    crossmodal, mended = _crossmodal(
-        source, table, rows, twins, singles, folder / "embeddings", seed
-    )
-    options: dict[str, Any] = {name: config[name] for name in ("executor", "address", "jobs")} | {
-        "device": device
-    }
-    sweeps = [
-        _complexity(
-            rows[study.modality],
-            table,
-            split,
-            study.probes,
-            mine,
-            config["complexity"],
-            folder,
-            options,
-        )
-        for study in studies
-    ]
-    return Studies(
-        table,
-        rows,
-        tuple(studies),
-        tuple(noun_records),
-        crossmodal,
-        tuple(geometries),
-        tuple(sweep for sweep in sweeps if sweep is not None),
-        mended,
-    )
+    known = {item.name for item in fields(Asked)}
+    asked = {name: value for name, value in config.items() if name in known}
+    table = drawn(table, modalities, folder / "pictures", config["seed"])
+    asked["device"] = torch_device(config["device"])
+    return Case(source, table, split, modalities, folder, Asked(**asked))
 
 
-def _own_records(rows: Any, own: Any, table: Any) -> "list[Record]":
-    """Recognition by an encoder's own queries, where it has any."""
-    from conceptbind.crossmodal.study import query_record
+def _chosen(config: dict[str, Any]) -> "tuple[Study, ...]":
+    """The studies that are asked for.
 
-    concepts = () if own is None else (*range(len(table.space.concepts)), None)
-    return [
-        query_record(rows, own.head(concept).weight, table, concept, "own") for concept in concepts
-    ]
-
-
-def _geometry(
-    rows: Any, table: Any, split: Any, probes: Any, alone: Any, beside: Any, seed: int, device: str
-) -> Any:
-    """The study of what one modality's embeddings are made of, with a progress bar."""
-    from conceptbind.geometry.study import STEPS, geometry_study
-
-    random = {name: found for name, found in beside.items() if name == "random_weights"}
-    with progress(total=len(STEPS), desc=f"geometry of {rows.modality}", unit="step") as bar:
-
-        def step(name: str) -> None:
-            bar.set_postfix_str(name)
-            bar.update()
-
-        return geometry_study(
-            rows,
-            table,
-            split,
-            probes,
-            singles=alone,
-            controls=random,
-            seed=seed,
-            device=device,
-            on_step=step,
-        )
-
-
-def _complexity(
-    rows: Any,
-    table: Any,
-    split: Any,
-    probes: Any,
-    own: Any,
-    effort: Effort,
-    folder: Path,
-    options: dict[str, Any],
-) -> Any:
-    """The sweep over approximators of one modality, with a progress bar; None where none is asked
-    for.
+    Raises:
+        UnknownNameError: there is no such study.
     """
-    from conceptbind.complexity.study import FULL, SHORT, complexity_study
+    from conceptbind.studies.registry import load_studies
 
-    if effort == "none":
-        return None
-    sweep, kept = FULL if effort == "full" else SHORT, folder / f"complexity-{rows.modality}"
-    with progress(total=sweep.n_fits, desc=f"complexity of {rows.modality}", unit="fit") as bar:
-        return complexity_study(
-            rows,
-            table,
-            split,
-            probes,
-            own=own,
-            sweep=sweep,
-            keep=kept,
-            on_cell=bar.update,
-            **options,
-        )
-
-
-def _alone(part: Any, source: Any, table: Any, singles: Any) -> Any:
-    """(|O|, d) embeddings of scenes of one object: captions, or the mean of pictures that were
-    drawn; None where there are none.
-    """
-    import numpy as np
-
-    from conceptbind.crossmodal.study import query_texts
-
-    if part == "text":
-        asked = table.written_captions is None and hasattr(source, "encode_texts")
-        return (
-            np.asarray(source.encode_texts(query_texts(table, None)), dtype=np.float32)
-            if asked
-            else None
-        )
-    if singles is None:
-        return None
-    return np.stack(
-        [
-            singles.images[singles.objects == item].mean(axis=0)
-            for item in range(table.space.n_objects)
-        ]
-    )
-
-
-def _crossmodal(
-    source: Any, table: Any, rows: Any, twins: Any, singles: Any, folder: Path, seed: int
-) -> Any:
-    """The study across modalities and its repair, where an encoder embeds pictures and captions
-    that can be swapped.
-    """
-    from conceptbind.crossmodal.study import (
-        caption_bank,
-        crossmodal_study,
-        query_record,
-        query_texts,
-    )
-    from conceptbind.repairs.study import repair_study
-
-    if len(rows) < 2 or not hasattr(source, "encode_texts") or table.written_captions is not None:
-        return None, None
-    bank = caption_bank(table, seed)
-    captions = rows_with_bar(
-        source, bank.scenes, "text", folder / "captions", "captions and their swaps"
-    )
-    concepts = (*range(len(table.space.concepts)), None)
-    queries = {concept: source.encode_texts(query_texts(table, concept)) for concept in concepts}
-    extra = [
-        query_record(rows[part], queries[concept], table, concept)
-        for part in rows
-        for concept in concepts
-    ]
-    study = crossmodal_study(rows["image"], captions, table, bank, extra=extra, seed=seed)
-    twin = twins.get("bag_twin")
-    controls = {}
-    if twin is not None:
-        controls["bag_twin"] = (
-            rows_with_bar(twin, table, "image", folder / "image-bag_twin", "image, bag_twin"),
-            rows_with_bar(
-                twin, bank.scenes, "text", folder / "captions-bag_twin", "captions, bag_twin"
-            ),
-        )
-    with progress(desc="repairing", unit="step") as bar:
-
-        def step(name: str) -> None:
-            bar.set_postfix_str(name)
-            bar.update()
-
-        mended = repair_study(
-            rows["image"],
-            captions,
-            table,
-            bank,
-            singles=singles,
-            controls=controls,
-            seed=seed,
-            on_step=step,
-        )
-    return study, mended
+    asked = str(config["studies"])
+    words = (word.strip() for word in asked.split(","))
+    names = None if asked == "all" else tuple(word for word in words if word)
+    left_out = {"geometry"} - ({"geometry"} if config["geometry"] else set())
+    return tuple(study for study in load_studies(names) if study.name not in left_out)

@@ -1,14 +1,15 @@
 """Fit a linear repair, and apply one."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_model, pairs_of_arrays
-from conceptbind.commands.common import drawn, progress, rows_with_bar
+from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.core.ownership import command, refuse_in_use
 from conceptbind.core.typing import LongCaptions, Precision
+from conceptbind.run.progress import progress
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record
@@ -139,7 +140,7 @@ def repair(
     from conceptbind.repairs.arrays import require_repairable
     from conceptbind.repairs.labclip.adapter import save_adapter
     from conceptbind.repairs.section import repair_card, repair_summary, write_repair_report
-    from conceptbind.repairs.words import repair_sentence
+    from conceptbind.repairs.words import repair_verdict
     from conceptbind.run.folder import RunFolder
 
     config = {
@@ -212,16 +213,17 @@ def repair(
         require_repairable(given.pairs, seed)
         RunFolder.open(folder, config)
         found, facts = _on_arrays(given, config, options, pull, seed)
-    run = RunFolder.open(folder, config)
-    sentence = repair_sentence(found)
+    run, verdict = RunFolder.open(folder, config), repair_verdict(found)
+    sentence = verdict.sentence
     run.write_table(FAILURES, *_failures(found, given))
     if given is not None and given.dropped:
         run.write_table(DROPPED, ("row", "reason", "caption"), given.dropped)
-    write_repair_report(folder / "report.html", found, sentence, facts)
+    write_repair_report(folder / "report.html", found, verdict, facts)
     adapter = _described(found, facts)
     save_adapter(adapter, folder, repair_card(adapter, found, sentence))
     retrieval = () if coco is None else coco_retrieval(encoder, coco, adapter, folder)
-    run.write_results(facts, (*found.records, *retrieval))
+    told = {"verdicts": [asdict(verdict)], "sentences": [sentence]}
+    run.write_results(facts, (*found.records, *retrieval), told)
     return Repair(
         folder, adapter, found.records, sentence, retrieval, repair_summary(found, sentence)
     )

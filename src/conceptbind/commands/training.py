@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from conceptbind.commands.common import default_folder, progress
+from conceptbind.commands.common import default_folder
 from conceptbind.core.ownership import command, refuse_in_use
 from conceptbind.core.typing import Executor
+from conceptbind.run.progress import progress
 
 if TYPE_CHECKING:
     from conceptbind.controlled.recipe import Recipe

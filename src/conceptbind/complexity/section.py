@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.complexity.words import NAMES, complexity_sentence, weakest
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
 from conceptbind.report.numbers import value_of
+from conceptbind.report.page import drawn
 from conceptbind.report.tables import complexity_cells
 
 if TYPE_CHECKING:
@@ -34,14 +35,11 @@ coverage 0.9; concepts at 0.80 or more from coverage 0.3. Boosting and forests a
 
 def complexity_section(study: ComplexityStudy) -> dict[str, Any]:
     """What the template shows."""
-    from markupsafe import Markup
-
     return {
         "modality": study.modality,
         "sentence": complexity_sentence(study),
         "readout": study.readouts[0],
-        # Made by plotly, which escapes labels.
-        "figure": Markup(coverage_figure(study)) if study.scores() else None,  # noqa: S704
+        "figure": drawn(coverage_figure(study)) if study.scores() else None,
         "rows": complexity_cells([record.flat() for record in study.records]),
         "notes": study.notes,
     }

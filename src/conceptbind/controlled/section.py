@@ -391,9 +391,7 @@ def write_controlled_report(
     """Write `report.html` of one training or of a sweep; `figures` are titles with fragments of
     HTML, `overview` a table with its head.
     """
-    from markupsafe import Markup
-
-    from conceptbind.report.page import render_page
+    from conceptbind.report.page import drawn, render_page
 
     values = [r.value or 0.0 for r in unseen_of(records)]
     best = max(values, default=0.0)
@@ -406,8 +404,7 @@ def write_controlled_report(
         overview=overview,
         head=TABLE_HEAD,
         rows=controlled_table(records),
-        # Made by plotly, which escapes labels.
-        figures=[(name, Markup(figure)) for name, figure in figures],  # noqa: S704
+        figures=[(name, drawn(figure)) for name, figure in figures],
         provenance=provenance,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.page import drawn
 from conceptbind.report.tables import edit_cells, r2_cells, removal_cells
 
 if TYPE_CHECKING:
@@ -69,22 +70,18 @@ def _beside(study: GeometryStudy, found: Spectrum, kind: Kind) -> str:
 
 def geometry_section(study: GeometryStudy) -> dict[str, Any]:
     """What the template shows."""
-    from markupsafe import Markup
-
     sweep, records = sweep_figure(study), [record.flat() for record in study.records]
     return {
         "modality": study.modality,
         "sentence": geometry_sentence(study),
-        # Made by plotly, which escapes labels.
-        "spectrum": Markup(spectrum_figure(study)) if study.spectra else None,  # noqa: S704
+        "spectrum": drawn(spectrum_figure(study)) if study.spectra else None,
         "method": study.spectra["none"].method if "none" in study.spectra else None,
         "r2": r2_cells(records),
         "removal": removal_cells(records),
         "edits": edit_cells(records),
-        "sweep": Markup(sweep) if sweep else None,  # noqa: S704
-        "scaling": Markup(scaling_figure(study.scaling, study.modality)) if study.scaling else None,  # noqa: S704
-        # Names are escaped.
-        "picture": Markup(scaling_picture(study.scaling)) if study.scaling else None,  # noqa: S704
+        "sweep": drawn(sweep) if sweep else None,
+        "scaling": drawn(scaling_figure(study.scaling, study.modality)) if study.scaling else None,
+        "picture": drawn(scaling_picture(study.scaling)) if study.scaling else None,
         "stress": study.scaling.stress if study.scaling else None,
         "notes": study.notes,
     }

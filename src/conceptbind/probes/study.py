@@ -99,6 +99,8 @@ def probe_study(
     l2_grid: Sequence[float] = L2_GRID,
     device: str = "cpu",
     on_step: Callable[[str], None] = lambda _: None,
+    probes: SceneProbes | None = None,
+    bag: SceneProbes | None = None,
 ) -> ProbeStudy:
     """Fit probes on the train rows, choose whitening and penalty on validation, score the test rows
     once.
@@ -118,6 +120,8 @@ def probe_study(
         l2_grid: penalties to choose from.
         device: where torch computes.
         on_step: called with the name of each step.
+        probes: `fitted_probes` of the same embeddings and split, where they are there.
+        bag: `bag_probes` of the same scenes and split, where they are there.
 
     Raises:
         MismatchError: the embeddings belong to another table.
@@ -126,17 +130,20 @@ def probe_study(
     embeddings.check(scenes)
     on_step("normalise")
     unit = embeddings.unit()
-    if (unit.values == unit.values[0]).all():
-        raise ValueRangeError(
-            f"all {len(unit)} rows of '{embeddings.encoder}' are the same, so there is nothing to "
-            "read; check that the encoder sees its captions or pictures"
+    if probes is None:
+        probes = fitted_probes(
+            unit,
+            scenes,
+            split,
+            keep=keep,
+            l2_grid=l2_grid,
+            device=device,
+            on_step=lambda head: on_step(f"probe {head}"),
         )
-    probes = _probes(
-        unit, scenes, split, keep, l2_grid, device, lambda head: on_step(f"probe {head}")
-    )
     bag_rows = bag_of_concepts(scenes)
     on_step("probe control")
-    bag = fit_scene_probes(bag_rows, scenes, split, l2_grid=l2_grid, device=device)
+    if bag is None:
+        bag = fit_scene_probes(bag_rows, scenes, split, l2_grid=l2_grid, device=device)
     compared = [("none", probes, unit.values), ("bag_of_concepts", bag, bag_rows)]
     for name, other in (controls or {}).items():
         on_step(f"probe {name}")
@@ -244,25 +251,44 @@ def bag_of_concepts(scenes: Scenes) -> Floats:
     return bag
 
 
-def _probes(
-    unit: Embeddings,
+@steady()
+def fitted_probes(
+    embeddings: Embeddings,
     scenes: Scenes,
     split: Split,
-    keep: Path | None,
-    l2_grid: Sequence[float],
-    device: str,
-    on_step: Callable[[str], None],
+    *,
+    keep: Path | None = None,
+    l2_grid: Sequence[float] = L2_GRID,
+    device: str = "cpu",
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> SceneProbes:
-    """Kept probes if they were fitted on the same rows and split, new ones otherwise."""
+    """Probes of one modality; those that are kept in a file if they were fitted on the same rows
+    and split.
+
+    Args:
+        embeddings: see `probe_study`, as are the rest.
+        scenes: the table.
+        split: train and validation scenes.
+        keep: the file, which is written where it does not hold them.
+        l2_grid: penalties to choose from.
+        device: where torch computes.
+        on_step: called with the name of each head.
+
+    Raises:
+        ValueRangeError: an embedding is NaN, infinite or zero, or all are the same.
+    """
+    unit = embeddings.unit()
+    if (unit.values == unit.values[0]).all():
+        raise ValueRangeError(
+            f"all {len(unit)} rows of '{unit.encoder}' are the same, so there is nothing to "
+            "read; check that the encoder sees its captions or pictures"
+        )
     parts = (
         np.ascontiguousarray(part).tobytes()
         for part in (unit.values, split.train, split.validation)
     )
-    key = (
-        content_hash(__version__, scenes.content_hash, repr((tuple(l2_grid), WHITENING)), *parts)
-        if keep
-        else ""
-    )
+    known = repr((tuple(l2_grid), WHITENING))
+    key = content_hash(__version__, scenes.content_hash, known, *parts) if keep else ""
     probes = load_probes(keep, key) if keep else None
     if probes is None:
         probes = fit_scene_probes(
@@ -271,6 +297,12 @@ def _probes(
         if keep:
             save_probes(probes, keep, key)
     return probes
+
+
+@steady()
+def bag_probes(scenes: Scenes, split: Split, device: str = "cpu") -> SceneProbes:
+    """Probes of a bag of concepts, the control of `probe_study`."""
+    return fit_scene_probes(bag_of_concepts(scenes), scenes, split, device=device)
 
 
 def _by_object(objects: Recognition, scenes: Scenes, test: Ints) -> Floats:

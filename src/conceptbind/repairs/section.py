@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.escape import markdown
-from conceptbind.repairs.words import found, pull_in_words, repair_verdict, turned
+from conceptbind.core.findings import Section, Verdict
+from conceptbind.repairs.words import found, pull_in_words, turned
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import interval_of, number, percent, value_of
+from conceptbind.report.page import drawn, render_page, thumbnail
 from conceptbind.report.tables import aligned
 
 if TYPE_CHECKING:
@@ -130,45 +132,45 @@ def _left_out(config: Mapping[str, Any]) -> str:
 
 
 def write_repair_report(
-    path: Path, study: RepairStudy | ArrayRepair, sentence: str, provenance: Mapping[str, Any]
+    path: Path, study: RepairStudy | ArrayRepair, verdict: Verdict, provenance: Mapping[str, Any]
 ) -> None:
     """Write `report.html` of a repair on its own."""
-    from conceptbind.report.page import render_page
-
-    who = study.records[0].encoder
     render_page(
         path,
         "repair.html.j2",
-        title=f"Can a linear map repair the binding of {who}?",
-        repair=repair_section(study, sentence),
+        title=f"Can a linear map repair the binding of {study.records[0].encoder}?",
+        verdict=vars(verdict),
+        sections=[vars(repair_section(study))],
         provenance=provenance,
     )
 
 
-def repair_section(study: RepairStudy | ArrayRepair, sentence: str) -> dict[str, Any]:
-    """What the template of a repair shows."""
-    from markupsafe import Markup
-
-    from conceptbind.report.page import thumbnail
-
-    gallery = list(getattr(study, "gallery", ()))
-    return {
-        "sentence": sentence,
-        "level": repair_verdict(study).word,
+def repair_section(study: RepairStudy | ArrayRepair) -> Section:
+    """Before and after, what it costs, what the map does, and pictures."""
+    data = {
         "names": NAMES,
         "rows": rows_of_table(study.records),
         "twin": rows_of_table(study.records, "bag_twin"),
-        "bars": Markup(_bars(study.records)),  # noqa: S704 - made by plotly, which escapes labels
-        "curve": Markup(_curve(study)),  # noqa: S704
-        "cosines": Markup(_cosines(study)) if getattr(study, "cosines", None) else None,  # noqa: S704
+        "bars": drawn(_bars(study.records)),
+        "curve": drawn(_curve(study)),
+        "cosines": drawn(_cosines(study)) if getattr(study, "cosines", None) else None,
         "pull": f"{study.pull:g}",
         "pull_in_words": pull_in_words(study),
         "turned": turned(study),
-        "gallery": gallery,
-        "pictures": [thumbnail(scene.image) if scene.image else None for scene in gallery],
-        "study": study,
+        "gallery": [
+            {
+                "id": scene.id,
+                "picture": thumbnail(scene.image) if scene.image else None,
+                "true": scene.true,
+                "swap": scene.swap,
+                "right_before": bool(scene.right_before),
+                "right_after": bool(scene.right_after),
+            }
+            for scene in getattr(study, "gallery", ())
+        ],
         "nouns": _by_noun(study),
     }
+    return Section("repair", "A linear repair of the captions", data, "repair_section.html.j2")
 
 
 def _bars(records: Sequence[Record]) -> str:

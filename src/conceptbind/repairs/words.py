@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from conceptbind.core.findings import Verdict, Word
 from conceptbind.repairs.labclip.cost import SURE, WORTH, clears_noise, is_sure
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.verdicts import CONTROL_WORDS, SOMEWHAT, USABLE, Verdict, Word, needed
+from conceptbind.report.verdicts import CONTROL_WORDS, SOMEWHAT, USABLE, needed
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record

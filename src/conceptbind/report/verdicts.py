@@ -9,10 +9,11 @@ shown the opposite the word is `unclear`: "cannot be judged".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil, floor, log10
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from conceptbind.core.findings import Verdict, Word
 from conceptbind.metrics.intervals import mid_p
 from conceptbind.report import numbers
 from conceptbind.report.numbers import interval_of, percent, value_of
@@ -45,25 +46,6 @@ CONTROL_WORDS = {
     "random_weights": "the same architecture with random weights",
     "bag_twin": "the bag-of-words twin, which was trained so that binding never helps",
 }
-Word = Literal["yes", "partly", "no", "unclear"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One sentence, and what stands behind it."""
-
-    word: Word
-    sentence: str
-    score: float | None
-    """Level 1: (object recognition - bag) / (ceiling - bag), 0 for a bag of concepts, 1 for all
-    that can be recognised. Level 3: binding accuracy."""
-    level: int | None = None
-    """1 decodable, 3 usable across modalities; None for a repair."""
-    modality: str | None = None
-    n: int | None = None
-    """Scenes, or comparisons, that were scored."""
-    control: str | None = None
-    """The strongest control."""
 
 
 def verdict(study: ProbeStudy) -> Verdict:

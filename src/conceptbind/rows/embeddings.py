@@ -104,6 +104,8 @@ class Embeddings:
         Raises:
             ValueRangeError: a row is zero, so that it has no direction; names the first.
         """
+        if self.normalisation == "unit":
+            return self
         peaks = np.abs(self.values).max(axis=1, keepdims=True)
         if not peaks.all():
             row = int(np.argmin(peaks))

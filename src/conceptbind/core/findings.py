@@ -1,0 +1,87 @@
+"""What a study says of a case: the contract that every study keeps, here or in another package.
+
+A study has a name and a question, says whether it applies to a case, and answers with `Findings`:
+records, verdicts, sentences, sections of the page. `conceptbind.studies` runs them one after the
+other; it knows no study by more than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record
+    from conceptbind.studies.case import Case
+
+Word = Literal["yes", "partly", "no", "unclear"]
+GENERAL = "blocks_section.html.j2"
+"""The template of a section that `conceptbind.report.blocks` makes."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One sentence, and what stands behind it."""
+
+    word: Word
+    sentence: str
+    score: float | None
+    """Level 1: (object recognition - bag) / (ceiling - bag), 0 for a bag of concepts, 1 for all
+    that can be recognised. Level 3: binding accuracy."""
+    level: int | None = None
+    """1 decodable, 3 usable across modalities; None for a repair."""
+    modality: str | None = None
+    n: int | None = None
+    """Scenes, or comparisons, that were scored."""
+    control: str | None = None
+    """The strongest control."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: what its template shows, as plain data."""
+
+    id: str
+    """Of the HTML element, so that it can be linked to."""
+    title: str
+    data: Mapping[str, Any]
+    """Texts, numbers, lists and mappings of them; HTML as `markupsafe.Markup`."""
+    template: str = GENERAL
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What one study found on one case."""
+
+    study: str
+    records: tuple[Record, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    sentences: tuple[str, ...] = ()
+    """What is said besides the verdicts."""
+    sections: tuple[Section, ...] = ()
+    terms: tuple[tuple[str, str], ...] = ()
+    """Words that the section uses, each with its meaning; shown once at the end of the page."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Text files of the run folder, by name."""
+    found: tuple[Any, ...] = ()
+    """What the study's functions returned, for those who go on in Python."""
+
+
+@runtime_checkable
+class Study(Protocol):
+    """A question that is asked of a case."""
+
+    @property
+    def name(self) -> str:
+        """One word, as `--studies` takes it."""
+
+    @property
+    def question(self) -> str:
+        """What it asks, as one sentence."""
+
+    def applies(self, case: Case) -> str | None:
+        """None where the question can be asked; else why not, in words."""
+
+    def run(self, case: Case) -> Findings:
+        """The answer."""

@@ -1,0 +1,75 @@
+"""Pictures against captions, as a section of the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conceptbind.core.findings import Section
+from conceptbind.report.figures import crossmodal_figure, swap_cosine_figure
+from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.page import drawn, thumbnail
+from conceptbind.report.verdicts import metric_name
+
+if TYPE_CHECKING:
+    from conceptbind.crossmodal.study import CrossmodalStudy
+
+TERMS = (
+    (
+        "Binding accuracy",
+        "Cosine of a picture with its caption against the caption with two attributes swapped. "
+        "Right when strictly higher. Both are scored with the objects named in either order (all "
+        "orders: the mean of the four comparisons), since a model that only knows which colour is "
+        "on the left wins in one order and loses in the other.",
+    ),
+    (
+        "Concept accuracy",
+        "The same against a caption in which one value is replaced by one that is not in the "
+        "picture.",
+    ),
+    (
+        "Recall at k, swap error, concept retrieval",
+        "The picture among one caption for each set of objects: the share with its own among the "
+        "first k, the share whose first caption is an attribute swap, the share with its own "
+        "above all that hold other concepts.",
+    ),
+    (
+        "By text queries",
+        "Recognition with the text embeddings of single concepts (“a red object”) or objects "
+        "instead of a probe.",
+    ),
+)
+
+
+def across_section(study: CrossmodalStudy) -> Section:
+    """Comparisons, retrieval, cosines of swaps, and pictures that chose another caption."""
+    rows = [
+        [
+            metric_name(record),
+            record.modality,
+            value_of(record),
+            interval_of(record),
+            f"{record.n:,}",
+            "-" if record.ties is None else f"{record.ties:,}",
+        ]
+        for record in study.records
+        if record.value is not None
+    ]
+    wrong = [
+        {
+            "id": chosen.id,
+            "picture": thumbnail(chosen.image) if chosen.image else None,
+            "true": chosen.true,
+            "chosen": chosen.chosen,
+            "swapped": chosen.swapped,
+        }
+        for chosen in study.wrong
+    ]
+    data = {
+        "figure": drawn(crossmodal_figure(study)),
+        "rows": rows,
+        "cosines": drawn(swap_cosine_figure(study)),
+        "n_wrong": study.n_wrong,
+        "wrong": wrong,
+    }
+    title = "Across modalities: pictures against captions"
+    return Section("across", title, data, "across_section.html.j2")

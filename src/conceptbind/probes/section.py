@@ -1,0 +1,94 @@
+"""What a linear probe recognises, as a section of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.core.findings import Section
+from conceptbind.report.figures import object_figure, recognition_figure
+from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.page import drawn, thumbnail
+from conceptbind.report.verdicts import CONTROLS, controls_of
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record
+    from conceptbind.probes.study import ProbeStudy, WrongScene
+    from conceptbind.scenes.split import Split
+    from conceptbind.scenes.table import Scenes
+
+INTERVAL = (
+    "95 % interval",
+    "Scenes that are right or wrong together are one draw: the two orders of a pair for probes, "
+    "edits and retrieval of sums, the scenes of an orbit (the same values of every concept) for "
+    "attributes, across modalities and for repairs. Mid-P intervals with as many draws as these "
+    "are worth; a dash where no interval can be given.",
+)
+
+
+def probe_section(study: ProbeStudy, scenes: Scenes) -> Section:
+    """Recognition beside the controls, by object, and scenes that went wrong."""
+    controls = shown_controls(study.records)
+    own = [record for record in study.records if record.extra["control"] == "none"]
+    pictured = study.modality == "image"
+    data = {
+        "modality": study.modality,
+        "figure": drawn(recognition_figure(study)),
+        "controls": list(controls.values()),
+        "rows": [
+            [str(r.extra["concept"] or "objects"), *cells(r, study.records, controls)] for r in own
+        ],
+        "notes": list(study.notes),
+        "objects": drawn(object_figure(study, scenes)),
+        "n": study.objects.n,
+        "n_wrong": study.n_wrong,
+        "n_misbound": study.n_misbound,
+        "wrong": [_wrong(wrong, pictured=pictured) for wrong in study.wrong],
+    }
+    title = f"{study.modality.capitalize()}: what a linear probe recognises"
+    return Section(f"probe-{study.modality}", title, data, "probe_section.html.j2")
+
+
+def shown_controls(records: Sequence[Record]) -> dict[str, str]:
+    """The controls that some record is of, in words."""
+    there = {record.extra.get("control") for record in records}
+    return {name: words for name, words in CONTROLS.items() if name in there}
+
+
+def cells(record: Record, records: Sequence[Record], controls: dict[str, str]) -> list[str]:
+    """A record's value, its interval, what each control reaches, n and ties."""
+    beside = controls_of(record, records)
+    others = [value_of(beside[name]) if name in beside else "-" for name in controls]
+    ties = "-" if record.ties is None else f"{record.ties:,}"
+    return [value_of(record), interval_of(record), *others, f"{record.n:,}", ties]
+
+
+def _wrong(scene: WrongScene, *, pictured: bool) -> dict[str, Any]:
+    return {
+        "id": scene.id,
+        "caption": scene.caption,
+        "picture": thumbnail(scene.image) if scene.image and pictured else None,
+        "true": list(scene.true),
+        "read": list(scene.read),
+        "misbound": scene.misbound,
+        "tied": scene.tied,
+    }
+
+
+def terms(split: Split) -> tuple[tuple[str, str], ...]:
+    """What recognition and a probe are."""
+    return (
+        (
+            "Recognition",
+            "A scene counts when everything that is in it scores strictly above everything that "
+            "is not: all its values of one concept, or all its objects. A tie is a miss, and is "
+            "counted.",
+        ),
+        (
+            "Linear probe",
+            "One linear map without bias from the embedding to all values, or all objects, fitted "
+            f"on {len(split.train):,} scenes, its penalty chosen on {len(split.validation):,} "
+            f"others, scored once on the remaining {len(split.test):,}. The orders of one set of "
+            "objects are always on the same side.",
+        ),
+    )

@@ -1,0 +1,199 @@
+"""A case: one encoder on one scene table, with all that its studies share.
+
+Rows, controls, captions, probes and splits are made once, when a study first asks for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.crossmodal.study import CaptionBank, caption_bank, query_texts
+from conceptbind.probes.scene_probes import SceneProbes
+from conceptbind.probes.study import bag_probes, fitted_probes, own_probes
+from conceptbind.repairs.study import Singles, single_objects
+from conceptbind.rows.embeddings import Embeddings
+from conceptbind.rows.source import bag_twin, rows_of, untrained
+from conceptbind.run.progress import progress, steps
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Effort, Encoder, Executor, Floats, Modality
+    from conceptbind.rows.arrays import FileEmbeddings
+    from conceptbind.scenes.split import Split
+    from conceptbind.scenes.table import Scenes
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for besides the encoder and the scenes."""
+
+    seed: int = 0
+    device: str = "cpu"
+    """Where torch computes."""
+    controls: bool = True
+    """Whether encoders that are controls are measured too: random weights, a bag twin."""
+    complexity: Effort = "short"
+    """How many approximators of the rule are tried."""
+    executor: Executor = "local"
+    address: str | None = None
+    """Of a running cluster."""
+    jobs: int | None = None
+    """Processes or workers; one for each core by default."""
+
+
+class Case:
+    """One encoder on one scene table.
+
+    Args:
+        source: an encoder, or rows that are there.
+        table: n scenes, with pictures where a modality needs them.
+        split: train, validation and test scenes.
+        modalities: those to study, `text` before `image`.
+        folder: where rows and probes are kept.
+        asked: what else decides the results.
+    """
+
+    def __init__(
+        self,
+        source: Encoder | FileEmbeddings | Embeddings,
+        table: Scenes,
+        split: Split,
+        modalities: tuple[Modality, ...],
+        folder: Path,
+        asked: Asked | None = None,
+    ) -> None:
+        self.source, self.table, self.split = source, table, split
+        self.modalities, self.folder = modalities, folder
+        self.asked = Asked() if asked is None else asked
+        self._rows: dict[str, Embeddings] = {}
+        self._probes: dict[str, SceneProbes] = {}
+
+    def rows(self, modality: Modality) -> Embeddings:
+        """(n, d) unit rows of one modality.
+
+        Raises:
+            ConceptBindError: they cannot be made, or do not belong to the scenes.
+        """
+        return self.embedded(self.source, modality, modality)
+
+    def controls(self, modality: Modality) -> dict[str, Embeddings]:
+        """(n, d) unit rows of the encoders that are controls, by name."""
+        return {
+            name: self.embedded(twin, modality, f"{modality}-{name}", f"{modality}, {name}")
+            for name, twin in self.twins.items()
+        }
+
+    def embedded(
+        self,
+        source: Encoder | FileEmbeddings | Embeddings,
+        modality: Modality,
+        place: str,
+        what: str = "",
+        table: Scenes | None = None,
+    ) -> Embeddings:
+        """(n, d) unit rows of an encoder, kept in `embeddings/PLACE` of the folder."""
+        if place not in self._rows:
+            scenes, folder = self.table if table is None else table, self.folder / "embeddings"
+            with progress(
+                total=len(scenes), desc=f"embedding {what or modality}", unit="scene"
+            ) as bar:
+                rows = rows_of(source, scenes, modality, folder / place, bar.update)
+            self._rows[place] = rows.unit()
+        return self._rows[place]
+
+    @cached_property
+    def encoder(self) -> Encoder | None:
+        """The encoder, where there is one and not only rows of it."""
+        able = hasattr(self.source, "encode_texts") or hasattr(self.source, "encode_images")
+        return self.source if able else None  # type: ignore[return-value]
+
+    def encodes(self, *modalities: Modality) -> bool:
+        """Whether there is an encoder of all these modalities, and not only rows."""
+        return self.encoder is not None and set(modalities) <= set(self.encoder.modalities)
+
+    @cached_property
+    def twins(self) -> dict[str, Encoder]:
+        """Encoders that are controls, by name."""
+        if not self.asked.controls:
+            return {}
+        made = {
+            "random_weights": untrained(self.source),
+            "bag_twin": bag_twin(self.source, self.asked.device),
+        }
+        return {name: twin for name, twin in made.items() if twin is not None}
+
+    @cached_property
+    def bag_probes(self) -> SceneProbes:
+        """Probes of a bag of concepts, fitted on the train scenes."""
+        return bag_probes(self.table, self.split, self.asked.device)
+
+    @cached_property
+    def own_probes(self) -> SceneProbes | None:
+        """The encoder's own queries as probes, where it was trained on any."""
+        return own_probes(self.source, self.table)
+
+    def probes(self, modality: Modality) -> SceneProbes:
+        """Probes of one modality, fitted on the train scenes and kept in the folder."""
+        if modality not in self._probes:
+            rows, heads = self.rows(modality), len(self.table.space.concepts) + 1
+            with steps(f"probing {modality}", heads) as step:
+                self._probes[modality] = fitted_probes(
+                    rows,
+                    self.table,
+                    self.split,
+                    keep=self.folder / f"probes-{modality}.safetensors",
+                    device=self.asked.device,
+                    on_step=step,
+                )
+        return self._probes[modality]
+
+    def heads(self, modality: Modality) -> SceneProbes:
+        """What reads the embeddings: the encoder's own queries where it has any, else probes."""
+        return self.own_probes or self.probes(modality)
+
+    @cached_property
+    def singles(self) -> Singles | None:
+        """Pictures of single objects and their captions; None where none can be drawn."""
+        asked = "image" in self.modalities and self.encodes("text", "image")
+        if not asked:
+            return None
+        return single_objects(self.source, self.table, self.asked.seed)  # type: ignore[arg-type]
+
+    @cached_property
+    def bank(self) -> CaptionBank:
+        """Captions of all scenes and of their attribute swaps."""
+        return caption_bank(self.table, self.asked.seed)
+
+    def captions(self, twin: str | None = None) -> Embeddings:
+        """(b, d) unit rows of the bank, of the encoder or of one of the twins."""
+        source: Any = self.source if twin is None else self.twins[twin]
+        place = "captions" if twin is None else f"captions-{twin}"
+        what = "captions and their swaps" if twin is None else f"captions, {twin}"
+        return self.embedded(source, "text", place, what, self.bank.scenes)
+
+    @cached_property
+    def queries(self) -> dict[int | None, Floats]:
+        """Raw rows of the captions of single values, by concept, and of single objects (None)."""
+        assert self.encoder is not None
+        concepts = (*range(len(self.table.space.concepts)), None)
+        return {
+            concept: np.asarray(self.encoder.encode_texts(query_texts(self.table, concept)))
+            for concept in concepts
+        }
+
+    def objects_alone(self, modality: Modality) -> Floats | None:
+        """(|O|, d) rows of scenes of one object: captions, or the mean of pictures that were drawn.
+        None where there are none.
+        """
+        if modality == "text":
+            asked = self.table.written_captions is None and self.encodes("text")
+            return self.queries[None].astype(np.float32) if asked else None
+        if self.singles is None:
+            return None
+        images, shown = self.singles.images, self.singles.objects
+        objects = range(self.table.space.n_objects)
+        return np.stack([images[shown == item].mean(axis=0) for item in objects])

@@ -1,0 +1,72 @@
+"""Which studies there are: our own, and those that other packages add.
+
+A package adds a study by an entry point of the group `conceptbind.studies`, whose name is the
+study's and whose object is a `Study`, or makes one when it is called.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.findings import Study
+
+GROUP = "conceptbind.studies"
+OWN = {
+    "probe": "conceptbind.probes.answer:Decodable",
+    "within": "conceptbind.within.answer:AttributeOfNoun",
+    "search": "conceptbind.within.answer:Search",
+    "crossmodal": "conceptbind.crossmodal.answer:Across",
+    "repair": "conceptbind.repairs.answer:LinearRepair",
+    "geometry": "conceptbind.geometry.answer:MadeOf",
+    "complexity": "conceptbind.complexity.answer:HowComplex",
+}
+"""Our own, in the order in which they run and are shown."""
+
+
+def study_names() -> tuple[str, ...]:
+    """Names of all studies, our own first."""
+    others = sorted(entry.name for entry in entry_points(group=GROUP))
+    return (*OWN, *(name for name in others if name not in OWN))
+
+
+def load_studies(names: tuple[str, ...] | None = None) -> tuple[Study, ...]:
+    """The studies of these names, in the order in which they run; all by default.
+
+    Raises:
+        UnknownNameError: there is no such study; names the nearest ones.
+        ValueRangeError: what a package added is no study.
+    """
+    known = study_names()
+    for name in names or ():
+        if name not in known:
+            raise UnknownNameError(f"unknown study '{name}'; {nearest(name, known)}")
+    return tuple(_load(name) for name in known if names is None or name in names)
+
+
+def _load(name: str) -> Study:
+    if name in OWN:
+        module, _, what = OWN[name].partition(":")
+        own: Study = getattr(import_module(module), what)()
+        return own
+    (entry, *_) = entry_points(group=GROUP, name=name)
+    try:
+        found: Any = entry.load()
+        found = found() if callable(found) else found
+    except Exception as error:  # of a package that we do not know
+        raise ValueRangeError(
+            f"the study '{name}' of {_package(entry)} cannot be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(found, Study):
+        raise ValueRangeError(
+            f"the study '{name}' of {_package(entry)} is no study: expected name, question, "
+            f"applies(case) and run(case); got {type(found).__name__}"
+        )
+    return found
+
+
+def _package(entry: Any) -> str:
+    return entry.dist.name if entry.dist is not None else entry.value

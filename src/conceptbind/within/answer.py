@@ -1,0 +1,73 @@
+"""Is the binding inside one modality? Two studies, asked of a case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conceptbind.core.findings import Findings
+from conceptbind.crossmodal.study import query_record
+from conceptbind.run.progress import steps
+from conceptbind.within.attributes import attribute_records
+from conceptbind.within.search import search_records
+from conceptbind.within.section import noun_section, search_section
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record
+    from conceptbind.core.typing import Modality
+    from conceptbind.studies.case import Case
+
+
+class AttributeOfNoun:
+    """arXiv 2502.03566, section 4."""
+
+    name = "within"
+    question = "Which attribute does each noun of a scene have, by a linear classifier?"
+
+    def applies(self, case: Case) -> str | None:
+        """Always; a table without nouns or attributes has no records."""
+
+    def run(self, case: Case) -> Findings:
+        """Records and a section for each modality."""
+        records = tuple(r for modality in case.modalities for r in self._records(case, modality))
+        sections = (noun_section(records, modality) for modality in case.modalities)
+        return Findings(self.name, records, sections=tuple(filter(None, sections)), found=records)
+
+    def _records(self, case: Case, modality: Modality) -> list[Record]:
+        rows, controls = case.rows(modality), case.controls(modality)
+        with steps(f"attributes of nouns in {modality}", 1) as step:
+            found = attribute_records(rows, case.table, controls=controls, seed=case.asked.seed)
+            step("attributes of nouns")
+        if case.own_probes is None:
+            return found
+        for concept in (*range(len(case.table.space.concepts)), None):
+            weight = case.own_probes.head(concept).weight
+            found.append(query_record(rows, weight, case.table, concept, "own"))
+        return found
+
+
+class Search:
+    """arXiv 2502.03566, section 4."""
+
+    name = "search"
+    question = "Is one object found among many others in a picture?"
+
+    def applies(self, case: Case) -> str | None:
+        """Where pictures are encoded and drawn flat."""
+        if "image" not in case.modalities or not case.encodes("image"):
+            return "it needs an encoder of pictures"
+        if case.table.drawing != "flat":
+            return "it draws flat scenes, and these are not"
+        return None
+
+    def run(self, case: Case) -> Findings:
+        """Records and one section."""
+        assert case.encoder is not None
+        records = tuple(
+            search_records(
+                case.encoder,
+                controls=case.twins,
+                scenes_name=f"{case.table.name} search",
+                seed=case.asked.seed,
+            )
+        )
+        return Findings(self.name, records, sections=(search_section(records),), found=records)
