@@ -417,13 +417,14 @@ def test_a_second_seed_is_a_second_run_and_a_finished_one_returns_at_once(
 
     import conceptbind.commands.measuring as measuring
 
-    whole = measuring._studies
-    monkeypatch.setattr(measuring, "_studies", lambda *_: pytest.fail("it was computed again"))
+    whole = measuring._case
+    monkeypatch.setattr(measuring, "_case", lambda *_: pytest.fail("it was computed again"))
     assert main(arguments) == 0
     assert capsys.readouterr().out == first
-    monkeypatch.setattr(measuring, "_studies", whole)
+    monkeypatch.setattr(measuring, "_case", whole)
     found = measure("file:rows.npy", scenes="text20:4x4", modality="text", complexity="none")
-    assert found.records == found.found.records  # computed now, and the same
+    computed = [r for part in found.findings.values() for r in part.records]
+    assert list(found.records) == computed  # computed now, and the same
     assert found.studies[0].modality == "text"
     config = yaml.safe_load((found.folder / "config.yaml").read_text())
     assert config["seed"] == 0
@@ -456,7 +457,7 @@ def test_a_finished_run_of_drawn_pictures_returns_at_once(tmp_path, monkeypatch)
         "out": str(tmp_path / "run"),
     }
     first = measure(Eye(), scenes=table, **options)
-    monkeypatch.setattr(measuring, "_studies", lambda *_: pytest.fail("it was computed again"))
+    monkeypatch.setattr(measuring, "_case", lambda *_: pytest.fail("it was computed again"))
     again = measure(Eye(), scenes=table, **options)
     assert (again.records, again.verdicts, str(again)) == (
         first.records,

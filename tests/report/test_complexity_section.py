@@ -15,7 +15,7 @@ def shown(found):
     loader = jinja2.PackageLoader("conceptbind", "report/templates")
     environment = jinja2.Environment(loader=loader, autoescape=True)
     template = environment.get_template("complexity_section.html.j2")
-    return template.render(complexity=complexity_section(found))
+    return template.render(part=complexity_section(found), section={"title": "how complex"})
 
 
 def test_controls_are_described_where_they_are_shown():

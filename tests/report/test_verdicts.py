@@ -422,22 +422,3 @@ def test_across_modalities_too_an_interval_that_is_not_there_decides_nothing():
 def test_what_is_needed_is_never_what_is_there_and_has_two_digits(n, more):
     assert needed(n, 0.1, 0.1) == more
     assert needed(n, 0.1, 0.2) == more  # an interval that is narrow enough does not ask for fewer
-
-
-def test_there_is_a_verdict_for_each_modality_the_step_between_and_its_repair(monkeypatch):
-    from types import SimpleNamespace
-
-    from conceptbind.commands import measured
-    from conceptbind.commands.measured import verdicts
-
-    records = [
-        record("object_recognition", 1.0, 0.99, 1.0),
-        record("concept_recognition", 1.0, 0.9, 1.0, concept="color"),
-    ]
-    records.append(record("object_recognition", 0.5, 0.48, 0.52, control="bag_of_concepts"))
-    probe = SimpleNamespace(records=records, ceiling=1.0)
-    across = SimpleNamespace(records=[record("binding_accuracy", 0.95, 0.93, 0.97, order="either")])
-    monkeypatch.setattr(measured, "repair_verdict", lambda study: study)
-    assert [found.level for found in verdicts([probe, probe], None)] == [1, 1]
-    assert [found.level for found in verdicts([probe], across)] == [1, 3]
-    assert verdicts([], None, "the repair's") == ["the repair's"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptbind.core.files import user_path
-from conceptbind.run.progress import progress
+from conceptbind.run.bars import progress
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 """Suffixes of files whose lines are not captions alone."""

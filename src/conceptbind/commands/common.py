@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptbind.core.files import content_hash
-from conceptbind.run.progress import progress
+from conceptbind.run.bars import progress
 
 MOST_LETTERS = 150
 """Of the name of a run folder that nobody chose; what is longer ends in a hash."""

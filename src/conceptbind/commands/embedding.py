@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.core.ownership import command, own, refuse_in_use
 from conceptbind.core.typing import LongCaptions, Modalities, Precision
-from conceptbind.run.progress import progress
+from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.ownership import command, refuse_in_use
 from conceptbind.core.typing import LongCaptions, Precision
-from conceptbind.run.progress import progress
+from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found

@@ -9,7 +9,7 @@ from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_mode
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.core.ownership import command, refuse_in_use
 from conceptbind.core.typing import LongCaptions, Precision
-from conceptbind.run.progress import progress
+from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record

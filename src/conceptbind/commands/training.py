@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from conceptbind.commands.common import default_folder
 from conceptbind.core.ownership import command, refuse_in_use
 from conceptbind.core.typing import Executor
-from conceptbind.run.progress import progress
+from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
     from conceptbind.controlled.recipe import Recipe

@@ -8,7 +8,7 @@ from conceptbind.complexity.section import complexity_section
 from conceptbind.complexity.study import FULL, SHORT, ComplexityStudy, complexity_study
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.findings import Findings, Section
-from conceptbind.run.progress import progress
+from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Modality

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from conceptbind.core.findings import Findings, Section
 from conceptbind.geometry.section import geometry_section, geometry_sentence, scaling_picture
 from conceptbind.geometry.study import STEPS, GeometryStudy, geometry_study
-from conceptbind.run.progress import steps
+from conceptbind.run.bars import steps
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Modality

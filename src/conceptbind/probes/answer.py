@@ -9,7 +9,7 @@ from conceptbind.core.records import CONTROL_TEXTS
 from conceptbind.probes.section import INTERVAL, probe_section, shown_controls, terms
 from conceptbind.probes.study import ProbeStudy, probe_study
 from conceptbind.report.verdicts import verdict
-from conceptbind.run.progress import steps
+from conceptbind.run.bars import steps
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Modality

@@ -9,7 +9,7 @@ from conceptbind.crossmodal.answer import cannot_compare
 from conceptbind.repairs.section import repair_section
 from conceptbind.repairs.study import repair_study
 from conceptbind.repairs.words import repair_verdict
-from conceptbind.run.progress import steps
+from conceptbind.run.bars import steps
 
 if TYPE_CHECKING:
     from conceptbind.studies.case import Case

@@ -18,7 +18,7 @@ from conceptbind.probes.study import bag_probes, fitted_probes, own_probes
 from conceptbind.repairs.study import Singles, single_objects
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.rows.source import bag_twin, rows_of, untrained
-from conceptbind.run.progress import progress, steps
+from conceptbind.run.bars import progress, steps
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Effort, Encoder, Executor, Floats, Modality

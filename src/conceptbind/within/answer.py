@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Findings
 from conceptbind.crossmodal.study import query_record
-from conceptbind.run.progress import steps
+from conceptbind.run.bars import steps
 from conceptbind.within.attributes import attribute_records
 from conceptbind.within.search import search_records
 from conceptbind.within.section import noun_section, search_section
