@@ -34,7 +34,7 @@ def trained(monkeypatch):
     """Recipes of the trainings that were started by the command; the second one is interrupted
     once.
     """
-    started, whole = [], conceptbind.controlled.train
+    started, whole = [], conceptbind.controlled.training.train
 
     def train(recipe, *rest, **more):
         started.append(recipe)
@@ -42,7 +42,7 @@ def trained(monkeypatch):
             raise KeyboardInterrupt
         return whole(recipe, *rest, **more)
 
-    monkeypatch.setattr(conceptbind.controlled, "train", train)
+    monkeypatch.setattr(conceptbind.controlled.training, "train", train)
     return started
 
 

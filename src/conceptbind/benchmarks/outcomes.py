@@ -4,7 +4,6 @@ pair.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,12 @@ import numpy as np
 
 from conceptbind.benchmarks.base import Score, mean_of
 from conceptbind.core.errors import FileError
-from conceptbind.core.files import CHECKSUM, arrays_hash, write_whole
-from conceptbind.core.limits import open_tensors
+from conceptbind.core.kept import read_piece, write_piece
 from conceptbind.metrics.intervals import Interval, difference_interval
 
 FILE = "outcomes.safetensors"
+ARRAYS = ("correct", "tied", "groups", "clusters")
+AGAIN = "run conceptbind evaluate again in that folder"
 
 
 @dataclass(frozen=True)
@@ -61,28 +61,17 @@ def save_outcomes(folder: Path, scores: Mapping[str, Sequence[Score]], items: st
     """Write the outcomes of one benchmark; `scores` by what was done to captions (`none`,
     `adapter`), `items` is `Data.hash`.
     """
-    from safetensors.numpy import save
-
     arrays: dict[str, Any] = {}
-    names = []
+    told = []
     for repair, found in scores.items():
         for number, score in enumerate(found):
-            names.append(
-                {
-                    "repair": repair,
-                    "metric": score.metric,
-                    "subset": score.subset,
-                    "protocol": score.protocol,
-                }
-            )
-            for field in ("correct", "tied", "groups", "clusters"):
+            named = {name: getattr(score, name) for name in ("metric", "subset", "protocol")}
+            told.append({"repair": repair, **named})
+            for field in ARRAYS:
                 values = getattr(score, field)
                 if values is not None:
-                    arrays[f"{repair}.{number}.{field}"] = np.ascontiguousarray(values)
-    facts = {"items": items, "scores": json.dumps(names)}
-    write_whole(
-        folder / FILE, save(arrays, metadata={**facts, CHECKSUM: arrays_hash(repr(facts), arrays)})
-    )
+                    arrays[f"{repair}.{number}.{field}"] = values
+    write_piece(folder / FILE, arrays, {"items": items, "scores": told})
 
 
 def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
@@ -91,40 +80,21 @@ def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
     Raises:
         FileError: there is none, or it is broken.
     """
-    from safetensors import SafetensorError
-
     path = folder / FILE
+    piece = read_piece(path, AGAIN)
+    found: dict[str, list[Score]] = {}
     try:
-        with open_tensors(path) as file:
-            facts = file.metadata() or {}
-            # No dictionary.
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        told = {"items": facts["items"], "scores": facts["scores"]}
-        if facts.get(CHECKSUM) != arrays_hash(repr(told), arrays):
-            raise ValueError(
-                "it was changed or damaged since it was written: its checksum does not fit"
-            )
-        found: dict[str, list[Score]] = {}
-        for name in json.loads(facts["scores"]):
-            mine = found.setdefault(name["repair"], [])
-            key = f"{name['repair']}.{len(mine)}"
-            mine.append(
-                Score(
-                    name["metric"],
-                    name["subset"],
-                    name["protocol"],
-                    arrays[f"{key}.correct"],
-                    arrays[f"{key}.tied"],
-                    groups=arrays.get(f"{key}.groups"),
-                    clusters=arrays.get(f"{key}.clusters"),
-                )
-            )
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise FileError(
-            f"{path} is no whole file of outcomes ({error}); run conceptbind evaluate again in "
-            "that folder"
-        ) from error
-    return found, facts["items"]
+        for facts in piece.facts["scores"]:
+            mine = found.setdefault(facts["repair"], [])
+            key = f"{facts['repair']}.{len(mine)}"
+            correct, tied, groups, clusters = (piece.arrays.get(f"{key}.{n}") for n in ARRAYS)
+            if correct is None or tied is None:
+                raise KeyError(key)
+            named = (facts["metric"], facts["subset"], facts["protocol"])
+            mine.append(Score(*named, correct, tied, groups, clusters))
+        return found, piece.facts["items"]
+    except (KeyError, TypeError) as error:
+        raise FileError(f"{path} is no file of outcomes ({error}); {AGAIN}") from error
 
 
 def outcome_folders(run: Path) -> dict[str, Path]:

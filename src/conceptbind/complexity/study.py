@@ -4,7 +4,6 @@ seeds, and one number.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -420,10 +419,11 @@ def _kept(keep: Path, key: str, cell: Cell) -> list[dict[str, Any]] | None:
     if not path.is_file():
         return None
     try:
-        rows = read_checked_json(path)["rows"]
-    except (FileError, KeyError, TypeError, json.JSONDecodeError):
+        found = read_checked_json(path)
+    except FileError:
         return None
-    return rows if isinstance(rows, list) else None
+    rows = found.get("rows")
+    return rows if found.get("cell") == vars(cell) and isinstance(rows, list) else None
 
 
 class _Study:

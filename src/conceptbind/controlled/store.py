@@ -36,6 +36,7 @@ from conceptbind.core.files import (
     write_checked_json,
     write_whole,
 )
+from conceptbind.core.kept import require_content
 from conceptbind.core.limits import require_regular
 from conceptbind.scenes.space import ConceptSpace
 
@@ -134,12 +135,8 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
             f"could not load {folder / WEIGHTS}, which is truncated or of another configuration: "
             f"{shorten(str(error), 200)}"
         ) from error
-    # models of earlier versions have none
-    if config.get(WEIGHTS_HASH, content_hash(content)) != content_hash(content):
-        raise FileError(
-            f"{folder / WEIGHTS} was changed or damaged since it was written (its checksum does "
-            "not fit); copy it again, or train again"
-        )
+    if (expected := config.get(WEIGHTS_HASH)) is not None:  # models of earlier versions have none
+        require_content(folder / WEIGHTS, expected, "copy it again, or train again", _hash)
     return model.to(device).eval(), recipe
 
 
@@ -168,12 +165,14 @@ def require_whole_model(folder: Path) -> None:
     others = config.get(FILES_HASH)
     wanted = {**(others if isinstance(others, dict) else {}), WEIGHTS: config.get(WEIGHTS_HASH)}
     for name, expected in wanted.items():
-        content = require_regular(folder / name, "a file of a controlled model").read_bytes()
-        if expected is not None and content_hash(content) != expected:
-            raise FileError(
-                f"{folder / name} was changed or damaged since it was written (its checksum does "
-                f"not fit); copy it again, or delete {folder} and run the same command again"
-            )
+        require_regular(folder / name, "a file of a controlled model")
+        if expected is not None:
+            advice = f"copy it again, or delete {folder} and run the same command again"
+            require_content(folder / name, expected, advice, _hash)
+
+
+def _hash(path: Path) -> str:
+    return content_hash(path.read_bytes())
 
 
 def read_trained(folder: Path, device: str = "cpu") -> Trained:

@@ -40,6 +40,7 @@ from conceptbind.controlled.store import (
 from conceptbind.controlled.training import CHECKPOINT, Trained, train
 from conceptbind.core.errors import FileError
 from conceptbind.core.files import content_hash, read_checked_json, write_checked_json
+from conceptbind.core.kept import require_same
 from conceptbind.core.records import Extra, Record, share_record
 from conceptbind.metrics.recognitions import Recognition, join, recognition
 
@@ -310,10 +311,8 @@ def _kept_cell(folder: Path, recipe: Recipe | None = None) -> dict[str, Any] | N
             f"{path} does not hold the records of a model; delete it and run again, the model is "
             "kept"
         )
-    if recipe is not None and content["recipe"] != recipe.flat():
-        raise FileError(
-            f"{path} holds another model than its name says; delete its folder and run again"
-        )
+    if recipe is not None:
+        require_same(content["recipe"], recipe.flat(), place=path, holds="another model")
     return content
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +23,8 @@ from conceptbind.controlled.scoring import (
     recognise,
     replace_first_value,
 )
-from conceptbind.core.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
-from conceptbind.core.files import arrays_hash, write_whole
-from conceptbind.core.limits import open_tensors
+from conceptbind.core.errors import ConceptBindError, ValueRangeError
+from conceptbind.core.kept import read_piece, require_same, write_piece
 from conceptbind.core.typing import Precision
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -365,8 +363,6 @@ class _State:
 
     def save(self, path: Path) -> None:
         """Write everything to one file, whole or not at all."""
-        from safetensors.torch import save
-
         tensors = {
             f"model.{name}": value
             for name, value in self.model.without_twin(self.model.state_dict()).items()
@@ -388,11 +384,8 @@ class _State:
             "history": [vars(look) for look in self.history],
             "best": vars(self.best),
         }
-        content = {
-            name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()
-        }
-        told = json.dumps(facts)
-        write_whole(path, save(content, metadata={"state": told, "hash": _hash(told, content)}))
+        arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+        write_piece(path, arrays, facts)
 
     def load(self, path: Path) -> None:
         """Read what `save` wrote.
@@ -401,17 +394,14 @@ class _State:
             MismatchError: it belongs to another recipe; each difference is named.
             FileError: it is truncated or damaged, or not such a file.
         """
-        facts, tensors = _read_state(path)
-        there, now = _flat(facts["recipe"]), _flat(self.recipe.flat())
-        other = [name for name in dict.fromkeys((*there, *now)) if there.get(name) != now.get(name)]
-        if other:
-            differences = "; ".join(
-                f"{name}: {there.get(name)} there, {now.get(name)} now" for name in other
-            )
-            raise MismatchError(
-                f"{path} is the state of another training ({differences}); choose another folder "
-                "with --out"
-            )
+        piece = read_piece(path, "delete it to train again from the start")
+        tensors = {name: torch.tensor(array) for name, array in piece.arrays.items()}
+        require_same(
+            piece.facts.get("recipe", {}),
+            self.recipe.flat(),
+            place=path,
+            holds="the state of another training",
+        )
 
         def part(prefix: str) -> dict[str, Tensor]:
             return {
@@ -434,42 +424,6 @@ class _State:
                 {"state": moments, "param_groups": optimiser.state_dict()["param_groups"]}
             )
         self.random.set_state(tensors["random"])
-        self.step = int(facts["step"])
-        self.history, self.best = [Look(**look) for look in facts["history"]], Look(**facts["best"])
-
-
-def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What `_State.save` wrote, and not a byte else: facts and tensors.
-
-    Raises:
-        FileError: see `_State.load`.
-    """
-    from safetensors import SafetensorError
-
-    broken = (
-        f"{path} is truncated, damaged or not the state of a training; delete it to train "
-        "again from the start"
-    )
-    try:
-        with open_tensors(path, "pt") as file:
-            written = file.metadata() or {}
-            # Not a dictionary.
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        told = written["state"]
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise FileError(f"{broken} ({error})") from error
-    if written.get("hash") != _hash(told, tensors):
-        raise FileError(f"{broken} (its content is not that of its hash)")
-    return json.loads(told), tensors
-
-
-def _hash(told: str, tensors: Mapping[str, Tensor]) -> str:
-    return arrays_hash(told, {name: tensor.numpy() for name, tensor in tensors.items()})
-
-
-def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of the shape beside the others."""
-    return {
-        **{name: value for name, value in content.items() if name != "shape"},
-        **content["shape"],
-    }
+        self.step = int(piece.facts["step"])
+        self.history = [Look(**look) for look in piece.facts["history"]]
+        self.best = Look(**piece.facts["best"])

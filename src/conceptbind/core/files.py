@@ -8,7 +8,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -210,14 +210,6 @@ def content_hash(*parts: bytes | str) -> str:
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return digest.hexdigest()
-
-
-def arrays_hash(told: str, arrays: Mapping[str, Any]) -> str:
-    """A hash of named numpy arrays and of what is told about them."""
-    parts: list[bytes | str] = [told]
-    for name in sorted(arrays):
-        parts += [name, arrays[name].tobytes()]
-    return content_hash(*parts)
 
 
 def file_hash(path: Path) -> str:

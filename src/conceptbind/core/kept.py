@@ -17,11 +17,11 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from conceptbind.core.files import (
     ASIDE,
     CHECKSUM,
     content_hash,
+    file_hash,
     read_json,
     write_json,
     write_whole,
@@ -42,12 +43,21 @@ if TYPE_CHECKING:
 
     Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
+S = TypeVar("S")
 CHOOSE = "choose another folder with --out, or delete that one"
 AGAIN = "delete it and run the same command again"
 FACTS = "facts"
 """The entry of a piece's header under which the facts stand, as JSON."""
 LONGEST = 80
 """Characters of a value in a message."""
+_WORDS = {
+    "Object missing required field": "it lacks",
+    "Invalid enum value": "unknown value",
+    "Expected": "expected",
+    "array": "list",
+    "object": "names and values",
+}
+"""Of msgspec, and of a reader of JSON."""
 _NO_FILES = (LOCK, "lost+found")
 """What may lie in a folder that nobody has written to."""
 
@@ -246,7 +256,7 @@ def write_piece(path: Path, arrays: Arrays, facts: Mapping[str, Any]) -> str:
     from safetensors.numpy import save
 
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    told = json.dumps(dict(facts), allow_nan=False)
+    told = json.dumps(dict(facts))
     checksum = _sum(told, whole)
     write_whole(path, save(whole, metadata={FACTS: told, CHECKSUM: checksum}))
     return checksum
@@ -270,9 +280,7 @@ def read_piece(path: Path, advice: str = AGAIN) -> Piece:
             return Piece(json.loads(told), arrays, checksum)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is broken ({error}); {advice}") from error
-    raise FileError(
-        f"{path} was changed or damaged since it was written (its checksum does not fit); {advice}"
-    )
+    raise _changed(path, advice)
 
 
 def read_header(path: Path, advice: str = AGAIN) -> Piece:
@@ -289,6 +297,55 @@ def read_header(path: Path, advice: str = AGAIN) -> Piece:
         return Piece(json.loads(written[FACTS]), {}, written[CHECKSUM])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is broken ({error}); {advice}") from error
+
+
+def require_content(
+    path: Path, checksum: str, advice: str, hashed: Callable[[Path], str] = file_hash
+) -> Path:
+    """The path of a file whose content is that of a hash.
+
+    Args:
+        path: of the file.
+        checksum: that was written down.
+        advice: what to do where it does not fit.
+        hashed: how it was hashed.
+
+    Raises:
+        FileError: the content is another, or no file is there.
+    """
+    if hashed(path) != checksum:
+        raise _changed(path, advice)
+    return path
+
+
+def as_struct(found: Any, kind: type[S], path: Path, advice: str) -> S:
+    """What a file holds, as a msgspec struct; entries that the struct has not are passed over.
+
+    Args:
+        found: plain values, as `read_json` gives them.
+        kind: the struct.
+        path: of the file, for messages.
+        advice: what to do where it does not fit.
+
+    Raises:
+        FileError: an entry is missing, or of another type or size than the struct says; names it.
+    """
+    import msgspec
+
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).replace("`", "").partition(" - at $.")
+        for theirs, ours in _WORDS.items():
+            reason = reason.replace(theirs, ours)
+        where = f" at {place:.60}" if place else ""
+        raise FileError(f"{path} is damaged{where}: {reason:.200}; {advice}") from error
+
+
+def _changed(path: Path, advice: str) -> FileError:
+    return FileError(
+        f"{path} was changed or damaged since it was written (its checksum does not fit); {advice}"
+    )
 
 
 def _sum(told: str, arrays: Arrays) -> str:

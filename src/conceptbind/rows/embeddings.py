@@ -1,8 +1,8 @@
 """Embeddings: rows that know their scenes, their encoder and what was done to them.
 
-A folder written by `embed` holds `manifest.json` and shards `rows-START.safetensors`. The manifest
-is written first and says whose rows these are; each shard appears whole and carries the manifest's
-hash and a checksum of its rows; when all are there, a checksum of them all is added to the
+A folder written by `embed` holds `manifest.json` and shards `rows-START.safetensors` (see
+`core.kept`). The manifest is written right before the first shard and says whose rows these are;
+each shard states the manifest's hash; when all are there, a checksum of them all is added to the
 manifest. So a killed `embed` continues after its last whole shard, rows of another encoder or
 another table can never mix in, and rows that changed on disk are not read.
 """
@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from conceptbind.core.errors import (
     CutCaptionWarning,
@@ -30,13 +32,20 @@ from conceptbind.core.files import (
     CHECKSUM,
     content_hash,
     file_hash,
+    json_hash,
     read_json,
     user_path,
-    write_json,
-    write_whole,
     written_aside,
 )
-from conceptbind.core.limits import open_tensors
+from conceptbind.core.kept import (
+    Kept,
+    as_struct,
+    read_header,
+    read_piece,
+    require_content,
+    write_piece,
+)
+from conceptbind.core.typing import Modality
 from conceptbind.encoders.captions import refusal
 from conceptbind.encoders.registry import Opening
 from conceptbind.encoders.weights import same_encoder
@@ -45,10 +54,14 @@ from conceptbind.pictures.files import picture_batches, read_picture, require_pi
 from conceptbind.rows.arrays import FileEmbeddings, read_embeddings_file
 
 if TYPE_CHECKING:
-    from conceptbind.core.typing import Encoder, Floats, Modality
+    from conceptbind.core.typing import Encoder, Floats
     from conceptbind.scenes.table import Scenes
 
 MANIFEST = "manifest.json"
+FORMAT = 3
+"""Of manifest and shards; what another version wrote is embedded again."""
+ROWS = "embeddings"
+"""The name of the rows in a shard."""
 HALF = "rows.npy"
 LOST = 1e-5
 """Share of a row's largest number that single precision may change."""
@@ -179,18 +192,17 @@ def embed_half(
         ValueRangeError: besides those of `embed`, a row is zero.
     """
     path = folder / HALF
-    identity = _half(_identity_of(encoder, scenes, modality)) if path.is_file() else {}
-    if path.is_file() and _claim(folder, identity) and CHECKSUM in (found := _manifest(folder)):
-        if file_hash(path) != found[CHECKSUM]:
-            raise FileError(
-                f"{path} was changed or damaged since it was written; delete its folder and run "
-                "the same command again"
-            )
+    joined = None
+    if path.is_file():
+        told = _kept(folder, _half(_identity_of(encoder, scenes, modality))).check() or {}
+        joined = told.get(CHECKSUM)
+    if joined is not None:
+        require_content(path, joined, "delete its folder and run the same command again")
         on_rows(len(scenes))
     # also where a kill came between the joined file and its checksum: the shards are still there
     else:
-        _write_shards(encoder, scenes, modality, folder, np.float16, on_rows)
-        _join(folder, path, (len(scenes), encoder.dimension))
+        kept = _write_shards(encoder, scenes, modality, folder, np.float16, on_rows)
+        _join(kept, path, (len(scenes), encoder.dimension))
     # they are joined; a killed run may have left some
     for start in range(0, len(scenes), SHARD_ROWS):
         _shard(folder, start).unlink(missing_ok=True)
@@ -205,7 +217,7 @@ def _write_shards(
     folder: Path,
     kind: type[np.floating[Any]],
     on_rows: Callable[[int], None],
-) -> None:
+) -> Kept:
     """Encode every scene into shards, those that are there excepted; in half precision as unit
     rows.
     """
@@ -215,7 +227,8 @@ def _write_shards(
         _require_pictures(scenes, folder)
     identity = _identity_of(encoder, scenes, modality)
     _say_cut(encoder, identity)
-    key = _claim(folder, _half(identity) if half else identity)
+    kept = _kept(folder, _half(identity) if half else identity)
+    kept.check()
     for start in range(0, len(scenes), SHARD_ROWS):
         stop = min(start + SHARD_ROWS, len(scenes))
         path = _shard(folder, start)
@@ -227,12 +240,12 @@ def _write_shards(
                     _unit(values, first, encoder.id) if half else values
                 )
                 on_rows(len(values))
-            _seal(folder, None)
-            write_whole(path, _shard_bytes(rows, key, pictures))
+            _add(kept, start, rows, pictures)
         else:
             on_rows(stop - start)
     if not half:
-        _seal_shards(folder, len(scenes))
+        _seal_shards(kept, len(scenes))
+    return kept
 
 
 def refuse_long_captions(encoder: Encoder, scenes: Scenes) -> None:
@@ -299,19 +312,18 @@ def _unit(values: Floats, first: int, encoder: str) -> Floats:
     return unit
 
 
-def _join(folder: Path, path: Path, shape: tuple[int, int]) -> None:
+def _join(kept: Kept, path: Path, shape: tuple[int, int]) -> None:
     """One file of all shards, and its checksum in the manifest."""
-    key = _identity_hash(_manifest(folder))
+    key = json_hash(kept.identity)
     with written_aside(path, 2 * shape[0] * shape[1]) as aside:
         rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=shape)
         for start in range(0, shape[0], SHARD_ROWS):
             expected = (min(SHARD_ROWS, shape[0] - start), shape[1])
-            rows[start : start + SHARD_ROWS] = _read_shard(
-                folder, start, key, expected, np.float16
-            )[0]
+            shard, _ = _read_shard(kept.folder, start, key, expected, np.float16)
+            rows[start : start + SHARD_ROWS] = shard
         rows.flush()
         del rows
-    _seal(folder, file_hash(path))
+    kept.seal(file_hash(path))
 
 
 def _pictures_hash(scenes: Scenes, start: int, stop: int) -> str | None:
@@ -324,14 +336,11 @@ def _of_other_pictures(path: Path, pictures: str | None) -> bool:
     """Whether a shard was made from pictures that have been replaced since, under the same
     names.
     """
-    from safetensors import SafetensorError
-
     if pictures is None:
         return False
     try:
-        with open_tensors(path) as shard:
-            found = (shard.metadata() or {}).get("pictures")
-    except (SafetensorError, OSError):
+        found = read_header(path).facts.get("pictures")
+    except FileError:
         return False  # a broken shard is told by `load`
     return found is not None and found != pictures
 
@@ -458,7 +467,7 @@ def store(rows: Embeddings, folder: Path) -> None:
         MismatchError: the folder holds other rows; both are named.
         FileError: the disk is full.
     """
-    key = _claim(
+    kept = _kept(
         folder,
         _identity(
             rows.encoder,
@@ -470,18 +479,19 @@ def store(rows: Embeddings, folder: Path) -> None:
             rows.scenes_hash,
         ),
     )
+    kept.check()
+    key = json_hash(kept.identity)
     single = _single(rows.values, f"the rows of '{rows.encoder}', in single precision,")
     for start in range(0, len(rows), SHARD_ROWS):
         part = single[start : start + SHARD_ROWS]
         if not _shard(folder, start).exists():
-            _seal(folder, None)
-            write_whole(_shard(folder, start), _shard_bytes(part, key))
+            _add(kept, start, part)
         elif not np.array_equal(_read_shard(folder, start, key, part.shape, np.float32)[0], part):
             raise MismatchError(
                 f"{_shard(folder, start)} holds other rows than '{rows.encoder}'; delete {folder} "
                 "and run again"
             )
-    _seal_shards(folder, len(rows))
+    _seal_shards(kept, len(rows))
 
 
 def _identity(
@@ -495,7 +505,7 @@ def _identity(
 ) -> dict[str, Any]:
     """What a folder says about its rows (n, d)."""
     return {
-        "format": 2,
+        "format": FORMAT,
         "encoder": encoder,
         "revision": revision,
         "dimension": int(shape[1]),
@@ -521,10 +531,10 @@ def load(folder: Path) -> Embeddings:
             f"{folder} is not a folder written by conceptbind embed: it has no {MANIFEST}"
         )
     manifest = _manifest(folder)
-    key = _identity_hash(manifest)
-    n, size, dimension = manifest["rows"], manifest["shard_rows"], manifest["dimension"]
+    key = manifest.key()
+    n, size, dimension = manifest.rows, manifest.shard_rows, manifest.dimension
     shards, there = -(-n // size), sum(1 for _ in folder.glob("rows-*.safetensors"))
-    if there < shards or CHECKSUM not in manifest:
+    if there < shards or manifest.checksum is None:
         raise FileError(
             f"{folder} is unfinished: {min(there, shards)} of {shards} shards are there; run the "
             "same command again to finish it"
@@ -540,20 +550,20 @@ def load(folder: Path) -> Embeddings:
             values = np.empty((n, dimension), dtype=np.float32)
         values[start : start + size] = rows
         sums.append(own)
-    if content_hash(*sums) != manifest[CHECKSUM]:
+    if content_hash(*sums) != manifest.checksum:
         raise FileError(
             f"the rows in {folder} are not those of the checksum in its {MANIFEST}; delete the "
             "folder and embed again"
         )
     return Embeddings(
         values,
-        manifest["modality"],
-        manifest["scenes_hash"],
-        manifest["scenes"],
-        manifest["encoder"],
-        manifest["revision"],
-        manifest["normalisation"],
-        manifest["details"],
+        manifest.modality,
+        manifest.scenes_hash,
+        manifest.scenes,
+        manifest.encoder,
+        manifest.revision,
+        manifest.normalisation,
+        manifest.details,
     )
 
 
@@ -566,61 +576,33 @@ def _read_shard(
         FileError: it is missing, broken or not what was written.
         MismatchError: it belongs to another manifest.
     """
-    from safetensors import SafetensorError
-
     path = _shard(folder, start)
-    try:
-        with open_tensors(path) as shard:
-            facts, rows = shard.metadata() or {}, shard.get_tensor("embeddings")
-    except (SafetensorError, OSError, TypeError, KeyError) as error:
-        raise FileError(
-            f"{path} is broken ({error}); delete it and run the same command again"
-        ) from error
-    found = facts.get("manifest")
-    if found != key or rows.shape != shape:
+    piece = read_piece(path)
+    found, rows = piece.facts.get("manifest"), piece.arrays.get(ROWS, np.empty(0))
+    if found != key or rows.shape != shape or rows.dtype != kind:
         raise MismatchError(
             f"{path} holds {rows.shape} values for the manifest {str(found)[:12]}, but "
             f"{folder / MANIFEST} is {key[:12]} and "
             f"expects {shape}; delete the folder and embed again"
         )
-    own = _rows_hash(rows)
-    if rows.dtype != kind or facts.get("rows") != own:
-        raise FileError(
-            f"the rows in {path} were changed or damaged since they were written (their checksum "
-            "does not fit); delete it and run the same command again"
-        )
-    return rows, own
+    return rows, piece.checksum
 
 
-def _rows_hash(rows: Floats) -> str:
-    return content_hash(str(rows.dtype), repr(rows.shape), np.ascontiguousarray(rows).tobytes())
+def _add(kept: Kept, start: int, rows: Floats, pictures: str | None = None) -> None:
+    """Write one shard; before the first, whose the folder is."""
+    from conceptbind import __version__
+
+    kept.begin(versions={"conceptbind": __version__, "numpy": np.__version__})
+    kept.seal(None)
+    facts = {"manifest": json_hash(kept.identity)} | ({"pictures": pictures} if pictures else {})
+    write_piece(_shard(kept.folder, start), {ROWS: rows}, facts)
 
 
-def _seal_shards(folder: Path, n: int) -> None:
+def _seal_shards(kept: Kept, n: int) -> None:
     """Add the checksum of all shards to the manifest, where it is not there."""
-    from safetensors import SafetensorError
-
-    if CHECKSUM in _manifest(folder):
-        return
-    sums = []
-    for start in range(0, n, SHARD_ROWS):
-        try:
-            with open_tensors(_shard(folder, start)) as shard:
-                sums.append(str((shard.metadata() or {}).get("rows")))
-        except (SafetensorError, OSError) as error:
-            raise FileError(
-                f"{_shard(folder, start)} is broken ({error}); delete it and run the same command "
-                "again"
-            ) from error
-    _seal(folder, content_hash(*sums))
-
-
-def _seal(folder: Path, checksum: str | None) -> None:
-    """Write the checksum of all rows into the manifest, or take it out while rows are added."""
-    manifest = _manifest(folder)
-    if manifest.get(CHECKSUM) != checksum:
-        kept = {name: value for name, value in manifest.items() if name != CHECKSUM}
-        write_json(folder / MANIFEST, kept | ({} if checksum is None else {CHECKSUM: checksum}))
+    if CHECKSUM not in kept.begin():
+        starts = range(0, n, SHARD_ROWS)
+        kept.seal(content_hash(*(read_header(_shard(kept.folder, i)).checksum for i in starts)))
 
 
 def from_file(source: FileEmbeddings, scenes: Scenes, modality: Modality) -> Embeddings:
@@ -634,108 +616,58 @@ def from_file(source: FileEmbeddings, scenes: Scenes, modality: Modality) -> Emb
     )
 
 
-def _claim(folder: Path, identity: dict[str, Any]) -> str:
-    """Make the folder ours, or see that it already is; returns the manifest's hash."""
-    from conceptbind import __version__
-
-    path = folder / MANIFEST
-    if path.exists():
+def _kept(folder: Path, identity: dict[str, Any]) -> Kept:
+    """The store of a folder's rows; the same model files by another path are the same encoder."""
+    if (folder / MANIFEST).is_file():
         found = _manifest(folder)
-        ours, theirs = (
-            (str(who.get("encoder")), str(who.get("revision"))) for who in (identity, found)
-        )
-        # the same files by another path
-        known = identity | ({"encoder": found["encoder"]} if same_encoder(ours, theirs) else {})
-        other = [name for name in known if found.get(name) != known[name]]
-        if other:
-            differences = "; ".join(
-                f"{name}: {found.get(name)!r} there, {identity[name]!r} now" for name in other
-            )
-            raise MismatchError(
-                f"{folder} holds other embeddings ({differences}); choose another folder or delete "
-                "that one"
-            )
-        return _identity_hash(found)
-    if folder.exists() and any(folder.glob("rows-*.safetensors")):
-        raise MismatchError(
-            f"{folder} has shards but no {MANIFEST}; delete the folder and embed again"
-        )
-    write_json(path, identity | {"versions": {"conceptbind": __version__, "numpy": np.__version__}})
-    return _identity_hash(identity)
+        ours, theirs = (identity["encoder"], identity["revision"]), (found.encoder, found.revision)
+        if same_encoder(ours, theirs):
+            identity = identity | {"encoder": found.encoder}
+    return Kept(folder, MANIFEST, "other embeddings", identity, pieces="rows*")
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a folder says about its rows."""
+
+    format: int
+    encoder: str
+    revision: str
+    dimension: Annotated[int, Meta(ge=1, le=MOST_DIMENSIONS)]
+    details: dict[str, Any]
+    modality: Modality
+    normalisation: Literal["none", "unit"]
+    scenes: str
+    scenes_hash: str
+    rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)]
+    shard_rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)]
+    dtype: str | None = None
+    """Of rows that are joined into one file."""
+    checksum: str | None = None
+    """Of all rows, once they are there."""
+
+    def key(self) -> str:
+        """The hash of all that decides the rows, which every shard states."""
+        identity = msgspec.to_builtins(self)
+        identity.pop(CHECKSUM, None)
+        return json_hash(identity)
+
+
+def _manifest(folder: Path) -> Manifest:
     """The manifest of a folder.
 
     Raises:
         FileError: it is broken.
     """
-    place, advice = folder / MANIFEST, "delete the folder and embed again"
-    manifest = read_json(place, advice)
-    if not isinstance(manifest, dict) or not set(_FIELDS) <= set(manifest):
-        raise FileError(f"{place} is no manifest of embeddings; {advice}")
-    for name, kind in _FIELDS.items():
-        if type(manifest[name]) is not kind:
-            raise FileError(
-                f"{place} is damaged: {name} must be of the type {kind.__name__}; got "
-                f"{ascii(manifest[name])[:80]}; {advice}"
-            )
-    if manifest.get("format") != 2:
+    path, advice = folder / MANIFEST, "delete the folder and embed again"
+    found = read_json(path, advice)
+    if not isinstance(found, dict) or "rows" not in found:
+        raise FileError(f"{path} is no manifest of embeddings; {advice}")
+    if found.get("format") != FORMAT:
         raise FileError(
-            f"{place} was written by another version, without checksums of its rows; {advice}"
+            f"{path} was written by another version, whose shards have another form; {advice}"
         )
-    limits = {"rows": MOST_ROWS, "shard_rows": MOST_ROWS, "dimension": MOST_DIMENSIONS}
-    for name, most in limits.items():
-        if not 1 <= manifest[name] <= most:
-            raise FileError(
-                f"{place} is damaged: {name} must lie between 1 and {most:,}; got "
-                f"{manifest[name]}; {advice}"
-            )
-    named = {"modality": ("text", "image"), "normalisation": ("none", "unit")}
-    for name, known in named.items():
-        if manifest[name] not in known:
-            raise FileError(
-                f"{place} is damaged: {name} must be {' or '.join(known)}; got "
-                f"{ascii(manifest[name])[:80]}; {advice}"
-            )
-    return manifest
-
-
-_FIELDS: dict[str, type] = {
-    "rows": int,
-    "shard_rows": int,
-    "dimension": int,
-    "modality": str,
-    "scenes_hash": str,
-    "scenes": str,
-    "encoder": str,
-    "revision": str,
-    "normalisation": str,
-    "details": dict,
-}
-"""What every manifest holds."""
-
-
-def _identity_hash(manifest: dict[str, Any]) -> str:
-    return content_hash(
-        repr(
-            sorted(
-                (name, repr(value))
-                for name, value in manifest.items()
-                if name not in ("versions", CHECKSUM)
-            )
-        )
-    )
+    return as_struct(found, Manifest, path, advice)
 
 
 def _shard(folder: Path, start: int) -> Path:
     return folder / f"rows-{start:09d}.safetensors"
-
-
-def _shard_bytes(rows: Floats, key: str, pictures: str | None = None) -> bytes:
-    from safetensors.numpy import save
-
-    metadata = {"manifest": key, "rows": _rows_hash(rows)} | (
-        {"pictures": pictures} if pictures else {}
-    )
-    return save({"embeddings": np.ascontiguousarray(rows)}, metadata=metadata)
