@@ -108,7 +108,7 @@ def test_each_broken_part_is_named(folder):
     with pytest.raises(FileError, match="config.json is not valid JSON .* fit the adapter again"):
         load_adapter(folder)
     (folder / "config.json").write_text("[]")
-    with pytest.raises(FileError, match="is no adapter"):
+    with pytest.raises(FileError, match="is damaged: expected names and values, got list"):
         load_adapter(folder)
     (folder / "config.json").unlink()
     with pytest.raises(FileError, match="could not read .*config.json"):

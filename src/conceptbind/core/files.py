@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,6 +78,47 @@ def write_whole(path: Path, content: bytes | str) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def folder_written_aside(folder: Path, what: str) -> Iterator[Path]:
+    """A folder beside `folder` to write to, renamed into place at the end, so that it appears
+    whole.
+
+    Args:
+        folder: absolute; new or empty.
+        what: it is for, for messages ("the repaired model").
+
+    Raises:
+        FileError: the folder is taken or cannot be written; nothing is left behind.
+    """
+    aside = aside_of(folder)
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        require_empty(folder, what)  # again: another may have written there meanwhile
+        aside.replace(folder)
+    except ConceptBindError:
+        raise
+    except OSError as error:
+        raise FileError(
+            f"could not write {folder}: {error.strerror or error}; choose a folder that can be "
+            "written"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def require_empty(folder: Path, what: str) -> Path:
+    """An absolute path of a folder that is new or empty.
+
+    Raises:
+        FileError: something is there.
+    """
+    folder = folder.absolute()
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise FileError(f"{folder} is not empty; choose a new folder for {what}")
+    return folder
 
 
 def clear_asides(folder: Path, names: Iterable[str] = (), *, deep: bool = False) -> None:

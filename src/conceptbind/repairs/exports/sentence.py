@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import FileError, MismatchError, MissingExtraError, ModalityError
+from conceptbind.core.errors import MismatchError, MissingExtraError, ModalityError
 from conceptbind.core.escape import markdown
-from conceptbind.core.files import aside_of, user_path, write_whole
+from conceptbind.core.files import folder_written_aside, require_empty, user_path, write_whole
 from conceptbind.encoders.registry import resolve
 from conceptbind.encoders.st import SentenceTransformerEncoder
 from conceptbind.encoders.weights import quiet_loading
@@ -42,24 +41,12 @@ def export_sentence_transformers(adapter: Adapter, encoder: Any, folder: str | P
             be mapped too.
         FileError: the model cannot be loaded, or the folder is taken or cannot be written.
     """
-    folder = user_path(folder).absolute()
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise FileError(f"{folder} is not empty; choose a new folder for the repaired model")
+    place = require_empty(user_path(folder), "the repaired model")
     model = _repaired(adapter, _pipeline(adapter, encoder))
-    aside = aside_of(folder)
-    try:
-        aside.mkdir(parents=True)
+    with folder_written_aside(place, "the repaired model") as aside:
         with quiet_loading():
             model.save(str(aside), create_model_card=False)
         write_whole(aside / "README.md", _card(adapter))
-        aside.replace(folder)
-    except OSError as error:
-        raise FileError(
-            f"could not write {folder}: {error.strerror or error}; choose a folder that can be "
-            "written"
-        ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _pipeline(adapter: Adapter, encoder: Any) -> Any:

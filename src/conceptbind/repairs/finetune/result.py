@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.core.errors import FileError
 from conceptbind.core.escape import markdown
-from conceptbind.core.files import aside_of, user_path, write_json, write_whole
+from conceptbind.core.files import (
+    folder_written_aside,
+    require_empty,
+    user_path,
+    write_json,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder
@@ -53,23 +57,11 @@ class FineTuned:
         Raises:
             FileError: the folder is taken or cannot be written.
         """
-        folder = user_path(folder).absolute()
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise FileError(f"{folder} is not empty; choose a new folder for the fine-tuned model")
-        aside = aside_of(folder)
-        try:
-            aside.mkdir(parents=True)
+        place = require_empty(user_path(folder), "the fine-tuned model")
+        with folder_written_aside(place, "the fine-tuned model") as aside:
             self.model.write(aside)
             write_json(aside / CONFIG, {"format": 1, **self.config})
             write_whole(aside / "README.md", _card(self))
-            aside.replace(folder)
-        except OSError as error:
-            raise FileError(
-                f"could not write {folder}: {error.strerror or error}; choose a folder that can be "
-                "written"
-            ) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _card(result: FineTuned) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from conceptbind.core.errors import (
     FileError,
@@ -20,6 +22,7 @@ from conceptbind.core.errors import (
 )
 from conceptbind.core.escape import markdown
 from conceptbind.core.files import file_hash, read_json, user_path, write_json, write_whole
+from conceptbind.core.kept import as_struct
 from conceptbind.core.limits import open_tensors, require_regular, require_tensors
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.metrics.checks import refuse_non_finite
@@ -31,8 +34,6 @@ WEIGHTS, CONFIG, CARD = "adapter.safetensors", "config.json", "README.md"
 PRECISIONS = ("F16", "F32", "F64")
 """Numbers of a folder's tensors that are read, in safetensors' names; ours are written as F32."""
 AGAIN = "fit the adapter again with conceptbind repair"
-TEXTS = ("encoder", "revision", "protocol", "data_hash", "weights_hash", "scenes", "solver")
-"""What a configuration says in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,40 +213,31 @@ def load_adapter(path: str | Path) -> Adapter:
     return Adapter(weight, float(tensors["log_temperature"].item()), config)
 
 
+class Config(msgspec.Struct):
+    """What `save_adapter` writes into `config.json`, as far as it is read; more may stand there."""
+
+    d_out: Annotated[int, Meta(gt=0)]
+    d_in: Annotated[int, Meta(gt=0)]
+    format: int | None = None
+    pull: Annotated[float, Meta(ge=0, le=1)] | None = None
+    encoder: str | None = None
+    revision: str | None = None
+    protocol: str | None = None
+    data_hash: str | None = None
+    weights_hash: str | None = None
+    scenes: str | None = None
+    solver: str | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+
 def _read_config(folder: Path) -> dict[str, Any]:
     """A folder's `config.json`, with the types that `save_adapter` wrote."""
-    config = read_json(folder / CONFIG, AGAIN)
-    if not isinstance(config, dict):
-        raise FileError(f"{folder} is no adapter: {CONFIG} must hold names and values; {AGAIN}")
-    expected: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-        (
-            "format",
-            lambda value: value is None or (value == 1 and type(value) is int),
-            "1, or written by a newer conceptbind",
-        ),
-        ("d_out", _is_width, "the height of the weight"),
-        ("d_in", _is_width, "the width of the weight"),
-        (
-            "pull",
-            lambda value: value is None or (_finite(value) and 0 <= value <= 1),
-            "a share from 0 to 1",
-        ),
-        *(
-            (name, lambda value: value is None or isinstance(value, str), "a text")
-            for name in TEXTS
-        ),
-        *(
-            (name, lambda value: value is None or isinstance(value, dict), "names and values")
-            for name in ("before", "after")
-        ),
-    )
-    for name, fits, what in expected:
-        if not fits(config.get(name)):
-            raise FileError(
-                f"{folder / CONFIG} is damaged: {name} must be {what}; it is "
-                f"{str(config.get(name))[:60]}; {AGAIN}"
-            )
-    return config
+    path = folder / CONFIG
+    found: dict[str, Any] = read_json(path, AGAIN)
+    if as_struct(found, Config, path, AGAIN).format not in (None, 1):
+        raise FileError(f"{path} was written by a newer conceptbind; install that, or {AGAIN}")
+    return found
 
 
 def _read_weights(path: Path) -> dict[str, np.ndarray]:
@@ -277,10 +269,6 @@ def _read_weights(path: Path) -> dict[str, np.ndarray]:
             return {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise FileError(f"{path} is broken ({str(error)[:200]}); {AGAIN}") from error
-
-
-def _is_width(value: object) -> bool:
-    return type(value) is int and value > 0
 
 
 def _finite(value: object) -> bool:
