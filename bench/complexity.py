@@ -25,7 +25,7 @@ from conceptbind.complexity import FULL, Labelled, complexity_study, cover, make
 from conceptbind.probes import fit_scene_probes
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import split_scenes
-from planted import embeddings_of, scenes_like
+from like_real import embeddings_of, scenes_like
 
 STEPS, WIDTH, RANK, EMBEDDED = 4_000, 1024, 512, 64
 LOOK = 25

@@ -17,6 +17,7 @@ import argparse
 import random
 import statistics
 import time
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy, normalize
@@ -71,7 +72,8 @@ def paper_batch(train, sizes, most, n, rng, frugal):
         return row + [PAD] * (length - len(row)), len(row) - 1
 
     scenes = [rng.sample(train, rng.randint(1, most)) for _ in range(n)]
-    asked, concepts = [], {}
+    asked: list[Any] = []
+    concepts: dict[Any, Any] = {}
     for scene in scenes:
         for i, item in enumerate(scene):
             asked.append(item)
@@ -104,7 +106,7 @@ def paper_batch(train, sizes, most, n, rng, frugal):
 
 def in_turn(functions, rounds):
     """Median seconds of each function, called in turn."""
-    times = [[] for _ in functions]
+    times: list[list[float]] = [[] for _ in functions]
     for _ in range(rounds):
         for function, seconds in zip(functions, times, strict=True):
             start = time.perf_counter()

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from conceptbind import resolve
 from conceptbind.crossmodal import query_texts
+from conceptbind.encoders import resolve
 from conceptbind.geometry import (
     Editor,
     all_edits,
@@ -34,7 +34,7 @@ from conceptbind.geometry import (
 from conceptbind.probes import fit_scene_probes
 from conceptbind.rows.embeddings import load
 from conceptbind.scenes import split_scenes, text20
-from planted import embeddings_of, scenes_like
+from like_real import embeddings_of, scenes_like
 
 CASES = 1_000
 

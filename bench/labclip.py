@@ -18,6 +18,7 @@ import multiprocessing
 import resource
 import time
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -97,14 +98,14 @@ def published_loop(
     return linear.weight.detach(), float(t.detach())
 
 
-def ours(solver: str):
+def ours(solver: Literal["quick", "published"]):
     """One of our solvers with the same signature."""
 
     def fit(train: Pairs, validation: Pairs, seed: int, *, rate: float, batch: int, epochs: int):
-        chosen = {"rate": rate, "epochs": epochs} if solver == "published" else {}
+        chosen: dict[str, Any] = {"rate": rate, "epochs": epochs} if solver == "published" else {}
         found = fit_pairs(
             train, validation, solver=solver, batch=batch, seed=seed, **chosen
-        ).adapter  # type: ignore[arg-type]
+        ).adapter
         return torch.from_numpy(found.weight), found.log_temperature
 
     return fit

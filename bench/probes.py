@@ -30,7 +30,7 @@ from conceptbind.metrics import recognition
 from conceptbind.probes import fit_scene_probes
 from conceptbind.rows.embeddings import load
 from conceptbind.scenes import Split, split_scenes, text20
-from planted import embeddings_of, scenes_like
+from like_real import embeddings_of, scenes_like
 
 STEPS = 10_000
 
@@ -38,7 +38,7 @@ STEPS = 10_000
 def data(name: str, folder: str | None):
     """Scenes, unit rows and the split of a case."""
     if name == "text20":
-        scenes, rows = text20(), load(Path(folder)).unit().values
+        scenes, rows = text20(), load(Path(folder or "")).unit().values
     else:
         scenes = scenes_like(name)
         rows = embeddings_of(scenes)
@@ -77,10 +77,11 @@ def paper(rows, scenes, split: Split, steps: int):
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for _ in range(steps or STEPS):
         optimiser.zero_grad()
-        loss = sum(
+        losses = [
             torch.nn.functional.cross_entropy(head(features), target)
             for head, target in zip(heads, targets, strict=True)
-        )
+        ]
+        loss = torch.stack(losses).sum()
         loss.backward()
         optimiser.step()
         schedule.step()

@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from conceptbind import ConceptBindError, load_scenes, resolve
+from conceptbind import ConceptBindError, load_scenes
+from conceptbind.encoders import resolve
 from conceptbind.pictures import draw_pictures
 from conceptbind.pictures.files import read_picture
 from conceptbind.repairs.labclip import load_adapter
@@ -43,7 +44,9 @@ def main(adapter: Path, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # two objects of 8 colours and 3 shapes: 576 pictures
         scenes = draw_pictures(load_scenes("clevr2d"), Path(folder), seed=1)
-        rows = encoder.encode_images([read_picture(Path(folder) / name) for name in scenes.images])
+        rows = encoder.encode_images(
+            [read_picture(Path(folder) / name) for name in scenes.images or ()]
+        )
     query, captions, wanted = (
         encoder.encode_texts([text]),
         list(scenes.captions()),

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from conceptbind import load_scenes, resolve
+from conceptbind import load_scenes
 from conceptbind.crossmodal.study import caption_bank, compare, either_order
+from conceptbind.encoders import resolve
 from conceptbind.metrics import share_interval
 from conceptbind.pictures import draw_pictures
 from conceptbind.pictures.files import read_picture
@@ -42,16 +43,13 @@ def main(name: str) -> None:
             bank.true[bank.swap_of].reshape(-1),
             bank.swaps.reshape(-1),
         )
-        rows = {
-            part: np.flatnonzero(np.isin(of, getattr(split, part)))
-            for part in ("train", "validation")
-        }
         tuned = finetune(
             encoder,
             paths,
             [texts[i] for i in true],
             [texts[i] for i in false],
-            **rows,
+            train=np.flatnonzero(np.isin(of, split.train)),
+            validation=np.flatnonzero(np.isin(of, split.validation)),
             image_of=of,
             text_ids=meaning[true],
             negative_ids=meaning[false],

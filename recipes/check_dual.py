@@ -51,6 +51,7 @@ def main() -> None:
                 name = " ".join([record.study, record.modality, record.metric, *words])
                 rows.setdefault((name, record.metric), []).append(record.value)
         if options.model == "tiny-bound":
+            assert run.crossmodal is not None
             name = "crossmodal both binding_accuracy, scenes with an object never shown"
             rows.setdefault((name, "binding_accuracy"), []).append(
                 float(np.mean(run.crossmodal.by_object[never]))

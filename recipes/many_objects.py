@@ -11,8 +11,10 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from conceptbind import load_scenes, resolve
+from conceptbind import load_scenes
+from conceptbind.encoders import resolve
 from conceptbind.pictures import draw_pictures
 from conceptbind.rows.embeddings import embed
 from conceptbind.within import attribute_records
@@ -22,7 +24,7 @@ NUMBERS = (2, 3, 4, 5, 6, 8, 10)
 
 def main(name: str) -> None:
     """Print the table."""
-    encoder = resolve(name, device="cpu")
+    encoder: Any = resolve(name, device="cpu")
     random = encoder.untrained()
     print(
         "| objects | text | random weights | image | random weights | scenes (n) "

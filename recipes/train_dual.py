@@ -98,7 +98,7 @@ class Scenes:
         """(size, m, 2) scenes; with swaps every second one is the one before it with two colours
         exchanged.
         """
-        found = []
+        found: list[np.ndarray] = []
         while len(found) < size:
             scene = self.objects[self.rng.integers(len(self.objects), size=m)]
             if not self.allowed(scene):
@@ -195,7 +195,7 @@ def main() -> None:
         torch.nn.Linear(256, len(COLOR_NAMES) * len(SHAPE_NAMES)) for _ in range(2)
     ).to(options.device)
     for head in heads:
-        torch.nn.init.normal_(head.weight)  # it reads unit rows
+        torch.nn.init.normal_(head.get_parameter("weight"))  # it reads unit rows
     optimiser = torch.optim.AdamW(
         [*model.parameters(), *heads.parameters()],
         lr=options.rate,

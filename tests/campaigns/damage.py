@@ -224,7 +224,7 @@ def array(data: bytes, draw: random.Random) -> bytes:
         if draw.random() < 0.2:
             members.pop(next(iter(members)))
         file = io.BytesIO()
-        np.savez(file, **members)
+        np.savez(file, **members)  # type: ignore[arg-type]
         return file.getvalue()
     file = io.BytesIO()
     np.save(file, _another(values, draw), allow_pickle=True)

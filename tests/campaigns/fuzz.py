@@ -455,6 +455,10 @@ def _no_user() -> None:
     os.setuid(54321)
 
 
+def _no_rights() -> None:
+    os.umask(0o777)
+
+
 SURROUNDINGS: tuple[tuple[str, dict[str, str | None], Callable[[], None]], ...] = (
     ("no HOME", {"HOME": None, "USER": None, "LOGNAME": None}, lambda: None),
     (
@@ -477,7 +481,7 @@ SURROUNDINGS: tuple[tuple[str, dict[str, str | None], Callable[[], None]], ...] 
     ("closed out", {}, _closed("stdout", 1)),
     ("closed in", {}, _closed("stdin", 0)),
     ("closed err", {}, _closed("stderr", 2)),
-    ("strict umask", {}, lambda: os.umask(0o777) and None),
+    ("strict umask", {}, _no_rights),
     ("few open files", {}, _limited(40)),
     ("a user without a name, who may not write", {}, _no_user),
 )

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,10 +106,14 @@ def published(**tensors: Callable[[], object]) -> Make:
     return make
 
 
-def _torch(name: str) -> object:
+def _torch(name: str) -> Any:
     import torch
 
     return getattr(torch, name)
+
+
+def _empty_picture(folder: Path) -> None:
+    third_picture(folder).write_bytes(b"")
 
 
 def archive(folder: Path) -> None:
@@ -367,9 +372,7 @@ KNOWN = (
     Known(
         "an empty picture",
         PICTURES,
-        both(
-            linked("pictures", "pictures"), lambda at: third_picture(at).write_bytes(b"") and None
-        ),
+        both(linked("pictures", "pictures"), _empty_picture),
     ),
     Known(
         "a picture of another folder",

@@ -272,7 +272,11 @@ def _count_operations(kill: Kill, file: Path) -> Callable[[], None]:
             time.sleep(5)
 
     sys.addaudithook(hook)
-    return lambda: file.write_text(str(done[0])) and None
+
+    def write() -> None:
+        file.write_text(str(done[0]))
+
+    return write
 
 
 def _writes(arguments: tuple) -> bool:

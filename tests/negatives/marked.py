@@ -5,15 +5,18 @@ name.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from conceptbind.repairs.negatives import Token
 
-PARTS = {"n": "noun", "p": "noun", "a": "adjective"}
+Part = Literal["noun", "adjective", "other"]
+PARTS: dict[str | None, Part] = {"n": "noun", "p": "noun", "a": "adjective"}
 
 
-def marked(text):
+def marked(text: str) -> tuple[str, list[Token]]:
     """The caption without its marks, and its tokens."""
-    caption, tokens = "", []
+    caption, tokens = "", list[Token]()
     for match in re.finditer(r"(\w[\w-]*)(?:/([nap]))?|\s+|[^\w\s]", text):
         word = match[1] or match[0]
         if not word.isspace():
@@ -30,8 +33,8 @@ class MarkedTagger:
 
     name, version = "marked", "1"
 
-    def __init__(self, *texts):
+    def __init__(self, *texts: str) -> None:
         self.known = dict(marked(text) for text in texts)
 
-    def tag(self, captions):
+    def tag(self, captions: Iterable[str]) -> Iterator[list[Token]]:
         return (self.known[caption] for caption in captions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from conceptbind.core.typing import Modality
 from conceptbind.crossmodal import caption_bank
 from conceptbind.crossmodal.study import CaptionBank
 from conceptbind.rows.embeddings import Embeddings
@@ -36,7 +37,7 @@ def planted(
         bag = sum(values[k][table.table[:, :, k]].sum(1) for k in range(2))
         return bag + codes[table.objects].sum(1) + noise * rng.normal(size=(len(table), WIDTH))
 
-    parts = (
+    parts: tuple[tuple[Scenes, Modality, np.ndarray], ...] = (
         (scenes, "image", rows(scenes, 0.7 * objects)),
         (bank.scenes, "text", rows(bank.scenes, held * objects @ turn)),
     )
