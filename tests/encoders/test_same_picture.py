@@ -20,7 +20,7 @@ from conceptbind.pictures.files import as_seen, cut_out, picture_batches, read_p
 from conceptbind.repairs.finetune.data import Captioned
 from conceptbind.repairs.finetune.pixels import Pixels
 from conceptbind.rows.embeddings import embed
-from conceptbind.rows.source import rows_of
+from conceptbind.rows.source import source_of
 from conceptbind.scenes import Scenes
 
 RED, WHITE, BLUE = (255, 0, 0), (255, 255, 255), (0, 0, 255)
@@ -124,7 +124,7 @@ def test_measure_and_embed(folder, expected, tmp_path):
     scenes = Scenes.unlabelled("kinds", images=tuple(KINDS), image_folder=folder)
     np.testing.assert_array_equal(embed(Eye(), scenes, "image", tmp_path / "a").values, expected)
     np.testing.assert_array_equal(
-        rows_of(Eye(), scenes, "image", tmp_path / "b", lambda _: None).values, expected
+        source_of(Eye()).rows_for(scenes, "image", tmp_path / "b").values, expected
     )
 
 

@@ -344,8 +344,13 @@ def open_model(encoder: Any, how: Any, needs: tuple[str, ...]) -> Any:
         ModalityError: it lacks one of the modalities.
     """
     from conceptbind.core.errors import ModalityError
+    from conceptbind.rows.source import source_of
 
-    model: Any = how.open(encoder) if isinstance(encoder, str) else encoder
+    model: Any = source_of(encoder, how).encoder
+    if model is None:
+        raise ModalityError(
+            f"'{encoder}' is a table of rows; a repair of captions needs an encoder"
+        )
     for part, what in (("text", "captions"), ("image", "pictures")):
         if part in needs and part not in model.modalities:
             raise ModalityError(f"'{model.id}' does not embed {what}")

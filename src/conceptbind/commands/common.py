@@ -26,8 +26,8 @@ def drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
 
 
 def try_captions(source: Any, table: Any) -> None:
-    """Encode a few captions: what is refused of them is an error now, not after minutes of
-    drawing.
+    """Encode a few captions with an encoder: what is refused of them is an error now, not after
+    minutes of drawing.
     """
     import warnings
 
@@ -51,10 +51,8 @@ def few_captions(table: Any) -> list[str]:
 
 def rows_with_bar(source: Any, table: Any, modality: Any, folder: Path, what: str = "") -> Any:
     """Embeddings of one modality, with a progress bar where they have to be computed."""
-    from conceptbind.rows.source import rows_of
-
     with progress(total=len(table), desc=f"embedding {what or modality}", unit="scene") as bar:
-        return rows_of(source, table, modality, folder, bar.update)
+        return source.rows_for(table, modality, folder, bar.update)
 
 
 def default_folder(

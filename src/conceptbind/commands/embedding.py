@@ -57,18 +57,18 @@ def embed(
     """
     from conceptbind.core.files import clear_asides, user_path
     from conceptbind.encoders.registry import Opening
-    from conceptbind.rows.source import check_rows, choose_modalities, open_inputs
+    from conceptbind.rows.source import open_inputs
 
     place = user_path(out)
     refuse_in_use(place)
     source, table = open_inputs(
         encoder, scenes, template, Opening(precision, device, long_captions, trust_remote_code)
     )
-    modalities = choose_modalities(source, table, modality)
+    modalities = source.able(table, modality)
     for part in modalities:
         # rows that are there: what is wrong with them is said before anything is written
-        if not hasattr(source, "encode_texts"):
-            check_rows(source, table, part)
+        if source.encoder is None:
+            source.check(table, part)
     own(place)
     folders = [place / part if len(modalities) > 1 else place for part in modalities]
     for folder in dict.fromkeys((place, *folders, place / "pictures")):

@@ -228,25 +228,22 @@ def _of_both(
 ) -> Any:
     """The encoder that was named or given, if it embeds pictures and captions."""
     from conceptbind.core.errors import ModalityError
-    from conceptbind.encoders.factory import checked
     from conceptbind.encoders.registry import Opening
-    from conceptbind.rows.embeddings import open_source
+    from conceptbind.rows.source import source_of
 
     how = Opening(precision, device, long_captions, trust_remote_code)
-    source: Any = (
-        open_source(encoder, how) if isinstance(encoder, str) else checked(encoder, repr(encoder))
-    )
-    if not hasattr(source, "encode_texts"):
+    source = source_of(encoder, how)
+    if source.encoder is None:
         raise ModalityError(
             f"a benchmark needs an encoder that embeds new captions and pictures; '{encoder}' is a "
             "table of rows"
         )
-    if not {"text", "image"} <= set(source.modalities):
+    if not source.encodes("text", "image"):
         raise ModalityError(
             f"a benchmark needs an encoder of pictures and captions; '{source.id}' encodes "
             f"{' and '.join(source.modalities)}"
         )
-    return source
+    return source.encoder
 
 
 def _unreadable(source: Any, texts: Any) -> str | None:

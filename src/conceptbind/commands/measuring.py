@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from conceptbind.geometry.study import GeometryStudy
     from conceptbind.probes.study import ProbeStudy
     from conceptbind.repairs.study import RepairStudy
-    from conceptbind.rows.arrays import FileEmbeddings
-    from conceptbind.rows.embeddings import Embeddings
+    from conceptbind.rows.source import Source
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
@@ -173,7 +172,7 @@ def measure(
     """
     from conceptbind.core.files import user_path
     from conceptbind.encoders.registry import Opening
-    from conceptbind.rows.source import check_rows, choose_modalities, open_inputs
+    from conceptbind.rows.source import open_inputs
     from conceptbind.run.executors import check_executor
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.split import split_scenes
@@ -205,12 +204,12 @@ def measure(
     source, table = open_inputs(
         encoder, scenes, template, Opening(precision, device, long_captions, trust_remote_code)
     )
-    modalities = choose_modalities(source, table, modality)
+    modalities = source.able(table, modality)
     split = split_scenes(table, "pair", seed=seed)
     for part in modalities:
-        check_rows(source, table, part)
-    if "text" in modalities and hasattr(source, "encode_texts"):
-        try_captions(source, table)
+        source.check(table, part)
+    if "text" in modalities and source.encodes("text"):
+        try_captions(source.encoder, table)
     chosen = _chosen(config)
     folder = RunFolder.open(place, config)
     case = partial(_case, source, table, split, modalities, folder.path, config)
@@ -295,12 +294,12 @@ def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
     }
 
 
-def _asked(source: Any, table: Any, split: Any) -> dict[str, Any]:
+def _asked(source: "Source", table: Any, split: Any) -> dict[str, Any]:
     """What decides the results besides the options."""
     from conceptbind import __version__
     from conceptbind.run.facts import scenes_facts, split_facts
 
-    who = {"encoder": getattr(source, "encoder", None) or source.id, "revision": source.revision}
+    who = {"encoder": source.id, "revision": source.revision}
     return {
         "conceptbind": __version__,
         **who,
@@ -340,7 +339,7 @@ def _finished(folder: Any, asked: dict[str, Any]) -> Any:
 
 
 def _case(
-    source: "Encoder | FileEmbeddings | Embeddings",
+    source: "Source",
     table: "Scenes",
     split: "Split",
     modalities: "tuple[Modality, ...]",

@@ -333,7 +333,7 @@ def _on_scenes(
     from conceptbind.core.errors import ModalityError, ValueRangeError
     from conceptbind.crossmodal.study import caption_bank
     from conceptbind.repairs.study import repair_study, require_swaps, single_objects
-    from conceptbind.rows.source import bag_twin, choose_modalities, open_inputs
+    from conceptbind.rows.source import bag_twin, open_inputs, source_of
     from conceptbind.run.facts import provenance
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.split import split_scenes
@@ -343,12 +343,8 @@ def _on_scenes(
             "a repair needs an encoder and --scenes; or --images, --texts and --negatives (.npy); "
             "or an encoder, --images and --captions"
         )
-    opened, table = open_inputs(encoder, scenes, template, how)
-    source: Any = opened
-    if not (
-        hasattr(source, "encode_texts")
-        and {"text", "image"} <= set(choose_modalities(source, table, "both"))
-    ):
+    source, table = open_inputs(encoder, scenes, template, how)
+    if source.encoder is None or len(source.able(table, "both")) < 2:
         raise ModalityError(
             f"a repair needs an encoder of pictures and captions; '{source.id}' embeds "
             f"{' and '.join(source.modalities)}"
@@ -359,7 +355,9 @@ def _on_scenes(
     RunFolder.open(folder, config)
     table = drawn(table, ("image",), folder / "pictures", seed)
     rows, controls = {}, {}
-    for name, model in (("none", source), ("bag_twin", bag_twin(source, how.device))):
+    twin = bag_twin(source, how.device)
+    models = {"none": source} | ({} if twin is None else {"bag_twin": source_of(twin)})
+    for name, model in models.items():
         if model is not None:
             places = [
                 folder / "embeddings" / (part if name == "none" else f"{part}-{name}")
@@ -380,7 +378,7 @@ def _on_scenes(
             *rows["none"],
             table,
             bank,
-            singles=single_objects(source, table, seed),
+            singles=single_objects(source.encoder, table, seed),
             controls=controls,
             pull=pull,
             options=options,

@@ -4,3 +4,7 @@ from .embeddings import Embeddings as Embeddings
 from .embeddings import embed as embed
 from .embeddings import open_source as open_source
 from .embeddings import store as store
+from .source import Source as Source
+from .source import resolve as resolve
+from .source import source_of as source_of
+from .source import table_of as table_of

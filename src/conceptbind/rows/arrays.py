@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,9 @@ from conceptbind.core.errors import (
     ModalityError,
     ShapeError,
     UnsafeFileError,
+    ValueRangeError,
 )
-from conceptbind.core.files import file_hash
+from conceptbind.core.files import content_hash, file_hash
 from conceptbind.core.limits import header_of, require_archive, require_regular
 from conceptbind.metrics.checks import refuse_non_finite
 
@@ -134,6 +135,38 @@ def read_embeddings_file(path: Path, scenes: Scenes | None = None) -> FileEmbedd
                 known[name] = array.astype(np.float32)
         refuse_non_finite(known[name], f"{path}: '{name}'")
     return FileEmbeddings(f"file:{path}", file_hash(path)[:16], known, ids)
+
+
+def arrays_in_memory(given: Any) -> FileEmbeddings:
+    """Rows that a Python program holds.
+
+    Args:
+        given: an array (n, d), a data frame (whose index, where it is of names, says which row
+            belongs to which scene), or a mapping of `text` and `image` to arrays.
+
+    Raises:
+        ShapeError: an array is not (rows, d).
+        ValueRangeError: NaN or infinite numbers, or arrays of other names.
+    """
+    named = dict(given) if isinstance(given, Mapping) else {"embeddings": given}
+    if not named or not set(named) <= set(NAMES):
+        raise ValueRangeError(
+            f"expected arrays named 'text' and 'image'; got {', '.join(map(str, named)):.200}"
+        )
+    arrays = {name: np.asarray(array) for name, array in named.items()}
+    where = Path("the array")
+    for name, array in arrays.items():
+        _require_table(where, name, array.shape, array.dtype)
+        if array.dtype not in (np.float32, np.float64):
+            arrays[name] = array.astype(np.float32)
+        refuse_non_finite(arrays[name], f"{where}: '{name}'")
+    index = getattr(given, "index", None)
+    ids = None
+    if index is not None and not callable(index) and all(isinstance(name, str) for name in index):
+        ids = tuple(index)
+    parts = (part for name in sorted(arrays) for part in (name, arrays[name].tobytes()))
+    revision = content_hash(*parts)[:16]
+    return FileEmbeddings(f"array-{revision}", revision, arrays, ids)
 
 
 def _known(path: Path, names: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -117,8 +117,11 @@ class Embeddings:
         Raises:
             ValueRangeError: a row is zero, so that it has no direction; names the first.
         """
-        if self.normalisation == "unit":
-            return self
+        return self if self.normalisation == "unit" else self._divided
+
+    @cached_property
+    def _divided(self) -> Embeddings:
+        """The unit rows, made once."""
         peaks = np.abs(self.values).max(axis=1, keepdims=True)
         if not peaks.all():
             row = int(np.argmin(peaks))

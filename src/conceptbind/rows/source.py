@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import ModalityError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.encoders.factory import checked
-from conceptbind.encoders.registry import Opening, torch_device
+from conceptbind.encoders.registry import SHIPPED, Opening, torch_device
+from conceptbind.encoders.registry import resolve as open_encoder
 from conceptbind.pictures.files import require_pictures
-from conceptbind.rows.arrays import FileEmbeddings
+from conceptbind.rows.arrays import FileEmbeddings, arrays_in_memory
 from conceptbind.rows.embeddings import (
+    DEFAULT,
     Embeddings,
     embed,
     from_file,
@@ -21,17 +25,228 @@ from conceptbind.rows.embeddings import (
     store,
 )
 from conceptbind.scenes.named import load_scenes
+from conceptbind.scenes.readers.tables import scenes_of_frame
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder, LongCaptions, Modalities, Modality, Precision
 
 
-def open_inputs(
-    encoder: str | Encoder, scenes: str | Scenes, template: str | None, how: Opening
-) -> tuple[Encoder | FileEmbeddings | Embeddings, Scenes]:
-    """The encoder and the scene table that a command was given, by name or as objects."""
-    table = load_scenes(scenes, template) if isinstance(scenes, str) else scenes
+class Source(ABC):
+    """Where the rows of a scene table come from; whether they are computed or there already is its
+    own business.
+    """
+
+    id: str
+    """What was asked for."""
+    revision: str
+    """Which weights, or which file."""
+    modalities: tuple[Modality, ...]
+    """What it says that it holds or encodes; an array need not say."""
+    encoder: Encoder | None = None
+    """What encodes new captions and pictures; None where there are only rows."""
+
+    @abstractmethod
+    def able(self, table: Scenes, asked: Modalities) -> tuple[Modality, ...]:
+        """The modalities to study of a table, given what is asked for.
+
+        Raises:
+            UnknownNameError: there is no such modality.
+            ModalityError: it cannot be had.
+        """
+
+    @abstractmethod
+    def check(self, table: Scenes, modality: Modality) -> None:
+        """Find a mismatch of rows and scenes, or a missing picture, before anything is written."""
+
+    @abstractmethod
+    def rows_for(
+        self,
+        table: Scenes,
+        modality: Modality,
+        folder: Path,
+        on_rows: Callable[[int], None] = lambda _: None,
+    ) -> Embeddings:
+        """(n, d) raw rows of a table, kept in a folder.
+
+        Raises:
+            ConceptBindError: they cannot be made, or belong to other scenes.
+        """
+
+    def encodes(self, *modalities: Modality) -> bool:
+        """Whether it encodes new scenes of all these modalities."""
+        return self.encoder is not None and set(modalities) <= set(self.encoder.modalities)
+
+
+class EncoderSource(Source):
+    """Rows that an encoder makes."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder: Encoder = encoder
+        self.id, self.revision = encoder.id, encoder.revision
+        self.modalities = encoder.modalities
+
+    def able(self, table: Scenes, asked: Modalities) -> tuple[Modality, ...]:  # noqa: D102
+        wanted = _wanted(asked)
+        if wanted is None:
+            pictures = table.images is not None or table.drawing is not None
+            found = tuple(part for part in self.modalities if part == "text" or pictures)
+            if not found:
+                require_modality(self.encoder, table, self.modalities[0])
+            return found
+        for part in wanted:
+            if part == "text" or table.drawing is None:
+                require_modality(self.encoder, table, part)
+            elif part not in self.modalities:
+                raise ModalityError(
+                    f"'{self.id}' encodes {' and '.join(self.modalities)}, not {part}"
+                )
+        return wanted
+
+    def check(self, table: Scenes, modality: Modality) -> None:  # noqa: D102
+        if modality == "image" and table.images is not None:
+            folder = table.image_folder or Path()
+            require_pictures([folder / image for image in table.images], table.image_places)
+
+    def rows_for(  # noqa: D102
+        self,
+        table: Scenes,
+        modality: Modality,
+        folder: Path,
+        on_rows: Callable[[int], None] = lambda _: None,
+    ) -> Embeddings:
+        return embed(self.encoder, table, modality, folder, on_rows=on_rows)
+
+
+class ArraySource(Source):
+    """Rows of an array file, or of an array in memory."""
+
+    def __init__(self, arrays: FileEmbeddings) -> None:
+        self.arrays = arrays
+        self.id, self.revision, self.modalities = arrays.id, arrays.revision, arrays.modalities
+        self._rows: dict[tuple[str, Modality], Embeddings] = {}
+
+    def able(self, table: Scenes, asked: Modalities) -> tuple[Modality, ...]:  # noqa: D102
+        wanted = _wanted(asked)
+        if not self.modalities:  # a single array can be either
+            if wanted is None or len(wanted) > 1:
+                raise ModalityError(
+                    f"{self.id} does not say whether it holds text or image embeddings; add "
+                    "--modality text or --modality image"
+                )
+            return wanted
+        for part in wanted or ():
+            if part not in self.modalities:
+                raise ModalityError(
+                    f"{self.id} holds {' and '.join(self.modalities)} embeddings, not {part}"
+                )
+        return wanted or self.modalities
+
+    def check(self, table: Scenes, modality: Modality) -> None:  # noqa: D102
+        self._of(table, modality).unit()
+
+    def rows_for(  # noqa: D102
+        self,
+        table: Scenes,
+        modality: Modality,
+        folder: Path,
+        on_rows: Callable[[int], None] = lambda _: None,
+    ) -> Embeddings:
+        rows = self._of(table, modality)
+        store(rows, folder)
+        on_rows(len(table))
+        return rows
+
+    def _of(self, table: Scenes, modality: Modality) -> Embeddings:
+        key = table.content_hash, modality
+        if key not in self._rows:
+            self._rows[key] = from_file(self.arrays, table, modality)
+        return self._rows[key]
+
+
+class KeptSource(Source):
+    """Rows that were embedded before: a folder written by `embed`, or `Embeddings` in memory."""
+
+    def __init__(self, rows: Embeddings) -> None:
+        self.rows = rows
+        self.id, self.revision, self.modalities = rows.encoder, rows.revision, (rows.modality,)
+
+    def able(self, table: Scenes, asked: Modalities) -> tuple[Modality, ...]:  # noqa: D102
+        if _wanted(asked) not in (None, self.modalities):
+            raise ModalityError(f"the folder holds {self.rows.modality} embeddings, not {asked}")
+        return self.modalities
+
+    def check(self, table: Scenes, modality: Modality) -> None:  # noqa: D102
+        self.rows.check(table)
+        self.rows.unit()
+
+    def rows_for(  # noqa: D102
+        self,
+        table: Scenes,
+        modality: Modality,
+        folder: Path,
+        on_rows: Callable[[int], None] = lambda _: None,
+    ) -> Embeddings:
+        self.rows.check(table)
+        store(self.rows, folder)
+        on_rows(len(table))
+        return self.rows
+
+
+def source_of(what: Any, how: Opening = DEFAULT, table: Scenes | None = None) -> Source:
+    """What a user gave as an encoder.
+
+    Args:
+        what: a name (`tiny`, `hf:ORG/NAME`, `file:rows.npy`), a path of an array or of a folder
+            written by `embed`, an array or a data frame (a row for each scene), a mapping of
+            `text` and `image` to arrays, `Embeddings`, an encoder, or a `Source`.
+        how: how an encoder is opened by its name.
+        table: which the rows are to belong to, where that is known.
+
+    Raises:
+        ConceptBindError: there is no such encoder, or it cannot be opened.
+    """
+    if isinstance(what, Source):
+        return what
+    if isinstance(what, os.PathLike):
+        what = f"file:{os.fspath(what)}"
+    if isinstance(what, str):
+        what = open_source(what, how, table)
+    elif not hasattr(what, "modalities") and (
+        hasattr(what, "__array__") or isinstance(what, Mapping)
+    ):
+        what = arrays_in_memory(what)
+    if isinstance(what, FileEmbeddings):
+        return ArraySource(what)
+    if isinstance(what, Embeddings):
+        return KeptSource(what)
+    return EncoderSource(checked(what, repr(what)))
+
+
+def table_of(scenes: Any, template: str | None = None) -> Scenes:
+    """What a user gave as scenes.
+
+    Args:
+        scenes: a name (see `load_scenes`), the path of a table, a data frame with the columns of
+            such a table, or `Scenes`.
+        template: how captions name an object; None for the table's own.
+
+    Raises:
+        ConceptBindError: there are no such scenes, or the template does not fit.
+    """
+    if isinstance(scenes, os.PathLike):
+        scenes = os.fspath(scenes)
+    if isinstance(scenes, str):
+        table = load_scenes(scenes, template)
+    elif hasattr(scenes, "columns"):
+        table = scenes_of_frame(scenes)
+    else:
+        table = scenes
+    if not isinstance(table, Scenes):
+        raise ValueRangeError(
+            f"expected scenes as a name, the path of a table, a data frame or Scenes; got "
+            f"{type(scenes).__name__}"
+        )
     if template is not None and table.written_captions is not None:
         raise ValueRangeError(
             f"the scenes '{table.name}' have captions of their own (column 'caption'), so "
@@ -39,11 +254,30 @@ def open_inputs(
         )
     if template is not None and table.template != template:
         table = replace(table, template=template)
-    torch_device(how.device)
     table.caption(0)  # a wrong template is an error now, not after minutes
-    if isinstance(encoder, str):
-        return open_source(encoder, how, table), table
-    return checked(encoder, repr(encoder)), table
+    return table
+
+
+def open_inputs(
+    encoder: Any, scenes: Any, template: str | None, how: Opening
+) -> tuple[Source, Scenes]:
+    """The source and the scene table that a command was given, by name or as objects; see
+    `source_of` and `table_of`.
+    """
+    table = table_of(scenes, template)
+    torch_device(how.device)
+    return source_of(encoder, how, table), table
+
+
+def _wanted(asked: Modalities) -> tuple[Modality, ...] | None:
+    """The modalities that are asked for by name; None for all that there are."""
+    if asked not in ("auto", "text", "image", "both"):
+        raise UnknownNameError(
+            f"unknown modality '{asked}'; {nearest(asked, ('auto', 'text', 'image', 'both'))}"
+        )
+    if asked == "auto":
+        return None
+    return ("text", "image") if asked == "both" else (asked,)
 
 
 def resolve(
@@ -73,96 +307,17 @@ def resolve(
     return open_source(name, how)
 
 
-def choose_modalities(
-    source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modalities
-) -> tuple[Modality, ...]:
-    """The modalities to study, given what was asked for."""
-    if modality not in ("auto", "text", "image", "both"):
-        raise UnknownNameError(
-            f"unknown modality '{modality}'; {nearest(modality, ('auto', 'text', 'image', 'both'))}"
-        )
-    if isinstance(source, Embeddings):
-        if modality not in ("auto", source.modality):
-            raise ModalityError(f"the folder holds {source.modality} embeddings, not {modality}")
-        return (source.modality,)
-    if isinstance(source, FileEmbeddings) and not source.modalities:
-        if modality in ("text", "image"):
-            return (modality,)
-        raise ModalityError(
-            f"{source.id} does not say whether it holds text or image embeddings; add --modality "
-            "text or --modality image"
-        )
-    if modality == "auto":
-        pictures = (
-            isinstance(source, FileEmbeddings)
-            or table.images is not None
-            or table.drawing is not None
-        )
-        able = tuple(part for part in source.modalities if part == "text" or pictures)
-        if not able:
-            require_modality(source, table, source.modalities[0])
-        return able
-    asked: tuple[Modality, ...] = ("text", "image") if modality == "both" else (modality,)
-    for part in asked:
-        if isinstance(source, FileEmbeddings):
-            if part not in source.modalities:
-                raise ModalityError(
-                    f"{source.id} holds {' and '.join(source.modalities)} embeddings, not {part}"
-                )
-        elif part == "text" or table.drawing is None:
-            require_modality(source, table, part)
-        elif part not in source.modalities:
-            raise ModalityError(
-                f"'{source.id}' encodes {' and '.join(source.modalities)}, not {part}"
-            )
-    return asked
-
-
-def check_rows(
-    source: Encoder | FileEmbeddings | Embeddings, table: Scenes, modality: Modality
-) -> None:
-    """Find a mismatch of rows and scenes, or a missing picture, before anything is written."""
-    if isinstance(source, FileEmbeddings):
-        source = from_file(source, table, modality)
-    if isinstance(source, Embeddings):
-        source.check(table)
-        source.unit()
-    elif modality == "image" and table.images is not None:
-        folder = table.image_folder or Path()
-        require_pictures([folder / image for image in table.images], table.image_places)
-
-
-def rows_of(
-    source: Encoder | FileEmbeddings | Embeddings,
-    table: Scenes,
-    modality: Modality,
-    folder: Path,
-    on_rows: Callable[[int], None],
-) -> Embeddings:
-    """The embeddings of a table: those that were given, or new ones in `folder`."""
-    if isinstance(source, Embeddings | FileEmbeddings):
-        if isinstance(source, FileEmbeddings):
-            source = from_file(source, table, modality)
-        source.check(table)
-        store(source, folder)
-        on_rows(len(table))
-        return source
-    return embed(source, table, modality, folder, on_rows=on_rows)
-
-
-def untrained(source: Encoder | FileEmbeddings | Embeddings) -> Encoder | None:
+def untrained(source: Source) -> Encoder | None:
     """The same architecture with random weights, where the encoder offers it."""
-    make = getattr(source, "untrained", None)
+    make = getattr(source.encoder, "untrained", None)
     twin: Encoder | None = make() if callable(make) else None
     return twin
 
 
-def bag_twin(source: Encoder | FileEmbeddings | Embeddings, device: str) -> Encoder | None:
+def bag_twin(source: Source, device: str) -> Encoder | None:
     """The shipped model that was trained like `tiny` without any use for binding; for the shipped
     models only.
     """
-    from conceptbind.encoders.registry import SHIPPED, resolve
-
-    if getattr(source, "id", "") not in SHIPPED or source.id == "tiny-bag":  # type: ignore[union-attr]
+    if source.encoder is None or source.id not in SHIPPED or source.id == "tiny-bag":
         return None
-    return resolve("tiny-bag", device=device)  # type: ignore[return-value]
+    return open_encoder("tiny-bag", device=device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,12 +17,11 @@ from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_probes, fitted_probes, own_probes
 from conceptbind.repairs.study import Singles, single_objects
 from conceptbind.rows.embeddings import Embeddings
-from conceptbind.rows.source import bag_twin, rows_of, untrained
+from conceptbind.rows.source import Source, bag_twin, source_of, untrained
 from conceptbind.run.bars import progress, steps
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Effort, Encoder, Executor, Floats, Modality
-    from conceptbind.rows.arrays import FileEmbeddings
     from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
 
@@ -49,7 +48,7 @@ class Case:
     """One encoder on one scene table.
 
     Args:
-        source: an encoder, or rows that are there.
+        source: an encoder, or rows that are there; see `conceptbind.rows.source_of`.
         table: n scenes, with pictures where a modality needs them.
         split: train, validation and test scenes.
         modalities: those to study, `text` before `image`.
@@ -59,14 +58,14 @@ class Case:
 
     def __init__(
         self,
-        source: Encoder | FileEmbeddings | Embeddings,
+        source: Source | Encoder | Embeddings,
         table: Scenes,
         split: Split,
         modalities: tuple[Modality, ...],
         folder: Path,
         asked: Asked | None = None,
     ) -> None:
-        self.source, self.table, self.split = source, table, split
+        self.source, self.table, self.split = source_of(source), table, split
         self.modalities, self.folder = modalities, folder
         self.asked = Asked() if asked is None else asked
         self._rows: dict[str, Embeddings] = {}
@@ -83,13 +82,15 @@ class Case:
     def controls(self, modality: Modality) -> dict[str, Embeddings]:
         """(n, d) unit rows of the encoders that are controls, by name."""
         return {
-            name: self.embedded(twin, modality, f"{modality}-{name}", f"{modality}, {name}")
+            name: self.embedded(
+                source_of(twin), modality, f"{modality}-{name}", f"{modality}, {name}"
+            )
             for name, twin in self.twins.items()
         }
 
     def embedded(
         self,
-        source: Encoder | FileEmbeddings | Embeddings,
+        source: Source,
         modality: Modality,
         place: str,
         what: str = "",
@@ -101,19 +102,18 @@ class Case:
             with progress(
                 total=len(scenes), desc=f"embedding {what or modality}", unit="scene"
             ) as bar:
-                rows = rows_of(source, scenes, modality, folder / place, bar.update)
+                rows = source.rows_for(scenes, modality, folder / place, bar.update)
             self._rows[place] = rows.unit()
         return self._rows[place]
 
-    @cached_property
+    @property
     def encoder(self) -> Encoder | None:
         """The encoder, where there is one and not only rows of it."""
-        able = hasattr(self.source, "encode_texts") or hasattr(self.source, "encode_images")
-        return self.source if able else None  # type: ignore[return-value]
+        return self.source.encoder
 
     def encodes(self, *modalities: Modality) -> bool:
         """Whether there is an encoder of all these modalities, and not only rows."""
-        return self.encoder is not None and set(modalities) <= set(self.encoder.modalities)
+        return self.source.encodes(*modalities)
 
     @cached_property
     def twins(self) -> dict[str, Encoder]:
@@ -134,7 +134,7 @@ class Case:
     @cached_property
     def own_probes(self) -> SceneProbes | None:
         """The encoder's own queries as probes, where it was trained on any."""
-        return own_probes(self.source, self.table)
+        return own_probes(self.encoder, self.table)
 
     def probes(self, modality: Modality) -> SceneProbes:
         """Probes of one modality, fitted on the train scenes and kept in the folder."""
@@ -158,10 +158,11 @@ class Case:
     @cached_property
     def singles(self) -> Singles | None:
         """Pictures of single objects and their captions; None where none can be drawn."""
-        asked = "image" in self.modalities and self.encodes("text", "image")
-        if not asked:
+        if self.encoder is None or "image" not in self.modalities:
             return None
-        return single_objects(self.source, self.table, self.asked.seed)  # type: ignore[arg-type]
+        if not self.encodes("text", "image"):
+            return None
+        return single_objects(self.encoder, self.table, self.asked.seed)
 
     @cached_property
     def bank(self) -> CaptionBank:
@@ -170,7 +171,7 @@ class Case:
 
     def captions(self, twin: str | None = None) -> Embeddings:
         """(b, d) unit rows of the bank, of the encoder or of one of the twins."""
-        source: Any = self.source if twin is None else self.twins[twin]
+        source = self.source if twin is None else source_of(self.twins[twin])
         place = "captions" if twin is None else f"captions-{twin}"
         what = "captions and their swaps" if twin is None else f"captions, {twin}"
         return self.embedded(source, "text", place, what, self.bank.scenes)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 import numpy as np
 
@@ -109,6 +110,35 @@ def read_scenes(
         pictures_anywhere: pictures may lie outside the folder of the table.
     """
     columns = read_columns(path)
+    return _scenes_of(columns, path, template, pictures_anywhere=pictures_anywhere)
+
+
+def scenes_of_frame(frame: Any, template: str = DEFAULT_TEMPLATE, name: str = "table") -> Scenes:
+    """The same from a data frame, whose columns are those of the file.
+
+    Args:
+        frame: a pandas data frame, or anything else with `columns` whose items are columns.
+        template: how captions name an object.
+        name: of the scenes.
+
+    Raises:
+        ValueRangeError: it has no rows, or is no table of scenes and no vocabulary.
+    """
+    columns = {str(column): [_cell(value) for value in frame[column]] for column in frame.columns}
+    if not any(columns.values()):
+        raise ValueRangeError(f"the data frame '{name}' is empty; expected at least one row")
+    return _scenes_of(columns, Path(name), template, pictures_anywhere=True)
+
+
+def _cell(value: Any) -> str:
+    """A value of a data frame as a file would hold it; missing ones are empty."""
+    missing = value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
+    return "" if missing else str(value).strip()
+
+
+def _scenes_of(
+    columns: dict[str, list[str]], path: Path, template: str, *, pictures_anywhere: bool
+) -> Scenes:
     slots = slot_columns(columns) or _numbered_columns(path, columns)
     if not slots:
         _refuse_odd_vocabulary(path, columns)
