@@ -8,7 +8,7 @@ import getpass
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,36 +16,21 @@ import yaml
 
 from conceptbind import cli
 from conceptbind.cli import main
+from conceptbind.commands import Measure, Sweep, Train, measure
+from conceptbind.commands.command import Command
 from conceptbind.commands.common import default_folder
-from conceptbind.commands.measuring import measure
-from conceptbind.commands.training import sweep, train
+from conceptbind.commands.parsing import parse
 from conceptbind.core.errors import ConceptBindError, MismatchError
+from conceptbind.core.streams import make_streams_safe, one_line
 from conceptbind.scenes import ConceptSpace, full_grid, text20
 from planted import object_codes
 
 COMMAND = [sys.executable, "-m", "conceptbind"]
 
 
-@pytest.fixture
-def asked(monkeypatch):
-    """The options with which a command would be called, without running it."""
-
-    def ask(*arguments):
-        found = {}
-        wrapped = cli.COMMANDS[arguments[0]]
-
-        def called(**options):
-            found.update(options)
-            return "done"
-
-        called.__signature__, called.__doc__ = cli.inspect.signature(wrapped), wrapped.__doc__
-        monkeypatch.setitem(cli.COMMANDS, arguments[0], called)
-        assert main([str(argument) for argument in arguments]) == 0
-        monkeypatch.setitem(cli.COMMANDS, arguments[0], wrapped)
-        return found
-
-    yield ask
-    cli._parameters.cache_clear()
+def asked(*arguments):
+    """The options with which a command would run."""
+    return parse([str(argument) for argument in arguments], cli.COMMANDS).command.configuration()
 
 
 def refused(capsys, *arguments):
@@ -76,11 +61,11 @@ def refused(capsys, *arguments):
         (["minilm", "--seed", "1", "--seed", "2"], {"encoder": "minilm", "seed": 2}),
     ],
 )
-def test_options_as_people_write_them(asked, words, options):
+def test_options_as_people_write_them(words, options):
     assert options.items() <= asked("measure", *words).items()
 
 
-def test_more_options_as_people_write_them(asked):
+def test_more_options_as_people_write_them():
     assert asked("repair", "tiny", "--out", "x", "--image-of", "of.npy")["image_of"] == "of.npy"
     assert asked("train", "--compiled", "False")["compiled"] is False
     assert asked("train", "--compiled=false", "--rate", "-1e-3")["rate"] == -1e-3
@@ -207,8 +192,8 @@ def test_a_configuration_joins_no_cluster(tmp_path, capsys, monkeypatch, executo
         assert "names the cluster tcp://127.0.0.1:9" in said
         assert "add --address" in said
     assert not (tmp_path / "run").exists()
-    taken = cli._in_order(["measure", "--config", "config.yaml", "--address", "tcp://127.0.0.1:9"])
-    assert taken[-1] == "--address=tcp://127.0.0.1:9"
+    taken = asked("measure", "--config", "config.yaml", "--address", "tcp://127.0.0.1:9")
+    assert (taken["executor"], taken["address"]) == (executor, "tcp://127.0.0.1:9")
 
 
 @pytest.mark.parametrize(
@@ -235,12 +220,21 @@ def test_broken_configurations_are_one_line(tmp_path, capsys, text, message):
     assert message in refused(capsys, "measure", "--config", path)
 
 
-def test_a_fault_of_our_own_is_one_line_and_another_exit_code(capsys, monkeypatch):
-    def broken(*, out: str = "x"):
-        raise KeyError("many\nlines " * 400)
+def broken(error):
+    """A command that fails."""
 
-    monkeypatch.setitem(cli.COMMANDS, "render", broken)
-    cli._parameters.cache_clear()
+    @dataclass(frozen=True, kw_only=True)
+    class Broken(Command[None]):
+        out: str = "x"
+
+        def work(self):
+            raise error
+
+    return Broken
+
+
+def test_a_fault_of_our_own_is_one_line_and_another_exit_code(capsys, monkeypatch):
+    monkeypatch.setitem(cli.COMMANDS, "render", broken(KeyError("many\nlines " * 400)))
     assert main(["render"]) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert len(line) <= 500
@@ -249,7 +243,6 @@ def test_a_fault_of_our_own_is_one_line_and_another_exit_code(capsys, monkeypatc
     monkeypatch.setenv("CONCEPTBIND_DEBUG", "1")
     assert main(["render"]) == 1
     assert "Traceback" in capsys.readouterr().err
-    cli._parameters.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -257,19 +250,14 @@ def test_a_fault_of_our_own_is_one_line_and_another_exit_code(capsys, monkeypatc
     [(MemoryError("8 GB"), 2), (PermissionError(13, "Permission denied", "/x"), 2)],
 )
 def test_the_machine_s_own_limits_are_one_line(capsys, monkeypatch, error, code):
-    def broken(*, out: str = "x"):
-        raise error
-
-    monkeypatch.setitem(cli.COMMANDS, "render", broken)
-    cli._parameters.cache_clear()
+    monkeypatch.setitem(cli.COMMANDS, "render", broken(error))
     assert main(["render"]) == code
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
-    cli._parameters.cache_clear()
 
 
 def test_messages_are_folded_and_cut():
     text = "a library says:\n\n" + "x" * 80_000 + "\x1b[31m the end"
-    line = cli._line(text)
+    line = one_line(text)
     assert len(line) == 500
     assert line.startswith("a library says: xxx")
     assert line.endswith("\\x1b[31m the end")
@@ -277,12 +265,15 @@ def test_messages_are_folded_and_cut():
 
 RUN = """
 import sys
+from dataclasses import dataclass
 from conceptbind import cli
-from conceptbind.core.errors import ValueRangeError
-def said(*, out: str = "x") -> str:
-    "Say something.\\n\\n    Args:\\n        out: a word."
-    return "caf\\u00e9 " * 50_000
-cli.COMMANDS = {"render": said}
+from conceptbind.commands.command import Command
+@dataclass(frozen=True, kw_only=True)
+class Said(Command[str]):
+    out: str = "x"
+    def work(self):
+        return "caf\\u00e9 " * 50_000
+cli.COMMANDS = {"render": Said}
 sys.exit(cli.main(["render"]))
 """
 
@@ -352,30 +343,23 @@ def test_options_are_explained_without_docstrings():
         for flags in ([], ["-OO"])
     )
     assert stripped == plain
-    assert "learning rate" in plain
+    assert "Learning rate" in plain
     assert "Args:" not in plain
 
 
 def test_a_user_without_a_name(monkeypatch):
     monkeypatch.setattr(getpass, "getuser", lambda: {}["uid not found"])
     monkeypatch.delenv("LOGNAME", raising=False)
-    cli._make_streams_safe()
+    make_streams_safe()
     assert os.environ.pop("LOGNAME").startswith("uid")
 
 
 def test_default_folders_hold_what_differs():
-    options = {
-        "encoder": "tiny",
-        "scenes": "clevr2d",
-        "seed": 0,
-        "controls": True,
-        "template": None,
-        "jobs": 3,
-    }
     named = ("encoder", "scenes")
 
     def name(**changed):
-        return str(default_folder(("tiny", "clevr2d"), options | changed, measure, named))
+        asked = Measure(**{"encoder": "tiny", "scenes": "clevr2d", "jobs": 3} | changed)
+        return str(default_folder(("tiny", "clevr2d"), asked, named))
 
     assert name() == "runs/tiny-clevr2d"
     assert name(seed=1) == "runs/tiny-clevr2d-seed1"
@@ -385,11 +369,11 @@ def test_default_folders_hold_what_differs():
     assert name(template="{a} {object}") != name(template="{a} [{object}]")
     assert len(name(template="x" * 3000)) < 200
     assert (
-        str(default_folder(("controlled-5x5",), {"coverage": 0.5, "seed": 0}, train, ()))
+        str(default_folder(("controlled-5x5",), Train(coverage=0.5), ()))
         == "runs/controlled-5x5-coverage0.5"
     )
     assert (
-        str(default_folder(("controlled-sweep",), {"steps": 100}, sweep, ()))
+        str(default_folder(("controlled-sweep",), Sweep(steps=100), ()))
         == "runs/controlled-sweep-steps100"
     )
 

@@ -1,5 +1,5 @@
-"""Every command and every block of Python in README.md, CONTRIBUTING.md and docs/*.md runs as it
-stands there, or says what it needs.
+"""Every command and every block of Python in README.md and docs/*.md runs as it stands there, or
+says what it needs.
 
 A command is marked in its comment (`# needs the model's weights`) or above its block (`<!-- needs a
 GPU -->`). Those that take long are named in `SLOW` and run with `pytest -m slow`; in every run
@@ -10,7 +10,6 @@ made by `THINGS`."""
 from __future__ import annotations
 
 import contextlib
-import inspect
 import io
 import re
 import shlex
@@ -27,6 +26,7 @@ from PIL import Image
 
 from conceptbind import cli
 from conceptbind.commands import embedding
+from conceptbind.commands.parsing import known_options, parse
 from conceptbind.run import RunFolder
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid, load_scenes
 from documented import PAGES, ROOT, Documented, documented, unknown_blocks
@@ -428,11 +428,11 @@ def test_the_options_of_every_command_are_known(found, monkeypatch, tmp_path):
         for word in words[2:]
         if word.startswith("--")
     }
-    known = {*inspect.signature(cli.COMMANDS[words[1]]).parameters, "config"}
+    known = {option.name for option in known_options(cli.COMMANDS[words[1]])}
     assert options <= known, f"{found}: {options - known} are no options of {words[1]}"
     mention = found.kind == "inline" and len(words) == 2  # `conceptbind compare` names the command
     if "config" not in options and not mention:
-        cli._parser().parse_args(cli._in_order(words[1:]))
+        parse(words[1:], cli.COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ import pytest
 import yaml
 
 from conceptbind.cli import main
+from conceptbind.commands.command import Command
 from conceptbind.core.errors import FileError, FolderInUseError, MismatchError
 from conceptbind.core.files import ASIDE, aside_of, clear_asides, write_whole
-from conceptbind.core.ownership import LOCK, FolderLock, Process, command, own, refuse_in_use
+from conceptbind.core.ownership import LOCK, FolderLock, Process, own, refuse_in_use
 from conceptbind.run import RunFolder
 from conceptbind.scenes import text20
 from planted import object_codes
@@ -54,6 +56,7 @@ def wait_for(condition, seconds: float = 60.0) -> None:
 
 HOLD = """
 import sys, time
+from dataclasses import dataclass
 from pathlib import Path
 from conceptbind.core.ownership import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
@@ -123,17 +126,21 @@ def test_the_lock_dies_with_its_process(holder, tmp_path):
 
 
 def test_a_folder_is_let_go_however_a_command_ends(tmp_path):
-    @command
-    def failing(folder):
-        own(folder)
-        assert own(folder) is own(folder)  # several parts of a command may ask
-        with pytest.raises(FolderInUseError):
-            FolderLock(folder)  # even in the same process: another thread may run another command
-        raise KeyboardInterrupt
+    @dataclass(frozen=True)
+    class Failing(Command[None]):
+        folder: str
+
+        def work(self):
+            folder = Path(self.folder)
+            own(folder)
+            assert own(folder) is own(folder)  # several parts of a command may ask
+            with pytest.raises(FolderInUseError):
+                FolderLock(folder)  # even in this process: another thread may run another command
+            raise KeyboardInterrupt
 
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            failing(tmp_path / "new")
+            Failing(str(tmp_path / "new")).run()
     assert not (tmp_path / "new").exists()  # made by the lock, and nothing was written
 
 

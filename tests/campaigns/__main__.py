@@ -45,7 +45,7 @@ def everything_imported(*, models: bool = True) -> None:
 
     extra = (
         "joblib",
-        "jsonargparse",
+        "cyclopts",
         "plotly.graph_objects",
         "scipy.stats",
         "sklearn.manifold",
@@ -75,10 +75,6 @@ def everything_imported(*, models: bool = True) -> None:
         # of extras: their commands are refused in one line where they are not there
         with suppress(ImportError):
             importlib.import_module(name)
-    from conceptbind import cli
-
-    built = cli._parser()  # takes ten times as long as forking, and is the same for all
-    cli._parser = lambda: built
 
 
 def main() -> int:

@@ -5,7 +5,6 @@ wrong and ends with 2.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 import random
@@ -358,14 +357,12 @@ KEPT_SMALL = ("epochs", "steps", "seeds", "processes", "jobs", "stack", "batch")
 
 
 def _options(world: Path, command: Command, draw: random.Random, tally: Tally) -> None:
-    from conceptbind.cli import COMMANDS as FUNCTIONS
+    from conceptbind.cli import COMMANDS
+    from conceptbind.commands.command import options
 
     clean(world, command)
-    names = [
-        name
-        for name in inspect.signature(FUNCTIONS[command.arguments[0]]).parameters
-        if name not in ("runs",)
-    ]
+    known = (option.name for option in options(COMMANDS[command.arguments[0]]))
+    names = [name for name in known if name != "runs"]
     added: list[str] = []
     for _ in range(draw.randint(1, 2)):
         name = draw.choice([*names, "nothing", "config", "seed"])

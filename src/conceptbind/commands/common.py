@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from conceptbind.commands.command import Command, options, plain
 from conceptbind.core.files import content_hash
 from conceptbind.run.bars import progress
 
@@ -55,16 +55,13 @@ def rows_with_bar(source: Any, table: Any, modality: Any, folder: Path, what: st
         return source.rows_for(table, modality, folder, bar.update)
 
 
-def default_folder(
-    base: tuple[str, ...], options: Mapping[str, Any], function: Any, named: Sequence[str]
-) -> Path:
+def default_folder(base: tuple[str, ...], asked: Command[Any], named: Sequence[str]) -> Path:
     """runs/BASE, with the options that are not the command's defaults, so that no second run falls
     into the folder of the first.
 
     Args:
         base: what the run is named after, such as its encoder and scenes.
-        options: of the command, as they were asked for.
-        function: the command.
+        asked: the command.
         named: options that `base` holds, or that make no other run.
     """
     from conceptbind.run.folder import PLACE_OPTIONS
@@ -73,28 +70,32 @@ def default_folder(
         _slug(name.split("/")[-1] if name.count("/") > 1 else name)
         for name in (part.rstrip("/") for part in base)
     ]
-    for name, parameter in inspect.signature(function).parameters.items():
-        value = options.get(name)
-        if name in (*named, *PLACE_OPTIONS) or name not in options or value == parameter.default:
-            continue
-        if isinstance(value, bool):
-            parts.append(name if value else f"no-{name}")
-        elif isinstance(value, int | float):
-            parts.append(f"{name}{value:g}" if isinstance(value, float) else f"{name}{value}")
-        else:
-            text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
-            short = _slug(text)[:40]
-            parts.append(
-                f"{name}-{short}"
-                if short == text
-                else f"{name}-{short}-{content_hash(text)[:8]}".replace("--", "-")
-            )
+    values = asked.configuration()
+    for option in options(type(asked)):
+        value = values[option.name]
+        if option.name not in (*named, *PLACE_OPTIONS) and value != plain(option.default):
+            parts.append(_as_part(option.name, value))
     whole = "-".join(parts)
     return Path("runs") / (
         whole
         if len(whole) <= MOST_LETTERS
         else f"{whole[:MOST_LETTERS]}-{content_hash(whole)[:16]}"
     )
+
+
+def _as_part(name: str, value: object) -> str:
+    """An option as a part of a folder's name."""
+    if isinstance(value, bool):
+        return name if value else f"no-{name}"
+    if isinstance(value, float):
+        return f"{name}{value:g}"
+    if isinstance(value, int):
+        return f"{name}{value}"
+    text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    short = _slug(text)[:40]
+    if short == text:
+        return f"{name}-{short}"
+    return f"{name}-{short}-{content_hash(text)[:8]}".replace("--", "-")
 
 
 def _slug(text: str) -> str:

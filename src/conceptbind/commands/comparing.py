@@ -1,10 +1,12 @@
 """Several runs side by side."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptbind.core.ownership import command, own
+from conceptbind.commands.command import Command, function_of
+from conceptbind.core.ownership import own
 
 if TYPE_CHECKING:
     from conceptbind.report.tables import PaperTable
@@ -24,8 +26,8 @@ class Comparison:
         )
 
 
-@command
-def compare(runs: list[str], *, out: str | None = None) -> Comparison:
+@dataclass(frozen=True)
+class Compare(Command[Comparison]):
     """Lay the results of several runs side by side: recognition, binding, R^2, removal, edits,
     generalisation scores and benchmarks.
 
@@ -34,66 +36,72 @@ def compare(runs: list[str], *, out: str | None = None) -> Comparison:
     interval and McNemar's exact p.
 
     Prints Markdown; with --out also writes each table as CSV, Markdown and LaTeX.
-
-    Args:
-        runs: run folders written by conceptbind measure, repair or evaluate.
-        out: folder for the tables.
-
-    Raises:
-        ConceptBindError: a folder is no run, or holds no results.
     """
-    from conceptbind.benchmarks.outcomes import load_outcomes, outcome_folders
-    from conceptbind.benchmarks.section import paired_tables
-    from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
-    from conceptbind.core.files import clear_asides, user_path, write_whole
-    from conceptbind.report.differences import difference_tables
-    from conceptbind.report.tables import paper_tables
-    from conceptbind.run.folder import read_results
 
-    if not runs:
-        raise ValueRangeError("give at least one run folder")
-    folders = [user_path(run) for run in runs]
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in folders]
-    found = {name: read_results(folder) for name, folder in zip(names, folders, strict=True)}
-    outcomes = {
-        name: {
-            benchmark: load_outcomes(place) for benchmark, place in outcome_folders(folder).items()
+    runs: Sequence[str]
+    """Run folders written by conceptbind measure, repair or evaluate."""
+    _: KW_ONLY
+    out: str | None = None
+    """Folder to write the tables into."""
+
+    def work(self) -> Comparison:
+        """Make the tables."""
+        from conceptbind.benchmarks.outcomes import load_outcomes, outcome_folders
+        from conceptbind.benchmarks.section import paired_tables
+        from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
+        from conceptbind.core.files import clear_asides, user_path, write_whole
+        from conceptbind.report.differences import difference_tables
+        from conceptbind.report.tables import paper_tables
+        from conceptbind.run.folder import read_results
+
+        if not self.runs:
+            raise ValueRangeError("give at least one run folder")
+        folders = [user_path(run) for run in self.runs]
+        names = [folder.resolve().name for folder in folders]
+        if len(set(names)) < len(names):
+            names = [str(folder) for folder in folders]
+        found = {name: read_results(folder) for name, folder in zip(names, folders, strict=True)}
+        outcomes = {
+            name: {
+                benchmark: load_outcomes(place)
+                for benchmark, place in outcome_folders(folder).items()
+            }
+            for name, folder in zip(names, folders, strict=True)
         }
-        for name, folder in zip(names, folders, strict=True)
-    }
-    for name, place in zip(names, folders, strict=True):
-        try:
-            paper_tables({name: found[name]})
-        except ConceptBindError:
-            raise
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise FileError(
-                f"{place / 'results.json'} lacks what a table needs ({type(error).__name__}: "
-                f"{error!s:.80}); it was edited, or written "
-                "by an earlier version: run it again"
-            ) from error
-    tables = [*paper_tables(found), *difference_tables(found), *paired_tables(outcomes)]
-    if not tables:
-        raise ValueRangeError(
-            f"no run holds a number that can be compared: {', '.join(map(str, folders))}"
-        )
-    folder = None if out is None else user_path(out)
-    if folder is not None:
-        if folder.is_file():
-            raise FileError(f"--out must be a folder; {folder} is a file")
-        own(folder)
-        texts = {
-            f"{table.name}.{suffix}": text
-            for table in tables
-            for suffix, text in (
-                ("csv", table.csv()),
-                ("md", table.markdown() + "\n"),
-                ("tex", table.latex()),
+        for name, place in zip(names, folders, strict=True):
+            try:
+                paper_tables({name: found[name]})
+            except ConceptBindError:
+                raise
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                raise FileError(
+                    f"{place / 'results.json'} lacks what a table needs ({type(error).__name__}: "
+                    f"{error!s:.80}); it was edited, or written "
+                    "by an earlier version: run it again"
+                ) from error
+        tables = [*paper_tables(found), *difference_tables(found), *paired_tables(outcomes)]
+        if not tables:
+            raise ValueRangeError(
+                f"no run holds a number that can be compared: {', '.join(map(str, folders))}"
             )
-        }
-        clear_asides(folder, texts)
-        for name, text in texts.items():
-            write_whole(folder / name, text)
-    return Comparison(tuple(tables), folder)
+        folder = None if self.out is None else user_path(self.out)
+        if folder is not None:
+            if folder.is_file():
+                raise FileError(f"--out must be a folder; {folder} is a file")
+            own(folder)
+            texts = {
+                f"{table.name}.{suffix}": text
+                for table in tables
+                for suffix, text in (
+                    ("csv", table.csv()),
+                    ("md", table.markdown() + "\n"),
+                    ("tex", table.latex()),
+                )
+            }
+            clear_asides(folder, texts)
+            for name, text in texts.items():
+                write_whole(folder / name, text)
+        return Comparison(tuple(tables), folder)
+
+
+compare = function_of(Compare)

@@ -1,22 +1,19 @@
 """Benchmarks on real pictures and captions."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.core.ownership import command, refuse_in_use
-from conceptbind.core.typing import LongCaptions, Precision
+from conceptbind.commands.command import Command, function_of
+from conceptbind.commands.shared import GivenEncoder
+from conceptbind.core.ownership import refuse_in_use
+from conceptbind.encoders.registry import Opening
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found
     from conceptbind.core.records import Record
-    from conceptbind.core.typing import Encoder
-else:
-    # The command line reads the signature below; it knows names only, and importing these would
-    # make --help slow.
-    Encoder = str
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,136 +43,124 @@ class Evaluation:
         )
 
 
-@command
-def evaluate(  # noqa: PLR0915
-    encoder: str | Encoder = "tiny",
-    *,
-    benchmark: str,
-    data: str,
-    adapter: str | None = None,
-    check: bool = False,
-    allow_missing: bool = False,
-    out: str | None = None,
-    seed: int = 0,
-    tagger: str = "auto",
-    template: str | None = None,
-    precision: Precision = "float32",
-    device: str = "auto",
-    long_captions: LongCaptions = "truncate",
-    trust_remote_code: bool = False,
-) -> Evaluation:
+@dataclass(frozen=True)
+class Evaluate(Opening, Command[Evaluation]):
     """Score an encoder on published benchmarks whose files you have. Nothing is downloaded.
 
     Every distinct picture and caption is embedded once and kept; a killed run continues when it is
     started again.
+    """
+
+    encoder: GivenEncoder = "tiny"
+    """Model of pictures and captions to score; the names are those of conceptbind measure."""
+    _: KW_ONLY
+    benchmark: str
+    """Benchmarks to score on: sugarcrepe, vg_attribution, vg_relation, coco_order, flickr_order,
+    winoground, colorswap, whatsup, coco, flickr30k, or zeroshot (a folder of labelled pictures);
+    aro for its four; or several: aro,sugarcrepe,coco.
+    """
+    data: str
+    """Folder in the published layout; with several benchmarks, the folder of their folders
+    (DATA/sugarcrepe, ...).
+    """
+    adapter: str | None = None
+    """Folder written by conceptbind repair, or a published LABCLIP .pt file: results before and
+    after, with paired differences.
+    """
+    check: bool = False
+    """Only say what is there, what is missing, where it is published and under what licence."""
+    allow_missing: bool = False
+    """Skip missing pictures and benchmarks instead of stopping."""
+    out: str | None = None
+    """Run folder to write; by default runs/ENCODER-BENCHMARK and what differs from the defaults."""
+    seed: int = 0
+    """Number that decides which negatives are drawn (coco_order, flickr_order)."""
+    tagger: str = "auto"
+    """Program that tells nouns and adjectives for these negatives: spacy, spacy:MODEL, hanta, or
+    auto.
+    """
+    template: str | None = None
+    """Caption of a class for zeroshot, {} for its name and {a} for its article: "a drawing of {a}
+    {}"; by default that of templates.txt, else "a photo of a {}.", or "{a} {}" for an encoder that
+    does not know these words.
+    """
+
+    def work(self) -> Evaluation:
+        """Score, or only look at the files."""
+        from conceptbind.benchmarks.evaluate import benchmark_folders, check_benchmark
+        from conceptbind.core.errors import FileError, ValueRangeError
+        from conceptbind.core.files import user_path
+
+        names = [name.strip() for name in self.benchmark.split(",") if name.strip()]
+        top = user_path(self.data)
+        if not top.is_dir():
+            raise FileError(f"--data must be a folder in the published layout; {top} is none")
+        if not names:
+            raise ValueRangeError("--benchmark must name at least one benchmark")
+        if self.seed < 0:
+            raise ValueRangeError(f"--seed must not be negative; got {self.seed}")
+        folders = benchmark_folders(names, top)
+        if self.check:
+            checked = {name: check_benchmark(name, place) for name, place in folders.items()}
+            return Evaluation(None, (), (), checked)
+        if self.template is not None and "zeroshot" not in folders:
+            raise ValueRangeError(
+                f"--template is for zeroshot; {self.benchmark} has captions of its own"
+            )
+        return _evaluated(self, names, folders)
+
+
+evaluate = function_of(Evaluate)
+
+
+def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> Evaluation:
+    """Score an encoder on benchmarks, each with its folder.
 
     Args:
-        encoder: an encoder of pictures and captions, as for measure.
-        benchmark: sugarcrepe, vg_attribution, vg_relation, coco_order, flickr_order, winoground,
-            colorswap, whatsup, coco, flickr30k, or zeroshot (a folder of labelled pictures); aro
-            for its four; or several: aro,sugarcrepe,coco.
-        data: folder in the published layout; with several benchmarks, the folder of their folders
-            (DATA/sugarcrepe, ...).
-        adapter: folder written by conceptbind repair, or a published LABCLIP .pt: results before
-            and after, with paired differences.
-        check: only say what is there, what is missing, where it is published and under what
-            licence.
-        allow_missing: skip missing pictures and benchmarks instead of stopping.
-        out: run folder; by default runs/ENCODER-BENCHMARK and what differs from the defaults.
-        seed: of negatives that are drawn (coco_order, flickr_order).
-        tagger: what tells nouns and adjectives there: spacy, spacy:MODEL, hanta, or auto.
-        template: caption of a class for zeroshot, {} for its name and {a} for its article: "a
-            drawing of {a} {}"; by default that of templates.txt, else "a photo of a {}.", or "{a}
-            {}" for an encoder that does not know these words.
-        precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
-        device: where torch computes: cpu, cuda, ... or auto.
-        long_captions: what becomes of captions that are longer than the model reads: truncate
-            (their ends are cut off, counted and said) or refuse.
-        trust_remote_code: run Python code that the model brings. Without it no code of a model is
-            run.
-
-    Raises:
-        ConceptBindError: the input cannot be used; the message says what to do.
+        asked: the command.
+        names: benchmarks and groups of them that were asked for by name.
+        folders: of all benchmarks.
     """
     from conceptbind.benchmarks.base import Making
     from conceptbind.benchmarks.evaluate import (
-        benchmark_folders,
         benchmark_named,
-        check_benchmark,
         evaluate_benchmark,
         look_at_benchmark,
         read_benchmark,
     )
     from conceptbind.benchmarks.section import write_benchmark_report
     from conceptbind.commands.common import default_folder
-    from conceptbind.core.errors import FileError, ValueRangeError
     from conceptbind.core.files import user_path
     from conceptbind.repairs.labclip.adapter import load_adapter
     from conceptbind.report.elsewhere import write_elsewhere
     from conceptbind.run.facts import plain_provenance
     from conceptbind.run.folder import RunFolder
 
-    names = [name.strip() for name in benchmark.split(",") if name.strip()]
-    top = user_path(data)
-    if not top.is_dir():
-        raise FileError(f"--data must be a folder in the published layout; {top} is none")
-    if not names or seed < 0:
-        raise ValueRangeError(
-            "--benchmark must name at least one benchmark"
-            if not names
-            else f"--seed must not be negative; got {seed}"
-        )
-    folders = benchmark_folders(names, top)
-    if check:
-        return Evaluation(
-            None, (), (), {name: check_benchmark(name, place) for name, place in folders.items()}
-        )
-    if template is not None and "zeroshot" not in folders:
-        raise ValueRangeError(f"--template is for zeroshot; {benchmark} has captions of its own")
     layouts = {name: benchmark_named(name).layout(place) for name, place in folders.items()}
     absent = [
         name
         for name in folders
-        if allow_missing and name not in names and not layouts[name][0].there
+        if asked.allow_missing and name not in names and not layouts[name][0].there
     ]
     if len(absent) < len(folders):  # a group stands for those of its benchmarks that are there
         folders = {name: place for name, place in folders.items() if name not in absent}
-    config = {
-        "encoder": encoder if isinstance(encoder, str) else encoder.id,
-        "benchmark": benchmark,
-        "data": data,
-        "adapter": adapter,
-        "check": False,
-        "allow_missing": allow_missing,
-        "out": out,
-        "seed": seed,
-        "tagger": tagger,
-        "template": template,
-        "precision": precision,
-        "device": device,
-        "long_captions": long_captions,
-        "trust_remote_code": trust_remote_code,
-    }
-    base = str(config["encoder"]), benchmark
-    place = (
-        user_path(out)
-        if out
-        else default_folder(base, config, evaluate, ("encoder", "benchmark", "data", "check"))
-    )
+    config = asked.configuration()
+    base, named = (str(config["encoder"]), asked.benchmark), ("encoder", "benchmark", "data")
+    place = user_path(asked.out or default_folder(base, asked, named))
     refuse_in_use(place)
-    linear = None if adapter is None else load_adapter(adapter)
-    source = _of_both(encoder, precision, device, long_captions, trust_remote_code)
+    linear = None if asked.adapter is None else load_adapter(asked.adapter)
+    source = _of_both(asked.encoder, asked)
     if linear is not None:
         linear.require(source.id, source.revision)
     making = Making(
         place / "made",
-        seed,
-        tagger,
-        template=template,
+        asked.seed,
+        asked.tagger,
+        template=asked.template,
         unreadable=lambda texts: _unreadable(source, texts),
     )
     looked = {
-        name: look_at_benchmark(name, files, making, allow_missing=allow_missing)
+        name: look_at_benchmark(name, files, making, allow_missing=asked.allow_missing)
         for name, files in folders.items()
     }
     # only now: what is refused above leaves no folder behind
@@ -185,7 +170,7 @@ def evaluate(  # noqa: PLR0915
         with progress(desc=f"reading {name}", unit="item") as bar:
             told = replace(making, on_item=bar.update)
             read[name] = looked[name] or read_benchmark(
-                name, files, told, allow_missing=allow_missing
+                name, files, told, allow_missing=asked.allow_missing
             )
     records: list[Record] = []
     for name, items in read.items():
@@ -223,15 +208,11 @@ def evaluate(  # noqa: PLR0915
     return Evaluation(folder.path, tuple(records), notes, layouts)
 
 
-def _of_both(
-    encoder: Any, precision: Any, device: str, long_captions: Any, trust_remote_code: bool
-) -> Any:
+def _of_both(encoder: Any, how: Opening) -> Any:
     """The encoder that was named or given, if it embeds pictures and captions."""
     from conceptbind.core.errors import ModalityError
-    from conceptbind.encoders.registry import Opening
     from conceptbind.rows.source import source_of
 
-    how = Opening(precision, device, long_captions, trust_remote_code)
     source = source_of(encoder, how)
     if source.encoder is None:
         raise ModalityError(

@@ -2,21 +2,24 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields
 from functools import cached_property, partial
 from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import default_folder, drawn, try_captions
-from conceptbind.core.ownership import command, own, refuse_in_use
-from conceptbind.core.typing import Effort, Executor, LongCaptions, Modalities, Precision
+from conceptbind.commands.shared import Cluster, GivenEncoder, GivenScenes
+from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
+from conceptbind.core.typing import Effort, Modalities
+from conceptbind.encoders.registry import Opening
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
     from conceptbind.core.findings import Findings, Study, Verdict
     from conceptbind.core.records import Record
-    from conceptbind.core.typing import Encoder, Modality
+    from conceptbind.core.typing import Modality
     from conceptbind.crossmodal.study import CrossmodalStudy
     from conceptbind.geometry.study import GeometryStudy
     from conceptbind.probes.study import ProbeStudy
@@ -26,10 +29,6 @@ if TYPE_CHECKING:
     from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
     from conceptbind.studies.case import Case
-else:
-    # The command line reads the signatures below; it knows names only, and importing these would
-    # make --help slow.
-    Encoder = Scenes = str
 
 
 KEPT = ("embeddings", "pictures")
@@ -108,104 +107,82 @@ class Measurement:
         return f"{summary_table(self.records)}\n\n{said}\nReport: {self.folder / 'report.html'}"
 
 
-@command
-def measure(
-    encoder: str | Encoder = "tiny",
-    *,
-    scenes: str | Scenes = "clevr2d",
-    modality: Modalities = "auto",
-    out: str | None = None,
-    seed: int = 0,
-    template: str | None = None,
-    studies: str = "all",
-    controls: bool = True,
-    geometry: bool = True,
-    complexity: Effort = "short",
-    executor: Executor = "local",
-    address: str | None = None,
-    jobs: int | None = None,
-    precision: Precision = "float32",
-    device: str = "auto",
-    long_captions: LongCaptions = "truncate",
-    trust_remote_code: bool = False,
-) -> Measurement:
+@dataclass(frozen=True)
+class Measure(Opening, Cluster, Command[Measurement]):
     """Tell whether an encoder binds concepts, and write a report.
 
     Embeds every scene, fits linear probes, scores unseen scenes once, compares pictures with
     captions, and writes a run folder with `report.html`, `results.json`, `results.csv`,
     `config.yaml` and the embeddings. A killed run continues when it is started again.
-
-    Args:
-        encoder: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER,
-            open_clip:ARCH@TAG, timm:NAME, controlled:DIR (made by train), file:PATH (.npy, .npz,
-            .safetensors, or a folder written by embed), or py:module:factory.
-        scenes: clevr2d (rendered; clevr2d:3 has three objects), text20, text20:10x10 (its first
-            adjectives x nouns), clevr, clevr:PATH (a label table, LABCLIP's output_2obj.csv, or a
-            scene file, whose scenes with 3 objects are clevr:FILE.json:3), pug-spar:PATH or
-            pug-spare:PATH (with a world: pug-spare:PATH:Desert), or a table of your own (FILE.csv,
-            or anywhere:FILE.csv for pictures outside its folder).
-        modality: text, image or both; auto takes all that the encoder and the scenes can do.
-        out: run folder; by default runs/ENCODER-SCENES and what differs from the defaults, as
-            runs/tiny-clevr2d-seed1.
-        seed: seed of the split.
-        template: how a caption names an object, for example "{a} {object}" or "a photo of [{a}
-            {color} {shape}]".
-        studies: all, or the names of some with commas between: probe, within, search, crossmodal,
-            repair, geometry, complexity, and those that other packages add.
-        controls: also measure the same architecture with random weights, where the encoder offers
-            it; about doubles the time.
-        geometry: also study what the embeddings are made of: sums of objects and concepts, edits.
-        complexity: none, a short sweep over approximators of the rule from labels to embeddings, or
-            the full one, which takes minutes to hours.
-        executor: what runs the sweep: local (processes of this machine), ray or dask.
-        address: of a running Ray or Dask cluster; a local one is started without it.
-        jobs: processes or workers of the sweep; one for each core by default.
-        precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
-        device: where torch computes: cpu, cuda, ... or auto.
-        long_captions: what becomes of captions that are longer than the model reads: truncate
-            (their ends are cut off, counted and said) or refuse.
-        trust_remote_code: run Python code that the model brings. Without it no code of a model is
-            run.
-
-    Raises:
-        ConceptBindError: the input cannot be used; the message says what to do.
     """
+
+    encoder: GivenEncoder = "tiny"
+    """Model to measure: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER,
+    open_clip:ARCH@TAG, timm:NAME, controlled:DIR (made by train), file:PATH (.npy, .npz,
+    .safetensors, or a folder written by embed), or py:module:factory.
+    """
+    _: KW_ONLY
+    scenes: GivenScenes = "clevr2d"
+    """Scenes to measure it on: clevr2d (rendered; clevr2d:3 has three objects), text20,
+    text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH (a label table, LABCLIP's
+    output_2obj.csv, or a scene file, whose scenes with 3 objects are clevr:FILE.json:3),
+    pug-spar:PATH or pug-spare:PATH (with a world: pug-spare:PATH:Desert), or a table of your own
+    (FILE.csv, or anywhere:FILE.csv for pictures outside its folder).
+    """
+    modality: Modalities = "auto"
+    """What to embed: captions (text), pictures (image) or both; auto takes all that the encoder and
+    the scenes can do.
+    """
+    out: str | None = None
+    """Run folder to write; by default runs/ENCODER-SCENES and what differs from the defaults, as
+    runs/tiny-clevr2d-seed1.
+    """
+    seed: int = 0
+    """Number that decides which scenes are for training and which for the test."""
+    template: str | None = None
+    """How a caption names an object, for example "{a} {object}" or "a photo of [{a} {color}
+    {shape}]".
+    """
+    studies: str = "all"
+    """Questions to ask: all, or the names of some with commas between: probe, within, search,
+    crossmodal, repair, geometry, complexity, and those that other packages add.
+    """
+    controls: bool = True
+    """Also measure the same architecture with random weights, where the encoder offers it; about
+    doubles the time.
+    """
+    geometry: bool = True
+    """Also study what the embeddings are made of: sums of objects and concepts, edits."""
+    complexity: Effort = "short"
+    """How thoroughly to approximate the rule from labels to embeddings: none, a short sweep, or the
+    full one, which takes minutes to hours.
+    """
+
+    def work(self) -> Measurement:
+        """Measure, or read what was measured before."""
+        return _measured(self)
+
+
+measure = function_of(Measure)
+
+
+def _measured(asked: Measure) -> Measurement:
+    """Measure, or read what was measured before."""
     from conceptbind.core.files import user_path
-    from conceptbind.encoders.registry import Opening
     from conceptbind.rows.source import open_inputs
     from conceptbind.run.executors import check_executor
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.split import split_scenes
     from conceptbind.studies.loop import answers
 
-    config = {
-        "encoder": encoder if isinstance(encoder, str) else encoder.id,
-        "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
-        "modality": modality,
-        "out": out,
-        "seed": seed,
-        "template": template,
-        "studies": studies,
-        "controls": controls,
-        "geometry": geometry,
-        "complexity": complexity,
-        "executor": executor,
-        "address": address,
-        "jobs": jobs,
-        "precision": precision,
-        "device": device,
-        "long_captions": long_captions,
-        "trust_remote_code": trust_remote_code,
-    }
+    config = asked.configuration()
     base = str(config["encoder"]), str(config["scenes"])
-    place = user_path(out) if out else default_folder(base, config, measure, ("encoder", "scenes"))
+    place = user_path(asked.out or default_folder(base, asked, ("encoder", "scenes")))
     refuse_in_use(place)
-    check_executor(executor, address, jobs)
-    source, table = open_inputs(
-        encoder, scenes, template, Opening(precision, device, long_captions, trust_remote_code)
-    )
-    modalities = source.able(table, modality)
-    split = split_scenes(table, "pair", seed=seed)
+    check_executor(asked.executor, asked.address, asked.jobs)
+    source, table = open_inputs(asked.encoder, asked.scenes, asked.template, asked)
+    modalities = source.able(table, asked.modality)
+    split = split_scenes(table, "pair", seed=asked.seed)
     for part in modalities:
         source.check(table, part)
     if "text" in modalities and source.encodes("text"):
@@ -213,15 +190,19 @@ def measure(
     chosen = _chosen(config)
     folder = RunFolder.open(place, config)
     case = partial(_case, source, table, split, modalities, folder.path, config)
-    asked = _asked(source, table, split)  # before pictures are drawn, which makes another table
-    kept = _finished(folder, asked)
+    decided = _decided(source, table, split)  # before pictures are drawn, which changes the table
+    kept = _finished(folder, decided)
     if kept is not None:
-        again = command(lambda: answers(case(), chosen))
+
+        def again() -> "tuple[Findings, ...]":
+            with folders_of_a_command():
+                return answers(case(), chosen)
+
         records, judged, sentences = kept
         return Measurement(folder.path, records, judged, sentences, again)
     mine = case()
     found = answers(mine, chosen)
-    return _written(folder, mine, found, config, asked)
+    return _written(folder, mine, found, config, decided)
 
 
 def _written(
@@ -229,7 +210,7 @@ def _written(
     case: "Case",
     found: "tuple[Findings, ...]",
     config: dict[str, Any],
-    asked: dict[str, Any],
+    decided: dict[str, Any],
 ) -> Measurement:
     """Write the page, the files and, last, the results of a run."""
     from conceptbind.core.files import tree_hash, write_whole
@@ -258,8 +239,8 @@ def _written(
         write_whole(folder.path / name, text)
     shown = [folder.path / name for name in sorted((page.name, PAGE, *files, *KEPT))]
     told = {
-        "asked": asked,
-        "files": {path.name: tree_hash(path, case.hash_of) for path in shown if path.exists()},
+        "asked": decided,
+        "files": {path.name: tree_hash(path) for path in shown if path.exists()},
         "verdicts": [asdict(verdict) for verdict in judged],
         "sentences": list(sentences),
     }
@@ -294,7 +275,7 @@ def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
     }
 
 
-def _asked(source: "Source", table: Any, split: Any) -> dict[str, Any]:
+def _decided(source: "Source", table: Any, split: Any) -> dict[str, Any]:
     """What decides the results besides the options."""
     from conceptbind import __version__
     from conceptbind.run.facts import scenes_facts, split_facts

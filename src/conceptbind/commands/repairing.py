@@ -1,32 +1,28 @@
 """Fit a linear repair, and apply one."""
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_model, pairs_of_arrays
+from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
-from conceptbind.core.ownership import command, refuse_in_use
-from conceptbind.core.typing import LongCaptions, Precision
+from conceptbind.commands.shared import GivenEncoder, GivenScenes
+from conceptbind.core.ownership import refuse_in_use
+from conceptbind.encoders.registry import Opening
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record
-    from conceptbind.core.typing import Encoder
     from conceptbind.repairs.labclip.adapter import Adapter
-    from conceptbind.scenes.table import Scenes
-else:
-    # The command line reads the signatures below; it knows names only, and importing these would
-    # make --help slow.
-    Encoder = Scenes = str
 
 
 FAILURES, DROPPED = "failures.csv", "dropped.csv"
 
 
 @dataclass(frozen=True, eq=False)
-class Repair:
+class Repaired:
     """What `repair` fitted, and where it wrote it."""
 
     folder: Path
@@ -66,31 +62,8 @@ class Repair:
         )
 
 
-@command
-def repair(
-    encoder: str | Encoder | None = None,
-    *,
-    out: str,
-    scenes: str | Scenes = "clevr2d",
-    images: str | None = None,
-    texts: str | None = None,
-    negatives: str | None = None,
-    image_of: str | None = None,
-    captions: str | None = None,
-    coco: str | None = None,
-    tagger: str = "auto",
-    solver: Literal["quick", "published"] = "quick",
-    rate: float | None = None,
-    batch: int = 1024,
-    epochs: int | None = None,
-    pull: float | None = None,
-    seed: int = 0,
-    template: str | None = None,
-    precision: Precision = "float32",
-    device: str = "auto",
-    long_captions: LongCaptions = "truncate",
-    trust_remote_code: bool = False,
-) -> Repair:
+@dataclass(frozen=True)
+class Repair(Opening, Command[Repaired]):
     """Fit a linear map of captions (LABCLIP) that makes binding usable across modalities; pictures
     stay as they are.
 
@@ -98,121 +71,130 @@ def repair(
     an array of pictures and a file of their captions, whose negatives are made by exchanging nouns
     and adjectives. Writes an adapter folder with a report. Scores are of combinations, or pictures,
     that the map was not fitted on.
-
-    Args:
-        encoder: tiny, hf:NAME or hf:FOLDER, open_clip:ARCH@TAG, or py:module:factory; none with
-            three arrays.
-        out: adapter folder to write.
-        scenes: clevr2d, pug-spare:PATH, or another table with pictures; see conceptbind measure
-            --help.
-        images: .npy of picture embeddings (p, d).
-        texts: .npy of caption embeddings (n, d).
-        negatives: .npy of embeddings (n, d) of each caption with its attributes exchanged; without
-            it the map is fitted on captions and pictures alone (SB), which repairs less.
-        image_of: .npy of n row numbers, the picture of each caption, where a picture has several.
-        captions: text file with the caption of each row, one a line; needs an encoder, which embeds
-            them and their negatives.
-        coco: folder with coco_karpathy_train.json or dataset_coco.json and the pictures that it
-            names: negatives are made, everything is embedded (float16 on disk) and fitted. Where
-                the test pictures are there too, retrieval is scored before and after.
-        tagger: what tells nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto.
-        solver: quick (Adam along the principal axes), or published (Adam as in the paper).
-        rate: of the steps; by default the solver's own.
-        batch: pairs of a step.
-        epochs: passes over the pairs; by default the solver's own.
-        pull: share of the way from no repair (0) to the fitted map (1); by default what validation
-            recommends.
-        seed: of parts, batches and negatives.
-        template: how a scene's caption names an object, for example "{a} {object}".
-        precision: of the encoder's weights: float32, or bf16 where the processor is fast at it.
-        device: where torch computes: cpu, cuda, ... or auto.
-        long_captions: what becomes of captions that are longer than the model reads: truncate
-            (their ends are cut off, counted and said) or refuse.
-        trust_remote_code: run Python code that the model brings. Without it no code of a model is
-            run.
-
-    Raises:
-        ConceptBindError: the input cannot be used; the message says what to do.
     """
-    from conceptbind.core.errors import ValueRangeError
-    from conceptbind.core.files import user_path
-    from conceptbind.encoders.registry import Opening, torch_device
-    from conceptbind.repairs.arrays import require_repairable
+
+    encoder: GivenEncoder | None = None
+    """Model to repair: tiny, hf:NAME or hf:FOLDER, open_clip:ARCH@TAG, or py:module:factory; none
+    with three arrays.
+    """
+    _: KW_ONLY
+    out: str
+    """Adapter folder to write."""
+    scenes: GivenScenes = "clevr2d"
+    """Scenes to fit on: clevr2d, pug-spare:PATH, or another table with pictures; see conceptbind
+    measure --help.
+    """
+    images: str | None = None
+    """.npy file of picture embeddings (p, d), instead of scenes."""
+    texts: str | None = None
+    """.npy file of caption embeddings (n, d), for --images."""
+    negatives: str | None = None
+    """.npy file of embeddings (n, d) of each caption with its attributes exchanged. Without it the
+    map is fitted on captions and pictures alone (SB), which repairs less.
+    """
+    image_of: str | None = None
+    """.npy file of n row numbers, the picture of each caption, where a picture has several."""
+    captions: str | None = None
+    """Text file with the caption of each row of --images, one a line, instead of --texts; needs an
+    encoder, which embeds them and their negatives.
+    """
+    coco: str | None = None
+    """Folder with coco_karpathy_train.json or dataset_coco.json and the pictures that it names:
+    negatives are made, everything is embedded (float16 on disk) and fitted. Where the test pictures
+    are there too, retrieval is scored before and after.
+    """
+    tagger: str = "auto"
+    """Program that tells nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto."""
+    solver: Literal["quick", "published"] = "quick"
+    """How the map is fitted: quick (Adam along the principal axes), or published (Adam as in the
+    paper).
+    """
+    rate: float | None = None
+    """Learning rate; by default the solver's own."""
+    batch: int = 1024
+    """Pairs in a step of fitting."""
+    epochs: int | None = None
+    """Passes over the pairs; by default the solver's own."""
+    pull: float | None = None
+    """Share of the way from no repair (0) to the fitted map (1); by default what validation
+    recommends.
+    """
+    seed: int = 0
+    """Number that decides what is for fitting and what for scoring, the batches and the
+    negatives.
+    """
+    template: str | None = None
+    """How a scene's caption names an object, for example "{a} {object}"."""
+
+    def work(self) -> Repaired:
+        """Fit, score and write the map."""
+        from conceptbind.core.errors import ValueRangeError
+        from conceptbind.core.files import user_path
+        from conceptbind.encoders.registry import torch_device
+        from conceptbind.repairs.arrays import require_repairable
+        from conceptbind.run.folder import RunFolder
+
+        if self.pull is not None and not 0 <= self.pull <= 1:
+            raise ValueRangeError(
+                f"--pull must lie between 0 (no repair) and 1 (the fitted map); got {self.pull}"
+            )
+        if self.seed < 0:
+            raise ValueRangeError(f"--seed must not be negative; got {self.seed}")
+        options = {
+            "solver": self.solver,
+            "rate": self.rate,
+            "batch": self.batch,
+            "epochs": self.epochs,
+            "device": torch_device(self.device),
+        }
+        config, folder = self.configuration(), user_path(self.out)
+        refuse_in_use(folder)
+        given: Any = None
+        encoder: Any = self.encoder
+        if self.coco is not None:
+            rows = (self.images, self.texts, self.negatives, self.image_of, self.captions)
+            if encoder is None or any(rows):
+                raise ValueRangeError(
+                    "--coco needs an encoder, and none of --images, --texts, --negatives, "
+                    "--image_of and --captions"
+                )
+            encoder = open_model(encoder, self, ("text", "image"))
+            given = coco_pairs(encoder, self.coco, self.tagger, self, self.seed, folder, config)
+            found, facts = _on_arrays(given, config, options, self.pull, self.seed)
+        elif self.images is None:
+            found, facts = _on_scenes(self, folder, config, options)
+        else:
+            given = pairs_of_arrays(
+                encoder,
+                self.images,
+                self.texts,
+                self.negatives,
+                self.image_of,
+                self.captions,
+                self.tagger,
+                self,
+                self.seed,
+                folder,
+                config,
+            )
+            require_repairable(given.pairs, self.seed)
+            RunFolder.open(folder, config)
+            found, facts = _on_arrays(given, config, options, self.pull, self.seed)
+        return _written(folder, config, found, facts, given, (encoder, self.coco))
+
+
+repair = function_of(Repair)
+
+
+def _written(
+    folder: Path, config: Any, found: Any, facts: Any, given: Any, coco: tuple[Any, str | None]
+) -> Repaired:
+    """Write all files of a repair; with pictures of COCO, score retrieval before and after."""
     from conceptbind.repairs.labclip.adapter import save_adapter
     from conceptbind.repairs.section import repair_card, repair_summary, write_repair_report
     from conceptbind.repairs.words import repair_verdict
     from conceptbind.run.folder import RunFolder
 
-    config = {
-        "encoder": encoder if isinstance(encoder, str | None) else encoder.id,
-        "scenes": scenes if isinstance(scenes, str) else f"{scenes.name} ({scenes.content_hash})",
-        "images": images,
-        "texts": texts,
-        "negatives": negatives,
-        "image_of": image_of,
-        "captions": captions,
-        "coco": coco,
-        "tagger": tagger,
-        "solver": solver,
-        "rate": rate,
-        "batch": batch,
-        "epochs": epochs,
-        "pull": pull,
-        "seed": seed,
-        "template": template,
-        "precision": precision,
-        "device": device,
-        "long_captions": long_captions,
-        "trust_remote_code": trust_remote_code,
-        "out": out,
-    }
-    if pull is not None and not 0 <= pull <= 1:
-        raise ValueRangeError(
-            f"--pull must lie between 0 (no repair) and 1 (the fitted map); got {pull}"
-        )
-    if seed < 0:
-        raise ValueRangeError(f"--seed must not be negative; got {seed}")
-    options = {
-        "solver": solver,
-        "rate": rate,
-        "batch": batch,
-        "epochs": epochs,
-        "device": torch_device(device),
-    }
-    folder, how = user_path(out), Opening(precision, device, long_captions, trust_remote_code)
-    refuse_in_use(folder)
-    given: Any = None
-    if coco is not None:
-        if encoder is None or any((images, texts, negatives, image_of, captions)):
-            raise ValueRangeError(
-                "--coco needs an encoder, and none of --images, --texts, --negatives, --image_of "
-                "and --captions"
-            )
-        encoder = open_model(encoder, how, ("text", "image"))
-        given = coco_pairs(encoder, coco, tagger, how, seed, folder, config)
-        found, facts = _on_arrays(given, config, options, pull, seed)
-    elif images is None:
-        found, facts = _on_scenes(
-            encoder,
-            scenes,
-            texts,
-            negatives,
-            captions,
-            template,
-            how,
-            folder,
-            config,
-            options,
-            pull,
-            seed,
-        )
-    else:
-        given = pairs_of_arrays(
-            encoder, images, texts, negatives, image_of, captions, tagger, how, seed, folder, config
-        )
-        require_repairable(given.pairs, seed)
-        RunFolder.open(folder, config)
-        found, facts = _on_arrays(given, config, options, pull, seed)
     run, verdict = RunFolder.open(folder, config), repair_verdict(found)
     sentence = verdict.sentence
     run.write_table(FAILURES, *_failures(found, given))
@@ -221,62 +203,67 @@ def repair(
     write_repair_report(folder / "report.html", found, verdict, facts)
     adapter = _described(found, facts)
     save_adapter(adapter, folder, repair_card(adapter, found, sentence))
-    retrieval = () if coco is None else coco_retrieval(encoder, coco, adapter, folder)
+    encoder, pictures = coco
+    retrieval = () if pictures is None else coco_retrieval(encoder, pictures, adapter, folder)
     told = {"verdicts": [asdict(verdict)], "sentences": [sentence]}
     run.write_results(facts, (*found.records, *retrieval), told)
-    return Repair(
+    return Repaired(
         folder, adapter, found.records, sentence, retrieval, repair_summary(found, sentence)
     )
 
 
-def apply(adapter: str, *, texts: str, out: str) -> Path:
+@dataclass(frozen=True)
+class Apply(Command[Path]):
     """Map caption embeddings with an adapter: out = normalised texts @ weight.T. The pictures'
     index answers them as it is.
-
-    Args:
-        adapter: adapter folder written by conceptbind repair, or a published LABCLIP .pt file.
-        texts: .npy of caption embeddings (n, d), or a folder written by conceptbind embed.
-        out: .npy to write: (n, d) rows of unit length.
-
-    Raises:
-        ConceptBindError: the input cannot be used; the message says what to do.
     """
-    import io
 
-    import numpy as np
+    adapter: str
+    """Adapter folder written by conceptbind repair, or a published LABCLIP .pt file."""
+    _: KW_ONLY
+    texts: str
+    """Caption embeddings to map: an .npy file (n, d), or a folder written by conceptbind embed."""
+    out: str
+    """.npy file to write: (n, d) rows of unit length."""
 
-    from conceptbind.core.errors import ModalityError, ShapeError
-    from conceptbind.core.files import clear_asides, user_path, write_whole
-    from conceptbind.repairs.labclip.adapter import load_adapter
-    from conceptbind.repairs.labclip.pairs import open_rows
-    from conceptbind.rows.embeddings import load
+    def work(self) -> Path:
+        """Write the mapped rows."""
+        import io
 
-    linear, source, target = (
-        load_adapter(adapter),
-        user_path(texts),
-        _array_to_write(user_path(out), user_path(texts)),
-    )
-    if source.is_dir():
-        rows = load(source)
-        if rows.modality != "text":
-            raise ModalityError(
-                f"{source} holds {rows.modality} embeddings; only captions are mapped, pictures "
-                "stay as they are"
+        import numpy as np
+
+        from conceptbind.core.errors import ModalityError, ShapeError
+        from conceptbind.core.files import clear_asides, user_path, write_whole
+        from conceptbind.repairs.labclip.adapter import load_adapter
+        from conceptbind.repairs.labclip.pairs import open_rows
+        from conceptbind.rows.embeddings import load
+
+        linear, source = load_adapter(self.adapter), user_path(self.texts)
+        target = _array_to_write(user_path(self.out), source)
+        if source.is_dir():
+            rows = load(source)
+            if rows.modality != "text":
+                raise ModalityError(
+                    f"{source} holds {rows.modality} embeddings; only captions are mapped, "
+                    "pictures stay as they are"
+                )
+            linear.require(rows.encoder, rows.revision)
+            mapped = linear(rows.values)
+        else:
+            mapped = linear(open_rows(source))
+        if len(mapped) == 0:
+            raise ShapeError(
+                f"{source} has no rows, so there is nothing to map; give the embeddings of at "
+                "least one caption"
             )
-        linear.require(rows.encoder, rows.revision)
-        mapped = linear(rows.values)
-    else:
-        mapped = linear(open_rows(source))
-    if len(mapped) == 0:
-        raise ShapeError(
-            f"{source} has no rows, so there is nothing to map; give the embeddings of at least "
-            "one caption"
-        )
-    content = io.BytesIO()
-    np.save(content, mapped)
-    clear_asides(target.parent, [target.name])
-    write_whole(target, content.getvalue())
-    return target
+        content = io.BytesIO()
+        np.save(content, mapped)
+        clear_asides(target.parent, [target.name])
+        write_whole(target, content.getvalue())
+        return target
+
+
+apply = function_of(Apply)
 
 
 def _array_to_write(target: Path, source: Path) -> Path:
@@ -315,20 +302,7 @@ def _array_to_write(target: Path, source: Path) -> Path:
     return place
 
 
-def _on_scenes(
-    encoder: Any,
-    scenes: Any,
-    texts: Any,
-    negatives: Any,
-    captions: Any,
-    template: Any,
-    how: Any,
-    folder: Path,
-    config: Any,
-    options: Any,
-    pull: float | None,
-    seed: int,
-) -> tuple[Any, Any]:
+def _on_scenes(asked: Repair, folder: Path, config: Any, options: Any) -> tuple[Any, Any]:
     """Embed a table, fit and score."""
     from conceptbind.core.errors import ModalityError, ValueRangeError
     from conceptbind.crossmodal.study import caption_bank
@@ -338,12 +312,13 @@ def _on_scenes(
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.split import split_scenes
 
-    if encoder is None or texts or negatives or captions:
+    if asked.encoder is None or asked.texts or asked.negatives or asked.captions:
         raise ValueRangeError(
             "a repair needs an encoder and --scenes; or --images, --texts and --negatives (.npy); "
             "or an encoder, --images and --captions"
         )
-    source, table = open_inputs(encoder, scenes, template, how)
+    source, table = open_inputs(asked.encoder, asked.scenes, asked.template, asked)
+    seed = asked.seed
     if source.encoder is None or len(source.able(table, "both")) < 2:
         raise ModalityError(
             f"a repair needs an encoder of pictures and captions; '{source.id}' embeds "
@@ -355,7 +330,7 @@ def _on_scenes(
     RunFolder.open(folder, config)
     table = drawn(table, ("image",), folder / "pictures", seed)
     rows, controls = {}, {}
-    twin = bag_twin(source, how.device)
+    twin = bag_twin(source, asked.device)
     models = {"none": source} | ({} if twin is None else {"bag_twin": source_of(twin)})
     for name, model in models.items():
         if model is not None:
@@ -380,7 +355,7 @@ def _on_scenes(
             bank,
             singles=single_objects(source.encoder, table, seed),
             controls=controls,
-            pull=pull,
+            pull=asked.pull,
             options=options,
             seed=seed,
             on_step=step,

@@ -4,13 +4,15 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import default_folder
-from conceptbind.core.ownership import command, refuse_in_use
-from conceptbind.core.typing import Executor
+from conceptbind.commands.shared import Cluster
+from conceptbind.core.ownership import refuse_in_use
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
@@ -55,67 +57,91 @@ def _settled(asked: "Precision | Literal['auto']", device: str, folder: Path) ->
     return kept if kept in ("float32", "bf16") else choose_precision(asked, device)
 
 
-@command
-def train(
-    *,
-    preset: Literal["small", "published"] = "small",
-    coverage: float | None = None,
-    objective: Literal["queries", "scenes"] = "queries",
-    values: int | None = None,
-    concepts: int | None = None,
-    objects: int | None = None,
-    width: int | None = None,
-    depth: int | None = None,
-    heads: int | None = None,
-    feed_forward: int | None = None,
-    dimension: int | None = None,
-    batch: int | None = None,
-    steps: int | None = None,
-    rate: float | None = None,
-    optimiser: Literal["adamw", "muon"] | None = None,
-    concept_weight: float | None = None,
-    seed: int = 0,
-    out: str | None = None,
-    compiled: bool = False,
-    precision: Literal["auto", "float32", "bf16"] = "auto",
-    device: str = "auto",
-) -> Training:
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """What controlled models are and how they are trained."""
+
+    GROUP = "The models"
+
+    objects: int | None = None
+    """Most objects of a scene; default from the preset, like all below that have none."""
+    heads: int | None = None
+    """Number of attention heads of the transformers."""
+    feed_forward: int | None = None
+    """Width of the transformers' feed-forward layers."""
+    dimension: int | None = None
+    """Width of the embeddings."""
+    batch: int | None = None
+    """Number of scenes in a training batch."""
+    steps: int | None = None
+    """Most training steps; training ends earlier where validation objects are recognised."""
+    rate: float | None = None
+    """Learning rate."""
+    optimiser: Literal["adamw", "muon"] | None = None
+    """Optimiser: adamw, or muon for the matrices of the transformers."""
+    concept_weight: float | None = None
+    """Weight of the loss on queries of single values."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Numbers that products are computed with; auto is bf16 on a GPU and on a processor with AMX,
+    else float32.
+    """
+    device: str = "auto"
+    """Where the models are trained: cpu, cuda, or another device of torch; auto is a GPU where
+    there is one.
+    """
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """What is not as in the preset, or None."""
+        names = [field.name for field in fields(Models)]
+        return {name: getattr(self, name) for name in names if name not in ("precision", "device")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Models, Command[Training]):
     """Train a scene encoder and a query encoder on symbols, and tell whether they bind objects that
     they never saw.
 
     Without a coverage two models are trained: one on most objects, which learns to bind, and one on
     few, which does not. Each is an encoder, controlled:DIR, for the other commands. A killed run
     continues when it is started again.
-
-    Args:
-        preset: small (minutes on two cores) or published (the paper's sizes and 50,000 steps, for a
-            GPU).
-        coverage: share of the objects that are trained on; two models, at 0.8 and 0.2, when left
-            out.
-        objective: scenes against queries of concepts and objects, or against the same scenes with
-            their objects in another order.
-        values: of each concept; from the preset when left out, like all below.
-        concepts: number of concepts.
-        objects: in a scene, at most.
-        width: of the transformers.
-        depth: of the transformers.
-        heads: of attention.
-        feed_forward: width of the feed-forward layers.
-        dimension: of the embeddings.
-        batch: scenes in a batch.
-        steps: of training; it ends earlier where validation objects are read.
-        rate: learning rate.
-        optimiser: adamw, or muon for the matrices of the transformers.
-        concept_weight: of the loss on queries of single values.
-        seed: of the choice of objects, the weights and the batches.
-        out: run folder; by default runs/controlled-SIZES and what differs from the defaults.
-        compiled: use torch.compile.
-        precision: of the products; auto is bf16 on a GPU and on a processor with AMX, else float32.
-        device: where torch computes: cpu, cuda, ... or auto.
-
-    Raises:
-        ConceptBindError: the options cannot be used; the message says what to do.
     """
+
+    preset: Literal["small", "published"] = "small"
+    """Sizes of the models: small (minutes on two cores) or published (the paper's sizes and 50,000
+    steps, for a GPU).
+    """
+    coverage: float | None = None
+    """Share of the objects that are trained on; by default two models, at 0.8 and 0.2."""
+    objective: Literal["queries", "scenes"] = "queries"
+    """What scenes are trained against: queries of concepts and objects, or the same scenes with
+    their objects in another order.
+    """
+    values: int | None = None
+    """Number of values of each concept; default from the preset, like all below that have none."""
+    concepts: int | None = None
+    """Number of concepts."""
+    width: int | None = None
+    """Width of the transformers."""
+    depth: int | None = None
+    """Number of layers of the transformers."""
+    seed: int = 0
+    """Number that decides the choice of objects, the weights and the batches."""
+    out: str | None = None
+    """Run folder to write; by default runs/controlled-SIZES and what differs from the defaults."""
+    compiled: bool = False
+    """Compile the models with torch.compile, which pays in long trainings."""
+
+    def work(self) -> Training:
+        """Train, score and write."""
+        return _trained(self)
+
+
+train = function_of(Train)
+
+
+def _trained(asked: Train) -> Training:
+    """Train, score and write."""
     from conceptbind.controlled.recipe import make_recipe
     from conceptbind.controlled.section import (
         controlled_sentence,
@@ -132,55 +158,26 @@ def train(
     from conceptbind.run.facts import plain_provenance
     from conceptbind.run.folder import RunFolder
 
-    changed: dict[str, Any] = {
-        "values": values,
-        "concepts": concepts,
-        "objects": objects,
-        "width": width,
-        "depth": depth,
-        "heads": heads,
-        "feed_forward": feed_forward,
-        "dimension": dimension,
-        "batch": batch,
-        "steps": steps,
-        "rate": rate,
-        "optimiser": optimiser,
-        "concept_weight": concept_weight,
+    changed = asked.changed | {
+        name: getattr(asked, name) for name in ("values", "concepts", "width", "depth")
     }
-    coverages, where = (HIGH, LOW) if coverage is None else (coverage,), torch_device(device)
+    coverages = (HIGH, LOW) if asked.coverage is None else (asked.coverage,)
+    where = torch_device(asked.device)
     recipes = {
-        f"coverage-{share:g}": make_recipe(preset, share, seed, objective, **changed)
+        f"coverage-{share:g}": make_recipe(
+            asked.preset, share, asked.seed, asked.objective, **changed
+        )
         for share in coverages
     }
     sizes_name = next(iter(recipes.values())).sizes_name
-    asked = {
-        "preset": preset,
-        "coverage": coverage,
-        "objective": objective,
-        **changed,
-        "seed": seed,
-        "compiled": compiled,
-    }
-    same = ("values", "concepts", "precision")
-    out_folder = (
-        user_path(out) if out else default_folder((f"controlled-{sizes_name}",), asked, train, same)
-    )
+    named = ("values", "concepts", "precision")
+    out_folder = user_path(asked.out or default_folder((f"controlled-{sizes_name}",), asked, named))
     refuse_in_use(out_folder)
-    settled = _settled(precision, where, out_folder)
+    settled = _settled(asked.precision, where, out_folder)
     recipes = {name: replace(recipe, precision=settled) for name, recipe in recipes.items()}
     for recipe in recipes.values():
         recipe.check(where)
-    config = {
-        "preset": preset,
-        "coverage": coverage,
-        "objective": objective,
-        **changed,
-        "seed": seed,
-        "out": out,
-        "compiled": compiled,
-        "precision": settled,
-        "device": device,
-    }
+    config = replace(asked, precision=settled).configuration()
     folder = RunFolder.open(out_folder, config)
     models: dict[str, Any] = {}
     records: list[Record] = []
@@ -204,7 +201,12 @@ def train(
                     )
 
                 trained = fit(
-                    recipe, place, device=where, compiled=compiled, on_look=seen, on_step=bar.update
+                    recipe,
+                    place,
+                    device=where,
+                    compiled=asked.compiled,
+                    on_look=seen,
+                    on_step=bar.update,
                 )
             write_model(trained, place)
         (place / CHECKPOINT).unlink(missing_ok=True)
@@ -229,7 +231,7 @@ def train(
 
 @contextmanager
 def _sweeping(
-    recipes: "Sequence[Recipe]", probes: list[str]
+    recipes: "Sequence[Recipe]", probes: Sequence[str]
 ) -> "Iterator[Callable[[str, int], None]]":
     """The progress of a sweep: what is done with the models, and how many are done; and first what
     the probes cost.
@@ -255,80 +257,124 @@ def _sweeping(
         yield done
 
 
-@command
-def sweep(
-    *,
-    preset: Literal["small", "published"] = "small",
-    # Read, never changed; jsonargparse shows it in --help.
-    coverages: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],  # noqa: B006
-    values: list[int] = [20, 30, 50],  # noqa: B006
-    concepts: list[int] = [2],  # noqa: B006
-    spaces: list[str] = [],  # noqa: B006
-    seeds: int = 3,
-    objective: Literal["queries", "scenes"] = "queries",
-    objects: int | None = None,
-    width: list[int] = [],  # noqa: B006
-    depth: list[int] = [],  # noqa: B006
-    heads: int | None = None,
-    feed_forward: int | None = None,
-    dimension: int | None = None,
-    batch: int | None = None,
-    steps: int | None = None,
-    rate: float | None = None,
-    optimiser: Literal["adamw", "muon"] | None = None,
-    concept_weight: float | None = None,
-    probes: list[str] = ["per_object_product", "global_product"],  # noqa: B006
-    out: str | None = None,
-    executor: Executor = "local",
-    address: str | None = None,
-    jobs: int | None = None,
-    precision: Literal["auto", "float32", "bf16"] = "auto",
-    device: str = "cpu",
-    stack: int = 1,
-) -> Training:
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Models, Cluster, Command[Training]):
     """Train many controlled models and draw where binding begins: unseen objects over coverage, and
     against a probe of their rule.
 
     Every model is kept as an encoder, controlled:OUT/models/NAME. A killed sweep continues when it
     is started again, and one with other coverages, object spaces, seeds or probes in the same
     folder trains only the models that are not there yet.
+    """
 
-    Args:
-        preset: small or published; what is left out below comes from it.
-        coverages: shares of the objects that are trained on, for example [0.2,0.5].
-        values: of each concept, for example [10,20].
-        concepts: numbers of concepts.
-        spaces: object spaces instead of values and concepts, for example [50x50,20x20x20].
-        seeds: models of each setting.
-        objective: queries or scenes.
-        objects: in a scene, at most.
-        width: of the transformers, for example [64,128].
-        depth: of the transformers, for example [1,2].
-        heads: of attention.
-        feed_forward: width of the feed-forward layers.
-        dimension: of the embeddings.
-        batch: scenes in a batch.
-        steps: of training.
-        rate: learning rate.
-        optimiser: adamw, or muon for the matrices of the transformers.
-        concept_weight: of the loss on queries of single values.
-        probes: approximators of each model's rule that are drawn against the model, for example
-            [per_object_product]; [] for none.
-        out: run folder; by default runs/controlled-sweep and what differs from the defaults, the
-            models asked for excepted.
-        executor: what runs the sweep: local (processes of this machine), ray or dask.
-        address: of a running Ray or Dask cluster; a local one is started without it.
-        jobs: processes or workers; one for each core by default.
-        precision: of the products; auto is bf16 on a GPU and on a processor with AMX, else float32.
-        device: where torch computes.
-        stack: models of one size that each worker trains at once, their weights stacked, which is
-            meant for a GPU.
+    preset: Literal["small", "published"] = "small"
+    """Sizes of the models, small or published, where no other option says them."""
+    coverages: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    """Shares of the objects that are trained on, for example 0.2 0.5."""
+    values: Sequence[int] = (20, 30, 50)
+    """Numbers of values of each concept, for example 10 20."""
+    concepts: Sequence[int] = (2,)
+    """Numbers of concepts."""
+    spaces: Sequence[str] = ()
+    """Object spaces instead of values and concepts, for example 50x50 20x20x20."""
+    seeds: int = 3
+    """Number of models of each setting."""
+    objective: Literal["queries", "scenes"] = "queries"
+    """What scenes are trained against: queries of concepts and objects, or the same scenes with
+    their objects in another order.
+    """
+    width: Sequence[int] = ()
+    """Widths of the transformers, for example 64 128; default from the preset."""
+    depth: Sequence[int] = ()
+    """Numbers of layers of the transformers, for example 1 2; default from the preset."""
+    probes: Sequence[str] = ("per_object_product", "global_product")
+    """Approximators of each model's rule that are drawn against the model, for example
+    per_object_product; [] for none.
+    """
+    out: str | None = None
+    """Run folder to write; by default runs/controlled-sweep and what differs from the defaults, the
+    models asked for excepted.
+    """
+    device: str = "cpu"
+    """Where the models are trained: cpu, cuda, or another device of torch."""
+    stack: int = 1
+    """Number of models of one size that each worker trains at once, their weights stacked, which is
+    meant for a GPU.
+    """
+
+    def work(self) -> Training:
+        """Train, score and draw."""
+        from conceptbind.complexity.cells import APPROXIMATORS
+        from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+        from conceptbind.run.executors import check_executor
+
+        if (
+            self.seeds < 1
+            or not self.coverages
+            or not (self.spaces or (self.values and self.concepts))
+        ):
+            raise ValueRangeError(
+                "a sweep needs at least one coverage, one number of values, one number of concepts "
+                "and one seed"
+            )
+        if self.stack < 1:
+            raise ValueRangeError(f"--stack must be at least 1 model; got {self.stack}")
+        if self.stack > 1 and self.objective == "scenes":
+            raise ValueRangeError(
+                "--stack is for the objective 'queries'; leave it out, or use more --jobs"
+            )
+        for probe in self.probes:
+            if probe not in APPROXIMATORS:
+                raise UnknownNameError(
+                    f"unknown approximator '{probe}'; {nearest(probe, APPROXIMATORS)}"
+                )
+        check_executor(self.executor, self.address, self.jobs)
+        if self.objective == "scenes":  # probes read queries, which such models do not have
+            return _swept(replace(self, probes=()))
+        return _swept(self)
+
+
+sweep = function_of(Sweep)
+
+
+def _recipes(asked: Sweep, precision: "Precision") -> "list[Recipe]":
+    """The models of a sweep.
 
     Raises:
-        ConceptBindError: the options cannot be used; the message says what to do.
+        ValueRangeError: there are too many.
     """
-    from conceptbind.complexity.cells import APPROXIMATORS
     from conceptbind.controlled.recipe import make_recipe, read_sizes
+    from conceptbind.core.errors import ValueRangeError
+
+    widths: list[int | None] = [*asked.width] or [None]
+    depths: list[int | None] = [*asked.depth] or [None]
+    chosen = [read_sizes(space) for space in asked.spaces] or [
+        (n,) * n_concepts for n_concepts in asked.concepts for n in asked.values
+    ]
+    settings = list(product(chosen, widths, depths, asked.coverages, range(asked.seeds)))
+    if len(settings) > MOST_MODELS:
+        raise ValueRangeError(
+            f"a sweep trains at most {MOST_MODELS:,} models; these options ask for "
+            f"{len(settings):,}; name fewer"
+        )
+    return [
+        make_recipe(
+            asked.preset,
+            share,
+            seed,
+            asked.objective,
+            precision=precision,
+            sizes=sizes,
+            width=wide,
+            depth=deep,
+            **asked.changed,
+        )
+        for sizes, wide, deep, share, seed in settings
+    ]
+
+
+def _swept(asked: Sweep) -> Training:
+    """Train, score and draw."""
     from conceptbind.controlled.section import (
         probe_figure,
         sweep_sentence,
@@ -337,129 +383,46 @@ def sweep(
         write_controlled_report,
     )
     from conceptbind.controlled.study import sweep_study
-    from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
     from conceptbind.core.files import user_path
     from conceptbind.encoders.registry import torch_device
-    from conceptbind.run.executors import check_executor
     from conceptbind.run.facts import plain_provenance
     from conceptbind.run.folder import RunFolder
 
-    if seeds < 1 or not coverages or not (spaces or (values and concepts)):
-        raise ValueRangeError(
-            "a sweep needs at least one coverage, one number of values, one number of concepts and "
-            "one seed"
-        )
-    if stack < 1:
-        raise ValueRangeError(f"--stack must be at least 1 model; got {stack}")
-    if stack > 1 and objective == "scenes":
-        raise ValueRangeError(
-            "--stack is for the objective 'queries'; leave it out, or use more --jobs"
-        )
-    for probe in probes:
-        if probe not in APPROXIMATORS:
-            raise UnknownNameError(
-                f"unknown approximator '{probe}'; {nearest(probe, APPROXIMATORS)}"
-            )
-    if objective == "scenes" and probes:
-        probes = []  # they are read by queries, which such models do not have
-    check_executor(executor, address, jobs)
-    changed = {
-        "objects": objects,
-        "heads": heads,
-        "feed_forward": feed_forward,
-        "dimension": dimension,
-        "batch": batch,
-        "steps": steps,
-        "rate": rate,
-        "optimiser": optimiser,
-        "concept_weight": concept_weight,
-    }
     grid = ("coverages", "values", "concepts", "spaces", "seeds", "width", "depth", "probes")
-    asked = {"preset": preset, "objective": objective, **changed}
-    place = (
-        user_path(out)
-        if out
-        else default_folder(("controlled-sweep",), asked, sweep, (*grid, "precision"))
-    )
+    named = (*grid, "precision")
+    place = user_path(asked.out or default_folder(("controlled-sweep",), asked, named))
     refuse_in_use(place)
-    where = torch_device(device)
-    settled = _settled(precision, where, place)
-    widths: list[int | None] = [*width] or [None]
-    depths: list[int | None] = [*depth] or [None]
-    chosen = [read_sizes(space) for space in spaces] or [
-        (n,) * n_concepts for n_concepts in concepts for n in values
-    ]
-    n_models = len(chosen) * len(widths) * len(depths) * len(coverages) * seeds
-    if n_models > MOST_MODELS:
-        raise ValueRangeError(
-            f"a sweep trains at most {MOST_MODELS:,} models; these options ask for {n_models:,}; "
-            "name fewer"
-        )
-    recipes = [
-        make_recipe(
-            preset,
-            share,
-            seed,
-            objective,
-            precision=settled,
-            sizes=sizes,
-            width=wide,
-            depth=deep,
-            **changed,
-        )
-        for sizes in chosen
-        for wide in widths
-        for deep in depths
-        for share in coverages
-        for seed in range(seeds)
-    ]
+    where = torch_device(asked.device)
+    settled = _settled(asked.precision, where, place)
+    recipes = _recipes(asked, settled)
     for recipe in recipes:
         recipe.check(where)
-    config = {
-        "preset": preset,
-        "coverages": list(coverages),
-        "values": list(values),
-        "concepts": list(concepts),
-        "spaces": list(spaces),
-        "seeds": seeds,
-        "objective": objective,
-        "width": list(width),
-        "depth": list(depth),
-        **changed,
-        "probes": list(probes),
-        "out": out,
-        "executor": executor,
-        "address": address,
-        "jobs": jobs,
-        "precision": settled,
-        "device": device,
-        "stack": stack,
-    }
+    config = replace(asked, precision=settled).configuration()
     folder = RunFolder.open(place, config, growing=grid)
     costly = sorted(dict.fromkeys(recipes), key=lambda recipe: -math.prod(recipe.shape.sizes))
-    with _sweeping(costly, probes) as done:
+    with _sweeping(costly, asked.probes) as done:
         records = sweep_study(
             costly,
             folder.path / "models",
-            probes=probes,
-            executor=executor,
-            address=address,
-            jobs=jobs,
+            probes=asked.probes,
+            executor=asked.executor,
+            address=asked.address,
+            jobs=asked.jobs,
             device=where,
-            stack=stack,
+            stack=asked.stack,
             on_cell=done,
         )
     facts = plain_provenance({**config, "seed": 0}, sys.argv)
     folder.write_results(facts, records)
     figures = [("Unseen objects over coverage", transition_figure(records))]
-    drawn = ((probe.replace("_", " "), probe_figure(records, probe)) for probe in probes)
+    drawn = ((probe.replace("_", " "), probe_figure(records, probe)) for probe in asked.probes)
     figures += [
         (f"The model and a probe of its rule: {name}", figure)
         for name, figure in drawn
         if figure is not None
     ]
-    sentence = sweep_sentence(records, probes)
-    overview = transition_table(records, probes)
+    sentence = sweep_sentence(records, asked.probes)
+    overview = transition_table(records, asked.probes)
     write_controlled_report(
         folder.path / "report.html",
         "Where does binding begin?",

@@ -14,16 +14,13 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from conceptbind.core.errors import ConceptBindError, FileError, FolderInUseError
-from conceptbind.core.limits import require_numbers
 
 try:
     import fcntl
@@ -35,8 +32,6 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 """What a file system without locks answers."""
 LOOK_EVERY = 0.5
 """Seconds between two looks of a worker at the command that it works for."""
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class FolderLock:
@@ -217,20 +212,6 @@ def folders_of_a_command() -> Iterator[None]:
         _command.reset(token)
         for lock in held.values():
             lock.release()
-
-
-def command(function: Callable[P, R]) -> Callable[P, R]:
-    """A command: its numbers are looked at first, and the folders that it takes are its own until
-    it ends.
-    """
-
-    @wraps(function)
-    def run(*arguments: P.args, **options: P.kwargs) -> R:
-        require_numbers(options)
-        with folders_of_a_command():
-            return function(*arguments, **options)
-
-    return run
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from conceptbind.core.errors import (
     nearest,
 )
 from conceptbind.core.files import user_path
+from conceptbind.core.typing import LongCaptions, Precision
 
 if TYPE_CHECKING:
-    from conceptbind.core.typing import Encoder, LongCaptions, Precision
+    from conceptbind.core.typing import Encoder
 
 SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "controlled:", "file:", "py:")
 SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
@@ -28,14 +29,26 @@ PACKAGED = ("minilm",)
 """Encoders that come as Python packages with their weights inside."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Opening:
     """How an encoder is opened: the options of every command that takes one."""
 
+    GROUP = "The encoder"
+
     precision: Precision = "float32"
+    """Numbers that the encoder computes with: float32, or bf16 (half the memory, less exact), where
+    the processor is fast at it.
+    """
     device: str = "auto"
+    """Where the encoder computes: cpu, cuda, or another device of torch; auto is a GPU where there
+    is one.
+    """
     long_captions: LongCaptions = "truncate"
+    """What becomes of captions that are longer than the model reads: truncate (their ends are cut
+    off, counted and said) or refuse.
+    """
     trust_remote_code: bool = False
+    """Run Python code that the model brings. Without it no code of a model is run."""
 
     def open(self, name: str) -> Encoder:
         """The encoder that a string names, see `resolve`."""
@@ -111,7 +124,12 @@ def resolve(
         from conceptbind.controlled.store import ControlledEncoder
 
         return ControlledEncoder(user_path(rest), torch_device(device))
-    how = Opening(precision, torch_device(device), long_captions, trust_remote_code)
+    how = Opening(
+        precision=precision,
+        device=torch_device(device),
+        long_captions=long_captions,
+        trust_remote_code=trust_remote_code,
+    )
     return _model(scheme, rest, how)
 
 

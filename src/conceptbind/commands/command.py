@@ -1,0 +1,191 @@
+"""A command is a frozen dataclass: a field is an option, the text below the field is its help, and
+the value is the configuration that is saved.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import numbers
+import textwrap
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import MISSING, Field, dataclass, fields
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeVar, get_args, get_type_hints
+
+from conceptbind.core.limits import require_numbers
+from conceptbind.core.ownership import folders_of_a_command
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+GROUP = "GROUP"
+"""Attribute of a class of options that several commands share: what they are about."""
+
+
+class Command(ABC, Generic[R_co]):
+    """What a command was asked for."""
+
+    def run(self) -> R_co:
+        """Do it. Numbers are looked at first, and the folders that the command takes are its own
+        until it ends.
+
+        Raises:
+            ConceptBindError: the input cannot be used; the message says what to do.
+        """
+        require_numbers(vars(self))
+        with folders_of_a_command():
+            return self.work()
+
+    @abstractmethod
+    def work(self) -> R_co:
+        """What the command does, inside `run`."""
+
+    def configuration(self) -> dict[str, Any]:
+        """The options as `config.yaml` holds them: plain values, and the names of objects."""
+        return {option.name: plain(getattr(self, option.name)) for option in options(type(self))}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a command."""
+
+    name: str
+    kind: Any
+    """Its type."""
+    default: Any
+    """`inspect.Parameter.empty` where it has to be given."""
+    text: str
+    """Its help."""
+    group: str
+    """What it is about, where several commands have it; else empty."""
+    positional: bool
+    """Whether its value may be written without its name."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether it has to be given."""
+        return self.default is inspect.Parameter.empty
+
+    @property
+    def optional(self) -> bool:
+        """Whether its value may be none."""
+        return type(None) in get_args(self.kind)
+
+    def as_parameter(self, annotation: object = None) -> inspect.Parameter:
+        """The parameter of a function."""
+        kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        kind = kinds[self.positional]
+        return inspect.Parameter(
+            self.name, kind, default=self.default, annotation=annotation or self.kind
+        )
+
+
+@cache
+def options(command: type[Command[Any]]) -> tuple[Option, ...]:
+    """The options of a command: its own, then those that it shares with others, by what they are
+    about.
+    """
+    kinds, texts, groups = get_type_hints(command), _texts(command), _groups(command)
+    order = list(dict.fromkeys(groups.values()))
+    found: list[Field[Any]] = sorted(
+        fields(command),  # type: ignore[arg-type]
+        key=lambda field: (field.kw_only, order.index(groups[field.name])),
+    )
+    return tuple(
+        Option(
+            field.name,
+            kinds[field.name],
+            inspect.Parameter.empty if field.default is MISSING else field.default,
+            texts.get(field.name, ""),
+            groups[field.name],
+            not field.kw_only,
+        )
+        for field in found
+    )
+
+
+def _groups(command: type) -> dict[str, str]:
+    """What each option is about; no word for those of the command itself."""
+    found: dict[str, str] = {}
+    for part in command.__mro__:
+        for name in inspect.get_annotations(part):
+            found[name] = part.__dict__.get(GROUP, found.get(name, ""))
+    return found
+
+
+def _texts(command: type) -> dict[str, str]:
+    """The text below each field, from the source: no running class knows it."""
+    found: dict[str, str] = {}
+    for part in reversed(command.__mro__):
+        body = _source(part.__module__).get(part.__name__, [])
+        for line, below in pairwise(body):
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+                text = _text(below)
+                if text is not None:
+                    found[line.target.id] = " ".join(text.split())
+    return found
+
+
+def documentation(command: type) -> str:
+    """The docstring of a command, from its source, since `python -OO` leaves it out."""
+    body = _source(command.__module__).get(command.__name__, [])
+    return (_text(body[0]) if body else None) or f"{command.__name__}."
+
+
+def _text(node: ast.stmt) -> str | None:
+    """The string that a statement is, if it is one."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return None
+    value = node.value.value
+    return inspect.cleandoc(value) if isinstance(value, str) else None
+
+
+@cache
+def _source(module: str) -> Mapping[str, list[ast.stmt]]:
+    """The statements of each class of a module; nothing where its source is not there."""
+    with suppress(OSError, TypeError, SyntaxError):
+        tree = ast.parse(inspect.getsource(importlib.import_module(module)))
+        return {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}
+    return {}
+
+
+def plain(value: Any) -> Any:
+    """A value as a file of options holds it."""
+    if isinstance(value, numbers.Number) and hasattr(value, "item"):
+        return value.item()  # numpy's numbers are no plain ones
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "content_hash"):
+        return f"{value.name} ({value.content_hash})"
+    if isinstance(value, list | tuple):
+        return list(value)
+    return getattr(value, "id", type(value).__name__)
+
+
+def function_of(command: Callable[P, Command[R]]) -> Callable[P, R]:
+    """A command as a function: the same options, the same help."""
+    assert isinstance(command, type)
+
+    def call(*arguments: P.args, **given: P.kwargs) -> R:
+        return command(*arguments, **given).run()
+
+    call.__name__ = call.__qualname__ = command.__name__.lower()
+    call.__module__, call.__doc__ = command.__module__, _help(command)
+    parameters = [option.as_parameter() for option in options(command)]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return call
+
+
+def _help(command: type[Command[Any]]) -> str:
+    """The docstring of the function: what the command does, and every option."""
+    told = [textwrap.indent(f"{o.name}: {o.text}", "    ") for o in options(command)]
+    raises = "ConceptBindError: the input cannot be used; the message says what to do."
+    return "\n".join((documentation(command), "", "Args:", *told, "", "Raises:", f"    {raises}"))

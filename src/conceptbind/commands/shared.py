@@ -1,0 +1,30 @@
+"""Options that several commands have, each written once."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from conceptbind.core.typing import Executor
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Encoder
+    from conceptbind.scenes.table import Scenes
+
+    GivenEncoder: TypeAlias = str | Encoder
+    GivenScenes: TypeAlias = str | Scenes
+else:
+    # Words alone come from a command line, and importing these would make --help slow.
+    GivenEncoder = GivenScenes = str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Where many independent fits are computed."""
+
+    GROUP = "The sweep"
+
+    executor: Executor = "local"
+    """What runs the fits: local (processes of this machine), or a Ray or Dask cluster."""
+    address: str | None = None
+    """Address of a running Ray or Dask cluster; without it one is started on this machine."""
+    jobs: int | None = None
+    """Number of processes or workers; by default one for each core."""
