@@ -1,5 +1,5 @@
-"""The commands and the Python of README.md and docs/*.md, as they stand there, and what is marked
-as needing something.
+"""The commands and the Python of README.md, CONTRIBUTING.md and docs/*.md, as they stand there, and
+what is marked as needing something.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
 _BLOCK = re.compile(
     r"(?:<!--(?P<mark>[^\n]*?)-->[ \t]*\n\s*)?^(?P<indent>[ "
@@ -70,7 +70,7 @@ def documented(page: Path) -> Iterator[Documented]:
 
 def unknown_blocks(page: Path) -> list[str]:
     """Kinds of fenced blocks that nothing here reads."""
-    known = ("python", "sh", "bash", "console", "shell", "text", "json", "yaml", "csv")
+    known = ("python", "sh", "bash", "console", "shell", "text", "json", "yaml", "csv", "mermaid")
     return [
         block["kind"]
         for block in _BLOCK.finditer(page.read_text(encoding="utf-8"))

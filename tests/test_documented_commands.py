@@ -1,5 +1,5 @@
-"""Every command and every block of Python in README.md and docs/*.md runs as it stands there, or
-says what it needs.
+"""Every command and every block of Python in README.md, CONTRIBUTING.md and docs/*.md runs as it
+stands there, or says what it needs.
 
 A command is marked in its comment (`# needs the model's weights`) or above its block (`<!-- needs a
 GPU -->`). Those that take long are named in `SLOW` and run with `pytest -m slow`; in every run
