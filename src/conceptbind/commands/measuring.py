@@ -240,7 +240,7 @@ def _written(
     shown = [folder.path / name for name in sorted((page.name, PAGE, *files, *KEPT))]
     told = {
         "asked": decided,
-        "files": {path.name: tree_hash(path) for path in shown if path.exists()},
+        "files": {path.name: tree_hash(path, case.hash_of) for path in shown if path.exists()},
         "verdicts": [asdict(verdict) for verdict in judged],
         "sentences": list(sentences),
     }

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -264,7 +264,21 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def tree_hash(path: Path) -> str:
+class FileHashes:
+    """Hashes of files, each of which is read once: for one command, during which they stay."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def __call__(self, path: Path) -> str:
+        """See `file_hash`."""
+        place = os.path.abspath(path)
+        if place not in self._known:
+            self._known[place] = file_hash(path)
+        return self._known[place]
+
+
+def tree_hash(path: Path, hash_of: Callable[[Path], str] = file_hash) -> str:
     """A hash of a file, or of the names and contents of all files of a folder; a command's lock and
     what is being written do not count.
 
@@ -272,8 +286,8 @@ def tree_hash(path: Path) -> str:
         FileError: nothing is there, or something that is neither.
     """
     if not path.is_dir():
-        return file_hash(path)
+        return hash_of(path)
     walked = ((Path(place) / name) for place, _, names in os.walk(path) for name in names)
     found = (file for file in walked if file.name != LOCK and not ASIDE.fullmatch(file.name))
     named = sorted((file.relative_to(path).as_posix(), file) for file in found)
-    return content_hash(*(part for name, file in named for part in (name, file_hash(file))))
+    return content_hash(*(part for name, file in named for part in (name, hash_of(file))))

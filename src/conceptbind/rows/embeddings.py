@@ -157,6 +157,7 @@ def embed(
     folder: Path,
     *,
     on_rows: Callable[[int], None] = lambda _: None,
+    hash_of: Callable[[Path], str] = file_hash,
 ) -> Embeddings:
     """Encode every scene into a folder, or finish what a killed call began there, and load it.
 
@@ -168,6 +169,7 @@ def embed(
         modality: `text` or `image`.
         folder: where the rows go; created if needed.
         on_rows: called with the number of rows that are done, first with those found.
+        hash_of: gives the hash of a picture file.
 
     Raises:
         ModalityError: the encoder or the scenes cannot do the modality.
@@ -176,7 +178,7 @@ def embed(
         ShapeError: the encoder returned another number of rows, or another width, than asked for.
         FileError: a picture is missing or broken, or the disk is full.
     """
-    _write_shards(encoder, scenes, modality, folder, np.float32, on_rows)
+    _write_shards(encoder, scenes, modality, folder, np.float32, on_rows, hash_of)
     return load(folder)
 
 
@@ -220,6 +222,7 @@ def _write_shards(
     folder: Path,
     kind: type[np.floating[Any]],
     on_rows: Callable[[int], None],
+    hash_of: Callable[[Path], str] = file_hash,
 ) -> Kept:
     """Encode every scene into shards, those that are there excepted; in half precision as unit
     rows.
@@ -235,7 +238,7 @@ def _write_shards(
     for start in range(0, len(scenes), SHARD_ROWS):
         stop = min(start + SHARD_ROWS, len(scenes))
         path = _shard(folder, start)
-        pictures = _pictures_hash(scenes, start, stop) if modality == "image" else None
+        pictures = _pictures_hash(scenes, start, stop, hash_of) if modality == "image" else None
         if not path.exists() or _of_other_pictures(path, pictures):
             rows = np.empty((stop - start, encoder.dimension), dtype=kind)
             for first, values in _encoded(encoder, scenes, modality, start, stop):
@@ -329,10 +332,12 @@ def _join(kept: Kept, path: Path, shape: tuple[int, int]) -> None:
     kept.seal(file_hash(path))
 
 
-def _pictures_hash(scenes: Scenes, start: int, stop: int) -> str | None:
+def _pictures_hash(
+    scenes: Scenes, start: int, stop: int, hash_of: Callable[[Path], str]
+) -> str | None:
     """What the pictures of some scenes hold; None where one is gone."""
     paths = _pictures(scenes, start, stop)
-    return content_hash(*map(file_hash, paths)) if all(path.is_file() for path in paths) else None
+    return content_hash(*map(hash_of, paths)) if all(path.is_file() for path in paths) else None
 
 
 def _of_other_pictures(path: Path, pictures: str | None) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import ModalityError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.files import file_hash
 from conceptbind.encoders.factory import checked
 from conceptbind.encoders.registry import SHIPPED, Opening, torch_device
 from conceptbind.encoders.registry import resolve as open_encoder
@@ -66,8 +67,16 @@ class Source(ABC):
         modality: Modality,
         folder: Path,
         on_rows: Callable[[int], None] = lambda _: None,
+        hash_of: Callable[[Path], str] = file_hash,
     ) -> Embeddings:
         """(n, d) raw rows of a table, kept in a folder.
+
+        Args:
+            table: n scenes.
+            modality: `text` or `image`.
+            folder: where the rows are kept.
+            on_rows: called with the number of rows that are done.
+            hash_of: gives the hash of a picture file.
 
         Raises:
             ConceptBindError: they cannot be made, or belong to other scenes.
@@ -114,8 +123,9 @@ class EncoderSource(Source):
         modality: Modality,
         folder: Path,
         on_rows: Callable[[int], None] = lambda _: None,
+        hash_of: Callable[[Path], str] = file_hash,
     ) -> Embeddings:
-        return embed(self.encoder, table, modality, folder, on_rows=on_rows)
+        return embed(self.encoder, table, modality, folder, on_rows=on_rows, hash_of=hash_of)
 
 
 class ArraySource(Source):
@@ -151,6 +161,7 @@ class ArraySource(Source):
         modality: Modality,
         folder: Path,
         on_rows: Callable[[int], None] = lambda _: None,
+        hash_of: Callable[[Path], str] = file_hash,
     ) -> Embeddings:
         rows = self._of(table, modality)
         store(rows, folder)
@@ -186,6 +197,7 @@ class KeptSource(Source):
         modality: Modality,
         folder: Path,
         on_rows: Callable[[int], None] = lambda _: None,
+        hash_of: Callable[[Path], str] = file_hash,
     ) -> Embeddings:
         self.rows.check(table)
         store(self.rows, folder)

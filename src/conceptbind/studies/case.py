@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.files import FileHashes
 from conceptbind.crossmodal.study import CaptionBank, caption_bank, query_texts
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_probes, fitted_probes, own_probes
@@ -68,6 +69,8 @@ class Case:
         self.source, self.table, self.split = source_of(source), table, split
         self.modalities, self.folder = modalities, folder
         self.asked = Asked() if asked is None else asked
+        self.hash_of = FileHashes()
+        """Gives the hash of a file, which stays as it is while the case is studied."""
         self._rows: dict[str, Embeddings] = {}
         self._probes: dict[str, SceneProbes] = {}
 
@@ -102,7 +105,7 @@ class Case:
             with progress(
                 total=len(scenes), desc=f"embedding {what or modality}", unit="scene"
             ) as bar:
-                rows = source.rows_for(scenes, modality, folder / place, bar.update)
+                rows = source.rows_for(scenes, modality, folder / place, bar.update, self.hash_of)
             self._rows[place] = rows.unit()
         return self._rows[place]
 
