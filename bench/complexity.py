@@ -188,8 +188,8 @@ def sweep():
     print(f"{len(SWEEP.cells())} cells in {seconds:.0f} s, at most {peak:.2f} GiB a process")
     for record in study.scores():
         print(
-            record.extra["approximator"],
-            record.extra["width"],
+            record["approximator"],
+            record["width"],
             "-" if record.value is None else f"{record.value:.3f}",
         )
 

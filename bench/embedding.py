@@ -86,7 +86,7 @@ def changes(encoders) -> None:
         found[name] = [
             record.value
             for record in probe_study(rows, scenes, split).records
-            if record.extra["control"] == "none" and record.value is not None
+            if record.control == "none" and record.value is not None
         ]
     for name, values in found.items():
         change = max(abs(a - b) for a, b in zip(values, found["float32"], strict=True))

@@ -37,17 +37,9 @@ def main() -> None:
                 options.model, seed=seed, geometry=False, complexity="none", out=f"{folder}/run"
             )
         for record in run.records:
-            if (
-                record.extra.get("control") == "none"
-                and not record.extra.get("noun")
-                and record.value is not None
-            ):
-                words = [
-                    str(record.extra[key])
-                    for key in ("concept", "order", "queries")
-                    if record.extra.get(key)
-                ]
-                words += [f"repair {record.extra['repair']}"] if record.extra.get("repair") else []
+            if record.control == "none" and not record["noun"] and record.value is not None:
+                words = [str(record[key]) for key in ("concept", "order", "queries") if record[key]]
+                words += [f"repair {record['repair']}"] if record.repair else []
                 name = " ".join([record.study, record.modality, record.metric, *words])
                 rows.setdefault((name, record.metric), []).append(record.value)
         if options.model == "tiny-bound":

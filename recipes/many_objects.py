@@ -45,11 +45,7 @@ def main(name: str) -> None:
                     rows, scenes, controls={"random_weights": beside}, seed=0
                 )
                 for control in ("none", "random_weights"):
-                    (whole,) = [
-                        r
-                        for r in records
-                        if not r.extra.get("noun") and r.extra["control"] == control
-                    ]
+                    (whole,) = [r for r in records if not r["noun"] and r.control == control]
                     cells.append("-" if whole.value is None else f"{whole.value:.3f}")
                     n = whole.n
             print(f"| {number} | {' | '.join(cells)} | {n:,} |", flush=True)

@@ -28,13 +28,11 @@ def main() -> None:
     for folder in parser.parse_args().folders:
         records = controlled_study(read_trained(folder), folder.name, probes=PROBES)
         found = {
-            r.extra["control"]: r
+            r.control: r
             for r in records
-            if (r.metric, r.split, r.extra.get("among")) == ("object_recognition", "unseen", "all")
+            if (r.metric, r.split, r["among"]) == ("object_recognition", "unseen", "all")
         }
-        cells = [
-            f"{found[name].value:.3f} ({found[name].extra['probe_r2']:.3f})" for name in PROBES
-        ]
+        cells = [f"{found[name].value:.3f} ({found[name]['probe_r2']:.3f})" for name in PROBES]
         print(
             f"| {folder.name} | {found['none'].value:.3f} | " + " | ".join(cells) + " |", flush=True
         )

@@ -47,5 +47,5 @@ def values(records, **extra):
     return {
         (r.split, r.metric): (r.value, r.n, r.ties)
         for r in records
-        if all(r.extra[name] == value for name, value in extra.items())
+        if all(r[name] == value for name, value in extra.items())
     }

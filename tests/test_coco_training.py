@@ -118,7 +118,7 @@ def test_retrieval_is_scored_whatever_the_test_file_is_called(coco, tmp_path, na
     same = identity(tiny.dimension)
     expected, found = (
         {
-            (r.metric, r.split, *r.extra.items()): (r.value, r.n)
+            (r.metric, r.split, *r.own.items()): (r.value, r.n)
             for r in coco_retrieval(tiny, str(place), same, tmp_path / place.name)
         }
         for place in (coco, data)

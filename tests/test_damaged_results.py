@@ -12,8 +12,9 @@ import pytest
 import conceptbind
 from conceptbind.core.errors import ConceptBindError, FileError
 from conceptbind.core.records import Record
+from conceptbind.core.results import load_results
 from conceptbind.pictures import draw_pictures
-from conceptbind.run import RunFolder, read_results
+from conceptbind.run import RunFolder
 from conceptbind.scenes import load_scenes
 
 ODD = [None, True, -1, 0, 1.5, 10**400, "x", "", [], [1], {}, {"a": 1}, float("nan"), float("inf")]
@@ -25,7 +26,20 @@ def run(tmp_path_factory):
     folder = RunFolder.open(tmp_path_factory.mktemp("runs") / "run", {"seed": 0})
 
     def record(study, metric, **extra):
-        return Record(study, "text", metric, 0.5, 40, 0, 0.4, 0.6, "test", "scenes", "tiny", extra)
+        return Record.of(
+            study=study,
+            modality="text",
+            metric=metric,
+            value=0.5,
+            n=40,
+            ties=0,
+            ci_low=0.4,
+            ci_high=0.6,
+            split="test",
+            scenes="scenes",
+            encoder="tiny",
+            **extra,
+        )
 
     records = [
         record("probe", "object_recognition", control="none"),
@@ -37,7 +51,6 @@ def run(tmp_path_factory):
             estimator="avg",
             slots="together",
             control="none",
-            split_of="all",
         ),
         record("removal", "concept_recognition", removed="none"),
         record("removal", "object_recognition", removed="none"),
@@ -83,7 +96,7 @@ def test_the_fixture_is_compared(run):
         "removal",
         "edits",
     }
-    assert len(read_results(run)) == 10
+    assert len(load_results(run).records) == 10
 
 
 def test_an_edited_value_is_refused(run, tmp_path):
@@ -154,7 +167,7 @@ def test_a_description_of_pictures_with_other_types_is_refused(tmp_path, content
 def test_a_table_that_was_changed_is_written_anew_from_the_results(run):
     folder = RunFolder(run)
     whole = (run / "results.csv").read_bytes()
-    assert folder.finished()["records"] == read_results(run)
+    assert folder.finished().records == load_results(run).records
     assert (run / "results.csv").read_bytes() == whole
     (run / "results.csv").write_bytes(whole.replace(b",", b";"))
     assert folder.finished() is not None

@@ -128,19 +128,20 @@ EVIL = "=cmd|'/C calc'!A0\n<script>"
 
 def test_the_table_of_a_run(tmp_path):
     folder = RunFolder.open(tmp_path / "run", {"seed": 0})
-    record = Record(
-        "probe",
-        "text",
-        "r2",
-        -0.25,
-        3,
-        None,
-        -1.5,
-        -1e-9,
-        "test",
-        EVIL,
-        "@evil",
-        {"concept": "+1", "difference": -3},
+    record = Record.of(
+        study="probe",
+        modality="text",
+        metric="r2",
+        value=-0.25,
+        n=3,
+        ties=None,
+        ci_low=-1.5,
+        ci_high=-1e-9,
+        split="test",
+        scenes=EVIL,
+        encoder="@evil",
+        concept="+1",
+        step=-3,
     )
     folder.write_results({"seed": 0}, [record])
     header, row = csv.reader(io.StringIO((folder.path / "results.csv").read_text(), newline=""))
@@ -151,7 +152,7 @@ def test_the_table_of_a_run(tmp_path):
         "'@evil",
         "+1",
     )
-    assert [float(found[name]) for name in ("value", "ci_low", "ci_high", "difference")] == [
+    assert [float(found[name]) for name in ("value", "ci_low", "ci_high", "step")] == [
         -0.25,
         -1.5,
         -1e-9,

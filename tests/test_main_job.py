@@ -27,10 +27,7 @@ def value(run, metric, modality, **extra):
         for record in run.records
         if record.metric == metric
         and record.modality == modality
-        and all(
-            record.extra.get(name) == wanted
-            for name, wanted in ({"control": "none"} | extra).items()
-        )
+        and all(record[name] == wanted for name, wanted in ({"control": "none"} | extra).items())
     )
 
 
@@ -60,12 +57,12 @@ def test_one_quantity_has_one_value_one_interval_and_one_rounding(runs):
     run = runs["tiny"]
     found = {}
     for record in run.records:
-        told = record.extra.get("repair", "none"), record.extra.get("order", "either")
+        told = record.repair or "none", record["order"] or "either"
         if record.study in ("crossmodal", "repair") and told == ("none", "either"):
             key = (
                 record.metric,
                 record.modality,
-                *(record.extra.get(name) for name in ("control", "concept", "queries")),
+                *(record[name] for name in ("control", "concept", "queries")),
             )
             found.setdefault(key, set()).add(
                 (record.value, record.ci_low, record.ci_high, record.n, record.ties)
@@ -97,9 +94,9 @@ def test_the_page_shows_every_control_of_the_attribute_of_a_noun(runs):
     rows = [
         r
         for r in run.records
-        if (r.study, r.modality, r.extra.get("noun")) == ("attribute_probe", "text", None)
+        if (r.study, r.modality, r["noun"]) == ("attribute_probe", "text", None)
     ]
-    assert {row.extra["control"] for row in rows} == {
+    assert {row.control for row in rows} == {
         "none",
         "bag_of_concepts",
         "random_weights",

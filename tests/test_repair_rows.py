@@ -70,8 +70,8 @@ def test_rows_that_equal_their_caption_are_left_out_counted_and_listed(some_equa
 def test_failing_rows_are_listed_by_the_users_own_numbers(some_equal):
     found, equal, arrays = some_equal
     failures = table(found.folder / "failures.csv")
-    records = {(r.metric, r.extra["repair"]): r for r in found.records}
-    assert records["binding_gain", "HNB"].extra["recommended"]
+    records = {(r.metric, r.repair): r for r in found.records}
+    assert records["binding_gain", "HNB"]["recommended"]
     after = records["binding_accuracy", "HNB"]
     assert len(failures) == round((1 - after.value) * after.n) > 0
     rows = [int(row["row"]) for row in failures]
@@ -118,9 +118,7 @@ def test_a_negative_that_is_true_of_the_picture_is_left_out(tmp_path):
 def test_rows_that_occur_twice_are_one_draw_and_on_one_side(tmp_path):
     images, texts, negatives = (np.repeat(part, 3, axis=0) for part in planted("rotated", 50))
     found = repaired(tmp_path, images=images, texts=texts, negatives=negatives)
-    before = next(
-        r for r in found.records if (r.metric, r.extra["repair"]) == ("binding_accuracy", "none")
-    )
+    before = next(r for r in found.records if (r.metric, r.repair) == ("binding_accuracy", "none"))
     assert before.n == 150
     assert before.ci_high - before.ci_low > 0.2  # of 50 draws; 150 would give 0.16
 
@@ -232,9 +230,7 @@ def test_an_exact_bag_ties_with_every_negative(tmp_path):
         UserWarning, match="gives 100 of 100 captions the same row as their negative"
     ):
         found = captioned(tmp_path, Words(), [*LINES, "it rains"])
-    before = next(
-        r for r in found.records if (r.metric, r.extra["repair"]) == ("binding_accuracy", "none")
-    )
+    before = next(r for r in found.records if (r.metric, r.repair) == ("binding_accuracy", "none"))
     assert (before.value, before.ties, before.n) == (0.0, 100, 100)
     np.testing.assert_array_equal(found.adapter.weight, np.eye(16))
     assert "does not help" in found.sentence
@@ -251,9 +247,7 @@ def test_captions_that_are_read_in_part_tie_where_the_difference_is_not_read(tmp
     lines = [line if i % 2 else f"well well well well {line}" for i, line in enumerate(LINES)]
     with pytest.warns(UserWarning, match="captions the same row as their negative"):
         found = captioned(tmp_path, Words(ordered=0.3, most=6), lines)
-    before = next(
-        r for r in found.records if (r.metric, r.extra["repair"]) == ("binding_accuracy", "none")
-    )
+    before = next(r for r in found.records if (r.metric, r.repair) == ("binding_accuracy", "none"))
     assert 0 < before.ties < before.n
 
 

@@ -73,9 +73,7 @@ def test_a_text_tower_that_says_the_same_of_everything_scores_0(sugarcrepe, karp
     for name, folder in (("sugarcrepe", sugarcrepe), ("coco", karpathy)):
         records = evaluate_benchmark(blank, name, read_benchmark(name, folder), tmp_path / name)
         main_scores = [
-            r
-            for r in records
-            if r.extra["control"] == "none" and r.metric in ("accuracy", "recall_at_1")
+            r for r in records if r.control == "none" and r.metric in ("accuracy", "recall_at_1")
         ]
         assert main_scores
         assert all(r.value == 0.0 for r in main_scores if r.split != "text to image")
@@ -201,9 +199,9 @@ def test_a_repair_stands_beside_the_unrepaired(sugarcrepe, tmp_path):
         tmp_path / "kept",
         adapter=adapter,
     )
-    (change,) = [r for r in records if r.extra["repair"] == "difference" and r.split == "swap_obj"]
-    assert (change.value, change.extra["fixed"], change.extra["broken"]) == (0.0, 1, 1)
-    assert change.extra["mcnemar_p"] == 1.0
+    (change,) = [r for r in records if r.repair == "difference" and r.split == "swap_obj"]
+    assert (change.value, change["fixed"], change["broken"]) == (0.0, 1, 1)
+    assert change["mcnemar_p"] == 1.0
     assert change.ci_low < 0 < change.ci_high
     other, data = (
         Adapter(swap, 0.0, {"encoder": "other", "revision": "1"}),
@@ -460,9 +458,9 @@ def test_relations_by_hand(relations, tmp_path):
     data = read_benchmark("vg_relation", relations)
     assert data.pictures == ("a.png", "a.png", "b.png")  # one for each box
     found = {
-        r.extra["protocol"]: (r.value, r.n, r.ties)
+        r["protocol"]: (r.value, r.n, r.ties)
         for r in evaluate_benchmark(by_name(), "vg_relation", data, tmp_path / "kept")
-        if r.extra["control"] == "none"
+        if r.control == "none"
     }
     assert found["mieb"] == found["strict"] == (3 / 5, 5, 1)
     assert found["paper"] == (pytest.approx((1 / 2 + 1) / 2), 3, 0)
@@ -481,9 +479,9 @@ def test_attribute_pairs_need_25_items(tmp_path):
     (tmp_path / "visual_genome_attribution.json").write_text(json.dumps(often + rare))
     data = read_benchmark("vg_attribution", tmp_path)
     found = {
-        r.extra["protocol"]: (r.value, r.n, r.ties)
+        r["protocol"]: (r.value, r.n, r.ties)
         for r in evaluate_benchmark(by_name(), "vg_attribution", data, tmp_path / "kept")
-        if r.extra["control"] == "none"
+        if r.control == "none"
     }
     assert found["paper"] == (0.8, 25, 5)
     assert found["mieb"] == (20 / 26, 26, 5)

@@ -15,7 +15,7 @@ from conceptbind.benchmarks import Making, evaluate_benchmark, load_outcomes
 from conceptbind.benchmarks.order import PERTURBATIONS, perturbed, plain
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
-from conceptbind.core.records import CONTROL_TEXTS
+from conceptbind.core.names import CONTROL_TEXTS
 from conceptbind.repairs.labclip import Adapter, save_adapter
 from conceptbind.repairs.negatives import Token, load_tagger
 from known_vectors import AXES, ByName, by_name, picture, read_benchmark, values
@@ -117,9 +117,9 @@ def test_order_by_hand(orders, tmp_path):
     known = {"0 brown dog sees a black cat", "0 wrong one has a tail"}
     records = evaluate_benchmark(ByOrder(known), "coco_order", data, tmp_path / "kept")
     found = {
-        (r.split, r.extra["protocol"]): (r.value, r.n, r.ties)
+        (r.split, r["protocol"]): (r.value, r.n, r.ties)
         for r in records
-        if (r.extra["control"], r.extra["repair"]) == ("none", "none")
+        if (r.control, r.repair) == ("none", "none")
     }
     # Picture 0: the first caption is known, its perturbations lie on axis 3: right. The second is
     # not known: a tie. Picture 1: the caption lies on axis 0, the perturbations on 3: all score 0,
@@ -128,7 +128,7 @@ def test_order_by_hand(orders, tmp_path):
     assert found["trigrams", "aro-like"] == (pytest.approx(1 / 3), 3, 2)
     blank = ByName(lambda text: AXES[0], lambda level: AXES[level])
     everything = evaluate_benchmark(blank, "coco_order", data, tmp_path / "blank")
-    assert all(r.value == 0 and r.ties == r.n for r in everything if r.extra["control"] == "none")
+    assert all(r.value == 0 and r.ties == r.n for r in everything if r.control == "none")
 
 
 def test_negatives_are_drawn_once_written_and_hashed(orders, tmp_path):

@@ -72,7 +72,7 @@ def studied(sizes, kind, rank=0, coverages=(0.8,)):
     )
     sweep = Sweep(coverages, (("additive", None), ("per_object_product", 16)), 5, 1000, 1)
     study = complexity_study(rows, scenes, split_scenes(scenes), sweep=sweep)
-    score = next(r.value for r in study.scores() if r.extra["approximator"] == "chosen")
+    score = next(r.value for r in study.scores() if r["approximator"] == "chosen")
     print(sizes, kind, rank, "score", score, complexity_sentence(study))
     return score, complexity_sentence(study)
 

@@ -11,7 +11,7 @@ import torch
 import conceptbind.controlled
 from conceptbind.cli import main
 from conceptbind.controlled import CHECKPOINT, ControlledEncoder
-from conceptbind.run import read_results
+from conceptbind.core.results import load_results
 
 TINY = {
     "width": 16,
@@ -97,7 +97,7 @@ def test_the_precision_of_a_run_is_settled_when_it_is_started(tmp_path, monkeypa
 def test_scenes_of_one_object(tmp_path):
     """There is nothing to exchange, so that concepts and objects alone are scored."""
     assert run("train", tmp_path / "run", values=5, coverage=0.6, objects=1) == 0
-    found = {(row["metric"], row["split"]) for row in read_results(tmp_path / "run")}
+    found = {(row["metric"], row["split"]) for row in load_results(tmp_path / "run").records}
     assert ("object_recognition", "unseen") in found
     assert ("concept_accuracy", "unseen") in found
     assert not {metric for metric, _ in found} & {"binding_accuracy"}
@@ -109,10 +109,10 @@ def test_a_sweep_holds_all_models_of_its_folder(tmp_path):
     """
     sweep = ("--coverages=[0.6,0.6]", "--seeds=1", "--jobs=1")
     assert run("sweep", tmp_path, *sweep, "--spaces=[5x5,5x5]", "--probes=[additive]") == 0
-    first = read_results(tmp_path)
+    first = load_results(tmp_path).records
     assert len({row["encoder"] for row in first}) == 1  # the same twice is one model
     assert run("sweep", tmp_path, *sweep, "--spaces=[4x3]", "--probes=[forest]") == 0
-    second = read_results(tmp_path)
+    second = load_results(tmp_path).records
     assert {row["values"] for row in second} == {"5x5", "4x3"}
     assert {row.get("control") for row in second} == {"none", "counts_of_concepts", "forest", None}
     assert run("sweep", tmp_path, *sweep, "--spaces=[5x5]", "--probes=[forest,additive]") == 0
@@ -122,7 +122,7 @@ def test_a_sweep_holds_all_models_of_its_folder(tmp_path):
     }
     assert cells["5x5"]["probes"] == ["additive", "forest"]
     assert cells["4x3"]["probes"] == ["forest"]
-    third = read_results(tmp_path)
+    third = load_results(tmp_path).records
     assert all(row in third for row in first)
     (folder,) = tmp_path.glob("models/4x3-coverage-0.6-seed-0-*")
     assert ControlledEncoder(folder).encode_texts(["p1 q2"]).shape == (1, 16)
@@ -149,7 +149,10 @@ def test_a_sweep_over_sizes_of_models(tmp_path):
     ]
     assert main([*sweep, "--width", "8", "--depth", "1"]) == 0
     assert main([*sweep, "--width", "16", "--depth", "1"]) == 0
-    assert {(row["width"], row["depth"]) for row in read_results(tmp_path)} == {(8, 1), (16, 1)}
+    assert {(row["width"], row["depth"]) for row in load_results(tmp_path).records} == {
+        (8, 1),
+        (16, 1),
+    }
     assert "5x5, width 8, depth 1" in (tmp_path / "report.html").read_text()
 
 

@@ -250,7 +250,7 @@ def value_of(found, metric, split, **extra):
     (record,) = [
         r
         for r in found
-        if (r.metric, r.split) == (metric, split) and all(r.extra[k] == v for k, v in extra.items())
+        if (r.metric, r.split) == (metric, split) and all(r[k] == v for k, v in extra.items())
     ]
     return record
 
@@ -333,9 +333,7 @@ def test_every_kind_of_approximator_can_be_a_probe(probe, least, monkeypatch):
     monkeypatch.setattr("conceptbind.controlled.study.PROBE_SCENES", 2_000)
     found = controlled_study(planted(0.0), "no", n=50, probes=(probe,))
     assert (
-        value_of(found, "object_recognition", "unseen", control=probe, among="all").extra[
-            "probe_r2"
-        ]
+        value_of(found, "object_recognition", "unseen", control=probe, among="all")["probe_r2"]
         > least
     )
 
@@ -457,7 +455,7 @@ def test_a_sweep_keeps_what_is_finished(tmp_path):
     cell.unlink()
     assert sweep_study(recipes, tmp_path, probes=(), jobs=1) == both
     assert both[: len(first)] == first
-    assert {record.extra["coverage"] for record in both} == {0.4, 0.6}
+    assert {record["coverage"] for record in both} == {0.4, 0.6}
     assert not list(tmp_path.glob(f"*/{CHECKPOINT}"))
     for name in ("model.safetensors", "history.csv", "words.csv", "config.json"):
         damaged = cell.parent / name

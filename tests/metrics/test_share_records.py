@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 
-from conceptbind.core.records import share_record
+from conceptbind.core.records import FIELDS
+from conceptbind.core.scored import share_record
 from conceptbind.metrics import recognition, share_interval
 
 WHERE = {
@@ -27,19 +28,18 @@ def outcome():
 
 
 def test_a_record_by_hand():
-    record = share_record(outcome(), **WHERE, concept="color", seed=3)
+    record = share_record(outcome(), **WHERE, own={"concept": "color", "seed": 3})
     assert (record.value, record.n, record.ties) == (0.6, 5, 2)
     assert (record.ci_low, record.ci_high) == share_interval(np.array([1, 1, 1, 0, 0.0]))
-    assert record.extra == {"concept": "color", "seed": 3}
+    assert record.own == {"concept": "color", "seed": 3}
 
 
 def test_what_the_study_varies_becomes_columns():
-    row = share_record(outcome(), **WHERE, concept="color", control=None).flat()
-    assert "extra" not in row
+    row = share_record(outcome(), **WHERE, own={"concept": "color", "noun": None}).flat()
     assert row["concept"] == "color"
-    assert row["control"] is None
-    expected = {"value", "n", "ties", "ci_low", "ci_high", *WHERE, "concept", "control"}
-    assert set(row) == expected
+    assert row["noun"] is None
+    assert row["control"] == "none"
+    assert set(row) == {*FIELDS, "concept", "noun"}
     assert {name: row[name] for name in WHERE} == WHERE
 
 
@@ -57,5 +57,5 @@ def test_a_share_of_nothing_is_undefined_not_nan():
 
 
 def test_a_record_is_plain_json():
-    row = share_record(outcome(), **WHERE, level=1).flat()
+    row = share_record(outcome(), **WHERE, own={"level": 1}).flat()
     assert json.loads(json.dumps(row, allow_nan=False)) == row

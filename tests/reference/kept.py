@@ -33,6 +33,10 @@ single precision round differently, choices by validation turn, and shares follo
 RENAMED: dict[str, str | None] = {}
 """What a column of the kept records is called now; None where it was dropped, and why beside it."""
 
+SAID: dict[object, Row] = {"controlled": {"control": "none"}}
+"""What a record of a study says today where it said nothing: where a controlled model told scenes
+from their swaps no control was named, and every record names one now."""
+
 
 def machine() -> dict[str, str]:
     """What decides the last digit: the same here and there means equal to the last digit."""
@@ -156,7 +160,9 @@ def _renamed(row: Row) -> Row:
 
 def _present(row: Row) -> Row:
     """A record without the columns that say nothing of it."""
-    return {name: value for name, value in row.items() if value is not None}
+    return SAID.get(row.get("study"), {}) | {
+        name: value for name, value in row.items() if value is not None
+    }
 
 
 def _matched(rows: Iterable[Row], about: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:

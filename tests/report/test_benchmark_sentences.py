@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conceptbind.benchmarks import benchmark_sentence, benchmark_table
-from conceptbind.core.records import Record
+from conceptbind.core.records import Record, Records
 from conceptbind.report.numbers import difference
 
 
@@ -22,8 +22,19 @@ def score(
     scenes="sugarcrepe",
 ):
     facts = {"protocol": "strict", "average": "micro", "repair": repair, "control": control}
-    return Record(
-        "benchmark", "both", "accuracy", value, n, ties, low, high, subset, scenes, "e", facts
+    return Record.of(
+        study="benchmark",
+        modality="both",
+        metric="accuracy",
+        value=value,
+        n=n,
+        ties=ties,
+        ci_low=low,
+        ci_high=high,
+        split=subset,
+        scenes=scenes,
+        encoder="e",
+        **facts,
     )
 
 
@@ -45,7 +56,7 @@ def test_scores_above_at_and_below_the_better_blind_baseline():
         score(0.3, 0.2, 0.40, subset="d"),
         *beside("d"),
     ]
-    assert benchmark_sentence(records) == (
+    assert benchmark_sentence(Records(records)) == (
         "4 scores of 1 benchmark. 1 clearly above the better of two baselines that never see a "
         "picture (95 % intervals apart), "
         "2 not to be told from it (sugarcrepe b accuracy, sugarcrepe d accuracy), 1 clearly below "
@@ -55,33 +66,37 @@ def test_scores_above_at_and_below_the_better_blind_baseline():
 
 def test_all_above():
     one = [score(0.8, 0.7, 0.9), *beside("all")]
-    assert benchmark_sentence(one).startswith(
+    assert benchmark_sentence(Records(one)).startswith(
         "1 score of 1 benchmark. It is clearly above the better of two baselines"
     )
     two = [*one, score(0.9, 0.8, 1.0, scenes="aro"), *beside("all", scenes="aro")]
-    assert benchmark_sentence(two).startswith("2 scores of 2 benchmarks. All are clearly above")
+    assert benchmark_sentence(Records(two)).startswith(
+        "2 scores of 2 benchmarks. All are clearly above"
+    )
 
 
 def test_the_better_of_the_two_baselines_counts():
     records = [score(0.8, 0.7, 0.9), *beside("all", longer=(0.75, 0.65, 0.85))]
-    assert "0 clearly above" in benchmark_sentence(records)
-    assert "75.0 %" in benchmark_table(records)
+    assert "0 clearly above" in benchmark_sentence(Records(records))
+    assert "75.0 %" in benchmark_table(Records(records))
 
 
 def test_without_a_baseline_nothing_is_beaten():
     records = [score(0.8, 0.7, 0.9)]
-    assert benchmark_sentence(records) == "1 score of 1 benchmark. 1 without such a baseline."
+    assert (
+        benchmark_sentence(Records(records)) == "1 score of 1 benchmark. 1 without such a baseline."
+    )
     mixed = [*records, score(0.8, 0.7, 0.9, subset="b"), *beside("b")]
-    assert "1 clearly above" in benchmark_sentence(mixed)
-    assert "1 without such a baseline" in benchmark_sentence(mixed)
+    assert "1 clearly above" in benchmark_sentence(Records(mixed))
+    assert "1 without such a baseline" in benchmark_sentence(Records(mixed))
 
 
 def test_no_interval_decides_nothing():
     assert "1 not to be told from it" in benchmark_sentence(
-        [score(0.8, None, None), *beside("all")]
+        Records([score(0.8, None, None), *beside("all")])
     )
     assert "0 clearly above" in benchmark_sentence(
-        [score(0.8, 0.7, 0.9), *beside("all", blind=(0.5, None, None))]
+        Records([score(0.8, 0.7, 0.9), *beside("all", blind=(0.5, None, None))])
     )
 
 
@@ -111,8 +126,8 @@ def test_what_a_repair_does(low, high, said):
         score(0.9, 0.8, 1.0, repair="adapter"),
         score((low + high) / 2, low, high, repair="difference", ties=None),
     ]
-    assert said in benchmark_sentence(records)
-    assert "points" in benchmark_table(records)
+    assert said in benchmark_sentence(Records(records))
+    assert "points" in benchmark_table(Records(records))
 
 
 def test_where_ties_are():
@@ -123,9 +138,9 @@ def test_where_ties_are():
         *beside("b"),
     ]
     assert "Ties are misses; most are in sugarcrepe a (90.0 % of 100)." in benchmark_sentence(
-        records
+        Records(records)
     )
-    assert "Ties" not in benchmark_sentence([score(0.8, 0.7, 0.9), *beside("all")])
+    assert "Ties" not in benchmark_sentence(Records([score(0.8, 0.7, 0.9), *beside("all")]))
 
 
 def test_a_difference_is_in_points():

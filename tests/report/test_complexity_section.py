@@ -8,6 +8,7 @@ import jinja2
 
 from conceptbind.complexity import ComplexityStudy
 from conceptbind.complexity.section import PAPER, complexity_section
+from conceptbind.core.records import Records
 from report.test_generalisation import study
 
 
@@ -32,7 +33,7 @@ def test_controls_are_described_where_they_are_shown():
 
 
 def test_nothing_scored_leaves_notes_alone():
-    page = shown(ComplexityStudy("text", (), notes=("no <scene> is left",)))
+    page = shown(ComplexityStudy("text", Records(), notes=("no <scene> is left",)))
     assert "<table>" not in page
     assert "plotly" not in page
     assert "Note: no &lt;scene&gt; is left" in page

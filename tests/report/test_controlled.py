@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conceptbind.controlled import rank_correlation, sweep_sentence, transition_table
-from conceptbind.core.records import Record
+from conceptbind.core.records import Record, Records
 
 
 def model(values, n_objects, coverage, seed, value, **controls):
@@ -34,7 +34,8 @@ def model(values, n_objects, coverage, seed, value, **controls):
             split="unseen",
             scenes=f"symbols {values}",
             encoder=name,
-            extra={**shared, "control": control},
+            own=shared,
+            control=control,
         )
         for control, found in {"none": value, **controls}.items()
     ]
@@ -49,7 +50,7 @@ RECORDS = [
 
 
 def test_means_by_space_and_coverage():
-    head, *rows = transition_table(RECORDS, ["additive"])
+    head, *rows = transition_table(Records(RECORDS), ["additive"])
     assert head == [
         "trained on a share of",
         "coverage",
@@ -67,8 +68,8 @@ def test_means_by_space_and_coverage():
 
 def test_sizes_of_models_have_lines_of_their_own():
     wide = model("20x20", 400, 0.5, 0, 0.6)
-    wide[0].extra["width"] = 128
-    rows = transition_table([*RECORDS, *wide], [])[1:]
+    wide[0] = wide[0].but(width=128)
+    rows = transition_table(Records([*RECORDS, *wide]), [])[1:]
     assert [row[0] for row in rows] == [
         "25 objects (5x5, width 64, depth 2)",
         *2 * ["400 objects (20x20, width 64, depth 2)"],
@@ -77,7 +78,7 @@ def test_sizes_of_models_have_lines_of_their_own():
 
 
 def test_where_binding_begins_and_how_probes_rise():
-    sentence = sweep_sentence(RECORDS, ["additive"])
+    sentence = sweep_sentence(Records(RECORDS), ["additive"])
     assert (
         "With 400 objects (20x20), 3 models: at least 90.0 % of the scenes of new objects are "
         "recognised among all objects from coverage 0.5 on." in sentence
@@ -86,7 +87,7 @@ def test_where_binding_begins_and_how_probes_rise():
         "With 25 objects (5x5), one model: no coverage reaches 90.0 %; the best is 20.0 % at 0.5."
         in sentence
     )
-    assert rank_correlation(RECORDS, "additive") == (
+    assert rank_correlation(Records(RECORDS), "additive") == (
         pytest.approx(1.0),
         pytest.approx(0.0, abs=1e-9),
         3,
@@ -98,5 +99,5 @@ def test_where_binding_begins_and_how_probes_rise():
         *model("20x20", 400, 0.8, 0, 0.4),
     ]
     assert "90.0 % is reached at coverage 0.5, but not at every larger one." in sweep_sentence(
-        falls, []
+        Records(falls), []
     )

@@ -5,13 +5,24 @@ from __future__ import annotations
 import pytest
 
 from conceptbind.controlled import controlled_sentence, sweep_sentence
-from conceptbind.core.records import Record
+from conceptbind.core.records import Record, Records
 
 
 def record(metric, split, value, low=None, high=None, n=2000, **extra):
     facts = {"coverage": 0.8, "n_objects": 2500, "objective": "queries", "control": "none", **extra}
-    return Record(
-        "controlled", "symbols", metric, value, n, 0, low, high, split, "symbols 50x50", "m", facts
+    return Record.of(
+        study="controlled",
+        modality="symbols",
+        metric=metric,
+        value=value,
+        n=n,
+        ties=0,
+        ci_low=low,
+        ci_high=high,
+        split=split,
+        scenes="symbols 50x50",
+        encoder="m",
+        **facts,
     )
 
 
@@ -51,18 +62,18 @@ def model(value, low, high, bag=(0.04, 0.03, 0.05), concepts=(1.0, 0.9), known=0
     ],
 )
 def test_thresholds(value, low, high, said):
-    assert said in controlled_sentence(model(value, low, high))
+    assert said in controlled_sentence(Records(model(value, low, high)))
 
 
 def test_every_word():
-    assert controlled_sentence(model(0.942, 0.931, 0.952)) == (
+    assert controlled_sentence(Records(model(0.942, 0.931, 0.952))) == (
         "Trained on 80.0 % of 2,500 objects, the model recognises new objects: among all objects "
         "its queries recognise those of 94.2 % of the "
         "scenes of new objects (93.1 % to 95.2 %, n = 2,000; counts of concepts alone: 4.0 %) and "
         "of 99.0 % of the scenes of train objects; "
         "the hardest concept is recognised in 90.0 %."
     )
-    assert controlled_sentence(model(0.942, 0.931, 0.952, concepts=())).endswith(
+    assert controlled_sentence(Records(model(0.942, 0.931, 0.952, concepts=()))).endswith(
         "of the scenes of train objects."
     )
 
@@ -71,7 +82,7 @@ def test_every_word():
 def test_nothing_to_say(left):
     records = model(0.9, 0.8, 1.0)
     del records[left]
-    assert controlled_sentence(records) == "Nothing was scored."
+    assert controlled_sentence(Records(records)) == "Nothing was scored."
 
 
 def test_a_model_that_was_trained_against_scenes():
@@ -81,15 +92,15 @@ def test_a_model_that_was_trained_against_scenes():
         record("binding_accuracy", "train", 0.929, **facts),
         record("concept_accuracy", "unseen", 1.0, **facts),
     ]
-    assert controlled_sentence(records) == (
+    assert controlled_sentence(Records(records)) == (
         "Trained on 80.0 % of 2,500 objects against other scenes, the model prefers a scene of new "
         "objects to the one with two values "
         "exchanged in 77.4 % of the cases (75.5 % to 79.3 %, n = 1,900; chance: 50 %), a scene of "
         "train objects in 92.9 %; to a scene with one "
         "value replaced in 100 %."
     )
-    assert controlled_sentence(records[:2]).endswith("a scene of train objects in 92.9 %.")
-    assert controlled_sentence(records[:1]) == "Nothing was scored."
+    assert controlled_sentence(Records(records[:2])).endswith("a scene of train objects in 92.9 %.")
+    assert controlled_sentence(Records(records[:1])) == "Nothing was scored."
 
 
 def test_a_sweep_of_models_that_were_trained_against_scenes():
@@ -98,11 +109,11 @@ def test_a_sweep_of_models_that_were_trained_against_scenes():
         record("binding_accuracy", "unseen", value, coverage=c, **facts)
         for c, value in ((0.2, 0.95), (0.8, 0.9))
     ]
-    assert sweep_sentence(records, []) == (
+    assert sweep_sentence(Records(records), []) == (
         "With 2,500 objects (50x50), 2 models: at least 90.0 % of the scenes of new objects are "
         "told from their swaps from coverage 0.2 on."
     )
     lower = [record("binding_accuracy", "unseen", 0.899, coverage=0.8, **facts)]
     assert "one model: no coverage reaches 90.0 %; the best is 89.9 % at 0.8." in sweep_sentence(
-        lower, []
+        Records(lower), []
     )

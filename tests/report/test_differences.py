@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from conceptbind.core.records import Record, Records
 from conceptbind.report import difference_tables
+
+
+def tables(**runs):
+    return difference_tables({name: Records(found) for name, found in runs.items()})
 
 
 def record(value, n=100, **more):
@@ -21,7 +26,7 @@ def record(value, n=100, **more):
         "control": "none",
         "order": "either",
     }
-    return {**base, **more}
+    return Record.of(**{**base, **more})
 
 
 def test_every_difference_is_from_the_first_run():
@@ -30,7 +35,7 @@ def test_every_difference_is_from_the_first_run():
         "b": [record(0.625), record(0.125, order="reversed")],
         "c": [record(0.4, n=90), record(1.0, metric="recall_at_1")],
     }
-    (table,) = difference_tables(runs)
+    (table,) = tables(**runs)
     shown = {(row[1], row[2]): row[3:] for row in table.rows}
     assert table.columns[-2:] == ("difference from a", "same scenes")
     assert shown["binding accuracy, order either", "a"] == (
@@ -56,6 +61,6 @@ def test_what_is_no_share_of_the_encoder_s_own_is_left_out():
         record(0.5, ci_low=None),
         record(0.5, study="edit"),
     ]
-    assert difference_tables({"a": left_out, "b": left_out}) == []
-    assert difference_tables({"a": [record(0.5)]}) == []
+    assert tables(a=left_out, b=left_out) == []
+    assert tables(a=[record(0.5)]) == []
     assert difference_tables({"a": [record(0.5)], "b": [record(0.5, modality="text")]}) == []

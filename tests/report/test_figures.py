@@ -10,7 +10,7 @@ import pytest
 
 from conceptbind.benchmarks.section import benchmark_figure
 from conceptbind.controlled.section import transition_figure
-from conceptbind.core.records import Record
+from conceptbind.core.records import Record, Records
 from conceptbind.crossmodal import CrossmodalStudy
 from conceptbind.geometry import GeometryStudy
 from conceptbind.geometry.section import sweep_figure
@@ -33,19 +33,19 @@ def traces(html):
 
 
 def record(metric, value, low, high, *, study="probe", split="test", n=10, ties=1, **extra):
-    return Record(
-        study,
-        "text",
-        metric,
-        value,
-        n,
-        ties,
-        low,
-        high,
-        split,
-        "s",
-        "e",
-        {"control": "none", **extra},
+    return Record.of(
+        study=study,
+        modality="text",
+        metric=metric,
+        value=value,
+        n=n,
+        ties=ties,
+        ci_low=low,
+        ci_high=high,
+        split=split,
+        scenes="s",
+        encoder="e",
+        **extra,
     )
 
 
@@ -75,7 +75,7 @@ def test_error_bars_end_where_the_interval_ends():
 
 def probe_study(records, by_object=None):
     everything = Recognition(np.ones(1, bool), np.zeros(1, bool), np.ones(1, bool))
-    return ProbeStudy("text", tuple(records), None, everything, by_object, (), 0, 1.0, 0, ())
+    return ProbeStudy("text", Records(records), None, everything, by_object, (), 0, 1.0, 0, ())
 
 
 def test_bars_of_recognition():
@@ -105,7 +105,9 @@ def test_bars_of_recognition():
 def test_the_pointer_shows_what_the_tables_say():
     """Plotly's own format has 96.3% for 77 of 80 and 100.0% for 0.9996."""
     study = CrossmodalStudy(
-        (record("binding_accuracy", 77 / 80, 0.9, 0.9996, study="crossmodal", order="either"),),
+        Records(
+            [record("binding_accuracy", 77 / 80, 0.9, 0.9996, study="crossmodal", order="either")]
+        ),
         np.array([]),
         (),
         0,
@@ -133,7 +135,7 @@ def test_comparisons_across_modalities():
         record("binding_accuracy", 0.5, 0.4, 0.6, order="reversed"),
         record("concept_accuracy", 1.0, 0.98, 1.0, order="either"),
     ]
-    study = CrossmodalStudy(tuple(records), np.array([0.25, 0.26, 0.9]), (), 0, np.zeros(1))
+    study = CrossmodalStudy(Records(records), np.array([0.25, 0.26, 0.9]), (), 0, np.zeros(1))
     concepts, binding = traces(crossmodal_figure(study))
     assert concepts["y"] == [1.0]
     assert binding["x"] == ["all orders", "last slot named first"]
@@ -176,7 +178,7 @@ def test_edits_over_their_strength():
             steering=1.0,
         ),
     ]
-    (line,) = traces(sweep_figure(GeometryStudy("text", tuple(records), {}, None, ())))
+    (line,) = traces(sweep_figure(GeometryStudy("text", Records(records), {}, None, ())))
     assert (line["x"], line["y"]) == ([0.5, 2.0], [0.2, 0.5])
     assert reach(line) == [pytest.approx((0.1, 0.3)), pytest.approx((0.4, 0.6))]
 
@@ -194,12 +196,12 @@ def test_benchmarks_with_their_repair_and_baseline():
         score(0.3, 0.2, 0.4, control="blind_length"),
     ]
     records.append(score(0.2, 0.1, 0.3, repair="difference"))
-    blind, before, after = traces(benchmark_figure(records, "s"))
+    blind, before, after = traces(benchmark_figure(Records(records), "s"))
     assert blind["x"] == [0.3]
     assert (before["name"], after["name"]) == ("before", "repaired")
     assert reach(before, "error_x") == [pytest.approx((0.5, 0.7))]
     assert reach(after, "error_x") == [pytest.approx((0.75, 0.9))]
-    bare = traces(benchmark_figure([score(0.6, None, None)], "s"))
+    bare = traces(benchmark_figure(Records([score(0.6, None, None)]), "s"))
     assert bare[0]["x"] == [None]
     assert reach(bare[1], "error_x") == [None]
 
@@ -228,6 +230,6 @@ def test_a_line_for_each_object_space_with_every_model_as_a_point():
         )
         for c, seed, v in models
     ]
-    line, points = traces(transition_figure(records))
+    line, points = traces(transition_figure(Records(records)))
     assert (line["x"], line["y"]) == ([0.1, 0.5], [0.1, pytest.approx(0.3)])
     assert (points["x"], points["y"]) == ([0.5, 0.5, 0.1], [0.2, 0.4, 0.1])

@@ -22,7 +22,7 @@ from conceptbind.complexity.words import (
     complexity_sentence,
     judge,
 )
-from conceptbind.core.records import Record
+from conceptbind.core.records import Record, Records
 
 NO = Evidence(
     "plain",
@@ -146,12 +146,12 @@ def study(
             "n_scenes": n,
             "lowest": value,
             "highest": value,
-            "control": "none",
             **more,
         }
         records.append(
             Record(
-                "complexity", "text", metric, value, 5 * n, 0, *interval, "unseen", "s", "e", extra
+                *("complexity", "text", metric, value, 5 * n, 0),
+                *(*interval, "unseen", "s", "e", extra),
             )
         )
 
@@ -180,7 +180,7 @@ def study(
         )
         if planted:
             add("generalisation_score", planted[0], readout, "planted", planted[1:], width=4)
-    return ComplexityStudy("text", tuple(records), tuple(readouts))
+    return ComplexityStudy("text", Records(records), tuple(readouts))
 
 
 MEASURED = (
@@ -258,7 +258,7 @@ def test_few_scenes_are_counted():
 
 
 def test_nothing_scored_says_nothing():
-    assert complexity_sentence(ComplexityStudy("text", ())) is None
+    assert complexity_sentence(ComplexityStudy("text", Records())) is None
 
 
 def test_own_queries_are_named():
@@ -320,17 +320,16 @@ def test_no_binding_is_told_without_a_score():
 def changed(found, **rules):
     """The study with records changed: `rules` by metric, a function of a record."""
     records = [rules[r.metric](r) if r.metric in rules else r for r in found.records]
-    return replace(found, records=tuple(r for r in records if r is not None))
+    return replace(found, records=Records(r for r in records if r is not None))
 
 
 def test_draws_that_differ_without_an_interval_are_given_as_a_range():
     """Ten draws of which eight are equal: the interval has no width, and the draws differ."""
 
     def spread(record):
-        if record.extra["approximator"] != "chosen":
+        if record["approximator"] != "chosen":
             return record
-        extra = {**record.extra, "lowest": 0.45, "highest": 1.0}
-        return replace(record, ci_low=None, ci_high=None, extra=extra)
+        return record.but(ci_low=None, ci_high=None, lowest=0.45, highest=1.0)
 
     said = complexity_sentence(changed(study(0.8, 0.5), generalisation_score=spread))
     assert (
@@ -341,13 +340,13 @@ def test_draws_that_differ_without_an_interval_are_given_as_a_range():
 
 def test_planted_rules_stand_in_order_of_rank_and_only_where_they_have_a_score():
     found = study(0.8, 0.5)
-    rule = next(r for r in found.records if r.extra["approximator"] == "planted")
+    rule = next(r for r in found.records if r["approximator"] == "planted")
     others = [
-        replace(rule, value=value, extra={**rule.extra, "width": width, "readout": readout})
+        rule.but(value=value, width=width, readout=readout)
         for width, value in ((16, 0.25), (1, 0.9), (64, None))
         for readout in ("plain", "whitened")
     ]
-    said = complexity_sentence(replace(found, records=(*found.records, *others)))
+    said = complexity_sentence(replace(found, records=found.records + others))
     assert "reach 0.900 with 1 product, 0.700 with 4 products, 0.250 with 16 products. With" in said
 
 
@@ -356,14 +355,12 @@ def test_the_concept_that_is_recognised_worst_is_told_and_the_largest_coverage()
     extra = []
     for r in found.records:
         if r.metric == "concept_recognition":
-            other = {**r.extra, "concept": "shape", "chosen": "forest (5)"}
-            extra.append(replace(r, value=0.62, extra=other))
-            extra.append(replace(r, value=0.1, extra={**r.extra, "coverage": 0.2}))
+            extra.append(r.but(value=0.62, concept="shape", chosen="forest (5)"))
+            extra.append(r.but(value=0.1, coverage=0.2))
         if r.metric == "object_recognition":
-            smaller = {**r.extra, "coverage": 0.2, "n_scenes": 1000}
-            extra.append(replace(r, value=0.05, extra=smaller))
+            extra.append(r.but(value=0.05, coverage=0.2, n_scenes=1000))
     for records in ((*found.records, *extra), (*reversed(extra), *found.records)):
-        said = complexity_sentence(replace(found, records=records))
+        said = complexity_sentence(replace(found, records=Records(records)))
         assert "saw the scenes of 80.0 % of the objects" in said
         assert "recognise all objects in 21.3 %" in said
         assert "and the hardest concept in 62.0 % (best on validation: forest (5))" in said
@@ -381,9 +378,9 @@ def test_nothing_is_said_where_a_part_is_missing():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_approximator_is_named_in_words(name):
     def named(record):
-        if "chosen" not in record.extra:
+        if record["chosen"] is None:
             return record
-        return replace(record, extra={**record.extra, "chosen": f"{name} (5)"})
+        return record.but(chosen=f"{name} (5)")
 
     found = changed(study(0.8, 0.5), object_recognition=named, concept_recognition=named)
     said = complexity_sentence(found)

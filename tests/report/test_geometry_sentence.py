@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conceptbind.core.records import Record
+from conceptbind.core.records import Record, Records
 from conceptbind.geometry import GeometryStudy, geometry_sentence
 from conceptbind.geometry import spectrum as spectrum_of
 from conceptbind.geometry.spectra import Part, Spectrum
@@ -30,13 +30,24 @@ def edit(value, **extra):
         "control": "none",
         **extra,
     }
-    return Record(
-        "edit", "text", "edit_retrieval", value, 4704, 0, 0.85, 0.87, "test", "scenes", "e", facts
+    return Record.of(
+        study="edit",
+        modality="text",
+        metric="edit_retrieval",
+        value=value,
+        n=4704,
+        ties=0,
+        ci_low=0.85,
+        ci_high=0.87,
+        split="test",
+        scenes="scenes",
+        encoder="e",
+        **facts,
     )
 
 
 def study(spectra, *records):
-    return GeometryStudy("text", records, spectra, None, ())
+    return GeometryStudy("text", Records(records), spectra, None, ())
 
 
 def test_whole_objects_stand_beside_random_weights_and_noise():
@@ -70,7 +81,7 @@ def test_what_a_few_scenes_of_noise_hold_is_told_beside_what_noise_explains():
     few = scenes.select(np.sort(np.random.default_rng(1).permutation(len(scenes))[:30]))
     noise = np.random.default_rng(0).normal(size=(30, 200))
     found = spectrum_of(noise, few)
-    facts = ("variance_share", 0.1, 30, None, None, None, "all", "s", "e", {"control": "none"})
+    facts = ("variance_share", 0.1, 30, None, None, None, "all", "s", "e")
     said = geometry_sentence(study({"none": found}, Record("spectrum", "text", *facts)))
     assert said.startswith("Of the variance of the text embeddings of 30 scenes, single concepts ")
     for kind in ("concept", "object"):

@@ -18,7 +18,19 @@ from conceptbind.report.numbers import (
 
 
 def record(metric, value, low=None, high=None):
-    return Record("s", "text", metric, value, 10, 0, low, high, "test", "scenes", "e", {})
+    return Record.of(
+        study="s",
+        modality="text",
+        metric=metric,
+        value=value,
+        n=10,
+        ties=0,
+        ci_low=low,
+        ci_high=high,
+        split="test",
+        scenes="scenes",
+        encoder="e",
+    )
 
 
 @pytest.mark.parametrize(

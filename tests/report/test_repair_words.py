@@ -6,25 +6,26 @@ from types import SimpleNamespace
 
 import pytest
 
-from conceptbind.core.records import Record
+from conceptbind.core.records import Record, Records
 from conceptbind.repairs.section import repair_card, repair_table
 from conceptbind.repairs.words import pull_in_words, repair_sentence, repair_verdict, turned
 
 
 def record(metric, repair, value, low=None, high=None, n=400, control="none", ties=0):
-    return Record(
-        "repair",
-        "both",
-        metric,
-        value,
-        n,
-        ties,
-        low,
-        high,
-        "test",
-        "scenes",
-        "enc",
-        {"control": control, "repair": repair},
+    return Record.of(
+        study="repair",
+        modality="both",
+        metric=metric,
+        value=value,
+        n=n,
+        ties=ties,
+        ci_low=low,
+        ci_high=high,
+        split="test",
+        scenes="scenes",
+        encoder="enc",
+        control=control,
+        repair=repair,
     )
 
 
@@ -85,7 +86,7 @@ def study(
         "seed": 0,
     }
     return SimpleNamespace(
-        records=tuple(records),
+        records=Records(records),
         pull=pull,
         recommended=recommended,
         asked=asked,
@@ -293,7 +294,7 @@ def test_without_negatives_binding_cannot_be_judged():
         "A linear map fitted without negatives does not help here: the best map takes recall at 1"
         in no
     )
-    bare = SimpleNamespace(records=(), recommended=False)
+    bare = SimpleNamespace(records=Records(), recommended=False)
     assert "cannot be judged without negatives" in repair_sentence(bare)
 
 

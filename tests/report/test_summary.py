@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conceptbind.core.records import Record
+from conceptbind.core.records import Record, Records
 from conceptbind.report import summary_table
 from conceptbind.report.verdicts import controls_of, metric_name
 
@@ -10,19 +10,19 @@ from conceptbind.report.verdicts import controls_of, metric_name
 def record(
     metric, value, low=0.1, high=0.9, *, study="probe", modality="text", n=1234, ties=5, **extra
 ):
-    return Record(
-        study,
-        modality,
-        metric,
-        value,
-        n,
-        ties,
-        low,
-        high,
-        "test",
-        "s",
-        "e",
-        {"control": "none", **extra},
+    return Record.of(
+        study=study,
+        modality=modality,
+        metric=metric,
+        value=value,
+        n=n,
+        ties=ties,
+        ci_low=low,
+        ci_high=high,
+        split="test",
+        scenes="s",
+        encoder="e",
+        **extra,
     )
 
 
@@ -45,7 +45,7 @@ RECORDS = [
 
 
 def test_it_shows_the_main_numbers_beside_their_controls():
-    lines = [line.split("  ") for line in summary_table(RECORDS).splitlines()]
+    lines = [line.split("  ") for line in summary_table(Records(RECORDS)).splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     assert cells == [
         ["modality", "metric", "value", "95 % interval", "bag of concepts", "n", "ties"],
@@ -57,10 +57,10 @@ def test_it_shows_the_main_numbers_beside_their_controls():
 
 
 def test_controls_belong_to_one_study_modality_metric_concept_and_noun():
-    assert {name: found.value for name, found in controls_of(RECORDS[0], RECORDS).items()} == {
-        "bag_of_concepts": 0.25
-    }
-    assert controls_of(RECORDS[3], RECORDS) == {}
+    assert {
+        name: found.value for name, found in controls_of(RECORDS[0], Records(RECORDS)).items()
+    } == {"bag_of_concepts": 0.25}
+    assert controls_of(RECORDS[3], Records(RECORDS)) == {}
     noun = record(
         "attribute_recognition",
         0.4,
@@ -69,8 +69,8 @@ def test_controls_belong_to_one_study_modality_metric_concept_and_noun():
         noun="cube",
         control="random_weights",
     )
-    assert controls_of(RECORDS[5], [*RECORDS, noun]) == {}
-    assert controls_of(RECORDS[6], [*RECORDS, noun]) == {"random_weights": noun}
+    assert controls_of(RECORDS[5], Records([*RECORDS, noun])) == {}
+    assert controls_of(RECORDS[6], Records([*RECORDS, noun])) == {"random_weights": noun}
 
 
 def test_a_metric_in_words_says_what_it_varies():
@@ -92,4 +92,4 @@ def test_the_controls_are_named_as_in_the_report():
         record("object_recognition", 1.0),
         *(record("object_recognition", 0.5, control=c) for c in ("random_weights", "bag_twin")),
     ]
-    assert "random weights  bag twin" in summary_table(rows).splitlines()[0]
+    assert "random weights  bag twin" in summary_table(Records(rows)).splitlines()[0]

@@ -11,6 +11,7 @@ import pytest
 from conceptbind import compare
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
+from conceptbind.core.records import Record, Records
 from conceptbind.report import paper_tables
 from conceptbind.report.tables import PaperTable
 
@@ -23,7 +24,8 @@ def row(study, metric, value, **extra):
         "value": value,
         "n": 10,
         "split": "all",
-        "control": "none",
+        "scenes": "s",
+        "encoder": "e",
         **extra,
     }
 
@@ -53,7 +55,10 @@ def runs(tmp_path):
 
 
 def test_each_table_holds_every_run_by_hand():
-    tables = {table.name: table for table in paper_tables({"a": ROWS, "b": ROWS})}
+    tables = {
+        table.name: table
+        for table in paper_tables({name: Records(map(Record.read, ROWS)) for name in "ab"})
+    }
     assert tables["binding"].rows[0] == (
         "a",
         "text",
@@ -70,7 +75,7 @@ def test_each_table_holds_every_run_by_hand():
     )
     assert tables["removal"].rows[1] == ("b", "text", "minus concept part", "12.5 %", "99.0 %")
     assert tables["edits"].rows[0] == ("a", "text", "probing", "avg", "60.0 %", "-", "-", "10")
-    assert paper_tables({"a": []}) == []
+    assert paper_tables({"a": Records()}) == []
 
 
 def test_the_three_forms_say_the_same():

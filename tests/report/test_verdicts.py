@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.core.records import Record
+from conceptbind.core.records import Record, Records
 from conceptbind.report.verdicts import decodable, needed, usable_across
 
 
 def record(metric, value, low, high, n=1000, ties=0, modality="text", **extra):
-    return Record(
-        "probe",
-        modality,
-        metric,
-        value,
-        n,
-        ties,
-        low,
-        high,
-        "test",
-        "scenes",
-        "enc",
-        {"control": "none", **extra},
+    return Record.of(
+        study="probe",
+        modality=modality,
+        metric=metric,
+        value=value,
+        n=n,
+        ties=ties,
+        ci_low=low,
+        ci_high=high,
+        split="test",
+        scenes="scenes",
+        encoder="enc",
+        **extra,
     )
 
 
@@ -48,7 +48,7 @@ def level1(
     records += [
         record("object_recognition", *found, n, control=name) for name, found in controls.items()
     ]
-    return decodable(records, ceiling)
+    return decodable(Records(records), ceiling)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def level3(value, low, high, n=336, ties=0, concept=1.0):
                 "concept_accuracy", concept, concept, concept, n, modality="both", order="either"
             )
         ]
-    return usable_across(records)
+    return usable_across(Records(records))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_what_would_be_needed_across_modalities():
 
 
 def test_scenes_without_swaps_cannot_be_judged():
-    found = usable_across([record("recall_at_1", 0.5, 0.4, 0.6, modality="both")])
+    found = usable_across(Records([record("recall_at_1", 0.5, 0.4, 0.6, modality="both")]))
     assert (found.word, found.score, found.n) == ("unclear", None, 0)
     assert (
         found.sentence
@@ -403,7 +403,7 @@ def test_whole_sentences_of_level_3(found, sentence):
 
 
 def test_a_study_without_records_cannot_be_judged():
-    found = usable_across([])
+    found = usable_across(Records([]))
     assert (found.word, found.level, found.modality, found.n) == ("unclear", 3, "both", 0)
     assert found.sentence == (
         "It cannot be judged whether the pictures and captions of the encoder agree on binding "

@@ -25,19 +25,15 @@ def test_bound_embeddings_give_every_nouns_attribute_and_a_bag_does_not():
         SCENES,
         controls={"bag_twin": rows(concept_codes(SCENES, 60))},
     )
-    overall = {record.extra["control"]: record for record in found if record.extra["noun"] is None}
+    overall = {record.control: record for record in found if record["noun"] is None}
     assert overall["none"].value > 0.97
     # A bag knows both adjectives: a scene with one adjective, or with one noun twice, leaves no
     # choice; else it must guess.
     assert 0.2 < overall["bag_twin"].value < 0.75
     # where the scene leaves a choice it guesses one of two, not one of six
     assert 0.3 < overall["bag_of_concepts"].value < 0.75
-    assert {record.extra["noun"] for record in found if record.extra["noun"]} == set(
-        SCENES.space.values[1]
-    )
-    assert overall["none"].n == sum(
-        r.n for r in found if r.extra["noun"] and r.extra["control"] == "none"
-    )
+    assert {record["noun"] for record in found if record["noun"]} == set(SCENES.space.values[1])
+    assert overall["none"].n == sum(r.n for r in found if r["noun"] and r.control == "none")
 
 
 def test_orbits_are_on_one_side():
@@ -57,7 +53,7 @@ def test_the_scenes_of_an_orbit_are_one_draw():
     over them.
     """
     found = attribute_records(rows(object_codes(SCENES, 60)), SCENES)
-    (whole,) = [r for r in found if (r.extra["noun"], r.extra["control"]) == (None, "none")]
+    (whole,) = [r for r in found if (r["noun"], r.control) == (None, "none")]
     test = split_scenes(SCENES, "orbit", fractions=FRACTIONS).test
     n_orbits = len(np.unique(orbit_ids(SCENES)[test]))
     assert whole.value == 1
@@ -69,7 +65,7 @@ def test_several_objects_of_one_noun_are_a_set():
     space = ConceptSpace(("color", "shape"), (("red", "blue", "green"), ("cube", "ball")))
     scenes = full_grid(space, slots=3)
     found = attribute_records(rows(object_codes(scenes, 40), scenes), scenes)
-    assert next(record for record in found if record.extra["noun"] is None).value > 0.9
+    assert next(record for record in found if record["noun"] is None).value > 0.9
 
 
 def test_one_concept_has_no_attributes():

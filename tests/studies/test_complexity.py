@@ -48,7 +48,7 @@ def study():
 
 
 def scores(study, readout=None):
-    return {str(r.extra["approximator"]): r.value for r in study.scores(readout)}
+    return {str(r["approximator"]): r.value for r in study.scores(readout)}
 
 
 def test_the_contract_of_the_records(study):
@@ -112,12 +112,12 @@ def test_the_score_is_a_share_of_what_the_embeddings_reach(study):
     """By hand from the records of each draw."""
     for readout in study.readouts:
         at = {
-            (r.extra["approximator"], r.extra["coverage"], r.extra["seed"]): r.value
+            (r["approximator"], r["coverage"], r["seed"]): r.value
             for r in study.records
             if r.metric == "object_recognition"
             and r.split == "unseen"
-            and r.extra["readout"] == readout
-            and r.extra["seed"] is not None
+            and r["readout"] == readout
+            and r["seed"] is not None
         }
         shares = []
         for seed in range(5):
@@ -153,13 +153,13 @@ def test_the_bag_is_scored_on_scenes_that_its_probes_never_saw(study):
         seen = [
             r
             for r in study.records
-            if r.extra["approximator"] == "embeddings" and r.metric == record.metric
+            if r["approximator"] == "embeddings" and r.metric == record.metric
         ]
         assert record.n == sum(
             r.n
             for r in seen
-            if (r.extra["coverage"], r.extra["readout"]) == (record.extra["coverage"], "plain")
-            and r.extra["seed"] is not None
+            if (r["coverage"], r["readout"]) == (record["coverage"], "plain")
+            and r["seed"] is not None
         )
         assert record.value < 0.6
 
@@ -168,27 +168,27 @@ def test_the_chosen_approximator_is_the_best_on_validation_for_what_is_asked(stu
     rows = [
         r
         for r in study.records
-        if r.split == "unseen" and r.extra["seed"] is not None and r.extra.get("readout") == "plain"
+        if r.split == "unseen" and r["seed"] is not None and r["readout"] == "plain"
     ]
     for r in rows:
-        if r.extra["approximator"] == "chosen" and "recognition" in r.metric:
+        if r["approximator"] == "chosen" and "recognition" in r.metric:
             asked = (
                 "validation_objects" if r.metric == "object_recognition" else "validation_concepts"
             )
             rivals = [
                 o
                 for o in rows
-                if o.extra["approximator"] in ("additive", "per_object_product")
+                if o["approximator"] in ("additive", "per_object_product")
                 and o.metric == r.metric
-                and (o.extra["coverage"], o.extra["seed"]) == (r.extra["coverage"], r.extra["seed"])
+                and (o["coverage"], o["seed"]) == (r["coverage"], r["seed"])
             ]
-            assert r.extra[asked] >= max(o.extra[asked] for o in rivals) - 0.01
-            assert r.extra["n_validation"] >= 50
+            assert r[asked] >= max(o[asked] for o in rivals) - 0.01
+            assert r["n_validation"] >= 50
 
 
 def test_few_scenes_of_new_objects_are_no_negative():
     study = run(object_codes(SMALL), Sweep((0.8,), (("additive", None),), 5, 2000, 1), SMALL)
-    assert max(r.extra["n_scenes"] for r in study.curve("object_recognition", "embeddings")) < 30
+    assert max(r["n_scenes"] for r in study.curve("object_recognition", "embeddings")) < 30
     assert "cannot be judged" in complexity_sentence(study)
     assert any("no rule was planted" in note for note in study.notes)
 
@@ -236,7 +236,7 @@ def test_own_queries_come_first_and_are_held_against_plain_probes():
     own = fit_scene_probes(values, SMALL, split_scenes(SMALL))
     study = run(values, SWEEP, SMALL, own=own)
     assert study.readouts == ("own", "plain")
-    assert {r.extra["readout"] for r in study.records if "recognition" in r.metric} == {
+    assert {r["readout"] for r in study.records if "recognition" in r.metric} == {
         "own",
         "plain",
     }
@@ -274,10 +274,7 @@ def test_a_killed_sweep_continues(tmp_path):
 
 
 def test_a_table_of_several_runs(study):
-    tables = {
-        table.name: table
-        for table in paper_tables({"one": [record.flat() for record in study.records]})
-    }
+    tables = {table.name: table for table in paper_tables({"one": study.records})}
     names = [row[2] for row in tables["complexity"].rows]
     assert {
         "additive",
@@ -295,7 +292,7 @@ def test_a_table_of_several_runs(study):
 def test_coverages_without_scenes_are_named():
     study = run(bound(SMALL), Sweep((0.01, 0.5, 0.99), (("additive", None),), 1, 500, 1), SMALL)
     assert any("0.99" in note for note in study.notes)
-    assert {record.extra["coverage"] for record in study.records if record.extra["seed"] == 0} <= {
+    assert {record["coverage"] for record in study.records if record["seed"] == 0} <= {
         0.01,
         0.5,
     }

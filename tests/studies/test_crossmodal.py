@@ -132,7 +132,7 @@ def test_binding_accuracy_without_a_repair_is_one_quantity_with_one_interval(sce
         ("caption_swap_cosine", {}),
     ):
         one = measured.value(metric, **extra)
-        other = next(r for r in mended.records if (r.metric, r.extra["repair"]) == (metric, "none"))
+        other = next(r for r in mended.records if (r.metric, r.repair) == (metric, "none"))
         assert (one.value, one.ci_low, one.ci_high, one.n, one.ties) == (
             other.value,
             other.ci_low,

@@ -79,11 +79,11 @@ def test_every_number_is_a_number_with_its_facts(additive):
         assert record.value is not None
         assert math.isfinite(record.value)
         assert record.n > 0
-        assert record.extra["control"] == "none"
+        assert record.control == "none"
         if record.study == "edit":
             assert record.ci_low <= record.value + 0.01
             assert record.value - 0.01 <= record.ci_high
-            assert record.extra["protocol"] == "strict"
+            assert record["protocol"] == "strict"
     assert additive.scaling is not None
 
 
@@ -124,7 +124,7 @@ def test_what_is_too_much_is_sampled_and_said(monkeypatch):
     for words in ("one new value is drawn", "fitted on 50 of"):
         assert words in notes
     (record,) = found.find("removal", "object_recognition", removed="none")
-    assert record.extra["n_train"] == 50
+    assert record["n_train"] == 50
 
 
 def test_rows_of_another_table_are_refused():

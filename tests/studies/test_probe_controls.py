@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conceptbind.core.records import CONTROL_TEXTS
+from conceptbind.core.names import CONTROL_TEXTS
 from conceptbind.probes import Probe, SceneProbes, probe_study
 from conceptbind.probes.study import bag_of_concepts, leaves_no_choice
 from conceptbind.rows.embeddings import Embeddings
@@ -72,7 +72,7 @@ def test_the_bags_record_says_how_many_scenes_leave_no_choice():
     split = split_scenes(scenes, "pair")
     study = probe_study(rows, scenes, split)
     bag = study.value("object_recognition", "bag_of_concepts")
-    assert bag.extra["no_choice"] == leaves_no_choice(scenes)[split.test].mean()
-    assert bag.value >= bag.extra["no_choice"] - 0.1
-    assert "no_choice" not in study.value("object_recognition").extra
-    assert {r.extra["control"] for r in study.records} - {"none"} <= CONTROL_TEXTS.keys()
+    assert bag["no_choice"] == leaves_no_choice(scenes)[split.test].mean()
+    assert bag.value >= bag["no_choice"] - 0.1
+    assert study.value("object_recognition")["no_choice"] is None
+    assert {r.control for r in study.records} - {"none"} <= CONTROL_TEXTS.keys()

@@ -48,10 +48,10 @@ def test_one_pull_everywhere(helped):
     np.testing.assert_array_equal(
         helped.adapter.weight, helped.fit.adapter.pulled(helped.pull).weight
     )
-    scored = [r for r in helped.records if r.extra["repair"] == "HNB"]
-    assert {r.extra["pull"] for r in scored} == {helped.pull}
-    assert {r.extra["recommended"] for r in scored} == {True}
-    assert {r.extra["pull"] for r in helped.records if r.extra["repair"] == "none"} == {0.0}
+    scored = [r for r in helped.records if r.repair == "HNB"]
+    assert {r["pull"] for r in scored} == {helped.pull}
+    assert {r["recommended"] for r in scored} == {True}
+    assert {r["pull"] for r in helped.records if r.repair == "none"} == {0.0}
     points = {point.at: point.scores for point in helped.curve if point.over == "pull"}
     best = max(
         scores.binding
@@ -71,9 +71,7 @@ def test_before_is_what_the_study_across_modalities_says_of_the_same_arrays(tabl
         ("recall_at_5", None),
         ("caption_swap_cosine", None),
     ):
-        one = next(
-            r for r in across.records if r.metric == metric and r.extra.get("order") == order
-        )
+        one = next(r for r in across.records if r.metric == metric and r["order"] == order)
         two = helped.value(metric, "none")
         assert (one.value, one.n, one.ties) == pytest.approx((two.value, two.n, two.ties))
         assert (one.ci_low, one.ci_high) == pytest.approx((two.ci_low, two.ci_high))
@@ -97,10 +95,10 @@ def test_where_nothing_can_be_repaired_the_identity_is_written(useless):
     assert not useless.recommended
     assert useless.adapter.config["pull"] == 0.0
     np.testing.assert_array_equal(useless.adapter.weight, np.eye(WIDTH))
-    tried = [r for r in useless.records if r.extra["repair"] == "HNB"]
+    tried = [r for r in useless.records if r.repair == "HNB"]
     # what was tried is told as it was scored
-    assert {r.extra["pull"] for r in tried} == {useless.pull}
-    assert {r.extra["recommended"] for r in tried} == {False}
+    assert {r["pull"] for r in tried} == {useless.pull}
+    assert {r["recommended"] for r in tried} == {False}
     assert repair_verdict(useless).word in ("no", "unclear")
     assert repair_verdict(useless).score == useless.value("binding_accuracy", "none").value
 

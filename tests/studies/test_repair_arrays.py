@@ -70,7 +70,7 @@ def test_what_helps_is_written_at_the_pull_that_was_scored(helped):
     assert (
         helped.adapter.config["pull"]
         == helped.pull
-        == helped.value("binding_accuracy", "HNB").extra["pull"]
+        == helped.value("binding_accuracy", "HNB")["pull"]
     )
     np.testing.assert_array_equal(
         helped.adapter.weight, helped.fit.adapter.pulled(helped.pull).weight
@@ -128,7 +128,7 @@ def test_a_part_that_would_stop_at_the_identity_does_not_decide_what_is_written(
 def test_without_negatives_recall_decides():
     images, texts, _ = planted("rotated", 120)
     study = array_repair(Pairs.of(images, texts))
-    assert {r.extra["repair"] for r in study.records} == {"none", "SB"}
+    assert {r.repair for r in study.records} == {"none", "SB"}
     gain = study.value("recall_gain", "SB")
     assert (study.n_mended - study.n_spoiled) / study.n_compared == pytest.approx(gain.value)
     assert study.recommended == clears_noise(gain.value, gain.ci_low)

@@ -22,7 +22,8 @@ from conceptbind.benchmarks.sugarcrepe import SugarCrepe
 from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.benchmarks.whatsup import WhatsUp
 from conceptbind.core.errors import ConceptBindError, ModalityError, UnknownNameError, nearest
-from conceptbind.core.records import Record
+from conceptbind.core.names import Control, Repair
+from conceptbind.core.records import Record, Records
 from conceptbind.rows.embeddings import embed, refuse_long_captions
 from conceptbind.scenes.table import Scenes
 
@@ -225,7 +226,7 @@ def evaluate_benchmark(
     *,
     adapter: Adapter | None = None,
     on_rows: Callable[[str, int], None] = lambda _, __: None,
-) -> tuple[Record, ...]:
+) -> Records:
     """Score one benchmark; with an adapter also after the repair, with the paired difference of
     each score.
 
@@ -264,9 +265,9 @@ def evaluate_benchmark(
     captions = embed(
         encoder, said, "text", keep / "captions", on_rows=lambda n: on_rows("captions", n)
     )
-    rows = {"none": captions.unit().values}
+    rows = {Repair.NONE: captions.unit().values}
     if adapter is not None:
-        rows["adapter"] = adapter(captions.values)
+        rows[Repair.ADAPTER] = adapter(captions.values)
     benchmark = benchmark_named(name)
     scores = {
         repair: benchmark.score(data.items, pictures.values, texts)
@@ -275,8 +276,8 @@ def evaluate_benchmark(
     seen = np.ones((len(data.pictures), 1))
     lengths = np.linalg.norm(captions.values.astype(np.float64), axis=1)
     blind = {
-        "blind_length": _brevity(data.captions),
-        "blind_norm": lengths / max(lengths.max(), 1e-30),
+        Control.BLIND_LENGTH: _brevity(data.captions),
+        Control.BLIND_NORM: lengths / max(lengths.max(), 1e-30),
     }
     save_outcomes(keep, scores, data.hash)
     facts = {
@@ -291,15 +292,13 @@ def evaluate_benchmark(
     ]
     for control, values in blind.items():
         found = benchmark.score(data.items, seen, values[:, None])
-        records += [
-            _record(score, encoder, name, facts, repair="none", control=control) for score in found
-        ]
+        records += [_record(score, encoder, name, facts, control=control) for score in found]
     if adapter is not None:
         records += [
             _difference(a, b, encoder, name, facts)
-            for a, b in zip(scores["none"], scores["adapter"], strict=True)
+            for a, b in zip(scores[Repair.NONE], scores[Repair.ADAPTER], strict=True)
         ]
-    return tuple(records)
+    return Records(records)
 
 
 def _brevity(captions: Sequence[str]) -> Floats:
@@ -316,27 +315,27 @@ def _record(
     name: str,
     facts: Mapping[str, Any],
     *,
-    repair: str,
-    control: str = "none",
+    repair: Repair = Repair.NONE,
+    control: Control = Control.NONE,
 ) -> Record:
     low, high = score.interval()
     return Record(
-        "benchmark",
-        "both",
-        score.metric,
-        score.value,
-        score.n,
-        int(score.tied.sum()),
-        low,
-        high,
-        score.subset,
-        name,
-        encoder.id,
-        {
+        study="benchmark",
+        modality="both",
+        metric=score.metric,
+        value=score.value,
+        n=score.n,
+        ties=int(score.tied.sum()),
+        ci_low=low,
+        ci_high=high,
+        split=score.subset,
+        scenes=name,
+        encoder=encoder.id,
+        repair=repair,
+        control=control,
+        own={
             "protocol": score.protocol,
             "average": "micro" if score.groups is None else "macro",
-            "repair": repair,
-            "control": control,
             "revision": encoder.revision,
             "normalisation": "unit",
             **facts,
@@ -354,23 +353,22 @@ def _difference(
     own = {
         "protocol": before.protocol,
         "average": "micro" if before.groups is None else "macro",
-        "repair": "difference",
-        "control": "none",
         "fixed": found.fixed,
         "broken": found.broken,
         **({} if found.mcnemar is None else {"mcnemar_p": found.mcnemar}),
     }
     return Record(
-        "benchmark",
-        "both",
-        before.metric,
-        found.change,
-        before.n,
-        None,
-        low,
-        high,
-        before.subset,
-        name,
-        encoder.id,
-        {**own, **facts},
+        study="benchmark",
+        modality="both",
+        metric=before.metric,
+        value=found.change,
+        n=before.n,
+        ties=None,
+        ci_low=low,
+        ci_high=high,
+        split=before.subset,
+        scenes=name,
+        encoder=encoder.id,
+        repair=Repair.DIFFERENCE,
+        own={**own, **facts},
     )

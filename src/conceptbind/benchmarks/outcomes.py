@@ -14,6 +14,7 @@ import numpy as np
 from conceptbind.benchmarks.base import Score, mean_of
 from conceptbind.core.errors import FileError
 from conceptbind.core.kept import read_piece, write_piece
+from conceptbind.core.names import Repair
 from conceptbind.metrics.intervals import Interval, difference_interval
 
 FILE = "outcomes.safetensors"
@@ -57,7 +58,7 @@ def paired(before: Score, after: Score) -> Paired:
     return Paired(mean_of(change, before.groups), interval, fixed, broken, p)
 
 
-def save_outcomes(folder: Path, scores: Mapping[str, Sequence[Score]], items: str) -> None:
+def save_outcomes(folder: Path, scores: Mapping[Repair, Sequence[Score]], items: str) -> None:
     """Write the outcomes of one benchmark; `scores` by what was done to captions (`none`,
     `adapter`), `items` is `Data.hash`.
     """

@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.core.records import CONTROL_TEXTS
+from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import difference, interval_of, percent, value_of
 from conceptbind.report.tables import PaperTable, aligned
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found, Score
-    from conceptbind.core.records import Record
+    from conceptbind.core.records import Record, Records
 
 Outcomes = Mapping[str, tuple[Mapping[str, Sequence["Score"]], str]]
 """Of one run: scores of each benchmark by what was done to captions, and the hash of its items."""
 
 
-def benchmark_table(records: Sequence[Record]) -> str:
+def benchmark_table(records: Records) -> str:
     """One line a score: value with its interval, after a repair with the paired difference, and the
     better of the blind baselines.
     """
@@ -27,9 +27,9 @@ def benchmark_table(records: Sequence[Record]) -> str:
     return aligned([head, *rows], 4)
 
 
-def benchmark_cells(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
+def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the table."""
-    repaired = any(r.extra["repair"] == "adapter" for r in records)
+    repaired = Repair.ADAPTER in records.distinct("repair")
     head = [
         "benchmark",
         "subset",
@@ -43,7 +43,7 @@ def benchmark_cells(records: Sequence[Record]) -> tuple[list[str], list[list[str
     ]
     lines = []
     for record in _main(records):
-        protocol = f"{record.extra['protocol']}, {record.extra['average']}"
+        protocol = f"{record['protocol']}, {record['average']}"
         line = [
             record.scenes,
             record.split,
@@ -54,8 +54,8 @@ def benchmark_cells(records: Sequence[Record]) -> tuple[list[str], list[list[str
         ]
         if repaired:
             line += [
-                value_of(_beside(record, records, "adapter")),
-                _change(_beside(record, records, "difference")),
+                value_of(_beside(record, records, Repair.ADAPTER)),
+                _change(_beside(record, records, Repair.DIFFERENCE)),
             ]
         blind = _blind(record, records)
         lines.append(
@@ -69,14 +69,14 @@ def _change(record: Record) -> str:
     return difference(record.value, record.ci_low, record.ci_high)
 
 
-def benchmark_sentence(records: Sequence[Record]) -> str:
+def benchmark_sentence(records: Records) -> str:
     """What is won over captions alone, what a repair does, and where ties are, in words."""
-    main = [r for r in _main(records) if r.value is not None and r.n]
+    main = [r for r in _main(records).scored() if r.n]
     sentences = [_over_blind(main, records), _of_repair(records), _of_ties(main)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _over_blind(main: Sequence[Record], records: Sequence[Record]) -> str:
+def _over_blind(main: Sequence[Record], records: Records) -> str:
     """How many scores are above the better blind baseline: their intervals must be apart."""
     blind = {id(r): _blind(r, records) for r in main}
     compared = [r for r in main if blind[id(r)] is not None]
@@ -98,12 +98,12 @@ def _over_blind(main: Sequence[Record], records: Sequence[Record]) -> str:
     return f"{words[0]} {', '.join(parts)}."
 
 
-def _of_repair(records: Sequence[Record]) -> str:
+def _of_repair(records: Records) -> str:
     """How many scores a repair changes beyond their intervals."""
     changes = [
         r
-        for r in records
-        if r.extra["repair"] == "difference" and r.ci_low is not None and r.ci_high is not None
+        for r in records.where(repair=Repair.DIFFERENCE)
+        if r.ci_low is not None and r.ci_high is not None
     ]
     if not changes:
         return ""
@@ -141,14 +141,14 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
-def benchmark_figure(records: Sequence[Record], name: str) -> str:
+def benchmark_figure(records: Records, name: str) -> str:
     """Scores of one benchmark with their intervals, after a repair too, above the better blind
     baseline.
     """
     import plotly.graph_objects as go
 
-    main = [r for r in _main(records) if r.scenes == name][::-1]
-    labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r.extra['protocol']})" for r in main]
+    main: Sequence[Record] = _main(records).where(scenes=name)[::-1]
+    labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r['protocol']})" for r in main]
     figure = go.Figure()
     figure.add_scatter(
         x=[None if (found := _blind(r, records)) is None else found.value for r in main],
@@ -162,11 +162,9 @@ def benchmark_figure(records: Sequence[Record], name: str) -> str:
             "line": {"width": 2, "color": CONTROL},
         },
     )
-    parts = [
-        ("before" if any(r.extra["repair"] == "adapter" for r in records) else "score", main, INK)
-    ]
+    parts = [("before" if Repair.ADAPTER in records.distinct("repair") else "score", main, INK)]
     if parts[0][0] == "before":
-        parts.append(("repaired", [_beside(r, records, "adapter") for r in main], ACCENT))
+        parts.append(("repaired", [_beside(r, records, Repair.ADAPTER) for r in main], ACCENT))
     for label, shown, color in parts:
         values = [r.value or 0.0 for r in shown]
         figure.add_scatter(
@@ -184,13 +182,13 @@ def benchmark_figure(records: Sequence[Record], name: str) -> str:
 
 
 def write_benchmark_report(
-    path: Path, records: Sequence[Record], notes: Sequence[str], provenance: Mapping[str, Any]
+    path: Path, records: Records, notes: Sequence[str], provenance: Mapping[str, Any]
 ) -> None:
     """Write `report.html` of one evaluation."""
     from conceptbind.report.page import drawn, render_page
 
     head, rows = benchmark_cells(records)
-    names = dict.fromkeys(r.scenes for r in records)
+    names = [str(name) for name in records.distinct("scenes")]
     render_page(
         path,
         "benchmarks.html.j2",
@@ -200,9 +198,7 @@ def write_benchmark_report(
         head=head,
         rows=rows,
         controls=[
-            text
-            for name, text in CONTROL_TEXTS.items()
-            if any(r.extra["control"] == name for r in records)
+            text for name, text in CONTROL_TEXTS.items() if name in records.distinct("control")
         ],
         figures=[
             (provenance["benchmarks"][name], drawn(benchmark_figure(records, name)))
@@ -224,7 +220,7 @@ def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
     tables = []
     for name in dict.fromkeys(benchmark for run in runs.values() for benchmark in run):
         columns = [
-            (run if repair == "none" else f"{run} ({repair})", scores, items)
+            (run if repair == Repair.NONE else f"{run} ({repair})", scores, items)
             for run, found in runs.items()
             if name in found
             for repair, scores in found[name][0].items()
@@ -299,31 +295,28 @@ def check_table(checked: Mapping[str, Sequence[Found]]) -> str:
     return "\n".join(lines)
 
 
-def _main(records: Sequence[Record]) -> list[Record]:
+def _main(records: Records) -> Records:
     """The scores themselves, without baselines and repairs."""
-    return [r for r in records if (r.extra["repair"], r.extra["control"]) == ("none", "none")]
+    return records.where(repair=Repair.NONE, control=Control.NONE)
 
 
-def _same(record: Record, records: Sequence[Record]) -> list[Record]:
+SCORE = ("scenes", "split", "metric", "protocol", "average")
+"""Columns that say which score a record is about."""
+
+
+def _same(record: Record, records: Records) -> Records:
     """All records of one score."""
-
-    def key(r: Record) -> tuple[Any, ...]:
-        return r.scenes, r.split, r.metric, r.extra["protocol"], r.extra["average"]
-
-    return [other for other in records if key(other) == key(record)]
+    return records.where(**{name: record[name] for name in SCORE})
 
 
-def _beside(record: Record, records: Sequence[Record], repair: str) -> Record:
-    return next(r for r in _same(record, records) if r.extra["repair"] == repair)
+def _beside(record: Record, records: Records, repair: Repair) -> Record:
+    return _same(record, records).one(repair=repair, control=Control.NONE)
 
 
-def _blind(record: Record, records: Sequence[Record]) -> Record | None:
+def _blind(record: Record, records: Records) -> Record | None:
     """The better of the baselines that see no picture; None where there is none."""
-    found = [
-        r
-        for r in _same(record, records)
-        if str(r.extra["control"]).startswith("blind") and r.value is not None
-    ]
+    blind = (Control.BLIND_LENGTH, Control.BLIND_NORM)
+    found = _same(record, records).where(control=blind).scored()
     return max(found, key=lambda r: r.value or 0.0, default=None)
 
 

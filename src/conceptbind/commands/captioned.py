@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptbind.core.files import user_path
+from conceptbind.core.records import Records
 from conceptbind.run.bars import progress
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
@@ -226,7 +227,7 @@ def coco_pairs(
     return Given(pairs, names, rows, texts, dropped)
 
 
-def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[Any, ...]:
+def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> Records:
     """Retrieval on the test pictures before and after, whatever their file is called; none, with
     the reason, where they cannot be read.
     """
@@ -238,7 +239,7 @@ def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> tuple[A
         items = read_benchmark("coco", user_path(data), Making(folder / "made"))
     except ConceptBindError as error:  # the map is fitted by now, and stays
         warnings.warn(f"retrieval is not scored before and after: {error}", stacklevel=2)
-        return ()
+        return Records()
     with progress(
         total=len(items.pictures) + len(items.captions), desc="embedding the test set", unit="row"
     ) as bar:

@@ -50,9 +50,9 @@ class Compare(Command[Comparison]):
         from conceptbind.benchmarks.section import paired_tables
         from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
         from conceptbind.core.files import clear_asides, user_path, write_whole
+        from conceptbind.core.results import load_results
         from conceptbind.report.differences import difference_tables
         from conceptbind.report.tables import paper_tables
-        from conceptbind.run.folder import read_results
 
         if not self.runs:
             raise ValueRangeError("give at least one run folder")
@@ -60,7 +60,8 @@ class Compare(Command[Comparison]):
         names = [folder.resolve().name for folder in folders]
         if len(set(names)) < len(names):
             names = [str(folder) for folder in folders]
-        found = {name: read_results(folder) for name, folder in zip(names, folders, strict=True)}
+        runs = [load_results(folder).records for folder in folders]
+        found = dict(zip(names, runs, strict=True))
         outcomes = {
             name: {
                 benchmark: load_outcomes(place)

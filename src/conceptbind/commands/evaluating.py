@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.shared import GivenEncoder
 from conceptbind.core.ownership import refuse_in_use
+from conceptbind.core.records import Records
 from conceptbind.encoders.registry import Opening
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found
-    from conceptbind.core.records import Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Evaluation:
     folder: Path | None
     """The run folder: results.json, results.csv, config.yaml and the embeddings; None for a
     check."""
-    records: "tuple[Record, ...]"
+    records: Records
     notes: tuple[str, ...]
     checked: "dict[str, list[Found]]"
     """For a check: the files of each benchmark."""
@@ -102,7 +102,7 @@ class Evaluate(Opening, Command[Evaluation]):
         folders = benchmark_folders(names, top)
         if self.check:
             checked = {name: check_benchmark(name, place) for name, place in folders.items()}
-            return Evaluation(None, (), (), checked)
+            return Evaluation(None, Records(), (), checked)
         if self.template is not None and "zeroshot" not in folders:
             raise ValueRangeError(
                 f"--template is for zeroshot; {self.benchmark} has captions of its own"
@@ -128,7 +128,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
         look_at_benchmark,
         read_benchmark,
     )
-    from conceptbind.benchmarks.section import write_benchmark_report
+    from conceptbind.benchmarks.section import benchmark_sentence, write_benchmark_report
     from conceptbind.commands.common import default_folder
     from conceptbind.core.files import user_path
     from conceptbind.repairs.labclip.adapter import load_adapter
@@ -172,7 +172,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
             read[name] = looked[name] or read_benchmark(
                 name, files, told, allow_missing=asked.allow_missing
             )
-    records: list[Record] = []
+    records = Records()
     for name, items in read.items():
         total = len(items.pictures) + len(items.captions)
         with progress(total=total, desc=f"embedding {name}", unit="row") as bar:
@@ -202,10 +202,10 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
             for name, items in read.items()
         },
     }
-    folder.write_results(facts, records)
+    folder.write_results(facts, records, sentences=[benchmark_sentence(records)])
     write_elsewhere(folder.path, records)
     write_benchmark_report(folder.path / "report.html", records, notes, facts)
-    return Evaluation(folder.path, tuple(records), notes, layouts)
+    return Evaluation(folder.path, records, notes, layouts)
 
 
 def _of_both(encoder: Any, how: Opening) -> Any:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import KW_ONLY, asdict, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field, fields
 from functools import cached_property, partial
 from math import floor
 from pathlib import Path
@@ -12,13 +12,13 @@ from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import default_folder, drawn, try_captions
 from conceptbind.commands.shared import Cluster, GivenEncoder, GivenScenes
 from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
+from conceptbind.core.records import Records
 from conceptbind.core.typing import Effort, Modalities
 from conceptbind.encoders.registry import Opening
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
     from conceptbind.core.findings import Findings, Study, Verdict
-    from conceptbind.core.records import Record
     from conceptbind.core.typing import Modality
     from conceptbind.crossmodal.study import CrossmodalStudy
     from conceptbind.geometry.study import GeometryStudy
@@ -54,7 +54,7 @@ class Measurement:
 
     folder: Path
     """The run folder: results.json, results.csv, report.html, config.yaml, embeddings."""
-    records: "tuple[Record, ...]"
+    records: Records
     """All records of `results.json`."""
     verdicts: "tuple[Verdict, ...]"
     sentences: tuple[str, ...]
@@ -76,9 +76,9 @@ class Measurement:
         return self._found("probe")
 
     @property
-    def attributes(self) -> "tuple[Record, ...]":
+    def attributes(self) -> Records:
         """Attribute-of-noun probes of each modality, and search probes where pictures are drawn."""
-        return (*self._found("within"), *self._found("search"))
+        return Records((*self._found("within"), *self._found("search")))
 
     @property
     def crossmodal(self) -> "CrossmodalStudy | None":
@@ -217,7 +217,7 @@ def _written(
     from conceptbind.report.page import PAGE, render_page
     from conceptbind.run.facts import provenance
 
-    records = tuple(record for part in found for record in part.records)
+    records = Records(record for part in found for record in part.records)
     judged = tuple(verdict for part in found for verdict in part.verdicts)
     said = (sentence for part in found for sentence in part.sentences)
     sentences = (*(verdict.sentence for verdict in judged), *said)
@@ -241,10 +241,8 @@ def _written(
     told = {
         "asked": decided,
         "files": {path.name: tree_hash(path, case.hash_of) for path in shown if path.exists()},
-        "verdicts": [asdict(verdict) for verdict in judged],
-        "sentences": list(sentences),
     }
-    folder.write_results(facts, records, told)
+    folder.write_results(facts, records, told, verdicts=judged, sentences=sentences)
     return Measurement(folder.path, records, judged, sentences, lambda: found)
 
 
@@ -293,22 +291,17 @@ def _finished(folder: Any, asked: dict[str, Any]) -> Any:
     """Records, verdicts and sentences of this very run where it was finished before; else None."""
     from conceptbind.core.errors import FileError
     from conceptbind.core.files import tree_hash
-    from conceptbind.core.findings import Verdict
-    from conceptbind.core.records import Record
 
     kept = folder.finished()
+    if kept is None:
+        return None
     try:
-        files = {folder.path / name: wanted for name, wanted in kept["files"].items()}
-        if kept["asked"] != asked or any(
+        files = {folder.path / name: wanted for name, wanted in kept.told["files"].items()}
+        if kept.told["asked"] != asked or any(
             tree_hash(path) != wanted for path, wanted in files.items()
         ):
             return None
-        records = tuple(Record.read(row) for row in kept["records"])
-        return (
-            records,
-            tuple(Verdict(**verdict) for verdict in kept["verdicts"]),
-            tuple(kept["sentences"]),
-        )
+        return kept.records, kept.verdicts, kept.sentences
     # not finished, of another form, or a file is gone
     except (
         KeyError,

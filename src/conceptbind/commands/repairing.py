@@ -1,7 +1,7 @@
 """Fit a linear repair, and apply one."""
 
 import sys
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,12 +9,14 @@ from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_mode
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.shared import GivenEncoder, GivenScenes
+from conceptbind.core.names import Control
+from conceptbind.core.names import Repair as Protocol
 from conceptbind.core.ownership import refuse_in_use
+from conceptbind.core.records import Records
 from conceptbind.encoders.registry import Opening
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
     from conceptbind.repairs.labclip.adapter import Adapter
 
 
@@ -28,10 +30,10 @@ class Repaired:
     folder: Path
     """The adapter folder, which is a run folder as well."""
     adapter: "Adapter"
-    records: "tuple[Record, ...]"
+    records: Records
     sentence: str
     """The verdict in words."""
-    retrieval: "tuple[Record, ...]" = ()
+    retrieval: Records = field(default_factory=Records)
     """With --coco: retrieval on the test pictures, before and after."""
     summary: str = ""
     """The comparisons that were turned, which map was scored and which is written, and the
@@ -204,9 +206,11 @@ def _written(
     adapter = _described(found, facts)
     save_adapter(adapter, folder, repair_card(adapter, found, sentence))
     encoder, pictures = coco
-    retrieval = () if pictures is None else coco_retrieval(encoder, pictures, adapter, folder)
-    told = {"verdicts": [asdict(verdict)], "sentences": [sentence]}
-    run.write_results(facts, (*found.records, *retrieval), told)
+    retrieval = Records()
+    if pictures is not None:
+        retrieval = coco_retrieval(encoder, pictures, adapter, folder)
+    records = found.records + retrieval
+    run.write_results(facts, records, verdicts=[verdict], sentences=[sentence])
     return Repaired(
         folder, adapter, found.records, sentence, retrieval, repair_summary(found, sentence)
     )
@@ -331,18 +335,20 @@ def _on_scenes(asked: Repair, folder: Path, config: Any, options: Any) -> tuple[
     table = drawn(table, ("image",), folder / "pictures", seed)
     rows, controls = {}, {}
     twin = bag_twin(source, asked.device)
-    models = {"none": source} | ({} if twin is None else {"bag_twin": source_of(twin)})
+    models: dict[str, Any] = {Control.NONE: source}
+    if twin is not None:
+        models[Control.BAG_TWIN] = source_of(twin)
     for name, model in models.items():
         if model is not None:
             places = [
-                folder / "embeddings" / (part if name == "none" else f"{part}-{name}")
+                folder / "embeddings" / (part if name == Control.NONE else f"{part}-{name}")
                 for part in ("image", "captions")
             ]
             rows[name] = (
                 rows_with_bar(model, table, "image", places[0]),
                 rows_with_bar(model, bank.scenes, "text", places[1], "captions and their swaps"),
             )
-    controls = {name: found for name, found in rows.items() if name != "none"}
+    controls = {name: found for name, found in rows.items() if name != Control.NONE}
     with progress(desc="fitting", unit="step") as bar:
 
         def step(name: str) -> None:
@@ -350,7 +356,7 @@ def _on_scenes(asked: Repair, folder: Path, config: Any, options: Any) -> tuple[
             bar.update()
 
         study = repair_study(
-            *rows["none"],
+            *rows[Control.NONE],
             table,
             bank,
             singles=single_objects(source.encoder, table, seed),
@@ -365,7 +371,7 @@ def _on_scenes(asked: Repair, folder: Path, config: Any, options: Any) -> tuple[
         config,
         table,
         split_scenes(table, "orbit", fractions=(0.8, 0.1, 0.1), seed=seed),
-        list(rows["none"]),
+        list(rows[Control.NONE]),
         sys.argv,
     )
     facts["split"] = {"by": "orbit", "folds": study.folds, "seed": seed}
@@ -435,16 +441,13 @@ def _described(found: Any, facts: Any) -> Any:
 
     from conceptbind import __version__
 
-    written = str(found.adapter.config["protocol"]) if found.recommended or found.asked else "none"
+    written = Protocol.NONE
+    if found.recommended or found.asked:
+        written = Protocol(found.adapter.config["protocol"])
+    own = found.records.where(control=Control.NONE)
     scores = {
-        when: {
-            r.metric: r.value
-            for r in found.records
-            if r.extra.get("control") == "none"
-            and r.extra["repair"] == name
-            and r.ci_low is not None
-        }
-        for when, name in (("before", "none"), ("after", written))
+        when: {str(r.metric): r.value for r in own.where(repair=name) if r.ci_low is not None}
+        for when, name in (("before", Protocol.NONE), ("after", written))
     }
     encoder: dict[str, Any] = next((dict(e) for e in facts.get("encoders", ())), {})
     data = facts.get("data", {})

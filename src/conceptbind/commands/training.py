@@ -13,12 +13,12 @@ from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import default_folder
 from conceptbind.commands.shared import Cluster
 from conceptbind.core.ownership import refuse_in_use
+from conceptbind.core.records import Records
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
     from conceptbind.controlled.recipe import Recipe
     from conceptbind.controlled.training import Look
-    from conceptbind.core.records import Record
     from conceptbind.core.typing import Precision
 
 HIGH, LOW = 0.8, 0.2
@@ -34,7 +34,7 @@ class Training:
     folder: Path
     """The run folder: results.json, results.csv, report.html, config.yaml, and a folder for each
     model of `train`."""
-    records: "tuple[Record, ...]"
+    records: Records
     """All records of `results.json`."""
     sentences: tuple[str, ...]
     overview: tuple[tuple[str, ...], ...] = ()
@@ -180,7 +180,7 @@ def _trained(asked: Train) -> Training:
     config = replace(asked, precision=settled).configuration()
     folder = RunFolder.open(out_folder, config)
     models: dict[str, Any] = {}
-    records: list[Record] = []
+    records = Records()
     sentences: list[str] = []
     for name, recipe in recipes.items():
         place = folder.path / name
@@ -217,7 +217,7 @@ def _trained(asked: Train) -> Training:
     facts = plain_provenance(config, sys.argv) | {
         "recipes": {name: recipe.flat() for name, recipe in recipes.items()}
     }
-    folder.write_results(facts, records)
+    folder.write_results(facts, records, sentences=sentences)
     write_controlled_report(
         folder.path / "report.html",
         "Does a model learn to bind?",
@@ -226,7 +226,7 @@ def _trained(asked: Train) -> Training:
         [("Training", history_figure(models))],
         facts,
     )
-    return Training(folder.path, tuple(records), tuple(sentences))
+    return Training(folder.path, records, tuple(sentences))
 
 
 @contextmanager
@@ -413,7 +413,8 @@ def _swept(asked: Sweep) -> Training:
             on_cell=done,
         )
     facts = plain_provenance({**config, "seed": 0}, sys.argv)
-    folder.write_results(facts, records)
+    sentence = sweep_sentence(records, asked.probes)
+    folder.write_results(facts, records, sentences=[sentence])
     figures = [("Unseen objects over coverage", transition_figure(records))]
     drawn = ((probe.replace("_", " "), probe_figure(records, probe)) for probe in asked.probes)
     figures += [
@@ -421,7 +422,6 @@ def _swept(asked: Sweep) -> Training:
         for name, figure in drawn
         if figure is not None
     ]
-    sentence = sweep_sentence(records, asked.probes)
     overview = transition_table(records, asked.probes)
     write_controlled_report(
         folder.path / "report.html",

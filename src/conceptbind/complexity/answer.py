@@ -8,6 +8,7 @@ from conceptbind.complexity.section import complexity_section
 from conceptbind.complexity.study import FULL, SHORT, ComplexityStudy, complexity_study
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.findings import Findings, Section
+from conceptbind.core.records import Records
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class HowComplex:
         sentences = (sentence for study in studies if (sentence := complexity_sentence(study)))
         return Findings(
             self.name,
-            tuple(record for study in studies for record in study.records),
+            Records(record for study in studies for record in study.records),
             sentences=tuple(sentences),
             sections=tuple(map(self._section, studies)),
             found=studies,

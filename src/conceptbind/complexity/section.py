@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.complexity.words import NAMES, complexity_sentence, weakest
+from conceptbind.core.names import Metric
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
 from conceptbind.report.numbers import value_of
 from conceptbind.report.page import drawn
@@ -40,7 +41,7 @@ def complexity_section(study: ComplexityStudy) -> dict[str, Any]:
         "sentence": complexity_sentence(study),
         "readout": study.readouts[0],
         "figure": drawn(coverage_figure(study)) if study.scores() else None,
-        "rows": complexity_cells([record.flat() for record in study.records]),
+        "rows": complexity_cells(study.records),
         "notes": study.notes,
     }
 
@@ -58,7 +59,7 @@ def coverage_figure(study: ComplexityStudy) -> str:
         subplot_titles=("objects", "hardest concept"),
         horizontal_spacing=0.05,
     )
-    owners = ((str(r.extra["approximator"]), r.extra["width"]) for r in study.records)
+    owners = ((str(r["approximator"]), r["width"]) for r in study.records)
     shown = dict.fromkeys(owner for owner in owners if owner[0] in LABELS)
     several = [name for name in LABELS if sum(name == other for other, _ in shown) > 1]
     for name, width in sorted(
@@ -73,11 +74,12 @@ def coverage_figure(study: ComplexityStudy) -> str:
             else DASHES[same.index(wide or 0) % len(DASHES)]
         )
         for column, records in enumerate(
-            (study.curve("object_recognition", name, wide), weakest(study, name, wide)), start=1
+            (study.curve(Metric.OBJECT_RECOGNITION, name, wide), weakest(study, name, wide)),
+            start=1,
         ):
             records = [record for record in records if record.value is not None]  # noqa: PLW2901
             figure.add_scatter(
-                x=[r.extra["coverage"] for r in records],
+                x=[r["coverage"] for r in records],
                 y=[r.value for r in records],
                 name=label,
                 legendgroup=label,
@@ -96,7 +98,7 @@ def coverage_figure(study: ComplexityStudy) -> str:
                     "thickness": 1,
                     "width": 2,
                 },
-                customdata=[[r.extra["n_seeds"], r.n, value_of(r)] for r in records],
+                customdata=[[r["n_seeds"], r.n, value_of(r)] for r in records],
                 hovertemplate="coverage %{x}: %{customdata[2]}<br>%{customdata[0]} draws, n = "
                 "%{customdata[1]:,}<extra>" + label + "</extra>",
                 row=1,

@@ -32,7 +32,8 @@ from conceptbind.core.errors import (
     nearest,
 )
 from conceptbind.core.files import content_hash, read_checked_json, write_checked_json
-from conceptbind.core.records import Extra, Record
+from conceptbind.core.names import Control, Metric
+from conceptbind.core.records import Record, Records
 from conceptbind.metrics.medians import median_interval
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_of_concepts
@@ -41,6 +42,7 @@ from conceptbind.scenes.split import Split
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
     from conceptbind.core.typing import Executor, Floats, Modality
     from conceptbind.rows.embeddings import Embeddings
 
@@ -62,6 +64,9 @@ taken."""
 BINDS = 0.03
 """How much more than a bag of concepts the embeddings themselves must recognise, at least, for a
 score to be a share of it."""
+
+MEDIAN_OF = ("approximator", "width", "coverage", "split", "metric", "concept", "readout")
+"""Columns that are the same in what a median is taken of: all but the seed."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ class ComplexityStudy:
     """What a sweep found."""
 
     modality: Modality
-    records: tuple[Record, ...]
+    records: Records
     """For each cell; the median of its draws with its interval (`seed` None); and the scores."""
     readouts: tuple[str, ...] = (PLAIN, WHITENED)
     """How embeddings and predictions were read: the first is meant where none is named."""
@@ -168,42 +173,31 @@ class ComplexityStudy:
         width: int | None = None,
         concept: str | None = None,
         readout: str | None = None,
-    ) -> list[Record]:
+    ) -> Records:
         """The medians over draws on unseen objects, in order of coverage."""
-        key = ("unseen", metric, approximator, width, concept)
-        found = [
-            r
-            for r in self.records
-            if (
-                r.split,
-                r.metric,
-                r.extra["approximator"],
-                r.extra["width"],
-                r.extra.get("concept"),
-            )
-            == key
-            and r.extra["seed"] is None
-            and r.extra.get("readout") in (None, readout or self.readouts[0])
-        ]
-        return sorted(found, key=lambda record: float(record.extra["coverage"] or 0))
+        found = self.records.where(
+            split="unseen",
+            metric=metric,
+            approximator=approximator,
+            width=width,
+            concept=concept,
+            seed=None,
+            readout=(None, readout or self.readouts[0]),
+        )
+        return Records(sorted(found, key=lambda record: float(record["coverage"] or 0)))
 
-    def scores(self, readout: str | None = None) -> list[Record]:
+    def scores(self, readout: str | None = None) -> Records:
         """The summary score of each approximator, and of planted rules."""
-        return self._summary("generalisation_score", readout)
+        return self._summary(Metric.GENERALISATION_SCORE, readout)
 
     def gap(self, readout: str | None = None) -> Record | None:
         """How much more than a bag of concepts the embeddings themselves recognise on the scored
         scenes.
         """
-        return next(iter(self._summary("binding_gap", readout)), None)
+        return self._summary(Metric.BINDING_GAP, readout).first()
 
-    def _summary(self, metric: str, readout: str | None) -> list[Record]:
-        read = readout or self.readouts[0]
-        return [
-            record
-            for record in self.records
-            if record.metric == metric and record.extra["readout"] == read
-        ]
+    def _summary(self, metric: Metric, readout: str | None) -> Records:
+        return self.records.where(metric=metric, readout=readout or self.readouts[0])
 
 
 def complexity_study(
@@ -337,7 +331,9 @@ def complexity_study(
             "at small coverages some values belong to no train object, so that no approximator can "
             "know them."
         )
-    return ComplexityStudy(embeddings.modality, tuple(study.records), study.readouts, tuple(notes))
+    return ComplexityStudy(
+        embeddings.modality, Records(study.records), study.readouts, tuple(notes)
+    )
 
 
 def _possible(scenes: Scenes, sweep: Sweep) -> tuple[list[tuple[float, int]], list[str]]:
@@ -446,22 +442,26 @@ class _Study:
         split: str,
         ties: int | None = None,
         interval: tuple[float | None, float | None] = (None, None),
-        **extra: Extra,
+        control: str = Control.NONE,
+        **own: Any,
     ) -> None:
         """One record."""
+        low, high = interval
         self.records.append(
             Record(
-                "complexity",
-                self.modality,
-                metric,
-                value,
-                n,
-                ties,
-                *interval,
-                split,
-                self.scenes.name,
-                self.encoder,
-                extra,
+                study="complexity",
+                modality=self.modality,
+                metric=metric,
+                value=value,
+                n=n,
+                ties=ties,
+                ci_low=low,
+                ci_high=high,
+                split=split,
+                scenes=self.scenes.name,
+                encoder=self.encoder,
+                control=control,
+                own=own,
             )
         )
 
@@ -480,9 +480,9 @@ class _Study:
             "missing_values",
         )
         for row in rows:
-            extra = {name: row[name] for name in kept if name in row}
+            own = {name: row[name] for name in kept if name in row}
             if chosen is not None:
-                extra["chosen"] = chosen
+                own["chosen"] = chosen
             self.add(
                 row["metric"],
                 row["value"],
@@ -493,8 +493,8 @@ class _Study:
                 width=cell.width,
                 coverage=cell.coverage,
                 seed=cell.seed,
-                control=BAG if cell.approximator == BAG else "none",
-                **extra,
+                control=Control(BAG) if cell.approximator == BAG else Control.NONE,
+                **own,
             )
 
     def read(
@@ -558,52 +558,36 @@ class _Study:
         groups: dict[tuple[Any, ...], list[Record]] = {}
         for record in self.records:
             if record.value is not None:
-                extra = record.extra
-                key = (
-                    extra["approximator"],
-                    extra["width"],
-                    extra["coverage"],
-                    record.split,
-                    record.metric,
-                    extra.get("concept"),
-                    extra.get("readout"),
-                )
+                key = tuple(record[name] for name in MEDIAN_OF)
                 groups.setdefault(key, []).append(record)
-        for (
-            approximator,
-            width,
-            coverage,
-            split,
-            metric,
-            concept,
-            readout,
-        ), mine in groups.items():
+        for mine in groups.values():
+            first = mine[0]
             values = [record.value for record in mine if record.value is not None]
-            ties = None if mine[0].ties is None else sum(record.ties or 0 for record in mine)
+            ties = None if first.ties is None else sum(record.ties or 0 for record in mine)
             names = Counter(
-                str(record.extra["chosen"]) for record in mine if "chosen" in record.extra
+                str(record["chosen"]) for record in mine if record["chosen"] is not None
             ).most_common()
-            facts: dict[str, Extra] = (
+            facts: dict[str, Value] = (
                 {"chosen": ", ".join(f"{name} ({n})" for name, n in names)} if names else {}
             )
             self.add(
-                metric,
+                first.metric,
                 float(np.median(values)),
                 sum(record.n for record in mine),
-                split,
+                first.split,
                 ties,
                 median_interval(values),
-                approximator=approximator,
-                width=width,
-                coverage=coverage,
+                approximator=first["approximator"],
+                width=first["width"],
+                coverage=first["coverage"],
                 seed=None,
                 n_seeds=len(values),
                 n_scenes=min(record.n for record in mine),
                 lowest=min(values),
                 highest=max(values),
-                concept=concept,
-                readout=readout,
-                control=mine[0].extra["control"],
+                concept=first["concept"],
+                readout=first["readout"],
+                control=first.control,
                 **facts,
             )
 
@@ -611,19 +595,19 @@ class _Study:
         """How far the embeddings are above the bag of concepts, and which share of that each
         approximator reaches.
         """
+        read = (
+            Records(self.records).where(metric=Metric.OBJECT_RECOGNITION, split="unseen").scored()
+        )
         at = {
             (
-                r.extra["readout"],
-                r.extra["approximator"],
-                r.extra["width"],
-                r.extra["coverage"],
-                r.extra["seed"],
+                r["readout"],
+                r["approximator"],
+                r["width"],
+                r["coverage"],
+                r["seed"],
             ): r.value
-            for r in self.records
-            if r.metric == "object_recognition"
-            and r.split == "unseen"
-            and r.value is not None
-            and r.extra["seed"] is not None
+            for r in read
+            if r["seed"] is not None
         }
         curves: dict[tuple[Any, ...], dict[float, float]] = {}
         for (readout, name, width, coverage, seed), value in at.items():
@@ -657,37 +641,33 @@ class _Study:
                             points, [max(min(mine[c], top[c]) - bag[c], 0.0) for c in points]
                         )
                         shares.append(min(above / room, 1.0))
-                facts: dict[str, Extra] = {
+                facts: dict[str, Value] = {
                     "approximator": name,
                     "width": width,
                     "coverage": None,
                     "seed": None,
                     "n_coverages": n_coverages,
                     "readout": readout,
-                    "control": "none",
                 }
                 n = sum(
                     len(curve) for key, curve in curves.items() if key[:3] == (readout, name, width)
                 )
                 if (name, width) in ceilings:
-                    called = "binding_gap" if name == REAL else "planted_gap"
+                    called = Metric.BINDING_GAP if name == REAL else Metric.PLANTED_GAP
                     self._summary(called, gaps, n, facts)
                     continue
-                binds = any(
-                    r.metric == ("planted_gap" if name == PLANTED else "binding_gap")
-                    and r.extra["readout"] == readout
-                    and (r.value or 0.0) >= BINDS
-                    and (name != PLANTED or r.extra["width"] == width)
-                    for r in self.records
-                )
-                self._summary("generalisation_score", shares if binds else [], n, facts)
+                gap = Metric.PLANTED_GAP if name == PLANTED else Metric.BINDING_GAP
+                rank = {"width": width} if name == PLANTED else {}
+                gapped = Records(self.records).where(metric=gap, readout=readout, **rank)
+                binds = any((r.value or 0.0) >= BINDS for r in gapped)
+                self._summary(Metric.GENERALISATION_SCORE, shares if binds else [], n, facts)
 
     def _summary(
-        self, metric: str, values: Sequence[float], n: int, facts: Mapping[str, Extra]
+        self, metric: Metric, values: Sequence[float], n: int, facts: Mapping[str, Any]
     ) -> None:
         """The median over draws of one number for each draw; None where there is none."""
         if values:
-            spread: dict[str, Extra] = {
+            spread: dict[str, Any] = {
                 "lowest": min(values),
                 "highest": max(values),
                 "n_seeds": len(values),

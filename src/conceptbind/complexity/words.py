@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from conceptbind.core.names import Metric
 from conceptbind.metrics.medians import FEWEST
 from conceptbind.report.numbers import counted, number, percent
 
@@ -55,7 +56,7 @@ class Spread:
             return cls(None, 0.0, 0.0, False)
         if record.ci_low is not None and record.ci_high is not None:
             return cls(record.value, record.ci_low, record.ci_high)
-        low, high = record.extra.get("lowest"), record.extra.get("highest")
+        low, high = record["lowest"], record["highest"]
         return cls(record.value, float(low or 0.0), float(high or 0.0), False)
 
 
@@ -146,9 +147,9 @@ def _missing_for_no(found: Evidence) -> str | None:
 
 def evidence(study: ComplexityStudy, readout: str) -> Evidence | None:
     """What a study holds for one read-out; None where nothing was scored."""
-    scores = {(str(r.extra["approximator"]), r.extra["width"]): r for r in study.scores(readout)}
+    scores = {(str(r["approximator"]), r["width"]): r for r in study.scores(readout)}
     chosen, gap = scores.get(("chosen", None)), study.gap(readout)
-    real = study.curve("object_recognition", "embeddings", readout=readout)
+    real = study.curve(Metric.OBJECT_RECOGNITION, "embeddings", readout=readout)
     if chosen is None or gap is None or not real:
         return None
     planted = {
@@ -159,9 +160,9 @@ def evidence(study: ComplexityStudy, readout: str) -> Evidence | None:
     last = real[-1]
     return Evidence(
         readout,
-        int(gap.extra["n_seeds"] or 0),
-        int(last.extra["n_scenes"] or 0),
-        float(last.extra["coverage"] or 0),
+        int(gap["n_seeds"] or 0),
+        int(last["n_scenes"] or 0),
+        float(last["coverage"] or 0),
         Spread.of(chosen),
         Spread.of(gap),
         planted,
@@ -236,11 +237,11 @@ def _measured(study: ComplexityStudy, found: Evidence) -> str:
     """
     at, objects = (
         found.coverage,
-        study.curve("object_recognition", "chosen", readout=found.readout)[-1],
+        study.curve(Metric.OBJECT_RECOGNITION, "chosen", readout=found.readout)[-1],
     )
     concepts = weakest(study, "chosen", None, found.readout)
     real, bag = (
-        study.curve("object_recognition", name, readout=found.readout)[-1]
+        study.curve(Metric.OBJECT_RECOGNITION, name, readout=found.readout)[-1]
         for name in ("embeddings", "bag_of_concepts")
     )
     models = (
@@ -256,7 +257,7 @@ def _measured(study: ComplexityStudy, found: Evidence) -> str:
         f"{models[0].upper()}{models[1:]}from the predictions {_eyes(found.readout)} recognise all "
         f"objects in {percent(objects.value)} of the scenes ({_who(objects)}){hardest}; from the "
         f"embeddings themselves all objects in {percent(real.value)}, from a bag of concepts in "
-        f"{percent(bag.value)} (medians of {objects.extra['n_seeds']} draws of the objects, at "
+        f"{percent(bag.value)} (medians of {objects['n_seeds']} draws of the objects, at "
         f"least {counted(found.n_scenes, 'scene')} each)."
     )
 
@@ -287,7 +288,7 @@ def _score(found: Evidence) -> str:
 
 def _who(record: Record) -> str:
     """The approximators that validation chose, with the number of draws."""
-    words = str(record.extra.get("chosen", ""))
+    words = str(record["chosen"] or "")
     for name in sorted(NAMES, key=len, reverse=True):
         words = words.replace(name, NAMES[name])
     return f"best on validation: {words}"
@@ -297,13 +298,12 @@ def weakest(
     study: ComplexityStudy, approximator: str, width: int | None, readout: str | None = None
 ) -> list[Record]:
     """At each coverage the concept that is recognised worst."""
-    concepts = dict.fromkeys(
-        str(r.extra["concept"])
-        for r in study.records
-        if r.metric == "concept_recognition" and r.extra.get("concept")
-    )
+    read = study.records.where(metric=Metric.CONCEPT_RECOGNITION)
+    concepts = [str(concept) for concept in read.distinct("concept") if concept]
     at: dict[float, list[Record]] = {}
     for concept in concepts:
-        for record in study.curve("concept_recognition", approximator, width, concept, readout):
-            at.setdefault(float(record.extra["coverage"] or 0), []).append(record)
+        for record in study.curve(
+            Metric.CONCEPT_RECOGNITION, approximator, width, concept, readout
+        ):
+            at.setdefault(float(record["coverage"] or 0), []).append(record)
     return [min(at[coverage], key=lambda record: record.value or 0.0) for coverage in sorted(at)]

@@ -7,52 +7,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.names import Control, Metric
+from conceptbind.core.records import Record, Records
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
 from conceptbind.report.numbers import interval_of, percent, value_of
 
 if TYPE_CHECKING:
     from conceptbind.controlled.training import Trained
-    from conceptbind.core.records import Record
 
 BINDS, SOMEWHAT = 0.9, 0.5
 """Recognition of unseen objects among all from which a model binds, or binds in part."""
-BAG = "counts_of_concepts"
+BAG = Control.COUNTS_OF_CONCEPTS
 """The control of counts: an object scores how many of its values are in the scene."""
+KIND = ("n_objects", "values", "width", "depth")
+"""Columns in which models of one kind are alike."""
 LINES = ("#8fb3d9", "#2563a8", "#d9a441", "#8c2d19", "#7a9a7e", "#4f7355", "#9b6fb0", "#5b6770")
 
 
-def controlled_value(
-    records: Sequence[Record], metric: str, split: str, **extra: Any
-) -> Record | None:
-    """The first record of a metric and a split with these extras."""
-    for record in records:
-        if (record.metric, record.split) == (metric, split) and all(
-            record.extra.get(k) == v for k, v in extra.items()
-        ):
-            return record
-    return None
-
-
-def controlled_sentence(records: Sequence[Record]) -> str:
+def controlled_sentence(records: Records) -> str:
     """One sentence on what a model does with objects that it was never trained on."""
-    pairs = [
-        controlled_value(records, "binding_accuracy", split, objective="scenes")
-        for split in ("unseen", "train")
-    ]
-    if pairs[0] is not None and pairs[1] is not None:
-        return _against_scenes(
-            pairs[0], pairs[1], controlled_value(records, "concept_accuracy", "unseen")
-        )
-    unseen = controlled_value(records, "object_recognition", "unseen", among="all", control="none")
-    bag = controlled_value(records, "object_recognition", "unseen", among="all", control=BAG)
-    known = controlled_value(records, "object_recognition", "train", among="all", control="none")
+    pairs = records.where(metric=Metric.BINDING_ACCURACY, objective="scenes")
+    new, old = (pairs.first(split=split) for split in ("unseen", "train"))
+    if new is not None and old is not None:
+        concept = records.first(metric=Metric.CONCEPT_ACCURACY, split="unseen")
+        return _against_scenes(new, old, concept)
+    objects = records.where(metric=Metric.OBJECT_RECOGNITION, among="all")
+    unseen = objects.first(split="unseen", control=Control.NONE)
+    bag = objects.first(split="unseen", control=BAG)
+    known = objects.first(split="train", control=Control.NONE)
     if unseen is None or unseen.value is None or bag is None or known is None:
         return "Nothing was scored."
-    concepts = [
-        r
-        for r in records
-        if r.metric == "concept_recognition" and r.split == "unseen" and r.value is not None
-    ]
+    concepts = records.where(metric=Metric.CONCEPT_RECOGNITION, split="unseen").scored()
     hardest = min(concepts, key=lambda record: record.value or 0.0, default=None)
     words = (
         f"{_trained_on(unseen)}, the model {_how_far(unseen, bag)}: among all objects its queries "
@@ -83,8 +68,8 @@ def _against_scenes(new: Record, old: Record, concept: Record | None) -> str:
 
 def _trained_on(record: Record) -> str:
     return (
-        f"Trained on {percent(float(record.extra['coverage'] or 0))} of "
-        f"{int(record.extra['n_objects'] or 0):,} objects"
+        f"Trained on {percent(float(record['coverage'] or 0))} of "
+        f"{int(record['n_objects'] or 0):,} objects"
     )
 
 
@@ -105,32 +90,25 @@ def _how_far(unseen: Record, bag: Record) -> str:
     return "cannot be judged on so few scenes"
 
 
-def controlled_table(records: Sequence[Record]) -> list[list[str]]:
+def controlled_table(records: Records) -> list[list[str]]:
     """Rows: model, scenes, hardest concept, objects among all, counts of concepts, objects among
     unseen ones, ties, n.
     """
     rows = []
-    for encoder in dict.fromkeys(record.encoder for record in records):
-        mine = [record for record in records if record.encoder == encoder]
+    for encoder in map(str, records.distinct("encoder")):
         for split in ("train", "mixed", "unseen"):
-            objects = controlled_value(
-                mine, "object_recognition", split, among="all", control="none"
-            )
-            named = "concept_recognition" if objects else "concept_accuracy"
-            objects = objects or controlled_value(mine, "binding_accuracy", split)
+            mine = records.where(encoder=encoder, split=split)
+            read = mine.where(metric=Metric.OBJECT_RECOGNITION)
+            objects = read.first(among="all", control=Control.NONE)
+            named = Metric.CONCEPT_RECOGNITION if objects else Metric.CONCEPT_ACCURACY
+            objects = objects or mine.first(metric=Metric.BINDING_ACCURACY)
             if objects is None:
                 continue
-            concepts = [
-                r.value
-                for r in mine
-                if r.metric == named and r.split == split and r.value is not None
-            ]
-            bag = controlled_value(mine, "object_recognition", split, among="all", control=BAG)
-            among = controlled_value(
-                mine, "object_recognition", split, among="unseen", control="none"
-            )
+            concepts = mine.where(metric=named).scored()
+            bag = read.first(among="all", control=BAG)
+            among = read.first(among="unseen", control=Control.NONE)
             cells = [
-                min(concepts, default=None),
+                min((r.value for r in concepts if r.value is not None), default=None),
                 objects.value,
                 None if bag is None else bag.value,
                 None if among is None else among.value,
@@ -182,7 +160,7 @@ def history_figure(models: Mapping[str, Trained]) -> str:
     return as_html(figure, "controlled-history", 420, legend_at=-0.2)
 
 
-def transition_figure(records: Sequence[Record]) -> str:
+def transition_figure(records: Records) -> str:
     """Unseen-object recognition over coverage, one line for each number of objects, with every
     model as a point.
     """
@@ -190,21 +168,19 @@ def transition_figure(records: Sequence[Record]) -> str:
 
     figure, shown = go.Figure(), unseen_of(records)
     for (name, mine), color in zip(_kinds(shown), (*LINES, INK) * 8, strict=False):
-        coverages = sorted({float(r.extra["coverage"] or 0) for r in mine})
-        means = [
-            _mean([r.value or 0.0 for r in mine if r.extra["coverage"] == c]) for c in coverages
-        ]
+        coverages = sorted({float(r["coverage"] or 0) for r in mine})
+        means = [_mean([r.value or 0.0 for r in mine if r["coverage"] == c]) for c in coverages]
         figure.add_scatter(
             x=coverages, y=means, name=name, legendgroup=name, mode="lines", line={"color": color}
         )
         figure.add_scatter(
-            x=[r.extra["coverage"] for r in mine],
+            x=[r["coverage"] for r in mine],
             y=[r.value for r in mine],
             legendgroup=name,
             showlegend=False,
             mode="markers",
             marker={"color": color, "size": 6},
-            customdata=[[r.extra["seed"], r.n, percent(r.value)] for r in mine],
+            customdata=[[r["seed"], r.n, percent(r.value)] for r in mine],
             hovertemplate="coverage %{x}: %{customdata[2]}<br>seed %{customdata[0]}, n = "
             "%{customdata[1]:,}<extra>" + name + "</extra>",
         )
@@ -213,7 +189,7 @@ def transition_figure(records: Sequence[Record]) -> str:
     return as_html(figure, "controlled-transition", 460, legend_at=-0.2)
 
 
-def probe_figure(records: Sequence[Record], probe: str) -> str | None:
+def probe_figure(records: Records, probe: str) -> str | None:
     """Unseen-object recognition of each model against that of its structured probe; None where no
     probe was fitted.
     """
@@ -244,8 +220,8 @@ def probe_figure(records: Sequence[Record], probe: str) -> str | None:
             marker={"color": color, "size": 8},
             customdata=[
                 [
-                    model.extra["coverage"],
-                    model.extra["seed"],
+                    model["coverage"],
+                    model["seed"],
                     percent(model.value),
                     percent(found.value),
                 ]
@@ -265,7 +241,7 @@ def probe_figure(records: Sequence[Record], probe: str) -> str | None:
     return as_html(figure, f"controlled-{probe}", 460, legend_at=-0.2)
 
 
-def rank_correlation(records: Sequence[Record], probe: str) -> tuple[float, float, int] | None:
+def rank_correlation(records: Records, probe: str) -> tuple[float, float, int] | None:
     """Spearman's correlation of models and their probes, its p-value, and the number of models;
     None for fewer than three.
     """
@@ -282,22 +258,19 @@ def rank_correlation(records: Sequence[Record], probe: str) -> tuple[float, floa
     return float(found.statistic), float(found.pvalue), len(pairs)
 
 
-def unseen_of(records: Sequence[Record], control: str = "none") -> list[Record]:
-    """For each model the recognition of unseen objects among all."""
-    return [
-        r
-        for r in records
-        if r.split == "unseen"
-        and (
-            (r.metric, r.extra.get("among"), r.extra.get("control"))
-            == ("object_recognition", "all", control)
-            or (r.metric, r.extra.get("objective"), control)
-            == ("binding_accuracy", "scenes", "none")
-        )
-    ]
+def unseen_of(records: Records, control: str = Control.NONE) -> Records:
+    """For each model the recognition of unseen objects among all, or, of models that have no
+    queries, how often they prefer such a scene to its swap.
+    """
+    unseen = records.where(split="unseen")
+    scenes = unseen.where(metric=Metric.BINDING_ACCURACY, objective="scenes")
+    told_apart = scenes if control == Control.NONE else ()
+    read = unseen.where(metric=Metric.OBJECT_RECOGNITION, among="all", control=control)
+    wanted = {id(record) for record in (*read, *told_apart)}
+    return Records(record for record in unseen if id(record) in wanted)
 
 
-def probe_pairs(records: Sequence[Record], probe: str) -> list[tuple[Record, Record]]:
+def probe_pairs(records: Records, probe: str) -> list[tuple[Record, Record]]:
     """Each model's recognition of unseen objects with that of its probe."""
     probed = {record.encoder: record for record in unseen_of(records, probe)}
     return [
@@ -307,13 +280,13 @@ def probe_pairs(records: Sequence[Record], probe: str) -> list[tuple[Record, Rec
     ]
 
 
-def sweep_sentence(records: Sequence[Record], probes: Sequence[str]) -> str:
+def sweep_sentence(records: Records, probes: Sequence[str]) -> str:
     """Where each object space begins to bind, and how models and probes rise together."""
     shown, found = unseen_of(records), []
     for name, mine in _kinds(shown):
         means = {
-            c: _mean([r.value or 0.0 for r in mine if r.extra["coverage"] == c])
-            for c in sorted({float(r.extra["coverage"] or 0) for r in mine})
+            c: _mean([r.value or 0.0 for r in mine if r["coverage"] == c])
+            for c in sorted({float(r["coverage"] or 0) for r in mine})
         }
         short = [c for c, value in means.items() if value < BINDS]
         binding = [c for c in means if not short or c > max(short)]
@@ -343,7 +316,7 @@ def _where(means: Mapping[float, float], binding: Sequence[float], best: float, 
     return f"no coverage reaches {percent(BINDS)}; the best is {percent(means[best])} at {best:g}"
 
 
-def transition_table(records: Sequence[Record], probes: Sequence[str]) -> list[list[str]]:
+def transition_table(records: Records, probes: Sequence[str]) -> list[list[str]]:
     """A head, then a row for each object space and coverage: unseen objects read from the models,
     from their probes, by counts of concepts.
 
@@ -364,8 +337,8 @@ def transition_table(records: Sequence[Record], probes: Sequence[str]) -> list[l
         ]
     ]
     for name, models in _kinds(shown):
-        for coverage in sorted({float(r.extra["coverage"] or 0) for r in models}):
-            mine = [r for r in models if r.extra["coverage"] == coverage]
+        for coverage in sorted({float(r["coverage"] or 0) for r in models}):
+            mine = models.where(coverage=coverage)
             found = [r.value or 0.0 for r in mine]
             spread = f" ({percent(min(found))} to {percent(max(found))})" if len(found) > 1 else ""
             others = [
@@ -383,7 +356,7 @@ def write_controlled_report(
     path: Path,
     title: str,
     sentences: Sequence[str],
-    records: Sequence[Record],
+    records: Records,
     figures: Sequence[tuple[str, str]],
     provenance: Mapping[str, Any],
     overview: Sequence[Sequence[str]] = (),
@@ -409,28 +382,25 @@ def write_controlled_report(
     )
 
 
-def _kinds(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+def _kinds(records: Sequence[Record]) -> list[tuple[str, Records]]:
     """Models by their object space, the smallest first, and by their sizes where these differ: a
     name and the records of each kind.
     """
-    several = len({(r.extra["width"], r.extra["depth"]) for r in records}) > 1
+    several = len({(r["width"], r["depth"]) for r in records}) > 1
     found: dict[tuple[Any, ...], list[Record]] = {}
     for r in records:
-        found.setdefault(
-            (r.extra["n_objects"], r.extra["values"], r.extra["width"], r.extra["depth"]), []
-        ).append(r)
-    return [
-        (
-            f"{n:,} objects ({values}{f', width {width}, depth {depth}' if several else ''})",
-            found[n, values, width, depth],
-        )
-        for n, values, width, depth in sorted(found)
-    ]
+        found.setdefault(tuple(r[name] for name in KIND), []).append(r)
+    named = []
+    for n, values, width, depth in sorted(found):
+        sizes = f", width {width}, depth {depth}" if several else ""
+        alike = Records(found[n, values, width, depth])
+        named.append((f"{n:,} objects ({values}{sizes})", alike))
+    return named
 
 
-def _score(records: Sequence[Record]) -> str:
+def _score(records: Records) -> str:
     """What is done with scenes of new objects: the two objectives are asked different things."""
-    scenes = bool(records) and all(r.extra["objective"] == "scenes" for r in records)
+    scenes = records.distinct("objective") == ("scenes",)
     return "told from their swaps" if scenes else "recognised among all objects"
 
 

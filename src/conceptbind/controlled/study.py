@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,10 +37,13 @@ from conceptbind.controlled.store import (
     write_model,
 )
 from conceptbind.controlled.training import CHECKPOINT, Trained, train
+from conceptbind.core.columns import Value
 from conceptbind.core.errors import FileError
 from conceptbind.core.files import content_hash, read_checked_json, write_checked_json
 from conceptbind.core.kept import require_same
-from conceptbind.core.records import Extra, Record, share_record
+from conceptbind.core.names import Control, Metric
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import share_record
 from conceptbind.metrics.recognitions import Recognition, join, recognition
 
 CELL = "cell.json"
@@ -55,7 +57,7 @@ and its number of products."""
 
 def controlled_study(
     trained: Trained, name: str, *, n: int = SCENES, probes: Sequence[str] = ()
-) -> tuple[Record, ...]:
+) -> Records:
     """Concept and object recognition in new scenes of train objects, of new ones, and of both
     (arXiv 2605.31503, section 7).
 
@@ -79,7 +81,7 @@ def controlled_study(
     record = partial(_record, trained, name)
     records = [record(*found) for found in _against_scenes(trained, n)]
     if recipe.objective == "scenes":
-        return tuple(records)
+        return Records(records)
     queries = all_queries(model, split)
     for part, scenes in scenes_to_test(split, m, n, recipe.seed + 2).items():
         for concept in range(len(sizes)):
@@ -88,11 +90,10 @@ def controlled_study(
             records.append(
                 record(
                     outcome,
-                    "concept_recognition",
+                    Metric.CONCEPT_RECOGNITION,
                     part,
                     concept=called,
                     among="all",
-                    control="none",
                 )
             )
         asked: list[tuple[str, Tensor | None]] = [("all", None)]
@@ -101,38 +102,42 @@ def controlled_study(
         for among, candidates in asked:
             outcome = recognise(model, queries, scenes, None, candidates)
             records.append(
-                record(
-                    outcome, "object_recognition", part, concept=None, among=among, control="none"
-                )
+                record(outcome, Metric.OBJECT_RECOGNITION, part, concept=None, among=among)
             )
             bag = count_recognition(scenes, sizes, candidates)
             records.append(
                 record(
                     bag,
-                    "object_recognition",
+                    Metric.OBJECT_RECOGNITION,
                     part,
                     concept=None,
                     among=among,
-                    control="counts_of_concepts",
+                    control=Control.COUNTS_OF_CONCEPTS,
                 )
             )
-    return (*records, *probe_records(trained, name, probes=probes))
+    return Records((*records, *probe_records(trained, name, probes=probes)))
 
 
-def probe_records(trained: Trained, name: str, *, probes: Sequence[str]) -> tuple[Record, ...]:
+def probe_records(trained: Trained, name: str, *, probes: Sequence[str]) -> Records:
     """What each approximator of a model's rule predicts of new objects, see `controlled_study`."""
     if not probes or trained.recipe.objective == "scenes":
-        return ()
+        return Records()
     objects, found = all_queries(trained.model, trained.recipe.split()).objects, []
     for probe in probes:
         outcome, r2 = _probed(trained, objects, probe)
-        more: dict[str, Extra] = {"concept": None, "among": "all", "control": probe, "probe_r2": r2}
-        found.append(_record(trained, name, outcome, "object_recognition", "unseen", **more))
-    return tuple(found)
+        what = (outcome, Metric.OBJECT_RECOGNITION, "unseen", probe)
+        found.append(_record(trained, name, *what, concept=None, among="all", probe_r2=r2))
+    return Records(found)
 
 
 def _record(
-    trained: Trained, name: str, outcome: Recognition, metric: str, part: str, **extra: Extra
+    trained: Trained,
+    name: str,
+    outcome: Recognition,
+    metric: str,
+    part: str,
+    control: str = Control.NONE,
+    **own: Value,
 ) -> Record:
     """A record with all that tells models of a sweep apart."""
     recipe, shape = trained.recipe, trained.recipe.shape
@@ -144,18 +149,21 @@ def _record(
         split=part,
         scenes=f"symbols {recipe.sizes_name}",
         encoder=name,
-        **extra,
-        coverage=recipe.coverage,
-        seed=recipe.seed,
-        n_objects=math.prod(shape.sizes),
-        values=recipe.sizes_name,
-        slots=shape.most_objects,
-        objective=recipe.objective,
-        width=shape.width,
-        depth=shape.depth,
-        batch=recipe.batch,
-        step=trained.best.step,
-        validation=trained.best.validation,
+        control=control,
+        own={
+            **own,
+            "coverage": recipe.coverage,
+            "seed": recipe.seed,
+            "n_objects": math.prod(shape.sizes),
+            "values": recipe.sizes_name,
+            "slots": shape.most_objects,
+            "objective": recipe.objective,
+            "width": shape.width,
+            "depth": shape.depth,
+            "batch": recipe.batch,
+            "step": trained.best.step,
+            "validation": trained.best.validation,
+        },
     )
 
 
@@ -168,9 +176,9 @@ def _against_scenes(trained: Trained, n: int) -> Iterator[tuple[Recognition, str
     for part, scenes in scenes_to_test(
         recipe.split(), recipe.shape.most_objects, n, recipe.seed + 2
     ).items():
-        compared = [("concept_accuracy", replace_first_value(scenes, sizes, random))]
+        compared = [(Metric.CONCEPT_ACCURACY, replace_first_value(scenes, sizes, random))]
         if scenes.shape[1] > 1:
-            compared.insert(0, ("binding_accuracy", exchange_first_value(scenes, sizes)))
+            compared.insert(0, (Metric.BINDING_ACCURACY, exchange_first_value(scenes, sizes)))
         for metric, others in compared:
             differ = (others.sort(dim=1).values != scenes.sort(dim=1).values).any(dim=1)
             correct, tied = own_scene(
@@ -261,7 +269,7 @@ def train_cells(shared: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[li
         one, name = read_trained(folder, device), model_name(recipe)
         new = controlled_study if kept is None else probe_records
         rows += [
-            asdict(record)
+            record.flat()
             for record in new(one, name, probes=[probe for probe in probes if probe not in there])
         ]
         write_checked_json(
@@ -290,9 +298,7 @@ def asked_of(rows: list[dict[str, Any]], probes: Sequence[str]) -> list[dict[str
     asked for now.
     """
     return [
-        row
-        for row in rows
-        if row["extra"].get("control") in ("none", "counts_of_concepts", None, *probes)
+        row for row in rows if row["control"] in (Control.NONE, Control.COUNTS_OF_CONCEPTS, *probes)
     ]
 
 
@@ -313,16 +319,23 @@ def _kept_cell(folder: Path, recipe: Recipe | None = None) -> dict[str, Any] | N
         )
     if recipe is not None:
         require_same(content["recipe"], recipe.flat(), place=path, holds="another model")
-    return content
+    return {**content, "records": list(map(_flat_row, content["records"]))}
 
 
-def earlier_cells(
-    folder: Path, recipes: Sequence[Recipe], probes: Sequence[str]
-) -> tuple[Record, ...]:
+def _flat_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it was kept, also in earlier versions, which kept what a study varies in a
+    dictionary of its own.
+    """
+    row = {name: cell for name, cell in row.items() if name != "extra"} | row.get("extra", {})
+    return row | {"control": row.get("control") or str(Control.NONE)}
+
+
+def earlier_cells(folder: Path, recipes: Sequence[Recipe], probes: Sequence[str]) -> Records:
     """Records of the other models of a sweep's folder: of other object spaces, sizes, coverages and
     seeds, and else like these.
     """
-    asked, found = {cell_name(recipe) for recipe in recipes}, []
+    asked = {cell_name(recipe) for recipe in recipes}
+    found: list[Record] = []
     like = {_settings(recipe.flat()) for recipe in recipes}
     for path in sorted(folder.glob(f"*/{CELL}")):
         content = _kept_cell(path.parent)
@@ -331,8 +344,8 @@ def earlier_cells(
             and content is not None
             and _settings(content["recipe"]) in like
         ):
-            found += [Record(**row) for row in asked_of(content["records"], probes)]
-    return tuple(found)
+            found += map(Record.read, asked_of(content["records"], probes))
+    return Records(found)
 
 
 def _settings(content: Mapping[str, Any]) -> str:
@@ -383,7 +396,7 @@ def sweep_study(
     device: str = "cpu",
     stack: int = 1,
     on_cell: Callable[[str, int], None] = lambda _, __: None,
-) -> tuple[Record, ...]:
+) -> Records:
     """Train and score many models; finished ones are kept in `folder`, so that a killed sweep
     continues, and a larger one adds to it.
 
@@ -431,6 +444,5 @@ def sweep_study(
     ):
         rows[unprobed[number]] = found
         on_cell("probing", 1)
-    return tuple(Record(**row) for recipe in recipes for row in rows[recipe]) + earlier_cells(
-        folder, recipes, probes
-    )
+    mine = Records(Record.read(row) for recipe in recipes for row in rows[recipe])
+    return mine + earlier_cells(folder, recipes, probes)

@@ -26,6 +26,10 @@ class UnknownNameError(ConceptBindError, ValueError):
     """A name is unknown: an encoder scheme, a scene set, a column."""
 
 
+class RecordError(ConceptBindError, LookupError):
+    """One record was asked for, and there is none or there are several."""
+
+
 class MismatchError(ConceptBindError, ValueError):
     """Two artifacts do not belong together: rows and scenes, a folder and another configuration."""
 

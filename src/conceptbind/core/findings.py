@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from conceptbind.core.records import Records
+
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
     from conceptbind.studies.case import Case
 
 Word = Literal["yes", "partly", "no", "unclear"]
@@ -55,7 +56,7 @@ class Findings:
     """What one study found on one case."""
 
     study: str
-    records: tuple[Record, ...] = ()
+    records: Records = field(default_factory=Records)
     verdicts: tuple[Verdict, ...] = ()
     sentences: tuple[str, ...] = ()
     """What is said besides the verdicts."""

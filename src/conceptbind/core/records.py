@@ -1,66 +1,40 @@
-"""Results as flat records, the same in memory, in `results.json` and in `results.csv`."""
+"""Results as a table of typed records: the same in memory, in `results.json` and in `results.csv`.
+
+A record is one number with everything needed to cite it. Columns that every record has are fields;
+what a study varies stands beside them in columns of its own, which are declared in `columns`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from html import escape
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
-import numpy as np
-
-from conceptbind.core.errors import ValueRangeError
-from conceptbind.metrics.intervals import share_interval
+from conceptbind.core.columns import COLUMNS, Value
+from conceptbind.core.errors import MissingExtraError, RecordError, UnknownNameError, nearest
+from conceptbind.core.names import Control, Metric, Repair, member
 
 if TYPE_CHECKING:
-    from conceptbind.core.typing import Ints, Modality
-    from conceptbind.metrics.recognitions import Recognition
+    import pandas as pd
 
-CONTROL_TEXTS = {
-    "bag_of_concepts": (
-        "Bag of concepts",
-        "The same probes, fitted on how often each value occurs in the scene and on nothing else. "
-        "They know every concept and no binding. "
-        "Objects they recognise where the scene leaves no choice (two red objects, say), and "
-        "sometimes elsewhere: a fitted probe prefers one "
-        "of the objects that go with the same counts, and may be lucky. For the attribute of a "
-        "noun: the same classifiers on these counts.",
-    ),
-    "counts_of_concepts": (
-        "Counts of concepts",
-        "An object scores how many of its values are in the scene. Nothing is fitted, and equal "
-        "counts tie, which is a miss.",
-    ),
-    "random_weights": (
-        "Random weights",
-        "The same architecture, untrained: what a probe recognises there is owed to the "
-        "architecture and the scenes.",
-    ),
-    "bag_twin": (
-        "Bag twin",
-        "A model of the same architecture, trained on pictures and captions whose colours were "
-        "dealt out at random: binding never helped it.",
-    ),
-    "blind_length": ("Blind, by length", "No picture is seen: the shorter caption wins."),
-    "blind_norm": (
-        "Blind, by norm",
-        "No picture is seen: the caption with the longer feature vector wins.",
-    ),
-}
-"""What each control is: its name for people, and a description to stand where its numbers are
-shown. One name, one thing."""
-Extra = str | int | float | bool | None
+Asked = Value | Sequence[Value] | frozenset[Value]
+"""What a column must hold: a cell, or one of several."""
+SHOWN = 30
+"""Rows of the table that a notebook shows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Record:
     """One number with everything needed to cite it."""
 
     study: str
-    """probe, additive, spectrum, removal, edit, complexity, crossmodal, attribute_probe, repair,
-    controlled"""
+    """probe, additive, spectrum, removal, edit, complexity, crossmodal, attribute_probe, search,
+    repair, controlled, benchmark"""
     modality: str
-    metric: str
-    """concept_recognition, object_recognition, r2, ..."""
+    """text, image, both, or symbols of a controlled model"""
+    metric: Metric | str
     value: float | None
     """None where it is undefined."""
     n: int
@@ -73,66 +47,240 @@ class Record:
     split: str
     scenes: str
     encoder: str
-    extra: dict[str, Extra] = field(default_factory=dict)
-    """What the study varies: concept, control, level, estimator, l2, seed, ..."""
+    own: Mapping[str, Value] = field(default_factory=dict)
+    """What the study varies: columns of `COLUMNS`. `record["concept"]` reads one."""
+    control: Control | str = field(default=Control.NONE, kw_only=True)
+    """Whose number it is; a control that a caller gave may have a name of its own."""
+    repair: Repair | None = field(default=None, kw_only=True)
+    """None where a study repairs nothing."""
+    question: int | None = field(default=None, kw_only=True)
+    """Which level of binding the number is about: 1 decodable, 3 usable across modalities; None
+    where it is not about whether an encoder binds."""
 
     def __post_init__(self) -> None:
-        own = {item.name for item in fields(self)} & set(self.extra)
-        if own:
-            raise ValueRangeError(
-                "what a study varies must not be named like a field of every record: "
-                f"{', '.join(sorted(own))}"
-            )
+        COLUMNS.check(self.own)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Turn words into members of their enumerations, and keep own columns from changing with
+        the mapping that was given.
+        """
+        object.__setattr__(self, "metric", member(Metric, self.metric))
+        object.__setattr__(self, "control", member(Control, self.control))
+        if self.repair is not None:
+            object.__setattr__(self, "repair", Repair(self.repair))
+        object.__setattr__(self, "own", dict(self.own))
+
+    @classmethod
+    def of(cls, **row: Any) -> Record:
+        """A record from one flat row: fields and own columns side by side. Fields that are left out
+        and may be None are None.
+
+        Raises:
+            UnknownNameError: nobody declared a column.
+        """
+        common, own = _divided(row)
+        return cls(**common, own=own)
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Record:
-        """What `flat` gave."""
-        own = {item.name for item in fields(cls)} - {"extra"}
-        extra = {name: value for name, value in row.items() if name not in own}
-        return cls(**{name: row[name] for name in own}, extra=extra)
+        """What `flat` gave, perhaps in an earlier version or by a study of a package that is not
+        installed: columns that nobody declares are kept as they are.
+        """
+        common, own = _divided(row)
+        record = cls(**common)
+        object.__setattr__(record, "own", own)
+        return record
 
-    def flat(self) -> dict[str, Extra]:
-        """The record as one row; keys of `extra` become columns."""
-        row: dict[str, Any] = asdict(self)
-        return row | row.pop("extra")
+    def but(self, **changes: Any) -> Record:
+        """The record with other fields or own columns."""
+        common = {name: changes.pop(name) for name in FIELDS if name in changes}
+        return replace(self, **common, own={**self.own, **changes})
+
+    def __getitem__(self, name: str) -> Value:
+        """A column by name: None where the record does not have it.
+
+        Raises:
+            UnknownNameError: nobody declared the column.
+        """
+        if name in FIELDS:
+            return getattr(self, name)  # type: ignore[no-any-return]
+        if name not in self.own and name not in COLUMNS:
+            raise UnknownNameError(
+                f"no study declared the column '{name}'; {nearest(name, (*FIELDS, *COLUMNS))}"
+            )
+        return self.own.get(name)
+
+    def has(self, **asked: Asked) -> bool:
+        """Whether every column holds what is asked for, or one of several that are; None is also
+        the answer of a column that the record lacks.
+        """
+        return all(_fits(self.get(name), wanted) for name, wanted in asked.items())
+
+    def get(self, name: str) -> Value:
+        """A column by name; None where the record does not have it, or nobody declared it."""
+        return getattr(self, name) if name in FIELDS else self.own.get(name)
+
+    def flat(self) -> dict[str, Value]:
+        """The record as one row of plain text and numbers."""
+        row = {name: getattr(self, name) for name in FIELDS} | dict(self.own)
+        return {name: _plain(cell) for name, cell in row.items()}
+
+    def __repr__(self) -> str:
+        varied: dict[str, Value] = {"control": self.control, "repair": self.repair, **self.own}
+        told = {name: cell for name, cell in varied.items() if cell not in (None, Control.NONE)}
+        words = [f"{self.study} {self.modality} {self.metric} = {_number(self.value)}"]
+        if self.ci_low is not None and self.ci_high is not None:
+            words.append(f"[{_number(self.ci_low)}, {_number(self.ci_high)}]")
+        words.append(f"n={self.n}")
+        return f"<{' '.join(words)}{''.join(f', {k}={v}' for k, v in told.items())}>"
 
 
-def share_record(
-    outcome: Recognition,
-    clusters: Ints | None = None,
-    /,
-    *,
-    study: str,
-    modality: Modality | Literal["symbols"],
-    metric: str,
-    split: str,
-    scenes: str,
-    encoder: str,
-    **extra: Extra,
-) -> Record:
-    """A recognition outcome of n scenes as a record with its interval.
+FIELDS = tuple(item.name for item in fields(Record) if item.name != "own")
+"""Columns of every record, in the order of the files."""
+_MAY_LACK = ("ties", "ci_low", "ci_high")
 
-    `clusters` (n,) says which scenes are one draw (the orders of a pair, an orbit); by default
-    every scene is one of its own. What else is given stands in the record.
-    """
-    low, high = None, None
-    if outcome.n:
-        right = outcome.correct[outcome.scored].astype(float)
-        low, high = share_interval(
-            right, None if clusters is None else np.asarray(clusters)[outcome.scored]
+
+def _divided(row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A flat row as fields and own columns."""
+    common = dict.fromkeys(_MAY_LACK) | {name: row[name] for name in FIELDS if name in row}
+    if common.get("control", "") is None:  # rows of earlier versions
+        del common["control"]
+    return common, {name: cell for name, cell in row.items() if name not in FIELDS}
+
+
+def _fits(cell: Value, wanted: Asked) -> bool:
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence | frozenset):
+        return cell == wanted
+    return cell in wanted
+
+
+def _plain(cell: Value) -> Value:
+    return str(cell) if isinstance(cell, str) else cell
+
+
+def _number(value: Value) -> str:
+    return "None" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+class Records(tuple[Record, ...]):
+    """Records in the order of a study; it cannot be changed. Slices are records as well."""
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, at: SupportsIndex) -> Record: ...
+    @overload
+    def __getitem__(self, at: slice) -> Records: ...
+    def __getitem__(self, at: SupportsIndex | slice) -> Record | Records:
+        found = super().__getitem__(at)
+        return found if isinstance(found, Record) else Records(found)
+
+    def __add__(self, others: Iterable[Record]) -> Records:  # type: ignore[override]
+        return Records((*self, *others))
+
+    def where(self, **asked: Asked) -> Records:
+        """The records whose columns hold what is asked for.
+
+        Args:
+            **asked: a column and a word or number, or several of which it holds one. None is also
+                the answer of a record that lacks the column.
+
+        Raises:
+            UnknownNameError: there is no such column.
+        """
+        for name in asked:
+            self._require(name)
+        return Records(record for record in self if record.has(**asked))
+
+    def first(self, **asked: Asked) -> Record | None:
+        """The first record that is asked for; None where there is none. See `where`."""
+        return next(iter(self.where(**asked)), None)
+
+    def one(self, **asked: Asked) -> Record:
+        """The one record that is asked for. See `where`.
+
+        Raises:
+            RecordError: there is none, or several.
+        """
+        found = self.where(**asked)
+        if len(found) != 1:
+            words = ", ".join(f"{name}={_asked(wanted)}" for name, wanted in asked.items())
+            raise RecordError(
+                f"one record was asked for with {words or 'nothing said of it'}; there are "
+                f"{len(found)} among {len(self)}"
+            )
+        return found[0]
+
+    def distinct(self, name: str) -> tuple[Value, ...]:
+        """What a column holds, each once, in order of appearance.
+
+        Raises:
+            UnknownNameError: there is no such column.
+        """
+        self._require(name)
+        return tuple(dict.fromkeys(record.get(name) for record in self))
+
+    def scored(self) -> Records:
+        """The records whose value is defined."""
+        return Records(record for record in self if record.value is not None)
+
+    def _require(self, name: str) -> None:
+        if name in FIELDS or name in COLUMNS or any(name in record.own for record in self):
+            return
+        raise UnknownNameError(
+            f"no record has a column '{name}'; {nearest(name, (*FIELDS, *COLUMNS))}"
         )
-    value = outcome.accuracy if outcome.n else None
-    return Record(
-        study,
-        modality,
-        metric,
-        value,
-        outcome.n,
-        outcome.ties,
-        low,
-        high,
-        split,
-        scenes,
-        encoder,
-        extra,
-    )
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns of every record, then those that any of these has."""
+        return tuple(dict.fromkeys((*FIELDS, *(name for record in self for name in record.own))))
+
+    def rows(self) -> list[dict[str, Value]]:
+        """One flat row a record."""
+        return [record.flat() for record in self]
+
+    def frame(self) -> pd.DataFrame:
+        """The records as a data frame of pandas.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingExtraError("pandas", "pandas", "a data frame") from error
+        return pd.DataFrame(self.rows(), columns=list(self.columns()))
+
+    def __repr__(self) -> str:
+        counts = Counter(record.study for record in self)
+        told = ", ".join(f"{name} {n}" for name, n in counts.items())
+        return f"<{len(self)} records{': ' if told else ''}{told}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: the first records, and the columns that say something of them."""
+        shown = self[:SHOWN]
+        columns = [
+            name
+            for name in shown.columns()
+            if any(record.get(name) not in (None, Control.NONE) for record in shown)
+        ]
+        head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+        lines = (
+            "".join(f"<td>{escape(_told(record.get(name)))}</td>" for name in columns)
+            for record in shown
+        )
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        left = len(self) - len(shown)
+        more = f"<p>{left:,} more; .frame() has all.</p>" if left else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _asked(wanted: Asked) -> str:
+    if isinstance(wanted, Sequence | frozenset) and not isinstance(wanted, str):
+        return " or ".join(map(_asked, wanted))
+    return str(wanted)
+
+
+def _told(cell: Value) -> str:
+    return "" if cell is None else _number(cell)

@@ -51,8 +51,7 @@ def across_section(study: CrossmodalStudy) -> Section:
             f"{record.n:,}",
             "-" if record.ties is None else f"{record.ties:,}",
         ]
-        for record in study.records
-        if record.value is not None
+        for record in study.records.scored()
     ]
     wrong = [
         {

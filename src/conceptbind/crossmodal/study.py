@@ -7,15 +7,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from conceptbind.core.errors import MismatchError, ValueRangeError
-from conceptbind.core.records import Record, share_record
+from conceptbind.core.names import Metric, recognised
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import mean_record, plain_record, share_record
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.metrics.choices import forced_choice
-from conceptbind.metrics.intervals import difference_interval, mean_interval, share_interval
 from conceptbind.metrics.recognitions import recognition
 from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.probes.threads import steady
@@ -24,6 +25,7 @@ from conceptbind.scenes.swaps import orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.rows.embeddings import Embeddings
 
@@ -149,7 +151,7 @@ class ChosenCaption:
 class CrossmodalStudy:
     """Binding between pictures and captions."""
 
-    records: tuple[Record, ...]
+    records: Records
     swap_cosines: Floats
     """(s,) cosine of each caption with its swap, in the order as listed."""
     wrong: tuple[ChosenCaption, ...]
@@ -157,14 +159,9 @@ class CrossmodalStudy:
     by_object: Floats
     """(|O|,) binding accuracy of the scenes that hold each object; NaN where none does."""
 
-    def value(self, metric: str, **extra: str) -> Record:
+    def value(self, metric: str, **asked: Value) -> Record:
         """The record of a metric."""
-        return next(
-            r
-            for r in self.records
-            if r.metric == metric
-            and all(r.extra.get(name) == value for name, value in extra.items())
-        )
+        return self.records.one(metric=metric, **asked)
 
 
 @steady()
@@ -209,8 +206,8 @@ def crossmodal_study(
     records: list[Record] = []
     right_by_scene = np.full(len(scenes), np.nan)
     for metric, false, of in (
-        ("binding_accuracy", bank.swaps, bank.swap_of),
-        ("concept_accuracy", bank.replaced, bank.replaced_of),
+        (Metric.BINDING_ACCURACY, bank.swaps, bank.swap_of),
+        (Metric.CONCEPT_ACCURACY, bank.replaced, bank.replaced_of),
     ):
         if len(of) == 0:
             continue
@@ -225,7 +222,7 @@ def crossmodal_study(
                     metric, hits.astype(float), int(tied.sum()), orbits[of], order=name, **common
                 )
             )
-        if metric == "binding_accuracy":
+        if metric == Metric.BINDING_ACCURACY:
             total, count = (
                 np.bincount(of, correct, len(scenes)),
                 np.bincount(of, minlength=len(scenes)),
@@ -237,13 +234,17 @@ def crossmodal_study(
     if len(cosines):
         records.append(
             mean_record(
-                "caption_swap_cosine", cosines, None, orbits[bank.swap_of], "mean", **common
+                Metric.CAPTION_SWAP_COSINE, cosines, None, orbits[bank.swap_of], "mean", **common
             )
         )
     gap = float(np.linalg.norm(x.mean(0) - y[np.unique(bank.true)].mean(0)))
-    records.append(plain_record("modality_gap", gap, len(x), None, None, **common))
+    records.append(plain_record(Metric.MODALITY_GAP, gap, len(x), None, None, **common))
     return CrossmodalStudy(
-        (*records, *extra), cosines, tuple(wrong), n_wrong, by_object(right_by_scene, scenes)
+        Records((*records, *extra)),
+        cosines,
+        tuple(wrong),
+        n_wrong,
+        by_object(right_by_scene, scenes),
     )
 
 
@@ -305,23 +306,19 @@ def query_record(
     rows.check(scenes)
     unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
     outcome = recognition(rows.unit().values @ unit.T, scenes.presence(concept), np.ones(len(rows)))
-    metric, name = (
-        ("object_recognition", None)
-        if concept is None
-        else ("concept_recognition", scenes.space.concepts[concept])
-    )
     return share_record(
         outcome,
         pair_ids(scenes),
         study="crossmodal",
         modality=rows.modality,
-        metric=metric,
+        metric=recognised(concept),
         split="all",
         scenes=scenes.name,
         encoder=rows.encoder,
-        concept=name,
-        queries=kind,
-        control="none",
+        own={
+            "concept": None if concept is None else scenes.space.concepts[concept],
+            "queries": kind,
+        },
     )
 
 
@@ -377,7 +374,7 @@ def _retrieve(
     ]
     records.append(
         mean_record(
-            "swap_error",
+            Metric.SWAP_ERROR,
             swapped.astype(float),
             int(by_tie.sum()),
             draws,
@@ -389,7 +386,7 @@ def _retrieve(
         right, tied = _above(mine, elsewhere)
         records.append(
             mean_record(
-                "concept_retrieval",
+                Metric.CONCEPT_RETRIEVAL,
                 right.astype(float),
                 int(tied.sum()),
                 draws,
@@ -439,57 +436,3 @@ def by_object(values: Floats, scenes: Scenes) -> Floats:
     with np.errstate(invalid="ignore"):
         shares: Floats = (present * values[scored, None]).sum(0) / present.sum(0)
     return shares
-
-
-def mean_record(
-    metric: str,
-    values: Floats,
-    ties: int | None,
-    clusters: Ints,
-    kind: Literal["share", "difference", "mean"] = "share",
-    /,
-    **facts: str | int | float,
-) -> Record:
-    """A mean with its interval.
-
-    Args:
-        metric: its name.
-        values: (n,)
-        ties: among them.
-        clusters: (n,) what is one draw: the scenes of an orbit, the items of a picture.
-        kind: what the values are: outcomes from 0 to 1, differences of such, or cosines.
-        **facts: study, split, scenes, encoder, and what the study varies.
-    """
-    if kind == "mean":
-        low, high = mean_interval(values, clusters, bounds=(-1.0, 1.0))
-    else:
-        low, high = (share_interval if kind == "share" else difference_interval)(values, clusters)
-    common = {name: str(facts.pop(name)) for name in ("study", "split", "scenes", "encoder")}
-    return Record(
-        modality="both",
-        metric=metric,
-        value=float(values.mean(dtype=np.float64)),
-        n=len(values),
-        ties=ties,
-        ci_low=low,
-        ci_high=high,
-        extra={"control": "none", **facts},
-        **common,
-    )
-
-
-def plain_record(
-    metric: str, value: float, n: int, low: float | None, high: float | None, **common: str
-) -> Record:
-    """A value that is no share, with its interval where there is one."""
-    return Record(
-        modality="both",
-        metric=metric,
-        value=value,
-        n=n,
-        ties=None,
-        ci_low=low,
-        ci_high=high,
-        extra={"control": "none"},
-        **common,
-    )

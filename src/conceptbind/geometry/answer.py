@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Findings, Section
+from conceptbind.core.names import Control
+from conceptbind.core.records import Records
 from conceptbind.geometry.section import geometry_section, geometry_sentence, scaling_picture
 from conceptbind.geometry.study import STEPS, GeometryStudy, geometry_study
 from conceptbind.run.bars import steps
@@ -34,7 +36,7 @@ class MadeOf:
         }
         return Findings(
             self.name,
-            tuple(record for study in studies for record in study.records),
+            Records(record for study in studies for record in study.records),
             sentences=tuple(sentences),
             sections=tuple(map(self._section, studies)),
             files=pictures,
@@ -44,7 +46,9 @@ class MadeOf:
     def _study(self, case: Case, modality: Modality) -> GeometryStudy:
         rows, heads = case.rows(modality), case.heads(modality)
         alone, controls = case.objects_alone(modality), case.controls(modality)
-        random = {name: beside for name, beside in controls.items() if name == "random_weights"}
+        random = {
+            name: beside for name, beside in controls.items() if name == Control.RANDOM_WEIGHTS
+        }
         with steps(f"geometry of {modality}", len(STEPS)) as step:
             return geometry_study(
                 rows,

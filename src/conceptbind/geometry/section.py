@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.names import Control, Metric
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.page import drawn
@@ -23,17 +24,21 @@ KINDS = {
     "objects": ("concepts of different objects", "#d9a441"),
     "rest": ("the rest of an incomplete grid", CONTROL),
 }
-WHOSE = {"none": "the encoder", "random_weights": "random weights", "bag_twin": "bag twin"}
+WHOSE: dict[str, str] = {
+    Control.NONE: "the encoder",
+    Control.RANDOM_WEIGHTS: "random weights",
+    Control.BAG_TWIN: "bag twin",
+}
 
 
 def geometry_sentence(study: GeometryStudy) -> str | None:
     """What explains the variance, beside random weights and noise, and what edits reach; None where
     no spectrum could be made.
     """
-    found = study.spectra.get("none")
+    found = study.spectra.get(Control.NONE)
     if found is None:
         return None
-    scored = study.find("spectrum", "variance_share", control="none")
+    scored = study.records.where(metric=Metric.VARIANCE_SHARE, control=Control.NONE)
     words = f"Of the variance of the {study.modality} embeddings" + (
         f" of {scored[0].n:,} scenes" if scored else ""
     )
@@ -49,12 +54,14 @@ def geometry_sentence(study: GeometryStudy) -> str | None:
     words += (
         f", and everything that joins different objects {percent(found.share('objects', 'rest'))}"
     )
-    hits = study.find("edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute="all")
-    if hits:
+    hits = study.records.first(
+        metric=Metric.EDIT_RETRIEVAL, estimator="avg+pos", steering=1.0, attribute="all"
+    )
+    if hits is not None:
         words += (
             "; after one object's vector is exchanged the nearest scene is the intended one in "
-            f"{value_of(hits[0])} of the edits "
-            f"({interval_of(hits[0])}, n = {hits[0].n:,})"
+            f"{value_of(hits)} of the edits "
+            f"({interval_of(hits)}, n = {hits.n:,})"
         )
     return words + "."
 
@@ -63,19 +70,20 @@ def _beside(study: GeometryStudy, found: Spectrum, kind: Kind) -> str:
     """What the share of a kind would be without training, and without any rule: few scenes explain
     much of noise.
     """
-    random = study.spectra.get("random_weights")
+    random = study.spectra.get(Control.RANDOM_WEIGHTS)
     untrained = "" if random is None else f"random weights: {percent(random.share(kind))}, "
     return f"{untrained}pure noise: {percent(found.freedom(kind))}"
 
 
 def geometry_section(study: GeometryStudy) -> dict[str, Any]:
     """What the template shows."""
-    sweep, records = sweep_figure(study), [record.flat() for record in study.records]
+    sweep, records = sweep_figure(study), study.records
+    own = study.spectra.get(Control.NONE)
     return {
         "modality": study.modality,
         "sentence": geometry_sentence(study),
         "spectrum": drawn(spectrum_figure(study)) if study.spectra else None,
-        "method": study.spectra["none"].method if "none" in study.spectra else None,
+        "method": own.method if own else None,
         "r2": r2_cells(records),
         "removal": removal_cells(records),
         "edits": edit_cells(records),
@@ -134,16 +142,16 @@ def sweep_figure(study: GeometryStudy) -> str | None:
 
     figure = go.Figure()
     hits = (
-        ("edit_retrieval", "the nearest scene is the target", ACCENT),
-        ("edit_probing", "the probes recognise the target", "#d9a441"),
+        (Metric.EDIT_RETRIEVAL, "the nearest scene is the target", ACCENT),
+        (Metric.EDIT_PROBING, "the probes recognise the target", "#d9a441"),
     )
     for metric, name, color in hits:
-        records = study.find("edit", metric, estimator="avg+pos", attribute="all")
-        records.sort(key=lambda record: float(record.extra["steering"] or 0))
+        swept = study.records.where(metric=metric, estimator="avg+pos", attribute="all")
+        records = sorted(swept, key=lambda record: float(record["steering"] or 0))
         if len(records) < 2:
             continue
         figure.add_scatter(
-            x=[r.extra["steering"] for r in records],
+            x=[r["steering"] for r in records],
             y=[r.value for r in records],
             name=name,
             mode="lines+markers",

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from conceptbind.core.errors import ConceptBindError
-from conceptbind.core.records import Extra, Record, share_record
+from conceptbind.core.names import Control, Metric, recognised
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import share_record
 from conceptbind.geometry.additive import AdditiveFit, explained, fit_additive
 from conceptbind.geometry.edits import STRENGTHS, Editor, Edits, Hits, all_edits, read, retrieve
 from conceptbind.geometry.removal import REMOVED, remove_part
@@ -27,6 +29,7 @@ from conceptbind.scenes.table import Scenes
 
 T = TypeVar("T")
 if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Floats, Ints, Modality
     from conceptbind.geometry.additive import Estimator
     from conceptbind.rows.embeddings import Embeddings
@@ -57,21 +60,12 @@ class GeometryStudy:
     """What one modality's scene embeddings are made of (arXiv 2605.31503, sections 4, 5 and 8)."""
 
     modality: Modality
-    records: tuple[Record, ...]
+    records: Records
     spectra: Mapping[str, Spectrum]
     """By control; `none` is the encoder itself."""
     scaling: Scaling | None
     notes: tuple[str, ...]
     """What was left out, sampled or could not be fitted, with the reason."""
-
-    def find(self, study: str, metric: str, **extra: Extra) -> list[Record]:
-        """Records of a study and a metric whose extras are as given."""
-        return [
-            r
-            for r in self.records
-            if (r.study, r.metric) == (study, metric)
-            and all(r.extra.get(k) == v for k, v in extra.items())
-        ]
 
 
 @steady()
@@ -121,7 +115,7 @@ def geometry_study(
             "for a miss, and edits aim at the first."
         )
     on_step("additive fits")
-    study.additive("none", values)
+    study.additive(Control.NONE, values)
     spectra = {}
     for name, other in (controls or {}).items():
         other.check(scenes)
@@ -129,10 +123,9 @@ def geometry_study(
     on_step("reconstructions")
     study.reconstructions()
     on_step("spectrum")
-    for name, rows in {
-        "none": values,
-        **{key: other.unit().values for key, other in (controls or {}).items()},
-    }.items():
+    compared: dict[str, Floats] = {Control.NONE: values}
+    compared |= {name: other.unit().values for name, other in (controls or {}).items()}
+    for name, rows in compared.items():
         found = study.attempt("spectrum", spectrum, rows, scenes)
         if found is not None:
             spectra[name] = found
@@ -151,7 +144,7 @@ def geometry_study(
     )
     return GeometryStudy(
         embeddings.modality,
-        tuple(study.records),
+        Records(study.records),
         spectra,
         scaling,
         tuple(dict.fromkeys([*missing, *study.notes])),
@@ -209,27 +202,31 @@ class _Study:
         *,
         ties: int | None = None,
         interval: tuple[float | None, float | None] = (None, None),
-        **extra: Extra,
+        control: str = Control.NONE,
+        **own: Value,
     ) -> None:
         """One record."""
+        low, high = interval
         self.records.append(
             Record(
-                study,
-                self.modality,
-                metric,
-                value,
-                n,
-                ties,
-                *interval,
-                split,
-                self.scenes.name,
-                self.encoder,
-                extra,
+                study=study,
+                modality=self.modality,
+                metric=metric,
+                value=value,
+                n=n,
+                ties=ties,
+                ci_low=low,
+                ci_high=high,
+                split=split,
+                scenes=self.scenes.name,
+                encoder=self.encoder,
+                control=control,
+                own=own,
             )
         )
 
     def share(
-        self, study: str, metric: str, hits: Hits, scene: Ints, split: str, **extra: Extra
+        self, study: str, metric: str, hits: Hits, scene: Ints, split: str, **own: Any
     ) -> None:
         """A share of hits; scenes of one set of objects are one draw."""
         if len(hits.hit) == 0:
@@ -243,14 +240,14 @@ class _Study:
             split,
             ties=int(hits.tied.sum()),
             interval=interval,
-            **extra,
+            **own,
         )
 
     def additive(self, control: str, values: Floats) -> None:
         """R^2 of every estimator and level, on all scenes and on held-out ones."""
         for level in (1, 2):
             for estimator, per_slot in FITS:
-                if estimator == "single" and (self.singles is None or control != "none"):
+                if estimator == "single" and (self.singles is None or control != Control.NONE):
                     continue
                 options: dict[str, Any] = {
                     "level": level,
@@ -272,7 +269,7 @@ class _Study:
                     else self.attempt(f"R^2 of the {name}", explained, values, whole)
                 )
                 if r2 is not None:
-                    self.add("additive", "r2", r2, len(values), "all", **facts)
+                    self.add("additive", Metric.R2, r2, len(values), "all", **facts)
                 fit = self.attempt(
                     f"{name} on the train scenes",
                     fit_additive,
@@ -283,7 +280,7 @@ class _Study:
                 )
                 if fit is None:
                     continue
-                if control == "none" and (per_slot or estimator != "least_squares"):
+                if control == Control.NONE and (per_slot or estimator != "least_squares"):
                     self.train_fits[estimator, level] = fit
                 scored = self.split.test[fit.covered(self.split.test)]
                 if len(scored) < 2:
@@ -297,7 +294,7 @@ class _Study:
                     f"held-out R^2 of the {name}", explained, values, fit, scored, centre
                 )
                 if r2 is not None:
-                    self.add("additive", "r2", r2, len(scored), "test", **facts)
+                    self.add("additive", Metric.R2, r2, len(scored), "test", **facts)
 
     def reconstructions(self) -> None:
         """Is a predicted embedding's nearest scene its own, and do the probes still read it?"""
@@ -306,11 +303,16 @@ class _Study:
             rows = self.split.test[fit.covered(self.split.test)]
             if len(rows) == 0:
                 continue
-            facts: dict[str, Extra] = {"level": level, "estimator": estimator, "control": "none"}
+            facts: dict[str, Any] = {"level": level, "estimator": estimator}
             asked = self.sample(rows, self.values.size, rng, "reconstructions")
             rank, ties = ranks(fit[asked].astype(self.values.dtype), self.values, asked)
             self.share(
-                "additive", "retrieval_top1", Hits(*within(rank, ties, 1)), asked, "test", **facts
+                "additive",
+                Metric.RETRIEVAL_TOP1,
+                Hits(*within(rank, ties, 1)),
+                asked,
+                "test",
+                **facts,
             )
             predicted = _Rows(fit, self.values.dtype)
             for concept in self.concepts:
@@ -326,8 +328,7 @@ class _Study:
                         split="test",
                         scenes=self.scenes.name,
                         encoder=self.encoder,
-                        concept=name,
-                        **facts,
+                        own={"concept": name, **facts},
                     )
                 )
 
@@ -344,11 +345,8 @@ class _Study:
 
     def named(self, concept: int | None) -> tuple[str, str | None]:
         """Metric and concept of a record."""
-        return (
-            ("object_recognition", None)
-            if concept is None
-            else ("concept_recognition", self.scenes.space.concepts[concept])
-        )
+        name = None if concept is None else self.scenes.space.concepts[concept]
+        return recognised(concept), name
 
     def shares(self, control: str, found: Spectrum) -> None:
         """A record for every part of a spectrum, and the binding share."""
@@ -357,7 +355,7 @@ class _Study:
             factors = " x ".join(part.factors) or "rest"
             self.add(
                 "spectrum",
-                "variance_share",
+                Metric.VARIANCE_SHARE,
                 part.share,
                 n,
                 "all",
@@ -370,7 +368,7 @@ class _Study:
         if any(part.kind == "object" for part in found.parts):
             self.add(
                 "spectrum",
-                "binding_share",
+                Metric.BINDING_SHARE,
                 found.binding_share,
                 n,
                 "all",
@@ -419,11 +417,12 @@ class _Study:
                         split="test",
                         scenes=self.scenes.name,
                         encoder=self.encoder,
-                        concept=name,
-                        removed=removed,
-                        control="none",
-                        n_train=len(train),
-                        seed=self.seed,
+                        own={
+                            "concept": name,
+                            "removed": removed,
+                            "n_train": len(train),
+                            "seed": self.seed,
+                        },
                     )
                 )
 
@@ -485,12 +484,12 @@ class _Study:
     ) -> None:
         """Records at one strength: some edits by retrieval, and some by probing."""
         for metric, edits, split in (
-            ("edit_retrieval", searched, "all"),
-            ("edit_probing", probed, "test"),
+            (Metric.EDIT_RETRIEVAL, searched, "all"),
+            (Metric.EDIT_PROBING, probed, "test"),
         ):
             if len(edits) == 0:
                 continue
-            by_search = metric == "edit_retrieval"
+            by_search = metric == Metric.EDIT_RETRIEVAL
             hits = (
                 retrieve(editor, edits, steering)
                 if by_search
@@ -499,7 +498,7 @@ class _Study:
             for attribute, rows in (
                 _by_attribute(edits.shared) if apart else [("all", np.arange(len(edits)))]
             ):
-                facts: dict[str, Extra] = {
+                facts: dict[str, Value] = {
                     "estimator": editor.vectors,
                     "steering": steering,
                     "attribute": attribute,
@@ -513,7 +512,6 @@ class _Study:
                     split,
                     **facts,
                     protocol=editor.protocol,
-                    control="none",
                 )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Findings
-from conceptbind.core.records import CONTROL_TEXTS
+from conceptbind.core.names import CONTROL_TEXTS, Control
+from conceptbind.core.records import Records
 from conceptbind.probes.section import INTERVAL, probe_section, shown_controls, terms
 from conceptbind.probes.study import ProbeStudy, probe_study
 from conceptbind.report.verdicts import verdict
@@ -28,14 +29,18 @@ class Decodable:
     def run(self, case: Case) -> Findings:
         """One study, verdict and section for each modality."""
         studies = tuple(self._study(case, modality) for modality in case.modalities)
-        records = tuple(record for study in studies for record in study.records)
-        controls = shown_controls(records)
+        records = Records(record for study in studies for record in study.records)
+        controls = [CONTROL_TEXTS[Control(name)] for name in shown_controls(records)]
         return Findings(
             self.name,
             records,
             tuple(map(verdict, studies)),
             sections=tuple(probe_section(study, case.table) for study in studies),
-            terms=(*terms(case.split), *(CONTROL_TEXTS[name] for name in controls), INTERVAL),
+            terms=(
+                *terms(case.split),
+                *controls,
+                INTERVAL,
+            ),
             found=studies,
         )
 

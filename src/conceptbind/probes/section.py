@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.findings import Section
+from conceptbind.core.names import Control
 from conceptbind.report.figures import object_figure, recognition_figure
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.page import drawn, thumbnail
 from conceptbind.report.verdicts import CONTROLS, controls_of
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
+    from conceptbind.core.records import Record, Records
     from conceptbind.probes.study import ProbeStudy, WrongScene
     from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
@@ -29,15 +29,13 @@ INTERVAL = (
 def probe_section(study: ProbeStudy, scenes: Scenes) -> Section:
     """Recognition beside the controls, by object, and scenes that went wrong."""
     controls = shown_controls(study.records)
-    own = [record for record in study.records if record.extra["control"] == "none"]
+    own = study.records.where(control=Control.NONE)
     pictured = study.modality == "image"
     data = {
         "modality": study.modality,
         "figure": drawn(recognition_figure(study)),
         "controls": list(controls.values()),
-        "rows": [
-            [str(r.extra["concept"] or "objects"), *cells(r, study.records, controls)] for r in own
-        ],
+        "rows": [[str(r["concept"] or "objects"), *cells(r, study.records, controls)] for r in own],
         "notes": list(study.notes),
         "objects": drawn(object_figure(study, scenes)),
         "n": study.objects.n,
@@ -49,13 +47,13 @@ def probe_section(study: ProbeStudy, scenes: Scenes) -> Section:
     return Section(f"probe-{study.modality}", title, data, "probe_section.html.j2")
 
 
-def shown_controls(records: Sequence[Record]) -> dict[str, str]:
+def shown_controls(records: Records) -> dict[str, str]:
     """The controls that some record is of, in words."""
-    there = {record.extra.get("control") for record in records}
+    there = records.distinct("control")
     return {name: words for name, words in CONTROLS.items() if name in there}
 
 
-def cells(record: Record, records: Sequence[Record], controls: dict[str, str]) -> list[str]:
+def cells(record: Record, records: Records, controls: dict[str, str]) -> list[str]:
     """A record's value, its interval, what each control reaches, n and ties."""
     beside = controls_of(record, records)
     others = [value_of(beside[name]) if name in beside else "-" for name in controls]

@@ -13,7 +13,9 @@ import numpy as np
 from conceptbind import __version__
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.files import content_hash
-from conceptbind.core.records import Record, share_record
+from conceptbind.core.names import Control, recognised
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import share_record
 from conceptbind.metrics.recognitions import Recognition
 from conceptbind.metrics.ties import rounding
 from conceptbind.probes.scene_probes import (
@@ -32,6 +34,7 @@ from conceptbind.scenes.swaps import pair_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Floats, Ints, Modality
 
 GALLERY = 24
@@ -61,7 +64,7 @@ class ProbeStudy:
     """Concept and object recognition of one modality, beside the bag-of-concepts control."""
 
     modality: Modality
-    records: tuple[Record, ...]
+    records: Records
     probes: SceneProbes
     objects: Recognition
     """Per test scene."""
@@ -77,15 +80,9 @@ class ProbeStudy:
     notes: tuple[str, ...]
     """What a reader must know to trust the numbers."""
 
-    def value(self, metric: str, control: str = "none", concept: str | None = None) -> Record:
+    def value(self, metric: str, control: str = Control.NONE, concept: str | None = None) -> Record:
         """The record of a metric."""
-        return next(
-            record
-            for record in self.records
-            if record.metric == metric
-            and record.extra["control"] == control
-            and record.extra.get("concept") == concept
-        )
+        return self.records.one(metric=metric, control=control, concept=concept)
 
 
 @steady()
@@ -144,7 +141,10 @@ def probe_study(
     on_step("probe control")
     if bag is None:
         bag = fit_scene_probes(bag_rows, scenes, split, l2_grid=l2_grid, device=device)
-    compared = [("none", probes, unit.values), ("bag_of_concepts", bag, bag_rows)]
+    compared: list[tuple[str, SceneProbes, Floats]] = [
+        (Control.NONE, probes, unit.values),
+        (Control.BAG_OF_CONCEPTS, bag, bag_rows),
+    ]
     for name, other in (controls or {}).items():
         on_step(f"probe {name}")
         other.check(scenes)
@@ -158,8 +158,7 @@ def probe_study(
             outcome = heads.recognise(rows, scenes, split.test, concept)
             outcomes[control, concept] = outcome
             probe = heads.head(concept)
-            facts = {
-                "control": control,
+            facts: dict[str, Value] = {
                 "concept": None if concept is None else scenes.space.concepts[concept],
                 "candidates": len(probe.candidates),
                 "whitening": probe.whitening,
@@ -173,7 +172,7 @@ def probe_study(
                 "split_by": split.by,
                 "seed": split.seed,
             }
-            if control == "bag_of_concepts" and concept is None:
+            if control == Control.BAG_OF_CONCEPTS and concept is None:
                 facts["no_choice"] = (
                     float(leaves_no_choice(scenes)[split.test][outcome.scored].mean())
                     if outcome.n
@@ -184,19 +183,21 @@ def probe_study(
                     outcome,
                     pairs,
                     study="probe",
+                    question=1,
+                    control=control,
                     modality=embeddings.modality,
-                    metric="object_recognition" if concept is None else "concept_recognition",
+                    metric=recognised(concept),
                     split="test",
                     scenes=scenes.name,
                     encoder=embeddings.encoder,
-                    **facts,
+                    own=facts,
                 )
             )
-    objects = outcomes["none", None]
+    objects = outcomes[Control.NONE, None]
     wrong, n_misbound = _wrong_scenes(probes, unit.values, scenes, split, objects)
     return ProbeStudy(
         embeddings.modality,
-        tuple(records),
+        Records(records),
         probes,
         objects,
         _by_object(objects, scenes, split.test),

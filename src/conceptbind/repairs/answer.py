@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Findings
+from conceptbind.core.names import Control
 from conceptbind.crossmodal.answer import cannot_compare
 from conceptbind.repairs.section import repair_section
 from conceptbind.repairs.study import repair_study
@@ -30,7 +31,7 @@ class LinearRepair:
         controls = {
             name: (case.controls("image")[name], case.captions(name))
             for name in case.twins
-            if name == "bag_twin"
+            if name == Control.BAG_TWIN
         }
         images, captions = case.rows("image"), case.captions()
         with steps("repairing") as step:

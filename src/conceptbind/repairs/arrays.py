@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from conceptbind.core.errors import ShapeError
-from conceptbind.crossmodal.study import dot, mean_record
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import gain_record, mean_record
+from conceptbind.crossmodal.study import dot
 from conceptbind.metrics.choices import forced_choice
 from conceptbind.probes.threads import steady
 from conceptbind.repairs.labclip.adapter import Adapter
@@ -34,7 +37,6 @@ from conceptbind.repairs.labclip.estimator import (
 from conceptbind.repairs.labclip.pairs import Pairs, read_unit
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
     from conceptbind.core.typing import Bools, Floats, Ints
 
 FOLDS = 5
@@ -55,7 +57,7 @@ JUDGED = 2000
 class ArrayRepair:
     """Before and after a linear repair, on pairs that it never saw."""
 
-    records: tuple[Record, ...]
+    records: Records
     fit: Fit
     """In folds: fitted on all pairs but those that chose when to stop, the first part that does not
     choose the identity. Held out: the one that was scored."""
@@ -80,19 +82,15 @@ class ArrayRepair:
 
     def value(self, metric: str, repair: str) -> Record:
         """The record of a metric; `repair` is none, HNB or SB."""
-        return next(r for r in self.records if (r.metric, r.extra["repair"]) == (metric, repair))
+        return self.records.one(metric=metric, repair=repair)
 
     @property
     def recommended(self) -> bool:
         """Whether the gain in binding accuracy (without negatives: in recall) clears its noise, and
         the map to write is no identity.
         """
-        gain = next(
-            r
-            for metric in ("binding_gain", "recall_gain")
-            for r in self.records
-            if r.metric == metric
-        )
+        gain = self.records.first(metric=Metric.BINDING_GAIN)
+        gain = gain or self.records.one(metric=Metric.RECALL_GAIN)
         return self.pull > 0 and self.fit.helps and clears_noise(gain.value, gain.ci_low)
 
     @property
@@ -192,28 +190,27 @@ def _fitted_and_scored(
     facts: dict[str, Any] = {
         "study": "repair",
         "split": "test",
-        "control": "none",
         "folds": len(plan),
     }
     facts |= {"scenes": "arrays", "encoder": "arrays", **names}
-    records = []
-    for name, outcome in (("none", before), (protocol, after)):
-        extra: dict[str, Any] = {"repair": name, "pull": taken if name != "none" else 0.0}
+    records: list[Record] = []
+    for name, outcome in ((Repair.NONE, before), (protocol, after)):
+        own: dict[str, Any] = {"repair": name, "pull": taken if name != Repair.NONE else 0.0}
         for metric, (value, tied) in outcome.items():
             ties = None if tied is None else int(tied.sum())
             kind: Literal["mean", "share"] = "share" if ties is not None else "mean"
             records.append(
-                mean_record(metric, value.astype(float), ties, groups, kind, **facts, **extra)
+                mean_record(metric, value.astype(float), ties, groups, kind, **facts, **own)
             )
     for metric, gain in GAINS.items():
         if metric in before:
             difference = after[metric][0].astype(float) - before[metric][0]
-            extra = {"repair": protocol, "pull": taken}
-            records.append(gain_record(gain, difference, groups, **facts, **extra))
+            own = {"repair": protocol, "pull": taken}
+            records.append(gain_record(gain, difference, groups, **facts, **own))
     decides = next(metric for metric in GAINS if metric in before)
     right = before[decides][0].astype(bool), after[decides][0].astype(bool)
     study = ArrayRepair(
-        tuple(records),
+        Records(records),
         final,
         final.adapter.pulled(taken),
         taken,
@@ -223,33 +220,35 @@ def _fitted_and_scored(
         right,
         len(plan),
     )
-    mark(records, study.recommended)
-    return (
-        study
-        if pull is not None or study.recommended
-        else replace(study, adapter=final.adapter.pulled(0.0))
+    written = pull is not None or study.recommended
+    return replace(
+        study,
+        records=marked(study.records, study.recommended),
+        adapter=study.adapter if written else final.adapter.pulled(0.0),
     )
 
 
-def gain_record(metric: str, differences: Floats, clusters: Ints, **facts: Any) -> Record:
-    """A paired difference to no repair; at pull 0, where nothing was changed, it is 0 and has no
-    interval.
+def marked(records: Records, recommended: bool, besides: Sequence[Repair] = ()) -> Records:
+    """The records with a word beside the scores of a map whether it is recommended.
+
+    Args:
+        records: before and after repairs.
+        recommended: whether it is.
+        besides: repairs that were not up for it.
     """
-    record = mean_record(metric, differences, None, clusters, "difference", **facts)
-    return record if facts["pull"] > 0 else replace(record, ci_low=None, ci_high=None)
-
-
-def mark(records: list[Record], recommended: bool) -> None:
-    """Say beside the scores of a map whether it is recommended."""
-    for record in records:
-        if record.extra["repair"] != "none" and record.extra["control"] == "none":
-            record.extra["recommended"] = recommended
+    plain = (Repair.NONE, *besides)
+    return Records(
+        record
+        if record.repair in plain or record.control != Control.NONE
+        else record.but(recommended=recommended)
+        for record in records
+    )
 
 
 GAINS = {
-    "binding_accuracy": "binding_gain",
-    "recall_at_1": "recall_gain",
-    "picture_recall_at_1": "picture_recall_gain",
+    Metric.BINDING_ACCURACY: Metric.BINDING_GAIN,
+    Metric.RECALL_AT_1: Metric.RECALL_GAIN,
+    Metric.PICTURE_RECALL_AT_1: Metric.PICTURE_RECALL_GAIN,
 }
 """Metrics whose paired difference is told; the first that was measured decides whether a repair is
 recommended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,46 +10,52 @@ import numpy as np
 
 from conceptbind.core.escape import markdown
 from conceptbind.core.findings import Section, Verdict
-from conceptbind.repairs.words import found, pull_in_words, turned
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.repairs.words import pull_in_words, turned
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import interval_of, number, percent, value_of
 from conceptbind.report.page import drawn, render_page, thumbnail
 from conceptbind.report.tables import aligned
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
+    from conceptbind.core.records import Record, Records
     from conceptbind.repairs.arrays import ArrayRepair
     from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.study import RepairStudy
 
 METRICS = {
-    "binding_accuracy": "binding accuracy",
-    "binding_gain": "change in binding accuracy",
-    "recall_at_1": "recall at 1",
-    "recall_gain": "change in recall at 1",
-    "recall_at_5": "recall at 5",
-    "picture_recall_at_1": "recall at 1 of pictures",
-    "picture_recall_gain": "change in recall at 1 of pictures",
-    "single_object_accuracy": "recognition of single objects",
-    "single_object_gain": "change in recognition of single objects",
-    "caption_swap_cosine": "cosine of caption and swap",
-    "probe_cosine": "cosine of picture and caption probes",
-    "modality_gap": "modality gap",
+    Metric.BINDING_ACCURACY: "binding accuracy",
+    Metric.BINDING_GAIN: "change in binding accuracy",
+    Metric.RECALL_AT_1: "recall at 1",
+    Metric.RECALL_GAIN: "change in recall at 1",
+    Metric.RECALL_AT_5: "recall at 5",
+    Metric.PICTURE_RECALL_AT_1: "recall at 1 of pictures",
+    Metric.PICTURE_RECALL_GAIN: "change in recall at 1 of pictures",
+    Metric.SINGLE_OBJECT_ACCURACY: "recognition of single objects",
+    Metric.SINGLE_OBJECT_GAIN: "change in recognition of single objects",
+    Metric.CAPTION_SWAP_COSINE: "cosine of caption and swap",
+    Metric.PROBE_COSINE: "cosine of picture and caption probes",
+    Metric.MODALITY_GAP: "modality gap",
 }
-NAMES = {"none": "no repair", "SB": "without negatives (SB)", "HNB": "with negatives (HNB)"}
+NAMES = {
+    Repair.NONE: "no repair",
+    Repair.SB: "without negatives (SB)",
+    Repair.HNB: "with negatives (HNB)",
+}
 
 
-def repair_table(records: Sequence[Record]) -> str:
+def repair_table(records: Records) -> str:
     """Before and after, for a terminal."""
     lines = [("metric", *NAMES.values(), "n", "ties"), *rows_of_table(records)]
     return aligned(lines, 1)
 
 
-def rows_of_table(records: Sequence[Record], control: str = "none") -> list[tuple[str, ...]]:
+def rows_of_table(records: Records, control: str = Control.NONE) -> list[tuple[str, ...]]:
     """One row a metric: its name, its value under each protocol with its interval, n and ties."""
     rows = []
+    whose = records.where(control=control)
     for metric, name in METRICS.items():
-        values = [found(records, metric, repair, control) for repair in NAMES]
+        values = [whose.first(metric=metric, repair=repair) for repair in NAMES]
         some = next((record for record in values if record), None)
         if some is not None:
             ties = (
@@ -150,7 +156,7 @@ def repair_section(study: RepairStudy | ArrayRepair) -> Section:
     data = {
         "names": NAMES,
         "rows": rows_of_table(study.records),
-        "twin": rows_of_table(study.records, "bag_twin"),
+        "twin": rows_of_table(study.records, Control.BAG_TWIN),
         "bars": drawn(_bars(study.records)),
         "curve": drawn(_curve(study)),
         "cosines": drawn(_cosines(study)) if getattr(study, "cosines", None) else None,
@@ -173,16 +179,23 @@ def repair_section(study: RepairStudy | ArrayRepair) -> Section:
     return Section("repair", "A linear repair of the captions", data, "repair_section.html.j2")
 
 
-def _bars(records: Sequence[Record]) -> str:
+def _bars(records: Records) -> str:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    shown = ("binding_accuracy", "recall_at_1", "single_object_accuracy", "picture_recall_at_1")
-    for repair, color in (("none", CONTROL), ("SB", "#d9a441"), ("HNB", ACCENT)):
-        values = [record for metric in shown if (record := found(records, metric, repair))]
+    shown = (
+        Metric.BINDING_ACCURACY,
+        Metric.RECALL_AT_1,
+        Metric.SINGLE_OBJECT_ACCURACY,
+        Metric.PICTURE_RECALL_AT_1,
+    )
+    own = records.where(control=Control.NONE)
+    for repair, color in ((Repair.NONE, CONTROL), (Repair.SB, "#d9a441"), (Repair.HNB, ACCENT)):
+        measured = (own.first(metric=metric, repair=repair) for metric in shown)
+        values = [record for record in measured if record is not None]
         if values:
             figure.add_bar(
-                x=[METRICS[r.metric] for r in values],
+                x=[METRICS[Metric(r.metric)] for r in values],
                 y=[r.value for r in values],
                 name=NAMES[repair],
                 marker_color=color,
@@ -235,7 +248,7 @@ def _cosines(study: Any) -> str:
 
     figure = go.Figure()
     low = min(0.0, *(float(values.min()) for values in study.cosines.values() if len(values)))
-    for repair, color in (("none", CONTROL), ("HNB", ACCENT)):
+    for repair, color in ((Repair.NONE, CONTROL), (Repair.HNB, ACCENT)):
         counts, edges = np.histogram(
             np.clip(study.cosines[repair], -1, 1), bins=50, range=(low, 1.0)
         )
@@ -259,7 +272,7 @@ def _by_noun(study: Any) -> list[tuple[str, str, str, str, str]]:
     """
     if not hasattr(study, "by_object"):
         return []
-    before, after = study.by_object["none"], study.by_object["HNB"]
+    before, after = study.by_object[Repair.NONE], study.by_object[Repair.HNB]
     probes = study.probe_cosines
     n_nouns, n_values = probes["before"].shape
     names = study.object_names

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from conceptbind.core.errors import ValueRangeError
-from conceptbind.core.records import Record
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import gain_record, mean_record, plain_record
 from conceptbind.crossmodal.study import (
     by_object,
     compare,
     dot,
     either_order,
-    mean_record,
-    plain_record,
     query_texts,
 )
 from conceptbind.metrics.choices import forced_choice
 from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.probes.linear import LinearProbe
 from conceptbind.probes.threads import steady
-from conceptbind.repairs.arrays import gain_record, mark
+from conceptbind.repairs.arrays import marked
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.cost import (
     PULLS,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 """Parts of the orbits; each is scored by a map that was fitted without it."""
-PROTOCOLS = ("none", "SB", "HNB")
+PROTOCOLS = (Repair.NONE, Repair.SB, Repair.HNB)
 """No repair; fitted on pictures and captions alone; with the attribute swaps as hard negatives."""
 GALLERY = 12
 ORDERS = 4
@@ -101,7 +101,7 @@ class ScoredSwap(NamedTuple):
 class RepairStudy:
     """Before and after a linear repair, on combinations that it never saw."""
 
-    records: tuple[Record, ...]
+    records: Records
     fit: Fit
     """Fitted on all orbits but those that chose when to stop: the first part that does not choose
     the identity."""
@@ -138,7 +138,7 @@ class RepairStudy:
         """Whether the gain on unseen combinations clears its noise, and the map that would be
         written is no identity.
         """
-        gain = self.value("binding_gain")
+        gain = self.value(Metric.BINDING_GAIN)
         return self.pull > 0 and self.fit.helps and clears_noise(gain.value, gain.ci_low)
 
     @property
@@ -158,13 +158,9 @@ class RepairStudy:
         """Single comparisons: four a scene and swap, for both have two orders of mention."""
         return ORDERS * len(self.comparisons)
 
-    def value(self, metric: str, repair: str = "HNB", control: str = "none") -> Record:
+    def value(self, metric: str, repair: str = Repair.HNB, control: str = Control.NONE) -> Record:
         """The record of a metric."""
-        return next(
-            r
-            for r in self.records
-            if (r.metric, r.extra["repair"], r.extra["control"]) == (metric, repair, control)
-        )
+        return self.records.one(metric=metric, repair=repair, control=control)
 
 
 @steady()
@@ -217,27 +213,30 @@ def repair_study(
     options = dict(options or {})
     common = {"study": "repair", "scenes": scenes.name, "encoder": images.encoder, "split": "test"}
     records: list[Record] = []
-    outcomes: dict[str, _Outcome] = {}
+    outcomes: dict[Repair, _Outcome] = {}
     curve: tuple[Point, ...] = ()
     chosen = 0.0
-    for control, (x, y) in {"none": (images, captions), **(controls or {})}.items():
+    compared: dict[str, tuple[Embeddings, Embeddings]] = {
+        Control.NONE: (images, captions),
+        **(controls or {}),
+    }
+    for control, (x, y) in compared.items():
+        own_rows = control == Control.NONE
         x.check(scenes)
         y.check(bank.scenes)
-        side = _Side(
-            x.unit().values, y.unit().values, scenes, bank, singles if control == "none" else None
-        )
-        found = {"none": _Outcome(side)}
+        side = _Side(x.unit().values, y.unit().values, scenes, bank, singles if own_rows else None)
+        found = {Repair.NONE: _Outcome(side)}
         for fold in range(FOLDS):
-            found["none"].add(np.flatnonzero(fold_of == fold), None)
-        pulls = {"none": 0.0}
-        for name in PROTOCOLS[1:] if control == "none" else ("HNB",):
+            found[Repair.NONE].add(np.flatnonzero(fold_of == fold), None)
+        pulls = {Repair.NONE: 0.0}
+        for name in PROTOCOLS[1:] if own_rows else (Repair.HNB,):
             fits, curves = [], []
             for fold in range(FOLDS):
                 chooses, train = _split(fold_of, fold)
                 fits.append(side.fit(train, chooses, name, options, seed))
-                ranked = (control, name) == ("none", "HNB")
+                ranked = own_rows and name == Repair.HNB
                 curves.append(side.curve(fits[-1].adapter, chooses, pull, ranked=ranked))
-                on_step(f"repair, {name if control == 'none' else control}, fold {fold + 1}")
+                on_step(f"repair, {name if own_rows else control}, fold {fold + 1}")
             mean = mean_curve(curves)
             pulls[name] = recommend(mean) if pull is None else pull
             found[name] = _Outcome(side)
@@ -246,30 +245,28 @@ def repair_study(
                     np.flatnonzero(fold_of == fold),
                     fit.adapter.pulled(pulls[name]) if pulls[name] else None,
                 )
-            if (control, name) == ("none", "HNB"):
+            if own_rows and name == Repair.HNB:
                 curve, chosen = mean, pulls[name]
         facts = {**common, "control": control, "folds": FOLDS}
         for name, outcome in found.items():
             records += outcome.records(orbits, {**facts, "repair": name, "pull": pulls[name]})
-            if name != "none":
+            if name != Repair.NONE:
                 records += outcome.gains(
-                    found["none"], orbits, {**facts, "repair": name, "pull": pulls[name]}
+                    found[Repair.NONE], orbits, {**facts, "repair": name, "pull": pulls[name]}
                 )
-        if control == "none":
+        if own_rows:
             outcomes, own = found, side
     final = _fit_again(own, fold_of, options, seed)
     tried = final.adapter.pulled(chosen)
-    before, after = outcomes["none"], outcomes["HNB"]
+    before, after = outcomes[Repair.NONE], outcomes[Repair.HNB]
     probes = {
         "before": _probe_cosines(own.x, own.first_captions(), scenes),
         "after": _probe_cosines(own.x, tried(own.first_captions()), scenes),
     }
-    records += _explanations(
-        probes, own, tried, {**common, "split": "all", "control": "none"}, chosen
-    )
+    records += _explanations(probes, own, tried, {**common, "split": "all"}, chosen)
     on_step("repair, explained")
     study = RepairStudy(
-        tuple(records),
+        Records(records),
         final,
         tried,
         chosen,
@@ -283,11 +280,11 @@ def repair_study(
         _compared(before, after),
         FOLDS,
     )
-    mark([record for record in records if record.extra["repair"] != "SB"], study.recommended)
-    return (
-        study
-        if pull is not None or study.recommended
-        else replace(study, adapter=final.adapter.pulled(0.0))
+    written = pull is not None or study.recommended
+    return replace(
+        study,
+        records=marked(study.records, study.recommended, besides=[Repair.SB]),
+        adapter=tried if written else final.adapter.pulled(0.0),
     )
 
 
@@ -440,7 +437,11 @@ class _Outcome:
         of = orbits[self.side.bank.swap_of[scored]]
         found = [
             mean_record(
-                "binding_accuracy", self.binding[scored], int(self.tied[scored].sum()), of, **facts
+                Metric.BINDING_ACCURACY,
+                self.binding[scored],
+                int(self.tied[scored].sum()),
+                of,
+                **facts,
             )
         ]
         rows = np.flatnonzero(self.rank)
@@ -461,11 +462,11 @@ class _Outcome:
             tied = int(np.logical_or.reduce([tie for _, tie in self.singles]).sum())
             found.append(
                 mean_record(
-                    "single_object_accuracy", right, tied, self.side.singles.objects, **facts
+                    Metric.SINGLE_OBJECT_ACCURACY, right, tied, self.side.singles.objects, **facts
                 )
             )
         found.append(
-            mean_record("caption_swap_cosine", self.cosine[scored], None, of, "mean", **facts)
+            mean_record(Metric.CAPTION_SWAP_COSINE, self.cosine[scored], None, of, "mean", **facts)
         )
         return found
 
@@ -474,17 +475,21 @@ class _Outcome:
         scored = np.flatnonzero(~np.isnan(self.binding))
         difference = (self.binding - before.binding)[scored]
         found = [
-            gain_record("binding_gain", difference, orbits[self.side.bank.swap_of[scored]], **facts)
+            gain_record(
+                Metric.BINDING_GAIN, difference, orbits[self.side.bank.swap_of[scored]], **facts
+            )
         ]
         rows = np.flatnonzero(self.rank)
         retrieved = (self.rank[rows] == 1).astype(float) - (before.rank[rows] == 1)
-        found.append(gain_record("recall_gain", retrieved, orbits[rows], **facts))
+        found.append(gain_record(Metric.RECALL_GAIN, retrieved, orbits[rows], **facts))
         if self.side.singles is not None:
             now, then = (
                 np.mean([outcome for outcome, _ in part.singles], axis=0) for part in (self, before)
             )
             found.append(
-                gain_record("single_object_gain", now - then, self.side.singles.objects, **facts)
+                gain_record(
+                    Metric.SINGLE_OBJECT_GAIN, now - then, self.side.singles.objects, **facts
+                )
             )
         return found
 
@@ -575,22 +580,22 @@ def _explanations(
     records = []
     # the captions that the study across modalities takes the gap of
     every = side.y[np.unique(side.bank.true)]
-    for name, when, captions in (("none", "before", every), ("HNB", "after", adapter(every))):
-        common = {**facts, "repair": name, "pull": 0.0 if name == "none" else pull}
-        extra = {key: common.pop(key) for key in ("control", "repair", "pull")}
+    for name, when, moved, captions in (
+        (Repair.NONE, "before", 0.0, every),
+        (Repair.HNB, "after", pull, adapter(every)),
+    ):
+        own = {"repair": name, "pull": moved}
         known = probes[when][~np.isnan(probes[when])]
         for metric, value, n in (
-            ("probe_cosine", float(known.mean()) if len(known) else None, len(known)),
+            (Metric.PROBE_COSINE, float(known.mean()) if len(known) else None, len(known)),
             (
-                "modality_gap",
+                Metric.MODALITY_GAP,
                 float(np.linalg.norm(side.x.mean(0) - captions.mean(0))),
                 len(captions),
             ),
         ):
             if value is not None:
-                record = plain_record(metric, value, n, None, None, **common)
-                record.extra.update(extra)
-                records.append(record)
+                records.append(plain_record(metric, value, n, None, None, **facts, **own))
     return records
 
 

@@ -4,24 +4,27 @@ judged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from conceptbind.core.findings import Verdict, Word
+from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.repairs.labclip.cost import SURE, WORTH, clears_noise, is_sure
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.verdicts import CONTROL_WORDS, SOMEWHAT, USABLE, needed
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
+    from conceptbind.core.records import Record, Records
     from conceptbind.repairs.arrays import ArrayRepair
     from conceptbind.repairs.study import RepairStudy
 
 LARGE = 0.1
 """Where the gain may be as large as this, and none may be there as well, it cannot be judged
 whether a repair helps."""
-COSTS = {"recall_at_1": "recall at 1", "single_object_accuracy": "recognition of single objects"}
+COSTS = {
+    Metric.RECALL_AT_1: "recall at 1",
+    Metric.SINGLE_OBJECT_ACCURACY: "recognition of single objects",
+}
 NO_BINDING = "whether pictures and captions agree on binding cannot be judged without negatives"
 
 
@@ -41,23 +44,11 @@ class Change(NamedTuple):
         return self.gain.ci_low, self.gain.ci_high
 
 
-def found(
-    records: Sequence[Record], metric: str, repair: str, control: str = "none"
-) -> Record | None:
-    """The record of a metric before (`none`) or after (`HNB`, `SB`); None where it was not
-    measured.
-    """
-    same = (
-        r
-        for r in records
-        if (r.metric, r.extra.get("repair"), r.extra.get("control")) == (metric, repair, control)
-    )
-    return next(same, None)
-
-
-def protocol_of(records: Sequence[Record]) -> str:
+def protocol_of(records: Records) -> Repair:
     """HNB where negatives were given, else SB."""
-    return "HNB" if found(records, "recall_at_1", "HNB") else "SB"
+    own = records.where(control=Control.NONE)
+    mended = own.first(metric=Metric.RECALL_AT_1, repair=Repair.HNB)
+    return Repair.HNB if mended else Repair.SB
 
 
 def repair_sentence(study: RepairStudy | ArrayRepair) -> str:
@@ -70,13 +61,12 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
     recommended?
     """
     after = protocol_of(study.records)
-    change = _change(
-        study.records, "binding_accuracy", "binding_gain", after, "the binding accuracy"
-    )
+    own = study.records.where(control=Control.NONE)
+    binding = (Metric.BINDING_ACCURACY, Metric.BINDING_GAIN)
+    change = _change(own, *binding, after, "the binding accuracy")
     if change is None:
-        return _without_negatives(
-            study, _change(study.records, "recall_at_1", "recall_gain", after, "recall at 1")
-        )
+        recall = (Metric.RECALL_AT_1, Metric.RECALL_GAIN)
+        return _without_negatives(study, _change(own, *recall, after, "recall at 1"))
     written = change.now if study.recommended or study.asked else change.then
     judged = Verdict(
         "unclear", "", written.value, modality="both", n=change.now.n, control="no repair"
@@ -86,7 +76,7 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
         word: Word = "yes" if _usable(change.now) and beaten else "partly"
         sentence = (
             f"A linear repair of the captions brings {_said(study, change)}; "
-            f"{_cost(study.records, after)}{twin}."
+            f"{_cost(own, after)}{twin}."
         )
         return replace(judged, word=word, sentence=sentence)
     tried = _tried(study, change)
@@ -130,13 +120,11 @@ def _without_negatives(study: RepairStudy | ArrayRepair, change: Change | None) 
 
 
 def _change(
-    records: Sequence[Record], metric: str, gain: str, after: str, name: str
+    records: Records, metric: Metric, gain: Metric, after: Repair, name: str
 ) -> Change | None:
-    then, now, paired = (
-        found(records, metric, "none"),
-        found(records, metric, after),
-        found(records, gain, after),
-    )
+    then = records.first(metric=metric, repair=Repair.NONE)
+    now = records.first(metric=metric, repair=after)
+    paired = records.first(metric=gain, repair=after)
     if (
         then is None
         or now is None
@@ -209,18 +197,15 @@ def _more(change: Change) -> str:
     return f"{needed(change.gain.n, SURE * (value - change.ends[0]), value)} comparisons"
 
 
-def _cost(records: Sequence[Record], after: str) -> str:
+def _cost(records: Records, after: Repair) -> str:
     """What happens to recall and to single objects."""
-    return " and ".join(
-        _kept(records, metric, after) for metric in COSTS if found(records, metric, after)
-    )
+    measured = records.where(repair=after).distinct("metric")
+    return " and ".join(_kept(records, metric, after) for metric in COSTS if metric in measured)
 
 
-def _kept(records: Sequence[Record], metric: str, after: str) -> str:
-    then, now = (
-        value_of(record) if record else "-"
-        for record in (found(records, metric, name) for name in ("none", after))
-    )
+def _kept(records: Records, metric: Metric, after: Repair) -> str:
+    beside = (records.first(metric=metric, repair=repair) for repair in (Repair.NONE, after))
+    then, now = (value_of(record) if record else "-" for record in beside)
     return (
         f"{COSTS[metric]} stays at {now}"
         if then == now
@@ -228,13 +213,15 @@ def _kept(records: Sequence[Record], metric: str, after: str) -> str:
     )
 
 
-def _twin(records: Sequence[Record], change: Change) -> tuple[str, bool]:
+def _twin(records: Records, change: Change) -> tuple[str, bool]:
     """What the same repair does to the bag-of-words twin, and whether its gain is clearly less."""
-    gain = found(records, "binding_gain", "HNB", "bag_twin")
+    gain = records.first(metric=Metric.BINDING_GAIN, repair=Repair.HNB, control=Control.BAG_TWIN)
     if gain is None or gain.value is None:
         return "", True
     beaten = gain.ci_high is not None and gain.ci_high < change.ends[0]
-    words = f"; {CONTROL_WORDS['bag_twin']}, changes by {value_of(gain)} ({interval_of(gain)})"
+    words = (
+        f"; {CONTROL_WORDS[Control.BAG_TWIN]}, changes by {value_of(gain)} ({interval_of(gain)})"
+    )
     return words + (
         "" if beaten else ", which is not clearly less, so the repair need not bring binding"
     ), beaten
@@ -248,11 +235,8 @@ def unseen(study: RepairStudy | ArrayRepair) -> str:
 def turned(study: RepairStudy | ArrayRepair) -> str:
     """The comparisons that were turned, which give the gain: (right - wrong) / all."""
     after = protocol_of(study.records)
-    gain = next(
-        r
-        for metric in ("binding_gain", "recall_gain")
-        if (r := found(study.records, metric, after))
-    )
+    own = study.records.where(control=Control.NONE, repair=after)
+    gain = own.first(metric=Metric.BINDING_GAIN) or own.one(metric=Metric.RECALL_GAIN)
     orders = study.n_compared // gain.n
     of = f"{study.n_compared:,} comparisons" + (
         f" ({gain.n:,} pairs of scene and swap, {orders} orders of mention)" if orders > 1 else ""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from conceptbind.report.numbers import CHANGE, NO_SHARE, percent, points
+from conceptbind.core.names import Control, Repair
+from conceptbind.report.numbers import CHANGE, NO_SHARE, interval_of, percent, points
 from conceptbind.report.tables import PaperTable
 
-Rows = Sequence[Mapping[str, Any]]
-"""Flat records."""
+if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
+    from conceptbind.core.records import Record, Records
+
 STUDIES = ("probe", "attribute_probe", "search", "crossmodal", "within", "repair", "controlled")
 """Studies whose shares are compared."""
+ALIKE = ("study", "modality", "metric", "split")
+"""Columns of one measure."""
 VARIES = (
     "concept",
     "noun",
@@ -29,7 +34,7 @@ VARIES = (
 """What tells two measures of one name apart."""
 
 
-def difference_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
+def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
     """Every share that several runs measured: its value in each, and the difference of each from
     the first; none for a single run.
 
@@ -38,7 +43,7 @@ def difference_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
     count of them, are marked.
 
     Args:
-        runs: flat records of each run, by name.
+        runs: records of each run, by name.
     """
     if len(runs) < 2:
         return []
@@ -53,16 +58,16 @@ def difference_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
         ]
         if not others:
             continue
-        label = (str(key[1]), _words(base))
+        label = (base.modality, _words(base))
         rows.append((*label, first, *_cells(base), "-", "-"))
         for name, row in others:
-            same = (row.get("scenes"), row["n"]) == (base.get("scenes"), base["n"])
+            same = (row.scenes, row.n) == (base.scenes, base.n)
             rows.append(
                 (
                     *label,
                     name,
                     *_cells(row),
-                    points(row["value"] - base["value"]),
+                    points((row.value or 0.0) - (base.value or 0.0)),
                     "yes" if same else "no",
                 )
             )
@@ -79,36 +84,21 @@ def difference_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
     return [PaperTable("differences", "Differences", head, tuple(rows))] if rows else []
 
 
-def _measures(records: Rows) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+def _measures(records: Records) -> dict[tuple[Value, ...], Record]:
     """The shares of one run that are its encoder's own, by what they measure."""
-    found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-    for row in records:
-        own = row.get("control") in ("none", None) and row["study"] in STUDIES
-        share = not (NO_SHARE.fullmatch(str(row["metric"])) or CHANGE.fullmatch(str(row["metric"])))
-        numbers = all(
-            isinstance(row.get(name), int | float) for name in ("value", "ci_low", "ci_high", "n")
-        )
-        if own and share and numbers:
-            key = (
-                row["study"],
-                row["modality"],
-                row["metric"],
-                row.get("split"),
-                *(str(row.get(name)) for name in VARIES),
-            )
-            found.setdefault(key, row)
+    found: dict[tuple[Value, ...], Record] = {}
+    for row in records.where(control=Control.NONE, study=STUDIES).scored():
+        share = not (NO_SHARE.fullmatch(row.metric) or CHANGE.fullmatch(row.metric))
+        if share and row.ci_low is not None and row.ci_high is not None:
+            found.setdefault(tuple(row.get(name) for name in (*ALIKE, *VARIES)), row)
     return found
 
 
-def _words(row: Mapping[str, Any]) -> str:
+def _words(row: Record) -> str:
     """What a record measures."""
-    varied = [f"{name} {row[name]}" for name in VARIES if row.get(name) not in (None, "none")]
-    return ", ".join([str(row["metric"]).replace("_", " "), *varied])
+    varied = [f"{name} {row[name]}" for name in VARIES if row.get(name) not in (None, Repair.NONE)]
+    return ", ".join([row.metric.replace("_", " "), *varied])
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return (
-        percent(row["value"]),
-        f"{percent(row['ci_low'])} to {percent(row['ci_high'])}",
-        f"{row['n']:,}",
-    )
+def _cells(row: Record) -> tuple[str, str, str]:
+    return percent(row.value), interval_of(row), f"{row.n:,}"

@@ -4,14 +4,14 @@ joined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.files import write_json
+from conceptbind.core.names import Control, Metric, Repair
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
+    from conceptbind.core.records import Records
 
 MTEB_TASKS = {
     "sugarcrepe": ("SugarCrepe", "text_acc"),
@@ -25,18 +25,17 @@ MTEB_TASKS = {
 RETRIEVAL = {"text to image": "image_retrieval_recall", "image to text": "text_retrieval_recall"}
 
 
-def write_elsewhere(folder: Path, records: Sequence[Record]) -> list[Path]:
+def write_elsewhere(folder: Path, records: Records) -> list[Path]:
     """Write `clip_benchmark/*.json` and, for benchmarks that mteb has, `mteb/TASK.json`; with an
     adapter a second file of each.
 
     Scores are ours: a tie is a miss there too, where both tools let the first candidate win.
     """
     written = []
-    for repair in ("none", "adapter"):
-        mine = [r for r in records if (r.extra["repair"], r.extra["control"]) == (repair, "none")]
-        suffix = "" if repair == "none" else "-adapter"
-        for name in dict.fromkeys(r.scenes for r in mine):
-            found = [r for r in mine if r.scenes == name]
+    for repair, suffix in ((Repair.NONE, ""), (Repair.ADAPTER, "-adapter")):
+        mine = records.where(repair=repair, control=Control.NONE)
+        for name in map(str, mine.distinct("scenes")):
+            found = mine.where(scenes=name)
             for row in clip_benchmark_rows(name, found):
                 dataset = str(row["dataset"]).replace("/", "-")
                 written.append(folder / "clip_benchmark" / f"{dataset}{suffix}.json")
@@ -47,7 +46,7 @@ def write_elsewhere(folder: Path, records: Sequence[Record]) -> list[Path]:
     return written
 
 
-def clip_benchmark_rows(name: str, records: Sequence[Record]) -> list[dict[str, Any]]:
+def clip_benchmark_rows(name: str, records: Records) -> list[dict[str, Any]]:
     """Rows as CLIP_benchmark writes them: dataset, model, pretrained, task, metrics, language.
 
     Args:
@@ -57,7 +56,7 @@ def clip_benchmark_rows(name: str, records: Sequence[Record]) -> list[dict[str, 
     model, _, tag = records[0].encoder.partition("@")
     about = {
         "model": model,
-        "pretrained": tag or str(records[0].extra["revision"]),
+        "pretrained": tag or str(records[0]["revision"]),
         "language": "en",
     }
 
@@ -68,10 +67,10 @@ def clip_benchmark_rows(name: str, records: Sequence[Record]) -> list[dict[str, 
         metrics = {f"{RETRIEVAL[r.split]}@{r.metric.rsplit('_', 1)[1]}": r.value for r in records}
         return [row({"coco": "mscoco_captions"}.get(name, name), "zeroshot_retrieval", metrics)]
     if name == "zeroshot":
-        names = {
-            ("accuracy", "all"): "acc1",
-            ("accuracy_at_5", "all"): "acc5",
-            ("accuracy", "mean of classes"): "mean_per_class_recall",
+        names: dict[tuple[str, str], str] = {
+            (Metric.ACCURACY, "all"): "acc1",
+            (Metric.ACCURACY_AT_5, "all"): "acc5",
+            (Metric.ACCURACY, "mean of classes"): "mean_per_class_recall",
         }
         return [
             row(
@@ -82,23 +81,19 @@ def clip_benchmark_rows(name: str, records: Sequence[Record]) -> list[dict[str, 
         ]
     if name in ("winoground", "colorswap"):
         names = {
-            ("text_score", "all"): "text_acc",
-            ("image_score", "all"): "image_acc",
-            ("group_score", "all"): "acc",
+            (Metric.TEXT_SCORE, "all"): "text_acc",
+            (Metric.IMAGE_SCORE, "all"): "image_acc",
+            (Metric.GROUP_SCORE, "all"): "acc",
         }
-        found = {names[r.metric, r.split]: r.value for r in records if r.split == "all"}
+        found = {names[r.metric, r.split]: r.value for r in records.where(split="all")}
         return [row(name, "image_caption_selection", found)]
     if name == "sugarcrepe":
         return [
             row(f"sugar_crepe/{r.split}", "image_caption_selection", {"acc": r.value})
-            for r in records
-            if r.extra["protocol"] == "strict" and r.split != "same words"
+            for r in records.where(protocol="strict")
+            if r.split != "same words"
         ]
-    chosen = [
-        r
-        for r in records
-        if r.metric == "accuracy" and r.extra["protocol"] in ("strict", "aro-like")
-    ]
+    chosen = records.where(metric=Metric.ACCURACY, protocol=("strict", "aro-like"))
     return [
         row(
             name if r.split == "all" else f"{name}/{r.split}",
@@ -109,27 +104,28 @@ def clip_benchmark_rows(name: str, records: Sequence[Record]) -> list[dict[str, 
     ]
 
 
-def mteb_task(name: str, records: Sequence[Record]) -> dict[str, Any] | None:
+def mteb_task(name: str, records: Records) -> dict[str, Any] | None:
     """A task's result as mteb writes it; None for benchmarks that mteb has not in this form."""
     if name not in MTEB_TASKS:
         return None
     task, main = MTEB_TASKS[name]
 
-    def value(chosen: Callable[[Record], bool]) -> float | None:
-        return next((r.value for r in records if chosen(r) and r.split == "all"), None)
+    def value(**asked: str) -> float | None:
+        found = records.first(split="all", **asked)
+        return None if found is None else found.value
 
     if name == "winoground":
         scores = {
-            "text_acc": value(lambda r: r.metric == "text_score"),
-            "image_acc": value(lambda r: r.metric == "image_score"),
-            "accuracy": value(lambda r: r.metric == "group_score"),
+            "text_acc": value(metric=Metric.TEXT_SCORE),
+            "image_acc": value(metric=Metric.IMAGE_SCORE),
+            "accuracy": value(metric=Metric.GROUP_SCORE),
         }
     else:
-        wanted = "mieb" if any(r.extra["protocol"] == "mieb" for r in records) else "aro-like"
-        scores = {"text_acc": value(lambda r: r.extra["protocol"] == wanted)}
+        wanted = "mieb" if "mieb" in records.distinct("protocol") else "aro-like"
+        scores = {"text_acc": value(protocol=wanted)}
     row = {**scores, "main_score": scores[main], "hf_subset": "default", "languages": ["eng-Latn"]}
     return {
-        "dataset_revision": str(records[0].extra["items"]),
+        "dataset_revision": str(records[0]["items"]),
         "task_name": task,
         "mteb_version": None,
         "scores": {"test": [row]},

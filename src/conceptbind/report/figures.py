@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.names import Control, Metric
 from conceptbind.report.numbers import interval_of, percent, value_of
 
 if TYPE_CHECKING:
@@ -26,19 +27,17 @@ def recognition_figure(study: ProbeStudy) -> str:
 
     figure = go.Figure()
     shown = (
-        ("none", f"{study.modality} embeddings", ACCENT),
-        ("random_weights", "the same model with random weights", "#d9a441"),
-        ("bag_twin", "a twin trained as a bag of concepts", "#7a9a7e"),
-        ("bag_of_concepts", "a bag of concepts, same scenes", CONTROL),
+        (Control.NONE, f"{study.modality} embeddings", ACCENT),
+        (Control.RANDOM_WEIGHTS, "the same model with random weights", "#d9a441"),
+        (Control.BAG_TWIN, "a twin trained as a bag of concepts", "#7a9a7e"),
+        (Control.BAG_OF_CONCEPTS, "a bag of concepts, same scenes", CONTROL),
     )
     for control, name, color in shown:
-        records = [
-            r for r in study.records if r.extra["control"] == control and r.value is not None
-        ]
+        records = study.records.where(control=control).scored()
         if not records:
             continue
         figure.add_bar(
-            x=[str(r.extra["concept"] or "objects") for r in records],
+            x=[str(r["concept"] or "objects") for r in records],
             y=[r.value for r in records],
             name=name,
             marker_color=color,
@@ -92,13 +91,13 @@ def crossmodal_figure(study: CrossmodalStudy) -> str:
         "reversed": "last slot named first",
     }
     names = {
-        "concept_accuracy": "against another concept",
-        "binding_accuracy": "against the attribute swap",
+        Metric.CONCEPT_ACCURACY: "against another concept",
+        Metric.BINDING_ACCURACY: "against the attribute swap",
     }
-    for metric, color in (("concept_accuracy", CONTROL), ("binding_accuracy", ACCENT)):
-        records = [r for r in study.records if r.metric == metric and r.value is not None]
+    for metric, color in ((Metric.CONCEPT_ACCURACY, CONTROL), (Metric.BINDING_ACCURACY, ACCENT)):
+        records = study.records.where(metric=metric).scored()
         figure.add_bar(
-            x=[orders[str(r.extra["order"])] for r in records],
+            x=[orders[str(r["order"])] for r in records],
             y=[r.value for r in records],
             name=names[metric],
             marker_color=color,

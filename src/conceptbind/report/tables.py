@@ -1,4 +1,4 @@
-"""The R^2, removal, edit and complexity tables from flat records: for the report, for papers, and
+"""The R^2, removal, edit and complexity tables from records: for the report, for papers, and
 over several runs.
 """
 
@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from conceptbind.core.escape import csv_text, latex, markdown, one_line
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.records import Records
 from conceptbind.report.numbers import number, percent, shown
 
-Rows = Sequence[Mapping[str, Any]]
-"""Flat records."""
+if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
 
 REMOVED_NAMES = {
     "none": "original",
@@ -21,7 +23,7 @@ REMOVED_NAMES = {
     "permuted_concepts": "minus permuted concept part",
     "permuted_objects": "minus permuted object part",
 }
-EDIT_ROWS = (("edit_probing", "probing"), ("edit_retrieval", "retrieval"))
+EDIT_ROWS = ((Metric.EDIT_PROBING, "probing"), (Metric.EDIT_RETRIEVAL, "retrieval"))
 FITS = (
     ("avg", "together", "avg"),
     ("avg+pos", "apart", "avg+pos"),
@@ -32,169 +34,141 @@ FITS = (
 Cells = list[list[str]]
 
 
-def r2_cells(records: Rows) -> Cells:
+def r2_cells(records: Records) -> Cells:
     """Rows of the additive table: level, estimator, R^2 on all and on held-out scenes, random
     weights, retrieval, objects and concepts read.
     """
-    rows = [r for r in records if r["study"] == "additive"]
+    rows = records.where(study="additive")
     cells = []
     for level in (1, 2):
         for estimator, slots, name in FITS:
-            one = [r for r in rows if (r["level"], r["estimator"]) == (level, estimator)]
-            fits = [r for r in one if r["metric"] == "r2" and r["slots"] == slots]
+            one = rows.where(level=level, estimator=estimator)
+            fits = one.where(metric=Metric.R2, slots=slots)
             if not fits:
                 continue
             whole, held, random = (
-                _value(r for r in fits if r["split"] == split and r["control"] == control)
-                for split, control in (("all", "none"), ("test", "none"), ("all", "random_weights"))
+                _value(fits.where(split=split, control=control))
+                for split, control in (
+                    ("all", Control.NONE),
+                    ("test", Control.NONE),
+                    ("all", Control.RANDOM_WEIGHTS),
+                )
             )
             read = estimator != "least_squares" or slots == "apart"
             others = [
-                _value(r for r in one if read and r["metric"] == metric)
-                for metric in ("retrieval_top1", "object_recognition", "concept_recognition")
+                _value(one.where(metric=metric)) if read else "-"
+                for metric in (
+                    Metric.RETRIEVAL_TOP1,
+                    Metric.OBJECT_RECOGNITION,
+                    Metric.CONCEPT_RECOGNITION,
+                )
             ]
             cells.append([str(level), name, whole, held, random, *others])
     return cells
 
 
-def removal_cells(records: Rows) -> Cells:
+def removal_cells(records: Records) -> Cells:
     """Rows of the removal table: what was removed, the least of the concept recognitions, object
     recognition.
     """
-    rows = [r for r in records if r["study"] == "removal"]
+    rows = records.where(study="removal")
     cells = []
     for removed, name in REMOVED_NAMES.items():
-        mine = [r for r in rows if r["removed"] == removed]
+        mine = rows.where(removed=removed)
         if mine:
-            concepts = [
-                r["value"]
-                for r in mine
-                if r["metric"] == "concept_recognition" and r["value"] is not None
-            ]
-            cells.append(
-                [
-                    name,
-                    percent(min(concepts, default=None)),
-                    _value(r for r in mine if r["metric"] == "object_recognition"),
-                ]
+            concepts, objects = (
+                _value(mine.where(metric=metric))
+                for metric in (Metric.CONCEPT_RECOGNITION, Metric.OBJECT_RECOGNITION)
             )
+            cells.append([name, concepts, objects])
     return cells
 
 
-def edit_cells(records: Rows) -> Cells:
+def edit_cells(records: Records) -> Cells:
     """Rows of the edit table at strength 1: hit by, vectors, all, same and different attribute,
     n.
     """
-    rows = [r for r in records if r["study"] == "edit" and r["steering"] == 1]
+    rows = records.where(study="edit", steering=1)
     cells = []
     for metric, name in EDIT_ROWS:
         for estimator in ("avg", "avg+pos", "single"):
-            mine = {
-                r["attribute"]: r
-                for r in rows
-                if (r["metric"], r["estimator"]) == (metric, estimator)
-            }
+            mine = {r["attribute"]: r for r in rows.where(metric=metric, estimator=estimator)}
             if "all" in mine:
                 shares = [
-                    percent(mine[part]["value"]) if part in mine else "-"
+                    percent(mine[part].value) if part in mine else "-"
                     for part in ("all", "same", "different")
                 ]
-                cells.append([name, estimator, *shares, f"{mine['all']['n']:,}"])
+                cells.append([name, estimator, *shares, f"{mine['all'].n:,}"])
     return cells
 
 
-def binding_cells(records: Rows) -> Cells:
+def binding_cells(records: Records) -> Cells:
     """Rows of the main table: what is read by probes, the level of a bag of concepts; across
     modalities the binding and its repair.
     """
-    rows = [r for r in records if r.get("control") in ("none", "bag_of_concepts", None)]
-    probes = [r for r in rows if r["study"] == "probe"]
-    own = [r for r in probes if r["control"] == "none"]
-    read = [
-        _value(r for r in part if r["metric"] == metric)
-        for part, metric in (
-            (own, "concept_recognition"),
-            (own, "object_recognition"),
-            ([r for r in probes if r["control"] != "none"], "object_recognition"),
-        )
-    ]
-    across = [r for r in rows if r["study"] == "crossmodal"]
-    repairs = [
-        r
-        for r in rows
-        if r["study"] == "repair" and r.get("repair") != "SB" and r.get("ci_low") is not None
-    ]
-    written = "none" if any(r.get("recommended") is False for r in repairs) else "HNB"
-    mended = [r for r in repairs if r.get("repair") == written]
+    rows = records.where(control=(Control.NONE, Control.BAG_OF_CONCEPTS))
+    probes = rows.where(study="probe")
+    own = probes.where(control=Control.NONE)
+    bag = probes.where(control=Control.BAG_OF_CONCEPTS)
+    across = rows.where(study="crossmodal")
+    repairs = rows.where(study="repair", repair=(Repair.NONE, Repair.HNB, None))
+    scored = Records(r for r in repairs if r.ci_low is not None)
+    written = Repair.NONE if scored.first(recommended=False) else Repair.HNB
+    simple = rows.where(metric=Metric.GENERALISATION_SCORE, approximator="chosen")
     cells = [
-        *read,
-        _value(
-            r for r in across if r["metric"] == "binding_accuracy" and r.get("order") == "either"
-        ),
-        _value(r for r in across if r["metric"] == "recall_at_1"),
-        _value(r for r in mended if r["metric"] == "binding_accuracy"),
-        _value(
-            [
-                r
-                for r in rows
-                if r["metric"] == "generalisation_score" and r["approximator"] == "chosen"
-            ][:1]
-        ),
+        _value(own.where(metric=Metric.CONCEPT_RECOGNITION)),
+        _value(own.where(metric=Metric.OBJECT_RECOGNITION)),
+        _value(bag.where(metric=Metric.OBJECT_RECOGNITION)),
+        _value(across.where(metric=Metric.BINDING_ACCURACY, order="either")),
+        _value(across.where(metric=Metric.RECALL_AT_1)),
+        _value(scored.where(metric=Metric.BINDING_ACCURACY, repair=written)),
+        _value(simple[:1]),
     ]
     return [cells] if any(cell != "-" for cell in cells) else []
 
 
-def complexity_cells(records: Rows) -> Cells:
+def complexity_cells(records: Records) -> Cells:
     """Rows of the complexity table: approximator, read-out, score with its interval, and means over
     coverages on new objects.
     """
-    rows = [r for r in records if r["study"] == "complexity" and r["seed"] is None]
-    read = [r for r in rows if (r["metric"], r["split"]) == ("object_recognition", "unseen")]
+    rows = records.where(study="complexity", seed=None)
+    read = rows.where(metric=Metric.OBJECT_RECOGNITION, split="unseen")
     cells = []
     for name, width, readout in dict.fromkeys(
-        (r["approximator"], r["width"], r.get("readout")) for r in read
+        (r["approximator"], r["width"], r["readout"]) for r in read
     ):
-        mine = [
-            r
-            for r in rows
-            if (r["approximator"], r["width"]) == (name, width)
-            and r.get("readout") in (None, readout)
+        mine = rows.where(approximator=name, width=width, readout=(None, readout))
+        score = mine.first(metric=Metric.GENERALISATION_SCORE)
+        spread = score is not None and score.ci_low is not None
+        interval = f"{number(score.ci_low)} to {number(score.ci_high)}" if score and spread else "-"
+        concepts = mine.where(metric=Metric.CONCEPT_RECOGNITION).distinct("concept")
+        weakest = [
+            _mean(mine, Metric.CONCEPT_RECOGNITION, "unseen", concept) for concept in concepts
         ]
-        score = next((r for r in mine if r["metric"] == "generalisation_score"), None)
-        spread = score is not None and score["ci_low"] is not None
-        interval = (
-            f"{number(score['ci_low'])} to {number(score['ci_high'])}" if score and spread else "-"
-        )
-        concepts = dict.fromkeys(r["concept"] for r in mine if r["metric"] == "concept_recognition")
-        weakest = [_mean(mine, "concept_recognition", "unseen", concept) for concept in concepts]
         cells.append(
             [
                 str(name).replace("_", " "),
                 "-" if width is None else f"{width:.0f}",
                 str(readout or "-"),
-                number(score["value"]) if score else "-",
+                number(score.value) if score else "-",
                 interval,
-                percent(_mean(mine, "object_recognition", "unseen")),
+                percent(_mean(mine, Metric.OBJECT_RECOGNITION, "unseen")),
                 percent(min((value for value in weakest if value is not None), default=None)),
-                number(_mean(mine, "r2", "unseen")),
-                number(_mean(mine, "r2", "train")),
+                number(_mean(mine, Metric.R2, "unseen")),
+                number(_mean(mine, Metric.R2, "train")),
             ]
         )
     return cells
 
 
-def _mean(rows: Rows, metric: str, split: str, concept: str | None = None) -> float | None:
+def _mean(rows: Records, metric: Metric, split: str, concept: Value = None) -> float | None:
     """Mean over coverages."""
-    values = [
-        r["value"]
-        for r in rows
-        if (r["metric"], r["split"], r.get("concept")) == (metric, split, concept)
-        and r["value"] is not None
-    ]
+    found = rows.where(metric=metric, split=split, concept=concept)
+    values = [r.value for r in found if r.value is not None]
     return sum(values) / len(values) if values else None
 
 
-TABLES: Mapping[str, tuple[str, Callable[[Rows], Cells], Sequence[str]]] = {
+TABLES: Mapping[str, tuple[str, Callable[[Records], Cells], Sequence[str]]] = {
     "binding": (
         "Binding: recognition by probes, and across modalities",
         binding_cells,
@@ -294,19 +268,19 @@ class PaperTable:
         return "\n".join([f"% {self.title}", *lines]) + "\n"
 
 
-def paper_tables(runs: Mapping[str, Rows]) -> list[PaperTable]:
+def paper_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
     """The tables of several runs, each run and modality after the other; tables without a row are
     left out.
 
     Args:
-        runs: flat records of each run, by name.
+        runs: records of each run, by name.
     """
     tables = []
     for name, (title, make, columns) in TABLES.items():
         rows = []
         for run, records in runs.items():
-            for modality in dict.fromkeys(str(r["modality"]) for r in records):
-                mine = [r for r in records if r["modality"] == modality]
+            for modality in map(str, records.distinct("modality")):
+                mine = records.where(modality=modality)
                 rows += [(run, modality, *cells) for cells in make(mine)]
         if rows:
             tables.append(PaperTable(name, title, ("run", "modality", *columns), tuple(rows)))
@@ -339,7 +313,8 @@ def _all_numbers(cells: Iterable[str]) -> bool:
     )
 
 
-def _value(rows: Iterable[Mapping[str, Any]]) -> str:
+def _value(rows: Records) -> str:
     """The least value of some rows as people read it, or a dash."""
-    found = [(r["value"], str(r["metric"])) for r in rows if r["value"] is not None]
-    return shown(*reversed(min(found))) if found else "-"
+    found = [(r.value, str(r.metric)) for r in rows if r.value is not None]
+    value, metric = min(found, default=(None, ""))
+    return shown(metric, value)

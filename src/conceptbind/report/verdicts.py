@@ -8,19 +8,19 @@ shown the opposite the word is `unclear`: "cannot be judged".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict, Word
+from conceptbind.core.names import Control, Metric
 from conceptbind.metrics.intervals import mid_p
 from conceptbind.report import numbers
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.tables import aligned
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
+    from conceptbind.core.records import Record, Records
     from conceptbind.crossmodal.study import CrossmodalStudy
     from conceptbind.probes.study import ProbeStudy
 
@@ -36,15 +36,15 @@ KNOWN = 0.5
 the question."""
 FAR = 100
 """An estimate of how many more scenes are needed is not given beyond this factor."""
-CONTROLS = {
-    "bag_of_concepts": "bag of concepts",
-    "random_weights": "random weights",
-    "bag_twin": "bag twin",
+CONTROLS: dict[str, str] = {
+    Control.BAG_OF_CONCEPTS: "bag of concepts",
+    Control.RANDOM_WEIGHTS: "random weights",
+    Control.BAG_TWIN: "bag twin",
 }
-CONTROL_WORDS = {
-    "bag_of_concepts": "a bag of concepts",
-    "random_weights": "the same architecture with random weights",
-    "bag_twin": "the bag-of-words twin, which was trained so that binding never helps",
+CONTROL_WORDS: dict[str, str] = {
+    Control.BAG_OF_CONCEPTS: "a bag of concepts",
+    Control.RANDOM_WEIGHTS: "the same architecture with random weights",
+    Control.BAG_TWIN: "the bag-of-words twin, which was trained so that binding never helps",
 }
 
 
@@ -53,7 +53,7 @@ def verdict(study: ProbeStudy) -> Verdict:
     return decodable(study.records, study.ceiling)
 
 
-def decodable(records: Sequence[Record], ceiling: float | None) -> Verdict:
+def decodable(records: Records, ceiling: float | None) -> Verdict:
     """Level 1, from the records of one modality.
 
     Args:
@@ -61,8 +61,9 @@ def decodable(records: Sequence[Record], ceiling: float | None) -> Verdict:
         ceiling: share of the test scenes whose objects all occur in a train scene: no probe can
             recognise more. None where no test scene could be scored.
     """
-    objects = _one(records, "object_recognition", "none")
-    bag = _one(records, "object_recognition", "bag_of_concepts")
+    recognised = records.where(metric=Metric.OBJECT_RECOGNITION)
+    objects = recognised.one(control=Control.NONE)
+    bag = recognised.one(control=Control.BAG_OF_CONCEPTS)
     who = f"the {objects.modality} embeddings of {objects.encoder}"
     what = which(_concepts(records))
     asked = f"It cannot be judged whether {who} hold {what} (level 1)"
@@ -77,7 +78,7 @@ def decodable(records: Sequence[Record], ceiling: float | None) -> Verdict:
         why = f"no test scene is made of objects that occur in a train scene (n = {objects.n:,})"
         return replace(unclear, sentence=f"{asked}: {why}.")
     strongest = _strongest(records)
-    unclear = replace(unclear, control=str(strongest.extra["control"]))
+    unclear = replace(unclear, control=str(strongest.control))
     read = (
         f"a linear probe recognises all objects in {value_of(objects)} of the unseen scenes "
         f"({interval_of(objects)}, n = {objects.n:,})"
@@ -118,14 +119,14 @@ def decodable(records: Sequence[Record], ceiling: float | None) -> Verdict:
     )
 
 
-def _not_held(records: Sequence[Record]) -> str | None:
+def _not_held(records: Records) -> str | None:
     """The concept that is not held, where one is not; then binding is not the question."""
     hardest = min(
         _concepts(records), key=lambda r: 1.0 if r.value is None else r.value, default=None
     )
     if hardest is None or hardest.value is None or hardest.value >= KNOWN:
         return None
-    name = hardest.extra["concept"]
+    name = hardest["concept"]
     return (
         f"do not even hold single concepts (the hardest, {name}, is recognised in "
         f"{value_of(hardest)} of the scenes)"
@@ -137,29 +138,20 @@ def across(study: CrossmodalStudy) -> Verdict:
     return usable_across(study.records)
 
 
-def usable_across(records: Sequence[Record]) -> Verdict:
+def usable_across(records: Records) -> Verdict:
     """Level 3, from the records of a study across modalities."""
-    found = [
-        r
-        for r in records
-        if r.metric == "binding_accuracy"
-        and r.extra.get("order") == "either"
-        and r.value is not None
-    ]
+    either = records.where(order="either")
+    binding = either.where(metric=Metric.BINDING_ACCURACY).scored().first()
     encoder = records[0].encoder if records else "the encoder"
-    if not found:
+    if binding is None:
         why = "no scene has an attribute swap"
         sentence = (
             f"It cannot be judged whether the pictures and captions of {encoder} agree on "
             f"binding (level 3): {why}."
         )
         return Verdict("unclear", sentence, None, 3, "both", 0)
-    binding = found[0]
     value, (low, high) = float(binding.value or 0.0), _ends(binding)
-    concepts = next(
-        (r for r in records if r.metric == "concept_accuracy" and r.extra.get("order") == "either"),
-        None,
-    )
+    concepts = either.first(metric=Metric.CONCEPT_ACCURACY)
     words = (
         "a picture prefers its caption to the caption with the attributes swapped in "
         f"{value_of(binding)} of the comparisons "
@@ -209,9 +201,9 @@ def _disagreement(binding: Record, concepts: Record | None) -> str:
     return "hardly agree on binding"
 
 
-def which(concepts: Sequence[Record]) -> str:
+def which(concepts: Records) -> str:
     """What is bound: "which color belongs to which shape"."""
-    names = [str(record.extra["concept"]) for record in concepts]
+    names = [str(record["concept"]) for record in concepts]
     return (
         f"which {names[0]} belongs to which {names[1]}"
         if len(names) == 2
@@ -230,38 +222,26 @@ def needed(n: int, width: float, gap: float) -> str:
     return f"about {ceil(more / unit) * unit:,}"
 
 
-def _concepts(records: Sequence[Record]) -> list[Record]:
-    return [
-        r for r in records if r.metric == "concept_recognition" and r.extra.get("control") == "none"
-    ]
+def _concepts(records: Records) -> Records:
+    return records.where(metric=Metric.CONCEPT_RECOGNITION, control=Control.NONE)
 
 
-def _one(records: Sequence[Record], metric: str, control: str) -> Record:
-    return next(r for r in records if (r.metric, r.extra.get("control")) == (metric, control))
-
-
-def _strongest(records: Sequence[Record]) -> Record:
+def _strongest(records: Records) -> Record:
     """The control that recognises most objects; of equals the first."""
-    controls = [
-        r
-        for r in records
-        if r.metric == "object_recognition"
-        and r.extra.get("control") in CONTROLS
-        and r.value is not None
-    ]
-    return max(controls, key=lambda r: r.value or 0.0)
+    controls = records.where(metric=Metric.OBJECT_RECOGNITION, control=tuple(CONTROLS))
+    return max(controls.scored(), key=lambda r: r.value or 0.0)
 
 
 def _beside(objects: Record, strongest: Record, bag: Record) -> str:
     """What the strongest control reaches, and whether it is beaten."""
-    control = str(strongest.extra["control"])
+    control = str(strongest.control)
     words = (
         f"The strongest control, {CONTROL_WORDS[control]}, reaches {value_of(strongest)} "
         f"({interval_of(strongest)})"
     )
     if _ends(objects)[0] <= _ends(strongest)[1]:
         words += ", which is not clearly less"
-        if control == "random_weights":
+        if control == Control.RANDOM_WEIGHTS:
             words += ", so training need not have added it"
     return words + ("." if strongest is bag else f"; a bag of concepts reaches {value_of(bag)}.")
 
@@ -280,58 +260,31 @@ def _first(sentence: str) -> str:
 def metric_name(record: Record) -> str:
     """A record's metric in words, with what it varies."""
     name = record.metric.replace("_", " ")
-    details = [
-        str(record.extra[key]) for key in ("concept", "noun", "order") if record.extra.get(key)
-    ]
-    if record.extra.get("queries"):
-        details.append(
-            "by its own queries" if record.extra["queries"] == "own" else "by text queries"
-        )
+    details = [str(record[key]) for key in ("concept", "noun", "order") if record[key]]
+    if record["queries"]:
+        details.append("by its own queries" if record["queries"] == "own" else "by text queries")
     return name + (f" ({', '.join(details)})" if details else "")
 
 
-def controls_of(record: Record, records: Sequence[Record]) -> dict[str, Record]:
+def controls_of(record: Record, records: Records) -> dict[str, Record]:
     """The records of the controls that belong to a record, by control."""
-    same = [
-        other
-        for other in records
-        if (
-            other.study,
-            other.modality,
-            other.metric,
-            other.extra.get("concept"),
-            other.extra.get("noun"),
-        )
-        == (
-            record.study,
-            record.modality,
-            record.metric,
-            record.extra.get("concept"),
-            record.extra.get("noun"),
-        )
-    ]
-    return {
-        str(other.extra["control"]): other
-        for other in same
-        if other.extra.get("control") in CONTROLS
-    }
+    about = {name: record[name] for name in ("study", "modality", "metric", "concept", "noun")}
+    beside = records.where(control=tuple(CONTROLS), **about)
+    return {str(other.control): other for other in beside}
 
 
-def summary_table(records: Sequence[Record]) -> str:
+IN_THE_REPORT = ("additive", "spectrum", "removal", "edit", "complexity")
+"""Studies whose tables the report shows, and the terminal does not."""
+
+
+def summary_table(records: Records) -> str:
     """The main numbers for a terminal."""
     shown = [
         record
-        for record in records
-        if record.extra.get("control") == "none"
-        and record.ci_low is not None
-        and not record.extra.get("noun")
-        and not record.extra.get("repair")
-        and record.study
-        not in ("additive", "spectrum", "removal", "edit", "complexity")  # tables of the report
+        for record in records.where(control=Control.NONE, noun=None, repair=None)
+        if record.ci_low is not None and record.study not in IN_THE_REPORT
     ]
-    controls = [
-        name for name in CONTROLS if any(record.extra.get("control") == name for record in records)
-    ]
+    controls = [name for name in CONTROLS if name in records.distinct("control")]
     lines = [
         (
             "modality",

@@ -5,4 +5,3 @@ from .facts import split_facts as split_facts
 from .folder import PLACE_OPTIONS as PLACE_OPTIONS
 from .folder import RunFolder as RunFolder
 from .folder import kept_option as kept_option
-from .folder import read_results as read_results

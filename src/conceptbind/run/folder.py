@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.core.escape import csv_text
 from conceptbind.core.files import (
-    CHECKSUM,
     clear_asides,
     has_half_characters,
     read_checked_json,
-    read_json,
-    write_checked_json,
     write_whole,
 )
 from conceptbind.core.kept import Kept, read_label
 from conceptbind.core.ownership import FolderLock, own
+from conceptbind.core.records import Records
+from conceptbind.core.results import (
+    RESULTS,
+    TABLE,
+    Results,
+    as_csv,
+    load_results,
+    write_results,
+)
 
 if TYPE_CHECKING:
+    from conceptbind.core.findings import Verdict
     from conceptbind.core.records import Record
 
 CONFIG = "config.yaml"
-MOST = 1e300
-"""No number of a record is larger."""
 PLACE_OPTIONS = ("out", "device", "executor", "address", "jobs", "stack")
 """Options that say where something is done, not what: a run folder may be moved, and continued on
 another device or cluster."""
@@ -80,52 +85,47 @@ class RunFolder:
         provenance: Mapping[str, Any],
         records: Sequence[Record],
         told: Mapping[str, Any] | None = None,
+        *,
+        verdicts: Sequence[Verdict] = (),
+        sentences: Sequence[str] = (),
     ) -> None:
         """Write `results.csv` and, last of a run, `results.json`: the same records, one flat row
         each.
 
         Args:
-            provenance: see `runs.provenance`.
+            provenance: see `run.facts.provenance`.
             records: of all studies.
             told: what else `results.json` holds, for `finished`.
+            verdicts: with their words, scores and sentences.
+            sentences: the verdicts and what else is said, in words.
 
         Raises:
             FileError: the disk is full or the folder is not writable.
         """
-        rows = [record.flat() for record in records]
-        write_whole(self.path / "results.csv", _as_csv(rows))
-        content = {"provenance": dict(provenance), "records": rows, **(told or {})}
-        write_checked_json(self.path / "results.json", content)
+        found = Results(Records(records), provenance, tuple(verdicts), tuple(sentences), told or {})
+        write_results(self.path, found)
 
     def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Write a table with a header, comma-separated."""
         write_whole(self.path / name, csv_text([columns, *rows]))
 
-    def finished(self) -> dict[str, Any] | None:
+    def finished(self) -> Results | None:
         """What `write_results` wrote when the run was finished; None where it was not, or its
         results were changed since.
 
         A table that says something else than the results is written anew.
         """
-        if not all(
-            (self.path / name).is_file() for name in ("results.json", "results.csv", "report.html")
-        ):
+        if not all((self.path / name).is_file() for name in (RESULTS, TABLE, "report.html")):
             return None
         try:
-            found = read_checked_json(self.path / "results.json")
-            table = _as_csv(found["records"])
-        except (FileError, KeyError, TypeError, AttributeError):
+            read_checked_json(self.path / RESULTS)
+            found = load_results(self.path)
+        except FileError:
             return None
-        written = self.path / "results.csv"
+        table, written = as_csv(found.records), self.path / TABLE
         if written.read_bytes() != table.encode():
             write_whole(written, table)
         return found
-
-
-def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Flat records with a header."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return csv_text([columns, *([row.get(name, "") for name in columns] for row in rows)])
 
 
 def kept_option(path: Path, name: str) -> Any:
@@ -133,57 +133,6 @@ def kept_option(path: Path, name: str) -> Any:
     no such option.
     """
     return (read_label(path / CONFIG) or {}).get(name)
-
-
-def read_results(path: Path) -> list[dict[str, Any]]:
-    """The flat records of a run folder.
-
-    Raises:
-        FileError: there is no `results.json`, or it is broken or of another form.
-    """
-    file = path / "results.json"
-    if not file.is_file():
-        raise FileError(
-            f"{path} is no run folder: it holds no results.json; give a folder written by "
-            "conceptbind measure or repair"
-        )
-    found = read_json(file)
-    if isinstance(found, dict) and CHECKSUM in found:  # runs of earlier versions have none
-        found = read_checked_json(file, "run it again")
-    records = found.get("records") if isinstance(found, dict) else None
-    wrong = (
-        "no list of records"
-        if not isinstance(records, list)
-        else next(filter(None, map(_wrong_record, records)), None)
-    )
-    if wrong is not None:
-        raise FileError(
-            f"{file} is not of the form that conceptbind writes ({wrong}); run it again"
-        )
-    return cast("list[dict[str, Any]]", records)
-
-
-def _wrong_record(row: Any) -> str | None:
-    """What is wrong with one flat record, in words."""
-    if not isinstance(row, dict):
-        return f"a record is {row!r:.40}"
-    for name in ("study", "modality", "metric", "value", "n"):
-        if name not in row:
-            return f"a record lacks '{name}'"
-    texts, numbers = (
-        ("study", "modality", "metric", "split", "scenes", "encoder"),
-        ("value", "n", "ties", "ci_low", "ci_high"),
-    )
-    for name, value in row.items():
-        finite = not isinstance(value, int | float) or abs(value) < MOST
-        right = (
-            isinstance(value, str)
-            if name in texts
-            else not isinstance(value, str | bool) or name not in numbers
-        )
-        if not (right and finite and isinstance(value, str | int | float | bool | None)):
-            return f"a record has {name!r:.40} = {value!r:.40}"
-    return None if row["n"] is not None else "a record lacks 'n'"
 
 
 def _require_text(config: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conceptbind.core.files import FileHashes
+from conceptbind.core.names import Control
 from conceptbind.crossmodal.study import CaptionBank, caption_bank, query_texts
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_probes, fitted_probes, own_probes
@@ -124,10 +125,10 @@ class Case:
         if not self.asked.controls:
             return {}
         made = {
-            "random_weights": untrained(self.source),
-            "bag_twin": bag_twin(self.source, self.asked.device),
+            Control.RANDOM_WEIGHTS: untrained(self.source),
+            Control.BAG_TWIN: bag_twin(self.source, self.asked.device),
         }
-        return {name: twin for name, twin in made.items() if twin is not None}
+        return {str(name): twin for name, twin in made.items() if twin is not None}
 
     @cached_property
     def bag_probes(self) -> SceneProbes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Findings
+from conceptbind.core.records import Records
 from conceptbind.crossmodal.study import query_record
 from conceptbind.run.bars import steps
 from conceptbind.within.attributes import attribute_records
@@ -12,7 +13,6 @@ from conceptbind.within.search import search_records
 from conceptbind.within.section import noun_section, search_section
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
     from conceptbind.core.typing import Modality
     from conceptbind.studies.case import Case
 
@@ -28,21 +28,21 @@ class AttributeOfNoun:
 
     def run(self, case: Case) -> Findings:
         """Records and a section for each modality."""
-        records = tuple(r for modality in case.modalities for r in self._records(case, modality))
+        records = Records(r for modality in case.modalities for r in self._records(case, modality))
         sections = (noun_section(records, modality) for modality in case.modalities)
         return Findings(self.name, records, sections=tuple(filter(None, sections)), found=records)
 
-    def _records(self, case: Case, modality: Modality) -> list[Record]:
+    def _records(self, case: Case, modality: Modality) -> Records:
         rows, controls = case.rows(modality), case.controls(modality)
         with steps(f"attributes of nouns in {modality}", 1) as step:
             found = attribute_records(rows, case.table, controls=controls, seed=case.asked.seed)
             step("attributes of nouns")
         if case.own_probes is None:
             return found
-        for concept in (*range(len(case.table.space.concepts)), None):
-            weight = case.own_probes.head(concept).weight
-            found.append(query_record(rows, weight, case.table, concept, "own"))
-        return found
+        return found + (
+            query_record(rows, case.own_probes.head(concept).weight, case.table, concept, "own")
+            for concept in (*range(len(case.table.space.concepts)), None)
+        )
 
 
 class Search:
@@ -62,12 +62,10 @@ class Search:
     def run(self, case: Case) -> Findings:
         """Records and one section."""
         assert case.encoder is not None
-        records = tuple(
-            search_records(
-                case.encoder,
-                controls=case.twins,
-                scenes_name=f"{case.table.name} search",
-                seed=case.asked.seed,
-            )
+        records = search_records(
+            case.encoder,
+            controls=case.twins,
+            scenes_name=f"{case.table.name} search",
+            seed=case.asked.seed,
         )
         return Findings(self.name, records, sections=(search_section(records),), found=records)

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from conceptbind.core.errors import ValueRangeError
-from conceptbind.core.records import Record, share_record
+from conceptbind.core.names import Control, Metric
+from conceptbind.core.records import Records
+from conceptbind.core.scored import share_record
 from conceptbind.metrics.recognitions import Recognition, join, recognition
 from conceptbind.probes.scene_probes import fit_probe, whitened
 from conceptbind.probes.study import bag_of_concepts
@@ -41,7 +43,7 @@ def attribute_records(
     *,
     controls: Mapping[str, Embeddings] | None = None,
     seed: int = 0,
-) -> list[Record]:
+) -> Records:
     """One linear classifier (with bias) for every noun and attribute, from the scene's embedding to
     the attributes that the noun has there.
 
@@ -66,14 +68,17 @@ def attribute_records(
     """
     embeddings.check(scenes)
     if len(scenes.space.concepts) < 2:
-        return []
+        return Records()
     try:
         split = split_scenes(scenes, "orbit", fractions=FRACTIONS, seed=seed)
     except ValueRangeError:  # fewer orbits than parts
-        return []
+        return Records()
     records = []
     orbits = orbit_ids(scenes)
-    compared = {"none": embeddings.unit().values, "bag_of_concepts": bag_of_concepts(scenes)}
+    compared: dict[str, Floats] = {
+        Control.NONE: embeddings.unit().values,
+        Control.BAG_OF_CONCEPTS: bag_of_concepts(scenes),
+    }
     for control, other in (controls or {}).items():
         other.check(scenes)
         compared[control] = other.unit().values
@@ -91,7 +96,7 @@ def attribute_records(
                 np.concatenate([rows for _, rows in outcomes.values()]),
             )
             parts: list[tuple[str | None, tuple[Recognition, Ints]]] = [(None, together)]
-            if control == "none":
+            if control == Control.NONE:
                 parts += [
                     (scenes.space.values[-1][noun], found) for noun, found in outcomes.items()
                 ]
@@ -100,20 +105,23 @@ def attribute_records(
                     outcome,
                     orbits[rows],
                     study="attribute_probe",
+                    question=1,
                     modality=embeddings.modality,
-                    metric="attribute_recognition",
+                    metric=Metric.ATTRIBUTE_RECOGNITION,
                     split="test",
                     scenes=scenes.name,
                     encoder=embeddings.encoder,
                     control=control,
-                    concept=scenes.space.concepts[k],
-                    noun=name,
-                    split_by=split.by,
-                    seed=split.seed,
+                    own={
+                        "concept": scenes.space.concepts[k],
+                        "noun": name,
+                        "split_by": split.by,
+                        "seed": split.seed,
+                    },
                 )
                 for name, (outcome, rows) in parts
             ]
-    return records
+    return Records(records)
 
 
 def _noun(

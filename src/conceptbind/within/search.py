@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from conceptbind.core.records import Extra, Record, share_record
+from conceptbind.core.names import Control, Metric
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import share_record
 from conceptbind.metrics.intervals import ordering_interval
 from conceptbind.metrics.recognitions import Recognition, join, recognition
 from conceptbind.metrics.ties import rounding
@@ -22,6 +24,7 @@ from conceptbind.probes.threads import steady
 from conceptbind.scenes.captions import article
 
 if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Encoder, Floats, Ints
 
 N_FIELDS = 600
@@ -42,7 +45,7 @@ def search_records(
     style: FlatStyle | SolidStyle | None = None,
     scenes_name: str = "search",
     seed: int = 0,
-) -> list[Record]:
+) -> Records:
     """Can the target be found, by a linear classifier on picture embeddings, and by the caption of
     the target alone?
 
@@ -65,12 +68,12 @@ def search_records(
         seed: of fields, pictures and splits.
     """
     fields = search_fields(n_fields, colors, shapes, counts=counts, seed=seed)
-    facts: dict[str, Extra] = {"objects": ", ".join(map(str, counts)), "seed": seed}
+    facts: dict[str, Value] = {"objects": ", ".join(map(str, counts)), "seed": seed}
     records: list[Record] = []
     own: Floats = np.empty(0)
-    for control, model in {"none": encoder, **(controls or {})}.items():
+    for control, model in {Control.NONE: encoder, **(controls or {})}.items():
         rows = _embedded(model, fields, seed, style)
-        own = rows if control == "none" else own
+        own = rows if control == Control.NONE else own
         rng = np.random.default_rng(seed)
         outcomes = [
             _classify(rows[mine], fields.present[mine], rng) for _, mine in _by_target(fields)
@@ -80,12 +83,12 @@ def search_records(
                 join(outcomes),
                 study="search",
                 modality="image",
-                metric="search_accuracy",
+                metric=Metric.SEARCH_ACCURACY,
                 split="test",
                 scenes=scenes_name,
                 encoder=encoder.id,
                 control=control,
-                **facts,
+                own=facts,
             )
         )
     if "text" in encoder.modalities:
@@ -100,29 +103,24 @@ def search_records(
                 [right.mean() for right in ordered], weights=[len(right) for right in ordered]
             )
         )
-        extra: dict[str, Extra] = {
-            "control": "none",
-            "pairs": sum(right.size for right in ordered),
-            **facts,
-        }
         low, high = ordering_interval(ordered)
         records.append(
             Record(
-                "search",
-                "both",
-                "search_in_order",
-                value,
-                n,
-                ties,
-                low,
-                high,
-                "all",
-                scenes_name,
-                encoder.id,
-                extra,
+                study="search",
+                modality="both",
+                metric=Metric.SEARCH_IN_ORDER,
+                value=value,
+                n=n,
+                ties=ties,
+                ci_low=low,
+                ci_high=high,
+                split="all",
+                scenes=scenes_name,
+                encoder=encoder.id,
+                own={"pairs": sum(right.size for right in ordered), **facts},
             )
         )
-    return records
+    return Records(records)
 
 
 def _by_target(fields: SearchFields) -> list[tuple[tuple[str, str], Ints]]:

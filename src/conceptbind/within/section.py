@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Section
+from conceptbind.core.names import Control, Metric
 from conceptbind.probes.section import cells, shown_controls
 from conceptbind.report.blocks import paragraph, section, table
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Record
+    from conceptbind.core.records import Records
     from conceptbind.core.typing import Modality
 
 
-def noun_section(records: Sequence[Record], modality: Modality) -> Section | None:
+def noun_section(records: Records, modality: Modality) -> Section | None:
     """Which attribute each noun has, of one modality; None where no noun could be asked about."""
-    mine = [r for r in records if (r.study, r.modality) == ("attribute_probe", modality)]
+    mine = records.where(study="attribute_probe", modality=modality)
     if not mine:
         return None
     controls = shown_controls(mine)
     rows = [
-        (f"{r.extra.get('noun') or 'all nouns'} ({r.extra['concept']})", *cells(r, mine, controls))
-        for r in mine
-        if r.extra["control"] == "none"
+        (f"{r['noun'] or 'all nouns'} ({r['concept']})", *cells(r, mine, controls))
+        for r in mine.where(control=Control.NONE)
     ]
     return section(
         f"within-{modality}",
@@ -36,14 +35,16 @@ def noun_section(records: Sequence[Record], modality: Modality) -> Section | Non
     )
 
 
-def search_section(records: Sequence[Record]) -> Section:
+def search_section(records: Records) -> Section:
     """One object among many, in pictures."""
     controls = shown_controls(records)
-    names = {"search_accuracy": "linear classifier", "search_in_order": "caption alone"}
+    names: dict[str, str] = {
+        Metric.SEARCH_ACCURACY: "linear classifier",
+        Metric.SEARCH_IN_ORDER: "caption alone",
+    }
     rows = [
-        (f"{names[r.metric]} ({r.extra['objects']} objects)", *cells(r, records, controls))
-        for r in records
-        if r.extra["control"] == "none"
+        (f"{names[r.metric]} ({r['objects']} objects)", *cells(r, records, controls))
+        for r in records.where(control=Control.NONE)
     ]
     return section(
         "search",

@@ -1,0 +1,121 @@
+"""Words that stand in many results, each once: what is measured, beside which control, after which
+repair. Files hold the words themselves.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Control(StrEnum):
+    """Whose number a record holds: `NONE` is the encoder itself, all others are controls."""
+
+    NONE = "none"
+    BAG_OF_CONCEPTS = "bag_of_concepts"
+    COUNTS_OF_CONCEPTS = "counts_of_concepts"
+    RANDOM_WEIGHTS = "random_weights"
+    BAG_TWIN = "bag_twin"
+    BLIND_LENGTH = "blind_length"
+    BLIND_NORM = "blind_norm"
+
+
+CONTROL_TEXTS = {
+    Control.BAG_OF_CONCEPTS: (
+        "Bag of concepts",
+        "The same probes, fitted on how often each value occurs in the scene and on nothing else. "
+        "They know every concept and no binding. "
+        "Objects they recognise where the scene leaves no choice (two red objects, say), and "
+        "sometimes elsewhere: a fitted probe prefers one "
+        "of the objects that go with the same counts, and may be lucky. For the attribute of a "
+        "noun: the same classifiers on these counts.",
+    ),
+    Control.COUNTS_OF_CONCEPTS: (
+        "Counts of concepts",
+        "An object scores how many of its values are in the scene. Nothing is fitted, and equal "
+        "counts tie, which is a miss.",
+    ),
+    Control.RANDOM_WEIGHTS: (
+        "Random weights",
+        "The same architecture, untrained: what a probe recognises there is owed to the "
+        "architecture and the scenes.",
+    ),
+    Control.BAG_TWIN: (
+        "Bag twin",
+        "A model of the same architecture, trained on pictures and captions whose colours were "
+        "dealt out at random: binding never helped it.",
+    ),
+    Control.BLIND_LENGTH: ("Blind, by length", "No picture is seen: the shorter caption wins."),
+    Control.BLIND_NORM: (
+        "Blind, by norm",
+        "No picture is seen: the caption with the longer feature vector wins.",
+    ),
+}
+"""What each control is: its name for people, and a description to stand where its numbers are
+shown. One name, one thing."""
+
+
+class Repair(StrEnum):
+    """Which captions were scored: as they are, or after a linear map."""
+
+    NONE = "none"
+    SB = "SB"
+    """Fitted on pairs alone."""
+    HNB = "HNB"
+    """Fitted on pairs and hard negatives."""
+    ADAPTER = "adapter"
+    """A map that was given."""
+    DIFFERENCE = "difference"
+    """After minus before, item by item."""
+
+
+class Metric(StrEnum):
+    """What was measured. A study of another package may use words of its own."""
+
+    CONCEPT_RECOGNITION = "concept_recognition"
+    OBJECT_RECOGNITION = "object_recognition"
+    ATTRIBUTE_RECOGNITION = "attribute_recognition"
+    SEARCH_ACCURACY = "search_accuracy"
+    SEARCH_IN_ORDER = "search_in_order"
+    BINDING_ACCURACY = "binding_accuracy"
+    CONCEPT_ACCURACY = "concept_accuracy"
+    SINGLE_OBJECT_ACCURACY = "single_object_accuracy"
+    RECALL_AT_1 = "recall_at_1"
+    RECALL_AT_5 = "recall_at_5"
+    RECALL_AT_10 = "recall_at_10"
+    PICTURE_RECALL_AT_1 = "picture_recall_at_1"
+    SWAP_ERROR = "swap_error"
+    CONCEPT_RETRIEVAL = "concept_retrieval"
+    CAPTION_SWAP_COSINE = "caption_swap_cosine"
+    PROBE_COSINE = "probe_cosine"
+    MODALITY_GAP = "modality_gap"
+    BINDING_GAIN = "binding_gain"
+    RECALL_GAIN = "recall_gain"
+    PICTURE_RECALL_GAIN = "picture_recall_gain"
+    SINGLE_OBJECT_GAIN = "single_object_gain"
+    R2 = "r2"
+    MSE = "mse"
+    RETRIEVAL_TOP1 = "retrieval_top1"
+    VARIANCE_SHARE = "variance_share"
+    BINDING_SHARE = "binding_share"
+    EDIT_RETRIEVAL = "edit_retrieval"
+    EDIT_PROBING = "edit_probing"
+    GENERALISATION_SCORE = "generalisation_score"
+    BINDING_GAP = "binding_gap"
+    PLANTED_GAP = "planted_gap"
+    ACCURACY = "accuracy"
+    ACCURACY_AT_5 = "accuracy_at_5"
+    PAIR_ACCURACY = "pair_accuracy"
+    SET_ACCURACY = "set_accuracy"
+    TEXT_SCORE = "text_score"
+    IMAGE_SCORE = "image_score"
+    GROUP_SCORE = "group_score"
+
+
+def recognised(concept: object) -> Metric:
+    """The recognition of a concept's values, or of objects where the concept is None."""
+    return Metric.OBJECT_RECOGNITION if concept is None else Metric.CONCEPT_RECOGNITION
+
+
+def member(kind: type[StrEnum], word: str) -> str:
+    """The member of an enumeration that is written so; other words as they are."""
+    return kind(word) if word in kind._value2member_map_ else word

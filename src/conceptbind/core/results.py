@@ -1,0 +1,169 @@
+"""`results.json` and `results.csv` of a run folder: the same records, one flat row each, and beside
+them in `results.json` the provenance, the verdicts and what is said in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from conceptbind.core.errors import FileError
+from conceptbind.core.escape import csv_text
+from conceptbind.core.files import (
+    CHECKSUM,
+    read_checked_json,
+    read_json,
+    write_checked_json,
+    write_whole,
+)
+from conceptbind.core.findings import Verdict
+from conceptbind.core.names import Repair
+from conceptbind.core.records import FIELDS, Record, Records
+
+RESULTS, TABLE = "results.json", "results.csv"
+SCHEMA = 1
+"""Of `results.json`. Version 0 had no number, and records without `control`, `repair` and
+`question` where a study had nothing to say of them."""
+MOST = 1e300
+"""No number of a record is larger."""
+TEXTS = ("study", "modality", "metric", "split", "scenes", "encoder")
+NUMBERS = ("value", "n", "ties", "ci_low", "ci_high", "question")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What `results.json` holds."""
+
+    records: Records
+    provenance: Mapping[str, Any]
+    verdicts: tuple[Verdict, ...] = ()
+    sentences: tuple[str, ...] = ()
+    """The verdicts and what else is said, in words."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What else a command keeps there."""
+    schema: int = SCHEMA
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Write `results.csv`, then `results.json`, so that who sees the second sees both.
+
+    Raises:
+        FileError: the disk is full or the folder is not writable.
+    """
+    write_whole(folder / TABLE, as_csv(results.records))
+    content = {
+        "schema": SCHEMA,
+        "provenance": dict(results.provenance),
+        "records": results.records.rows(),
+        "verdicts": [asdict(verdict) for verdict in results.verdicts],
+        "sentences": list(results.sentences),
+        **results.told,
+    }
+    write_checked_json(folder / RESULTS, content)
+
+
+def as_csv(records: Records) -> str:
+    """The records with a header, comma-separated."""
+    columns = records.columns()
+    rows = ([row.get(name, "") for name in columns] for row in records.rows())
+    return csv_text([columns, *rows])
+
+
+def load_results(folder: Path) -> Results:
+    """What `write_results` wrote, in this version or an earlier one.
+
+    Raises:
+        FileError: there is no `results.json`, or it is broken, or of another form.
+    """
+    file = folder / RESULTS
+    if not file.is_file():
+        raise FileError(
+            f"{folder} is no run folder: it holds no {RESULTS}; give a folder written by "
+            "conceptbind measure or repair"
+        )
+    found = read_json(file)
+    if isinstance(found, dict) and CHECKSUM in found:  # runs of the earliest versions have none
+        found = read_checked_json(file, "run it again")
+    wrong = _wrong(found)
+    if wrong is not None:
+        raise FileError(
+            f"{file} is not of the form that conceptbind writes ({wrong}); run it again"
+        )
+    return _read(found)
+
+
+def _read(found: dict[str, Any]) -> Results:
+    known = {item.name for item in fields(Verdict)}
+    verdicts = (
+        Verdict(**{name: cell for name, cell in row.items() if name in known})
+        for row in found.get("verdicts", ())
+    )
+    kept = ("schema", "provenance", "records", "verdicts", "sentences")
+    return Results(
+        Records(map(Record.read, found["records"])),
+        found.get("provenance", {}),
+        tuple(verdicts),
+        tuple(found.get("sentences", ())),
+        {name: value for name, value in found.items() if name not in kept},
+        found.get("schema", 0),
+    )
+
+
+def _wrong(found: Any) -> str | None:
+    """What is wrong with the content of a file, in words."""
+    if not isinstance(found, dict) or not isinstance(found.get("records"), list):
+        return "no list of records"
+    schema = found.get("schema", 0)
+    if type(schema) is not int or schema < 0:
+        return f"its schema is {schema!r:.40}"
+    if schema > SCHEMA:
+        return f"its schema {schema} is of a later version, this one reads up to {SCHEMA}"
+    for name, kind in (("provenance", dict), ("verdicts", list), ("sentences", list)):
+        if not isinstance(found.get(name, kind()), kind):
+            return f"its {name} are {found[name]!r:.40}"
+    sentences = found.get("sentences", [])
+    wrong = (
+        *(f"a sentence is {one!r:.40}" for one in sentences if not isinstance(one, str)),
+        *map(_wrong_verdict, found.get("verdicts", [])),
+        *map(_wrong_record, found["records"]),
+    )
+    return next(filter(None, wrong), None)
+
+
+def _wrong_verdict(row: Any) -> str | None:
+    if not isinstance(row, dict) or not {"word", "sentence", "score"} <= set(row):
+        return f"a verdict is {row!r:.40}"
+    if not isinstance(row["word"], str) or not isinstance(row["sentence"], str):
+        return f"a verdict says {row['word']!r:.40}"
+    return None
+
+
+def _wrong_record(row: Any) -> str | None:
+    """What is wrong with one flat record, in words."""
+    if not isinstance(row, dict):
+        return f"a record is {row!r:.40}"
+    for name in (*TEXTS, "value", "n"):
+        if name not in row:
+            return f"a record lacks '{name}'"
+    for name, value in row.items():
+        if not _may_hold(name, value):
+            return f"a record has {name!r:.40} = {value!r:.40}"
+    return None if row["n"] is not None else "a record lacks 'n'"
+
+
+def _may_hold(name: str, value: Any) -> bool:
+    if name in TEXTS:
+        return isinstance(value, str)
+    if name in NUMBERS and isinstance(value, str | bool):
+        return False
+    if name in FIELDS and name not in NUMBERS:  # control, repair
+        return value is None or (isinstance(value, str) and _is_word(name, value))
+    if isinstance(value, int | float):
+        return abs(value) < MOST
+    return isinstance(value, str | None)
+
+
+def _is_word(name: str, value: str) -> bool:
+    return name != "repair" or value in list(Repair)

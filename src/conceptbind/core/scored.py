@@ -1,0 +1,111 @@
+"""Records made from outcomes: a share, a mean or a paired difference, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from conceptbind.core.names import Control, Metric
+from conceptbind.core.records import Record
+from conceptbind.metrics.intervals import difference_interval, mean_interval, share_interval
+
+if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
+    from conceptbind.core.typing import Floats, Ints, Modality
+    from conceptbind.metrics.recognitions import Recognition
+
+
+def share_record(
+    outcome: Recognition,
+    clusters: Ints | None = None,
+    /,
+    *,
+    study: str,
+    modality: Modality | Literal["symbols"],
+    metric: Metric | str,
+    split: str,
+    scenes: str,
+    encoder: str,
+    question: int | None = None,
+    control: str = Control.NONE,
+    own: Mapping[str, Value] | None = None,
+) -> Record:
+    """A recognition outcome of n scenes as a record with its interval.
+
+    `clusters` (n,) says which scenes are one draw (the orders of a pair, an orbit); by default
+    every scene is one of its own. `own` are columns of the study.
+    """
+    low, high = None, None
+    if outcome.n:
+        right = outcome.correct[outcome.scored].astype(float)
+        low, high = share_interval(
+            right, None if clusters is None else np.asarray(clusters)[outcome.scored]
+        )
+    return Record(
+        study=study,
+        modality=modality,
+        metric=metric,
+        value=outcome.accuracy if outcome.n else None,
+        n=outcome.n,
+        ties=outcome.ties,
+        ci_low=low,
+        ci_high=high,
+        split=split,
+        scenes=scenes,
+        encoder=encoder,
+        control=control,
+        question=question,
+        own=own or {},
+    )
+
+
+def mean_record(
+    metric: str,
+    values: Floats,
+    ties: int | None,
+    clusters: Ints,
+    kind: Literal["share", "difference", "mean"] = "share",
+    /,
+    **facts: Any,
+) -> Record:
+    """A mean between pictures and captions with its interval.
+
+    Args:
+        metric: its name.
+        values: (n,)
+        ties: among them.
+        clusters: (n,) what is one draw: the scenes of an orbit, the items of a picture.
+        kind: what the values are: outcomes from 0 to 1, differences of such, or cosines.
+        **facts: study, split, scenes, encoder, and what the study varies.
+    """
+    if kind == "mean":
+        low, high = mean_interval(values, clusters, bounds=(-1.0, 1.0))
+    else:
+        low, high = (share_interval if kind == "share" else difference_interval)(values, clusters)
+    value = float(values.mean(dtype=np.float64))
+    return plain_record(metric, value, len(values), low, high, ties=ties, **facts)
+
+
+def gain_record(metric: str, differences: Floats, clusters: Ints, **facts: Any) -> Record:
+    """A paired difference to no repair; at pull 0, where nothing was changed, it is 0 and has no
+    interval.
+    """
+    record = mean_record(metric, differences, None, clusters, "difference", **facts)
+    return record if facts["pull"] > 0 else record.but(ci_low=None, ci_high=None)
+
+
+def plain_record(
+    metric: str,
+    value: float,
+    n: int,
+    low: float | None = None,
+    high: float | None = None,
+    **facts: Any,
+) -> Record:
+    """A value between pictures and captions, with its interval where it has one; see
+    `mean_record`.
+    """
+    told = {"modality": "both", "question": 3, **facts}
+    return Record.of(metric=metric, value=value, n=n, ci_low=low, ci_high=high, **told)
