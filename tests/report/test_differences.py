@@ -63,4 +63,4 @@ def test_what_is_no_share_of_the_encoder_s_own_is_left_out():
     ]
     assert tables(a=left_out, b=left_out) == []
     assert tables(a=[record(0.5)]) == []
-    assert difference_tables({"a": [record(0.5)], "b": [record(0.5, modality="text")]}) == []
+    assert tables(a=[record(0.5)], b=[record(0.5, modality="text")]) == []

@@ -70,4 +70,4 @@ def test_several_objects_of_one_noun_are_a_set():
 
 def test_one_concept_has_no_attributes():
     scenes = full_grid(ConceptSpace(("shape",), (("cube", "ball", "cone"),)))
-    assert attribute_records(rows(np.eye(9, dtype=np.float32), scenes), scenes) == []
+    assert attribute_records(rows(np.eye(9, dtype=np.float32), scenes), scenes) == ()

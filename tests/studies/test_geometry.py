@@ -50,27 +50,35 @@ def additive():
 
 def test_planted_objects_are_found_by_every_part(additive):
     (r2,) = [
-        r for r in additive.find("additive", "r2", level=1, estimator="avg+pos") if r.split == "all"
+        r
+        for r in additive.records.where(study="additive", metric="r2", level=1, estimator="avg+pos")
+        if r.split == "all"
     ]
     assert r2.value > 0.97
     assert additive.spectra["none"].share("objects") < 0.03
-    (search,) = additive.find(
-        "edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute="all"
+    search = additive.records.one(
+        study="edit", metric="edit_retrieval", estimator="avg+pos", steering=1.0, attribute="all"
     )
-    (probing,) = additive.find(
-        "edit", "edit_probing", estimator="avg+pos", steering=1.0, attribute="all"
+    probing = additive.records.one(
+        study="edit", metric="edit_probing", estimator="avg+pos", steering=1.0, attribute="all"
     )
     assert search.value > 0.97
     assert probing.value > 0.95
     parts = [
-        additive.find("edit", "edit_retrieval", estimator="avg+pos", steering=1.0, attribute=name)
+        additive.records.where(
+            study="edit", metric="edit_retrieval", estimator="avg+pos", steering=1.0, attribute=name
+        )
         for name in ("same", "different")
     ]
     assert search.n == sum(record.n for (record,) in parts)
-    (still,) = additive.find("edit", "edit_retrieval", estimator="avg+pos", steering=0.0)
+    still = additive.records.one(
+        study="edit", metric="edit_retrieval", estimator="avg+pos", steering=0.0
+    )
     assert still.value == 0
-    (gone,) = additive.find("removal", "object_recognition", removed="objects")
-    (kept,) = additive.find("removal", "object_recognition", removed="permuted_objects")
+    gone = additive.records.one(study="removal", metric="object_recognition", removed="objects")
+    kept = additive.records.one(
+        study="removal", metric="object_recognition", removed="permuted_objects"
+    )
     assert gone.value < 0.2 < 0.8 < kept.value
 
 
@@ -92,7 +100,9 @@ def test_a_bag_has_no_binding_share_and_its_objects_are_not_read_from_sums():
         concept_codes(GRID) + 1e-3 * np.random.default_rng(0).normal(size=(len(GRID), 48))
     )
     assert found.spectra["none"].binding_share < 0.03
-    (record,) = found.find("additive", "object_recognition", level=2, estimator="least_squares")
+    record = found.records.one(
+        study="additive", metric="object_recognition", level=2, estimator="least_squares"
+    )
     assert record.value < 0.6
 
 
@@ -123,7 +133,7 @@ def test_what_is_too_much_is_sampled_and_said(monkeypatch):
     notes = " ".join(found.notes)
     for words in ("one new value is drawn", "fitted on 50 of"):
         assert words in notes
-    (record,) = found.find("removal", "object_recognition", removed="none")
+    record = found.records.one(study="removal", metric="object_recognition", removed="none")
     assert record["n_train"] == 50
 
 
