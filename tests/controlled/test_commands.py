@@ -75,7 +75,7 @@ def test_a_model_of_another_recipe_is_never_overwritten(tmp_path, capsys):
     shutil.rmtree(config.parent)
     shutil.copytree(tmp_path / "other" / "coverage-0.6", config.parent)
     assert run("train", out, values=5, coverage=0.6) == 2
-    assert "holds a model of another recipe" in capsys.readouterr().err
+    assert "holds another model (steps: 11 there, 12 now)" in capsys.readouterr().err
     (out / "coverage-0.6" / "model.safetensors").write_bytes(b"cut")
     assert run("train", out, values=5, coverage=0.6) == 2
     assert "model.safetensors was changed or damaged" in capsys.readouterr().err

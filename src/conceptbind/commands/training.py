@@ -152,8 +152,8 @@ def _trained(asked: Train) -> Training:
     from conceptbind.controlled.study import controlled_study
     from conceptbind.controlled.training import CHECKPOINT
     from conceptbind.controlled.training import train as fit
-    from conceptbind.core.errors import MismatchError
     from conceptbind.core.files import user_path
+    from conceptbind.core.kept import require_same
     from conceptbind.encoders.registry import torch_device
     from conceptbind.run.facts import plain_provenance
     from conceptbind.run.folder import RunFolder
@@ -186,11 +186,8 @@ def _trained(asked: Train) -> Training:
         place = folder.path / name
         if (place / CONFIG).is_file():  # of an earlier start of this run
             trained = read_trained(place, where)
-            if trained.recipe != recipe:
-                raise MismatchError(
-                    f"{place} holds a model of another recipe; choose another folder with --out, "
-                    "or delete that one"
-                )
+            there, now = trained.recipe.flat(), recipe.flat()
+            require_same(there, now, place=place, holds="another model")
         else:
             with progress(total=recipe.steps, desc=name, unit="step") as bar:
 

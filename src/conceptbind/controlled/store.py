@@ -13,6 +13,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import torch
 
@@ -185,12 +186,9 @@ def read_trained(folder: Path, device: str = "cpu") -> Trained:
     model, recipe = read_model(folder, device)
     try:
         with (folder / HISTORY).open(encoding="utf-8", newline="") as file:
-            rows = [
-                Look(int(row.pop("step")), **{name: float(value) for name, value in row.items()})
-                for row in csv.DictReader(file)
-            ]
-        best = Look(**read_json(folder / CONFIG, "train the model again")["best"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
+            rows = msgspec.convert([*csv.DictReader(file)], list[Look], strict=False)
+        best = msgspec.convert(_read_config(folder)["best"], Look)
+    except (OSError, KeyError, ValueError, msgspec.ValidationError) as error:
         raise FileError(
             f"{folder} does not tell how its model was trained ({error}); train it again"
         ) from error
