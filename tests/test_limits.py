@@ -24,7 +24,7 @@ from conceptbind.controlled.losses import batch_loss
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.recipe import make_recipe
 from conceptbind.controlled.store import read_model, write_model
-from conceptbind.controlled.training import Look, Trained, _read_state
+from conceptbind.controlled.training import Look, Trained
 from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
@@ -33,6 +33,7 @@ from conceptbind.core.errors import (
     ValueRangeError,
 )
 from conceptbind.core.files import file_hash, read_json
+from conceptbind.core.kept import read_piece
 from conceptbind.core.limits import (
     NUMBERS,
     first_repeated,
@@ -89,7 +90,7 @@ READERS = {
     "pt": ("x.pt", load_adapter),
     "hash": ("x", file_hash),
     "outcomes": ("outcomes.safetensors", lambda path: load_outcomes(path.parent)),
-    "state": ("x.safetensors", _read_state),
+    "piece": ("x.safetensors", read_piece),
     "adapter": ("adapter.safetensors", _read_weights),
 }
 

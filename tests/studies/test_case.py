@@ -6,11 +6,15 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
 
 from conceptbind import measure
 from conceptbind.core import files
+from conceptbind.core.errors import ConceptBindError
 from conceptbind.probes import study
+from conceptbind.rows import source_of
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
 from conceptbind.studies import Asked, Case
@@ -92,3 +96,53 @@ def test_a_run_makes_each_thing_once(scenes, tmp_path, monkeypatch):
     assert len(pictures) == len(table)
     assert set(pictures.values()) == {1}
     assert bags["bag"] == 1
+
+
+def test_arrays_frames_and_paths_are_taken_wherever_a_name_is(scenes, tmp_path):
+    rows = object_codes(scenes, 12)
+    np.save(tmp_path / "rows.npy", rows)
+    columns = [f"{concept}_{slot}" for slot in (1, 2) for concept in scenes.space.concepts]
+    names = [
+        [scenes.space.values[k][value] for slot in row for k, value in enumerate(slot)]
+        for row in scenes.table.tolist()
+    ]
+    frame = pd.DataFrame(names, columns=columns)
+    frame.to_csv(tmp_path / "scenes.csv", index=False)
+    how = {"modality": "text", "studies": "probe"}
+    named = measure(
+        f"file:{tmp_path / 'rows.npy'}",
+        scenes=str(tmp_path / "scenes.csv"),
+        out=str(tmp_path / "a"),
+        **how,
+    )
+    for i, encoder in enumerate(
+        (rows, pd.DataFrame(rows), {"text": rows}, tmp_path / "rows.npy", source_of(rows))
+    ):
+        for j, table in enumerate((frame, tmp_path / "scenes.csv")):
+            found = measure(encoder, scenes=table, out=tmp_path / f"run{i}{j}", **how)
+            assert [r.value for r in found.records] == [r.value for r in named.records]
+            assert yaml.safe_load((found.folder / "config.yaml").read_text())["encoder"]
+
+
+def test_two_arrays_are_two_runs(scenes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = object_codes(scenes, 12)
+    how = {"scenes": scenes, "modality": "text", "studies": "probe"}
+    one, other = measure(rows, **how), measure(rows[:, ::-1].copy(), **how)
+    assert one.folder != other.folder
+    assert measure(rows, **how).folder == one.folder
+
+
+def test_what_is_neither_rows_nor_an_encoder_is_named(scenes, tmp_path):
+    for given, words in (
+        (np.zeros(9), r"must be real numbers of shape \(rows, dimensions\); got float64 \(9,\)"),
+        ({"sound": np.eye(9)}, "expected arrays named 'text' and 'image'; got sound"),
+        (np.full((36, 4), np.nan), "NaN"),
+        (3, "is no encoder: int lacks"),
+    ):
+        with pytest.raises(ConceptBindError, match=words):
+            measure(given, scenes=scenes, modality="text", out=tmp_path / "run")
+    with pytest.raises(ConceptBindError, match="expected scenes as a name, the path of a table"):
+        measure("tiny", scenes=3, out=tmp_path / "run")
+    with pytest.raises(ConceptBindError, match="the data frame 'table' is empty"):
+        measure("tiny", scenes=pd.DataFrame({"color": []}), out=tmp_path / "run")

@@ -36,7 +36,7 @@ class Given:
 
 def pairs_of_arrays(
     encoder: Any,
-    images: str,
+    images: str | Path,
     texts: Any,
     negatives: Any,
     image_of: Any,
@@ -124,7 +124,7 @@ def _without_equals(
 
 def _captioned(
     encoder: Any,
-    images: str,
+    images: str | Path,
     image_of: Any,
     captions: str,
     tagger: str,
@@ -186,7 +186,7 @@ def _captioned(
 
 
 def coco_pairs(
-    model: Any, data: str, tagger: str, how: Any, seed: int, folder: Path, config: Any
+    model: Any, data: str | Path, tagger: str, how: Any, seed: int, folder: Path, config: Any
 ) -> Given:
     """Pairs of COCO's Karpathy train file: every caption with its picture and a negative, all
     embedded in half precision.
@@ -227,7 +227,7 @@ def coco_pairs(
     return Given(pairs, names, rows, texts, dropped)
 
 
-def coco_retrieval(model: Any, data: str, adapter: Any, folder: Path) -> Records:
+def coco_retrieval(model: Any, data: str | Path, adapter: Any, folder: Path) -> Records:
     """Retrieval on the test pictures before and after, whatever their file is called; none, with
     the reason, where they cannot be read.
     """

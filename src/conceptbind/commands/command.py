@@ -8,6 +8,7 @@ import ast
 import importlib
 import inspect
 import numbers
+import os
 import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -31,6 +32,13 @@ GROUP = "GROUP"
 class Command(ABC, Generic[R_co]):
     """What a command was asked for."""
 
+    def __post_init__(self) -> None:
+        """Take paths, arrays and data frames wherever a name is."""
+        for name, value in list(vars(self).items()):
+            taken = _taken(name, value)
+            if taken is not value:
+                object.__setattr__(self, name, taken)
+
     def run(self) -> R_co:
         """Do it. Numbers are looked at first, and the folders that the command takes are its own
         until it ends.
@@ -49,6 +57,25 @@ class Command(ABC, Generic[R_co]):
     def configuration(self) -> dict[str, Any]:
         """The options as `config.yaml` holds them: plain values, and the names of objects."""
         return {option.name: plain(getattr(self, option.name)) for option in options(type(self))}
+
+
+def _taken(name: str, value: Any) -> Any:
+    """An option as a command works with it, whose name can be saved: what a program holds is given
+    a name by its content.
+    """
+    if isinstance(value, os.PathLike):
+        return f"file:{os.fspath(value)}" if name == "encoder" else os.fspath(value)
+    if value is None or isinstance(value, str):
+        return value
+    if name == "encoder" and not hasattr(value, "modalities"):
+        from conceptbind.rows.source import source_of
+
+        return source_of(value)
+    if name == "scenes" and hasattr(value, "columns"):
+        from conceptbind.rows.source import table_of
+
+        return table_of(value)
+    return value
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptbind.commands.command import Command, function_of
+from conceptbind.commands.shared import GivenPath
 from conceptbind.core.ownership import own
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Compare(Command[Comparison]):
     runs: Sequence[str]
     """Run folders written by conceptbind measure, repair or evaluate."""
     _: KW_ONLY
-    out: str | None = None
+    out: GivenPath | None = None
     """Folder to write the tables into."""
 
     def work(self) -> Comparison:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
-from conceptbind.commands.shared import GivenEncoder, GivenScenes
+from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.ownership import own, refuse_in_use
 from conceptbind.core.typing import Modalities
 from conceptbind.encoders.registry import Opening
@@ -24,7 +24,7 @@ class Embed(Opening, Command[list[Path]]):
     open_clip:ARCH@TAG, timm:NAME, or py:module:factory.
     """
     _: KW_ONLY
-    out: str
+    out: GivenPath
     """Folder to write; with captions and pictures, its subfolders text and image."""
     scenes: GivenScenes = "clevr2d"
     """Scenes to embed: clevr2d, text20:10x10, or another table; see conceptbind measure --help."""
@@ -69,7 +69,7 @@ class Render(Command[Path]):
     continues when it is started again.
     """
 
-    out: str
+    out: GivenPath
     """Folder to write."""
     scenes: GivenScenes = "clevr2d"
     """Scenes to draw: clevr2d, clevr2d:3 (three objects), clevr3d, or a CSV file of your own
@@ -99,7 +99,7 @@ class Render(Command[Path]):
         from conceptbind.pictures.flat import FlatStyle
         from conceptbind.pictures.folder import draw_pictures
         from conceptbind.pictures.solid import SolidStyle
-        from conceptbind.scenes.named import load_scenes
+        from conceptbind.rows.source import table_of
 
         for name, value, least, most in (
             ("size", self.size, 16, 4096),
@@ -111,7 +111,7 @@ class Render(Command[Path]):
         ):
             if not least <= value <= most:
                 raise ValueRangeError(f"--{name} must lie between {least} and {most}; got {value}")
-        table = load_scenes(self.scenes) if isinstance(self.scenes, str) else self.scenes
+        table = table_of(self.scenes)
         chosen = (table.drawing or "flat") if self.kind == "auto" else self.kind
         style: FlatStyle | SolidStyle = SolidStyle(
             size=self.size, position_jitter=self.position_jitter, size_jitter=self.size_jitter

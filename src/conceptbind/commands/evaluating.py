@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import Command, function_of
-from conceptbind.commands.shared import GivenEncoder
+from conceptbind.commands.shared import GivenEncoder, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.registry import Opening
@@ -59,11 +59,11 @@ class Evaluate(Opening, Command[Evaluation]):
     winoground, colorswap, whatsup, coco, flickr30k, or zeroshot (a folder of labelled pictures);
     aro for its four; or several: aro,sugarcrepe,coco.
     """
-    data: str
+    data: GivenPath
     """Folder in the published layout; with several benchmarks, the folder of their folders
     (DATA/sugarcrepe, ...).
     """
-    adapter: str | None = None
+    adapter: GivenPath | None = None
     """Folder written by conceptbind repair, or a published LABCLIP .pt file: results before and
     after, with paired differences.
     """
@@ -71,7 +71,7 @@ class Evaluate(Opening, Command[Evaluation]):
     """Only say what is there, what is missing, where it is published and under what licence."""
     allow_missing: bool = False
     """Skip missing pictures and benchmarks instead of stopping."""
-    out: str | None = None
+    out: GivenPath | None = None
     """Run folder to write; by default runs/ENCODER-BENCHMARK and what differs from the defaults."""
     seed: int = 0
     """Number that decides which negatives are drawn (coco_order, flickr_order)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import default_folder, drawn, try_captions
-from conceptbind.commands.shared import Cluster, GivenEncoder, GivenScenes
+from conceptbind.commands.shared import Cluster, GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.core.typing import Effort, Modalities
@@ -133,7 +133,7 @@ class Measure(Opening, Cluster, Command[Measurement]):
     """What to embed: captions (text), pictures (image) or both; auto takes all that the encoder and
     the scenes can do.
     """
-    out: str | None = None
+    out: GivenPath | None = None
     """Run folder to write; by default runs/ENCODER-SCENES and what differs from the defaults, as
     runs/tiny-clevr2d-seed1.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_model, pairs_of_arrays
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
-from conceptbind.commands.shared import GivenEncoder, GivenScenes
+from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.names import Control
 from conceptbind.core.names import Repair as Protocol
 from conceptbind.core.ownership import refuse_in_use
@@ -80,27 +80,27 @@ class Repair(Opening, Command[Repaired]):
     with three arrays.
     """
     _: KW_ONLY
-    out: str
+    out: GivenPath
     """Adapter folder to write."""
     scenes: GivenScenes = "clevr2d"
     """Scenes to fit on: clevr2d, pug-spare:PATH, or another table with pictures; see conceptbind
     measure --help.
     """
-    images: str | None = None
+    images: GivenPath | None = None
     """.npy file of picture embeddings (p, d), instead of scenes."""
-    texts: str | None = None
+    texts: GivenPath | None = None
     """.npy file of caption embeddings (n, d), for --images."""
-    negatives: str | None = None
+    negatives: GivenPath | None = None
     """.npy file of embeddings (n, d) of each caption with its attributes exchanged. Without it the
     map is fitted on captions and pictures alone (SB), which repairs less.
     """
-    image_of: str | None = None
+    image_of: GivenPath | None = None
     """.npy file of n row numbers, the picture of each caption, where a picture has several."""
-    captions: str | None = None
+    captions: GivenPath | None = None
     """Text file with the caption of each row of --images, one a line, instead of --texts; needs an
     encoder, which embeds them and their negatives.
     """
-    coco: str | None = None
+    coco: GivenPath | None = None
     """Folder with coco_karpathy_train.json or dataset_coco.json and the pictures that it names:
     negatives are made, everything is embedded (float16 on disk) and fitted. Where the test pictures
     are there too, retrieval is scored before and after.
@@ -189,7 +189,12 @@ repair = function_of(Repair)
 
 
 def _written(
-    folder: Path, config: Any, found: Any, facts: Any, given: Any, coco: tuple[Any, str | None]
+    folder: Path,
+    config: Any,
+    found: Any,
+    facts: Any,
+    given: Any,
+    coco: tuple[Any, str | Path | None],
 ) -> Repaired:
     """Write all files of a repair; with pictures of COCO, score retrieval before and after."""
     from conceptbind.repairs.labclip.adapter import save_adapter
@@ -222,12 +227,12 @@ class Apply(Command[Path]):
     index answers them as it is.
     """
 
-    adapter: str
+    adapter: GivenPath
     """Adapter folder written by conceptbind repair, or a published LABCLIP .pt file."""
     _: KW_ONLY
-    texts: str
+    texts: GivenPath
     """Caption embeddings to map: an .npy file (n, d), or a folder written by conceptbind embed."""
-    out: str
+    out: GivenPath
     """.npy file to write: (n, d) rows of unit length."""
 
     def work(self) -> Path:

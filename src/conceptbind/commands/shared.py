@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING, TypeAlias
 from conceptbind.core.typing import Executor
 
 if TYPE_CHECKING:
-    from conceptbind.core.typing import Encoder
+    from collections.abc import Mapping
+    from os import PathLike
+    from pathlib import Path
+
+    import pandas as pd
+
+    from conceptbind.core.typing import Encoder, Floats
+    from conceptbind.rows.embeddings import Embeddings
+    from conceptbind.rows.source import Source
     from conceptbind.scenes.table import Scenes
 
-    GivenEncoder: TypeAlias = str | Encoder
-    GivenScenes: TypeAlias = str | Scenes
+    Rows: TypeAlias = Floats | pd.DataFrame | Mapping[str, Floats] | Embeddings
+    GivenEncoder: TypeAlias = str | PathLike[str] | Encoder | Source | Rows
+    GivenPath: TypeAlias = str | Path
+    GivenScenes: TypeAlias = str | PathLike[str] | pd.DataFrame | Scenes
 else:
     # Words alone come from a command line, and importing these would make --help slow.
-    GivenEncoder = GivenScenes = str
+    GivenEncoder = GivenScenes = GivenPath = str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import default_folder
-from conceptbind.commands.shared import Cluster
+from conceptbind.commands.shared import Cluster, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.run.bars import progress
@@ -127,7 +127,7 @@ class Train(Models, Command[Training]):
     """Number of layers of the transformers."""
     seed: int = 0
     """Number that decides the choice of objects, the weights and the batches."""
-    out: str | None = None
+    out: GivenPath | None = None
     """Run folder to write; by default runs/controlled-SIZES and what differs from the defaults."""
     compiled: bool = False
     """Compile the models with torch.compile, which pays in long trainings."""
@@ -288,7 +288,7 @@ class Sweep(Models, Cluster, Command[Training]):
     """Approximators of each model's rule that are drawn against the model, for example
     per_object_product; [] for none.
     """
-    out: str | None = None
+    out: GivenPath | None = None
     """Run folder to write; by default runs/controlled-sweep and what differs from the defaults, the
     models asked for excepted.
     """

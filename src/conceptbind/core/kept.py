@@ -37,6 +37,7 @@ from conceptbind.core.files import (
 )
 from conceptbind.core.limits import open_tensors, read_options
 from conceptbind.core.ownership import LOCK
+from conceptbind.core.text import parse_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -277,7 +278,7 @@ def read_piece(path: Path, advice: str = AGAIN) -> Piece:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         told, checksum = written[FACTS], written[CHECKSUM]
         if checksum == _sum(told, arrays):
-            return Piece(json.loads(told), arrays, checksum)
+            return Piece(parse_json(told, str(path), advice), arrays, checksum)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is broken ({error}); {advice}") from error
     raise _changed(path, advice)
@@ -294,7 +295,7 @@ def read_header(path: Path, advice: str = AGAIN) -> Piece:
     try:
         with open_tensors(path) as file:
             written = file.metadata() or {}
-        return Piece(json.loads(written[FACTS]), {}, written[CHECKSUM])
+        return Piece(parse_json(written[FACTS], str(path), advice), {}, written[CHECKSUM])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is broken ({error}); {advice}") from error
 

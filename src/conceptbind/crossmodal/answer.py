@@ -37,9 +37,9 @@ class Across:
     def run(self, case: Case) -> Findings:
         """One study, verdict and section."""
         queried = [
-            query_record(case.rows(modality), queries, case.table, concept)
+            query_record(case.rows(modality), case.queries(concept), case.table, concept)
             for modality in case.modalities
-            for concept, queries in case.queries.items()
+            for concept in (*range(len(case.table.space.concepts)), None)
         ]
         study = crossmodal_study(
             case.rows("image"),

@@ -74,6 +74,7 @@ class Case:
         """Gives the hash of a file, which stays as it is while the case is studied."""
         self._rows: dict[str, Embeddings] = {}
         self._probes: dict[str, SceneProbes] = {}
+        self._queries: dict[int | None, Floats] = {}
 
     def rows(self, modality: Modality) -> Embeddings:
         """(n, d) unit rows of one modality.
@@ -180,15 +181,15 @@ class Case:
         what = "captions and their swaps" if twin is None else f"captions, {twin}"
         return self.embedded(source, "text", place, what, self.bank.scenes)
 
-    @cached_property
-    def queries(self) -> dict[int | None, Floats]:
-        """Raw rows of the captions of single values, by concept, and of single objects (None)."""
+    def queries(self, concept: int | None) -> Floats:
+        """(V, d) raw rows of the captions of single values of a concept; of single objects for
+        None.
+        """
         assert self.encoder is not None
-        concepts = (*range(len(self.table.space.concepts)), None)
-        return {
-            concept: np.asarray(self.encoder.encode_texts(query_texts(self.table, concept)))
-            for concept in concepts
-        }
+        if concept not in self._queries:
+            asked = query_texts(self.table, concept)
+            self._queries[concept] = np.asarray(self.encoder.encode_texts(asked))
+        return self._queries[concept]
 
     def objects_alone(self, modality: Modality) -> Floats | None:
         """(|O|, d) rows of scenes of one object: captions, or the mean of pictures that were drawn.
@@ -196,7 +197,7 @@ class Case:
         """
         if modality == "text":
             asked = self.table.written_captions is None and self.encodes("text")
-            return self.queries[None].astype(np.float32) if asked else None
+            return self.queries(None).astype(np.float32) if asked else None
         if self.singles is None:
             return None
         images, shown = self.singles.images, self.singles.objects
