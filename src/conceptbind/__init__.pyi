@@ -25,6 +25,8 @@ from .repairs.labclip import load_adapter as load_adapter
 from .repairs.labclip import save_adapter as save_adapter
 from .rows.embeddings import Embeddings as Embeddings
 from .rows.source import resolve as resolve
+from .run.finished import Run as Run
+from .run.finished import load_run as load_run
 from .scenes import ConceptSpace as ConceptSpace
 from .scenes import Scenes as Scenes
 from .scenes import Split as Split

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pytest
 
+from conceptbind import load_run
 from reference import kept
 from reference.kept import ELSEWHERE, VALUES, ambiguous, differences, machine, read
 from reference.runs import RUNS
@@ -27,6 +28,10 @@ def test_a_run_gives_the_kept_records_and_sentences(name, tmp_path):
     here = where == machine()
     told = differences(records, found.records, VALUES if here else ELSEWHERE)
     assert not told, "\n".join([f"{name}: first differences from the kept records", *told])
+    run = load_run(tmp_path / "out")
+    assert run.records.rows() == found.records
+    assert run.sentences
+    assert run.provenance["config"]
     assert not here or [sentence for sentence in sentences if sentence not in found.said] == []
 
 

@@ -11,13 +11,14 @@ from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.registry import Opening
 from conceptbind.run.bars import progress
+from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Shown):
     """What `evaluate` found, and where it wrote it."""
 
     folder: Path | None
@@ -27,6 +28,13 @@ class Evaluation:
     notes: tuple[str, ...]
     checked: "dict[str, list[Found]]"
     """For a check: the files of each benchmark."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What the scores say, and what was left out; nothing of a check."""
+        from conceptbind.benchmarks.section import benchmark_sentence
+
+        return (benchmark_sentence(self.records), *self.notes) if self.records else ()
 
     def __str__(self) -> str:
         from conceptbind.benchmarks.section import benchmark_table, check_table

@@ -15,6 +15,7 @@ from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.core.typing import Effort, Modalities
 from conceptbind.encoders.registry import Opening
+from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
@@ -44,8 +45,8 @@ SCALES = {
 """How a score is read, by the level of its verdict."""
 
 
-@dataclass(frozen=True, eq=False)
-class Measurement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Measurement(Shown):
     """What `measure` found, and where it wrote it.
 
     Of a run that was finished before, records and verdicts are read from its folder; the studies
@@ -99,6 +100,11 @@ class Measurement:
     def repair(self) -> "RepairStudy | None":
         """A linear repair of the captions, where they can be compared with pictures and swapped."""
         return next(iter(self._found("repair")), None)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Its sentences."""
+        return self.sentences
 
     def __str__(self) -> str:
         from conceptbind.report.verdicts import summary_table

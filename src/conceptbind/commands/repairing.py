@@ -15,6 +15,7 @@ from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.registry import Opening
 from conceptbind.run.bars import progress
+from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
     from conceptbind.repairs.labclip.adapter import Adapter
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 FAILURES, DROPPED = "failures.csv", "dropped.csv"
 
 
-@dataclass(frozen=True, eq=False)
-class Repaired:
+@dataclass(frozen=True, eq=False, repr=False)
+class Repaired(Shown):
     """What `repair` fitted, and where it wrote it."""
 
     folder: Path
@@ -38,6 +39,11 @@ class Repaired:
     summary: str = ""
     """The comparisons that were turned, which map was scored and which is written, and the
     sentence."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The verdict in words."""
+        return (self.sentence,)
 
     def __str__(self) -> str:
         from conceptbind.benchmarks.section import benchmark_table

@@ -15,6 +15,7 @@ from conceptbind.commands.shared import Cluster, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.run.bars import progress
+from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
     from conceptbind.controlled.recipe import Recipe
@@ -27,8 +28,8 @@ MOST_MODELS = 10_000
 """Of one sweep."""
 
 
-@dataclass(frozen=True, eq=False)
-class Training:
+@dataclass(frozen=True, eq=False, repr=False)
+class Training(Shown):
     """What `train` or `sweep` found, and where it wrote it."""
 
     folder: Path
@@ -39,6 +40,11 @@ class Training:
     sentences: tuple[str, ...]
     overview: tuple[tuple[str, ...], ...] = ()
     """Of a sweep: a head, then a row for each object space and coverage."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Its sentences."""
+        return self.sentences
 
     def __str__(self) -> str:
         lines = ["| " + " | ".join(row) + " |" for row in self.overview]

@@ -1,0 +1,136 @@
+"""`results.json` and `results.csv`: written, read back, of the older form, and damaged."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+import conceptbind
+from conceptbind import load_run
+from conceptbind.core.errors import FileError
+from conceptbind.core.findings import Verdict
+from conceptbind.core.names import Metric
+from conceptbind.core.records import FIELDS, Record, Records
+from conceptbind.core.results import SCHEMA, Results, load_results, write_results
+from reference.kept import read
+
+VERDICT = Verdict("yes", "It binds.", 0.9, 1, "text", 40, "bag_of_concepts")
+ROW = {
+    **{"study": "probe", "modality": "text", "metric": "r2", "value": 0.5, "n": 4},
+    **{"split": "all", "scenes": "s", "encoder": "e"},
+}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A real run of measure."""
+    out = tmp_path_factory.mktemp("runs") / "measured"
+    return conceptbind.measure(
+        "tiny", scenes="text20:3x3", studies="probe,within", controls=False, out=str(out)
+    )
+
+
+def test_what_was_written_is_read(tmp_path):
+    records = Records([Record.of(**ROW, level=1), Record.of(**ROW, control="random_weights")])
+    results = Results(records, {"seed": 0}, (VERDICT,), ("It binds.",), {"asked": {"a": 1}})
+    write_results(tmp_path, results)
+    assert load_results(tmp_path) == results
+    content = json.loads((tmp_path / "results.json").read_text())
+    assert content["schema"] == SCHEMA
+    assert content["records"][0] == {
+        **dict.fromkeys(FIELDS),
+        **ROW,
+        "control": "none",
+        "level": 1,
+    }
+    assert content["verdicts"][0]["word"] == "yes"
+    with (tmp_path / "results.csv").open(newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == [*FIELDS, "level"]
+    assert [row[-1] for row in rows] == ["1", ""]
+
+
+def test_a_real_run_is_read_back(measured):
+    found = load_run(measured.folder)
+    assert found.records == measured.records
+    assert found.verdicts == measured.verdicts
+    assert found.sentences == measured.sentences == found.said
+    assert found.provenance["config"]["scenes"] == "text20:3x3"
+    assert set(found.told) == {"asked", "files"}
+    assert {verdict.level for verdict in found.verdicts} == {1}
+    assert found.records.one(metric=Metric.OBJECT_RECOGNITION, control="none").question == 1
+    assert found.frame().equals(measured.frame())
+    assert load_run(str(measured.folder)).records == found.records
+
+
+def test_it_shows_itself_in_a_line_in_words_and_in_a_notebook(measured):
+    found = load_run(measured.folder)
+    n = len(found.records)
+    assert repr(found) == f"<Run of tiny: {n} records in {measured.folder}>"
+    assert repr(measured) == f"<Measurement of tiny: {n} records in {measured.folder}>"
+    assert str(found).splitlines()[0] == found.sentences[0]
+    html = found._repr_html_()
+    assert html.startswith("<p>")
+    assert "<th>concept</th>" in html
+    assert measured._repr_html_() == html
+
+
+@pytest.mark.parametrize("name", ["tiny", "repair-scenes", "benchmarks", "train"])
+def test_results_of_the_version_before_schemas_are_read(name, tmp_path):
+    _, rows, _ = read(name)
+    (tmp_path / "results.json").write_text(json.dumps({"provenance": {}, "records": rows}))
+    found = load_run(tmp_path)
+    assert len(found.records) == len(rows)
+    assert (found.verdicts, found.sentences) == ((), ())
+    for row, record in zip(rows, found.records, strict=True):
+        assert {name: record[name] for name in row} == row
+    assert all(isinstance(metric, Metric) for metric in found.records.distinct("metric"))
+    assert load_results(tmp_path).schema == 0
+    if name == "tiny":
+        assert conceptbind.compare([str(tmp_path)]).tables
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([], "no list of records"),
+        ({"records": 1}, "no list of records"),
+        ({"records": [], "schema": "1"}, "its schema is '1'"),
+        ({"records": [], "schema": True}, "its schema is True"),
+        ({"records": [], "schema": SCHEMA + 1}, "is of a later version, this one reads up to"),
+        ({"records": [], "provenance": []}, "its provenance are"),
+        ({"records": [], "verdicts": {}}, "its verdicts are"),
+        ({"records": [], "verdicts": [{"word": "yes"}]}, "a verdict is"),
+        ({"records": [], "verdicts": [{"word": 1, "sentence": "", "score": None}]}, "a verdict"),
+        ({"records": [], "sentences": [1]}, "a sentence is 1"),
+        ({"records": [{**ROW, "n": None}]}, "a record lacks 'n'"),
+        ({"records": [{k: v for k, v in ROW.items() if k != "split"}]}, "lacks 'split'"),
+        ({"records": [{**ROW, "repair": "mine"}]}, "'repair' = 'mine'"),
+        ({"records": [{**ROW, "control": 1}]}, "'control' = 1"),
+        ({"records": [{**ROW, "question": "1"}]}, "'question' = '1'"),
+        ({"records": [{**ROW, "concept": [1]}]}, "'concept' = [1]"),
+        ({"records": [{**ROW, "value": 1e301}]}, "'value' = 1e+301"),
+        ({"records": [{**ROW, "value": True}]}, "'value' = True"),
+    ],
+)
+def test_what_is_of_another_form_is_one_line(content, words, tmp_path):
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    with pytest.raises(FileError, match="not of the form that conceptbind writes") as error:
+        load_run(tmp_path)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_run_and_none_at_all_are_one_line(measured, tmp_path):
+    text = (measured.folder / "results.json").read_text()
+    (tmp_path / "results.json").write_text(text.replace('"value": ', '"value": 0', 1))
+    with pytest.raises(FileError) as error:
+        load_run(tmp_path)
+    assert "\n" not in str(error.value)
+    (tmp_path / "results.json").write_text(text.replace('"seed": 0', '"seed": 1', 1))
+    with pytest.raises(FileError, match="was changed or damaged since it was written"):
+        load_run(tmp_path)
+    with pytest.raises(FileError, match="is no run folder: it holds no results.json"):
+        load_run(tmp_path / "nowhere")
