@@ -4,8 +4,10 @@ versions is so.
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import tomllib
 
 import numpy as np
 import pytest
@@ -92,6 +94,33 @@ def test_a_benchmark_of_another_form_says_so(pairs, content, said):
     (pairs / "pairs.json").write_text(json.dumps(content))
     with pytest.raises(MismatchError, match=said):
         evaluate.BENCHMARKS["pairs"].read(pairs, None)
+
+
+def test_a_study(tmp_path, monkeypatch):
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "order.py").write_text(block("class Order"))
+    described = tmp_path / "my_package-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (group, points) = tomllib.loads(text.partition("```toml")[2].partition("```")[0])["project"][
+        "entry-points"
+    ].popitem()
+    lines = [f"[{group}]", *(f"{name} = {where}" for name, where in points.items())]
+    (described / "entry_points.txt").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    importlib.invalidate_caches()
+    words = re.search(r"`conceptbind (measure tiny --studies order)`", text)[1].split()
+    assert main([*words, "--modality", "text", "--no-controls", "--out", "run"]) == 0
+    found = json.loads((tmp_path / "run" / "results.json").read_text())
+    (record,) = found["records"]
+    assert (record["study"], record["metric"], record["n"]) == ("order", "order_cosine", 276)
+    assert 0.5 < record["value"] < 1
+    (sentence,) = found["sentences"]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert sentence.startswith("A caption and its other order have a cosine of 0.")
+    assert "<h2>Order of mention</h2>" in page
 
 
 def test_the_changelog_is_dated_and_the_version_is_one():
