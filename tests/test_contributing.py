@@ -111,8 +111,11 @@ def test_a_study(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     importlib.invalidate_caches()
-    words = re.search(r"`conceptbind (measure tiny --studies order)`", text)[1].split()
-    assert main([*words, "--modality", "text", "--no-controls", "--out", "run"]) == 0
+    chosen = re.search(r"`(--studies order)`", text)[1].split()
+    assert (
+        main(["measure", "tiny", *chosen, "--modality", "text", "--no-controls", "--out", "run"])
+        == 0
+    )
     found = json.loads((tmp_path / "run" / "results.json").read_text())
     (record,) = found["records"]
     assert (record["study"], record["metric"], record["n"]) == ("order", "order_cosine", 276)
