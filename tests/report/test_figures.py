@@ -12,17 +12,13 @@ from conceptbind.benchmarks.section import benchmark_figure
 from conceptbind.controlled.section import transition_figure
 from conceptbind.core.records import Record, Records
 from conceptbind.crossmodal import CrossmodalStudy
+from conceptbind.crossmodal.figures import crossmodal_figure, swap_cosine_figure
 from conceptbind.geometry import GeometryStudy
 from conceptbind.geometry.section import sweep_figure
 from conceptbind.metrics import Recognition
+from conceptbind.probes.figures import object_figure, recognition_figure
 from conceptbind.probes.study import ProbeStudy
-from conceptbind.report.figures import (
-    crossmodal_figure,
-    intervals,
-    object_figure,
-    recognition_figure,
-    swap_cosine_figure,
-)
+from conceptbind.report.figures import intervals
 from conceptbind.scenes import load_scenes
 
 

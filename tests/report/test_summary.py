@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conceptbind.core.records import Record, Records
 from conceptbind.report import summary_table
-from conceptbind.report.verdicts import controls_of, metric_name
+from conceptbind.report.words import controls_of, metric_name
 
 
 def record(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conceptbind.core.records import Record, Records
-from conceptbind.report.verdicts import decodable, needed, usable_across
+from conceptbind.crossmodal.words import usable_across
+from conceptbind.probes.words import decodable
+from conceptbind.report.words import needed
 
 
 def record(metric, value, low, high, n=1000, ties=0, modality="text", **extra):

@@ -107,7 +107,7 @@ class Measurement(Shown):
         return self.sentences
 
     def __str__(self) -> str:
-        from conceptbind.report.verdicts import summary_table
+        from conceptbind.report.summary import summary_table
 
         said = "\n".join(self.sentences)
         return f"{summary_table(self.records)}\n\n{said}\nReport: {self.folder / 'report.html'}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from conceptbind.core.findings import Findings
 from conceptbind.crossmodal.section import TERMS, across_section
 from conceptbind.crossmodal.study import crossmodal_study, query_record
-from conceptbind.report.verdicts import across
+from conceptbind.crossmodal.words import across
 
 if TYPE_CHECKING:
     from conceptbind.studies.case import Case

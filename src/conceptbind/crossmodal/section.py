@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Section
-from conceptbind.report.figures import crossmodal_figure, swap_cosine_figure
+from conceptbind.crossmodal.figures import crossmodal_figure, swap_cosine_figure
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.page import drawn, thumbnail
-from conceptbind.report.verdicts import metric_name
+from conceptbind.report.words import metric_name
 
 if TYPE_CHECKING:
     from conceptbind.crossmodal.study import CrossmodalStudy

@@ -9,7 +9,7 @@ from conceptbind.core.names import CONTROL_TEXTS, Control
 from conceptbind.core.records import Records
 from conceptbind.probes.section import INTERVAL, probe_section, shown_controls, terms
 from conceptbind.probes.study import ProbeStudy, probe_study
-from conceptbind.report.verdicts import verdict
+from conceptbind.probes.words import verdict
 from conceptbind.run.bars import steps
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.findings import Section
 from conceptbind.core.names import Control
-from conceptbind.report.figures import object_figure, recognition_figure
+from conceptbind.probes.figures import object_figure, recognition_figure
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.page import drawn, thumbnail
-from conceptbind.report.verdicts import CONTROLS, controls_of
+from conceptbind.report.words import CONTROLS, controls_of
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.crossmodal.words import SOMEWHAT, USABLE
 from conceptbind.repairs.labclip.cost import SURE, WORTH, clears_noise, is_sure
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.verdicts import CONTROL_WORDS, SOMEWHAT, USABLE, needed
+from conceptbind.report.words import CONTROL_WORDS, needed
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records

@@ -1,0 +1,91 @@
+"""Level 3, usable across modalities, in words: does a picture prefer its caption to the caption's
+swap by cosine?
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from conceptbind.core.findings import Verdict
+from conceptbind.core.names import Metric
+from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.words import ends, first, needed
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record, Records
+    from conceptbind.crossmodal.study import CrossmodalStudy
+
+USABLE, SOMEWHAT = 0.9, 0.6
+"""Level 3: binding accuracies (chance: 0.5) from which binding is usable across modalities, or
+usable in part."""
+CHANCE = 0.5
+"""Binding accuracy of a coin."""
+
+
+def across(study: CrossmodalStudy) -> Verdict:
+    """Is the binding usable between pictures and captions?"""
+    return usable_across(study.records)
+
+
+def usable_across(records: Records) -> Verdict:
+    """Level 3, from the records of a study across modalities."""
+    either = records.where(order="either")
+    binding = either.where(metric=Metric.BINDING_ACCURACY).scored().first()
+    encoder = records[0].encoder if records else "the encoder"
+    if binding is None:
+        why = "no scene has an attribute swap"
+        sentence = (
+            f"It cannot be judged whether the pictures and captions of {encoder} agree on "
+            f"binding (level 3): {why}."
+        )
+        return Verdict("unclear", sentence, None, 3, "both", 0)
+    value, (low, high) = float(binding.value or 0.0), ends(binding)
+    concepts = either.first(metric=Metric.CONCEPT_ACCURACY)
+    words = (
+        "a picture prefers its caption to the caption with the attributes swapped in "
+        f"{value_of(binding)} of the comparisons "
+        f"({interval_of(binding)}, n = {binding.n:,}; chance: 50 %)"
+    )
+    if binding.ties:
+        share = "all" if binding.ties == binding.n else f"{binding.ties:,}"
+        words += f"; {share} of them hold a tie, which counts as a miss"
+    if concepts is not None:
+        words += f"; it prefers its caption to one with another concept in {value_of(concepts)}"
+    who = f"the pictures and captions of {encoder}"
+    judged = Verdict("unclear", "", value, 3, "both", binding.n, "chance")
+    if value >= USABLE and low > SOMEWHAT:
+        claim = "agree on binding (level 3, usable across modalities)"
+        return replace(judged, word="yes", sentence=f"{first(who)} {claim}: {words}.")
+    if SOMEWHAT <= value < USABLE and low > CHANCE:
+        return replace(
+            judged,
+            word="partly",
+            sentence=f"{first(who)} agree on binding only in part (level 3, usable in part): "
+            f"{words}.",
+        )
+    if high < SOMEWHAT:
+        claim = _disagreement(binding, concepts)
+        return replace(
+            judged,
+            word="no",
+            sentence=f"{first(who)} {claim} (level 3, not usable across modalities): {words}.",
+        )
+    # too near what would be no more than usable in part, or no more than chance
+    if value >= SOMEWHAT:
+        gap, width = value - (SOMEWHAT if value >= USABLE else CHANCE), value - low
+    else:
+        gap, width = SOMEWHAT - value, high - value
+    need = needed(binding.n, width, gap)
+    asked = f"It cannot be judged whether {who} agree on binding (level 3)"
+    return replace(judged, sentence=f"{asked}; {need} comparisons are needed: {words}.")
+
+
+def _disagreement(binding: Record, concepts: Record | None) -> str:
+    """How pictures and captions fail to agree."""
+    if concepts is not None and concepts.value is not None and concepts.value < SOMEWHAT:
+        return "do not even agree on single concepts"
+    ties = (binding.ties or 0) / binding.n
+    if (binding.ci_high or 0.0) + ties < CHANCE:
+        return "prefer the caption with the attributes swapped"
+    return "hardly agree on binding"

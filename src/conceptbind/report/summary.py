@@ -1,0 +1,58 @@
+"""The main numbers of a run for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conceptbind.core.names import Control
+from conceptbind.report import numbers
+from conceptbind.report.numbers import interval_of
+from conceptbind.report.tables import aligned
+from conceptbind.report.words import CONTROLS, controls_of, metric_name
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Records
+
+IN_THE_REPORT = ("additive", "spectrum", "removal", "edit", "complexity")
+"""Studies whose tables the report shows, and the terminal does not."""
+
+
+def summary_table(records: Records) -> str:
+    """The main numbers for a terminal."""
+    shown = [
+        record
+        for record in records.where(control=Control.NONE, noun=None, repair=None)
+        if record.ci_low is not None and record.study not in IN_THE_REPORT
+    ]
+    controls = [name for name in CONTROLS if name in records.distinct("control")]
+    lines = [
+        (
+            "modality",
+            "metric",
+            "value",
+            "95 % interval",
+            *(CONTROLS[name] for name in controls),
+            "n",
+            "ties",
+        )
+    ]
+    for record in shown:
+        beside = controls_of(record, records)
+        values = [
+            record.value,
+            *(beside[name].value if name in beside else None for name in controls),
+        ]
+        value, *others = (numbers.shown(record.metric, x) for x in values)
+        ties = "-" if record.ties is None else f"{record.ties:,}"
+        lines.append(
+            (
+                record.modality,
+                metric_name(record),
+                value,
+                interval_of(record),
+                *others,
+                f"{record.n:,}",
+                ties,
+            )
+        )
+    return aligned(lines, 2)

@@ -1,0 +1,73 @@
+"""Words that several verdicts and tables share."""
+
+from __future__ import annotations
+
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING
+
+from conceptbind.core.names import Control
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record, Records
+
+FAR = 100
+"""An estimate of how many more scenes are needed is not given beyond this factor."""
+CONTROLS: dict[str, str] = {
+    Control.BAG_OF_CONCEPTS: "bag of concepts",
+    Control.RANDOM_WEIGHTS: "random weights",
+    Control.BAG_TWIN: "bag twin",
+}
+CONTROL_WORDS: dict[str, str] = {
+    Control.BAG_OF_CONCEPTS: "a bag of concepts",
+    Control.RANDOM_WEIGHTS: "the same architecture with random weights",
+    Control.BAG_TWIN: "the bag-of-words twin, which was trained so that binding never helps",
+}
+
+
+def which(concepts: Records) -> str:
+    """What is bound: "which color belongs to which shape"."""
+    names = [str(record["concept"]) for record in concepts]
+    return (
+        f"which {names[0]} belongs to which {names[1]}"
+        if len(names) == 2
+        else "which values belong to one object"
+    )
+
+
+def needed(n: int, width: float, gap: float) -> str:
+    """About how many items would make an interval narrower than a gap, given its width on one side
+    at n items.
+    """
+    if gap <= 0 or (width / gap) ** 2 > FAR:
+        return "many more"
+    more = max(n * (width / gap) ** 2, n + 1)
+    unit = 10 ** max(floor(log10(more)) - 1, 0)
+    return f"about {ceil(more / unit) * unit:,}"
+
+
+def ends(record: Record) -> tuple[float, float]:
+    """The interval of a record; without one nothing is known."""
+    if record.ci_low is None or record.ci_high is None:
+        return 0.0, 1.0
+    return record.ci_low, record.ci_high
+
+
+def first(sentence: str) -> str:
+    """A sentence with its first letter as a capital."""
+    return sentence[0].upper() + sentence[1:]
+
+
+def metric_name(record: Record) -> str:
+    """A record's metric in words, with what it varies."""
+    name = record.metric.replace("_", " ")
+    details = [str(record[key]) for key in ("concept", "noun", "order") if record[key]]
+    if record["queries"]:
+        details.append("by its own queries" if record["queries"] == "own" else "by text queries")
+    return name + (f" ({', '.join(details)})" if details else "")
+
+
+def controls_of(record: Record, records: Records) -> dict[str, Record]:
+    """The records of the controls that belong to a record, by control."""
+    about = {name: record[name] for name in ("study", "modality", "metric", "concept", "noun")}
+    beside = records.where(control=tuple(CONTROLS), **about)
+    return {str(other.control): other for other in beside}
