@@ -10,6 +10,7 @@ from sklearn.metrics import label_ranking_loss
 
 from conceptbind.core.errors import ConceptBindError, ShapeError, ValueRangeError
 from conceptbind.metrics import join, recognition
+from conceptbind.metrics.recognitions import held_among, magnitude, recognised_by
 from conceptbind.scenes import clevr_grid
 
 
@@ -186,3 +187,15 @@ def test_other_shapes_are_refused(scores, present):
 def test_a_scene_that_holds_no_candidate_is_named():
     with pytest.raises(ShapeError, match="^scene 1 holds none of the 3 candidates$"):
         recognition(np.zeros((3, 3)), np.array([[1, 0, 0], [0, 0, 0], [0, 1, 0]]))
+
+
+def test_recognition_by_weights_by_hand():
+    """The second scene ties, up to rounding of terms as large as its row and the longest weight."""
+    weight = np.array([[1.0, 0.0], [0.0, 3.0], [-1.0, 0.0]])
+    rows = np.array([[1.0, 1.0], [3.0, 1.0], [1.0, 0.0]])
+    present = held_among(np.array([4, 7, 9]), np.array([[4, 7], [7, 7], [4, 4]]))
+    assert present.tolist() == [[True, True, False], [False, True, False], [True, False, False]]
+    outcome = recognised_by(weight, rows, present)
+    assert outcome.correct.tolist() == [True, False, True]
+    assert outcome.tied.tolist() == [False, True, False]
+    assert magnitude(rows, weight).tolist() == [3 * np.sqrt(2), 3 * np.sqrt(10), 3.0]

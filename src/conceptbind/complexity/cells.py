@@ -17,6 +17,8 @@ from conceptbind.complexity.products import StructuredProbe
 from conceptbind.complexity.readout import Readout, hardest
 from conceptbind.complexity.trees import Boosting, Forest
 from conceptbind.core.errors import UnknownNameError, nearest
+from conceptbind.core.names import Metric
+from conceptbind.metrics.variance import squared_sums
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Floats, Ints
@@ -183,11 +185,11 @@ def _scored(
             continue
         predicted = model.predict(scenes.table[asked])
         real = np.asarray(inputs.values[asked], dtype=np.float64)
-        left, total = (float(np.square(real - other).sum()) for other in (predicted, centre))
+        left, total = squared_sums(real, predicted, centre)
         plain = {"split": split, "n": len(asked), "ties": None, **facts}
-        rows.append({"metric": "mse", "value": left / len(asked), **plain})
+        rows.append({"metric": Metric.MSE, "value": left / len(asked), **plain})
         if total > 1e-12 * float(np.square(real).sum()):
-            rows.append({"metric": "r2", "value": 1 - left / total, **plain})
+            rows.append({"metric": Metric.R2, "value": 1 - left / total, **plain})
         for readout in inputs.readouts:
             read = readout.recognised(predicted.astype(inputs.values.dtype), scenes, asked)
             rows += [{"split": split, **row, **facts, **chosen_by[readout.name]} for row in read]

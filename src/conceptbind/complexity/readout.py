@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from conceptbind.core.errors import ConceptBindError
+from conceptbind.core.names import Metric, recognised
 from conceptbind.metrics.recognitions import join
 from conceptbind.probes.scene_probes import WHITENING, SceneProbes, fit_scene_probes
 from conceptbind.scenes.split import Split
@@ -70,7 +71,7 @@ class Readout:
             joined = join(outcomes) if outcomes else None
             found.append(
                 {
-                    "metric": "object_recognition" if concept is None else "concept_recognition",
+                    "metric": recognised(concept),
                     "concept": None if concept is None else scenes.space.concepts[concept],
                     "value": joined.accuracy if joined is not None and joined.n else None,
                     "n": 0 if joined is None else joined.n,
@@ -138,7 +139,7 @@ def hardest(rows: Sequence[dict[str, Any]]) -> tuple[float | None, float | None]
     concepts = [
         row["value"]
         for row in rows
-        if row["metric"] == "concept_recognition" and row["value"] is not None
+        if row["metric"] == Metric.CONCEPT_RECOGNITION and row["value"] is not None
     ]
-    objects = [row["value"] for row in rows if row["metric"] == "object_recognition"]
+    objects = [row["value"] for row in rows if row["metric"] == Metric.OBJECT_RECOGNITION]
     return min(concepts, default=None), objects[0] if objects else None

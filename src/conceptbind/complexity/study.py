@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Executor, Floats, Modality
     from conceptbind.rows.embeddings import Embeddings
 
-REAL, BAG, CHOSEN, PLANTED = "embeddings", "bag_of_concepts", "chosen", "planted"
+REAL, BAG, CHOSEN, PLANTED = "embeddings", str(Control.BAG_OF_CONCEPTS), "chosen", "planted"
 """Names beside the approximators: the real embeddings of the same scenes, a bag of concepts with
 probes of its own, in each cell the approximator that is best on validation, and a planted rule of a
 known rank."""
@@ -536,8 +536,8 @@ class _Study:
                     if (cell.coverage, cell.seed) == (coverage, seed)
                 ]
                 for asked, metrics in (
-                    ("validation_objects", ("object_recognition", "r2", "mse")),
-                    ("validation_concepts", ("concept_recognition",)),
+                    ("validation_objects", (Metric.OBJECT_RECOGNITION, Metric.R2, Metric.MSE)),
+                    ("validation_concepts", (Metric.CONCEPT_RECOGNITION,)),
                 ):
                     best = _simplest(mine, found, readout, asked)
                     rows = [

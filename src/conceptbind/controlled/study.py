@@ -45,6 +45,7 @@ from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import share_record
 from conceptbind.metrics.recognitions import Recognition, join, recognition
+from conceptbind.metrics.variance import squared_sums
 
 CELL = "cell.json"
 """The records of a model of a sweep, in its folder."""
@@ -211,9 +212,9 @@ def count_recognition(
     return join(found)
 
 
-def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition, float]:
+def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition, float | None]:
     """Recognition of new objects by the model's queries from what a structured probe predicts, and
-    its R^2 there.
+    its R^2 there; None where all embeddings are the same.
     """
     recipe, model = trained.recipe, trained.model
     split, sizes, m = recipe.split(), recipe.shape.sizes, recipe.shape.most_objects
@@ -236,9 +237,10 @@ def _probed(trained: Trained, queries: Tensor, probe: str) -> tuple[Recognition,
     )
     ids, test = parts["test"]
     predicted = fitted.predict(test.labels)
-    rest, spread = test.values - predicted, test.values - parts["train"][1].values.mean(axis=0)
+    centre = parts["train"][1].values.mean(axis=0)
+    left, total = squared_sums(test.values, predicted, centre)
     outcome = read_rows(torch.from_numpy(np.asarray(predicted)), queries.double().cpu(), ids)
-    return outcome, 1 - float((rest**2).sum() / (spread**2).sum())
+    return outcome, 1 - left / total if total else None
 
 
 def train_cells(shared: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[list[dict[str, Any]]]:

@@ -21,7 +21,7 @@ from conceptbind.metrics.recognitions import recognition
 from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.probes.threads import steady
 from conceptbind.scenes.captions import article, caption
-from conceptbind.scenes.swaps import orbit_ids, pair_ids
+from conceptbind.scenes.swaps import all_swaps, orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
@@ -76,22 +76,10 @@ def caption_bank(scenes: Scenes, seed: int = 0) -> CaptionBank:
             "swapped; leave out the column 'caption' and give a --template"
         )
     table, (m, n_concepts) = scenes.table, scenes.table.shape[1:]
-    swapped, swap_of = [], []
-    for i in range(m):
-        for j in range(i + 1, m):
-            for k in range(max(n_concepts - 1, 1)):
-                other = table.copy()
-                other[:, [i, j], k] = table[:, [j, i], k]
-                rows = np.flatnonzero(
-                    (np.sort(scenes.space.object_ids(other), 1) != np.sort(scenes.objects, 1)).any(
-                        axis=1
-                    )
-                )
-                swapped.append(other[rows])
-                swap_of.append(rows)
+    swap_of, swapped = all_swaps(scenes, range(max(n_concepts - 1, 1)))
     replaced, replaced_of = _replace_one(scenes, np.random.default_rng(seed))
     ordered = scenes.space.object_values(np.sort(scenes.objects, axis=1))
-    parts = [table, ordered, np.concatenate(swapped) if swapped else table[:0], replaced]
+    parts = [table, ordered, swapped, replaced]
     # (n + s + r, 2, m, C)
     both = np.stack([np.concatenate(parts), np.concatenate(parts)[:, ::-1]], axis=1)
     unique, inverse = np.unique(both.reshape(-1, m * n_concepts), axis=0, return_inverse=True)
@@ -109,7 +97,7 @@ def caption_bank(scenes: Scenes, seed: int = 0) -> CaptionBank:
         true,
         sets[:, 0],
         swaps,
-        np.concatenate(swap_of) if swap_of else np.empty(0, int),
+        swap_of,
         others,
         replaced_of,
     )

@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 
 from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.metrics.checks import refuse_non_finite
+from conceptbind.metrics.variance import squared_sums
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Bools, Floats, Ints
@@ -241,8 +242,8 @@ def explained(
     total = left = 0.0
     for part in parts:
         block = np.asarray(values[part], dtype=np.float64)
-        total += float(np.square(block - mean).sum())
-        left += float(np.square(block - fit[part]).sum())
+        parts_left, parts_total = squared_sums(block, fit[part], mean)
+        left, total = left + parts_left, total + parts_total
     scale = float(np.square(np.asarray(values[rows[:1]], dtype=np.float64)).sum()) * len(rows)
     if total <= 1e-12 * scale or total == 0:
         raise ValueRangeError(

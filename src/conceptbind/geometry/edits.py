@@ -16,7 +16,7 @@ import numpy as np
 from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.geometry.additive import design, moments
 from conceptbind.metrics.choices import every
-from conceptbind.metrics.recognitions import Recognition, recognition
+from conceptbind.metrics.recognitions import Recognition, held_among, recognised_by
 from conceptbind.metrics.retrieval import ranks, within
 
 if TYPE_CHECKING:
@@ -297,11 +297,7 @@ def _outcome(
     """Recognition of what the target scenes hold."""
     probe = probes.head(concept)
     held = scenes.objects[labels] if concept is None else scenes.table[labels, :, concept]
-    scores = rows @ probe.weight.T
-    present = np.zeros(scores.shape, bool)
-    np.put_along_axis(present, np.searchsorted(probe.candidates, held), True, axis=1)
-    size = np.linalg.norm(rows, axis=1) * np.linalg.norm(probe.weight, axis=1).max()
-    return recognition(scores, present, size)
+    return recognised_by(probe.weight, rows, held_among(probe.candidates, held))
 
 
 STRENGTHS: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)

@@ -12,7 +12,7 @@ from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
 
 if TYPE_CHECKING:
-    from conceptbind.core.typing import Bools, Floats
+    from conceptbind.core.typing import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,35 @@ def recognition(scores: Floats, present: Bools, size: Floats | None = None) -> R
         lead = lowest_present - highest_absent
     margin = rounding(scores, np.abs(scores).max(axis=1) if size is None else size)
     return Recognition(lead > margin, np.abs(lead) <= margin, np.logical_not(present.all(axis=1)))
+
+
+def recognised_by(weight: Floats, rows: Floats, present: Bools) -> Recognition:
+    """Recognition by one linear weight a candidate, without bias.
+
+    Args:
+        weight: (V, d)
+        rows: (n, d) embeddings.
+        present: (n, V) whether the scene holds each candidate.
+    """
+    return recognition(rows @ weight.T, present, magnitude(rows, weight))
+
+
+def magnitude(rows: Floats, weight: Floats) -> Floats:
+    """(n,) how large the terms are that scores `rows @ weight.T` are sums of; see `recognition`."""
+    size: Floats = np.linalg.norm(rows, axis=1) * np.linalg.norm(weight, axis=1).max()
+    return size
+
+
+def held_among(candidates: Ints, held: Ints) -> Bools:
+    """(n, K) whether a scene holds each candidate.
+
+    Args:
+        candidates: (K,) ids in order.
+        held: (n, m) the ids that each scene holds, all of them candidates.
+    """
+    present = np.zeros((len(held), len(candidates)), dtype=bool)
+    np.put_along_axis(present, np.searchsorted(candidates, held), True, axis=1)
+    return present
 
 
 def join(parts: list[Recognition]) -> Recognition:

@@ -47,5 +47,14 @@ def r2(embeddings: Floats, predicted: Floats, mean: Floats | None = None) -> flo
         if mean.shape != embeddings.shape[1:]:
             raise ShapeError(f"the mean must have shape {embeddings.shape[1:]}; got {mean.shape}")
         refuse_non_finite(mean[None], "the mean")
-    total = np.square(embeddings - (embeddings.mean(axis=0) if mean is None else mean)).sum()
-    return float(1 - np.square(embeddings - predicted).sum() / total)
+    centre = embeddings.mean(axis=0) if mean is None else mean
+    left, total = squared_sums(embeddings, predicted, centre)
+    return 1 - left / total
+
+
+def squared_sums(values: Floats, predicted: Floats, centre: Floats) -> tuple[float, float]:
+    """What a prediction leaves of values (n, d), and what they are about a centre (d,): sums of
+    squares, of which R^2 is 1 - left / total.
+    """
+    left, total = (float(np.square(values - other).sum()) for other in (predicted, centre))
+    return left, total

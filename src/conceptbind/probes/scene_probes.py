@@ -11,7 +11,13 @@ import torch
 
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics.checks import refuse_non_finite
-from conceptbind.metrics.recognitions import Recognition, join, recognition
+from conceptbind.metrics.recognitions import (
+    Recognition,
+    held_among,
+    join,
+    magnitude,
+    recognition,
+)
 from conceptbind.probes.solver import Rows, solve
 from conceptbind.probes.threads import in_order, steady
 
@@ -231,15 +237,11 @@ def _recognise(
     rows: Ints,
     concept: int | None,
 ) -> Recognition:
-    longest = np.linalg.norm(weight, axis=1).max()
-
     def of(start: int) -> Recognition:
         chunk = rows[start : start + CHUNK]
         block = np.asarray(embeddings[chunk])
         scores = (torch.from_numpy(block) @ torch.from_numpy(weight).T).numpy()
         held = scenes.objects[chunk] if concept is None else scenes.table[chunk, :, concept]
-        present = np.zeros(scores.shape, dtype=bool)
-        np.put_along_axis(present, np.searchsorted(candidates, held), True, axis=1)
-        return recognition(scores, present, np.linalg.norm(block, axis=1) * longest)
+        return recognition(scores, held_among(candidates, held), magnitude(block, weight))
 
     return join(list(in_order(of, range(0, len(rows), CHUNK))))

@@ -16,7 +16,7 @@ from conceptbind.core.files import content_hash
 from conceptbind.core.names import Control, recognised
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import share_record
-from conceptbind.metrics.recognitions import Recognition
+from conceptbind.metrics.recognitions import Recognition, held_among, magnitude
 from conceptbind.metrics.ties import rounding
 from conceptbind.probes.scene_probes import (
     CHUNK,
@@ -362,13 +362,8 @@ def _read(probe: Probe, rows: Floats, scenes: Scenes, wrong: Ints) -> Ints:
     """
     block = rows[wrong]
     scores = block @ probe.weight.T
-    present = np.zeros(scores.shape, dtype=bool)
-    np.put_along_axis(
-        present, np.searchsorted(probe.candidates, scenes.objects[wrong]), True, axis=1
-    )
-    margin = rounding(
-        scores, np.linalg.norm(block, axis=1) * np.linalg.norm(probe.weight, axis=1).max()
-    )
+    present = held_among(probe.candidates, scenes.objects[wrong])
+    margin = rounding(scores, magnitude(block, probe.weight))
     best = np.argsort(np.where(present, 2 * margin[:, None], 0) - scores, axis=1, kind="stable")[
         :, : scenes.n_slots
     ]

@@ -331,7 +331,7 @@ class _Held:
         found: Outcome = {}
         if self.negatives is not None:
             false = self.negatives if adapter is None else adapter(self.negatives)
-            found["binding_accuracy"] = forced_choice(
+            found[Metric.BINDING_ACCURACY] = forced_choice(
                 dot(self.images, texts), dot(self.images, false), 1.0
             )
             found["caption_swap_cosine"] = dot(texts, false), None
@@ -342,8 +342,8 @@ class _Held:
         belong = np.zeros((len(pictures), len(captions)), dtype=bool)
         belong[picture, caption] = True
         scores = self.images[pictures] @ texts[captions].T
-        found["recall_at_1"] = _at(_first_is_own(scores, belong), picture)
-        found["picture_recall_at_1"] = _at(_first_is_own(scores.T, belong.T), caption)
+        found[Metric.RECALL_AT_1] = _at(_first_is_own(scores, belong), picture)
+        found[Metric.PICTURE_RECALL_AT_1] = _at(_first_is_own(scores.T, belong.T), caption)
         return found
 
     def scores(self, adapter: Adapter) -> Scores:
@@ -352,7 +352,8 @@ class _Held:
             metric: float(value.mean()) for metric, (value, _) in self.outcome(adapter).items()
         }
         return Scores(
-            found.get("binding_accuracy"), (found["recall_at_1"] + found["picture_recall_at_1"]) / 2
+            found.get(Metric.BINDING_ACCURACY),
+            (found[Metric.RECALL_AT_1] + found[Metric.PICTURE_RECALL_AT_1]) / 2,
         )
 
 

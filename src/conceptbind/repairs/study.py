@@ -305,7 +305,11 @@ def _fit_again(side: _Side, fold_of: Ints, options: Mapping[str, Any], seed: int
     """What is written: fitted on all parts but one that stops it."""
     return first_that_helps(
         side.fit(
-            np.flatnonzero(fold_of != part), np.flatnonzero(fold_of == part), "HNB", options, seed
+            np.flatnonzero(fold_of != part),
+            np.flatnonzero(fold_of == part),
+            Repair.HNB,
+            options,
+            seed,
         )
         for part in range(FOLDS)
     )
@@ -347,7 +351,7 @@ class _Side:
         self, train: Ints, validation: Ints, protocol: str, options: Mapping[str, Any], seed: int
     ) -> Fit:
         """Fit on the captions of some scenes, choose on those of others."""
-        pairs = self.pairs if protocol == "HNB" else self.pairs.without_negatives()
+        pairs = self.pairs if protocol == Repair.HNB else self.pairs.without_negatives()
         parts = [
             pairs.select(np.flatnonzero(np.isin(self.pair_scene, rows)))
             for rows in (train, validation)
@@ -362,7 +366,7 @@ class _Side:
         """
         pulls, ranks = PULLS if pull is None else (0.0, pull), None if ranked else ()
         points = trade_off(adapter, partial(self.scores, rows=validation), pulls, ranks)
-        if adapter.config["protocol"] == "SB":  # who has no negatives cannot choose by them
+        if adapter.config["protocol"] == Repair.SB:  # who has no negatives cannot choose by them
             points = tuple(
                 replace(point, scores=replace(point.scores, binding=None)) for point in points
             )

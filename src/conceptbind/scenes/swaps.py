@@ -4,7 +4,8 @@ both span.
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Sequence
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,9 +25,15 @@ def attribute_swaps(scenes: Scenes, concept: str) -> tuple[Ints, Ints]:
         rows: (s,) row of the scene that each swap starts from; every pair of slots is tried.
         tables: (s, m, C) the swapped scenes.
     """
-    k = scenes.space.index(concept)
+    return all_swaps(scenes, [scenes.space.index(concept)])
+
+
+def all_swaps(scenes: Scenes, concepts: Sequence[int]) -> tuple[Ints, Ints]:
+    """The swaps of several concepts, as `attribute_swaps` gives them: by pair of slots, then by
+    concept.
+    """
     rows, tables = [], []
-    for i, j in combinations(range(scenes.n_slots), 2):
+    for (i, j), k in product(combinations(range(scenes.n_slots), 2), concepts):
         swapped = scenes.table.copy()
         swapped[:, [i, j], k] = scenes.table[:, [j, i], k]
         changed = (

@@ -14,7 +14,7 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Records
 from conceptbind.core.scored import share_record
-from conceptbind.metrics.recognitions import Recognition, join, recognition
+from conceptbind.metrics.recognitions import Recognition, join, recognised_by
 from conceptbind.probes.scene_probes import fit_probe, whitened
 from conceptbind.probes.study import bag_of_concepts
 from conceptbind.probes.threads import steady
@@ -151,12 +151,7 @@ def _noun(
         return counts
 
     def outcome(weight: Floats, rows: Ints) -> Recognition:
-        block = features(rows)
-        return recognition(
-            block @ weight.T,
-            present(rows) > 0,
-            np.linalg.norm(block, axis=1) * np.linalg.norm(weight, axis=1).max(),
-        )
+        return recognised_by(weight, features(rows), present(rows) > 0)
 
     def validate(weight: Floats) -> float:
         found = outcome(weight, validation)

@@ -14,7 +14,7 @@ from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import share_record
 from conceptbind.metrics.intervals import ordering_interval
-from conceptbind.metrics.recognitions import Recognition, join, recognition
+from conceptbind.metrics.recognitions import Recognition, join, recognised_by
 from conceptbind.metrics.ties import rounding
 from conceptbind.pictures.flat import FlatStyle
 from conceptbind.pictures.search import SearchFields, draw_field, search_fields
@@ -181,8 +181,7 @@ def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> Recogni
     answers = np.stack([~present, present], axis=1)
 
     def outcome(weight: Floats, rows: Bools) -> Recognition:
-        size = np.linalg.norm(features[rows], axis=1) * np.linalg.norm(weight, axis=1).max()
-        return recognition(features[rows] @ weight.T, answers[rows], size)
+        return recognised_by(weight, features[rows], answers[rows])
 
     def validate(weight: Floats) -> float:
         return outcome(weight, validation).accuracy
