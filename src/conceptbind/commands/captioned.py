@@ -3,11 +3,21 @@
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from conceptbind.commands.command import plain
 from conceptbind.core.files import user_path
 from conceptbind.core.records import Records
+from conceptbind.encoders.registry import Opening
 from conceptbind.run.bars import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from conceptbind.commands.shared import GivenEncoder
+    from conceptbind.core.typing import Encoder, Floats, Ints
+    from conceptbind.repairs.labclip.adapter import Adapter
+    from conceptbind.repairs.labclip.pairs import Pairs
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 """Suffixes of files whose lines are not captions alone."""
@@ -35,17 +45,17 @@ class Given:
 
 
 def pairs_of_arrays(
-    encoder: Any,
+    encoder: "GivenEncoder | None",
     images: str | Path,
-    texts: Any,
-    negatives: Any,
-    image_of: Any,
-    captions: Any,
+    texts: "str | Path | None",
+    negatives: "str | Path | None",
+    image_of: "str | Path | None",
+    captions: "str | Path | None",
     tagger: str,
-    how: Any,
+    how: "Opening",
     seed: int,
     folder: Path,
-    config: Any,
+    config: "dict[str, Any]",
 ) -> Given:
     """The pairs of three arrays, or of pictures and a file of captions."""
     from conceptbind.core.errors import ValueRangeError
@@ -64,9 +74,7 @@ def pairs_of_arrays(
     of: Any = None if image_of is None else open_rows(image_of)
     if texts is not None:
         false = None if negatives is None else open_rows(negatives)
-        name = (
-            "arrays" if encoder is None else (encoder if isinstance(encoder, str) else encoder.id)
-        )
+        name = "arrays" if encoder is None else plain(encoder)
         return _without_equals(
             open_rows(images), open_rows(texts), false, of, {"scenes": str(images), "encoder": name}
         )
@@ -74,7 +82,11 @@ def pairs_of_arrays(
 
 
 def _without_equals(
-    images: Any, texts: Any, negatives: Any, of: Any, names: dict[str, Any]
+    images: "Floats",
+    texts: "Floats",
+    negatives: "Floats | None",
+    of: "Ints | None",
+    names: dict[str, Any],
 ) -> Given:
     """The pairs of three arrays without those whose negative is no wrong caption; these are
     counted.
@@ -123,15 +135,15 @@ def _without_equals(
 
 
 def _captioned(
-    encoder: Any,
+    encoder: "GivenEncoder | None",
     images: str | Path,
-    image_of: Any,
+    image_of: "Ints | None",
     captions: str,
     tagger: str,
-    how: Any,
+    how: "Opening",
     seed: int,
     folder: Path,
-    config: Any,
+    config: "dict[str, Any]",
 ) -> Given:
     """Pairs from pictures' embeddings and a file of captions: negatives are made, and both are
     embedded.
@@ -186,7 +198,13 @@ def _captioned(
 
 
 def coco_pairs(
-    model: Any, data: str | Path, tagger: str, how: Any, seed: int, folder: Path, config: Any
+    model: "Encoder",
+    data: str | Path,
+    tagger: str,
+    how: "Opening",
+    seed: int,
+    folder: Path,
+    config: "dict[str, Any]",
 ) -> Given:
     """Pairs of COCO's Karpathy train file: every caption with its picture and a negative, all
     embedded in half precision.
@@ -227,7 +245,7 @@ def coco_pairs(
     return Given(pairs, names, rows, texts, dropped)
 
 
-def coco_retrieval(model: Any, data: str | Path, adapter: Any, folder: Path) -> Records:
+def coco_retrieval(model: "Encoder", data: str | Path, adapter: "Adapter", folder: Path) -> Records:
     """Retrieval on the test pictures before and after, whatever their file is called; none, with
     the reason, where they cannot be read.
     """
@@ -253,14 +271,14 @@ def coco_retrieval(model: Any, data: str | Path, adapter: Any, folder: Path) -> 
 
 
 def _texts(
-    model: Any,
+    model: "Encoder",
     captions: list[str],
-    of: Any,
+    of: "Ints",
     source: str,
     tagger: str,
     seed: int,
     folder: Path,
-    config: Any,
+    config: "dict[str, Any]",
 ) -> tuple[
     Any, tuple[list[str], list[str]], list[Any], dict[str, Any], tuple[tuple[int, str, str], ...]
 ]:
@@ -325,7 +343,7 @@ def _texts(
     return rows, (kept["captions"], kept["negatives"]), arrays, names, dropped
 
 
-def _tell_ties(pairs: Any, model: Any) -> None:
+def _tell_ties(pairs: "Pairs", model: "Encoder") -> None:
     """Say how many captions an encoder gives the row of their negative, whose text differs: ties,
     which no map can part.
     """
@@ -338,7 +356,7 @@ def _tell_ties(pairs: Any, model: Any) -> None:
         )
 
 
-def open_model(encoder: Any, how: Any, needs: tuple[str, ...]) -> Any:
+def open_model(encoder: "GivenEncoder | None", how: "Opening", needs: tuple[str, ...]) -> Any:
     """The encoder that was named or given.
 
     Raises:
@@ -384,5 +402,5 @@ def read_captions(path: str | Path) -> list[str]:
     return lines
 
 
-def _counts(skipped: Any) -> str:
+def _counts(skipped: "Mapping[str, int]") -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())

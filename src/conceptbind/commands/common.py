@@ -5,17 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import Command, options, plain
 from conceptbind.core.files import content_hash
 from conceptbind.run.bars import progress
 
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Encoder, Modality
+    from conceptbind.rows.embeddings import Embeddings
+    from conceptbind.rows.source import Source
+    from conceptbind.scenes.table import Scenes
+
 MOST_LETTERS = 150
 """Of the name of a run folder that nobody chose; what is longer ends in a hash."""
 
 
-def drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
+def drawn(table: Scenes, modalities: Sequence[str], folder: Path, seed: int) -> Scenes:
     """The table with pictures, drawn where it has none of its own."""
     if table.drawing is None or table.images is not None or "image" not in modalities:
         return table
@@ -25,7 +31,7 @@ def drawn(table: Any, modalities: Any, folder: Path, seed: int) -> Any:
         return draw_pictures(table, folder, seed=seed, on_picture=bar.update)
 
 
-def try_captions(source: Any, table: Any) -> None:
+def try_captions(source: Encoder, table: Scenes) -> None:
     """Encode a few captions with an encoder: what is refused of them is an error now, not after
     minutes of drawing.
     """
@@ -41,7 +47,7 @@ def try_captions(source: Any, table: Any) -> None:
         source.encode_texts(few_captions(table))
 
 
-def few_captions(table: Any) -> list[str]:
+def few_captions(table: Scenes) -> list[str]:
     """Captions of at most 64 scenes, among which each of the first objects occurs."""
     import numpy as np
 
@@ -49,7 +55,9 @@ def few_captions(table: Any) -> list[str]:
     return [table.caption(int(row)) for row in np.unique(first // table.n_slots)[:64]]
 
 
-def rows_with_bar(source: Any, table: Any, modality: Any, folder: Path, what: str = "") -> Any:
+def rows_with_bar(
+    source: Source, table: Scenes, modality: Modality, folder: Path, what: str = ""
+) -> Embeddings:
     """Embeddings of one modality, with a progress bar where they have to be computed."""
     with progress(total=len(table), desc=f"embedding {what or modality}", unit="scene") as bar:
         return source.rows_for(table, modality, folder, bar.update)

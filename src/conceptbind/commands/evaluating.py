@@ -14,7 +14,10 @@ from conceptbind.run.bars import progress
 from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conceptbind.benchmarks.base import Found
+    from conceptbind.core.typing import Encoder
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -216,7 +219,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
     return Evaluation(folder.path, records, notes, layouts)
 
 
-def _of_both(encoder: Any, how: Opening) -> Any:
+def _of_both(encoder: "GivenEncoder", how: Opening) -> Any:
     """The encoder that was named or given, if it embeds pictures and captions."""
     from conceptbind.core.errors import ModalityError
     from conceptbind.rows.source import source_of
@@ -235,7 +238,7 @@ def _of_both(encoder: Any, how: Opening) -> Any:
     return source.encoder
 
 
-def _unreadable(source: Any, texts: Any) -> str | None:
+def _unreadable(source: "Encoder", texts: "Sequence[str]") -> str | None:
     """What an encoder with a vocabulary of its own says against captions; None where it reads them,
     as all others do.
     """

@@ -191,7 +191,7 @@ def _measured(asked: Measure) -> Measurement:
     split = split_scenes(table, "pair", seed=asked.seed)
     for part in modalities:
         source.check(table, part)
-    if "text" in modalities and source.encodes("text"):
+    if "text" in modalities and source.encoder is not None and source.encodes("text"):
         try_captions(source.encoder, table)
     chosen = _chosen(config)
     folder = RunFolder.open(place, config)
@@ -279,7 +279,7 @@ def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
     }
 
 
-def _decided(source: "Source", table: Any, split: Any) -> dict[str, Any]:
+def _decided(source: "Source", table: "Scenes", split: "Split") -> dict[str, Any]:
     """What decides the results besides the options."""
     from conceptbind import __version__
     from conceptbind.run.facts import scenes_facts, split_facts
@@ -293,7 +293,7 @@ def _decided(source: "Source", table: Any, split: Any) -> dict[str, Any]:
     }
 
 
-def _finished(folder: Any, asked: dict[str, Any]) -> Any:
+def _finished(folder: "RunFolder", asked: dict[str, Any]) -> Any:
     """Records, verdicts and sentences of this very run where it was finished before; else None."""
     from conceptbind.core.errors import FileError
     from conceptbind.core.files import tree_hash

@@ -18,7 +18,10 @@ from conceptbind.run.bars import progress
 from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
+    from conceptbind.commands.captioned import Given
+    from conceptbind.repairs.arrays import ArrayRepair
     from conceptbind.repairs.labclip.adapter import Adapter
+    from conceptbind.repairs.study import RepairStudy
 
 
 FAILURES, DROPPED = "failures.csv", "dropped.csv"
@@ -196,10 +199,10 @@ repair = function_of(Repair)
 
 def _written(
     folder: Path,
-    config: Any,
-    found: Any,
-    facts: Any,
-    given: Any,
+    config: "dict[str, Any]",
+    found: "RepairStudy | ArrayRepair",
+    facts: "dict[str, Any]",
+    given: "Given | None",
     coco: tuple[Any, str | Path | None],
 ) -> Repaired:
     """Write all files of a repair; with pictures of COCO, score retrieval before and after."""
@@ -317,7 +320,9 @@ def _array_to_write(target: Path, source: Path) -> Path:
     return place
 
 
-def _on_scenes(asked: Repair, folder: Path, config: Any, options: Any) -> tuple[Any, Any]:
+def _on_scenes(
+    asked: Repair, folder: Path, config: "dict[str, Any]", options: "dict[str, Any]"
+) -> tuple[Any, Any]:
     """Embed a table, fit and score."""
     from conceptbind.core.errors import ModalityError, ValueRangeError
     from conceptbind.crossmodal.study import caption_bank
@@ -390,7 +395,11 @@ def _on_scenes(asked: Repair, folder: Path, config: Any, options: Any) -> tuple[
 
 
 def _on_arrays(
-    given: Any, config: Any, options: Any, pull: float | None, seed: int
+    given: "Given",
+    config: "dict[str, Any]",
+    options: "dict[str, Any]",
+    pull: float | None,
+    seed: int,
 ) -> tuple[Any, Any]:
     """Fit and score pairs."""
     from conceptbind.repairs.arrays import array_repair
@@ -415,12 +424,17 @@ def _on_arrays(
     return found, plain_provenance(config, sys.argv) | {"data": data}
 
 
-def _failures(found: Any, given: Any) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def _failures(
+    found: "RepairStudy | ArrayRepair", given: "Given | None"
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Columns and rows of what is wrong with the map that is written: a scene and its swap, or a
     row of the arrays.
     """
+    from conceptbind.repairs.arrays import ArrayRepair
+
     written = int(found.recommended or found.asked)
-    if given is None:
+    if not isinstance(found, ArrayRepair) or given is None:
+        assert not isinstance(found, ArrayRepair)
         columns = ("scene", "image", "caption", "swap", "right before", "right after", "of")
         wrong = [
             c for c in found.comparisons if (c.right_before, c.right_after)[written] < found.orders
@@ -446,7 +460,7 @@ def _failures(found: Any, given: Any) -> tuple[tuple[str, ...], list[tuple[Any, 
     return ("row", "image", "caption", "negative", "right before", "right after"), sorted(rows)
 
 
-def _described(found: Any, facts: Any) -> Any:
+def _described(found: "RepairStudy | ArrayRepair", facts: "dict[str, Any]") -> Any:
     """The adapter with what it was fitted on and what it does."""
     from dataclasses import replace
 
