@@ -11,6 +11,8 @@ import torch
 import conceptbind.controlled
 from conceptbind.cli import main
 from conceptbind.controlled import CHECKPOINT, ControlledEncoder
+from conceptbind.core.files import read_checked_json, write_checked_json
+from conceptbind.core.records import FIELDS
 from conceptbind.core.results import load_results
 
 TINY = {
@@ -185,3 +187,22 @@ def test_object_spaces_that_cannot_be_read(space, capsys, tmp_path):
 def test_scenes_are_not_stacked(tmp_path, capsys):
     assert run("sweep", tmp_path / "new", "--objective=scenes", "--stack=2", "--spaces=[5x5]") == 2
     assert "--stack is for the objective 'queries'" in capsys.readouterr().err
+
+
+def test_cells_that_an_earlier_version_kept_are_read(tmp_path):
+    """It kept what a study varies in a dictionary of its own, and no control of comparisons."""
+    sweep = ("--coverages=[0.6]", "--seeds=1", "--jobs=1", "--spaces=[5x5]", "--probes=[]")
+    assert run("sweep", tmp_path, *sweep) == 0
+    first = load_results(tmp_path).records
+    (path,) = tmp_path.glob("models/*/cell.json")
+    content = read_checked_json(path)
+    for row in content["records"]:
+        row["extra"] = {name: row.pop(name) for name in set(row) - set(FIELDS)}
+        control = row.pop("control")
+        del row["repair"], row["question"]
+        if row["metric"].endswith("recognition"):
+            row["extra"]["control"] = control
+    write_checked_json(path, content)
+    assert run("sweep", tmp_path, *sweep) == 0
+    assert load_results(tmp_path).records == first
+    assert len(first) > 5
