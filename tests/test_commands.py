@@ -27,6 +27,7 @@ FUNCTIONS = [name for name in NAMES if name != "report"]  # that name is a room
 NEEDED = {
     "repair": {"out": "fixed"},
     "apply": {"adapter": "fixed", "texts": "x.npy", "out": "y.npy"},
+    "export": {"adapter": "fixed", "to": "onnx", "out": "graph"},
     "embed": {"encoder": "tiny", "out": "rows"},
     "render": {"out": "pictures"},
     "compare": {"runs": ["a", "b"]},
@@ -94,7 +95,7 @@ def test_options_that_commands_share_stand_once():
     """`precision`, `address`, `batch` and the others are one field of one class."""
     shared = {
         "precision": {"measure", "repair", "embed", "evaluate"},
-        "trust_remote_code": {"measure", "repair", "embed", "evaluate"},
+        "trust_remote_code": {"measure", "repair", "embed", "evaluate", "export"},
         "address": {"measure", "sweep"},
         "feed_forward": {"train", "sweep"},
         "concept_weight": {"train", "sweep"},

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -144,11 +145,12 @@ def make_drawn(folder: Path, clip: Path) -> None:
     )
 
 
-def make_adapter(folder: Path, clip: Path, width: int = 16) -> None:
+def make_adapter(folder: Path, clip: Path, width: int = 16, **named: str) -> None:
     from conceptbind.repairs.labclip import save_adapter
     from conceptbind.repairs.labclip.adapter import identity
 
-    save_adapter(identity(width), folder / "fixed")
+    map_ = identity(width)
+    save_adapter(replace(map_, config={**map_.config, **named}), folder / "fixed")
 
 
 def make_classes(folder: Path, clip: Path, name: str = "PICTURES") -> None:
@@ -231,6 +233,7 @@ THINGS = {
     r"words\.csv": make_words,
     r"pictures/scenes\.csv": make_drawn,
     r"(apply|load_adapter\()\W*fixed": make_adapter,
+    r"export fixed": partial(make_adapter, width=256, encoder="tiny"),
     r"--adapter fixed": partial(make_adapter, width=256),  # as wide as tiny
     r"--data PICTURES": make_classes,
     r"--data DATA": make_published,

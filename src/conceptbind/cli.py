@@ -31,6 +31,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "measure": commands.Measure,
     "repair": commands.Repair,
     "apply": commands.Apply,
+    "export": commands.Export,
     "embed": commands.Embed,
     "render": commands.Render,
     "compare": commands.Compare,

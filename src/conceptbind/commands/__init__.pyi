@@ -8,6 +8,9 @@ from .embedding import render as render
 from .evaluating import Evaluate as Evaluate
 from .evaluating import Evaluation as Evaluation
 from .evaluating import evaluate as evaluate
+from .exporting import Export as Export
+from .exporting import Exported as Exported
+from .exporting import export as export
 from .measuring import Measure as Measure
 from .measuring import Measurement as Measurement
 from .measuring import measure as measure

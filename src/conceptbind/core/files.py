@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from typing import Any
 
 from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
 from conceptbind.core.limits import require_regular
-from conceptbind.core.ownership import LOCK, hold, is_free
+from conceptbind.core.ownership import LOCK, hold, holding, is_free
 from conceptbind.core.text import parse_json, read_text
 
 ASIDE = re.compile(r"\..{1,100}\.\d+-[0-9a-f]{16}\.part", re.DOTALL)
@@ -83,7 +84,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
 @contextmanager
 def folder_written_aside(folder: Path, what: str) -> Iterator[Path]:
     """A folder beside `folder` to write to, renamed into place at the end, so that it appears
-    whole.
+    whole. What a killed command left of such a folder goes.
 
     Args:
         folder: absolute; new or empty.
@@ -94,10 +95,12 @@ def folder_written_aside(folder: Path, what: str) -> Iterator[Path]:
     """
     aside = aside_of(folder)
     try:
+        _clear_folders_aside(folder)
         aside.mkdir(parents=True)
-        yield aside
-        require_empty(folder, what)  # again: another may have written there meanwhile
-        aside.replace(folder)
+        with holding(aside):
+            yield aside
+            require_empty(folder, what)  # again: another may have written there meanwhile
+            aside.replace(folder)
     except ConceptBindError:
         raise
     except OSError as error:
@@ -107,6 +110,14 @@ def folder_written_aside(folder: Path, what: str) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _clear_folders_aside(folder: Path) -> None:
+    """Remove what killed commands left half-written for a folder; what is being written stays."""
+    for left in folder.parent.glob(f"{glob.escape(f'.{folder.name[:60]}.')}*.part"):
+        ours = ASIDE.fullmatch(left.name) and left.is_dir() and not left.is_symlink()
+        if ours and is_free(left):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def require_empty(folder: Path, what: str) -> Path:

@@ -170,8 +170,22 @@ def hold(file: int) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Lock a folder that is being written aside, so that `is_free` tells that somebody does."""
+    if fcntl is None:
+        yield
+        return
+    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        hold(file)
+        yield
+    finally:
+        os.close(file)
+
+
 def is_free(path: Path) -> bool:
-    """Whether no process holds a file; False where that cannot be told."""
+    """Whether no process holds a file or folder; False where that cannot be told."""
     return _held(path) is False
 
 

@@ -280,8 +280,12 @@ class DualEncoder:
         """A copy with weights of its own, for `finetune`; training it leaves this encoder as it
         is.
         """
+        return self.with_module(copy.deepcopy(self._model))
+
+    def with_module(self, module: DualModel) -> DualEncoder:
+        """The same encoder with a module of the same architecture and other weights."""
         twin = copy.copy(self)
-        twin._model = copy.deepcopy(self._model)
+        twin._model = module
         return twin
 
     @property

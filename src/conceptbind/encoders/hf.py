@@ -275,9 +275,14 @@ class HuggingFaceEncoder:
                 f"'{self.id}' cannot be fine-tuned here: its pictures are prepared as more than "
                 "one square tensor; use a CLIP or SigLIP of a fixed size"
             )
-        twin = copy.copy(self)
-        twin._model = copy.deepcopy(self._model).float()
+        twin = self.with_module(copy.deepcopy(self._model).float())
         twin.details = {**self.details, "precision": "float32"}
+        return twin
+
+    def with_module(self, module: Any) -> HuggingFaceEncoder:
+        """The same encoder with a module of the same architecture and other weights."""
+        twin = copy.copy(self)
+        twin._model = module
         return twin
 
     @property
@@ -341,8 +346,11 @@ class HuggingFaceEncoder:
     def write(self, folder: Path) -> None:
         """A folder with these weights as safetensors, that `hf:` and transformers read."""
         with quiet_loading():
-            for part in (self._model, self._tokenizer, self._processor):
-                part.save_pretrained(folder)
+            self._model.save_pretrained(folder)
+            if "text" in self.modalities:
+                self._tokenizer.save_pretrained(folder)
+            if "image" in self.modalities:
+                self._processor.save_pretrained(folder)
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Raw features (n, d).

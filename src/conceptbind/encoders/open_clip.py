@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import pickle
 import textwrap
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.errors import FileError, UnknownNameError, UnsafeFileError, nearest
-from conceptbind.core.files import file_hash
+from conceptbind.core.files import file_hash, write_json
 from conceptbind.core.limits import require_plain_files, require_tensors
 from conceptbind.encoders.captions import settle
 from conceptbind.encoders.weights import (
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 CONFIG = "open_clip_config.json"
 """What open_clip writes beside the weights of a model folder, and of a repository of the hub."""
+WEIGHTS, PT = "open_clip_model.safetensors", {"format": "pt"}
+"""Its weights, and what safetensors says of weights of torch."""
 
 
 class OpenClipEncoder:
@@ -124,9 +127,38 @@ class OpenClipEncoder:
         self.id, self.long_captions = f"open_clip:{name}", long_captions
         self.details = {"precision": precision, "activation": "quick_gelu" if quick else "gelu"}
         self._model: Any = to_precision(model, precision).to(device).eval()
-        self._device = device
+        self._device, self._config = device, config
         self.longest: int | None = int(self._tokenizer(["a"]).shape[1])
         self.dimension = int(self._text_rows(["a"]).shape[1])
+
+    @property
+    def module(self) -> Any:
+        """Both towers."""
+        return self._model
+
+    def with_module(self, module: Any) -> OpenClipEncoder:
+        """The same encoder with a module of the same architecture and other weights."""
+        twin = copy.copy(self)
+        twin._model = module
+        return twin
+
+    def write(self, folder: Path) -> None:
+        """A folder with these weights as safetensors, that open_clip reads as `local-dir:FOLDER`.
+
+        The file of options is the one that open_clip's `push_to_hf_hub` writes; tokenizers of
+        transformers lie beside it, open_clip's own need no files.
+        """
+        from safetensors.torch import save_file
+
+        visual = self._model.visual
+        prepared = {"mean": visual.image_mean, "std": visual.image_std}
+        more = getattr(visual, "preprocess_cfg", {})
+        prepared |= {key: more[key] for key in ("interpolation", "resize_mode") if key in more}
+        write_json(folder / CONFIG, {"model_cfg": self._config, "preprocess_cfg": prepared})
+        weights = {name: part.cpu().clone() for name, part in self._model.state_dict().items()}
+        save_file({name: part.contiguous() for name, part in weights.items()}, folder / WEIGHTS, PT)
+        if hasattr(self._tokenizer, "save_pretrained"):
+            self._tokenizer.save_pretrained(str(folder))
 
     def find_long(self, texts: Sequence[str]) -> list[int]:
         """Positions of the captions that are longer than the model reads."""

@@ -30,8 +30,18 @@ PACKAGED = ("minilm",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening:
-    """How an encoder is opened: the options of every command that takes one."""
+class Trusting:
+    """Whether a model may bring code."""
+
+    GROUP = "The encoder"
+
+    trust_remote_code: bool = False
+    """Run Python code that the model brings. Without it no code of a model is run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening(Trusting):
+    """How an encoder is opened: the options of every command that computes with one."""
 
     GROUP = "The encoder"
 
@@ -47,8 +57,6 @@ class Opening:
     """What becomes of captions that are longer than the model reads: truncate (their ends are cut
     off, counted and said) or refuse.
     """
-    trust_remote_code: bool = False
-    """Run Python code that the model brings. Without it no code of a model is run."""
 
     def open(self, name: str) -> Encoder:
         """The encoder that a string names, see `resolve`."""

@@ -9,17 +9,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.errors import MismatchError, MissingExtraError, ModalityError
-from conceptbind.core.escape import markdown
 from conceptbind.core.files import folder_written_aside, require_empty, user_path, write_whole
 from conceptbind.encoders.registry import resolve
 from conceptbind.encoders.st import SentenceTransformerEncoder
 from conceptbind.encoders.weights import quiet_loading
+from conceptbind.repairs.exports.folders import (
+    CAPTIONS,
+    model_card,
+    require_rows,
+    require_weights,
+)
 
 if TYPE_CHECKING:
+    from conceptbind.core.typing import Floats
     from conceptbind.repairs.labclip.adapter import Adapter
 
+WHAT = "the repaired model"
+TEXT = """The pipeline of the encoder, then a linear map ({d_out} x {d_in}, `Dense`), then
+`Normalize`.
+Only captions are mapped: compare them with the rows of pictures (or of whatever the adapter
+was fitted against) as they are.
 
-def export_sentence_transformers(adapter: Adapter, encoder: Any, folder: str | Path) -> None:
+Load it with `SentenceTransformer(folder)`.
+Programs that read only the transformer and its pooling leave the map out."""
+
+
+def export_sentence_transformers(
+    adapter: Adapter, encoder: Any, folder: str | Path, *, trust_remote_code: bool = False
+) -> None:
     """Write the encoder's pipeline with the map behind it; plain `SentenceTransformer(folder)`
     loads it, without this package. The library's version must not be older than the one that wrote
     the folder, which is a rule of its own.
@@ -30,9 +47,11 @@ def export_sentence_transformers(adapter: Adapter, encoder: Any, folder: str | P
 
     Args:
         adapter: the map; its width in must be that of the pipeline's rows.
-        encoder: `minilm`, `st:NAME`, a model folder, or a loaded `SentenceTransformer`, which is
-            left as it is.
-        folder: where it goes; new or empty. It appears whole.
+        encoder: `minilm`, `st:NAME`, a model folder, or what is loaded already: an encoder of
+            these names, or a `SentenceTransformer`. It is left as it is.
+        folder: where it goes; new or empty. It appears whole, and only if the model that is read
+            from it gives the adapter's rows.
+        trust_remote_code: run Python code that the model brings.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
@@ -41,17 +60,31 @@ def export_sentence_transformers(adapter: Adapter, encoder: Any, folder: str | P
             be mapped too.
         FileError: the model cannot be loaded, or the folder is taken or cannot be written.
     """
-    place = require_empty(user_path(folder), "the repaired model")
-    model = _repaired(adapter, _pipeline(adapter, encoder))
-    with folder_written_aside(place, "the repaired model") as aside:
+    place = require_empty(user_path(folder), WHAT)
+    model = _pipeline(adapter, encoder, trust_remote_code)
+    before = _rows(model)
+    repaired = _repaired(adapter, model)
+    with folder_written_aside(place, WHAT) as aside:
         with quiet_loading():
-            model.save(str(aside), create_model_card=False)
-        write_whole(aside / "README.md", _card(adapter))
+            repaired.save(str(aside), create_model_card=False)
+        again = SentenceTransformerEncoder(str(aside), trust_remote_code=trust_remote_code)
+        require_rows(adapter, before, again.encode_texts(CAPTIONS))
+        d_out, d_in = adapter.weight.shape
+        text = TEXT.format(d_out=d_out, d_in=d_in)
+        title = "An encoder with a LABCLIP adapter"
+        card = model_card(adapter, "sentence-transformers", title, text)
+        write_whole(aside / "README.md", card)
 
 
-def _pipeline(adapter: Adapter, encoder: Any) -> Any:
-    """A copy of the loaded pipeline, or the one that a name or folder stands for; a folder's
-    weights must be those of the adapter.
+def _rows(model: Any) -> Floats:
+    """Rows of a few captions, as the pipeline gives them."""
+    rows: Floats = model.encode(list(CAPTIONS), show_progress_bar=False)
+    return rows
+
+
+def _pipeline(adapter: Adapter, encoder: Any, trust_remote_code: bool) -> Any:
+    """A copy of the loaded pipeline, or the one that a name or folder stands for; the weights of
+    a folder must be those of the adapter.
     """
     try:
         from sentence_transformers import SentenceTransformer
@@ -61,28 +94,18 @@ def _pipeline(adapter: Adapter, encoder: Any) -> Any:
         ) from error
     if isinstance(encoder, SentenceTransformer):
         return copy.deepcopy(encoder)
-    name = (
-        f"st:{encoder}"
-        if isinstance(encoder, Path) or user_path(encoder).is_dir()
-        else str(encoder)
-    )
-    loaded = resolve(name, device="cpu")
+    loaded = encoder
+    if isinstance(encoder, str | Path):
+        bare = isinstance(encoder, Path) or user_path(encoder).is_dir()
+        name = f"st:{encoder}" if bare else str(encoder)
+        loaded = resolve(name, device="cpu", trust_remote_code=trust_remote_code)
     if not isinstance(loaded, SentenceTransformerEncoder):
         raise ModalityError(
-            f"'{name}' is no sentence-transformers model; expected minilm, st:NAME or a folder "
-            "with modules.json"
+            f"'{loaded.id}' is no sentence-transformers model; expected minilm, st:NAME or a "
+            "folder with modules.json; any encoder's adapter goes to onnx"
         )
-    fitted = str(adapter.config.get("revision", ""))
-    # Commits of the hub and hashes of folders differ in length and cannot be compared with each
-    # other.
-    if len(fitted) == len(loaded.revision) and fitted != loaded.revision:
-        raise MismatchError(
-            f"this adapter was fitted on '{adapter.config.get('encoder')}' ({fitted}), but "
-            f"'{name}' holds other weights "
-            f"({loaded.revision}); export it with the encoder it was fitted on, or fit another "
-            "with conceptbind repair"
-        )
-    return loaded._model
+    require_weights(adapter, loaded)
+    return copy.deepcopy(loaded._model)
 
 
 def _repaired(adapter: Adapter, model: Any) -> Any:
@@ -137,27 +160,3 @@ def _modules() -> tuple[Any, Any]:
     except ImportError:
         from sentence_transformers.models import Dense, Normalize
     return Dense, Normalize
-
-
-def _card(adapter: Adapter) -> str:
-    d_out, d_in = adapter.weight.shape
-    facts = "\n".join(
-        f"- {name}: {markdown(str(adapter.config[name]))}"
-        for name in ("encoder", "revision", "protocol")
-        if name in adapter.config
-    )
-    return f"""---
-library_name: sentence-transformers
-tags: [sentence-transformers, labclip]
----
-# An encoder with a LABCLIP adapter
-
-The pipeline of the encoder, then a linear map ({d_out} x {d_in}, `Dense`), then `Normalize`.
-Only captions are mapped: compare them with the rows of pictures (or of whatever the adapter
-was fitted against) as they are.
-
-Load it with `SentenceTransformer(folder)`.
-Programs that read only the transformer and its pooling leave the map out.
-
-{facts}
-"""

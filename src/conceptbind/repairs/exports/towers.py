@@ -76,8 +76,8 @@ def _repaired(model: Any, adapter: Adapter, places: tuple[str, ...]) -> Any:
             return repaired
     raise MismatchError(
         f"{name} has no linear projection of captions to fold the adapter into (looked for "
-        f"{', '.join(places)}); map its features with the adapter itself, or with the lines in "
-        "conceptbind.repairs.exports"
+        f"{', '.join(places)}); map its features with conceptbind apply, or export the adapter to "
+        "onnx (of a text encoder, also to sentence-transformers)"
     )
 
 
