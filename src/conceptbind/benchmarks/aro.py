@@ -171,7 +171,7 @@ class VisualGenome:
         add("all", "mieb", everything, False)
         return found
 
-    def _wrong(self, content: Any) -> str | None:
+    def _wrong(self, content: object) -> str | None:
         if not isinstance(content, list) or not content:
             return "expected a list of items"
         own = "relation_name" if self.name == "vg_relation" else "attributes"

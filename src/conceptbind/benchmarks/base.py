@@ -236,7 +236,9 @@ def read_published(paths: Path | Sequence[Path], check: Callable[[Any], str | No
     return content
 
 
-def lacks(entry: Any, fields: Sequence[str], kinds: Mapping[str, type] | None = None) -> str | None:
+def lacks(
+    entry: object, fields: Sequence[str], kinds: Mapping[str, type] | None = None
+) -> str | None:
     """What is wrong with one entry of a published file: fields that it lacks, or of another
     type.
     """

@@ -213,7 +213,7 @@ def _lines_of_pictures(path: Path) -> list[dict[str, Any]]:
     return [{"image": image, "caption": captions} for image, captions in of.items()]
 
 
-def wrong_rows(content: Any) -> str | None:
+def wrong_rows(content: object) -> str | None:
     """What is wrong with the content of a val or test file."""
     if content == []:
         return "it has no row; of Karpathy's own file the images with the split 'test' are read"
@@ -270,7 +270,7 @@ def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Ints]
     return pictures.all(), [row["caption"] for row in content], of
 
 
-def _one_caption_each(content: Any) -> Any:
+def _one_caption_each(content: object) -> Any:
     """Rows of one caption, from Karpathy's own file (its images of `train` and `restval`) or from
     COCO's form; other content as it is.
     """
@@ -282,7 +282,7 @@ def _one_caption_each(content: Any) -> Any:
     ]
 
 
-def _wrong_train(content: Any) -> str | None:
+def _wrong_train(content: object) -> str | None:
     if not isinstance(content, list) or not content:
         return "expected a list with one row a caption"
     if isinstance(content[0], dict) and isinstance(content[0].get("caption"), list):

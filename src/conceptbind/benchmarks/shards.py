@@ -14,6 +14,8 @@ from conceptbind.core.files import write_whole
 from conceptbind.core.limits import require_unpacked
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from conceptbind.benchmarks.base import Making
 
 TABLES = (".parquet", ".arrow")
@@ -229,7 +231,7 @@ def table_rows(
         ) from error
 
 
-def _open_arrow(pa: Any, path: Path) -> Any:
+def _open_arrow(pa: ModuleType, path: Path) -> Any:
     """A reader of either form: the stream that `datasets` writes, or the file with its footer."""
     source = pa.OSFile(str(path))
     try:

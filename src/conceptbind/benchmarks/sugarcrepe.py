@@ -142,7 +142,7 @@ class SugarCrepe:
         return found
 
 
-def _wrong(content: Any) -> str | None:
+def _wrong(content: object) -> str | None:
     if not isinstance(content, dict) or not content:
         return "expected a dictionary of items by number"
     for entry in content.values():

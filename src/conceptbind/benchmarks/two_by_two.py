@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -171,7 +171,7 @@ class TwoByTwo:
                 found.append(Score(metric, str(subset), "strict", correct[chosen], tied[chosen]))
         return found
 
-    def _wrong(self, content: Any) -> str | None:
+    def _wrong(self, content: object) -> str | None:
         if not isinstance(content, list) or not content:
             return "expected a list of items"
         for entry in content:

@@ -5,7 +5,7 @@ pictures a pair of objects.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -166,7 +166,7 @@ def _places(image: str, path: Path) -> tuple[str, str, str]:
     return parts[0], parts[1], parts[-1]
 
 
-def _wrong(content: Any) -> str | None:
+def _wrong(content: object) -> str | None:
     if not isinstance(content, list) or not content:
         return "expected a list of items"
     for entry in content:

@@ -55,7 +55,7 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     return "".join(",".join(_quoted(csv_cell(cell)) for cell in row) + "\n" for row in rows)
 
 
-def _quoted(cell: Any) -> str:
+def _quoted(cell: object) -> str:
     """A cell in quotation marks where it holds what could end it, in whichever program. (Python's
     writer leaves a lone CR open.)
     """
@@ -63,7 +63,7 @@ def _quoted(cell: Any) -> str:
     return '"' + text.replace('"', '""') + '"' if re.search(r'[,;"\t\r\n]', text) else text
 
 
-def csv_cell(cell: Any) -> Any:
+def csv_cell(cell: object) -> Any:
     """A cell as text to a spreadsheet; see OWASP, "CSV injection"."""
     if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
         return "'" + cell

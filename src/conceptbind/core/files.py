@@ -200,7 +200,7 @@ def _bytes(text: str) -> bytes:
         ) from error
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write JSON that a person can read and a parser elsewhere accepts (no NaN)."""
     write_whole(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -230,7 +230,7 @@ def read_checked_json(path: Path, advice: str = "delete it and run again") -> di
     return require_unchanged(read_json(path, advice), path, advice)
 
 
-def require_unchanged(found: Any, path: Path, advice: str) -> dict[str, Any]:
+def require_unchanged(found: object, path: Path, advice: str) -> dict[str, Any]:
     """What a file that `write_checked_json` wrote holds, without its checksum, where it was read
     already.
 
@@ -245,7 +245,7 @@ def require_unchanged(found: Any, path: Path, advice: str) -> dict[str, Any]:
     return found
 
 
-def json_hash(value: Any) -> str:
+def json_hash(value: object) -> str:
     """A hash of what JSON holds, whatever its layout."""
     return content_hash(json.dumps(value, sort_keys=True, ensure_ascii=True))
 

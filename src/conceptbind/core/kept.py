@@ -116,7 +116,7 @@ def _leaves(identity: Mapping[str, Any], apart: Collection[str]) -> dict[str, An
     return found
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "none" if value is None else f"{value!r:.{LONGEST}}"
 
 
@@ -319,7 +319,7 @@ def require_content(
     return path
 
 
-def as_struct(found: Any, kind: type[S], path: Path, advice: str) -> S:
+def as_struct(found: object, kind: type[S], path: Path, advice: str) -> S:
     """What a file holds, as a msgspec struct; entries that the struct has not are passed over.
 
     Args:

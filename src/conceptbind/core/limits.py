@@ -134,7 +134,7 @@ def require_numbers(options: Mapping[str, Any]) -> None:
                 _require_number(name, number)
 
 
-def _require_number(name: str, number: Any) -> None:
+def _require_number(name: str, number: object) -> None:
     least, most = NUMBERS[name]
     whole = isinstance(least, int)
     kinds: Any = numbers.Integral if whole else numbers.Real
@@ -144,7 +144,7 @@ def _require_number(name: str, number: Any) -> None:
         raise ValueRangeError(f"--{name} must be {kind} from {least:,} to {most:,}; got {shown}")
 
 
-def require_whole(name: str, number: Any) -> None:
+def require_whole(name: str, number: object) -> None:
     """Raise ValueRangeError unless something is a whole number."""
     if not isinstance(number, numbers.Integral) or isinstance(number, bool):
         raise ValueRangeError(f"{name} must be a whole number; got {number!r:.40}")
@@ -202,7 +202,7 @@ def load_options(text: str) -> Any:
     return yaml.safe_load(text)
 
 
-def plain_values(value: Any) -> Iterator[Any]:
+def plain_values(value: object) -> Iterator[Any]:
     """Every plain value of options, those in lists and dictionaries too."""
     if isinstance(value, dict):
         value = (*value, *value.values())
@@ -361,7 +361,7 @@ def _require_sums(path: Path) -> None:
         )
 
 
-def _tensors(found: Any) -> Iterator[tuple[str, Any]]:
+def _tensors(found: object) -> Iterator[tuple[str, Any]]:
     """Every tensor of a state dict, or of one inside it, by name."""
     if hasattr(found, "items"):
         for name, value in found.items():

@@ -111,7 +111,7 @@ def _read(found: dict[str, Any]) -> Results:
     )
 
 
-def _wrong(found: Any) -> str | None:
+def _wrong(found: object) -> str | None:
     """What is wrong with the content of a file, in words."""
     if not isinstance(found, dict) or not isinstance(found.get("records"), list):
         return "no list of records"
@@ -132,7 +132,7 @@ def _wrong(found: Any) -> str | None:
     return next(filter(None, wrong), None)
 
 
-def _wrong_verdict(row: Any) -> str | None:
+def _wrong_verdict(row: object) -> str | None:
     if not isinstance(row, dict) or not {"word", "sentence", "score"} <= set(row):
         return f"a verdict is {row!r:.40}"
     if not isinstance(row["word"], str) or not isinstance(row["sentence"], str):
@@ -140,7 +140,7 @@ def _wrong_verdict(row: Any) -> str | None:
     return None
 
 
-def _wrong_record(row: Any) -> str | None:
+def _wrong_record(row: object) -> str | None:
     """What is wrong with one flat record, in words."""
     if not isinstance(row, dict):
         return f"a record is {row!r:.40}"
@@ -153,7 +153,7 @@ def _wrong_record(row: Any) -> str | None:
     return None if row["n"] is not None else "a record lacks 'n'"
 
 
-def _may_hold(name: str, value: Any) -> bool:
+def _may_hold(name: str, value: object) -> bool:
     if name in TEXTS:
         return isinstance(value, str)
     if name in NUMBERS and isinstance(value, str | bool):

@@ -195,7 +195,7 @@ def parse_json(text: str, where: str, advice: str) -> Any:
     return content
 
 
-def _texts(content: Any) -> Iterator[str]:
+def _texts(content: object) -> Iterator[str]:
     """Every text in a JSON value, keys too."""
     left = [content]
     while left:

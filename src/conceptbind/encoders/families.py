@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.core.errors import FileError, ModalityError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from torch import Tensor
+    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers.utils import ModelOutput
+
     from conceptbind.core.typing import Modality
 
 DUAL = frozenset(
@@ -120,7 +126,7 @@ BY_SIGHT = "by sight"
 `sees_what_follows`."""
 
 
-def _ramp(hidden: Any) -> Any:
+def _ramp(hidden: Tensor) -> Any:
     import torch
 
     return torch.arange(1, hidden.shape[1] + 1, device=hidden.device, dtype=hidden.dtype)[:, None]
@@ -137,7 +143,7 @@ class Family:
     """`features` of a dual model, a field of the output, a pooling of `POOLINGS`, `class token`,
     `mean of patches`, or `BY_SIGHT`, which the loaded model settles."""
 
-    def vector(self, output: Any) -> Any:
+    def vector(self, output: ModelOutput) -> Any:
         """(b, d) from what the model returns.
 
         Raises:
@@ -158,7 +164,9 @@ class Family:
         return found.flatten(1)  # convolutional networks keep (b, d, 1, 1)
 
 
-def family_of(config: Any, pooling: str | None, name: str, foreign: bool = False) -> Family:
+def family_of(
+    config: PretrainedConfig, pooling: str | None, name: str, foreign: bool = False
+) -> Family:
     """The family of a configuration.
 
     Args:
@@ -221,7 +229,7 @@ def unknown_family(name: str, kind: str) -> ModalityError:
     )
 
 
-def _saved_as(config: Any) -> str:
+def _saved_as(config: PretrainedConfig) -> str:
     """The class that wrote a checkpoint, as its configuration says; empty where it does not."""
     said = getattr(config, "architectures", None)
     return str(said[0]) if isinstance(said, list) and said else ""
@@ -242,7 +250,7 @@ def _require_tower(saved_as: str, kind: str, name: str) -> None:
         )
 
 
-def _text_pooling(auto: Any, kind: str) -> str | None:
+def _text_pooling(auto: ModuleType, kind: str) -> str | None:
     """`BY_SIGHT` for models that write text, the mean over tokens for those trained on masked
     words; None for what is no text model.
     """
@@ -253,7 +261,7 @@ def _text_pooling(auto: Any, kind: str) -> str | None:
     return BY_SIGHT if kind in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else None
 
 
-def sees_what_follows(model: Any, ids: Sequence[int]) -> bool:
+def sees_what_follows(model: PreTrainedModel, ids: Sequence[int]) -> bool:
     """Whether the first token of a caption sees those behind it, by trying: its vector changes with
     the last token, or does not.
 

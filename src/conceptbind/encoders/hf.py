@@ -36,7 +36,13 @@ from conceptbind.encoders.weights import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
     from PIL.Image import Image
+    from torch import Tensor
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers.utils import ModelOutput
 
     from conceptbind.core.typing import Floats, LongCaptions, Modality, Precision
 
@@ -139,8 +145,8 @@ class HuggingFaceEncoder:
 
     def _open_text(
         self,
-        transformers: Any,
-        config: Any,
+        transformers: ModuleType,
+        config: PretrainedConfig,
         source: str,
         options: dict[str, Any],
         pipeline: _Pipeline,
@@ -163,7 +169,11 @@ class HuggingFaceEncoder:
             return "mean" if sees_what_follows(self._model, ids) else "lasttoken"
 
     def _open_image(
-        self, transformers: Any, config: Any, source: str, options: dict[str, Any]
+        self,
+        transformers: ModuleType,
+        config: PretrainedConfig,
+        source: str,
+        options: dict[str, Any],
     ) -> None:
         """Load the picture processor.
 
@@ -184,7 +194,9 @@ class HuggingFaceEncoder:
         if config.model_type == "xclip":
             self.details["pictures"] = f"each as a video of {_frames(config)} equal frames"
 
-    def _load_tokenizer(self, transformers: Any, source: str, options: dict[str, Any]) -> Any:
+    def _load_tokenizer(
+        self, transformers: ModuleType, source: str, options: dict[str, Any]
+    ) -> Any:
         """The model's tokenizer. transformers 5 makes an empty one up where a folder has none,
         which would give every caption one vector.
         """
@@ -335,11 +347,11 @@ class HuggingFaceEncoder:
         """(n, 3, s, s) prepared RGB pictures."""
         return self._prepared(images)["pixel_values"]
 
-    def text_features(self, ids: Any) -> Any:
+    def text_features(self, ids: Mapping[str, Tensor]) -> Any:
         """(b, t) -> (b, d), with gradients."""
         return self._text_vectors({"input_ids": ids})
 
-    def image_features(self, pixels: Any) -> Any:
+    def image_features(self, pixels: Mapping[str, Tensor]) -> Any:
         """(b, 3, s, s) -> (b, d), with gradients."""
         return self._image_vectors({"pixel_values": pixels}, len(pixels))
 
@@ -435,7 +447,7 @@ class HuggingFaceEncoder:
             inputs["noise"] = _in_order(self._model, inputs["pixel_values"])
         return self._family.vector(self._model(**inputs))
 
-    def _common(self, output: Any) -> Any:
+    def _common(self, output: ModelOutput) -> Any:
         """(b, d) in the space of both towers. transformers 4 returns the features, version 5 an
         object that holds them.
         """
@@ -465,7 +477,7 @@ def _source(name: str) -> tuple[str, dict[str, Any]]:
     return source, {"local_files_only": False} | ({"revision": revision} if revision else {})
 
 
-def _features(model: Any, modality: Modality) -> Any:
+def _features(model: PreTrainedModel, modality: Modality) -> Any:
     """The method of a dual model that gives projected features.
 
     Raises:
@@ -484,11 +496,11 @@ def _features(model: Any, modality: Modality) -> Any:
     return found
 
 
-def _frames(config: Any) -> int:
+def _frames(config: PretrainedConfig) -> int:
     return int(config.vision_config.num_frames)
 
 
-def _in_order(model: Any, pixels: Any) -> Any:
+def _in_order(model: PreTrainedModel, pixels: Tensor) -> Any:
     """The noise (b, patches) by which ViTMAE shuffles patches, so that it leaves them in their
     order.
     """
@@ -502,7 +514,9 @@ def _in_order(model: Any, pixels: Any) -> Any:
     )
 
 
-def _load(loader: Any, config: Any, source: str, options: dict[str, Any]) -> tuple[Any, list[str]]:
+def _load(
+    loader: Any, config: PretrainedConfig, source: str, options: dict[str, Any]
+) -> tuple[Any, list[str]]:
     """The model and the names of weights that its files lack. Safetensors are preferred; `.bin`
     files are read as tensors only.
     """
@@ -538,7 +552,7 @@ def _load(loader: Any, config: Any, source: str, options: dict[str, Any]) -> tup
     raise AssertionError  # the last try returns or raises
 
 
-def _own_names(model: Any, keys: Iterable[str]) -> list[str]:
+def _own_names(model: PreTrainedModel, keys: Iterable[str]) -> list[str]:
     """Names of weights in the model: transformers 4 puts the family's before them where the
     checkpoint is of a model around this one.
     """
@@ -549,7 +563,7 @@ def _own_names(model: Any, keys: Iterable[str]) -> list[str]:
     ]
 
 
-def _absent(model: Any, missing: Sequence[str], rows: Sequence[Any]) -> list[str]:
+def _absent(model: PreTrainedModel, missing: Sequence[str], rows: Sequence[Any]) -> list[str]:
     """Which of the missing weights reach the rows: those through which a gradient flows. A head
     that is not used does not.
     """
@@ -570,7 +584,12 @@ def _absent(model: Any, missing: Sequence[str], rows: Sequence[Any]) -> list[str
     return [*reached, *(name for name in missing if name.endswith(("running_mean", "running_var")))]
 
 
-def _longest(model: Any, config: Any, tokenizer: Any, said: int | None) -> int | None:
+def _longest(
+    model: PreTrainedModel,
+    config: PretrainedConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    said: int | None,
+) -> int | None:
     """Tokens of the longest caption that the model reads: its positions, less those that RoBERTa
     and its kin keep for padding.
     """
@@ -607,7 +626,7 @@ POSITIONS = ("position_embedding", "position_embeddings", "embed_positions", "wp
 """What transformers calls the table of positions."""
 
 
-def _needs_lower_case(config: Any, tokenizer: Any) -> bool:
+def _needs_lower_case(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> bool:
     """SigLIP 2 was trained on lower case, but the Gemma tokenizer that its files name keeps
     capitals; SigLIP's own tokenizer lowers them.
     """
@@ -616,7 +635,7 @@ def _needs_lower_case(config: Any, tokenizer: Any) -> bool:
     )
 
 
-def _image_processor(transformers: Any, source: str, options: dict[str, Any]) -> Any:
+def _image_processor(transformers: ModuleType, source: str, options: dict[str, Any]) -> Any:
     try:
         return transformers.AutoImageProcessor.from_pretrained(source, backend="pil", **options)
     except TypeError:  # transformers 4

@@ -28,6 +28,8 @@ from conceptbind.encoders.weights import (
 )
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from PIL.Image import Image
 
     from conceptbind.core.typing import Floats, LongCaptions, Modality, Precision
@@ -293,7 +295,7 @@ def _commit(source: str) -> str:
     return str(transformers.utils.hub.extract_commit_hash(found, None) or "unknown")
 
 
-def _named_model(open_clip: Any, name: str) -> tuple[str, str, dict[str, Any], str]:
+def _named_model(open_clip: ModuleType, name: str) -> tuple[str, str, dict[str, Any], str]:
     """(architecture, tag or file, the architecture's configuration, revision).
 
     Raises:
@@ -313,11 +315,11 @@ def _named_model(open_clip: Any, name: str) -> tuple[str, str, dict[str, Any], s
     return arch, tag, open_clip.get_model_config(arch) or {}, revision
 
 
-def _tags(open_clip: Any, arch: str) -> list[str]:
+def _tags(open_clip: ModuleType, arch: str) -> list[str]:
     return list(open_clip.list_pretrained_tags_by_model(arch))
 
 
-def _refuse_own_code(config: Any, name: str) -> None:
+def _refuse_own_code(config: object, name: str) -> None:
     """Raise UnsafeFileError where a configuration allows transformers to run a model's own code."""
     parts = (
         list(config.values())
@@ -354,7 +356,7 @@ def cut_off(tokenizer: Any, texts: Sequence[str], length: int) -> list[int]:
     return found
 
 
-def _preprocessing(open_clip: Any, arch: str, tags: Sequence[str]) -> dict[str, Any]:
+def _preprocessing(open_clip: ModuleType, arch: str, tags: Sequence[str]) -> dict[str, Any]:
     """How to prepare pictures for a weight file, which does not say so: as for all tags of its
     architecture, if they agree.
     """
@@ -371,7 +373,7 @@ def _preprocessing(open_clip: Any, arch: str, tags: Sequence[str]) -> dict[str, 
     }
 
 
-def _trained_with_quickgelu(open_clip: Any, arch: str, tag: str) -> bool | None:
+def _trained_with_quickgelu(open_clip: ModuleType, arch: str, tag: str) -> bool | None:
     """Whether the weights of a tag were trained with QuickGELU; None where it is not known."""
     if not tag:
         return None

@@ -23,6 +23,7 @@ from conceptbind.encoders.weights import (
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from sentence_transformers import SentenceTransformer
 
     from conceptbind.core.typing import Floats, LongCaptions, Modality, Precision
 
@@ -168,7 +169,7 @@ def _refuse_own_code(source: str, local: bool) -> None:
         )
 
 
-def _dimension(model: Any) -> int:
+def _dimension(model: SentenceTransformer) -> int:
     """Renamed in sentence-transformers 5.3."""
     read = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
     return int(read())

@@ -25,6 +25,8 @@ from conceptbind.core.errors import (
 from conceptbind.core.files import content_hash, file_hash, read_json
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from conceptbind.core.typing import Precision
 
 
@@ -349,7 +351,7 @@ def quiet_loading() -> Iterator[None]:
             noisy.enable_progress_bar()
 
 
-def to_precision(model: Any, precision: Precision) -> Any:
+def to_precision(model: nn.Module, precision: Precision) -> Any:
     """The model with its weights in the precision asked for.
 
     `bf16` is fast on GPUs, on processors with matrix units (AMX), and on some with AVX512-BF16

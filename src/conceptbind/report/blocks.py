@@ -31,6 +31,6 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> dict[str, Any]:
     return {"kind": "table", "head": list(head), "rows": [list(row) for row in rows]}
 
 
-def figure(plot: Any, name: str, height: int = 380) -> dict[str, Any]:
+def figure(plot: object, name: str, height: int = 380) -> dict[str, Any]:
     """A plotly figure of a section; `name` is unique on the page."""
     return {"kind": "figure", "html": drawn(as_html(plot, name, height))}

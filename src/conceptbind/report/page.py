@@ -96,7 +96,7 @@ def drawn(html: str | None) -> Markup | None:
     return Markup(html) if html else None  # noqa: S704
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> Any:
     """Plain data, in which HTML is told from text."""
     if hasattr(value, "__html__"):
         return {"html": str(value)}
@@ -109,7 +109,7 @@ def _as_json(value: Any) -> Any:
     raise TypeError(f"a page shows plain data; got {type(value).__name__}")
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: object) -> Any:
     from markupsafe import Markup
 
     if isinstance(value, dict):

@@ -11,6 +11,8 @@ from conceptbind.core.errors import MissingExtraError
 from conceptbind.core.files import user_path, write_whole
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from conceptbind.repairs.labclip.adapter import Adapter
 
 OPSET = 18
@@ -47,7 +49,7 @@ def export_onnx(adapter: Adapter, path: str | Path) -> None:
     write_whole(user_path(path), model.SerializeToString())
 
 
-def _model(onnx: Any, adapter: Adapter) -> Any:
+def _model(onnx: ModuleType, adapter: Adapter) -> Any:
     """The graph and what it says about itself."""
     node, tensor = onnx.helper.make_node, onnx.numpy_helper.from_array
     d_out, d_in = adapter.weight.shape

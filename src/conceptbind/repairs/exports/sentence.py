@@ -21,6 +21,8 @@ from conceptbind.repairs.exports.folders import (
 )
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from conceptbind.core.typing import Floats
     from conceptbind.repairs.labclip.adapter import Adapter
 
@@ -108,7 +110,7 @@ def _pipeline(adapter: Adapter, encoder: Any, trust_remote_code: bool) -> Any:
     return copy.deepcopy(loaded._model)
 
 
-def _repaired(adapter: Adapter, model: Any) -> Any:
+def _repaired(adapter: Adapter, model: SentenceTransformer) -> Any:
     """The pipeline, with the map appended to it."""
     import torch
 

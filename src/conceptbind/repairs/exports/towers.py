@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.core.errors import MismatchError, ValueRangeError
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from conceptbind.repairs.labclip.adapter import Adapter
 
 TRANSFORMERS = ("text_projection", "text_model.head")
@@ -26,7 +28,7 @@ OPEN_CLIP = ("text_projection", "text.text_projection", "text.proj")
 transformers."""
 
 
-def wrap_transformers_clip(model: Any, adapter: Adapter) -> Any:
+def wrap_transformers_clip(model: nn.Module, adapter: Adapter) -> Any:
     """A copy of a transformers model (CLIP, SigLIP, or their text tower with projection) that gives
     mapped captions.
 
@@ -41,7 +43,7 @@ def wrap_transformers_clip(model: Any, adapter: Adapter) -> Any:
     return _repaired(model, adapter, TRANSFORMERS)
 
 
-def wrap_open_clip(model: Any, adapter: Adapter) -> Any:
+def wrap_open_clip(model: nn.Module, adapter: Adapter) -> Any:
     """A copy of an open_clip model that gives mapped captions.
 
     Args:
@@ -55,7 +57,7 @@ def wrap_open_clip(model: Any, adapter: Adapter) -> Any:
     return _repaired(model, adapter, OPEN_CLIP)
 
 
-def _repaired(model: Any, adapter: Adapter, places: tuple[str, ...]) -> Any:
+def _repaired(model: nn.Module, adapter: Adapter, places: tuple[str, ...]) -> Any:
     from torch import nn
 
     repaired = copy.deepcopy(model)
@@ -81,7 +83,7 @@ def _repaired(model: Any, adapter: Adapter, places: tuple[str, ...]) -> Any:
     )
 
 
-def _at(model: Any, place: str) -> Any:
+def _at(model: object, place: str) -> Any:
     """What stands at a dotted place, or None."""
     for part in place.split("."):
         model = getattr(model, part, None)
@@ -98,7 +100,7 @@ def _require_width(adapter: Adapter, width: int, place: str) -> None:
         )
 
 
-def _mapped(adapter: Adapter, part: Any) -> Any:
+def _mapped(adapter: Adapter, part: Tensor) -> Any:
     """A @ part, of shape (d, width) or (d,), in double precision and then in the part's own, so
     that it is rounded once.
     """

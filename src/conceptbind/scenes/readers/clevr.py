@@ -201,7 +201,7 @@ def _scene_list(path: Path) -> list[dict[str, Any]]:
     return scenes
 
 
-def _got(value: Any) -> str:
+def _got(value: object) -> str:
     """What came instead, in few words."""
     return (
         f"got the fields {', '.join(map(str, value)) or '(none)'}"

@@ -130,7 +130,7 @@ def scenes_of_frame(frame: Any, template: str = DEFAULT_TEMPLATE, name: str = "t
     return _scenes_of(columns, Path(name), template, pictures_anywhere=True)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     """A value of a data frame as a file would hold it; missing ones are empty."""
     missing = value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
     return "" if missing else str(value).strip()
