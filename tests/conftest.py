@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 from pathlib import Path
 
 import pytest
 
+import conceptbind
 from conceptbind.scenes import Scenes, text20
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
@@ -37,3 +39,16 @@ def minilm_folder() -> Path:
 def small_scenes() -> Scenes:
     """256 scenes: 16 objects in two slots."""
     return text20(4, 4)
+
+
+@pytest.fixture(scope="session")
+def main_job(tmp_path_factory):
+    """`conceptbind measure` without arguments, once for all processes of the tests: whoever comes
+    second reads the finished run.
+    """
+    place = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        place = place.parent
+    with (place / "main-job.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return conceptbind.measure(out=place / "main-job")

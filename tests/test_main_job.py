@@ -15,10 +15,11 @@ pytestmark = pytest.mark.timeout(900)  # two whole jobs, on a machine that may b
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(main_job, tmp_path_factory):
     """The main job with the default model, and with the one that binds."""
-    folder = tmp_path_factory.mktemp("runs")
-    return {name: measure(name, out=str(folder / name)) for name in ("tiny", "tiny-bound")}
+    folder = tmp_path_factory.mktemp("runs") / "tiny-bound"
+    bound = measure("tiny-bound", studies="probe,crossmodal,repair", out=folder)
+    return {"tiny": main_job, "tiny-bound": bound}
 
 
 def value(run, metric, modality, **extra):

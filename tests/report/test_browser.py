@@ -8,8 +8,6 @@ import shutil
 
 import pytest
 
-from conceptbind import measure
-
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
@@ -32,10 +30,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
+@pytest.fixture
+def report(main_job):
     """The report of the main job: two modalities, pictures, galleries."""
-    return measure(out=str(tmp_path_factory.mktemp("report") / "run")).folder / "report.html"
+    return main_job.folder / "report.html"
 
 
 @pytest.fixture(scope="module")
