@@ -70,7 +70,8 @@ def documented(page: Path) -> Iterator[Documented]:
 
 def unknown_blocks(page: Path) -> list[str]:
     """Kinds of fenced blocks that nothing here reads."""
-    known = ("python", "sh", "bash", "console", "shell", "text", "json", "yaml", "csv", "mermaid")
+    known = ("python", "sh", "bash", "console", "shell", "text")
+    known += ("json", "yaml", "toml", "csv", "mermaid")
     return [
         block["kind"]
         for block in _BLOCK.finditer(page.read_text(encoding="utf-8"))
