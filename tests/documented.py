@@ -70,8 +70,8 @@ def documented(page: Path) -> Iterator[Documented]:
 
 def unknown_blocks(page: Path) -> list[str]:
     """Kinds of fenced blocks that nothing here reads."""
-    known = ("python", "sh", "bash", "console", "shell", "text")
-    known += ("json", "yaml", "toml", "csv", "mermaid")
+    run, shown = {"python", "sh", "bash", "console", "shell"}, {"text", "csv", "mermaid"}
+    known = run | shown | {"json", "yaml", "toml"}
     return [
         block["kind"]
         for block in _BLOCK.finditer(page.read_text(encoding="utf-8"))
