@@ -10,7 +10,7 @@ from conceptbind.commands.shared import GivenEncoder, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.registry import Opening
-from conceptbind.run.bars import progress
+from conceptbind.run.bars import Bar, progress
 from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
         with progress(total=total, desc=f"embedding {name}", unit="row") as bar:
             kept = folder.path / "embeddings" / name
 
-            def done(_: str, n: int, bar: Any = bar) -> None:
+            def done(_: str, n: int, bar: Bar = bar) -> None:
                 bar.update(n)
 
             records += evaluate_benchmark(source, name, items, kept, adapter=linear, on_rows=done)

@@ -368,7 +368,7 @@ def _on_scenes(
     with progress(desc="fitting", unit="step") as bar:
 
         def step(name: str) -> None:
-            bar.set_postfix_str(name)
+            bar.note(name)
             bar.update()
 
         study = repair_study(

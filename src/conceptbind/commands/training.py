@@ -14,7 +14,7 @@ from conceptbind.commands.common import default_folder
 from conceptbind.commands.shared import Cluster, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
-from conceptbind.run.bars import progress
+from conceptbind.run.bars import Bar, progress
 from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
@@ -197,8 +197,8 @@ def _trained(asked: Train) -> Training:
         else:
             with progress(total=recipe.steps, desc=name, unit="step") as bar:
 
-                def seen(look: "Look", bar: Any = bar) -> None:
-                    bar.set_postfix_str(
+                def seen(look: "Look", bar: Bar = bar) -> None:
+                    bar.note(
                         f"train objects {look.train:.2f}, unseen {look.validation:.2f}, concepts "
                         f"{look.concepts:.2f}"
                     )
@@ -243,18 +243,16 @@ def _sweeping(
 
     with progress(total=len(recipes), desc="training models", unit="model") as bar:
         if probes:
-            bar.write(
+            bar.line(
                 f"{len(recipes)} models are trained for at most {recipes[0].steps:,} steps; then "
                 f"{' and '.join(probes)} are fitted to each "
                 f"on {PROBE_SCENES:,} scenes, whatever the steps, which may take longer than the "
-                "training (--probes [] leaves them out)",
-                file=sys.stderr,
+                "training (--probes [] leaves them out)"
             )
 
         def done(what: str, n: int) -> None:
-            if not bar.desc.startswith(what):
-                bar.reset(len(recipes))
-                bar.set_description(f"{what} models")
+            if not bar.what.startswith(what):
+                bar.restart(f"{what} models", len(recipes))
             bar.update(n)
 
         yield done
