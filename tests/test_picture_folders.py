@@ -157,7 +157,7 @@ def command(tmp_path, monkeypatch, capsys):
                 str(tmp_path / "out"),
             ]
         )
-        return status, capsys.readouterr().err.strip().splitlines()[-1]
+        return status, capsys.readouterr().err.strip()
 
     return run
 

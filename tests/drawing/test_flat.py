@@ -97,3 +97,10 @@ def test_without_jitter_pictures_are_the_same_for_every_seed():
 def test_what_cannot_be_drawn(objects, style, error, message):
     with pytest.raises(error, match=message):
         draw(objects, **style)
+
+
+@pytest.mark.parametrize(("name", "colour"), [("crimson", (220, 20, 60)), ("teal", (10, 120, 120))])
+def test_all_colours_that_css_names_are_drawn_and_ours_come_first(name, colour):
+    picture, _ = draw([(name, "square")])
+    assert (np.asarray(picture) == colour).all(axis=2).any()
+    assert len(COLORS) >= 140

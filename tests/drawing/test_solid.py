@@ -15,7 +15,7 @@ import pytest
 from conceptbind.core.errors import MissingExtraError, UnknownNameError, ValueRangeError
 from conceptbind.pictures import SolidStyle, draw_solid
 from conceptbind.pictures import solid as module
-from conceptbind.pictures.vocabulary import COLORS, SOLID_SHAPES
+from conceptbind.pictures.vocabulary import APART, COLORS, SOLID_SHAPES
 
 PAIR = [("red", "cube"), ("blue", "sphere")]
 CLEVR = tuple(COLORS)[:8]
@@ -86,8 +86,8 @@ def test_the_middle_of_an_object_has_the_hue_that_was_asked_for(shape):
 
 
 @pytest.mark.usefixtures("mitsuba")
-def test_every_colour_of_the_vocabulary_is_drawn_and_looks_nearest_to_itself():
-    names = [color for color in COLORS if color != "grey"]
+def test_every_colour_of_ours_is_drawn_and_looks_nearest_to_itself():
+    names = [color for color in APART if color != "grey"]
     seen = []
     for color in names:
         picture, layout = draw(

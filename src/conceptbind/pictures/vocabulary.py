@@ -5,13 +5,15 @@ from __future__ import annotations
 from math import cos, pi, sin
 from typing import TYPE_CHECKING
 
+from PIL import ImageColor
+
 from conceptbind.core.errors import UnknownNameError, nearest
 
 if TYPE_CHECKING:
     from conceptbind.scenes.space import ConceptSpace
 
 # The first eight are CLEVR's, in its release's values.
-COLORS: dict[str, tuple[int, int, int]] = {
+APART: dict[str, tuple[int, int, int]] = {
     "blue": (42, 75, 215),
     "brown": (129, 74, 25),
     "cyan": (41, 208, 208),
@@ -30,6 +32,13 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "teal": (10, 120, 120),
     "grey": (87, 87, 87),
 }
+"""Colours that are told apart on flat and on solid shapes alike."""
+COLORS = APART | {
+    name: ImageColor.getrgb(name)[:3] for name in ImageColor.colormap if name not in APART
+}
+"""Our colours, and the others that CSS names."""
+SUCH_AS = f"{', '.join(APART)} and all others that CSS names"
+"""The known colours in words."""
 
 
 def _regular(corners: int, turn: float = -pi / 2) -> list[tuple[float, float]]:
@@ -120,15 +129,14 @@ def colour_and_shape(space: ConceptSpace, shapes: tuple[str, ...]) -> tuple[int,
             if value not in role[1]:
                 kind = "colour" if role[0] == "color" else "shape"
                 near = nearest(value, role[1])
-                known = (
-                    "" if near.startswith("known") else f" (known: {', '.join(sorted(role[1]))})"
-                )
-                raise UnknownNameError(f"the renderer knows no {kind} '{value}'; {near}{known}")
+                known = SUCH_AS if kind == "colour" else ", ".join(sorted(role[1]))
+                said = f"known: {known}" if near.startswith("known") else f"{near} (known: {known})"
+                raise UnknownNameError(f"the renderer knows no {kind} '{value}'; {said}")
         by_role[role[0]] = k
     for role_name in ("color", "shape"):
         if role_name not in by_role:
             raise UnknownNameError(
                 f"pictures need a concept '{role_name}' beside {', '.join(space.concepts)}; "
-                f"known colours: {', '.join(COLORS)}; known shapes: {', '.join(shapes)}"
+                f"known colours: {SUCH_AS}; known shapes: {', '.join(shapes)}"
             )
     return by_role["color"], by_role["shape"]
