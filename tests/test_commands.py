@@ -28,6 +28,7 @@ NEEDED = {
     "repair": {"out": "fixed"},
     "apply": {"adapter": "fixed", "texts": "x.npy", "out": "y.npy"},
     "export": {"adapter": "fixed", "to": "onnx", "out": "graph"},
+    "finetune": {"encoder": "tiny", "out": "tuned"},
     "embed": {"encoder": "tiny", "out": "rows"},
     "render": {"out": "pictures"},
     "compare": {"runs": ["a", "b"]},

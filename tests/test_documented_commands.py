@@ -19,6 +19,7 @@ import sys
 import warnings
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ SLOW = {
     r"conceptbind measure hf:FOLDER": "two towers with all studies",
     r"conceptbind measure file:rows.npy": "all studies, with the short sweep over approximators",
     r"conceptbind repair tiny": "576 pictures, five folds",
+    r"conceptbind finetune tiny --out": "576 pictures, ten passes",
     r"conceptbind (train|sweep)": "minutes on two cores",
     r"conceptbind measure controlled:": "minutes, and the model of `conceptbind train` before it",
     r"conceptbind\.measure\(": "tests/test_main_job.py runs it in every run",
@@ -117,6 +119,18 @@ def make_captions(folder: Path, clip: Path) -> None:
         first, second = rng.permutation(len(objects))[:2]
         lines.append(f"{objects[first]} and {objects[second]}")
     (folder / "captions.txt").write_text("\n".join(lines) + "\n")
+
+
+def make_pairs(folder: Path, clip: Path) -> None:
+    """Pictures, each with a caption that has a hard negative, and one."""
+    (folder / "PICTURES").mkdir()
+    lines, false = [], []
+    for level, (one, two) in enumerate(product(("red", "blue", "green", "yellow"), repeat=2)):
+        Image.new("RGB", (32, 32), (10 * level, 0, 0)).save(folder / "PICTURES" / f"{level}.png")
+        lines.append(f"{level}.png\ta {one} circle and a {two} square\n")
+        false.append(f"a {one} square and a {two} star\n")
+    (folder / "pairs.txt").write_text("".join(lines))
+    (folder / "false.txt").write_text("".join(false))
 
 
 def make_labels(folder: Path, clip: Path) -> None:
@@ -233,6 +247,7 @@ THINGS = {
     r"words\.csv": make_words,
     r"pictures/scenes\.csv": make_drawn,
     r"(apply|load_adapter\()\W*fixed": make_adapter,
+    r"--captions pairs\.txt": make_pairs,
     r"export fixed": partial(make_adapter, width=256, encoder="tiny"),
     r"--adapter fixed": partial(make_adapter, width=256),  # as wide as tiny
     r"--data PICTURES": make_classes,

@@ -3,6 +3,7 @@ __version__: str
 from .commands import Comparison as Comparison
 from .commands import Evaluation as Evaluation
 from .commands import Exported as Exported
+from .commands import FineTuning as FineTuning
 from .commands import Measurement as Measurement
 from .commands import Repaired as Repaired
 from .commands import Training as Training
@@ -11,6 +12,7 @@ from .commands import compare as compare
 from .commands import embed as embed
 from .commands import evaluate as evaluate
 from .commands import export as export
+from .commands import finetune as finetune
 from .commands import measure as measure
 from .commands import render as render
 from .commands import repair as repair

@@ -32,6 +32,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "repair": commands.Repair,
     "apply": commands.Apply,
     "export": commands.Export,
+    "finetune": commands.Finetune,
     "embed": commands.Embed,
     "render": commands.Render,
     "compare": commands.Compare,
@@ -52,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             return _say(_run(list(sys.argv[1:] if arguments is None else arguments)))
-    except KeyboardInterrupt:
-        tell("stopped; the same command continues where it was", "")
+    except KeyboardInterrupt as stopped:
+        tell(f"stopped; the same command {stopped.args[0] if stopped.args else Command.AGAIN}", "")
         return 130
     except Exception as error:
         return _failed(*_explained(error))
@@ -79,6 +80,8 @@ def _run(words: list[str]) -> object:
     searched = WORKING_FOLDER.set("encoder" in asked.written)
     try:
         return asked.command.run()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(asked.command.AGAIN) from None
     finally:
         WORKING_FOLDER.reset(searched)
 

@@ -11,6 +11,9 @@ from .evaluating import evaluate as evaluate
 from .exporting import Export as Export
 from .exporting import Exported as Exported
 from .exporting import export as export
+from .finetuning import Finetune as Finetune
+from .finetuning import FineTuning as FineTuning
+from .finetuning import finetune as finetune
 from .measuring import Measure as Measure
 from .measuring import Measurement as Measurement
 from .measuring import measure as measure

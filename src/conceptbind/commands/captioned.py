@@ -1,6 +1,7 @@
 """Pairs to fit a repair on, from arrays or from pictures and their captions."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder, Floats, Ints
     from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.labclip.pairs import Pairs
+    from conceptbind.repairs.negatives.permutations import Negatives
+
+    Dropped = tuple[tuple[int, str, str], ...]
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 """Suffixes of files whose lines are not captions alone."""
@@ -287,35 +291,12 @@ def _texts(
     """
     import numpy as np
 
-    from conceptbind.core.errors import ValueRangeError
-    from conceptbind.repairs.negatives.permutations import hard_negatives
-    from conceptbind.repairs.negatives.taggers import load_tagger
     from conceptbind.rows.embeddings import embed_half
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.table import Scenes
 
-    words = load_tagger(tagger)
-    with progress(total=len(captions), desc="making negatives", unit="caption") as bar:
-        made = hard_negatives(
-            captions,
-            tagger=words,
-            seed=seed,
-            groups=np.asarray(of).tolist(),
-            on_captions=bar.update,
-        )
+    made = make_negatives(captions, np.asarray(of).tolist(), source, tagger, seed)
     rows = np.asarray(made.rows, dtype=np.int64)
-    if len(rows) < 2:
-        raise ValueRangeError(
-            f"no two captions of {source} have a hard negative ({_counts(made.skipped)}); use "
-            "captions with two nouns or adjectives"
-        )
-    if made.skipped:
-        warnings.warn(
-            f"{sum(made.skipped.values()):,} of {len(captions):,} captions have no hard negative "
-            f"and are left out: {_counts(made.skipped)}; "
-            "dropped.csv lists them",
-            stacklevel=2,
-        )
     RunFolder.open(folder, config)
     kept = {
         "captions": [captions[i] for i in rows],
@@ -337,10 +318,50 @@ def _texts(
         "captions": len(captions),
         "skipped": dict(made.skipped),
     }
-    dropped = tuple(
-        (row, reason, captions[row]) for row, reason in enumerate(made.reasons) if reason
-    )
+    dropped = without_negative(captions, made)
     return rows, (kept["captions"], kept["negatives"]), arrays, names, dropped
+
+
+def make_negatives(
+    captions: Sequence[str], of: Sequence[int], source: str, tagger: str, seed: int
+) -> "Negatives":
+    """A hard negative for every caption that has one; the others are counted in a warning.
+
+    Args:
+        captions: n texts.
+        of: (n,) the picture of each.
+        source: where they come from, for messages.
+        tagger: see `load_tagger`.
+        seed: of the draws.
+
+    Raises:
+        ValueRangeError: fewer than two have one.
+    """
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.repairs.negatives.permutations import hard_negatives
+    from conceptbind.repairs.negatives.taggers import load_tagger
+
+    words = load_tagger(tagger)
+    with progress(total=len(captions), desc="making negatives", unit="caption") as bar:
+        made = hard_negatives(captions, tagger=words, seed=seed, groups=of, on_captions=bar.update)
+    if len(made.rows) < 2:
+        raise ValueRangeError(
+            f"no two captions of {source} have a hard negative ({_counts(made.skipped)}); use "
+            "captions with two nouns or adjectives"
+        )
+    if made.skipped:
+        warnings.warn(
+            f"{sum(made.skipped.values()):,} of {len(captions):,} captions have no hard negative "
+            f"and are left out: {_counts(made.skipped)}; "
+            "dropped.csv lists them",
+            stacklevel=2,
+        )
+    return made
+
+
+def without_negative(captions: Sequence[str], made: "Negatives") -> "Dropped":
+    """Row, reason and text of the captions that have no hard negative."""
+    return tuple((row, reason, captions[row]) for row, reason in enumerate(made.reasons) if reason)
 
 
 def _tell_ties(pairs: "Pairs", model: "Encoder") -> None:

@@ -32,6 +32,9 @@ GROUP = "GROUP"
 class Command(ABC, Generic[R_co]):
     """What a command was asked for."""
 
+    AGAIN = "continues where it was"
+    """What the same command does after it was stopped."""
+
     def __post_init__(self) -> None:
         """Take paths, arrays and data frames wherever a name is."""
         for name, value in list(vars(self).items()):

@@ -56,6 +56,8 @@ class Export(Trusting, Command[Exported]):
     open_clip.
     """
 
+    AGAIN = "begins anew"
+
     adapter: GivenPath
     """Adapter folder written by conceptbind repair, or a published LABCLIP .pt file."""
     _: KW_ONLY

@@ -62,6 +62,8 @@ class Repair(StrEnum):
     """Fitted on pairs alone."""
     HNB = "HNB"
     """Fitted on pairs and hard negatives."""
+    FT = "FT"
+    """Both towers trained further on pairs and hard negatives."""
     ADAPTER = "adapter"
     """A map that was given."""
     DIFFERENCE = "difference"

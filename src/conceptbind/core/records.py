@@ -31,7 +31,7 @@ class Record:
 
     study: str
     """probe, additive, spectrum, removal, edit, complexity, crossmodal, attribute_probe, search,
-    repair, controlled, benchmark"""
+    repair, finetune, controlled, benchmark"""
     modality: str
     """text, image, both, or symbols of a controlled model"""
     metric: Metric | str

@@ -40,15 +40,11 @@ class Trusting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening(Trusting):
-    """How an encoder is opened: the options of every command that computes with one."""
+class Reading(Trusting):
+    """Where an encoder computes, and how it reads captions."""
 
     GROUP = "The encoder"
 
-    precision: Precision = "float32"
-    """Numbers that the encoder computes with: float32, or bf16 (half the memory, less exact), where
-    the processor is fast at it.
-    """
     device: str = "auto"
     """Where the encoder computes: cpu, cuda, or another device of torch; auto is a GPU where there
     is one.
@@ -56,6 +52,18 @@ class Opening(Trusting):
     long_captions: LongCaptions = "truncate"
     """What becomes of captions that are longer than the model reads: truncate (their ends are cut
     off, counted and said) or refuse.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening(Reading):
+    """How an encoder is opened: the options of every command that computes with one."""
+
+    GROUP = "The encoder"
+
+    precision: Precision = "float32"
+    """Numbers that the encoder computes with: float32, or bf16 (half the memory, less exact), where
+    the processor is fast at it.
     """
 
     def open(self, name: str) -> Encoder:

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from conceptbind.core.columns import Value
     from conceptbind.core.records import Record, Records
 
-STUDIES = ("probe", "attribute_probe", "search", "crossmodal", "within", "repair", "controlled")
+STUDIES = (
+    "probe",
+    "attribute_probe",
+    "search",
+    "crossmodal",
+    "within",
+    "repair",
+    "finetune",
+    "controlled",
+)
 """Studies whose shares are compared."""
 ALIKE = ("study", "modality", "metric", "split")
 """Columns of one measure."""

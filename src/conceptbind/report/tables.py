@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from conceptbind.core.escape import csv_text, latex, markdown, one_line
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.records import Records
-from conceptbind.report.numbers import number, percent, shown
+from conceptbind.report.numbers import number, percent, shown, value_of
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
@@ -127,6 +127,17 @@ def binding_cells(records: Records) -> Cells:
     return [cells] if any(cell != "-" for cell in cells) else []
 
 
+def finetune_cells(records: Records) -> Cells:
+    """Rows of the table of fine-tuning: binding accuracy before and after, the change, n."""
+    rows = records.where(study="finetune")
+    gain = rows.first(metric=Metric.BINDING_GAIN)
+    if gain is None:
+        return []
+    scored = rows.where(metric=Metric.BINDING_ACCURACY)
+    beside = (_value(scored.where(repair=repair)) for repair in (Repair.NONE, Repair.FT))
+    return [[*beside, value_of(gain), f"{gain.n:,}"]]
+
+
 def complexity_cells(records: Records) -> Cells:
     """Rows of the complexity table: approximator, read-out, score with its interval, and means over
     coverages on new objects.
@@ -181,6 +192,11 @@ TABLES: Mapping[str, tuple[str, Callable[[Records], Cells], Sequence[str]]] = {
             "repaired",
             "generalisation",
         ),
+    ),
+    "finetune": (
+        "Fine-tuning: binding accuracy on what it was not trained on",
+        finetune_cells,
+        ("before", "after", "change", "n"),
     ),
     "r2": (
         "Additive structure",

@@ -77,7 +77,8 @@ def load_run(path: str | Path) -> Run:
     """Read a finished run back.
 
     Args:
-        path: a run folder of measure, repair, evaluate, train or sweep, also of earlier versions.
+        path: a run folder of measure, repair, finetune, evaluate, train or sweep, also of earlier
+            versions.
 
     Raises:
         FileError: the folder holds no results, or they were damaged.

@@ -93,12 +93,7 @@ def finetune(
         MismatchError: a picture on both sides.
         FileError: a picture is missing or broken.
     """
-    if optimiser not in RATES:
-        raise UnknownNameError(f"unknown optimiser '{optimiser}'; {nearest(optimiser, RATES)}")
-    rate = RATES[optimiser] if rate is None else rate
-    for name, value, least in (("rate", rate, 0), ("batch", batch, 2), ("epochs", epochs, 1)):
-        if not least <= value < math.inf:
-            raise ValueRangeError(f"{name} must be at least {least}; got {value}")
+    rate = settled_rate(optimiser, rate, batch, epochs)
     data = Captioned.of(
         pictures,
         captions,
@@ -131,6 +126,22 @@ def finetune(
         "data_hash": data.hash,
     }
     return FineTuned(model, tuple(candidates), chosen, config)
+
+
+def settled_rate(optimiser: str, rate: float | None, batch: int, epochs: int) -> float:
+    """The rate of an optimiser, where all options of a training can be used.
+
+    Raises:
+        UnknownNameError: an unknown optimiser.
+        ValueRangeError: an option out of range.
+    """
+    if optimiser not in RATES:
+        raise UnknownNameError(f"unknown optimiser '{optimiser}'; {nearest(optimiser, RATES)}")
+    settled = RATES[optimiser] if rate is None else rate
+    for name, value, least in (("rate", settled, 0), ("batch", batch, 2), ("epochs", epochs, 1)):
+        if not least <= value < math.inf:
+            raise ValueRangeError(f"{name} must be at least {least}; got {value}")
+    return settled
 
 
 def _train(

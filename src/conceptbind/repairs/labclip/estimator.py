@@ -290,7 +290,20 @@ def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
     """
     if not 0 < share < 1:
         raise ValueRangeError(f"the validation share must lie between 0 and 1; got {share}")
-    groups = groups_of(pairs)
+    return divided(groups_of(pairs), share, seed)
+
+
+def divided(groups: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
+    """Rows to fit on, and a share of the groups to hold out.
+
+    Args:
+        groups: (n,) what must stay together.
+        share: of the groups.
+        seed: of the draw.
+
+    Raises:
+        ValueRangeError: they cannot be divided.
+    """
     sizes = np.bincount(groups)
     order = np.random.default_rng(seed).permutation(len(sizes))
     number = round(share * len(order))
@@ -301,7 +314,7 @@ def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
     rows = np.flatnonzero(~chosen), np.flatnonzero(chosen)
     if min(map(len, rows)) < 2:
         raise ValueRangeError(
-            f"{len(pairs)} pairs cannot be divided into a part to fit on and one to choose on: "
+            f"{len(groups)} pairs cannot be divided into a part to fit on and one to choose on: "
             "they share pictures or captions, or are too few"
         )
     return rows
@@ -344,10 +357,10 @@ def groups_of(pairs: Pairs) -> Ints:
     """(n,) number of each pair's group: pairs that share a picture, or what a caption or a negative
     says, are in one.
     """
-    return _linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, pairs.negative_ids)
+    return linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, pairs.negative_ids)
 
 
-def _linked(pictures: Ints, texts: Ints, negatives: Ints) -> Ints:
+def linked(pictures: Ints, texts: Ints, negatives: Ints) -> Ints:
     """(n,) connected groups of rows that share a picture or what a caption or a negative says.
 
     They are numbered as they appear: values are hashes, whose order says nothing.
