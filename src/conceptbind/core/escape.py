@@ -52,15 +52,26 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 
     A reader undoes it with `plain_cell`.
     """
-    return "".join(",".join(_quoted(csv_cell(cell)) for cell in row) + "\n" for row in rows)
+    return "".join(map(_csv_line, rows))
+
+
+def _csv_line(row: Sequence[Any]) -> str:
+    return ",".join(_quoted(csv_cell(cell)) for cell in row) + "\n"
 
 
 def _quoted(cell: object) -> str:
     """A cell in quotation marks where it holds what could end it, in whichever program. (Python's
     writer leaves a lone CR open.)
     """
-    text = "" if cell is None else repr(float(cell)) if isinstance(cell, float) else str(cell)
+    text = _written(cell)
     return '"' + text.replace('"', '""') + '"' if re.search(r'[,;"\t\r\n]', text) else text
+
+
+def _written(cell: object) -> str:
+    """Nothing as an empty cell, and a number with all its digits."""
+    if cell is None:
+        return ""
+    return repr(float(cell)) if isinstance(cell, float) else str(cell)
 
 
 def csv_cell(cell: object) -> Any:

@@ -160,7 +160,7 @@ def _plain(cell: Value) -> Value:
 
 
 def _number(value: Value) -> str:
-    return "None" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class Records(tuple[Record, ...]):
@@ -260,20 +260,22 @@ class Records(tuple[Record, ...]):
     def _repr_html_(self) -> str:
         """A table for notebooks: the first records, and the columns that say something of them."""
         shown = self[:SHOWN]
-        columns = [
-            name
-            for name in shown.columns()
-            if any(record.get(name) not in (None, Control.NONE) for record in shown)
-        ]
+        columns = [name for name in shown.columns() if _says_something(shown, name)]
         head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-        lines = (
-            "".join(f"<td>{escape(_told(record.get(name)))}</td>" for name in columns)
-            for record in shown
-        )
-        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        body = "".join(_html_row(record, columns) for record in shown)
         left = len(self) - len(shown)
         more = f"<p>{left:,} more; .frame() has all.</p>" if left else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _says_something(records: Records, column: str) -> bool:
+    """Whether a column holds more than nothing and records of no control."""
+    return any(record.get(column) not in (None, Control.NONE) for record in records)
+
+
+def _html_row(record: Record, columns: Sequence[str]) -> str:
+    cells = "".join(f"<td>{escape(_told(record.get(name)))}</td>" for name in columns)
+    return f"<tr>{cells}</tr>"
 
 
 def _asked(wanted: Asked) -> str:

@@ -67,8 +67,11 @@ def write_results(folder: Path, results: Results) -> None:
 def as_csv(records: Records) -> str:
     """The records with a header, comma-separated."""
     columns = records.columns()
-    rows = ([row.get(name, "") for name in columns] for row in records.rows())
-    return csv_text([columns, *rows])
+
+    def cells(row: Mapping[str, Any]) -> list[Any]:
+        return [row.get(name, "") for name in columns]
+
+    return csv_text([columns, *map(cells, records.rows())])
 
 
 def load_results(folder: Path) -> Results:
@@ -95,20 +98,21 @@ def load_results(folder: Path) -> Results:
 
 
 def _read(found: dict[str, Any]) -> Results:
-    known = {item.name for item in fields(Verdict)}
-    verdicts = (
-        Verdict(**{name: cell for name, cell in row.items() if name in known})
-        for row in found.get("verdicts", ())
-    )
     kept = ("schema", "provenance", "records", "verdicts", "sentences")
     return Results(
         Records(map(Record.read, found["records"])),
         found.get("provenance", {}),
-        tuple(verdicts),
+        tuple(map(_verdict, found.get("verdicts", ()))),
         tuple(found.get("sentences", ())),
         {name: value for name, value in found.items() if name not in kept},
         found.get("schema", 0),
     )
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    """A kept verdict, without what another version kept of it."""
+    known = {item.name for item in fields(Verdict)}
+    return Verdict(**{name: cell for name, cell in row.items() if name in known})
 
 
 def _wrong(found: object) -> str | None:

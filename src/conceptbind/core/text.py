@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,8 @@ def read_text(path: Path, what: str = "", expected: str = "") -> str:
     Raises:
         FileError: it is missing, unreadable, not a regular file, not text, or in another encoding.
     """
-    start, end = (
-        f"could not read {what + ' ' if what else ''}{path}",
-        f"; {expected}" if expected else "",
-    )
+    start = f"could not read {what + ' ' if what else ''}{path}"
+    end = f"; {expected}" if expected else ""
     try:
         if path.exists() and not path.is_file():
             raise FileError(
@@ -263,7 +261,7 @@ def read_table(path: Path) -> list[tuple[int, list[str]]]:
 def _records(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader if line]
+        lines = [(reader.line_num, list(map(str.strip, line))) for line in reader if line]
     except csv.Error as error:
         raise FileError(
             f"could not read the table {path}: {error}, before line {reader.line_num + 1}; "
@@ -343,11 +341,7 @@ def delimiter_of(path: Path, text: str) -> str:
         return in_header[0]
     if path.suffix.lower() == ".tsv" and "\t" in in_header:
         return "\t"
-    even = [
-        mark
-        for mark in in_header
-        if len(found[mark]) > 1 and len({len(row) for row in found[mark]}) == 1
-    ]
+    even = [mark for mark in in_header if _even(found[mark])]
     if len(even) == 1:
         return even[0]
     raise ValueRangeError(
@@ -356,3 +350,8 @@ def delimiter_of(path: Path, text: str) -> str:
         f"{'all of them' if even else 'none of them'} would give every line equally many cells; "
         "write it anew with commas, and cells that hold a comma in quotation marks"
     )
+
+
+def _even(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether there are several rows and all have equally many cells."""
+    return len(rows) > 1 and len(set(map(len, rows))) == 1

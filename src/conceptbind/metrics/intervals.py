@@ -193,24 +193,35 @@ def ordering_interval(tables: Sequence[Floats]) -> Interval:
         return None, None
     weights = np.array([len(table) for table in tables]) / sum(map(len, tables))
     share = float(np.clip(weights @ [table.mean() for table in tables], 0, 1))
-    # of each row over columns, of each column over rows
-    sides = [[table.mean(axis=axis) for axis in (1, 0)] for table in tables]
+    of_rows = [table.mean(axis=1) for table in tables]
+    of_columns = [table.mean(axis=0) for table in tables]
     variance = sum(
-        w**2 * sum(side.var(ddof=1) / len(side) for side in both)
-        for w, both in zip(weights, sides, strict=True)
+        w**2 * (_variance_of_mean(rows) + _variance_of_mean(columns))
+        for w, rows, columns in zip(weights, of_rows, of_columns, strict=True)
     )
     draws = 1 / sum(w**2 / size for w, size in zip(weights, sizes, strict=True))
-    rarer = min(
-        sum(int((side[i] > 0).sum()) for side in part)
-        for part in (sides, [[1 - s for s in b] for b in sides])
-        for i in (0, 1)
-    )
+    rarer = min(_rarer(of_rows), _rarer(of_columns))
     variance = (rarer * variance + PRIOR * share * (1 - share) / draws) / (rarer + PRIOR)
     n_effective = share * (1 - share) / variance if variance > 0 else draws
     from scipy.stats import t
 
     n_effective *= (Z95 / float(t.ppf(0.975, max(1.0, draws - 1)))) ** 2
     return mid_p(share * n_effective, n_effective)
+
+
+def _variance_of_mean(draws: Floats) -> float:
+    return draws.var(ddof=1) / len(draws)
+
+
+def _rarer(shares: Sequence[Floats]) -> int:
+    """Draws that are right at least once, or those that are wrong at least once: the fewer.
+
+    Args:
+        shares: of each target (n,) the share of the pairs of a draw that are in the right order.
+    """
+    right = sum(int((share > 0).sum()) for share in shares)
+    wrong = sum(int((1 - share > 0).sum()) for share in shares)
+    return min(right, wrong)
 
 
 @dataclass(frozen=True, eq=False)

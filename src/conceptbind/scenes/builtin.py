@@ -63,7 +63,9 @@ def drawn_clevr(kind: str, slots: int = 2, seed: int = 0) -> Scenes:
     space = ConceptSpace(
         ("color", "shape"), (CLEVR_COLORS, FLAT_CLEVR_SHAPES if kind == "flat" else CLEVR_SHAPES)
     )
-    name = ("clevr2d" if kind == "flat" else "clevr3d") + ("" if slots == 2 else f":{slots}")
+    name = "clevr2d" if kind == "flat" else "clevr3d"
+    if slots != 2:
+        name = f"{name}:{slots}"
     if slots <= 2:
         return replace(full_grid(space, slots=slots, name=name), drawing=kind)
     objects = np.unique(

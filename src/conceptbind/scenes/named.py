@@ -84,8 +84,9 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
                 f"expected {scheme}, or {scheme}:N with N objects a scene, for example {scheme}:3; "
                 f"got {spec!r:.80}"
             )
-        scenes = drawn_clevr("flat" if scheme == "clevr2d" else "solid", int(rest) if rest else 2)
-        return replace(scenes, template=template)
+        kind = "flat" if scheme == "clevr2d" else "solid"
+        slots = int(rest) if rest else 2
+        return replace(drawn_clevr(kind, slots), template=template)
     if spec == "clevr":
         return replace(clevr_grid(), template=template)
     if scheme in SCHEMES:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from conceptbind.scenes.space import ConceptSpace
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Bools, Ints
+
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,20 +154,22 @@ class Scenes:
         """SHA-256 of everything that decides what is embedded: names, table, ids, captions, picture
         names.
         """
-        return content_hash(
+        said: tuple[str, ...] = ("template", self.template)
+        if self.written_captions is not None:
+            said = tuple(self.written_captions)
+        parts: list[bytes | str] = [
             repr((self.space.concepts, self.space.values)),
             self.table.astype("<i8").tobytes(),
             repr(self.table.shape),
             repr(tuple(self.ids)),
-            repr(
-                ("template", self.template)
-                if self.written_captions is None
-                else tuple(self.written_captions)
-            ),
+            repr(said),
             repr(None if self.images is None else tuple(self.images)),
-            *([] if self.drawing is None else [self.drawing]),
-            *([] if self.boxes is None else [repr(("boxes", tuple(map(tuple, self.boxes))))]),
-        )
+        ]
+        if self.drawing is not None:
+            parts.append(self.drawing)
+        if self.boxes is not None:
+            parts.append(repr(("boxes", tuple(map(tuple, self.boxes)))))
+        return content_hash(*parts)
 
     def caption(self, row: int) -> str:
         """The caption of one scene."""
@@ -200,12 +204,15 @@ class Scenes:
             tuple(self.ids[row] for row in pick),
             name or self.name,
             self.template,
-            None
-            if self.written_captions is None
-            else tuple(self.written_captions[row] for row in pick),
-            None if self.images is None else tuple(self.images[row] for row in pick),
+            _picked(self.written_captions, pick),
+            _picked(self.images, pick),
             self.image_folder,
             self.image_places,
-            None if self.boxes is None else tuple(self.boxes[row] for row in pick),
+            _picked(self.boxes, pick),
             self.drawing,
         )
+
+
+def _picked(column: Sequence[Entry] | None, rows: Sequence[int]) -> tuple[Entry, ...] | None:
+    """The entries of some scenes, where the table has such a column."""
+    return None if column is None else tuple(column[row] for row in rows)

@@ -16,7 +16,13 @@ from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError
 from conceptbind.core.text import parse_json, read_text
 from conceptbind.scenes.builtin import CLEVR_COLORS, CLEVR_SHAPES
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
-from conceptbind.scenes.readers.tables import labelled, read_columns, read_lines, slot_columns
+from conceptbind.scenes.readers.tables import (
+    cells_of,
+    labelled,
+    read_columns,
+    read_lines,
+    slot_columns,
+)
 from conceptbind.scenes.table import Scenes
 
 VOCABULARY = {"color": CLEVR_COLORS, "shape": CLEVR_SHAPES}
@@ -119,10 +125,8 @@ def _labclip_table(path: Path, template: str, objects: int | None) -> Scenes:
         for slot in range(1, n + 1)
         for kind, concept in (("noun", "shape"), ("attribute", "color"))
     }
-    columns = {
-        name: [cells[i] for _, cells in rows]
-        for i, name in enumerate(("filename", *slots.values()))
-    }
+    names = ("filename", *slots.values())
+    columns = {name: cells_of(rows, i) for i, name in enumerate(names)}
     places = (path.parent / f"images_{n}obj", path.parent)
     try:
         return labelled(
@@ -163,10 +167,9 @@ def _scene_file(path: Path, template: str, objects: int | None) -> Scenes:
         for slot in range(1, objects + 1)
         for concept in VOCABULARY
     }
-    columns = {
-        name: [row[slot - 1][concept] for row in rows] for (slot, concept), name in slots.items()
-    }
-    columns["filename"] = [scene["image_filename"] for _, scene in kept]
+    columns = {"filename": [scene["image_filename"] for _, scene in kept]}
+    for (slot, concept), name in slots.items():
+        columns[name] = [row[slot - 1][concept] for row in rows]
     name = "clevr" if objects == 2 else f"clevr:{objects}"
     return labelled(
         path, columns, slots, VOCABULARY, name, template, _picture_places(path, kept[0][1])

@@ -116,8 +116,7 @@ def read_pug_spar(
     kept = [
         row
         for row, found in enumerate(present)
-        if len({animal for _, animal in found}) == len(found) == animals
-        and all(texture != NO_TEXTURE for texture, _ in found)
+        if _has_textured_animals(found, animals)
         and world in (ALL_WORLDS, columns["world_name"][row])
     ]
     if not kept:
@@ -130,24 +129,26 @@ def read_pug_spar(
             f"another world, or {instead}"
         )
     slots = {(slot, what): f"{what}{slot}" for slot in range(1, animals + 1) for what in _CONCEPTS}
-    labels = {
-        name: [present[row][slot - 1][_CONCEPTS.index(what)] for row in kept]
-        for (slot, what), name in slots.items()
-    }
+    labels = {"filename": [columns["filename"][row] for row in kept]}
+    for (slot, what), name in slots.items():
+        labels[name] = [present[row][slot - 1][_CONCEPTS.index(what)] for row in kept]
     vocabulary = {
         "texture": sorted({texture for found in present for texture, _ in found} - {NO_TEXTURE}),
         "animal": sorted({animal for found in present for _, animal in found}),
     }
-    several = len(set(columns["world_name"])) > 1
-    name = ":".join(["pug-spar", *([world] if several else []), *(["one"] if animals == 1 else [])])
-    return labelled(
-        path,
-        {"filename": [columns["filename"][row] for row in kept]} | labels,
-        slots,
-        vocabulary,
-        name,
-        template,
-    )
+    name = "pug-spar"
+    if len(set(columns["world_name"])) > 1:
+        name = f"{name}:{world}"
+    if animals == 1:
+        name = f"{name}:one"
+    return labelled(path, labels, slots, vocabulary, name, template)
+
+
+def _has_textured_animals(found: Sequence[tuple[str, str]], animals: int) -> bool:
+    """Whether that many animals are there, no two of one kind, each in a texture."""
+    kinds = {animal for _, animal in found}
+    textured = all(texture != NO_TEXTURE for texture, _ in found)
+    return len(kinds) == len(found) == animals and textured
 
 
 def _present(path: Path, columns: Mapping[str, Sequence[str]]) -> list[list[tuple[str, str]]]:
@@ -172,7 +173,10 @@ def _present(path: Path, columns: Mapping[str, Sequence[str]]) -> list[list[tupl
 
 
 def _rows(columns: Mapping[str, Sequence[str]], kept: Sequence[int]) -> dict[str, list[str]]:
-    return {name: [column[row] for row in kept] for name, column in columns.items()}
+    rows = {}
+    for name, column in columns.items():
+        rows[name] = [column[row] for row in kept]
+    return rows
 
 
 def _require(

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.grid import full_grid
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.table import Scenes
+
+if TYPE_CHECKING:
+    from conceptbind.core.typing import Ints
 
 ID_COLUMNS = ("id", "filename", "image")
 """Columns that name a scene, first found first used."""
@@ -47,7 +50,7 @@ def read_lines(path: Path) -> list[tuple[int, list[str]]]:
         UnsafeFileError, FileError: see `text.read_table`.
         ValueRangeError: there are none.
     """
-    lines = [(number, [plain_cell(cell) for cell in line]) for number, line in read_table(path)]
+    lines = [(number, list(map(plain_cell, line))) for number, line in read_table(path)]
     if not lines:
         raise _empty(path)
     return lines
@@ -84,7 +87,12 @@ def read_columns(path: Path) -> dict[str, list[str]]:
                 f"{path}, line {number}: expected {len(header)} cells as in the header, got "
                 f"{len(line)}"
             )
-    return {name: [line[i] for _, line in rows] for i, name in enumerate(header)}
+    return {name: cells_of(rows, i) for i, name in enumerate(header)}
+
+
+def cells_of(lines: Sequence[tuple[int, list[str]]], column: int) -> list[str]:
+    """The cells of one column, from numbered lines."""
+    return [line[column] for _, line in lines]
 
 
 def _empty(path: Path) -> ValueRangeError:
@@ -124,7 +132,7 @@ def scenes_of_frame(frame: Any, template: str = DEFAULT_TEMPLATE, name: str = "t
     Raises:
         ValueRangeError: it has no rows, or is no table of scenes and no vocabulary.
     """
-    columns = {str(column): [_cell(value) for value in frame[column]] for column in frame.columns}
+    columns = {str(column): list(map(_cell, frame[column])) for column in frame.columns}
     if not any(columns.values()):
         raise ValueRangeError(f"the data frame '{name}' is empty; expected at least one row")
     return _scenes_of(columns, Path(name), template, pictures_anywhere=True)
@@ -142,9 +150,7 @@ def _scenes_of(
     slots = slot_columns(columns) or _numbered_columns(path, columns)
     if not slots:
         _refuse_odd_vocabulary(path, columns)
-        values = {
-            name: tuple(value for value in column if value) for name, column in columns.items()
-        }
+        values = {name: tuple(_filled(column)) for name, column in columns.items()}
         return full_grid(
             ConceptSpace(tuple(values), tuple(values.values())), name=path.stem, template=template
         )
@@ -160,6 +166,11 @@ def _scenes_of(
     )
 
 
+def _filled(column: Sequence[str]) -> list[str]:
+    """The cells that are not empty."""
+    return [cell for cell in column if cell]
+
+
 def _refuse_odd_vocabulary(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
     """Raise for a scene table that would be taken for a vocabulary."""
     labels = [name for name in columns if name in (*ID_COLUMNS, "caption")]
@@ -169,7 +180,7 @@ def _refuse_odd_vocabulary(path: Path, columns: Mapping[str, Sequence[str]]) -> 
             "table of scenes needs columns such as "
             f"{SLOTS} (one object: color_1, shape_1), a vocabulary only one column a concept"
         )
-    held = {name: {value for value in column if value} for name, column in columns.items()}
+    held = {name: set(_filled(column)) for name, column in columns.items()}
     for first, second in combinations(held, 2):
         if len(shared := held[first] & held[second]) > 1:
             raise ValueRangeError(
@@ -341,24 +352,19 @@ def labelled(
                 f"{path}, data row {columns[column].index('') + 1}: column '{column}' is empty; "
                 "every scene needs the same number of objects"
             )
-    known = {
-        concept: tuple(values)
-        if values is not None
-        else tuple(sorted({v for s in numbers for v in cells[s, concept]}))
-        for concept, values in vocabulary.items()
-    }
+    known = {}
+    for concept, values in vocabulary.items():
+        found = {label for slot in numbers for label in cells[slot, concept]}
+        known[concept] = tuple(sorted(found) if values is None else values)
     space = ConceptSpace(tuple(known), tuple(known.values()))
+
+    def objects_in(slot: int) -> Ints:
+        """(n, |C|) value numbers of the objects in a slot."""
+        values = [space.encode(concept, cells[slot, concept], first_row=1) for concept in known]
+        return np.stack(values, axis=1)
+
     try:
-        table = np.stack(
-            [
-                np.stack(
-                    [space.encode(concept, cells[slot, concept], first_row=1) for concept in known],
-                    axis=1,
-                )
-                for slot in numbers
-            ],
-            axis=1,
-        )
+        table = np.stack([objects_in(slot) for slot in numbers], axis=1)
     except UnknownNameError as error:
         raise UnknownNameError(f"{path}: {error}") from error
     id_column = next((column for column in ID_COLUMNS if column in columns), None)
