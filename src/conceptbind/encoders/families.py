@@ -190,12 +190,13 @@ def family_of(
         )
     if kind in TEXT_TOWERS or kind in POOLED:
         saved_as = _saved_as(config)
-        projected, text = saved_as.endswith("WithProjection"), kind in TEXT_TOWERS
+        projected = saved_as.endswith("WithProjection")
+        modality: Modality = "text" if kind in TEXT_TOWERS else "image"
         known = kind in auto.MODEL_MAPPING_NAMES and not projected
         if not known:
             _require_tower(saved_as, kind, name)
-        field = ("text_embeds" if text else "image_embeds") if projected else "pooler_output"
-        return Family("AutoModel" if known else saved_as, ("text",) if text else ("image",), field)
+        field = f"{modality}_embeds" if projected else "pooler_output"
+        return Family("AutoModel" if known else saved_as, (modality,), field)
     if kind in ENCODERS_ALONE:
         return Family("AutoModelForTextEncoding", ("text",), pooling or "mean")
     if foreign:

@@ -381,10 +381,9 @@ class HuggingFaceEncoder:
         settle(texts, self.find_long(texts), self.longest, self.id, self.long_captions)
         tokens = self._tokenize(texts)
         for batch in equal_length_batches([len(ids) for ids in tokens["input_ids"]]):
-            inputs = {
-                key: torch.tensor([values[i] for i in batch], device=self._device)
-                for key, values in tokens.items()
-            }
+            inputs = {}
+            for key, values in tokens.items():
+                inputs[key] = torch.tensor([values[i] for i in batch], device=self._device)
             if inputs["input_ids"].shape[1] == 0:
                 raise ValueRangeError(
                     f"the caption {texts[batch[0]]!r} has no token that '{self.id}' knows"

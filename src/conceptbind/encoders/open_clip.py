@@ -106,13 +106,15 @@ class OpenClipEncoder:
         try:
             with _quiet(), _asking_nobody(), torch.random.fork_rng():
                 torch.manual_seed(0)  # random weights are the same in every run
+                tags = _tags(open_clip, arch)
+                prepared = _preprocessing(open_clip, arch, tags) if file else {}
                 model, _, self._preprocess = open_clip.create_model_and_transforms(
                     arch,
                     pretrained=str(file) if file else tag or None,
                     force_quick_gelu=quick,
                     # no download of a text tower that the weights replace, or that is to be random
                     pretrained_hf=False,
-                    **(_preprocessing(open_clip, arch, _tags(open_clip, arch)) if file else {}),
+                    **prepared,
                 )
                 self._tokenizer = open_clip.get_tokenizer(arch)
         except pickle.UnpicklingError as error:
@@ -321,21 +323,21 @@ def _tags(open_clip: ModuleType, arch: str) -> list[str]:
 
 def _refuse_own_code(config: object, name: str) -> None:
     """Raise UnsafeFileError where a configuration allows transformers to run a model's own code."""
-    parts = (
-        list(config.values())
-        if isinstance(config, dict)
-        else list(config)
-        if isinstance(config, list)
-        else []
-    )
     if isinstance(config, dict) and config.get("trust_remote_code"):
         raise UnsafeFileError(
             f"'open_clip:{name}' asks for Python code of its own (trust_remote_code in its "
             "configuration), which is not run; "
             "if you trust its author, add --trust-remote-code"
         )
-    for part in parts:
+    for part in _parts(config):
         _refuse_own_code(part, name)
+
+
+def _parts(config: object) -> list[object]:
+    """What a configuration holds, one level down."""
+    if isinstance(config, dict):
+        return list(config.values())
+    return list(config) if isinstance(config, list) else []
 
 
 def cut_off(tokenizer: Any, texts: Sequence[str], length: int) -> list[int]:
@@ -361,9 +363,12 @@ def _preprocessing(open_clip: ModuleType, arch: str, tags: Sequence[str]) -> dic
     architecture, if they agree.
     """
     names = ("mean", "std", "interpolation", "resize_mode")
-    found = {
-        tuple(open_clip.get_pretrained_cfg(arch, tag).get(name) for name in names) for tag in tags
-    }
+
+    def prepared(tag: str) -> tuple[object, ...]:
+        config = open_clip.get_pretrained_cfg(arch, tag)
+        return tuple(config.get(name) for name in names)
+
+    found = set(map(prepared, tags))
     if len(found) != 1:
         return {}
     return {

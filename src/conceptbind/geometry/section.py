@@ -79,19 +79,30 @@ def geometry_section(study: GeometryStudy) -> dict[str, Any]:
     """What the template shows."""
     sweep, records = sweep_figure(study), study.records
     own = study.spectra.get(Control.NONE)
+    spectrum = drawn(spectrum_figure(study)) if study.spectra else None
+    method = own.method if own else None
     return {
         "modality": study.modality,
         "sentence": geometry_sentence(study),
-        "spectrum": drawn(spectrum_figure(study)) if study.spectra else None,
-        "method": own.method if own else None,
+        "spectrum": spectrum,
+        "method": method,
         "r2": r2_cells(records),
         "removal": removal_cells(records),
         "edits": edit_cells(records),
         "sweep": drawn(sweep) if sweep else None,
-        "scaling": drawn(scaling_figure(study.scaling, study.modality)) if study.scaling else None,
-        "picture": drawn(scaling_picture(study.scaling)) if study.scaling else None,
-        "stress": study.scaling.stress if study.scaling else None,
+        **_scaling_shown(study),
         "notes": study.notes,
+    }
+
+
+def _scaling_shown(study: GeometryStudy) -> dict[str, Any]:
+    """What the template shows of the scaling: nothing where there is none."""
+    if not study.scaling:
+        return dict.fromkeys(("scaling", "picture", "stress"))
+    return {
+        "scaling": drawn(scaling_figure(study.scaling, study.modality)),
+        "picture": drawn(scaling_picture(study.scaling)),
+        "stress": study.scaling.stress,
     }
 
 

@@ -147,7 +147,7 @@ def _sequential(values: Floats, scenes: Scenes) -> Spectrum:
         (
             ("all concepts of an object",),
             "object",
-            [tuple(i * concepts + k for k in range(concepts)) for i in slots],
+            [tuple(range(i * concepts, (i + 1) * concepts)) for i in slots],
         ),
     ]
     pairs = [

@@ -80,15 +80,14 @@ def draw_pictures(
     }
     width = len(str(len(scenes) - 1))
     names = tuple(f"{i:0{width}d}.png" for i in range(len(scenes)))
-    names_of = scenes.space.values
+    colors, shapes = scenes.space.values[color], scenes.space.values[shape]
+
+    def objects_of(scene: list[list[int]]) -> list[tuple[str, str]]:
+        """Colour and shape of each object."""
+        return [(colors[values[color]], shapes[values[shape]]) for values in scene]
+
     jobs = [
-        (
-            folder / name,
-            [(names_of[color][values[color]], names_of[shape][values[shape]]) for values in scene],
-            seed,
-            i,
-            style,
-        )
+        (folder / name, objects_of(scene), seed, i, style)
         for i, (name, scene) in enumerate(zip(names, scenes.table.tolist(), strict=True))
     ]
     _draw(jobs[0], write=False)  # what cannot be drawn is known before anything is written

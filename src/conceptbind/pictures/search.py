@@ -67,12 +67,14 @@ class SearchFields:
         A split that keeps them together tests on features that were never searched for together in
         training.
         """
-        names = [
-            tuple(tuple(sorted(values)) for values in zip(*pair, strict=True))
-            for pair in self.kinds
-        ]
+        names = [_in_any_order(*pair) for pair in self.kinds]
         numbers = {name: i for i, name in enumerate(sorted(set(names)))}
         return np.array([numbers[name] for name in names])
+
+
+def _in_any_order(one: Kind, other: Kind) -> tuple[tuple[str, ...], ...]:
+    """The colours, and the shapes, of two kinds: the same for their attribute swap."""
+    return tuple(tuple(sorted(values)) for values in zip(one, other, strict=True))
 
 
 def search_fields(

@@ -48,13 +48,11 @@ def _regular(corners: int, turn: float = -pi / 2) -> list[tuple[float, float]]:
 
 
 def _star(points: int, inner: float) -> list[tuple[float, float]]:
-    return [
-        (
-            (1 if i % 2 == 0 else inner) * cos(pi * i / points - pi / 2),
-            (1 if i % 2 == 0 else inner) * sin(pi * i / points - pi / 2),
-        )
-        for i in range(2 * points)
-    ]
+    corners = []
+    for i in range(2 * points):
+        radius, turn = 1 if i % 2 == 0 else inner, pi * i / points - pi / 2
+        corners.append((radius * cos(turn), radius * sin(turn)))
+    return corners
 
 
 def _heart(steps: int = 48) -> list[tuple[float, float]]:

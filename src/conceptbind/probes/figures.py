@@ -11,6 +11,7 @@ from conceptbind.report.figures import ACCENT, CONTROL, GRID, as_html, hover, in
 from conceptbind.report.numbers import percent
 
 if TYPE_CHECKING:
+    from conceptbind.core.typing import Floats
     from conceptbind.probes.study import ProbeStudy
     from conceptbind.scenes.table import Scenes
 
@@ -61,12 +62,14 @@ def object_figure(study: ProbeStudy, scenes: Scenes) -> str | None:
             xgap=1,
             ygap=1,
             colorbar={"title": "share", "thickness": 12},
-            text=[
-                [percent(None if np.isnan(share) else float(share)) for share in row]
-                for row in shares
-            ],
+            text=list(map(_percents, shares)),
             hovertemplate="%{y} %{x}: %{text}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed")
     return as_html(figure, f"objects-{study.modality}", max(300, 22 * len(rows) + 140))
+
+
+def _percents(shares: Floats) -> list[str]:
+    """Shares as people read them; NaN is none."""
+    return [percent(None if np.isnan(share) else float(share)) for share in shares]

@@ -4,7 +4,7 @@ over several runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -156,10 +156,11 @@ def complexity_cells(records: Records) -> Cells:
         weakest = [
             _mean(mine, Metric.CONCEPT_RECOGNITION, "unseen", concept) for concept in concepts
         ]
+        size = "-" if width is None else f"{width:.0f}"
         cells.append(
             [
                 str(name).replace("_", " "),
-                "-" if width is None else f"{width:.0f}",
+                size,
                 str(readout or "-"),
                 number(score.value) if score else "-",
                 interval,
@@ -248,17 +249,11 @@ class PaperTable:
 
     def markdown(self) -> str:
         """The table in Markdown, its columns aligned."""
-        lines = [[markdown(cell) for cell in row] for row in (self.columns, *self.rows)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        texts = [
-            "| "
-            + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            + " |"
-            for line in lines
-        ]
-        return "\n".join(
-            [texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:]]
-        )
+        lines = [list(map(markdown, row)) for row in (self.columns, *self.rows)]
+        widths = _widths(lines)
+        texts = [f"| {' | '.join(_padded(line, widths))} |" for line in lines]
+        rule = "|".join("-" * (width + 2) for width in widths)
+        return "\n".join([texts[0], f"|{rule}|", *texts[1:]])
 
     def csv(self) -> str:
         """The table as comma-separated values."""
@@ -268,10 +263,7 @@ class PaperTable:
         """The table in LaTeX, for the package booktabs."""
         body = [" & ".join(map(_tex, row)) + r" \\" for row in self.rows]
         head = " & ".join(map(_tex, self.columns)) + r" \\"
-        layout = "".join(
-            "r" if _all_numbers(row[i] for row in self.rows) else "l"
-            for i in range(len(self.columns))
-        )
+        layout = "".join(map(self._alignment, range(len(self.columns))))
         lines = [
             rf"\begin{{tabular}}{{{layout}}}",
             r"\toprule",
@@ -282,6 +274,10 @@ class PaperTable:
             r"\end{tabular}",
         ]
         return "\n".join([f"% {self.title}", *lines]) + "\n"
+
+    def _alignment(self, column: int) -> str:
+        """LaTeX's letter of a column: numbers stand to the right, words to the left."""
+        return "r" if _all_numbers(row[column] for row in self.rows) else "l"
 
 
 def paper_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
@@ -305,15 +301,23 @@ def paper_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
 
 def aligned(lines: Sequence[Sequence[str]], text_columns: int) -> str:
     """Lines in columns, the first ones to the left."""
-    lines = [[one_line(cell) for cell in line] for line in lines]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i < text_columns else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+    lines = [list(map(one_line, line)) for line in lines]
+    widths = _widths(lines)
+    return "\n".join("  ".join(_padded(line, widths, text_columns)) for line in lines)
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    """Of each column, the letters of its longest cell."""
+    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+
+def _padded(
+    cells: Sequence[str], widths: Sequence[int], text_columns: int | None = None
+) -> Iterator[str]:
+    """The cells of a line, as wide as their columns: the first ones, or all, to the left."""
+    for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        to_the_left = text_columns is None or i < text_columns
+        yield cell.ljust(width) if to_the_left else cell.rjust(width)
 
 
 def _tex(cell: str) -> str:

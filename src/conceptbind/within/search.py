@@ -125,10 +125,11 @@ def search_records(
 
 def _by_target(fields: SearchFields) -> list[tuple[tuple[str, str], Ints]]:
     """Each target and the fields that are about it."""
-    return [
-        (target, np.flatnonzero([found == target for found in fields.targets]))
-        for target in sorted(set(fields.targets))
-    ]
+    found: list[tuple[tuple[str, str], Ints]] = []
+    for target in sorted(set(fields.targets)):
+        about_it = [other == target for other in fields.targets]
+        found.append((target, np.flatnonzero(about_it)))
+    return found
 
 
 def _embedded(
