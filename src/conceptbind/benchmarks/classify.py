@@ -70,7 +70,7 @@ class LabelledFolder:
         if (twice := first_repeated(called)) is not None:
             raise MismatchError(f"{folder} calls two classes by the same name: {twice:.100}")
         templates, notes = _chosen(folder, called, making)
-        numbers = [[captions(_said(template, name)) for template in templates] for name in called]
+        numbers = [list(map(captions, _in_all(templates, name))) for name in called]
         number = {label: i for i, label in enumerate(labels)}
         items = {
             "labels": np.array([number[label] for label, _ in found]),
@@ -127,11 +127,11 @@ def _part(folder: Path) -> Path:
 def _labels(place: Path) -> list[str]:
     """Folders with pictures in them."""
     folders = [path for path in sorted(place.iterdir()) if path.is_dir()] if place.is_dir() else []
-    return [
-        path.name
-        for path in folders
-        if any(file.suffix.lower() in SUFFIXES for file in path.iterdir())
-    ]
+    return [path.name for path in folders if _holds_a_picture(path)]
+
+
+def _holds_a_picture(folder: Path) -> bool:
+    return any(file.suffix.lower() in SUFFIXES for file in folder.iterdir())
 
 
 def _names(folder: Path) -> dict[str, str]:
@@ -155,6 +155,11 @@ def _names(folder: Path) -> dict[str, str]:
 def _said(template: str, name: str) -> str:
     """The caption of a class."""
     return template.replace("{a}", article(name)).replace("{}", name)
+
+
+def _in_all(templates: Sequence[str], name: str) -> list[str]:
+    """The captions of a class, one for each template."""
+    return [_said(template, name) for template in templates]
 
 
 def _chosen(

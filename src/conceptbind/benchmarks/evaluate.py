@@ -28,6 +28,7 @@ from conceptbind.rows.embeddings import embed, refuse_long_captions
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
     from conceptbind.core.typing import Encoder, Floats
     from conceptbind.repairs.labclip.adapter import Adapter
 
@@ -350,13 +351,14 @@ def _difference(
     """After minus before on the same items."""
     found = paired(before, after)
     low, high = found.interval
-    own = {
+    own: dict[str, Value] = {
         "protocol": before.protocol,
         "average": "micro" if before.groups is None else "macro",
         "fixed": found.fixed,
         "broken": found.broken,
-        **({} if found.mcnemar is None else {"mcnemar_p": found.mcnemar}),
     }
+    if found.mcnemar is not None:
+        own["mcnemar_p"] = found.mcnemar
     return Record(
         study="benchmark",
         modality="both",

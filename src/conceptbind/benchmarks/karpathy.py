@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,19 +164,7 @@ def as_rows(content: Any, splits: tuple[str, ...]) -> Any:
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
         return content
     if images and all(isinstance(image.get("sentences"), list) for image in images):
-        return [
-            {
-                "image": "/".join(
-                    str(image[part]) for part in ("filepath", "filename") if image.get(part)
-                ),
-                "caption": [
-                    sentence.get("raw") if isinstance(sentence, dict) else None
-                    for sentence in image["sentences"]
-                ],
-            }
-            for image in images
-            if image.get("split") in splits
-        ]
+        return [_as_row(image) for image in images if image.get("split") in splits]
     notes = content.get("annotations")
     if not isinstance(notes, list) or not all(isinstance(note, dict) for note in notes):
         return content
@@ -186,6 +175,16 @@ def as_rows(content: Any, splits: tuple[str, ...]) -> Any:
         {"image": image.get("file_name"), "caption": of.get(str(image.get("id")), [])}
         for image in images
     ]
+
+
+def _as_row(image: Mapping[str, Any]) -> dict[str, Any]:
+    """An image of `dataset_*.json` with its captions; None for what is no sentence."""
+    places = [str(image[part]) for part in ("filepath", "filename") if image.get(part)]
+    captions = [
+        sentence.get("raw") if isinstance(sentence, dict) else None
+        for sentence in image["sentences"]
+    ]
+    return {"image": "/".join(places), "caption": captions}
 
 
 def _lines_of_pictures(path: Path) -> list[dict[str, Any]]:

@@ -87,12 +87,11 @@ def _one_set(folder: Path, found: Sequence[Path]) -> tuple[list[Path], list[str]
     for path in found:
         counted = _COUNTED.fullmatch(path.name)
         match = counted or _NUMBERED.fullmatch(path.name)
-        key = (
-            str(path.parent),
-            match["stem"] if match else path.stem,
-            counted["count"] if counted else "",
-        )
-        sets.setdefault(key, {}).setdefault(int(match["number"]) if match else 0, []).append(path)
+        stem = match["stem"] if match else path.stem
+        count = counted["count"] if counted else ""
+        number = int(match["number"]) if match else 0
+        shards = sets.setdefault((str(path.parent), stem, count), {})
+        shards.setdefault(number, []).append(path)
     chosen = (
         [*sets]
         if len(sets) == 1

@@ -102,22 +102,13 @@ class TwoByTwo:
         else:
             content = read_published(paths, self._wrong)
         first = str(content[0][self.fields[0]])
-        suffix = next(
-            (
-                s
-                for s in SUFFIXES
-                if any(os.path.isfile(folder / place / (first + s)) for place in PLACES)
-            ),
-            "",
-        )
+        suffix = next((suffix for suffix in SUFFIXES if _is_there(folder, first + suffix)), "")
         pictures, captions = Distinct(), Distinct()
-        rows = [
-            [
-                *(pictures(entry[name] + suffix) for name in self.fields[:2]),
-                *(captions(entry[name]) for name in self.fields[2:]),
-            ]
-            for entry in content
-        ]
+        rows = []
+        for entry in content:
+            shown = [pictures(entry[name] + suffix) for name in self.fields[:2]]
+            said = [captions(entry[name]) for name in self.fields[2:]]
+            rows.append([*shown, *said])
         ids = (str(entry["id"]) for entry in content if entry.get("id") is not None)
         if (twice := first_repeated(ids)) is not None:
             raise MismatchError(
@@ -185,3 +176,8 @@ def _both(scores: Floats) -> tuple[Bools, Bools]:
     it.
     """
     return every([forced_choice(scores[:, i, i], scores[:, i, 1 - i], size=1.0) for i in (0, 1)])
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """Whether a picture lies where pictures are looked for."""
+    return any(os.path.isfile(folder / place / name) for place in PLACES)

@@ -62,15 +62,7 @@ class WhatsUp:
             Found(folder / file, f"subset {subset}", (folder / file).is_file())
             for subset, file in SUBSETS.items()
         ]
-        pictures = [
-            Found(
-                folder / "data" / subset,
-                f"pictures of {subset}",
-                any(holds_pictures(folder / place) for place in (f"data/{subset}", subset)),
-            )
-            for subset in SUBSETS
-        ]
-        return [*lists, *pictures]
+        return [*lists, *(_pictures_of(subset, folder) for subset in SUBSETS)]
 
     def read(self, folder: Path, making: Making) -> Data:
         """Both subsets, or the one that is there."""
@@ -156,6 +148,11 @@ def _all_of(groups: Ints, size: int, correct: Bools, tied: Bools) -> tuple[Ints,
         right[whole] == size,
         (right[whole] < size) & (right[whole] + ties[whole] == size),
     )
+
+
+def _pictures_of(subset: str, folder: Path) -> Found:
+    places = (folder / "data" / subset, folder / subset)
+    return Found(places[0], f"pictures of {subset}", any(map(holds_pictures, places)))
 
 
 def _places(image: str, path: Path) -> tuple[str, str, str]:

@@ -119,13 +119,9 @@ def fit_cells_together(
     """
     parts = [cover(inputs.scenes, cell.coverage, cell.seed) for cell in cells]
     models = [_model(inputs, cell) for cell in cells]
-    train, held = (
-        [
-            _labelled(inputs, getattr(part, name), cell.seed)
-            for part, cell in zip(parts, cells, strict=True)
-        ]
-        for name in ("train", "validation")
-    )
+    covered = list(zip(parts, cells, strict=True))
+    train = [_labelled(inputs, part.train, cell.seed) for part, cell in covered]
+    held = [_labelled(inputs, part.validation, cell.seed) for part, cell in covered]
     fit_networks(models, train, held)  # type: ignore[arg-type]
     for cell, part, model in zip(cells, parts, models, strict=True):
         yield cell, _scored(inputs, cell, part, model)

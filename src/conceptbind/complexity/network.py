@@ -308,7 +308,8 @@ class _AdamW:
         self, parts: list[torch.Tensor], rates: torch.Tensor, decays: torch.Tensor
     ) -> None:
         self.parts, self.rates, self.decays, self.count = parts, rates, decays, 0
-        self.first, self.second = ([torch.zeros_like(part) for part in parts] for _ in range(2))
+        self.first = [torch.zeros_like(part) for part in parts]
+        self.second = [torch.zeros_like(part) for part in parts]
 
     def step(self, gradients: Sequence[torch.Tensor]) -> None:
         self.count += 1

@@ -50,12 +50,7 @@ def plant(values: Floats, scenes: Scenes, rank: int, seed: int = 0) -> Floats | 
     if np.square(by_objects).sum() <= 1e-9 * np.square(rest).sum():
         return None
     rng = np.random.default_rng([seed, rank])
-    vectors = [[rng.normal(size=(size, rank)) for size in scenes.space.sizes] for _ in range(slots)]
-    # (n, r)
-    products = sum(
-        np.prod([vectors[i][k][scenes.table[:, i, k]] for k in range(len(vectors[i]))], axis=0)
-        for i in range(slots)
-    )
+    products = sum(_drawn_products(scenes, slot, rank, rng) for slot in range(slots))
     _, sizes, axes = np.linalg.svd(_second_moment(by_objects))
     directions = rng.normal(size=(rank, min(AXES, len(axes)))) * np.sqrt(sizes[:AXES]) @ axes[:AXES]
     added = products @ directions
@@ -70,6 +65,13 @@ def plant(values: Floats, scenes: Scenes, rank: int, seed: int = 0) -> Floats | 
         values.dtype
     )
     return planted
+
+
+def _drawn_products(scenes: Scenes, slot: int, rank: int, rng: np.random.Generator) -> Floats:
+    """(n, r) the product of one slot's values, each with a random vector."""
+    vectors = [rng.normal(size=(size, rank)) for size in scenes.space.sizes]
+    factors = [of_value[scenes.table[:, slot, k]] for k, of_value in enumerate(vectors)]
+    return np.prod(factors, axis=0)
 
 
 def _sums(rest: Floats, groups: list[Ints]) -> Floats:

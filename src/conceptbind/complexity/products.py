@@ -170,19 +170,18 @@ class StructuredProbe:
         ones = torch.ones(len(table), 1, dtype=torch.float64, device=table.device)
         if not self.additive:
             return ones
-        n_concepts = len(self.sizes)
-        slots = [
-            torch.cat(
-                [
-                    torch.nn.functional.one_hot(table[:, i * n_concepts + k], size)
-                    for k, size in enumerate(self.sizes)
-                ],
-                dim=1,
-            )
-            for i in range(self.n_slots)
-        ]
+        slots = [self._one_hot(table, slot) for slot in range(self.n_slots)]
         joined = torch.cat(slots, dim=1) if self.per_slot else torch.stack(slots).sum(dim=0)
         return torch.cat([joined.double(), ones], dim=1)
+
+    def _one_hot(self, table: torch.Tensor, slot: int) -> torch.Tensor:
+        """(n, sum of the V_k) which values the objects of a slot have."""
+        first = slot * len(self.sizes)
+        concepts = [
+            torch.nn.functional.one_hot(table[:, first + k], size)
+            for k, size in enumerate(self.sizes)
+        ]
+        return torch.cat(concepts, dim=1)
 
     def _groups(self) -> list[list[int]]:
         """Columns that are multiplied with each other."""
@@ -196,11 +195,11 @@ class StructuredProbe:
 
     def _features(self, vectors: list[torch.Tensor], table: torch.Tensor) -> torch.Tensor:
         """(n, r) sum over groups of the products of their columns' vectors."""
-        found = [
-            torch.stack([vectors[f][table[:, f]] for f in group]).prod(dim=0)
-            for group in self._groups()
-        ]
-        return torch.stack(found).sum(dim=0)
+
+        def product(group: list[int]) -> torch.Tensor:
+            return torch.stack([vectors[f][table[:, f]] for f in group]).prod(dim=0)
+
+        return torch.stack([product(group) for group in self._groups()]).sum(dim=0)
 
     def _without(self, vectors: list[torch.Tensor], table: torch.Tensor) -> list[torch.Tensor]:
         """For each column (n, r) the product of the others of its group: what its vector is

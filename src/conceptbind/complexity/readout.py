@@ -10,7 +10,7 @@ import numpy as np
 
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.core.names import Metric, recognised
-from conceptbind.metrics.recognitions import join
+from conceptbind.metrics.recognitions import Recognition, join
 from conceptbind.probes.scene_probes import WHITENING, SceneProbes, fit_scene_probes
 from conceptbind.scenes.split import Split
 
@@ -68,18 +68,23 @@ class Readout:
                 probes.recognise(part, some, np.arange(len(some)), concept)
                 for probes, part, some in parts
             ]
-            joined = join(outcomes) if outcomes else None
             found.append(
                 {
                     "metric": recognised(concept),
                     "concept": None if concept is None else scenes.space.concepts[concept],
-                    "value": joined.accuracy if joined is not None and joined.n else None,
-                    "n": 0 if joined is None else joined.n,
-                    "ties": 0 if joined is None else joined.ties,
+                    **_joined(outcomes),
                     "readout": self.name,
                 }
             )
         return found
+
+
+def _joined(outcomes: list[Recognition]) -> dict[str, Any]:
+    """The outcomes of several probes as one; no value where no scene is scored."""
+    if not outcomes:
+        return {"value": None, "n": 0, "ties": 0}
+    joined = join(outcomes)
+    return {"value": joined.accuracy if joined.n else None, "n": joined.n, "ties": joined.ties}
 
 
 def fit_readout(

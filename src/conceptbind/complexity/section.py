@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.complexity.words import NAMES, complexity_sentence, weakest
@@ -13,6 +15,7 @@ from conceptbind.report.tables import complexity_cells
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
+    from conceptbind.core.records import Record
 
 LABELS = {"embeddings": "the real embeddings", "bag_of_concepts": "a bag of concepts", **NAMES}
 COLORS = {
@@ -61,7 +64,8 @@ def coverage_figure(study: ComplexityStudy) -> str:
     )
     owners = ((str(r["approximator"]), r["width"]) for r in study.records)
     shown = dict.fromkeys(owner for owner in owners if owner[0] in LABELS)
-    several = [name for name in LABELS if sum(name == other for other, _ in shown) > 1]
+    widths = Counter(name for name, _ in shown)
+    several = [name for name in LABELS if widths[name] > 1]
     for name, width in sorted(
         shown, key=lambda pair: (list(LABELS).index(pair[0]), int(pair[1] or 0))
     ):
@@ -86,18 +90,7 @@ def coverage_figure(study: ComplexityStudy) -> str:
                 showlegend=column == 1,
                 mode="lines+markers",
                 line={"color": COLORS[name], "dash": dash},
-                error_y={
-                    "array": [
-                        (r.ci_high if r.ci_high is not None else r.value or 0) - (r.value or 0)
-                        for r in records
-                    ],
-                    "arrayminus": [
-                        (r.value or 0) - (r.ci_low if r.ci_low is not None else r.value or 0)
-                        for r in records
-                    ],
-                    "thickness": 1,
-                    "width": 2,
-                },
+                error_y=_error_bars(records),
                 customdata=[[r["n_seeds"], r.n, value_of(r)] for r in records],
                 hovertemplate="coverage %{x}: %{customdata[2]}<br>%{customdata[0]} draws, n = "
                 "%{customdata[1]:,}<extra>" + label + "</extra>",
@@ -121,3 +114,13 @@ def coverage_figure(study: ComplexityStudy) -> str:
     figure.update_yaxes(range=[-0.02, 1.05], gridcolor=GRID)
     figure.update_yaxes(title="share of scenes recognised", col=1)
     return as_html(figure, f"complexity-{study.modality}", 460, legend_at=-0.2)
+
+
+def _error_bars(records: Sequence[Record]) -> dict[str, Any]:
+    """From each value to the ends of its interval; of no length where a record has none."""
+    above, below = [], []
+    for r in records:
+        value = r.value or 0
+        above.append((value if r.ci_high is None else r.ci_high) - value)
+        below.append(value - (value if r.ci_low is None else r.ci_low))
+    return {"array": above, "arrayminus": below, "thickness": 1, "width": 2}

@@ -702,11 +702,13 @@ def _simplest(
     """The simplest of the cells that are nearly the best on validation; cells come in order of
     simplicity.
     """
-    values = [
-        next((row[asked] for row in found[cell] if row.get("readout") == readout), None)
-        for cell in cells
-    ]
-    reached = [-1.0 if value is None else float(value) for value in values]
+
+    def value_of(cell: Cell) -> float:
+        values = (row[asked] for row in found[cell] if row.get("readout") == readout)
+        value = next(values, None)
+        return -1.0 if value is None else float(value)
+
+    reached = [value_of(cell) for cell in cells]
     return next(
         cell for cell, value in zip(cells, reached, strict=True) if value >= max(reached) - ALIKE
     )

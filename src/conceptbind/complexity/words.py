@@ -264,18 +264,9 @@ def _measured(study: ComplexityStudy, found: Evidence) -> str:
 
 def _score(found: Evidence) -> str:
     """The score with its interval and the planted rules beside it."""
-    score = found.score
-    spread = (
-        f"{number(score.low)} to {number(score.high)}"
-        if score.interval
-        else f"the same in all {found.n_draws} draws"
-        if score.low == score.high
-        else f"from {number(score.low)} to {number(score.high)} over {found.n_draws} draws"
-    )
     words = (
-        f"Generalisation score {number(score.value)} ({spread}) over all coverages, where 0 is a "
-        "bag of concepts and 1 the embeddings "
-        "themselves"
+        f"Generalisation score {number(found.score.value)} ({_spread(found)}) over all coverages, "
+        "where 0 is a bag of concepts and 1 the embeddings themselves"
     )
     rules = [
         f"{number(one.value)} with {counted(rank, 'product')}"
@@ -284,6 +275,16 @@ def _score(found: Evidence) -> str:
     return words + (
         f"; planted rules of the same size and noise reach {', '.join(rules)}." if rules else "."
     )
+
+
+def _spread(found: Evidence) -> str:
+    """The interval of the score, or what its draws reach where they are too few for one."""
+    low, high = number(found.score.low), number(found.score.high)
+    if found.score.interval:
+        return f"{low} to {high}"
+    if found.score.low == found.score.high:
+        return f"the same in all {found.n_draws} draws"
+    return f"from {low} to {high} over {found.n_draws} draws"
 
 
 def _who(record: Record) -> str:
