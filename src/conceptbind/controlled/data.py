@@ -46,12 +46,7 @@ def split_objects(
     random = torch.Generator().manual_seed(seed)
     # Objects along shuffled diagonals hold every value; as many of them as fit come first.
     longest = max(sizes)
-    columns = [
-        torch.cat([torch.randperm(size, generator=random) for _ in range(-(-longest // size))])[
-            :longest
-        ]
-        for size in sizes
-    ]
+    columns = [_shuffled(size, longest, random) for size in sizes]
     first = object_ids(torch.stack(columns, dim=1), sizes).unique()
     first = first[torch.randperm(len(first), generator=random)][:n_train]
     others = torch.randperm(n_objects, generator=random)
@@ -289,3 +284,9 @@ def swapped(values: Tensor, sizes: tuple[int, ...]) -> Tensor:
                     taken[..., k] = values[..., other, k]
                     found.append(object_ids(taken, sizes))
     return torch.stack(found, dim=-1)
+
+
+def _shuffled(size: int, length: int, random: torch.Generator) -> Tensor:
+    """(length,) the values of a concept in random order, as often as they fit."""
+    rounds = -(-length // size)
+    return torch.cat([torch.randperm(size, generator=random) for _ in range(rounds)])[:length]

@@ -110,11 +110,15 @@ def controlled_table(records: Records) -> list[list[str]]:
             cells = [
                 min((r.value for r in concepts if r.value is not None), default=None),
                 objects.value,
-                None if bag is None else bag.value,
-                None if among is None else among.value,
+                _value(bag),
+                _value(among),
             ]
             rows.append([encoder, split, *map(percent, cells), str(objects.ties), f"{objects.n:,}"])
     return rows
+
+
+def _value(record: Record | None) -> float | None:
+    return None if record is None else record.value
 
 
 TABLE_HEAD = (
@@ -168,10 +172,14 @@ def transition_figure(records: Records) -> str:
 
     figure, shown = go.Figure(), unseen_of(records)
     for (name, mine), color in zip(_kinds(shown), (*LINES, INK) * 8, strict=False):
-        coverages = sorted({float(r["coverage"] or 0) for r in mine})
-        means = [_mean([r.value or 0.0 for r in mine if r["coverage"] == c]) for c in coverages]
+        means = _over_coverage(mine)
         figure.add_scatter(
-            x=coverages, y=means, name=name, legendgroup=name, mode="lines", line={"color": color}
+            x=list(means),
+            y=list(means.values()),
+            name=name,
+            legendgroup=name,
+            mode="lines",
+            line={"color": color},
         )
         figure.add_scatter(
             x=[r["coverage"] for r in mine],
@@ -284,10 +292,7 @@ def sweep_sentence(records: Records, probes: Sequence[str]) -> str:
     """Where each object space begins to bind, and how models and probes rise together."""
     shown, found = unseen_of(records), []
     for name, mine in _kinds(shown):
-        means = {
-            c: _mean([r.value or 0.0 for r in mine if r["coverage"] == c])
-            for c in sorted({float(r["coverage"] or 0) for r in mine})
-        }
+        means = _over_coverage(mine)
         short = [c for c, value in means.items() if value < BINDS]
         binding = [c for c in means if not short or c > max(short)]
         best = max(means, key=lambda c: means[c])
@@ -323,10 +328,7 @@ def transition_table(records: Records, probes: Sequence[str]) -> list[list[str]]
     Means over seeds; for the models with the least and the largest where they are several.
     """
     shown, controls = unseen_of(records), [*probes, BAG]
-    beside = {
-        control: {r.encoder: r.value or 0.0 for r in unseen_of(records, control)}
-        for control in controls
-    }
+    beside = {control: _by_model(unseen_of(records, control)) for control in controls}
     rows = [
         [
             "trained on a share of",
@@ -341,15 +343,21 @@ def transition_table(records: Records, probes: Sequence[str]) -> list[list[str]]
             mine = models.where(coverage=coverage)
             found = [r.value or 0.0 for r in mine]
             spread = f" ({percent(min(found))} to {percent(max(found))})" if len(found) > 1 else ""
-            others = [
-                [beside[control][r.encoder] for r in mine if r.encoder in beside[control]]
-                for control in controls
-            ]
-            cells = (percent(_mean(other)) if other else "-" for other in others)
+            cells = (_mean_of(mine, beside[control]) for control in controls)
             rows.append(
                 [name, f"{coverage:g}", str(len(mine)), f"{percent(_mean(found))}{spread}", *cells]
             )
     return rows
+
+
+def _by_model(records: Records) -> dict[str, float]:
+    return {r.encoder: r.value or 0.0 for r in records}
+
+
+def _mean_of(models: Records, values: Mapping[str, float]) -> str:
+    """The mean over those models that have a value, or a dash where none has."""
+    known = [values[r.encoder] for r in models if r.encoder in values]
+    return percent(_mean(known)) if known else "-"
 
 
 def write_controlled_report(
@@ -372,7 +380,7 @@ def write_controlled_report(
         path,
         "controlled.html.j2",
         title=title,
-        level="yes" if best >= BINDS else "partly" if best >= SOMEWHAT else "no",
+        level=_level(best),
         sentences=sentences,
         overview=overview,
         head=TABLE_HEAD,
@@ -380,6 +388,13 @@ def write_controlled_report(
         figures=[(name, drawn(figure)) for name, figure in figures],
         provenance=provenance,
     )
+
+
+def _level(best: float) -> str:
+    """The colour of the page, by the best recognition of new objects."""
+    if best >= BINDS:
+        return "yes"
+    return "partly" if best >= SOMEWHAT else "no"
 
 
 def _kinds(records: Sequence[Record]) -> list[tuple[str, Records]]:
@@ -402,6 +417,15 @@ def _score(records: Records) -> str:
     """What is done with scenes of new objects: the two objectives are asked different things."""
     scenes = records.distinct("objective") == ("scenes",)
     return "told from their swaps" if scenes else "recognised among all objects"
+
+
+def _over_coverage(records: Records) -> dict[float, float]:
+    """The mean over models at each coverage, the smallest coverage first."""
+    means = {}
+    for coverage in sorted({float(r["coverage"] or 0) for r in records}):
+        values = [r.value or 0.0 for r in records if r["coverage"] == coverage]
+        means[coverage] = _mean(values)
+    return means
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -4,7 +4,7 @@ pass, backward pass and update.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,9 @@ from conceptbind.controlled.training import (
     set_rates,
 )
 from conceptbind.core.errors import ValueRangeError
+
+Moments = Mapping[str, Tensor]
+"""What an optimiser keeps of one weight, by name: `step` is a count, the others have its shape."""
 
 
 def train_stacked(
@@ -104,22 +107,14 @@ class _Stack:
             round_to=ROUND_TO,
         )
         named = [dict(run.model.named_parameters()) for run in runs]
-        self.weights = {
-            name: torch.stack([weights[name].detach() for weights in named]).requires_grad_()
-            for name in named[0]
-        }
+        self.weights: dict[str, Tensor] = {}
+        for name in named[0]:
+            together = torch.stack([weights[name].detach() for weights in named])
+            self.weights[name] = together.requires_grad_()
         self.optimisers = optimisers(self.recipe, self.weights, StackedMuon)
         for number, optimiser in enumerate(self.optimisers):
             moments = [run.state.optimisers[number].state_dict()["state"] for run in runs]
-            joined = {
-                i: {
-                    name: value
-                    if name == "step"
-                    else torch.stack([one[i][name] for one in moments])
-                    for name, value in those.items()
-                }
-                for i, those in moments[0].items()
-            }
+            joined = {i: _joined(moments, i) for i in moments[0]}
             optimiser.load_state_dict(
                 {"state": joined, "param_groups": optimiser.state_dict()["param_groups"]}
             )
@@ -161,16 +156,29 @@ class _Stack:
                 weight.copy_(self.weights[name][e])
             for ours, theirs in zip(self.optimisers, run.state.optimisers, strict=True):
                 content = ours.state_dict()
-                moments = {
-                    i: {
-                        name: value.clone() if name == "step" else value[e].clone()
-                        for name, value in those.items()
-                    }
-                    for i, those in content["state"].items()
-                }
+                moments = {i: _parted(joined, e) for i, joined in content["state"].items()}
                 theirs.load_state_dict(
                     {"state": moments, "param_groups": theirs.state_dict()["param_groups"]}
                 )
+
+
+def _joined(models: Sequence[Mapping[int, Moments]], weight: int) -> dict[str, Tensor]:
+    """The moments of one weight of E models with E in front; their step is the same."""
+    joined = {}
+    for name, value in models[0][weight].items():
+        if name == "step":
+            joined[name] = value
+        else:
+            joined[name] = torch.stack([moments[weight][name] for moments in models])
+    return joined
+
+
+def _parted(joined: Moments, model: int) -> dict[str, Tensor]:
+    """The moments of one weight of one model, copied."""
+    return {
+        name: value.clone() if name == "step" else value[model].clone()
+        for name, value in joined.items()
+    }
 
 
 class _Losses(nn.Module):

@@ -9,6 +9,7 @@ import io
 import string
 from collections.abc import Sequence
 from dataclasses import fields
+from itertools import zip_longest
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -64,11 +65,13 @@ MOST_SCENES = 10_000
 def vocabulary(sizes: tuple[int, ...]) -> ConceptSpace:
     """Names for the symbols: concepts p, q, r, ... with values p0, p1, ..., of equal length."""
     letters = (string.ascii_lowercase[15:] + string.ascii_lowercase[1:15])[: len(sizes)]
-    values = (
-        tuple(f"{letter}{v:0{len(str(size - 1))}d}" for v in range(size))
-        for letter, size in zip(letters, sizes, strict=True)
-    )
+    values = [_symbols(letter, size) for letter, size in zip(letters, sizes, strict=True)]
     return ConceptSpace(tuple(letters), tuple(values))
+
+
+def _symbols(letter: str, size: int) -> tuple[str, ...]:
+    digits = len(str(size - 1))
+    return tuple(f"{letter}{value:0{digits}d}" for value in range(size))
 
 
 def write_model(trained: Trained, folder: Path) -> None:
@@ -88,10 +91,7 @@ def write_model(trained: Trained, folder: Path) -> None:
     side = max(2, int(MOST_SCENES ** (0.5 / len(shape.sizes))))
     columns = [values[:side] for values in space.values]
     lines = [",".join(space.concepts)]
-    lines += [
-        ",".join(column[i] if i < len(column) else "" for column in columns)
-        for i in range(max(map(len, columns)))
-    ]
+    lines += map(",".join, zip_longest(*columns, fillvalue=""))
     content = save(weights, metadata={"format": "pt"})
     others = {HISTORY: text.getvalue(), VOCABULARY: "\n".join(lines) + "\n"}
     for name, written in {**others, WEIGHTS: content}.items():
@@ -277,7 +277,7 @@ class ControlledEncoder:
         """
         split = self.recipe.split()
         queries = all_queries(self._model, split, self.recipe.objective == "queries")
-        where = [[self._value(name, k) for name in names] for k, names in enumerate(space.values)]
+        where = [self._values(names, k) for k, names in enumerate(space.values)]
         if concept is not None:
             rows: Floats = queries.concepts[concept].cpu().numpy()[where[concept]]
             return rows
@@ -289,6 +289,9 @@ class ControlledEncoder:
         )
         found: Floats = queries.objects.cpu().numpy()[self.space.object_ids(values.T)]
         return found
+
+    def _values(self, words: Sequence[str], concept: int) -> list[int]:
+        return [self._value(word, concept) for word in words]
 
     def _value(self, word: str, concept: int) -> int:
         k, v = self._ids.get(word, (-1, -1))
@@ -326,4 +329,5 @@ class ControlledEncoder:
                 f"{text!r} has {len(found) // n_concepts} objects, but '{self.id}' reads at most "
                 f"{shape.most_objects}"
             )
-        return [[v for _, v in found[i : i + n_concepts]] for i in range(0, len(found), n_concepts)]
+        values = [v for _, v in found]
+        return [values[i : i + n_concepts] for i in range(0, len(values), n_concepts)]

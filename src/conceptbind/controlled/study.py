@@ -270,10 +270,8 @@ def train_cells(shared: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[li
         rows, there = ([], []) if kept is None else (kept["records"], kept["probes"])
         one, name = read_trained(folder, device), model_name(recipe)
         new = controlled_study if kept is None else probe_records
-        rows += [
-            record.flat()
-            for record in new(one, name, probes=[probe for probe in probes if probe not in there])
-        ]
+        missing = [probe for probe in probes if probe not in there]
+        rows += [record.flat() for record in new(one, name, probes=missing)]
         write_checked_json(
             folder / CELL,
             {
