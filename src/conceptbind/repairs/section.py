@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
     from conceptbind.repairs.arrays import ArrayRepair
     from conceptbind.repairs.labclip.adapter import Adapter
-    from conceptbind.repairs.study import RepairStudy
+    from conceptbind.repairs.study import RepairedScene, RepairStudy
 
 METRICS = {
     Metric.BINDING_ACCURACY: "binding accuracy",
@@ -153,30 +153,33 @@ def write_repair_report(
 
 def repair_section(study: RepairStudy | ArrayRepair) -> Section:
     """Before and after, what it costs, what the map does, and pictures."""
+    cosines = drawn(_cosines(study)) if getattr(study, "cosines", None) else None
     data = {
         "names": NAMES,
         "rows": rows_of_table(study.records),
         "twin": rows_of_table(study.records, Control.BAG_TWIN),
         "bars": drawn(_bars(study.records)),
         "curve": drawn(_curve(study)),
-        "cosines": drawn(_cosines(study)) if getattr(study, "cosines", None) else None,
+        "cosines": cosines,
         "pull": f"{study.pull:g}",
         "pull_in_words": pull_in_words(study),
         "turned": turned(study),
-        "gallery": [
-            {
-                "id": scene.id,
-                "picture": thumbnail(scene.image) if scene.image else None,
-                "true": scene.true,
-                "swap": scene.swap,
-                "right_before": bool(scene.right_before),
-                "right_after": bool(scene.right_after),
-            }
-            for scene in getattr(study, "gallery", ())
-        ],
+        "gallery": list(map(_in_gallery, getattr(study, "gallery", ()))),
         "nouns": _by_noun(study),
     }
     return Section("repair", "A linear repair of the captions", data, "repair_section.html.j2")
+
+
+def _in_gallery(scene: RepairedScene) -> dict[str, Any]:
+    """A picture of the gallery with its two captions."""
+    return {
+        "id": scene.id,
+        "picture": thumbnail(scene.image) if scene.image else None,
+        "true": scene.true,
+        "swap": scene.swap,
+        "right_before": bool(scene.right_before),
+        "right_after": bool(scene.right_after),
+    }
 
 
 def _bars(records: Records) -> str:
@@ -211,7 +214,8 @@ def _curve(study: RepairStudy | ArrayRepair) -> str:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    over = [name for name in ("pull", "rank") if any(point.over == name for point in study.curve)]
+    drawn_over = {point.over for point in study.curve}
+    over = [name for name in ("pull", "rank") if name in drawn_over]
     titles = {"pull": "share of the way from the identity", "rank": "rank of the change"}
     figure = make_subplots(rows=1, cols=len(over), shared_yaxes=True, horizontal_spacing=0.06)
     for column, name in enumerate(over, 1):

@@ -364,7 +364,8 @@ class _Side:
         """What a map achieves on validation on the way to it, and (`ranked`) with its change cut to
         a rank.
         """
-        pulls, ranks = PULLS if pull is None else (0.0, pull), None if ranked else ()
+        pulls = PULLS if pull is None else (0.0, pull)
+        ranks = None if ranked else ()
         points = trade_off(adapter, partial(self.scores, rows=validation), pulls, ranks)
         if adapter.config["protocol"] == Repair.SB:  # who has no negatives cannot choose by them
             points = tuple(
@@ -487,15 +488,14 @@ class _Outcome:
         retrieved = (self.rank[rows] == 1).astype(float) - (before.rank[rows] == 1)
         found.append(gain_record(Metric.RECALL_GAIN, retrieved, orbits[rows], **facts))
         if self.side.singles is not None:
-            now, then = (
-                np.mean([outcome for outcome, _ in part.singles], axis=0) for part in (self, before)
-            )
-            found.append(
-                gain_record(
-                    Metric.SINGLE_OBJECT_GAIN, now - then, self.side.singles.objects, **facts
-                )
-            )
+            difference = self._singles() - before._singles()
+            objects = self.side.singles.objects
+            found.append(gain_record(Metric.SINGLE_OBJECT_GAIN, difference, objects, **facts))
         return found
+
+    def _singles(self) -> Floats:
+        """(k,) how often each picture of a single object is recognised, over folds."""
+        return np.mean([right for right, _ in self.singles], axis=0)
 
     def cosines(self) -> Floats:
         """(s,) cosine of each scored caption with its swap."""
@@ -516,8 +516,7 @@ class _Outcome:
 
 def _object_names(scenes: Scenes) -> tuple[str, ...]:
     space = scenes.space
-    rows = space.object_values(np.arange(space.n_objects)).tolist()
-    return tuple(" ".join(space.values[k][value] for k, value in enumerate(row)) for row in rows)
+    return tuple(map(space.object_name, range(space.n_objects)))
 
 
 def single_objects(encoder: Encoder, scenes: Scenes, seed: int = 0) -> Singles | None:

@@ -191,10 +191,10 @@ def mteb_task(scenes: Scenes, name: str | None = None) -> Any:
 
 def _seen(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """A batch of a data set with its pictures as every command sees them."""
-    return {
-        name: [as_seen(cell) for cell in cells] if name == "image" else cells
-        for name, cells in batch.items()
-    }
+    seen = dict(batch)
+    if "image" in batch:
+        seen["image"] = list(map(as_seen, batch["image"]))
+    return seen
 
 
 def _slug(name: str) -> str:

@@ -131,21 +131,16 @@ def recommend(points: Iterable[Point], tolerance: float = TOLERANCE) -> float:
 
 def mean_curve(curves: Sequence[Sequence[Point]]) -> tuple[Point, ...]:
     """The mean over folds, point by point."""
+    return tuple(map(_mean_point, zip(*curves, strict=True)))
 
-    def mean(values: Sequence[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
+
+def _mean_point(same: Sequence[Point]) -> Point:
+    """One place on the curves of several folds."""
+
+    def mean(name: str) -> float | None:
+        scores = [getattr(point.scores, name) for point in same]
+        known = [score for score in scores if score is not None]
         return float(np.mean(known)) if known else None
 
-    return tuple(
-        Point(
-            same[0].over,
-            same[0].at,
-            Scores(
-                *(
-                    mean([getattr(point.scores, name) for point in same])
-                    for name in ("binding", "retrieval", "singles")
-                )
-            ),
-        )
-        for same in zip(*curves, strict=True)
-    )
+    scores = Scores(mean("binding"), mean("retrieval"), mean("singles"))
+    return Point(same[0].over, same[0].at, scores)

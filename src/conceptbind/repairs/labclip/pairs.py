@@ -227,8 +227,9 @@ class Pairs:
         out.
         """
         texts, pictures = self.text_ids[rows], self.picture_ids[self.image_of[rows]]
-        found = [_equal(texts, texts), _equal(pictures, pictures)]
-        i, j = (np.concatenate([part[side] for part in found]) for side in (0, 1))
+        by_text, by_picture = _equal(texts, texts), _equal(pictures, pictures)
+        i = np.concatenate([by_text[0], by_picture[0]])
+        j = np.concatenate([by_text[1], by_picture[1]])
         i, j = i[i != j], j[i != j]
         if self.negatives is not None:
             a, b = _equal(texts, self.negative_ids[rows])

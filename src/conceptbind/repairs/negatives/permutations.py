@@ -145,7 +145,7 @@ def hard_negatives(
                 articles=articles,
                 reorderings=reorderings,
             )
-            reason = ALL_TAKEN if free else SAME_MEANING if _can_change(tokens) else TOO_FEW
+            reason = ALL_TAKEN if free else _unchangeable(tokens)
         reasons.append(reason)
         texts.append(None if found is None else found.text)
         on_captions(1)
@@ -239,11 +239,17 @@ def _places(tokens: Sequence[Token], part: str) -> list[int]:
     return [place for place, token in enumerate(tokens) if token.part == part]
 
 
+def _unchangeable(tokens: Sequence[Token]) -> str:
+    """Why no words of a caption can be moved."""
+    return SAME_MEANING if _can_change(tokens) else TOO_FEW
+
+
 def _can_change(tokens: Sequence[Token]) -> bool:
-    return any(
-        len({token.text.lower() for token in tokens if token.part == part}) > 1
-        for part in ("noun", "adjective")
-    )
+    return any(len(_words(tokens, part)) > 1 for part in ("noun", "adjective"))
+
+
+def _words(tokens: Sequence[Token], part: str) -> set[str]:
+    return {token.text.lower() for token in tokens if token.part == part}
 
 
 def _require_tokens_of(caption: str, tokens: Sequence[Token]) -> None:
@@ -332,6 +338,8 @@ def _fitting_article(between: str, word: str, *, capitals: bool) -> str:
 
     def fitting(old: re.Match[str]) -> str:
         new = article(word)
-        return new.upper() if capitals else new.capitalize() if old[0][0].isupper() else new
+        if capitals:
+            return new.upper()
+        return new.capitalize() if old[0][0].isupper() else new
 
     return _ARTICLE.sub(fitting, between)

@@ -86,19 +86,13 @@ class Phrases:
         """What a caption says, with a word for the place of every noun and adjective; equal for
         mere changes of order.
         """
-        return tuple(
-            tuple(
-                sorted(
-                    (
-                        phrase.determiner,
-                        tuple(sorted(words[i] for i in phrase.adjectives)),
-                        tuple(words[i] for i in phrase.nouns),
-                    )
-                    for phrase in joined
-                )
-            )
-            for joined in self._lists
-        )
+
+        def said(phrase: _Phrase) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+            adjectives = sorted(words[place] for place in phrase.adjectives)
+            nouns = (words[place] for place in phrase.nouns)
+            return phrase.determiner, tuple(adjectives), tuple(nouns)
+
+        return tuple(tuple(sorted(map(said, joined))) for joined in self._lists)
 
 
 def _continues(phrase: _Phrase, token: Token, between: list[str]) -> bool:
