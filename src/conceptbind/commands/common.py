@@ -74,10 +74,8 @@ def default_folder(base: tuple[str, ...], asked: Command[Any], named: Sequence[s
     """
     from conceptbind.run.folder import PLACE_OPTIONS
 
-    parts = [
-        _slug(name.split("/")[-1] if name.count("/") > 1 else name)
-        for name in (part.rstrip("/") for part in base)
-    ]
+    names = (part.rstrip("/") for part in base)
+    parts = [_slug(name.split("/")[-1] if name.count("/") > 1 else name) for name in names]
     values = asked.configuration()
     for option in options(type(asked)):
         value = values[option.name]

@@ -63,13 +63,10 @@ class Compare(Command[Comparison]):
             names = [str(folder) for folder in folders]
         runs = [load_results(folder).records for folder in folders]
         found = dict(zip(names, runs, strict=True))
-        outcomes = {
-            name: {
-                benchmark: load_outcomes(place)
-                for benchmark, place in outcome_folders(folder).items()
-            }
-            for name, folder in zip(names, folders, strict=True)
-        }
+        outcomes = {}
+        for name, run in zip(names, folders, strict=True):
+            places = outcome_folders(run)
+            outcomes[name] = {benchmark: load_outcomes(at) for benchmark, at in places.items()}
         for name, place in zip(names, folders, strict=True):
             try:
                 paper_tables({name: found[name]})

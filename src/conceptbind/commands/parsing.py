@@ -185,15 +185,17 @@ def _annotation(option: Option, group: cyclopts.Group) -> object:
     def convert(kind: object, tokens: Sequence[cyclopts.Token]) -> object:
         return _from_words(option, tokens)
 
+    converter = None if option.kind is bool else convert
+    negative = () if option.name in OF_THE_LINE else ("no-",)
     settings = cyclopts.Parameter(
         help=option.text,
-        converter=None if option.kind is bool else convert,
+        converter=converter,
         group=group,
         json_list=False,
         consume_multiple=option.name != CONFIG,
         allow_repeating=True,
         negative_iterable=(),
-        negative_bool=() if option.name in OF_THE_LINE else ("no-",),
+        negative_bool=negative,
         show_default=_default if option.default not in (None, (), False) else False,
     )
     return Annotated[option.kind, settings]

@@ -470,10 +470,10 @@ def _described(found: "RepairStudy | ArrayRepair", facts: "dict[str, Any]") -> A
     if found.recommended or found.asked:
         written = Protocol(found.adapter.config["protocol"])
     own = found.records.where(control=Control.NONE)
-    scores = {
-        when: {str(r.metric): r.value for r in own.where(repair=name) if r.ci_low is not None}
-        for when, name in (("before", Protocol.NONE), ("after", written))
-    }
+    scores = {}
+    for when, name in (("before", Protocol.NONE), ("after", written)):
+        judged = (record for record in own.where(repair=name) if record.ci_low is not None)
+        scores[when] = {str(record.metric): record.value for record in judged}
     encoder: dict[str, Any] = next((dict(e) for e in facts.get("encoders", ())), {})
     data = facts.get("data", {})
     config = {

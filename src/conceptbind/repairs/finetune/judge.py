@@ -56,10 +56,8 @@ def judged(
         images = torch.cat(
             [model.image_features(pixels(part)) for part in split_evenly(pictures, batch)]
         )
-        texts, negatives = (
-            _texts(model, [column[i] for i in rows], batch)
-            for column in (data.captions, data.negatives)
-        )
+        texts = _texts(model, [data.captions[i] for i in rows], batch)
+        negatives = _texts(model, [data.negatives[i] for i in rows], batch)
     arrays: list[Floats] = [part.float().cpu().numpy() for part in (images, texts, negatives)]
     if not all(np.isfinite(array).all() and array.any(axis=1).all() for array in arrays):
         return None
@@ -76,9 +74,8 @@ def judged(
 
 def _texts(model: Trainable, texts: list[str], batch: int) -> torch.Tensor:
     tokens = model.tokens(texts)
-    return torch.cat(
-        [
-            text_rows(model, [tokens[i] for i in part])
-            for part in split_evenly(np.arange(len(tokens)), batch)
-        ]
-    )
+
+    def rows_of(part: Ints) -> torch.Tensor:
+        return text_rows(model, [tokens[i] for i in part])
+
+    return torch.cat([rows_of(part) for part in split_evenly(np.arange(len(tokens)), batch)])

@@ -66,12 +66,13 @@ def text_rows(model: Trainable, tokens: Sequence[Sequence[int]]) -> Tensor:
     """(n, d) features of captions of any lengths, in their order."""
     device = next(model.module.parameters()).device
     groups = list(equal_length_batches([len(ids) for ids in tokens], len(tokens)))
-    rows = torch.cat(
-        [
-            model.text_features(torch.tensor([list(tokens[i]) for i in group], device=device))
-            for group in groups
-        ]
-    )
+
+    def features(alike: list[int]) -> Tensor:
+        """Of captions of one length."""
+        ids = torch.tensor([list(tokens[i]) for i in alike], device=device)
+        return model.text_features(ids)
+
+    rows = torch.cat([features(group) for group in groups])
     back = torch.empty(len(tokens), dtype=torch.long, device=device)
     back[[i for group in groups for i in group]] = torch.arange(len(tokens), device=device)
     return rows[back]
