@@ -1,5 +1,5 @@
 """The house keeps its floors: imports go down only, and optional packages are imported where they
-are used.
+are used. Its statements are short: no comprehension inside another, one conditional expression.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,49 @@ def test_nothing_slow_is_imported_before_a_command_runs(arguments):
     }
     assert "conceptbind" in names
     assert not names & SLOW
+
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
+
+
+def _inside(node: ast.AST, but: tuple[type[ast.AST], ...]) -> Iterator[ast.AST]:
+    """All nodes under a node, without those of some types and what these hold."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, but):
+            yield child
+            yield from _inside(child, but)
+
+
+def _count(
+    node: ast.AST, of: tuple[type[ast.AST], ...], but: tuple[type[ast.AST], ...] = ()
+) -> int:
+    return sum(isinstance(inner, of) for inner in _inside(node, but))
+
+
+def _code() -> Iterator[tuple[str, ast.AST]]:
+    """Every statement and expression of the package, with its file and line."""
+    for path in MODULES.values():
+        file = path.relative_to(SOURCE).as_posix()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.stmt | ast.expr):
+                yield f"{file}:{node.lineno}", node
+
+
+def test_no_comprehension_stands_inside_another():
+    nested = [
+        place
+        for place, node in _code()
+        if isinstance(node, COMPREHENSIONS) and _count(node, COMPREHENSIONS)
+    ]
+    assert not nested, "\n".join(nested)
+
+
+def test_no_statement_has_two_conditional_expressions():
+    """The statements in its body count for themselves."""
+    crowded = [
+        place
+        for place, node in _code()
+        if isinstance(node, ast.stmt) and _count(node, (ast.IfExp,), but=STATEMENTS) > 1
+    ]
+    assert not crowded, "\n".join(crowded)
