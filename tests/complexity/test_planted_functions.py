@@ -62,6 +62,7 @@ def test_a_probe_generalises_where_it_can_express_the_function(name, kind):
         assert r2 < 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -141,6 +142,7 @@ def test_an_additive_fit_is_ridge_regression():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["additive", "per_object_product", "global_product"])
 @pytest.mark.parametrize("name", ["mlp", "forest", "boosting"])
 def test_networks_and_trees_learn_what_is_additive(name, kind):

@@ -88,6 +88,7 @@ def test_a_stopped_training_continues_to_the_same_weights(tmp_path, objective, o
     assert same(train(setting), whole)  # and training is repeatable at all
 
 
+@pytest.mark.slow
 def test_a_killed_command_continues_to_the_same_weights(tmp_path):
     options = [f"--{name}={value}" for name, value in {**TINY, "steps": 400}.items()]
     command = [sys.executable, "-m", "conceptbind", "train", "--coverage=0.6", *options]
@@ -499,6 +500,7 @@ def test_the_precision_is_that_of_the_device(monkeypatch):
         assert choose_precision("auto", "cpu") == ("bf16" if able else "float32")
 
 
+@pytest.mark.slow
 def test_a_compiler_that_is_missing_is_named(tmp_path):
     """In a process of its own, since what is compiled is kept."""
     options = [f"--{name}={value}" for name, value in TINY.items()]
