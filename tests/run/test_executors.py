@@ -15,7 +15,7 @@ from conceptbind.core.errors import ConceptBindError, UnknownNameError, ValueRan
 from conceptbind.run.executors import WorkersDiedError, run_tasks
 from planted_tasks import always_dying, dying, failing, square
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 def test_in_this_process_and_in_others():

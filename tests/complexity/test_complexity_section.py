@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import jinja2
 
+from complexity.test_generalisation import study
 from conceptbind.complexity import ComplexityStudy
 from conceptbind.complexity.section import PAPER, complexity_section
 from conceptbind.core.records import Records
-from report.test_generalisation import study
 
 
 def shown(found):

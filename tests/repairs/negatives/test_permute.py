@@ -8,7 +8,7 @@ import pytest
 from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError
 from conceptbind.repairs.negatives import Token, hard_negatives, permute
 from conceptbind.repairs.negatives.permutations import ALL_TAKEN, SAME_MEANING, TOO_FEW
-from negatives.marked import MarkedTagger, marked
+from repairs.negatives.marked import MarkedTagger, marked
 
 
 def outcomes(text, draws=200, **options):

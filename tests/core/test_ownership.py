@@ -26,7 +26,7 @@ from conceptbind.run import RunFolder
 from conceptbind.scenes import text20
 from planted import object_codes
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SMALL = (
     "--values=5",
     "--width=16",

@@ -14,7 +14,7 @@ from conceptbind.repairs import arrays as module
 from conceptbind.repairs.labclip import Pairs, groups_of, parts_of
 from conceptbind.repairs.labclip.cost import clears_noise
 from conceptbind.repairs.words import pull_in_words, repair_sentence
-from labclip.planted_pairs import planted
+from repairs.labclip.planted_pairs import planted
 
 N = 240
 

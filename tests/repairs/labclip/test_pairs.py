@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conceptbind.core.errors import FileError, ShapeError, UnsafeFileError, ValueRangeError
 from conceptbind.repairs.labclip import Pairs, open_rows
-from labclip.planted_pairs import unit
+from repairs.labclip.planted_pairs import unit
 
 CODES = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
 

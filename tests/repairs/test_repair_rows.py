@@ -16,7 +16,7 @@ from conceptbind.core.errors import ConceptBindError, ShapeError, ValueRangeErro
 from conceptbind.repairs.labclip import load_adapter
 from conceptbind.rows.embeddings import HALF, embed_half
 from conceptbind.scenes import Scenes
-from labclip.planted_pairs import planted
+from repairs.labclip.planted_pairs import planted
 
 N = 150
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError
 from conceptbind.repairs.labclip import Adapter, identity, load_adapter
-from labclip.planted_pairs import unit
+from repairs.labclip.planted_pairs import unit
 
 RNG = np.random.default_rng(0)
 WEIGHT = RNG.normal(size=(6, 4)).astype(np.float32)

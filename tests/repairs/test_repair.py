@@ -13,7 +13,7 @@ from conceptbind.repairs.labclip import Adapter, Fit
 from conceptbind.repairs.labclip.solver import Candidate
 from conceptbind.repairs.words import repair_verdict
 from conceptbind.scenes import load_scenes, orbit_ids
-from studies.planted_repair import WIDTH, grid, planted
+from repairs.planted_repair import WIDTH, grid, planted
 
 
 @pytest.fixture(scope="module")

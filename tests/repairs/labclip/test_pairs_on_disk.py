@@ -7,7 +7,7 @@ import pytest
 
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.repairs.labclip import LabClip, Pairs, fit_pairs, open_rows
-from labclip.planted_pairs import planted, unit
+from repairs.labclip.planted_pairs import planted, unit
 
 N = 300
 

@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.repairs.labclip import LabClip, Pairs, hold_out
-from labclip.planted_pairs import binding_accuracy, planted, unit
+from repairs.labclip.planted_pairs import binding_accuracy, planted, unit
 
 LABELS = "the check gives labels (n,), some of them zero, and pictures are rows"
 EXPECTED = {

@@ -18,7 +18,7 @@ from conceptbind.repairs.labclip.solver import (
     quick,
     split_evenly,
 )
-from labclip.planted_pairs import binding_accuracy, planted, planted_pairs, unit
+from repairs.labclip.planted_pairs import binding_accuracy, planted, planted_pairs, unit
 
 
 @pytest.fixture(scope="module")

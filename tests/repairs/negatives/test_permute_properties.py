@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conceptbind.repairs.negatives import hard_negatives, permute
 from conceptbind.repairs.negatives.permutations import same_words
-from negatives.marked import MarkedTagger, marked
+from repairs.negatives.marked import MarkedTagger, marked
 
 NOUNS = ("dog", "owl", "TV", "hour", "Cat", "two-seater", "Émile", "ß")
 WORDS = st.one_of(

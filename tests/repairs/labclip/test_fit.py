@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conceptbind.core.errors import UnknownNameError, ValueRangeError
 from conceptbind.repairs.labclip import Pairs, fit_pairs
-from labclip.planted_pairs import binding_accuracy, planted, planted_pairs, unit
+from repairs.labclip.planted_pairs import binding_accuracy, planted, planted_pairs, unit
 
 EYE = np.eye(48, dtype=np.float32)
 
