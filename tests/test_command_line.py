@@ -54,6 +54,10 @@ def refused(capsys, *arguments):
         (["--controls", "no"], {"controls": False}),
         (["--controls=FALSE"], {"controls": False}),
         (["--no-geometry", "minilm"], {"geometry": False, "encoder": "minilm"}),
+        (["--no-repair", "minilm"], {"without": ["repair"], "encoder": "minilm"}),
+        (["--no-probe", "minilm", "--no-complexity"], {"without": ["probe", "complexity"]}),
+        (["--without", "probe,repair"], {"without": ["probe", "repair"]}),
+        (["--no-geometry", "--no-search"], {"geometry": False, "without": ["search"]}),
         (["--", "minilm"], {"encoder": "minilm"}),
         (["--seed", "3", "--", "--odd-name"], {"seed": 3, "encoder": "--odd-name"}),
         (["--seed", "-3"], {"seed": -3}),
@@ -90,6 +94,12 @@ def test_more_options_as_people_write_them():
         (["measure", "--seed", "x"], "--seed: expected a whole number; got x"),
         (["measure", "--jobs", "nan"], "error: --jobs: expected a whole number; got nan; see"),
         (["train", "--rate="], "error: --rate: expected a number; got nothing; see"),
+        (["measure", "--no-repair", "--without", "probe"], "add repair to --without"),
+        (["measure", "--without", "reapir"], "unknown study 'reapir'; did you mean 'repair'?"),
+        (
+            ["measure", "--studies", "probe", "--no-probe"],
+            "no study is left: --studies probe without",
+        ),
         (["measure", "--controls="], "error: --controls: expected true or false; got nothing; see"),
         (
             ["train", "--optimiser", "sgd"],

@@ -11,7 +11,7 @@ import numbers
 import os
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
@@ -41,6 +41,13 @@ class Command(ABC, Generic[R_co]):
             taken = _taken(name, value)
             if taken is not value:
                 object.__setattr__(self, name, taken)
+
+    @classmethod
+    def respelled(cls, words: Sequence[str]) -> list[str]:
+        """The words of a command line with other spellings of its options put right; as they are
+        by default.
+        """
+        return list(words)
 
     def run(self) -> R_co:
         """Do it. Numbers are looked at first, and the folders that the command takes are its own

@@ -1,16 +1,17 @@
 """The main job."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from functools import cached_property, partial
 from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.commands.command import Command, function_of
+from conceptbind.commands.command import Command, function_of, options
 from conceptbind.commands.common import default_folder, drawn, try_captions
 from conceptbind.commands.shared import Cluster, GivenEncoder, GivenPath, GivenScenes
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.core.typing import Effort, Modalities
@@ -153,6 +154,9 @@ class Measure(Opening, Cluster, Command[Measurement]):
     """Questions to ask: all, or the names of some with commas between: probe, within, search,
     crossmodal, repair, geometry, complexity, and those that other packages add.
     """
+    without: Sequence[str] = ()
+    """Questions to leave out: names as of --studies. --no-repair says the same as --without repair.
+    """
     controls: bool = True
     """Also measure the same architecture with random weights, where the encoder offers it; about
     doubles the time.
@@ -163,6 +167,27 @@ class Measure(Opening, Cluster, Command[Measurement]):
     """How thoroughly to approximate the rule from labels to embeddings: none, a short sweep, or the
     full one, which takes minutes to hours.
     """
+
+    @classmethod
+    def respelled(cls, words: Sequence[str]) -> list[str]:
+        """`--no-STUDY` of one or several studies as `--without STUDY ...`.
+
+        Raises:
+            ValueRangeError: studies are left out in both ways.
+        """
+        if not any(word.startswith("--no-") for word in words):
+            return list(words)
+        from conceptbind.studies.registry import study_names
+
+        own = {option.name for option in options(cls)}
+        known = {f"--no-{name}": name for name in study_names() if name not in own - {"complexity"}}
+        left_out = [known[word] for word in words if word in known]
+        if not left_out:
+            return list(words)
+        if "--without" in (word.partition("=")[0] for word in words):
+            names = " ".join(left_out)
+            raise ValueRangeError(f"write either --without or --no-STUDY; add {names} to --without")
+        return [*(word for word in words if word not in known), "--without", *left_out]
 
     def work(self) -> Measurement:
         """Measure, or read what was measured before."""
@@ -343,11 +368,19 @@ def _chosen(config: dict[str, Any]) -> "tuple[Study, ...]":
 
     Raises:
         UnknownNameError: there is no such study.
+        ValueRangeError: none is left.
     """
-    from conceptbind.studies.registry import load_studies
+    from conceptbind.studies.registry import known_studies, load_studies, study_names
 
     asked = str(config["studies"])
     words = (word.strip() for word in asked.split(","))
-    names = None if asked == "all" else tuple(word for word in words if word)
-    left_out = {"geometry"} - ({"geometry"} if config["geometry"] else set())
-    return tuple(study for study in load_studies(names) if study.name not in left_out)
+    names = study_names() if asked == "all" else known_studies(word for word in words if word)
+    left_out = set(known_studies(config["without"]))
+    if not config["geometry"]:
+        left_out.add("geometry")
+    chosen = tuple(name for name in names if name not in left_out)
+    if not chosen:
+        raise ValueRangeError(
+            f"no study is left: --studies {asked} without {', '.join(sorted(left_out))}"
+        )
+    return load_studies(chosen)

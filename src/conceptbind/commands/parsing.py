@@ -72,13 +72,15 @@ def parse(words: Sequence[str], commands: Mapping[str, type[Command[Any]]]) -> A
     name, rest = words[0], list(words[1:])
     if name not in commands:
         raise UnknownNameError(f"unknown command '{name}'; {nearest(name, commands)}")
-    before = rest[: rest.index(ENDS)] if ENDS in rest else rest
+    known = {option.name: option for option in known_options(commands[name])}
+    ends = rest.index(ENDS) if ENDS in rest else len(rest)
+    before = commands[name].respelled(rest[:ends])
+    rest = [*before, *rest[ends:]]
     app = _app({name: commands[name]})
     if set(HELP) & set(before):
         return _help(app, [name])
     files = FilesOfOptions(name, commands[name])
     app.config = (files,)
-    known = {option.name: option for option in known_options(commands[name])}
     try:
         _, bound, unused, _ = app.parse_known_args([name, *_joined(rest, known)])
     except cyclopts.CycloptsError as error:

@@ -6,6 +6,7 @@ study's and whose object is a `Study`, or makes one when it is called.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -32,6 +33,19 @@ def study_names() -> tuple[str, ...]:
     return (*OWN, *(name for name in others if name not in OWN))
 
 
+def known_studies(names: Iterable[str]) -> tuple[str, ...]:
+    """These names, each that of a study.
+
+    Raises:
+        UnknownNameError: there is no such study; names the nearest ones.
+    """
+    found, known = tuple(names), study_names()
+    for name in found:
+        if name not in known:
+            raise UnknownNameError(f"unknown study '{name}'; {nearest(name, known)}")
+    return found
+
+
 def load_studies(names: tuple[str, ...] | None = None) -> tuple[Study, ...]:
     """The studies of these names, in the order in which they run; all by default.
 
@@ -40,10 +54,8 @@ def load_studies(names: tuple[str, ...] | None = None) -> tuple[Study, ...]:
         ValueRangeError: what a package added is no study.
     """
     known = study_names()
-    for name in names or ():
-        if name not in known:
-            raise UnknownNameError(f"unknown study '{name}'; {nearest(name, known)}")
-    return tuple(_load(name) for name in known if names is None or name in names)
+    wanted = known if names is None else known_studies(names)
+    return tuple(_load(name) for name in known if name in wanted)
 
 
 def _load(name: str) -> Study:
