@@ -30,10 +30,13 @@ class FineTuning(Shown):
 
     folder: Path
     """The run folder: model, results.json, results.csv, config.yaml."""
-    tuned: "FineTuned"
+    encoder: "Encoder"
+    """The trained model."""
     records: Records
     """Binding accuracy before and after, and the difference."""
     sentence: str
+    tuned: "FineTuned | None" = None
+    """Every epoch and the one that validation chose; None of a run that was finished before."""
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -56,7 +59,7 @@ class Finetune(Reading, Command[FineTuning]):
     Give scenes; or a folder of pictures with a file of their captions, whose negatives are made by
     exchanging nouns and adjectives where none are given. 70 % are trained on, 10 % choose the
     epoch, and 20 % are scored before and after. What is trained is not kept on the way: a killed
-    run begins anew when it is started again.
+    run begins anew when it is started again. A finished one is read.
     """
 
     AGAIN = "begins anew"
@@ -103,6 +106,7 @@ class Finetune(Reading, Command[FineTuning]):
         """Train, score and write."""
         from conceptbind.core.errors import ValueRangeError
         from conceptbind.core.files import require_empty, user_path
+        from conceptbind.core.results import RESULTS
         from conceptbind.encoders.registry import torch_device
         from conceptbind.repairs.finetune.training import settled_rate
 
@@ -118,7 +122,8 @@ class Finetune(Reading, Command[FineTuning]):
             raise ValueRangeError("--template is for captions of scenes; leave it out")
         folder = user_path(self.out)
         refuse_in_use(folder)
-        require_empty(folder / MODEL, WHAT)
+        if not (folder / RESULTS).is_file():
+            require_empty(folder / MODEL, WHAT)
         torch_device(self.device)
         if self.images is None:
             return _trained(self, folder, *_of_scenes(self, folder))
@@ -206,6 +211,10 @@ def _trained(
     named: dict[str, Any],
 ) -> FineTuning:
     """Train, score and write: the model last, since a folder that holds one is finished."""
+    decided = _decided(encoder, examples)
+    kept = _finished(asked, folder, decided)
+    if kept is not None:
+        return kept
     from conceptbind.repairs.finetune.study import before_and_after, finetune_sentence
     from conceptbind.repairs.finetune.training import finetune as fit
     from conceptbind.run.facts import plain_provenance
@@ -248,9 +257,49 @@ def _trained(
     }
     facts["finetune"] = dict(tuned.config)
     facts["model"] = {"encoder": tuned.encoder.id, "revision": tuned.encoder.revision}
-    RunFolder.open(folder, config).write_results(facts, records, sentences=[sentence])
+    told = {"asked": decided}
+    RunFolder.open(folder, config).write_results(facts, records, told, sentences=[sentence])
     tuned.save(folder / MODEL)
-    return FineTuning(folder, tuned, records, sentence)
+    return FineTuning(folder, tuned.encoder, records, sentence, tuned)
+
+
+def _decided(encoder: "Encoder", examples: "Examples") -> dict[str, str]:
+    """What decides the model besides the options."""
+    from conceptbind import __version__
+    from conceptbind.core.files import content_hash, file_hash
+
+    lines = (examples.texts, map(str, examples.image_of), map(str, examples.true))
+    data = [*(part for line in lines for part in line), *map(str, examples.false)]
+    return {
+        "conceptbind": __version__,
+        "encoder": encoder.id,
+        "revision": encoder.revision,
+        "data": content_hash(*data, *map(file_hash, examples.pictures)),
+    }
+
+
+def _finished(asked: Finetune, folder: Path, decided: dict[str, str]) -> FineTuning | None:
+    """This very run where it was finished before.
+
+    Raises:
+        FileError: the folder holds the model of another version, encoder or data, or one that was
+            changed since it was written.
+    """
+    from conceptbind.core.files import read_checked_json, require_empty
+    from conceptbind.core.results import RESULTS, load_results
+    from conceptbind.repairs.finetune.result import require_as_written
+
+    model = folder / MODEL
+    if not model.is_dir() or not any(model.iterdir()):
+        return None
+    read_checked_json(folder / RESULTS, "choose a new folder")
+    found = load_results(folder)
+    if found.told.get("asked") != decided:
+        require_empty(model, WHAT)
+    require_as_written(model)
+    trained: Encoder = open_model(f"hf:{model}", _how(asked), ("text", "image"))
+    (sentence,) = found.sentences
+    return FineTuning(folder, trained, found.records, sentence)
 
 
 def read_captioned(folder: Path, file: Path) -> tuple[list[Path], list[int], list[str]]:

@@ -356,15 +356,55 @@ def test_files_of_another_form(captions, negatives, message, capsys):
     assert not Path("run").exists()
 
 
-def test_a_finished_folder_is_left_alone(tuned, capsys):
+def files_below(folder: str) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def test_a_finished_run_is_read_and_no_other_takes_its_folder(tuned, capsys, monkeypatch):
     shutil.copytree(tuned, "run")
-    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
-    told = refused(capsys, "tiny", "--out", "run", "--epochs", "3")
-    assert "run/model is not empty; choose a new folder for the fine-tuned model" in told
-    assert before == {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
-    shutil.rmtree("run/model")
+    before = files_below("run")
+    words = ["finetune", "tiny", "--out", "run", "--epochs", "3", "--device", "cpu"]
+    with monkeypatch.context() as without:
+        without.delattr("conceptbind.repairs.finetune.training.finetune")  # nothing is trained
+        assert cli.main(words) == 0
+    (sentence,) = load_run(tuned).sentences
+    assert capsys.readouterr().out.startswith(f"{sentence}\nModel: run/model")
+    assert before == files_below("run")
     told = refused(capsys, "tiny", "--out", "run", "--epochs", "4", "--device", "cpu")
     assert "epochs: 3 there, 4 now" in told
+    assert before == files_below("run")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model/model.safetensors", "run/model was changed since it was written"),
+        ("results.json", "its checksum does not fit"),
+    ],
+)
+def test_a_changed_model_or_result_is_not_believed(tuned, capsys, name, message):
+    shutil.copytree(tuned, "run")
+    file = Path("run") / name
+    content = bytearray(file.read_bytes())
+    content[-8] ^= 1
+    file.write_bytes(content)
+    told = refused(capsys, "tiny", "--out", "run", "--epochs", "3", "--device", "cpu")
+    assert message in told
+
+
+def test_a_model_of_other_data_stays(drawn_pairs, capsys):
+    words = [*of_pairs(drawn_pairs), "--out", "run", "--epochs", "1"]
+    assert cli.main(["finetune", "tiny", *words]) == 0
+    captions = Path("captions.txt")
+    captions.write_text((drawn_pairs / "captions.txt").read_text())
+    words[3] = str(captions)
+    Path("run/config.yaml").write_text(
+        Path("run/config.yaml").read_text().replace(str(drawn_pairs / "captions.txt"), words[3])
+    )
+    captions.write_text(captions.read_text().replace("circle", "disc"))
+    capsys.readouterr()
+    told = refused(capsys, "tiny", *words)
+    assert "run/model is not empty; choose a new folder for the fine-tuned model" in told
 
 
 # Killed

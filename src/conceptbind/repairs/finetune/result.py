@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.errors import FileError
 from conceptbind.core.escape import markdown
 from conceptbind.core.files import (
+    file_hash,
     folder_written_aside,
+    read_json,
     require_empty,
     user_path,
     write_json,
@@ -60,8 +63,29 @@ class FineTuned:
         place = require_empty(user_path(folder), "the fine-tuned model")
         with folder_written_aside(place, "the fine-tuned model") as aside:
             self.model.write(aside)
-            write_json(aside / CONFIG, {"format": 1, **self.config})
+            write_json(
+                aside / CONFIG, {"format": 1, **self.config, "weights": weight_hashes(aside)}
+            )
             write_whole(aside / "README.md", _card(self))
+
+
+def weight_hashes(folder: Path) -> dict[str, str]:
+    """The hash of each file of weights of a model folder, by its name."""
+    return {path.name: file_hash(path) for path in sorted(folder.glob("*.safetensors"))}
+
+
+def require_as_written(folder: Path) -> None:
+    """Raise unless the weights of a fine-tuned model are those that `FineTuned.save` wrote.
+
+    Raises:
+        FileError: they are others, or it says nothing of them.
+    """
+    told = read_json(folder / CONFIG, "choose a new folder for the fine-tuned model")
+    if not isinstance(told, dict) or told.get("weights") != weight_hashes(folder):
+        raise FileError(
+            f"{folder} was changed since it was written (its weights are others); choose a new "
+            "folder for the fine-tuned model"
+        )
 
 
 def _card(result: FineTuned) -> str:
