@@ -34,6 +34,7 @@ from conceptbind.core.errors import (
 from conceptbind.core.files import content_hash, read_checked_json, write_checked_json
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import Ledger
 from conceptbind.metrics.medians import median_interval
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_of_concepts
@@ -50,6 +51,8 @@ REAL, BAG, CHOSEN, PLANTED = "embeddings", str(Control.BAG_OF_CONCEPTS), "chosen
 """Names beside the approximators: the real embeddings of the same scenes, a bag of concepts with
 probes of its own, in each cell the approximator that is best on validation, and a planted rule of a
 known rank."""
+STUDY = "complexity"
+"""The name of the study in its records."""
 POWERED = ("per_object_product", "mlp", "global_product")
 """Approximators that can learn a planted rule; the first that a sweep has is fitted to it."""
 ALIKE = 0.01
@@ -332,7 +335,7 @@ def complexity_study(
             "know them."
         )
     return ComplexityStudy(
-        embeddings.modality, Records(study.records), study.readouts, tuple(notes)
+        embeddings.modality, Records(study.ledger.records), study.readouts, tuple(notes)
     )
 
 
@@ -426,44 +429,8 @@ class _Study:
     """The records of a sweep as they are added."""
 
     def __init__(self, embeddings: Embeddings, scenes: Scenes, readouts: tuple[str, ...]) -> None:
-        self.modality, self.encoder, self.scenes, self.readouts = (
-            embeddings.modality,
-            embeddings.encoder,
-            scenes,
-            readouts,
-        )
-        self.records: list[Record] = []
-
-    def add(
-        self,
-        metric: str,
-        value: float | None,
-        n: int,
-        split: str,
-        ties: int | None = None,
-        interval: tuple[float | None, float | None] = (None, None),
-        control: str = Control.NONE,
-        **own: Any,
-    ) -> None:
-        """One record."""
-        low, high = interval
-        self.records.append(
-            Record(
-                study="complexity",
-                modality=self.modality,
-                metric=metric,
-                value=value,
-                n=n,
-                ties=ties,
-                ci_low=low,
-                ci_high=high,
-                split=split,
-                scenes=self.scenes.name,
-                encoder=self.encoder,
-                control=control,
-                own=own,
-            )
-        )
+        self.ledger = Ledger(embeddings.modality, scenes.name, embeddings.encoder)
+        self.scenes, self.readouts = scenes, readouts
 
     def cell(
         self, cell: Cell, rows: Sequence[Mapping[str, Any]], chosen: str | None = None
@@ -483,12 +450,13 @@ class _Study:
             own = {name: row[name] for name in kept if name in row}
             if chosen is not None:
                 own["chosen"] = chosen
-            self.add(
+            self.ledger.add(
+                STUDY,
                 row["metric"],
                 row["value"],
                 row["n"],
                 row["split"],
-                row["ties"],
+                ties=row["ties"],
                 approximator=cell.approximator,
                 width=cell.width,
                 coverage=cell.coverage,
@@ -556,7 +524,7 @@ class _Study:
     def medians(self) -> None:
         """The median over draws of everything that was scored, with its interval."""
         groups: dict[tuple[Any, ...], list[Record]] = {}
-        for record in self.records:
+        for record in self.ledger.records:
             if record.value is not None:
                 key = tuple(record[name] for name in MEDIAN_OF)
                 groups.setdefault(key, []).append(record)
@@ -570,13 +538,14 @@ class _Study:
             facts: dict[str, Value] = (
                 {"chosen": ", ".join(f"{name} ({n})" for name, n in names)} if names else {}
             )
-            self.add(
+            self.ledger.add(
+                STUDY,
                 first.metric,
                 float(np.median(values)),
                 sum(record.n for record in mine),
                 first.split,
-                ties,
-                median_interval(values),
+                ties=ties,
+                interval=median_interval(values),
                 approximator=first["approximator"],
                 width=first["width"],
                 coverage=first["coverage"],
@@ -595,9 +564,8 @@ class _Study:
         """How far the embeddings are above the bag of concepts, and which share of that each
         approximator reaches.
         """
-        read = (
-            Records(self.records).where(metric=Metric.OBJECT_RECOGNITION, split="unseen").scored()
-        )
+        records = Records(self.ledger.records)
+        read = records.where(metric=Metric.OBJECT_RECOGNITION, split="unseen").scored()
         at = {
             (
                 r["readout"],
@@ -658,7 +626,7 @@ class _Study:
                     continue
                 gap = Metric.PLANTED_GAP if name == PLANTED else Metric.BINDING_GAP
                 rank = {"width": width} if name == PLANTED else {}
-                gapped = Records(self.records).where(metric=gap, readout=readout, **rank)
+                gapped = Records(self.ledger.records).where(metric=gap, readout=readout, **rank)
                 binds = any((r.value or 0.0) >= BINDS for r in gapped)
                 self._summary(Metric.GENERALISATION_SCORE, shares if binds else [], n, facts)
 
@@ -672,17 +640,11 @@ class _Study:
                 "highest": max(values),
                 "n_seeds": len(values),
             }
-            self.add(
-                metric,
-                float(np.median(values)),
-                n,
-                "unseen",
-                None,
-                median_interval(values),
-                **{**facts, **spread},
-            )
+            middle, interval = float(np.median(values)), median_interval(values)
+            told = {"interval": interval, **facts, **spread}
+            self.ledger.add(STUDY, metric, middle, n, "unseen", **told)
         else:
-            self.add(metric, None, n, "unseen", None, (None, None), **{**facts, "n_seeds": 0})
+            self.ledger.add(STUDY, metric, None, n, "unseen", **facts, n_seeds=0)
 
 
 def _area(points: Sequence[float], heights: Sequence[float]) -> float:

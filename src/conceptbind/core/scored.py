@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -59,6 +60,55 @@ def share_record(
         question=question,
         own=own or {},
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Ledger:
+    """The records of one encoder on the scenes of one table, as a study adds them."""
+
+    modality: Modality
+    scenes: str
+    """The table's name."""
+    encoder: str
+    records: list[Record] = field(default_factory=list)
+
+    def add(
+        self,
+        study: str,
+        metric: Metric | str,
+        value: float | None,
+        n: int,
+        split: str,
+        *,
+        ties: int | None = None,
+        interval: tuple[float | None, float | None] = (None, None),
+        **told: Value,
+    ) -> None:
+        """A value of n items with its interval; `told` are its control, if it is of one, and
+        columns of the study.
+        """
+        low, high = interval
+        told |= {"metric": metric, "value": value, "n": n, "split": split, "ties": ties}
+        told |= {"study": study, "ci_low": low, "ci_high": high}
+        self.records.append(Record.of(**self._source, **told))
+
+    def recognised(
+        self,
+        outcome: Recognition,
+        clusters: Ints,
+        *,
+        study: str,
+        metric: Metric | str,
+        split: str,
+        **own: Value,
+    ) -> None:
+        """A share of scenes that were recognised; see `share_record`."""
+        facts: dict[str, Any] = {"study": study, "metric": metric, "split": split}
+        self.records.append(share_record(outcome, clusters, **self._source, **facts, own=own))
+
+    @property
+    def _source(self) -> dict[str, Any]:
+        return {"modality": self.modality, "scenes": self.scenes, "encoder": self.encoder}
 
 
 def mean_record(

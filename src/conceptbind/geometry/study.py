@@ -12,8 +12,8 @@ import numpy as np
 
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.core.names import Control, Metric, recognised
-from conceptbind.core.records import Record, Records
-from conceptbind.core.scored import share_record
+from conceptbind.core.records import Records
+from conceptbind.core.scored import Ledger
 from conceptbind.geometry.additive import AdditiveFit, explained, fit_additive
 from conceptbind.geometry.edits import STRENGTHS, Editor, Edits, Hits, all_edits, read, retrieve
 from conceptbind.geometry.removal import REMOVED, remove_part
@@ -144,7 +144,7 @@ def geometry_study(
     )
     return GeometryStudy(
         embeddings.modality,
-        Records(study.records),
+        Records(study.ledger.records),
         spectra,
         scaling,
         tuple(dict.fromkeys([*missing, *study.notes])),
@@ -173,10 +173,9 @@ class _Study:
             singles,
             seed,
         )
-        self.modality, self.encoder = modality, encoder
+        self.ledger = Ledger(modality, scenes.name, encoder)
         self.groups = pair_ids(scenes)
         self.concepts = (*range(len(scenes.space.concepts)), None)
-        self.records: list[Record] = []
         self.notes: list[str] = []
         self.missing: dict[str, list[str]] = {}
         """What could not be done, by reason."""
@@ -192,39 +191,6 @@ class _Study:
             self.missing.setdefault(str(error), []).append(what)
             return None
 
-    def add(
-        self,
-        study: str,
-        metric: str,
-        value: float | None,
-        n: int,
-        split: str,
-        *,
-        ties: int | None = None,
-        interval: tuple[float | None, float | None] = (None, None),
-        control: str = Control.NONE,
-        **own: Value,
-    ) -> None:
-        """One record."""
-        low, high = interval
-        self.records.append(
-            Record(
-                study=study,
-                modality=self.modality,
-                metric=metric,
-                value=value,
-                n=n,
-                ties=ties,
-                ci_low=low,
-                ci_high=high,
-                split=split,
-                scenes=self.scenes.name,
-                encoder=self.encoder,
-                control=control,
-                own=own,
-            )
-        )
-
     def share(
         self, study: str, metric: str, hits: Hits, scene: Ints, split: str, **own: Any
     ) -> None:
@@ -232,7 +198,7 @@ class _Study:
         if len(hits.hit) == 0:
             return
         interval = share_interval(hits.hit.astype(float), self.groups[scene])
-        self.add(
+        self.ledger.add(
             study,
             metric,
             float(hits.hit.mean()),
@@ -269,7 +235,7 @@ class _Study:
                     else self.attempt(f"R^2 of the {name}", explained, values, whole)
                 )
                 if r2 is not None:
-                    self.add("additive", Metric.R2, r2, len(values), "all", **facts)
+                    self.ledger.add("additive", Metric.R2, r2, len(values), "all", **facts)
                 fit = self.attempt(
                     f"{name} on the train scenes",
                     fit_additive,
@@ -294,7 +260,7 @@ class _Study:
                     f"held-out R^2 of the {name}", explained, values, fit, scored, centre
                 )
                 if r2 is not None:
-                    self.add("additive", Metric.R2, r2, len(scored), "test", **facts)
+                    self.ledger.add("additive", Metric.R2, r2, len(scored), "test", **facts)
 
     def reconstructions(self) -> None:
         """Is a predicted embedding's nearest scene its own, and do the probes still read it?"""
@@ -318,18 +284,14 @@ class _Study:
             for concept in self.concepts:
                 outcome = self.probes.recognise(predicted, self.scenes, rows, concept)  # type: ignore[arg-type]
                 metric, name = self.named(concept)
-                self.records.append(
-                    share_record(
-                        outcome,
-                        self.groups[rows],
-                        study="additive",
-                        modality=self.modality,
-                        metric=metric,
-                        split="test",
-                        scenes=self.scenes.name,
-                        encoder=self.encoder,
-                        own={"concept": name, **facts},
-                    )
+                self.ledger.recognised(
+                    outcome,
+                    self.groups[rows],
+                    study="additive",
+                    metric=metric,
+                    split="test",
+                    concept=name,
+                    **facts,
                 )
 
     def sample(self, rows: Ints, cost: float, rng: np.random.Generator, what: str) -> Ints:
@@ -353,7 +315,7 @@ class _Study:
         n, method = len(self.values), found.method
         for part in found.parts:
             factors = " x ".join(part.factors) or "rest"
-            self.add(
+            self.ledger.add(
                 "spectrum",
                 Metric.VARIANCE_SHARE,
                 part.share,
@@ -366,7 +328,7 @@ class _Study:
                 control=control,
             )
         if any(part.kind == "object" for part in found.parts):
-            self.add(
+            self.ledger.add(
                 "spectrum",
                 Metric.BINDING_SHARE,
                 found.binding_share,
@@ -407,23 +369,16 @@ class _Study:
             for concept in self.concepts:
                 outcome = heads.recognise(kept, self.scenes, split.test, concept)
                 metric, name = self.named(concept)
-                self.records.append(
-                    share_record(
-                        outcome,
-                        self.groups[split.test],
-                        study="removal",
-                        modality=self.modality,
-                        metric=metric,
-                        split="test",
-                        scenes=self.scenes.name,
-                        encoder=self.encoder,
-                        own={
-                            "concept": name,
-                            "removed": removed,
-                            "n_train": len(train),
-                            "seed": self.seed,
-                        },
-                    )
+                self.ledger.recognised(
+                    outcome,
+                    self.groups[split.test],
+                    study="removal",
+                    metric=metric,
+                    split="test",
+                    concept=name,
+                    removed=removed,
+                    n_train=len(train),
+                    seed=self.seed,
                 )
 
     def edits(self) -> None:

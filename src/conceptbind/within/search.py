@@ -12,7 +12,7 @@ import torch
 
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
-from conceptbind.core.scored import share_record
+from conceptbind.core.scored import plain_record, share_record
 from conceptbind.metrics.intervals import ordering_interval
 from conceptbind.metrics.recognitions import Recognition, join, recognised_by
 from conceptbind.metrics.ties import rounding
@@ -105,19 +105,20 @@ def search_records(
         )
         low, high = ordering_interval(ordered)
         records.append(
-            Record(
+            plain_record(
+                Metric.SEARCH_IN_ORDER,
+                value,
+                n,
+                low,
+                high,
                 study="search",
-                modality="both",
-                metric=Metric.SEARCH_IN_ORDER,
-                value=value,
-                n=n,
                 ties=ties,
-                ci_low=low,
-                ci_high=high,
                 split="all",
                 scenes=scenes_name,
                 encoder=encoder.id,
-                own={"pairs": sum(right.size for right in ordered), **facts},
+                question=None,
+                pairs=sum(right.size for right in ordered),
+                **facts,
             )
         )
     return Records(records)
