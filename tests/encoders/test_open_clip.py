@@ -21,7 +21,7 @@ from conceptbind.core.errors import (
     UnsafeFileError,
     ValueRangeError,
 )
-from conceptbind.encoders import resolve
+from conceptbind.encoders import Opening, resolve
 from conceptbind.encoders.open_clip import OpenClipEncoder, cut_off, quickgelu_warning
 
 open_clip = pytest.importorskip("open_clip", exc_type=Exception)
@@ -149,7 +149,8 @@ def test_batches_do_not_change_the_rows_or_their_order(tiny):
 @pytest.mark.filterwarnings(NO_BF16)
 @pytest.mark.parametrize(("precision", "angle"), [("bf16", 0.03)])
 def test_low_precision_gives_float32_rows_near_those_of_float32(tiny, precision, angle):
-    full, low = OpenClipEncoder(tiny), OpenClipEncoder(tiny, precision)
+    full = OpenClipEncoder(tiny)
+    low = OpenClipEncoder(tiny, Opening(device="cpu", precision=precision))
     assert low.details["precision"] == precision
     for expected, rows in (
         (full.encode_texts(TEXTS), low.encode_texts(TEXTS)),
@@ -428,8 +429,9 @@ def test_a_caption_that_fills_the_context_is_read_and_a_longer_one_is_cut_or_ref
     ):
         rows = encoder.encode_texts(["a", long])
     np.testing.assert_allclose(rows[1], encoder.encode_texts([fits])[0], rtol=1e-4, atol=1e-6)
+    strict = OpenClipEncoder(tiny, Opening(device="cpu", long_captions="refuse"))
     with pytest.raises(ValueRangeError, match="--long-captions truncate"):
-        OpenClipEncoder(tiny, long_captions="refuse").encode_texts(["a", long])
+        strict.encode_texts(["a", long])
 
 
 def words(texts, context_length, *, start=(), end=(1,), pad=1, last=()):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from conceptbind.core.errors import FileError, ModalityError, UnknownNameError
-from conceptbind.encoders import resolve
+from conceptbind.encoders import Opening, resolve
 from conceptbind.encoders.timm import TimmEncoder
 
 timm = pytest.importorskip("timm", exc_type=Exception)
@@ -112,7 +112,7 @@ def test_pictures_are_prepared_as_the_weights_of_the_tag_need_them():
 @pytest.mark.filterwarnings(NO_BF16)
 @pytest.mark.parametrize("precision", ["bf16"])
 def test_low_precision_gives_float32_rows_near_those_of_float32(encoder, precision):
-    low = TimmEncoder(f"{NAME}@random", precision)
+    low = TimmEncoder(f"{NAME}@random", Opening(device="cpu", precision=precision))
     expected, rows = encoder.encode_images(pictures()), low.encode_images(pictures())
     assert low.details == {"precision": precision}
     assert rows.dtype == np.float32

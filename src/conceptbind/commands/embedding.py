@@ -9,7 +9,7 @@ from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.ownership import own, refuse_in_use
 from conceptbind.core.typing import Modalities
-from conceptbind.encoders.registry import Opening
+from conceptbind.encoders.options import Opening
 from conceptbind.run.bars import progress
 
 

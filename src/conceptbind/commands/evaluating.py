@@ -9,7 +9,7 @@ from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.shared import GivenEncoder, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
-from conceptbind.encoders.registry import Opening
+from conceptbind.encoders.options import Opening
 from conceptbind.run.bars import Bar, progress
 from conceptbind.run.finished import Shown
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.shared import GivenEncoder, GivenPath
-from conceptbind.encoders.registry import PACKAGED, SCHEMES, SHIPPED, Opening, Trusting
+from conceptbind.encoders.options import Opening, Trusting
+from conceptbind.encoders.registry import PACKAGED, SCHEMES, SHIPPED
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder

@@ -11,7 +11,7 @@ from conceptbind.commands.common import drawn, try_captions
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
-from conceptbind.encoders.registry import Opening, Reading
+from conceptbind.encoders.options import Opening, Reading
 from conceptbind.run.bars import progress
 from conceptbind.run.finished import Shown
 

@@ -15,7 +15,7 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.core.typing import Effort, Modalities
-from conceptbind.encoders.registry import Opening
+from conceptbind.encoders.options import Opening
 from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:

@@ -1,3 +1,3 @@
-from .registry import Opening as Opening
+from .options import Opening as Opening
 from .registry import resolve as resolve
 from .registry import torch_device as torch_device

@@ -15,7 +15,7 @@ import numpy as np
 
 from conceptbind.core.errors import FileError, ModalityError, ValueRangeError
 from conceptbind.core.limits import require_plain_files, require_tensors
-from conceptbind.encoders.batching import equal_length_batches
+from conceptbind.encoders.batching import PICTURES, equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.families import (
     BY_SIGHT,
@@ -25,11 +25,12 @@ from conceptbind.encoders.families import (
     sees_what_follows,
     unknown_family,
 )
+from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import (
     folder_revision,
     hub_or_folder_json,
+    importing,
     loading,
-    not_importable,
     one_line,
     quiet_loading,
     to_precision,
@@ -44,10 +45,8 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
     from transformers.utils import ModelOutput
 
-    from conceptbind.core.typing import Floats, LongCaptions, Modality, Precision
+    from conceptbind.core.typing import Floats, Modality
 
-IMAGE_BATCH = 32
-"""Pictures of one forward pass."""
 ENDLESS = 1_000_000
 """A tokenizer's `model_max_length` above this is transformers' way to say that it knows none."""
 
@@ -64,10 +63,7 @@ class HuggingFaceEncoder:
     Args:
         name: a folder written by `save_pretrained`, or `ORG/NAME` or `ORG/NAME@REVISION` on the
             hub.
-        precision: of the weights.
-        device: where torch computes.
-        long_captions: what becomes of captions that are longer than the model reads.
-        trust_remote_code: run Python code that the model brings.
+        how: see `Opening`; its device is one of torch.
 
     Raises:
         MissingExtraError: transformers is not installed.
@@ -77,31 +73,17 @@ class HuggingFaceEncoder:
         ModalityError: its family has no embedding that is known here.
     """
 
-    def __init__(
-        self,
-        name: str,
-        precision: Precision = "float32",
-        device: str = "cpu",
-        *,
-        long_captions: LongCaptions = "truncate",
-        trust_remote_code: bool = False,
-    ) -> None:
-        try:
+    def __init__(self, name: str, how: Opening = CPU) -> None:
+        with importing("transformers", "transformers", "hf", f"the encoder 'hf:{name}'"):
             import transformers
-        except (
-            Exception
-        ) as error:  # a torchvision that was built for another torch fails with errors of its own
-            raise not_importable(
-                error, "transformers", "transformers", "hf", f"the encoder 'hf:{name}'"
-            ) from error
-        self.id, self.long_captions, self._device = f"hf:{name}", long_captions, device
+        self.id, self.long_captions, self._device = f"hf:{name}", how.long_captions, how.device
         source, options = _source(name)
-        options["trust_remote_code"] = trust_remote_code
+        options["trust_remote_code"] = how.trust_remote_code
         with loading(f"'{self.id}'"):
             config = transformers.AutoConfig.from_pretrained(source, **options)
         with one_line(f"could not read the sentence-transformers files of '{self.id}'"):
             pipeline = _Pipeline.of(source, options, self.id)
-        foreign = trust_remote_code and bool(getattr(config, "auto_map", None))
+        foreign = how.trust_remote_code and bool(getattr(config, "auto_map", None))
         self._family = family_of(config, pipeline.pooling, self.id, foreign)
         if config.model_type == "vit_mae":
             config.mask_ratio = (
@@ -116,10 +98,10 @@ class HuggingFaceEncoder:
             raise unknown_family(self.id, config.model_type)
         self.modalities: tuple[Modality, ...] = self._family.modalities
         self.details: dict[str, str] = {
-            "precision": precision,
+            "precision": how.precision,
             "architecture": type(model).__name__,
         }
-        self._model = to_precision(model, precision).to(device).eval()
+        self._model = to_precision(model, how.precision).to(how.device).eval()
         self.longest: int | None = None
         names = (
             self._open_text(transformers, config, source, options, pipeline)
@@ -137,7 +119,7 @@ class HuggingFaceEncoder:
             self.details["activation"] = str(activation)
         local = options["local_files_only"]
         self.revision = (
-            folder_revision(Path(source), trust_remote_code, names)
+            folder_revision(Path(source), how.trust_remote_code, names)
             if local
             else getattr(config, "_commit_hash", None) or "unknown"
         )
@@ -411,8 +393,8 @@ class HuggingFaceEncoder:
         if "image" not in self.modalities:
             raise ModalityError(f"'{self.id}' encodes {' and '.join(self.modalities)}, not images")
         rows = np.empty((len(images), self.dimension), dtype=np.float32)
-        for start in range(0, len(images), IMAGE_BATCH):
-            some = list(images[start : start + IMAGE_BATCH])
+        for start in range(0, len(images), PICTURES):
+            some = list(images[start : start + PICTURES])
             with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
                 rows[start : start + len(some)] = (
                     self._image_vectors(self._prepared(some), len(some)).float().cpu().numpy()

@@ -17,11 +17,13 @@ import numpy as np
 from conceptbind.core.errors import FileError, UnknownNameError, UnsafeFileError, nearest
 from conceptbind.core.files import file_hash, write_json
 from conceptbind.core.limits import require_plain_files, require_tensors
+from conceptbind.encoders.batching import picture_rows
 from conceptbind.encoders.captions import settle
+from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import (
     folder_revision,
     hub_or_folder_json,
-    not_importable,
+    importing,
     one_line,
     reason_of,
     to_precision,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from conceptbind.core.typing import Floats, LongCaptions, Modality, Precision
+    from conceptbind.core.typing import Floats, Modality
 
 CONFIG = "open_clip_config.json"
 """What open_clip writes beside the weights of a model folder, and of a repository of the hub."""
@@ -48,10 +50,8 @@ class OpenClipEncoder:
             .safetensors or .pt); `ARCH` alone has random weights. Where a file is named like a tag,
             the tag is meant. `local-dir:FOLDER` and `hf-hub:ORG/NAME` are models with a
             configuration of their own (open_clip_config.json), in a folder or on the hub.
-        precision: of the weights.
-        device: where torch computes.
-        long_captions: what becomes of captions that are longer than the model reads.
-        trust_remote_code: run Python code that the model's tokenizer or text tower brings.
+        how: see `Opening`; its device is one of torch. The code that a model brings is that of
+            its tokenizer or text tower.
 
     Raises:
         MissingExtraError: open_clip is not installed.
@@ -63,32 +63,15 @@ class OpenClipEncoder:
 
     modalities: tuple[Modality, ...] = ("text", "image")
 
-    def __init__(
-        self,
-        name: str,
-        precision: Precision = "float32",
-        device: str = "cpu",
-        *,
-        long_captions: LongCaptions = "truncate",
-        trust_remote_code: bool = False,
-    ) -> None:
-        try:
+    def __init__(self, name: str, how: Opening = CPU) -> None:
+        what = f"the encoder 'open_clip:{name}'"
+        with importing("open_clip", "open_clip_torch", "open-clip", what):
             import open_clip
-        except (
-            Exception
-        ) as error:  # a torchvision that was built for another torch fails with errors of its own
-            raise not_importable(
-                error,
-                "open_clip",
-                "open_clip_torch",
-                "open-clip",
-                f"the encoder 'open_clip:{name}'",
-            ) from error
         import torch
 
         own = name.startswith(("local-dir:", "hf-hub:"))
         arch, tag, config, self.revision = (
-            _own_model(name, trust_remote_code) if own else _named_model(open_clip, name)
+            _own_model(name, how.trust_remote_code) if own else _named_model(open_clip, name)
         )
         file = (
             Path(tag).expanduser().resolve() if tag and tag not in _tags(open_clip, arch) else None
@@ -101,7 +84,7 @@ class OpenClipEncoder:
         )
         if warning:
             warnings.warn(warning, stacklevel=2)
-        if not trust_remote_code:
+        if not how.trust_remote_code:
             _refuse_own_code(config, name)
         try:
             with _quiet(), _asking_nobody(), torch.random.fork_rng():
@@ -128,10 +111,11 @@ class OpenClipEncoder:
             reason = textwrap.shorten(reason_of(error), 300, placeholder=" ...").rstrip(":")
             expected = f"; expected a state_dict of {arch} as .safetensors or .pt" if file else ""
             raise FileError(f"could not load 'open_clip:{name}': {reason}{expected}") from error
-        self.id, self.long_captions = f"open_clip:{name}", long_captions
-        self.details = {"precision": precision, "activation": "quick_gelu" if quick else "gelu"}
-        self._model: Any = to_precision(model, precision).to(device).eval()
-        self._device, self._config = device, config
+        self.id, self.long_captions = f"open_clip:{name}", how.long_captions
+        activation = "quick_gelu" if quick else "gelu"
+        self.details = {"precision": how.precision, "activation": activation}
+        self._model: Any = to_precision(model, how.precision).to(how.device).eval()
+        self._device, self._config = how.device, config
         self.longest: int | None = int(self._tokenizer(["a"]).shape[1])
         self.dimension = int(self._text_rows(["a"]).shape[1])
 
@@ -192,22 +176,10 @@ class OpenClipEncoder:
 
     def encode_images(self, images: Sequence[Image]) -> Floats:
         """Raw features (n, d) of RGB pictures."""
-        import torch
-
-        rows = []
-        for start in range(0, len(images), 32):
-            with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
-                pixels = torch.stack(
-                    [self._preprocess(image) for image in images[start : start + 32]]
-                )
-                weight = next(self._model.parameters())
-                rows.append(
-                    self._model.encode_image(pixels.to(self._device, weight.dtype))
-                    .float()
-                    .cpu()
-                    .numpy()
-                )
-        return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
+        if not len(images):
+            return np.empty((0, self.dimension), dtype=np.float32)
+        model, weight = self._model, next(self._model.parameters())
+        return picture_rows(images, self._preprocess, model.encode_image, weight, self.id)
 
 
 @contextmanager

@@ -5,9 +5,9 @@ for.
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from conceptbind.core.errors import (
     FileError,
@@ -17,64 +17,16 @@ from conceptbind.core.errors import (
     nearest,
 )
 from conceptbind.core.files import user_path
-from conceptbind.core.typing import LongCaptions, Precision
+from conceptbind.encoders.options import Opening
 
 if TYPE_CHECKING:
-    from conceptbind.core.typing import Encoder
+    from conceptbind.core.typing import Encoder, LongCaptions, Precision
 
 SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "controlled:", "file:", "py:")
 SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
 """Small dual encoders inside this package."""
 PACKAGED = ("minilm",)
 """Encoders that come as Python packages with their weights inside."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trusting:
-    """Whether a model may bring code."""
-
-    GROUP = "The encoder"
-
-    trust_remote_code: bool = False
-    """Run Python code that the model brings. Without it no code of a model is run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading(Trusting):
-    """Where an encoder computes, and how it reads captions."""
-
-    GROUP = "The encoder"
-
-    device: str = "auto"
-    """Where the encoder computes: cpu, cuda, or another device of torch; auto is a GPU where there
-    is one.
-    """
-    long_captions: LongCaptions = "truncate"
-    """What becomes of captions that are longer than the model reads: truncate (their ends are cut
-    off, counted and said) or refuse.
-    """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opening(Reading):
-    """How an encoder is opened: the options of every command that computes with one."""
-
-    GROUP = "The encoder"
-
-    precision: Precision = "float32"
-    """Numbers that the encoder computes with: float32, or bf16 (half the memory, less exact), where
-    the processor is fast at it.
-    """
-
-    def open(self, name: str) -> Encoder:
-        """The encoder that a string names, see `resolve`."""
-        return resolve(
-            name,
-            self.precision,
-            self.device,
-            long_captions=self.long_captions,
-            trust_remote_code=self.trust_remote_code,
-        )
 
 
 def resolve(
@@ -106,21 +58,32 @@ def resolve(
         MissingExtraError: its package is not installed.
         FileError: it cannot be loaded.
     """
+    how = Opening(
+        precision=precision,
+        device=device,
+        long_captions=long_captions,
+        trust_remote_code=trust_remote_code,
+    )
+    return open_encoder(name, how)
+
+
+def open_encoder(name: str, how: Opening) -> Encoder:
+    """The encoder that a string names, opened as the options say; see `resolve`."""
     if name in SHIPPED:
         from conceptbind.encoders.dual import DualEncoder
 
         return DualEncoder(
             Path(__file__).parent / "models" / name,
             name,
-            torch_device(device),
-            long_captions=long_captions,
+            torch_device(how.device),
+            long_captions=how.long_captions,
         )
     if name == "minilm":
         from conceptbind.encoders.st import SentenceTransformerEncoder
 
-        encoder = SentenceTransformerEncoder(
-            str(_packaged_minilm()), precision, torch_device(device), long_captions=long_captions
-        )
+        folder = str(_packaged_minilm())
+        ours = replace(how, device=torch_device(how.device), trust_remote_code=False)
+        encoder = SentenceTransformerEncoder(folder, ours)
         encoder.id = "minilm"  # the folder is a path of one machine and says nothing
         return encoder
     scheme, colon, rest = name.partition(":")
@@ -139,38 +102,27 @@ def resolve(
     if scheme == "controlled":
         from conceptbind.controlled.store import ControlledEncoder
 
-        return ControlledEncoder(user_path(rest), torch_device(device))
-    how = Opening(
-        precision=precision,
-        device=torch_device(device),
-        long_captions=long_captions,
-        trust_remote_code=trust_remote_code,
-    )
-    return _model(scheme, rest, how)
+        return ControlledEncoder(user_path(rest), torch_device(how.device))
+    return _model(scheme, rest, replace(how, device=torch_device(how.device)))
 
 
 def _model(scheme: str, rest: str, how: Opening) -> Encoder:
-    precision, device = how.precision, how.device
-    options: dict[str, Any] = {
-        "long_captions": how.long_captions,
-        "trust_remote_code": how.trust_remote_code,
-    }
     if scheme == "hf":
         from conceptbind.encoders.hf import HuggingFaceEncoder
 
-        return HuggingFaceEncoder(rest, precision, device, **options)
+        return HuggingFaceEncoder(rest, how)
     if scheme == "st":
         from conceptbind.encoders.st import SentenceTransformerEncoder
 
-        return SentenceTransformerEncoder(rest, precision, device, **options)
+        return SentenceTransformerEncoder(rest, how)
     if scheme == "open_clip":
         from conceptbind.encoders.open_clip import OpenClipEncoder
 
-        return OpenClipEncoder(rest, precision, device, **options)
+        return OpenClipEncoder(rest, how)
     if scheme == "timm":
         from conceptbind.encoders.timm import TimmEncoder
 
-        return TimmEncoder(rest, precision, device)
+        return TimmEncoder(rest, how)
     from conceptbind.encoders.factory import from_factory
 
     own: Encoder = from_factory(rest)

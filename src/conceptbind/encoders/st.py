@@ -12,11 +12,12 @@ from conceptbind.core.errors import FileError, ModalityError, UnsafeFileError
 from conceptbind.core.limits import require_plain_files
 from conceptbind.encoders.batching import BATCH, equal_length_batches
 from conceptbind.encoders.captions import settle, too_long
+from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import (
     folder_revision,
     hub_or_folder_json,
+    importing,
     loading,
-    not_importable,
     one_line,
     to_precision,
 )
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from sentence_transformers import SentenceTransformer
 
-    from conceptbind.core.typing import Floats, LongCaptions, Modality, Precision
+    from conceptbind.core.typing import Floats, Modality
 
 
 class SentenceTransformerEncoder:
@@ -34,10 +35,7 @@ class SentenceTransformerEncoder:
 
     Args:
         name: a folder, or `ORG/NAME` on the hub.
-        precision: of the weights.
-        device: where torch computes.
-        long_captions: what becomes of captions that are longer than the model reads.
-        trust_remote_code: run Python code that the model brings.
+        how: see `Opening`; its device is one of torch.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
@@ -46,28 +44,11 @@ class SentenceTransformerEncoder:
             tensors.
     """
 
-    def __init__(
-        self,
-        name: str,
-        precision: Precision = "float32",
-        device: str = "cpu",
-        *,
-        long_captions: LongCaptions = "truncate",
-        trust_remote_code: bool = False,
-    ) -> None:
-        try:
+    def __init__(self, name: str, how: Opening = CPU) -> None:
+        what = f"the encoder 'st:{name}'"
+        with importing("sentence_transformers", "sentence-transformers", "st", what):
             from sentence_transformers import SentenceTransformer
-        except (
-            Exception
-        ) as error:  # a torchvision that was built for another torch fails with errors of its own
-            raise not_importable(
-                error,
-                "sentence_transformers",
-                "sentence-transformers",
-                "st",
-                f"the encoder 'st:{name}'",
-            ) from error
-        self.id, self.long_captions = f"st:{name}", long_captions
+        self.id, self.long_captions = f"st:{name}", how.long_captions
         folder = Path(name).expanduser()
         local = folder.is_dir()
         if not local and (folder.is_absolute() or name.startswith((".", "~"))):
@@ -76,25 +57,29 @@ class SentenceTransformerEncoder:
                 "modules.json"
             )
         source = str(require_plain_files(folder)) if local else name
-        if not trust_remote_code:
+        if not how.trust_remote_code:
             _refuse_own_code(source, local)
         with loading(f"'{self.id}'"):
             model = SentenceTransformer(
-                source, device=device, local_files_only=local, trust_remote_code=trust_remote_code
+                source,
+                device=how.device,
+                local_files_only=local,
+                trust_remote_code=how.trust_remote_code,
             )
             self.dimension = int(_dimension(model))
         config = getattr(model[0], "auto_model", None)
         commit = getattr(getattr(config, "config", None), "_commit_hash", None)
-        self.revision = folder_revision(folder, trust_remote_code) if local else commit or "unknown"
+        trusted = how.trust_remote_code
+        self.revision = folder_revision(folder, trusted) if local else commit or "unknown"
         self.modalities: tuple[Modality, ...] = ("text",)
-        self.details: dict[str, str] = {"precision": precision}
+        self.details: dict[str, str] = {"precision": how.precision}
         self.longest: int | None = getattr(model, "max_seq_length", None)
         self._prompt = (getattr(model, "prompts", None) or {}).get(
             getattr(model, "default_prompt_name", None) or "", ""
         )
         if self._prompt:
             self.details["text"] = f"after the prompt {self._prompt!r}"
-        self._model: Any = to_precision(model, precision)
+        self._model: Any = to_precision(model, how.precision)
         tokenizer = getattr(model, "tokenizer", None)
         # Some pipelines (static vectors, bags of words) have tokenizers of another kind, and pad
         # nothing.

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.errors import FileError, ModalityError, UnknownNameError, nearest
-from conceptbind.encoders.weights import not_importable, one_line, reason_of, to_precision
+from conceptbind.encoders.batching import picture_rows
+from conceptbind.encoders.options import CPU, Opening
+from conceptbind.encoders.weights import importing, reason_of, to_precision
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from conceptbind.core.typing import Floats, Modality, Precision
+    from conceptbind.core.typing import Floats, Modality
 
 
 class TimmEncoder:
@@ -22,8 +24,7 @@ class TimmEncoder:
     Args:
         name: a timm model name, for example `vit_base_patch14_dinov2.lvd142m`; `NAME@random` has
             random weights.
-        precision: of the weights.
-        device: where torch computes.
+        how: see `Opening`; its device is one of torch.
 
     Raises:
         MissingExtraError: timm is not installed.
@@ -34,15 +35,9 @@ class TimmEncoder:
 
     modalities: tuple[Modality, ...] = ("image",)
 
-    def __init__(self, name: str, precision: Precision = "float32", device: str = "cpu") -> None:
-        try:
+    def __init__(self, name: str, how: Opening = CPU) -> None:
+        with importing("timm", "timm", "timm", f"the encoder 'timm:{name}'"):
             import timm
-        except (
-            Exception
-        ) as error:  # a torchvision that was built for another torch fails with errors of its own
-            raise not_importable(
-                error, "timm", "timm", "timm", f"the encoder 'timm:{name}'"
-            ) from error
         import torch
         from PIL import Image as Pillow
 
@@ -69,9 +64,8 @@ class TimmEncoder:
         self._transform = timm.data.create_transform(**data, is_training=False)
         self.id = f"timm:{name}"
         self.revision = f"{timm.__version__}:{weights or model.pretrained_cfg.get('tag', '')}"
-        self.details = {"precision": precision}
-        self._model: Any = to_precision(model, precision).to(device).eval()
-        self._device = device
+        self.details = {"precision": how.precision}
+        self._model: Any = to_precision(model, how.precision).to(how.device).eval()
         # Asked of the model: `num_features` is the width before its head, which in MobileNet,
         # EfficientViT, VGG, ... is not the last.
         shape = self.encode_images([Pillow.new("RGB", (64, 64))]).shape
@@ -92,16 +86,7 @@ class TimmEncoder:
 
     def encode_images(self, images: Sequence[Image]) -> Floats:
         """Pooled features (n, d) of RGB pictures."""
-        import torch
-
-        rows = []
-        for start in range(0, len(images), 32):
-            with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
-                pixels = torch.stack(
-                    [self._transform(image) for image in images[start : start + 32]]
-                )
-                weight = next(self._model.parameters())
-                rows.append(
-                    self._model(pixels.to(self._device, weight.dtype)).float().cpu().numpy()
-                )
-        return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
+        if not len(images):
+            return np.empty((0, self.dimension), dtype=np.float32)
+        model, weight = self._model, next(self._model.parameters())
+        return picture_rows(images, self._transform, model, weight, self.id)

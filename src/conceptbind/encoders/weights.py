@@ -172,15 +172,28 @@ def _kind(name: str) -> str | None:
     )
 
 
-def not_importable(
-    error: BaseException, module: str, package: str, extra: str, what: str
-) -> ConceptBindError:
-    """The error for a library that cannot be imported: it is not installed, or it is and something
-    that it needs is wrong.
+@contextmanager
+def importing(module: str, package: str, extra: str, what: str) -> Iterator[None]:
+    """A library that may lack is imported.
+
+    Args:
+        module: its name in Python.
+        package: its name in the registry of packages.
+        extra: of this package, which brings it.
+        what: needs it.
+
+    Raises:
+        MissingExtraError: it is not installed.
+        FileError: it is, and something that it needs is wrong.
     """
-    if isinstance(error, ModuleNotFoundError) and error.name == module:
-        return MissingExtraError(package, extra, what)
-    return FileError(f"'{module}' is installed but cannot be imported: {reason_of(error)}")
+    try:
+        yield
+    except Exception as error:  # a torchvision that was built for another torch fails as it likes
+        if isinstance(error, ModuleNotFoundError) and error.name == module:
+            raise MissingExtraError(package, extra, what) from error
+        raise FileError(
+            f"'{module}' is installed but cannot be imported: {reason_of(error)}"
+        ) from error
 
 
 @contextmanager

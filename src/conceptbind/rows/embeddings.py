@@ -47,7 +47,8 @@ from conceptbind.core.kept import (
 )
 from conceptbind.core.typing import Modality
 from conceptbind.encoders.captions import refusal
-from conceptbind.encoders.registry import Opening
+from conceptbind.encoders.options import Opening
+from conceptbind.encoders.registry import open_encoder
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.pictures.files import picture_batches, read_picture, require_pictures
@@ -147,7 +148,7 @@ def open_source(
     if scheme == "file" and rest:
         path = user_path(rest)
         return load(path) if path.is_dir() else read_embeddings_file(path, scenes)
-    return how.open(name)
+    return open_encoder(name, how)
 
 
 def embed(

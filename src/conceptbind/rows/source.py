@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.core.errors import ModalityError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.core.files import file_hash
 from conceptbind.encoders.factory import checked
-from conceptbind.encoders.registry import SHIPPED, Opening, torch_device
-from conceptbind.encoders.registry import resolve as open_encoder
+from conceptbind.encoders.options import Opening
+from conceptbind.encoders.registry import SHIPPED, open_encoder, torch_device
 from conceptbind.pictures.files import require_pictures
 from conceptbind.rows.arrays import FileEmbeddings, arrays_in_memory
 from conceptbind.rows.embeddings import (
@@ -128,7 +128,35 @@ class EncoderSource(Source):
         return embed(self.encoder, table, modality, folder, on_rows=on_rows, hash_of=hash_of)
 
 
-class ArraySource(Source):
+class ReadySource(Source):
+    """Rows that are there already."""
+
+    @abstractmethod
+    def _of(self, table: Scenes, modality: Modality) -> Embeddings:
+        """The rows of a table.
+
+        Raises:
+            MismatchError: they belong to other scenes.
+        """
+
+    def check(self, table: Scenes, modality: Modality) -> None:  # noqa: D102
+        self._of(table, modality).unit()
+
+    def rows_for(  # noqa: D102
+        self,
+        table: Scenes,
+        modality: Modality,
+        folder: Path,
+        on_rows: Callable[[int], None] = lambda _: None,
+        hash_of: Callable[[Path], str] = file_hash,
+    ) -> Embeddings:
+        rows = self._of(table, modality)
+        store(rows, folder)
+        on_rows(len(table))
+        return rows
+
+
+class ArraySource(ReadySource):
     """Rows of an array file, or of an array in memory."""
 
     def __init__(self, arrays: FileEmbeddings) -> None:
@@ -152,22 +180,6 @@ class ArraySource(Source):
                 )
         return wanted or self.modalities
 
-    def check(self, table: Scenes, modality: Modality) -> None:  # noqa: D102
-        self._of(table, modality).unit()
-
-    def rows_for(  # noqa: D102
-        self,
-        table: Scenes,
-        modality: Modality,
-        folder: Path,
-        on_rows: Callable[[int], None] = lambda _: None,
-        hash_of: Callable[[Path], str] = file_hash,
-    ) -> Embeddings:
-        rows = self._of(table, modality)
-        store(rows, folder)
-        on_rows(len(table))
-        return rows
-
     def _of(self, table: Scenes, modality: Modality) -> Embeddings:
         key = table.content_hash, modality
         if key not in self._rows:
@@ -175,7 +187,7 @@ class ArraySource(Source):
         return self._rows[key]
 
 
-class KeptSource(Source):
+class KeptSource(ReadySource):
     """Rows that were embedded before: a folder written by `embed`, or `Embeddings` in memory."""
 
     def __init__(self, rows: Embeddings) -> None:
@@ -187,21 +199,8 @@ class KeptSource(Source):
             raise ModalityError(f"the folder holds {self.rows.modality} embeddings, not {asked}")
         return self.modalities
 
-    def check(self, table: Scenes, modality: Modality) -> None:  # noqa: D102
+    def _of(self, table: Scenes, modality: Modality) -> Embeddings:
         self.rows.check(table)
-        self.rows.unit()
-
-    def rows_for(  # noqa: D102
-        self,
-        table: Scenes,
-        modality: Modality,
-        folder: Path,
-        on_rows: Callable[[int], None] = lambda _: None,
-        hash_of: Callable[[Path], str] = file_hash,
-    ) -> Embeddings:
-        self.rows.check(table)
-        store(self.rows, folder)
-        on_rows(len(table))
         return self.rows
 
 
@@ -337,4 +336,4 @@ def bag_twin(source: Source, device: str) -> Encoder | None:
     """
     if source.encoder is None or source.id not in SHIPPED or source.id == "tiny-bag":
         return None
-    return open_encoder("tiny-bag", device=device)
+    return open_encoder("tiny-bag", Opening(device=device))

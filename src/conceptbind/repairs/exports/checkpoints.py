@@ -10,28 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from conceptbind.core.errors import FileError, MissingExtraError, ModalityError
-from conceptbind.core.files import folder_written_aside, require_empty, user_path, write_whole
+from conceptbind.core.files import folder_written_aside, require_empty, user_path
 from conceptbind.core.typing import Encoder
 from conceptbind.encoders.dual import DualEncoder
 from conceptbind.encoders.hf import HuggingFaceEncoder
 from conceptbind.encoders.open_clip import OpenClipEncoder
-from conceptbind.repairs.exports.folders import (
-    CAPTIONS,
-    model_card,
-    require_rows,
-    require_weights,
-)
+from conceptbind.encoders.options import Opening
+from conceptbind.repairs.exports.folders import CAPTIONS, finish_folder, require_weights
 from conceptbind.repairs.exports.towers import wrap_open_clip, wrap_transformers_clip
 
 if TYPE_CHECKING:
     from conceptbind.repairs.labclip.adapter import Adapter
 
 WHAT = "the repaired model"
+TITLE = "A CLIP with a LABCLIP adapter folded in"
 TEXT = """The checkpoint of the encoder, with a linear map of captions ({d_out} x {d_in}) multiplied
 into its projection of captions. Captions come out mapped, not normalised; pictures come out as
-they did, so an index of them stays valid. Weights are in float32.
-
-Load it with `{load}`."""
+they did, so an index of them stays valid. Weights are in float32."""
 
 
 class Folded(Encoder, Protocol):
@@ -78,8 +73,10 @@ def export_transformers(
     if importlib.util.find_spec("transformers") is None:
         raise MissingExtraError("transformers", "hf", "a transformers model of an adapter")
 
+    how = Opening(device="cpu", trust_remote_code=trust_remote_code)
+
     def read(place: Path) -> Encoder:
-        return HuggingFaceEncoder(str(place), trust_remote_code=trust_remote_code)
+        return HuggingFaceEncoder(str(place), how)
 
     told = ("transformers", "AutoModel.from_pretrained(folder)")
     _write(adapter, encoder, folder, wrap_transformers_clip, read, told)
@@ -110,8 +107,10 @@ def export_open_clip(
             "open_clip:local-dir:FOLDER; any encoder's adapter goes to onnx"
         )
 
+    how = Opening(device="cpu", trust_remote_code=trust_remote_code)
+
     def read(place: Path) -> Encoder:
-        return OpenClipEncoder(f"local-dir:{place}", trust_remote_code=trust_remote_code)
+        return OpenClipEncoder(f"local-dir:{place}", how)
 
     told = ("open_clip", 'open_clip.create_model_and_transforms("local-dir:FOLDER")')
     _write(adapter, encoder, folder, wrap_open_clip, read, told)
@@ -138,7 +137,6 @@ def _write(
     place = require_empty(user_path(folder), WHAT)
     require_weights(adapter, encoder)
     library, load = told
-    d_out, d_in = adapter.weight.shape
     folded = cast("Folded", encoder)
     repaired = folded.with_module(wrap(folded.module, adapter))
     with folder_written_aside(place, WHAT) as aside:
@@ -148,7 +146,6 @@ def _write(
         except FileError as error:
             reason = str(error).replace(str(aside), str(place))
             raise FileError(f"the exported model could not be read again: {reason}") from error
-        require_rows(adapter, encoder.encode_texts(CAPTIONS), rows)
-        text = TEXT.format(d_out=d_out, d_in=d_in, load=load)
-        card = model_card(adapter, library, "A CLIP with a LABCLIP adapter folded in", text)
-        write_whole(aside / "README.md", card)
+        before = encoder.encode_texts(CAPTIONS)
+        text = f"{TEXT}\n\nLoad it with `{load}`."
+        finish_folder(aside, adapter, before, rows, library=library, title=TITLE, text=text)

@@ -10,8 +10,11 @@ import numpy as np
 
 from conceptbind.core.errors import MismatchError
 from conceptbind.core.escape import markdown
+from conceptbind.core.files import write_whole
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conceptbind.core.typing import Encoder, Floats
     from conceptbind.repairs.labclip.adapter import Adapter
 
@@ -40,7 +43,37 @@ def require_weights(adapter: Adapter, encoder: Encoder) -> None:
         )
 
 
-def require_rows(adapter: Adapter, before: Floats, after: Floats) -> None:
+def finish_folder(
+    folder: Path,
+    adapter: Adapter,
+    before: Floats,
+    after: Floats,
+    *,
+    library: str,
+    title: str,
+    text: str,
+) -> None:
+    """Compare what an exported model gives with what it should give, and write its card.
+
+    Args:
+        folder: of the model.
+        adapter: the map.
+        before: (n, d_in) rows of `CAPTIONS` as the encoder gives them.
+        after: (n, d_out) rows of them as the exported model gives them.
+        library: that loads the model, by its name on the hub.
+        title: of the card.
+        text: what the model is, and how it is loaded, as Markdown with {d_out} and {d_in}.
+
+    Raises:
+        MismatchError: these are not the adapter's rows.
+    """
+    _require_rows(adapter, before, after)
+    d_out, d_in = adapter.weight.shape
+    told = text.format(d_out=d_out, d_in=d_in)
+    write_whole(folder / "README.md", model_card(adapter, library, title, told))
+
+
+def _require_rows(adapter: Adapter, before: Floats, after: Floats) -> None:
     """Raise MismatchError unless the exported model gives the adapter's rows.
 
     Args:

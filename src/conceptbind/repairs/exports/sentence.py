@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.errors import MismatchError, MissingExtraError, ModalityError
-from conceptbind.core.files import folder_written_aside, require_empty, user_path, write_whole
-from conceptbind.encoders.registry import resolve
+from conceptbind.core.files import folder_written_aside, require_empty, user_path
+from conceptbind.encoders.options import Opening
+from conceptbind.encoders.registry import open_encoder
 from conceptbind.encoders.st import SentenceTransformerEncoder
 from conceptbind.encoders.weights import quiet_loading
-from conceptbind.repairs.exports.folders import (
-    CAPTIONS,
-    model_card,
-    require_rows,
-    require_weights,
-)
+from conceptbind.repairs.exports.folders import CAPTIONS, finish_folder, require_weights
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -27,6 +23,7 @@ if TYPE_CHECKING:
     from conceptbind.repairs.labclip.adapter import Adapter
 
 WHAT = "the repaired model"
+TITLE = "An encoder with a LABCLIP adapter"
 TEXT = """The pipeline of the encoder, then a linear map ({d_out} x {d_in}, `Dense`), then
 `Normalize`.
 Only captions are mapped: compare them with the rows of pictures (or of whatever the adapter
@@ -63,19 +60,17 @@ def export_sentence_transformers(
         FileError: the model cannot be loaded, or the folder is taken or cannot be written.
     """
     place = require_empty(user_path(folder), WHAT)
-    model = _pipeline(adapter, encoder, trust_remote_code)
+    how = Opening(device="cpu", trust_remote_code=trust_remote_code)
+    model = _pipeline(adapter, encoder, how)
     before = _rows(model)
     repaired = _repaired(adapter, model)
     with folder_written_aside(place, WHAT) as aside:
         with quiet_loading():
             repaired.save(str(aside), create_model_card=False)
-        again = SentenceTransformerEncoder(str(aside), trust_remote_code=trust_remote_code)
-        require_rows(adapter, before, again.encode_texts(CAPTIONS))
-        d_out, d_in = adapter.weight.shape
-        text = TEXT.format(d_out=d_out, d_in=d_in)
-        title = "An encoder with a LABCLIP adapter"
-        card = model_card(adapter, "sentence-transformers", title, text)
-        write_whole(aside / "README.md", card)
+        again = SentenceTransformerEncoder(str(aside), how)
+        after = again.encode_texts(CAPTIONS)
+        library = "sentence-transformers"
+        finish_folder(aside, adapter, before, after, library=library, title=TITLE, text=TEXT)
 
 
 def _rows(model: Any) -> Floats:
@@ -84,7 +79,7 @@ def _rows(model: Any) -> Floats:
     return rows
 
 
-def _pipeline(adapter: Adapter, encoder: Any, trust_remote_code: bool) -> Any:
+def _pipeline(adapter: Adapter, encoder: Any, how: Opening) -> Any:
     """A copy of the loaded pipeline, or the one that a name or folder stands for; the weights of
     a folder must be those of the adapter.
     """
@@ -100,7 +95,7 @@ def _pipeline(adapter: Adapter, encoder: Any, trust_remote_code: bool) -> Any:
     if isinstance(encoder, str | Path):
         bare = isinstance(encoder, Path) or user_path(encoder).is_dir()
         name = f"st:{encoder}" if bare else str(encoder)
-        loaded = resolve(name, device="cpu", trust_remote_code=trust_remote_code)
+        loaded = open_encoder(name, how)
     if not isinstance(loaded, SentenceTransformerEncoder):
         raise ModalityError(
             f"'{loaded.id}' is no sentence-transformers model; expected minilm, st:NAME or a "

@@ -44,15 +44,11 @@ def wrap_transformers_clip(model: nn.Module, adapter: Adapter) -> Any:
 
 
 def wrap_open_clip(model: nn.Module, adapter: Adapter) -> Any:
-    """A copy of an open_clip model that gives mapped captions.
+    """A copy of an open_clip model that gives mapped captions; see `wrap_transformers_clip`.
 
     Args:
         model: as `open_clip.create_model` gives it; left as it is.
         adapter: a square map of the width of its features.
-
-    Raises:
-        MismatchError: another width, or a model whose captions do not end in a linear projection.
-        ValueRangeError: the product does not fit into the model's number format.
     """
     return _repaired(model, adapter, OPEN_CLIP)
 

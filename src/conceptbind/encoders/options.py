@@ -1,0 +1,49 @@
+"""How an encoder is opened: the options that commands, the registry and every loader share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conceptbind.core.typing import LongCaptions, Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trusting:
+    """Whether a model may bring code."""
+
+    GROUP = "The encoder"
+
+    trust_remote_code: bool = False
+    """Run Python code that the model brings. Without it no code of a model is run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Trusting):
+    """Where an encoder computes, and how it reads captions."""
+
+    GROUP = "The encoder"
+
+    device: str = "auto"
+    """Where the encoder computes: cpu, cuda, or another device of torch; auto is a GPU where there
+    is one.
+    """
+    long_captions: LongCaptions = "truncate"
+    """What becomes of captions that are longer than the model reads: truncate (their ends are cut
+    off, counted and said) or refuse.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening(Reading):
+    """How an encoder is opened: the options of every command that computes with one."""
+
+    GROUP = "The encoder"
+
+    precision: Precision = "float32"
+    """Numbers that the encoder computes with: float32, or bf16 (half the memory, less exact), where
+    the processor is fast at it.
+    """
+
+
+CPU = Opening(device="cpu")
+"""What a loader does where nothing is asked for; it knows no `auto`."""
