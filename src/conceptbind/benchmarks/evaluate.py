@@ -28,7 +28,6 @@ from conceptbind.rows.embeddings import embed, refuse_long_captions
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
-    from conceptbind.core.columns import Value
     from conceptbind.core.typing import Encoder, Floats
     from conceptbind.repairs.labclip.adapter import Adapter
 
@@ -319,30 +318,15 @@ def _record(
     repair: Repair = Repair.NONE,
     control: Control = Control.NONE,
 ) -> Record:
-    low, high = score.interval()
-    return Record(
-        study="benchmark",
-        modality="both",
-        metric=score.metric,
-        value=score.value,
-        n=score.n,
-        ties=int(score.tied.sum()),
-        ci_low=low,
-        ci_high=high,
-        split=score.subset,
-        scenes=name,
-        encoder=encoder.id,
-        repair=repair,
-        control=control,
-        own={
-            "protocol": score.protocol,
-            "average": "micro" if score.groups is None else "macro",
-            "revision": encoder.revision,
-            "normalisation": "unit",
-            **facts,
-            **score.facts,
-        },
-    )
+    told = {
+        "value": score.value,
+        "ties": int(score.tied.sum()),
+        "repair": repair,
+        "control": control,
+        "revision": encoder.revision,
+        "normalisation": "unit",
+    }
+    return _of_score(score, score.interval(), encoder, name, {**told, **facts, **score.facts})
 
 
 def _difference(
@@ -350,27 +334,37 @@ def _difference(
 ) -> Record:
     """After minus before on the same items."""
     found = paired(before, after)
-    low, high = found.interval
-    own: dict[str, Value] = {
-        "protocol": before.protocol,
-        "average": "micro" if before.groups is None else "macro",
+    told = {
+        "value": found.change,
+        "repair": Repair.DIFFERENCE,
         "fixed": found.fixed,
         "broken": found.broken,
     }
     if found.mcnemar is not None:
-        own["mcnemar_p"] = found.mcnemar
-    return Record(
+        told["mcnemar_p"] = found.mcnemar
+    return _of_score(before, found.interval, encoder, name, {**told, **facts})
+
+
+def _of_score(
+    score: Score,
+    interval: tuple[float | None, float | None],
+    encoder: Encoder,
+    name: str,
+    told: Mapping[str, Any],
+) -> Record:
+    """A record of the items of a score; `told` is what is said of them."""
+    low, high = interval
+    return Record.of(
         study="benchmark",
         modality="both",
-        metric=before.metric,
-        value=found.change,
-        n=before.n,
-        ties=None,
+        metric=score.metric,
+        n=score.n,
         ci_low=low,
         ci_high=high,
-        split=before.subset,
+        split=score.subset,
         scenes=name,
         encoder=encoder.id,
-        repair=Repair.DIFFERENCE,
-        own={**own, **facts},
+        protocol=score.protocol,
+        average="micro" if score.groups is None else "macro",
+        **told,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.commands.command import plain
 from conceptbind.core.files import user_path
 from conceptbind.core.records import Records
-from conceptbind.encoders.registry import Opening
+from conceptbind.encoders.options import Opening
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
@@ -48,6 +48,47 @@ class Given:
     """Row, reason and caption ("" where it is not known) of what is left out."""
 
 
+@dataclass(frozen=True)
+class Pairing:
+    """How captions become pairs."""
+
+    tagger: str
+    """Tells nouns and adjectives, for negatives."""
+    how: Opening
+    """Opens the encoder that embeds captions and negatives."""
+    seed: int
+    """Of the negatives."""
+    folder: Path
+    """Where rows are kept."""
+    config: "dict[str, Any]"
+    """What the command was asked for."""
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """Captions that have a negative, and both their rows."""
+
+    rows: "Ints"
+    """(k,) which captions these are."""
+    texts: tuple[list[str], list[str]]
+    """(k,) captions and negatives."""
+    arrays: list[Any]
+    """Embeddings (k, d) of both."""
+    names: dict[str, Any]
+    """What they are called."""
+    dropped: "Dropped"
+    """What is left out."""
+
+    def paired(self, model: "Encoder", pictures: "Floats", of: "Ints", what: str) -> Given:
+        """Pairs with the pictures (p, d); `of` (k,) says which belongs to each caption."""
+        from conceptbind.repairs.labclip.pairs import Pairs
+
+        names = (what, "the captions", "the negatives")
+        pairs = Pairs.of(pictures, *self.arrays, image_of=of, names=names, keep_equal=True)
+        _tell_ties(pairs, model)
+        return Given(pairs, self.names, self.rows, self.texts, self.dropped)
+
+
 def pairs_of_arrays(
     encoder: "GivenEncoder | None",
     images: str | Path,
@@ -55,11 +96,7 @@ def pairs_of_arrays(
     negatives: "str | Path | None",
     image_of: "str | Path | None",
     captions: "str | Path | None",
-    tagger: str,
-    how: "Opening",
-    seed: int,
-    folder: Path,
-    config: "dict[str, Any]",
+    by: Pairing,
 ) -> Given:
     """The pairs of three arrays, or of pictures and a file of captions."""
     from conceptbind.core.errors import ValueRangeError
@@ -82,7 +119,7 @@ def pairs_of_arrays(
         return _without_equals(
             open_rows(images), open_rows(texts), false, of, {"scenes": str(images), "encoder": name}
         )
-    return _captioned(encoder, images, of, str(captions), tagger, how, seed, folder, config)
+    return _captioned(encoder, images, of, str(captions), by)
 
 
 def _without_equals(
@@ -143,11 +180,7 @@ def _captioned(
     images: str | Path,
     image_of: "Ints | None",
     captions: str,
-    tagger: str,
-    how: "Opening",
-    seed: int,
-    folder: Path,
-    config: "dict[str, Any]",
+    by: Pairing,
 ) -> Given:
     """Pairs from pictures' embeddings and a file of captions: negatives are made, and both are
     embedded.
@@ -181,35 +214,17 @@ def _captioned(
             f"--image_of must give a row of --images (0 to {len(pictures) - 1}) for each of "
             f"{len(lines):,} captions"
         )
-    model = open_model(encoder, how, ("text",))
+    model = open_model(encoder, by.how, ("text",))
     if pictures.shape[1] != model.dimension:
         raise ShapeError(
             f"--images has rows of {pictures.shape[1]} dimensions and the captions of '{model.id}' "
             f"have {model.dimension}; give the encoder that embedded the pictures"
         )
-    rows, texts, arrays, names, dropped = _texts(
-        model, lines, of, captions, tagger, seed, folder, config
-    )
-    pairs = Pairs.of(
-        pictures,
-        *arrays,
-        image_of=of[rows],
-        names=("--images", "the captions", "the negatives"),
-        keep_equal=True,
-    )
-    _tell_ties(pairs, model)
-    return Given(pairs, names, rows, texts, dropped)
+    found = _embedded(model, lines, of, captions, by)
+    return found.paired(model, pictures, of[found.rows], "--images")
 
 
-def coco_pairs(
-    model: "Encoder",
-    data: str | Path,
-    tagger: str,
-    how: "Opening",
-    seed: int,
-    folder: Path,
-    config: "dict[str, Any]",
-) -> Given:
+def coco_pairs(model: "Encoder", data: str | Path, by: Pairing) -> Given:
     """Pairs of COCO's Karpathy train file: every caption with its picture and a negative, all
     embedded in half precision.
 
@@ -220,33 +235,21 @@ def coco_pairs(
     import numpy as np
 
     from conceptbind.benchmarks.karpathy import read_karpathy_train
-    from conceptbind.repairs.labclip.pairs import Pairs
     from conceptbind.rows.embeddings import embed_half
     from conceptbind.scenes.table import Scenes
 
     place = user_path(data)
     pictures, captions, of = read_karpathy_train(place)
-    model = open_model(model, how, ("text", "image"))
-    rows, texts, arrays, names, dropped = _texts(
-        model, captions, of, str(place), tagger, seed, folder, config
-    )
-    used, number = np.unique(of[rows], return_inverse=True)
+    model = open_model(model, by.how, ("text", "image"))
+    found = _embedded(model, captions, of, str(place), by)
+    used, number = np.unique(of[found.rows], return_inverse=True)
     table = Scenes.unlabelled(
         "coco train", images=[pictures[i] for i in used.tolist()], image_folder=place
     )
     with progress(total=len(used), desc="embedding pictures", unit="picture") as bar:
-        images = embed_half(
-            model, table, "image", folder / "embeddings" / "train-pictures", on_rows=bar.update
-        )
-    pairs = Pairs.of(
-        images,
-        *arrays,
-        image_of=number,
-        names=("the pictures", "the captions", "the negatives"),
-        keep_equal=True,
-    )
-    _tell_ties(pairs, model)
-    return Given(pairs, names, rows, texts, dropped)
+        kept = by.folder / "embeddings" / "train-pictures"
+        images = embed_half(model, table, "image", kept, on_rows=bar.update)
+    return found.paired(model, images, number, "the pictures")
 
 
 def coco_retrieval(model: "Encoder", data: str | Path, adapter: "Adapter", folder: Path) -> Records:
@@ -274,20 +277,17 @@ def coco_retrieval(model: "Encoder", data: str | Path, adapter: "Adapter", folde
         )
 
 
-def _texts(
-    model: "Encoder",
-    captions: list[str],
-    of: "Ints",
-    source: str,
-    tagger: str,
-    seed: int,
-    folder: Path,
-    config: "dict[str, Any]",
-) -> tuple[
-    Any, tuple[list[str], list[str]], list[Any], dict[str, Any], tuple[tuple[int, str, str], ...]
-]:
-    """Rows of the captions that have a negative, the texts and embeddings of both, what they are
-    called, and what is left out.
+def _embedded(
+    model: "Encoder", captions: list[str], of: "Ints", source: str, by: Pairing
+) -> _Embedded:
+    """The captions that have a negative, with the rows of both.
+
+    Args:
+        model: embeds them.
+        captions: n texts.
+        of: (n,) the picture of each.
+        source: where they come from.
+        by: how negatives are made, and where rows are kept.
     """
     import numpy as np
 
@@ -295,9 +295,9 @@ def _texts(
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.table import Scenes
 
-    made = make_negatives(captions, np.asarray(of).tolist(), source, tagger, seed)
+    made = make_negatives(captions, np.asarray(of).tolist(), source, by.tagger, by.seed)
     rows = np.asarray(made.rows, dtype=np.int64)
-    RunFolder.open(folder, config)
+    RunFolder.open(by.folder, by.config)
     kept = {
         "captions": [captions[i] for i in rows],
         "negatives": [str(made.texts[i]) for i in rows],
@@ -306,9 +306,8 @@ def _texts(
     for name, texts in kept.items():
         with progress(total=len(texts), desc=f"embedding {name}", unit="caption") as bar:
             table = Scenes.unlabelled(name, captions=texts)
-            arrays.append(
-                embed_half(model, table, "text", folder / "embeddings" / name, on_rows=bar.update)
-            )
+            place = by.folder / "embeddings" / name
+            arrays.append(embed_half(model, table, "text", place, on_rows=bar.update))
     names = {
         "scenes": source,
         "encoder": model.id,
@@ -318,8 +317,8 @@ def _texts(
         "captions": len(captions),
         "skipped": dict(made.skipped),
     }
-    dropped = without_negative(captions, made)
-    return rows, (kept["captions"], kept["negatives"]), arrays, names, dropped
+    both = kept["captions"], kept["negatives"]
+    return _Embedded(rows, both, arrays, names, without_negative(captions, made))
 
 
 def make_negatives(
@@ -373,7 +372,7 @@ def _tell_ties(pairs: "Pairs", model: "Encoder") -> None:
             f"'{model.id}' gives {len(pairs.equal):,} of {len(pairs):,} captions the same row as "
             "their negative; they are ties, which "
             "count as misses, and no map can part them",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

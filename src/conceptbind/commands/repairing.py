@@ -5,7 +5,13 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from conceptbind.commands.captioned import coco_pairs, coco_retrieval, open_model, pairs_of_arrays
+from conceptbind.commands.captioned import (
+    Pairing,
+    coco_pairs,
+    coco_retrieval,
+    open_model,
+    pairs_of_arrays,
+)
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
@@ -13,7 +19,7 @@ from conceptbind.core.names import Control
 from conceptbind.core.names import Repair as Protocol
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
-from conceptbind.encoders.registry import Opening
+from conceptbind.encoders.options import Opening
 from conceptbind.run.bars import progress
 from conceptbind.run.finished import Shown
 
@@ -160,6 +166,7 @@ class Repair(Opening, Command[Repaired]):
         }
         config, folder = self.configuration(), user_path(self.out)
         refuse_in_use(folder)
+        by = Pairing(self.tagger, self, self.seed, folder, config)
         given: Any = None
         encoder: Any = self.encoder
         if self.coco is not None:
@@ -170,7 +177,7 @@ class Repair(Opening, Command[Repaired]):
                     "--image_of and --captions"
                 )
             encoder = open_model(encoder, self, ("text", "image"))
-            given = coco_pairs(encoder, self.coco, self.tagger, self, self.seed, folder, config)
+            given = coco_pairs(encoder, self.coco, by)
             found, facts = _on_arrays(given, config, options, self.pull, self.seed)
         elif self.images is None:
             found, facts = _on_scenes(self, folder, config, options)
@@ -182,11 +189,7 @@ class Repair(Opening, Command[Repaired]):
                 self.negatives,
                 self.image_of,
                 self.captions,
-                self.tagger,
-                self,
-                self.seed,
-                folder,
-                config,
+                by,
             )
             require_repairable(given.pairs, self.seed)
             RunFolder.open(folder, config)

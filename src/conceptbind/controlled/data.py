@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -125,6 +126,14 @@ class Batch:
     """(Q,) queries that stand for nothing and must not count."""
 
 
+class Queried(TypedDict, total=False):
+    """Which queries a batch has; see `StackedSampler`."""
+
+    swaps: bool
+    all_queries: bool
+    round_to: int
+
+
 class StackedSampler:
     """Batches of scenes of train objects for E models at once; each model's are drawn with its own
     random numbers (of the CPU).
@@ -231,9 +240,7 @@ class Sampler:
         train: ids of the train objects, on the device where batches are made.
         most_objects: see `StackedSampler`, as all others.
         batch: scenes in a batch.
-        swaps: whether swap negatives are queries.
-        all_queries: compare with all train objects.
-        round_to: fill queries up to a multiple.
+        **how: which queries a batch has.
     """
 
     def __init__(
@@ -242,21 +249,11 @@ class Sampler:
         train: Tensor,
         most_objects: int,
         batch: int,
-        *,
-        swaps: bool = True,
-        all_queries: bool = False,
-        round_to: int = 1,
+        **how: Unpack[Queried],
     ) -> None:
-        self._stack = StackedSampler(
-            sizes,
-            [train],
-            most_objects,
-            batch,
-            swaps=swaps,
-            all_queries=all_queries,
-            round_to=round_to,
-        )
-        self.sizes, self.train, self.swaps, self.known = sizes, train, swaps, self._stack.known[0]
+        self._stack = StackedSampler(sizes, [train], most_objects, batch, **how)
+        self.sizes, self.train, self.known = sizes, train, self._stack.known[0]
+        self.swaps = self._stack.swaps
 
     def draw(self, random: torch.Generator) -> Batch:
         """The next batch."""

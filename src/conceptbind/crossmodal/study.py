@@ -347,41 +347,18 @@ def _retrieve(
     by_tie = swapped & (own_tied | others_tied)
     chosen = np.where(swapped, best[0], np.where(swap > elsewhere, *best))
     draws = orbit_ids(scenes)
+
+    def scored(metric: str, right: Bools, tied: Bools) -> Record:
+        hits, ties_in_all = right.astype(float), int(tied.sum())
+        return mean_record(metric, hits, ties_in_all, draws, candidates=len(sets), **common)
+
+    # a tie counts where without it the caption would be among the first k
     records = [
-        # a tie counts where without it the caption would be among the first k
-        mean_record(
-            f"recall_at_{k}",
-            within(rank, ties, k)[0].astype(float),
-            int(within(rank, ties, k)[1].sum()),
-            draws,
-            candidates=len(sets),
-            **common,
-        )
-        for k in (1, 5, 10)
-        if k < len(sets)
+        scored(f"recall_at_{k}", *within(rank, ties, k)) for k in (1, 5, 10) if k < len(sets)
     ]
-    records.append(
-        mean_record(
-            Metric.SWAP_ERROR,
-            swapped.astype(float),
-            int(by_tie.sum()),
-            draws,
-            candidates=len(sets),
-            **common,
-        )
-    )
+    records.append(scored(Metric.SWAP_ERROR, swapped, by_tie))
     if len(np.unique(orbits)) > 1:  # otherwise there is no caption with other concepts to lose to
-        right, tied = _above(mine, elsewhere)
-        records.append(
-            mean_record(
-                Metric.CONCEPT_RETRIEVAL,
-                right.astype(float),
-                int(tied.sum()),
-                draws,
-                candidates=len(sets),
-                **common,
-            )
-        )
+        records.append(scored(Metric.CONCEPT_RETRIEVAL, *_above(mine, elsewhere)))
     wrong = np.flatnonzero(rank > 1)
     shown = np.sort(np.random.default_rng(seed).permutation(wrong)[:GALLERY])
     gallery = [

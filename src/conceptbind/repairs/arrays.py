@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from conceptbind.core.errors import ShapeError
-from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.names import Metric, Repair
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import gain_record, mean_record
 from conceptbind.crossmodal.study import dot
 from conceptbind.metrics.choices import forced_choice
 from conceptbind.probes.threads import steady
+from conceptbind.repairs.effect import BeforeAfter
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.cost import (
     PULLS,
-    Point,
     Scores,
-    clears_noise,
     mean_curve,
     recommend,
     trade_off,
@@ -54,55 +53,31 @@ JUDGED = 2000
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayRepair:
+class ArrayRepair(BeforeAfter):
     """Before and after a linear repair, on pairs that it never saw."""
 
-    records: Records
-    fit: Fit
-    """In folds: fitted on all pairs but those that chose when to stop, the first part that does not
-    choose the identity. Held out: the one that was scored."""
-    adapter: Adapter
-    """What `conceptbind repair` writes: that fit at `pull`, or the identity (pull 0) where the gain
-    does not clear its noise."""
-    pull: float
-    """The pull that was scored: the one that was asked for, or the one that validation
-    recommends."""
-    asked: bool
-    """Whether it was asked for; such a map is written whatever it gains."""
-    curve: tuple[Point, ...]
-    """What each pull and rank achieves on validation, means over the folds; `pull` was chosen by
-    it."""
     rows: Ints
     """(k,) the pairs that were scored."""
     right: tuple[Bools, Bools]
     """(k,) before and after: the caption scores above its negative; without negatives, above all
     other captions."""
-    folds: int
-    """1 where one part was held out."""
 
     def value(self, metric: str, repair: str) -> Record:
         """The record of a metric; `repair` is none, HNB or SB."""
         return self.records.one(metric=metric, repair=repair)
 
     @property
-    def recommended(self) -> bool:
-        """Whether the gain in binding accuracy (without negatives: in recall) clears its noise, and
-        the map to write is no identity.
-        """
+    def gain(self) -> Record:
+        """In binding accuracy; without negatives in recall."""
         gain = self.records.first(metric=Metric.BINDING_GAIN)
-        gain = gain or self.records.one(metric=Metric.RECALL_GAIN)
-        return self.pull > 0 and self.fit.helps and clears_noise(gain.value, gain.ci_low)
+        return gain or self.records.one(metric=Metric.RECALL_GAIN)
 
     @property
-    def n_mended(self) -> int:
-        """Comparisons that the repair turned right; (n_mended - n_spoiled) / n_compared is the
-        gain.
-        """
+    def n_mended(self) -> int:  # noqa: D102
         return int((self.right[1] & ~self.right[0]).sum())
 
     @property
-    def n_spoiled(self) -> int:
-        """Comparisons that it turned wrong."""
+    def n_spoiled(self) -> int:  # noqa: D102
         return int((self.right[0] & ~self.right[1]).sum())
 
     @property
@@ -216,33 +191,11 @@ def _fitted_and_scored(
         taken,
         pull is not None,
         curve,
+        len(plan),
         rows,
         right,
-        len(plan),
     )
-    written = pull is not None or study.recommended
-    return replace(
-        study,
-        records=marked(study.records, study.recommended),
-        adapter=study.adapter if written else final.adapter.pulled(0.0),
-    )
-
-
-def marked(records: Records, recommended: bool, besides: Sequence[Repair] = ()) -> Records:
-    """The records with a word beside the scores of a map whether it is recommended.
-
-    Args:
-        records: before and after repairs.
-        recommended: whether it is.
-        besides: repairs that were not up for it.
-    """
-    plain = (Repair.NONE, *besides)
-    return Records(
-        record
-        if record.repair in plain or record.control != Control.NONE
-        else record.but(recommended=recommended)
-        for record in records
-    )
+    return study.settled()
 
 
 GAINS = {

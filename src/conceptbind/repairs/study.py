@@ -27,13 +27,12 @@ from conceptbind.metrics.choices import forced_choice
 from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.probes.linear import LinearProbe
 from conceptbind.probes.threads import steady
-from conceptbind.repairs.arrays import marked
+from conceptbind.repairs.effect import BeforeAfter
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.cost import (
     PULLS,
     Point,
     Scores,
-    clears_noise,
     mean_curve,
     recommend,
     trade_off,
@@ -98,24 +97,9 @@ class ScoredSwap(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class RepairStudy:
-    """Before and after a linear repair, on combinations that it never saw."""
+class RepairStudy(BeforeAfter):
+    """Before and after a linear repair, on combinations of concepts that it never saw."""
 
-    records: Records
-    fit: Fit
-    """Fitted on all orbits but those that chose when to stop: the first part that does not choose
-    the identity."""
-    adapter: Adapter
-    """What `conceptbind repair` writes: that fit at `pull`, or the identity (pull 0) where the gain
-    does not clear its noise."""
-    pull: float
-    """The pull that was scored: the one that was asked for, or the one that validation
-    recommends."""
-    asked: bool
-    """Whether it was asked for; such a map is written whatever it gains."""
-    curve: tuple[Point, ...]
-    """What each pull and rank achieves on validation, means over the folds; `pull` was chosen by
-    it."""
     cosines: dict[str, Floats]
     """Protocol to (s,) cosine of each caption with its swap."""
     probe_cosines: dict[str, Floats]
@@ -129,17 +113,13 @@ class RepairStudy:
     """(|O|,)"""
     comparisons: tuple[ScoredSwap, ...]
     """Every scene and swap that was scored."""
-    folds: int
     orders: int = ORDERS
     """Comparisons of a scene with a swap."""
 
     @property
-    def recommended(self) -> bool:
-        """Whether the gain on unseen combinations clears its noise, and the map that would be
-        written is no identity.
-        """
-        gain = self.value(Metric.BINDING_GAIN)
-        return self.pull > 0 and self.fit.helps and clears_noise(gain.value, gain.ci_low)
+    def gain(self) -> Record:
+        """In binding accuracy, on unseen combinations."""
+        return self.value(Metric.BINDING_GAIN)
 
     @property
     def n_mended(self) -> int:
@@ -272,20 +252,15 @@ def repair_study(
         chosen,
         pull is not None,
         curve,
+        FOLDS,
         {name: outcome.cosines() for name, outcome in outcomes.items()},
         probes,
         {name: outcome.by_object() for name, outcome in outcomes.items()},
         _gallery(before, after, seed),
         _object_names(scenes),
         _compared(before, after),
-        FOLDS,
     )
-    written = pull is not None or study.recommended
-    return replace(
-        study,
-        records=marked(study.records, study.recommended, besides=[Repair.SB]),
-        adapter=tried if written else final.adapter.pulled(0.0),
-    )
+    return study.settled(besides=[Repair.SB])
 
 
 def _parts(orbits: Ints, swap_of: Ints, seed: int) -> Ints:

@@ -12,6 +12,7 @@ import torch
 from conceptbind.repairs.labclip import Pairs, fit_pairs
 from conceptbind.repairs.labclip.solver import (
     Candidate,
+    Course,
     Judge,
     best,
     published,
@@ -71,7 +72,7 @@ def test_the_published_solver_is_a_plain_autograd_loop_with_torchs_adam():
     options = {"rate": 1e-3, "batch": 64, "epochs": 5, "seed": 3}
     judge = Judge(pairs, 64, 0)
     found, reference = (
-        list(published(pairs, judge, **options)),
+        list(published(pairs, judge, Course(**options))),
         list(autograd_way(pairs, **options)),
     )
     assert [place.step for place in found] == [4, 8, 12, 16, 20]
@@ -91,7 +92,7 @@ def test_the_published_temperature_is_learned_as_torchs_adam_learns_it():
             return super().__call__(weight, log_temperature, step)
 
     options = {"rate": 1e-2, "batch": 50, "epochs": 4, "seed": 0}
-    list(published(pairs, Spy(pairs, 50, 0), **options))
+    list(published(pairs, Spy(pairs, 50, 0), Course(**options)))
     np.testing.assert_allclose(seen, [t for _, t in autograd_way(pairs, **options)], atol=1e-6)
     assert seen[-1] > 0.07
 
@@ -123,9 +124,8 @@ def test_both_solvers_report_every_step(rotated):
 def test_the_quick_solver_is_asked_ten_times_and_ends_where_its_rate_is_zero(rotated):
     train, validation = rotated
     judge = Judge(validation, 256, 0)
-    way = list(
-        quick(train, judge, judge.identity(torch.eye(48)), rate=2e-2, batch=256, epochs=1, seed=0)
-    )
+    course = Course(rate=2e-2, batch=256, epochs=1, seed=0)
+    way = list(quick(train, judge, judge.identity(torch.eye(48)), course))
     assert [place.step for place in way] == list(range(10, 101, 10))
     moved = [float((b.weight - a.weight).norm()) for a, b in itertools.pairwise(way)]
     assert moved[-1] < moved[0] / 5

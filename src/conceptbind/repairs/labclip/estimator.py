@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.pairs import Pairs
-from conceptbind.repairs.labclip.solver import Candidate, Judge, best, published, quick
+from conceptbind.repairs.labclip.solver import Candidate, Course, Judge, best, published, quick
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Floats, Ints
@@ -111,18 +111,11 @@ def fit_pairs(
     candidates = [
         judge.identity(torch.eye(train.images.shape[1], train.texts.shape[1], device=device))
     ]
-    common: dict[str, Any] = {
-        "rate": rate,
-        "batch": batch,
-        "epochs": epochs,
-        "seed": seed,
-        "device": device,
-        "on_step": on_step,
-    }
+    course = Course(rate, batch, epochs, seed, device, on_step)
     way = (
-        published(train, judge, **common)
+        published(train, judge, course)
         if solver == "published"
-        else quick(train, judge, candidates[0], **common)
+        else quick(train, judge, candidates[0], course)
     )
     candidates += [candidate for candidate in way if bool(torch.isfinite(candidate.weight).all())]
     chosen = best(candidates)

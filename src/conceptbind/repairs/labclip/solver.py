@@ -108,67 +108,70 @@ class Judge:
         return float(np.concatenate(right).mean())
 
 
-def published(
-    pairs: Pairs,
-    judge: Judge,
-    *,
-    rate: float,
-    batch: int,
-    epochs: int,
-    seed: int,
-    device: str = "cpu",
-    on_step: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[Candidate]:
+@dataclass(frozen=True)
+class Course:
+    """How a solver goes over the pairs."""
+
+    rate: float
+    """Of the steps; where it falls, the highest."""
+    batch: int
+    """Pairs of a step."""
+    epochs: int
+    """Passes over the pairs."""
+    seed: int
+    """Of the batches."""
+    device: str = "cpu"
+    on_step: Callable[[int, int], None] = lambda done, total: None
+    """Called with steps done and steps in all."""
+
+    def batches(self, pairs: Pairs, rng: np.random.Generator) -> list[np.ndarray]:
+        """Rows of one pass, in a new order."""
+        return split_evenly(rng.permutation(len(pairs)), self.batch)
+
+    def steps(self, pairs: Pairs) -> int:
+        """Steps of one pass."""
+        return len(split_evenly(np.arange(len(pairs)), self.batch))
+
+
+def published(pairs: Pairs, judge: Judge, course: Course) -> Iterator[Candidate]:
     """Adam from the identity and t = 0 at a constant rate, one candidate an epoch (arXiv
     2502.03566, section 5 and appendix).
     """
-    rng, adam = np.random.default_rng(seed), _Adam(betas=(0.9, 0.999))
-    weight, t = _eye(pairs, device), 0.0
-    per_epoch = len(split_evenly(np.arange(len(pairs)), batch))
-    for epoch in range(epochs):
-        for rows in split_evenly(rng.permutation(len(pairs)), batch):
-            step = loss_and_gradient(weight, t, pairs.batch(rows, device))
+    rng, adam = np.random.default_rng(course.seed), _Adam(betas=(0.9, 0.999))
+    weight, t = _eye(pairs, course.device), 0.0
+    per_epoch = course.steps(pairs)
+    for epoch in range(course.epochs):
+        for rows in course.batches(pairs, rng):
+            step = loss_and_gradient(weight, t, pairs.batch(rows, course.device))
             direction, slope = adam(step.weight, step.log_temperature)
-            weight -= rate * direction
-            t = min(t - rate * slope, HOTTEST)
-            on_step(adam.steps, epochs * per_epoch)
+            weight -= course.rate * direction
+            t = min(t - course.rate * slope, HOTTEST)
+            course.on_step(adam.steps, course.epochs * per_epoch)
         yield judge(weight, t, (epoch + 1) * per_epoch)
 
 
-def quick(
-    pairs: Pairs,
-    judge: Judge,
-    start: Candidate,
-    *,
-    rate: float,
-    batch: int,
-    epochs: int,
-    seed: int,
-    device: str = "cpu",
-    on_step: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[Candidate]:
+def quick(pairs: Pairs, judge: Judge, start: Candidate, course: Course) -> Iterator[Candidate]:
     """Adam along the principal axes of the rows, from the identity at its best temperature; ten
     candidates on the way.
     """
-    rng, adam = np.random.default_rng(seed), _Adam(BETAS)
+    rng, adam = np.random.default_rng(course.seed), _Adam(BETAS)
     weight, t = start.weight.clone(), start.log_temperature
-    left, right = _axes(pairs, seed, device)
-    per_epoch = len(split_evenly(np.arange(len(pairs)), batch))
-    total = max(epochs * per_epoch, FEWEST_STEPS)
+    left, right = _axes(pairs, course.seed, course.device)
+    total = max(course.epochs * course.steps(pairs), FEWEST_STEPS)
     checks = set(np.linspace(0, total, CHECKS + 1).round().astype(int)[1:].tolist())
     while adam.steps < total:
-        for rows in split_evenly(rng.permutation(len(pairs)), batch)[: total - adam.steps]:
-            step = loss_and_gradient(weight, t, pairs.batch(rows, device))
+        for rows in course.batches(pairs, rng)[: total - adam.steps]:
+            step = loss_and_gradient(weight, t, pairs.batch(rows, course.device))
             direction, slope = adam(left.T @ step.weight @ right, step.log_temperature)
             falling = (
-                rate
+                course.rate
                 * min(1.0, adam.steps / 5)
                 * (1 + math.cos(math.pi * (adam.steps - 1) / total))
                 / 2
             )
             weight -= falling * (left @ direction @ right.T)
             t = min(t - falling * slope, HOTTEST)
-            on_step(adam.steps, total)
+            course.on_step(adam.steps, total)
             if adam.steps in checks:
                 yield judge(weight, t, adam.steps)
 
