@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import shapes
+
+shapes.watch("conceptbind")  # before anything imports it
+
 import conceptbind
 from conceptbind.scenes import Scenes, text20
 

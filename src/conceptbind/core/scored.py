@@ -13,6 +13,8 @@ from conceptbind.core.records import Record
 from conceptbind.metrics.intervals import difference_interval, mean_interval, share_interval
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Floats, Ints, Modality
     from conceptbind.metrics.recognitions import Recognition
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 def share_record(
     outcome: Recognition,
-    clusters: Ints | None = None,
+    clusters: Int[Ints, " scenes"] | None = None,
     /,
     *,
     study: str,
@@ -113,9 +115,9 @@ class Ledger:
 
 def mean_record(
     metric: str,
-    values: Floats,
+    values: Float[Floats, " items"],
     ties: int | None,
-    clusters: Ints,
+    clusters: Int[Ints, " items"],
     kind: Literal["share", "difference", "mean"] = "share",
     /,
     **facts: Any,
@@ -138,7 +140,9 @@ def mean_record(
     return plain_record(metric, value, len(values), low, high, ties=ties, **facts)
 
 
-def gain_record(metric: str, differences: Floats, clusters: Ints, **facts: Any) -> Record:
+def gain_record(
+    metric: str, differences: Float[Floats, " items"], clusters: Int[Ints, " items"], **facts: Any
+) -> Record:
     """A paired difference to no repair; at pull 0, where nothing was changed, it is 0 and has no
     interval.
     """

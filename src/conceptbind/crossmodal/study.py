@@ -25,6 +25,8 @@ from conceptbind.scenes.swaps import all_swaps, orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.rows.embeddings import Embeddings
@@ -44,19 +46,19 @@ class CaptionBank:
 
     scenes: Scenes
     """The different captions."""
-    true: Ints
+    true: Int[Ints, "scenes 2"]
     """(n, 2) row of each scene's caption in both orders."""
-    sets: Ints
+    sets: Int[Ints, " scenes"]
     """(n,) row of the caption that names the scene's objects in the order of their ids: one caption
     for each set of objects."""
-    swaps: Ints
+    swaps: Int[Ints, "swaps 2"]
     """(s, 2) rows of the captions of its attribute swaps, in both orders."""
-    swap_of: Ints
+    swap_of: Int[Ints, " swaps"]
     """(s,) the scene that each swap belongs to."""
-    replaced: Ints
+    replaced: Int[Ints, "replaced 2"]
     """(r, 2) rows of captions in which one value is replaced by one that no object of the scene
     has."""
-    replaced_of: Ints
+    replaced_of: Int[Ints, " replaced"]
     """(r,)"""
 
 
@@ -140,11 +142,11 @@ class CrossmodalStudy:
     """Binding between pictures and captions."""
 
     records: Records
-    swap_cosines: Floats
+    swap_cosines: Float[Floats, " swaps"]
     """(s,) cosine of each caption with its swap, in the order as listed."""
     wrong: tuple[ChosenCaption, ...]
     n_wrong: int
-    by_object: Floats
+    by_object: Float[Floats, " objects"]
     """(|O|,) binding accuracy of the scenes that hold each object; NaN where none does."""
 
     def value(self, metric: str, **asked: Value) -> Record:
@@ -237,8 +239,11 @@ def crossmodal_study(
 
 
 def compare(
-    x: Floats, y: Floats, true: Ints, false: Ints
-) -> dict[tuple[int, int], tuple[Bools, Bools]]:
+    x: Float[Floats, "pairs width"],
+    y: Float[Floats, "captions width"],
+    true: Int[Ints, "pairs 2"],
+    false: Int[Ints, "pairs 2"],
+) -> dict[tuple[int, int], tuple[Bool[Bools, " pairs"], Bool[Bools, " pairs"]]]:
     """Unit pictures (s, d) against rows of unit captions y: (right, tied) (s,) for every order of
     mention of the true and the false one.
 
@@ -257,7 +262,9 @@ def compare(
     }
 
 
-def either_order(outcome: dict[tuple[int, int], tuple[Bools, Bools]]) -> tuple[Floats, Bools]:
+def either_order(
+    outcome: dict[tuple[int, int], tuple[Bool[Bools, " pairs"], Bool[Bools, " pairs"]]],
+) -> tuple[Float[Floats, " pairs"], Bool[Bools, " pairs"]]:
     """Share of the four comparisons won (s,), and whether any of them was a tie (s,)."""
     return np.stack([outcome[key][0] for key in outcome], 1).mean(1), np.logical_or.reduce(
         [outcome[key][1] for key in outcome]
@@ -279,7 +286,11 @@ def query_texts(scenes: Scenes, concept: int | None) -> list[str]:
 
 
 def query_record(
-    rows: Embeddings, queries: Floats, scenes: Scenes, concept: int | None, kind: str = "text"
+    rows: Embeddings,
+    queries: Float[Floats, "candidates width"],
+    scenes: Scenes,
+    concept: int | None,
+    kind: str = "text",
 ) -> Record:
     """Recognition by queries, without any probe: does every query for what is there score above all
     others?
@@ -388,13 +399,15 @@ def _above(one: Floats, other: Floats) -> tuple[Bools, Bools]:
     return above, tied
 
 
-def dot(one: Floats, two: Floats) -> Floats:
+def dot(
+    one: Float[Floats, "pairs width"], two: Float[Floats, "pairs width"]
+) -> Float[Floats, " pairs"]:
     """(n,) inner products of rows."""
     products: Floats = np.einsum("nd,nd->n", one, two)
     return products
 
 
-def by_object(values: Floats, scenes: Scenes) -> Floats:
+def by_object(values: Float[Floats, " scenes"], scenes: Scenes) -> Float[Floats, " objects"]:
     """Mean over the scenes that hold each object."""
     scored = ~np.isnan(values)
     present = scenes.presence(None)[scored]

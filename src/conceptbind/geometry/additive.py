@@ -19,6 +19,8 @@ from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.variance import squared_sums
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.scenes.table import Scenes
 
@@ -36,12 +38,12 @@ CHUNK = 8192
 class Design:
     """Which parameters each scene of a table adds up."""
 
-    columns: Ints
+    columns: Int[Ints, "scenes terms"]
     """(n, f) parameter of each term; slot-free, two equal objects name one parameter twice."""
     size: int
     """P, parameters in all."""
 
-    def matrix(self, rows: Ints) -> Any:
+    def matrix(self, rows: Int[Ints, " rows"]) -> Any:
         """Sparse (len(rows), P): how often each scene uses each parameter."""
         columns = self.columns[rows]
         starts = np.arange(len(rows) + 1) * columns.shape[1]
@@ -69,15 +71,17 @@ def design(scenes: Scenes, level: Level, *, per_slot: bool) -> Design:
 class AdditiveFit:
     """mean + one vector for each parameter that a scene uses."""
 
-    mean: Floats
+    mean: Float[Floats, " width"]
     """(d,) centre."""
-    vectors: Floats
+    vectors: Float[Floats, "parameters width"]
     """(P, d)"""
     design: Design
-    known: Bools
+    known: Bool[Bools, " parameters"]
     """(P,) whether the fitted scenes hold the parameter; vectors of the others are zero."""
 
-    def part(self, rows: Ints, order: Ints | None = None) -> Floats:
+    def part(
+        self, rows: Int[Ints, " rows"], order: Int[Ints, " parameters"] | None = None
+    ) -> Float[Floats, "rows width"]:
         """(len(rows), d) what the parameters add up to, without the mean; `order` (P,) exchanges
         parameters.
         """
@@ -85,25 +89,25 @@ class AdditiveFit:
         summed: Floats = vectors[self.design.columns[rows]].sum(axis=1)
         return summed
 
-    def __getitem__(self, rows: Ints) -> Floats:
+    def __getitem__(self, rows: Int[Ints, " rows"]) -> Float[Floats, "rows width"]:
         """(len(rows), d) predicted embeddings."""
         return self.mean + self.part(rows)
 
-    def covered(self, rows: Ints) -> Bools:
+    def covered(self, rows: Int[Ints, " rows"]) -> Bool[Bools, " rows"]:
         """(len(rows),) whether every parameter of the scene was fitted."""
         covered: Bools = np.all(self.known[self.design.columns[rows]], axis=1)
         return covered
 
 
 def fit_additive(
-    values: Floats,
+    values: Float[Floats, "scenes width"],
     scenes: Scenes,
-    rows: Ints | None = None,
+    rows: Int[Ints, " rows"] | None = None,
     *,
     level: Level = 1,
     estimator: Estimator = "least_squares",
     per_slot: bool | None = None,
-    singles: Floats | None = None,
+    singles: Float[Floats, "objects width"] | None = None,
 ) -> AdditiveFit:
     """Fit object vectors (Level I) or value vectors (Level II).
 
@@ -164,7 +168,11 @@ def fit_additive(
 
 
 def least_squares(
-    terms: Design, rows: Ints, counts: Floats, sums: Floats, mean: Floats
+    terms: Design,
+    rows: Int[Ints, " rows"],
+    counts: Float[Floats, " parameters"],
+    sums: Float[Floats, "parameters width"],
+    mean: Float[Floats, " width"],
 ) -> tuple[AdditiveFit, int]:
     """The best fit by the normal equations, of least norm, and its rank beside the mean; `counts`,
     `sums`, `mean` as `moments` gives them.
@@ -180,7 +188,11 @@ def least_squares(
     return AdditiveFit(mean - share @ vectors, vectors, terms, counts > 0), int(kept.sum())
 
 
-def moments(values: Floats, terms: Design, rows: Ints) -> tuple[Floats, Floats, Floats]:
+def moments(
+    values: Float[Floats, "scenes width"], terms: Design, rows: Int[Ints, " rows"]
+) -> tuple[
+    Float[Floats, " parameters"], Float[Floats, "parameters width"], Float[Floats, " width"]
+]:
     """Uses of each parameter (P,), sum of the embeddings that use it (P, d), and their mean (d,);
     by chunks, in double precision.
     """
@@ -225,7 +237,10 @@ def _of_singles(singles: Floats | None, scenes: Scenes, terms: Design, level: Le
 
 
 def explained(
-    values: Floats, fit: AdditiveFit, rows: Ints | None = None, mean: Floats | None = None
+    values: Float[Floats, "scenes width"],
+    fit: AdditiveFit,
+    rows: Int[Ints, " rows"] | None = None,
+    mean: Float[Floats, " width"] | None = None,
 ) -> float:
     """R^2 of a fit on some scenes, about a mean (by default that of the scenes); memory is bounded
     by a chunk.

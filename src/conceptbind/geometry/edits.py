@@ -20,6 +20,8 @@ from conceptbind.metrics.recognitions import Recognition, held_among, recognised
 from conceptbind.metrics.retrieval import ranks, within
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.probes.scene_probes import SceneProbes
     from conceptbind.scenes.table import Scenes
@@ -34,15 +36,15 @@ CHUNK = 4096
 class Edits:
     """e single-attribute replacements whose results are scenes of the table."""
 
-    source: Ints
+    source: Int[Ints, " edits"]
     """(e,) row of the scene that is edited."""
-    target: Ints
+    target: Int[Ints, " edits"]
     """(e,) row of the scene that it should become."""
-    slot: Ints
+    slot: Int[Ints, " edits"]
     """(e,) slot of the exchanged object."""
-    concept: Ints
+    concept: Int[Ints, " edits"]
     """(e,) the concept whose value changes."""
-    shared: Bools
+    shared: Bool[Bools, " edits"]
     """(e,) another object of the scene has the value that is replaced."""
     n_missing: int
     """Edits that are left out since the table does not hold their result."""
@@ -50,7 +52,7 @@ class Edits:
     def __len__(self) -> int:
         return len(self.source)
 
-    def select(self, rows: Ints) -> Edits:
+    def select(self, rows: Int[Ints, " rows"]) -> Edits:
         """Some of the edits."""
         return Edits(
             self.source[rows],
@@ -136,29 +138,29 @@ def _lookup(objects: Ints, n_objects: int, keys: Ints, order: Ints) -> Ints:
 class Editor:
     """Makes edited embeddings from object vectors of one kind."""
 
-    values: Floats
+    values: Float[Floats, "scenes width"]
     """(n, d) unit embeddings: what is edited, and the bank that is searched."""
     scenes: Scenes
     vectors: Vectors
     protocol: Protocol
-    sums: Floats
+    sums: Float[Floats, "parameters width"]
     """(P, d) sum of the embeddings that hold each object; for `single` their own."""
-    counts: Floats
+    counts: Float[Floats, " parameters"]
     """(P,)"""
-    columns: Ints
+    columns: Int[Ints, "scenes slots"]
     """(n, m) parameter of each slot's object."""
-    new_columns: Ints
+    new_columns: Int[Ints, "slots objects"]
     """(|slots|, |O|) parameter of an object in a slot; -1 where it never stands there."""
 
     @classmethod
     def fit(
         cls,
-        values: Floats,
+        values: Float[Floats, "scenes width"],
         scenes: Scenes,
         vectors: Vectors,
         *,
         protocol: Protocol = "strict",
-        singles: Floats | None = None,
+        singles: Float[Floats, "objects width"] | None = None,
     ) -> Editor:
         """Object vectors from all scenes, or from the embeddings of single objects (|O|, d).
 
@@ -215,7 +217,7 @@ class Editor:
                 table[slot, scenes.objects[:, where]] = terms.columns[:, where]
         return cls(values, scenes, vectors, protocol, sums, counts, terms.columns, table)
 
-    def possible(self, edits: Edits) -> Bools:
+    def possible(self, edits: Edits) -> Bool[Bools, " edits"]:
         """(e,) whether both object vectors can be made: other scenes hold the old object, and
         others than the target the new one.
         """
@@ -223,7 +225,7 @@ class Editor:
         there = self.counts[new] - self._seen(edits.target, new) > 0
         return (new >= 0) & there & (self.counts[old] - self._seen(edits.source, old) > 0)
 
-    def edited(self, edits: Edits, strength: float = 1.0) -> Floats:
+    def edited(self, edits: Edits, strength: float = 1.0) -> Float[Floats, "edits width"]:
         """(e, d) z' = z - strength (u_old - u_new)."""
         old, new = self._columns(edits)
         change = self._mean(old, edits.source) - self._mean(new, edits.target)
@@ -256,8 +258,8 @@ class Editor:
 class Hits:
     """Outcome of each edit."""
 
-    hit: Bools
-    tied: Bools
+    hit: Bool[Bools, " edits"]
+    tied: Bool[Bools, " edits"]
 
 
 def retrieve(editor: Editor, edits: Edits, strength: float = 1.0) -> Hits:

@@ -15,6 +15,8 @@ import numpy as np
 from conceptbind.geometry.additive import CHUNK, AdditiveFit, fit_additive
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
     from conceptbind.scenes.table import Scenes
 
@@ -29,8 +31,13 @@ REMOVED: tuple[Removed, ...] = (
 
 
 def remove_part(
-    values: Floats, scenes: Scenes, train: Ints, removed: Removed, *, seed: int = 0
-) -> Floats:
+    values: Float[Floats, "scenes width"],
+    scenes: Scenes,
+    train: Int[Ints, " train"],
+    removed: Removed,
+    *,
+    seed: int = 0,
+) -> Float[Floats, "scenes width"]:
     """Embeddings without a part: Level II per slot (`concepts`) or Level I per slot (`objects`), by
     least squares on the train rows.
 

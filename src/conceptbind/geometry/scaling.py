@@ -14,6 +14,8 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.geometry.additive import fit_additive
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
     from conceptbind.scenes.table import Scenes
 
@@ -28,15 +30,17 @@ class Scaling:
 
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
-    points: Floats
+    points: Float[Floats, "points 3"]
     """(p, 3)"""
-    lines: Ints
+    lines: Int[Ints, "lines 2"]
     """(l, 2) from each predicted sum to its scene."""
     stress: float
     """Kruskal's stress 1: 0 is perfect, 0.1 fair, 0.2 poor."""
 
 
-def scale_quadruple(values: Floats, scenes: Scenes, *, seed: int = 0) -> Scaling:
+def scale_quadruple(
+    values: Float[Floats, "scenes width"], scenes: Scenes, *, seed: int = 0
+) -> Scaling:
     """Concept means, object means, real scenes and the sums that additivity predicts, in 3-D (arXiv
     2605.31503, section 8).
 

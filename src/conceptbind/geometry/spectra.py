@@ -22,6 +22,8 @@ from conceptbind.geometry.additive import Design, explained, least_squares, mome
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Floats, Ints
     from conceptbind.scenes.table import Scenes
 
@@ -70,7 +72,7 @@ class Spectrum:
         return self.share("object")
 
 
-def spectrum(values: Floats, scenes: Scenes) -> Spectrum:
+def spectrum(values: Float[Floats, "scenes width"], scenes: Scenes) -> Spectrum:
     """The spectrum of scene embeddings: exact on a full grid (every scene once), otherwise by
     sequential least squares.
 

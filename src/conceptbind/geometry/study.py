@@ -29,6 +29,8 @@ from conceptbind.scenes.table import Scenes
 
 T = TypeVar("T")
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Floats, Ints, Modality
     from conceptbind.geometry.additive import Estimator
@@ -75,7 +77,7 @@ def geometry_study(
     split: Split,
     probes: SceneProbes,
     *,
-    singles: Floats | None = None,
+    singles: Float[Floats, "objects width"] | None = None,
     controls: Mapping[str, Embeddings] | None = None,
     seed: int = 0,
     device: str = "cpu",

@@ -9,10 +9,12 @@ import numpy as np
 from conceptbind.core.errors import ValueRangeError
 
 if TYPE_CHECKING:
+    from jaxtyping import Num
+
     from conceptbind.core.typing import Floats
 
 
-def refuse_non_finite(values: Floats, what: str) -> None:
+def refuse_non_finite(values: Num[Floats, "rows ..."], what: str) -> None:
     """Raise ValueRangeError that names the first row with a NaN or an infinite number."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.sum(values, dtype=np.float64)

@@ -12,12 +12,16 @@ from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Num
+
     from conceptbind.core.typing import Bools, Floats
 
 
 def forced_choice(
-    true: Floats, false: Floats, size: Floats | float | None = None
-) -> tuple[Bools, Bools]:
+    true: Num[Floats, " items"],
+    false: Num[Floats, " items"] | Num[Floats, "items candidates"],
+    size: Num[Floats, " items"] | float | None = None,
+) -> tuple[Bool[Bools, " items"], Bool[Bools, " items"]]:
     """Binding accuracy's rule (arXiv 2502.03566, section 4), for one or several false candidates.
 
     Args:
@@ -50,7 +54,9 @@ def forced_choice(
     return lead > margin, np.abs(lead) <= margin
 
 
-def every(outcomes: Sequence[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
+def every(
+    outcomes: Sequence[tuple[Bool[Bools, " items"], Bool[Bools, " items"]]],
+) -> tuple[Bool[Bools, " items"], Bool[Bools, " items"]]:
     """Several choices that must all be right, as one: a miss is a tie where nothing but ties
     prevents it.
 

@@ -37,6 +37,8 @@ from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int, Num, Shaped
+
     from conceptbind.core.typing import Floats, Ints
 
 Interval = tuple[float, float] | tuple[None, None]
@@ -48,7 +50,9 @@ effective number is estimated."""
 
 
 def share_interval(
-    values: Floats, clusters: Ints | None = None, groups: Ints | None = None
+    values: Num[Floats, " rows"],
+    clusters: Shaped[Ints, " rows"] | None = None,
+    groups: Shaped[Ints, " rows"] | None = None,
 ) -> Interval:
     """95 % interval of a share: of the mean of outcomes from 0 to 1, or of the mean over groups of
     their means.
@@ -83,7 +87,9 @@ def share_interval(
 
 
 def difference_interval(
-    values: Floats, clusters: Ints | None = None, groups: Ints | None = None
+    values: Num[Floats, " rows"],
+    clusters: Shaped[Ints, " rows"] | None = None,
+    groups: Shaped[Ints, " rows"] | None = None,
 ) -> Interval:
     """95 % interval of a mean of paired differences of outcomes, after minus before, each from -1
     to 1.
@@ -125,7 +131,9 @@ def difference_interval(
 
 
 def mean_interval(
-    values: Floats, clusters: Ints | None = None, bounds: tuple[float, float] = (-inf, inf)
+    values: Num[Floats, " rows"],
+    clusters: Shaped[Ints, " rows"] | None = None,
+    bounds: tuple[float, float] = (-inf, inf),
 ) -> Interval:
     """95 % interval of a mean of real numbers that are no shares, such as cosines: Student's over
     clusters, transformed for skew.
@@ -169,7 +177,7 @@ def _unskewed(quantile: float, skew: float) -> float:
     return 3 / skew * (float(np.cbrt(1 + skew * (quantile - skew / 6))) - 1)
 
 
-def ordering_interval(tables: Sequence[Floats]) -> Interval:
+def ordering_interval(tables: Sequence[Float[Floats, "_ _"]]) -> Interval:
     """95 % interval of the share of pairs in the right order, where each pair is of one row and one
     column (the area under a ROC curve).
 
@@ -228,13 +236,13 @@ def _rarer(shares: Sequence[Floats]) -> int:
 class _Sample:
     """Rows with their weights, clusters and groups."""
 
-    values: Floats
+    values: Float[Floats, " rows"]
     """(n,)"""
-    clusters: Ints
+    clusters: Int[Ints, " rows"]
     """(n,) numbered from 0."""
-    groups: Ints
+    groups: Int[Ints, " rows"]
     """(n,) numbered from 0."""
-    weights: Floats
+    weights: Float[Floats, " rows"]
     """(n,) of each row in the mean; they sum to 1."""
 
     @classmethod

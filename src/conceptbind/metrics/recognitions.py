@@ -12,6 +12,8 @@ from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int, Num, Shaped
+
     from conceptbind.core.typing import Bools, Floats, Ints
 
 
@@ -21,12 +23,12 @@ class Recognition:
     scored.
     """
 
-    correct: Bools
+    correct: Bool[Bools, " scenes"]
     """(n,) every present candidate scores strictly above every absent one."""
-    tied: Bools
+    tied: Bool[Bools, " scenes"]
     """(n,) the lowest present score equals the highest absent one, up to rounding: a miss,
     counted."""
-    scored: Bools
+    scored: Bool[Bools, " scenes"]
     """(n,) at least one candidate is absent."""
 
     @property
@@ -50,7 +52,11 @@ class Recognition:
         return self.hits / self.n if self.n else float("nan")
 
 
-def recognition(scores: Floats, present: Bools, size: Floats | None = None) -> Recognition:
+def recognition(
+    scores: Num[Floats, "scenes candidates"],
+    present: Shaped[Bools, "scenes candidates"],
+    size: Num[Floats, " scenes"] | None = None,
+) -> Recognition:
     """Concept or object recognition (arXiv 2605.31503, section 3).
 
     Args:
@@ -86,7 +92,11 @@ def recognition(scores: Floats, present: Bools, size: Floats | None = None) -> R
     return Recognition(lead > margin, np.abs(lead) <= margin, np.logical_not(present.all(axis=1)))
 
 
-def recognised_by(weight: Floats, rows: Floats, present: Bools) -> Recognition:
+def recognised_by(
+    weight: Float[Floats, "candidates width"],
+    rows: Float[Floats, "scenes width"],
+    present: Bool[Bools, "scenes candidates"],
+) -> Recognition:
     """Recognition by one linear weight a candidate, without bias.
 
     Args:
@@ -97,13 +107,17 @@ def recognised_by(weight: Floats, rows: Floats, present: Bools) -> Recognition:
     return recognition(rows @ weight.T, present, magnitude(rows, weight))
 
 
-def magnitude(rows: Floats, weight: Floats) -> Floats:
+def magnitude(
+    rows: Float[Floats, "scenes width"], weight: Float[Floats, "candidates width"]
+) -> Float[Floats, " scenes"]:
     """(n,) how large the terms are that scores `rows @ weight.T` are sums of; see `recognition`."""
     size: Floats = np.linalg.norm(rows, axis=1) * np.linalg.norm(weight, axis=1).max()
     return size
 
 
-def held_among(candidates: Ints, held: Ints) -> Bools:
+def held_among(
+    candidates: Int[Ints, " candidates"], held: Int[Ints, "scenes slots"]
+) -> Bool[Bools, "scenes candidates"]:
     """(n, K) whether a scene holds each candidate.
 
     Args:

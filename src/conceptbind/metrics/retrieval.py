@@ -11,6 +11,8 @@ from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
     from conceptbind.core.typing import Bools, Floats, Ints
 
 QUERY_TILE, TARGET_TILE = 512, 2048
@@ -18,8 +20,11 @@ QUERY_TILE, TARGET_TILE = 512, 2048
 
 
 def ranks(
-    queries: Floats, targets: Floats, right: Ints | None = None, belongs: Ints | None = None
-) -> tuple[Ints, Ints]:
+    queries: Float[Floats, "queries width"],
+    targets: Float[Floats, "targets width"],
+    right: Int[Ints, " queries"] | None = None,
+    belongs: Int[Ints, " targets"] | None = None,
+) -> tuple[Int[Ints, " queries"], Int[Ints, " queries"]]:
     """Rank of each query's right target by dot product (cosine for unit rows).
 
     Args:
@@ -94,14 +99,16 @@ def _count(flags: Bools) -> Ints:
     return counted
 
 
-def within(rank: Ints, ties: Ints, k: int) -> tuple[Bools, Bools]:
+def within(
+    rank: Int[Ints, " queries"], ties: Int[Ints, " queries"], k: int
+) -> tuple[Bool[Bools, " queries"], Bool[Bools, " queries"]]:
     """(q,) whether the right target is among the first k, and whether it would be without its ties:
     a miss by a tie, counted.
     """
     return rank <= k, (rank > k) & (rank - ties <= k)
 
 
-def recall_at(rank: Ints, k: int) -> float:
+def recall_at(rank: Int[Ints, " queries"], k: int) -> float:
     """Share of queries whose right target is among the first k.
 
     Raises:

@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Num
+
     from conceptbind.core.typing import Floats
 
 ULPS = 16
 """Rounding of a score, in units of the last place of the largest term that it is made of."""
 
 
-def rounding(scores: Floats, size: Floats | float) -> Floats:
+def rounding(
+    scores: Num[Floats, " ..."], size: Num[Floats, " *scores"] | float
+) -> Float[Floats, " *scores"]:
     """Largest difference that is still a tie.
 
     Args:

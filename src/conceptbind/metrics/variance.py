@@ -10,10 +10,16 @@ from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Floats
 
 
-def r2(embeddings: Floats, predicted: Floats, mean: Floats | None = None) -> float:
+def r2(
+    embeddings: Float[Floats, "rows width"],
+    predicted: Float[Floats, "rows width"],
+    mean: Float[Floats, " width"] | None = None,
+) -> float:
     """Explained share of the variance of the centred embeddings, over all dimensions together.
 
     Args:
@@ -52,7 +58,11 @@ def r2(embeddings: Floats, predicted: Floats, mean: Floats | None = None) -> flo
     return 1 - left / total
 
 
-def squared_sums(values: Floats, predicted: Floats, centre: Floats) -> tuple[float, float]:
+def squared_sums(
+    values: Float[Floats, "rows width"],
+    predicted: Float[Floats, "rows width"],
+    centre: Float[Floats, " width"],
+) -> tuple[float, float]:
     """What a prediction leaves of values (n, d), and what they are about a centre (d,): sums of
     squares, of which R^2 is 1 - left / total.
     """

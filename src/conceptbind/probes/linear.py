@@ -17,6 +17,8 @@ from conceptbind.probes.solver import Rows, solve
 from conceptbind.probes.threads import steady
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Shaped
+
     from conceptbind.core.typing import Floats, Ints
 
 
@@ -52,7 +54,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
 
     @steady()
-    def fit(self, X: Floats, y: Any) -> LinearProbe:
+    def fit(self, X: Shaped[Floats, "rows width"], y: Any) -> LinearProbe:
         """Fit to rows X (n, d) and y: labels (n,), or soft targets (n, K) that are non-negative and
         sum to one.
 
@@ -90,7 +92,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = solution.passes
         return self
 
-    def _targets(self, y: Any, n: int) -> Floats:
+    def _targets(self, y: Any, n: int) -> Float[Floats, "rows classes"]:
         """Soft targets (n, K); sets `classes_`."""
         y = check_array(y, ensure_2d=False, dtype=None) if y is not None else None
         if y is None:
@@ -116,19 +118,21 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_, codes = np.unique(y, return_inverse=True)
         return np.eye(len(self.classes_))[codes]
 
-    def decision_function(self, X: Floats) -> Floats:
+    def decision_function(
+        self, X: Shaped[Floats, "rows width"]
+    ) -> Float[Floats, " rows"] | Float[Floats, "rows classes"]:
         """Scores (n, K); (n,) for two classes, positive for the second."""
         check_is_fitted(self)
         scores = validate_data(self, X, dtype=[np.float64, np.float32], reset=False) @ self.coef_.T
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict_proba(self, X: Floats) -> Floats:
+    def predict_proba(self, X: Shaped[Floats, "rows width"]) -> Float[Floats, "rows classes"]:
         """Probabilities (n, K)."""
         check_is_fitted(self)
         scores = validate_data(self, X, dtype=[np.float64, np.float32], reset=False) @ self.coef_.T
         return torch.softmax(torch.from_numpy(scores), dim=1).numpy()
 
-    def predict(self, X: Floats) -> Ints:
+    def predict(self, X: Shaped[Floats, "rows width"]) -> Shaped[Ints, " rows"]:
         """The most probable class of each row (n,)."""
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]

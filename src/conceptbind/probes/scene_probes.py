@@ -22,6 +22,8 @@ from conceptbind.probes.solver import Rows, solve
 from conceptbind.probes.threads import in_order, steady
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
     from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
@@ -43,10 +45,10 @@ CHUNK = 8192
 class Probe:
     """One bias-free linear map from embeddings to scores, and how it was found."""
 
-    weight: Floats
+    weight: Float[Floats, "candidates width"]
     """(K, d) one row for each value of the concept, or for each object that occurs in the
     scenes."""
-    candidates: Ints
+    candidates: Int[Ints, " candidates"]
     """(K,) value ids or object ids of the rows."""
     whitening: float
     """Whitening chosen on validation; see `LinearProbe`."""
@@ -78,7 +80,11 @@ class SceneProbes:
         return self.objects if concept is None else self.concepts[concept]
 
     def recognise(
-        self, embeddings: Floats, scenes: Scenes, rows: Ints, concept: int | None
+        self,
+        embeddings: Float[Floats, "scenes width"],
+        scenes: Scenes,
+        rows: Int[Ints, " rows"],
+        concept: int | None,
     ) -> Recognition:
         """Concept or object recognition on some rows of a table; memory is bounded by a chunk."""
         probe = self.head(concept)
@@ -87,7 +93,7 @@ class SceneProbes:
 
 @steady()
 def fit_scene_probes(
-    embeddings: Floats,
+    embeddings: Float[Floats, "scenes width"],
     scenes: Scenes,
     split: Split,
     *,
@@ -153,7 +159,9 @@ def fit_scene_probes(
     return SceneProbes(tuple(probes[:-1]), probes[-1])
 
 
-def whitened(features: torch.Tensor, whitenings: Sequence[float] = WHITENING) -> list[Rows]:
+def whitened(
+    features: Float[torch.Tensor, "rows width"], whitenings: Sequence[float] = WHITENING
+) -> list[Rows]:
     """The rows (n, d) once for each whitening, with the axes of the first."""
     first = Rows(features, whitenings[0])
     return [first, *(Rows(features, whitening, like=first) for whitening in whitenings[1:])]
@@ -162,8 +170,8 @@ def whitened(features: torch.Tensor, whitenings: Sequence[float] = WHITENING) ->
 @steady()
 def fit_probe(
     coordinates: Sequence[Rows],
-    moments: Sequence[torch.Tensor],
-    candidates: Ints,
+    moments: Sequence[Float[torch.Tensor, "candidates _"]],
+    candidates: Int[Ints, " candidates"],
     validate: Callable[[Floats], float],
     *,
     l2_grid: Sequence[float] = L2_GRID,

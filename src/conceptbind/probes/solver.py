@@ -36,11 +36,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.probes.threads import in_order, steady
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 CHUNK = 2048
 """Rows of a pass handled at once: their logits stay in the processor's cache for some hundred
@@ -74,7 +78,7 @@ REFRESH = 12
 class Solution:
     """Weights at the end of a solve and how far from the optimum they are."""
 
-    weight: torch.Tensor
+    weight: Float[torch.Tensor, "classes rank"]
     """(K, r) in the coordinates of `Rows`; `Rows.in_features` gives the map on the rows as they
     came."""
     loss: float
@@ -112,7 +116,10 @@ class Rows:
 
     @steady()
     def __init__(
-        self, features: torch.Tensor, whitening: float = 0.0, like: Rows | None = None
+        self,
+        features: Float[torch.Tensor, "rows width"],
+        whitening: float = 0.0,
+        like: Rows | None = None,
     ) -> None:
         self.axes: tuple[torch.Tensor, torch.Tensor] = (
             _principal_axes(features) if like is None else like.axes
@@ -140,7 +147,9 @@ class Rows:
             )
 
     @steady()
-    def moment(self, classes: torch.Tensor, n_classes: int) -> torch.Tensor:
+    def moment(
+        self, classes: Int[torch.Tensor, "rows slots"], n_classes: int
+    ) -> Float[torch.Tensor, "classes rank"]:
         """T^T X / n (K, r) when row i gives each of its m `classes` (n, m) the share 1 / m of the
         target.
         """
@@ -151,7 +160,9 @@ class Rows:
         return total / (n * m)
 
     @steady()
-    def in_features(self, weight: torch.Tensor) -> torch.Tensor:
+    def in_features(
+        self, weight: Float[torch.Tensor, "classes rank"]
+    ) -> Float[torch.Tensor, "classes width"]:
         """The map (K, d) on features that weights (K, r) on coordinates stand for."""
         return weight @ self.basis.T
 
@@ -187,10 +198,10 @@ def _principal_axes(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 @steady()
 def solve(
     rows: Rows,
-    moment: torch.Tensor,
+    moment: Float[torch.Tensor, "classes rank"],
     l2: float,
     *,
-    start: torch.Tensor | None = None,
+    start: Float[torch.Tensor, "classes rank"] | None = None,
     tolerance: float = 1e-6,
     max_passes: int = 500,
 ) -> Solution:

@@ -34,6 +34,8 @@ from conceptbind.scenes.swaps import pair_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Floats, Ints, Modality
 
@@ -68,7 +70,7 @@ class ProbeStudy:
     probes: SceneProbes
     objects: Recognition
     """Per test scene."""
-    by_object: Floats
+    by_object: Float[Floats, " objects"]
     """(|O|,) object recognition of the test scenes that hold each object; NaN where none does."""
     wrong: tuple[WrongScene, ...]
     n_wrong: int
@@ -231,7 +233,7 @@ def _ceiling(objects: Recognition, scenes: Scenes, split: Split) -> float | None
     return float(np.all(known, axis=1).mean()) if objects.n else None
 
 
-def leaves_no_choice(scenes: Scenes) -> Bools:
+def leaves_no_choice(scenes: Scenes) -> Bool[Bools, " scenes"]:
     """(n,) whether the values in a scene go with one set of objects only: no exchange of values
     makes others of them.
     """
@@ -241,7 +243,7 @@ def leaves_no_choice(scenes: Scenes) -> Bools:
     return alone
 
 
-def bag_of_concepts(scenes: Scenes) -> Floats:
+def bag_of_concepts(scenes: Scenes) -> Float[Floats, "scenes values"]:
     """(n, V_1 + ... + V_C) how often each value occurs in each scene: all concepts, no binding."""
     columns = scenes.table + np.cumsum((0, *scenes.space.sizes[:-1]))  # (n, m, C)
     bag = np.zeros((len(scenes), sum(scenes.space.sizes)), dtype=np.float32)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from conceptbind.core.errors import UnknownNameError, ValueRangeError
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from conceptbind.core.typing import Ints
     from conceptbind.scenes.space import ConceptSpace
 
@@ -81,7 +83,9 @@ def describe(space: ConceptSpace, values: tuple[int, ...], template: str = DEFAU
     return text
 
 
-def caption(space: ConceptSpace, objects: Ints, template: str = DEFAULT_TEMPLATE) -> str:
+def caption(
+    space: ConceptSpace, objects: Int[Ints, "slots concepts"], template: str = DEFAULT_TEMPLATE
+) -> str:
     """A scene (m, C) in words, its objects in slot order: "x", "x and y", "x, y and z"."""
     before, inner, after = _split_frame(template)
     phrases = [describe(space, tuple(values), inner) for values in objects.tolist()]

@@ -17,6 +17,8 @@ from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeErro
 from conceptbind.core.text import require_characters
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from conceptbind.core.typing import Ints
 
 
@@ -73,13 +75,13 @@ class ConceptSpace:
         """|O| = V_1 x ... x V_C."""
         return math.prod(self.sizes)
 
-    def object_ids(self, table: Ints) -> Ints:
+    def object_ids(self, table: Int[Ints, "*objects concepts"]) -> Int[Ints, " *objects"]:
         """Ids in 0..|O|-1 of objects given by their values: (..., C) -> (...). The last concept
         varies fastest.
         """
         return np.ravel_multi_index(tuple(np.moveaxis(np.asarray(table), -1, 0)), self.sizes)
 
-    def object_values(self, ids: Ints) -> Ints:
+    def object_values(self, ids: Int[Ints, " *objects"]) -> Int[Ints, "*objects concepts"]:
         """Values (..., C) of object ids (...); the inverse of `object_ids`."""
         return np.stack(np.unravel_index(np.asarray(ids), self.sizes), axis=-1)
 
@@ -101,7 +103,9 @@ class ConceptSpace:
             )
         return self.concepts.index(concept)
 
-    def encode(self, concept: str, names: Sequence[str], first_row: int = 0) -> Ints:
+    def encode(
+        self, concept: str, names: Sequence[str], first_row: int = 0
+    ) -> Int[Ints, " scenes"]:
         """Integer ids (n,) of n value names of one concept; error messages count rows from
         `first_row`.
 

@@ -12,6 +12,8 @@ from conceptbind.core.errors import MismatchError, UnknownNameError, ValueRangeE
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from conceptbind.core.typing import Ints
     from conceptbind.scenes.table import Scenes
 
@@ -28,17 +30,17 @@ class Split:
         ValueRangeError: a part is empty.
     """
 
-    train: Ints
+    train: Int[Ints, " train"]
     """(n_train,) rows to fit on."""
-    validation: Ints
+    validation: Int[Ints, " validation"]
     """(n_validation,) rows that choose."""
-    test: Ints
+    test: Int[Ints, " test"]
     """(n_test,) rows that are scored once."""
     by: By
     """What stays together: `pair` the orders of the same objects, `orbit` also their attribute
     swaps, `object` each object."""
     seed: int
-    members: Ints
+    members: Int[Ints, "scenes groups"]
     """(n, g) what each scene is made of: its group (g = 1), or its objects (g = m). No number may
     be in two parts."""
 

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from conceptbind.core.typing import Ints
     from conceptbind.scenes.table import Scenes
 
 
-def attribute_swaps(scenes: Scenes, concept: str) -> tuple[Ints, Ints]:
+def attribute_swaps(
+    scenes: Scenes, concept: str
+) -> tuple[Int[Ints, " swaps"], Int[Ints, "swaps slots concepts"]]:
     """Scenes in which two objects exchange their value of one concept.
 
     A swap that leaves the same objects in the scene does not exist: the two objects share the
@@ -28,7 +32,9 @@ def attribute_swaps(scenes: Scenes, concept: str) -> tuple[Ints, Ints]:
     return all_swaps(scenes, [scenes.space.index(concept)])
 
 
-def all_swaps(scenes: Scenes, concepts: Sequence[int]) -> tuple[Ints, Ints]:
+def all_swaps(
+    scenes: Scenes, concepts: Sequence[int]
+) -> tuple[Int[Ints, " swaps"], Int[Ints, "swaps slots concepts"]]:
     """The swaps of several concepts, as `attribute_swaps` gives them: by pair of slots, then by
     concept.
     """
@@ -46,12 +52,12 @@ def all_swaps(scenes: Scenes, concepts: Sequence[int]) -> tuple[Ints, Ints]:
     return np.concatenate(rows), np.concatenate(tables)
 
 
-def pair_ids(scenes: Scenes) -> Ints:
+def pair_ids(scenes: Scenes) -> Int[Ints, " scenes"]:
     """(n,) group of each scene: scenes with the same objects in any order share one."""
     return _groups(np.sort(scenes.objects, axis=1))
 
 
-def orbit_ids(scenes: Scenes) -> Ints:
+def orbit_ids(scenes: Scenes) -> Int[Ints, " scenes"]:
     """(n,) group of each scene: its objects in all orders, with all attribute swaps (arXiv
     2502.03566, section 3).
 

@@ -18,6 +18,8 @@ from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
 from conceptbind.scenes.space import ConceptSpace
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Int
+
     from conceptbind.core.typing import Bools, Ints
 
 Entry = TypeVar("Entry")
@@ -34,7 +36,7 @@ class Scenes:
     """
 
     space: ConceptSpace
-    table: Ints
+    table: Int[Ints, "scenes slots concepts"]
     """(n, m, C) value ids. Read-only."""
     ids: Sequence[str] = ()
     """(n,) unique names of the scenes; "0", "1", ... when left out."""
@@ -145,7 +147,7 @@ class Scenes:
         return int(self.table.shape[1])
 
     @cached_property
-    def objects(self) -> Ints:
+    def objects(self) -> Int[Ints, "scenes slots"]:
         """(n, m) object ids in 0..|O|-1."""
         return self.space.object_ids(self.table)
 
@@ -181,7 +183,9 @@ class Scenes:
         """Captions of a range of scenes, made one by one."""
         return (self.caption(row) for row in range(start, len(self) if stop is None else stop))
 
-    def presence(self, concept: int | None = None, rows: Ints | slice = slice(None)) -> Bools:
+    def presence(
+        self, concept: int | None = None, rows: Int[Ints, " rows"] | slice = slice(None)
+    ) -> Bool[Bools, "rows candidates"]:
         """Which values of a concept, or which objects (None), a scene holds: (n, V) or (n, |O|)
         booleans.
         """
@@ -191,16 +195,18 @@ class Scenes:
         np.put_along_axis(present, held, True, axis=1)
         return present
 
-    def select(self, rows: Ints, name: str | None = None) -> Scenes:
+    def select(
+        self, rows: Int[Ints, " rows"] | Bool[Bools, " scenes"], name: str | None = None
+    ) -> Scenes:
         """The scenes of some rows, given by number or as a mask, with their ids, captions and
         pictures.
         """
-        rows = np.asarray(rows)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
-        pick = rows.tolist()
+        given = np.asarray(rows)
+        chosen = np.flatnonzero(given) if given.dtype == bool else given.astype(np.int64)
+        pick = chosen.tolist()
         return Scenes(
             self.space,
-            self.table[rows],
+            self.table[chosen],
             tuple(self.ids[row] for row in pick),
             name or self.name,
             self.template,

@@ -1,0 +1,258 @@
+"""Shapes of arrays, checked while the tests run: `Float[Floats, "pairs width"]` in a signature or a
+dataclass means what it says.
+
+Users pay nothing: annotations are text, and jaxtyping is imported by type checkers and here only.
+`watch` wraps the functions and dataclasses of a package as its modules are imported. A name means
+one number within a call (its parameters and its result), or within one dataclass. Where the
+function refuses what it was given, in its own words, that error goes first: a wrong shape is a
+fault of ours only where nothing refuses it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+from beartype.door import is_bearable
+from jaxtyping import TypeCheckError, jaxtyped
+
+SHAPED = re.compile(r"\b(Bool|Float|Int|Num|Shaped|UInt8)\[")
+"""How an annotation with a shape is known before anything in it is imported."""
+_watched: list[str] = []
+
+
+def watch(package: str) -> None:
+    """Check all shapes of a package from now on, which must not be imported yet."""
+    if package in sys.modules:
+        raise RuntimeError(f"{package} is imported already; its shapes would not be checked")
+    _watched.append(package)
+    sys.meta_path.insert(0, _Finder(package))
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] != self.package:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(fullname, spec.loader.path)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        check(module)
+
+
+def check(module: ModuleType) -> None:
+    """Wrap what a module defines."""
+    for name, value in list(vars(module).items()):
+        if getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isclass(value):
+            _check_class(value)
+        elif isinstance(value, FunctionType):
+            setattr(module, name, _checked(value))
+
+
+def _check_class(cls: type) -> None:
+    if getattr(cls, "_is_protocol", False):
+        return
+    made = dataclasses.is_dataclass(cls) and "__init__" in vars(cls)
+    for name, member in list(vars(cls).items()):
+        changed: Any = None
+        if made and name == "__init__":
+            continue  # what it makes of its arguments is checked, below
+        if isinstance(member, FunctionType):
+            changed = _checked(member)
+        elif isinstance(member, classmethod | staticmethod):
+            changed = type(member)(_checked(member.__func__))
+        elif isinstance(member, property) and isinstance(member.fget, FunctionType):
+            changed = property(_checked(member.fget), member.fset, member.fdel, member.__doc__)
+        elif isinstance(member, functools.cached_property):
+            member.func = _checked(member.func)
+        if changed is not None:
+            setattr(cls, name, changed)
+    if made:
+        cls.__init__ = _checked_fields(cls, vars(cls)["__init__"])  # type: ignore[method-assign]
+
+
+def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with its shapes checked; itself where it states none."""
+    stated = _shaped(function.__annotations__)
+    if not stated:
+        return function
+    signature = inspect.signature(function)
+    names = Names.of(sys.modules[function.__module__])
+
+    @functools.cache  # annotations are read at the first call, when all modules can be imported
+    def hints() -> tuple[dict[str, Any], Any]:
+        read = {name: names.read(text) for name, text in stated.items()}
+        return read, read.pop("return", None)
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        parameters, returned = hints()
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            given = {}  # the call below says what is wrong
+        with jaxtyped("context"):
+            wrong = _first_wrong(parameters, given)
+            result = function(*args, **kwargs)  # what it refuses itself goes first
+            if wrong is not None:
+                raise TypeCheckError(f"{function.__module__}.{function.__qualname__}: {wrong}")
+            if returned is not None and not _fits(result, returned):
+                raise TypeCheckError(
+                    f"{function.__module__}.{function.__qualname__} returned {_told(result)}; "
+                    f"stated: {_told_hint(returned)}, with {_sizes(parameters, given)}"
+                )
+        return result
+
+    return checked
+
+
+def _checked_fields(cls: type, init: Callable[..., None]) -> Callable[..., None]:
+    """The constructor of a dataclass, after which its arrays have the shapes that it states."""
+    stated: dict[str, tuple[Names, str]] = {}
+    for base in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(base):
+            names = Names.of(sys.modules[base.__module__])
+            own = _shaped(inspect.get_annotations(base))
+            stated |= {name: (names, text) for name, text in own.items()}
+    if not stated:
+        return init
+
+    @functools.cache
+    def hints() -> dict[str, Any]:
+        return {name: names.read(text) for name, (names, text) in stated.items()}
+
+    @functools.wraps(init)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        with jaxtyped("context"):
+            held = {name: getattr(self, name) for name in hints()}
+            wrong = _first_wrong(hints(), held)
+        if wrong is not None:
+            raise TypeCheckError(f"{cls.__module__}.{cls.__qualname__}: {wrong}")
+
+    return checked
+
+
+def _first_wrong(hints: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
+    for name, hint in hints.items():
+        if name in given and not _fits(given[name], hint):
+            told = f"{name} is {_told(given[name])}; stated: {_told_hint(hint)}"
+            return f"{told}, with {_sizes(hints, given)}"
+    return None
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value has the stated shape. A scalar of NumPy has no axes; lists, and whatever else
+    is no array, are not judged.
+    """
+    if is_bearable(value, hint):
+        return True
+    if isinstance(value, np.generic):
+        return is_bearable(np.asarray(value), hint)
+    return not _has_arrays(value)
+
+
+def _has_arrays(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_arrays, value.values()))
+    if isinstance(value, tuple | list):
+        return any(map(_has_arrays, value))
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def _sizes(hints: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_told(given[name])}" for name in hints if name in given)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(_told(one) for one in value[:8]) + ")"
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype}{tuple(value.shape)}"
+    return type(value).__name__
+
+
+def _told_hint(hint: Any) -> str:
+    return str(hint).replace("jaxtyping.", "")
+
+
+def _shaped(annotations: Mapping[str, Any]) -> dict[str, str]:
+    """Those that state a shape, as the text that they are under `from __future__`."""
+    return {name: str(text) for name, text in annotations.items() if SHAPED.search(str(text))}
+
+
+class Names(Mapping[str, Any]):
+    """What the annotations of a module can name, also what only type checkers import: imported when
+    it is looked up.
+    """
+
+    @classmethod
+    @functools.cache
+    def of(cls, module: ModuleType) -> Names:
+        """Those of a module."""
+        return cls(module)
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+
+    def read(self, annotation: str) -> Any:
+        """The type that an annotation states."""
+        return eval(annotation, {}, self)
+
+    def __getitem__(self, name: str) -> Any:
+        if name in vars(self.module):
+            return vars(self.module)[name]
+        found = self._later[name]
+        if not isinstance(found, tuple):
+            return self.read(found)
+        home = importlib.import_module(found[0])
+        if len(found) == 1:
+            return home
+        ours = found[0].split(".")[0] in _watched
+        return Names.of(home)[found[1]] if ours else getattr(home, found[1])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({*vars(self.module), *self._later})
+
+    def __len__(self) -> int:
+        return len({*vars(self.module), *self._later})
+
+    @functools.cached_property
+    def _later(self) -> dict[str, Any]:
+        """Names under `if TYPE_CHECKING:`: module and name, or the text of an alias."""
+        later: dict[str, Any] = {}
+        for block in ast.parse(Path(str(self.module.__file__)).read_text()).body:
+            if not isinstance(block, ast.If) or ast.unparse(block.test) != "TYPE_CHECKING":
+                continue
+            for node in block.body:
+                if isinstance(node, ast.ImportFrom):
+                    later |= {a.asname or a.name: (node.module, a.name) for a in node.names}
+                elif isinstance(node, ast.Import):
+                    later |= {a.asname or a.name.split(".")[0]: (a.name,) for a in node.names}
+                elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                    later[ast.unparse(node.target)] = ast.unparse(node.value)
+        return later
