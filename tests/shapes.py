@@ -76,12 +76,16 @@ def check(module: ModuleType) -> None:
 def _check_class(cls: type) -> None:
     if getattr(cls, "_is_protocol", False):
         return
-    made = dataclasses.is_dataclass(cls) and "__init__" in vars(cls)
+    maker = None
+    if "__init__" in vars(cls) and dataclasses.is_dataclass(cls):
+        maker = "__init__"
+    elif "__new__" in vars(cls) and hasattr(cls, "_fields"):
+        maker = "__new__"
     for name, member in list(vars(cls).items()):
         changed: Any = None
-        if made and name == "__init__":
-            continue  # what it makes of its arguments is checked, below
-        if isinstance(member, FunctionType):
+        if name == maker:
+            changed = _checked_fields(cls, getattr(member, "__func__", member))
+        elif isinstance(member, FunctionType):
             changed = _checked(member)
         elif isinstance(member, classmethod | staticmethod):
             changed = type(member)(_checked(member.__func__))
@@ -91,13 +95,11 @@ def _check_class(cls: type) -> None:
             member.func = _checked(member.func)
         if changed is not None:
             setattr(cls, name, changed)
-    if made:
-        cls.__init__ = _checked_fields(cls, vars(cls)["__init__"])  # type: ignore[method-assign]
 
 
 def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, with its shapes checked; itself where it states none."""
-    stated = _shaped(function.__annotations__)
+    stated = _shaped(getattr(function, "__annotations__", {}))
     if not stated:
         return function
     signature = inspect.signature(function)
@@ -130,29 +132,32 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def _checked_fields(cls: type, init: Callable[..., None]) -> Callable[..., None]:
-    """The constructor of a dataclass, after which its arrays have the shapes that it states."""
+def _checked_fields(cls: type, make: Callable[..., Any]) -> Callable[..., Any]:
+    """The constructor of a dataclass (`__init__`) or a NamedTuple (`__new__`), after which its
+    arrays have the shapes that it states.
+    """
     stated: dict[str, tuple[Names, str]] = {}
     for base in reversed(cls.__mro__):
-        if dataclasses.is_dataclass(base):
+        if dataclasses.is_dataclass(base) or hasattr(base, "_fields"):
             names = Names.of(sys.modules[base.__module__])
             own = _shaped(inspect.get_annotations(base))
             stated |= {name: (names, text) for name, text in own.items()}
     if not stated:
-        return init
+        return make
 
     @functools.cache
     def hints() -> dict[str, Any]:
         return {name: names.read(text) for name, (names, text) in stated.items()}
 
-    @functools.wraps(init)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
-        init(self, *args, **kwargs)
+    @functools.wraps(make)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        made = make(self, *args, **kwargs)
         with jaxtyped("context"):
-            held = {name: getattr(self, name) for name in hints()}
+            held = {name: getattr(self if made is None else made, name) for name in hints()}
             wrong = _first_wrong(hints(), held)
         if wrong is not None:
             raise TypeCheckError(f"{cls.__module__}.{cls.__qualname__}: {wrong}")
+        return made
 
     return checked
 
@@ -202,7 +207,8 @@ def _told_hint(hint: Any) -> str:
 
 def _shaped(annotations: Mapping[str, Any]) -> dict[str, str]:
     """Those that state a shape, as the text that they are under `from __future__`."""
-    return {name: str(text) for name, text in annotations.items() if SHAPED.search(str(text))}
+    texts = {name: getattr(one, "__forward_arg__", str(one)) for name, one in annotations.items()}
+    return {name: text for name, text in texts.items() if SHAPED.search(text)}
 
 
 class Names(Mapping[str, Any]):

@@ -36,6 +36,8 @@ from conceptbind.repairs.labclip.estimator import (
 from conceptbind.repairs.labclip.pairs import Pairs, read_unit
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Int
+
     from conceptbind.core.typing import Bools, Floats, Ints
 
 FOLDS = 5
@@ -56,9 +58,9 @@ JUDGED = 2000
 class ArrayRepair(BeforeAfter):
     """Before and after a linear repair, on pairs that it never saw."""
 
-    rows: Ints
+    rows: Int[Ints, " pairs"]
     """(k,) the pairs that were scored."""
-    right: tuple[Bools, Bools]
+    right: tuple[Bool[Bools, " pairs"], Bool[Bools, " pairs"]]
     """(k,) before and after: the caption scores above its negative; without negatives, above all
     other captions."""
 

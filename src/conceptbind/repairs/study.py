@@ -43,6 +43,8 @@ from conceptbind.scenes.swaps import orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Bools, Encoder, Floats, Ints
     from conceptbind.crossmodal.study import CaptionBank
     from conceptbind.rows.embeddings import Embeddings
@@ -61,11 +63,11 @@ SINGLE_PICTURES = 8
 class Singles(NamedTuple):
     """Pictures of single objects, to see what a repair does to plain recognition."""
 
-    images: Floats
+    images: Float[Floats, "pictures width"]
     """(k, d) unit rows."""
-    objects: Ints
+    objects: Int[Ints, " pictures"]
     """(k,) which object each picture shows."""
-    queries: Floats
+    queries: Float[Floats, "objects width"]
     """(|O|, d) the caption of each object."""
 
 
@@ -100,12 +102,12 @@ class ScoredSwap(NamedTuple):
 class RepairStudy(BeforeAfter):
     """Before and after a linear repair, on combinations of concepts that it never saw."""
 
-    cosines: dict[str, Floats]
+    cosines: dict[str, Float[Floats, " swaps"]]
     """Protocol to (s,) cosine of each caption with its swap."""
-    probe_cosines: dict[str, Floats]
+    probe_cosines: dict[str, Float[Floats, "attributes values"]]
     """`before` and `after` to (A, V) cosine of the picture probe with the caption probe of each
     noun and attribute."""
-    by_object: dict[str, Floats]
+    by_object: dict[str, Float[Floats, " objects"]]
     """Protocol to (|O|,) binding accuracy of the scenes that hold each object; NaN where none
     does."""
     gallery: tuple[RepairedScene, ...]

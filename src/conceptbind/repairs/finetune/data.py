@@ -14,6 +14,7 @@ from conceptbind.core.files import content_hash, file_hash
 from conceptbind.pictures.files import as_seen, read_picture, require_pictures
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Int
     from PIL.Image import Image
 
     from conceptbind.core.typing import Bools, Ints
@@ -29,13 +30,13 @@ class Captioned:
     """(n,)"""
     negatives: Sequence[str]
     """(n,)"""
-    image_of: Ints
+    image_of: Int[Ints, " captions"]
     """(n,) which picture each caption belongs to."""
-    picture_ids: Ints
+    picture_ids: Int[Ints, " pictures"]
     """(p,) equal numbers for equal pictures."""
-    text_ids: Ints
+    text_ids: Int[Ints, " captions"]
     """(n,) equal numbers for captions that say the same."""
-    negative_ids: Ints
+    negative_ids: Int[Ints, " negatives"]
     """(n,) what each negative says, in the same numbers."""
     hash: str
     """Of what all this holds."""
@@ -47,9 +48,9 @@ class Captioned:
         captions: Sequence[str],
         negatives: Sequence[str],
         *,
-        image_of: Sequence[int] | Ints | None = None,
-        text_ids: Ints | None = None,
-        negative_ids: Ints | None = None,
+        image_of: Sequence[int] | Int[Ints, " captions"] | None = None,
+        text_ids: Int[Ints, " captions"] | None = None,
+        negative_ids: Int[Ints, " captions"] | None = None,
     ) -> Captioned:
         """Check that the parts fit, and find what is equal in them.
 
@@ -126,7 +127,7 @@ class Captioned:
             else as_seen(found, f"picture {picture}")
         )
 
-    def same(self, rows: Ints) -> Bools:
+    def same(self, rows: Int[Ints, " rows"]) -> Bool[Bools, "rows columns"]:
         """(B, 2 B) what is no comparison within a batch: an equal caption, another caption of the
         same picture, a negative that is true.
         """
@@ -135,7 +136,9 @@ class Captioned:
         np.fill_diagonal(captions, False)
         return np.concatenate([captions, texts[:, None] == self.negative_ids[rows]], axis=1)
 
-    def require_apart(self, train: Ints, validation: Ints) -> None:
+    def require_apart(
+        self, train: Int[Ints, " train"], validation: Int[Ints, " validation"]
+    ) -> None:
         """Raise unless both parts are large enough, hold known rows, and share no picture: what was
         fitted on cannot choose.
 

@@ -12,10 +12,16 @@ from torch.nn import functional
 from conceptbind.repairs.labclip.loss import NO_COMPARISON
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
     from torch import Tensor
 
 
-def contrastive(images: Tensor, texts: Tensor, log_temperature: Tensor, same: Tensor) -> Tensor:
+def contrastive(
+    images: Float[Tensor, "pairs width"],
+    texts: Float[Tensor, "captions width"],
+    log_temperature: Tensor,
+    same: Bool[Tensor, "pairs captions"],
+) -> Tensor:
     """Pictures among 2 B captions and negatives, captions among B pictures (arXiv 2502.03566,
     section 5).
 

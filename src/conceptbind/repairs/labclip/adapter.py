@@ -28,6 +28,8 @@ from conceptbind.encoders.weights import same_encoder
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Num
+
     from conceptbind.core.typing import Floats
 
 WEIGHTS, CONFIG, CARD = "adapter.safetensors", "config.json", "README.md"
@@ -45,7 +47,7 @@ class Adapter:
     them stays valid.
     """
 
-    weight: Floats
+    weight: Num[Floats, "width_out width_in"]
     """(d_out, d_in) A; d_out is the width of the picture rows, d_in of the caption rows."""
     log_temperature: float
     """t: the contrastive loss multiplied cosines by exp(t). Ranking does not depend on it."""
@@ -72,7 +74,9 @@ class Adapter:
                 f"an adapter's log_temperature must be a finite number; got {self.log_temperature}"
             )
 
-    def __call__(self, texts: Floats) -> Floats:
+    def __call__(
+        self, texts: Num[Floats, "captions width_in"]
+    ) -> Float[Floats, "captions width_out"]:
         """Mapped captions of unit length.
 
         Args:

@@ -19,6 +19,8 @@ from conceptbind.repairs.labclip.pairs import Pairs
 from conceptbind.repairs.labclip.solver import Candidate, Course, Judge, best, published, quick
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int, Shaped
+
     from conceptbind.core.typing import Floats, Ints
 
 FLOATS = (np.float64, np.float32, np.float16)
@@ -179,11 +181,11 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(
         self,
-        X: Floats,
-        y: Floats,
+        X: Shaped[Floats, "captions width_in"],
+        y: Shaped[Floats, "pictures width_out"],
         *,
-        negatives: Floats | None = None,
-        image_of: Sequence[int] | Ints | None = None,
+        negatives: Shaped[Floats, "captions width_in"] | None = None,
+        image_of: Sequence[int] | Int[Ints, " captions"] | None = None,
     ) -> Self:
         """Fit on captions and their pictures.
 
@@ -231,7 +233,9 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
         return self
 
-    def transform(self, X: Floats) -> Floats:
+    def transform(
+        self, X: Shaped[Floats, "captions width_in"]
+    ) -> Float[Floats, "captions width_out"]:
         """(n, d_out) mapped captions of unit length."""
         check_is_fitted(self)
         return self.adapter_(self._numbers(X, reset=False))
@@ -271,7 +275,9 @@ def _mapped(array: Any) -> bool:
     return isinstance(array, np.memmap) and array.dtype.kind == "f" and array.ndim == 2
 
 
-def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
+def hold_out(
+    pairs: Pairs, share: float, seed: int
+) -> tuple[Int[Ints, " train"], Int[Ints, " validation"]]:
     """Rows to fit on and rows to choose on; captions of one picture, and captions that say the
     same, stay on one side.
 
@@ -286,7 +292,9 @@ def hold_out(pairs: Pairs, share: float, seed: int) -> tuple[Ints, Ints]:
     return divided(groups_of(pairs), share, seed)
 
 
-def divided(groups: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
+def divided(
+    groups: Int[Ints, " pairs"], share: float, seed: int
+) -> tuple[Int[Ints, " train"], Int[Ints, " validation"]]:
     """Rows to fit on, and a share of the groups to hold out.
 
     Args:
@@ -313,7 +321,7 @@ def divided(groups: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
     return rows
 
 
-def parts_of(pairs: Pairs, most: int, seed: int) -> Ints:
+def parts_of(pairs: Pairs, most: int, seed: int) -> Int[Ints, " pairs"]:
     """(n,) part of each pair, parts of nearly equal size; what shares a picture or says the same is
     in one part.
 
@@ -346,14 +354,16 @@ def parts_of(pairs: Pairs, most: int, seed: int) -> Ints:
     )
 
 
-def groups_of(pairs: Pairs) -> Ints:
+def groups_of(pairs: Pairs) -> Int[Ints, " pairs"]:
     """(n,) number of each pair's group: pairs that share a picture, or what a caption or a negative
     says, are in one.
     """
     return linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, pairs.negative_ids)
 
 
-def linked(pictures: Ints, texts: Ints, negatives: Ints) -> Ints:
+def linked(
+    pictures: Int[Ints, " pairs"], texts: Int[Ints, " pairs"], negatives: Int[Ints, " negatives"]
+) -> Int[Ints, " pairs"]:
     """(n,) connected groups of rows that share a picture or what a caption or a negative says.
 
     They are numbered as they appear: values are hashes, whose order says nothing.

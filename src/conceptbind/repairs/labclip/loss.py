@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.repairs.labclip.pairs import Batch
 
 NO_COMPARISON = -1e4
@@ -28,13 +30,15 @@ class Step:
     """The loss at one place and its slope."""
 
     loss: float
-    weight: torch.Tensor
+    weight: Float[torch.Tensor, "width_out width_in"]
     """(d_out, d_in) gradient with respect to A."""
     log_temperature: float
     """Gradient with respect to t."""
 
 
-def loss_and_gradient(weight: torch.Tensor, log_temperature: float, batch: Batch) -> Step:
+def loss_and_gradient(
+    weight: Float[torch.Tensor, "width_out width_in"], log_temperature: float, batch: Batch
+) -> Step:
     """Equation (1) and its gradient with respect to A (d_out, d_in) and t."""
     x, y = batch.images, batch.texts
     b, own, temperature = len(x), torch.arange(len(x), device=x.device), math.exp(log_temperature)
@@ -54,7 +58,11 @@ def loss_and_gradient(weight: torch.Tensor, log_temperature: float, batch: Batch
     return Step(float(loss), d_mapped.T @ y, float((slope * scores).sum()))
 
 
-def loss_only(weight: torch.Tensor, log_temperatures: torch.Tensor, batch: Batch) -> torch.Tensor:
+def loss_only(
+    weight: Float[torch.Tensor, "width_out width_in"],
+    log_temperatures: Float[torch.Tensor, " temperatures"],
+    batch: Batch,
+) -> Float[torch.Tensor, " temperatures"]:
     """(k,) equation (1) at several temperatures t (k,)."""
     x, b = batch.images, len(batch.images)
     v = torch.nn.functional.normalize(batch.texts @ weight.T, dim=1)

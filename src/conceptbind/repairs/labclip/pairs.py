@@ -18,6 +18,7 @@ from conceptbind.core.files import content_hash, user_path
 
 if TYPE_CHECKING:
     import torch
+    from jaxtyping import Float, Int, Shaped
 
     from conceptbind.core.typing import Floats, Ints
 
@@ -31,11 +32,11 @@ class Batch:
     same.
     """
 
-    images: torch.Tensor
+    images: Float[torch.Tensor, "pairs width_out"]
     """(B, d_out)"""
-    texts: torch.Tensor
+    texts: Float[torch.Tensor, "captions width_in"]
     """(B, d_in), or (2 B, d_in) with the negatives behind the captions."""
-    same: tuple[torch.Tensor, torch.Tensor]
+    same: tuple[Int[torch.Tensor, " compared"], Int[torch.Tensor, " compared"]]
     """Row and column numbers in the (B, B or 2 B) table of scores that are not compared: caption j
     (or negative j) says of picture i what its own caption says, or belongs to the same picture."""
 
@@ -46,19 +47,19 @@ class Pairs:
     rows are normalised when they are read.
     """
 
-    images: Floats
+    images: Float[Floats, "pictures width_out"]
     """(p, d_out)"""
-    texts: Floats
+    texts: Float[Floats, "captions width_in"]
     """(n, d_in)"""
-    negatives: Floats | None
+    negatives: Float[Floats, "captions width_in"] | None
     """(n, d_in), or None."""
-    image_of: Ints
+    image_of: Int[Ints, " captions"]
     """(n,) row of each caption's picture."""
-    picture_ids: Ints
+    picture_ids: Int[Ints, " pictures"]
     """(p,) equal numbers for equal pictures."""
-    text_ids: Ints
+    text_ids: Int[Ints, " captions"]
     """(n,) equal numbers for captions that say the same."""
-    negative_ids: Ints
+    negative_ids: Int[Ints, " negatives"]
     """(n,) what each negative says, in the same numbers; empty without negatives."""
     rows_hash: str = ""
     """A hash of all rows that these pairs were taken from."""
@@ -66,13 +67,13 @@ class Pairs:
     @classmethod
     def of(
         cls,
-        images: Floats,
-        texts: Floats,
-        negatives: Floats | None = None,
+        images: Float[Floats, "pictures width_out"],
+        texts: Float[Floats, "captions width_in"],
+        negatives: Float[Floats, "captions width_in"] | None = None,
         *,
-        image_of: Sequence[int] | Ints | None = None,
-        text_ids: Ints | None = None,
-        negative_ids: Ints | None = None,
+        image_of: Sequence[int] | Int[Ints, " captions"] | None = None,
+        text_ids: Int[Ints, " captions"] | None = None,
+        negative_ids: Int[Ints, " captions"] | None = None,
         names: tuple[str, str, str] = ("images", "texts", "negatives"),
         keep_equal: bool = False,
     ) -> Pairs:
@@ -171,7 +172,7 @@ class Pairs:
         return content_hash(self.rows_hash, *(part.astype(np.int64).tobytes() for part in parts))
 
     @property
-    def equal(self) -> Ints:
+    def equal(self) -> Int[Ints, " equal"]:
         """Pairs whose negative equals their caption; only of `keep_equal` there are any."""
         return (
             np.flatnonzero(self.text_ids == self.negative_ids)
@@ -180,7 +181,7 @@ class Pairs:
         )
 
     @property
-    def true_negatives(self) -> Ints:
+    def true_negatives(self) -> Int[Ints, " true"]:
         """Pairs whose negative equals another caption of the same picture, so that it is true of
         the picture.
         """
@@ -191,7 +192,7 @@ class Pairs:
         captions, negatives = said.reshape(2, -1) * (pictures.max() + 1) + pictures
         return np.flatnonzero(np.isin(negatives, captions) & (self.text_ids != self.negative_ids))
 
-    def select(self, rows: Ints) -> Pairs:
+    def select(self, rows: Int[Ints, " rows"]) -> Pairs:
         """Some of the pairs; nothing is copied that is larger than their numbers when the arrays
         are on disk.
         """
@@ -210,7 +211,7 @@ class Pairs:
         """The same pairs without hard negatives (SB)."""
         return replace(self, negatives=None, negative_ids=np.empty(0, np.int64))
 
-    def batch(self, rows: Ints, device: str = "cpu") -> Batch:
+    def batch(self, rows: Int[Ints, " rows"], device: str = "cpu") -> Batch:
         """Unit rows of some pairs."""
         import torch
 
@@ -260,7 +261,9 @@ def _take(array: Floats, rows: Ints) -> Floats:
     return _OnDisk(array, rows) if _on_disk(array) else array[rows]  # type: ignore[return-value,arg-type]
 
 
-def read_unit(array: Floats, rows: Ints) -> Floats:
+def read_unit(
+    array: Float[Floats, "pictures width"], rows: Int[Ints, " rows"]
+) -> Float[Floats, "rows width"]:
     """(B, d) rows in single precision, each divided by its length.
 
     A file is mapped anew for each reading, so that its pages do not add up to the whole file in
@@ -354,7 +357,7 @@ def _equal(one: Ints, two: Ints) -> tuple[Ints, Ints]:
     return i, order[np.repeat(first, counts) + within]
 
 
-def open_rows(path: str | Path) -> Floats:
+def open_rows(path: str | Path) -> Shaped[Floats, " ..."]:
     """An array from a `.npy` file, left on disk.
 
     Raises:

@@ -24,6 +24,9 @@ from conceptbind.metrics.choices import forced_choice
 from conceptbind.repairs.labclip.loss import loss_and_gradient, loss_only
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+    from conceptbind.core.typing import Ints
     from conceptbind.repairs.labclip.pairs import Batch, Pairs
 
 HOTTEST = math.log(100)
@@ -43,7 +46,7 @@ FEWEST_STEPS = 100
 class Candidate:
     """A place that a fit has reached, and what validation says of it."""
 
-    weight: torch.Tensor
+    weight: Float[torch.Tensor, "width_out width_in"]
     """(d_out, d_in)"""
     log_temperature: float
     """That temperature, t."""
@@ -67,11 +70,13 @@ class Judge:
         self.has_negatives = pairs.negatives is not None
         self._near = 0.0  # the temperature of the place judged last
 
-    def identity(self, weight: torch.Tensor) -> Candidate:
+    def identity(self, weight: Float[torch.Tensor, "width_out width_in"]) -> Candidate:
         """What validation says of no repair."""
         return self._judged(weight, torch.linspace(0, HOTTEST, 24, device=weight.device), 0)
 
-    def __call__(self, weight: torch.Tensor, log_temperature: float, step: int) -> Candidate:
+    def __call__(
+        self, weight: Float[torch.Tensor, "width_out width_in"], log_temperature: float, step: int
+    ) -> Candidate:
         """What validation says of a place."""
         ladder = torch.tensor(
             [log_temperature, *(self._near + part for part in (-0.4, -0.2, 0.0, 0.2, 0.4))],
@@ -189,7 +194,7 @@ def best(candidates: list[Candidate]) -> Candidate:
     return min(allowed, key=lambda candidate: candidate.loss)
 
 
-def split_evenly(rows: np.ndarray, batch: int) -> list[np.ndarray]:
+def split_evenly(rows: Int[Ints, " rows"], batch: int) -> list[Int[Ints, " _"]]:
     """Rows in batches of nearly one size, none larger than asked: a small last batch would be an
     easier task.
     """
