@@ -39,7 +39,7 @@ def test_what_was_learned_by_heart_is_not_recognised():
     probes = fit_scene_probes(noise, SCENES, split)
     assert probes.recognise(noise, SCENES, split.train, None).accuracy > 0.9
     readout = fit_readout("plain", noise, SCENES, split)
-    assert readout.recognised(noise, SCENES, split.train)[-1]["value"] < 0.05
+    assert readout.recognised(noise[split.train], SCENES, split.train)[-1]["value"] < 0.05
     assert readout.recognised(noise, SCENES, ALL)[-1]["n"] == len(SCENES)
 
 

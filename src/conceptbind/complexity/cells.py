@@ -21,6 +21,8 @@ from conceptbind.core.names import Metric
 from conceptbind.metrics.variance import squared_sums
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
     from conceptbind.scenes.table import Scenes
 
@@ -45,7 +47,7 @@ class Approximator(Protocol):
     def fit(self, train: Labelled, validation: Labelled) -> Any:
         """Fit on `train`; `validation` chooses whatever is to be chosen."""
 
-    def predict(self, labels: Ints) -> Floats:
+    def predict(self, labels: Int[Ints, "scenes slots concepts"]) -> Float[Floats, "scenes width"]:
         """(n, d) embeddings of a table (n, m, C)."""
 
 
@@ -90,7 +92,7 @@ class Cell:
 class Inputs:
     """What all cells of a sweep share; small enough to be sent to other machines."""
 
-    values: Floats
+    values: Float[Floats, "scenes width"]
     """(n, d) unit rows."""
     scenes: Scenes
     readouts: tuple[Readout, ...]
@@ -127,7 +129,7 @@ def fit_cells_together(
         yield cell, _scored(inputs, cell, part, model)
 
 
-def some(rows: Ints, most: int, seed: int) -> Ints:
+def some(rows: Int[Ints, " rows"], most: int, seed: int) -> Int[Ints, " some"]:
     """All rows, or as many as allowed, drawn at random."""
     return (
         rows if len(rows) <= most else np.sort(np.random.default_rng(seed).permutation(rows)[:most])

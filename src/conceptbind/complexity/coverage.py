@@ -12,6 +12,8 @@ import numpy as np
 from conceptbind.core.errors import ValueRangeError
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from conceptbind.core.typing import Ints
     from conceptbind.scenes.table import Scenes
 
@@ -25,15 +27,15 @@ scenes by heart is chosen as often as one that did not."""
 class Coverage:
     """Objects of three kinds and the scenes made of them."""
 
-    objects: dict[str, Ints]
+    objects: dict[str, Int[Ints, " _"]]
     """Object ids: train, validation, test."""
-    train: Ints
+    train: Int[Ints, " train"]
     """Rows of the scenes made of train objects."""
-    validation: Ints
+    validation: Int[Ints, " validation"]
     """Rows that choose: scenes of validation objects, and no test object."""
-    mixed: Ints
+    mixed: Int[Ints, " mixed"]
     """Rows of the scenes of train and test objects."""
-    unseen: Ints
+    unseen: Int[Ints, " unseen"]
     """Rows of the scenes made of test objects."""
     missing_values: int
     """Values that no train object has."""

@@ -11,6 +11,8 @@ from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
 
 
@@ -23,9 +25,9 @@ class Labelled:
         ValueRangeError: no scene, or an embedding that is not finite.
     """
 
-    labels: Ints
+    labels: Int[Ints, "scenes slots concepts"]
     """(n, m, C) value ids."""
-    values: Floats
+    values: Float[Floats, "scenes width"]
     """(n, d)"""
 
     def __post_init__(self) -> None:
@@ -50,23 +52,23 @@ class Scale:
     encoder.
     """
 
-    mean: Floats
+    mean: Float[Floats, " width"]
     """(d,)"""
     size: float
     """Root mean square distance from the mean; 1 where all rows are the same."""
 
     @classmethod
-    def of(cls, values: Floats) -> Scale:
+    def of(cls, values: Float[Floats, "scenes width"]) -> Scale:
         """Of the rows that are fitted."""
         mean = values.mean(axis=0, dtype=np.float64)
         size = float(np.sqrt(np.square(values - mean).sum(axis=1).mean()))
         return cls(mean, size if size > 1e-12 * float(np.abs(mean).max()) else 1.0)
 
-    def to(self, values: Floats) -> Floats:
+    def to(self, values: Float[Floats, "scenes width"]) -> Float[Floats, "scenes width"]:
         """Scaled rows, in double precision."""
         return (values - self.mean) / self.size
 
-    def back(self, scaled: Floats) -> Floats:
+    def back(self, scaled: Float[Floats, "scenes width"]) -> Float[Floats, "scenes width"]:
         """Rows as they came."""
         return scaled * self.size + self.mean
 

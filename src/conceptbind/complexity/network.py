@@ -18,6 +18,8 @@ from conceptbind.complexity.labels import Labelled, Scale, check_labels
 from conceptbind.core.errors import ShapeError, ValueRangeError
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
 
 BATCH = 64
@@ -57,7 +59,7 @@ class MLP:
     weights_: Weights
     """The best on validation."""
     scale_: Scale
-    offsets_: Ints
+    offsets_: Int[Ints, " labels"]
     """Where the values of each label begin in the table."""
     rate_: tuple[float, float]
     updates_: int
@@ -90,7 +92,7 @@ class MLP:
         """Fit on `train`; `validation` chooses."""
         return fit_networks([self], [train], [validation])[0]
 
-    def predict(self, labels: Ints) -> Floats:
+    def predict(self, labels: Int[Ints, "scenes slots concepts"]) -> Float[Floats, "scenes width"]:
         """(n, d) predictions for a table (n, m, C)."""
         columns = torch.as_tensor(
             np.asarray(labels).reshape(len(labels), -1) + self.offsets_, device=self.device
@@ -105,13 +107,13 @@ class MLP:
 class Weights:
     """S networks side by side."""
 
-    table: torch.Tensor
+    table: Float[torch.Tensor, "networks values hidden"]
     """(S, sum of values over slots, H)"""
-    bias: torch.Tensor
+    bias: Float[torch.Tensor, "networks 1 hidden"]
     """(S, 1, H)"""
-    out: torch.Tensor
+    out: Float[torch.Tensor, "networks hidden width"]
     """(S, H, d)"""
-    out_bias: torch.Tensor
+    out_bias: Float[torch.Tensor, "networks 1 width"]
     """(S, 1, d)"""
 
     def all(self) -> list[torch.Tensor]:

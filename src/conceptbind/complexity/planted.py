@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Floats, Ints
     from conceptbind.scenes.table import Scenes
 
@@ -16,7 +18,9 @@ AXES = 64
 """Principal axes of what objects add, along which planted products lie, at most."""
 
 
-def plant(values: Floats, scenes: Scenes, rank: int, seed: int = 0) -> Floats | None:
+def plant(
+    values: Float[Floats, "scenes width"], scenes: Scenes, rank: int, seed: int = 0
+) -> Float[Floats, "scenes width"] | None:
     """Embeddings like the given ones, but that bind by `rank` products of vectors of values in each
     object.
 

@@ -24,6 +24,8 @@ from conceptbind.complexity.labels import Labelled, Scale, check_labels
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
 
 Products = Literal["none", "per_object", "global"]
@@ -154,7 +156,7 @@ class StructuredProbe:
         """The largest rank that one second-order step can solve for."""
         return max(1, MOST_UNKNOWNS // (self.n_slots * sum(self.sizes)))
 
-    def predict(self, labels: Ints) -> Floats:
+    def predict(self, labels: Int[Ints, "scenes slots concepts"]) -> Float[Floats, "scenes width"]:
         """(n, d) predictions for a table (n, m, C)."""
         fit = self.best_
         table = torch.tensor(np.asarray(labels).reshape(len(labels), -1), device=self.device)
@@ -466,11 +468,11 @@ class StructuredProbe:
 class _Data:
     """Labels and scaled values on the device, with what every step asks of them."""
 
-    table: torch.Tensor
+    table: Int[torch.Tensor, "scenes labels"]
     """(n, m * C)"""
-    values: torch.Tensor
+    values: Float[torch.Tensor, "scenes width"]
     """(n, d)"""
-    design: torch.Tensor
+    design: Float[torch.Tensor, "scenes parameters"]
     """(n, P)"""
     offsets: list[int]
     """Where the values of each column begin among all of them."""

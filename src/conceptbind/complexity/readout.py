@@ -15,6 +15,8 @@ from conceptbind.probes.scene_probes import WHITENING, SceneProbes, fit_scene_pr
 from conceptbind.scenes.split import Split
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.scenes.table import Scenes
 
@@ -41,11 +43,13 @@ class Readout:
     """
 
     name: Reading
-    folds: tuple[tuple[SceneProbes, Bools], ...]
+    folds: tuple[tuple[SceneProbes, Bool[Bools, " scenes"]], ...]
     """Probes, and (n,) the scenes of the table that they did not see; each scene is read by the
     first fold that may."""
 
-    def recognised(self, values: Floats, scenes: Scenes, rows: Ints) -> list[dict[str, Any]]:
+    def recognised(
+        self, values: Float[Floats, "rows width"], scenes: Scenes, rows: Int[Ints, " rows"]
+    ) -> list[dict[str, Any]]:
         """Recognition of every concept and of objects as plain rows; the value is None where
         nothing could be scored.
 
@@ -89,7 +93,7 @@ def _joined(outcomes: list[Recognition]) -> dict[str, Any]:
 
 def fit_readout(
     name: Reading,
-    values: Floats,
+    values: Float[Floats, "scenes width"],
     scenes: Scenes,
     split: Split,
     *,

@@ -11,6 +11,8 @@ import numpy as np
 from conceptbind.complexity.labels import Labelled, Scale, check_labels
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
 
 LEAVES = (1, 4)
@@ -22,7 +24,9 @@ KEPT_VARIANCE = 1e-6
 """Principal axes with less of the variance than this are not boosted."""
 
 
-def one_hot(labels: Ints, sizes: tuple[int, ...]) -> Floats:
+def one_hot(
+    labels: Int[Ints, "scenes slots concepts"], sizes: tuple[int, ...]
+) -> Float[Floats, "scenes columns"]:
     """(n, m * (V_1 + ... + V_C)) one column for each slot and value."""
     flat = labels.reshape(len(labels), -1)
     widths = np.array(sizes * labels.shape[1])
@@ -69,7 +73,7 @@ class Forest:
         self.validation_, self.forest_ = min(found, key=lambda pair: pair[0])
         return self
 
-    def predict(self, labels: Ints) -> Floats:
+    def predict(self, labels: Int[Ints, "scenes slots concepts"]) -> Float[Floats, "scenes width"]:
         """(n, d) predictions for a table (n, m, C)."""
         return _table(self.forest_.predict(one_hot(labels, self.sizes)))
 
@@ -86,7 +90,7 @@ class Boosting:
     """
 
     scale_: Scale
-    axes_: Floats
+    axes_: Float[Floats, "axes width"]
     """(a, d) principal axes."""
     models_: list[Any]
     """One for each axis."""
@@ -144,7 +148,7 @@ class Boosting:
         best = int(np.argmin(errors)) + 1
         return HistGradientBoostingRegressor(max_iter=best, **options).fit(inputs, values)
 
-    def predict(self, labels: Ints) -> Floats:
+    def predict(self, labels: Int[Ints, "scenes slots concepts"]) -> Float[Floats, "scenes width"]:
         """(n, d) predictions for a table (n, m, C)."""
         inputs = one_hot(labels, self.sizes)
         along = [model.predict(inputs) for model in self.models_]

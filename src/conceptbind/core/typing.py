@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_che
 
 if TYPE_CHECKING:
     import numpy as np
+    from jaxtyping import Float
     from numpy.typing import NDArray
     from PIL.Image import Image
 
@@ -54,8 +55,8 @@ class Encoder(Protocol):
     def modalities(self) -> tuple[Modality, ...]:
         """What it can encode."""
 
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
+    def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
         """Raw features (n, d) of n captions."""
 
-    def encode_images(self, images: Sequence[Image]) -> Floats:
+    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """Raw features (n, d) of n RGB pictures."""

@@ -26,6 +26,7 @@ from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.weights import folder_revision
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from PIL.Image import Image
 
     from conceptbind.core.typing import Floats, LongCaptions, Modality
@@ -342,7 +343,7 @@ class DualEncoder:
         }
         write_whole(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
 
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
+    def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
         """Raw features (n, d).
 
         Raises:
@@ -362,7 +363,7 @@ class DualEncoder:
                 )
         return rows
 
-    def encode_images(self, images: Sequence[Image]) -> Floats:
+    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """Raw features (n, d) of RGB pictures: the shorter side is scaled to the model's, the
         middle is cut out.
         """

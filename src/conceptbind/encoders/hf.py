@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
+    from jaxtyping import Float
     from PIL.Image import Image
     from torch import Tensor
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -346,7 +347,7 @@ class HuggingFaceEncoder:
             if "image" in self.modalities:
                 self._processor.save_pretrained(folder)
 
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
+    def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
         """Raw features (n, d).
 
         Raises:
@@ -382,7 +383,7 @@ class HuggingFaceEncoder:
             return self._common(_features(self._model, "text")(**inputs))
         return self._family.vector(self._model(**inputs))
 
-    def encode_images(self, images: Sequence[Image]) -> Floats:
+    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """Raw features (n, d) of RGB pictures.
 
         Raises:

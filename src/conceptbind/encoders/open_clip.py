@@ -32,6 +32,7 @@ from conceptbind.encoders.weights import (
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from jaxtyping import Float
     from PIL.Image import Image
 
     from conceptbind.core.typing import Floats, Modality
@@ -153,7 +154,7 @@ class OpenClipEncoder:
         assert self.longest is not None
         return cut_off(self._tokenizer, texts, self.longest)
 
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
+    def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
         """Raw features (n, d).
 
         Raises:
@@ -174,7 +175,7 @@ class OpenClipEncoder:
                 rows.append(self._model.encode_text(ids.to(self._device)).float().cpu().numpy())
         return np.concatenate(rows)
 
-    def encode_images(self, images: Sequence[Image]) -> Floats:
+    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """Raw features (n, d) of RGB pictures."""
         if not len(images):
             return np.empty((0, self.dimension), dtype=np.float32)

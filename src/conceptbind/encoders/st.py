@@ -23,6 +23,7 @@ from conceptbind.encoders.weights import (
 )
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from PIL.Image import Image
     from sentence_transformers import SentenceTransformer
 
@@ -103,7 +104,7 @@ class SentenceTransformerEncoder:
             return [0] * len(texts)
         return [len(ids) for ids in self._tokenizer(list(texts), verbose=False)["input_ids"]]
 
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
+    def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
         """Features (n, d), normalised if the pipeline normalises.
 
         Raises:
@@ -123,7 +124,7 @@ class SentenceTransformerEncoder:
                 )
         return rows
 
-    def encode_images(self, images: Sequence[Image]) -> Floats:
+    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """Refused: st: reads captions only.
 
         Raises:

@@ -13,6 +13,7 @@ from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import importing, reason_of, to_precision
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from PIL.Image import Image
 
     from conceptbind.core.typing import Floats, Modality
@@ -76,7 +77,7 @@ class TimmEncoder:
             )
         self.dimension = int(shape[1])
 
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
+    def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
         """Refused: timm models see pictures only.
 
         Raises:
@@ -84,7 +85,7 @@ class TimmEncoder:
         """
         raise ModalityError(f"'{self.id}' encodes images, not text")
 
-    def encode_images(self, images: Sequence[Image]) -> Floats:
+    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """Pooled features (n, d) of RGB pictures."""
         if not len(images):
             return np.empty((0, self.dimension), dtype=np.float32)

@@ -11,6 +11,8 @@ import numpy as np
 from conceptbind.core.errors import ValueRangeError
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Floats
 
 FILL = 0.68
@@ -25,9 +27,9 @@ class Layout:
     down.
     """
 
-    centres: Floats
+    centres: Float[Floats, "objects 2"]
     """(m, 2)"""
-    radii: Floats
+    radii: Float[Floats, " objects"]
     """(m,) of the circle around each object."""
 
 

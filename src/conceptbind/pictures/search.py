@@ -21,6 +21,7 @@ from conceptbind.pictures.solid import SolidLayout, SolidStyle, draw_solid
 from conceptbind.pictures.vocabulary import COLORS, FLAT_SHAPES, SOLID_SHAPES
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Int
     from PIL.Image import Image
 
     from conceptbind.core.typing import Bools, Ints
@@ -43,7 +44,7 @@ class SearchFields:
     objects: tuple[tuple[Kind, ...], ...]
     """(n,) the colour and shape of every object, in random order; the renderers put the first one
     furthest left."""
-    present: Bools
+    present: Bool[Bools, " fields"]
     """(n,) whether the target is among them."""
     kinds: tuple[tuple[Kind, Kind], ...]
     """(n,) the two kinds of distractors, which share neither colour nor shape."""
@@ -55,12 +56,12 @@ class SearchFields:
         return len(self.objects)
 
     @cached_property
-    def n_objects(self) -> Ints:
+    def n_objects(self) -> Int[Ints, " fields"]:
         """(n,) objects in each field."""
         return np.array([len(field) for field in self.objects])
 
     @cached_property
-    def orbits(self) -> Ints:
+    def orbits(self) -> Int[Ints, " fields"]:
         """(n,) numbers that are equal where two colours and two shapes are: fields of the same
         distractors, or of their attribute swaps.
 

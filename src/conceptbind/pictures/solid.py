@@ -22,6 +22,7 @@ from conceptbind.pictures.layout import place
 from conceptbind.pictures.vocabulary import COLORS, SOLID_SHAPES
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from PIL.Image import Image
 
     from conceptbind.core.typing import Floats
@@ -85,13 +86,13 @@ class SolidLayout:
     and the camera looks along y.
     """
 
-    positions: Floats
+    positions: Float[Floats, "objects 3"]
     """(m, 3) middles of the objects in the scene; the ground is z = 0."""
-    extents: Floats
+    extents: Float[Floats, " objects"]
     """(m,) radii of the spheres around the objects in the scene."""
-    centres: Floats
+    centres: Float[Floats, "objects 2"]
     """(m, 2) the middles as the picture shows them, as shares of its side; y points down."""
-    radii: Floats
+    radii: Float[Floats, " objects"]
     """(m,) radii of those spheres in the picture, as shares of its side."""
 
 

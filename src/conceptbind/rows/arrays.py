@@ -23,6 +23,8 @@ from conceptbind.core.limits import header_of, require_archive, require_regular
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Floats, Modality
     from conceptbind.scenes.table import Scenes
 
@@ -43,7 +45,7 @@ class FileEmbeddings:
     id: str
     revision: str
     """Hash of the file."""
-    arrays: dict[str, Floats]
+    arrays: dict[str, Float[Floats, "_ _"]]
     """By modality, or under "embeddings" where the file does not say."""
     ids: tuple[str, ...] | None
 
@@ -53,7 +55,7 @@ class FileEmbeddings:
         named: tuple[Modality, ...] = ("text", "image")
         return tuple(modality for modality in named if modality in self.arrays)
 
-    def rows(self, scenes: Scenes, modality: Modality) -> Floats:
+    def rows(self, scenes: Scenes, modality: Modality) -> Float[Floats, "scenes width"]:
         """The rows (n, d) of n scenes, in the order of the table.
 
         Raises:

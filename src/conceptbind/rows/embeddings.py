@@ -55,6 +55,8 @@ from conceptbind.pictures.files import picture_batches, read_picture, require_pi
 from conceptbind.rows.arrays import FileEmbeddings, read_embeddings_file
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Encoder, Floats
     from conceptbind.scenes.table import Scenes
 
@@ -80,7 +82,7 @@ DEFAULT = Opening()
 class Embeddings:
     """n rows of one encoder for one scene table."""
 
-    values: Floats
+    values: Float[Floats, "scenes width"]
     """(n, d)"""
     modality: Modality
     scenes_hash: str
@@ -190,7 +192,7 @@ def embed_half(
     folder: Path,
     *,
     on_rows: Callable[[int], None] = lambda _: None,
-) -> Floats:
+) -> Float[Floats, "scenes width"]:
     """The same for rows that may be larger than memory: (n, d) unit rows in half precision,
     memory-mapped from `rows.npy` in the folder.
 

@@ -23,6 +23,8 @@ from conceptbind.rows.source import Source, bag_twin, source_of, untrained
 from conceptbind.run.bars import progress, steps
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Effort, Encoder, Executor, Floats, Modality
     from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
@@ -181,7 +183,7 @@ class Case:
         what = "captions and their swaps" if twin is None else f"captions, {twin}"
         return self.embedded(source, "text", place, what, self.bank.scenes)
 
-    def queries(self, concept: int | None) -> Floats:
+    def queries(self, concept: int | None) -> Float[Floats, "candidates width"]:
         """(V, d) raw rows of the captions of single values of a concept; of single objects for
         None.
         """
@@ -191,7 +193,7 @@ class Case:
             self._queries[concept] = np.asarray(self.encoder.encode_texts(asked))
         return self._queries[concept]
 
-    def objects_alone(self, modality: Modality) -> Floats | None:
+    def objects_alone(self, modality: Modality) -> Float[Floats, "objects width"] | None:
         """(|O|, d) rows of scenes of one object: captions, or the mean of pictures that were drawn.
         None where there are none.
         """
