@@ -27,6 +27,8 @@ from conceptbind.benchmarks.base import (
 from conceptbind.benchmarks.shards import published_files, require_files
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Floats
 
 FILES = {
@@ -120,7 +122,12 @@ class VisualGenome:
 
     keep = staticmethod(kept_rows)
 
-    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(
+        self,
+        items: Items,
+        pictures: Float[Floats, "pictures width"],
+        captions: Float[Floats, "captions width"],
+    ) -> list[Score]:
         """Accuracy by each protocol."""
         rows, names = items["rows"], items["groups"]
         correct, tied = caption_choice(rows, pictures, captions)

@@ -19,6 +19,8 @@ from conceptbind.metrics.choices import forced_choice
 from conceptbind.metrics.intervals import share_interval
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.metrics.intervals import Interval
 
@@ -72,13 +74,13 @@ class Score:
     """Which items: the name of a published subset, of a family, or `all`."""
     protocol: str
     """Whose rule it is: `strict` (ours), `paper`, `mieb`."""
-    correct: Bools
+    correct: Bool[Bools, " items"]
     """(n,)"""
-    tied: Bools
+    tied: Bool[Bools, " items"]
     """(n,) misses by a tie."""
-    groups: Ints | None = None
+    groups: Int[Ints, " items"] | None = None
     """(n,) for a macro score, which averages the means of groups; None for a micro score."""
-    clusters: Ints | None = None
+    clusters: Int[Ints, " items"] | None = None
     """(n,) items that share a picture, which are one draw of the interval; None where each item has
     a picture of its own."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class Score:
         return share_interval(self.correct.astype(float), self.clusters, self.groups)
 
 
-def mean_of(values: Floats, groups: Ints | None) -> float:
+def mean_of(values: Float[Floats, " items"], groups: Int[Ints, " items"] | None) -> float:
     """Mean, or mean of the means of groups."""
     if groups is None:
         return float(values.mean())
@@ -154,16 +156,21 @@ class Benchmark(Protocol):
             FileError: a file is missing, truncated, or of another benchmark.
         """
 
-    def keep(self, items: Items, number: Ints) -> tuple[Items, int]:
+    def keep(self, items: Items, number: Int[Ints, " pictures"]) -> tuple[Items, int]:
         """The items whose pictures are there, with the new `number` of each picture (-1 for none),
         and how many were left out.
         """
 
-    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(
+        self,
+        items: Items,
+        pictures: Float[Floats, "pictures width"],
+        captions: Float[Floats, "captions width"],
+    ) -> list[Score]:
         """Scores from unit rows of the distinct pictures and captions."""
 
 
-def kept_rows(items: Items, number: Ints, columns: int = 1) -> tuple[Items, int]:
+def kept_rows(items: Items, number: Int[Ints, " pictures"], columns: int = 1) -> tuple[Items, int]:
     """`Benchmark.keep` for items whose `rows` begin with numbers of pictures, in so many
     columns.
     """
@@ -173,7 +180,11 @@ def kept_rows(items: Items, number: Ints, columns: int = 1) -> tuple[Items, int]
     return left, int((~kept).sum())
 
 
-def caption_choice(rows: Ints, pictures: Floats, captions: Floats) -> tuple[Bools, Bools]:
+def caption_choice(
+    rows: Int[Ints, "items columns"],
+    pictures: Float[Floats, "pictures width"],
+    captions: Float[Floats, "captions width"],
+) -> tuple[Bool[Bools, " items"], Bool[Bools, " items"]]:
     """Does each picture prefer its caption to the false ones?
 
     Args:

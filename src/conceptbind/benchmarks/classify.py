@@ -16,6 +16,8 @@ from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.scenes.captions import article
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
 
 PARTS = ("test", "val", ".")
@@ -87,11 +89,16 @@ class LabelledFolder:
         )
 
     @staticmethod
-    def keep(items: Items, number: Ints) -> tuple[Items, int]:
+    def keep(items: Items, number: Int[Ints, " pictures"]) -> tuple[Items, int]:
         """The pictures that are there; all classes stay candidates."""
         return {**items, "labels": items["labels"][number >= 0]}, int((number < 0).sum())
 
-    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(
+        self,
+        items: Items,
+        pictures: Float[Floats, "pictures width"],
+        captions: Float[Floats, "captions width"],
+    ) -> list[Score]:
         """Accuracy, the mean of the classes' accuracies, and accuracy among the best five of more
         than five classes.
         """

@@ -30,6 +30,8 @@ from conceptbind.core.text import read_lines
 from conceptbind.metrics.retrieval import ranks, within
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
 
 KS = (1, 5, 10)
@@ -120,13 +122,18 @@ class Karpathy:
         return paths[0], content, picture_folder(folder, content[0]["image"], PLACES)
 
     @staticmethod
-    def keep(items: Items, number: Ints) -> tuple[Items, int]:
+    def keep(items: Items, number: Int[Ints, " pictures"]) -> tuple[Items, int]:
         """Pictures that are there, and their captions."""
         kept = number[items["owner"]] >= 0
         left = {"owner": number[items["owner"][kept]], "captions": items["captions"][kept]}
         return left, int((number < 0).sum())
 
-    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(
+        self,
+        items: Items,
+        pictures: Float[Floats, "pictures width"],
+        captions: Float[Floats, "captions width"],
+    ) -> list[Score]:
         """Recall of pictures by captions and of captions by pictures."""
         place, x, y = items["owner"], pictures, captions[items["captions"]]
         found = []
@@ -235,7 +242,7 @@ def wrong_rows(content: object) -> str | None:
     return None
 
 
-def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Ints]:
+def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Int[Ints, " captions"]]:
     """Pictures and captions of `coco_karpathy_train.json`, whose rows hold one caption each, or of
     Karpathy's `dataset_coco.json`.
 

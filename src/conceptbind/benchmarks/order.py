@@ -28,6 +28,8 @@ from conceptbind.core.files import content_hash, read_checked_json, read_json, w
 from conceptbind.repairs.negatives.taggers import Token, load_tagger
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Floats
 
 MOST_WORDS = 30
@@ -120,7 +122,12 @@ class Order:
 
     keep = staticmethod(kept_rows)
 
-    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(
+        self,
+        items: Items,
+        pictures: Float[Floats, "pictures width"],
+        captions: Float[Floats, "captions width"],
+    ) -> list[Score]:
         """The caption against all perturbations (chance 0.2), and against each (chance 0.5)."""
         rows, changed = items["rows"], items["changed"]
         whole = caption_choice(rows, pictures, captions)

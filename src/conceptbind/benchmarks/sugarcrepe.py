@@ -25,6 +25,8 @@ from conceptbind.benchmarks.base import (
 from conceptbind.core.errors import FileError
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Floats
 
 SUBSETS = (
@@ -111,7 +113,12 @@ class SugarCrepe:
 
     keep = staticmethod(kept_rows)
 
-    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(
+        self,
+        items: Items,
+        pictures: Float[Floats, "pictures width"],
+        captions: Float[Floats, "captions width"],
+    ) -> list[Score]:
         """Accuracy of each subset, family, of all, and of the pairs with the same words."""
         rows, subsets = items["rows"], items["subsets"]
         correct, tied = caption_choice(rows, pictures, captions)

@@ -37,6 +37,8 @@ from conceptbind.core.text import require_characters
 from conceptbind.metrics.choices import every, forced_choice
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Bools, Floats
 
 PLACES = ("images", ".")
@@ -140,7 +142,12 @@ class TwoByTwo:
 
     keep = staticmethod(partial(kept_rows, columns=2))
 
-    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(
+        self,
+        items: Items,
+        pictures: Float[Floats, "pictures width"],
+        captions: Float[Floats, "captions width"],
+    ) -> list[Score]:
         """Of all items, and of those of each tag."""
         rows, tags = items["rows"], items["tags"]
         x, y = pictures[rows[:, :2]], captions[rows[:, 2:]]

@@ -26,6 +26,8 @@ from conceptbind.benchmarks.base import (
 from conceptbind.core.errors import FileError, MismatchError
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Bools, Floats, Ints
 
 SUBSETS = {
@@ -107,7 +109,12 @@ class WhatsUp:
 
     keep = staticmethod(kept_rows)
 
-    def score(self, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    def score(
+        self,
+        items: Items,
+        pictures: Float[Floats, "pictures width"],
+        captions: Float[Floats, "captions width"],
+    ) -> list[Score]:
         """Of each subset: single pictures, pairs and sets."""
         correct, tied = caption_choice(items["rows"], pictures, captions)
         found = []

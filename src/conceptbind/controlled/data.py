@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -13,15 +13,18 @@ from torch.nn.utils.rnn import pad_sequence
 
 from conceptbind.core.errors import ValueRangeError
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
 
 @dataclass(frozen=True, eq=False)
 class ObjectSplit:
     """Train, validation and test objects: every object belongs to one part."""
 
-    train: Tensor
+    train: Int[Tensor, " train"]
     """Object ids, in increasing order."""
-    validation: Tensor
-    test: Tensor
+    validation: Int[Tensor, " validation"]
+    test: Int[Tensor, " test"]
 
 
 def split_objects(
@@ -57,7 +60,9 @@ def split_objects(
     return ObjectSplit(*(part.sort().values for part in parts))
 
 
-def object_ids(values: Tensor, sizes: tuple[int, ...]) -> Tensor:
+def object_ids(
+    values: Int[Tensor, "*objects concepts"], sizes: tuple[int, ...]
+) -> Int[Tensor, " *objects"]:
     """(..., C) value ids -> (...) object ids; the last concept varies fastest."""
     found = torch.zeros_like(values[..., 0])
     for k, size in enumerate(sizes):
@@ -65,7 +70,9 @@ def object_ids(values: Tensor, sizes: tuple[int, ...]) -> Tensor:
     return found
 
 
-def object_values(ids: Tensor, sizes: tuple[int, ...]) -> Tensor:
+def object_values(
+    ids: Int[Tensor, " *objects"], sizes: tuple[int, ...]
+) -> Int[Tensor, "*objects concepts"]:
     """(...) object ids -> (..., C) value ids."""
     found = []
     for size in reversed(sizes):
@@ -74,7 +81,9 @@ def object_values(ids: Tensor, sizes: tuple[int, ...]) -> Tensor:
     return torch.stack(found[::-1], dim=-1)
 
 
-def draw_objects(among: Tensor, n: int, m: int, random: torch.Generator) -> Tensor:
+def draw_objects(
+    among: Int[Tensor, " candidates"], n: int, m: int, random: torch.Generator
+) -> Int[Tensor, "scenes slots"]:
     """(n, m) ids of m different objects for each of n scenes, every choice and order equally
     likely.
     """
@@ -112,17 +121,17 @@ class Batch:
     every shape where it is of E models.
     """
 
-    scenes: list[Tensor]
+    scenes: list[Int[Tensor, "*models _ _"]]
     """(n_j, j) object ids for j in the numbers of objects."""
-    queries: Tensor
+    queries: Int[Tensor, "*models queries"]
     """(Q,) different object ids, in increasing order: those in the batch and the swap negatives,
     train objects all; then fillers."""
-    targets: Tensor
+    targets: Float[Tensor, "*models scenes queries"]
     """(n, Q) share of the mass of each query: 1 / j where the scene holds the object."""
-    concept_targets: Tensor
+    concept_targets: Float[Tensor, "*models scenes concepts values"]
     """(n, C, V) share of the mass of each value, V the largest number of values; 0 for values that
     a concept does not have."""
-    filler: Tensor
+    filler: Bool[Tensor, "*models queries"]
     """(Q,) queries that stand for nothing and must not count."""
 
 
@@ -155,7 +164,7 @@ class StackedSampler:
     def __init__(
         self,
         sizes: tuple[int, ...],
-        trains: Sequence[Tensor],
+        trains: Sequence[Int[Tensor, " _"]],
         most_objects: int,
         batch: int,
         *,
@@ -246,7 +255,7 @@ class Sampler:
     def __init__(
         self,
         sizes: tuple[int, ...],
-        train: Tensor,
+        train: Int[Tensor, " train"],
         most_objects: int,
         batch: int,
         **how: Unpack[Queried],
@@ -267,7 +276,9 @@ class Sampler:
         )
 
 
-def swapped(values: Tensor, sizes: tuple[int, ...]) -> Tensor:
+def swapped(
+    values: Int[Tensor, "*scenes slots concepts"], sizes: tuple[int, ...]
+) -> Int[Tensor, "*scenes swaps"]:
     """(..., m, C) -> (..., m (m - 1) C) ids of the objects with one attribute taken from another
     object of the scene.
     """

@@ -5,6 +5,7 @@ single values.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,6 +15,10 @@ from conceptbind.controlled.data import Batch, Sampler, object_values
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.scoring import exchange_first_value
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+
 Loss = Callable[[ControlledModel, Sampler, Batch, torch.Generator], tuple[Tensor, Tensor]]
 NOTHING = -1e4
 """A score that no softmax sees."""
@@ -21,7 +26,7 @@ NOTHING = -1e4
 
 def batch_loss(
     model: ControlledModel, _: Sampler, batch: Batch, __: torch.Generator
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The objective `queries` on a batch of one model."""
     return queries_loss(
         model, batch.scenes, batch.queries, batch.targets, batch.concept_targets, batch.filler
@@ -30,12 +35,12 @@ def batch_loss(
 
 def queries_loss(
     model: ControlledModel,
-    scenes: Sequence[Tensor],
-    queries: Tensor,
-    targets: Tensor,
-    concept_targets: Tensor,
-    filler: Tensor,
-) -> tuple[Tensor, Tensor]:
+    scenes: Sequence[Int[Tensor, "_ _"]],
+    queries: Int[Tensor, " queries"],
+    targets: Float[Tensor, "scenes queries"],
+    concept_targets: Float[Tensor, "scenes concepts values"],
+    filler: Bool[Tensor, " queries"],
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Cross-entropy of each scene against object queries, and against the values of each concept
     (mean over concepts).
 
@@ -62,7 +67,7 @@ def queries_loss(
 
 def scenes_loss(
     model: ControlledModel, sampler: Sampler, batch: Batch, random: torch.Generator
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The objective `scenes`: symmetric cross-entropy of scenes against themselves with their
     objects in another order, and swaps beside them.
 
@@ -102,7 +107,7 @@ def scenes_loss(
     return (forwards + backwards) / 2, forwards.new_zeros(())
 
 
-def as_sets(group: Tensor, widest: int) -> Tensor:
+def as_sets(group: Int[Tensor, "scenes slots"], widest: int) -> Int[Tensor, "scenes widest"]:
     """(n, widest) ids of a scene's objects in increasing order, then -1: the same for scenes that
     hold the same objects.
     """
@@ -111,7 +116,7 @@ def as_sets(group: Tensor, widest: int) -> Tensor:
     )
 
 
-def exchanged(group: Tensor, sampler: Sampler) -> Tensor:
+def exchanged(group: Int[Tensor, "scenes slots"], sampler: Sampler) -> Int[Tensor, "changed slots"]:
     """(n', m) scenes whose first two objects exchanged their first value, where that makes other
     train objects.
     """

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,10 @@ from torch.nn.functional import gelu, linear, normalize, scaled_dot_product_atte
 
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 from conceptbind.core.limits import require_whole
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
 
 Positions = Literal["learned", "relative"]
 POSITIONS = ("learned", "relative")
@@ -99,11 +103,13 @@ class Shape:
         """Tokens of a scene with all its objects."""
         return self.most_objects * (len(self.sizes) + 2) + 1
 
-    def value_tokens(self, device: str | torch.device = "cpu") -> Tensor:
+    def value_tokens(self, device: str | torch.device = "cpu") -> Int[Tensor, " concepts"]:
         """(C,) token of the first value of each concept."""
         return FIRST_VALUE + torch.tensor([0, *self.sizes[:-1]], device=device).cumsum(0)
 
-    def scene_tokens(self, values: Tensor) -> Tensor:
+    def scene_tokens(
+        self, values: Int[Tensor, "scenes slots concepts"]
+    ) -> Int[Tensor, "scenes tokens"]:
         """(n, m, C) value ids -> (n, m (C + 2) + 1) tokens.
 
         Raises:
@@ -118,7 +124,7 @@ class Shape:
         objects = torch.cat([first, values + self.value_tokens(values.device), last], dim=2)
         return torch.cat([objects.flatten(1), values.new_full((n, 1), SCENE_END)], dim=1)
 
-    def concept_tokens(self, device: str | torch.device = "cpu") -> Tensor:
+    def concept_tokens(self, device: str | torch.device = "cpu") -> Int[Tensor, "values 2"]:
         """(V_1 + ... + V_C, 2) tokens of the queries for single values."""
         values = torch.arange(FIRST_VALUE, self.n_tokens, device=device)
         return torch.stack([values, torch.full_like(values, SCENE_END)], dim=1)
@@ -143,7 +149,12 @@ class Block(nn.Module):
             nn.init.normal_(last.weight, std=(2 * shape.depth * last.in_features) ** -0.5)
             nn.init.zeros_(last.bias)
 
-    def forward(self, x: Tensor, bias: Tensor | None, only_last: bool) -> Tensor:
+    def forward(
+        self,
+        x: Float[Tensor, "rows tokens width"],
+        bias: Float[Tensor, "heads tokens tokens"] | None,
+        only_last: bool,
+    ) -> Float[Tensor, "rows read width"]:
         """(n, t, width); with `only_last` just the last token, (n, 1, width), attending to all."""
         width = x.shape[-1]
         normed = self.norm_1(x)
@@ -168,7 +179,11 @@ class Block(nn.Module):
         return x + over_tokens(wide, self.narrow.weight, self.narrow.bias)
 
 
-def over_tokens(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def over_tokens(
+    x: Float[Tensor, "rows tokens width_in"],
+    weight: Float[Tensor, "width_out width_in"],
+    bias: Float[Tensor, " width_out"],
+) -> Float[Tensor, "rows tokens width_out"]:
     """(n, t, a) -> (n, t, b), as one product over all n * t tokens.
 
     The same as `linear(x, weight, bias)`, which for stacked models (under `torch.vmap`) makes a
@@ -177,7 +192,12 @@ def over_tokens(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return linear(x.flatten(0, 1), weight, bias).unflatten(0, x.shape[:2])
 
 
-def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+def attended(
+    query: Float[Tensor, "rows heads read width"],
+    key: Float[Tensor, "rows heads tokens width"],
+    value: Float[Tensor, "rows heads tokens width"],
+    bias: Float[Tensor, "heads read tokens"] | None,
+) -> Float[Tensor, "rows heads read width"]:
     """(n, heads, t, width / heads) attention; on a CPU never in bfloat16, whose kernel there takes
     three times as long for a few tokens.
     """
@@ -212,7 +232,7 @@ class Tower(nn.Module):
             if table is not None:
                 nn.init.normal_(table.weight, std=0.5)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Int[Tensor, "rows tokens"]) -> Float[Tensor, "rows width"]:
         """(n, t) -> (n, d) unit rows."""
         x, bias = self.tokens(tokens), None
         if self.positions is None:
@@ -224,7 +244,9 @@ class Tower(nn.Module):
         return normalize(self.project(self.norm(x[:, -1])).float(), dim=-1)
 
 
-def distance_penalty(length: int, heads: int, device: torch.device) -> Tensor:
+def distance_penalty(
+    length: int, heads: int, device: torch.device
+) -> Float[Tensor, "heads tokens tokens"]:
     """(heads, t, t) added to attention: minus the distance of two tokens times a slope that falls
     by 2^(-8 / heads) from head to head.
 
@@ -251,22 +273,22 @@ class ControlledModel(nn.Module):
         self.query_tower = self.scene_tower if shape.shared else Tower(shape)
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
-    def scenes(self, values: Tensor) -> Tensor:
+    def scenes(self, values: Int[Tensor, "scenes slots concepts"]) -> Float[Tensor, "scenes width"]:
         """(n, m, C) value ids -> (n, d) unit rows."""
         found: Tensor = self.scene_tower(self.shape.scene_tokens(values))
         return found
 
-    def objects(self, values: Tensor) -> Tensor:
+    def objects(self, values: Int[Tensor, "objects concepts"]) -> Float[Tensor, "objects width"]:
         """(n, C) value ids -> (n, d) unit rows of object queries."""
         found: Tensor = self.query_tower(self.shape.scene_tokens(values[:, None]))
         return found
 
-    def concepts(self) -> Tensor:
+    def concepts(self) -> Float[Tensor, "values width"]:
         """(V_1 + ... + V_C, d) unit rows of the queries for single values."""
         found: Tensor = self.query_tower(self.shape.concept_tokens(self.log_scale.device))
         return found
 
-    def scale(self) -> Tensor:
+    def scale(self) -> Float[Tensor, ""]:
         """What cosines are multiplied with."""
         return self.log_scale.clamp(max=self.hottest).exp()
 

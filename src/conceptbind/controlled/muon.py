@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Coefficients of a step towards the nearest orthogonal matrix, and of Keller Jordan, "Muon"
@@ -52,7 +56,9 @@ class StackedMuon(torch.optim.Optimizer):
                 stack.add_(update, alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))
 
 
-def orthogonalised(stack: Tensor) -> Tensor:
+def orthogonalised(
+    stack: Float[Tensor, "matrices rows columns"],
+) -> Float[Tensor, "matrices rows columns"]:
     """(E, rows, columns) matrices, or one: the singular vectors of those given, singular values
     near one.
 

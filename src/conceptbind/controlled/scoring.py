@@ -16,6 +16,8 @@ from conceptbind.metrics.choices import forced_choice
 from conceptbind.metrics.recognitions import Recognition, join, recognition
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
     from conceptbind.controlled.model import ControlledModel
     from conceptbind.core.typing import Bools
 
@@ -29,9 +31,9 @@ QUERIES = 4096
 class Queries:
     """Rows of all queries, as they are compared with scenes."""
 
-    objects: Tensor
+    objects: Float[Tensor, "objects width"]
     """(|O|, d)"""
-    concepts: tuple[Tensor, ...]
+    concepts: tuple[Float[Tensor, "_ width"], ...]
     """One (V_k, d) for each concept."""
 
 
@@ -63,9 +65,9 @@ def all_queries(
 def recognise(
     model: ControlledModel,
     queries: Queries,
-    scenes: Tensor,
+    scenes: Int[Tensor, "scenes slots"],
     concept: int | None = None,
-    among: Tensor | None = None,
+    among: Int[Tensor, " candidates"] | None = None,
 ) -> Recognition:
     """Recognition of scenes (n, m) of object ids (arXiv 2605.31503, section 3), one rule for ties.
 
@@ -88,7 +90,11 @@ def recognise(
     return read_rows(scene_rows(model, scenes), rows, held)
 
 
-def read_rows(scenes: Tensor, queries: Tensor, held: Tensor) -> Recognition:
+def read_rows(
+    scenes: Float[Tensor, "scenes width"],
+    queries: Float[Tensor, "candidates width"],
+    held: Int[Tensor, "scenes slots"],
+) -> Recognition:
     """Recognition by scores of rows (n, d) against queries (Q, d), a few scenes at a time.
 
     Args:
@@ -110,7 +116,9 @@ def read_rows(scenes: Tensor, queries: Tensor, held: Tensor) -> Recognition:
 
 
 @torch.no_grad()
-def scene_rows(model: ControlledModel, scenes: Tensor) -> Tensor:
+def scene_rows(
+    model: ControlledModel, scenes: Int[Tensor, "scenes slots"]
+) -> Float[Tensor, "scenes width"]:
     """(n, d) embeddings of scenes (n, m) of object ids, a few at a time."""
     sizes, device = model.shape.sizes, model.log_scale.device
     return torch.cat(
@@ -120,8 +128,12 @@ def scene_rows(model: ControlledModel, scenes: Tensor) -> Tensor:
 
 @torch.no_grad()
 def own_scene(
-    model: ControlledModel, scenes: Tensor, others: Tensor, *, by_queries: bool
-) -> tuple[Bools, Bools]:
+    model: ControlledModel,
+    scenes: Int[Tensor, "scenes slots"],
+    others: Int[Tensor, "scenes slots"],
+    *,
+    by_queries: bool,
+) -> tuple[Bool[Bools, " scenes"], Bool[Bools, " scenes"]]:
     """Does a scene with its objects in reverse order score above another scene?
 
     Args:
@@ -152,7 +164,9 @@ def own_scene(
     return forced_choice(torch.cat(true).cpu().numpy(), torch.cat(false).cpu().numpy(), size=1.0)
 
 
-def exchange_first_value(scenes: Tensor, sizes: tuple[int, ...]) -> Tensor:
+def exchange_first_value(
+    scenes: Int[Tensor, "scenes slots"], sizes: tuple[int, ...]
+) -> Int[Tensor, "scenes slots"]:
     """(n, m) the scenes with the first values of their first two objects exchanged; it is the same
     scene where the objects share a value.
     """
@@ -162,7 +176,9 @@ def exchange_first_value(scenes: Tensor, sizes: tuple[int, ...]) -> Tensor:
     return object_ids(other, sizes)
 
 
-def replace_first_value(scenes: Tensor, sizes: tuple[int, ...], random: torch.Generator) -> Tensor:
+def replace_first_value(
+    scenes: Int[Tensor, "scenes slots"], sizes: tuple[int, ...], random: torch.Generator
+) -> Int[Tensor, "scenes slots"]:
     """(n, m) the scenes with the first value of the first object replaced by one that no object of
     the scene has, where there is one.
     """
@@ -174,7 +190,9 @@ def replace_first_value(scenes: Tensor, sizes: tuple[int, ...], random: torch.Ge
     return object_ids(changed, sizes)
 
 
-def scenes_to_test(split: ObjectSplit, m: int, n: int, seed: int) -> dict[str, Tensor]:
+def scenes_to_test(
+    split: ObjectSplit, m: int, n: int, seed: int
+) -> dict[str, Int[Tensor, "_ slots"]]:
     """(n, m) scenes of train objects, of unseen ones, and of both (the first is a train object, the
     others are not).
 
@@ -194,7 +212,7 @@ def scenes_to_test(split: ObjectSplit, m: int, n: int, seed: int) -> dict[str, T
     return {part: first_of_each(scenes) for part, scenes in found.items()}
 
 
-def first_of_each(scenes: Tensor) -> Tensor:
+def first_of_each(scenes: Int[Tensor, "scenes slots"]) -> Int[Tensor, "different slots"]:
     """The rows of a table without those that stand in it before, in their order."""
     _, which = scenes.unique(dim=0, return_inverse=True)
     first = torch.full((int(which.max()) + 1,), len(scenes)).scatter_reduce(

@@ -43,6 +43,7 @@ from conceptbind.core.limits import require_regular
 from conceptbind.scenes.space import ConceptSpace
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from PIL.Image import Image
 
     from conceptbind.core.typing import Floats, Modality
@@ -241,7 +242,7 @@ class ControlledEncoder:
         twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
         return twin
 
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
+    def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
         """Unit rows (n, d).
 
         Raises:
@@ -264,11 +265,13 @@ class ControlledEncoder:
                     )
         return rows
 
-    def encode_images(self, images: Sequence[Image]) -> Floats:
+    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """A model of symbols has no pictures."""
         raise ModalityError(f"'{self.id}' encodes symbols, not pictures; use --modality text")
 
-    def query_rows(self, space: ConceptSpace, concept: int | None) -> Floats:
+    def query_rows(
+        self, space: ConceptSpace, concept: int | None
+    ) -> Float[Floats, "candidates width"]:
         """(V_k, d), or (|O|, d) for None: the model's own queries for the values or objects of a
         table, found by their names.
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -46,6 +46,10 @@ from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import share_record
 from conceptbind.metrics.recognitions import Recognition, join, recognition
 from conceptbind.metrics.variance import squared_sums
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
 
 CELL = "cell.json"
 """The records of a model of a sweep, in its folder."""
@@ -189,7 +193,9 @@ def _against_scenes(trained: Trained, n: int) -> Iterator[tuple[Recognition, str
 
 
 def count_recognition(
-    scenes: Tensor, sizes: tuple[int, ...], among: Tensor | None = None
+    scenes: Int[Tensor, "scenes slots"],
+    sizes: tuple[int, ...],
+    among: Int[Tensor, " candidates"] | None = None,
 ) -> Recognition:
     """Recognition by the number of an object's values that are in the scene, the control
     `counts_of_concepts`.

@@ -26,7 +26,7 @@ from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.weights import folder_revision
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
     from PIL.Image import Image
 
     from conceptbind.core.typing import Floats, LongCaptions, Modality
@@ -44,7 +44,9 @@ class Attention(nn.Module):
             nn.Linear(width, width) for _ in range(4)
         )
 
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "rows tokens width"], causal: bool
+    ) -> Float[Tensor, "rows tokens width"]:
         """(b, t, w) -> (b, t, w); a causal token sees only itself and those before it."""
         b, t, w = x.shape
         q, k, v = (
@@ -68,7 +70,9 @@ class Layer(nn.Module):
             {"fc1": nn.Linear(width, 4 * width), "fc2": nn.Linear(4 * width, width)}
         )
 
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "rows tokens width"], causal: bool
+    ) -> Float[Tensor, "rows tokens width"]:
         """(b, t, w) -> (b, t, w)."""
         x = x + self.self_attn(self.layer_norm1(x), causal)
         hidden = self.mlp["fc1"](self.layer_norm2(x))
@@ -84,7 +88,9 @@ class Layers(nn.Module):
         width, heads = config["hidden_size"], config["num_attention_heads"]
         self.layers = nn.ModuleList(Layer(width, heads) for _ in range(config["num_hidden_layers"]))
 
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "rows tokens width"], causal: bool
+    ) -> Float[Tensor, "rows tokens width"]:
         """(b, t, w) -> (b, t, w)."""
         for layer in self.layers:
             x = layer(x, causal)
@@ -106,7 +112,9 @@ class VisionTower(nn.Module):
         self.pre_layrnorm, self.post_layernorm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.encoder = Layers(config)
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(
+        self, pixels: Float[Tensor, "pictures 3 side side"]
+    ) -> Float[Tensor, "pictures width"]:
         """(b, 3, s, s) -> (b, w)."""
         patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)  # (b, p, w)
         first = self.embeddings["class_embedding"].expand(len(patches), 1, -1)
@@ -127,7 +135,7 @@ class TextTower(nn.Module):
         self.final_layer_norm = nn.LayerNorm(width)
         self.encoder = Layers(config)
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Int[Tensor, "captions tokens"]) -> Float[Tensor, "captions width"]:
         """(b, t), every row ending in the end token -> (b, w)."""
         x = self.token_embedding(ids) + self.position_embedding.weight[: ids.shape[1]]
         x = self.encoder(x, causal=True)
@@ -153,12 +161,14 @@ class DualModel(nn.Module):
             if "embedding" in name:
                 nn.init.normal_(parameter, std=0.02)
 
-    def image_features(self, pixels: Tensor) -> Tensor:
+    def image_features(
+        self, pixels: Float[Tensor, "pictures 3 side side"]
+    ) -> Float[Tensor, "pictures width"]:
         """(b, 3, s, s) -> (b, d)."""
         out: Tensor = self.visual_projection(self.vision_model(pixels))
         return out
 
-    def text_features(self, ids: Tensor) -> Tensor:
+    def text_features(self, ids: Int[Tensor, "captions tokens"]) -> Float[Tensor, "captions width"]:
         """(b, t) -> (b, d)."""
         out: Tensor = self.text_projection(self.text_model(ids))
         return out
@@ -310,15 +320,17 @@ class DualEncoder:
         """Positions of the captions that are longer than the model reads."""
         return too_long(texts, self.longest, lambda some: [len(self._words(text)) for text in some])
 
-    def pixels(self, images: Sequence[Image]) -> Tensor:
+    def pixels(self, images: Sequence[Image]) -> Float[Tensor, "pictures 3 side side"]:
         """(n, 3, s, s) prepared RGB pictures."""
         return torch.from_numpy(np.stack([self._pixels(image) for image in images]))
 
-    def text_features(self, ids: Tensor) -> Tensor:
+    def text_features(self, ids: Int[Tensor, "captions tokens"]) -> Float[Tensor, "captions width"]:
         """(b, t) -> (b, d), with gradients."""
         return self._model.text_features(ids)
 
-    def image_features(self, pixels: Tensor) -> Tensor:
+    def image_features(
+        self, pixels: Float[Tensor, "pictures 3 side side"]
+    ) -> Float[Tensor, "pictures width"]:
         """(b, 3, s, s) -> (b, d), with gradients."""
         return self._model.image_features(pixels)
 

@@ -19,6 +19,8 @@ from conceptbind.scenes.split import split_scenes
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from conceptbind.core.typing import Ints
     from conceptbind.scenes.table import Scenes
 
@@ -36,24 +38,24 @@ class Examples:
     """(p,) files; none before they are drawn."""
     texts: Sequence[str]
     """(b,) all captions and negatives."""
-    meaning: Ints
+    meaning: Int[Ints, " texts"]
     """(b,) equal numbers for texts that say the same."""
-    image_of: Ints
+    image_of: Int[Ints, " captions"]
     """(n,) picture of each caption."""
-    true: Ints
+    true: Int[Ints, " captions"]
     """(n,) its text."""
-    false: Ints
+    false: Int[Ints, " captions"]
     """(n,) the text of its negative."""
-    train: Ints
+    train: Int[Ints, " train"]
     """Captions, of the n."""
-    validation: Ints
-    scored: Ints
+    validation: Int[Ints, " validation"]
+    scored: Int[Ints, " scored"]
     """(s,) pictures that are scored."""
-    right: Ints
+    right: Int[Ints, "scored 2"]
     """(s, 2) texts of the true caption, in two orders of mention where it has two."""
-    wrong: Ints
+    wrong: Int[Ints, "scored 2"]
     """(s, 2) texts of the false one."""
-    groups: Ints
+    groups: Int[Ints, " scored"]
     """(s,) what is one draw."""
     unseen: str
     """What is scored, in words."""
@@ -118,7 +120,7 @@ def of_scenes(scenes: Scenes, seed: int = 0) -> Examples:
 def of_pictures(
     name: str,
     pictures: Sequence[Path],
-    image_of: Ints,
+    image_of: Int[Ints, " captions"],
     captions: Sequence[str],
     negatives: Sequence[str],
     seed: int = 0,

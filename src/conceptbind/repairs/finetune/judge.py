@@ -13,6 +13,8 @@ from conceptbind.repairs.labclip.pairs import Pairs
 from conceptbind.repairs.labclip.solver import Judge, split_evenly
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from conceptbind.core.typing import Floats, Ints
     from conceptbind.repairs.finetune.data import Captioned
     from conceptbind.repairs.finetune.pixels import Pixels
@@ -41,7 +43,7 @@ def judged(
     model: Trainable,
     pixels: Pixels,
     data: Captioned,
-    rows: Ints,
+    rows: Int[Ints, " rows"],
     *,
     epoch: int,
     batch: int,

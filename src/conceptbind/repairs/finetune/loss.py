@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def contrastive(
     images: Float[Tensor, "pairs width"],
     texts: Float[Tensor, "captions width"],
-    log_temperature: Tensor,
+    log_temperature: Float[Tensor, ""],
     same: Bool[Tensor, "pairs captions"],
-) -> Tensor:
+) -> Float[Tensor, ""]:
     """Pictures among 2 B captions and negatives, captions among B pictures (arXiv 2502.03566,
     section 5).
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Ints
     from conceptbind.repairs.finetune.data import Captioned
     from conceptbind.repairs.finetune.towers import Trainable
@@ -25,7 +27,9 @@ class Pixels:
         self._kept: dict[int, torch.Tensor] = {}
         self._bytes = 0
 
-    def __call__(self, pictures: Ints) -> torch.Tensor:
+    def __call__(
+        self, pictures: Int[Ints, " pictures"]
+    ) -> Float[torch.Tensor, "pictures 3 height breadth"]:
         """(b, 3, s, s) on the model's device."""
         missing = [int(i) for i in pictures if int(i) not in self._kept]
         # one is open at a time

@@ -15,6 +15,8 @@ from conceptbind.pictures.files import picture_batches, read_picture
 from conceptbind.report.numbers import interval_of, value_of
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
     from conceptbind.core.typing import Bools, Encoder, Floats
     from conceptbind.repairs.finetune.examples import Examples
     from conceptbind.repairs.finetune.result import FineTuned
@@ -51,7 +53,9 @@ def before_and_after(encoder: Encoder, tuned: FineTuned, examples: Examples) -> 
     return Records(records)
 
 
-def binding(encoder: Encoder, examples: Examples) -> tuple[Floats, Bools]:
+def binding(
+    encoder: Encoder, examples: Examples
+) -> tuple[Float[Floats, " scored"], Bool[Bools, " scored"]]:
     """Share of the comparisons of each scored picture that its caption wins (s,), and whether any
     was a tie (s,).
     """

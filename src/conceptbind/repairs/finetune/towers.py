@@ -15,6 +15,7 @@ from conceptbind.core.typing import Encoder
 from conceptbind.encoders.batching import equal_length_batches
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
     from PIL.Image import Image
     from torch import Tensor, nn
 
@@ -34,13 +35,15 @@ class Trainable(Encoder, Protocol):
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each caption; captions of one length are read together, without padding."""
 
-    def pixels(self, images: Sequence[Image]) -> Tensor:
+    def pixels(self, images: Sequence[Image]) -> Float[Tensor, "pictures 3 height breadth"]:
         """(n, 3, s, s) prepared pictures."""
 
-    def text_features(self, ids: Tensor) -> Tensor:
+    def text_features(self, ids: Int[Tensor, "captions tokens"]) -> Float[Tensor, "captions width"]:
         """(b, t) -> (b, d), with gradients."""
 
-    def image_features(self, pixels: Tensor) -> Tensor:
+    def image_features(
+        self, pixels: Float[Tensor, "pictures 3 height breadth"]
+    ) -> Float[Tensor, "pictures width"]:
         """(b, 3, s, s) -> (b, d), with gradients."""
 
     def write(self, folder: Path) -> None:
@@ -62,7 +65,7 @@ def trainable_copy(encoder: Any) -> Trainable:
     return cast(Trainable, encoder.trainable())
 
 
-def text_rows(model: Trainable, tokens: Sequence[Sequence[int]]) -> Tensor:
+def text_rows(model: Trainable, tokens: Sequence[Sequence[int]]) -> Float[Tensor, "captions width"]:
     """(n, d) features of captions of any lengths, in their order."""
     device = next(model.module.parameters()).device
     groups = list(equal_length_batches([len(ids) for ids in tokens], len(tokens)))

@@ -23,6 +23,7 @@ from conceptbind.repairs.finetune.towers import text_rows, trainable_copy
 from conceptbind.repairs.labclip.solver import HOTTEST, split_evenly
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
     from PIL.Image import Image
 
     from conceptbind.core.typing import Encoder, Ints
@@ -44,11 +45,11 @@ def finetune(
     captions: Sequence[str],
     negatives: Sequence[str],
     *,
-    train: Sequence[int] | Ints,
-    validation: Sequence[int] | Ints,
-    image_of: Sequence[int] | Ints | None = None,
-    text_ids: Ints | None = None,
-    negative_ids: Ints | None = None,
+    train: Sequence[int] | Int[Ints, " train"],
+    validation: Sequence[int] | Int[Ints, " validation"],
+    image_of: Sequence[int] | Int[Ints, " captions"] | None = None,
+    text_ids: Int[Ints, " captions"] | None = None,
+    negative_ids: Int[Ints, " captions"] | None = None,
     optimiser: Optimiser = "adamw",
     rate: float | None = None,
     epochs: int = 10,
