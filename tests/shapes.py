@@ -21,14 +21,15 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import FunctionType, ModuleType
-from typing import Any
+from types import FunctionType, ModuleType, UnionType
+from typing import Any, Union, get_args, get_origin
 
+import jaxtyping
 import numpy as np
-from beartype.door import is_bearable
-from jaxtyping import TypeCheckError, jaxtyped
+from jaxtyping import AbstractArray, TypeCheckError, jaxtyped
 
-SHAPED = re.compile(r"\b(Bool|Float|Int|Num|Shaped|UInt8)\[")
+KINDS = [name for name, one in vars(jaxtyping).items() if isinstance(one, type(jaxtyping.Float))]
+SHAPED = re.compile(rf"\b({'|'.join(KINDS)})\[")
 """How an annotation with a shape is known before anything in it is imported."""
 _watched: list[str] = []
 
@@ -171,21 +172,22 @@ def _first_wrong(hints: Mapping[str, Any], given: Mapping[str, Any]) -> str | No
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value has the stated shape. A scalar of NumPy has no axes; lists, and whatever else
-    is no array, are not judged.
-    """
-    if is_bearable(value, hint):
-        return True
-    if isinstance(value, np.generic):
-        return is_bearable(np.asarray(value), hint)
-    return not _has_arrays(value)
+    """Whether all arrays in a value have the stated shapes; what is no array is not judged."""
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if inner and isinstance(value, Mapping):
+        return all(_fits(one, inner[-1]) for one in value.values())
+    if inner and isinstance(value, tuple | list):
+        of_each = inner if kind is tuple and inner[-1] is not Ellipsis else inner[:1] * len(value)
+        return len(of_each) == len(value) and all(map(_fits, value, of_each))
+    if inspect.isclass(hint) and issubclass(hint, AbstractArray):
+        array = np.asarray(value) if isinstance(value, np.generic) else value
+        return isinstance(array, hint) or not _is_array(array)
+    return not _is_array(value) or isinstance(value, np.generic)
 
 
-def _has_arrays(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_has_arrays, value.values()))
-    if isinstance(value, tuple | list):
-        return any(map(_has_arrays, value))
+def _is_array(value: Any) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
@@ -196,7 +198,7 @@ def _sizes(hints: Mapping[str, Any], given: Mapping[str, Any]) -> str:
 def _told(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "(" + ", ".join(_told(one) for one in value[:8]) + ")"
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
+    if _is_array(value):
         return f"{value.dtype}{tuple(value.shape)}"
     return type(value).__name__
 

@@ -57,7 +57,6 @@ def test_nothing_else_is_pinned():
         "pytest",
         "pytest-timeout",
         "hypothesis",
-        "beartype",
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,35 @@ def test_every_public_name_is_what_its_room_defines(stub):
         for name in node.names:
             assert getattr(surface, name.name) is getattr(home, name.name)
             assert name.name in surface.__all__
+
+
+STATED = re.compile(r"\b(Bool|Float|Int|Num|Shaped)\[[\w.]+(\[Any\])?, '[^']*'\]")
+ARRAY = re.compile(r"\b(Bools|Floats|Ints|NDArray|ndarray|Tensor)\b")
+
+
+def _annotations(body: list[ast.stmt]) -> Iterator[tuple[int, ast.expr]]:
+    """Of what does not begin with an underscore, with its line."""
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from _annotations(node.body)
+        elif isinstance(node, ast.AnnAssign):
+            yield node.lineno, node.annotation
+        elif isinstance(node, ast.FunctionDef) and not re.match("_(?!_)", node.name):
+            given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            found = [node.returns, *(one.annotation for one in given)]
+            yield from ((node.lineno, one) for one in found if one is not None)
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.stem)
+def test_every_public_array_states_its_shape(path):
+    """`Float[Floats, "pairs width"]`; whatever may have any shape says that: " ..."."""
+    stated = (
+        (line, ast.unparse(one)) for line, one in _annotations(ast.parse(path.read_text()).body)
+    )
+    bare = [
+        f"{path.name}:{line}: {text}" for line, text in stated if ARRAY.search(STATED.sub("", text))
+    ]
+    assert not bare, "\n".join(bare)
 
 
 def test_no_module_hides_a_public_name():

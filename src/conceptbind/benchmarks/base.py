@@ -296,7 +296,7 @@ def picture_folder(folder: Path, first: str, places: Sequence[str]) -> Path:
 
 
 def without_missing(
-    data: Data, keep: Callable[[Items, Ints], tuple[Items, int]], allow: bool
+    data: Data, keep: Callable[[Items, Int[Ints, " pictures"]], tuple[Items, int]], allow: bool
 ) -> Data:
     """Refuse data whose pictures are not all there, or leave the items out that need them.
 

@@ -18,7 +18,7 @@ from conceptbind.complexity.labels import Labelled, Scale, check_labels
 from conceptbind.core.errors import ShapeError, ValueRangeError
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Int, Shaped
 
     from conceptbind.core.typing import Floats, Ints
 
@@ -116,7 +116,7 @@ class Weights:
     out_bias: Float[torch.Tensor, "networks 1 width"]
     """(S, 1, d)"""
 
-    def all(self) -> list[torch.Tensor]:
+    def all(self) -> list[Shaped[torch.Tensor, " ..."]]:
         """The four parts."""
         return [self.table, self.bias, self.out, self.out_bias]
 

@@ -23,7 +23,7 @@ from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 from conceptbind.core.limits import require_whole
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Int, Shaped
 
 
 Positions = Literal["learned", "relative"]
@@ -292,7 +292,9 @@ class ControlledModel(nn.Module):
         """What cosines are multiplied with."""
         return self.log_scale.clamp(max=self.hottest).exp()
 
-    def without_twin(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def without_twin(
+        self, weights: Mapping[str, Shaped[Tensor, " ..."]]
+    ) -> dict[str, Shaped[Tensor, " ..."]]:
         """Weights without the second name of a transformer that scenes and queries share, which a
         file would hold twice.
         """
@@ -302,7 +304,9 @@ class ControlledModel(nn.Module):
             if not (self.shape.shared and name.startswith("query_tower."))
         }
 
-    def with_twin(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def with_twin(
+        self, weights: Mapping[str, Shaped[Tensor, " ..."]]
+    ) -> dict[str, Shaped[Tensor, " ..."]]:
         """The inverse of `without_twin`."""
         ours = {
             name: value

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Shaped
 
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -32,7 +32,7 @@ class StackedMuon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Shaped[Tensor, " ..."]],
         lr: float = 1e-3,
         weight_decay: float = 0.1,
         momentum: float = 0.95,
@@ -57,8 +57,8 @@ class StackedMuon(torch.optim.Optimizer):
 
 
 def orthogonalised(
-    stack: Float[Tensor, "matrices rows columns"],
-) -> Float[Tensor, "matrices rows columns"]:
+    stack: Float[Tensor, "*matrices rows columns"],
+) -> Float[Tensor, "*matrices rows columns"]:
     """(E, rows, columns) matrices, or one: the singular vectors of those given, singular values
     near one.
 

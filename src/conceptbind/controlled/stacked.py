@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,10 @@ from conceptbind.controlled.training import (
     set_rates,
 )
 from conceptbind.core.errors import ValueRangeError
+
+if TYPE_CHECKING:
+    from jaxtyping import Shaped
+
 
 Moments = Mapping[str, Tensor]
 """What an optimiser keeps of one weight, by name: `step` is a count, the others have its shape."""
@@ -201,7 +206,7 @@ class _Losses(nn.Module):
 
 
 @torch.no_grad()
-def clip_each(weights: Sequence[Tensor], most: float) -> None:
+def clip_each(weights: Sequence[Shaped[Tensor, " ..."]], most: float) -> None:
     """Shrink the gradients (E, ...) of each of E models to a norm of at most `most`, as
     `torch.nn.utils.clip_grad_norm_` does for one.
     """

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -26,6 +26,10 @@ from conceptbind.controlled.scoring import (
 from conceptbind.core.errors import ConceptBindError, ValueRangeError
 from conceptbind.core.kept import read_piece, require_same, write_piece
 from conceptbind.core.typing import Precision
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Shaped
+
 
 CHECKPOINT = "checkpoint.safetensors"
 LOOKED_AT = 512
@@ -192,7 +196,7 @@ class Run:
         """The number of steps after which validation objects are looked at next."""
         return min(moment for moment in self.moments if moment > self.state.step)
 
-    def look(self, step: int, loss: Tensor, concept_loss: Tensor) -> None:
+    def look(self, step: int, loss: Float[Tensor, ""], concept_loss: Float[Tensor, ""]) -> None:
         """Look at validation objects after so many steps, and keep what is seen with the state."""
         self.state.step = step
         values = float(loss.detach()), float(concept_loss.detach())
@@ -296,7 +300,7 @@ def choose_precision(asked: Literal["auto", "float32", "bf16"], device: str) -> 
 
 def optimisers(
     recipe: Recipe,
-    named: Mapping[str, Tensor],
+    named: Mapping[str, Shaped[Tensor, " ..."]],
     muon: Callable[..., torch.optim.Optimizer] | None = None,
 ) -> list[torch.optim.Optimizer]:
     """AdamW, and Muon for the matrices of the blocks where the recipe asks for it.

@@ -40,6 +40,7 @@ from conceptbind.core.ownership import LOCK
 from conceptbind.core.text import parse_json
 
 if TYPE_CHECKING:
+    from jaxtyping import Shaped
     from numpy.typing import NDArray
 
     Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -238,7 +239,7 @@ class Piece:
     """Arrays that were computed, and what they belong to."""
 
     facts: dict[str, Any]
-    arrays: dict[str, NDArray[Any]]
+    arrays: dict[str, Shaped[NDArray[Any], " ..."]]
     checksum: str
     """Of both."""
 

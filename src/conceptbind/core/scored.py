@@ -97,7 +97,7 @@ class Ledger:
     def recognised(
         self,
         outcome: Recognition,
-        clusters: Ints,
+        clusters: Int[Ints, " scenes"],
         *,
         study: str,
         metric: Metric | str,

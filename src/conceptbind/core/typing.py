@@ -1,7 +1,14 @@
-"""Array aliases and the contract of an encoder. Shapes stand in docstrings, bound to the names n,
-m, C, d used there.
+"""Array aliases and the contract of an encoder.
 
-n scenes, m slots per scene, C concepts, V_k values of concept k, |O| objects, d dimensions.
+A public array states its shape where it stands: `Float[Floats, "scenes width"]`, one axis with a
+space before it (`" scenes"`, so that linters do not take it for a name), any shape as `" ..."`. The
+same name is the same number within a signature or a dataclass; `_` is a number of its own. The
+tests check it (`tests/shapes.py`); nothing that a user runs imports jaxtyping.
+
+Words for axes, with the letters that docstrings use: `scenes` n, `slots` m, `concepts` C,
+`values` V_k of a concept, `objects` |O|, `candidates` K (values or objects), `width` d; `pairs`,
+`captions`, `pictures`, `queries`, `items` and `rows` where something else is counted; `width_out`
+and `width_in` of a map.
 """
 
 from __future__ import annotations

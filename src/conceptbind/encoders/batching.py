@@ -10,6 +10,7 @@ import numpy as np
 from conceptbind.encoders.weights import one_line
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from PIL.Image import Image
     from torch import Tensor
 
@@ -34,11 +35,11 @@ def equal_length_batches(lengths: Sequence[int], batch: int = BATCH) -> Iterator
 
 def picture_rows(
     images: Sequence[Image],
-    prepared: Callable[[Image], Tensor],
-    embedded: Callable[[Tensor], Tensor],
-    weight: Tensor,
+    prepared: Callable[[Image], Float[Tensor, "3 height breadth"]],
+    embedded: Callable[[Float[Tensor, "pictures 3 height breadth"]], Float[Tensor, "pictures ..."]],
+    weight: Float[Tensor, " ..."],
     name: str,
-) -> Floats:
+) -> Float[Floats, "pictures ..."]:
     """Features (n, ...) of n >= 1 RGB pictures.
 
     Args:

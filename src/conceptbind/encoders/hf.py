@@ -37,10 +37,9 @@ from conceptbind.encoders.weights import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import ModuleType
 
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
     from PIL.Image import Image
     from torch import Tensor
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -326,15 +325,17 @@ class HuggingFaceEncoder:
         settle(texts, self.find_long(texts), self.longest, self.id, self.long_captions)
         return self._tokenize(texts)["input_ids"]
 
-    def pixels(self, images: Sequence[Image]) -> Any:
+    def pixels(self, images: Sequence[Image]) -> Float[Tensor, "pictures ..."]:
         """(n, 3, s, s) prepared RGB pictures."""
         return self._prepared(images)["pixel_values"]
 
-    def text_features(self, ids: Mapping[str, Tensor]) -> Any:
+    def text_features(self, ids: Int[Tensor, "captions tokens"]) -> Float[Tensor, "captions width"]:
         """(b, t) -> (b, d), with gradients."""
         return self._text_vectors({"input_ids": ids})
 
-    def image_features(self, pixels: Mapping[str, Tensor]) -> Any:
+    def image_features(
+        self, pixels: Float[Tensor, "pictures ..."]
+    ) -> Float[Tensor, "pictures width"]:
         """(b, 3, s, s) -> (b, d), with gradients."""
         return self._image_vectors({"pixel_values": pixels}, len(pixels))
 

@@ -172,7 +172,7 @@ def fit_probe(
     coordinates: Sequence[Rows],
     moments: Sequence[Float[torch.Tensor, "candidates _"]],
     candidates: Int[Ints, " candidates"],
-    validate: Callable[[Floats], float],
+    validate: Callable[[Float[Floats, "candidates width"]], float],
     *,
     l2_grid: Sequence[float] = L2_GRID,
     tolerance: float = 1e-6,

@@ -211,7 +211,10 @@ recommended."""
 
 def require_repairable(
     pairs: Pairs, seed: int
-) -> tuple[list[tuple[Ints, Ints, Ints]], list[tuple[Ints, Ints]]]:
+) -> tuple[
+    list[tuple[Int[Ints, " _"], Int[Ints, " _"], Int[Ints, " _"]]],
+    list[tuple[Int[Ints, " _"], Int[Ints, " _"]]],
+]:
     """Rows to fit on, to choose on and to score, fold by fold; and in folds, rows to fit on and to
     choose on for what is written, part by part.
 

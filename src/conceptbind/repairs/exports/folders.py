@@ -15,6 +15,8 @@ from conceptbind.core.files import write_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Encoder, Floats
     from conceptbind.repairs.labclip.adapter import Adapter
 
@@ -46,8 +48,8 @@ def require_weights(adapter: Adapter, encoder: Encoder) -> None:
 def finish_folder(
     folder: Path,
     adapter: Adapter,
-    before: Floats,
-    after: Floats,
+    before: Float[Floats, "captions width_in"],
+    after: Float[Floats, "captions width_out"],
     *,
     library: str,
     title: str,

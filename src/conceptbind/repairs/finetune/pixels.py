@@ -27,10 +27,8 @@ class Pixels:
         self._kept: dict[int, torch.Tensor] = {}
         self._bytes = 0
 
-    def __call__(
-        self, pictures: Int[Ints, " pictures"]
-    ) -> Float[torch.Tensor, "pictures 3 height breadth"]:
-        """(b, 3, s, s) on the model's device."""
+    def __call__(self, pictures: Int[Ints, " pictures"]) -> Float[torch.Tensor, "pictures ..."]:
+        """(b, ...) as the model takes them, on the model's device."""
         missing = [int(i) for i in pictures if int(i) not in self._kept]
         # one is open at a time
         fresh = {i: self._model.pixels([self._data.open(i)])[0].cpu() for i in missing}

@@ -35,16 +35,16 @@ class Trainable(Encoder, Protocol):
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each caption; captions of one length are read together, without padding."""
 
-    def pixels(self, images: Sequence[Image]) -> Float[Tensor, "pictures 3 height breadth"]:
-        """(n, 3, s, s) prepared pictures."""
+    def pixels(self, images: Sequence[Image]) -> Float[Tensor, "pictures ..."]:
+        """(n, ...) prepared pictures."""
 
     def text_features(self, ids: Int[Tensor, "captions tokens"]) -> Float[Tensor, "captions width"]:
         """(b, t) -> (b, d), with gradients."""
 
     def image_features(
-        self, pixels: Float[Tensor, "pictures 3 height breadth"]
+        self, pixels: Float[Tensor, "pictures ..."]
     ) -> Float[Tensor, "pictures width"]:
-        """(b, 3, s, s) -> (b, d), with gradients."""
+        """(b, ...) -> (b, d), with gradients."""
 
     def write(self, folder: Path) -> None:
         """A model folder with these weights, as safetensors."""

@@ -129,7 +129,7 @@ class Course:
     on_step: Callable[[int, int], None] = lambda done, total: None
     """Called with steps done and steps in all."""
 
-    def batches(self, pairs: Pairs, rng: np.random.Generator) -> list[np.ndarray]:
+    def batches(self, pairs: Pairs, rng: np.random.Generator) -> list[Int[Ints, " _"]]:
         """Rows of one pass, in a new order."""
         return split_evenly(rng.permutation(len(pairs)), self.batch)
 
