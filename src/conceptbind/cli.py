@@ -25,6 +25,7 @@ from conceptbind.core.streams import (
     make_streams_safe,
     print_out,
     tell,
+    terminal_width,
 )
 
 COMMANDS: dict[str, type[Command[Any]]] = {
@@ -128,13 +129,23 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 def _say(result: object) -> int:
     """Print what a command found."""
-    text = "\n".join(map(str, result)) if isinstance(result, list) else result
-    hindered = print_out(None if text is None else str(text))
+    hindered = print_out(_text(result))
     if hindered is None:
         return 0
     reason = getattr(hindered, "strerror", None) or hindered
     tell(f"the command is done, but its output could not be printed: {reason}")
     return 2
+
+
+def _text(result: object) -> str | None:
+    """What a command found, in words; its tables as wide as the terminal."""
+    if result is None or isinstance(result, str):
+        return result
+    if isinstance(result, list):
+        return "\n".join(map(str, result))
+    from conceptbind.run.finished import Shown
+
+    return result.text(terminal_width()) if isinstance(result, Shown) else str(result)
 
 
 if __name__ == "__main__":

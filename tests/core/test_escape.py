@@ -18,7 +18,8 @@ from conceptbind.core.records import Record
 from conceptbind.core.text import read_table
 from conceptbind.pictures import draw_pictures
 from conceptbind.repairs.labclip import Adapter, save_adapter
-from conceptbind.report.tables import PaperTable, aligned
+from conceptbind.report.tables import PaperTable
+from conceptbind.report.terminal import terminal_table
 from conceptbind.run import RunFolder
 from conceptbind.scenes import ConceptSpace, full_grid, load_scenes
 
@@ -120,7 +121,7 @@ def test_latex_sets_a_name_as_it_stands():
 
 def test_a_terminal_gets_no_controls():
     assert one_line("a\x1b[2Jb\r\nc\u202ed") == "a [2Jb c d"
-    assert "\x1b" not in aligned([["name", "n"], ["\x1b[31mred", "1"]], 1)
+    assert "\x1b" not in terminal_table([["name", "n"], ["\x1b[31mred", "1"]], 1)
 
 
 EVIL = "=cmd|'/C calc'!A0\n<script>"

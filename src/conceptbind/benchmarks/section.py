@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import difference, interval_of, percent, value_of
-from conceptbind.report.tables import PaperTable, aligned
+from conceptbind.report.tables import PaperTable
+from conceptbind.report.terminal import terminal_table
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found, Score
@@ -19,12 +20,12 @@ Outcomes = Mapping[str, tuple[Mapping[str, Sequence["Score"]], str]]
 """Of one run: scores of each benchmark by what was done to captions, and the hash of its items."""
 
 
-def benchmark_table(records: Records) -> str:
+def benchmark_table(records: Records, width: int | None = None) -> str:
     """One line a score: value with its interval, after a repair with the paired difference, and the
-    better of the blind baselines.
+    better of the blind baselines; for a terminal of a width, see `terminal_table`.
     """
     head, rows = benchmark_cells(records)
-    return aligned([head, *rows], 4)
+    return terminal_table([head, *rows], 4, width)
 
 
 def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:

@@ -39,12 +39,12 @@ class Evaluation(Shown):
 
         return (benchmark_sentence(self.records), *self.notes) if self.records else ()
 
-    def __str__(self) -> str:
+    def text(self, width: int | None = None) -> str:  # noqa: D102
         from conceptbind.benchmarks.section import benchmark_table, check_table
 
         if self.folder is None:
             return check_table(self.checked)
-        lines = [benchmark_table(self.records), *(f"Note: {note}" for note in self.notes)]
+        lines = [benchmark_table(self.records, width), *(f"Note: {note}" for note in self.notes)]
         return "\n".join(
             (
                 *lines,

@@ -48,7 +48,7 @@ class FineTuning(Shown):
         """The folder of the model."""
         return self.folder / MODEL
 
-    def __str__(self) -> str:
+    def text(self, width: int | None = None) -> str:  # noqa: D102
         return f"{self.sentence}\nModel: {self.model}, an encoder: hf:{self.model}"
 
 

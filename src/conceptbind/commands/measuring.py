@@ -107,11 +107,12 @@ class Measurement(Shown):
         """Its sentences."""
         return self.sentences
 
-    def __str__(self) -> str:
+    def text(self, width: int | None = None) -> str:  # noqa: D102
         from conceptbind.report.summary import summary_table
 
         said = "\n".join(self.sentences)
-        return f"{summary_table(self.records)}\n\n{said}\nReport: {self.folder / 'report.html'}"
+        table = summary_table(self.records, width)
+        return f"{table}\n\n{said}\nReport: {self.folder / 'report.html'}"
 
 
 @dataclass(frozen=True)

@@ -54,13 +54,13 @@ class Repaired(Shown):
         """The verdict in words."""
         return (self.sentence,)
 
-    def __str__(self) -> str:
+    def text(self, width: int | None = None) -> str:  # noqa: D102
         from conceptbind.benchmarks.section import benchmark_table
         from conceptbind.repairs.section import repair_table
 
         tables = [
-            repair_table(self.records),
-            *([benchmark_table(self.retrieval)] if self.retrieval else []),
+            repair_table(self.records, width),
+            *([benchmark_table(self.retrieval, width)] if self.retrieval else []),
         ]
         places = [
             ("Adapter", self.folder),

@@ -46,10 +46,11 @@ class Training(Shown):
         """Its sentences."""
         return self.sentences
 
-    def __str__(self) -> str:
-        lines = ["| " + " | ".join(row) + " |" for row in self.overview]
-        lines[1:1] = ["|---" * len(self.overview[0]) + "|"] if lines else []
-        return "\n".join((*lines, *self.sentences, f"Report: {self.folder / 'report.html'}"))
+    def text(self, width: int | None = None) -> str:  # noqa: D102
+        from conceptbind.report.terminal import terminal_table
+
+        table = [terminal_table(self.overview, 1, width)] if self.overview else []
+        return "\n".join((*table, *self.sentences, f"Report: {self.folder / 'report.html'}"))
 
 
 def _settled(asked: "Precision | Literal['auto']", device: str, folder: Path) -> "Precision":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
 import sys
 from contextlib import suppress
 from typing import TextIO
@@ -56,6 +57,14 @@ class PatientStream:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
+
+
+def terminal_width() -> int | None:
+    """Characters of a line of the terminal that the standard output is; None where it is none."""
+    with suppress(OSError, ValueError):
+        if sys.stdout.isatty():
+            return shutil.get_terminal_size().columns
+    return None
 
 
 def print_out(text: str | None) -> OSError | ValueError | None:

@@ -15,7 +15,7 @@ from conceptbind.repairs.words import pull_in_words, turned
 from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
 from conceptbind.report.numbers import interval_of, number, percent, value_of
 from conceptbind.report.page import drawn, render_page, thumbnail
-from conceptbind.report.tables import aligned
+from conceptbind.report.terminal import terminal_table
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
@@ -44,10 +44,10 @@ NAMES = {
 }
 
 
-def repair_table(records: Records) -> str:
-    """Before and after, for a terminal."""
+def repair_table(records: Records, width: int | None = None) -> str:
+    """Before and after, for a terminal of a width; see `terminal_table`."""
     lines = [("metric", *NAMES.values(), "n", "ties"), *rows_of_table(records)]
-    return aligned(lines, 1)
+    return terminal_table(lines, 1, width)
 
 
 def rows_of_table(records: Records, control: str = Control.NONE) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from conceptbind.core.names import Control
 from conceptbind.report import numbers
 from conceptbind.report.numbers import interval_of
-from conceptbind.report.tables import aligned
+from conceptbind.report.terminal import terminal_table
 from conceptbind.report.words import CONTROLS, controls_of, metric_name
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ IN_THE_REPORT = ("additive", "spectrum", "removal", "edit", "complexity")
 """Studies whose tables the report shows, and the terminal does not."""
 
 
-def summary_table(records: Records) -> str:
-    """The main numbers for a terminal."""
+def summary_table(records: Records, width: int | None = None) -> str:
+    """The main numbers, for a terminal of a width; see `terminal_table`."""
     shown = [
         record
         for record in records.where(control=Control.NONE, noun=None, repair=None)
@@ -55,4 +55,4 @@ def summary_table(records: Records) -> str:
                 ties,
             )
         )
-    return aligned(lines, 2)
+    return terminal_table(lines, 2, width)

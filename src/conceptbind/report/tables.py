@@ -4,11 +4,11 @@ over several runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from conceptbind.core.escape import csv_text, latex, markdown, one_line
+from conceptbind.core.escape import csv_text, latex, markdown
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.records import Records
 from conceptbind.report.numbers import number, percent, shown, value_of
@@ -250,8 +250,8 @@ class PaperTable:
     def markdown(self) -> str:
         """The table in Markdown, its columns aligned."""
         lines = [list(map(markdown, row)) for row in (self.columns, *self.rows)]
-        widths = _widths(lines)
-        texts = [f"| {' | '.join(_padded(line, widths))} |" for line in lines]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        texts = [f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines]
         rule = "|".join("-" * (width + 2) for width in widths)
         return "\n".join([texts[0], f"|{rule}|", *texts[1:]])
 
@@ -297,27 +297,6 @@ def paper_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
         if rows:
             tables.append(PaperTable(name, title, ("run", "modality", *columns), tuple(rows)))
     return tables
-
-
-def aligned(lines: Sequence[Sequence[str]], text_columns: int) -> str:
-    """Lines in columns, the first ones to the left."""
-    lines = [list(map(one_line, line)) for line in lines]
-    widths = _widths(lines)
-    return "\n".join("  ".join(_padded(line, widths, text_columns)) for line in lines)
-
-
-def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
-    """Of each column, the letters of its longest cell."""
-    return [max(map(len, column)) for column in zip(*lines, strict=True)]
-
-
-def _padded(
-    cells: Sequence[str], widths: Sequence[int], text_columns: int | None = None
-) -> Iterator[str]:
-    """The cells of a line, as wide as their columns: the first ones, or all, to the left."""
-    for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        to_the_left = text_columns is None or i < text_columns
-        yield cell.ljust(width) if to_the_left else cell.rjust(width)
 
 
 def _tex(cell: str) -> str:

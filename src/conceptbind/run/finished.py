@@ -31,6 +31,17 @@ class Shown:
     def said(self) -> tuple[str, ...]:
         """What the numbers say, in words."""
 
+    def text(self, width: int | None = None) -> str:
+        """What the command prints.
+
+        Args:
+            width: of a terminal, in characters: tables are folded to it. None where no cell is.
+        """
+        return "\n".join((*self.said, repr(self)))
+
+    def __str__(self) -> str:
+        return self.text()
+
     def frame(self) -> pd.DataFrame:
         """The records as a data frame of pandas.
 
@@ -68,9 +79,6 @@ class Run(Shown):
     def said(self) -> tuple[str, ...]:
         """Its sentences."""
         return self.sentences
-
-    def __str__(self) -> str:
-        return "\n".join((*self.sentences, repr(self)))
 
 
 def load_run(path: str | Path) -> Run:
