@@ -40,7 +40,6 @@ COCO = Karpathy(
         "dataset_coco.json",
         "coco_karpathy_val.json",
     ),
-    None,
     "captions: "
     "https://storage.googleapis.com/sfr-vision-language-research/datasets/coco_karpathy_test.json, "
     "pictures: https://cocodataset.org (val2014)",
@@ -55,11 +54,11 @@ FLICKR = Karpathy(
         "dataset_flickr30k.json",
         "flickr30k_val.json",
     ),
-    5,
     "captions: "
     "https://storage.googleapis.com/sfr-vision-language-research/datasets/flickr30k_test.json, "
     "pictures: https://shannon.cs.illinois.edu/DenotationGraph",
     "research only; see the Denotation Graph's page",
+    captions_each=5,
 )
 CONTAINERS = tuple(
     f"{place}*.{kind}"
@@ -72,20 +71,19 @@ WINOGROUND = TwoByTwo(
     "winoground",
     "Winoground",
     ("examples.jsonl", "data/examples.jsonl", *CONTAINERS),
-    ("image_0", "image_1", "caption_0", "caption_1"),
-    "collapsed_tag",
     "https://huggingface.co/datasets/facebook/winoground (data/*.parquet, or examples.jsonl and "
     "images.zip; gated)",
     "META IMAGES RESEARCH LICENSE",
+    ("image_0", "image_1", "caption_0", "caption_1"),
+    "collapsed_tag",
 )
 COLORSWAP = TwoByTwo(
     "colorswap",
     "ColorSwap",
     ("test.json", "colorswap.json", "test.jsonl", *CONTAINERS),
-    ("image_1", "image_2", "caption_1", "caption_2"),
-    None,
     "https://huggingface.co/datasets/stanfordnlp/colorswap",
     "MIT",
+    ("image_1", "image_2", "caption_1", "caption_2"),
 )
 BENCHMARKS: dict[str, Any] = {
     benchmark.name: benchmark

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from conceptbind.benchmarks.base import (
     picture_folder,
     read_published,
 )
-from conceptbind.benchmarks.shards import published_files, require_files
+from conceptbind.benchmarks.shards import OneFile, require_files
 from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.core.text import read_lines
 from conceptbind.metrics.retrieval import ranks, within
@@ -50,42 +51,22 @@ COCO_TRAIN = (
 )
 
 
-class Karpathy:
+@dataclass(eq=False)
+class Karpathy(OneFile):
     """Recall at 1, 5 and 10, both ways. A picture's rank is that of its best caption; a tie ranks
     behind.
-
-    Args:
-        name: `coco` or `flickr30k`.
-        title: in words.
-        files: the annotation files, the first that is there is read.
-        captions_each: the first captions of a picture that count; None takes all, as COCO's usual
-            25,010 x 5,000 does.
-        published: where it can be had.
-        licence: of the data.
     """
 
-    def __init__(
-        self,
-        name: str,
-        title: str,
-        files: tuple[str, ...],
-        captions_each: int | None,
-        published: str,
-        licence: str,
-    ) -> None:
-        self.name, self.title, self.files, self.captions_each = name, title, files, captions_each
-        self.published, self.licence = published, licence
+    captions_each: int | None = None
+    """The first captions of a picture that count; None takes all, as COCO's usual 25,010 x 5,000
+    does."""
 
     def layout(self, folder: Path) -> list[Found]:
         """The annotation file and the pictures that it names, relative to the folder."""
-        paths, missing = published_files(folder, self.files)
+        pictures = "pictures, at the paths that the file names"
         return [
-            *(
-                [Found(path, "captions", True) for path in paths]
-                or [Found(folder / self.files[0], "captions", False)]
-            ),
-            *(Found(paths[0].parent / name, "captions", False) for name in missing),
-            Found(folder, "pictures, at the paths that the file names", holds_pictures(folder)),
+            *self.annotations(folder, "captions"),
+            Found(folder, pictures, holds_pictures(folder)),
         ]
 
     def read(self, folder: Path, making: Making) -> Data:

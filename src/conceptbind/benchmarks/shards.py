@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.benchmarks.base import Found
 from conceptbind.core.errors import FileError, MismatchError, MissingExtraError
 from conceptbind.core.files import write_whole
 from conceptbind.core.limits import require_unpacked
@@ -30,6 +32,29 @@ _NUMBERED = re.compile(r"(?P<stem>|.*?[-_.])(?P<number>\d+)(?P<suffix>\.\w+)")
 _TEST = re.compile(r"(^|[-_.])test$", re.IGNORECASE)
 _ROWS = 16
 """Rows with pictures that are in memory at once."""
+
+
+@dataclass(eq=False)
+class OneFile:
+    """A benchmark whose items stand in one file, which goes by several names."""
+
+    name: str
+    title: str
+    """In words."""
+    files: tuple[str, ...]
+    """Names of the file, or patterns; the first that is there is read, with all its shards."""
+    published: str
+    """Where it can be had."""
+    licence: str
+    """Of the data."""
+
+    def annotations(self, folder: Path, what: str) -> list[Found]:
+        """The file, or its shards with those that are missing; `what` they hold."""
+        paths, missing = published_files(folder, self.files)
+        if not paths:
+            return [Found(folder / self.files[0], what, False)]
+        lacking = [Found(paths[0].parent / name, what, False) for name in missing]
+        return [*(Found(path, what, True) for path in paths), *lacking]
 
 
 def published_files(folder: Path, files: Sequence[str]) -> tuple[list[Path], list[str]]:

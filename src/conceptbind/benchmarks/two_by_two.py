@@ -5,6 +5,7 @@ the same words.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from conceptbind.benchmarks.base import (
 )
 from conceptbind.benchmarks.shards import (
     TABLES,
+    OneFile,
     published_files,
     require_files,
     table_rows,
@@ -46,51 +48,26 @@ SUFFIXES = ("", ".png", ".jpg")
 """What the name of a picture may lack."""
 
 
-class TwoByTwo:
+@dataclass(eq=False)
+class TwoByTwo(OneFile):
     """Text, image and group score.
 
     Text: each picture prefers its caption. Image: each caption prefers its picture. Group: both. A
-    tie anywhere is a miss.
-
-    Args:
-        name: `winoground` or `colorswap`.
-        title: in words.
-        files: annotation files (JSON, JSON lines or parquet with the pictures inside), the first
-            that is there is read.
-        fields: names of the two pictures and the two captions.
-        tag: field by which scores are also given, or None.
-        published: where it can be had.
-        licence: of the data.
+    tie anywhere is a miss. The file is JSON, JSON lines or parquet with the pictures inside.
     """
 
-    def __init__(
-        self,
-        name: str,
-        title: str,
-        files: tuple[str, ...],
-        fields: tuple[str, str, str, str],
-        tag: str | None,
-        published: str,
-        licence: str,
-    ) -> None:
-        self.name, self.title, self.files, self.fields, self.tag = name, title, files, fields, tag
-        self.published, self.licence = published, licence
+    fields: tuple[str, str, str, str]
+    """Names of the two pictures and the two captions."""
+    tag: str | None = None
+    """Field by which scores are also given."""
 
     def layout(self, folder: Path) -> list[Found]:
         """The annotation file and the folder of pictures."""
-        paths, missing = published_files(folder, self.files)
-        inside = bool(paths) and paths[0].suffix.lower() in TABLES
-        what = "captions and pictures" if inside else "captions"
-        found = [
-            *(Found(path, what, True) for path in paths),
-            *(Found(paths[0].parent / name, what, False) for name in missing),
-        ]
-        if inside:
-            return found
-        return [
-            *(found or [Found(folder / self.files[0], what, False)]),
-            Found(folder / PLACES[0], "pictures", holds_pictures(folder)),
-        ]
+        paths, _ = published_files(folder, self.files)
+        if paths and paths[0].suffix.lower() in TABLES:
+            return self.annotations(folder, "captions and pictures")
+        pictures = Found(folder / PLACES[0], "pictures", holds_pictures(folder))
+        return [*self.annotations(folder, "captions"), pictures]
 
     def read(self, folder: Path, making: Making) -> Data:
         """One item for each pair of pictures."""
