@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics import forced_choice, recognition
+from conceptbind.metrics.choices import every
 
 SCORES = st.integers(-2, 2)
 
@@ -104,10 +105,12 @@ def test_no_items_give_empty_answers():
     ],
 )
 def test_other_shapes_are_refused(true, false):
-    with pytest.raises(
-        ShapeError, match=r"^expected true scores \(n,\) and false scores \(n,\) or \(n, f\); got "
-    ):
+    shown = false if len(false) != 1 else (*false, 1)  # a plain list is one candidate each
+    with pytest.raises(ShapeError) as caught:
         forced_choice(np.zeros(true), np.zeros(false))
+    assert str(caught.value) == (
+        f"expected true scores (n,) and false scores (n,) or (n, f); got {true} and {shown}"
+    )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -121,3 +124,15 @@ def test_a_score_that_is_no_number_is_refused_by_side(bad):
         ValueRangeError, match="^false scores must be finite; 1 of 3 rows .* the first is row 1$"
     ):
         forced_choice(good, one_bad)
+
+
+def test_several_choices_are_one_that_nothing_but_ties_prevents():
+    """Won and won, won and tied, tied and tied, won and lost, tied and lost."""
+    first = np.array([True, True, False, True, False]), np.array([False, False, True, False, True])
+    second = np.array([True, False, False, False, False]), np.array([0, 1, 1, 0, 0], dtype=bool)
+    correct, tied = every([first, second])
+    assert correct.tolist() == [True, False, False, False, False]
+    assert tied.tolist() == [False, True, True, False, False]
+    assert [part.tolist() for part in every([second, first])] == [correct.tolist(), tied.tolist()]
+    with pytest.raises(ShapeError, match=r"^there are no choices to join; give at least one$"):
+        every([])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, ttest_1samp
+from scipy.stats import t as student
 
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics import (
@@ -52,8 +53,9 @@ def test_without_a_miss_it_is_the_rule_of_three():
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 0), (-1, 5), (6, 5), (0, -3), (float("nan"), 5)])
 def test_mid_p_refuses_counts_that_cannot_be(hits, n):
-    with pytest.raises(ValueRangeError, match=r"^expected 0 <= hits <= n with n > 0; got hits="):
+    with pytest.raises(ValueRangeError) as caught:
         mid_p(hits, n)
+    assert str(caught.value) == f"expected 0 <= hits <= n with n > 0; got hits={hits}, n={n}"
 
 
 def test_independent_rows_have_the_binomial_interval():
@@ -244,3 +246,82 @@ def test_order_does_not_depend_on_which_side_is_asked():
     low, high = ordering_interval([table])
     assert ordering_interval([1 - table.T]) == pytest.approx((1 - high, 1 - low), abs=1e-7)
     assert low < table.mean() < high
+
+
+# Whole intervals by hand: of ten clusters of four rows each, three are all right
+
+
+THREE_OF_TEN = np.repeat([1.0, 0.0], [12, 28]), np.repeat(np.arange(10), 4)
+NINE = student.ppf(0.975, 9)
+"""Quantile for ten draws."""
+Z = 1.959963984540054
+
+
+def test_a_share_over_clusters_by_hand():
+    design = 4 * 10 / 9  # rows of a cluster are alike; ten clusters, one of them estimates the mean
+    variance = design * 0.3 * 0.7 / 40
+    alone = 0.3 * 0.7 / 10
+    settled = (3 * variance + 0.5 * alone) / 3.5  # three clusters are right, half a one is a guess
+    n = 0.3 * 0.7 / settled * (Z / NINE) ** 2
+    assert share_interval(*THREE_OF_TEN) == pytest.approx(mid_p(0.3 * n, n), abs=1e-9)
+
+
+def test_no_more_is_known_than_from_four_times_the_rows():
+    """Ten pairs of one right and one wrong: between pairs nothing varies."""
+    n = 4 * 20 * (Z / NINE) ** 2
+    found = share_interval(np.tile([1.0, 0.0], 10), np.repeat(np.arange(10), 2))
+    assert found == pytest.approx(mid_p(0.5 * n, n), abs=1e-9)
+
+
+def test_a_difference_over_clusters_by_hand():
+    design = 4 * 10 / 9
+    n = 3.5 / (3 * design / 40 + 0.5 / 10)
+    square = design * 0.3 * 0.7 / 40 * n + 0.3**2
+    square, centre = (square * n + 2) / (n + 2), 0.3 * n / (n + 2)
+    half = NINE * np.sqrt((square - centre**2) / (n + 2))
+    found = difference_interval(*THREE_OF_TEN)
+    assert found == pytest.approx((centre - half, centre + half), abs=1e-9)
+    values, clusters = THREE_OF_TEN
+    assert difference_interval(-values, clusters) == pytest.approx(
+        (-centre - half, half - centre), abs=1e-9
+    )
+
+
+def test_differences_stay_within_one():
+    assert difference_interval(np.ones(3))[1] == 1
+    assert difference_interval(-np.ones(3))[0] == -1
+
+
+def test_two_clusters_of_numbers_are_two_draws():
+    low, high = mean_interval(np.array([0.0, 0.0, 1.0, 1.0]), np.array([5, 5, 7, 7]))
+    half = 0.5 * student.ppf(0.975, 1)
+    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+# sixteen rows beside sixteen columns, twelve of them right everywhere
+STEP = np.repeat([1.0, 0.0], [12, 4])[:, None] * np.ones(16)
+
+
+def test_pairs_in_order_by_hand():
+    """Columns are all alike; of the rows, four are wrong."""
+    rows = 12 * 4 / 16 / 15 / 16  # variance of sixteen draws, of their mean
+    variance = (4 * rows + 0.5 * 0.75 * 0.25 / 16) / 4.5
+    n = 0.75 * 0.25 / variance * (Z / student.ppf(0.975, 15)) ** 2
+    for table, share in ((STEP, 0.75), (STEP.T, 0.75), (1 - STEP, 0.25)):
+        assert ordering_interval([table]) == pytest.approx(mid_p(share * n, n), abs=1e-9)
+
+
+def test_a_target_counts_by_its_rows():
+    """A quarter of the rows as above, three quarters all right."""
+    rows = 12 * 4 / 16 / 15 / 16 / 16
+    draws = 1 / ((1 / 16 + 9 / 16) / 16)
+    share = 15 / 16
+    variance = (4 * rows + 0.5 * share * (1 - share) / draws) / 4.5
+    n = share * (1 - share) / variance * (Z / student.ppf(0.975, draws - 1)) ** 2
+    found = ordering_interval([STEP, np.ones((48, 16))])
+    assert found == pytest.approx(mid_p(share * n, n), abs=1e-9)
+
+
+def test_two_rivals_are_the_fewest():
+    assert ordering_interval([np.eye(2)]) != (None, None)
+    assert ordering_interval([np.eye(2), np.ones((1, 2))]) == (None, None)

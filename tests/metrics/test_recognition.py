@@ -175,18 +175,29 @@ def test_a_score_that_is_no_number_is_refused(bad):
     [((4, 3), (4, 2)), ((4, 3), (3, 3)), ((4,), (4,)), ((4, 3, 1), (4, 3, 1))],
 )
 def test_other_shapes_are_refused(scores, present):
-    with pytest.raises(
-        ShapeError, match=r"two \(scenes, candidates\) tables of one shape; got \("
-    ) as caught:
+    with pytest.raises(ShapeError) as caught:
         recognition(np.zeros(scores), np.ones(present))
-    assert str(scores) in str(caught.value)
-    assert str(present) in str(caught.value)
+    assert str(caught.value) == (
+        "scores and presence must be two (scenes, candidates) tables of one shape; got "
+        f"{scores} and {present}"
+    )
     assert isinstance(caught.value, ConceptBindError)
+
+
+def test_no_candidates_and_no_outcomes_are_refused():
+    with pytest.raises(
+        ShapeError, match=r"^there are no candidates to score: the table has shape \(2, 0\)$"
+    ):
+        recognition(np.zeros((2, 0)), np.zeros((2, 0)))
+    with pytest.raises(
+        ShapeError, match="^there are no outcomes to join; score at least one scene$"
+    ):
+        join([])
 
 
 def test_a_scene_that_holds_no_candidate_is_named():
     with pytest.raises(ShapeError, match="^scene 1 holds none of the 3 candidates$"):
-        recognition(np.zeros((3, 3)), np.array([[1, 0, 0], [0, 0, 0], [0, 1, 0]]))
+        recognition(np.zeros((2, 3)), np.array([[1, 0, 0], [0, 0, 0]]))
 
 
 def test_recognition_by_weights_by_hand():
@@ -199,3 +210,9 @@ def test_recognition_by_weights_by_hand():
     assert outcome.correct.tolist() == [True, False, True]
     assert outcome.tied.tolist() == [False, True, False]
     assert magnitude(rows, weight).tolist() == [3 * np.sqrt(2), 3 * np.sqrt(10), 3.0]
+    two = recognised_by(weight, rows[1:], present[1:])
+    assert (two.correct.tolist(), two.tied.tolist()) == ([False, True], [True, False])
+    # what rounding explains grows with the row, not with the scores that are left of it
+    long = np.array([[1e6, 1e-12]])
+    assert recognised_by(weight[:2] * [1e-15, 1.0], long, present[1:2, :2]).ties == 1
+    assert held_among(np.array([4, 7, 9]), np.array([[9, 4]])).tolist() == [[True, False, True]]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from conceptbind.metrics import forced_choice, ranks, recognition
+from conceptbind.metrics.ties import rounding
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -43,3 +44,10 @@ def test_small_real_differences_are_no_ties():
     assert forced_choice(np.array([1.0]), np.array([1.0 - 1e-9]))[0].all()
     # below what float32 can tell
     assert recognition(scores.astype(np.float32), np.array([[True, False]])).ties == 1
+
+
+def test_rounding_is_sixteen_units_of_the_last_place_of_what_the_scores_were_made_of():
+    for kind in (np.float32, np.float64):
+        unit = float(np.finfo(kind).eps)
+        assert rounding(np.zeros(2, kind), np.array([1.0, 3.0])).tolist() == [16 * unit, 48 * unit]
+    assert rounding(np.array([3, 4]), 1e9) == 0  # whole numbers are exact

@@ -83,10 +83,19 @@ def test_half_precision_is_summed_in_double():
     [((3, 2), (2, 2)), ((3, 2), (3, 1)), ((3,), (3,)), ((3, 2, 1), (3, 2, 1))],
 )
 def test_other_shapes_are_refused(embeddings, predicted):
-    with pytest.raises(
-        ShapeError, match=r"^embeddings and predictions must have one shape \(n, d\); got "
-    ):
+    with pytest.raises(ShapeError) as caught:
         r2(np.zeros(embeddings), np.zeros(predicted))
+    assert str(caught.value) == (
+        f"embeddings and predictions must have one shape (n, d); got {embeddings} and {predicted}"
+    )
+
+
+def test_a_mean_of_another_width_or_that_is_no_number_is_refused():
+    rows = np.arange(6.0).reshape(3, 2)
+    with pytest.raises(ShapeError, match=r"^the mean must have shape \(2,\); got \(3,\)$"):
+        r2(rows, rows, mean=np.zeros(3))
+    with pytest.raises(ValueRangeError, match="^the mean must be finite; 1 of 1 rows hold NaN"):
+        r2(rows, rows, mean=np.array([0.0, np.nan]))
 
 
 def test_no_variance_is_not_a_number_between_zero_and_one():
@@ -96,6 +105,10 @@ def test_no_variance_is_not_a_number_between_zero_and_one():
         r"undefined",
     ):
         r2(np.ones((4, 3)), np.zeros((4, 3)))
+    with pytest.raises(ValueRangeError, match="all embeddings are the same"):
+        r2(np.ones((1, 3)), np.zeros((1, 3)))
+    with pytest.raises(ValueRangeError, match="all embeddings are the same"):
+        r2(np.ones((0, 3)), np.zeros((0, 3)))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

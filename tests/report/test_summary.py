@@ -71,6 +71,8 @@ def test_controls_belong_to_one_study_modality_metric_concept_and_noun():
     )
     assert controls_of(RECORDS[5], Records([*RECORDS, noun])) == {}
     assert controls_of(RECORDS[6], Records([*RECORDS, noun])) == {"random_weights": noun}
+    other = record("object_recognition", 0.4, study="attribute_probe", control="random_weights")
+    assert "random_weights" not in controls_of(RECORDS[0], Records([*RECORDS, other]))
 
 
 def test_a_metric_in_words_says_what_it_varies():
@@ -85,6 +87,21 @@ def test_a_metric_in_words_says_what_it_varies():
         == "object recognition (by text queries)"
     )
     assert metric_name(record("modality_gap", 1.0)) == "modality gap"
+
+
+def test_the_whole_table_with_ties_and_a_change():
+    rows = [
+        record("object_recognition", 0.5, ties=1234),
+        record("object_recognition", 0.25, control="random_weights"),
+        record("binding_gain", 0.25, -0.1, 0.9, study="crossmodal", n=7),
+    ]
+    lines = summary_table(Records(rows)).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines] == [
+        ["modality", "metric", "value", "95 % interval", "random weights", "n", "ties"],
+        ["text", "object recognition", "50.0 %", "10.0 % to 90.0 %", "25.0 %", "1,234", "1,234"],
+        ["text", "binding gain", "+25.0 points", "-10.0 to +90.0", "-", "7", "5"],
+    ]
 
 
 def test_the_controls_are_named_as_in_the_report():

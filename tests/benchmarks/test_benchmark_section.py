@@ -1,0 +1,210 @@
+"""Tables, figures and the page of benchmarks, and runs side by side: whole, by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.test_benchmark_sentences import beside, score
+from conceptbind.benchmarks.base import Found, Score
+from conceptbind.benchmarks.evaluate import benchmark_named
+from conceptbind.benchmarks.section import (
+    benchmark_cells,
+    benchmark_figure,
+    benchmark_sentence,
+    benchmark_table,
+    check_table,
+    paired_tables,
+    write_benchmark_report,
+)
+from conceptbind.core.names import CONTROL_TEXTS
+from conceptbind.core.records import Records
+from plotted import plotted
+
+HEAD = ["benchmark", "subset", "metric", "protocol", "value", "95 % interval"]
+PLAIN = [
+    score(0.75, 0.7, 0.8, subset="a", n=1234, ties=4321).but(metric="recall_at_1"),
+    score(0.5, None, None, subset="b").but(average="macro", protocol="paper"),
+    *beside("a"),
+    score(0.55, 0.4, 0.6, subset="a", control="blind_norm").but(metric="recall_at_1"),
+    score(0.65, 0.4, 0.6, subset="a", control="blind_length", scenes="aro").but(
+        metric="recall_at_1"
+    ),
+]
+
+
+def test_a_line_for_each_score_beside_its_own_baseline():
+    head, rows = benchmark_cells(Records(PLAIN))
+    assert head == [*HEAD, "blind", "ties", "n"]
+    assert rows == [
+        [
+            *("sugarcrepe", "a", "recall at 1", "strict, micro", "75.0 %", "70.0 % to 80.0 %"),
+            *("55.0 %", "4,321", "1,234"),
+        ],
+        ["sugarcrepe", "b", "accuracy", "paper, macro", "50.0 %", "-", "-", "0", "100"],
+    ]
+    first, second, _ = benchmark_table(Records(PLAIN)).splitlines()
+    assert first.split() == " ".join([*HEAD, "blind", "ties", "n"]).split()
+    assert second.startswith("sugarcrepe  a       recall at 1  strict, micro  75.0 %  70.0 %")
+
+
+def test_what_a_repair_reaches_and_changes_stands_beside_the_score():
+    records = [
+        *PLAIN[:1],
+        PLAIN[0].but(value=0.9, repair="adapter"),
+        PLAIN[0].but(value=0.15, ci_low=0.1, ci_high=0.2, repair="difference", ties=None),
+    ]
+    head, rows = benchmark_cells(Records(records))
+    assert head == [*HEAD, "repaired", "difference", "blind", "ties", "n"]
+    assert rows == [
+        [
+            *("sugarcrepe", "a", "recall at 1", "strict, micro", "75.0 %", "70.0 % to 80.0 %"),
+            *("90.0 %", "+15.0 points (+10.0 to +20.0)", "-", "4,321", "1,234"),
+        ]
+    ]
+
+
+def test_long_lists_name_three_and_ties_are_shared_out_by_items():
+    records = [
+        score(0.5, 0.4, 0.6, subset=name, ties=ties, n=n)
+        for name, ties, n in (("a", 90, 1000), ("b", 10, 100), ("c", 0, 10), ("d", 0, 10))
+    ]
+    records += [r for one in "abcd" for r in beside(one)]
+    assert benchmark_sentence(Records(records)) == (
+        "4 scores of 1 benchmark. 0 clearly above the better of two baselines that never see a "
+        "picture (95 % intervals apart), 4 not to be told from it (sugarcrepe a accuracy, "
+        "sugarcrepe b accuracy, sugarcrepe c accuracy, ...). Ties are misses; most are in "
+        "sugarcrepe b (10.0 % of 100)."
+    )
+    records[0] = records[0].but(ties=900)
+    assert "most are in sugarcrepe a (90.0 % of 1,000)." in benchmark_sentence(Records(records))
+    scored_twice = [r.but(n=0) for r in records[1:4]]
+    assert benchmark_sentence(Records([*records[:1], *beside("a"), *scored_twice])).startswith(
+        "1 score of 1 benchmark. 0 clearly above"
+    )
+
+
+def test_scores_and_their_baselines_drawn():
+    name, (blind, shown), layout = plotted(benchmark_figure(Records(PLAIN), "sugarcrepe"))
+    assert name == "benchmark-sugarcrepe"
+    labels = ["b, accuracy (paper)", "a, recall at 1 (strict)"]
+    assert blind == {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "blind",
+        "x": [None, 0.55],
+        "y": labels,
+    }
+    assert shown == {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "score",
+        "x": [0.5, 0.75],
+        "y": labels,
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [None, pytest.approx(0.05)],
+            "arrayminus": [None, pytest.approx(0.05)],
+        },
+        "customdata": [
+            ["50.0 %", "-", "100", "0"],
+            ["75.0 %", "70.0 % to 80.0 %", "1,234", "4,321"],
+        ],
+        "hovertemplate": "%{y}: %{customdata[0]}<br>95 %: %{customdata[1]}<br>"
+        "n = %{customdata[2]}, ties %{customdata[3]}<extra></extra>",
+    }
+    assert layout["xaxis"] == {"range": [-0.02, 1.02]}
+
+
+def outcomes(name, right, metric="accuracy", subset="all", protocol="strict", groups=None):
+    correct = np.array(list(right)) == "1"
+    return Score(
+        metric, subset, protocol, correct, np.zeros(len(correct), bool), groups, facts={"a": name}
+    )
+
+
+def test_runs_side_by_side_on_the_same_items():
+    """Ten items: the second run mends three and spoils one; McNemar: 2 (1 + 4) / 16 = 0.625."""
+    groups = np.arange(10) % 2
+    one = [
+        outcomes("one", "1100000000"),
+        outcomes("one", "1111100000", metric="recall_at_1", groups=groups),
+        outcomes("one", "1" * 10, protocol="paper"),
+    ]
+    two = [
+        outcomes("two", "1011100000"),
+        outcomes("two", "1111110000", metric="recall_at_1", groups=groups),
+        outcomes("two", "0" * 10, subset="a", protocol="paper"),
+    ]
+    other = {"drawn": ({"none": [outcomes("three", "1" * 1010)]}, "others")}
+    runs = {
+        "first": {"drawn": ({"none": one}, "items")},
+        "second": {"drawn": ({"none": one, "adapter": two}, "items"), "more": ({"none": two}, "i")},
+        "third": other,
+    }
+    table, more = paired_tables(runs)
+    assert (table.name, table.title) == ("benchmark-drawn", "drawn, on the same items")
+    assert table.columns == (
+        *("subset", "metric", "protocol", "run", "value", "n"),
+        *("difference from first", "fixed, broken", "McNemar p"),
+    )
+    change, _, ends = table.rows[2][6].partition(" points ")
+    assert change == "+20.0"
+    assert ends.startswith("(-")
+    assert [(*row[:6], *row[7:]) for row in table.rows] == [
+        ("all", "accuracy", "strict", "first", "20.0 %", "10", "-", "-"),
+        ("all", "accuracy", "strict", "second", "20.0 %", "10", "+0 -0", "1"),
+        ("all", "accuracy", "strict", "second (adapter)", "40.0 %", "10", "+3 -1", "0.62"),
+        ("all", "accuracy", "strict", "third", "100 %", "1,010", "-", "-"),
+        ("all", "recall at 1", "strict", "first", "50.0 %", "10", "-", "-"),
+        ("all", "recall at 1", "strict", "second", "50.0 %", "10", "+0 -0", "-"),
+        ("all", "recall at 1", "strict", "second (adapter)", "60.0 %", "10", "+1 -0", "-"),
+        ("all", "accuracy", "paper", "first", "100 %", "10", "-", "-"),
+        ("all", "accuracy", "paper", "second", "100 %", "10", "+0 -0", "1"),
+    ]
+    assert [row[6] for row in table.rows if row[3] in ("first", "third")] == [
+        *("-", "other items", "-", "-"),
+    ]
+    assert (more.name, [row[3] for row in more.rows]) == ("benchmark-more", ["second"] * 3)
+
+
+def test_what_is_there_of_each_benchmark():
+    files = [Found(Path("a.json"), "items", True), Found(Path("pictures"), "pictures", False)]
+    sugarcrepe = benchmark_named("sugarcrepe")
+    assert check_table({"sugarcrepe": files}).splitlines() == [
+        f"{sugarcrepe.title}: {sugarcrepe.published}; licence: {sugarcrepe.licence}",
+        "  there    a.json  (items)",
+        "  missing  pictures  (pictures)",
+    ]
+
+
+def test_a_page(tmp_path):
+    about = {"title": "SugarCrepe", "pictures": 3, "captions": 4, "published": "https://x.org"}
+    facts = {"conceptbind": "9.9", "benchmarks": {"sugarcrepe": about, "aro": about}}
+    records = Records(PLAIN[:4])
+    write_benchmark_report(tmp_path / "report.html", records, ["a note"], facts)
+    kept = json.loads((tmp_path / "page.json").read_text())
+    kept = kept.get("content", kept)
+    head, rows = benchmark_cells(records)
+    ((first, figure),) = kept["parts"].pop("figures")
+    assert first == about
+    assert plotted(figure["html"]).id == "benchmark-sugarcrepe"
+    assert (kept["template"], kept["provenance"]) == ("benchmarks.html.j2", facts)
+    assert kept["parts"] == {
+        "title": "e on 1 benchmark",
+        "sentence": benchmark_sentence(records),
+        "notes": ["a note"],
+        "head": head,
+        "rows": rows,
+        "controls": [
+            list(text) for name, text in CONTROL_TEXTS.items() if name.startswith("blind")
+        ],
+    }
+    two = Records([*PLAIN[:1], PLAIN[0].but(scenes="aro", encoder="other")])
+    write_benchmark_report(tmp_path / "report.html", two, [], facts)
+    kept = json.loads((tmp_path / "page.json").read_text())
+    assert kept.get("content", kept)["parts"]["title"] == "e on 2 benchmarks"

@@ -1,0 +1,326 @@
+"""What a repair did as a table, figures, a card and a page: whole, by hand."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conceptbind.core.records import Records
+from conceptbind.repairs.labclip.cost import Point, Scores
+from conceptbind.repairs.section import (
+    repair_card,
+    repair_section,
+    repair_summary,
+    repair_table,
+    rows_of_table,
+    write_repair_report,
+)
+from conceptbind.repairs.study import RepairedScene
+from conceptbind.repairs.words import pull_in_words, repair_verdict, turned
+from conceptbind.report.page import thumbnail
+from plotted import plotted
+from repairs.test_repair_words import record, study
+
+MEASURED = {
+    "binding_accuracy": ("binding accuracy", "25.0 %"),
+    "binding_gain": ("change in binding accuracy", "+25.0 points"),
+    "recall_at_1": ("recall at 1", "25.0 %"),
+    "recall_gain": ("change in recall at 1", "+25.0 points"),
+    "recall_at_5": ("recall at 5", "25.0 %"),
+    "picture_recall_at_1": ("recall at 1 of pictures", "25.0 %"),
+    "picture_recall_gain": ("change in recall at 1 of pictures", "+25.0 points"),
+    "single_object_accuracy": ("recognition of single objects", "25.0 %"),
+    "single_object_gain": ("change in recognition of single objects", "+25.0 points"),
+    "caption_swap_cosine": ("cosine of caption and swap", "0.250"),
+    "probe_cosine": ("cosine of picture and caption probes", "0.250"),
+    "modality_gap": ("modality gap", "0.250"),
+}
+
+
+def test_a_row_for_each_measure_in_one_order():
+    records = Records([record(metric, "SB", 0.25) for metric in reversed(MEASURED)])
+    assert rows_of_table(records) == [
+        (name, "-", told, "-", "400", "0") for name, told in MEASURED.values()
+    ]
+
+
+def test_values_intervals_and_ties_under_each_protocol():
+    records = Records(
+        [
+            record("binding_accuracy", "HNB", 0.75, 0.7, 0.8, n=1234, ties=1234),
+            record("binding_accuracy", "SB", None, ties=None),
+            record("binding_accuracy", "none", 0.5, 0.4, 0.6, n=4321, ties=5),
+            record("modality_gap", "none", 0.25, ties=None),
+            record("binding_gain", "HNB", 0.1, 0.0, 0.2, control="bag_twin"),
+        ]
+    )
+    row = (
+        *("binding accuracy", "50.0 % (40.0 % to 60.0 %)", "-", "75.0 % (70.0 % to 80.0 %)"),
+        *("4,321", "5 / 1,234"),
+    )
+    assert rows_of_table(records) == [row, ("modality gap", "0.250", "-", "-", "400", "-")]
+    assert rows_of_table(records, "bag_twin") == [
+        ("change in binding accuracy", "-", "-", "+10.0 points (+0.0 to +20.0)", "400", "0")
+    ]
+    head, first, *_ = repair_table(records).splitlines()
+    assert head.split("  ")[0] == "metric"
+    assert [cell.strip() for cell in head.split("  ") if cell] == [
+        *("metric", "no repair", "without negatives (SB)", "with negatives (HNB)", "n", "ties"),
+    ]
+    assert first.startswith("binding accuracy  50.0 % (40.0 % to 60.0 %)  ")
+
+
+def bare(**changes):
+    """A study of arrays, with a curve."""
+    points = (
+        Point("pull", 0.0, Scores(0.5, 0.4)),
+        Point("pull", 1.0, Scores(0.9, 0.3)),
+    )
+    return SimpleNamespace(**{**vars(study(scenes=False)), "curve": points, **changes})
+
+
+def test_below_the_table_stand_what_was_turned_the_map_and_the_sentence():
+    found = study()
+    assert repair_summary(found, "A sentence.").split("\n") == [
+        turned(found),
+        pull_in_words(found),
+        "",
+        "A sentence.",
+    ]
+
+
+CARD = """---
+library_name: conceptbind
+tags: [labclip, compositionality, binding]
+---
+# Linear repair of captions
+
+For captions of {who}: `y = x @ weight.T`, divided by its length.
+Pictures stay as they are, and so does an index of them.
+
+A sentence.
+
+| | no repair | without negatives (SB) | with negatives (HNB) | n | ties |
+|---|---|---|---|---|---|
+| binding accuracy | 50.0 % (45.0 % to 55.0 %) | - | 95.0 % (92.0 % to 97.0 %) | 400 | 0 / 0 |
+| change in binding accuracy | - | - | +45.0 points (+40.0 to +50.0) | 400 | 0 |
+| recall at 1 | 40.0 % (0 % to 100 %) | - | 40.0 % (0 % to 100 %) | 400 | 0 / 0 |
+
+Fitted by conceptbind {version}:
+protocol HNB (LABCLIP, arXiv 2502.03566), solver quick,
+rate 0.02, batch 8, 9 steps
+on 1,000 pairs (hash aaaaaaaaaaaaaaaa), seed 0.
+{pull}
+{turned}{left}
+
+It changes how captions rank pictures; it does not make an encoder know what it
+does not know.
+
+```python
+import numpy as np
+from safetensors.numpy import load_file
+
+weight = load_file("adapter.safetensors")["weight"]
+y = x @ weight.T
+y /= np.linalg.norm(y, axis=1, keepdims=True)
+```
+"""
+
+
+def test_the_whole_card():
+    found = study()
+    words = {"pull": pull_in_words(found), "turned": turned(found)}
+    unknown = CARD.format(
+        who="the encoder whose rows it was fitted on", version="", left="", **words
+    )
+    assert repair_card(found.adapter, found, "A sentence.") == unknown
+    found.adapter.config |= {
+        "encoder": "a|b",
+        "revision": "r1",
+        "conceptbind": "9.9",
+        "dropped": 1234,
+    }
+    left = " 1,234 rows were left out; dropped.csv lists them."
+    known = CARD.format(who=r"'a\|b' (revision r1)", version="9.9", left=left, **words)
+    assert repair_card(found.adapter, found, "A sentence.") == known
+
+
+def test_a_section_of_arrays_has_no_gallery_no_objects_and_no_cosines():
+    found = bare()
+    shown = repair_section(found)
+    assert (shown.id, shown.title, shown.template) == (
+        *("repair", "A linear repair of the captions", "repair_section.html.j2"),
+    )
+    data = dict(shown.data)
+    assert plotted(data.pop("bars")).id == "repair-bars"
+    assert plotted(data.pop("curve")).id == "repair-curve"
+    assert data == {
+        "names": {
+            "none": "no repair",
+            "SB": "without negatives (SB)",
+            "HNB": "with negatives (HNB)",
+        },
+        "rows": rows_of_table(found.records),
+        "twin": [],
+        "cosines": None,
+        "pull": "0.3",
+        "pull_in_words": pull_in_words(found),
+        "turned": turned(found),
+        "gallery": [],
+        "nouns": [],
+    }
+    assert repair_section(bare(pull=1.0)).data["pull"] == "1"
+
+
+def test_bars_of_shares_before_and_after():
+    records = [
+        record("recall_at_1", "none", 0.4, 0.3, 0.5),
+        record("recall_at_1", "HNB", 0.25, 0.0, 0.5),
+        record("picture_recall_at_1", "none", 0.1, 0.05, 0.2),
+        record("binding_accuracy", "none", 0.5, 0.4, 0.6),
+        record("binding_accuracy", "HNB", 0.75, 0.7, 0.8, n=1234, ties=5),
+        record("single_object_accuracy", "HNB", 1.0),
+        record("binding_accuracy", "HNB", 0.01, 0.0, 0.1, control="bag_twin"),
+        record("recall_at_5", "SB", 0.9, 0.8, 1.0),
+        record("binding_gain", "HNB", 0.25, 0.2, 0.3),
+    ]
+    name, (before, after), layout = plotted(
+        repair_section(bare(records=Records(records))).data["bars"]
+    )
+    assert name == "repair-bars"
+    assert (before["name"], before["x"], before["y"]) == (
+        "no repair",
+        ["binding accuracy", "recall at 1", "recall at 1 of pictures"],
+        [0.5, 0.4, 0.1],
+    )
+    assert after == {
+        "type": "bar",
+        "name": "with negatives (HNB)",
+        "x": ["binding accuracy", "recall at 1", "recognition of single objects"],
+        "y": [0.75, 0.25, 1.0],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [pytest.approx(0.05), 0.25, None],
+            "arrayminus": [pytest.approx(0.05), 0.25, None],
+        },
+        "customdata": [
+            ["75.0 %", "70.0 % to 80.0 %", "1,234", "5"],
+            ["25.0 %", "0 % to 50.0 %", "400", "0"],
+            ["100 %", "-", "400", "0"],
+        ],
+        "hovertemplate": "%{x}: %{customdata[0]}<br>95 %: %{customdata[1]}<br>"
+        "n = %{customdata[2]}, ties %{customdata[3]}<extra></extra>",
+    }
+    assert layout["yaxis"] == {"range": [0, 1.05], "title": {"text": "share"}}
+
+
+def line(name, column, at, y, told):
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name[0],
+        "legendgroup": name[1],
+        "showlegend": column == 1,
+        "xaxis": "x" if column == 1 else "x2",
+        "yaxis": "y" if column == 1 else "y2",
+        "x": at,
+        "y": y,
+        "text": told,
+        "hovertemplate": f"{name[0]}: %{{text}}<extra></extra>",
+    }
+
+
+def test_what_each_pull_and_rank_costs():
+    curve = (
+        Point("rank", 1, Scores(0.6, 0.5, 0.25)),
+        Point("pull", 0.0, Scores(0.5, 0.4)),
+        Point("pull", 1.0, Scores(0.9, 0.3)),
+    )
+    name, traces, layout = plotted(repair_section(bare(curve=curve)).data["curve"])
+    binding, recall, single = (
+        *(("binding", "binding"), ("recall at 1", "retrieval")),
+        ("single objects", "singles"),
+    )
+    assert name == "repair-curve"
+    assert traces == [
+        line(binding, 1, [0.0, 1.0], [0.5, 0.9], ["50.0 %", "90.0 %"]),
+        line(recall, 1, [0.0, 1.0], [0.4, 0.3], ["40.0 %", "30.0 %"]),
+        line(binding, 2, [1], [0.6], ["60.0 %"]),
+        line(recall, 2, [1], [0.5], ["50.0 %"]),
+        line(single, 2, [1], [0.25], ["25.0 %"]),
+    ]
+    assert layout["xaxis"]["title"]["text"] == "share of the way from the identity"
+    assert layout["xaxis"]["type"] == "linear"
+    assert layout["xaxis2"]["title"]["text"] == "rank of the change"
+    assert layout["xaxis2"]["type"] == "log"
+    assert layout["yaxis"]["range"] == layout["yaxis2"]["range"] == [0, 1.05]
+    (rule,) = layout["shapes"]  # at the pull that was scored
+    assert (rule["x0"], rule["x1"], rule["xref"]) == (0.3, 0.3, "x")
+    (alone,) = {trace["xaxis"] for trace in plotted(repair_section(bare()).data["curve"]).traces}
+    assert alone == "x"
+
+
+def test_cosines_objects_and_gallery(tmp_path):
+    Image.new("RGB", (8, 8), (200, 0, 0)).save(tmp_path / "a.png")
+    found = bare(
+        cosines={"none": np.array([0.99, 1.0000001, 0.51]), "HNB": np.array([0.01, 0.99])},
+        by_object={"none": np.array([0.5, 0.25, np.nan, 1]), "HNB": np.array([0.75, 1, 0, np.nan])},
+        probe_cosines={
+            "before": np.array([[0.1, 0.2], [0.3, 0.4]]),  # noun by value
+            "after": np.array([[0.5, 0.6], [0.7, np.nan]]),
+        },
+        object_names=("red cube", "red ball", "blue cube", "blue ball"),
+        gallery=(
+            RepairedScene("one", tmp_path / "a.png", "a", "b", False, True),
+            RepairedScene("two", None, "c", "d", True, False),
+        ),
+    )
+    data = repair_section(found).data
+    assert data["nouns"] == [
+        ("red cube", "50.0 %", "75.0 %", "0.100", "0.500"),
+        ("red ball", "25.0 %", "100 %", "0.300", "0.700"),
+        ("blue cube", "-", "0 %", "0.200", "0.600"),
+        ("blue ball", "100 %", "-", "0.400", "-"),
+    ]
+    fields = "id", "picture", "true", "swap", "right_before", "right_after"
+    rows = [
+        ("one", thumbnail(tmp_path / "a.png"), "a", "b", False, True),
+        ("two", None, "c", "d", True, False),
+    ]
+    assert data["gallery"] == [dict(zip(fields, row, strict=True)) for row in rows]
+    name, (before, after), layout = plotted(data["cosines"])
+    assert name == "repair-cosines"
+    assert (before["name"], after["name"]) == ("no repair", "with negatives (HNB)")
+    middles = [round(0.01 + 0.02 * i, 4) for i in range(50)]
+    assert before["x"] == after["x"] == middles
+    assert {x: n for x, n in zip(before["x"], before["y"], strict=True) if n} == {0.51: 1, 0.99: 2}
+    assert {x: n for x, n in zip(after["x"], after["y"], strict=True) if n} == {0.01: 1, 0.99: 1}
+    assert layout["barmode"] == "overlay"
+    assert layout["xaxis"]["title"]["text"] == "cosine of a caption with its attribute swap"
+    assert layout["yaxis"]["title"]["text"] == "captions"
+    # three concepts: no probe of a noun and its attribute is one of an object
+    many = bare(**{**vars(found), "object_names": ("x", "y", "z")})
+    assert repair_section(many).data["nouns"][1] == ("y", "25.0 %", "100 %", "-", "-")
+    # axes reach below 0 where a cosine does
+    low = bare(**{**vars(found), "cosines": {"none": np.array([-1.0]), "HNB": np.array([])}})
+    assert plotted(repair_section(low).data["cosines"]).traces[0]["x"][0] == -0.98
+
+
+def test_a_page_of_its_own(tmp_path):
+    found = bare()
+    verdict = repair_verdict(found)
+    write_repair_report(tmp_path / "report.html", found, verdict, {"conceptbind": "9.9"})
+    kept = json.loads((tmp_path / "page.json").read_text())
+    kept = kept.get("content", kept)
+    assert kept["template"] == "repair.html.j2"
+    assert kept["provenance"] == {"conceptbind": "9.9"}
+    assert kept["parts"]["title"] == "Can a linear map repair the binding of enc?"
+    assert kept["parts"]["verdict"]["sentence"] == verdict.sentence
+    assert [section["id"] for section in kept["parts"]["sections"]] == ["repair"]
+    page = (tmp_path / "report.html").read_text()
+    assert verdict.sentence in page

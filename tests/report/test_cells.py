@@ -1,0 +1,307 @@
+"""Every cell of the tables of the report, from records whose numbers tell them apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from conceptbind.core.records import Record, Records
+from conceptbind.report.tables import (
+    PaperTable,
+    aligned,
+    binding_cells,
+    complexity_cells,
+    edit_cells,
+    finetune_cells,
+    paper_tables,
+    r2_cells,
+    removal_cells,
+)
+
+
+def record(study, metric, value, low=None, high=None, n=1234, **extra):
+    facts = {"split": "test", "modality": "text", **extra}
+    return Record.of(
+        study=study,
+        metric=metric,
+        value=value,
+        n=n,
+        ci_low=low,
+        ci_high=high,
+        scenes="s",
+        encoder="e",
+        **facts,
+    )
+
+
+def additive(estimator, slots, level=1, add=0.0):
+    """All numbers of one row of the additive table."""
+    facts = {"estimator": estimator, "level": level}
+
+    def r2(value, split, **more):
+        return record("additive", "r2", value + add, slots=slots, split=split, **facts, **more)
+
+    return [
+        r2(0.9, "all"),
+        r2(0.8, "test"),
+        r2(0.7, "train"),
+        r2(0.6, "all", control="random_weights"),
+        r2(0.1, "test", control="random_weights"),
+        record("additive", "retrieval_top1", 0.5, **facts),
+        record("additive", "object_recognition", 0.4, **facts),
+        record("additive", "concept_recognition", 0.35, concept="color", **facts),
+        record("additive", "concept_recognition", 0.3, concept="shape", **facts),
+    ]
+
+
+def test_sums_of_parts_by_level_and_estimator():
+    records = [
+        *additive("least_squares", "together", level=2),
+        *additive("single", "together"),
+        *additive("avg+pos", "apart"),
+        *additive("avg", "together"),
+        record("probe", "r2", 0.123, estimator="avg", level=1, slots="together", split="all"),
+        *additive("avg", "together", level=3),
+    ]
+    numbers = ["0.900", "0.800", "0.600", "50.0 %", "40.0 %", "30.0 %"]
+    assert r2_cells(Records(records)) == [
+        ["1", "avg", *numbers],
+        ["1", "avg+pos", *numbers],
+        ["1", "single", *numbers],
+        ["2", "least squares, slots together", *numbers[:3], "-", "-", "-"],
+    ]
+
+
+def test_least_squares_is_read_with_slots_apart():
+    records = [
+        *additive("least_squares", "together"),
+        *(r for r in additive("least_squares", "apart", add=0.05) if r.metric == "r2"),
+    ]
+    assert r2_cells(Records(records)) == [
+        ["1", "least squares, slots together", "0.900", "0.800", "0.600", "-", "-", "-"],
+        [
+            "1",
+            "least squares, slots apart",
+            "0.950",
+            "0.850",
+            "0.650",
+            "50.0 %",
+            "40.0 %",
+            "30.0 %",
+        ],
+    ]
+
+
+def test_what_is_left_without_a_part():
+    removed = {
+        "permuted_objects": (0.1, 0.2, 0.3),
+        "none": (0.9, 0.8, 0.7),
+        "concepts": (0.6, 0.5, 0.4),
+        "objects": (0.65, 0.55, 0.45),
+        "permuted_concepts": (0.15, 0.25, 0.35),
+    }
+    records = [record("edit", "object_recognition", 0.01, removed="none")]
+    for name, (color, shape, objects) in removed.items():
+        records += [
+            record("removal", "concept_recognition", color, removed=name, concept="color"),
+            record("removal", "concept_recognition", shape, removed=name, concept="shape"),
+            record("removal", "object_recognition", objects, removed=name),
+        ]
+    assert removal_cells(Records(records)) == [
+        ["original", "80.0 %", "70.0 %"],
+        ["minus concept part", "50.0 %", "40.0 %"],
+        ["minus object part", "55.0 %", "45.0 %"],
+        ["minus permuted concept part", "15.0 %", "35.0 %"],
+        ["minus permuted object part", "10.0 %", "30.0 %"],
+    ]
+    assert removal_cells(Records(records[:4])) == [
+        ["minus permuted object part", "10.0 %", "30.0 %"]
+    ]
+
+
+def test_edits_at_strength_one():
+    def edits(metric, estimator, shares, steering=1.0):
+        facts = {"estimator": estimator, "steering": steering}
+        return [
+            record("edit", metric, share, attribute=part, n=1234 + i, **facts)
+            for i, (part, share) in enumerate(shares.items())
+        ]
+
+    shares = {"same": 0.3, "all": 0.6, "different": 0.9}
+    records = [
+        *edits("edit_retrieval", "single", {"all": 0.2}),
+        *edits("edit_retrieval", "avg", {"same": 0.2}),
+        *edits("edit_probing", "avg+pos", shares),
+        *edits("edit_probing", "avg", shares, steering=2.0),
+    ]
+    assert edit_cells(Records(records)) == [
+        ["probing", "avg+pos", "60.0 %", "30.0 %", "90.0 %", "1,235"],
+        ["retrieval", "single", "20.0 %", "-", "-", "1,234"],
+    ]
+
+
+BINDING = [
+    record("probe", "concept_recognition", 0.95, concept="color"),
+    record("probe", "concept_recognition", 0.9, concept="shape"),
+    record("probe", "concept_recognition", 0.05, concept="shape", control="bag_of_concepts"),
+    record("probe", "object_recognition", 0.8),
+    record("probe", "object_recognition", 0.02, control="random_weights"),
+    record("probe", "object_recognition", 0.3, control="bag_of_concepts"),
+    record("removal", "object_recognition", 0.01),
+    record("crossmodal", "binding_accuracy", 0.7, order="either"),
+    record("crossmodal", "binding_accuracy", 0.1, order="reversed"),
+    record("crossmodal", "recall_at_1", 0.6),
+    record("repair", "binding_accuracy", 0.55, 0.5, 0.6, repair="none"),
+    record("repair", "binding_accuracy", 0.85, 0.8, 0.9, repair="HNB"),
+    record("repair", "binding_accuracy", 0.03, 0.0, 0.1, repair="SB"),
+    record("complexity", "generalisation_score", 0.25, approximator="mlp"),
+    record("complexity", "generalisation_score", 0.75, approximator="chosen", readout="own"),
+    record("complexity", "generalisation_score", 0.45, approximator="chosen", readout="plain"),
+]
+
+
+def test_binding_in_one_row():
+    row = ["90.0 %", "80.0 %", "30.0 %", "70.0 %", "60.0 %", "85.0 %", "0.750"]
+    assert binding_cells(Records(BINDING)) == [row]
+    # a repair that is not recommended is not written: the identity is
+    refused = [
+        r.but(recommended=False) if (r.study, r.repair) == ("repair", "HNB") else r for r in BINDING
+    ]
+    assert binding_cells(Records(refused)) == [[*row[:5], "55.0 %", "0.750"]]
+    # of repairs only what has an interval counts
+    unsure = [r.but(ci_low=None) if r.study == "repair" else r for r in BINDING]
+    assert binding_cells(Records(unsure)) == [[*row[:5], "-", "0.750"]]
+    whole = [r for r in BINDING if r.study == "repair"]
+    assert binding_cells(Records(whole)) == [["-", "-", "-", "-", "-", "85.0 %", "-"]]
+    assert binding_cells(Records([record("edit", "edit_probing", 0.5)])) == []
+    assert binding_cells(Records([record("crossmodal", "recall_at_1", 0.5)])) == [
+        ["-", "-", "-", "-", "50.0 %", "-", "-"]
+    ]
+
+
+def test_fine_tuning_before_and_after():
+    records = [
+        record("finetune", "binding_accuracy", 0.5, repair="none"),
+        record("finetune", "binding_accuracy", 0.75, repair="FT"),
+        record("finetune", "recall_at_1", 0.1, repair="none"),
+        record("finetune", "binding_gain", 0.25, repair="FT", n=4321),
+        record("repair", "binding_accuracy", 0.01, repair="none"),
+    ]
+    assert finetune_cells(Records(records)) == [["50.0 %", "75.0 %", "+25.0 points", "4,321"]]
+    assert finetune_cells(Records(records[:3])) == []
+
+
+def swept(metric, value, approximator="mlp", width=64, readout="plain", **extra):
+    facts = {"approximator": approximator, "width": width, "readout": readout, "split": "unseen"}
+    return record("complexity", metric, value, **{**facts, **extra})
+
+
+def test_what_approximators_predict():
+    records = [
+        swept("generalisation_score", 0.5).but(ci_low=0.4, ci_high=0.6),
+        swept("object_recognition", 0.2, coverage=0.2),
+        swept("object_recognition", 0.6, coverage=0.8),
+        swept("object_recognition", 0.01, coverage=0.8, split="train"),
+        swept("object_recognition", 0.01, coverage=0.8, seed=3),
+        swept("concept_recognition", 0.9, coverage=0.2, concept="color"),
+        swept("concept_recognition", 0.7, coverage=0.2, concept="shape"),
+        swept("concept_recognition", 0.9, coverage=0.8, concept="shape"),
+        swept("concept_recognition", None, coverage=0.8, concept="color"),
+        swept("r2", 0.3, coverage=0.2, readout=None),
+        swept("r2", 0.5, coverage=0.8, readout=None),
+        swept("r2", 0.95, coverage=0.8, readout=None, split="train"),
+        swept("object_recognition", 1.0, "bag_of_concepts", None, None),
+        swept("object_recognition", 0.5, width=64, readout="whitened"),
+        record("probe", "object_recognition", 0.9, split="unseen", approximator="mlp", width=1),
+    ]
+    assert complexity_cells(Records(records)) == [
+        [
+            *("mlp", "64", "plain", "0.500", "0.400 to 0.600"),
+            *("40.0 %", "80.0 %", "0.400", "0.950"),
+        ],
+        ["bag of concepts", "-", "-", "-", "-", "100 %", "-", "-", "-"],
+        ["mlp", "64", "whitened", "-", "-", "50.0 %", "-", "0.400", "0.950"],
+    ]
+    unsure = [r.but(ci_low=None, ci_high=None) for r in records[:2]]
+    assert complexity_cells(Records(unsure))[0][3:5] == ["0.500", "-"]
+
+
+TITLES = {
+    "binding": "Binding: recognition by probes, and across modalities",
+    "finetune": "Fine-tuning: binding accuracy on what it was not trained on",
+    "r2": "Additive structure",
+    "removal": "Targeted removal",
+    "edits": "Edits at strength 1",
+    "complexity": "Complexity: what approximators predict for new objects",
+}
+HEADS = {
+    "binding": "concepts; objects; bag of concepts; binding accuracy; recall at 1; repaired; "
+    "generalisation",
+    "finetune": "before; after; change; n",
+    "r2": "level; estimator; R2; R2 held out; R2 random weights; retrieval; objects recognised; "
+    "concepts recognised",
+    "removal": "embeddings; concepts; objects",
+    "edits": "hit by; object vectors; all; same attribute; different attribute; n",
+    "complexity": "approximator; width; read-out; score; 95 % interval; objects; hardest concept; "
+    "R2; R2 train",
+}
+
+
+def test_each_table_has_its_title_and_head():
+    records = [
+        *BINDING,
+        record("finetune", "binding_gain", 0.25, repair="FT"),
+        *additive("avg", "together"),
+        record("removal", "object_recognition", 0.5, removed="none"),
+        record("edit", "edit_probing", 0.5, estimator="avg", steering=1, attribute="all"),
+        swept("object_recognition", 0.2),
+    ]
+    found = paper_tables({"one": Records(records)})
+    assert {table.name: table.title for table in found} == TITLES
+    assert [table.name for table in found] == list(TITLES)
+    for table in found:
+        assert table.columns == ("run", "modality", *HEADS[table.name].split("; "))
+        assert {row[:2] for row in table.rows} == {("one", "text")}
+
+
+@pytest.mark.parametrize(
+    ("cells", "letter"),
+    [
+        (("1.5", "-", "1,000"), "r"),
+        (("50 %", "2.5 %"), "r"),
+        (("1.5", "a"), "l"),
+        (("%", "1"), "l"),
+    ],
+)
+def test_columns_of_numbers_stand_to_the_right(cells, letter):
+    table = PaperTable("t", "T", ("x",), tuple((cell,) for cell in cells))
+    assert rf"\begin{{tabular}}{{{letter}}}" in table.latex()
+
+
+def test_the_whole_of_latex_and_markdown():
+    table = PaperTable("t", "A title", ("R2", "n"), (("R2 of a", "7"),))
+    assert table.latex().splitlines() == [
+        "% A title",
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"$R^2$ & n \\",
+        r"\midrule",
+        r"$R^2$ of a & 7 \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    assert table.latex().endswith("}\n")
+    assert table.markdown().splitlines() == [
+        "| R2      | n |",
+        "|---------|---|",
+        "| R2 of a | 7 |",
+    ]
+
+
+def test_lines_in_columns_the_first_to_the_left():
+    lines = [("a", "value", "n"), ("long", "1", "1,000"), ("b\nc", "22", "3")]
+    assert aligned(lines, 1).splitlines() == [
+        "a     value      n",
+        "long      1  1,000",
+        "b c      22      3",
+    ]
+    assert aligned(lines[:2], 2).splitlines() == ["a     value      n", "long  1      1,000"]
