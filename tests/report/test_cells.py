@@ -7,7 +7,6 @@ import pytest
 from conceptbind.core.records import Record, Records
 from conceptbind.report.tables import (
     PaperTable,
-    aligned,
     binding_cells,
     complexity_cells,
     edit_cells,
@@ -295,13 +294,3 @@ def test_the_whole_of_latex_and_markdown():
         "|---------|---|",
         "| R2 of a | 7 |",
     ]
-
-
-def test_lines_in_columns_the_first_to_the_left():
-    lines = [("a", "value", "n"), ("long", "1", "1,000"), ("b\nc", "22", "3")]
-    assert aligned(lines, 1).splitlines() == [
-        "a     value      n",
-        "long      1  1,000",
-        "b c      22      3",
-    ]
-    assert aligned(lines[:2], 2).splitlines() == ["a     value      n", "long  1      1,000"]
