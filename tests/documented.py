@@ -1,4 +1,4 @@
-"""The commands and the Python of README.md, CONTRIBUTING.md and docs/*.md, as they stand there, and
+"""The commands and the Python of README.md, CONTRIBUTING.md and docs/, as they stand there, and
 what is marked as needing something.
 """
 
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 
 _BLOCK = re.compile(
     r"(?:<!--(?P<mark>[^\n]*?)-->[ \t]*\n\s*)?^(?P<indent>[ "
     r"\t]*)```(?P<kind>\w*)[^\n]*\n(?P<body>.*?)^(?P=indent)```[ \t]*$",
     re.M | re.S,
 )
+_PRINTED = re.compile(r"\s*<!-- printed -->[ \t]*\n```text\n(.*?)^```", re.M | re.S)
 _INLINE = re.compile(r"`((?:conceptbind|python|pytest) [^`\n]+)`")
 _NEEDS = re.compile(r"\bneeds?:? +(?P<what>.+)", re.IGNORECASE)
 
@@ -33,6 +34,8 @@ class Documented:
     needs: str = ""
     """What the mark says it needs: in the comment behind the command, or above the block as `<!--
     needs ... -->`."""
+    printed: str = ""
+    """What the page says a block of Python prints: the text below it, marked `<!-- printed -->`."""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line} {' '.join(self.text.split())[:60]}"
@@ -40,7 +43,8 @@ class Documented:
 
 def documented(page: Path) -> Iterator[Documented]:
     """Everything that a page tells its reader to type."""
-    text, name = page.read_text(encoding="utf-8"), page.name
+    text = page.read_text(encoding="utf-8")
+    name = str(page.relative_to(ROOT)) if page.is_relative_to(ROOT) else page.name
     blocks = list(_BLOCK.finditer(text))
     for block in blocks:
         above = _NEEDS.search(block["mark"] or "")
@@ -49,7 +53,9 @@ def documented(page: Path) -> Iterator[Documented]:
             text.count("\n", 0, block.start("body")) + 1,
         )
         if block["kind"] == "python":
-            yield Documented(name, first, "python", block["body"], needs)
+            below = _PRINTED.match(text, block.end())
+            shown = below[1] if below else ""
+            yield Documented(name, first, "python", block["body"], needs, shown)
         elif block["kind"] in ("sh", "bash", "console", "shell"):
             lines = block["body"].replace("\\\n", " ").split("\n")
             for number, line in enumerate(lines, start=first):

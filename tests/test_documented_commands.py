@@ -1,11 +1,11 @@
-"""Every command and every block of Python in README.md, CONTRIBUTING.md and docs/*.md runs as it
+"""Every command and every block of Python in README.md, CONTRIBUTING.md and docs/ runs as it
 stands there, or says what it needs.
 
 A command is marked in its comment (`# needs the model's weights`) or above its block (`<!-- needs a
 GPU -->`). Those that take long are named in `SLOW` and run with `pytest -m slow`; in every run
 they, and those inside sentences, are started and stopped when everything that they name has been
 read and checked. The files that the pages speak of (x.npy, PICTURES, FOLDER, runs/one, ...) are
-made by `THINGS`."""
+made by `THINGS`. Tutorials, whose blocks go on from each other, are run by `test_tutorials.py`."""
 
 from __future__ import annotations
 
@@ -304,6 +304,7 @@ def commands(kind: str, *, slow: bool) -> list:
         if found.kind == kind
         and not found.needs
         and not why(OTHERWISE, found)
+        and not (kind == "python" and found.page.startswith("docs/tutorials/"))
         and bool(why(SLOW, found)) == slow
     ]
 

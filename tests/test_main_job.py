@@ -10,6 +10,7 @@ import pytest
 
 from conceptbind import measure
 from conceptbind.report.numbers import interval_of, value_of
+from documented import PAGES
 
 pytestmark = pytest.mark.timeout(900)  # two whole jobs, on a machine that may be busy
 
@@ -83,6 +84,15 @@ def test_one_quantity_has_one_value_one_interval_and_one_rounding(runs):
         pairs = pattern.findall(text)
         assert len(pairs) >= least
         assert [pair for pair in pairs if pair not in shown] == []
+
+
+def test_the_pages_show_rows_that_it_prints(runs):
+    printed = str(runs["tiny"]).split("\n")
+    marked = re.compile(r"<!-- of conceptbind measure -->\n```text\n(.*?)```", re.DOTALL)
+    texts = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    rows = "".join(marked.findall(texts)).splitlines()
+    assert len(rows) > 5
+    assert [row for row in rows if row not in printed] == []
 
 
 def test_the_page_shows_every_control_of_the_attribute_of_a_noun(runs):

@@ -269,7 +269,9 @@ def test_own_queries_are_named():
 
 
 def test_the_thresholds_are_those_of_the_docs():
-    text = (Path(__file__).parents[2] / "docs" / "complexity.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "questions" / "rule.md").read_text(
+        encoding="utf-8"
+    )
     assert f"| generalises | score from {SIMPLE}, low end of its interval from {SOMEWHAT} |" in text
     assert f"| generalises in part | score from {SOMEWHAT}, low end above 0 |" in text
     assert f"| score below {SOMEWHAT}, at least {FEW} scenes of new objects in each draw" in text

@@ -64,7 +64,7 @@ def recognition(
         present: (n, V) whether the scene holds it.
         size: (n,) magnitude of the terms that a scene's scores are sums of, which sets what
             rounding explains: the length of its embedding times that of the longest weight. By
-                default the largest score.
+            default the largest score.
 
     Raises:
         ShapeError: the tables differ in shape, or a scene holds no candidate at all.

@@ -1,0 +1,117 @@
+"""Draw the figures of speed.md from the results beside it: `python docs/plots.py`.
+
+`speed/NAME.csv` holds a table of the page, cell by cell as a command printed it (a test compares
+the two), and `speed/NAME.svg` is drawn from it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+SPEED = Path(__file__).parent / "speed"
+COLORS = ("#00509d", "#e07a1f", "#4d4d4d")
+"""Dark enough on white (3:1 and more); patterns tell the bars apart where colours do not."""
+PATTERNS = ("", "///", "...")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Bars of some columns of a table, a group of bars for each row."""
+
+    name: str
+    label: str
+    """What the axis says, with the unit."""
+    columns: tuple[str, ...]
+    rows: tuple[str, ...] = ()
+    """Columns that name a row; the first by default."""
+    log: bool = True
+
+
+PLOTS = (
+    Plot("probes", "seconds, shorter is faster", ("ours", "paper")),
+    Plot(
+        "embedding",
+        "captions a second, longer is faster",
+        ("EPYC, captions a second", "Xeon, captions a second"),
+        log=False,
+    ),
+    Plot("repair", "seconds, shorter is faster", ("seconds",), log=False),
+    Plot("geometry", "seconds, shorter is faster", ("ours", "paper, or loop")),
+    Plot("complexity", "seconds, shorter is faster", ("ours", "paper"), ("fit", "coverage")),
+    Plot(
+        "stacked",
+        "models of 2,400 steps an hour, longer is faster",
+        ("one by one, models of 2,400 steps an hour", "stacked"),
+        ("values, width", "precision"),
+        log=False,
+    ),
+)
+
+
+def read(name: str) -> list[dict[str, str]]:
+    """The rows of a table, cells as text; an empty first cell repeats the one above it."""
+    with (SPEED / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    first = next(iter(rows[0]))
+    for above, row in pairwise(rows):
+        row[first] = row[first] or above[first]
+    return rows
+
+
+def number(cell: str) -> float:
+    """The number with which a cell begins: 5707 of "5,707 s (60 steps timed, extrapolated)"."""
+    found = re.match(r"[\d,]+(\.\d+)?", cell)
+    return float(found[0].replace(",", "")) if found else float("nan")
+
+
+def shown(cell: str) -> str:
+    """A cell as the label of its bar: what stands in brackets is left to the table."""
+    return re.sub(r"\s*\(.*\)", "", cell)
+
+
+def draw(plot: Plot) -> None:
+    """Write one figure, with the same bytes for the same version of matplotlib."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": plot.name, "font.size": 10})
+    import matplotlib.pyplot as plt
+
+    rows = read(plot.name)
+    names = plot.rows or (next(iter(rows[0])),)
+    thick = 0.8 / len(plot.columns)
+    figure, axes = plt.subplots(figsize=(8, 0.7 + 0.32 * len(rows) * len(plot.columns)))
+    for at, column in enumerate(plot.columns):
+        places = [row + at * thick for row in range(len(rows))]
+        bars = axes.barh(
+            places,
+            [number(row[column]) for row in rows],
+            thick * 0.9,
+            color=COLORS[at],
+            edgecolor="white",
+            hatch=PATTERNS[at],
+            label=column.partition(",")[0],
+        )
+        axes.bar_label(bars, [shown(row[column]) for row in rows], padding=3)
+    ticks = [row + thick * (len(plot.columns) - 1) / 2 for row in range(len(rows))]
+    labels = [", ".join(row[name] for name in names).replace("`", "") for row in rows]
+    axes.set_yticks(ticks, labels)
+    axes.invert_yaxis()
+    axes.set_xlabel(plot.label)
+    if plot.log:
+        axes.set_xscale("log")
+    axes.margins(x=0.15)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(plot.columns) > 1:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, frameon=False)
+    figure.savefig(SPEED / f"{plot.name}.svg", bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    for one in PLOTS:
+        draw(one)
