@@ -69,7 +69,7 @@ class TimmEncoder:
         self._model: Any = to_precision(model, how.precision).to(how.device).eval()
         # Asked of the model: `num_features` is the width before its head, which in MobileNet,
         # EfficientViT, VGG, ... is not the last.
-        shape = self.encode_images([Pillow.new("RGB", (64, 64))]).shape
+        shape = self._features([Pillow.new("RGB", (64, 64))]).shape
         if len(shape) != 2:
             raise ModalityError(
                 f"'{self.id}' gives features of shape {shape[1:]}, not one vector a picture; use "
@@ -89,5 +89,9 @@ class TimmEncoder:
         """Pooled features (n, d) of RGB pictures."""
         if not len(images):
             return np.empty((0, self.dimension), dtype=np.float32)
+        return self._features(images)
+
+    def _features(self, images: Sequence[Image]) -> Floats:
+        """What the model gives for n >= 1 pictures (n, ...)."""
         model, weight = self._model, next(self._model.parameters())
         return picture_rows(images, self._transform, model, weight, self.id)
