@@ -3,9 +3,9 @@ dataclass means what it says.
 
 Users pay nothing: annotations are text, and jaxtyping is imported by type checkers and here only.
 `watch` wraps the functions and dataclasses of a package as its modules are imported. A name means
-one number within a call (its parameters and its result), or within one dataclass. Where the
-function refuses what it was given, in its own words, that error goes first: a wrong shape is a
-fault of ours only where nothing refuses it.
+one number within a call (its parameters and its result), and within a dataclass with its methods.
+Where the function refuses what it was given, in its own words, that error goes first: a wrong shape
+is a fault of ours only where nothing refuses it.
 """
 
 from __future__ import annotations
@@ -82,31 +82,43 @@ def _check_class(cls: type) -> None:
         maker = "__init__"
     elif "__new__" in vars(cls) and hasattr(cls, "_fields"):
         maker = "__new__"
+    held = _fields(cls) if maker else None
     for name, member in list(vars(cls).items()):
         changed: Any = None
         if name == maker:
-            changed = _checked_fields(cls, getattr(member, "__func__", member))
+            if held is not None:
+                changed = _checked_fields(cls, getattr(member, "__func__", member), held)
         elif isinstance(member, FunctionType):
-            changed = _checked(member)
+            changed = _checked(member, held)
         elif isinstance(member, classmethod | staticmethod):
             changed = type(member)(_checked(member.__func__))
         elif isinstance(member, property) and isinstance(member.fget, FunctionType):
-            changed = property(_checked(member.fget), member.fset, member.fdel, member.__doc__)
+            got = _checked(member.fget, held)
+            changed = property(got, member.fset, member.fdel, member.__doc__)
         elif isinstance(member, functools.cached_property):
-            member.func = _checked(member.func)
+            member.func = _checked(member.func, held)
         if changed is not None:
             setattr(cls, name, changed)
 
 
-def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, with its shapes checked; itself where it states none."""
+Hints = Callable[[], dict[str, Any]]
+"""Types by name. They are read at the first call, when all modules can be imported."""
+
+
+def _checked(function: Callable[..., Any], held: Hints | None = None) -> Callable[..., Any]:
+    """The function, with its shapes checked; itself where it states none.
+
+    `held` are the attributes of a dataclass whose method it is: its names stand for what they are
+    in that object.
+    """
     stated = _shaped(getattr(function, "__annotations__", {}))
     if not stated:
         return function
     signature = inspect.signature(function)
     names = Names.of(sys.modules[function.__module__])
+    place = f"{function.__module__}.{function.__qualname__}"
 
-    @functools.cache  # annotations are read at the first call, when all modules can be imported
+    @functools.cache
     def hints() -> tuple[dict[str, Any], Any]:
         read = {name: names.read(text) for name, text in stated.items()}
         return read, read.pop("return", None)
@@ -119,36 +131,42 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
         except TypeError:
             given = {}  # the call below says what is wrong
         with jaxtyped("context"):
+            if held is not None:
+                _first_wrong(held(), {name: getattr(args[0], name) for name in held()})
             wrong = _first_wrong(parameters, given)
             result = function(*args, **kwargs)  # what it refuses itself goes first
             if wrong is not None:
-                raise TypeCheckError(f"{function.__module__}.{function.__qualname__}: {wrong}")
+                raise TypeCheckError(f"{place}: {wrong}")
             if returned is not None and not _fits(result, returned):
                 raise TypeCheckError(
-                    f"{function.__module__}.{function.__qualname__} returned {_told(result)}; "
-                    f"stated: {_told_hint(returned)}, with {_sizes(parameters, given)}"
+                    f"{place} returned {_told(result)}; stated: {_told_hint(returned)}, with "
+                    f"{_sizes(parameters, given)}"
                 )
         return result
 
     return checked
 
 
-def _checked_fields(cls: type, make: Callable[..., Any]) -> Callable[..., Any]:
-    """The constructor of a dataclass (`__init__`) or a NamedTuple (`__new__`), after which its
-    arrays have the shapes that it states.
-    """
+def _fields(cls: type) -> Hints | None:
+    """The shapes that a dataclass or a NamedTuple states, with what it inherits."""
     stated: dict[str, tuple[Names, str]] = {}
     for base in reversed(cls.__mro__):
         if dataclasses.is_dataclass(base) or hasattr(base, "_fields"):
             names = Names.of(sys.modules[base.__module__])
             own = _shaped(inspect.get_annotations(base))
             stated |= {name: (names, text) for name, text in own.items()}
-    if not stated:
-        return make
 
     @functools.cache
     def hints() -> dict[str, Any]:
         return {name: names.read(text) for name, (names, text) in stated.items()}
+
+    return hints if stated else None
+
+
+def _checked_fields(cls: type, make: Callable[..., Any], hints: Hints) -> Callable[..., Any]:
+    """The constructor of a dataclass (`__init__`) or a NamedTuple (`__new__`), after which its
+    arrays have the shapes that it states.
+    """
 
     @functools.wraps(make)
     def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -196,6 +214,8 @@ def _sizes(hints: Mapping[str, Any], given: Mapping[str, Any]) -> str:
 
 
 def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_told(one)}" for name, one in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "(" + ", ".join(_told(one) for one in value[:8]) + ")"
     if _is_array(value):

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
+from conceptbind.complexity import Coverage
 from conceptbind.core.errors import ShapeError
 from conceptbind.crossmodal.study import dot
-from conceptbind.geometry import Edits, Hits
+from conceptbind.geometry import AdditiveFit, Edits, Hits
+from conceptbind.geometry.additive import Design
 from conceptbind.metrics import ranks, within
 from conceptbind.metrics.recognitions import magnitude
 from conceptbind.metrics.variance import squared_sums
@@ -43,6 +45,21 @@ def test_the_attributes_of_a_dataclass_are_checked_together():
         Hits(right, right[:3])
     with pytest.raises(TypeCheckError, match=r"Edits: shared is bool\(4,\)"):
         Edits(FIVE, FIVE, FIVE, FIVE, right, 0)
+
+
+def test_a_name_of_a_dataclass_is_the_same_number_in_its_methods():
+    """An order of more parameters than there are would exchange some of them, and say nothing."""
+    vectors, known = np.eye(3), np.ones(3, dtype=bool)
+    fit = AdditiveFit(np.zeros(3), vectors, Design(np.array([[0, 1], [1, 2]]), 3), known)
+    assert fit.part(np.array([1]), np.array([2, 1, 0])).tolist() == [[1.0, 1.0, 0.0]]
+    with pytest.raises(TypeCheckError, match=r"AdditiveFit.part: order is int64\(4,\)"):
+        fit.part(np.array([1]), np.array([2, 1, 0, 0]))
+
+
+def test_every_item_of_a_dictionary_is_checked():
+    objects = {"train": FOUR, "validation": FOUR, "test": FOUR[:, None]}
+    with pytest.raises(TypeCheckError, match="Coverage: objects is"):
+        Coverage(objects, FOUR, FOUR, FOUR, FOUR, 0)
 
 
 def test_what_a_function_refuses_in_its_own_words_goes_first():
