@@ -1,78 +1,60 @@
-"""Save a figure of a page, as the docs show it.
+"""Save a chart of a run's page as a file, as the docs show it.
 
-python recipes/figures.py runs/tiny-clevr2d/report.html                                      # names
-the figures of a page python recipes/figures.py runs/tiny-clevr2d/report.html complexity-text
-docs/complexity.png
-
-Opens the page in the machine's own Chromium (`pip install playwright`).
+python recipes/figures.py runs/tiny-clevr2d                                        # names them
+python recipes/figures.py runs/tiny-clevr2d complexity-text docs/complexity.svg
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-WIDTH = 890
-"""Pixels of a saved figure."""
-# figures in three dimensions
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--use-gl=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
+from conceptbind.core.errors import ConceptBindError
+from conceptbind.core.files import read_checked_json, write_whole
+from conceptbind.report.charts import Chart
+from conceptbind.report.page import PAGE
+from conceptbind.report.svg import WIDE, draw
+
+
+def charts(value: object) -> Iterator[Chart]:
+    """All charts of what a page shows."""
+    if isinstance(value, Mapping):
+        if set(value) == {"chart"}:
+            yield Chart.from_json(value["chart"])
+            return
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from charts(part)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Save one figure, or name all."""
-    from playwright.sync_api import sync_playwright
-
+    """Save one chart, or name all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("page", type=Path, help="report.html of a run")
-    parser.add_argument("figure", nargs="?", help="its name in the page")
-    parser.add_argument("out", nargs="?", type=Path, help="a .png file")
+    parser.add_argument("run", type=Path, help="folder of a run")
+    parser.add_argument("chart", nargs="?", help="its name in the page")
+    parser.add_argument("out", nargs="?", type=Path, help="an .svg file")
     asked = parser.parse_args(arguments)
-    chromium = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if chromium is None:
-        parser.error("no Chromium on this machine")
-    if not asked.page.is_file():
+    try:
+        page = read_checked_json(asked.run / PAGE)
+        found = {chart.id: chart for chart in charts(page["parts"])}
+    except (ConceptBindError, OSError, KeyError) as error:
         parser.error(
-            f"no page at {asked.page}; make it with the command that stands beside the figure in "
-            "the docs"
+            f"no page in {asked.run} ({error}); make it with the command that stands beside the "
+            "figure in the docs"
         )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": WIDTH + 80, "height": 900})
-        page.goto(asked.page.resolve().as_uri())
-        page.wait_for_function(
-            "document.querySelectorAll('.plotly-graph-div .main-svg').length > 0"
+    if asked.chart is None:
+        print("\n".join(found))
+    elif asked.chart not in found or asked.out is None or asked.out.suffix != ".svg":
+        parser.error(
+            f"expected a chart of {', '.join(found)}, and an .svg file behind it; got "
+            f"{asked.chart!r}"
         )
-        names = page.evaluate(
-            "[...document.querySelectorAll('.plotly-graph-div')].map(figure => figure.id)"
-        )
-        if asked.figure is None:
-            print("\n".join(names))
-        elif asked.figure not in names or asked.out is None:
-            parser.error(
-                f"expected a figure of {', '.join(names)}, and a .png file behind it; got "
-                f"{asked.figure!r}"
-            )
-        else:
-            figure = f"document.getElementById({asked.figure!r})"
-            page.evaluate(f"{figure}.style.width = '{WIDTH}px'")
-            page.evaluate(
-                f"Plotly.relayout({figure}, {{width: {WIDTH}, paper_bgcolor: 'white'}})"
-                f".then(() => {figure}.querySelectorAll('.modebar').forEach(bar => bar.remove()))"
-            )
-            page.locator(f"[id='{asked.figure}']").screenshot(
-                path=str(asked.out), style="* {overflow: visible !important}"
-            )
-        browser.close()
+    else:
+        write_whole(asked.out, draw(found[asked.chart], WIDE, plain=True) + "\n")
 
 
 if __name__ == "__main__":

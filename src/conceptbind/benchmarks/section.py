@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
-from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
+from conceptbind.report.charts import Chart, Look, Series, point_of
 from conceptbind.report.numbers import difference, interval_of, percent, value_of
 from conceptbind.report.tables import PaperTable
 from conceptbind.report.terminal import terminal_table
@@ -142,51 +142,37 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
-def benchmark_figure(records: Records, name: str) -> str:
+def benchmark_figure(records: Records, name: str) -> Chart:
     """Scores of one benchmark with their intervals, after a repair too, above the better blind
     baseline.
     """
-    import plotly.graph_objects as go
-
-    main: Sequence[Record] = _main(records).where(scenes=name)[::-1]
+    main = _main(records).where(scenes=name)
+    repaired = Repair.ADAPTER in records.distinct("repair")
+    parts: list[tuple[str, Look, list[Record | None]]] = [
+        ("before" if repaired else "score", "random" if repaired else "own", list(main))
+    ]
+    if repaired:
+        after: list[Record | None] = [_beside(r, records, Repair.ADAPTER) for r in main]
+        parts.append(("repaired", "own", after))
+    parts.append(("blind", "bag", [_blind(r, records) for r in main]))
     labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r['protocol']})" for r in main]
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[None if (found := _blind(r, records)) is None else found.value for r in main],
-        y=labels,
-        mode="markers",
-        name="blind",
-        marker={
-            "color": CONTROL,
-            "symbol": "line-ns",
-            "size": 14,
-            "line": {"width": 2, "color": CONTROL},
-        },
-    )
-    parts = [("before" if Repair.ADAPTER in records.distinct("repair") else "score", main, INK)]
-    if parts[0][0] == "before":
-        parts.append(("repaired", [_beside(r, records, Repair.ADAPTER) for r in main], ACCENT))
-    for label, shown, color in parts:
-        values = [r.value or 0.0 for r in shown]
-        figure.add_scatter(
-            x=values,
-            y=labels,
-            mode="markers",
-            name=label,
-            marker={"color": color, "size": 9},
-            error_x=intervals(shown),
-            **hover(shown, "%{y}"),
+    series = []
+    for words, look, shown in parts:
+        points = tuple(
+            point_of(r, label) for r, label in zip(shown, labels, strict=True) if r is not None
         )
-    figure.update_xaxes(range=[-0.02, 1.02], gridcolor=GRID)
-    figure.update_yaxes(gridcolor=GRID)
-    return as_html(figure, f"benchmark-{name}", 130 + 30 * len(labels))
+        if points:
+            series.append(Series(words, points, look))
+    return Chart(
+        f"benchmark-{name}", f"Scores on {name}", "bars", tuple(series), "part", "share right"
+    )
 
 
 def write_benchmark_report(
     path: Path, records: Records, notes: Sequence[str], provenance: Mapping[str, Any]
 ) -> None:
     """Write `report.html` of one evaluation."""
-    from conceptbind.report.page import drawn, render_page
+    from conceptbind.report.page import render_page
 
     head, rows = benchmark_cells(records)
     names = [str(name) for name in records.distinct("scenes")]
@@ -202,7 +188,7 @@ def write_benchmark_report(
             text for name, text in CONTROL_TEXTS.items() if name in records.distinct("control")
         ],
         figures=[
-            (provenance["benchmarks"][name], drawn(benchmark_figure(records, name)))
+            (f"figure-{name}", provenance["benchmarks"][name], benchmark_figure(records, name))
             for name in names
         ],
         provenance=provenance,

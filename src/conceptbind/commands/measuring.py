@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
+    from conceptbind.studies.answer import Answer
     from conceptbind.studies.case import Case
 
 
-KEPT = ("embeddings", "pictures")
+KEPT = ("embeddings", "pictures", "adapter")
 """Folders of a run whose files others read, so that a finished run is one only where they are as
 they were written."""
 
@@ -61,6 +62,8 @@ class Measurement(Shown):
     verdicts: "tuple[Verdict, ...]"
     sentences: tuple[str, ...]
     """The verdicts and what else is said, in words."""
+    answer: "Answer"
+    """One plain sentence, and the command to run next."""
     compute: "Callable[[], tuple[Findings, ...]]" = field(repr=False)
     """Makes the findings."""
 
@@ -104,15 +107,15 @@ class Measurement(Shown):
 
     @property
     def said(self) -> tuple[str, ...]:
-        """Its sentences."""
-        return self.sentences
+        """The answer and its sentences."""
+        return (self.answer.sentence, *self.sentences)
 
     def text(self, width: int | None = None) -> str:  # noqa: D102
         from conceptbind.report.summary import summary_table
 
-        said = "\n".join(self.sentences)
         table = summary_table(self.records, width)
-        return f"{table}\n\n{said}\nReport: {self.folder / 'report.html'}"
+        parts = (str(self.answer), table, "\n".join(self.sentences))
+        return "\n\n".join(parts) + f"\nReport: {self.folder / 'report.html'}"
 
 
 @dataclass(frozen=True)
@@ -230,8 +233,7 @@ def _measured(asked: Measure) -> Measurement:
             with folders_of_a_command():
                 return answers(case(), chosen)
 
-        records, judged, sentences = kept
-        return Measurement(folder.path, records, judged, sentences, again)
+        return Measurement(folder.path, *kept, again)
     mine = case()
     found = answers(mine, chosen)
     return _written(folder, mine, found, config, decided)
@@ -253,6 +255,7 @@ def _written(
     judged = tuple(verdict for part in found for verdict in part.verdicts)
     said = (sentence for part in found for sentence in part.sentences)
     sentences = (*(verdict.sentence for verdict in judged), *said)
+    answer = _answer(folder.path, case, judged, config)
     rows = [case.rows(modality) for modality in case.modalities]
     facts = provenance(config, case.table, case.split, rows, sys.argv)
     page = folder.path / "report.html"
@@ -261,6 +264,7 @@ def _written(
         "report.html.j2",
         title=f"Does {rows[0].encoder} bind concepts?",
         scenes=_scenes(case.table),
+        answer=answer.as_json(),
         verdicts=[_shown(part.study, verdict) for part in found for verdict in part.verdicts],
         sections=[vars(section) for part in found for section in part.sections],
         terms=list(dict.fromkeys(term for part in found for term in part.terms)),
@@ -271,11 +275,32 @@ def _written(
         write_whole(folder.path / name, text)
     shown = [folder.path / name for name in sorted((page.name, PAGE, *files, *KEPT))]
     told = {
+        "answer": answer.as_json(),
         "asked": decided,
         "files": {path.name: tree_hash(path, case.hash_of) for path in shown if path.exists()},
     }
     folder.write_results(facts, records, told, verdicts=judged, sentences=sentences)
-    return Measurement(folder.path, records, judged, sentences, lambda: found)
+    return Measurement(folder.path, records, judged, sentences, answer, lambda: found)
+
+
+def _answer(
+    folder: Path, case: "Case", judged: "Sequence[Verdict]", config: dict[str, Any]
+) -> "Answer":
+    """The plain sentence, and the command to run next."""
+    from conceptbind.repairs.answer import ADAPTER
+    from conceptbind.repairs.labclip.adapter import WEIGHTS
+    from conceptbind.studies.answer import Answer, next_command, plain_answer
+
+    who = case.rows(case.modalities[0]).encoder
+    mended = any(verdict.repairs for verdict in judged)
+    why, command = next_command(
+        str(config["encoder"]),
+        folder,
+        judged,
+        adapter=mended and (folder / ADAPTER / WEIGHTS).is_file(),
+        trainable=hasattr(case.encoder, "trainable"),
+    )
+    return Answer(plain_answer(who, case.table.space.concepts, judged), why, command)
 
 
 def _scenes(table: "Scenes") -> dict[str, Any]:
@@ -291,7 +316,14 @@ def _scenes(table: "Scenes") -> dict[str, Any]:
 
 def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
     """A verdict as the page shows it."""
+    from conceptbind.studies.answer import SEEN
+
     places = {1: verdict.modality, 3: "across"}
+    titles = {
+        1: f"Level 1, decodable from {SEEN.get(verdict.modality or '', 'rows')}:",
+        3: "Level 3, usable between pictures and captions:",
+    }
+    title = titles.get(verdict.level or 0, "Repair:" if verdict.repairs is not None else "")
     scale = SCALES.get(verdict.level or 0)
     if verdict.level == 1 and verdict.score is None:
         scale = None
@@ -300,6 +332,7 @@ def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
     return {
         "id": places.get(verdict.level or 0, study),
         "word": verdict.word,
+        "title": title,
         "sentence": verdict.sentence,
         "scale": scale and scale.format(score=score),
     }
@@ -320,9 +353,12 @@ def _decided(source: "Source", table: "Scenes", split: "Split") -> dict[str, Any
 
 
 def _finished(folder: "RunFolder", asked: dict[str, Any]) -> Any:
-    """Records, verdicts and sentences of this very run where it was finished before; else None."""
+    """Records, verdicts, sentences and the answer of this very run where it was finished before;
+    else None.
+    """
     from conceptbind.core.errors import FileError
     from conceptbind.core.files import tree_hash
+    from conceptbind.studies.answer import Answer
 
     kept = folder.finished()
     if kept is None:
@@ -333,7 +369,8 @@ def _finished(folder: "RunFolder", asked: dict[str, Any]) -> Any:
             tree_hash(path) != wanted for path, wanted in files.items()
         ):
             return None
-        return kept.records, kept.verdicts, kept.sentences
+        answer = Answer.from_json(kept.told["answer"])
+        return kept.records, kept.verdicts, kept.sentences, answer
     # not finished, of another form, or a file is gone
     except (
         KeyError,

@@ -16,7 +16,6 @@ from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.names import Control
-from conceptbind.core.names import Repair as Protocol
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
@@ -209,8 +208,9 @@ def _written(
     coco: tuple[Any, str | Path | None],
 ) -> Repaired:
     """Write all files of a repair; with pictures of COCO, score retrieval before and after."""
+    from conceptbind.repairs.card import described, repair_card
     from conceptbind.repairs.labclip.adapter import save_adapter
-    from conceptbind.repairs.section import repair_card, repair_summary, write_repair_report
+    from conceptbind.repairs.section import repair_summary, write_repair_report
     from conceptbind.repairs.words import repair_verdict
     from conceptbind.run.folder import RunFolder
 
@@ -220,7 +220,7 @@ def _written(
     if given is not None and given.dropped:
         run.write_table(DROPPED, ("row", "reason", "caption"), given.dropped)
     write_repair_report(folder / "report.html", found, verdict, facts)
-    adapter = _described(found, facts)
+    adapter = described(found, **_fitted_on(facts))
     save_adapter(adapter, folder, repair_card(adapter, found, sentence))
     encoder, pictures = coco
     retrieval = Records()
@@ -463,34 +463,14 @@ def _failures(
     return ("row", "image", "caption", "negative", "right before", "right after"), sorted(rows)
 
 
-def _described(found: "RepairStudy | ArrayRepair", facts: "dict[str, Any]") -> Any:
-    """The adapter with what it was fitted on and what it does."""
-    from dataclasses import replace
-
-    from conceptbind import __version__
-
-    written = Protocol.NONE
-    if found.recommended or found.asked:
-        written = Protocol(found.adapter.config["protocol"])
-    own = found.records.where(control=Control.NONE)
-    scores = {}
-    for when, name in (("before", Protocol.NONE), ("after", written)):
-        judged = (record for record in own.where(repair=name) if record.ci_low is not None)
-        scores[when] = {str(record.metric): record.value for record in judged}
+def _fitted_on(facts: "dict[str, Any]") -> "dict[str, Any]":
+    """What a map was fitted on, from the provenance."""
     encoder: dict[str, Any] = next((dict(e) for e in facts.get("encoders", ())), {})
     data = facts.get("data", {})
-    config = {
-        "encoder": encoder.get("encoder")
-        or (data.get("encoder") if data.get("encoder") != "arrays" else None),
+    given = data.get("encoder") if data.get("encoder") != "arrays" else None
+    return {
+        "encoder": encoder.get("encoder") or given,
         "revision": encoder.get("revision") or data.get("revision"),
-        "dimension": found.adapter.weight.shape[1],
-        **found.adapter.config,
-        "recommended": found.recommended,
-        "pull_scored": found.pull,
-        "folds": found.folds,
-        "dropped": data.get("dropped", 0),
         "scenes": facts.get("scenes", {}).get("name") or data.get("scenes"),
-        **scores,
-        "conceptbind": __version__,
+        "dropped": data.get("dropped", 0),
     }
-    return replace(found.adapter, config=config)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
-from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html
+from conceptbind.report.charts import Chart, Look, Point, Series, Stroke
 from conceptbind.report.numbers import interval_of, percent, value_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ BAG = Control.COUNTS_OF_CONCEPTS
 """The control of counts: an object scores how many of its values are in the scene."""
 KIND = ("n_objects", "values", "width", "depth")
 """Columns in which models of one kind are alike."""
-LINES = ("#8fb3d9", "#2563a8", "#d9a441", "#8c2d19", "#7a9a7e", "#4f7355", "#9b6fb0", "#5b6770")
+LOOKS: tuple[Look, ...] = ("own", "other", "random", "twin", "paper", "bag", "ink")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+STROKES: tuple[Stroke, ...] = ("solid", "dashed", "dotted", "dashdot")
+"""Colours, marks and lines of models, in order."""
 
 
 def controlled_sentence(records: Records) -> str:
@@ -133,120 +136,92 @@ TABLE_HEAD = (
 )
 
 
-def history_figure(models: Mapping[str, Trained]) -> str:
+def history_figure(models: Mapping[str, Trained]) -> Chart:
     """Recognition of the objects of train and validation scenes over steps, one pair of lines for
     each model.
     """
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for (name, trained), color in zip(models.items(), (ACCENT, "#8c2d19", *LINES), strict=False):
-        steps = [look.step for look in trained.history]
-        for attribute, what, dash in (
-            ("validation", "new objects", "solid"),
-            ("train", "train objects", "dot"),
-        ):
-            figure.add_scatter(
-                x=steps,
-                y=[getattr(look, attribute) for look in trained.history],
-                name=f"{name}: {what}",
-                mode="lines",
-                line={"color": color, "dash": dash},
-                hovertemplate="step %{x}: %{y:.1%}<extra></extra>",
-            )
-    figure.update_xaxes(title="step", gridcolor=GRID)
-    scenes = any(trained.recipe.objective == "scenes" for trained in models.values())
-    figure.update_yaxes(
-        title="scenes told from their swaps" if scenes else "scenes recognised, among all objects",
-        range=[-0.02, 1.05],
-        gridcolor=GRID,
+    series = []
+    parts: tuple[tuple[str, str, Stroke], ...] = (
+        ("validation", "new objects", "solid"),
+        ("train", "train objects", "dotted"),
     )
-    return as_html(figure, "controlled-history", 420, legend_at=-0.2)
+    for (name, trained), look in zip(models.items(), LOOKS * 8, strict=False):
+        for attribute, what, stroke in parts:
+            seen = ((at.step, getattr(at, attribute)) for at in trained.history)
+            points = tuple(Point(step, share, said=percent(share)) for step, share in seen)
+            series.append(Series(f"{name}: {what}", points, look, stroke, ""))
+    scenes = any(trained.recipe.objective == "scenes" for trained in models.values())
+    return Chart(
+        "controlled-history",
+        "Recognition while it is trained",
+        "lines",
+        tuple(series),
+        "step",
+        "scenes told from their swaps" if scenes else "scenes recognised, among all objects",
+    )
 
 
-def transition_figure(records: Records) -> str:
+def transition_figure(records: Records) -> Chart:
     """Unseen-object recognition over coverage, one line for each number of objects, with every
     model as a point.
     """
-    import plotly.graph_objects as go
-
-    figure, shown = go.Figure(), unseen_of(records)
-    for (name, mine), color in zip(_kinds(shown), (*LINES, INK) * 8, strict=False):
+    series, shown = [], unseen_of(records)
+    kinds = zip(_kinds(shown), LOOKS * 8, MARKERS * 8, strict=False)
+    for place, ((name, mine), look, marker) in enumerate(kinds):
         means = _over_coverage(mine)
-        figure.add_scatter(
-            x=list(means),
-            y=list(means.values()),
-            name=name,
-            legendgroup=name,
-            mode="lines",
-            line={"color": color},
+        line = tuple(Point(c, value, said=percent(value)) for c, value in means.items())
+        series.append(Series(name, line, look, STROKES[place % len(STROKES)], ""))
+        points = tuple(
+            Point(
+                float(r["coverage"] or 0),
+                r.value,
+                said=percent(r.value),
+                more=f"seed {r['seed']}, n = {r.n:,}",
+            )
+            for r in mine
         )
-        figure.add_scatter(
-            x=[r["coverage"] for r in mine],
-            y=[r.value for r in mine],
-            legendgroup=name,
-            showlegend=False,
-            mode="markers",
-            marker={"color": color, "size": 6},
-            customdata=[[r["seed"], r.n, percent(r.value)] for r in mine],
-            hovertemplate="coverage %{x}: %{customdata[2]}<br>seed %{customdata[0]}, n = "
-            "%{customdata[1]:,}<extra>" + name + "</extra>",
-        )
-    figure.update_xaxes(title="share of objects trained on", range=[0, 1], gridcolor=GRID)
-    figure.update_yaxes(title=f"new objects {_score(shown)}", range=[-0.02, 1.05], gridcolor=GRID)
-    return as_html(figure, "controlled-transition", 460, legend_at=-0.2)
+        series.append(Series(f"{name}: each model", points, look, "none", marker))
+    return Chart(
+        "controlled-transition",
+        "Recognition of new objects by the share of objects trained on",
+        "lines",
+        tuple(series),
+        "share of objects trained on",
+        f"new objects {_score(shown)}",
+    )
 
 
-def probe_figure(records: Records, probe: str) -> str | None:
+def probe_figure(records: Records, probe: str) -> Chart | None:
     """Unseen-object recognition of each model against that of its structured probe; None where no
     probe was fitted.
     """
-    import plotly.graph_objects as go
-
     pairs = probe_pairs(records, probe)
     if not pairs:
         return None
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line={"color": CONTROL, "dash": "dot"},
-        showlegend=False,
-        hoverinfo="skip",
-    )
-    for (name, models), color in zip(
-        _kinds([model for model, _ in pairs]), (*LINES, INK) * 8, strict=False
-    ):
+    equal = (Point(0, 0), Point(1, 1))
+    series = [Series("equal", equal, "bag", "dotted", "")]
+    kinds = zip(_kinds([model for model, _ in pairs]), LOOKS * 8, MARKERS * 8, strict=False)
+    for (name, models), look, marker in kinds:
         called = {model.encoder for model in models}
-        mine = [(model, found) for model, found in pairs if model.encoder in called]
-        figure.add_scatter(
-            x=[model.value for model, _ in mine],
-            y=[found.value for _, found in mine],
-            name=name,
-            mode="markers",
-            marker={"color": color, "size": 8},
-            customdata=[
-                [
-                    model["coverage"],
-                    model["seed"],
-                    percent(model.value),
-                    percent(found.value),
-                ]
-                for model, found in mine
-            ],
-            hovertemplate="model %{customdata[2]}, probe %{customdata[3]}<br>coverage "
-            "%{customdata[0]}, seed %{customdata[1]}<extra></extra>",
+        points = tuple(
+            Point(
+                model.value or 0.0,
+                found.value,
+                said=f"model {percent(model.value)}, probe {percent(found.value)}",
+                more=f"coverage {model['coverage']}, seed {model['seed']}",
+            )
+            for model, found in pairs
+            if model.encoder in called
         )
-    figure.update_xaxes(
-        title="new objects recognised by the model", range=[-0.02, 1.05], gridcolor=GRID
+        series.append(Series(name, points, look, "none", marker))
+    return Chart(
+        f"controlled-{probe}",
+        f"What a model recognises and what its {probe.replace('_', ' ')} probe recognises",
+        "lines",
+        tuple(series),
+        "new objects recognised by the model",
+        f"recognised from its {probe.replace('_', ' ')} probe",
     )
-    figure.update_yaxes(
-        title=f"recognised from its {probe.replace('_', ' ')} probe",
-        range=[-0.02, 1.05],
-        gridcolor=GRID,
-    )
-    return as_html(figure, f"controlled-{probe}", 460, legend_at=-0.2)
 
 
 def rank_correlation(records: Records, probe: str) -> tuple[float, float, int] | None:
@@ -365,14 +340,14 @@ def write_controlled_report(
     title: str,
     sentences: Sequence[str],
     records: Records,
-    figures: Sequence[tuple[str, str]],
+    figures: Sequence[tuple[str, Chart]],
     provenance: Mapping[str, Any],
     overview: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Write `report.html` of one training or of a sweep; `figures` are titles with fragments of
-    HTML, `overview` a table with its head.
+    """Write `report.html` of one training or of a sweep; `figures` are titles with charts,
+    `overview` a table with its head.
     """
-    from conceptbind.report.page import drawn, render_page
+    from conceptbind.report.page import render_page
 
     values = [r.value or 0.0 for r in unseen_of(records)]
     best = max(values, default=0.0)
@@ -385,7 +360,7 @@ def write_controlled_report(
         overview=overview,
         head=TABLE_HEAD,
         rows=controlled_table(records),
-        figures=[(name, drawn(figure)) for name, figure in figures],
+        figures=[(f"figure-{chart.id}", name, chart) for name, chart in figures],
         provenance=provenance,
     )
 

@@ -37,6 +37,8 @@ class Verdict:
     """Scenes, or comparisons, that were scored."""
     control: str | None = None
     """The strongest control."""
+    repairs: bool | None = None
+    """Of a repair: whether it is recommended. None of what is no repair."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class Across:
             self.name,
             study.records,
             (across(study),),
-            sections=(across_section(study),),
+            sections=(across_section(study, case.table),),
             terms=TERMS,
             found=(study,),
         )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from conceptbind.core.findings import Section
 from conceptbind.crossmodal.figures import crossmodal_figure, swap_cosine_figure
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.page import drawn, thumbnail
+from conceptbind.report.page import thumbnail
 from conceptbind.report.words import metric_name
 
 if TYPE_CHECKING:
     from conceptbind.crossmodal.study import CrossmodalStudy
+    from conceptbind.scenes.table import Scenes
 
 TERMS = (
     (
@@ -40,7 +41,7 @@ TERMS = (
 )
 
 
-def across_section(study: CrossmodalStudy) -> Section:
+def across_section(study: CrossmodalStudy, scenes: Scenes) -> Section:
     """Comparisons, retrieval, cosines of swaps, and pictures that chose another caption."""
     rows = [
         [
@@ -56,6 +57,7 @@ def across_section(study: CrossmodalStudy) -> Section:
     wrong = [
         {
             "id": chosen.id,
+            "values": scenes.values_in(chosen.row),
             "picture": thumbnail(chosen.image) if chosen.image else None,
             "true": chosen.true,
             "chosen": chosen.chosen,
@@ -64,9 +66,9 @@ def across_section(study: CrossmodalStudy) -> Section:
         for chosen in study.wrong
     ]
     data = {
-        "figure": drawn(crossmodal_figure(study)),
+        "figure": crossmodal_figure(study),
         "rows": rows,
-        "cosines": drawn(swap_cosine_figure(study)),
+        "cosines": swap_cosine_figure(study),
         "n_wrong": study.n_wrong,
         "wrong": wrong,
     }

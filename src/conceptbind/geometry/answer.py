@@ -30,7 +30,7 @@ class MadeOf:
         studies = tuple(self._study(case, modality) for modality in case.modalities)
         sentences = (sentence for study in studies if (sentence := geometry_sentence(study)))
         pictures = {
-            f"scaling-{study.modality}.svg": scaling_picture(study.scaling)
+            f"scaling-{study.modality}.svg": scaling_picture(study.scaling, study.modality)
             for study in studies
             if study.scaling is not None
         }

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conceptbind.core.names import Control, Metric
-from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
+from conceptbind.report.charts import Chart, Look, Point, Series, Stroke, point_of
 from conceptbind.report.numbers import interval_of, percent, value_of
-from conceptbind.report.page import drawn
+from conceptbind.report.svg import draw
 from conceptbind.report.tables import edit_cells, r2_cells, removal_cells
 
 if TYPE_CHECKING:
+    from conceptbind.geometry.scaling import Kind as PointKind
     from conceptbind.geometry.scaling import Scaling
     from conceptbind.geometry.spectra import Kind, Spectrum
     from conceptbind.geometry.study import GeometryStudy
 
-KINDS = {
-    "concept": ("single concepts", "#8fb3d9"),
-    "object": ("concepts of one object (the binding share)", ACCENT),
-    "objects": ("concepts of different objects", "#d9a441"),
-    "rest": ("the rest of an incomplete grid", CONTROL),
+KINDS: dict[str, tuple[str, Look]] = {
+    "concept": ("single concepts", "twin"),
+    "object": ("concepts of one object (the binding share)", "own"),
+    "objects": ("concepts of different objects", "random"),
+    "rest": ("the rest of an incomplete grid", "bag"),
 }
 WHOSE: dict[str, str] = {
     Control.NONE: "the encoder",
@@ -79,7 +79,7 @@ def geometry_section(study: GeometryStudy) -> dict[str, Any]:
     """What the template shows."""
     sweep, records = sweep_figure(study), study.records
     own = study.spectra.get(Control.NONE)
-    spectrum = drawn(spectrum_figure(study)) if study.spectra else None
+    spectrum = spectrum_figure(study) if study.spectra else None
     method = own.method if own else None
     return {
         "modality": study.modality,
@@ -89,7 +89,7 @@ def geometry_section(study: GeometryStudy) -> dict[str, Any]:
         "r2": r2_cells(records),
         "removal": removal_cells(records),
         "edits": edit_cells(records),
-        "sweep": drawn(sweep) if sweep else None,
+        "sweep": sweep,
         **_scaling_shown(study),
         "notes": study.notes,
     }
@@ -98,187 +98,125 @@ def geometry_section(study: GeometryStudy) -> dict[str, Any]:
 def _scaling_shown(study: GeometryStudy) -> dict[str, Any]:
     """What the template shows of the scaling: nothing where there is none."""
     if not study.scaling:
-        return dict.fromkeys(("scaling", "picture", "stress"))
+        return dict.fromkeys(("scaling", "stress"))
     return {
-        "scaling": drawn(scaling_figure(study.scaling, study.modality)),
-        "picture": drawn(scaling_picture(study.scaling)),
+        "scaling": scaling_figure(study.scaling, study.modality),
         "stress": study.scaling.stress,
     }
 
 
-def spectrum_figure(study: GeometryStudy) -> str:
+def spectrum_figure(study: GeometryStudy) -> Chart:
     """One stacked bar for the encoder and for each control: which factors act alone and which
     together.
     """
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
+    series = []
     names = [WHOSE.get(name, name) for name in study.spectra]
     noise = next(iter(study.spectra.values()))
-    for kind, (words, color) in KINDS.items():
+    for kind, (words, look) in KINDS.items():
         shares = [found.share(kind) for found in study.spectra.values()]  # type: ignore[arg-type]
         if not any(part.kind == kind for found in study.spectra.values() for part in found.parts):
             continue
         details = [_details(found, kind) for found in study.spectra.values()]
-        figure.add_bar(
-            y=[*names, "pure noise"],
-            x=[*shares, noise.freedom(kind)],  # type: ignore[arg-type]
-            name=words,
-            orientation="h",
-            marker_color=color,
-            customdata=[*details, "by degrees of freedom"],
-            text=[percent(share) for share in (*shares, noise.freedom(kind))],  # type: ignore[arg-type]
-            textposition="none",
-            hovertemplate="%{text}<br>%{customdata}<extra></extra>",
+        rows = zip(
+            (*names, "pure noise"),
+            (*shares, noise.freedom(kind)),  # type: ignore[arg-type]
+            (*details, "by degrees of freedom"),
+            strict=True,
         )
-    figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
-    figure.update_xaxes(title="share of the variance", range=[0, 1], gridcolor=GRID)
-    figure.update_yaxes(autorange="reversed")
-    return as_html(figure, f"spectrum-{study.modality}", 150 + 40 * (len(names) + 1))
+        points = tuple(
+            Point(row, share, said=percent(share), more=more) for row, share, more in rows
+        )
+        series.append(Series(words, points, look))
+    return Chart(
+        f"spectrum-{study.modality}",
+        f"What the variance of the {study.modality} embeddings is made of",
+        "stack",
+        tuple(series),
+        "embeddings",
+        "share of the variance",
+    )
 
 
 def _details(found: Spectrum, kind: str) -> str:
-    """The largest parts of a kind, for the hover text."""
+    """The largest parts of a kind, for the pointer."""
     parts = sorted(
         (part for part in found.parts if part.kind == kind), key=lambda part: -part.share
     )[:6]
-    return "<br>".join(
+    return ", ".join(
         f"{' x '.join(part.factors) or 'rest'}: {percent(part.share)}" for part in parts
     )
 
 
-def sweep_figure(study: GeometryStudy) -> str | None:
+def sweep_figure(study: GeometryStudy) -> Chart | None:
     """Hits over the strength of an edit; None without edits."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    hits = (
-        (Metric.EDIT_RETRIEVAL, "the nearest scene is the target", ACCENT),
-        (Metric.EDIT_PROBING, "the probes recognise the target", "#d9a441"),
+    series = []
+    hits: tuple[tuple[Metric, str, Look, Stroke, str], ...] = (
+        (Metric.EDIT_RETRIEVAL, "the nearest scene is the target", "own", "solid", "o"),
+        (Metric.EDIT_PROBING, "the probes recognise the target", "random", "dashed", "s"),
     )
-    for metric, name, color in hits:
+    for metric, name, look, line, marker in hits:
         swept = study.records.where(metric=metric, estimator="avg+pos", attribute="all")
         records = sorted(swept, key=lambda record: float(record["steering"] or 0))
         if len(records) < 2:
             continue
-        figure.add_scatter(
-            x=[r["steering"] for r in records],
-            y=[r.value for r in records],
-            name=name,
-            mode="lines+markers",
-            line={"color": color},
-            error_y=intervals(records),
-            **hover(records, "strength %{x}"),
-        )
-    if not figure.data:
+        points = tuple(point_of(r, float(r["steering"] or 0)) for r in records)
+        series.append(Series(name, points, look, line, marker))
+    if not series:
         return None
-    figure.update_xaxes(title="strength k of the edit", gridcolor=GRID)
-    figure.update_yaxes(title="share of edits that hit", range=[0, 1.05], gridcolor=GRID)
-    return as_html(figure, f"edits-{study.modality}", 320)
+    return Chart(
+        f"edits-{study.modality}",
+        "How often an edit hits, by its strength",
+        "lines",
+        tuple(series),
+        "strength k of the edit",
+        "share of edits that hit",
+    )
 
 
-MARKS = {
-    "concept": ("means of concepts", "#7a9a7e", "diamond"),
-    "object": ("means of objects", "#d9a441", "square"),
-    "scene": ("scenes", ACCENT, "circle"),
-    "sum": ("predicted sums", INK, "circle-open"),
+MARKS: dict[PointKind, tuple[str, Look, str]] = {
+    "concept": ("means of concepts", "twin", "D"),
+    "object": ("means of objects", "random", "s"),
+    "scene": ("scenes", "own", "o"),
+    "sum": ("predicted sums", "ink", "o"),
 }
+"""Of each kind of point its name, its colour and its mark."""
 
 
-def scaling_figure(scaling: Scaling, modality: str) -> str:
-    """The quadruple in 3-D, with a line from each predicted sum to its scene."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    ends: list[list[float | None]] = [[], [], []]
-    for start, stop in scaling.lines.tolist():
-        for axis in range(3):
-            ends[axis] += [
-                float(scaling.points[start, axis]),
-                float(scaling.points[stop, axis]),
-                None,
-            ]
-    figure.add_scatter3d(
-        x=ends[0],
-        y=ends[1],
-        z=ends[2],
-        mode="lines",
-        line={"color": CONTROL, "width": 4},
-        hoverinfo="skip",
-        name="sum to scene",
-    )
-    for kind, (name, color, symbol) in MARKS.items():
-        rows = [i for i, found in enumerate(scaling.kinds) if found == kind]
-        x, y, z = scaling.points[rows].T
-        figure.add_scatter3d(
-            x=x.tolist(),
-            y=y.tolist(),
-            z=z.tolist(),
-            mode="markers",
-            name=name,
-            text=[scaling.names[i] for i in rows],
-            marker={"size": 5, "color": color, "symbol": symbol},
-            hovertemplate="%{text}<extra>" + name + "</extra>",
-        )
-    blank = {
-        "showticklabels": False,
-        "title": "",
-        "backgroundcolor": "rgba(0,0,0,0)",
-        "gridcolor": GRID,
-    }
-    figure.update_layout(
-        scene={"xaxis": blank, "yaxis": blank, "zaxis": blank, "aspectmode": "data"}
-    )
-    return as_html(figure, f"scaling-{modality}", 460)
-
-
-def scaling_picture(scaling: Scaling) -> str:
-    """The same as a static SVG for papers: the two directions of largest spread, the third as
-    size.
+def scaling_figure(scaling: Scaling, modality: str) -> Chart:
+    """The quadruple in the two directions of largest spread, with a line from each predicted sum
+    to its scene.
     """
     centred = scaling.points - scaling.points.mean(axis=0)
     turned = centred @ np.linalg.svd(centred, full_matrices=False)[2].T  # (p, 3) by spread
-    flat = turned[:, :2] / np.abs(turned[:, :2]).max()
-    depth = turned[:, 2] / max(float(np.abs(turned[:, 2]).max()), 1e-12)
-    at = np.round(30 + 270 * (flat + 1), 1)
-
-    def point(i: int) -> str:
-        name, color, _ = MARKS[scaling.kinds[i]]
-        radius = round(
-            (7.0 if scaling.kinds[i] in ("concept", "object") else 4.5) * (1 + 0.25 * depth[i]), 1
+    series, order = [], []
+    for kind, (name, look, marker) in MARKS.items():
+        rows = [i for i, found in enumerate(scaling.kinds) if found == kind]
+        order += rows
+        named = kind in ("concept", "object")
+        points = tuple(
+            Point(
+                float(turned[i, 0]),
+                float(turned[i, 1]),
+                more=scaling.names[i],
+                name=scaling.names[i] if named else "",
+            )
+            for i in rows
         )
-        fill = "none" if scaling.kinds[i] == "sum" else color
-        title = f"{scaling.names[i]} ({name})".replace("&", "&amp;").replace("<", "&lt;")
-        place = f'cx="{at[i, 0]}" cy="{at[i, 1]}" r="{radius}"'
-        return (
-            f'<circle {place} fill="{fill}" stroke="{color}" '
-            f'stroke-width="1.5"><title>{title}</title></circle>'
-        )
-
-    lines = [
-        f'<line x1="{at[a, 0]}" y1="{at[a, 1]}" x2="{at[b, 0]}" y2="{at[b, 1]}" stroke="{CONTROL}" '
-        'stroke-width="1.5"/>'
-        for a, b in scaling.lines.tolist()
-    ]
-    key = [
-        f'<circle cx="{20 + 150 * i}" cy="620" r="6" fill="{"none" if kind == "sum" else color}" '
-        f'stroke="{color}"/><text x="{32 + 150 * i}" y="625">{name}</text>'
-        for i, (kind, (name, color, _)) in enumerate(MARKS.items())
-    ]
-    labels = _labels(scaling, at)
-    body = "\n".join([*lines, *map(point, range(len(scaling.names))), *labels, *key])
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 630 640" font-family="sans-serif" '
-        'font-size="13">\n'
-        f'<rect width="630" height="640" fill="white"/>\n{body}\n</svg>\n'
+        series.append(Series(name, points, look, "none" if kind == "sum" else "solid", marker))
+    place = {row: number for number, row in enumerate(order)}
+    lines = tuple((place[start], place[stop]) for start, stop in scaling.lines.tolist())
+    return Chart(
+        f"scaling-{modality}",
+        "Two attributes, two nouns, their objects and scenes: distances of the embeddings",
+        "map",
+        tuple(series),
+        "first direction",
+        "second direction",
+        share=False,
+        lines=lines,
     )
 
 
-def _labels(scaling: Scaling, at: Any) -> Sequence[str]:
-    """Names beside the means of concepts and objects."""
-    return [
-        f'<text x="{at[i, 0] + 9}" '
-        f'y="{at[i, 1] + 4}">{scaling.names[i].replace("&", "&amp;").replace("<", "&lt;")}</text>'
-        for i in range(len(scaling.names))
-        if scaling.kinds[i] in ("concept", "object")
-    ]
+def scaling_picture(scaling: Scaling, modality: str) -> str:
+    """The same as an SVG file for papers."""
+    return draw(scaling_figure(scaling, modality), 620, plain=True) + "\n"

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.findings import Section
 from conceptbind.core.names import Control
-from conceptbind.probes.figures import object_figure, recognition_figure
+from conceptbind.probes.figures import objects_table, recognition_figure
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.page import drawn, thumbnail
+from conceptbind.report.page import thumbnail
 from conceptbind.report.words import CONTROLS, controls_of
 
 if TYPE_CHECKING:
@@ -33,15 +33,16 @@ def probe_section(study: ProbeStudy, scenes: Scenes) -> Section:
     pictured = study.modality == "image"
     data = {
         "modality": study.modality,
-        "figure": drawn(recognition_figure(study)),
+        "figure": recognition_figure(study),
         "controls": list(controls.values()),
         "rows": [[str(r["concept"] or "objects"), *cells(r, study.records, controls)] for r in own],
         "notes": list(study.notes),
-        "objects": drawn(object_figure(study, scenes)),
+        "objects": objects_table(study, scenes),
+        "confused": [[*pair, f"{n:,}"] for pair, n in study.confused.items()],
         "n": study.objects.n,
         "n_wrong": study.n_wrong,
         "n_misbound": study.n_misbound,
-        "wrong": [_wrong(wrong, pictured=pictured) for wrong in study.wrong],
+        "wrong": [_wrong(wrong, scenes, pictured=pictured) for wrong in study.wrong],
     }
     title = f"{study.modality.capitalize()}: what a linear probe recognises"
     return Section(f"probe-{study.modality}", title, data, "probe_section.html.j2")
@@ -61,8 +62,9 @@ def cells(record: Record, records: Records, controls: dict[str, str]) -> list[st
     return [value_of(record), interval_of(record), *others, f"{record.n:,}", ties]
 
 
-def _wrong(scene: WrongScene, *, pictured: bool) -> dict[str, Any]:
+def _wrong(scene: WrongScene, scenes: Scenes, *, pictured: bool) -> dict[str, Any]:
     return {
+        "values": scenes.values_in(scene.row),
         "id": scene.id,
         "caption": scene.caption,
         "picture": thumbnail(scene.image) if scene.image and pictured else None,

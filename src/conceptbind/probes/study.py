@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -72,6 +73,8 @@ class ProbeStudy:
     """Per test scene."""
     by_object: Float[Floats, " objects"]
     """(|O|,) object recognition of the test scenes that hold each object; NaN where none does."""
+    n_by_object: Ints
+    """(|O|,) test scenes that hold each object."""
     wrong: tuple[WrongScene, ...]
     n_wrong: int
     ceiling: float | None
@@ -79,6 +82,9 @@ class ProbeStudy:
     recognise more. None where none is scored."""
     n_misbound: int
     """Wrong scenes whose misread objects are joined from values that are in the scene."""
+    confused: Mapping[tuple[str, str, str], int]
+    """Of wrong scenes: a concept, a value that is there and was not found, the value that was found
+    in its place, and in how many scenes; the most frequent first."""
     notes: tuple[str, ...]
     """What a reader must know to trust the numbers."""
 
@@ -196,17 +202,20 @@ def probe_study(
                 )
             )
     objects = outcomes[Control.NONE, None]
-    wrong, n_misbound = _wrong_scenes(probes, unit.values, scenes, split, objects)
+    wrong, n_misbound, confused = _wrong_scenes(probes, unit.values, scenes, split, objects)
+    by_object, n_by_object = _by_object(objects, scenes, split.test)
     return ProbeStudy(
         embeddings.modality,
         Records(records),
         probes,
         objects,
-        _by_object(objects, scenes, split.test),
+        by_object,
+        n_by_object,
         tuple(wrong),
         objects.n - objects.hits,
         _ceiling(objects, scenes, split),
         n_misbound,
+        confused,
         tuple(_notes(probes, scenes, split)),
     )
 
@@ -308,7 +317,10 @@ def bag_probes(scenes: Scenes, split: Split, device: str = "cpu") -> SceneProbes
     return fit_scene_probes(bag_of_concepts(scenes), scenes, split, device=device)
 
 
-def _by_object(objects: Recognition, scenes: Scenes, test: Ints) -> Floats:
+def _by_object(objects: Recognition, scenes: Scenes, test: Ints) -> tuple[Floats, Ints]:
+    """(|O|,) the share of test scenes recognised among those that hold each object, and how many
+    these are.
+    """
     held = scenes.objects[test]  # (n_test, m)
     # An object that stands in two slots of a scene counts once there.
     first = np.ones(held.shape, dtype=bool)
@@ -318,14 +330,14 @@ def _by_object(objects: Recognition, scenes: Scenes, test: Ints) -> Floats:
     hits = np.bincount(held[first & objects.correct[:, None]], minlength=scenes.space.n_objects)
     with np.errstate(invalid="ignore"):
         shares: Floats = hits / n
-    return shares
+    return shares, n
 
 
 def _wrong_scenes(
     probes: SceneProbes, rows: Floats, scenes: Scenes, split: Split, objects: Recognition
-) -> tuple[list[WrongScene], int]:
-    """A seeded sample of the test scenes that went wrong, in table order, and how many of all
-    misbound what they hold.
+) -> tuple[list[WrongScene], int, dict[tuple[str, str, str], int]]:
+    """A seeded sample of the test scenes that went wrong, in table order, how many of all misbound
+    what they hold, and which values were found in place of others.
     """
     failed = objects.scored & ~objects.correct
     wrong, tied = split.test[failed], objects.tied[failed]
@@ -355,7 +367,35 @@ def _wrong_scenes(
         )
         for i, row in zip(shown.tolist(), wrong[shown].tolist(), strict=True)
     ]
-    return sample, int(misbound.sum())
+    confused = _confused(scenes, scenes.table[wrong], values, ~none)
+    return sample, int(misbound.sum()), confused
+
+
+def _confused(
+    scenes: Scenes, there: Ints, found: Ints, known: Bools
+) -> dict[tuple[str, str, str], int]:
+    """How often a value was found in place of another: where the values of a scene differ from
+    those that were found by one.
+
+    Args:
+        scenes: their names.
+        there: (w, m, C) values in the scenes.
+        found: (w, m, C) values of the objects that were found.
+        known: (w, m) whether an object was found.
+    """
+    counts: Counter[tuple[str, str, str]] = Counter()
+    whole = known.all(axis=1)
+    for k, (concept, names) in enumerate(
+        zip(scenes.space.concepts, scenes.space.values, strict=True)
+    ):
+        for true, read in zip(
+            there[whole, :, k].tolist(), found[whole, :, k].tolist(), strict=True
+        ):
+            missed, instead = Counter(true) - Counter(read), Counter(read) - Counter(true)
+            if missed.total() == 1:
+                ((one,), (other,)) = missed, instead
+                counts[concept, names[one], names[other]] += 1
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _read(probe: Probe, rows: Floats, scenes: Scenes, wrong: Ints) -> Ints:

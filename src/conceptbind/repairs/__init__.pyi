@@ -1,7 +1,7 @@
 from .arrays import ArrayRepair as ArrayRepair
 from .arrays import array_repair as array_repair
 from .arrays import require_repairable as require_repairable
-from .section import repair_card as repair_card
+from .card import repair_card as repair_card
 from .section import repair_summary as repair_summary
 from .section import repair_table as repair_table
 from .section import write_repair_report as write_repair_report

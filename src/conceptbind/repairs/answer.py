@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from conceptbind.core.findings import Findings
 from conceptbind.core.names import Control
 from conceptbind.crossmodal.answer import cannot_compare
+from conceptbind.repairs.card import described, repair_card
+from conceptbind.repairs.labclip.adapter import save_adapter
 from conceptbind.repairs.section import repair_section
 from conceptbind.repairs.study import repair_study
 from conceptbind.repairs.words import repair_verdict
@@ -14,6 +16,9 @@ from conceptbind.run.bars import steps
 
 if TYPE_CHECKING:
     from conceptbind.studies.case import Case
+
+ADAPTER = "adapter"
+"""Folder of a run in which the fitted map is kept."""
 
 
 class LinearRepair:
@@ -47,10 +52,15 @@ class LinearRepair:
             )
         if study is None:
             return Findings(self.name)
+        verdict = repair_verdict(study)
+        adapter = described(
+            study, encoder=images.encoder, revision=images.revision, scenes=case.table.name
+        )
+        save_adapter(adapter, case.folder / ADAPTER, repair_card(adapter, study, verdict.sentence))
         return Findings(
             self.name,
             study.records,
-            (repair_verdict(study),),
+            (verdict,),
             sections=(repair_section(study),),
             found=(study,),
         )

@@ -1,4 +1,4 @@
-"""What a repair did: words, a table, a model card and pictures."""
+"""What a repair did: words, a table and pictures."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.escape import markdown
 from conceptbind.core.findings import Section, Verdict
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.repairs.words import pull_in_words, turned
-from conceptbind.report.figures import ACCENT, CONTROL, GRID, INK, as_html, hover, intervals
+from conceptbind.report.charts import Chart, Look, Point, Series, Stroke, histogram, point_of
 from conceptbind.report.numbers import interval_of, number, percent, value_of
-from conceptbind.report.page import drawn, render_page, thumbnail
+from conceptbind.report.page import render_page, thumbnail
 from conceptbind.report.terminal import terminal_table
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
     from conceptbind.repairs.arrays import ArrayRepair
-    from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.study import RepairedScene, RepairStudy
 
 METRICS = {
@@ -82,61 +80,6 @@ def repair_summary(study: RepairStudy | ArrayRepair, sentence: str) -> str:
     return "\n".join((turned(study), pull_in_words(study), "", sentence))
 
 
-def repair_card(adapter: Adapter, study: RepairStudy | ArrayRepair, sentence: str) -> str:
-    """The model card of an adapter, in Markdown."""
-    config = adapter.config
-    table = "\n".join(
-        "| " + " | ".join(map(markdown, row)) + " |" for row in rows_of_table(study.records)
-    )
-    who = (
-        markdown(f"'{config['encoder']}' (revision {config['revision']})")
-        if config.get("encoder")
-        else "the encoder whose rows it was fitted on"
-    )
-    return f"""---
-library_name: conceptbind
-tags: [labclip, compositionality, binding]
----
-# Linear repair of captions
-
-For captions of {who}: `y = x @ weight.T`, divided by its length.
-Pictures stay as they are, and so does an index of them.
-
-{sentence}
-
-| | {" | ".join(NAMES.values())} | n | ties |
-|---|{"---|" * (len(NAMES) + 2)}
-{table}
-
-Fitted by conceptbind {config.get("conceptbind", "")}:
-protocol {config["protocol"]} (LABCLIP, arXiv 2502.03566), solver {config["solver"]},
-rate {config["rate"]}, batch {config["batch"]}, {config["steps"]} steps
-on {config["pairs"]:,} pairs (hash {str(config["data_hash"])[:16]}), seed {config["seed"]}.
-{pull_in_words(study)}
-{turned(study)}{_left_out(config)}
-
-It changes how captions rank pictures; it does not make an encoder know what it
-does not know.
-
-```python
-import numpy as np
-from safetensors.numpy import load_file
-
-weight = load_file("adapter.safetensors")["weight"]
-y = x @ weight.T
-y /= np.linalg.norm(y, axis=1, keepdims=True)
-```
-"""
-
-
-def _left_out(config: Mapping[str, Any]) -> str:
-    return (
-        f" {config['dropped']:,} rows were left out; dropped.csv lists them."
-        if config.get("dropped")
-        else ""
-    )
-
-
 def write_repair_report(
     path: Path, study: RepairStudy | ArrayRepair, verdict: Verdict, provenance: Mapping[str, Any]
 ) -> None:
@@ -153,13 +96,14 @@ def write_repair_report(
 
 def repair_section(study: RepairStudy | ArrayRepair) -> Section:
     """Before and after, what it costs, what the map does, and pictures."""
-    cosines = drawn(_cosines(study)) if getattr(study, "cosines", None) else None
+    cosines = _cosines(study) if getattr(study, "cosines", None) else None
+    twin = rows_of_table(study.records, Control.BAG_TWIN)
     data = {
         "names": NAMES,
         "rows": rows_of_table(study.records),
-        "twin": rows_of_table(study.records, Control.BAG_TWIN),
-        "bars": drawn(_bars(study.records)),
-        "curve": drawn(_curve(study)),
+        "twin": [(f"bag twin: {name}", *cells) for name, *cells in twin],
+        "bars": _bars(study.records),
+        "curve": _curve(study),
         "cosines": cosines,
         "pull": f"{study.pull:g}",
         "pull_in_words": pull_in_words(study),
@@ -174,6 +118,7 @@ def _in_gallery(scene: RepairedScene) -> dict[str, Any]:
     """A picture of the gallery with its two captions."""
     return {
         "id": scene.id,
+        "values": dict(scene.values),
         "picture": thumbnail(scene.image) if scene.image else None,
         "true": scene.true,
         "swap": scene.swap,
@@ -182,10 +127,7 @@ def _in_gallery(scene: RepairedScene) -> dict[str, Any]:
     }
 
 
-def _bars(records: Records) -> str:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
+def _bars(records: Records) -> Chart:
     shown = (
         Metric.BINDING_ACCURACY,
         Metric.RECALL_AT_1,
@@ -193,81 +135,65 @@ def _bars(records: Records) -> str:
         Metric.PICTURE_RECALL_AT_1,
     )
     own = records.where(control=Control.NONE)
-    for repair, color in ((Repair.NONE, CONTROL), (Repair.SB, "#d9a441"), (Repair.HNB, ACCENT)):
+    looks: tuple[tuple[Repair, Look], ...] = (
+        (Repair.NONE, "bag"),
+        (Repair.SB, "random"),
+        (Repair.HNB, "own"),
+    )
+    series = []
+    for repair, look in looks:
         measured = (own.first(metric=metric, repair=repair) for metric in shown)
         values = [record for record in measured if record is not None]
-        if values:
-            figure.add_bar(
-                x=[METRICS[Metric(r.metric)] for r in values],
-                y=[r.value for r in values],
-                name=NAMES[repair],
-                marker_color=color,
-                error_y=intervals(values),
-                **hover(values, "%{x}"),
-            )
-    figure.update_yaxes(range=[0, 1.05], title="share", gridcolor=GRID)
-    return as_html(figure, "repair-bars", 380)
+        points = tuple(point_of(r, METRICS[Metric(r.metric)]) for r in values)
+        if points:
+            series.append(Series(NAMES[repair], points, look))
+    return Chart(
+        "repair-bars", "Before and after the repair", "bars", tuple(series), "measure", "share"
+    )
 
 
-def _curve(study: RepairStudy | ArrayRepair) -> str:
+def _curve(study: RepairStudy | ArrayRepair) -> Chart:
     """Binding, retrieval and single objects over the pull towards the identity, and over rank."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
-
     drawn_over = {point.over for point in study.curve}
-    over = [name for name in ("pull", "rank") if name in drawn_over]
     titles = {"pull": "share of the way from the identity", "rank": "rank of the change"}
-    figure = make_subplots(rows=1, cols=len(over), shared_yaxes=True, horizontal_spacing=0.06)
-    for column, name in enumerate(over, 1):
-        points = [point for point in study.curve if point.over == name]
-        for field, words, color in (
-            ("binding", "binding", ACCENT),
-            ("retrieval", "recall at 1", "#7a9a7e"),
-            ("singles", "single objects", "#d9a441"),
-        ):
-            y = [getattr(point.scores, field) for point in points]
-            if any(value is not None for value in y):
-                line = go.Scatter(
-                    x=[point.at for point in points],
-                    y=y,
-                    name=words,
-                    line={"color": color},
-                    mode="lines+markers",
-                    legendgroup=field,
-                    showlegend=column == 1,
-                    text=[percent(value) for value in y],
-                    hovertemplate=words + ": %{text}<extra></extra>",
-                )
-                figure.add_trace(line, row=1, col=column)
-        figure.update_xaxes(
-            title=titles[name], type="log" if name == "rank" else "linear", row=1, col=column
-        )
-    figure.add_vline(x=study.pull, line={"color": INK, "dash": "dot", "width": 1}, row=1, col=1)  # type: ignore[arg-type]
-    figure.update_yaxes(range=[0, 1.05], gridcolor=GRID)
-    return as_html(figure, "repair-curve", 360)
+    over = [name for name in titles if name in drawn_over]
+    lines: tuple[tuple[str, str, Look, Stroke, str], ...] = (
+        ("binding", "binding", "own", "solid", "o"),
+        ("retrieval", "recall at 1", "twin", "dashed", "s"),
+        ("singles", "single objects", "random", "dotted", "D"),
+    )
+    series = []
+    for panel, name in enumerate(over):
+        for field, words, look, stroke, marker in lines:
+            scores = ((p.at, getattr(p.scores, field)) for p in study.curve if p.over == name)
+            points = tuple(
+                Point(at, value, said=percent(value)) for at, value in scores if value is not None
+            )
+            if points:
+                series.append(Series(words, points, look, stroke, marker, panel))
+    return Chart(
+        "repair-curve",
+        "Validation scores of the map, pulled towards no repair and cut to a rank",
+        "lines",
+        tuple(series),
+        "",
+        "share",
+        tuple(titles[name] for name in over),
+        reference=study.pull,
+        reference_name="scored",
+        logarithmic=tuple(place for place, name in enumerate(over) if name == "rank"),
+    )
 
 
-def _cosines(study: Any) -> str:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    low = min(0.0, *(float(values.min()) for values in study.cosines.values() if len(values)))
-    for repair, color in ((Repair.NONE, CONTROL), (Repair.HNB, ACCENT)):
-        counts, edges = np.histogram(
-            np.clip(study.cosines[repair], -1, 1), bins=50, range=(low, 1.0)
-        )
-        middles = np.round((edges[1:] + edges[:-1]) / 2, 4)
-        figure.add_bar(
-            x=middles.tolist(),
-            y=counts.tolist(),
-            name=NAMES[repair],
-            marker_color=color,
-            opacity=0.75,
-        )
-    figure.update_layout(bargap=0.05, barmode="overlay")
-    figure.update_xaxes(title="cosine of a caption with its attribute swap")
-    figure.update_yaxes(title="captions", gridcolor=GRID)
-    return as_html(figure, "repair-cosines", 300)
+def _cosines(study: Any) -> Chart:
+    groups: tuple[tuple[Repair, Look], ...] = ((Repair.NONE, "bag"), (Repair.HNB, "own"))
+    return histogram(
+        "repair-cosines",
+        "How similar captions are to their attribute swaps, before and after",
+        [(NAMES[repair], look, study.cosines[repair]) for repair, look in groups],
+        "cosine of a caption with its attribute swap",
+        "captions",
+    )
 
 
 def _by_noun(study: Any) -> list[tuple[str, str, str, str, str]]:

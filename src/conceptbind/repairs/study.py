@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -76,6 +76,8 @@ class RepairedScene:
     """A picture between its caption and its swap, before and after."""
 
     id: str
+    values: Mapping[str, Sequence[str]]
+    """What is in it: the values of each concept."""
     image: Path | None
     true: str
     swap: str
@@ -623,6 +625,7 @@ def _gallery(before: _Outcome, after: _Outcome, seed: int) -> tuple[RepairedScen
         found.append(
             RepairedScene(
                 scenes.ids[row],
+                scenes.values_in(row),
                 image,
                 true,
                 other,

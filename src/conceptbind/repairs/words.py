@@ -70,7 +70,13 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
         return _without_negatives(study, _change(own, *recall, after, "recall at 1"))
     written = change.now if study.recommended or study.asked else change.then
     judged = Verdict(
-        "unclear", "", written.value, modality="both", n=change.now.n, control="no repair"
+        "unclear",
+        "",
+        written.value,
+        modality="both",
+        n=change.now.n,
+        control="no repair",
+        repairs=study.recommended,
     )
     if study.recommended:
         twin, beaten = _twin(study.records, change)
@@ -104,6 +110,7 @@ def _without_negatives(study: RepairStudy | ArrayRepair, change: Change | None) 
         f"A linear map was fitted without negatives; {NO_BINDING}.",
         None,
         modality="both",
+        repairs=study.recommended,
     )
     if change is None:
         return judged

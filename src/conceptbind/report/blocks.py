@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conceptbind.core.findings import Section
-from conceptbind.report.figures import as_html
-from conceptbind.report.page import drawn
+from conceptbind.report.charts import Chart
 
 
 def section(id: str, title: str, *blocks: Mapping[str, Any]) -> Section:
@@ -31,6 +30,6 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> dict[str, Any]:
     return {"kind": "table", "head": list(head), "rows": [list(row) for row in rows]}
 
 
-def figure(plot: object, name: str, height: int = 380) -> dict[str, Any]:
-    """A plotly figure of a section; `name` is unique on the page."""
-    return {"kind": "figure", "html": drawn(as_html(plot, name, height))}
+def figure(chart: Chart) -> dict[str, Any]:
+    """A chart of a section; its id is unique on the page."""
+    return {"kind": "figure", "chart": chart}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.core.errors import FileError
+from conceptbind.core.errors import FileError, ValueRangeError
 from conceptbind.core.files import read_checked_json, write_checked_json, write_whole
 from conceptbind.pictures.files import read_picture
+from conceptbind.report.charts import Chart
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from markupsafe import Markup
 
 THUMBNAIL = 224
@@ -31,8 +33,7 @@ def render_page(path: Path, template: str, *, provenance: Mapping[str, Any], **p
         path: the page.
         template: of this room.
         provenance: shown at its end, and kept in `results.json`.
-        parts: what else the template shows: texts, numbers, lists and mappings of them, and HTML
-            as `markupsafe.Markup`.
+        parts: what else the template shows: texts, numbers, charts, lists and mappings of them.
 
     Raises:
         FileError: the disk is full, or the folder is not writable.
@@ -52,7 +53,7 @@ def redraw(folder: Path) -> Path:
     path = folder / "report.html"
     try:
         page = _page(kept)
-    except (KeyError, TypeError, AttributeError, jinja_error()) as error:
+    except (KeyError, TypeError, AttributeError, ValueRangeError, jinja_error()) as error:
         raise FileError(
             f"{folder / PAGE} is not of the form that this version draws ({error}); run the "
             "command again"
@@ -70,8 +71,6 @@ def jinja_error() -> type[Exception]:
 
 def _page(kept: Mapping[str, Any]) -> str:
     import jinja2
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("conceptbind.report"),
@@ -81,25 +80,70 @@ def _page(kept: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     provenance = kept["provenance"]
+    figure = environment.get_template("figure.html.j2")
+    parts = _from_json(kept["parts"], lambda chart: _figure(chart, figure))
     return environment.get_template(kept["template"]).render(
-        **_from_json(kept["parts"]),
+        **parts,
+        contents=_contents(kept["template"], kept["parts"]),
         provenance=provenance,
         provenance_text=json.dumps(provenance, indent=2, ensure_ascii=False),
-        plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library's own script
+        citation=citation(str(provenance.get("conceptbind", ""))),
     )
 
 
-def drawn(html: str | None) -> Markup | None:
-    """A figure as HTML, made by plotly, which escapes labels."""
+def _contents(template: str, parts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the navigation names: the id and the title of each part of a page."""
+    found = [(str(part["id"]), str(part["title"])) for part in parts.get("sections", ())]
+    if template == "report.html.j2":
+        ahead = [("answer", "The answer"), ("levels", "How far binding goes")]
+        return [*ahead, *found, ("meaning", "What the numbers mean")]
+    if template == "benchmarks.html.j2":
+        figures = [(str(id), str(about["title"])) for id, about, _ in parts["figures"]]
+        return [*figures, ("all-scores", "All scores")]
+    if template == "controlled.html.j2":
+        figures = [(str(id), str(name)) for id, name, _ in parts["figures"]]
+        overview = [("overview", "New objects by coverage")] if parts["overview"] else []
+        return [*figures, *overview, ("queries", "Recognition by the model's own queries")]
+    return found
+
+
+def citation(version: str) -> str:
+    """How to cite a result: the program and the two papers, as BibTeX."""
+    return f"""@software{{conceptbind,
+  title = {{conceptbind: does an embedding model bind concepts, and what repairs it}},
+  version = {{{version}}}
+}}
+@misc{{uselis2026binding,
+  title = {{How can embedding models bind concepts?}},
+  author = {{Uselis, Arnas and Koishigarina, Darina and Oh, Seong Joon}},
+  eprint = {{2605.31503}}, archivePrefix = {{arXiv}}, year = {{2026}}
+}}
+@misc{{koishigarina2025labclip,
+  title = {{CLIP behaves like a bag-of-words model cross-modally but not uni-modally}},
+  author = {{Koishigarina, Darina and Uselis, Arnas and Oh, Seong Joon}},
+  eprint = {{2502.03566}}, archivePrefix = {{arXiv}}, year = {{2025}}
+}}"""
+
+
+def _figure(plain: Mapping[str, Any], template: Template) -> Markup:
+    """A chart as HTML: two drawings, its values as a table."""
     from markupsafe import Markup
 
-    return Markup(html) if html else None  # noqa: S704
+    from conceptbind.report.svg import NARROW, WIDE, draw
+
+    chart = Chart.from_json(plain)
+    drawings = {
+        name: Markup(draw(chart, width, name=f"{chart.id}-{name}"))  # noqa: S704 - it escapes names
+        for name, width in (("wide", WIDE), ("narrow", NARROW))
+    }
+    head, rows = chart.table()
+    return Markup(template.render(chart=chart, head=head, rows=rows, **drawings))  # noqa: S704
 
 
 def _as_json(value: object) -> Any:
-    """Plain data, in which HTML is told from text."""
-    if hasattr(value, "__html__"):
-        return {"html": str(value)}
+    """Plain data, in which charts are told from mappings."""
+    if isinstance(value, Chart):
+        return {"chart": value.as_json()}
     if isinstance(value, Mapping):
         return {str(name): _as_json(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -109,14 +153,12 @@ def _as_json(value: object) -> Any:
     raise TypeError(f"a page shows plain data; got {type(value).__name__}")
 
 
-def _from_json(value: object) -> Any:
-    from markupsafe import Markup
-
+def _from_json(value: object, figure: Callable[[Mapping[str, Any]], Markup]) -> Any:
     if isinstance(value, dict):
-        if set(value) == {"html"}:
-            return Markup(value["html"])  # noqa: S704
-        return {name: _from_json(inner) for name, inner in value.items()}
-    return [_from_json(inner) for inner in value] if isinstance(value, list) else value
+        if set(value) == {"chart"}:
+            return figure(value["chart"])
+        return {name: _from_json(inner, figure) for name, inner in value.items()}
+    return [_from_json(inner, figure) for inner in value] if isinstance(value, list) else value
 
 
 def thumbnail(path: Path) -> str | None:

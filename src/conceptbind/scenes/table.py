@@ -179,6 +179,16 @@ class Scenes:
             return self.written_captions[row]
         return caption(self.space, self.table[row], self.template)
 
+    def values_in(self, row: int) -> dict[str, list[str]]:
+        """The values of a scene, by concept, each once."""
+        found = self.table[row]  # (m, C)
+        return {
+            concept: [names[value] for value in dict.fromkeys(found[:, k].tolist())]
+            for k, (concept, names) in enumerate(
+                zip(self.space.concepts, self.space.values, strict=True)
+            )
+        }
+
     def captions(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
         """Captions of a range of scenes, made one by one."""
         return (self.caption(row) for row in range(start, len(self) if stop is None else stop))

@@ -1,0 +1,189 @@
+"""Charts as plain data: what is drawn, what a screen reader says of it, and the table below it.
+
+A section makes a `Chart` of its records. The page keeps it as data, and `report.svg` draws it for
+wide and for narrow screens when the page is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.report.numbers import interval_of, value_of
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record
+    from conceptbind.core.typing import Floats
+
+Kind = Literal["bars", "stack", "lines", "histogram", "map"]
+Look = Literal["own", "random", "twin", "bag", "other", "paper", "ink"]
+Stroke = Literal["solid", "dashed", "dotted", "dashdot", "none"]
+LONGEST = 600
+"""Characters of a chart's text alternative."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value."""
+
+    x: float | str
+    """Where it stands: a number, or the name of a row of bars."""
+    y: float | None
+    """None is not drawn."""
+    low: float | None = None
+    """Lower end of its interval; None without one."""
+    high: float | None = None
+    said: str = ""
+    """The value in words, as tables have it."""
+    more: str = ""
+    """What else the pointer shows."""
+    name: str = ""
+    """Written beside a point of a map."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values that belong together: of one encoder, one control, one approximator."""
+
+    name: str
+    points: tuple[Point, ...]
+    look: Look = "own"
+    """Its colour: of the encoder itself, of a control, of another."""
+    line: Stroke = "solid"
+    """Of lines; none draws points alone."""
+    marker: str = "o"
+    """Of points, as matplotlib names it; empty for none."""
+    panel: int = 0
+    """In which of the chart's panels it stands."""
+    area: tuple[float, ...] = ()
+    """Of histograms: the edges of the bins, one more than points."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure of a page."""
+
+    id: str
+    """Unique on the page."""
+    title: str
+    """What it shows, as a phrase."""
+    kind: Kind
+    series: tuple[Series, ...]
+    x: str = ""
+    """What its points or bars stand on: the title of an axis, or of the first column."""
+    y: str = ""
+    """What is measured."""
+    panels: tuple[str, ...] = ("",)
+    """Titles of its panels, side by side where there is room; without `x` those of their axes."""
+    share: bool = True
+    """Whether values are shares, on an axis from 0 to 100 %."""
+    reference: float | None = None
+    """A value that is marked: of bars on the axis of values, of lines in the first panel's x."""
+    reference_name: str = ""
+    lines: tuple[tuple[int, int], ...] = ()
+    """Of a map: pairs of points that are joined, counted over all series."""
+    logarithmic: tuple[int, ...] = field(default=())
+    """Panels whose x is on a logarithmic axis."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for `page.json`."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Chart:
+        """A chart from `as_json`.
+
+        Raises:
+            ValueRangeError: it is of another form.
+        """
+        try:
+            return msgspec.convert(plain, cls)
+        except msgspec.ValidationError as error:
+            raise ValueRangeError(f"a chart of another form: {error}") from error
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its points stand on, each once, in order."""
+        places = (point.x for series in self.series for point in series.points)
+        return tuple(dict.fromkeys(map(str, places)))
+
+    def alternative(self) -> str:
+        """What stands for the drawing where it cannot be seen."""
+        several = len(self.series) > 1
+        parts = []
+        for series in self.series:
+            told = [f"{_place(p.x)} {p.said}" for p in series.points if p.y is not None and p.said]
+            if told:
+                parts.append((f"{series.name}: " if several else "") + ", ".join(told))
+        text = f"{self.title}. {'; '.join(parts)}" if parts else self.title
+        return text if len(text) <= LONGEST else f"{self.title}. The table below has all values."
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """The head and the rows of the table below it: every value with its interval."""
+        head = ["series", self.x or "of", self.y or "value", "from", "to"]
+        panels = len(self.panels) > 1
+        rows = []
+        for series in self.series:
+            for point in series.points:
+                if point.y is None:
+                    continue
+                ends = ("" if end is None else f"{end:.4g}" for end in (point.low, point.high))
+                place = (self.panels[series.panel],) if panels else ()
+                rows.append(
+                    (series.name, *place, _place(point.name or point.x), f"{point.y:.4g}", *ends)
+                )
+        if panels:
+            head.insert(1, "panel")
+        return tuple(head), rows
+
+
+def _place(x: float | str) -> str:
+    return x if isinstance(x, str) else f"{x:g}"
+
+
+def point_of(record: Record, x: float | str) -> Point:
+    """A record as a point, in the words of the tables."""
+    ties = "" if record.ties is None else f", ties {record.ties:,}"
+    interval = "" if record.ci_low is None else f"95 %: {interval_of(record)}, "
+    return Point(
+        x,
+        record.value,
+        record.ci_low,
+        record.ci_high,
+        value_of(record),
+        f"{interval}n = {record.n:,}{ties}",
+    )
+
+
+def histogram(
+    chart_id: str, title: str, groups: Iterable[tuple[str, Look, Floats]], x: str, y: str
+) -> Chart:
+    """How often values fall into each of 40 equal bins between the least and 1.
+
+    Args:
+        chart_id: unique on the page.
+        title: what it shows.
+        groups: of each a name, a look and its values between -1 and 1.
+        x: what the values are.
+        y: what is counted.
+    """
+    import numpy as np
+
+    found = [(name, look, np.clip(values, -1, 1)) for name, look, values in groups]
+    low = min(0.0, *(float(values.min()) for _, _, values in found if len(values)))
+    series = []
+    strokes: tuple[Stroke, ...] = ("solid", "dashed", "dotted")
+    for (name, look, values), line in zip(found, strokes, strict=False):
+        counts, edges = np.histogram(values, bins=40, range=(low, 1.0))
+        middles = (edges[1:] + edges[:-1]) / 2
+        points = (
+            Point(round(float(middle), 4), int(count), said=f"{int(count):,}")
+            for middle, count in zip(middles, counts, strict=True)
+        )
+        series.append(Series(name, tuple(points), look, line, "", area=tuple(edges.tolist())))
+    return Chart(chart_id, title, "histogram", tuple(series), x, y, share=False)

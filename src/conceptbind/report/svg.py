@@ -1,0 +1,451 @@
+"""Charts drawn as SVG by matplotlib: for a wide and for a narrow screen, in the page's colours."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import re
+import warnings
+from collections.abc import Sequence
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.report.charts import Chart, Point, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDE, NARROW = 880, 330
+"""Pixels across of the two drawings of a chart."""
+DPI = 72
+LONGEST = 44
+"""Characters of a name in a drawing."""
+TEXT = 13.0
+"""Points of text."""
+COLOURS = {
+    "own": "#00a101",
+    "random": "#00a102",
+    "twin": "#00a103",
+    "bag": "#00a104",
+    "other": "#00a105",
+    "paper": "#00a106",
+    "ink": "#00a107",
+    "soft": "#00a108",
+    "grid": "#00a109",
+    "on": "#00a10a",
+    "card": "#00a10b",
+}
+"""Stand-ins that matplotlib draws with; in the page each is a variable of its style sheet, so that
+a chart has the colours of the page's light or dark form."""
+PLAIN = {
+    "own": "#2563a8",
+    "random": "#a8590a",
+    "twin": "#3f7046",
+    "bag": "#66717c",
+    "other": "#8c2d19",
+    "paper": "#6b3fa0",
+    "ink": "#1f2933",
+    "soft": "#5b6770",
+    "grid": "#d5dbe0",
+    "on": "#ffffff",
+    "card": "#ffffff",
+}
+"""The same on white paper."""
+HATCHES = ("", "//", "\\\\", "xx", "--")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+SETTINGS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "conceptbind",
+    "font.size": TEXT,
+    "font.family": ["DejaVu Sans"],
+    "text.color": COLOURS["ink"],
+    "text.parse_math": False,
+    "axes.labelcolor": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["soft"],
+    "axes.titlesize": TEXT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": COLOURS["grid"],
+    "grid.linewidth": 0.8,
+    "xtick.color": COLOURS["soft"],
+    "ytick.color": COLOURS["soft"],
+    "xtick.labelcolor": COLOURS["ink"],
+    "ytick.labelcolor": COLOURS["ink"],
+    "legend.frameon": False,
+    "hatch.linewidth": 1.2,
+}
+
+
+def draw(chart: Chart, width: int, *, name: str = "", plain: bool = False) -> str:
+    """A chart as an SVG element.
+
+    Args:
+        chart: what is drawn.
+        width: pixels across.
+        name: what its ids begin with, so that two drawings stand on one page.
+        plain: with colours of its own, for a file, instead of those of the page.
+    """
+    with _settings():
+        figure = _figure(chart, width)
+        file = io.StringIO()
+        told = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        figure.savefig(file, format="svg", transparent=not plain, metadata=told)
+    return _for_a_page(file.getvalue(), chart, name or chart.id, plain=plain)
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Matplotlib's settings for our charts alone; quiet where it has no folder for its fonts."""
+    logger = logging.getLogger("matplotlib")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        import matplotlib as mpl
+
+        with warnings.catch_warnings(), mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
+            # letters that its own font lacks: the page's fonts have them
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _figure(chart: Chart, width: int) -> Figure:
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    kinds = {
+        "bars": _bars,
+        "stack": _stack,
+        "lines": _lines,
+        "histogram": _histogram,
+        "map": _map,
+    }
+    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
+    figure = Figure(figsize=(width / DPI, 4), dpi=DPI, layout=layout)
+    kinds[chart.kind](figure, chart, narrow=width < WIDE / 2)
+    return figure
+
+
+def _height(figure: Figure, pixels: float) -> None:
+    figure.set_figheight(pixels / DPI)
+
+
+def _bars(figure: Figure, chart: Chart, *, narrow: bool) -> None:
+    """Rows of bars with intervals, each with its name and its value, so that no legend is
+    needed.
+    """
+    axes = figure.add_subplot()
+    several = len(chart.series) > 1
+    step, at, ticks = (40.0 if narrow else 24.0), 0.0, []
+    for place in chart.names:
+        if several:
+            axes.text(0, at, _short(place), va="center", weight="bold", transform=_from_left(axes))
+            at += 22
+        for index, number, series, point in _row(chart, place):
+            name = _short(series.name if several else place)
+            _bar(axes, chart, series, point, at, name, narrow=narrow, gid=f"{index}-{number}")
+            ticks.append((at, name))
+            at += step
+        at += 12 if several else 0
+    axes.set_ylim(at - step / 2, -20)
+    axes.set_xlim(0, 1.0 if chart.share else None)
+    shown = [] if narrow else ticks
+    axes.set_yticks([place for place, _ in shown], [name for _, name in shown])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(not several)
+    _share_axis(axes.xaxis, chart)
+    axes.set_xlabel(chart.y, loc="left")
+    if chart.reference is not None:
+        _mark(axes, chart.reference, chart.reference_name)
+    _height(figure, at + step + 50)
+
+
+def _row(chart: Chart, place: str) -> Iterator[tuple[int, int, Series, Point]]:
+    """The points of one row, each with the numbers of its series and of itself there."""
+    for index, series in enumerate(chart.series):
+        for number, point in enumerate(series.points):
+            if point.x == place and point.y is not None:
+                yield index, number, series, point
+
+
+def _mark(axes: Axes, value: float, name: str) -> None:
+    """A value that is marked on the axis, with its name above."""
+    axes.axvline(value, color=COLOURS["ink"], linestyle=":", linewidth=1.2)
+    axes.annotate(
+        name,
+        (value, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="bottom",
+    )
+
+
+def _from_left(axes: Axes) -> Any:
+    """Across in parts of the axes, down in data."""
+    return axes.get_yaxis_transform()
+
+
+def _bar(
+    axes: Axes,
+    chart: Chart,
+    series: Series,
+    point: Point,
+    at: float,
+    name: str,
+    *,
+    narrow: bool,
+    gid: str,
+) -> None:
+    value = float(point.y or 0)
+    colour = COLOURS[series.look]
+    low = 8 if narrow else 0
+    if narrow:
+        axes.text(0, at - 8, name, va="center", transform=_from_left(axes))
+    (bar,) = axes.barh(at + low, value, height=12, color=colour)
+    bar.set_gid(f"tip-{gid}")
+    reach = value
+    if point.low is not None and point.high is not None:
+        axes.plot([point.low, point.high], [at + low] * 2, color=COLOURS["ink"], linewidth=1.4)
+        reach = max(value, point.high)
+    inside = chart.share and reach > 0.8
+    axes.annotate(
+        point.said,
+        (0 if inside else reach, at + low),
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+        color=COLOURS["on" if inside else "ink"],
+    )
+
+
+def _stack(figure: Figure, chart: Chart, *, narrow: bool) -> None:
+    """Rows whose parts add up, each kind of part with its pattern."""
+    axes = figure.add_subplot()
+    rows = chart.names
+    step = 44.0 if narrow else 30.0
+    left = dict.fromkeys(rows, 0.0)
+    for index, series in enumerate(chart.series):
+        for number, point in enumerate(series.points):
+            row = str(point.x)
+            at = rows.index(row) * step
+            (part,) = axes.barh(
+                at + (8 if narrow else 0),
+                float(point.y or 0),
+                left=left[row],
+                height=18,
+                color=COLOURS[series.look],
+                edgecolor=COLOURS["card"],
+                hatch=HATCHES[index % len(HATCHES)],
+                label=_short(series.name) if row == rows[0] else None,
+            )
+            part.set_gid(f"tip-{index}-{number}")
+            left[row] += float(point.y or 0)
+    axes.set_ylim(len(rows) * step - step / 2 + 4, -step / 2 - 4)
+    axes.set_xlim(0, 1)
+    places = [rows.index(row) * step for row in rows]
+    if narrow:
+        axes.set_yticks([])
+        for row, at in zip(rows, places, strict=True):
+            axes.text(0, at - 13, _short(row), va="center", transform=_from_left(axes))
+    else:
+        axes.set_yticks(places, list(map(_short, rows)))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    _share_axis(axes.xaxis, chart)
+    axes.set_xlabel(chart.y, loc="left")
+    lines = _legend(figure, narrow=narrow)
+    _height(figure, len(rows) * step + 70 + lines * 21)
+
+
+def _lines(figure: Figure, chart: Chart, *, narrow: bool) -> None:
+    """Curves with intervals, in panels side by side, or below each other on a narrow screen."""
+    from matplotlib.ticker import FuncFormatter
+
+    n = len(chart.panels)
+    shape = (n, 1) if narrow else (1, n)
+    panels: Sequence[Axes] = list(
+        figure.subplots(*shape, sharey=True, squeeze=False).ravel()  # type: ignore[arg-type]
+    )
+    named: set[str] = set()
+    for index, series in enumerate(chart.series):
+        axes = panels[series.panel]
+        points = [point for point in series.points if point.y is not None]
+        label = None if series.name in named else _short(series.name)
+        named.add(series.name)
+        x, y = [p.x for p in points], [p.y for p in points]
+        colour = COLOURS[series.look]
+        (line,) = axes.plot(
+            x,  # type: ignore[arg-type]
+            y,  # type: ignore[arg-type]
+            color=colour,
+            linestyle="None" if series.line == "none" else series.line,
+            marker=series.marker,
+            markersize=5,
+            linewidth=1.8,
+            label=label,
+        )
+        line.set_gid(f"curve-{index}")
+        for place, point in zip(x, points, strict=True):
+            if point.low is not None and point.high is not None and point.low != point.high:
+                axes.plot([place] * 2, [point.low, point.high], color=colour, linewidth=1)  # type: ignore[list-item]
+    for place, (axes, title) in enumerate(zip(panels, chart.panels, strict=True)):
+        above = (chart.y if place == 0 else "", title if chart.x else "")
+        axes.set_title("\n".join(filter(None, above)), loc="left")  # no room is lost at the side
+        axes.set_xlabel(chart.x or title, loc="left")
+        if chart.share:
+            axes.set_ylim(-0.02, 1.05)
+            _share_axis(axes.yaxis, chart)
+        if place in chart.logarithmic:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    if chart.reference is not None:
+        panels[0].axvline(chart.reference, color=COLOURS["ink"], linestyle=":", linewidth=1.4)
+    lines = _legend(figure, narrow=narrow)
+    _height(figure, (290 * n if narrow else 330) + 21 * lines)
+
+
+def _histogram(figure: Figure, chart: Chart, *, narrow: bool) -> None:
+    """How often: outlines, the first filled."""
+    axes = figure.add_subplot()
+    for index, series in enumerate(chart.series):
+        counts = np.array([point.y or 0 for point in series.points], dtype=float)
+        colour = COLOURS[series.look]
+        axes.stairs(counts, series.area, fill=True, color=colour, alpha=0.25)
+        axes.stairs(
+            counts,
+            series.area,
+            color=colour,
+            linewidth=1.8,
+            linestyle=series.line if series.line != "none" else "solid",
+            label=series.name,
+        ).set_gid(f"curve-{index}")
+    axes.set_xlabel(chart.x, loc="left")
+    axes.set_title(chart.y, loc="left")
+    axes.locator_params(axis="x", nbins=5 if narrow else 10)
+    lines = _legend(figure, narrow=narrow) if len(chart.series) > 1 else 0
+    _height(figure, 250 + 21 * lines)
+
+
+def _map(figure: Figure, chart: Chart, *, narrow: bool) -> None:
+    """Points in a plane, some joined by lines."""
+    axes = figure.add_subplot()
+    every = [point for series in chart.series for point in series.points]
+    for start, stop in chart.lines:
+        ends = every[start], every[stop]
+        axes.plot(
+            [float(p.x) for p in ends],
+            [float(p.y or 0) for p in ends],
+            color=COLOURS["soft"],
+            linewidth=1.2,
+        )
+    for index, series in enumerate(chart.series):
+        colour = COLOURS[series.look]
+        axes.plot(
+            [float(p.x) for p in series.points],
+            [float(p.y or 0) for p in series.points],
+            linestyle="None",
+            marker=series.marker,
+            markersize=8,
+            color=colour,
+            markerfacecolor="none" if series.line == "none" else colour,
+            markeredgewidth=1.6,
+            label=series.name,
+        )[0].set_gid(f"curve-{index}")
+        for point in series.points:
+            axes.annotate(
+                _short(point.name),
+                (float(point.x), float(point.y or 0)),
+                xytext=(7, 4),
+                textcoords="offset points",
+                size=TEXT - 2 if narrow else TEXT,
+            )
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    lines = _legend(figure, narrow=narrow)
+    _height(figure, (320 if narrow else 520) + 21 * lines)
+
+
+def _legend(figure: Figure, *, narrow: bool) -> int:
+    """A legend below the axes, in as many columns as fit; returns its lines."""
+    found = [axes.get_legend_handles_labels() for axes in figure.axes]
+    handles = [handle for group, _ in found for handle in group]
+    labels = [label for _, group in found for label in group]
+    if not labels:
+        return 0
+    room = (NARROW if narrow else WIDE) - 40
+    columns = max(1, int(room // (max(map(len, labels)) * TEXT * 0.62 + 50)))
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower left",
+        ncols=columns,
+        borderaxespad=0.2,
+        handlelength=2.6,
+        columnspacing=1.4,
+        labelspacing=0.35,
+    )
+    return math.ceil(len(labels) / columns)
+
+
+def _share_axis(axis: Any, chart: Chart) -> None:
+    """Shares in per cent."""
+    if not chart.share:
+        return
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    axis.set_major_locator(MultipleLocator(0.25))
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
+
+
+def _for_a_page(svg: str, chart: Chart, name: str, *, plain: bool) -> str:
+    """The element alone, with ids of its own, the page's colours and a text alternative."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.S)
+    for colour, stand_in in COLOURS.items():
+        svg = svg.replace(stand_in, PLAIN[colour] if plain else f"var(--{colour})")
+    svg = re.sub(r"font: ([^;\"]*?)(px|pt) [^;\"]*", r"font: \1\2 system-ui, sans-serif", svg)
+    svg = _with_tips(svg, chart)
+    svg = re.sub(r'\bid="([^"]+)"', lambda m: f'id="{escape(name)}-{m[1]}"', svg)
+    svg = re.sub(r"(url\(#|xlink:href=\"#)", lambda m: f"{m[1]}{escape(name)}-", svg)
+    size = re.match(r'<svg [^>]*?viewBox="[\d. ]*?([\d.]+) ([\d.]+)"', svg)
+    if size is None:
+        raise RuntimeError("matplotlib wrote an SVG without a viewBox")
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {size[1]} {size[2]}" role="img" aria-label="{escape(chart.alternative())}"'
+    )
+    own = f' width="{size[1]}" height="{size[2]}"' if plain else ""
+    return f"{head}{own}>{svg[svg.index('>') + 1 :]}".strip()
+
+
+def _with_tips(svg: str, chart: Chart) -> str:
+    """What the pointer shows of each bar."""
+    for index, series in enumerate(chart.series):
+        for number, point in enumerate(series.points):
+            mark = f'<g id="tip-{index}-{number}">'
+            more = f" ({point.more})" if point.more else ""
+            told = escape(f"{series.name}, {point.x}: {point.said}{more}")
+            svg = svg.replace(mark, f"{mark}<title>{told}</title>")
+    return svg
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for what it names."""
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

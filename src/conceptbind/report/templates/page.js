@@ -1,0 +1,146 @@
+"use strict";
+(() => {
+  const make = (tag, text, attributes = {}) => {
+    const element = document.createElement(tag);
+    element.textContent = text;
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  };
+  const save = (name, content, type) => {
+    const link = make("a", "", { download: name, href: URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type })) });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+
+  // Tables: sort by a column; numbers as numbers, what is no number last.
+  const keyOf = (cell) => {
+    const text = cell.dataset.sort ?? cell.textContent.trim();
+    const number = parseFloat(text.replace(/,/g, "").replace(/^\+/, ""));
+    return { text, number };
+  };
+  for (const table of document.querySelectorAll("table.data")) {
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, column) => {
+      const button = make("button", head.textContent, { type: "button" });
+      head.replaceChildren(button);
+      button.addEventListener("click", () => {
+        const down = head.getAttribute("aria-sort") === "ascending";
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const sign = down ? -1 : 1;
+        const rows = [...table.tBodies[0].rows].map((row) => ({ row, key: keyOf(row.cells[column]) }));
+        rows.sort((one, other) => {
+          const none = Number.isNaN(one.key.number) - Number.isNaN(other.key.number);
+          if (none !== 0) return none;
+          if (!Number.isNaN(one.key.number)) return sign * (one.key.number - other.key.number);
+          return sign * one.key.text.localeCompare(other.key.text);
+        });
+        table.tBodies[0].append(...rows.map(({ row }) => row));
+      });
+    });
+  }
+  const csvOf = (table) => {
+    const quoted = (cell) => {
+      const text = cell.textContent.trim().replace(/\s+/g, " ");
+      // a spreadsheet runs what begins like a formula
+      const safe = /^[=+@\t\r-]/.test(text) && !/^[-+]?[\d.]/.test(text) ? `'${text}` : text;
+      return `"${safe.replace(/"/g, '""')}"`;
+    };
+    return [...table.rows].map((row) => [...row.cells].map(quoted).join(",")).join("\n") + "\n";
+  };
+  for (const table of document.querySelectorAll("table.data")) {
+    const tools = make("div", "", { class: "tools" });
+    const button = make("button", "CSV", { type: "button", "aria-label": `CSV of the table “${table.caption.textContent}”` });
+    button.addEventListener("click", () => save(`${table.id || "table"}.csv`, csvOf(table), "text/csv"));
+    tools.append(button);
+    table.parentElement.after(tools);
+  }
+
+  // Charts: as SVG and PNG files, with the colours that are seen.
+  const alone = (svg) => {
+    const copy = svg.cloneNode(true);
+    const colours = getComputedStyle(document.documentElement);
+    const [, , width, height] = svg.getAttribute("viewBox").split(" ");
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height);
+    copy.style.background = colours.getPropertyValue("--card");
+    const text = new XMLSerializer().serializeToString(copy);
+    return text.replace(/var\((--\w+)\)/g, (_, name) => colours.getPropertyValue(name).trim());
+  };
+  for (const figure of document.querySelectorAll("figure.chart")) {
+    const tools = make("div", "", { class: "tools" });
+    const what = figure.querySelector("figcaption").textContent;
+    const shown = () => figure.querySelector(matchMedia("(max-width: 640px)").matches ? ".on-narrow svg" : ".on-wide svg");
+    const asSvg = make("button", "SVG", { type: "button", "aria-label": `SVG of “${what}”` });
+    asSvg.addEventListener("click", () => save(`${figure.id}.svg`, alone(shown()), "image/svg+xml"));
+    const asPng = make("button", "PNG", { type: "button", "aria-label": `PNG of “${what}”` });
+    asPng.addEventListener("click", () => {
+      const image = new Image();
+      image.onload = () => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [2 * image.width, 2 * image.height];
+        const context = canvas.getContext("2d");
+        context.scale(2, 2);
+        context.drawImage(image, 0, 0);
+        canvas.toBlob((blob) => save(`${figure.id}.png`, blob));
+      };
+      image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(alone(shown()))}`;
+    });
+    tools.append(asSvg, asPng);
+    figure.querySelector("details.values").before(tools);
+  }
+
+  // Galleries: six cards, the rest behind a button; a filter for each concept.
+  const FIRST = 6;
+  for (const gallery of document.querySelectorAll(".gallery")) {
+    const cards = [...gallery.querySelectorAll(".scene")];
+    const values = cards.map((card) => JSON.parse(card.dataset.values));
+    const concepts = [...new Set(values.flatMap((own) => Object.keys(own)))];
+    const filters = make("div", "", { class: "filters" });
+    const chosen = {};
+    let all = false;
+    const more = make("button", "", { type: "button", class: "more" });
+    const update = () => {
+      const fits = cards.filter((_, i) => concepts.every((name) => !chosen[name] || (values[i][name] ?? []).includes(chosen[name])));
+      cards.forEach((card) => { card.hidden = true; });
+      fits.slice(0, all ? fits.length : FIRST).forEach((card) => { card.hidden = false; });
+      more.hidden = all || fits.length <= FIRST;
+      more.textContent = `Show all ${fits.length}`;
+    };
+    for (const concept of concepts) {
+      const known = [...new Set(values.flatMap((own) => own[concept] ?? []))].sort();
+      if (known.length < 2) continue;
+      const label = make("label", `${concept} `);
+      const select = make("select", "");
+      select.append(make("option", "all", { value: "" }), ...known.map((value) => make("option", value, { value })));
+      select.addEventListener("change", () => { chosen[concept] = select.value; update(); });
+      label.append(select);
+      filters.append(label);
+    }
+    more.addEventListener("click", () => { all = true; update(); });
+    if (cards.length > FIRST && filters.children.length) gallery.before(filters);
+    gallery.after(more);
+    update();
+  }
+  const everything = (open) => () => document.querySelectorAll(".scene").forEach((card) => {
+    if (open) { card.dataset.was = card.hidden; card.hidden = false; } else { card.hidden = card.dataset.was === "true"; }
+  });
+  addEventListener("beforeprint", everything(true));
+  addEventListener("afterprint", everything(false));
+
+  // Where one is, in the contents.
+  const contents = document.querySelector("nav details");
+  if (matchMedia("(max-width: 1179px)").matches) contents.open = false;
+  const links = new Map([...contents.querySelectorAll("a")].map((link) => [link.hash.slice(1), link]));
+  const watcher = new IntersectionObserver((seen) => {
+    for (const { target, isIntersecting } of seen) {
+      if (!isIntersecting) continue;
+      links.forEach((link) => link.removeAttribute("aria-current"));
+      links.get(target.id)?.setAttribute("aria-current", "true");
+    }
+  }, { rootMargin: "0px 0px -70% 0px" });
+  links.forEach((_, id) => { const target = document.getElementById(id); if (target) watcher.observe(target); });
+  contents.addEventListener("click", (event) => {
+    if (event.target.tagName === "A" && matchMedia("(max-width: 1179px)").matches) contents.open = false;
+  });
+})();

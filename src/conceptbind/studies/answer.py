@@ -1,0 +1,153 @@
+"""The answer first: one sentence that a person who knows no term of the field understands, and the
+command to run next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.report.numbers import percent
+from conceptbind.report.words import first
+
+if TYPE_CHECKING:
+    from conceptbind.core.findings import Verdict
+
+SEEN = {"text": "captions", "image": "pictures"}
+"""From what a modality's embeddings are made."""
+KNOWS = {
+    "yes": "knows {what}",
+    "partly": "knows {what} only in part",
+    "no": "hardly knows {what}",
+    "unclear": "may or may not know {what}, which cannot be judged here",
+}
+FROM = {
+    "yes": "from {seen}",
+    "partly": "only in part from {seen}",
+    "no": "hardly from {seen}",
+    "unclear": "from {seen} it cannot be judged",
+}
+USES = {
+    "yes": "its picture-caption match uses it",
+    "partly": "its picture-caption match uses it only partly",
+    "no": "its picture-caption match hardly uses it",
+    "unclear": "whether its picture-caption match uses it cannot be judged",
+}
+CHANCE = "; a coin reaches 50 %"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run found, for everybody."""
+
+    sentence: str
+    why: str = ""
+    """What the next command is for."""
+    next: str = ""
+    """The command to run next; empty where none is known."""
+
+    def as_json(self) -> dict[str, str]:
+        """As `results.json` and the page hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Answer:
+        """From `as_json`."""
+        return cls(**plain)
+
+    def __str__(self) -> str:
+        if not self.next:
+            return self.sentence
+        return f"{self.sentence}\n\n{self.why}\n  {self.next}"
+
+
+def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdict]) -> str:
+    """All verdicts of a run as one or two plain sentences.
+
+    Args:
+        encoder: its name.
+        concepts: names of the concepts.
+        verdicts: level 1 of each modality, level 3, a repair; those that were asked for.
+    """
+    decodable = [verdict for verdict in verdicts if verdict.level == 1]
+    across = next((verdict for verdict in verdicts if verdict.level == 3), None)
+    repair = next((verdict for verdict in verdicts if verdict.repairs is not None), None)
+    what = "which values belong to one object"
+    if len(concepts) == 2:
+        what = f"which {concepts[0]} belongs to which {concepts[1]}"
+    if not decodable:
+        return _match_alone(encoder, across) or next((v.sentence for v in verdicts), "")
+    sentence = f"{encoder} {_known(decodable, what)}"
+    if across is not None:
+        held = any(verdict.word in ("yes", "partly") for verdict in decodable)
+        joint = "but" if held != (across.word == "yes") else "and"
+        sentence += f", {joint} {USES[across.word]}{_share(across)}"
+    return f"{first(sentence) if encoder[0].isspace() else sentence}.{_repaired(across, repair)}"
+
+
+def _known(decodable: Sequence[Verdict], what: str) -> str:
+    """What the embeddings hold, of each modality where they differ."""
+    words = dict.fromkeys(verdict.word for verdict in decodable)
+    if len(words) == 1:
+        return KNOWS[decodable[0].word].format(what=what)
+    order = sorted(decodable, key=lambda verdict: list(FROM).index(verdict.word))
+    parts = [FROM[v.word].format(seen=SEEN[str(v.modality)]) for v in order]
+    return f"knows {what} {', '.join(parts)}"
+
+
+def _match_alone(encoder: str, across: Verdict | None) -> str | None:
+    if across is None:
+        return None
+    if across.word == "unclear":
+        return f"It cannot be judged whether {encoder} matches pictures with their own captions."
+    return (
+        f"{encoder} prefers a picture's own caption to the one with attributes swapped in "
+        f"{percent(across.score)} of the comparisons{CHANCE}."
+    )
+
+
+def _share(across: Verdict) -> str:
+    if across.word == "unclear" or across.score is None:
+        return ""
+    return f" ({percent(across.score)}{CHANCE if across.word == 'no' else ''})"
+
+
+def _repaired(across: Verdict | None, repair: Verdict | None) -> str:
+    if repair is None or across is None:
+        return ""
+    if repair.repairs:
+        return f" A linear repair brings it to {percent(repair.score)} on new combinations."
+    if across.word not in ("partly", "no"):
+        return ""
+    if repair.word == "unclear":
+        return " It cannot be judged whether a linear repair helps."
+    return " A linear repair does not help."
+
+
+def next_command(
+    encoder: str, folder: Path, verdicts: Sequence[Verdict], *, adapter: bool, trainable: bool
+) -> tuple[str, str]:
+    """What to do next, and the command that does it.
+
+    Args:
+        encoder: as a command line names it.
+        folder: of the run.
+        verdicts: of the run.
+        adapter: whether the run kept a fitted repair that helps.
+        trainable: whether both towers of the encoder can be trained further.
+    """
+    place, name = quote(str(folder)), quote(encoder)
+    if adapter:
+        command = f"conceptbind apply {place}/adapter --texts captions.npy --out repaired.npy"
+        return "To repair the embeddings of your own captions (your index stays as it is):", command
+    words = {verdict.level: verdict.word for verdict in verdicts}
+    if words.get(3) in ("partly", "no") and trainable:
+        command = f"conceptbind finetune {name} --out {place}-finetuned"
+        return "To see what training the model further would reach:", command
+    if words.get(1) == "unclear":
+        command = f"conceptbind measure {name} --scenes text20:10x10"
+        return "To judge it on more scenes:", command
+    return "To lay it beside another run:", f"conceptbind compare {place} OTHER-RUN"
