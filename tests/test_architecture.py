@@ -51,7 +51,17 @@ OPTIONAL = {
     "mteb",
     "datasets",
 }
-SLOW = {*OPTIONAL, "torch", "jaxtyping", "plotly", "sklearn", "pandas", "scipy", "PIL", "jinja2"}
+SLOW = {
+    *OPTIONAL,
+    "torch",
+    "jaxtyping",
+    "matplotlib",
+    "sklearn",
+    "pandas",
+    "scipy",
+    "PIL",
+    "jinja2",
+}
 
 
 def _room(path: Path) -> str:

@@ -123,7 +123,7 @@ def test_a_study(tmp_path, monkeypatch):
     (sentence,) = found["sentences"]
     page = (tmp_path / "run" / "report.html").read_text()
     assert sentence.startswith("A caption and its other order have a cosine of 0.")
-    assert "<h2>Order of mention</h2>" in page
+    assert '<h2 id="order">Order of mention ' in page
 
 
 def test_the_changelog_is_dated_and_the_version_is_one():

@@ -46,7 +46,7 @@ def everything_imported(*, models: bool = True) -> None:
     extra = (
         "joblib",
         "cyclopts",
-        "plotly.graph_objects",
+        "matplotlib.figure",
         "scipy.stats",
         "sklearn.manifold",
         "yaml",

@@ -100,7 +100,7 @@ def test_importing_is_light(statement):
         "open_clip",
         "timm",
         "torchvision",
-        "plotly",
+        "matplotlib",
         "pandas",
         "sklearn",
     ]

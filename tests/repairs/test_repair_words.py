@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from conceptbind.core.records import Record, Records
-from conceptbind.repairs.section import repair_card, repair_table
+from conceptbind.repairs.card import repair_card
+from conceptbind.repairs.section import repair_table
 from conceptbind.repairs.words import pull_in_words, repair_sentence, repair_verdict, turned
 
 

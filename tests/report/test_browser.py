@@ -1,10 +1,13 @@
-"""The report in a real browser: no error, nothing fetched, every figure drawn, readable on a
-phone.
+"""The page in a real browser, at four sizes: nothing fetched, nothing cut, every chart drawn, no
+violation of WCAG A and AA that axe-core finds; sorted, filtered and saved as a reader would.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
+from xml.etree import ElementTree
 
 import pytest
 
@@ -18,11 +21,10 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
-# the figure in three dimensions needs WebGL
-FLAGS += [
-    "--use-gl=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
+SIZES = {"phone": (390, 844), "tablet": (768, 1024), "desktop": (1280, 900), "wide": (1920, 1080)}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+A4 = 688
+"""Pixels across of a sheet of A4 between margins of 14 mm."""
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -45,53 +47,234 @@ def browser():
         chromium.close()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 900), (375, 720)], ids=["desktop", "phone"])
-def test_the_report_opens(browser, report, width, height):
-    page = browser.new_page(viewport={"width": width, "height": height})
-    errors, requests = [], []
-    slow = ("willReadFrequently", "GPU stall")  # what the browser says of its own software renderer
+def opened(browser, report, width=1280, height=900, **options):
+    """The page, and what it complained of or asked a network for."""
+    page = browser.new_page(viewport={"width": width, "height": height}, **options)
+    wrong = []
     page.on(
         "console",
-        lambda message: (
-            errors.append(message.text)
-            if message.type in ("error", "warning")
-            and not any(words in message.text for words in slow)
-            else None
+        lambda told: wrong.append(told.text) if told.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda asked: (
+            None if asked.url.startswith(("file:", "data:", "blob:")) else wrong.append(asked.url)
         ),
     )
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
     page.goto(report.as_uri())
-    page.wait_for_function("document.querySelectorAll('.plotly-graph-div .main-svg').length > 0")
-    assert errors == []
-    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    n_figures = page.locator(".plotly-graph-div").count()
-    assert (
-        n_figures == 17
-        # for each modality bars, a table of objects, three of geometry and one of complexity; two
-        # across them, three of the repair
-    )
-    for i in range(n_figures):
-        figure = page.locator(".plotly-graph-div").nth(i)
-        marks = figure.locator(
-            ".bars path, .heatmaplayer image, .scatter path, .gl-container canvas"
+    return page, wrong
+
+
+TOO_WIDE = """width => [...document.querySelectorAll('body *')].filter(element => {
+  const box = element.getBoundingClientRect();
+  const shown = box.width > 0 && getComputedStyle(element).visibility === 'visible';
+  return shown && !element.closest('.skip, thead, pre') && (box.right > width + 1 || box.left < -1);
+}).map(element => element.tagName + '#' + element.id + '.' + element.className).slice(0, 5)"""
+
+
+SMALLEST = """Math.min(...[...document.querySelectorAll('p, td, dd, .caption, svg text')]
+.filter(element => element.getClientRects().length)
+.map(element => {
+  const size = parseFloat(getComputedStyle(element).fontSize);
+  const svg = element.closest('svg');
+  return svg ? size * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : size;
+}))"""
+COLOURS = """names => Object.fromEntries(names.map(name => {
+  const probe = document.body.appendChild(document.createElement('i'));
+  probe.style.color = `var(--${name})`;
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return [name, found];
+}))"""
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_the_report_opens_whole(browser, report, size):
+    page, wrong = opened(browser, report, *size)
+    assert wrong == []
+    charts = page.locator("figure.chart")
+    # for each modality bars, three of geometry and one of complexity; two across, three of repair
+    assert charts.count() == 15
+    for i in range(charts.count()):
+        drawings = charts.nth(i).locator("svg")
+        shown = [drawing for drawing in drawings.all() if drawing.is_visible()]
+        (drawing,) = shown
+        assert drawing.locator("path").count() > 2
+        assert len(drawing.get_attribute("aria-label")) > 20
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.evaluate(TOO_WIDE, size[0]) == []
+    assert page.locator("#answer p").first.is_visible()
+    broken = "[...document.images].filter(image => !image.complete || !image.naturalWidth).length"
+    assert page.evaluate(broken) == 0
+    assert page.evaluate(SMALLEST) >= 10
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_axe_finds_no_violation(browser, report, size, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page, _ = opened(browser, report, *size, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    found = axe.run(page, options={"runOnly": RULES}).response
+    assert len(found["passes"]) > 15  # it looked
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+    page.close()
+
+
+def contrast(one, other):
+    """The ratio of WCAG 2.1 between two colours `rgb(r, g, b)`."""
+
+    def luminance(colour):
+        parts = [int(part) / 255 for part in colour[4:-1].split(",")]
+        parts = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_graphics_and_their_words_stand_out(browser, report, scheme):
+    """Axe does not look into drawings: 3:1 for graphics, 4.5:1 for words."""
+    page, _ = opened(browser, report, color_scheme=scheme)
+    names = [
+        "own",
+        "random",
+        "twin",
+        "bag",
+        "other",
+        "paper",
+        "ink",
+        "soft",
+        "on",
+        "card",
+        "ground",
+    ]
+    colours = page.evaluate(COLOURS, names)
+    for name in ("own", "random", "twin", "bag", "other", "paper"):
+        assert contrast(colours[name], colours["card"]) >= 3, name
+        assert contrast(colours[name], colours["on"]) >= 4.5, name
+    for name in ("ink", "soft"):
+        for ground in ("card", "ground"):
+            assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+    page.close()
+
+
+def test_headings_are_in_the_contents_and_can_be_linked_to(browser, report):
+    page, _ = opened(browser, report)
+    links = page.locator("nav a").all()
+    assert len(links) > 10
+    for link in links:
+        target = link.get_attribute("href")
+        assert page.locator(target).count() == 1, target
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(element => element.id)")
+    assert len(ids) == len(set(ids))
+    for heading in page.locator("h2, h3").all():
+        assert heading.get_attribute("id")
+        assert (
+            heading.locator("a.anchor").get_attribute("href") == f"#{heading.get_attribute('id')}"
         )
-        assert marks.count() > 0  # something is drawn inside the axes
-        box = figure.bounding_box()
-        assert box["width"] > 200
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width
-    # nothing is cut off at the side
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator(".verdict p").first.is_visible()
-    assert page.locator(".scene.choice img").count() == 24
-    broken = page.evaluate(
-        "[...document.images].filter(image => !image.complete || image.naturalWidth === 0).length"
+    page.locator("nav a", has_text="A linear repair of the captions").click()
+    page.wait_for_function("document.querySelector('nav a[aria-current]')?.hash === '#repair'")
+    assert page.locator("nav").bounding_box()["y"] == 0  # it stays in view
+    page.close()
+
+
+def test_a_gallery_shows_six_and_is_filtered_by_concept(browser, report):
+    page, _ = opened(browser, report)
+    gallery = page.locator(".gallery[aria-label='Pictures that chose another caption']")
+    seen = gallery.locator(".scene:visible")
+    assert gallery.locator(".scene").count() == 24
+    assert seen.count() == 6
+    filters = gallery.locator("xpath=preceding-sibling::div[contains(@class, 'filters')]")
+    filters.locator("select").first.select_option("red")
+    captions = [card.locator("dd").first.inner_text() for card in seen.all()]
+    assert captions
+    assert all("red" in caption for caption in captions)
+    filters.locator("select").first.select_option("")
+    gallery.locator("xpath=following-sibling::button").click()
+    assert seen.count() == 24
+    page.close()
+
+
+def test_a_table_sorts_by_a_column_both_ways(browser, report):
+    page, _ = opened(browser, report)
+    table = page.locator("#probe-image-scores")
+    head = table.locator("thead th").nth(1)
+
+    def shares():
+        return [
+            float(cell.inner_text().split()[0]) for cell in table.locator("td:nth-child(2)").all()
+        ]
+
+    head.locator("button").click()
+    assert (head.get_attribute("aria-sort"), shares()) == ("ascending", sorted(shares()))
+    head.locator("button").press("Enter")
+    found = (head.get_attribute("aria-sort"), shares())
+    assert found == ("descending", sorted(shares(), reverse=True))
+    page.close()
+
+
+def test_charts_and_tables_are_saved_as_files(browser, report, tmp_path):
+    page, _ = opened(browser, report)
+
+    def saved(button, name):
+        with page.expect_download() as download:
+            button.click()
+        assert download.value.suggested_filename == name
+        download.value.save_as(tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    figure = page.locator("#recognition-image")
+    drawing = saved(figure.get_by_role("button", name="SVG"), "recognition-image.svg")
+    assert ElementTree.fromstring(drawing).tag.endswith("}svg")
+    assert b"var(" not in drawing
+    picture = saved(figure.get_by_role("button", name="PNG"), "recognition-image.png")
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture)) as image:
+        assert image.size[0] == 2 * 880
+        assert len(image.convert("RGB").getcolors(1 << 20)) > 20
+    table = page.locator("#probe-image-scores")
+    button = table.locator("xpath=../following-sibling::div[1]//button")
+    rows = list(csv.reader(io.StringIO(saved(button, "probe-image-scores.csv").decode())))
+    assert rows[0][:3] == ["recognition of", "share", "95 % interval"]
+    assert [row[0] for row in rows[1:]] == ["color", "shape", "objects"]
+    page.close()
+
+
+def test_on_paper_nothing_is_cut(browser, report):
+    page, _ = opened(browser, report, A4, 1000)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(TOO_WIDE, A4) == []
+    assert not page.locator("nav").is_visible()
+    assert (
+        page.locator(".gallery .scene:visible").count() == page.locator(".gallery .scene").count()
     )
-    assert broken == 0
-    smallest = page.evaluate(
-        "Math.min(...[...document.querySelectorAll('p, td, dd, .caption')].map(e => "
-        "parseFloat(getComputedStyle(e).fontSize)))"
-    )
-    assert smallest >= 12
+    page.close()
+
+
+def test_names_of_a_user_stay_text(browser, tmp_path):
+    """Markup in captions, values, file and encoder names is shown, and runs nothing."""
+    import numpy as np
+
+    from conceptbind import measure
+    from conceptbind.scenes import ConceptSpace, full_grid
+
+    evil = "<img src=x onerror=alert(1)>"
+    colours = ("red", f"b{evil}", "</script><script>alert(2)</script>", "'\"{{7*7}}")
+    space = ConceptSpace(("color", f"shape{evil}"), (colours, ("cube", "=1+1", "ball")))
+    scenes = full_grid(space, 2, name=f"s{evil}")
+    rows = np.random.default_rng(0).standard_normal((len(scenes), 24))
+    found = measure(rows, scenes, modality="text", complexity="none", out=str(tmp_path / "run"))
+    page, wrong = opened(browser, found.folder / "report.html")
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    page.wait_for_timeout(200)
+    assert wrong == []
+    assert page.locator("img[src=x]").count() == 0
+    assert evil in page.locator("header").inner_text()
+    assert page.locator("#probe-text-by-object").inner_text().count("alert(2)") == 1
     page.close()

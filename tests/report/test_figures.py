@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-
 import numpy as np
 import pytest
 
@@ -16,16 +13,11 @@ from conceptbind.crossmodal.figures import crossmodal_figure, swap_cosine_figure
 from conceptbind.geometry import GeometryStudy
 from conceptbind.geometry.section import sweep_figure
 from conceptbind.metrics import Recognition
-from conceptbind.probes.figures import object_figure, recognition_figure
+from conceptbind.probes.figures import objects_table, recognition_figure
 from conceptbind.probes.study import ProbeStudy
-from conceptbind.report.figures import intervals
+from conceptbind.report.charts import point_of
+from conceptbind.report.svg import NARROW, WIDE, draw
 from conceptbind.scenes import load_scenes
-
-
-def traces(html):
-    """The traces that plotly's script draws."""
-    data = re.search(r'Plotly\.newPlot\(\s*"[^"]+",\s*(\[.*?\]),\s*\{"', html, re.S)
-    return json.loads(data.group(1))
 
 
 def record(metric, value, low, high, *, study="probe", split="test", n=10, ties=1, **extra):
@@ -45,37 +37,43 @@ def record(metric, value, low, high, *, study="probe", split="test", n=10, ties=
     )
 
 
-def reach(trace, axis="error_y"):
-    """Lower and upper end of each error bar."""
-    values = trace["y" if axis == "error_y" else "x"]
-    bars = trace[axis]
-    return [
-        (v - down, v + up) if up is not None else None
-        for v, up, down in zip(values, bars["array"], bars["arrayminus"], strict=True)
+def values(series):
+    """What stands where."""
+    return {point.x: point.y for point in series.points}
+
+
+def reach(series):
+    """Lower and upper end of each interval."""
+    return [None if p.low is None else (p.low, p.high) for p in series.points]
+
+
+def test_a_point_has_the_interval_and_the_words_of_its_record():
+    points = [
+        point_of(record("m", 0.5, 0.4, 0.7), 1),
+        point_of(record("m", 0.0, 0.0, 0.1), 2),
+        point_of(record("m", 0.5, None, None, ties=None), "x"),
+        point_of(record("m", None, None, None), 4),
     ]
-
-
-def test_error_bars_end_where_the_interval_ends():
-    bars = intervals(
-        [
-            record("m", 0.5, 0.4, 0.7),
-            record("m", 0.0, 0.0, 0.1),
-            record("m", 0.5, None, None),
-            record("m", None, None, None),
-        ]
-    )
-    assert bars["array"] == [pytest.approx(0.2), pytest.approx(0.1), None, None]
-    assert bars["arrayminus"] == [pytest.approx(0.1), pytest.approx(0.0), None, None]
-    assert bars["symmetric"] is False
+    assert [(p.y, p.low, p.high) for p in points] == [
+        (0.5, 0.4, 0.7),
+        (0.0, 0.0, 0.1),
+        (0.5, None, None),
+        (None, None, None),
+    ]
+    assert (points[0].said, points[0].more) == ("50.0 %", "95 %: 40.0 % to 70.0 %, n = 10, ties 1")
+    assert points[2].more == "n = 10"
 
 
 def probe_study(records, by_object=None):
     everything = Recognition(np.ones(1, bool), np.zeros(1, bool), np.ones(1, bool))
-    return ProbeStudy("text", Records(records), None, everything, by_object, (), 0, 1.0, 0, ())
+    n = np.arange(0 if by_object is None else len(by_object))
+    return ProbeStudy(
+        "text", Records(records), None, everything, by_object, n, (), 0, 1.0, 0, {}, ()
+    )
 
 
 def test_bars_of_recognition():
-    html = recognition_figure(
+    chart = recognition_figure(
         probe_study(
             [
                 record("concept_recognition", 0.9, 0.8, 0.95, concept="color"),
@@ -87,19 +85,19 @@ def test_bars_of_recognition():
             ]
         )
     )
-    own, random, bag = traces(html)
-    assert own["x"] == ["color", "objects"]
-    assert own["y"] == [0.9, 0.6]
-    assert reach(own) == [pytest.approx((0.8, 0.95)), pytest.approx((0.5, 0.7))]
-    assert random["name"] == "the same model with random weights"
-    assert reach(random) == [pytest.approx((0.1, 0.3))]
-    assert bag["y"] == [0.3]
-    assert reach(bag) == [pytest.approx((0.2, 0.4))]
-    assert own["customdata"][0] == ["90.0 %", "80.0 % to 95.0 %", "10", "1"]
+    own, random, bag = chart.series
+    assert values(own) == {"color": 0.9, "objects": 0.6}
+    assert reach(own) == [(0.8, 0.95), (0.5, 0.7)]
+    assert random.name == "the same model with random weights"
+    assert reach(random) == [(0.1, 0.3)]
+    assert values(bag) == {"objects": 0.3}
+    assert reach(bag) == [(0.2, 0.4)]
+    assert own.points[0].said == "90.0 %"
+    assert chart.names == ("color", "objects")
 
 
-def test_the_pointer_shows_what_the_tables_say():
-    """Plotly's own format has 96.3% for 77 of 80 and 100.0% for 0.9996."""
+def test_the_drawing_says_what_the_tables_say():
+    """77 of 80 is 96.2 %, and 0.9996 is not 100 %."""
     study = CrossmodalStudy(
         Records(
             [record("binding_accuracy", 77 / 80, 0.9, 0.9996, study="crossmodal", order="either")]
@@ -109,9 +107,13 @@ def test_the_pointer_shows_what_the_tables_say():
         0,
         np.array([]),
     )
-    (bar,) = (trace for trace in traces(crossmodal_figure(study)) if trace.get("customdata"))
-    assert bar["customdata"] == [["96.2 %", "90.0 % to 99.96 %", "10", "1"]]
-    assert "%{y" not in bar["hovertemplate"]
+    chart = crossmodal_figure(study)
+    told = "all orders: 96.2 % (95 %: 90.0 % to 99.96 %, n = 10, ties 1)"
+    for width in (WIDE, NARROW):
+        drawing = draw(chart, width)
+        assert f"<title>against the attribute swap, {told}</title>" in drawing
+        assert ">96.2 %<" in drawing
+    assert "all orders 96.2 %" in chart.alternative()
 
 
 def test_objects_stand_at_their_attribute_and_noun():
@@ -119,10 +121,12 @@ def test_objects_stand_at_their_attribute_and_noun():
     rows, columns = scenes.space.values
     shares = np.arange(len(rows) * len(columns), dtype=float) / 100
     shares[5] = np.nan
-    trace = traces(object_figure(probe_study([], shares), scenes))[0]
-    assert trace["z"][1][1] == pytest.approx(0.04)
-    assert trace["z"][1][2] is None
-    assert (trace["x"], trace["y"]) == (list(columns), list(rows))
+    table = objects_table(probe_study([], shares), scenes)
+    assert table["columns"] == list(columns)
+    assert [name for name, _ in table["rows"]] == list(rows)
+    cells = table["rows"][1][1]
+    assert cells[1] == {"share": 0.04, "text": "4.0 %", "n": 4}
+    assert cells[2] == {"share": None, "text": "-", "n": None}
 
 
 def test_comparisons_across_modalities():
@@ -132,12 +136,16 @@ def test_comparisons_across_modalities():
         record("concept_accuracy", 1.0, 0.98, 1.0, order="either"),
     ]
     study = CrossmodalStudy(Records(records), np.array([0.25, 0.26, 0.9]), (), 0, np.zeros(1))
-    concepts, binding = traces(crossmodal_figure(study))
-    assert concepts["y"] == [1.0]
-    assert binding["x"] == ["all orders", "last slot named first"]
-    assert reach(binding) == [pytest.approx((0.62, 0.74)), pytest.approx((0.4, 0.6))]
-    counts = traces(swap_cosine_figure(study))[0]
-    assert sum(counts["y"]) == 3
+    chart = crossmodal_figure(study)
+    concepts, binding = chart.series
+    assert values(concepts) == {"all orders": 1.0}
+    assert values(binding) == {"all orders": 0.68, "last slot named first": 0.5}
+    assert reach(binding) == [(0.62, 0.74), (0.4, 0.6)]
+    assert chart.reference == 0.5
+    (counts,) = swap_cosine_figure(study).series
+    assert sum(point.y for point in counts.points) == 3
+    assert len(counts.area) == len(counts.points) + 1
+    assert (counts.area[0], counts.area[-1]) == (0.0, 1.0)
     assert swap_cosine_figure(CrossmodalStudy((), np.empty(0), (), 0, np.zeros(1))) is None
 
 
@@ -174,9 +182,9 @@ def test_edits_over_their_strength():
             steering=1.0,
         ),
     ]
-    (line,) = traces(sweep_figure(GeometryStudy("text", Records(records), {}, None, ())))
-    assert (line["x"], line["y"]) == ([0.5, 2.0], [0.2, 0.5])
-    assert reach(line) == [pytest.approx((0.1, 0.3)), pytest.approx((0.4, 0.6))]
+    (line,) = sweep_figure(GeometryStudy("text", Records(records), {}, None, ())).series
+    assert [(p.x, p.y) for p in line.points] == [(0.5, 0.2), (2.0, 0.5)]
+    assert reach(line) == [(0.1, 0.3), (0.4, 0.6)]
 
 
 def test_benchmarks_with_their_repair_and_baseline():
@@ -192,14 +200,15 @@ def test_benchmarks_with_their_repair_and_baseline():
         score(0.3, 0.2, 0.4, control="blind_length"),
     ]
     records.append(score(0.2, 0.1, 0.3, repair="difference"))
-    blind, before, after = traces(benchmark_figure(Records(records), "s"))
-    assert blind["x"] == [0.3]
-    assert (before["name"], after["name"]) == ("before", "repaired")
-    assert reach(before, "error_x") == [pytest.approx((0.5, 0.7))]
-    assert reach(after, "error_x") == [pytest.approx((0.75, 0.9))]
-    bare = traces(benchmark_figure(Records([score(0.6, None, None)]), "s"))
-    assert bare[0]["x"] == [None]
-    assert reach(bare[1], "error_x") == [None]
+    before, after, blind = benchmark_figure(Records(records), "s").series
+    (row,) = values(blind)
+    assert row == "all, accuracy (strict)"
+    assert values(blind) == {row: 0.3}
+    assert (before.name, after.name) == ("before", "repaired")
+    assert reach(before) == [(0.5, 0.7)]
+    assert reach(after) == [(0.75, 0.9)]
+    (bare,) = benchmark_figure(Records([score(0.6, None, None)]), "s").series
+    assert (bare.name, reach(bare)) == ("score", [None])
 
 
 def test_a_line_for_each_object_space_with_every_model_as_a_point():
@@ -226,6 +235,7 @@ def test_a_line_for_each_object_space_with_every_model_as_a_point():
         )
         for c, seed, v in models
     ]
-    line, points = traces(transition_figure(Records(records)))
-    assert (line["x"], line["y"]) == ([0.1, 0.5], [0.1, pytest.approx(0.3)])
-    assert (points["x"], points["y"]) == ([0.5, 0.5, 0.1], [0.2, 0.4, 0.1])
+    line, points = transition_figure(Records(records)).series
+    assert values(line) == {0.1: 0.1, 0.5: pytest.approx(0.3)}
+    assert [(p.x, p.y) for p in points.points] == [(0.5, 0.2), (0.5, 0.4), (0.1, 0.1)]
+    assert (line.marker, points.line) == ("", "none")

@@ -99,7 +99,7 @@ from pathlib import Path
 from conceptbind.scenes import load_scenes
 import conceptbind.metrics
 print(load_scenes("text20:4x3").content_hash, load_scenes(sys.argv[1]).content_hash)
-print(sorted({"torch", "sklearn", "scipy", "pandas", "transformers", "PIL", "plotly"} & set(sys.modules)))
+print(sorted({"torch", "sklearn", "scipy", "pandas", "transformers", "PIL", "matplotlib"} & set(sys.modules)))
 """  # noqa: E501
 
 

@@ -148,12 +148,10 @@ def benchmark_figure(records: Records, name: str) -> Chart:
     """
     main = _main(records).where(scenes=name)
     repaired = Repair.ADAPTER in records.distinct("repair")
-    parts: list[tuple[str, Look, list[Record | None]]] = [
-        ("before" if repaired else "score", "random" if repaired else "own", list(main))
-    ]
+    parts: list[tuple[str, Look, list[Record | None]]] = [("score", "own", list(main))]
     if repaired:
         after: list[Record | None] = [_beside(r, records, Repair.ADAPTER) for r in main]
-        parts.append(("repaired", "own", after))
+        parts = [("before", "random", list(main)), ("repaired", "own", after)]
     parts.append(("blind", "bag", [_blind(r, records) for r in main]))
     labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r['protocol']})" for r in main]
     series = []

@@ -233,7 +233,8 @@ def _measured(asked: Measure) -> Measurement:
             with folders_of_a_command():
                 return answers(case(), chosen)
 
-        return Measurement(folder.path, *kept, again)
+        records, judged, sentences, answer = kept
+        return Measurement(folder.path, records, judged, sentences, answer, again)
     mine = case()
     found = answers(mine, chosen)
     return _written(folder, mine, found, config, decided)
@@ -255,7 +256,7 @@ def _written(
     judged = tuple(verdict for part in found for verdict in part.verdicts)
     said = (sentence for part in found for sentence in part.sentences)
     sentences = (*(verdict.sentence for verdict in judged), *said)
-    answer = _answer(folder.path, case, judged, config)
+    answer = _answer(folder.path, case, judged, sentences, config)
     rows = [case.rows(modality) for modality in case.modalities]
     facts = provenance(config, case.table, case.split, rows, sys.argv)
     page = folder.path / "report.html"
@@ -284,7 +285,11 @@ def _written(
 
 
 def _answer(
-    folder: Path, case: "Case", judged: "Sequence[Verdict]", config: dict[str, Any]
+    folder: Path,
+    case: "Case",
+    judged: "Sequence[Verdict]",
+    sentences: Sequence[str],
+    config: dict[str, Any],
 ) -> "Answer":
     """The plain sentence, and the command to run next."""
     from conceptbind.repairs.answer import ADAPTER
@@ -300,7 +305,8 @@ def _answer(
         adapter=mended and (folder / ADAPTER / WEIGHTS).is_file(),
         trainable=hasattr(case.encoder, "trainable"),
     )
-    return Answer(plain_answer(who, case.table.space.concepts, judged), why, command)
+    said = plain_answer(who, case.table.space.concepts, judged) or next(iter(sentences), "")
+    return Answer(said, why, command)
 
 
 def _scenes(table: "Scenes") -> dict[str, Any]:

@@ -52,7 +52,7 @@ def objects_table(study: ProbeStudy, scenes: Scenes) -> dict[str, Any] | None:
         "corner": " × ".join(scenes.space.concepts),
         "columns": list(columns),
         "rows": [
-            (name, [_cell(float(share), int(n)) for share, n in zip(some, of, strict=True)])
+            (name, list(map(_cell, some.tolist(), of.tolist())))
             for name, some, of in zip(rows, shares, counts, strict=True)
         ],
     }

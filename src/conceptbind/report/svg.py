@@ -7,7 +7,6 @@ import logging
 import math
 import re
 import warnings
-from collections.abc import Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -95,7 +94,7 @@ def draw(chart: Chart, width: int, *, name: str = "", plain: bool = False) -> st
         plain: with colours of its own, for a file, instead of those of the page.
     """
     with _settings():
-        figure = _figure(chart, width)
+        figure = figure_of(chart, width)
         file = io.StringIO()
         told = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(file, format="svg", transparent=not plain, metadata=told)
@@ -119,7 +118,8 @@ def _settings() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _figure(chart: Chart, width: int) -> Figure:
+def figure_of(chart: Chart, width: int) -> Figure:
+    """A chart as a figure of matplotlib, in stand-ins for the page's colours."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -157,7 +157,7 @@ def _bars(figure: Figure, chart: Chart, *, narrow: bool) -> None:
             ticks.append((at, name))
             at += step
         at += 12 if several else 0
-    axes.set_ylim(at - step / 2, -20)
+    axes.set_ylim(max(at - step / 2, 0), -20)
     axes.set_xlim(0, 1.0 if chart.share else None)
     shown = [] if narrow else ticks
     axes.set_yticks([place for place, _ in shown], [name for _, name in shown])
@@ -209,111 +209,120 @@ def _bar(
     gid: str,
 ) -> None:
     value = float(point.y or 0)
-    colour = COLOURS[series.look]
     low = 8 if narrow else 0
     if narrow:
         axes.text(0, at - 8, name, va="center", transform=_from_left(axes))
-    (bar,) = axes.barh(at + low, value, height=12, color=colour)
+    (bar,) = axes.barh(at + low, value, height=12, color=COLOURS[series.look])
     bar.set_gid(f"tip-{gid}")
     reach = value
     if point.low is not None and point.high is not None:
-        axes.plot([point.low, point.high], [at + low] * 2, color=COLOURS["ink"], linewidth=1.4)
+        ends = [point.low, point.high]
+        for colour, thick in (("card", 3.6), ("ink", 1.4)):  # to be seen on the bar
+            axes.plot(ends, [at + low] * 2, color=COLOURS[colour], linewidth=thick)
         reach = max(value, point.high)
-    inside = chart.share and reach > 0.8
+    place, colour = reach, "ink"
+    if chart.share and reach > 0.8:  # no room behind it
+        place, colour = 0.0, "on"
     axes.annotate(
         point.said,
-        (0 if inside else reach, at + low),
+        (place, at + low),
         xytext=(5, 0),
         textcoords="offset points",
         va="center",
-        color=COLOURS["on" if inside else "ink"],
+        color=COLOURS[colour],
     )
 
 
 def _stack(figure: Figure, chart: Chart, *, narrow: bool) -> None:
     """Rows whose parts add up, each kind of part with its pattern."""
     axes = figure.add_subplot()
-    rows = chart.names
-    step = 44.0 if narrow else 30.0
-    left = dict.fromkeys(rows, 0.0)
+    step, below = (44.0, 8.0) if narrow else (30.0, 0.0)
+    places = {row: number * step for number, row in enumerate(chart.names)}
+    left = dict.fromkeys(places, 0.0)
     for index, series in enumerate(chart.series):
         for number, point in enumerate(series.points):
-            row = str(point.x)
-            at = rows.index(row) * step
+            row, width = str(point.x), float(point.y or 0)
             (part,) = axes.barh(
-                at + (8 if narrow else 0),
-                float(point.y or 0),
+                places[row] + below,
+                width,
                 left=left[row],
                 height=18,
                 color=COLOURS[series.look],
                 edgecolor=COLOURS["card"],
                 hatch=HATCHES[index % len(HATCHES)],
-                label=_short(series.name) if row == rows[0] else None,
+                label=_short(series.name) if number == 0 else None,
             )
             part.set_gid(f"tip-{index}-{number}")
-            left[row] += float(point.y or 0)
-    axes.set_ylim(len(rows) * step - step / 2 + 4, -step / 2 - 4)
+            left[row] += width
+    axes.set_ylim(len(places) * step - step / 2 + 4, -step / 2 - 4)
     axes.set_xlim(0, 1)
-    places = [rows.index(row) * step for row in rows]
     if narrow:
-        axes.set_yticks([])
-        for row, at in zip(rows, places, strict=True):
+        for row, at in places.items():
             axes.text(0, at - 13, _short(row), va="center", transform=_from_left(axes))
-    else:
-        axes.set_yticks(places, list(map(_short, rows)))
+    ticks = {} if narrow else places
+    axes.set_yticks(list(ticks.values()), list(map(_short, ticks)))
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     _share_axis(axes.xaxis, chart)
     axes.set_xlabel(chart.y, loc="left")
     lines = _legend(figure, narrow=narrow)
-    _height(figure, len(rows) * step + 70 + lines * 21)
+    _height(figure, len(places) * step + 70 + lines * 21)
 
 
 def _lines(figure: Figure, chart: Chart, *, narrow: bool) -> None:
     """Curves with intervals, in panels side by side, or below each other on a narrow screen."""
-    from matplotlib.ticker import FuncFormatter
-
     n = len(chart.panels)
     shape = (n, 1) if narrow else (1, n)
-    panels: Sequence[Axes] = list(
-        figure.subplots(*shape, sharey=True, squeeze=False).ravel()  # type: ignore[arg-type]
-    )
+    panels = list(figure.subplots(*shape, sharey=True, squeeze=False).ravel())
     named: set[str] = set()
     for index, series in enumerate(chart.series):
-        axes = panels[series.panel]
-        points = [point for point in series.points if point.y is not None]
         label = None if series.name in named else _short(series.name)
         named.add(series.name)
-        x, y = [p.x for p in points], [p.y for p in points]
-        colour = COLOURS[series.look]
-        (line,) = axes.plot(
-            x,  # type: ignore[arg-type]
-            y,  # type: ignore[arg-type]
-            color=colour,
-            linestyle="None" if series.line == "none" else series.line,
-            marker=series.marker,
-            markersize=5,
-            linewidth=1.8,
-            label=label,
-        )
-        line.set_gid(f"curve-{index}")
-        for place, point in zip(x, points, strict=True):
-            if point.low is not None and point.high is not None and point.low != point.high:
-                axes.plot([place] * 2, [point.low, point.high], color=colour, linewidth=1)  # type: ignore[list-item]
-    for place, (axes, title) in enumerate(zip(panels, chart.panels, strict=True)):
-        above = (chart.y if place == 0 else "", title if chart.x else "")
-        axes.set_title("\n".join(filter(None, above)), loc="left")  # no room is lost at the side
-        axes.set_xlabel(chart.x or title, loc="left")
-        if chart.share:
-            axes.set_ylim(-0.02, 1.05)
-            _share_axis(axes.yaxis, chart)
-        if place in chart.logarithmic:
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        _curve(panels[series.panel], series, label, gid=f"curve-{index}")
+    for place, axes in enumerate(panels):
+        _name_axes(axes, chart, place)
     if chart.reference is not None:
         panels[0].axvline(chart.reference, color=COLOURS["ink"], linestyle=":", linewidth=1.4)
     lines = _legend(figure, narrow=narrow)
     _height(figure, (290 * n if narrow else 330) + 21 * lines)
+
+
+def _curve(axes: Axes, series: Series, label: str | None, *, gid: str) -> None:
+    """A line with the intervals of its points."""
+    points = [(float(p.x), float(p.y), p) for p in series.points if p.y is not None]
+    colour = COLOURS[series.look]
+    (line,) = axes.plot(
+        [x for x, _, _ in points],
+        [y for _, y, _ in points],
+        color=colour,
+        linestyle="None" if series.line == "none" else series.line,
+        marker=series.marker,
+        markersize=5,
+        linewidth=1.8,
+        label=label,
+    )
+    line.set_gid(gid)
+    for x, _, point in points:
+        if point.low is not None and point.high is not None and point.low != point.high:
+            axes.plot([x, x], [point.low, point.high], color=colour, linewidth=1)
+
+
+def _name_axes(axes: Axes, chart: Chart, place: int) -> None:
+    """Titles, limits and ticks of one panel of lines."""
+    from matplotlib.ticker import FuncFormatter
+
+    title = chart.panels[place]
+    above = [chart.y] if place == 0 else []
+    if chart.x and title:
+        above.append(title)
+    axes.set_title("\n".join(above), loc="left")  # above, so that no room is lost at the side
+    axes.set_xlabel(chart.x or title, loc="left")
+    if chart.share:
+        axes.set_ylim(-0.02, 1.05)
+        _share_axis(axes.yaxis, chart)
+    if place in chart.logarithmic:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
 
 
 def _histogram(figure: Figure, chart: Chart, *, narrow: bool) -> None:

@@ -181,13 +181,11 @@ class Scenes:
 
     def values_in(self, row: int) -> dict[str, list[str]]:
         """The values of a scene, by concept, each once."""
-        found = self.table[row]  # (m, C)
-        return {
-            concept: [names[value] for value in dict.fromkeys(found[:, k].tolist())]
-            for k, (concept, names) in enumerate(
-                zip(self.space.concepts, self.space.values, strict=True)
-            )
-        }
+        found = {}
+        for k, concept in enumerate(self.space.concepts):
+            values = dict.fromkeys(self.table[row, :, k].tolist())
+            found[concept] = [self.space.values[k][value] for value in values]
+        return found
 
     def captions(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
         """Captions of a range of scenes, made one by one."""

@@ -11,7 +11,6 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.report.numbers import percent
-from conceptbind.report.words import first
 
 if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
@@ -71,6 +70,9 @@ def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdi
         encoder: its name.
         concepts: names of the concepts.
         verdicts: level 1 of each modality, level 3, a repair; those that were asked for.
+
+    Returns:
+        The sentences; empty where nothing was asked that they are about.
     """
     decodable = [verdict for verdict in verdicts if verdict.level == 1]
     across = next((verdict for verdict in verdicts if verdict.level == 3), None)
@@ -79,13 +81,13 @@ def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdi
     if len(concepts) == 2:
         what = f"which {concepts[0]} belongs to which {concepts[1]}"
     if not decodable:
-        return _match_alone(encoder, across) or next((v.sentence for v in verdicts), "")
+        return _match_alone(encoder, across)
     sentence = f"{encoder} {_known(decodable, what)}"
     if across is not None:
         held = any(verdict.word in ("yes", "partly") for verdict in decodable)
         joint = "but" if held != (across.word == "yes") else "and"
         sentence += f", {joint} {USES[across.word]}{_share(across)}"
-    return f"{first(sentence) if encoder[0].isspace() else sentence}.{_repaired(across, repair)}"
+    return f"{sentence}.{_repaired(across, repair)}"
 
 
 def _known(decodable: Sequence[Verdict], what: str) -> str:
@@ -98,9 +100,9 @@ def _known(decodable: Sequence[Verdict], what: str) -> str:
     return f"knows {what} {', '.join(parts)}"
 
 
-def _match_alone(encoder: str, across: Verdict | None) -> str | None:
+def _match_alone(encoder: str, across: Verdict | None) -> str:
     if across is None:
-        return None
+        return ""
     if across.word == "unclear":
         return f"It cannot be judged whether {encoder} matches pictures with their own captions."
     return (
