@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from benchmarks.test_benchmark_sentences import beside, score
 from conceptbind.benchmarks.base import Found, Score
@@ -22,7 +21,7 @@ from conceptbind.benchmarks.section import (
 )
 from conceptbind.core.names import CONTROL_TEXTS
 from conceptbind.core.records import Records
-from plotted import plotted
+from conceptbind.report.charts import Point
 
 HEAD = ["benchmark", "subset", "metric", "protocol", "value", "95 % interval"]
 PLAIN = [
@@ -88,36 +87,19 @@ def test_long_lists_name_three_and_ties_are_shared_out_by_items():
 
 
 def test_scores_and_their_baselines_drawn():
-    name, (blind, shown), layout = plotted(benchmark_figure(Records(PLAIN), "sugarcrepe"))
-    assert name == "benchmark-sugarcrepe"
-    labels = ["b, accuracy (paper)", "a, recall at 1 (strict)"]
-    assert blind == {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "blind",
-        "x": [None, 0.55],
-        "y": labels,
-    }
-    assert shown == {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "score",
-        "x": [0.5, 0.75],
-        "y": labels,
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [None, pytest.approx(0.05)],
-            "arrayminus": [None, pytest.approx(0.05)],
-        },
-        "customdata": [
-            ["50.0 %", "-", "100", "0"],
-            ["75.0 %", "70.0 % to 80.0 %", "1,234", "4,321"],
-        ],
-        "hovertemplate": "%{y}: %{customdata[0]}<br>95 %: %{customdata[1]}<br>"
-        "n = %{customdata[2]}, ties %{customdata[3]}<extra></extra>",
-    }
-    assert layout["xaxis"] == {"range": [-0.02, 1.02]}
+    chart = benchmark_figure(Records(PLAIN), "sugarcrepe")
+    assert (chart.id, chart.kind, chart.y) == ("benchmark-sugarcrepe", "bars", "share right")
+    shown, blind = chart.series
+    one, other = "a, recall at 1 (strict)", "b, accuracy (paper)"
+    ties = "95 %: 70.0 % to 80.0 %, n = 1,234, ties 4,321"
+    assert (shown.name, shown.points) == (
+        "score",
+        (
+            Point(one, 0.75, 0.7, 0.8, "75.0 %", ties),
+            Point(other, 0.5, None, None, "50.0 %", "n = 100, ties 0"),
+        ),
+    )
+    assert (blind.name, [(p.x, p.y) for p in blind.points]) == ("blind", [(one, 0.55)])
 
 
 def outcomes(name, right, metric="accuracy", subset="all", protocol="strict", groups=None):
@@ -190,9 +172,9 @@ def test_a_page(tmp_path):
     kept = json.loads((tmp_path / "page.json").read_text())
     kept = kept.get("content", kept)
     head, rows = benchmark_cells(records)
-    ((first, figure),) = kept["parts"].pop("figures")
-    assert first == about
-    assert plotted(figure["html"]).id == "benchmark-sugarcrepe"
+    ((name, first, figure),) = kept["parts"].pop("figures")
+    assert (name, first) == ("figure-sugarcrepe", about)
+    assert figure["chart"]["id"] == "benchmark-sugarcrepe"
     assert (kept["template"], kept["provenance"]) == ("benchmarks.html.j2", facts)
     assert kept["parts"] == {
         "title": "e on 1 benchmark",

@@ -13,8 +13,8 @@ from conceptbind.complexity import ComplexityStudy
 from conceptbind.complexity.section import LABELS, PAPER, complexity_section, coverage_figure
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.records import Record, Records
+from conceptbind.report.charts import Point
 from conceptbind.report.tables import complexity_cells
-from plotted import plotted
 
 
 def shown(found):
@@ -80,87 +80,59 @@ def test_recognition_over_coverage_line_by_line():
         point("object_recognition", 0.1, "chosen", 0.8),
         point("object_recognition", 0.01, "boosting", 0.8, width=7, readout="whitened"),
     ]
-    html = coverage_figure(ComplexityStudy("text", Records(records), ("plain", "whitened")))
-    name, traces, layout = plotted(html)
-    assert name == "complexity-text"
+    found = ComplexityStudy("text", Records(records), ("plain", "whitened"))
+    chart = coverage_figure(found)
+    assert (chart.id, chart.kind, chart.panels) == (
+        *("complexity-text", "lines", ("objects", "hardest concept")),
+    )
+    assert (chart.x, chart.y) == ("share of objects trained on", "share of scenes recognised")
+    more = "5 draws, n = 1,234"
 
-    def line(label, dash, column, points):
-        below, above = [], []
-        for *_, down, up in points:
-            below.append(down)
-            above.append(up)
-        return {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": label,
-            "legendgroup": label,
-            "showlegend": column == 1,
-            "dash": dash,
-            "xaxis": "x" if column == 1 else "x2",
-            "yaxis": "y" if column == 1 else "y2",
-            "x": [x for x, *_ in points],
-            "y": [y for _, y, *_ in points],
-            "customdata": [[5, 1234, words] for _, _, words, *_ in points],
-            "error_y": {"array": above, "arrayminus": below},
-            "hovertemplate": "coverage %{x}: %{customdata[2]}<br>%{customdata[0]} draws, n = "
-            f"%{{customdata[1]:,}}<extra>{label}</extra>",
-        }
+    def line(label, stroke, panel, *points):
+        told = [
+            Point(x, y, low, high, words, more if low is not False else "")
+            for x, y, low, high, words in points
+        ]
+        return (label, stroke, panel, told)
 
-    published = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": "CLIP, as published (about)",
-        "legendgroup": "paper",
-        "dash": "dash",
-    }
-    wide = [(0.2, 0.25, "25.0 %", 0, 0), (0.8, 0.5, "50.0 %", 0.1, 0.2)]
-    assert traces == [
-        line("the real embeddings", "dot", 1, [(0.8, 0.9, "90.0 %", 0, 0)]),
-        line("the real embeddings", "dot", 2, []),
-        line("a bag of concepts", "dot", 1, [(0.8, 0.4, "40.0 %", 0, 0)]),
-        line("a bag of concepts", "dot", 2, []),
-        line("MLP 64", "solid", 1, [(0.2, 0.125, "12.5 %", 0, 0)]),
-        line("MLP 64", "solid", 2, [(0.2, 0.75, "75.0 %", 0, 0)]),
-        line("MLP 256", "dash", 1, wide),
-        line("MLP 256", "dash", 2, []),
-        line("boosting", "solid", 1, [(0.8, 0.6, "60.0 %", 0, 0)]),
-        line("boosting", "solid", 2, []),
-        {**published, "showlegend": True, "xaxis": "x", "yaxis": "y", "x": [0.9], "y": [0.2]},
-        {
-            **published,
-            "showlegend": False,
-            "xaxis": "x2",
-            "yaxis": "y2",
-            "x": [0.3, 0.9],
-            "y": [0.8, 0.8],
-        },
+    half = (0.8, 0.5, 0.4, 0.7, "50.0 %")
+    published = "CLIP, as published (about)"
+    *lines, one, other = chart.series
+    assert [(s.name, s.line, s.panel, list(s.points)) for s in lines] == [
+        line("the real embeddings", "dotted", 0, (0.8, 0.9, None, None, "90.0 %")),
+        line("the real embeddings", "dotted", 1),
+        line("a bag of concepts", "dotted", 0, (0.8, 0.4, None, None, "40.0 %")),
+        line("a bag of concepts", "dotted", 1),
+        line("MLP 64", "solid", 0, (0.2, 0.125, None, None, "12.5 %")),
+        line("MLP 64", "solid", 1, (0.2, 0.75, None, None, "75.0 %")),
+        line("MLP 256", "dashed", 0, (0.2, 0.25, None, None, "25.0 %"), half),
+        line("MLP 256", "dashed", 1),
+        line("boosting", "solid", 0, (0.8, 0.6, None, None, "60.0 %")),
+        line("boosting", "solid", 1),
     ]
-    share = {"title": {"text": "share of objects trained on"}, "range": [0, 1]}
-    assert (layout["xaxis"], layout["xaxis2"]) == (share, share)
-    recognised = {"title": {"text": "share of scenes recognised"}, "range": [-0.02, 1.05]}
-    assert (layout["yaxis"], layout["yaxis2"]["range"]) == (recognised, recognised["range"])
-    assert "title" not in layout["yaxis2"]
-    assert [note["text"] for note in layout["annotations"]] == ["objects", "hardest concept"]
+    for series, panel, points in ((one, 0, [(0.9, 0.2)]), (other, 1, [(0.3, 0.8), (0.9, 0.8)])):
+        assert (series.name, series.panel, series.marker) == (published, panel, "X")
+        assert [(p.x, p.y) for p in series.points] == points
 
 
 def test_every_approximator_has_a_line_and_five_widths_share_four_dashes():
     records = [point("object_recognition", 0.5, name, 0.8) for name in reversed(LABELS)]
-    found = plotted(coverage_figure(ComplexityStudy("text", Records(records)))).traces
-    assert [trace["name"] for trace in found[::2]] == [
+    found = coverage_figure(ComplexityStudy("text", Records(records))).series
+    assert [series.name for series in found[::2]] == [
         *("the real embeddings", "a bag of concepts", "additive", "products in an object"),
         *("product of all", "products in an object, alone", "product of all, alone", "MLP"),
         *("boosting", "forest", "CLIP, as published (about)"),
     ]
     records = [point("object_recognition", 0.5, "mlp", 0.8, width=w) for w in (16, 1, 8, 2, 4)]
-    found = plotted(coverage_figure(ComplexityStudy("text", Records(records)))).traces
-    dashes = ["solid", "dash", "dot", "dashdot", "solid"]
-    assert [trace["dash"] for trace in found[:-2:2]] == dashes
+    found = coverage_figure(ComplexityStudy("text", Records(records))).series
+    strokes = ["solid", "dashed", "dotted", "dashdot", "solid"]
+    assert [series.line for series in found[:-2:2]] == strokes
 
 
 def test_the_whole_section():
     found = study(0.0, 0.5, readouts=("own", "plain"))
     shown = complexity_section(replace(found, notes=("a note",)))
-    assert plotted(shown.pop("figure")).id == "complexity-text"
+    assert shown.pop("figure") == coverage_figure(found)
     assert shown.pop("sentence") == complexity_sentence(found)
     assert shown == {
         "modality": "text",

@@ -21,7 +21,9 @@ from conceptbind.controlled.section import (
     write_controlled_report,
 )
 from conceptbind.core.records import Record, Records
-from plotted import plotted
+from conceptbind.report.charts import Chart, Point, Series
+
+CHART = Chart("c", "A chart", "lines", (Series("s", (Point(0.0, 1.0),)),))
 
 
 def record(metric, value, encoder="m", split="unseen", n=1234, ties=5, **extra):
@@ -92,27 +94,23 @@ def test_recognition_over_steps():
         "one": trained("queries", (0, 0.1, 0.2), (10, 0.3, 0.4)),
         "two": trained("queries", (0, 0.5, 0.6)),
     }
-    name, traces, layout = plotted(history_figure(models))
-    assert name == "controlled-history"
-    shared = {
-        "type": "scatter",
-        "mode": "lines",
-        "hovertemplate": "step %{x}: %{y:.1%}<extra></extra>",
-    }
-    assert traces == [
-        {**shared, "name": "one: new objects", "dash": "solid", "x": [0, 10], "y": [0.1, 0.3]},
-        {**shared, "name": "one: train objects", "dash": "dot", "x": [0, 10], "y": [0.2, 0.4]},
-        {**shared, "name": "two: new objects", "dash": "solid", "x": [0], "y": [0.5]},
-        {**shared, "name": "two: train objects", "dash": "dot", "x": [0], "y": [0.6]},
+    chart = history_figure(models)
+    assert (chart.id, chart.x, chart.y) == (
+        *("controlled-history", "step", "scenes recognised, among all objects"),
+    )
+    assert [(s.name, s.line, s.marker, places(s)) for s in chart.series] == [
+        ("one: new objects", "solid", "", [(0, 0.1), (10, 0.3)]),
+        ("one: train objects", "dotted", "", [(0, 0.2), (10, 0.4)]),
+        ("two: new objects", "solid", "", [(0, 0.5)]),
+        ("two: train objects", "dotted", "", [(0, 0.6)]),
     ]
-    assert layout["xaxis"] == {"title": {"text": "step"}}
-    assert layout["yaxis"] == {
-        "title": {"text": "scenes recognised, among all objects"},
-        "range": [-0.02, 1.05],
-    }
+    assert chart.series[0].look != chart.series[2].look
     models["two"].recipe.objective = "scenes"
-    title = plotted(history_figure(models)).layout["yaxis"]["title"]["text"]
-    assert title == "scenes told from their swaps"
+    assert history_figure(models).y == "scenes told from their swaps"
+
+
+def places(series):
+    return [(point.x, point.y) for point in series.points]
 
 
 SWEPT = [
@@ -133,85 +131,54 @@ OTHERS = [
 
 
 def test_a_line_over_coverage_and_a_point_for_each_model():
-    name, traces, layout = plotted(transition_figure(Records(SWEPT + OTHERS)))
-    assert name == "controlled-transition"
-    assert traces[0] == {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "25 objects (5x5)",
-        "legendgroup": "25 objects (5x5)",
-        "x": [0.2, 0.8],
-        "y": [0.5, 0.5],
-    }
-    assert traces[1] == {
-        "type": "scatter",
-        "mode": "markers",
-        "legendgroup": "25 objects (5x5)",
-        "showlegend": False,
-        "x": [0.8, 0.2, 0.2],
-        "y": [0.5, 0.25, 0.75],
-        "customdata": [[0, 1234, "50.0 %"], [1, 1234, "25.0 %"], [2, 1234, "75.0 %"]],
-        "hovertemplate": "coverage %{x}: %{customdata[2]}<br>seed %{customdata[0]}, n = "
-        "%{customdata[1]:,}<extra>25 objects (5x5)</extra>",
-    }
-    assert [trace.get("name") for trace in traces[2:]] == ["1,009 objects (3x3)", None]
-    assert layout["xaxis"] == {
-        "title": {"text": "share of objects trained on"},
-        "range": [0, 1],
-    }
-    assert layout["yaxis"] == {
-        "title": {"text": "new objects recognised among all objects"},
-        "range": [-0.02, 1.05],
-    }
+    chart = transition_figure(Records(SWEPT + OTHERS))
+    assert (chart.id, chart.x, chart.y) == (
+        *("controlled-transition", "share of objects trained on"),
+        "new objects recognised among all objects",
+    )
+    line, points, *others = chart.series
+    assert (line.name, line.line, line.marker) == ("25 objects (5x5)", "solid", "")
+    assert places(line) == [(0.2, 0.5), (0.8, 0.5)]
+    assert (points.name, points.line, points.look) == (
+        *("25 objects (5x5): each model", "none", line.look),
+    )
+    assert [(p.x, p.y, p.said, p.more) for p in points.points] == [
+        (0.8, 0.5, "50.0 %", "seed 0, n = 1,234"),
+        (0.2, 0.25, "25.0 %", "seed 1, n = 1,234"),
+        (0.2, 0.75, "75.0 %", "seed 2, n = 1,234"),
+    ]
+    names = ["1,009 objects (3x3)", "1,009 objects (3x3): each model"]
+    assert [series.name for series in others] == names
+    assert others[0].line != line.line
 
 
 def test_models_beside_their_probes():
-    name, (diagonal, points), layout = plotted(probe_figure(Records(SWEPT + OTHERS), "additive"))
-    assert name == "controlled-additive"
-    assert diagonal == {
-        "type": "scatter",
-        "mode": "lines",
-        "dash": "dot",
-        "showlegend": False,
-        "hoverinfo": "skip",
-        "x": [0, 1],
-        "y": [0, 1],
-    }
-    assert points == {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "25 objects (5x5)",
-        "x": [0.5, 0.25, 0.75],
-        "y": [0.125, 0.1, 0.3],
-        "customdata": [
-            [0.8, 0, "50.0 %", "12.5 %"],
-            [0.2, 1, "25.0 %", "10.0 %"],
-            [0.2, 2, "75.0 %", "30.0 %"],
-        ],
-        "hovertemplate": "model %{customdata[2]}, probe %{customdata[3]}<br>coverage "
-        "%{customdata[0]}, seed %{customdata[1]}<extra></extra>",
-    }
-    assert layout["xaxis"] == {
-        "title": {"text": "new objects recognised by the model"},
-        "range": [-0.02, 1.05],
-    }
-    assert layout["yaxis"] == {
-        "title": {"text": "recognised from its additive probe"},
-        "range": [-0.02, 1.05],
-    }
+    chart = probe_figure(Records(SWEPT + OTHERS), "additive")
+    assert (chart.id, chart.x, chart.y) == (
+        *("controlled-additive", "new objects recognised by the model"),
+        "recognised from its additive probe",
+    )
+    diagonal, points = chart.series
+    assert (places(diagonal), diagonal.line, diagonal.marker) == ([(0, 0), (1, 1)], "dotted", "")
+    assert (points.name, points.line) == ("25 objects (5x5)", "none")
+    assert [(p.x, p.y, p.said, p.more) for p in points.points] == [
+        (0.5, 0.125, "model 50.0 %, probe 12.5 %", "coverage 0.8, seed 0"),
+        (0.25, 0.1, "model 25.0 %, probe 10.0 %", "coverage 0.2, seed 1"),
+        (0.75, 0.3, "model 75.0 %, probe 30.0 %", "coverage 0.2, seed 2"),
+    ]
     wide = [r.but(control="per_object_product") if r.control == "additive" else r for r in OTHERS]
-    found = plotted(probe_figure(Records(SWEPT + wide), "per_object_product"))
+    found = probe_figure(Records(SWEPT + wide), "per_object_product")
     assert found.id == "controlled-per_object_product"
-    title = found.layout["yaxis"]["title"]["text"]
-    assert title == "recognised from its per object product probe"
+    assert found.y == "recognised from its per object product probe"
     assert probe_figure(Records(SWEPT + OTHERS), "mlp") is None
 
 
 def test_each_kind_of_model_has_points_of_its_own():
     probes = [model(0.2, "d", control="additive", values="3x3", n_objects=1009)]
-    _, small, large = plotted(probe_figure(Records(SWEPT + OTHERS + probes), "additive")).traces
-    assert (small["x"], large["x"]) == ([0.5, 0.25, 0.75], [1.0])
-    assert (large["name"], large["y"]) == ("1,009 objects (3x3)", [0.2])
+    _, small, large = probe_figure(Records(SWEPT + OTHERS + probes), "additive").series
+    assert [x for x, _ in places(small)] == [0.5, 0.25, 0.75]
+    assert (large.name, places(large)) == ("1,009 objects (3x3)", [(1.0, 0.2)])
+    assert (small.look, small.marker) != (large.look, large.marker)
 
 
 def test_models_and_probes_correlate_by_ranks():
@@ -276,7 +243,7 @@ def test_a_page(tmp_path, best, level):
         "A title",
         ["One.", "Two."],
         records,
-        [("a figure", "<b>drawn</b>")],
+        [("a figure", CHART)],
         {"conceptbind": "9.9"},
         [["head"], ["cell"]],
     )
@@ -290,5 +257,5 @@ def test_a_page(tmp_path, best, level):
         "overview": [["head"], ["cell"]],
         "head": list(TABLE_HEAD),
         "rows": controlled_table(records),
-        "figures": [["a figure", {"html": "<b>drawn</b>"}]],
+        "figures": [["figure-c", "a figure", {"chart": json.loads(json.dumps(CHART.as_json()))}]],
     }

@@ -56,9 +56,10 @@ def test_a_real_run_is_read_back(measured):
     found = load_run(measured.folder)
     assert found.records == measured.records
     assert found.verdicts == measured.verdicts
-    assert found.sentences == measured.sentences == found.said
+    assert found.sentences == measured.sentences
+    assert measured.said == found.said == (measured.answer.sentence, *found.sentences)
     assert found.provenance["config"]["scenes"] == "text20:3x3"
-    assert set(found.told) == {"asked", "files"}
+    assert set(found.told) == {"answer", "asked", "files"}
     assert {verdict.level for verdict in found.verdicts} == {1}
     assert found.records.one(metric=Metric.OBJECT_RECOGNITION, control="none").question == 1
     assert found.frame().equals(measured.frame())
@@ -70,7 +71,7 @@ def test_it_shows_itself_in_a_line_in_words_and_in_a_notebook(measured):
     n = len(found.records)
     assert repr(found) == f"<Run of tiny: {n} records in {measured.folder}>"
     assert repr(measured) == f"<Measurement of tiny: {n} records in {measured.folder}>"
-    assert str(found).splitlines()[0] == found.sentences[0]
+    assert str(found).splitlines()[0] == str(measured).splitlines()[0] == measured.answer.sentence
     html = found._repr_html_()
     assert html.startswith("<p>")
     assert "<th>concept</th>" in html

@@ -11,11 +11,12 @@ from PIL import Image
 from conceptbind.core.records import Record, Records
 from conceptbind.crossmodal import CrossmodalStudy
 from conceptbind.crossmodal.answer import Across, cannot_compare
+from conceptbind.crossmodal.figures import crossmodal_figure, swap_cosine_figure
 from conceptbind.crossmodal.section import TERMS, across_section
 from conceptbind.crossmodal.study import ChosenCaption
 from conceptbind.crossmodal.words import across
 from conceptbind.report.page import thumbnail
-from plotted import plotted
+from conceptbind.scenes import ConceptSpace, full_grid
 
 
 def record(metric, value, low=None, high=None, ties=0, n=1234, modality="both", **extra):
@@ -35,6 +36,7 @@ def record(metric, value, low=None, high=None, ties=0, n=1234, modality="both", 
     )
 
 
+SCENES = full_grid(ConceptSpace(("color", "shape"), (("red", "blue"), ("cube", "ball"))))
 RECORDS = Records(
     [
         record("binding_accuracy", 0.25, 0.2, 0.3, 4321, order="either"),
@@ -43,6 +45,14 @@ RECORDS = Records(
         record("object_recognition", 1.0, 0.9, 1.0, modality="image", queries="text"),
     ]
 )
+
+
+IN = {
+    3: {"color": ["red", "blue"], "shape": ["cube", "ball"]},
+    4: {"color": ["red"], "shape": ["ball", "cube"]},
+    5: {"color": ["red"], "shape": ["ball"]},
+}
+"""What is in three of the scenes."""
 
 
 def study(records=RECORDS, wrong=(), n_wrong=0, cosines=(0.25, 0.75)):
@@ -56,16 +66,16 @@ def test_rows_figures_and_pictures_that_chose_another_caption(tmp_path):
         ChosenCaption(4, "four", None, "a red ball", "a blue ball", False),
         ChosenCaption(5, "five", tmp_path / "gone.png", "a ball", "a cube", False),
     ]
-    found = across_section(study(wrong=wrong, n_wrong=7))
+    found = across_section(study(wrong=wrong, n_wrong=7), SCENES)
     assert (found.id, found.title, found.template) == (
         "across",
         "Across modalities: pictures against captions",
         "across_section.html.j2",
     )
     data = dict(found.data)
-    assert plotted(data.pop("figure")).id == "crossmodal"
-    assert plotted(data.pop("cosines")).id == "swap-cosines"
-    names = "id", "picture", "true", "chosen", "swapped"
+    assert data.pop("figure") == crossmodal_figure(study())
+    assert data.pop("cosines") == swap_cosine_figure(study())
+    names = "id", "values", "picture", "true", "chosen", "swapped"
     assert data == {
         "rows": [
             ["binding accuracy (either)", "both", "25.0 %", "20.0 % to 30.0 %", "1,234", "4,321"],
@@ -79,9 +89,9 @@ def test_rows_figures_and_pictures_that_chose_another_caption(tmp_path):
         "wrong": [
             dict(zip(names, values, strict=True))
             for values in (
-                ("three", thumbnail(tmp_path / "a.png"), "a red cube", "a blue cube", True),
-                ("four", None, "a red ball", "a blue ball", False),
-                ("five", None, "a ball", "a cube", False),
+                ("three", IN[3], thumbnail(tmp_path / "a.png"), "a red cube", "a blue cube", True),
+                ("four", IN[4], None, "a red ball", "a blue ball", False),
+                ("five", IN[5], None, "a ball", "a cube", False),
             )
         ],
     }
@@ -89,7 +99,7 @@ def test_rows_figures_and_pictures_that_chose_another_caption(tmp_path):
 
 
 def test_without_swaps_no_cosines_are_drawn():
-    assert across_section(study(cosines=())).data["cosines"] is None
+    assert across_section(study(cosines=()), SCENES).data["cosines"] is None
 
 
 def test_the_words_that_the_section_uses():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,7 +18,8 @@ from conceptbind.geometry.section import (
     sweep_figure,
 )
 from conceptbind.geometry.spectra import Part, Spectrum
-from plotted import plotted
+from conceptbind.report.charts import Chart, Point, Series
+from conceptbind.report.svg import draw
 
 OWN = Spectrum(
     (
@@ -67,70 +68,49 @@ def study(spectra, *records, scaling=None, notes=()):
     return GeometryStudy("text", Records(records), spectra, scaling, notes)
 
 
+def shown(series):
+    return [(p.x, p.y, p.said, p.more) for p in series.points]
+
+
 def test_a_bar_for_the_encoder_each_control_and_noise():
-    name, traces, layout = plotted(
-        spectrum_figure(study({"none": OWN, "random_weights": OTHER, "mine": OTHER}))
-    )
+    chart = spectrum_figure(study({"none": OWN, "random_weights": OTHER, "mine": OTHER}))
     whose = ["the encoder", "random weights", "mine", "pure noise"]
+    freedom = "by degrees of freedom"
+    colors, both = "slot 1 color: 90.0 %", "slot 1 color x slot 2 color: 10.0 %"
     told = {
-        "single concepts": (
+        ("single concepts", "twin"): (
             [0.7, 0.9, 0.9, 0.2],
             ["70.0 %", "90.0 %", "90.0 %", "20.0 %"],
-            [
-                "slot 1 color: 50.0 %<br>slot 1 shape: 20.0 %",
-                "slot 1 color: 90.0 %",
-                "slot 1 color: 90.0 %",
-                "by degrees of freedom",
-            ],
+            ["slot 1 color: 50.0 %, slot 1 shape: 20.0 %", colors, colors, freedom],
         ),
-        "concepts of one object (the binding share)": (
+        ("concepts of one object (the binding share)", "own"): (
             [0.2, 0.0, 0.0, 0.3],
             ["20.0 %", "0 %", "0 %", "30.0 %"],
-            ["slot 1 color x slot 1 shape: 20.0 %", "", "", "by degrees of freedom"],
+            ["slot 1 color x slot 1 shape: 20.0 %", "", "", freedom],
         ),
-        "concepts of different objects": (
+        ("concepts of different objects", "random"): (
             [0.0, 0.1, 0.1, 0.0],
             ["0 %", "10.0 %", "10.0 %", "0 %"],
-            [
-                "",
-                "slot 1 color x slot 2 color: 10.0 %",
-                "slot 1 color x slot 2 color: 10.0 %",
-                "by degrees of freedom",
-            ],
+            ["", both, both, freedom],
         ),
-        "the rest of an incomplete grid": (
+        ("the rest of an incomplete grid", "bag"): (
             [0.1, 0.0, 0.0, 0.5],
             ["10.0 %", "0 %", "0 %", "50.0 %"],
-            ["rest: 10.0 %", "", "", "by degrees of freedom"],
+            ["rest: 10.0 %", "", "", freedom],
         ),
     }
-    assert name == "spectrum-text"
-    assert traces == [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "name": words,
-            "y": whose,
-            "x": shares,
-            "text": percents,
-            "customdata": details,
-            "textposition": "none",
-            "hovertemplate": "%{text}<br>%{customdata}<extra></extra>",
-        }
-        for words, (shares, percents, details) in told.items()
-    ]
-    assert layout == {
-        "barmode": "stack",
-        "xaxis": {"title": {"text": "share of the variance"}, "range": [0, 1]},
-        "yaxis": {"autorange": "reversed"},
-    }
+    assert (chart.id, chart.kind, chart.y) == ("spectrum-text", "stack", "share of the variance")
+    assert [(series.name, series.look) for series in chart.series] == list(told)
+    for series, (shares, percents, details) in zip(chart.series, told.values(), strict=True):
+        expected = zip(whose, map(pytest.approx, shares), percents, details, strict=True)
+        assert shown(series) == list(expected)
 
 
 def test_parts_that_no_spectrum_has_have_no_bar_and_six_are_named():
     parts = tuple(Part((f"f{i}",), "concept", 0.01 * i, 0.1) for i in range(1, 9))
-    (bar,) = plotted(spectrum_figure(study({"none": Spectrum(parts, "exact")}))).traces
-    assert bar["name"] == "single concepts"
-    assert bar["customdata"][0] == "<br>".join(f"f{i}: {i}.0 %" for i in range(8, 2, -1))
+    (bar,) = spectrum_figure(study({"none": Spectrum(parts, "exact")})).series
+    assert bar.name == "single concepts"
+    assert bar.points[0].more == ", ".join(f"f{i}: {i}.0 %" for i in range(8, 2, -1))
 
 
 def test_hits_over_the_strength_of_an_edit():
@@ -141,152 +121,82 @@ def test_hits_over_the_strength_of_an_edit():
         edit("edit_retrieval", 1.0, 0.9, estimator="avg"),
         edit("edit_retrieval", 1.0, 0.9, attribute="same"),
     ]
-    name, (line,), layout = plotted(sweep_figure(study({}, *records)))
-    assert name == "edits-text"
-    assert line == {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": "the nearest scene is the target",
-        "x": [0.0, 2.0],
-        "y": [0.2, 0.5],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [None, pytest.approx(0.2)],
-            "arrayminus": [None, pytest.approx(0.1)],
-        },
-        "customdata": [
-            ["20.0 %", "-", "1,234", "5"],
-            ["50.0 %", "40.0 % to 70.0 %", "1,234", "5"],
-        ],
-        "hovertemplate": "strength %{x}: %{customdata[0]}<br>95 %: %{customdata[1]}<br>"
-        "n = %{customdata[2]}, ties %{customdata[3]}<extra></extra>",
-    }
-    assert layout == {
-        "xaxis": {"title": {"text": "strength k of the edit"}},
-        "yaxis": {"title": {"text": "share of edits that hit"}, "range": [0, 1.05]},
-    }
+    chart = sweep_figure(study({}, *records))
+    points = (
+        Point(0.0, 0.2, None, None, "20.0 %", "n = 1,234, ties 5"),
+        Point(2.0, 0.5, 0.4, 0.7, "50.0 %", "95 %: 40.0 % to 70.0 %, n = 1,234, ties 5"),
+    )
+    nearest = Series("the nearest scene is the target", points, "own", "solid", "o")
+    assert chart == Chart(
+        "edits-text",
+        "How often an edit hits, by its strength",
+        "lines",
+        (nearest,),
+        "strength k of the edit",
+        "share of edits that hit",
+    )
     both = [*records, edit("edit_probing", 2.0, 1.0)]
-    probes = plotted(sweep_figure(study({}, *both))).traces[1]
-    assert probes["name"] == "the probes recognise the target"
-    assert (probes["x"], probes["y"]) == ([1.0, 2.0], [0.9, 1.0])
+    one, probes = sweep_figure(study({}, *both)).series
+    assert probes.name == "the probes recognise the target"
+    assert [(p.x, p.y) for p in probes.points] == [(1.0, 0.9), (2.0, 1.0)]
+    assert (one.line, one.marker) != (probes.line, probes.marker)
     assert sweep_figure(study({}, edit("edit_probing", 1.0, 0.9))) is None
 
 
+def places(chart):
+    return {p.more: (p.x, p.y) for series in chart.series for p in series.points}
+
+
 def test_points_of_a_quadruple_with_a_line_from_each_sum():
-    name, (lines, *points), layout = plotted(scaling_figure(SCALED, "text"))
-    assert name == "scaling-text"
-    assert lines == {
-        "type": "scatter3d",
-        "mode": "lines",
-        "name": "sum to scene",
-        "hoverinfo": "skip",
-        "x": [0.0, 0.0, None],
-        "y": [-1.0, -1.0, None],
-        "z": [-1.0, 1.0, None],
-    }
-    told = {
-        "means of concepts": (["red", "a & b"], [3.0, -3.0], [0.0, 0.0], [0.0, 0.0]),
-        "means of objects": (["red square"], [0.0], [2.0], [0.0]),
-        "scenes": (["x + y"], [0.0], [-1.0], [1.0]),
-        "predicted sums": (["x + <y>"], [0.0], [-1.0], [-1.0]),
-    }
-    assert points == [
-        {
-            "type": "scatter3d",
-            "mode": "markers",
-            "name": words,
-            "text": names,
-            "x": x,
-            "y": y,
-            "z": z,
-            "hovertemplate": f"%{{text}}<extra>{words}</extra>",
-        }
-        for words, (names, x, y, z) in told.items()
+    """The largest spread lies across, the next one down, each to one of two sides."""
+    chart = scaling_figure(SCALED, "text")
+    assert (chart.id, chart.kind, chart.share) == ("scaling-text", "map", False)
+    assert [(s.name, s.line, [p.name for p in s.points]) for s in chart.series] == [
+        ("means of concepts", "solid", ["red", "a & b"]),
+        ("means of objects", "solid", ["red square"]),
+        ("scenes", "solid", [""]),
+        ("predicted sums", "none", [""]),
     ]
-    blank = {"title": {"text": ""}}
-    assert layout["scene"] == {
-        "aspectmode": "data",
-        **{"xaxis": blank, "yaxis": blank, "zaxis": blank},
+    assert chart.lines == ((4, 3),)  # from the sum to its scene
+    found = places(chart)
+    right, down = np.sign(found["red"][0]), np.sign(found["red square"][1])
+    expected = {
+        "red": (3, 0),
+        "a & b": (-3, 0),
+        "red square": (0, 2),
+        "x + y": (0, -1),
+        "x + <y>": (0, -1),
     }
+    for name, (x, y) in expected.items():
+        assert found[name] == pytest.approx((right * x, down * y), abs=1e-12)
 
 
-def picture(right, up, near):
-    """The quadruple drawn: the largest spread across, the next one down, the third as size, each
-    to one of two sides.
-    """
-
-    def at(x, y):
-        return f'cx="{300.0 + 270 * right * x}" cy="{300.0 + 270 * up * y}"'
-
-    def size(z):
-        return round(4.5 * (1 + 0.25 * near * z), 1)
-
-    def y(share):
-        return 300.0 + 270 * up * share
-
-    def label(x, y):
-        return f'<text x="{309.0 + 270 * right * x}" y="{304.0 + 270 * up * y}">'
-
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 630 640" \
-font-family="sans-serif" font-size="13">
-<rect width="630" height="640" fill="white"/>
-<line x1="300.0" y1="{y(-1 / 3)}" x2="300.0" y2="{y(-1 / 3)}" stroke="#b9c2cc" stroke-width="1.5"/>
-<circle {at(1, 0)} r="7.0" fill="#7a9a7e" stroke="#7a9a7e" stroke-width="1.5">\
-<title>red (means of concepts)</title></circle>
-<circle {at(-1, 0)} r="7.0" fill="#7a9a7e" stroke="#7a9a7e" stroke-width="1.5">\
-<title>a &amp; b (means of concepts)</title></circle>
-<circle {at(0, 2 / 3)} r="7.0" fill="#d9a441" stroke="#d9a441" stroke-width="1.5">\
-<title>red square (means of objects)</title></circle>
-<circle {at(0, -1 / 3)} r="{size(1)}" fill="#2563a8" stroke="#2563a8" stroke-width="1.5">\
-<title>x + y (scenes)</title></circle>
-<circle {at(0, -1 / 3)} r="{size(-1)}" fill="none" stroke="#1f2933" stroke-width="1.5">\
-<title>x + &lt;y> (predicted sums)</title></circle>
-{label(1, 0)}red</text>
-{label(-1, 0)}a &amp; b</text>
-{label(0, 2 / 3)}red square</text>
-<circle cx="20" cy="620" r="6" fill="#7a9a7e" stroke="#7a9a7e"/>\
-<text x="32" y="625">means of concepts</text>
-<circle cx="170" cy="620" r="6" fill="#d9a441" stroke="#d9a441"/>\
-<text x="182" y="625">means of objects</text>
-<circle cx="320" cy="620" r="6" fill="#2563a8" stroke="#2563a8"/>\
-<text x="332" y="625">scenes</text>
-<circle cx="470" cy="620" r="6" fill="none" stroke="#1f2933"/>\
-<text x="482" y="625">predicted sums</text>
-</svg>
-"""
-
-
-def test_the_picture_is_the_same_from_the_side_of_largest_spread():
-    sides = product((1, -1), repeat=3)  # which way an axis points is not decided
-    assert scaling_picture(SCALED) in [picture(*side) for side in sides]
-
-
-def test_a_picture_without_depth_has_points_of_one_size():
-    flat = np.array([[1.0, 1, 0], [-1, -1, 0], [0, 0, 0], [0.5, 0.5, 0], [-0.5, -0.5, 0]])
-    found = scaling_picture(Scaling(SCALED.names, SCALED.kinds, flat, SCALED.lines, 0.0))
-    assert found.count('r="7.0"') == 3
-    assert found.count('r="4.5"') == 2
+def test_the_picture_is_the_chart_as_a_file():
+    picture = scaling_picture(SCALED, "text")
+    assert picture == draw(scaling_figure(SCALED, "text"), 620, plain=True) + "\n"
+    root = ElementTree.fromstring(picture)
+    words = "".join(root.itertext())
+    for name in ("red", "a & b", "red square", "means of concepts", "predicted sums"):
+        assert name in words
 
 
 def test_the_section_shows_what_there_is():
-    shown = geometry_section(study({"none": OWN, "mine": OTHER}, scaling=SCALED, notes=("a note",)))
-    assert list(shown) == [
+    found = geometry_section(study({"none": OWN, "mine": OTHER}, scaling=SCALED, notes=("a note",)))
+    assert list(found) == [
         *("modality", "sentence", "spectrum", "method", "r2", "removal", "edits", "sweep"),
-        *("scaling", "picture", "stress", "notes"),
+        *("scaling", "stress", "notes"),
     ]
-    assert shown["sentence"].startswith("Of the variance of the text embeddings, single concepts")
-    assert plotted(shown["spectrum"]).id == "spectrum-text"
-    assert plotted(shown["scaling"]).id == "scaling-text"
-    assert shown["picture"] == scaling_picture(SCALED)
-    parts = tuple(shown[name] for name in ("modality", "method", "stress", "notes", "sweep"))
+    assert found["sentence"].startswith("Of the variance of the text embeddings, single concepts")
+    assert found["spectrum"].id == "spectrum-text"
+    assert found["scaling"] == scaling_figure(SCALED, "text")
+    parts = tuple(found[name] for name in ("modality", "method", "stress", "notes", "sweep"))
     assert parts == ("text", "exact", 0.05, ("a note",), None)
-    assert [shown[name] for name in ("r2", "removal", "edits")] == [[], [], []]
+    assert [found[name] for name in ("r2", "removal", "edits")] == [[], [], []]
     bare = geometry_section(study({}, edit("edit_probing", 1.0, 0.9), edit("edit_probing", 2.0, 1)))
-    nothing = ("sentence", "spectrum", "method", "scaling", "picture", "stress")
+    nothing = ("sentence", "spectrum", "method", "scaling", "stress")
     assert {bare[name] for name in nothing} == {None}
-    assert plotted(bare["sweep"]).id == "edits-text"
+    assert bare["sweep"].id == "edits-text"
     assert [row[:3] for row in bare["edits"]] == [["probing", "avg+pos", "90.0 %"]]
     other = geometry_section(study({"random_weights": OTHER}))
     assert other["method"] is None
-    assert plotted(other["spectrum"]).traces[0]["y"][0] == "random weights"
+    assert other["spectrum"].names[0] == "random weights"

@@ -14,7 +14,6 @@ from conceptbind.probes.study import ProbeStudy, WrongScene
 from conceptbind.probes.words import verdict
 from conceptbind.report.page import thumbnail
 from conceptbind.scenes import ConceptSpace, full_grid
-from plotted import plotted
 
 SCENES = full_grid(ConceptSpace(("color", "shape"), (("red", "blue"), ("cube", "ball"))))
 
@@ -50,7 +49,8 @@ def study(records, wrong=(), modality="image"):
     outcome = Recognition(three, ~three, np.array([True, True, False]))
     shares = np.array([0.0, 0.5, 1.0, 0.25])
     return ProbeStudy(
-        *(modality, Records(records), None, outcome, shares, tuple(wrong), 9, 1.0, 4, ("a note",))
+        *(modality, Records(records), None, outcome, shares, np.array([3, 4, 5, 6]), tuple(wrong)),
+        *(9, 1.0, 4, {("color", "red", "blue"): 1234}, ("a note",)),
     )
 
 
@@ -67,8 +67,23 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
         "probe_section.html.j2",
     )
     data = dict(found.data)
-    assert plotted(data.pop("figure")).id == "recognition-image"
-    assert plotted(data.pop("objects")).traces[0]["z"] == [[0.0, 0.5], [1.0, 0.25]]
+    chart = data.pop("figure")
+    assert (chart.id, chart.kind, chart.y) == (
+        *("recognition-image", "bars", "share of unseen scenes recognised"),
+    )
+    assert [
+        (s.name, s.look, [(p.x, p.y, p.low, p.high) for p in s.points]) for s in chart.series
+    ] == [
+        ("image embeddings", "own", [("color", 0.9, 0.8, 1.0), ("objects", 0.6, 0.5, 0.7)]),
+        (
+            "the same model with random weights",
+            "random",
+            [("color", 0.5, None, None), ("objects", 0.2, 0.1, 0.3)],
+        ),
+        ("a bag of concepts, same scenes", "bag", [("objects", 0.3, 0.25, 0.35)]),
+    ]
+    told = chart.series[0].points[0]
+    assert (told.said, told.more) == ("90.0 %", "95 %: 80.0 % to 100 %, n = 1,234, ties 4,321")
     assert data == {
         "modality": "image",
         "controls": ["bag of concepts", "random weights"],
@@ -77,12 +92,34 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
             ["objects", "60.0 %", "50.0 % to 70.0 %", "30.0 %", "20.0 %", "1,234", "-"],
         ],
         "notes": ["a note"],
+        "objects": {
+            "corner": "color × shape",
+            "columns": ["cube", "ball"],
+            "rows": [
+                (
+                    "red",
+                    [
+                        {"share": 0.0, "text": "0 %", "n": 3},
+                        {"share": 0.5, "text": "50.0 %", "n": 4},
+                    ],
+                ),
+                (
+                    "blue",
+                    [
+                        {"share": 1.0, "text": "100 %", "n": 5},
+                        {"share": 0.25, "text": "25.0 %", "n": 6},
+                    ],
+                ),
+            ],
+        },
+        "confused": [["color", "red", "blue", "1,234"]],
         "n": 2,
         "n_wrong": 9,
         "n_misbound": 4,
         "wrong": [
             {
                 "id": "one",
+                "values": {"color": ["red"], "shape": ["cube", "ball"]},
                 "caption": "a",
                 "picture": thumbnail(tmp_path / "a.png"),
                 "true": ["red cube"],
@@ -92,6 +129,7 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
             },
             {
                 "id": "two",
+                "values": {"color": ["red", "blue"], "shape": ["cube"]},
                 "caption": "b",
                 "picture": None,
                 "true": ["red ball"],

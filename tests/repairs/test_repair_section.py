@@ -6,13 +6,12 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from conceptbind.core.records import Records
+from conceptbind.repairs.card import repair_card
 from conceptbind.repairs.labclip.cost import Point, Scores
 from conceptbind.repairs.section import (
-    repair_card,
     repair_section,
     repair_summary,
     repair_table,
@@ -21,8 +20,8 @@ from conceptbind.repairs.section import (
 )
 from conceptbind.repairs.study import RepairedScene
 from conceptbind.repairs.words import pull_in_words, repair_verdict, turned
+from conceptbind.report import charts
 from conceptbind.report.page import thumbnail
-from plotted import plotted
 from repairs.test_repair_words import record, study
 
 MEASURED = {
@@ -156,8 +155,8 @@ def test_a_section_of_arrays_has_no_gallery_no_objects_and_no_cosines():
         *("repair", "A linear repair of the captions", "repair_section.html.j2"),
     )
     data = dict(shown.data)
-    assert plotted(data.pop("bars")).id == "repair-bars"
-    assert plotted(data.pop("curve")).id == "repair-curve"
+    assert data.pop("bars").id == "repair-bars"
+    assert data.pop("curve").id == "repair-curve"
     assert data == {
         "names": {
             "none": "no repair",
@@ -188,51 +187,21 @@ def test_bars_of_shares_before_and_after():
         record("recall_at_5", "SB", 0.9, 0.8, 1.0),
         record("binding_gain", "HNB", 0.25, 0.2, 0.3),
     ]
-    name, (before, after), layout = plotted(
-        repair_section(bare(records=Records(records))).data["bars"]
-    )
-    assert name == "repair-bars"
-    assert (before["name"], before["x"], before["y"]) == (
+    chart = repair_section(bare(records=Records(records))).data["bars"]
+    assert (chart.id, chart.kind, chart.y) == ("repair-bars", "bars", "share")
+    before, after = chart.series
+    assert (before.name, [(p.x, p.y) for p in before.points]) == (
         "no repair",
-        ["binding accuracy", "recall at 1", "recall at 1 of pictures"],
-        [0.5, 0.4, 0.1],
+        [("binding accuracy", 0.5), ("recall at 1", 0.4), ("recall at 1 of pictures", 0.1)],
     )
-    assert after == {
-        "type": "bar",
-        "name": "with negatives (HNB)",
-        "x": ["binding accuracy", "recall at 1", "recognition of single objects"],
-        "y": [0.75, 0.25, 1.0],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [pytest.approx(0.05), 0.25, None],
-            "arrayminus": [pytest.approx(0.05), 0.25, None],
-        },
-        "customdata": [
-            ["75.0 %", "70.0 % to 80.0 %", "1,234", "5"],
-            ["25.0 %", "0 % to 50.0 %", "400", "0"],
-            ["100 %", "-", "400", "0"],
-        ],
-        "hovertemplate": "%{x}: %{customdata[0]}<br>95 %: %{customdata[1]}<br>"
-        "n = %{customdata[2]}, ties %{customdata[3]}<extra></extra>",
-    }
-    assert layout["yaxis"] == {"range": [0, 1.05], "title": {"text": "share"}}
-
-
-def line(name, column, at, y, told):
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name[0],
-        "legendgroup": name[1],
-        "showlegend": column == 1,
-        "xaxis": "x" if column == 1 else "x2",
-        "yaxis": "y" if column == 1 else "y2",
-        "x": at,
-        "y": y,
-        "text": told,
-        "hovertemplate": f"{name[0]}: %{{text}}<extra></extra>",
-    }
+    told = "95 %: 70.0 % to 80.0 %, n = 1,234, ties 5"
+    recall = "95 %: 0 % to 50.0 %, n = 400, ties 0"
+    points = (
+        charts.Point("binding accuracy", 0.75, 0.7, 0.8, "75.0 %", told),
+        charts.Point("recall at 1", 0.25, 0.0, 0.5, "25.0 %", recall),
+        charts.Point("recognition of single objects", 1.0, None, None, "100 %", "n = 400, ties 0"),
+    )
+    assert after == charts.Series("with negatives (HNB)", points, "own")
 
 
 def test_what_each_pull_and_rank_costs():
@@ -241,28 +210,21 @@ def test_what_each_pull_and_rank_costs():
         Point("pull", 0.0, Scores(0.5, 0.4)),
         Point("pull", 1.0, Scores(0.9, 0.3)),
     )
-    name, traces, layout = plotted(repair_section(bare(curve=curve)).data["curve"])
-    binding, recall, single = (
-        *(("binding", "binding"), ("recall at 1", "retrieval")),
-        ("single objects", "singles"),
+    chart = repair_section(bare(curve=curve)).data["curve"]
+    assert (chart.id, chart.panels, chart.logarithmic) == (
+        *("repair-curve", ("share of the way from the identity", "rank of the change"), (1,)),
     )
-    assert name == "repair-curve"
-    assert traces == [
-        line(binding, 1, [0.0, 1.0], [0.5, 0.9], ["50.0 %", "90.0 %"]),
-        line(recall, 1, [0.0, 1.0], [0.4, 0.3], ["40.0 %", "30.0 %"]),
-        line(binding, 2, [1], [0.6], ["60.0 %"]),
-        line(recall, 2, [1], [0.5], ["50.0 %"]),
-        line(single, 2, [1], [0.25], ["25.0 %"]),
+    assert chart.reference == 0.3  # the pull that was scored
+    assert [(s.name, s.panel, [(p.x, p.y, p.said) for p in s.points]) for s in chart.series] == [
+        ("binding", 0, [(0.0, 0.5, "50.0 %"), (1.0, 0.9, "90.0 %")]),
+        ("recall at 1", 0, [(0.0, 0.4, "40.0 %"), (1.0, 0.3, "30.0 %")]),
+        ("binding", 1, [(1, 0.6, "60.0 %")]),
+        ("recall at 1", 1, [(1, 0.5, "50.0 %")]),
+        ("single objects", 1, [(1, 0.25, "25.0 %")]),
     ]
-    assert layout["xaxis"]["title"]["text"] == "share of the way from the identity"
-    assert layout["xaxis"]["type"] == "linear"
-    assert layout["xaxis2"]["title"]["text"] == "rank of the change"
-    assert layout["xaxis2"]["type"] == "log"
-    assert layout["yaxis"]["range"] == layout["yaxis2"]["range"] == [0, 1.05]
-    (rule,) = layout["shapes"]  # at the pull that was scored
-    assert (rule["x0"], rule["x1"], rule["xref"]) == (0.3, 0.3, "x")
-    (alone,) = {trace["xaxis"] for trace in plotted(repair_section(bare()).data["curve"]).traces}
-    assert alone == "x"
+    assert len({(s.line, s.marker) for s in chart.series}) == 3
+    alone = repair_section(bare()).data["curve"]
+    assert (alone.panels, alone.logarithmic) == (("share of the way from the identity",), ())
 
 
 def test_cosines_objects_and_gallery(tmp_path):
@@ -276,8 +238,8 @@ def test_cosines_objects_and_gallery(tmp_path):
         },
         object_names=("red cube", "red ball", "blue cube", "blue ball"),
         gallery=(
-            RepairedScene("one", tmp_path / "a.png", "a", "b", False, True),
-            RepairedScene("two", None, "c", "d", True, False),
+            RepairedScene("one", {"color": ["red"]}, tmp_path / "a.png", "a", "b", False, True),
+            RepairedScene("two", {"color": ["blue"]}, None, "c", "d", True, False),
         ),
     )
     data = repair_section(found).data
@@ -287,28 +249,28 @@ def test_cosines_objects_and_gallery(tmp_path):
         ("blue cube", "-", "0 %", "0.200", "0.600"),
         ("blue ball", "100 %", "-", "0.400", "-"),
     ]
-    fields = "id", "picture", "true", "swap", "right_before", "right_after"
+    fields = "id", "values", "picture", "true", "swap", "right_before", "right_after"
     rows = [
-        ("one", thumbnail(tmp_path / "a.png"), "a", "b", False, True),
-        ("two", None, "c", "d", True, False),
+        ("one", {"color": ["red"]}, thumbnail(tmp_path / "a.png"), "a", "b", False, True),
+        ("two", {"color": ["blue"]}, None, "c", "d", True, False),
     ]
     assert data["gallery"] == [dict(zip(fields, row, strict=True)) for row in rows]
-    name, (before, after), layout = plotted(data["cosines"])
-    assert name == "repair-cosines"
-    assert (before["name"], after["name"]) == ("no repair", "with negatives (HNB)")
+    chart = data["cosines"]
+    before, after = chart.series
+    assert (chart.id, chart.kind, chart.share) == ("repair-cosines", "histogram", False)
+    assert (before.name, after.name) == ("no repair", "with negatives (HNB)")
+    assert before.line != after.line
     middles = [round(0.01 + 0.02 * i, 4) for i in range(50)]
-    assert before["x"] == after["x"] == middles
-    assert {x: n for x, n in zip(before["x"], before["y"], strict=True) if n} == {0.51: 1, 0.99: 2}
-    assert {x: n for x, n in zip(after["x"], after["y"], strict=True) if n} == {0.01: 1, 0.99: 1}
-    assert layout["barmode"] == "overlay"
-    assert layout["xaxis"]["title"]["text"] == "cosine of a caption with its attribute swap"
-    assert layout["yaxis"]["title"]["text"] == "captions"
+    assert [p.x for p in before.points] == [p.x for p in after.points] == middles
+    assert {p.x: p.y for p in before.points if p.y} == {0.51: 1, 0.99: 2}
+    assert {p.x: p.y for p in after.points if p.y} == {0.01: 1, 0.99: 1}
+    assert (chart.x, chart.y) == ("cosine of a caption with its attribute swap", "captions")
     # three concepts: no probe of a noun and its attribute is one of an object
     many = bare(**{**vars(found), "object_names": ("x", "y", "z")})
     assert repair_section(many).data["nouns"][1] == ("y", "25.0 %", "100 %", "-", "-")
     # axes reach below 0 where a cosine does
     low = bare(**{**vars(found), "cosines": {"none": np.array([-1.0]), "HNB": np.array([])}})
-    assert plotted(repair_section(low).data["cosines"]).traces[0]["x"][0] == -0.98
+    assert repair_section(low).data["cosines"].series[0].points[0].x == -0.98
 
 
 def test_a_page_of_its_own(tmp_path):

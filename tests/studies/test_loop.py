@@ -102,8 +102,8 @@ def test_a_study_of_another_package_runs_and_is_shown(other_package, tmp_path):
     assert [verdict.word for verdict in run.verdicts] == ["yes"]
     assert str(run).splitlines()[-2:] == [run.sentences[0], f"Report: {run.folder}/report.html"]
     page = (run.folder / "report.html").read_text()
-    assert "<h2>Lengths</h2>" in page
-    assert '<section class="verdict yes" id="verdict-lengths">' in page
+    assert '<h2 id="lengths">Lengths ' in page
+    assert '<div class="verdict yes" id="verdict-lengths">' in page
 
 
 def test_what_is_no_study_is_refused_with_its_package(other_package):

@@ -35,7 +35,7 @@ from conceptbind.scenes.swaps import pair_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Bool, Float, Int
 
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Floats, Ints, Modality
@@ -73,7 +73,7 @@ class ProbeStudy:
     """Per test scene."""
     by_object: Float[Floats, " objects"]
     """(|O|,) object recognition of the test scenes that hold each object; NaN where none does."""
-    n_by_object: Ints
+    n_by_object: Int[Ints, " objects"]
     """(|O|,) test scenes that hold each object."""
     wrong: tuple[WrongScene, ...]
     n_wrong: int

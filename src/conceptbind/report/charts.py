@@ -16,6 +16,8 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.report.numbers import interval_of, value_of
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.records import Record
     from conceptbind.core.typing import Floats
 
@@ -161,9 +163,13 @@ def point_of(record: Record, x: float | str) -> Point:
 
 
 def histogram(
-    chart_id: str, title: str, groups: Iterable[tuple[str, Look, Floats]], x: str, y: str
+    chart_id: str,
+    title: str,
+    groups: Iterable[tuple[str, Look, Float[Floats, " captions"]]],
+    x: str,
+    y: str,
 ) -> Chart:
-    """How often values fall into each of 40 equal bins between the least and 1.
+    """How often values fall into each of 50 equal bins between the least and 1.
 
     Args:
         chart_id: unique on the page.
@@ -179,7 +185,7 @@ def histogram(
     series = []
     strokes: tuple[Stroke, ...] = ("solid", "dashed", "dotted")
     for (name, look, values), line in zip(found, strokes, strict=False):
-        counts, edges = np.histogram(values, bins=40, range=(low, 1.0))
+        counts, edges = np.histogram(values, bins=50, range=(low, 1.0))
         middles = (edges[1:] + edges[:-1]) / 2
         points = (
             Point(round(float(middle), 4), int(count), said=f"{int(count):,}")

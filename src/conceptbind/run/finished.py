@@ -77,8 +77,10 @@ class Run(Shown):
 
     @property
     def said(self) -> tuple[str, ...]:
-        """Its sentences."""
-        return self.sentences
+        """The answer, where the command gives one, and its sentences."""
+        answer = self.told.get("answer")
+        first = (str(answer["sentence"]),) if isinstance(answer, Mapping) else ()
+        return (*first, *self.sentences)
 
 
 def load_run(path: str | Path) -> Run:

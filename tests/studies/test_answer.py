@@ -1,0 +1,149 @@
+"""The plain answer and the next command: every word of every level by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conceptbind.core.findings import Verdict
+from conceptbind.studies.answer import Answer, next_command, plain_answer
+
+WHAT = "which color belongs to which shape"
+
+
+def probe(word, modality="text"):
+    return Verdict(word, "", None, 1, modality)
+
+
+def across(word, score=0.682):
+    return Verdict(word, "", score, 3, "both")
+
+
+def repair(word, score=0.983, *, helps=False):
+    return Verdict(word, "", score, modality="both", repairs=helps)
+
+
+def said(*verdicts, concepts=("color", "shape")):
+    return plain_answer("tiny", concepts, verdicts)
+
+
+@pytest.mark.parametrize(
+    ("word", "claim"),
+    [
+        ("yes", f"tiny knows {WHAT}."),
+        ("partly", f"tiny knows {WHAT} only in part."),
+        ("no", f"tiny hardly knows {WHAT}."),
+        ("unclear", f"tiny may or may not know {WHAT}, which cannot be judged here."),
+    ],
+)
+def test_one_word_for_what_the_embeddings_hold(word, claim):
+    assert said(probe(word)) == claim
+    assert said(probe(word), probe(word, "image")) == claim
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "claim"),
+    [
+        ("yes", "partly", f"tiny knows {WHAT} from captions, only in part from pictures."),
+        ("no", "yes", f"tiny knows {WHAT} from pictures, hardly from captions."),
+        ("partly", "no", f"tiny knows {WHAT} only in part from captions, hardly from pictures."),
+        ("yes", "unclear", f"tiny knows {WHAT} from captions, from pictures it cannot be judged."),
+    ],
+)
+def test_modalities_that_differ_are_named_the_better_first(text, image, claim):
+    assert said(probe(text), probe(image, "image")) == claim
+
+
+@pytest.mark.parametrize(
+    ("held", "word", "clause"),
+    [
+        ("yes", "yes", ", and its picture-caption match uses it (68.2 %)."),
+        ("yes", "partly", ", but its picture-caption match uses it only partly (68.2 %)."),
+        (
+            "yes",
+            "no",
+            ", but its picture-caption match hardly uses it (68.2 %; a coin reaches 50 %).",
+        ),
+        ("yes", "unclear", ", but whether its picture-caption match uses it cannot be judged."),
+        ("no", "yes", ", but its picture-caption match uses it (68.2 %)."),
+        (
+            "no",
+            "no",
+            ", and its picture-caption match hardly uses it (68.2 %; a coin reaches 50 %).",
+        ),
+    ],
+)
+def test_what_the_match_of_pictures_and_captions_makes_of_it(held, word, clause):
+    assert said(probe(held), across(word)).endswith(clause)
+
+
+@pytest.mark.parametrize(
+    ("match", "word", "helps", "end"),
+    [
+        ("partly", "yes", True, " A linear repair brings it to 98.3 % on new combinations."),
+        ("no", "partly", True, " A linear repair brings it to 98.3 % on new combinations."),
+        ("partly", "no", False, " A linear repair does not help."),
+        ("no", "unclear", False, " It cannot be judged whether a linear repair helps."),
+        ("yes", "yes", False, ""),
+        ("unclear", "no", False, ""),
+    ],
+)
+def test_what_a_repair_brings(match, word, helps, end):
+    with_it = said(probe("yes"), across(match), repair(word, helps=helps))
+    assert with_it == said(probe("yes"), across(match)) + end
+
+
+def test_the_main_example_of_the_docs():
+    assert said(
+        probe("yes"), probe("yes", "image"), across("partly"), repair("yes", helps=True)
+    ) == (
+        "tiny knows which color belongs to which shape, but its picture-caption match uses it only "
+        "partly (68.2 %). A linear repair brings it to 98.3 % on new combinations."
+    )
+
+
+def test_other_numbers_of_concepts_and_missing_questions():
+    assert said(probe("yes"), concepts=("a", "b", "c")) == (
+        "tiny knows which values belong to one object."
+    )
+    assert said(across("partly")) == (
+        "tiny prefers a picture's own caption to the one with attributes swapped in 68.2 % of the "
+        "comparisons; a coin reaches 50 %."
+    )
+    assert said(across("unclear", None)) == (
+        "It cannot be judged whether tiny matches pictures with their own captions."
+    )
+    assert said() == said(repair("yes", helps=True)) == ""
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "options", "command"),
+    [
+        (
+            [probe("yes"), across("partly")],
+            {"adapter": True},
+            "conceptbind apply 'my runs/r'/adapter --texts captions.npy --out repaired.npy",
+        ),
+        (
+            [probe("yes"), across("no")],
+            {"trainable": True},
+            "conceptbind finetune 'hf:a b' --out 'my runs/r'-finetuned",
+        ),
+        ([probe("yes"), across("no")], {}, "conceptbind compare 'my runs/r' OTHER-RUN"),
+        ([probe("unclear")], {}, "conceptbind measure 'hf:a b' --scenes text20:10x10"),
+        ([probe("yes")], {"trainable": True}, "conceptbind compare 'my runs/r' OTHER-RUN"),
+    ],
+)
+def test_the_next_command_fits_the_answer(verdicts, options, command):
+    how = {"adapter": False, "trainable": False, **options}
+    why, found = next_command("hf:a b", Path("my runs/r"), verdicts, **how)
+    assert found == command
+    assert why.endswith(":")
+
+
+def test_an_answer_is_kept_and_printed():
+    answer = Answer("It binds.", "To go on:", "conceptbind x")
+    assert Answer.from_json(answer.as_json()) == answer
+    assert str(answer) == "It binds.\n\nTo go on:\n  conceptbind x"
+    assert str(Answer("It binds.")) == "It binds."
