@@ -171,11 +171,16 @@ def test_headings_are_in_the_contents_and_can_be_linked_to(browser, report):
         assert page.locator(target).count() == 1, target
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(element => element.id)")
     assert len(ids) == len(set(ids))
-    for heading in page.locator("h2, h3").all():
+    for heading in page.locator("h2, h3, h4").all():
         assert heading.get_attribute("id")
         assert (
             heading.locator("a.anchor").get_attribute("href") == f"#{heading.get_attribute('id')}"
         )
+    titles = [link.inner_text() for link in links]
+    assert titles[0] == "The answer"
+    behind = titles.index("Appendix: why or why not")
+    assert titles.index("A linear repair of the captions") < behind
+    assert titles.index("Text: what the embeddings are made of") > behind
     page.locator("nav a", has_text="A linear repair of the captions").click()
     page.wait_for_function("document.querySelector('nav a[aria-current]')?.hash === '#repair'")
     assert page.locator("nav").bounding_box()["y"] == 0  # it stays in view

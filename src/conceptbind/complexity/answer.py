@@ -63,4 +63,5 @@ class HowComplex:
             "new objects?"
         )
         place = f"complexity-of-{study.modality}"
-        return Section(place, title, complexity_section(study), "complexity_section.html.j2")
+        template = "complexity_section.html.j2"
+        return Section(place, title, complexity_section(study), template, appendix=True)

@@ -51,6 +51,8 @@ class Section:
     data: Mapping[str, Any]
     """Texts, numbers, lists and mappings of them; HTML as `markupsafe.Markup`."""
     template: str = GENERAL
+    appendix: bool = False
+    """Whether it says why, and stands behind all that says whether."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,4 +65,5 @@ class MadeOf:
     def _section(self, study: GeometryStudy) -> Section:
         title = f"{study.modality.capitalize()}: what the embeddings are made of"
         place = f"geometry-{study.modality}"
-        return Section(place, title, geometry_section(study), "geometry_section.html.j2")
+        template = "geometry_section.html.j2"
+        return Section(place, title, geometry_section(study), template, appendix=True)

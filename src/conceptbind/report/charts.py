@@ -165,7 +165,7 @@ def point_of(record: Record, x: float | str) -> Point:
 def histogram(
     chart_id: str,
     title: str,
-    groups: Iterable[tuple[str, Look, Float[Floats, " captions"]]],
+    groups: Iterable[tuple[str, Look, Float[Floats, " _"]]],
     x: str,
     y: str,
 ) -> Chart:

@@ -93,7 +93,11 @@ def _page(kept: Mapping[str, Any]) -> str:
 
 def _contents(template: str, parts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the navigation names: the id and the title of each part of a page."""
-    found = [(str(part["id"]), str(part["title"])) for part in parts.get("sections", ())]
+    sections = parts.get("sections", ())
+    found = [(str(p["id"]), str(p["title"])) for p in sections if not p.get("appendix")]
+    behind = [(str(p["id"]), str(p["title"])) for p in sections if p.get("appendix")]
+    if behind:
+        found += [("appendix", "Appendix: why or why not"), *behind]
     if template == "report.html.j2":
         ahead = [("answer", "The answer"), ("levels", "How far binding goes")]
         return [*ahead, *found, ("meaning", "What the numbers mean")]
