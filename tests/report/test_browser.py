@@ -111,11 +111,18 @@ def test_the_report_opens_whole(browser, report, size):
     page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+EACH = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
+QUICK = {("phone", "light"), ("desktop", "dark")}
+"""What is looked at in every run; axe takes its time for so large a page."""
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [pytest.param(*one, marks=() if one in QUICK else pytest.mark.slow) for one in EACH],
+)
 def test_axe_finds_no_violation(browser, report, size, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page, _ = opened(browser, report, *size, color_scheme=scheme)
+    page, _ = opened(browser, report, *SIZES[size], color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
     found = axe.run(page, options={"runOnly": RULES}).response
     assert len(found["passes"]) > 15  # it looked

@@ -37,9 +37,9 @@ from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int, Num, Shaped
+    from jaxtyping import Bool, Float, Int, Num, Shaped
 
-    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.core.typing import Bools, Floats, Ints
 
 Interval = tuple[float, float] | tuple[None, None]
 Z95 = 1.959963984540054
@@ -50,7 +50,7 @@ effective number is estimated."""
 
 
 def share_interval(
-    values: Num[Floats, " rows"],
+    values: Num[Floats, " rows"] | Bool[Bools, " rows"],
     clusters: Shaped[Ints, " rows"] | None = None,
     groups: Shaped[Ints, " rows"] | None = None,
 ) -> Interval:
