@@ -112,6 +112,7 @@ def test_recognition_over_coverage_line_by_line():
     ]
     for series, panel, points in ((one, 0, [(0.9, 0.2)]), (other, 1, [(0.3, 0.8), (0.9, 0.8)])):
         assert (series.name, series.panel, series.marker) == (published, panel, "X")
+        assert (series.line, chart.ends) == ("dashed", (0, 1))
         assert [(p.x, p.y) for p in series.points] == points
 
 

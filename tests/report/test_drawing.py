@@ -44,7 +44,7 @@ def stack():
 
 
 def plane():
-    points = (Point(0.0, 0.0, name="origin"), Point(3.0, 4.0))
+    points = (Point(0.0, 0.0, name="origin", more="the origin"), Point(3.0, 4.0))
     return Chart("map", "Map", "map", (Series("s", points),), share=False, lines=((0, 1),))
 
 
@@ -132,6 +132,31 @@ def test_bars_and_intervals_reach_as_far_as_their_values():
     assert (list(joined.get_xdata()), list(joined.get_ydata())) == ([0, 3], [0, 4])
 
 
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_the_pointer_shows_each_point_of_a_line_and_of_a_map(width):
+    points = (Point(0.25, 0.5, said="50.0 %", more="n = 7"), Point(0.5, None), Point(1.0, 1.0))
+    chart = Chart("c", "C", "lines", (Series("a <b>", points), Series("bare", points, marker="")))
+    root = ElementTree.fromstring(draw(chart, width))
+    told = [element.text for element in root.iter() if element.tag.endswith("}title")]
+    assert told == ["a <b>, 0.25: 50.0 % (n = 7)", "a <b>"]
+    root = ElementTree.fromstring(draw(plane(), width))
+    told = [element.text for element in root.iter() if element.tag.endswith("}title")]
+    assert told == ["s (the origin)", "s"]
+
+
+def test_panels_have_the_ends_that_are_asked_for():
+    for axes in figure_of(lines(ends=(0, 1)), WIDE).axes:
+        assert axes.get_xlim() == (-0.02, 1.02)
+
+
+def test_a_histogram_of_nothing_and_of_four_groups():
+    nothing = histogram("h", "H", [("a", "own", np.zeros(0))], "x", "y")
+    assert {point.y for point in nothing.series[0].points} == {0}
+    draw(nothing, WIDE)
+    four = [(name, "own", np.array([0.5])) for name in "abcd"]
+    assert [series.name for series in histogram("h", "H", four, "x", "y").series] == list("abcd")
+
+
 def test_a_file_has_colours_of_its_own():
     drawing = draw(bars("a"), WIDE, plain=True)
     assert "var(" not in drawing
@@ -148,6 +173,9 @@ def test_a_long_alternative_points_to_the_table():
     assert head == ("series", "of", "share", "from", "to")
     assert len(rows) == 120
     assert rows[0] == ("one", "value 0", "0.25", "0.2", "0.3")
+    (head, (origin, other)) = plane().table()
+    assert head == ("series", "of", "value", "details")
+    assert (origin, other) == (("s", "0", "0", "the origin"), ("s", "3", "4", ""))
     assert lines().table()[0] == ("series", "panel", "x", "y", "from", "to")
     assert lines().table()[1][0] == ("left", "one", "0", "0", "0", "1")
 

@@ -82,6 +82,7 @@ def coverage_figure(study: ComplexityStudy) -> Chart:
         "share of objects trained on",
         "share of scenes recognised",
         ("objects", "hardest concept"),
+        ends=(0, 1),
     )
 
 

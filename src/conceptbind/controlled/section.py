@@ -188,6 +188,7 @@ def transition_figure(records: Records) -> Chart:
         tuple(series),
         "share of objects trained on",
         f"new objects {_score(shown)}",
+        ends=(0, 1),
     )
 
 
@@ -221,6 +222,7 @@ def probe_figure(records: Records, probe: str) -> Chart | None:
         tuple(series),
         "new objects recognised by the model",
         f"recognised from its {probe.replace('_', ' ')} probe",
+        ends=(0, 1),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -83,6 +84,8 @@ class Chart:
     """Titles of its panels, side by side where there is room; without `x` those of their axes."""
     share: bool = True
     """Whether values are shares, on an axis from 0 to 100 %."""
+    ends: tuple[float, float] | None = None
+    """Of lines: where the axis of x begins and ends; as the points need it by default."""
     reference: float | None = None
     """A value that is marked: of bars on the axis of values, of lines in the first panel's x."""
     reference_name: str = ""
@@ -127,25 +130,34 @@ class Chart:
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The head and the rows of the table below it: every value with its interval."""
-        head = ["series", self.x or "of", self.y or "value", "from", "to"]
-        panels = len(self.panels) > 1
-        rows = []
-        for series in self.series:
-            for point in series.points:
-                if point.y is None:
-                    continue
-                ends = ("" if end is None else f"{end:.4g}" for end in (point.low, point.high))
-                place = (self.panels[series.panel],) if panels else ()
-                rows.append(
-                    (series.name, *place, _place(point.name or point.x), f"{point.y:.4g}", *ends)
-                )
-        if panels:
-            head.insert(1, "panel")
-        return tuple(head), rows
+        pairs = [(series, p) for series in self.series for p in series.points if p.y is not None]
+        head = ["series", "panel", self.x or "of", self.y or "value", "from", "to", "details"]
+        left_out = {"from", "to"} if self.kind == "map" else set()
+        if len(self.panels) == 1:
+            left_out.add("panel")
+        if not any(point.more for _, point in pairs):
+            left_out.add("details")
+        kept = [place for place, name in enumerate(head) if name not in left_out]
+        rows = [self._row(series, point) for series, point in pairs]
+        return tuple(head[place] for place in kept), [_picked(row, kept) for row in rows]
+
+    def _row(self, series: Series, point: Point) -> tuple[str, ...]:
+        """A point under all columns."""
+        ends = _end(point.low), _end(point.high)
+        place = self.panels[series.panel], _place(point.x), _end(point.y)
+        return (series.name, *place, *ends, point.more)
+
+
+def _picked(row: tuple[str, ...], kept: list[int]) -> tuple[str, ...]:
+    return tuple(row[place] for place in kept)
 
 
 def _place(x: float | str) -> str:
-    return x if isinstance(x, str) else f"{x:g}"
+    return x if isinstance(x, str) else f"{x:.4g}"
+
+
+def _end(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def point_of(record: Record, x: float | str) -> Point:
@@ -181,10 +193,10 @@ def histogram(
     import numpy as np
 
     found = [(name, look, np.clip(values, -1, 1)) for name, look, values in groups]
-    low = min(0.0, *(float(values.min()) for _, _, values in found if len(values)))
+    low = min([0.0, *(float(values.min()) for _, _, values in found if len(values))])
     series = []
     strokes: tuple[Stroke, ...] = ("solid", "dashed", "dotted")
-    for (name, look, values), line in zip(found, strokes, strict=False):
+    for (name, look, values), line in zip(found, cycle(strokes), strict=False):
         counts, edges = np.histogram(values, bins=50, range=(low, 1.0))
         middles = (edges[1:] + edges[:-1]) / 2
         points = (

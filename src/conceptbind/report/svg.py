@@ -317,6 +317,10 @@ def _name_axes(axes: Axes, chart: Chart, place: int) -> None:
         above.append(title)
     axes.set_title("\n".join(above), loc="left")  # above, so that no room is lost at the side
     axes.set_xlabel(chart.x or title, loc="left")
+    if chart.ends is not None:
+        low, high = chart.ends
+        room = 0.02 * (high - low)
+        axes.set_xlim(low - room, high + room)
     if chart.share:
         axes.set_ylim(-0.02, 1.05)
         _share_axis(axes.yaxis, chart)
@@ -444,14 +448,29 @@ def _for_a_page(svg: str, chart: Chart, name: str, *, plain: bool) -> str:
 
 
 def _with_tips(svg: str, chart: Chart) -> str:
-    """What the pointer shows of each bar."""
+    """What the pointer shows of each bar and of each point."""
     for index, series in enumerate(chart.series):
         for number, point in enumerate(series.points):
             mark = f'<g id="tip-{index}-{number}">'
-            more = f" ({point.more})" if point.more else ""
-            told = escape(f"{series.name}, {point.x}: {point.said}{more}")
-            svg = svg.replace(mark, f"{mark}<title>{told}</title>")
+            svg = svg.replace(mark, f"{mark}<title>{_told(series, point)}</title>")
+        start = svg.find(f'<g id="curve-{index}">')
+        if start < 0 or not series.marker:
+            continue
+        stop = svg.find('<g id="', start + 1)
+        stop = len(svg) if stop < 0 else stop
+        told = [_told(series, point) for point in series.points if point.y is not None]
+        first, *marks = re.split(r"(?<=<use )", svg[start:stop])
+        for words, mark in zip(told, marks, strict=False):
+            first += mark.replace("/>", f"><title>{words}</title></use>", 1)
+        svg = svg[:start] + first + "".join(marks[len(told) :]) + svg[stop:]
     return svg
+
+
+def _told(series: Series, point: Point) -> str:
+    """A point in words, as text of an SVG."""
+    place = point.x if isinstance(point.x, str) else f"{point.x:.4g}"
+    what = f"{series.name}, {place}: {point.said}" if point.said else series.name
+    return escape(f"{what} ({point.more})" if point.more else what)
 
 
 def _short(name: str) -> str:
