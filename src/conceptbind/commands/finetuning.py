@@ -211,8 +211,7 @@ def _trained(
     named: dict[str, Any],
 ) -> FineTuning:
     """Train, score and write: the model last, since a folder that holds one is finished."""
-    decided = _decided(encoder, examples)
-    kept = _finished(asked, folder, decided)
+    kept = _finished(asked, folder, encoder, examples)
     if kept is not None:
         return kept
     from conceptbind.repairs.finetune.study import before_and_after, finetune_sentence
@@ -257,36 +256,24 @@ def _trained(
     }
     facts["finetune"] = dict(tuned.config)
     facts["model"] = {"encoder": tuned.encoder.id, "revision": tuned.encoder.revision}
-    told = {"asked": decided}
-    RunFolder.open(folder, config).write_results(facts, records, told, sentences=[sentence])
+    RunFolder.open(folder, config).write_results(facts, records, sentences=[sentence])
     tuned.save(folder / MODEL)
     return FineTuning(folder, tuned.encoder, records, sentence, tuned)
 
 
-def _decided(encoder: "Encoder", examples: "Examples") -> dict[str, str]:
-    """What decides the model besides the options."""
-    from conceptbind import __version__
-    from conceptbind.core.files import content_hash, file_hash
-
-    lines = (examples.texts, map(str, examples.image_of), map(str, examples.true))
-    data = [*(part for line in lines for part in line), *map(str, examples.false)]
-    return {
-        "conceptbind": __version__,
-        "encoder": encoder.id,
-        "revision": encoder.revision,
-        "data": content_hash(*data, *map(file_hash, examples.pictures)),
-    }
-
-
-def _finished(asked: Finetune, folder: Path, decided: dict[str, str]) -> FineTuning | None:
+def _finished(
+    asked: Finetune, folder: Path, encoder: "Encoder", examples: "Examples"
+) -> FineTuning | None:
     """This very run where it was finished before.
 
     Raises:
         FileError: the folder holds the model of another version, encoder or data, or one that was
             changed since it was written.
     """
+    from conceptbind import __version__
     from conceptbind.core.files import read_checked_json, require_empty
     from conceptbind.core.results import RESULTS, load_results
+    from conceptbind.repairs.finetune.data import Captioned
     from conceptbind.repairs.finetune.result import require_as_written
 
     model = folder / MODEL
@@ -294,7 +281,10 @@ def _finished(asked: Finetune, folder: Path, decided: dict[str, str]) -> FineTun
         return None
     read_checked_json(folder / RESULTS, "choose a new folder")
     found = load_results(folder)
-    if found.told.get("asked") != decided:
+    made, data = found.provenance.get("finetune", {}), Captioned.of(**examples.captioned())
+    version = found.provenance.get("conceptbind")
+    then = version, made.get("encoder"), made.get("revision"), made.get("data_hash")
+    if then != (__version__, encoder.id, encoder.revision, data.hash):
         require_empty(model, WHAT)
     require_as_written(model)
     trained: Encoder = open_model(f"hf:{model}", _how(asked), ("text", "image"))

@@ -159,8 +159,7 @@ class Measure(Opening, Cluster, Command[Measurement]):
     crossmodal, repair, geometry, complexity, and those that other packages add.
     """
     without: Sequence[str] = ()
-    """Questions to leave out: names as of --studies. --no-repair says the same as --without repair.
-    """
+    """Studies to leave out, by their names; --no-repair is short for --without repair."""
     controls: bool = True
     """Also measure the same architecture with random weights, where the encoder offers it; about
     doubles the time.
@@ -183,8 +182,8 @@ class Measure(Opening, Cluster, Command[Measurement]):
             return list(words)
         from conceptbind.studies.registry import study_names
 
-        own = {option.name for option in options(cls)}
-        known = {f"--no-{name}": name for name in study_names() if name not in own - {"complexity"}}
+        switches = {option.name for option in options(cls) if option.kind is bool}
+        known = {f"--no-{name}": name for name in study_names() if name not in switches}
         left_out = [known[word] for word in words if word in known]
         if not left_out:
             return list(words)

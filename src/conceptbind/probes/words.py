@@ -43,7 +43,7 @@ def decodable(records: Records, ceiling: float | None) -> Verdict:
     objects = recognised.one(control=Control.NONE)
     bag = recognised.one(control=Control.BAG_OF_CONCEPTS)
     who = f"the {objects.modality} embeddings of {objects.encoder}"
-    what = which(_concepts(records))
+    what = which([str(record["concept"]) for record in _concepts(records)])
     asked = f"It cannot be judged whether {who} hold {what} (level 1)"
     unclear = Verdict("unclear", asked, None, 1, objects.modality, objects.n)
     value, level = objects.value, bag.value

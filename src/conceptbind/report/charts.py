@@ -7,7 +7,7 @@ wide and for narrow screens when the page is made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +46,11 @@ class Point:
     """What else the pointer shows."""
     name: str = ""
     """Written beside a point of a map."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        return self.x if isinstance(self.x, str) else _short(self.x)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class Chart:
     reference_name: str = ""
     lines: tuple[tuple[int, int], ...] = ()
     """Of a map: pairs of points that are joined, counted over all series."""
-    logarithmic: tuple[int, ...] = field(default=())
+    logarithmic: tuple[int, ...] = ()
     """Panels whose x is on a logarithmic axis."""
 
     def as_json(self) -> dict[str, Any]:
@@ -122,7 +127,7 @@ class Chart:
         several = len(self.series) > 1
         parts = []
         for series in self.series:
-            told = [f"{_place(p.x)} {p.said}" for p in series.points if p.y is not None and p.said]
+            told = [f"{p.place} {p.said}" for p in series.points if p.y is not None and p.said]
             if told:
                 parts.append((f"{series.name}: " if several else "") + ", ".join(told))
         text = f"{self.title}. {'; '.join(parts)}" if parts else self.title
@@ -139,25 +144,21 @@ class Chart:
             left_out.add("details")
         kept = [place for place, name in enumerate(head) if name not in left_out]
         rows = [self._row(series, point) for series, point in pairs]
-        return tuple(head[place] for place in kept), [_picked(row, kept) for row in rows]
+        return _picked(head, kept), [_picked(row, kept) for row in rows]
 
-    def _row(self, series: Series, point: Point) -> tuple[str, ...]:
+    def _row(self, series: Series, point: Point) -> list[str]:
         """A point under all columns."""
-        ends = _end(point.low), _end(point.high)
-        place = self.panels[series.panel], _place(point.x), _end(point.y)
-        return (series.name, *place, *ends, point.more)
+        numbers = (_short(number) for number in (point.y, point.low, point.high))
+        return [series.name, self.panels[series.panel], point.place, *numbers, point.more]
 
 
-def _picked(row: tuple[str, ...], kept: list[int]) -> tuple[str, ...]:
+def _picked(row: list[str], kept: list[int]) -> tuple[str, ...]:
     return tuple(row[place] for place in kept)
 
 
-def _place(x: float | str) -> str:
-    return x if isinstance(x, str) else f"{x:.4g}"
-
-
-def _end(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def _short(number: float | None) -> str:
+    """A number in four digits; nothing where there is none."""
+    return "" if number is None else f"{number:.4g}"
 
 
 def point_of(record: Record, x: float | str) -> Point:

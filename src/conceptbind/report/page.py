@@ -84,31 +84,10 @@ def _page(kept: Mapping[str, Any]) -> str:
     parts = _from_json(kept["parts"], lambda chart: _figure(chart, figure))
     return environment.get_template(kept["template"]).render(
         **parts,
-        contents=_contents(kept["template"], kept["parts"]),
         provenance=provenance,
         provenance_text=json.dumps(provenance, indent=2, ensure_ascii=False),
         citation=citation(str(provenance.get("conceptbind", ""))),
     )
-
-
-def _contents(template: str, parts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the navigation names: the id and the title of each part of a page."""
-    sections = parts.get("sections", ())
-    found = [(str(p["id"]), str(p["title"])) for p in sections if not p.get("appendix")]
-    behind = [(str(p["id"]), str(p["title"])) for p in sections if p.get("appendix")]
-    if behind:
-        found += [("appendix", "Appendix: why or why not"), *behind]
-    if template == "report.html.j2":
-        ahead = [("answer", "The answer"), ("levels", "How far binding goes")]
-        return [*ahead, *found, ("meaning", "What the numbers mean")]
-    if template == "benchmarks.html.j2":
-        figures = [(str(id), str(about["title"])) for id, about, _ in parts["figures"]]
-        return [*figures, ("all-scores", "All scores")]
-    if template == "controlled.html.j2":
-        figures = [(str(id), str(name)) for id, name, _ in parts["figures"]]
-        overview = [("overview", "New objects by coverage")] if parts["overview"] else []
-        return [*figures, *overview, ("queries", "Recognition by the model's own queries")]
-    return found
 
 
 def citation(version: str) -> str:

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from conceptbind.report.charts import Chart, Point, Series
 
 if TYPE_CHECKING:
@@ -28,21 +26,6 @@ LONGEST = 44
 """Characters of a name in a drawing."""
 TEXT = 13.0
 """Points of text."""
-COLOURS = {
-    "own": "#00a101",
-    "random": "#00a102",
-    "twin": "#00a103",
-    "bag": "#00a104",
-    "other": "#00a105",
-    "paper": "#00a106",
-    "ink": "#00a107",
-    "soft": "#00a108",
-    "grid": "#00a109",
-    "on": "#00a10a",
-    "card": "#00a10b",
-}
-"""Stand-ins that matplotlib draws with; in the page each is a variable of its style sheet, so that
-a chart has the colours of the page's light or dark form."""
 PLAIN = {
     "own": "#2563a8",
     "random": "#a8590a",
@@ -56,9 +39,11 @@ PLAIN = {
     "on": "#ffffff",
     "card": "#ffffff",
 }
-"""The same on white paper."""
+"""Colours of a chart on white paper; in a page each is a variable of its style sheet, so that a
+chart has the colours of the page's light or dark form."""
+COLOURS = {name: f"#00a1{place:02x}" for place, name in enumerate(PLAIN, 1)}
+"""Stand-ins for them, which matplotlib draws with."""
 HATCHES = ("", "//", "\\\\", "xx", "--")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "conceptbind",
@@ -333,7 +318,7 @@ def _histogram(figure: Figure, chart: Chart, *, narrow: bool) -> None:
     """How often: outlines, the first filled."""
     axes = figure.add_subplot()
     for index, series in enumerate(chart.series):
-        counts = np.array([point.y or 0 for point in series.points], dtype=float)
+        counts = [point.y or 0.0 for point in series.points]
         colour = COLOURS[series.look]
         axes.stairs(counts, series.area, fill=True, color=colour, alpha=0.25)
         axes.stairs(
@@ -449,10 +434,13 @@ def _for_a_page(svg: str, chart: Chart, name: str, *, plain: bool) -> str:
 
 def _with_tips(svg: str, chart: Chart) -> str:
     """What the pointer shows of each bar and of each point."""
+
+    def bar(found: re.Match[str]) -> str:
+        series = chart.series[int(found[1])]
+        return f"{found[0]}<title>{_told(series, series.points[int(found[2])])}</title>"
+
+    svg = re.sub(r'<g id="tip-(\d+)-(\d+)">', bar, svg)
     for index, series in enumerate(chart.series):
-        for number, point in enumerate(series.points):
-            mark = f'<g id="tip-{index}-{number}">'
-            svg = svg.replace(mark, f"{mark}<title>{_told(series, point)}</title>")
         start = svg.find(f'<g id="curve-{index}">')
         if start < 0 or not series.marker:
             continue
@@ -468,8 +456,7 @@ def _with_tips(svg: str, chart: Chart) -> str:
 
 def _told(series: Series, point: Point) -> str:
     """A point in words, as text of an SVG."""
-    place = point.x if isinstance(point.x, str) else f"{point.x:.4g}"
-    what = f"{series.name}, {place}: {point.said}" if point.said else series.name
+    what = f"{series.name}, {point.place}: {point.said}" if point.said else series.name
     return escape(f"{what} ({point.more})" if point.more else what)
 
 

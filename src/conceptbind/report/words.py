@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,11 @@ CONTROL_WORDS: dict[str, str] = {
 }
 
 
-def which(concepts: Records) -> str:
-    """What is bound: "which color belongs to which shape"."""
-    names = [str(record["concept"]) for record in concepts]
-    return (
-        f"which {names[0]} belongs to which {names[1]}"
-        if len(names) == 2
-        else "which values belong to one object"
-    )
+def which(concepts: Sequence[str]) -> str:
+    """What is bound, by the names of the concepts: "which color belongs to which shape"."""
+    if len(concepts) != 2:
+        return "which values belong to one object"
+    return f"which {concepts[0]} belongs to which {concepts[1]}"
 
 
 def needed(n: int, width: float, gap: float) -> str:

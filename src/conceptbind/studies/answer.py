@@ -11,6 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.report.numbers import percent
+from conceptbind.report.words import which
 
 if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
@@ -77,12 +78,9 @@ def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdi
     decodable = [verdict for verdict in verdicts if verdict.level == 1]
     across = next((verdict for verdict in verdicts if verdict.level == 3), None)
     repair = next((verdict for verdict in verdicts if verdict.repairs is not None), None)
-    what = "which values belong to one object"
-    if len(concepts) == 2:
-        what = f"which {concepts[0]} belongs to which {concepts[1]}"
     if not decodable:
         return _match_alone(encoder, across)
-    sentence = f"{encoder} {_known(decodable, what)}"
+    sentence = f"{encoder} {_known(decodable, which(concepts))}"
     if across is not None:
         held = any(verdict.word in ("yes", "partly") for verdict in decodable)
         joint = "but" if held != (across.word == "yes") else "and"

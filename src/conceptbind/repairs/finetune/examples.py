@@ -60,8 +60,8 @@ class Examples:
     unseen: str
     """What is scored, in words."""
 
-    def arguments(self) -> dict[str, Any]:
-        """The examples as `finetune` takes them."""
+    def captioned(self) -> dict[str, Any]:
+        """The captions with pictures and negatives, as `Captioned.of` takes them."""
         return {
             "pictures": self.pictures,
             "captions": [self.texts[i] for i in self.true],
@@ -69,9 +69,11 @@ class Examples:
             "image_of": self.image_of,
             "text_ids": self.meaning[self.true],
             "negative_ids": self.meaning[self.false],
-            "train": self.train,
-            "validation": self.validation,
         }
+
+    def arguments(self) -> dict[str, Any]:
+        """The examples as `finetune` takes them."""
+        return {**self.captioned(), "train": self.train, "validation": self.validation}
 
 
 def of_scenes(scenes: Scenes, seed: int = 0) -> Examples:
