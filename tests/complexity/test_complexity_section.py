@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import jinja2
 
+import made
 from complexity.test_generalisation import study
 from conceptbind.complexity import ComplexityStudy
 from conceptbind.complexity.section import LABELS, PAPER, complexity_section, coverage_figure
 from conceptbind.complexity.words import complexity_sentence
-from conceptbind.core.records import Record, Records
+from conceptbind.core.records import Records
 from conceptbind.report.charts import Point
 from conceptbind.report.tables import complexity_cells
 
@@ -46,20 +47,9 @@ def test_nothing_scored_leaves_notes_alone():
 
 def point(metric, value, approximator, coverage, low=None, high=None, n=1234, **extra):
     facts = {"width": None, "seed": None, "readout": "plain", "n_seeds": 5, **extra}
-    return Record.of(
-        study="complexity",
-        modality="text",
-        metric=metric,
-        value=value,
-        n=n,
-        ci_low=low,
-        ci_high=high,
-        split="unseen",
-        scenes="s",
-        encoder="e",
-        approximator=approximator,
-        coverage=coverage,
-        **facts,
+    told = {"n": n, "ties": None, "split": "unseen", "approximator": approximator}
+    return made.record(
+        metric, value, low, high, study="complexity", coverage=coverage, **told, **facts
     )
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import made
 from conceptbind.controlled.section import (
     TABLE_HEAD,
     controlled_table,
@@ -20,7 +21,7 @@ from conceptbind.controlled.section import (
     unseen_of,
     write_controlled_report,
 )
-from conceptbind.core.records import Record, Records
+from conceptbind.core.records import Records
 from conceptbind.report.charts import Chart, Point, Series
 
 CHART = Chart("c", "A chart", "lines", (Series("s", (Point(0.0, 1.0),)),))
@@ -37,18 +38,8 @@ def record(metric, value, encoder="m", split="unseen", n=1234, ties=5, **extra):
         "depth": 2,
         **extra,
     }
-    return Record.of(
-        study="controlled",
-        modality="symbols",
-        metric=metric,
-        value=value,
-        n=n,
-        ties=ties,
-        split=split,
-        scenes="s",
-        encoder=encoder,
-        **facts,
-    )
+    whose = {"study": "controlled", "modality": "symbols", "encoder": encoder}
+    return made.record(metric, value, n=n, ties=ties, split=split, **whose, **facts)
 
 
 def model(value, encoder, **extra):

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+import made
 from conceptbind.controlled import controlled_sentence, sweep_sentence
-from conceptbind.core.records import Record, Records
+from conceptbind.core.records import Records
 
 
 def record(metric, split, value, low=None, high=None, n=2000, **extra):
     facts = {"coverage": 0.8, "n_objects": 2500, "objective": "queries", "control": "none", **extra}
-    return Record.of(
-        study="controlled",
-        modality="symbols",
-        metric=metric,
-        value=value,
-        n=n,
-        ties=0,
-        ci_low=low,
-        ci_high=high,
-        split=split,
-        scenes="symbols 50x50",
-        encoder="m",
-        **facts,
-    )
+    whose = {"study": "controlled", "modality": "symbols", "scenes": "symbols 50x50"}
+    return made.record(metric, value, low, high, n=n, split=split, encoder="m", **whose, **facts)
 
 
 def model(value, low, high, bag=(0.04, 0.03, 0.05), concepts=(1.0, 0.9), known=0.99):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conceptbind.core.records import Record, Records
+import made
+from conceptbind.core.records import Records
 from conceptbind.crossmodal import CrossmodalStudy
 from conceptbind.crossmodal.answer import Across, cannot_compare
 from conceptbind.crossmodal.figures import crossmodal_figure, swap_cosine_figure
@@ -20,20 +21,8 @@ from conceptbind.scenes import ConceptSpace, full_grid
 
 
 def record(metric, value, low=None, high=None, ties=0, n=1234, modality="both", **extra):
-    return Record.of(
-        study="crossmodal",
-        modality=modality,
-        metric=metric,
-        value=value,
-        n=n,
-        ties=ties,
-        ci_low=low,
-        ci_high=high,
-        split="all",
-        scenes="s",
-        encoder="enc",
-        **extra,
-    )
+    whose = {"study": "crossmodal", "modality": modality, "split": "all", "encoder": "enc"}
+    return made.record(metric, value, low, high, n=n, ties=ties, **whose, **extra)
 
 
 SCENES = full_grid(ConceptSpace(("color", "shape"), (("red", "blue"), ("cube", "ball"))))

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from conceptbind.core.records import Record, Records
+import made
+from conceptbind.core.records import Records
 from conceptbind.geometry import GeometryStudy
 from conceptbind.geometry.scaling import Scaling
 from conceptbind.geometry.section import (
@@ -48,20 +49,7 @@ SCALED = Scaling(
 
 def edit(metric, steering, value, low=None, high=None, **extra):
     facts = {"estimator": "avg+pos", "attribute": "all", "steering": steering, **extra}
-    return Record.of(
-        study="edit",
-        modality="text",
-        metric=metric,
-        value=value,
-        n=1234,
-        ties=5,
-        ci_low=low,
-        ci_high=high,
-        split="test",
-        scenes="s",
-        encoder="e",
-        **facts,
-    )
+    return made.record(metric, value, low, high, study="edit", n=1234, ties=5, **facts)
 
 
 def study(spectra, *records, scaling=None, notes=()):

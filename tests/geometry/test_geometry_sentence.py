@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+import made
 from conceptbind.core.records import Record, Records
 from conceptbind.geometry import GeometryStudy, geometry_sentence
 from conceptbind.geometry import spectrum as spectrum_of
@@ -30,20 +31,8 @@ def edit(value, **extra):
         "control": "none",
         **extra,
     }
-    return Record.of(
-        study="edit",
-        modality="text",
-        metric="edit_retrieval",
-        value=value,
-        n=4704,
-        ties=0,
-        ci_low=0.85,
-        ci_high=0.87,
-        split="test",
-        scenes="scenes",
-        encoder="e",
-        **facts,
-    )
+    whose = {"study": "edit", "n": 4704, "scenes": "scenes"}
+    return made.record("edit_retrieval", value, 0.85, 0.87, **whose, **facts)
 
 
 def study(spectra, *records):

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from conceptbind.core.records import Record, Records
+import made
+from conceptbind.core.records import Records
 from conceptbind.metrics import Recognition
 from conceptbind.probes.section import INTERVAL, probe_section, shown_controls, terms
 from conceptbind.probes.study import ProbeStudy, WrongScene
@@ -19,20 +20,8 @@ SCENES = full_grid(ConceptSpace(("color", "shape"), (("red", "blue"), ("cube", "
 
 
 def record(metric, value, low=None, high=None, ties=0, n=1234, **extra):
-    return Record.of(
-        study="probe",
-        modality="image",
-        metric=metric,
-        value=value,
-        n=n,
-        ties=ties,
-        ci_low=low,
-        ci_high=high,
-        split="test",
-        scenes="s",
-        encoder="enc",
-        **extra,
-    )
+    facts = {"modality": "image", "n": n, "ties": ties, "encoder": "enc", **extra}
+    return made.record(metric, value, low, high, **facts)
 
 
 RECORDS = [

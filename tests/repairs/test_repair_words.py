@@ -6,28 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from conceptbind.core.records import Record, Records
+import made
+from conceptbind.core.records import Records
 from conceptbind.repairs.card import repair_card
 from conceptbind.repairs.section import repair_table
 from conceptbind.repairs.words import pull_in_words, repair_sentence, repair_verdict, turned
 
 
 def record(metric, repair, value, low=None, high=None, n=400, control="none", ties=0):
-    return Record.of(
-        study="repair",
-        modality="both",
-        metric=metric,
-        value=value,
-        n=n,
-        ties=ties,
-        ci_low=low,
-        ci_high=high,
-        split="test",
-        scenes="scenes",
-        encoder="enc",
-        control=control,
-        repair=repair,
-    )
+    whose = {"study": "repair", "modality": "both", "scenes": "scenes", "encoder": "enc"}
+    facts = {"n": n, "ties": ties, "control": control, "repair": repair}
+    return made.record(metric, value, low, high, **whose, **facts)
 
 
 def study(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.core.records import Record, Records
+import made
+from conceptbind.core.records import Records
 from conceptbind.report.tables import (
     PaperTable,
     binding_cells,
@@ -18,18 +19,7 @@ from conceptbind.report.tables import (
 
 
 def record(study, metric, value, low=None, high=None, n=1234, **extra):
-    facts = {"split": "test", "modality": "text", **extra}
-    return Record.of(
-        study=study,
-        metric=metric,
-        value=value,
-        n=n,
-        ci_low=low,
-        ci_high=high,
-        scenes="s",
-        encoder="e",
-        **facts,
-    )
+    return made.record(metric, value, low, high, study=study, n=n, ties=None, **extra)
 
 
 def additive(estimator, slots, level=1, add=0.0):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import made
 from conceptbind.benchmarks.section import benchmark_figure
 from conceptbind.controlled.section import transition_figure
-from conceptbind.core.records import Record, Records
+from conceptbind.core.records import Records
 from conceptbind.crossmodal import CrossmodalStudy
 from conceptbind.crossmodal.figures import crossmodal_figure, swap_cosine_figure
 from conceptbind.geometry import GeometryStudy
@@ -21,20 +22,8 @@ from conceptbind.scenes import load_scenes
 
 
 def record(metric, value, low, high, *, study="probe", split="test", n=10, ties=1, **extra):
-    return Record.of(
-        study=study,
-        modality="text",
-        metric=metric,
-        value=value,
-        n=n,
-        ties=ties,
-        ci_low=low,
-        ci_high=high,
-        split=split,
-        scenes="s",
-        encoder="e",
-        **extra,
-    )
+    facts = {"study": study, "split": split, "n": n, "ties": ties, **extra}
+    return made.record(metric, value, low, high, **facts)
 
 
 def values(series):

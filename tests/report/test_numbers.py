@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.core.records import Record
+import made
 from conceptbind.report.numbers import (
     counted,
     difference,
@@ -18,19 +18,7 @@ from conceptbind.report.numbers import (
 
 
 def record(metric, value, low=None, high=None):
-    return Record.of(
-        study="s",
-        modality="text",
-        metric=metric,
-        value=value,
-        n=10,
-        ties=0,
-        ci_low=low,
-        ci_high=high,
-        split="test",
-        scenes="scenes",
-        encoder="e",
-    )
+    return made.record(metric, value, low, high, study="s", scenes="scenes")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from conceptbind.core.records import Record, Records
+import made
+from conceptbind.core.records import Records
 from conceptbind.report import summary_table
 from conceptbind.report.words import controls_of, metric_name
 
@@ -10,20 +11,8 @@ from conceptbind.report.words import controls_of, metric_name
 def record(
     metric, value, low=0.1, high=0.9, *, study="probe", modality="text", n=1234, ties=5, **extra
 ):
-    return Record.of(
-        study=study,
-        modality=modality,
-        metric=metric,
-        value=value,
-        n=n,
-        ties=ties,
-        ci_low=low,
-        ci_high=high,
-        split="test",
-        scenes="s",
-        encoder="e",
-        **extra,
-    )
+    facts = {"study": study, "modality": modality, "n": n, "ties": ties, **extra}
+    return made.record(metric, value, low, high, **facts)
 
 
 RECORDS = [

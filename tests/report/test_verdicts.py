@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from conceptbind.core.records import Record, Records
+import made
+from conceptbind.core.records import Records
 from conceptbind.crossmodal.words import usable_across
 from conceptbind.probes.words import decodable
 from conceptbind.report.words import needed
 
 
 def record(metric, value, low, high, n=1000, ties=0, modality="text", **extra):
-    return Record.of(
-        study="probe",
-        modality=modality,
-        metric=metric,
-        value=value,
-        n=n,
-        ties=ties,
-        ci_low=low,
-        ci_high=high,
-        split="test",
-        scenes="scenes",
-        encoder="enc",
-        **extra,
-    )
+    whose = {"modality": modality, "scenes": "scenes", "encoder": "enc"}
+    return made.record(metric, value, low, high, n=n, ties=ties, **whose, **extra)
 
 
 def level1(

@@ -12,13 +12,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import made
 from complexity.test_generalisation import study as complexity_found
 from conceptbind.complexity import answer as complexity
 from conceptbind.complexity.section import complexity_section
 from conceptbind.complexity.study import FULL, SHORT
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.findings import Findings, Section, Verdict
-from conceptbind.core.records import Record, Records
+from conceptbind.core.records import Records
 from conceptbind.crossmodal import CrossmodalStudy
 from conceptbind.crossmodal import answer as crossmodal
 from conceptbind.geometry import GeometryStudy
@@ -87,9 +88,7 @@ def case(**changes):
 
 
 def record(study, metric, value, modality="text", low=0.4, high=0.6, **extra):
-    facts = {"split": "test", "scenes": "s", "encoder": "e", **extra}
-    numbers = {"value": value, "n": 100, "ties": 0, "ci_low": low, "ci_high": high}
-    return Record.of(study=study, metric=metric, modality=modality, **numbers, **facts)
+    return made.record(metric, value, low, high, study=study, modality=modality, n=100, **extra)
 
 
 @pytest.fixture

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
+import made
 from conceptbind.core.findings import GENERAL, Section
-from conceptbind.core.records import Record, Records
+from conceptbind.core.records import Records
 from conceptbind.within.section import noun_section, search_section
 
 
 def record(study, metric, value, low=None, high=None, ties=0, n=1234, modality="image", **extra):
-    return Record.of(
-        study=study,
-        modality=modality,
-        metric=metric,
-        value=value,
-        n=n,
-        ties=ties,
-        ci_low=low,
-        ci_high=high,
-        split="test",
-        scenes="s",
-        encoder="e",
-        **extra,
-    )
+    facts = {"study": study, "modality": modality, "n": n, "ties": ties, **extra}
+    return made.record(metric, value, low, high, **facts)
 
 
 def shown(name, title, text, head, rows):
