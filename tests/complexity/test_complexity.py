@@ -130,6 +130,7 @@ def test_the_score_is_a_share_of_what_the_embeddings_reach(study):
         assert scores(study, readout)["per_object_product"] == pytest.approx(np.median(shares))
 
 
+@pytest.mark.slow
 def test_codes_are_complex_and_a_bag_does_not_bind():
     sweep = Sweep((0.7,), (("additive", None), ("per_object_product", 4)), 5, 200, 1, (1,))
     codes = run(object_codes(SCENES), sweep)

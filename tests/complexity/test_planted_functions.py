@@ -52,7 +52,10 @@ def generalisation(model, values: np.ndarray, coverage: float = 0.6) -> float:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+FEW = [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "codes")) for kind in KINDS]
+
+
+@pytest.mark.parametrize("kind", FEW)
 @pytest.mark.parametrize("name", EXPRESSES)
 def test_a_probe_generalises_where_it_can_express_the_function(name, kind):
     r2 = generalisation(make(name, (V, V), 2, width=12), planted(kind))
@@ -160,6 +163,7 @@ def test_networks_and_trees_learn_what_is_additive(name, kind):
     assert r2 > low[name].get(kind, -1.0)
 
 
+@pytest.mark.slow
 def test_nothing_predicts_random_codes():
     for name in ("additive", "global_product", "mlp", "boosting"):
         assert generalisation(make(name, (V, V), 2, width=8), planted("codes")) < 0.1

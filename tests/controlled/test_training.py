@@ -323,9 +323,9 @@ def test_a_probe_of_a_planted_additive_model_reads_nothing_more_than_it():
     ("probe", "least"),
     [
         ("additive", 0.95),
-        ("per_object_product", 0.95),
+        pytest.param("per_object_product", 0.95, marks=pytest.mark.slow),
         ("mlp", 0.95),
-        ("boosting", 0.6),
+        pytest.param("boosting", 0.6, marks=pytest.mark.slow),
         ("forest", 0.3),
     ],
 )

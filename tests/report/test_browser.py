@@ -111,15 +111,9 @@ def test_the_report_opens_whole(browser, report, size):
     page.close()
 
 
-EACH = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
-QUICK = {("phone", "light"), ("desktop", "dark")}
-"""What is looked at in every run; axe takes its time for so large a page."""
-
-
-@pytest.mark.parametrize(
-    ("size", "scheme"),
-    [pytest.param(*one, marks=() if one in QUICK else pytest.mark.slow) for one in EACH],
-)
+@pytest.mark.slow  # axe takes its time for so large a page
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
 def test_axe_finds_no_violation(browser, report, size, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page, _ = opened(browser, report, *SIZES[size], color_scheme=scheme)

@@ -29,6 +29,7 @@ def test_a_killed_process_costs_nothing(tmp_path):
     assert (tmp_path / "died").exists()
 
 
+@pytest.mark.slow
 def test_workers_that_always_die_are_given_up():
     with pytest.raises(WorkersDiedError, match="2 of 2 tasks are left"):
         list(run_tasks(always_dying, None, range(2), jobs=2))
