@@ -100,7 +100,7 @@ def test_the_page_shows_every_control_of_the_attribute_of_a_noun(runs):
     run = runs["tiny"]
     table = (
         plain((run.folder / "report.html").read_text())
-        .partition("Text: which attribute does a noun have?")[2]
+        .partition("Captions: which attribute does a noun have?")[2]
         .partition("square (")[0]
     )
     rows = [

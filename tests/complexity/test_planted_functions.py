@@ -1,4 +1,4 @@
-"""Each structured probe generalises to unseen objects exactly on the functions that it can express,
+"""Each structured probe generalises to new objects exactly on the functions that it can express,
 and on no others.
 """
 

@@ -79,7 +79,7 @@ def test_a_batch_equals_the_plain_loop(swaps):
                         taken = object_values(torch.tensor(item), SIZES)
                         taken[k] = object_values(torch.tensor(other), SIZES)[k]
                         asked.add(int(object_ids(taken, SIZES)))
-    assert set(batch.queries.tolist()) == asked & train  # unseen objects are never queries
+    assert set(batch.queries.tolist()) == asked & train  # new objects are never queries
     for row, scene in enumerate(scenes):
         expected = [1 / len(scene) if query in scene else 0.0 for query in batch.queries.tolist()]
         assert batch.targets[row].tolist() == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""Training: it learns, a kill changes nothing, broken states are refused, unseen objects stay
+"""Training: it learns, a kill changes nothing, broken states are refused, new objects stay
 unseen.
 """
 

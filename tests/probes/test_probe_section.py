@@ -52,18 +52,18 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
     found = probe_section(study(RECORDS, wrong), SCENES)
     assert (found.id, found.title, found.template) == (
         "probe-image",
-        "Image: what a linear probe recognises",
+        "Pictures: what a linear probe recognises",
         "probe_section.html.j2",
     )
     data = dict(found.data)
     chart = data.pop("figure")
     assert (chart.id, chart.kind, chart.y) == (
-        *("recognition-image", "bars", "share of unseen scenes recognised"),
+        *("recognition-image", "bars", "share of test scenes recognised"),
     )
     assert [
         (s.name, s.look, [(p.x, p.y, p.low, p.high) for p in s.points]) for s in chart.series
     ] == [
-        ("image embeddings", "own", [("color", 0.9, 0.8, 1.0), ("objects", 0.6, 0.5, 0.7)]),
+        ("picture embeddings", "own", [("color", 0.9, 0.8, 1.0), ("objects", 0.6, 0.5, 0.7)]),
         (
             "the same model with random weights",
             "random",

@@ -181,7 +181,7 @@ def test_headings_are_in_the_contents_and_can_be_linked_to(browser, report):
     assert titles[0] == "The answer"
     behind = titles.index("Appendix: why or why not")
     assert titles.index("A linear repair of the captions") < behind
-    assert titles.index("Text: what the embeddings are made of") > behind
+    assert titles.index("Captions: what the embeddings are made of") > behind
     page.locator("nav a", has_text="A linear repair of the captions").click()
     page.wait_for_function("document.querySelector('nav a[aria-current]')?.hash === '#repair'")
     assert page.locator("nav").bounding_box()["y"] == 0  # it stays in view

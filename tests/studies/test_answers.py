@@ -38,6 +38,9 @@ from conceptbind.studies import Asked
 from conceptbind.within import answer as within
 from repairs.test_repair_section import bare
 
+SHOWN = {"text": "Captions", "image": "Pictures"}
+"""What a modality is called in headings."""
+
 TABLE = full_grid(ConceptSpace(("color", "shape"), (("red", "blue"), ("cube", "ball"))))
 SPLIT = SimpleNamespace(train=range(7), validation=range(5), test=range(4))
 
@@ -149,7 +152,7 @@ def test_probes_of_each_modality(stand_in, barred):
     study = probes.Decodable()
     assert (study.name, study.applies(case())) == ("probe", None)
     assert study.question == (
-        "Which concepts and which objects does a linear probe recognise in unseen scenes?"
+        "Which concepts and which objects does a linear probe recognise in the test scenes?"
     )
     found = study.run(case())
     assert calls == [
@@ -219,7 +222,7 @@ def test_geometry_of_each_modality(stand_in, barred):
     assert found.sections == tuple(
         Section(
             f"geometry-{part.modality}",
-            f"{part.modality.capitalize()}: what the embeddings are made of",
+            f"{SHOWN[part.modality]}: what the embeddings are made of",
             geometry_section(part),
             "geometry_section.html.j2",
             appendix=True,
@@ -364,7 +367,7 @@ def test_approximators_of_each_modality(stand_in, barred, effort, sweep):
     for section, part in zip(found.sections, found.found, strict=True):
         assert (section.id, section.title, section.template) == (
             f"complexity-of-{part.modality}",
-            f"{part.modality.capitalize()}: does a small model of the embeddings generalise to new "
+            f"{SHOWN[part.modality]}: does a small model of the embeddings generalise to new "
             "objects?",
             "complexity_section.html.j2",
         )

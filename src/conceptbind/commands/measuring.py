@@ -122,7 +122,7 @@ class Measurement(Shown):
 class Measure(Opening, Cluster, Command[Measurement]):
     """Tell whether an encoder binds concepts, and write a report.
 
-    Embeds every scene, fits linear probes, scores unseen scenes once, compares pictures with
+    Embeds every scene, fits linear probes, scores test scenes once, compares pictures with
     captions, and writes a run folder with `report.html`, `results.json`, `results.csv`,
     `config.yaml` and the embeddings. A killed run continues when it is started again.
     """
@@ -321,7 +321,7 @@ def _scenes(table: "Scenes") -> dict[str, Any]:
 
 def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
     """A verdict as the page shows it."""
-    from conceptbind.studies.answer import SEEN
+    from conceptbind.report.words import SEEN
 
     places = {1: verdict.modality, 3: "across"}
     titles = {

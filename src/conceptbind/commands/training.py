@@ -200,7 +200,7 @@ def _trained(asked: Train) -> Training:
 
                 def seen(look: "Look", bar: Bar = bar) -> None:
                     bar.note(
-                        f"train objects {look.train:.2f}, unseen {look.validation:.2f}, concepts "
+                        f"train objects {look.train:.2f}, new {look.validation:.2f}, concepts "
                         f"{look.concepts:.2f}"
                     )
 
@@ -261,7 +261,7 @@ def _sweeping(
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep(Models, Cluster, Command[Training]):
-    """Train many controlled models and draw where binding begins: unseen objects over coverage, and
+    """Train many controlled models and draw where binding begins: new objects over coverage, and
     against a probe of their rule.
 
     Every model is kept as an encoder, controlled:OUT/models/NAME. A killed sweep continues when it
@@ -417,7 +417,7 @@ def _swept(asked: Sweep) -> Training:
     facts = plain_provenance({**config, "seed": 0}, sys.argv)
     sentence = sweep_sentence(records, asked.probes)
     folder.write_results(facts, records, sentences=[sentence])
-    figures = [("Unseen objects over coverage", transition_figure(records))]
+    figures = [("New objects over coverage", transition_figure(records))]
     drawn = ((probe.replace("_", " "), probe_figure(records, probe)) for probe in asked.probes)
     figures += [
         (f"The model and a probe of its rule: {name}", figure)

@@ -1,5 +1,5 @@
 """How complex the rule from labels to embeddings is: approximators fitted on some objects and read
-on unseen ones.
+on new ones.
 """
 
 import lazy_loader

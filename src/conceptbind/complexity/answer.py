@@ -9,6 +9,7 @@ from conceptbind.complexity.study import FULL, SHORT, ComplexityStudy, complexit
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.findings import Findings, Section
 from conceptbind.core.records import Records
+from conceptbind.report.words import seen
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ class HowComplex:
 
     def _study(self, case: Case, modality: Modality) -> ComplexityStudy:
         rows, probes, asked = case.rows(modality), case.probes(modality), case.asked
+        about = f"complexity of {modality}"
         sweep = FULL if asked.complexity == "full" else SHORT
-        with progress(total=sweep.n_fits, desc=f"complexity of {modality}", unit="fit") as bar:
+        with progress(total=sweep.n_fits, desc=about, unit="fit") as bar:
             return complexity_study(
                 rows,
                 case.table,
@@ -59,8 +61,8 @@ class HowComplex:
 
     def _section(self, study: ComplexityStudy) -> Section:
         title = (
-            f"{study.modality.capitalize()}: does a small model of the embeddings generalise to "
-            "new objects?"
+            f"{seen(study.modality).capitalize()}: does a small model of the embeddings "
+            "generalise to new objects?"
         )
         place = f"complexity-of-{study.modality}"
         template = "complexity_section.html.j2"

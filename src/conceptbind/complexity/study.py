@@ -59,7 +59,7 @@ ALIKE = 0.01
 """Recognition on validation that does not decide between two approximators: the simpler one is
 chosen."""
 FEW = 30
-"""Scenes of unseen objects in every draw at the largest coverage, at least, for a negative
+"""Scenes of new objects in every draw at the largest coverage, at least, for a negative
 answer."""
 CELLS = 2
 """Of what a kept cell holds: raised where its rows change, so that none of an older kind is
@@ -177,7 +177,7 @@ class ComplexityStudy:
         concept: str | None = None,
         readout: str | None = None,
     ) -> Records:
-        """The medians over draws on unseen objects, in order of coverage."""
+        """The medians over draws on new objects, in order of coverage."""
         found = self.records.where(
             split="unseen",
             metric=metric,
@@ -219,12 +219,12 @@ def complexity_study(
     on_cell: Callable[[int], None] = lambda _: None,
 ) -> ComplexityStudy:
     """Fit approximators from labels to embeddings on the scenes of some objects, and read their
-    predictions for unseen objects.
+    predictions for new objects.
 
     A binding function is simple when a small approximator generalises (arXiv 2605.31503, section
     6). Embeddings and predictions are read by plain probes, as there, and once more by whitened
     ones (see `complexity.Readout`); probes never read a scene that they were fitted on. The score
-    of an approximator is the area under its curve of unseen-object recognition over coverage that
+    of an approximator is the area under its curve of new-object recognition over coverage that
     lies above a bag of concepts, as a share of what the real embeddings reach above it on the same
     scenes: 0 for no more than a bag of concepts, 1 for as much as the embeddings themselves. It is
     None where these are no better than the bag: then there is no rule to judge.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from conceptbind.core.names import Metric
 from conceptbind.metrics.medians import FEWEST
 from conceptbind.report.numbers import counted, number, percent
+from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
@@ -201,10 +202,8 @@ def complexity_sentence(study: ComplexityStudy) -> str | None:
     if not found:
         return None
     word, missing = answer(found)
-    model, rows = (
-        f"A small model of the {study.modality} embeddings",
-        f"{study.modality} embeddings",
-    )
+    rows = embeddings_of(study.modality)
+    model = f"A small model of the {rows}"
     opening = {
         "simple": f"{model} generalises to new objects",
         "partly": f"{model} generalises to new objects in part",

@@ -193,7 +193,7 @@ def replace_first_value(
 def scenes_to_test(
     split: ObjectSplit, m: int, n: int, seed: int
 ) -> dict[str, Int[Tensor, "_ slots"]]:
-    """(n, m) scenes of train objects, of unseen ones, and of both (the first is a train object, the
+    """(n, m) scenes of train objects, of new ones, and of both (the first is a train object, the
     others are not).
 
     Fewer than n where there are fewer different ones: a scene is not scored twice.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from conceptbind.controlled.training import Trained
 
 BINDS, SOMEWHAT = 0.9, 0.5
-"""Recognition of unseen objects among all from which a model binds, or binds in part."""
+"""Recognition of new objects among all from which a model binds, or binds in part."""
 BAG = Control.COUNTS_OF_CONCEPTS
 """The control of counts: an object scores how many of its values are in the scene."""
 KIND = ("n_objects", "values", "width", "depth")
@@ -95,7 +95,7 @@ def _how_far(unseen: Record, bag: Record) -> str:
 
 def controlled_table(records: Records) -> list[list[str]]:
     """Rows: model, scenes, hardest concept, objects among all, counts of concepts, objects among
-    unseen ones, ties, n.
+    new ones, ties, n.
     """
     rows = []
     for encoder in map(str, records.distinct("encoder")):
@@ -244,7 +244,7 @@ def rank_correlation(records: Records, probe: str) -> tuple[float, float, int] |
 
 
 def unseen_of(records: Records, control: str = Control.NONE) -> Records:
-    """For each model the recognition of unseen objects among all, or, of models that have no
+    """For each model the recognition of new objects among all, or, of models that have no
     queries, how often they prefer such a scene to its swap.
     """
     unseen = records.where(split="unseen")
@@ -256,7 +256,7 @@ def unseen_of(records: Records, control: str = Control.NONE) -> Records:
 
 
 def probe_pairs(records: Records, probe: str) -> list[tuple[Record, Record]]:
-    """Each model's recognition of unseen objects with that of its probe."""
+    """Each model's recognition of new objects with that of its probe."""
     probed = {record.encoder: record for record in unseen_of(records, probe)}
     return [
         (record, probed[record.encoder])
@@ -299,8 +299,8 @@ def _where(means: Mapping[float, float], binding: Sequence[float], best: float, 
 
 
 def transition_table(records: Records, probes: Sequence[str]) -> list[list[str]]:
-    """A head, then a row for each object space and coverage: unseen objects read from the models,
-    from their probes, by counts of concepts.
+    """A head, then a row for each object space and coverage: new objects recognised by the
+    models, from their probes, and by counts of concepts.
 
     Means over seeds; for the models with the least and the largest where they are several.
     """

@@ -66,7 +66,7 @@ def controlled_study(
     """Concept and object recognition in new scenes of train objects, of new ones, and of both
     (arXiv 2605.31503, section 7).
 
-    Candidates are all objects (`among` = all) and, for scenes of unseen objects, also the unseen
+    Candidates are all objects (`among` = all) and, for scenes of new objects, also the unseen
     ones alone. Beside them stands what a bag of concepts reaches in the same scenes: it scores an
     object by how many of its values are there, and a tie is a miss.
 

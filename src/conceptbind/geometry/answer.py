@@ -9,6 +9,7 @@ from conceptbind.core.names import Control
 from conceptbind.core.records import Records
 from conceptbind.geometry.section import geometry_section, geometry_sentence, scaling_picture
 from conceptbind.geometry.study import STEPS, GeometryStudy, geometry_study
+from conceptbind.report.words import seen
 from conceptbind.run.bars import steps
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class MadeOf:
             )
 
     def _section(self, study: GeometryStudy) -> Section:
-        title = f"{study.modality.capitalize()}: what the embeddings are made of"
+        title = f"{seen(study.modality).capitalize()}: what the embeddings are made of"
         place = f"geometry-{study.modality}"
         template = "geometry_section.html.j2"
         return Section(place, title, geometry_section(study), template, appendix=True)

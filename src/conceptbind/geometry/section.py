@@ -11,6 +11,7 @@ from conceptbind.report.charts import Chart, Look, Point, Series, Stroke, point_
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.svg import draw
 from conceptbind.report.tables import edit_cells, r2_cells, removal_cells
+from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:
     from conceptbind.geometry.scaling import Kind as PointKind
@@ -39,7 +40,7 @@ def geometry_sentence(study: GeometryStudy) -> str | None:
     if found is None:
         return None
     scored = study.records.where(metric=Metric.VARIANCE_SHARE, control=Control.NONE)
-    words = f"Of the variance of the {study.modality} embeddings" + (
+    words = f"Of the variance of the {embeddings_of(study.modality)}" + (
         f" of {scored[0].n:,} scenes" if scored else ""
     )
     words += (
@@ -129,7 +130,7 @@ def spectrum_figure(study: GeometryStudy) -> Chart:
         series.append(Series(words, points, look))
     return Chart(
         f"spectrum-{study.modality}",
-        f"What the variance of the {study.modality} embeddings is made of",
+        f"What the variance of the {embeddings_of(study.modality)} is made of",
         "stack",
         tuple(series),
         "embeddings",

@@ -21,7 +21,7 @@ class Decodable:
     """Level 1 (arXiv 2605.31503, section 3)."""
 
     name = "probe"
-    question = "Which concepts and which objects does a linear probe recognise in unseen scenes?"
+    question = "Which concepts and which objects does a linear probe recognise in the test scenes?"
 
     def applies(self, case: Case) -> str | None:
         """Always."""

@@ -9,6 +9,7 @@ import numpy as np
 from conceptbind.core.names import Control
 from conceptbind.report.charts import Chart, Look, Series, point_of
 from conceptbind.report.numbers import percent
+from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:
     from conceptbind.probes.study import ProbeStudy
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def recognition_figure(study: ProbeStudy) -> Chart:
     """Bars with intervals: every concept and the objects, beside each control."""
     shown: tuple[tuple[Control, str, Look], ...] = (
-        (Control.NONE, f"{study.modality} embeddings", "own"),
+        (Control.NONE, embeddings_of(study.modality), "own"),
         (Control.RANDOM_WEIGHTS, "the same model with random weights", "random"),
         (Control.BAG_TWIN, "a twin trained as a bag of concepts", "twin"),
         (Control.BAG_OF_CONCEPTS, "a bag of concepts, same scenes", "bag"),
@@ -31,11 +32,11 @@ def recognition_figure(study: ProbeStudy) -> Chart:
             series.append(Series(name, points, look))
     return Chart(
         f"recognition-{study.modality}",
-        f"What a linear probe recognises in {study.modality} embeddings",
+        f"What a linear probe recognises in {embeddings_of(study.modality)}",
         "bars",
         tuple(series),
         "recognition of",
-        "share of unseen scenes recognised",
+        "share of test scenes recognised",
     )
 
 

@@ -9,7 +9,7 @@ from conceptbind.core.names import Control
 from conceptbind.probes.figures import objects_table, recognition_figure
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.page import thumbnail
-from conceptbind.report.words import CONTROLS, controls_of
+from conceptbind.report.words import CONTROLS, controls_of, seen
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
@@ -44,7 +44,7 @@ def probe_section(study: ProbeStudy, scenes: Scenes) -> Section:
         "n_misbound": study.n_misbound,
         "wrong": [_wrong(wrong, scenes, pictured=pictured) for wrong in study.wrong],
     }
-    title = f"{study.modality.capitalize()}: what a linear probe recognises"
+    title = f"{seen(study.modality).capitalize()}: what a linear probe recognises"
     return Section(f"probe-{study.modality}", title, data, "probe_section.html.j2")
 
 

@@ -1,4 +1,4 @@
-"""Level 1, decodable, in words: does a linear probe recognise the objects of unseen scenes?
+"""Level 1, decodable, in words: does a linear probe recognise the objects of the test scenes?
 
 No sentence claims a level that was not measured, each names its strongest control, and where the
 data could not have shown the opposite the word is `unclear`: "cannot be judged".
@@ -13,7 +13,15 @@ from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric
 from conceptbind.metrics.intervals import mid_p
 from conceptbind.report.numbers import interval_of, percent, value_of
-from conceptbind.report.words import CONTROL_WORDS, CONTROLS, ends, first, needed, which
+from conceptbind.report.words import (
+    CONTROL_WORDS,
+    CONTROLS,
+    embeddings_of,
+    ends,
+    first,
+    needed,
+    which,
+)
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
@@ -42,7 +50,7 @@ def decodable(records: Records, ceiling: float | None) -> Verdict:
     recognised = records.where(metric=Metric.OBJECT_RECOGNITION)
     objects = recognised.one(control=Control.NONE)
     bag = recognised.one(control=Control.BAG_OF_CONCEPTS)
-    who = f"the {objects.modality} embeddings of {objects.encoder}"
+    who = f"the {embeddings_of(objects.modality)} of {objects.encoder}"
     what = which([str(record["concept"]) for record in _concepts(records)])
     asked = f"It cannot be judged whether {who} hold {what} (level 1)"
     unclear = Verdict("unclear", asked, None, 1, objects.modality, objects.n)
@@ -58,7 +66,7 @@ def decodable(records: Records, ceiling: float | None) -> Verdict:
     strongest = _strongest(records)
     unclear = replace(unclear, control=str(strongest.control))
     read = (
-        f"a linear probe recognises all objects in {value_of(objects)} of the unseen scenes "
+        f"a linear probe recognises all objects in {value_of(objects)} of the test scenes "
         f"({interval_of(objects)}, n = {objects.n:,})"
     )
     if mid_p(ceiling * objects.n, objects.n)[0] <= ends(bag)[1]:

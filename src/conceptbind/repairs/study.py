@@ -122,7 +122,7 @@ class RepairStudy(BeforeAfter):
 
     @property
     def gain(self) -> Record:
-        """In binding accuracy, on unseen combinations."""
+        """In binding accuracy, on new combinations."""
         return self.value(Metric.BINDING_GAIN)
 
     @property
@@ -161,7 +161,7 @@ def repair_study(
     seed: int = 0,
     on_step: Callable[[str], None] = lambda name: None,
 ) -> RepairStudy | None:
-    """Fit LABCLIP with and without hard negatives and score unseen combinations.
+    """Fit LABCLIP with and without hard negatives and score new combinations.
 
     Parts are drawn by orbit: a combination, its other order and its attribute swaps are on one
     side, so no caption or negative of a scored scene was fitted on. Every part is scored once, by a

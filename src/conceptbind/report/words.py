@@ -24,6 +24,19 @@ CONTROL_WORDS: dict[str, str] = {
     Control.BAG_TWIN: "the bag-of-words twin, which was trained so that binding never helps",
 }
 
+SEEN = {"text": "captions", "image": "pictures"}
+"""What the embeddings of a modality are made of."""
+
+
+def seen(modality: str | None) -> str:
+    """What the embeddings of a modality are made of: captions, pictures, symbols."""
+    return SEEN.get(str(modality), str(modality))
+
+
+def embeddings_of(modality: str | None) -> str:
+    """The embeddings of a modality: "text embeddings", "picture embeddings"."""
+    return f"{'picture' if modality == 'image' else modality} embeddings"
+
 
 def which(concepts: Sequence[str]) -> str:
     """What is bound, by the names of the concepts: "which color belongs to which shape"."""

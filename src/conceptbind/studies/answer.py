@@ -11,13 +11,11 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.report.numbers import percent
-from conceptbind.report.words import which
+from conceptbind.report.words import seen, which
 
 if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
 
-SEEN = {"text": "captions", "image": "pictures"}
-"""From what a modality's embeddings are made."""
 KNOWS = {
     "yes": "knows {what}",
     "partly": "knows {what} only in part",
@@ -94,7 +92,7 @@ def _known(decodable: Sequence[Verdict], what: str) -> str:
     if len(words) == 1:
         return KNOWS[decodable[0].word].format(what=what)
     order = sorted(decodable, key=lambda verdict: list(FROM).index(verdict.word))
-    parts = [FROM[v.word].format(seen=SEEN[str(v.modality)]) for v in order]
+    parts = [FROM[v.word].format(seen=seen(v.modality)) for v in order]
     return f"knows {what} {', '.join(parts)}"
 
 

@@ -8,6 +8,7 @@ from conceptbind.core.findings import Section
 from conceptbind.core.names import Control, Metric
 from conceptbind.probes.section import cells, shown_controls
 from conceptbind.report.blocks import paragraph, section, table
+from conceptbind.report.words import seen
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Records
@@ -26,7 +27,7 @@ def noun_section(records: Records, modality: Modality) -> Section | None:
     ]
     return section(
         f"within-{modality}",
-        f"{modality.capitalize()}: which attribute does a noun have?",
+        f"{seen(modality).capitalize()}: which attribute does a noun have?",
         paragraph(
             "One linear classifier for every noun recognises the noun's attributes. A combination "
             "and all its swaps stay on one side of the split."

@@ -1,4 +1,4 @@
-"""Fine-tuning binds unseen combinations, repeats itself, never ends below its start, and leaves the
+"""Fine-tuning binds new combinations, repeats itself, never ends below its start, and leaves the
 encoder alone.
 """
 

@@ -60,7 +60,7 @@ def finetune(
     """Train an encoder's towers with hard negatives; the encoder itself stays as it is.
 
     The published setting (FT) is SGD. AdamW is the default because it also teaches an encoder that
-    starts without any binding: in ten passes over CLEVR-2D, `tiny` binds all unseen combinations
+    starts without any binding: in ten passes over CLEVR-2D, `tiny` binds all new combinations
     with either, `tiny-bag` nine in ten with AdamW and under eight with SGD, which needs forty for
     that. The rate rises over the first tenth of the steps and then falls to zero along a cosine.
 
@@ -70,7 +70,7 @@ def finetune(
         captions: (n,) texts.
         negatives: (n,) each caption with its attributes swapped.
         train: rows of captions that the gradient sees.
-        validation: rows that choose the epoch. To choose for unseen combinations, draw both by
+        validation: rows that choose the epoch. To choose for new combinations, draw both by
             orbit (`split_scenes(scenes, "orbit")`).
         image_of: (n,) which picture each caption belongs to; by default caption i to picture i.
         text_ids: (n,) equal numbers for captions that mean the same; by default equal texts.
