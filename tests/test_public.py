@@ -58,6 +58,44 @@ def test_every_public_array_states_its_shape(path):
     assert not bare, "\n".join(bare)
 
 
+def _public_functions() -> Iterator[ast.FunctionDef]:
+    """Functions that a room shows, as their modules define them."""
+    for stub in sorted(SOURCE.rglob("__init__.pyi")):
+        for node in ast.parse(stub.read_text()).body:
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            module = stub.parent.joinpath(*(node.module or "").split("."))
+            path = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+            names = {name.name for name in node.names}
+            for found in ast.parse(path.read_text()).body if path.is_file() else ():
+                if isinstance(found, ast.FunctionDef) and found.name in names:
+                    yield found
+
+
+def _untold(function: ast.FunctionDef) -> list[str]:
+    """Parameters that the section `Args` of a docstring does not name, in one line each."""
+    given = function.args
+    names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    section = (ast.get_docstring(function) or "").partition("\nArgs:\n")[2]
+    told = re.findall(r"^    ((?:\w+, )*\w+): \S", section, re.M)
+    return [name for name in names if name not in ", ".join(told).split(", ")]
+
+
+def test_every_public_function_explains_its_parameters():
+    functions = list(_public_functions())
+    assert len(functions) > 150
+    untold = {one.name: _untold(one) for one in functions}
+    assert {name: missing for name, missing in untold.items() if missing} == {}
+
+
+def test_a_parameter_that_is_not_explained_is_found():
+    (function,) = ast.parse(
+        'def f(a, b, *, c, d):\n    """Text.\n\n    Args:\n        a, b: numbers.\n'
+        '        c:\n\n    Returns:\n        d\n    """\n'
+    ).body
+    assert _untold(function) == ["c", "d"]
+
+
 def test_no_module_hides_a_public_name():
     """Importing a submodule sets an attribute of the package: `conceptbind.measure` must stay the
     function.

@@ -108,6 +108,9 @@ GROUPS = {"aro": ("vg_attribution", "vg_relation", "coco_order", "flickr_order")
 def benchmark_named(name: str) -> Any:
     """A benchmark.
 
+    Args:
+        name: name of the benchmark, such as "sugarcrepe".
+
     Raises:
         UnknownNameError: there is none of this name; names the nearest.
     """
@@ -124,6 +127,10 @@ def benchmark_folders(names: Sequence[str], top: Path) -> dict[str, Path]:
 
     Of several folders that exist, the first that holds the benchmark's main file is taken. A
     group's name stands for its benchmarks.
+
+    Args:
+        names: names of benchmarks, or of groups of them.
+        top: folder to look in.
 
     Raises:
         UnknownNameError: there is no benchmark of a name.
@@ -146,6 +153,12 @@ def benchmark_folders(names: Sequence[str], top: Path) -> dict[str, Path]:
 def read_benchmark(name: str, folder: Path, making: Making, *, allow_missing: bool = False) -> Data:
     """A benchmark's items, with all pictures there.
 
+    Args:
+        name: name of the benchmark.
+        folder: folder in the published layout.
+        making: what making negatives and opening pictures needs.
+        allow_missing: leave out the items whose pictures are missing, instead of raising.
+
     Raises:
         UnknownNameError, FileError, MismatchError: see `Benchmark.read`; a picture is missing and
             that is not allowed.
@@ -159,6 +172,12 @@ def look_at_benchmark(
 ) -> Data | None:
     """Everything that can be wrong with a benchmark's files and their captions, before anything is
     made from them or written.
+
+    Args:
+        name: name of the benchmark.
+        folder: folder in the published layout.
+        making: as for `read_benchmark`; its `unreadable` says what the encoder cannot read.
+        allow_missing: leave out the items whose pictures are missing, instead of raising.
 
     Returns:
         What `read_benchmark` gives; None where that has to make something first (negatives of
@@ -189,6 +208,10 @@ def look_at_benchmark(
 def check_benchmark(name: str, folder: Path) -> list[Found]:
     """What is there of a benchmark: its files, and of its pictures how many, as far as its files
     say which.
+
+    Args:
+        name: name of the benchmark.
+        folder: folder in the published layout.
     """
     benchmark = benchmark_named(name)
     found: list[Found] = benchmark.layout(folder)

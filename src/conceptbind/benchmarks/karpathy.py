@@ -227,6 +227,9 @@ def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Int[I
     """Pictures and captions of `coco_karpathy_train.json`, whose rows hold one caption each, or of
     Karpathy's `dataset_coco.json`.
 
+    Args:
+        folder: folder with one of these files and its pictures.
+
     Returns:
         pictures: p names of files, relative to the folder, in the order of their first captions.
         captions: n texts.

@@ -40,7 +40,12 @@ class Paired:
 
 
 def paired(before: Score, after: Score) -> Paired:
-    """The paired difference of two scores of the same items."""
+    """The paired difference of two scores of the same items.
+
+    Args:
+        before: outcomes of n items without the repair.
+        after: outcomes of the same n items, in the same order, with it.
+    """
     change = after.correct.astype(float) - before.correct.astype(float)
     fixed, broken = int((change > 0).sum()), int((change < 0).sum())
     p = None
@@ -78,6 +83,9 @@ def save_outcomes(folder: Path, scores: Mapping[Repair, Sequence[Score]], items:
 def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
     """What `save_outcomes` wrote.
 
+    Args:
+        folder: the folder of one benchmark in a run.
+
     Raises:
         FileError: there is none, or it is broken.
     """
@@ -99,7 +107,11 @@ def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
 
 
 def outcome_folders(run: Path) -> dict[str, Path]:
-    """Where the outcomes of a run lie, by benchmark."""
+    """Where the outcomes of a run lie, by benchmark.
+
+    Args:
+        run: a run folder of `evaluate`.
+    """
     return {
         path.parent.name: path.parent for path in sorted((run / "embeddings").glob(f"*/{FILE}"))
     }

@@ -23,6 +23,10 @@ Outcomes = Mapping[str, tuple[Mapping[str, Sequence["Score"]], str]]
 def benchmark_table(records: Records, width: int | None = None) -> str:
     """One line a score: value with its interval, after a repair with the paired difference, and the
     better of the blind baselines; for a terminal of a width, see `terminal_table`.
+
+    Args:
+        records: records of one evaluation.
+        width: characters of the terminal; None folds nothing.
     """
     head, rows = benchmark_cells(records)
     return terminal_table([head, *rows], 4, width)
@@ -71,7 +75,11 @@ def _change(record: Record) -> str:
 
 
 def benchmark_sentence(records: Records) -> str:
-    """What is won over captions alone, what a repair does, and where ties are, in words."""
+    """What is won over captions alone, what a repair does, and where ties are, in words.
+
+    Args:
+        records: records of one evaluation.
+    """
     main = [r for r in _main(records).scored() if r.n]
     sentences = [_over_blind(main, records), _of_repair(records), _of_ties(main)]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -169,7 +177,14 @@ def benchmark_figure(records: Records, name: str) -> Chart:
 def write_benchmark_report(
     path: Path, records: Records, notes: Sequence[str], provenance: Mapping[str, Any]
 ) -> None:
-    """Write `report.html` of one evaluation."""
+    """Write `report.html` of one evaluation.
+
+    Args:
+        path: the file to write.
+        records: records of the evaluation.
+        notes: sentences on what was left out.
+        provenance: options and versions, as `run.facts` gives them.
+    """
     from conceptbind.report.page import render_page
 
     head, rows = benchmark_cells(records)
@@ -266,7 +281,11 @@ def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
 
 
 def check_table(checked: Mapping[str, Sequence[Found]]) -> str:
-    """What is there of each benchmark, and where the rest is published."""
+    """What is there of each benchmark, and where the rest is published.
+
+    Args:
+        checked: what `check_benchmark` found, by benchmark.
+    """
     from conceptbind.benchmarks.evaluate import benchmark_named
 
     lines = []

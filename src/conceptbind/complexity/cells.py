@@ -64,6 +64,16 @@ def make(
     """An approximator by name; `width` is the rank of products, the hidden units of a network, the
     trees of an ensemble.
 
+    Args:
+        name: a name of `APPROXIMATORS`.
+        sizes: number of values of each concept.
+        n_slots: objects in a scene.
+        width: rank of the products, hidden units of the network, or trees of the ensemble; by
+            default the own of each.
+        seed: decides random starts and batches.
+        starts: random starts of product probes.
+        device: a device of torch.
+
     Raises:
         UnknownNameError: there is no approximator of this name.
     """
@@ -104,7 +114,12 @@ class Inputs:
 
 
 def fit_cell(inputs: Inputs, cell: Cell) -> list[dict[str, Any]]:
-    """Fit and score one cell: a row for each part of the scenes and each metric."""
+    """Fit and score one cell: a row for each part of the scenes and each metric.
+
+    Args:
+        inputs: embeddings, labels and read-outs, the same for all cells.
+        cell: the approximator, its width, the coverage and the seed.
+    """
     parts = cover(inputs.scenes, cell.coverage, cell.seed)
     model = _model(inputs, cell)
     model.fit(
@@ -118,6 +133,10 @@ def fit_cells_together(
 ) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
     """Networks of one width fitted side by side, for a GPU; the same as one by one but for
     rounding.
+
+    Args:
+        inputs: as for `fit_cell`.
+        cells: cells of networks that have one width.
     """
     parts = [cover(inputs.scenes, cell.coverage, cell.seed) for cell in cells]
     models = [_model(inputs, cell) for cell in cells]
@@ -130,7 +149,13 @@ def fit_cells_together(
 
 
 def some(rows: Int[Ints, " rows"], most: int, seed: int) -> Int[Ints, " some"]:
-    """All rows, or as many as allowed, drawn at random."""
+    """All rows, or as many as allowed, drawn at random.
+
+    Args:
+        rows: (n,) row numbers.
+        most: how many are allowed.
+        seed: decides which are drawn.
+    """
     return (
         rows if len(rows) <= most else np.sort(np.random.default_rng(seed).permutation(rows)[:most])
     )

@@ -48,6 +48,11 @@ def cover(scenes: Scenes, coverage: float, seed: int = 0) -> Coverage:
     Train objects are drawn so that each value occurs among them, as far as there are enough: an
     object is to be new, not its concepts.
 
+    Args:
+        scenes: the scene table.
+        coverage: share of the objects to train on, between 0 and 1.
+        seed: decides the draw.
+
     Raises:
         ValueRangeError: the coverage is not between 0 and 1, or so few objects are left that a part
             has no scene.

@@ -123,7 +123,12 @@ def fit_readout(
 
 
 def own_readout(probes: SceneProbes, n_scenes: int) -> Readout:
-    """An encoder's own queries, which were fitted on no scene of the table."""
+    """An encoder's own queries, which were fitted on no scene of the table.
+
+    Args:
+        probes: the encoder's own queries, one row per value and per object.
+        n_scenes: scenes of the table.
+    """
     return Readout(OWN, ((probes, np.ones(n_scenes, dtype=bool)),))
 
 

@@ -197,6 +197,9 @@ IN_SHORT = {
 def complexity_sentence(study: ComplexityStudy) -> str | None:
     """Whether a small model of the embeddings generalises to new objects, in plain words; None
     where nothing was scored.
+
+    Args:
+        study: what `complexity_study` returned.
     """
     found = [one for readout in study.readouts if (one := evidence(study, readout)) is not None]
     if not found:

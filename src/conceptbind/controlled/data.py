@@ -33,6 +33,12 @@ def split_objects(
     """A share `coverage` of the objects to train on, with every value among them where that is
     possible; a third of the rest for validation.
 
+    Args:
+        sizes: number of values of each concept.
+        coverage: share of the objects to train on, between 0 and 1.
+        seed: decides the draw.
+        most_validation: most objects to choose with.
+
     Raises:
         ValueRangeError: too few objects are left to train on, to choose with or to test.
     """
@@ -63,7 +69,12 @@ def split_objects(
 def object_ids(
     values: Int[Tensor, "*objects concepts"], sizes: tuple[int, ...]
 ) -> Int[Tensor, " *objects"]:
-    """(..., C) value ids -> (...) object ids; the last concept varies fastest."""
+    """(..., C) value ids -> (...) object ids; the last concept varies fastest.
+
+    Args:
+        values: (..., C) value ids.
+        sizes: number of values of each of the C concepts.
+    """
     found = torch.zeros_like(values[..., 0])
     for k, size in enumerate(sizes):
         found = found * size + values[..., k]
@@ -73,7 +84,12 @@ def object_ids(
 def object_values(
     ids: Int[Tensor, " *objects"], sizes: tuple[int, ...]
 ) -> Int[Tensor, "*objects concepts"]:
-    """(...) object ids -> (..., C) value ids."""
+    """(...) object ids -> (..., C) value ids.
+
+    Args:
+        ids: (...) object ids.
+        sizes: number of values of each of the C concepts.
+    """
     found = []
     for size in reversed(sizes):
         found.append(ids % size)
@@ -86,6 +102,12 @@ def draw_objects(
 ) -> Int[Tensor, "scenes slots"]:
     """(n, m) ids of m different objects for each of n scenes, every choice and order equally
     likely.
+
+    Args:
+        among: (k,) object ids to draw from.
+        n: number of scenes.
+        m: objects in a scene, at most k.
+        random: where the draw comes from.
     """
     return among[_different_numbers([len(among)], n, m, [random])[0].to(among.device)]
 

@@ -228,6 +228,9 @@ SHAPE = ("width", "depth", "heads", "feed_forward", "dimension", "positions", "s
 def read_sizes(space: str) -> tuple[int, ...]:
     """The number of values of each concept of an object space such as 20x20x20.
 
+    Args:
+        space: numbers of values with an x between.
+
     Raises:
         ValueRangeError: it is not of that form.
     """

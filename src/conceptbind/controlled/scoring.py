@@ -45,6 +45,11 @@ def all_queries(
 
     A model that was never trained on queries of single values (objective `scenes`) gets for each
     the mean of the queries of the train objects that have it.
+
+    Args:
+        model: the trained model.
+        split: its train, validation and test objects.
+        trained_on_concepts: whether single values were queries in training.
     """
     sizes, device = model.shape.sizes, model.log_scale.device
     ids = torch.arange(math.prod(sizes), device=device)
@@ -119,7 +124,12 @@ def read_rows(
 def scene_rows(
     model: ControlledModel, scenes: Int[Tensor, "scenes slots"]
 ) -> Float[Tensor, "scenes width"]:
-    """(n, d) embeddings of scenes (n, m) of object ids, a few at a time."""
+    """(n, d) embeddings of scenes (n, m) of object ids, a few at a time.
+
+    Args:
+        model: the trained model.
+        scenes: (n, m) object ids.
+    """
     sizes, device = model.shape.sizes, model.log_scale.device
     return torch.cat(
         [model.scenes(object_values(part, sizes)) for part in scenes.to(device).split(QUERIES)]
@@ -169,6 +179,10 @@ def exchange_first_value(
 ) -> Int[Tensor, "scenes slots"]:
     """(n, m) the scenes with the first values of their first two objects exchanged; it is the same
     scene where the objects share a value.
+
+    Args:
+        scenes: (n, m) object ids, m at least 2.
+        sizes: number of values of each concept.
     """
     values = object_values(scenes, sizes)
     other = values.clone()
@@ -181,6 +195,11 @@ def replace_first_value(
 ) -> Int[Tensor, "scenes slots"]:
     """(n, m) the scenes with the first value of the first object replaced by one that no object of
     the scene has, where there is one.
+
+    Args:
+        scenes: (n, m) object ids.
+        sizes: number of values of each concept.
+        random: where the new value comes from.
     """
     values = object_values(scenes, sizes)
     free = torch.ones(len(scenes), sizes[0])
@@ -197,6 +216,12 @@ def scenes_to_test(
     others are not).
 
     Fewer than n where there are fewer different ones: a scene is not scored twice.
+
+    Args:
+        split: train, validation and test objects.
+        m: objects in a scene.
+        n: scenes of each kind, at most.
+        seed: decides the draw.
     """
     random = torch.Generator().manual_seed(seed)
     found = {

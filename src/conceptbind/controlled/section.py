@@ -28,7 +28,11 @@ STROKES: tuple[Stroke, ...] = ("solid", "dashed", "dotted", "dashdot")
 
 
 def controlled_sentence(records: Records) -> str:
-    """One sentence on what a model does with objects that it was never trained on."""
+    """One sentence on what a model does with objects that it was never trained on.
+
+    Args:
+        records: records of one model.
+    """
     pairs = records.where(metric=Metric.BINDING_ACCURACY, objective="scenes")
     new, old = (pairs.first(split=split) for split in ("unseen", "train"))
     if new is not None and old is not None:
@@ -139,6 +143,9 @@ TABLE_HEAD = (
 def history_figure(models: Mapping[str, Trained]) -> Chart:
     """Recognition of the objects of train and validation scenes over steps, one pair of lines for
     each model.
+
+    Args:
+        models: models with their histories, by name.
     """
     series = []
     parts: tuple[tuple[str, str, Stroke], ...] = (
@@ -162,8 +169,11 @@ def history_figure(models: Mapping[str, Trained]) -> Chart:
 
 
 def transition_figure(records: Records) -> Chart:
-    """Unseen-object recognition over coverage, one line for each number of objects, with every
+    """Recognition of new objects over coverage, one line for each number of objects, with every
     model as a point.
+
+    Args:
+        records: records of a sweep.
     """
     series, shown = [], unseen_of(records)
     kinds = zip(_kinds(shown), LOOKS * 8, MARKERS * 8, strict=False)
@@ -193,8 +203,12 @@ def transition_figure(records: Records) -> Chart:
 
 
 def probe_figure(records: Records, probe: str) -> Chart | None:
-    """Unseen-object recognition of each model against that of its structured probe; None where no
+    """Recognition of new objects of each model against that of its structured probe; None where no
     probe was fitted.
+
+    Args:
+        records: records of a sweep.
+        probe: the approximator that was fitted to the models.
     """
     pairs = probe_pairs(records, probe)
     if not pairs:
@@ -229,6 +243,10 @@ def probe_figure(records: Records, probe: str) -> Chart | None:
 def rank_correlation(records: Records, probe: str) -> tuple[float, float, int] | None:
     """Spearman's correlation of models and their probes, its p-value, and the number of models;
     None for fewer than three.
+
+    Args:
+        records: records of a sweep.
+        probe: the approximator that was fitted to the models.
     """
     from scipy.stats import spearmanr
 
@@ -266,7 +284,12 @@ def probe_pairs(records: Records, probe: str) -> list[tuple[Record, Record]]:
 
 
 def sweep_sentence(records: Records, probes: Sequence[str]) -> str:
-    """Where each object space begins to bind, and how models and probes rise together."""
+    """Where each object space begins to bind, and how models and probes rise together.
+
+    Args:
+        records: records of a sweep.
+        probes: approximators that were fitted to the models.
+    """
     shown, found = unseen_of(records), []
     for name, mine in _kinds(shown):
         means = _over_coverage(mine)
@@ -303,6 +326,10 @@ def transition_table(records: Records, probes: Sequence[str]) -> list[list[str]]
     models, from their probes, and by counts of concepts.
 
     Means over seeds; for the models with the least and the largest where they are several.
+
+    Args:
+        records: records of a sweep.
+        probes: approximators that were fitted to the models.
     """
     shown, controls = unseen_of(records), [*probes, BAG]
     beside = {control: _by_model(unseen_of(records, control)) for control in controls}
@@ -348,6 +375,15 @@ def write_controlled_report(
 ) -> None:
     """Write `report.html` of one training or of a sweep; `figures` are titles with charts,
     `overview` a table with its head.
+
+    Args:
+        path: the file to write.
+        title: heading of the page.
+        sentences: what was found, in words.
+        records: records of the training or of the sweep.
+        figures: charts with their titles.
+        provenance: options and versions, as `run.facts` gives them.
+        overview: a table with its head; empty for none.
     """
     from conceptbind.report.page import render_page
 

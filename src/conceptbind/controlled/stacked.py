@@ -93,7 +93,12 @@ def train_stacked(
 
 
 def same_but_data(one: Recipe, other: Recipe) -> bool:
-    """Whether two recipes differ in coverage and seed only."""
+    """Whether two recipes differ in coverage and seed only.
+
+    Args:
+        one: a recipe.
+        other: another one.
+    """
     return replace(one, coverage=other.coverage, seed=other.seed) == other
 
 

@@ -64,7 +64,11 @@ MOST_SCENES = 10_000
 
 
 def vocabulary(sizes: tuple[int, ...]) -> ConceptSpace:
-    """Names for the symbols: concepts p, q, r, ... with values p0, p1, ..., of equal length."""
+    """Names for the symbols: concepts p, q, r, ... with values p0, p1, ..., of equal length.
+
+    Args:
+        sizes: number of values of each concept.
+    """
     letters = (string.ascii_lowercase[15:] + string.ascii_lowercase[1:15])[: len(sizes)]
     values = [_symbols(letter, size) for letter, size in zip(letters, sizes, strict=True)]
     return ConceptSpace(tuple(letters), tuple(values))
@@ -78,6 +82,10 @@ def _symbols(letter: str, size: int) -> tuple[str, ...]:
 def write_model(trained: Trained, folder: Path) -> None:
     """Write `model.safetensors`, `config.json`, `history.csv` and `words.csv`, a small vocabulary
     to measure the model on.
+
+    Args:
+        trained: the model with its recipe and history.
+        folder: an existing folder.
     """
     from safetensors.torch import save
 
@@ -106,6 +114,10 @@ def write_model(trained: Trained, folder: Path) -> None:
 
 def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Recipe]:
     """A trained model.
+
+    Args:
+        folder: a folder that `write_model` wrote.
+        device: a device of torch.
 
     Raises:
         FileError: a file is missing or broken, or the weights are those of another configuration.
@@ -160,6 +172,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
 def require_whole_model(folder: Path) -> None:
     """See that every file of a model is the one that was written, without building the model.
 
+    Args:
+        folder: a folder that `write_model` wrote.
+
     Raises:
         FileError: one is missing, or was changed or damaged since; names it.
     """
@@ -179,6 +194,10 @@ def _hash(path: Path) -> str:
 
 def read_trained(folder: Path, device: str = "cpu") -> Trained:
     """A trained model with what was seen while it was trained.
+
+    Args:
+        folder: a folder that `write_model` wrote.
+        device: a device of torch.
 
     Raises:
         FileError: see `read_model` and `require_whole_model`.

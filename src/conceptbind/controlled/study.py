@@ -202,6 +202,11 @@ def count_recognition(
 
     Nothing is fitted, and equal counts tie, which is a miss. (The control `bag_of_concepts` of the
     probes is fitted, and breaks ties.)
+
+    Args:
+        scenes: (n, m) object ids.
+        sizes: number of values of each concept.
+        among: (k,) candidates; all objects by default.
     """
     n_objects = math.prod(sizes)
     candidates = torch.arange(n_objects) if among is None else among

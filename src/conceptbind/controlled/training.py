@@ -288,6 +288,10 @@ def precision_of(recipe: Recipe, device: str) -> torch.autocast:
 def choose_precision(asked: Literal["auto", "float32", "bf16"], device: str) -> Precision:
     """bf16 where the device has units for its products (GPUs; processors with AMX), unless another
     precision is asked for.
+
+    Args:
+        asked: the precision that was asked for.
+        device: a device of torch.
     """
     if asked != "auto":
         return asked

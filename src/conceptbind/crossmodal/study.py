@@ -69,6 +69,10 @@ def caption_bank(scenes: Scenes, seed: int = 0) -> CaptionBank:
     Every pair of slots is swapped, in every concept but the last (the noun); a swap that leaves the
     same objects does not exist. One value of each scene is replaced, drawn from a seed.
 
+    Args:
+        scenes: the scene table.
+        seed: decides which value is replaced, and by which.
+
     Raises:
         ValueRangeError: the table has captions of its own, which cannot be swapped by slots.
     """
@@ -274,6 +278,10 @@ def either_order(
 def query_texts(scenes: Scenes, concept: int | None) -> list[str]:
     """What to ask for each value of a concept ("a red object", "a square"), or for each object
     (None: "a red square").
+
+    Args:
+        scenes: the scene table.
+        concept: position of the concept; None for objects.
     """
     space = scenes.space
     if concept is None:

@@ -132,6 +132,9 @@ def _model(scheme: str, rest: str, how: Opening) -> Encoder:
 def torch_device(device: str) -> str:
     """The device that a name stands for: `auto` is a GPU where there is one.
 
+    Args:
+        device: `auto`, `cpu`, `cuda` or another device of torch.
+
     Raises:
         UnknownNameError: there is no such device here.
     """

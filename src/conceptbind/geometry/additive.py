@@ -245,6 +245,12 @@ def explained(
     """R^2 of a fit on some scenes, about a mean (by default that of the scenes); memory is bounded
     by a chunk.
 
+    Args:
+        values: (n, d) embeddings.
+        fit: an additive fit of the same table.
+        rows: (k,) scenes to score; all by default.
+        mean: (d,) what the variance is about; the mean of the scored scenes by default.
+
     Raises:
         ValueRangeError: all embeddings are the same, so that there is nothing to explain.
     """

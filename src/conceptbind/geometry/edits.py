@@ -71,6 +71,11 @@ def all_edits(scenes: Scenes, *, values: Literal["all", "one"] = "all", seed: in
     Attributes are all concepts but the last, the noun. Scenes with two objects of the same noun are
     left out, and so are edits whose result is not in the table; those are counted. A table of one
     concept has its objects exchanged as they are.
+
+    Args:
+        scenes: the scene table.
+        values: every new value, or one for each scene, slot and attribute.
+        seed: decides which value, where one is drawn.
     """
     space, (n, m, n_concepts) = scenes.space, scenes.table.shape
     nouns = np.sort(scenes.table[:, :, -1], axis=1)
@@ -265,6 +270,11 @@ class Hits:
 def retrieve(editor: Editor, edits: Edits, strength: float = 1.0) -> Hits:
     """Is the nearest real scene (cosine) the target? Scenes with the embeddings of `editor.values`,
     which must be unit rows.
+
+    Args:
+        editor: embeddings with the vectors of objects.
+        edits: the edits to make.
+        strength: k, the factor of the exchanged vectors; 1 exchanges them whole.
     """
     rank, ties = [], []
     for start in range(0, len(edits), CHUNK):
@@ -276,7 +286,14 @@ def retrieve(editor: Editor, edits: Edits, strength: float = 1.0) -> Hits:
 
 
 def read(editor: Editor, edits: Edits, probes: SceneProbes, strength: float = 1.0) -> Hits:
-    """Do the probes read exactly the target's concepts and objects?"""
+    """Do the probes read exactly the target's concepts and objects?
+
+    Args:
+        editor: embeddings with the vectors of objects.
+        edits: the edits to make.
+        probes: probes that were fitted on real embeddings.
+        strength: k, the factor of the exchanged vectors.
+    """
     hit, tied = [], []
     for start in range(0, len(edits), CHUNK):
         part = edits.select(np.arange(start, min(start + CHUNK, len(edits))))

@@ -48,6 +48,11 @@ def scale_quadruple(
     together in scenes. Means are over all scenes; each sum is the mean plus one vector per object
     and slot (Level I, avg+pos).
 
+    Args:
+        values: (n, d) embeddings.
+        scenes: the table of the n scenes.
+        seed: decides where the points start.
+
     Raises:
         ValueRangeError: the table has one concept, or no such four objects in scenes of two.
     """

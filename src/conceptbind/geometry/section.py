@@ -35,6 +35,9 @@ WHOSE: dict[str, str] = {
 def geometry_sentence(study: GeometryStudy) -> str | None:
     """What explains the variance, beside random weights and noise, and what edits reach; None where
     no spectrum could be made.
+
+    Args:
+        study: what `geometry_study` returned.
     """
     found = study.spectra.get(Control.NONE)
     if found is None:
@@ -219,5 +222,10 @@ def scaling_figure(scaling: Scaling, modality: str) -> Chart:
 
 
 def scaling_picture(scaling: Scaling, modality: str) -> str:
-    """The same as an SVG file for papers."""
+    """The same as an SVG file for papers.
+
+    Args:
+        scaling: the points to draw.
+        modality: whose embeddings they are.
+    """
     return draw(scaling_figure(scaling, modality), 620, plain=True) + "\n"

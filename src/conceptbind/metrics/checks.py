@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def refuse_non_finite(values: Num[Floats, "rows ..."], what: str) -> None:
-    """Raise ValueRangeError that names the first row with a NaN or an infinite number."""
+    """Raise ValueRangeError that names the first row with a NaN or an infinite number.
+
+    Args:
+        values: (n, ...) numbers, one row per item.
+        what: what they are, for the message.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.sum(values, dtype=np.float64)
     if np.isfinite(total):  # one cheap pass; a sum that overflows falls through to the exact one

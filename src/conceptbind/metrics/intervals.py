@@ -343,6 +343,10 @@ def mid_p(hits: float, n: float) -> tuple[float, float]:
     It ends where outcomes further out, with half the probability of the one that was seen, have the
     probability 2.5 %. With no hits it ends at 1 - 0.05^(1/n), the rule of three.
 
+    Args:
+        hits: right outcomes, 0 to n.
+        n: all outcomes, above 0.
+
     Raises:
         ValueRangeError: no trials, or more hits than trials.
     """

@@ -132,6 +132,9 @@ def held_among(
 def join(parts: list[Recognition]) -> Recognition:
     """The outcomes of consecutive chunks of scenes as one.
 
+    Args:
+        parts: outcomes of the chunks, in order; at least one.
+
     Raises:
         ShapeError: there are no chunks.
     """

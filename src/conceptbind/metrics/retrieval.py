@@ -104,12 +104,21 @@ def within(
 ) -> tuple[Bool[Bools, " queries"], Bool[Bools, " queries"]]:
     """(q,) whether the right target is among the first k, and whether it would be without its ties:
     a miss by a tie, counted.
+
+    Args:
+        rank: (q,) rank of the right target, from 1; the worst that its ties allow.
+        ties: (q,) number of targets that tie with it.
+        k: how many of the first count.
     """
     return rank <= k, (rank > k) & (rank - ties <= k)
 
 
 def recall_at(rank: Int[Ints, " queries"], k: int) -> float:
     """Share of queries whose right target is among the first k.
+
+    Args:
+        rank: (q,) rank of the right target, from 1.
+        k: how many of the first count.
 
     Raises:
         ShapeError: there are no queries.

@@ -253,7 +253,11 @@ def leaves_no_choice(scenes: Scenes) -> Bool[Bools, " scenes"]:
 
 
 def bag_of_concepts(scenes: Scenes) -> Float[Floats, "scenes values"]:
-    """(n, V_1 + ... + V_C) how often each value occurs in each scene: all concepts, no binding."""
+    """(n, V_1 + ... + V_C) how often each value occurs in each scene: all concepts, no binding.
+
+    Args:
+        scenes: the table of n scenes.
+    """
     columns = scenes.table + np.cumsum((0, *scenes.space.sizes[:-1]))  # (n, m, C)
     bag = np.zeros((len(scenes), sum(scenes.space.sizes)), dtype=np.float32)
     for slot in range(scenes.n_slots):

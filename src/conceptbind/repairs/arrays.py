@@ -218,6 +218,10 @@ def require_repairable(
     """Rows to fit on, to choose on and to score, fold by fold; and in folds, rows to fit on and to
     choose on for what is written, part by part.
 
+    Args:
+        pairs: pictures, captions and negatives.
+        seed: decides the parts.
+
     Raises:
         ShapeError: pictures and captions of two widths.
         ValueRangeError: pairs that cannot be divided.

@@ -60,7 +60,13 @@ def described(
 
 
 def repair_card(adapter: Adapter, study: RepairStudy | ArrayRepair, sentence: str) -> str:
-    """The model card of an adapter, in Markdown."""
+    """The model card of an adapter, in Markdown.
+
+    Args:
+        adapter: the map that is written.
+        study: what it was scored on.
+        sentence: the verdict in words.
+    """
     config = adapter.config
     table = "\n".join(
         "| " + " | ".join(map(markdown, row)) + " |" for row in rows_of_table(study.records)

@@ -43,7 +43,12 @@ NAMES = {
 
 
 def repair_table(records: Records, width: int | None = None) -> str:
-    """Before and after, for a terminal of a width; see `terminal_table`."""
+    """Before and after, for a terminal of a width; see `terminal_table`.
+
+    Args:
+        records: records of one repair.
+        width: characters of the terminal; None folds nothing.
+    """
     lines = [("metric", *NAMES.values(), "n", "ties"), *rows_of_table(records)]
     return terminal_table(lines, 1, width)
 
@@ -76,14 +81,26 @@ def _cell(record: Record | None) -> str:
 
 
 def repair_summary(study: RepairStudy | ArrayRepair, sentence: str) -> str:
-    """What a terminal shows below the table."""
+    """What a terminal shows below the table.
+
+    Args:
+        study: what was scored.
+        sentence: the verdict in words.
+    """
     return "\n".join((turned(study), pull_in_words(study), "", sentence))
 
 
 def write_repair_report(
     path: Path, study: RepairStudy | ArrayRepair, verdict: Verdict, provenance: Mapping[str, Any]
 ) -> None:
-    """Write `report.html` of a repair on its own."""
+    """Write `report.html` of a repair on its own.
+
+    Args:
+        path: the file to write.
+        study: what was scored.
+        verdict: whether the repair helps.
+        provenance: options and versions, as `run.facts` gives them.
+    """
     render_page(
         path,
         "repair.html.j2",

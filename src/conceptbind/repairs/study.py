@@ -501,6 +501,11 @@ def _object_names(scenes: Scenes) -> tuple[str, ...]:
 def single_objects(encoder: Encoder, scenes: Scenes, seed: int = 0) -> Singles | None:
     """Pictures of every single object of a drawn table, and their captions; None where the table is
     not drawn flat, or of one object.
+
+    Args:
+        encoder: an encoder of pictures and captions.
+        scenes: the scene table.
+        seed: decides places, sizes and grounds.
     """
     from conceptbind.pictures.flat import draw_flat
 
@@ -637,7 +642,12 @@ def _gallery(before: _Outcome, after: _Outcome, seed: int) -> tuple[RepairedScen
 
 
 def require_swaps(study: RepairStudy | None, scenes: Scenes) -> RepairStudy:
-    """The study, or the error that says why there is none."""
+    """The study, or the error that says why there is none.
+
+    Args:
+        study: what `repair_study` returned.
+        scenes: the table that it was given.
+    """
     if study is None:
         raise ValueRangeError(
             f"the scenes '{scenes.name}' offer too few attribute swaps to fit a repair and to "

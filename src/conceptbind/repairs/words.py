@@ -53,7 +53,11 @@ def protocol_of(records: Records) -> Repair:
 
 
 def repair_sentence(study: RepairStudy | ArrayRepair) -> str:
-    """What the repair does, what it costs, or that it does not help."""
+    """What the repair does, what it costs, or that it does not help.
+
+    Args:
+        study: what `repair_study` or `array_repair` returned.
+    """
     return repair_verdict(study).sentence
 
 

@@ -30,6 +30,10 @@ def write_elsewhere(folder: Path, records: Records) -> list[Path]:
     adapter a second file of each.
 
     Scores are ours: a tie is a miss there too, where both tools let the first candidate win.
+
+    Args:
+        folder: the run folder.
+        records: records of the evaluation.
     """
     written = []
     for repair, suffix in ((Repair.NONE, ""), (Repair.ADAPTER, "-adapter")):

@@ -18,7 +18,12 @@ IN_THE_REPORT = ("additive", "spectrum", "removal", "edit", "complexity")
 
 
 def summary_table(records: Records, width: int | None = None) -> str:
-    """The main numbers, for a terminal of a width; see `terminal_table`."""
+    """The main numbers, for a terminal of a width; see `terminal_table`.
+
+    Args:
+        records: records of one run.
+        width: characters of the terminal; None folds nothing.
+    """
     shown = [
         record
         for record in records.where(control=Control.NONE, noun=None, repair=None)

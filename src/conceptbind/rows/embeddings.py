@@ -145,6 +145,11 @@ def open_source(
 ) -> Encoder | FileEmbeddings | Embeddings:
     """What ENCODER names: an encoder, an array file (with a row for each of `scenes`), or
     (`file:FOLDER`) a folder written by `embed`.
+
+    Args:
+        name: as on the command line.
+        how: device, precision and what becomes of long captions.
+        scenes: the table whose rows an array file must hold; None accepts any.
     """
     scheme, _, rest = name.partition(":")
     if scheme == "file" and rest:
@@ -473,6 +478,10 @@ def _single(values: Floats, what: str) -> Floats:
 def store(rows: Embeddings, folder: Path) -> None:
     """Write rows that came from elsewhere into a folder as `embed` does, so that a run holds what
     it measured.
+
+    Args:
+        rows: the rows with what names them.
+        folder: the folder to write.
 
     Raises:
         MismatchError: the folder holds other rows; both are named.

@@ -67,7 +67,11 @@ def provenance(
 
 
 def scenes_facts(scenes: Scenes) -> dict[str, Any]:
-    """What names a scene table."""
+    """What names a scene table.
+
+    Args:
+        scenes: the scene table.
+    """
     return {
         "name": scenes.name,
         "hash": scenes.content_hash,
@@ -79,7 +83,11 @@ def scenes_facts(scenes: Scenes) -> dict[str, Any]:
 
 
 def split_facts(split: Split) -> dict[str, Any]:
-    """What names a split."""
+    """What names a split.
+
+    Args:
+        split: the split of the table.
+    """
     return {
         "by": split.by,
         "seed": split.seed,
@@ -93,7 +101,12 @@ def split_facts(split: Split) -> dict[str, Any]:
 
 
 def plain_provenance(config: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
-    """The part of `provenance` that does not need scenes: for runs on arrays."""
+    """The part of `provenance` that does not need scenes: for runs on arrays.
+
+    Args:
+        config: all options of the command; `seed` is one of them.
+        command: the words of the command line, the program first.
+    """
     return {
         "conceptbind": __version__,
         "command": shlex.join(["conceptbind", *command[1:]])

@@ -131,6 +131,10 @@ class RunFolder:
 def kept_option(path: Path, name: str) -> Any:
     """An option of the run that a folder belongs to; None where it belongs to none, or the run had
     no such option.
+
+    Args:
+        path: a run folder.
+        name: name of the option.
     """
     return (read_label(path / CONFIG) or {}).get(name)
 

@@ -31,6 +31,10 @@ SAMPLED = 2000
 def text20(adjectives: int = 20, nouns: int = 20) -> Scenes:
     """All ordered pairs of objects from the first adjectives and nouns; 160,000 scenes in full.
 
+    Args:
+        adjectives: how many of the 20 adjectives, at least 2.
+        nouns: how many of the 20 nouns, at least 2.
+
     Raises:
         ValueRangeError: counts outside 2..20.
     """
@@ -44,7 +48,11 @@ def text20(adjectives: int = 20, nouns: int = 20) -> Scenes:
 
 
 def clevr_grid(slots: int = 2) -> Scenes:
-    """All ordered choices of CLEVR's 24 objects, as captions only: 576 scenes for two slots."""
+    """All ordered choices of CLEVR's 24 objects, as captions only: 576 scenes for two slots.
+
+    Args:
+        slots: objects in a scene, at least 1.
+    """
     space = ConceptSpace(("color", "shape"), (CLEVR_COLORS, CLEVR_SHAPES))
     return full_grid(space, slots=slots, name="clevr" if slots == 2 else f"clevr:{slots}")
 
@@ -54,6 +62,11 @@ def drawn_clevr(kind: str, slots: int = 2, seed: int = 0) -> Scenes:
     rendered.
 
     With one or two slots all scenes; with more, 2,000 different ones drawn from a seed.
+
+    Args:
+        kind: `flat` or `solid`.
+        slots: objects in a scene, 1 to 10.
+        seed: decides the draw of three objects and more.
 
     Raises:
         ValueRangeError: not 1 to 10 objects.

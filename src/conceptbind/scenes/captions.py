@@ -86,7 +86,13 @@ def describe(space: ConceptSpace, values: tuple[int, ...], template: str = DEFAU
 def caption(
     space: ConceptSpace, objects: Int[Ints, "slots concepts"], template: str = DEFAULT_TEMPLATE
 ) -> str:
-    """A scene (m, C) in words, its objects in slot order: "x", "x and y", "x, y and z"."""
+    """A scene (m, C) in words, its objects in slot order: "x", "x and y", "x, y and z".
+
+    Args:
+        space: the concepts and their values.
+        objects: (m, C) value ids.
+        template: how an object is named; see the how-to page of scenes.
+    """
     before, inner, after = _split_frame(template)
     phrases = [describe(space, tuple(values), inner) for values in objects.tolist()]
     return (

@@ -18,6 +18,12 @@ def full_grid(
 ) -> Scenes:
     """All |O|^m scenes of m ordered objects, the first slot varying slowest.
 
+    Args:
+        space: the concepts and their values.
+        slots: m, objects in a scene.
+        name: name of the table in results.
+        template: how an object is named in captions.
+
     Raises:
         ValueRangeError: no slots, or more scenes than fit in memory.
     """

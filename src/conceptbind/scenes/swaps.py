@@ -25,6 +25,10 @@ def attribute_swaps(
     A swap that leaves the same objects in the scene does not exist: the two objects share the
     value, or are equal in all other concepts.
 
+    Args:
+        scenes: the scene table.
+        concept: name of the concept whose values are exchanged.
+
     Returns:
         rows: (s,) row of the scene that each swap starts from; every pair of slots is tried.
         tables: (s, m, C) the swapped scenes.
@@ -53,7 +57,11 @@ def all_swaps(
 
 
 def pair_ids(scenes: Scenes) -> Int[Ints, " scenes"]:
-    """(n,) group of each scene: scenes with the same objects in any order share one."""
+    """(n,) group of each scene: scenes with the same objects in any order share one.
+
+    Args:
+        scenes: the table of n scenes.
+    """
     return _groups(np.sort(scenes.objects, axis=1))
 
 
@@ -63,6 +71,9 @@ def orbit_ids(scenes: Scenes) -> Int[Ints, " scenes"]:
 
     Swaps and orders reach exactly the scenes that hold the same values of every concept, counted
     with repetition.
+
+    Args:
+        scenes: the table of n scenes.
     """
     return _groups(np.sort(scenes.table, axis=1).reshape(len(scenes), -1))
 

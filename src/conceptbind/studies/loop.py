@@ -12,6 +12,10 @@ from conceptbind.studies.case import Case
 def answers(case: Case, studies: Iterable[Study]) -> tuple[Findings, ...]:
     """What each study that applies finds, in order.
 
+    Args:
+        case: one encoder on one table.
+        studies: the studies to ask, in order.
+
     Raises:
         ValueRangeError: none of them applies; says why.
         ConceptBindError: the case cannot be studied; the message says what to do.

@@ -49,6 +49,9 @@ def known_studies(names: Iterable[str]) -> tuple[str, ...]:
 def load_studies(names: tuple[str, ...] | None = None) -> tuple[Study, ...]:
     """The studies of these names, in the order in which they run; all by default.
 
+    Args:
+        names: names of studies; None for all.
+
     Raises:
         UnknownNameError: there is no such study; names the nearest ones.
         ValueRangeError: what a package added is no study.

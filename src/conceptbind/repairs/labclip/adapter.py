@@ -144,7 +144,12 @@ class Adapter:
 
 
 def identity(width_out: int, width_in: int | None = None) -> Adapter:
-    """The map that changes nothing (with unequal widths: that keeps the first dimensions)."""
+    """The map that changes nothing (with unequal widths: that keeps the first dimensions).
+
+    Args:
+        width_out: dimensions of the picture rows.
+        width_in: dimensions of the caption rows; the same by default.
+    """
     return Adapter(
         np.eye(width_out, width_in or width_out, dtype=np.float32), 0.0, {"protocol": "identity"}
     )
@@ -153,6 +158,11 @@ def identity(width_out: int, width_in: int | None = None) -> Adapter:
 def save_adapter(adapter: Adapter, folder: Path, card: str | None = None) -> None:
     """Write a folder: `adapter.safetensors` (weight, log_temperature), `config.json`, `README.md`.
     The weights come last.
+
+    Args:
+        adapter: the map to write.
+        folder: the folder to write into.
+        card: text of `README.md`; a short one by default.
 
     Raises:
         FileError: the folder cannot be written.
@@ -179,6 +189,9 @@ def save_adapter(adapter: Adapter, folder: Path, card: str | None = None) -> Non
 def load_adapter(path: str | Path) -> Adapter:
     """Read an adapter folder, or a published LABCLIP file (`.pt` with the tensors `linear.weight`
     and `t`).
+
+    Args:
+        path: an adapter folder, or a `.pt` file.
 
     Raises:
         FileError: nothing is there, or it is broken.

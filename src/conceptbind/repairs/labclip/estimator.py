@@ -50,6 +50,9 @@ def first_that_helps(fits: Iterable[Fit]) -> Fit:
 
     What is written was scored in folds, as maps: a part that would stop at the identity is not what
     was scored.
+
+    Args:
+        fits: fits, made one by one.
     """
     for fit in fits:
         if fit.helps:
@@ -284,6 +287,11 @@ def hold_out(
     Groups of pairs that must stay together are drawn. One that is larger than the part itself is
     fitted on, unless nothing else is left.
 
+    Args:
+        pairs: pictures, captions and negatives.
+        share: share of the pairs to choose on, between 0 and 1.
+        seed: decides the draw.
+
     Raises:
         ValueRangeError: a share outside 0..1, or pairs that cannot be divided.
     """
@@ -357,6 +365,9 @@ def parts_of(pairs: Pairs, most: int, seed: int) -> Int[Ints, " pairs"]:
 def groups_of(pairs: Pairs) -> Int[Ints, " pairs"]:
     """(n,) number of each pair's group: pairs that share a picture, or what a caption or a negative
     says, are in one.
+
+    Args:
+        pairs: n pairs of pictures and captions.
     """
     return linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, pairs.negative_ids)
 

@@ -360,6 +360,9 @@ def _equal(one: Ints, two: Ints) -> tuple[Ints, Ints]:
 def open_rows(path: str | Path) -> Shaped[Floats, " ..."]:
     """An array from a `.npy` file, left on disk.
 
+    Args:
+        path: a `.npy` file of real numbers (n, d).
+
     Raises:
         ValueRangeError: see `Pairs.of`, which checks what it holds.
     """

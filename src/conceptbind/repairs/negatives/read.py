@@ -39,6 +39,9 @@ def read_negclip(path: str | Path) -> WrittenNegatives:
     evaluated. Captions with an empty list are left out, and so are negatives that differ from their
     caption in case, spaces and marks only: no negatives at all.
 
+    Args:
+        path: a file of tab-separated values.
+
     Raises:
         FileError: the file is missing or not UTF-8 text.
         UnsafeFileError: the file is a pickle.

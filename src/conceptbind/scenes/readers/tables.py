@@ -59,6 +59,9 @@ def read_lines(path: Path) -> list[tuple[int, list[str]]]:
 def read_columns(path: Path) -> dict[str, list[str]]:
     """A table with a header as columns of text.
 
+    Args:
+        path: a CSV or TSV file in UTF-8.
+
     Raises:
         UnsafeFileError: the file is a pickle.
         FileError: the file is missing or no text.
