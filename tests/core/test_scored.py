@@ -47,15 +47,16 @@ def test_each_kind_of_mean_has_its_interval():
     change = mean_record("recall_gain", VALUES - 1, None, CLUSTERS, "difference", **FACTS)
     assert ends(change) == difference_interval(VALUES - 1, CLUSTERS)
     assert (change.value, change.ties) == (-0.25, None)
-    cosines = np.array([0.1, 0.4, -0.2, 0.3, 0.25, 0.5])
-    mean = mean_record("caption_swap_cosine", cosines, None, CLUSTERS, "mean", **FACTS)
-    assert ends(mean) == mean_interval(cosines, CLUSTERS)
+    cosines, orbits = np.tile([0.1, 0.4, -0.2, 0.3, 0.25, 0.5], 20), np.arange(120) // 2
+    mean = mean_record("caption_swap_cosine", cosines, None, orbits, "mean", **FACTS)
+    assert None not in ends(mean)
+    assert ends(mean) == mean_interval(cosines, orbits)
     assert mean.value == pytest.approx(0.225)
 
 
 def test_a_mean_of_cosines_stays_within_one():
-    high = np.array([0.999, 1.0, 1.0, 1.0, 0.2, 1.0])
-    each = np.arange(6)
+    high = np.array([1.0] * 58 + [0.999, -1.0])
+    each = np.arange(60)
     assert mean_record("probe_cosine", high, None, each, "mean", **FACTS).ci_high == 1.0
     assert mean_record("probe_cosine", -high, None, each, "mean", **FACTS).ci_low == -1.0
 

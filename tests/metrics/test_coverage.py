@@ -131,6 +131,18 @@ def skewed_cosines(n_clusters, sizes):
     return case
 
 
+def cosines_with_far_orbits(n_clusters, far):
+    """Nearly all at 0.98; of each orbit with probability `far` at 0.7."""
+
+    def case(rng):
+        centres = np.where(rng.random(n_clusters) < far, 0.7, 0.98)
+        values = np.repeat(centres + 0.004 * rng.normal(size=n_clusters), 2)
+        clusters = np.repeat(np.arange(n_clusters), 2)
+        return mean_interval(np.minimum(values, 1), clusters, (-1, 1)), 0.98 - 0.28 * far
+
+    return case
+
+
 def orders(apart, targets, n):
     def case(rng):
         tables = []
@@ -179,9 +191,11 @@ CASES = {
         grouped(np.full(30, 0.5), [2, 5, 20], 2, difference_interval, after=0.6),
         0.97,
     ),
-    "cosines": (cosines(60), 0.97),
-    "cosines of few orbits": (cosines(22), 0.97),
+    "cosines": (cosines(84), 0.97),
     "cosines near 1": (skewed_cosines(84, [4]), 0.97),
+    "cosines near 1, as few orbits as are taken": (skewed_cosines(60, [4]), 0.97),
+    "cosines with far orbits": (cosines_with_far_orbits(84, 0.05), 0.98),
+    "cosines with far orbits, as few as are taken": (cosines_with_far_orbits(60, 0.05), 0.97),
     "order": (orders(1.0, 4, 75), 0.97),
     "order, nearly perfect": (orders(2.5, 4, 75), 0.97),
 }

@@ -93,9 +93,10 @@ MAKERS = {"share": share_interval, "difference": difference_interval, "mean": me
 @settings(max_examples=20, deadline=None)
 def test_names_and_order_of_rows_and_clusters_do_not_matter(kind, seed):
     rng = np.random.default_rng(seed)
-    clusters = rng.integers(0, 12, size=50)
-    values = rng.integers(0, 2, size=50) if kind == "share" else rng.integers(-1, 2, size=50)
-    order = rng.permutation(50)
+    n = 400 if kind == "mean" else 50
+    clusters = rng.integers(0, n // 4, size=n)
+    values = rng.integers(0, 2, size=n) if kind == "share" else rng.integers(-1, 2, size=n)
+    order = rng.permutation(n)
     low, high = MAKERS[kind](values, clusters)
     assert MAKERS[kind](values[order], 7 * clusters[order] - 100) == pytest.approx(
         (low, high), abs=1e-7
@@ -200,7 +201,7 @@ def test_a_mean_of_independent_rows_without_skew_is_students():
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_long_tail_widens_the_side_that_it_is_on(sign):
-    values = sign * np.random.default_rng(4).exponential(0.02, size=40)
+    values = sign * np.random.default_rng(4).exponential(0.02, size=60)
     low, high = mean_interval(values)
     tail, other = (high - values.mean(), values.mean() - low)[::sign]
     assert tail > 1.3 * other
@@ -209,14 +210,16 @@ def test_a_long_tail_widens_the_side_that_it_is_on(sign):
 
 
 def test_an_interval_of_cosines_does_not_pass_one():
-    values = np.array([0.999, 1.0, 1.0, 1.0, 0.2, 1.0])
+    values = np.array([1.0] * 58 + [0.999, -1.0])
+    assert mean_interval(-values)[0] < -1
+    assert mean_interval(-values, bounds=(-1, 1))[0] == -1
     assert mean_interval(values)[1] > 1
     assert mean_interval(values, bounds=(-1, 1))[1] == 1
 
 
 def test_numbers_without_spread_have_no_interval():
-    assert mean_interval(np.full(50, 0.75)) == (None, None)
-    assert mean_interval(1 - 1e-8 * np.arange(50)) == (None, None)  # equal up to rounding
+    assert mean_interval(np.full(80, 0.75)) == (None, None)
+    assert mean_interval(1 - 1e-8 * np.arange(80)) == (None, None)  # equal up to rounding
 
 
 # Shares of pairs in order
@@ -292,10 +295,27 @@ def test_differences_stay_within_one():
     assert difference_interval(-np.ones(3))[0] == -1
 
 
-def test_two_clusters_of_numbers_are_two_draws():
-    low, high = mean_interval(np.array([0.0, 0.0, 1.0, 1.0]), np.array([5, 5, 7, 7]))
-    half = 0.5 * student.ppf(0.975, 1)
+def test_clusters_of_numbers_are_the_draws():
+    clusters = np.repeat(np.arange(60), 2)
+    values = np.where(clusters < 30, 0.0, 1.0)
+    low, high = mean_interval(values, clusters)
+    half = student.ppf(0.975, 59) * np.sqrt(0.25 / 59)
     assert (low, high) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+@pytest.mark.parametrize(
+    ("clusters", "given"),
+    [
+        (np.arange(59), False),
+        (np.arange(60), True),
+        (np.repeat(np.arange(59), 4), False),  # many rows of few clusters are few draws
+        (np.repeat(np.arange(64), np.tile([1, 3], 32)), False),  # 64 unequal ones weigh as 51.2
+        (np.repeat(np.arange(80), np.tile([1, 3], 40)), True),  # and 80 as 64
+    ],
+)
+def test_a_mean_of_few_draws_has_no_interval(clusters, given):
+    values = np.random.default_rng(0).normal(0.9, 0.02, size=len(clusters))
+    assert (mean_interval(values, clusters) != (None, None)) == given
 
 
 # sixteen rows beside sixteen columns, twelve of them right everywhere

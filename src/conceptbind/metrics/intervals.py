@@ -19,9 +19,9 @@ A macro score is the mean of its groups' means. Small groups say little about th
 group of one item nothing, so the spread within a group is estimated as if one further item were
 drawn from all groups.
 
-None in the place of both ends says that no interval can be given: one cluster, or values without
-any spread that are no shares. `tests/metrics/test_coverage.py` simulates how often each kind holds
-the truth.
+None in the place of both ends says that no interval can be given: one cluster, a mean of real
+numbers over few clusters, or values without any spread that are no shares.
+`tests/metrics/test_coverage.py` simulates how often each kind holds the truth.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 Interval = tuple[float, float] | tuple[None, None]
 Z95 = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
+FEWEST_FOR_A_MEAN = 60
+"""Draws that a mean of real numbers needs for an interval: with fewer, a sample often holds none of
+the few draws that lie far from all others, and cannot know that there are any."""
 PRIOR = 0.5
 """Clusters of the rarer outcome that the cautious guess, every cluster one draw, counts as when the
 effective number is estimated."""
@@ -144,8 +147,8 @@ def mean_interval(
         bounds: what the numbers cannot leave, and the interval neither.
 
     Returns:
-        low, high: None for both where there are fewer than two clusters, or no spread beyond
-            rounding.
+        low, high: None for both where there are fewer than `FEWEST_FOR_A_MEAN` effective clusters
+            (clusters of unequal size count for less), or no spread beyond rounding.
 
     Raises:
         ValueRangeError: no rows, or a value that is not finite.
@@ -153,7 +156,8 @@ def mean_interval(
     """
     values = np.asarray(values, dtype=np.float64)
     sample = _Sample.of(values, clusters, None)
-    if sample.n_clusters < 2 or np.ptp(values) <= 1e-6 * np.abs(values).max():
+    too_few = 1 / sample.cluster_weight < FEWEST_FOR_A_MEAN - 1e-6
+    if too_few or np.ptp(values) <= 1e-6 * np.abs(values).max():
         return None, None
     from scipy.stats import t
 
