@@ -1,4 +1,4 @@
-"""Benchmark scoring: ours against the published procedures written anew, and how memory grows with
+"""Benchmark scoring: ours against the published procedures reimplemented, and how memory grows with
 the number of pictures.
 
 python bench/benchmarks.py

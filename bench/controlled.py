@@ -4,7 +4,7 @@ procedure, side by side.
     python bench/controlled.py            # C = 2, V = 20, coverage 0.5, batch 512, width 256, 6
     layers python bench/controlled.py --bf16     # our step with bfloat16 products too
 
-The paper's procedure (arXiv 2605.31503, section 7) written anew, in two forms. Both build tokens,
+The paper's procedure (arXiv 2605.31503, section 7) reimplemented in two forms. Both build tokens,
 queries, swap negatives and soft targets in Python loops over scenes, pad sequences to the longest
 possible and mask them, and compute every token in every layer. `plain` makes a query of every
 occurrence of an object and compares every scene with every query; `frugal` keeps each query once

@@ -6,7 +6,7 @@ fit.
     setting on an adapter folder of: conceptbind repair tiny --out FOLDER python bench/labclip.py
     --coco FOLDER       # 566,000 captions in half precision on disk (1.8 GB are written to FOLDER)
 
-The published loop is written anew (arXiv 2502.03566, section 5): autograd, torch.optim.Adam, the
+The published loop is reimplemented (arXiv 2502.03566, section 5): autograd, torch.optim.Adam, the
 identity and t = 0 to start with, an epoch's pairs in random batches, hard negatives as further
 captions. Each method runs in a process of its own.
 """

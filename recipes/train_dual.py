@@ -62,7 +62,7 @@ PARTIAL_SHARE = {"tiny": 0.9, "tiny-bound": 0.4, "tiny-bag": 0.9}
 """Batches of single objects whose captions do: whole captions of single objects teach binding
 across modalities by themselves."""
 COUNTS = {1: 0.3, 2: 0.6, 3: 0.1}
-"""Share of batches with so many objects a scene."""
+"""Share of batches with so many objects per scene."""
 IMAGE_SIZE = 48
 STEPS = {"tiny": 2500, "tiny-bound": 1500, "tiny-bag": 1500}
 OWN = 3.0

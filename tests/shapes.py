@@ -217,7 +217,7 @@ def _first_wrong(hints: Mapping[str, Any], given: Mapping[str, Any]) -> str | No
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether all arrays in a value have the stated shapes; what is no array is not judged."""
+    """Whether all arrays in a value have the stated shapes; what is not an array is not judged."""
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
         return any(_fits(value, one) for one in inner)

@@ -160,7 +160,7 @@ def test_the_same_command_again_gives_the_same_bytes(table, tmp_path, monkeypatc
     assert (out / "results.json").read_bytes() == before
     (out / "probes-text.safetensors").unlink()
     (out / "report.html").unlink()
-    run(*arguments)  # fitted anew
+    run(*arguments)  # fitted again
     assert (out / "results.json").read_bytes() == before
 
 

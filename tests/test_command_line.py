@@ -184,7 +184,7 @@ def test_own_code_named_on_the_command_line_runs(tmp_path, capsys, monkeypatch):
     (tmp_path / "own_code_named.py").write_text("def make():\n    return 3\n")
     (tmp_path / "config.yaml").write_text("seed: 1\nencoder: py:another:make\n")
     said = refused(capsys, "measure", "py:own_code_named:make", "--config", "config.yaml")
-    assert "py:own_code_named:make is no encoder: int lacks id" in said
+    assert "py:own_code_named:make is not an encoder: int lacks id" in said
     assert "looked in installed modules and PYTHONPATH and the working folder" in refused(
         capsys, "measure", "py:not_there_at_all:make"
     )
@@ -211,7 +211,7 @@ def test_a_configuration_joins_no_cluster(tmp_path, capsys, monkeypatch, executo
     [
         ("seed: null\n", "gives no value to 'seed'; expected a whole number"),
         ("seed: 1\0\n", "NUL"),
-        ("a: [b\n", "is no file of options"),
+        ("a: [b\n", "is not a file of options"),
         ("- a\n", "holds no options"),
         ("", "holds no options"),
         (

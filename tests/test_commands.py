@@ -316,7 +316,7 @@ def test_no_value_is_written_null():
         (["measure", "--no-controls=x"], "--controls: expected true or false; got x"),
         (["embed", "--out", "x"], "--encoder is needed"),
         ([], "a command is needed; known: measure, repair"),
-        (["--seed", "1"], "'--seed' is no command; known: measure"),
+        (["--seed", "1"], "'--seed' is not a command; known: measure"),
     ],
 )
 def test_more_mistakes(words, message):

@@ -448,7 +448,7 @@ def test_the_options_of_every_command_are_known(found, monkeypatch, tmp_path):
         if word.startswith("--")
     }
     known = {option.name for option in known_options(cli.COMMANDS[words[1]])}
-    assert options <= known, f"{found}: {options - known} are no options of {words[1]}"
+    assert options <= known, f"{found}: {options - known} are not options of {words[1]}"
     mention = found.kind == "inline" and len(words) == 2  # `conceptbind compare` names the command
     if "config" not in options and not mention:
         parse(words[1:], cli.COMMANDS)

@@ -283,7 +283,7 @@ def test_parquet_is_unpacked(tmp_path):
     assert found["all", "text_score"] == (0.5, 2, 1)
     assert found["all", "group_score"] == (0.5, 2, 0)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ConceptBindError, match="no whole parquet file"):
+    with pytest.raises(ConceptBindError, match="not a whole parquet file"):
         read_benchmark("winoground", tmp_path)
     pq.write_table(pa.Table.from_pylist([{"id": 0, "image_0": png(0)}]), path)
     with pytest.raises(ConceptBindError, match="lacks the columns image_1"):

@@ -143,7 +143,7 @@ def test_a_cut_shard_is_refused(tmp_path, suffix):
     path = tmp_path / f"test-00000-of-00001.{suffix}"
     (write_parquet if suffix == "parquet" else write_arrow)(path, items(range(40)))
     path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(FileError, match=f"no whole {suffix} file"):
+    with pytest.raises(FileError, match=f"not a whole {suffix} file"):
         read_beside("winoground", tmp_path)
 
 
@@ -358,7 +358,7 @@ def test_a_template_is_chosen_that_the_encoder_reads(shapes):
     ):
         captions(shapes, template="a photo of {}", unreadable=no_photo)
     with pytest.raises(
-        ConceptBindError, match="--template must give one caption a line with {} once"
+        ConceptBindError, match="--template must give one caption per line with {} once"
     ):
         captions(shapes, template="a photo")
     with pytest.raises(

@@ -297,7 +297,7 @@ KNOWN = (
         published(weight=lambda: _torch("zeros")(1).expand(1_400_000, 1_400_000)),
     ),
     Known(
-        "a temperature that is no number",
+        "a temperature that is not a number",
         APPLY,
         published(t=lambda: _torch("tensor")(float("nan"))),
     ),

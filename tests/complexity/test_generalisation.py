@@ -219,7 +219,7 @@ MEASURED = (
         (
             study(0.8, 0.5, whitened=0.0),
             "It cannot be judged whether a small model of the text embeddings generalises to new "
-            "objects: the answer hangs on how embeddings are read: with plain probes it does, with "
+            "objects: the answer depends on the read-out: with plain probes it does, with "
             "whitened probes it does not. M",
         ),
     ],
@@ -298,7 +298,7 @@ def test_two_answers_are_told_in_words(first, second, plain, whitened):
     word, missing = answer([first, replace(second, readout="whitened")])
     assert word == "unclear"
     assert missing == (
-        f"the answer hangs on how embeddings are read: with plain probes {plain}, with whitened "
+        f"the answer depends on the read-out: with plain probes {plain}, with whitened "
         f"probes {whitened}"
     )
 

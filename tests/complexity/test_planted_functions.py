@@ -149,8 +149,8 @@ def test_an_additive_fit_is_ridge_regression():
 @pytest.mark.parametrize("kind", ["additive", "per_object_product", "global_product"])
 @pytest.mark.parametrize("name", ["mlp", "forest", "boosting"])
 def test_networks_and_trees_learn_what_is_additive(name, kind):
-    """They are no exact solvers; what they predict of new objects is far better than the mean where
-    values add up.
+    """They are not exact solvers; what they predict of new objects is far better than the mean
+    where values add up.
     """
     r2 = generalisation(
         make(name, (V, V), 2, width=256 if name == "mlp" else 30), planted(kind), coverage=0.8

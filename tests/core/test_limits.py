@@ -195,8 +195,8 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("seed: &a\n  again: *a\n", "the anchor or alias 'a'"),
         ("a: " + "[" * 5_000 + "]" * 5_000, "nested more than 20 deep"),
         ("encoder: 'ti\0ny'", "NUL character"),
-        ("encoder: !!python/object/apply:os.system ['true']", "is no file of options"),
-        ("encoder: [tiny", "is no file of options"),
+        ("encoder: !!python/object/apply:os.system ['true']", "is not a file of options"),
+        ("encoder: [tiny", "is not a file of options"),
         ("- a\n- b\n", "holds no options"),
         ("3: tiny\n", "holds no options"),
         ("", "holds no options"),
@@ -290,13 +290,13 @@ def test_a_member_that_is_no_array_is_named(tmp_path):
     for members, reason in (
         (
             {"embeddings.npy": npy(ROWS), "readme.txt": b"hello"},
-            "holds 'readme.txt', which is no array",
+            "holds 'readme.txt', which is not an array",
         ),
-        ({"embeddings": b"hello"}, "holds 'embeddings', which is no array"),
+        ({"embeddings": b"hello"}, "holds 'embeddings', which is not an array"),
         ({"embeddings.npy": b"hello"}, "array 'embeddings' of .*damaged"),
         (
             {"embeddings.npy": npy(ROWS), "ids.npy": npy(np.array([b"\xff\xfe"] * 256))},
-            "'ids' are no text in UTF-8",
+            "'ids' are not text in UTF-8",
         ),
         ({}, "holds nothing"),
     ):

@@ -133,5 +133,5 @@ def test_a_damaged_run_and_none_at_all_are_one_line(measured, tmp_path):
     (tmp_path / "results.json").write_text(text.replace('"seed": 0', '"seed": 1', 1))
     with pytest.raises(FileError, match="was changed or damaged since it was written"):
         load_run(tmp_path)
-    with pytest.raises(FileError, match="is no run folder: it holds no results.json"):
+    with pytest.raises(FileError, match="is not a run folder: it holds no results.json"):
         load_run(tmp_path / "nowhere")

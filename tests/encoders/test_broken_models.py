@@ -134,7 +134,7 @@ PIPELINE = {
         pooled(write("1_Pooling/config.json", '{"pooling_mode": "wonder"}')),
         ("asks for the pooling 'wonder'", "could not load"),
     ),
-    "parts that are no list": (
+    "parts that are not a list": (
         pooled(write("modules.json", '{"a": 1}')),
         ("must be a list of parts", "could not load"),
     ),

@@ -134,7 +134,7 @@ def test_a_model_that_gives_no_vector_is_refused(monkeypatch):
         timm, "create_model", lambda *args, **options: create(*args, **options, global_pool="")
     )
     with pytest.raises(
-        ModalityError, match=r"features of shape \(512, 7, 7\), not one vector a picture"
+        ModalityError, match=r"features of shape \(512, 7, 7\), not one vector per picture"
     ):
         TimmEncoder("resnet18@random")
 
@@ -148,7 +148,7 @@ def test_a_model_that_gives_no_vector_is_refused(monkeypatch):
         ),
         (
             "vit_tiny_patch16_224.augreg_in21",
-            "'augreg_in21' is no pretrained tag of the timm model vit_tiny_patch16_224; did you "
+            "'augreg_in21' is not a pretrained tag of the timm model vit_tiny_patch16_224; did you "
             "mean",
         ),
         ("vit_tiny_patch16_224.augreg_in21", "'augreg_in21k'"),
@@ -158,7 +158,7 @@ def test_a_model_that_gives_no_vector_is_refused(monkeypatch):
         ),
         (
             "vit_wee_patch16_reg1_gap_256.mine@random",
-            "'mine' is no pretrained tag of the timm model vit_wee_patch16_reg1_gap_256",
+            "'mine' is not a pretrained tag of the timm model vit_wee_patch16_reg1_gap_256",
         ),
     ],
 )

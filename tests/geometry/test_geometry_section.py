@@ -105,7 +105,7 @@ def test_hits_over_the_strength_of_an_edit():
     records = [
         edit("edit_retrieval", 2.0, 0.5, 0.4, 0.7),
         edit("edit_retrieval", 0.0, 0.2),
-        edit("edit_probing", 1.0, 0.9),  # one strength is no line
+        edit("edit_probing", 1.0, 0.9),  # one strength is not a line
         edit("edit_retrieval", 1.0, 0.9, estimator="avg"),
         edit("edit_retrieval", 1.0, 0.9, attribute="same"),
     ]

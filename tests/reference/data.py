@@ -1,4 +1,4 @@
-"""What the reference runs read, drawn anew each time by numpy, csv, json and Pillow alone."""
+"""What the reference runs read, drawn again each time by numpy, csv, json and Pillow alone."""
 
 from __future__ import annotations
 

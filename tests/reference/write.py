@@ -1,4 +1,4 @@
-"""Write the kept records anew, all or those of the runs named.
+"""Write the kept records again, all or those of the runs named.
 
 Only where numbers are meant to change, in the folder `tests`:
 `OMP_NUM_THREADS=1 python -m reference.write RUN`.

@@ -139,9 +139,7 @@ def test_the_bag_twin_is_named_and_must_gain_clearly_less(twin, beaten):
         "the bag-of-words twin, which was trained so that binding never helps, changes by"
         in found.sentence
     )
-    assert (
-        "not clearly less, so the repair need not bring binding" in found.sentence
-    ) is not beaten
+    assert ("not clearly less, so the gain need not be binding" in found.sentence) is not beaten
     assert found.word == ("yes" if beaten else "partly")
 
 
@@ -156,7 +154,7 @@ def test_chance_can_explain_the_best_map():
         "chance can explain; the adapter "
         "is the identity, which changes nothing."
     )
-    assert (found.word, found.score) == ("no", 0.5)  # what is written is no repair
+    assert (found.word, found.score) == ("no", 0.5)  # what is written is not a repair
 
 
 @pytest.mark.parametrize(

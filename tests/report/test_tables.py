@@ -115,7 +115,7 @@ def test_the_command_writes_them_and_prints_markdown(runs, tmp_path, capsys):
 
 def test_what_is_no_run_is_named(runs, tmp_path, capsys):
     with pytest.raises(
-        ConceptBindError, match="nowhere is no run folder: it holds no results.json"
+        ConceptBindError, match="nowhere is not a run folder: it holds no results.json"
     ):
         compare([runs[0], str(tmp_path / "nowhere")])
     (tmp_path / "one" / "results.json").write_text("[1, 2]")

@@ -138,7 +138,7 @@ def test_what_is_neither_rows_nor_an_encoder_is_named(scenes, tmp_path):
         (np.zeros(9), r"must be real numbers of shape \(rows, dimensions\); got float64 \(9,\)"),
         ({"sound": np.eye(9)}, "expected arrays named 'text' and 'image'; got sound"),
         (np.full((36, 4), np.nan), "NaN"),
-        (3, "is no encoder: int lacks"),
+        (3, "is not an encoder: int lacks"),
     ):
         with pytest.raises(ConceptBindError, match=words):
             measure(given, scenes=scenes, modality="text", out=tmp_path / "run")

@@ -114,7 +114,7 @@ def test_what_is_no_study_is_refused_with_its_package(other_package):
 
 def test_what_lacks_a_part_of_the_contract_is_refused(other_package):
     other_package("half = type('Half', (), {'name': 'lengths'})\n", "half")
-    with pytest.raises(ValueRangeError, match=r"is no study: expected name, question, applies"):
+    with pytest.raises(ValueRangeError, match=r"is not a study: expected name, question, applies"):
         load_studies(("lengths",))
 
 

@@ -40,7 +40,7 @@ class Data:
     folder: Path
     captions: tuple[str, ...]
     items: Items
-    """What the benchmark's `score` reads: arrays with one row an item, most of them `rows` of
+    """What the benchmark's `score` reads: arrays with one row per item, most of them `rows` of
     picture and caption numbers."""
     notes: tuple[str, ...] = ()
     """What was left out, with the reason."""

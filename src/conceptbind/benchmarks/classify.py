@@ -34,7 +34,7 @@ class LabelledFolder:
     """`DIR/CLASS/picture`, as CIFAR-10 is unpacked. A picture must lie strictly nearest to the
     caption of its class.
 
-    The captions are `--template`, else those of `templates.txt` (one a line), `{}` for the class
+    The captions are `--template`, else those of `templates.txt` (one per line), `{}` for the class
     and `{a}` for its article; else "a photo of a {}.", or for an encoder that does not know these
     words "{a} {}". `classes.txt` (folder, tab, name) is read where it is there; of several
     templates the unit rows are averaged, as CLIP does (arXiv 2103.00020, section 3.1.4).
@@ -188,7 +188,7 @@ def _chosen(
     if source and (not given or any(line.count("{}") != 1 for line in given)):
         wrong = next((line for line in given if line.count("{}") != 1), None)
         raise MismatchError(
-            f"{source} must give one caption a line with {{}} once, where the class stands; got "
+            f"{source} must give one caption per line with {{}} once, where the class stands; got "
             f"{wrong!r:.100}"
         )
 

@@ -166,7 +166,7 @@ def as_rows(content: Any, splits: tuple[str, ...]) -> Any:
 
 
 def _as_row(image: Mapping[str, Any]) -> dict[str, Any]:
-    """An image of `dataset_*.json` with its captions; None for what is no sentence."""
+    """An image of `dataset_*.json` with its captions; None for what is not a sentence."""
     places = [str(image[part]) for part in ("filepath", "filename") if image.get(part)]
     captions = [
         sentence.get("raw") if isinstance(sentence, dict) else None
@@ -219,7 +219,7 @@ def wrong_rows(content: object) -> str | None:
         if not entry["caption"] or not all(
             isinstance(caption, str) for caption in entry["caption"]
         ):
-            return f"the picture {entry['image']} has no captions, or captions that are no text"
+            return f"the picture {entry['image']} has no captions, or captions that are not text"
     return None
 
 
@@ -274,7 +274,7 @@ def _one_caption_each(content: object) -> Any:
 
 def _wrong_train(content: object) -> str | None:
     if not isinstance(content, list) or not content:
-        return "expected a list with one row a caption"
+        return "expected a list with one row per caption"
     if isinstance(content[0], dict) and isinstance(content[0].get("caption"), list):
         return (
             "each row has a list of captions, as Karpathy's val and test files have; give the "

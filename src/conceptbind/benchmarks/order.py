@@ -257,7 +257,7 @@ def _require_negatives(found: Any, captions: Sequence[str], path: Path) -> None:
     negatives = found.get("negatives") if isinstance(found, dict) else None
     if not isinstance(negatives, dict) or not {"seed", "tagger"} <= set(found):
         raise MismatchError(
-            f"{path} is no file of drawn negatives; delete it, it will be drawn again"
+            f"{path} is not a file of drawn negatives; delete it, it will be drawn again"
         )
     for caption in captions:
         texts = negatives.get(caption)

@@ -103,7 +103,7 @@ def load_outcomes(folder: Path) -> tuple[dict[str, list[Score]], str]:
             mine.append(Score(*named, correct, tied, groups, clusters))
         return found, piece.facts["items"]
     except (KeyError, TypeError) as error:
-        raise FileError(f"{path} is no file of outcomes ({error}); {AGAIN}") from error
+        raise FileError(f"{path} is not a file of outcomes ({error}); {AGAIN}") from error
 
 
 def outcome_folders(run: Path) -> dict[str, Path]:

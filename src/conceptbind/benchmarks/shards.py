@@ -250,8 +250,8 @@ def table_rows(
         if isinstance(error, FileError):
             raise
         raise FileError(
-            f"{path} is no whole {path.suffix[1:]} file ({' '.join(str(error).split())}); get it "
-            "again from where it is published"
+            f"{path} is not a whole {path.suffix[1:]} file ({' '.join(str(error).split())}); get "
+            "it again from where it is published"
         ) from error
 
 

@@ -129,7 +129,7 @@ def _without_equals(
     of: "Ints | None",
     names: dict[str, Any],
 ) -> Given:
-    """The pairs of three arrays without those whose negative is no wrong caption; these are
+    """The pairs of three arrays without those whose negative is not a wrong caption; these are
     counted.
     """
     import numpy as np
@@ -410,13 +410,13 @@ def read_captions(path: str | Path) -> list[str]:
     if place.suffix.lower() in TABLES:
         raise FileError(
             f"{path} is called a table or JSON, of which --captions would take every line for a "
-            "caption; write the captions alone into a text file (.txt), one a line"
+            "caption; write the captions alone into a text file (.txt), one per line"
         )
-    lines = read_lines(place, "the captions", "expected one caption a line (UTF-8)")
+    lines = read_lines(place, "the captions", "expected one caption per line (UTF-8)")
     empty = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
     if empty or not lines:
         raise ValueRangeError(
-            f"{path} must hold one caption a line; "
+            f"{path} must hold one caption per line; "
             + (f"line {empty} is empty" if empty else "it is empty")
         )
     return lines

@@ -195,7 +195,7 @@ def _source(module: str) -> Mapping[str, list[ast.stmt]]:
 def plain(value: Any) -> Any:
     """A value as a file of options holds it."""
     if isinstance(value, numbers.Number) and hasattr(value, "item"):
-        return value.item()  # numpy's numbers are no plain ones
+        return value.item()  # numpy's numbers are not plain ones
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Path):

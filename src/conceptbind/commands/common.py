@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from conceptbind.scenes.table import Scenes
 
 MOST_LETTERS = 150
-"""Of the name of a run folder that nobody chose; what is longer ends in a hash."""
+"""Longest name of a run folder that nobody chose; what is longer ends in a hash."""
 
 
 def drawn(table: Scenes, modalities: Sequence[str], folder: Path, seed: int) -> Scenes:

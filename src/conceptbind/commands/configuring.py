@@ -40,7 +40,7 @@ class FilesOfOptions:
         """Give the options of the files to the arguments that have none.
 
         Raises:
-            FileError: a file cannot be read, or is no file of options.
+            FileError: a file cannot be read, or is not a file of options.
             UnknownNameError: it has an option that the command has not.
             ValueRangeError: a value of another type; code or a cluster that nobody asked for on the
                 command line.

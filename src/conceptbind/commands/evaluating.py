@@ -30,7 +30,7 @@ class Evaluation(Shown):
     records: Records
     notes: tuple[str, ...]
     checked: "dict[str, list[Found]]"
-    """For a check: the files of each benchmark."""
+    """The files of each benchmark, where they were only checked."""
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -79,7 +79,8 @@ class Evaluate(Opening, Command[Evaluation]):
     after, with paired differences.
     """
     check: bool = False
-    """Only say what is there, what is missing, where it is published and under what licence."""
+    """Only list which files are there, which are missing, where they are published and under what
+    licence."""
     allow_missing: bool = False
     """Skip missing pictures and benchmarks instead of stopping."""
     out: GivenPath | None = None
@@ -105,7 +106,7 @@ class Evaluate(Opening, Command[Evaluation]):
         names = [name.strip() for name in self.benchmark.split(",") if name.strip()]
         top = user_path(self.data)
         if not top.is_dir():
-            raise FileError(f"--data must be a folder in the published layout; {top} is none")
+            raise FileError(f"--data must be a folder in the published layout; {top} is not one")
         if not names:
             raise ValueRangeError("--benchmark must name at least one benchmark")
         if self.seed < 0:

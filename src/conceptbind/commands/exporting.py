@@ -57,7 +57,7 @@ class Export(Trusting, Command[Exported]):
     open_clip.
     """
 
-    AGAIN = "begins anew"
+    AGAIN = "starts over"
 
     adapter: GivenPath
     """Adapter folder written by conceptbind repair, or a published LABCLIP .pt file."""

@@ -59,10 +59,10 @@ class Finetune(Reading, Command[FineTuning]):
     Give scenes; or a folder of pictures with a file of their captions, whose negatives are made by
     exchanging nouns and adjectives where none are given. 70 % are trained on, 10 % choose the
     epoch, and 20 % are scored before and after. What is trained is not kept on the way: a killed
-    run begins anew when it is started again. A finished one is read.
+    run starts over when it is started again. A finished one is read.
     """
 
-    AGAIN = "begins anew"
+    AGAIN = "starts over"
 
     encoder: GivenEncoder
     """Model to train further, which stays as it is: tiny, tiny-bound, tiny-bag, hf:NAME or
@@ -92,9 +92,9 @@ class Finetune(Reading, Command[FineTuning]):
     rate: float | None = None
     """Highest learning rate of a step; by default 3e-4 for adamw, 3e-2 for sgd."""
     epochs: int = 10
-    """Passes over the captions that are trained on; validation chooses the best of them."""
+    """Passes over the training captions; validation chooses the best one."""
     batch: int = 64
-    """Captions in a step of training."""
+    """Captions per training step."""
     seed: int = 0
     """Number that decides what is for training, choosing and scoring, the batches and the
     negatives.
@@ -307,7 +307,7 @@ def read_captioned(folder: Path, file: Path) -> tuple[list[Path], list[int], lis
     from conceptbind.core.text import read_lines
 
     if not folder.is_dir():
-        raise FileError(f"--images must be a folder of pictures; {folder} is none")
+        raise FileError(f"--images must be a folder of pictures; {folder} is not one")
     expected = "expected lines of a picture's name, a tab and a caption (UTF-8)"
     lines = read_lines(file, "the captions", expected)
     names: dict[str, int] = {}

@@ -21,7 +21,7 @@ HELP, VERSION = ("--help", "-h"), "--version"
 SHOW = "print_config"
 """The switch that shows the options instead of running the command."""
 ENDS = "--"
-"""What follows is no option."""
+"""What follows is not an option."""
 WIDEST = 100
 """Characters of a line of help."""
 LINE = "Configuration"
@@ -105,7 +105,7 @@ def _without_command(words: Sequence[str], commands: Mapping[str, type[Command[A
         from conceptbind import __version__
 
         return f"conceptbind {__version__}"
-    what = f"'{words[0]}' is no command" if words else "a command is needed"
+    what = f"'{words[0]}' is not a command" if words else "a command is needed"
     raise ValueRangeError(f"{what}; known: {', '.join(commands)}; see conceptbind --help")
 
 
@@ -272,7 +272,7 @@ def _refuse_unused(
         unused: what is left over.
 
     Raises:
-        UnknownNameError: one is no option of the command.
+        UnknownNameError: one is not an option of the command.
         ValueRangeError: one is too many.
     """
     shown = [f"--{option.replace('_', '-')}" for option in known]

@@ -43,7 +43,7 @@ class Repaired(Shown):
     sentence: str
     """The verdict in words."""
     retrieval: Records = field(default_factory=Records)
-    """With --coco: retrieval on the test pictures, before and after."""
+    """Retrieval on the test pictures before and after, with --coco."""
     summary: str = ""
     """The comparisons that were turned, which map was scored and which is written, and the
     sentence."""
@@ -111,8 +111,8 @@ class Repair(Opening, Command[Repaired]):
     image_of: GivenPath | None = None
     """.npy file of n row numbers, the picture of each caption, where a picture has several."""
     captions: GivenPath | None = None
-    """Text file with the caption of each row of --images, one a line, instead of --texts; needs an
-    encoder, which embeds them and their negatives.
+    """Text file with the caption of each row of --images, one per line, instead of --texts; needs
+    an encoder, which embeds them and their negatives.
     """
     coco: GivenPath | None = None
     """Folder with coco_karpathy_train.json or dataset_coco.json and the pictures that it names:
@@ -128,7 +128,7 @@ class Repair(Opening, Command[Repaired]):
     rate: float | None = None
     """Learning rate; by default the solver's own."""
     batch: int = 1024
-    """Pairs in a step of fitting."""
+    """Pairs per step of fitting."""
     epochs: int | None = None
     """Passes over the pairs; by default the solver's own."""
     pull: float | None = None

@@ -39,7 +39,7 @@ class Training(Shown):
     """All records of `results.json`."""
     sentences: tuple[str, ...]
     overview: tuple[tuple[str, ...], ...] = ()
-    """Of a sweep: a head, then a row for each object space and coverage."""
+    """A head, then a row for each object space and coverage; of a sweep."""
 
     @property
     def said(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""One cell of a sweep: an approximator fitted at one coverage, and what the probes read from its
+"""One cell of a sweep: an approximator fitted at one coverage, and what the probes recognise in its
 predictions.
 """
 

@@ -163,7 +163,8 @@ class ComplexityStudy:
 
     modality: Modality
     records: Records
-    """For each cell; the median of its draws with its interval (`seed` None); and the scores."""
+    """Records of each cell, of the median of its draws with its interval (`seed` None), and the
+    scores."""
     readouts: tuple[str, ...] = (PLAIN, WHITENED)
     """How embeddings and predictions were read: the first is meant where none is named."""
     notes: tuple[str, ...] = field(default=())
@@ -227,7 +228,7 @@ def complexity_study(
     of an approximator is the area under its curve of new-object recognition over coverage that
     lies above a bag of concepts, as a share of what the real embeddings reach above it on the same
     scenes: 0 for no more than a bag of concepts, 1 for as much as the embeddings themselves. It is
-    None where these are no better than the bag: then there is no rule to judge.
+    None where these are not better than the bag: then there is no rule to judge.
 
     The same is done with embeddings that bind by a planted rule of the same size and noise
     (`complexity.plant`): where not even that is found, a score of 0 says nothing.

@@ -178,7 +178,7 @@ def answer(found: Sequence[Evidence]) -> tuple[Answer, str]:
     for one, (word, _) in zip(found[1:], answers[1:], strict=True):
         if "unclear" not in (word, answers[0][0]) and word != answers[0][0]:
             return "unclear", (
-                f"the answer hangs on how embeddings are read: with {_eyes(found[0].readout)} "
+                f"the answer depends on the read-out: with {_eyes(found[0].readout)} "
                 f"{IN_SHORT[answers[0][0]]}, with "
                 f"{_eyes(one.readout)} {IN_SHORT[word]}"
             )

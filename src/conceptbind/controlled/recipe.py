@@ -44,7 +44,7 @@ class Recipe:
     decay: float = 0.9
     """Share of the steps, the last, on which it falls to 0."""
     concept_weight: float = 1.0
-    """Of the loss on concept queries beside that on object queries."""
+    """Weight of the loss on concept queries beside that on object queries."""
     swaps: bool = True
     """Objects with one attribute taken from another object of the scene are queries too, where they
     are train objects."""

@@ -218,7 +218,7 @@ def read_trained(folder: Path, device: str = "cpu") -> Trained:
 class ControlledEncoder:
     """A trained model, as an encoder of captions.
 
-    Words that are no values ("a", "and") are passed over; every C values, one of each concept in
+    Words that are not values ("a", "and") are passed over; every C values, one of each concept in
     order, are an object.
 
     Args:

@@ -55,7 +55,7 @@ class Look:
 
     step: int
     loss: float
-    """On the objects of the batch (or on its scenes)."""
+    """The loss on the objects of the batch (or on its scenes)."""
     concept_loss: float
     train: float
     """Recognition of the objects of scenes of train objects, among all objects; with the objective

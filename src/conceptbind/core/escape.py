@@ -12,7 +12,7 @@ from typing import Any
 
 _FORMULA = re.compile(r"\s*'*\s*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]")
 """How a cell begins that a spreadsheet may run or compute: signs, also in full width, and what lets
-a cell begin anew."""
+a cell begin again."""
 _NUMBER = re.compile(r"[+-]?(\d[\d,]*\.?\d*|\.\d+)([eE][+-]?\d+)?( ?%)?|-")
 """Cells that are numbers, or the dash of an empty one."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")

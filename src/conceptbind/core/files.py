@@ -160,7 +160,7 @@ def user_path(path: str | Path) -> Path:
     text = os.fspath(path)
     if "\0" in text or has_half_characters(text):
         raise FileError(
-            f"{ascii(text)[:200]} is no path: it holds a zero byte, or bytes that are no UTF-8; "
+            f"{ascii(text)[:200]} is not a path: it holds a zero byte, or bytes that are no UTF-8; "
             "rename it"
         )
     if any(len(os.fsencode(part)) > 255 for part in Path(text).parts):
@@ -269,7 +269,7 @@ def file_hash(path: Path) -> str:
     """Hexadecimal SHA-256 of a file, read in blocks.
 
     Raises:
-        FileError: it is no regular file.
+        FileError: it is not a regular file.
     """
     with require_regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

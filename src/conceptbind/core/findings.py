@@ -38,7 +38,7 @@ class Verdict:
     control: str | None = None
     """The strongest control."""
     repairs: bool | None = None
-    """Of a repair: whether it is recommended. None of what is no repair."""
+    """Whether a repair is recommended; None for what is not a repair."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Section:
     """A part of the page: what its template shows, as plain data."""
 
     id: str
-    """Of the HTML element, so that it can be linked to."""
+    """Name of the HTML element, so that it can be linked to."""
     title: str
     data: Mapping[str, Any]
     """Texts, numbers, lists and mappings of them; HTML as `markupsafe.Markup`."""

@@ -7,7 +7,7 @@
   only where its checksum fits: `write_piece` and `read_piece` for arrays,
   `core.files.write_checked_json` and `read_checked_json` for plain values.
 
-Nothing here removes a file. A label without pieces may be written anew, since it only says what
+Nothing here removes a file. A label without pieces may be written again, since it only says what
 was to come; a folder with any file besides belongs to its label for good. `core.ownership` keeps
 other commands out while one writes.
 """
@@ -181,7 +181,7 @@ class Kept:
         return self.note(dict(self.identity) | facts) if there is None else there
 
     def note(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the label anew, where it says something else."""
+        """Write the label again, where it says something else."""
         told, path = dict(said), self.folder / self.label
         if self.found() != told:
             if path.suffix == ".json":

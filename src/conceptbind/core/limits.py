@@ -150,12 +150,12 @@ def require_whole(name: str, number: object) -> None:
         raise ValueRangeError(f"{name} must be a whole number; got {number!r:.40}")
 
 
-def read_options(path: Path, advice: str = "write the options anew") -> dict[str, Any]:
+def read_options(path: Path, advice: str = "write the options again") -> dict[str, Any]:
     """A YAML file of options, without anchors, which let a few lines stand for gigabytes or for
     themselves.
 
     Raises:
-        FileError: it is no file of options, or longer, deeper or more tangled than one is.
+        FileError: it is not a file of options, or longer, deeper or more tangled than one is.
     """
     import yaml
 
@@ -169,7 +169,7 @@ def read_options(path: Path, advice: str = "write the options anew") -> dict[str
         found = load_options(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise FileError(f"{path} is no file of options ({reason}); {advice}") from error
+        raise FileError(f"{path} is not a file of options ({reason}); {advice}") from error
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise FileError(f"{path} holds no options: expected lines of NAME: VALUE; {advice}")
     for value in plain_values(found):
@@ -287,8 +287,8 @@ def require_archive(path: Path) -> None:
 
 
 def require_unpacked(path: Path, total: int, advice: str) -> None:
-    """Raise FileError where what a file unpacks to at once is no honest multiple of its size, or
-    more than memory holds.
+    """Raise FileError where what a file unpacks to at once is not an honest multiple of its size,
+    or more than memory holds.
 
     Args:
         path: the file.

@@ -67,7 +67,7 @@ class Repair(StrEnum):
     ADAPTER = "adapter"
     """A map that was given."""
     DIFFERENCE = "difference"
-    """After minus before, item by item."""
+    """The value after the repair minus that before, item by item."""
 
 
 class Metric(StrEnum):

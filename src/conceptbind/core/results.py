@@ -24,8 +24,8 @@ from conceptbind.core.records import FIELDS, Record, Records
 
 RESULTS, TABLE = "results.json", "results.csv"
 SCHEMA = 1
-"""Of `results.json`. Version 0 had no number, and records without `control`, `repair` and
-`question` where a study had nothing to say of them."""
+"""Version of the form of `results.json`. Version 0 had no number, and records without `control`,
+`repair` and `question` where a study had nothing to say of them."""
 MOST = 1e300
 """No number of a record is larger."""
 TEXTS = ("study", "modality", "metric", "split", "scenes", "encoder")
@@ -83,7 +83,7 @@ def load_results(folder: Path) -> Results:
     file = folder / RESULTS
     if not file.is_file():
         raise FileError(
-            f"{folder} is no run folder: it holds no {RESULTS}; give a folder written by "
+            f"{folder} is not a run folder: it holds no {RESULTS}; give a folder written by "
             "conceptbind measure or repair"
         )
     found = read_json(file)

@@ -69,7 +69,7 @@ def terminal_width() -> int | None:
 
 def print_out(text: str | None) -> OSError | ValueError | None:
     """Print to the standard output, and return what hindered it. A reader that has gone, as `head`
-    does, is no hindrance; a full disk is.
+    does, is not a hindrance; a full disk is.
     """
     try:
         if text is not None:

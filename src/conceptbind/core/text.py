@@ -32,7 +32,7 @@ BINARY = (
     (b"SQLite format 3", "a database"),
     (b"%PDF", "a PDF"),
 )
-"""First bytes of files that are no text though their names may say so."""
+"""First bytes of files that are not text though their names may say so."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 """What may stand between the cells of a table, in words."""
 
@@ -95,7 +95,8 @@ def _decoded(data: bytes, path: Path, start: str, end: str) -> str:
     except UnicodeDecodeError as error:
         if mark:
             raise FileError(
-                f"{start}: its byte order mark says {encoding}, but byte {error.start} is none{end}"
+                f"{start}: its byte order mark says {encoding}, but byte {error.start} does not "
+                f"fit it{end}"
             ) from error
         raise FileError(f"{start}: {_other_encoding(data, error, path)}{end}") from error
 
@@ -348,7 +349,7 @@ def delimiter_of(path: Path, text: str) -> str:
         f"it cannot be told what separates the cells of {path}: its first line has "
         f"{' and '.join(DELIMITERS[m] for m in in_header)}, and "
         f"{'all of them' if even else 'none of them'} would give every line equally many cells; "
-        "write it anew with commas, and cells that hold a comma in quotation marks"
+        "write it again with commas, and cells that hold a comma in quotation marks"
     )
 
 

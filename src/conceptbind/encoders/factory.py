@@ -68,7 +68,7 @@ def checked(encoder: Any, name: str) -> Any:
     missing = [part for part in REQUIRED if not hasattr(encoder, part)]
     if missing:
         raise ValueRangeError(
-            f"{name} is no encoder: {type(encoder).__name__} lacks {', '.join(missing)}; see "
+            f"{name} is not an encoder: {type(encoder).__name__} lacks {', '.join(missing)}; see "
             "conceptbind.core.typing.Encoder"
         )
     modalities = encoder.modalities

@@ -103,7 +103,7 @@ class OpenClipEncoder:
                 self._tokenizer = open_clip.get_tokenizer(arch)
         except pickle.UnpicklingError as error:
             raise UnsafeFileError(
-                f"{file or tag or name} is no plain file of tensors, and reading more could "
+                f"{file or tag or name} is not a plain file of tensors, and reading more could "
                 "execute code; save its state_dict as .safetensors"
             ) from error
         # open_clip, torch, safetensors and the hub raise what they like for a wrong file or no

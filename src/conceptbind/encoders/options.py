@@ -24,7 +24,7 @@ class Reading(Trusting):
     GROUP = "The encoder"
 
     device: str = "auto"
-    """Where the encoder computes: cpu, cuda, or another device of torch; auto is a GPU where there
+    """Device of the encoder: cpu, cuda, or another device of torch; auto is a GPU where there
     is one.
     """
     long_captions: LongCaptions = "truncate"

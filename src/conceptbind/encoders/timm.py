@@ -31,7 +31,7 @@ class TimmEncoder:
         MissingExtraError: timm is not installed.
         UnknownNameError: no such model, or no such pretrained tag of it.
         FileError: the weights cannot be loaded.
-        ModalityError: the model does not give one vector a picture.
+        ModalityError: the model does not give one vector per picture.
     """
 
     modalities: tuple[Modality, ...] = ("image",)
@@ -51,7 +51,9 @@ class TimmEncoder:
         tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
         if tag and tag not in tags:
             hint = nearest(tag, tags) if tags else f"{base} has no pretrained tags"
-            raise UnknownNameError(f"'{tag}' is no pretrained tag of the timm model {base}; {hint}")
+            raise UnknownNameError(
+                f"'{tag}' is not a pretrained tag of the timm model {base}; {hint}"
+            )
         if weights not in ("", "random"):
             raise UnknownNameError(f"expected timm:NAME or timm:NAME@random; got '{name}'")
         try:
@@ -72,7 +74,7 @@ class TimmEncoder:
         shape = self._features([Pillow.new("RGB", (64, 64))]).shape
         if len(shape) != 2:
             raise ModalityError(
-                f"'{self.id}' gives features of shape {shape[1:]}, not one vector a picture; use "
+                f"'{self.id}' gives features of shape {shape[1:]}, not one vector per picture; use "
                 "another model"
             )
         self.dimension = int(shape[1])

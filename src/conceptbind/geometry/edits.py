@@ -286,7 +286,7 @@ def retrieve(editor: Editor, edits: Edits, strength: float = 1.0) -> Hits:
 
 
 def read(editor: Editor, edits: Edits, probes: SceneProbes, strength: float = 1.0) -> Hits:
-    """Do the probes read exactly the target's concepts and objects?
+    """Do the probes recognise exactly the target's concepts and objects?
 
     Args:
         editor: embeddings with the vectors of objects.

@@ -1,5 +1,5 @@
-"""Targeted removal: what do probes still read when the concept part, or the object part, is taken
-out of every embedding?
+"""Targeted removal: what do probes still recognise when the concept part, or the object part, is
+taken out of every embedding?
 
 The parts are fitted on the training scenes only. The controls take out the part of a permuted
 assignment: as much of the same kind, but of other concepts or objects (arXiv 2605.31503, section

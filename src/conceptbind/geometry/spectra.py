@@ -39,12 +39,13 @@ class Part:
     """One set of factors that act together."""
 
     factors: tuple[str, ...]
-    """For example ("slot 1 color", "slot 2 shape"); empty for the rest of an incomplete grid."""
+    """Names, for example ("slot 1 color", "slot 2 shape"); empty for the rest of an incomplete
+    grid."""
     kind: Kind
     """`concept` one factor; `object` several concepts of one object; `objects` of different ones;
     `rest` what no part explains."""
     share: float
-    """Of the variance of the centred embeddings."""
+    """Share of the variance of the centred embeddings."""
     freedom: float
     """Share of the degrees of freedom: what the part would explain of pure noise."""
 

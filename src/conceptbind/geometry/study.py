@@ -64,7 +64,7 @@ class GeometryStudy:
     modality: Modality
     records: Records
     spectra: Mapping[str, Spectrum]
-    """By control; `none` is the encoder itself."""
+    """Spectra by control; `none` is the encoder itself."""
     scaling: Scaling | None
     notes: tuple[str, ...]
     """What was left out, sampled or could not be fitted, with the reason."""
@@ -265,7 +265,7 @@ class _Study:
                     self.ledger.add("additive", Metric.R2, r2, len(scored), "test", **facts)
 
     def reconstructions(self) -> None:
-        """Is a predicted embedding's nearest scene its own, and do the probes still read it?"""
+        """Is a sum's nearest scene its own, and do the probes still recognise it?"""
         rng = np.random.default_rng(self.seed)
         for (estimator, level), fit in self.train_fits.items():
             rows = self.split.test[fit.covered(self.split.test)]
@@ -364,7 +364,7 @@ class _Study:
             # what rounding leaves
             if removed != "none" and _variance(kept) <= 1e-10 * _variance(self.values):
                 self.notes.append(
-                    f"{what}: nothing is left of the embeddings, so the probes read nothing."
+                    f"{what}: nothing is left of the embeddings, so the probes recognise nothing."
                 )
                 kept = np.zeros_like(kept)
             heads = fit_scene_probes(kept, self.scenes, smaller, device=device)

@@ -20,7 +20,7 @@ group of one item nothing, so the spread within a group is estimated as if one f
 drawn from all groups.
 
 None in the place of both ends says that no interval can be given: one cluster, a mean of real
-numbers over few clusters, or values without any spread that are no shares.
+numbers over few clusters, or values without any spread that are not shares.
 `tests/metrics/test_coverage.py` simulates how often each kind holds the truth.
 """
 
@@ -138,7 +138,7 @@ def mean_interval(
     clusters: Shaped[Ints, " rows"] | None = None,
     bounds: tuple[float, float] = (-inf, inf),
 ) -> Interval:
-    """95 % interval of a mean of real numbers that are no shares, such as cosines: Student's over
+    """95 % interval of a mean of real numbers that are not shares, such as cosines: Student's over
     clusters, transformed for skew.
 
     Args:

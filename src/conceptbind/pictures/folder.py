@@ -126,7 +126,7 @@ def _draw(job: Job, write: bool = True) -> list[float]:
 
 def _require_drawn(path: Path, picture: Any) -> None:
     """Raise MismatchError unless a file of an earlier call holds the picture that would be drawn;
-    rounding is no difference.
+    rounding is not a difference.
     """
     try:
         content = require_regular(path).read_bytes()

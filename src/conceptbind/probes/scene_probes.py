@@ -57,7 +57,7 @@ class Probe:
     validation: float
     """Recognition on validation with both."""
     gradient_norm: float
-    """Of the regularised loss at the end, on the whitened features."""
+    """Gradient of the regularised loss at the end, on the whitened features."""
     relative_gradient_norm: float
     """The same divided by the norm at zero weights."""
     gap: float

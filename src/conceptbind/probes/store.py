@@ -40,5 +40,5 @@ def load_probes(path: Path, key: str) -> SceneProbes | None:
             for i, facts in enumerate(piece.facts["probes"])
         ]
     except (FileError, KeyError, TypeError):
-        return None  # what is damaged or of another version is fitted anew
+        return None  # what is damaged or of another version is fitted again
     return SceneProbes(tuple(probes[:-1]), probes[-1])

@@ -46,7 +46,7 @@ GALLERY = 24
 
 @dataclass(frozen=True)
 class WrongScene:
-    """A test scene whose objects the probe did not read."""
+    """A test scene whose objects the probe did not recognise."""
 
     row: int
     id: str
@@ -55,11 +55,11 @@ class WrongScene:
     true: tuple[str, ...]
     """Objects that are there."""
     read: tuple[str, ...]
-    """As many objects as are there, those that score highest; of equals, what is not there comes
+    """The objects that score highest, as many as are there; of equals, one that is not there comes
     first."""
     tied: bool
     misbound: bool
-    """What was read is joined from values that are in the scene: an illusory conjunction."""
+    """What was recognised is joined from values that are in the scene: an illusory conjunction."""
 
 
 @dataclass(frozen=True, eq=False)

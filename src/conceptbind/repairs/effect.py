@@ -20,7 +20,7 @@ class BeforeAfter(ABC):
 
     records: Records
     fit: Fit
-    """In folds: fitted on all parts but the one that chose when to stop, the first that does not
+    """The fit; in folds, on all parts but the one that chose when to stop, the first that does not
     choose the identity. Held out: the one that was scored."""
     adapter: Adapter
     """What `conceptbind repair` writes: that fit at `pull`, or the identity (pull 0) where the gain
@@ -60,7 +60,9 @@ class BeforeAfter(ABC):
 
     @property
     def recommended(self) -> bool:
-        """Whether the gain clears its noise, and the map that would be written is no identity."""
+        """Whether the gain clears its noise, and the map that would be written is not an
+        identity.
+        """
         clear = clears_noise(self.gain.value, self.gain.ci_low)
         return self.pull > 0 and self.fit.helps and clear
 

@@ -54,7 +54,7 @@ def repair_table(records: Records, width: int | None = None) -> str:
 
 
 def rows_of_table(records: Records, control: str = Control.NONE) -> list[tuple[str, ...]]:
-    """One row a metric: its name, its value under each protocol with its interval, n and ties."""
+    """One row per metric: its name, its value under each protocol with its interval, n and ties."""
     rows = []
     whose = records.where(control=control)
     for metric, name in METRICS.items():

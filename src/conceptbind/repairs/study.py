@@ -96,7 +96,7 @@ class ScoredSwap(NamedTuple):
     """Of the four."""
     right_after: int
     mended: int
-    """Of the four, those that the repair turned right."""
+    """Those of the four that the repair turned right."""
     spoiled: int
 
 

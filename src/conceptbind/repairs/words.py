@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conceptbind.repairs.study import RepairStudy
 
 LARGE = 0.1
-"""Where the gain may be as large as this, and none may be there as well, it cannot be judged
+"""Where the gain may be as large as this, or there may be none, it cannot be judged
 whether a repair helps."""
 COSTS = {
     Metric.RECALL_AT_1: "recall at 1",
@@ -235,7 +235,7 @@ def _twin(records: Records, change: Change) -> tuple[str, bool]:
         f"; {CONTROL_WORDS[Control.BAG_TWIN]}, changes by {value_of(gain)} ({interval_of(gain)})"
     )
     return words + (
-        "" if beaten else ", which is not clearly less, so the repair need not bring binding"
+        "" if beaten else ", which is not clearly less, so the gain need not be binding"
     ), beaten
 
 

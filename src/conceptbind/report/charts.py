@@ -62,13 +62,13 @@ class Series:
     look: Look = "own"
     """Its colour: of the encoder itself, of a control, of another."""
     line: Stroke = "solid"
-    """Of lines; none draws points alone."""
+    """Stroke of lines; none draws points alone."""
     marker: str = "o"
-    """Of points, as matplotlib names it; empty for none."""
+    """Marker of points, as matplotlib names it; empty for none."""
     panel: int = 0
-    """In which of the chart's panels it stands."""
+    """Number of the chart's panel in which it stands."""
     area: tuple[float, ...] = ()
-    """Of histograms: the edges of the bins, one more than points."""
+    """Edges of the bins of a histogram, one more than points."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,12 @@ class Chart:
     share: bool = True
     """Whether values are shares, on an axis from 0 to 100 %."""
     ends: tuple[float, float] | None = None
-    """Of lines: where the axis of x begins and ends; as the points need it by default."""
+    """Where the axis of x of lines begins and ends; as the points need it by default."""
     reference: float | None = None
     """A value that is marked: of bars on the axis of values, of lines in the first panel's x."""
     reference_name: str = ""
     lines: tuple[tuple[int, int], ...] = ()
-    """Of a map: pairs of points that are joined, counted over all series."""
+    """Pairs of points that are joined in a map, counted over all series."""
     logarithmic: tuple[int, ...] = ()
     """Panels whose x is on a logarithmic axis."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Record
 
 NO_SHARE = re.compile(r"r2|mse|.*_cosine|modality_gap|generalisation_score")
-"""Metrics that are no share of anything."""
+"""Metrics that are not a share of anything."""
 CHANGE = re.compile(r".*_gain")
 """Metrics that are a difference of two shares."""
 
@@ -47,7 +47,7 @@ def _from_to(low: float, high: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """What is no share, with three decimals."""
+    """What is not a share, with three decimals."""
     return "-" if value is None else f"{value:.3f}"
 
 

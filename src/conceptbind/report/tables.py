@@ -36,7 +36,7 @@ Cells = list[list[str]]
 
 def r2_cells(records: Records) -> Cells:
     """Rows of the additive table: level, estimator, R^2 on all and on held-out scenes, random
-    weights, retrieval, objects and concepts read.
+    weights, retrieval, objects and concepts recognised.
     """
     rows = records.where(study="additive")
     cells = []

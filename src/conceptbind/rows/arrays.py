@@ -46,7 +46,7 @@ class FileEmbeddings:
     revision: str
     """Hash of the file."""
     arrays: dict[str, Float[Floats, "_ _"]]
-    """By modality, or under "embeddings" where the file does not say."""
+    """Arrays by modality, or under "embeddings" where the file does not say."""
     ids: tuple[str, ...] | None
 
     @property
@@ -220,7 +220,7 @@ def _shapes(path: Path, suffix: str) -> dict[str, tuple[tuple[int, ...], Any]] |
             where = f"array '{name:.60}' of {path}"
             if name == member.filename:
                 raise FileError(
-                    f"{path} holds '{name:.60}', which is no array; write it with numpy.savez"
+                    f"{path} holds '{name:.60}', which is not an array; write it with numpy.savez"
                 )
             try:
                 stream = archive.open(member)
@@ -240,14 +240,14 @@ def _row_names(path: Path, arrays: dict[str, Any]) -> tuple[str, ...] | None:
     if ids is None:
         return None
     if ids.ndim != 1 or any(len(array) != len(ids) for array in arrays.values() if array.ndim):
-        raise ShapeError(f"{path}: 'ids' must be one name a row; got shape {ids.shape}")
+        raise ShapeError(f"{path}: 'ids' must be one name per row; got shape {ids.shape}")
     try:
         return tuple(
             map(str, (np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids).tolist())
         )
     except (UnicodeDecodeError, ValueError) as error:  # ValueError: letters beyond Unicode
         raise FileError(
-            f"{path}: 'ids' are no text in UTF-8 ({error}); write them as numbers or as text"
+            f"{path}: 'ids' are not text in UTF-8 ({error}); write them as numbers or as text"
         ) from error
 
 

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 FORMAT = 3
-"""Of manifest and shards; what another version wrote is embedded again."""
+"""Version of manifest and shards; what another version wrote is embedded again."""
 ROWS = "embeddings"
 """The name of the rows in a shard."""
 HALF = "rows.npy"
@@ -681,7 +681,7 @@ def _manifest(folder: Path) -> Manifest:
     path, advice = folder / MANIFEST, "delete the folder and embed again"
     found = read_json(path, advice)
     if not isinstance(found, dict) or "rows" not in found:
-        raise FileError(f"{path} is no manifest of embeddings; {advice}")
+        raise FileError(f"{path} is not a manifest of embeddings; {advice}")
     if found.get("format") != FORMAT:
         raise FileError(
             f"{path} was written by another version, whose shards have another form; {advice}"

@@ -51,7 +51,7 @@ class RunFolder:
         """Create the folder, or continue in one of the same configuration.
 
         What a killed command left half-written there goes, and the configuration of a run that left
-        nothing else is written anew. Nothing else is ever removed or replaced.
+        nothing else is written again. Nothing else is ever removed or replaced.
 
         Args:
             path: the folder.
@@ -113,7 +113,7 @@ class RunFolder:
         """What `write_results` wrote when the run was finished; None where it was not, or its
         results were changed since.
 
-        A table that says something else than the results is written anew.
+        A table that says something else than the results is written again.
         """
         if not all((self.path / name).is_file() for name in (RESULTS, TABLE, "report.html")):
             return None

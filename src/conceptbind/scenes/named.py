@@ -81,8 +81,8 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
     if scheme in {"clevr2d", "clevr3d"}:
         if spec != scheme and not re.fullmatch(r"\d{1,9}", rest):
             raise ValueRangeError(
-                f"expected {scheme}, or {scheme}:N with N objects a scene, for example {scheme}:3; "
-                f"got {spec!r:.80}"
+                f"expected {scheme}, or {scheme}:N with N objects per scene, for example "
+                f"{scheme}:3; got {spec!r:.80}"
             )
         kind = "flat" if scheme == "clevr2d" else "solid"
         slots = int(rest) if rest else 2

@@ -43,7 +43,7 @@ class Asked:
     """How many approximators of the rule are tried."""
     executor: Executor = "local"
     address: str | None = None
-    """Of a running cluster."""
+    """Address of a running cluster."""
     jobs: int | None = None
     """Processes or workers; one for each core by default."""
 

@@ -54,7 +54,7 @@ def load_studies(names: tuple[str, ...] | None = None) -> tuple[Study, ...]:
 
     Raises:
         UnknownNameError: there is no such study; names the nearest ones.
-        ValueRangeError: what a package added is no study.
+        ValueRangeError: what a package added is not a study.
     """
     known = study_names()
     wanted = known if names is None else known_studies(names)
@@ -77,7 +77,7 @@ def _load(name: str) -> Study:
         ) from error
     if not isinstance(found, Study):
         raise ValueRangeError(
-            f"the study '{name}' of {_package(entry)} is no study: expected name, question, "
+            f"the study '{name}' of {_package(entry)} is not a study: expected name, question, "
             f"applies(case) and run(case); got {type(found).__name__}"
         )
     return found

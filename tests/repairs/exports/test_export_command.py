@@ -247,7 +247,10 @@ def test_a_models_own_code_asks_for_the_switch(make_adapter, capsys, clip_folder
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["none", "--to", "onnx", "--out", "out"], "none is no adapter: expected a folder with"),
+        (
+            ["none", "--to", "onnx", "--out", "out"],
+            "none is not an adapter: expected a folder with",
+        ),
         (["fixed", "--to", "tflite", "--out", "out"], "expected one of 'onnx', 'sentence-transf"),
         (["fixed", "--out", "out"], "--to is needed"),
         (["fixed", "--to", "onnx"], "--out is needed"),

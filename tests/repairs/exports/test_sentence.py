@@ -155,7 +155,7 @@ def test_other_weights_than_those_fitted_on_are_refused_and_a_commit_is_not_comp
 
 @pytest.mark.parametrize("encoder", ["tiny", "tiny-bound"])
 def test_an_encoder_of_another_kind_is_refused(make_adapter, tmp_path, encoder):
-    with pytest.raises(ModalityError, match=f"'{encoder}' is no sentence-transformers model"):
+    with pytest.raises(ModalityError, match=f"'{encoder}' is not a sentence-transformers model"):
         export_sentence_transformers(make_adapter(8, 8), encoder, tmp_path / "repaired")
 
 

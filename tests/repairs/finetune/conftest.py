@@ -1,4 +1,5 @@
-"""Two flat objects a scene, drawn once, with their captions, hard negatives and parts by orbit."""
+"""Two flat objects per scene, drawn once, with their captions, hard negatives and parts by
+orbit."""
 
 from __future__ import annotations
 

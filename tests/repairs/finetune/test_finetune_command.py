@@ -312,7 +312,7 @@ def test_ties_are_counted_and_are_no_hits(drawn_pairs):
         ),
         (["tiny", "--out", "run", "--captions", "c"], "--images, --captions and --negatives go to"),
         (["tiny", "--out", "run", "--negatives", "n"], "--images, --captions and --negatives go t"),
-        (["tiny", "--out", "run", "--images", "p", "--captions", "c"], "p is none"),
+        (["tiny", "--out", "run", "--images", "p", "--captions", "c"], "p is not one"),
         (["minilm", "--out", "run"], "'minilm' cannot be fine-tuned: expected an encoder with"),
         (["file:rows.npy", "--out", "run"], "rows.npy"),
         (["tiny", "--out", "run", "--scenes", "text20:4x4"], "text20:4x4"),
@@ -464,4 +464,4 @@ def test_stopping_says_that_it_begins_anew(drawn_pairs, capsys, monkeypatch):
     monkeypatch.setattr(finetuning, "_trained", stop)
     words = ["finetune", "tiny", "--out", "run", *of_pairs(drawn_pairs)]
     assert cli.main(words) == 130
-    assert "stopped; the same command begins anew" in capsys.readouterr().err
+    assert "stopped; the same command starts over" in capsys.readouterr().err

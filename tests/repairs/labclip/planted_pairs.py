@@ -14,7 +14,7 @@ def planted(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(n, 48) pictures, captions and captions with the two colours swapped.
 
-    Two objects a scene. The first 24 dimensions are a bag of values, equal for a caption and its
+    Two objects per scene. The first 24 dimensions are a bag of values, equal for a caption and its
     swap. The other 24 tell which colour belongs to which noun, by one code for each object.
     Captions hold these codes
 

@@ -89,7 +89,7 @@ def test_a_folder_that_was_not_finished_is_no_adapter(tmp_path, monkeypatch):
     assert (tmp_path / "config.json").is_file()
     with pytest.raises(
         FileError,
-        match="is no adapter: expected a folder with adapter.safetensors .* or a published .pt file",  # noqa: E501
+        match="is not an adapter: expected a folder with adapter.safetensors .* or a published .pt file",  # noqa: E501
     ):
         load_adapter(tmp_path)
 
@@ -145,7 +145,7 @@ def test_weights_of_another_shape_than_the_folder_says_are_refused(folder):
 def test_a_place_that_cannot_be_written_or_read_is_named(folder, tmp_path):
     with pytest.raises(FileError, match="could not write"):
         save_adapter(Adapter(WEIGHT, 0.0), folder / "README.md" / "inside")
-    with pytest.raises(FileError, match="nowhere is no adapter"):
+    with pytest.raises(FileError, match="nowhere is not an adapter"):
         load_adapter(tmp_path / "nowhere")
     with pytest.raises(FileError, match=r"missing\.pt: No such file"):
         load_adapter(tmp_path / "missing.pt")

@@ -1,4 +1,4 @@
-"""NegCLIP's table: lists are parsed, never run; what is no negative is left out and counted."""
+"""NegCLIP's table: lists are parsed, never run; what is not a negative is left out and counted."""
 
 import sys
 

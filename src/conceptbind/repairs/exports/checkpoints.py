@@ -65,9 +65,9 @@ def export_transformers(
     """
     if not isinstance(encoder, HuggingFaceEncoder | DualEncoder):
         raise ModalityError(
-            f"'{encoder.id}' is no model of transformers with a projection of captions; expected "
-            "tiny, tiny-bound, tiny-bag, hf:NAME or hf:FOLDER (CLIP, SigLIP); any encoder's "
-            "adapter goes to onnx"
+            f"'{encoder.id}' is not a model of transformers with a projection of captions; "
+            "expected tiny, tiny-bound, tiny-bag, hf:NAME or hf:FOLDER (CLIP, SigLIP); any "
+            "encoder's adapter goes to onnx"
         )
 
     if importlib.util.find_spec("transformers") is None:
@@ -103,7 +103,7 @@ def export_open_clip(
     """
     if not isinstance(encoder, OpenClipEncoder):
         raise ModalityError(
-            f"'{encoder.id}' is no open_clip model; expected open_clip:ARCH@TAG or "
+            f"'{encoder.id}' is not an open_clip model; expected open_clip:ARCH@TAG or "
             "open_clip:local-dir:FOLDER; any encoder's adapter goes to onnx"
         )
 

@@ -98,7 +98,7 @@ def _pipeline(adapter: Adapter, encoder: Any, how: Opening) -> Any:
         loaded = open_encoder(name, how)
     if not isinstance(loaded, SentenceTransformerEncoder):
         raise ModalityError(
-            f"'{loaded.id}' is no sentence-transformers model; expected minilm, st:NAME or a "
+            f"'{loaded.id}' is not a sentence-transformers model; expected minilm, st:NAME or a "
             "folder with modules.json; any encoder's adapter goes to onnx"
         )
     require_weights(adapter, loaded)

@@ -39,7 +39,7 @@ class Captioned:
     negative_ids: Int[Ints, " negatives"]
     """(n,) what each negative says, in the same numbers."""
     hash: str
-    """Of what all this holds."""
+    """Hash of all this."""
 
     @classmethod
     def of(
@@ -128,8 +128,8 @@ class Captioned:
         )
 
     def same(self, rows: Int[Ints, " rows"]) -> Bool[Bools, "rows columns"]:
-        """(B, 2 B) what is no comparison within a batch: an equal caption, another caption of the
-        same picture, a negative that is true.
+        """(B, 2 B) what is not a comparison within a batch: an equal caption, another caption of
+        the same picture, a negative that is true.
         """
         texts, pictures = self.text_ids[rows], self.picture_ids[self.image_of[rows]]
         captions = (texts[:, None] == texts) | (pictures[:, None] == pictures)

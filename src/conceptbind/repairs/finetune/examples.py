@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from conceptbind.scenes.table import Scenes
 
 SHARES = (0.7, 0.1, 0.2)
-"""To train on, to choose the epoch, to score."""
+"""Shares to train on, to choose the epoch with, and to score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Examples:
     """n captions with their picture and a hard negative, and s comparisons to score."""
 
     name: str
-    """Of the scenes, or of the file of captions."""
+    """Name of the scenes, or of the file of captions."""
     pictures: Sequence[Path]
     """(p,) files; none before they are drawn."""
     texts: Sequence[str]

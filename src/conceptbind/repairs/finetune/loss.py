@@ -32,8 +32,8 @@ def contrastive(
         images: (B, d) features, of any length.
         texts: (2 B, d) features of the captions, then of their negatives.
         log_temperature: t.
-        same: (B, 2 B) what is no comparison: caption or negative j says of picture i what its own
-            caption says.
+        same: (B, 2 B) what is not a comparison: caption or negative j says of picture i what its
+            own caption says.
     """
     b, own = len(images), torch.arange(len(images), device=images.device)
     cosines = functional.normalize(images, dim=1) @ functional.normalize(texts, dim=1).T

@@ -48,7 +48,7 @@ def before_and_after(encoder: Encoder, tuned: FineTuned, examples: Examples) -> 
         **facts,
         repair=Repair.FT,
     )
-    # where nothing was trained nothing changed, which is no estimate
+    # where nothing was trained nothing changed, which is not an estimate
     records.append(gain if tuned.helps else gain.but(ci_low=None, ci_high=None))
     return Records(records)
 

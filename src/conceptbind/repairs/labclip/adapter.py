@@ -196,15 +196,15 @@ def load_adapter(path: str | Path) -> Adapter:
     Raises:
         FileError: nothing is there, or it is broken.
         UnsafeFileError: a `.pt` that holds anything but these tensors.
-        ConceptBindError: tensors that are no adapter: of another shape, not finite, or not what the
-            folder's config says.
+        ConceptBindError: tensors that are not an adapter: of another shape, not finite, or not what
+            the folder's config says.
     """
     path = user_path(path)
     if path.suffix in (".pt", ".pth", ".bin"):
         return _read_published(path)
     if not (path / WEIGHTS).is_file():
         raise FileError(
-            f"{path} is no adapter: expected a folder with {WEIGHTS} (written by conceptbind "
+            f"{path} is not an adapter: expected a folder with {WEIGHTS} (written by conceptbind "
             "repair), or a published .pt file"
         )
     config = _read_config(path)
@@ -267,7 +267,7 @@ def _read_weights(path: Path) -> dict[str, np.ndarray]:
             if names != {"weight", "log_temperature"}:
                 held = ", ".join(sorted(names))[:200] or "nothing"
                 raise FileError(
-                    f"{path.parent} is no adapter: its weights must hold weight and "
+                    f"{path.parent} is not an adapter: its weights must hold weight and "
                     f"log_temperature, and hold {held}"
                 )
             for name in ("weight", "log_temperature"):
@@ -313,7 +313,9 @@ def _read_published(path: Path) -> Adapter:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # the restricted reader met something that is no tensor
+    except (
+        pickle.UnpicklingError
+    ) as error:  # the restricted reader met something that is not a tensor
         raise UnsafeFileError(
             f"{path} holds more than tensors and could execute code, so it is not read; save "
             "linear.weight and t alone, "

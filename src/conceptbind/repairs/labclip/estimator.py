@@ -46,7 +46,7 @@ class Fit:
 
 
 def first_that_helps(fits: Iterable[Fit]) -> Fit:
-    """The first fit that is no identity, else the last; those behind it are not made.
+    """The first fit that is not an identity, else the last; those behind it are not made.
 
     What is written was scored in folds, as maps: a part that would stop at the identity is not what
     was scored.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from conceptbind.repairs.labclip.pairs import Batch
 
 NO_COMPARISON = -1e4
-"""Score of what is no comparison: its share of a softmax is zero, and nothing becomes NaN."""
+"""Score of what is not a comparison: its share of a softmax is zero, and nothing becomes NaN."""
 
 
 @dataclass(frozen=True)

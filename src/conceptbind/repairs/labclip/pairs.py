@@ -266,7 +266,7 @@ def read_unit(
 ) -> Float[Floats, "rows width"]:
     """(B, d) rows in single precision, each divided by its length.
 
-    A file is mapped anew for each reading, so that its pages do not add up to the whole file in
+    A file is mapped again for each reading, so that its pages do not add up to the whole file in
     this process's memory.
     """
     kept: object = array
@@ -289,7 +289,7 @@ def read_unit(
 
 
 def _on_disk(array: Floats) -> bool:
-    """Whether all of an array can be mapped anew; numpy also calls copies of a mapped array, and
+    """Whether all of an array can be mapped again; numpy also calls copies of a mapped array, and
     some of its columns, memmap.
     """
     if not isinstance(array, np.memmap) or array.filename is None or array.mode == "c":

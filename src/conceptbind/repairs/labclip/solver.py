@@ -118,7 +118,7 @@ class Course:
     """How a solver goes over the pairs."""
 
     rate: float
-    """Of the steps; where it falls, the highest."""
+    """Learning rate of the steps; where it falls, the highest."""
     batch: int
     """Pairs of a step."""
     epochs: int

@@ -60,14 +60,14 @@ class Negatives:
     """One hard negative a caption, as far as captions have one."""
 
     texts: tuple[str | None, ...]
-    """In the order of the captions; None where there is no negative."""
+    """Negatives in the order of the captions; None where there is none."""
     skipped: Mapping[str, int]
     """Captions without one, by reason."""
     tagger: str
     tagger_version: str
     seed: int
     reasons: tuple[str | None, ...] = ()
-    """In the order of the captions, why each has no negative; None where it has one."""
+    """Why each caption has no negative, in order; None where it has one."""
 
     @property
     def rows(self) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ def read_negclip(path: str | Path) -> WrittenNegatives:
         FileError: the file is missing or not UTF-8 text.
         UnsafeFileError: the file is a pickle.
         UnknownNameError: a column is missing.
-        ValueRangeError: a line is too short, or its `neg_caption` is no list of text; names file
+        ValueRangeError: a line is too short, or its `neg_caption` is not a list of text; names file
             and line.
     """
     path = user_path(path)

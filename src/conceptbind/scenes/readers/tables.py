@@ -109,10 +109,10 @@ def read_scenes(
 ) -> Scenes:
     """A table of one's own: of scenes, or a vocabulary.
 
-    A **table** has one row a scene and a column for every concept and slot, `color_1, shape_1,
+    A **table** has one row per scene and a column for every concept and slot, `color_1, shape_1,
     color_2, shape_2` (or `object1_color, ...`, or `color, shape, color2, shape2`); `id` or
-    `filename`, and `caption`, are used where present. A **vocabulary** has one column a concept and
-    lists its values below; the scenes are all ordered pairs of objects. The last concept is the
+    `filename`, and `caption`, are used where present. A **vocabulary** has one column per concept
+    and lists its values below; the scenes are all ordered pairs of objects. The last concept is the
     noun.
 
     Args:
@@ -133,7 +133,7 @@ def scenes_of_frame(frame: Any, template: str = DEFAULT_TEMPLATE, name: str = "t
         name: of the scenes.
 
     Raises:
-        ValueRangeError: it has no rows, or is no table of scenes and no vocabulary.
+        ValueRangeError: it has no rows, or is neither a table of scenes nor a vocabulary.
     """
     columns = {str(column): list(map(_cell, frame[column])) for column in frame.columns}
     if not any(columns.values()):
@@ -181,7 +181,7 @@ def _refuse_odd_vocabulary(path: Path, columns: Mapping[str, Sequence[str]]) -> 
         raise ValueRangeError(
             f"{path} has the column '{labels[0]}' but none that names a concept and a slot; a "
             "table of scenes needs columns such as "
-            f"{SLOTS} (one object: color_1, shape_1), a vocabulary only one column a concept"
+            f"{SLOTS} (one object: color_1, shape_1), a vocabulary only one column per concept"
         )
     held = {name: set(_filled(column)) for name, column in columns.items()}
     for first, second in combinations(held, 2):
