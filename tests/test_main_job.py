@@ -80,7 +80,7 @@ def test_one_quantity_has_one_value_one_interval_and_one_rounding(runs):
     number = r"[+-]?\d[\d.,]*(?: %| points)?"
     pattern = re.compile(rf"({number})[^()%.;:0-9]{{0,60}}?\(({number} to {number})[,)]")
     page = plain((run.folder / "report.html").read_text())
-    for text, least in ((page, 20), (re.sub(r"\s+", " ", str(run)), 8)):
+    for text, least in ((page, 20), (re.sub(r"\s+", " ", run.text()), 8)):
         pairs = pattern.findall(text)
         assert len(pairs) >= least
         assert [pair for pair in pairs if pair not in shown] == []
@@ -88,12 +88,13 @@ def test_one_quantity_has_one_value_one_interval_and_one_rounding(runs):
 
 def test_the_pages_show_rows_that_it_prints(runs):
     run = runs["tiny"]
-    printed = str(run).replace(str(run.folder), "runs/tiny-clevr2d").split("\n")
-    marked = re.compile(r"<!-- of conceptbind measure -->\n```text\n(.*?)```", re.DOTALL)
     texts = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    rows = "".join(marked.findall(texts)).splitlines()
-    assert len(rows) > 5
-    assert [row for row in rows if row not in printed] == []
+    for mark, said in (("conceptbind measure", run.text()), ("print(result)", str(run))):
+        printed = said.replace(str(run.folder), "runs/tiny-clevr2d").split("\n")
+        marked = re.compile(rf"<!-- of {re.escape(mark)} -->\n```text\n(.*?)```", re.DOTALL)
+        rows = "".join(marked.findall(texts)).splitlines()
+        assert len(rows) > 5
+        assert [row for row in rows if row not in printed] == []
 
 
 def test_the_page_shows_every_control_of_the_attribute_of_a_noun(runs):

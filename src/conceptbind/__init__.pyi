@@ -27,10 +27,10 @@ from .repairs.labclip import Adapter as Adapter
 from .repairs.labclip import LabClip as LabClip
 from .repairs.labclip import load_adapter as load_adapter
 from .repairs.labclip import save_adapter as save_adapter
+from .report import Run as Run
+from .report import load_run as load_run
 from .rows.embeddings import Embeddings as Embeddings
 from .rows.source import resolve as resolve
-from .run.finished import Run as Run
-from .run.finished import load_run as load_run
 from .scenes import ConceptSpace as ConceptSpace
 from .scenes import Scenes as Scenes
 from .scenes import Split as Split

@@ -143,7 +143,7 @@ def _text(result: object) -> str | None:
         return result
     if isinstance(result, list):
         return "\n".join(map(str, result))
-    from conceptbind.run.finished import Shown
+    from conceptbind.report.shown import Shown
 
     return result.text(terminal_width()) if isinstance(result, Shown) else str(result)
 

@@ -69,12 +69,14 @@ def test_a_real_run_is_read_back(measured):
 def test_it_shows_itself_in_a_line_in_words_and_in_a_notebook(measured):
     found = load_run(measured.folder)
     n = len(found.records)
-    assert repr(found) == f"<Run of tiny: {n} records in {measured.folder}>"
-    assert repr(measured) == f"<Measurement of tiny: {n} records in {measured.folder}>"
-    assert str(found).splitlines()[0] == str(measured).splitlines()[0] == measured.answer.sentence
+    answer = measured.answer.sentence
+    assert repr(found) == f"<Run of tiny: {n} records in {measured.folder}>\n{answer}"
+    assert repr(measured) == f"<Measurement of tiny: {n} records in {measured.folder}>\n{answer}"
+    assert str(found) == str(measured)
+    assert str(found).splitlines()[0] == measured.text().splitlines()[0] == answer
+    assert found.advice == (measured.answer.why, measured.answer.next)
     html = found._repr_html_()
-    assert html.startswith("<p>")
-    assert "<th>concept</th>" in html
+    assert html.startswith("<p><strong>tiny")
     assert measured._repr_html_() == html
 
 

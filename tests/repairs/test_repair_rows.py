@@ -64,7 +64,7 @@ def test_rows_that_equal_their_caption_are_left_out_counted_and_listed(some_equa
     assert {row["n"] for row in results["records"]} == {110}
     assert json.loads((found.folder / "config.json").read_text())["dropped"] == 40
     assert "40 rows were left out" in (found.folder / "README.md").read_text()
-    assert "dropped.csv" in str(found)
+    assert "dropped.csv" in found.text()
 
 
 def test_failing_rows_are_listed_by_the_users_own_numbers(some_equal):

@@ -125,7 +125,7 @@ from conceptbind import cli
 from conceptbind.commands.command import Command
 from conceptbind.core.records import Records
 from conceptbind.report.terminal import terminal_table
-from conceptbind.run.finished import Shown
+from conceptbind.report.shown import Shown
 class Result(Shown):
     folder, records, said = None, Records(), ()
     def text(self, width=None):

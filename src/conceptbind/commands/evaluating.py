@@ -10,13 +10,14 @@ from conceptbind.commands.shared import GivenEncoder, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
+from conceptbind.report.shown import Shown
 from conceptbind.run.bars import Bar, progress
-from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conceptbind.benchmarks.base import Found
+    from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Encoder
 
 
@@ -31,6 +32,8 @@ class Evaluation(Shown):
     notes: tuple[str, ...]
     checked: "dict[str, list[Found]]"
     """The files of each benchmark, where they were only checked."""
+    verdicts: "tuple[Verdict, ...]" = ()
+    """None: this command judges no level of binding."""
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -38,6 +41,9 @@ class Evaluation(Shown):
         from conceptbind.benchmarks.section import benchmark_sentence
 
         return (benchmark_sentence(self.records), *self.notes) if self.records else ()
+
+    def __str__(self) -> str:
+        return super().__str__() if self.records else self.text()
 
     def text(self, width: int | None = None) -> str:  # noqa: D102
         from conceptbind.benchmarks.section import benchmark_table, check_table

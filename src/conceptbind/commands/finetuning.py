@@ -12,10 +12,11 @@ from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening, Reading
+from conceptbind.report.shown import Shown
 from conceptbind.run.bars import progress
-from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
+    from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Encoder
     from conceptbind.repairs.finetune.examples import Examples
     from conceptbind.repairs.finetune.result import FineTuned
@@ -37,6 +38,8 @@ class FineTuning(Shown):
     sentence: str
     tuned: "FineTuned | None" = None
     """Every epoch and the one that validation chose; None of a run that was finished before."""
+    verdicts: "tuple[Verdict, ...]" = ()
+    """None: this command judges no level of binding."""
 
     @property
     def said(self) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from functools import cached_property, partial
-from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.core.typing import Effort, Modalities
 from conceptbind.encoders.options import Opening
-from conceptbind.run.finished import Shown
+from conceptbind.report.shown import Shown
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
@@ -109,6 +108,11 @@ class Measurement(Shown):
     def said(self) -> tuple[str, ...]:
         """The answer and its sentences."""
         return (self.answer.sentence, *self.sentences)
+
+    @property
+    def advice(self) -> tuple[str, str]:
+        """What to do next, and the command that does it."""
+        return self.answer.why, self.answer.next
 
     def text(self, width: int | None = None) -> str:  # noqa: D102
         from conceptbind.report.summary import summary_table
@@ -321,6 +325,7 @@ def _scenes(table: "Scenes") -> dict[str, Any]:
 
 def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
     """A verdict as the page shows it."""
+    from conceptbind.report.numbers import score
     from conceptbind.report.words import SEEN
 
     places = {1: verdict.modality, 3: "across"}
@@ -332,14 +337,12 @@ def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
     scale = SCALES.get(verdict.level or 0)
     if verdict.level == 1 and verdict.score is None:
         scale = None
-    # never says 1 for less
-    score = "" if verdict.score is None else f"{floor(1000 * verdict.score) / 1000:.3f}"
     return {
         "id": places.get(verdict.level or 0, study),
         "word": verdict.word,
         "title": title,
         "sentence": verdict.sentence,
-        "scale": scale and scale.format(score=score),
+        "scale": scale and scale.format(score=score(verdict.score)),
     }
 
 

@@ -19,11 +19,12 @@ from conceptbind.core.names import Control
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
+from conceptbind.report.shown import Shown
 from conceptbind.run.bars import progress
-from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
     from conceptbind.commands.captioned import Given
+    from conceptbind.core.findings import Verdict
     from conceptbind.repairs.arrays import ArrayRepair
     from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.study import RepairStudy
@@ -47,6 +48,8 @@ class Repaired(Shown):
     summary: str = ""
     """The comparisons that were turned, which map was scored and which is written, and the
     sentence."""
+    verdicts: "tuple[Verdict, ...]" = ()
+    """The verdict of the repair."""
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -228,9 +231,8 @@ def _written(
         retrieval = coco_retrieval(encoder, pictures, adapter, folder)
     records = found.records + retrieval
     run.write_results(facts, records, verdicts=[verdict], sentences=[sentence])
-    return Repaired(
-        folder, adapter, found.records, sentence, retrieval, repair_summary(found, sentence)
-    )
+    summary = repair_summary(found, sentence)
+    return Repaired(folder, adapter, found.records, sentence, retrieval, summary, (verdict,))
 
 
 @dataclass(frozen=True)

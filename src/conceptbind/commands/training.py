@@ -14,12 +14,13 @@ from conceptbind.commands.common import default_folder
 from conceptbind.commands.shared import Cluster, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
+from conceptbind.report.shown import Shown
 from conceptbind.run.bars import Bar, progress
-from conceptbind.run.finished import Shown
 
 if TYPE_CHECKING:
     from conceptbind.controlled.recipe import Recipe
     from conceptbind.controlled.training import Look
+    from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Precision
 
 HIGH, LOW = 0.8, 0.2
@@ -40,6 +41,8 @@ class Training(Shown):
     sentences: tuple[str, ...]
     overview: tuple[tuple[str, ...], ...] = ()
     """A head, then a row for each object space and coverage; of a sweep."""
+    verdicts: "tuple[Verdict, ...]" = ()
+    """None: this command judges no level of binding."""
 
     @property
     def said(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ with three decimals. `results.json` and `results.csv` hold the numbers themselve
 from __future__ import annotations
 
 import re
+from math import floor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ def _from_to(low: float, high: float) -> str:
 def number(value: float | None) -> str:
     """What is not a share, with three decimals."""
     return "-" if value is None else f"{value:.3f}"
+
+
+def score(value: float | None) -> str:
+    """A binding score, from 0 to 1: cut, not rounded, so that it never says 1 for less."""
+    return "-" if value is None else f"{floor(1000 * value) / 1000:.3f}"
 
 
 def counted(n: int, what: str) -> str:

@@ -23,8 +23,8 @@ from conceptbind.core.names import Metric, Repair
 from conceptbind.encoders import resolve
 from conceptbind.repairs.finetune.examples import SHARES, of_pictures, of_scenes
 from conceptbind.repairs.finetune.study import binding
+from conceptbind.report.finished import load_run
 from conceptbind.report.numbers import percent
-from conceptbind.run.finished import load_run
 from conceptbind.scenes import Scenes, load_scenes, orbit_ids
 
 COLOURS, SHAPES = ("red", "blue", "green", "yellow"), ("circle", "square", "triangle", "star")

@@ -1,64 +1,19 @@
-"""What a finished run found, read back from its folder; and how results show themselves."""
+"""What a finished run found, read back from its folder."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.files import user_path
 from conceptbind.core.results import load_results
+from conceptbind.report.shown import Shown
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from conceptbind.core.findings import Verdict
     from conceptbind.core.records import Records
-
-
-class Shown:
-    """What every result of a command can do in Python and in a notebook."""
-
-    folder: Path | None
-    """The run folder."""
-    records: Records
-
-    @property
-    @abstractmethod
-    def said(self) -> tuple[str, ...]:
-        """What the numbers say, in words."""
-
-    def text(self, width: int | None = None) -> str:
-        """What the command prints.
-
-        Args:
-            width: of a terminal, in characters: tables are folded to it. None where no cell is.
-        """
-        return "\n".join((*self.said, repr(self)))
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def frame(self) -> pd.DataFrame:
-        """The records as a data frame of pandas.
-
-        Raises:
-            MissingExtraError: pandas is not installed.
-        """
-        return self.records.frame()
-
-    def __repr__(self) -> str:
-        who = ", ".join(str(name) for name in self.records.distinct("encoder")[:3])
-        about = f" of {who}" if who else ""
-        return f"<{type(self).__name__}{about}: {len(self.records)} records in {self.folder}>"
-
-    def _repr_html_(self) -> str:
-        """For notebooks: what is said, and the records."""
-        words = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.said)
-        return words + self.records._repr_html_()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,6 +36,14 @@ class Run(Shown):
         answer = self.told.get("answer")
         first = (str(answer["sentence"]),) if isinstance(answer, Mapping) else ()
         return (*first, *self.sentences)
+
+    @property
+    def advice(self) -> tuple[str, str]:
+        """What to do next, and the command that does it, as the run kept them."""
+        answer = self.told.get("answer")
+        if not isinstance(answer, Mapping):
+            return "", ""
+        return str(answer.get("why", "")), str(answer.get("next", ""))
 
 
 def load_run(path: str | Path) -> Run:
