@@ -185,11 +185,11 @@ def study(
 
 MEASURED = (
     "odels that saw the scenes of 80.0 % of the objects predict the embeddings of scenes with new "
-    "ones; from the predictions plain "
+    "ones. From the predictions plain "
     "probes recognise all objects in 21.3 % of the scenes (best on validation: additive (3), MLP "
     "256 (2)), and the hardest concept in "
-    "100 % (best on validation: products in an object 16 (5)); from the embeddings themselves all "
-    "objects in 90.0 %, from a bag of "
+    "100 % (best on validation: products in an object 16 (5)). From the embeddings themselves all "
+    "objects are recognised in 90.0 %, from a bag of "
     "concepts in 40.0 % (medians of 5 draws of the objects, at least 169 scenes each)."
 )
 
@@ -214,12 +214,12 @@ MEASURED = (
         (
             study(0.0, 0.5, planted=()),
             "It cannot be judged whether a small model of the text embeddings generalises to new "
-            "objects: no",
+            "objects. No",
         ),
         (
             study(0.8, 0.5, whitened=0.0),
             "It cannot be judged whether a small model of the text embeddings generalises to new "
-            "objects: the answer depends on the read-out: with plain probes it does, with "
+            "objects. The answer depends on the read-out: with plain probes it does, with "
             "whitened probes it does not. M",
         ),
     ],
@@ -251,7 +251,7 @@ def test_few_scenes_are_counted():
     said = complexity_sentence(study(0.0, 0.5, n=9, planted=()))
     assert "cannot be judged" in said
     assert (
-        "only 9 scenes of new objects are left in a draw at 80.0 % of the objects, and a negative "
+        "Only 9 scenes of new objects are left in a draw at 80.0 % of the objects, and a negative "
         "answer takes 30" in said
     )
     assert "at least 9 scenes each" in said
@@ -264,7 +264,7 @@ def test_nothing_scored_says_nothing():
 def test_own_queries_are_named():
     said = complexity_sentence(study(0.8, 0.5, readouts=("own", "plain")))
     assert "from the predictions own probes recognise" not in said
-    assert "from the predictions the encoder's own queries recognise" in said
+    assert "From the predictions the encoder's own queries recognise" in said
     assert said.endswith("With plain probes the answer is the same.")
 
 

@@ -31,23 +31,23 @@ def model(value, low, high, bag=(0.04, 0.03, 0.05), concepts=(1.0, 0.9), known=0
 @pytest.mark.parametrize(
     ("value", "low", "high", "said"),
     [
-        (0.90, 0.88, 0.92, "the model recognises new objects:"),
-        (0.899, 0.88, 0.92, "recognises new objects in part:"),
-        (0.90, 0.501, 0.99, "the model recognises new objects:"),
-        (0.90, 0.50, 0.99, "cannot be judged on so few scenes:"),
-        (0.50, 0.45, 0.55, "recognises new objects in part:"),
+        (0.90, 0.88, 0.92, "the model recognises new objects."),
+        (0.899, 0.88, 0.92, "recognises new objects in part."),
+        (0.90, 0.501, 0.99, "the model recognises new objects."),
+        (0.90, 0.50, 0.99, "cannot be judged on so few scenes."),
+        (0.50, 0.45, 0.55, "recognises new objects in part."),
         # no clearer than the counts, which reach 5 %
         (
             0.50,
             0.05,
             0.95,
-            "cannot be judged on so few scenes:",
+            "cannot be judged on so few scenes.",
         ),
-        (0.50, 0.051, 0.95, "recognises new objects in part:"),
-        (0.499, 0.45, 0.4999, "hardly recognises new objects:"),
-        (0.499, 0.45, 0.50, "cannot be judged on so few scenes:"),
-        (0.227, 0.209, 0.246, "hardly recognises new objects:"),
-        (0.95, None, None, "cannot be judged on so few scenes:"),
+        (0.50, 0.051, 0.95, "recognises new objects in part."),
+        (0.499, 0.45, 0.4999, "hardly recognises new objects."),
+        (0.499, 0.45, 0.50, "cannot be judged on so few scenes."),
+        (0.227, 0.209, 0.246, "hardly recognises new objects."),
+        (0.95, None, None, "cannot be judged on so few scenes."),
     ],
 )
 def test_thresholds(value, low, high, said):
@@ -56,7 +56,7 @@ def test_thresholds(value, low, high, said):
 
 def test_every_word():
     assert controlled_sentence(Records(model(0.942, 0.931, 0.952))) == (
-        "Trained on 80.0 % of 2,500 objects, the model recognises new objects: among all objects "
+        "Trained on 80.0 % of 2,500 objects, the model recognises new objects. Among all objects "
         "its queries recognise those of 94.2 % of the "
         "scenes of new objects (93.1 % to 95.2 %, n = 2,000; counts of concepts alone: 4.0 %) and "
         "of 99.0 % of the scenes of train objects; "
@@ -84,11 +84,12 @@ def test_a_model_that_was_trained_against_scenes():
     assert controlled_sentence(Records(records)) == (
         "Trained on 80.0 % of 2,500 objects against other scenes, the model prefers a scene of new "
         "objects to the one with two values "
-        "exchanged in 77.4 % of the cases (75.5 % to 79.3 %, n = 1,900; chance: 50 %), a scene of "
-        "train objects in 92.9 %; to a scene with one "
+        "exchanged in 77.4 % of the cases (75.5 % to 79.3 %, n = 1,900; chance: 50 %). For scenes "
+        "of train objects it does so in 92.9 %; it prefers a scene of new objects to one with a "
         "value replaced in 100 %."
     )
-    assert controlled_sentence(Records(records[:2])).endswith("a scene of train objects in 92.9 %.")
+    alone = controlled_sentence(Records(records[:2]))
+    assert alone.endswith("of train objects it does so in 92.9 %.")
     assert controlled_sentence(Records(records[:1])) == "Nothing was scored."
 
 

@@ -97,7 +97,7 @@ def test_the_words_that_the_section_uses():
             "Binding accuracy",
             "Cosine of a picture with its caption against the caption with two attributes swapped. "
             "Right when strictly higher. Both are scored with the objects named in either order "
-            "(all orders: the mean of the four comparisons), since a model that only knows which "
+            "(all orders: the mean of the four comparisons). A model that only knows which "
             "colour is on the left wins in one order and loses in the other.",
         ),
         (
@@ -107,9 +107,10 @@ def test_the_words_that_the_section_uses():
         ),
         (
             "Recall at k, swap error, concept retrieval",
-            "The picture among one caption for each set of objects: the share with its own among "
-            "the first k, the share whose first caption is an attribute swap, the share with its "
-            "own above all that hold other concepts.",
+            "Each picture chooses among one caption for each set of objects. Recall at k is the "
+            "share with their own caption among the first k. Swap error is the share whose first "
+            "caption is an attribute swap. Concept retrieval is the share with their own caption "
+            "above all that hold other concepts.",
         ),
         (
             "By text queries",

@@ -174,7 +174,7 @@ def test_the_section_shows_what_there_is():
         *("modality", "sentence", "spectrum", "method", "r2", "removal", "edits", "sweep"),
         *("scaling", "stress", "notes"),
     ]
-    assert found["sentence"].startswith("Of the variance of the text embeddings, single concepts")
+    assert found["sentence"].startswith("Single concepts explain ")
     assert found["spectrum"].id == "spectrum-text"
     assert found["scaling"] == scaling_figure(SCALED, "text")
     parts = tuple(found[name] for name in ("modality", "method", "stress", "notes", "sweep"))

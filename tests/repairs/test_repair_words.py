@@ -148,10 +148,10 @@ def test_chance_can_explain_the_best_map():
         study(now=(0.51, 0.46, 0.56), gain=(0.01, -0.02, 0.04), recommended=False)
     )
     assert found.sentence == (
-        "A linear repair does not help here: the best map takes the binding accuracy from 50.0 % "
+        "A linear repair does not help here. The best map takes the binding accuracy from 50.0 % "
         "to 51.0 % (46.0 % to 56.0 %, n = 400) on "
         "combinations that it was not fitted on, a change of +1.0 points (-2.0 to +4.0), which "
-        "chance can explain; the adapter "
+        "chance can explain. The adapter "
         "is the identity, which changes nothing."
     )
     assert (found.word, found.score) == ("no", 0.5)  # what is written is not a repair
@@ -167,11 +167,11 @@ def test_chance_can_explain_the_best_map():
         ((0.015, 0.011, 0.019), "less than the 2 points from which one is recommended"),
         (
             (0.015, 0.001, 0.03),
-            "which is not sure enough: the pull was chosen by scores of the same combinations",
+            "which is not sure enough. The pull was chosen by scores of the same combinations",
         ),
         (
             (0.06, 0.01, 0.11),
-            "which is not sure enough: the pull was chosen by scores of the same combinations",
+            "which is not sure enough. The pull was chosen by scores of the same combinations",
         ),
         ((0.015, 0.0, 0.03), "which chance can explain"),
         ((-0.03, -0.05, -0.01), "which is a loss"),
@@ -203,8 +203,8 @@ def test_without_power_it_cannot_be_judged(gain, word):
 def test_how_many_comparisons_are_needed():
     sentence = repair_sentence(study(gain=(0.05, -0.05, 0.15), recommended=False))
     # 99 % within 5 points instead of 13: seven times as many
-    assert "; about 2,800 comparisons are needed:" in sentence
-    assert "; many more comparisons are needed:" in repair_sentence(
+    assert "; about 2,800 comparisons are needed." in sentence
+    assert "; many more comparisons are needed." in repair_sentence(
         study(gain=(0.0, -0.2, 0.2), recommended=False)
     )
 
@@ -233,7 +233,7 @@ def test_validation_may_choose_to_change_nothing():
         study(now=(0.5, 0.45, 0.55), gain=(0.0, None, None), pull=0.0, recommended=False)
     )
     assert found.sentence == (
-        "A linear repair does not help here: on validation no map does better without losing "
+        "A linear repair does not help here. On validation no map does better without losing "
         "recall, so the binding accuracy stays at 50.0 % "
         "(45.0 % to 55.0 %, n = 400)."
     )
@@ -254,13 +254,13 @@ def test_a_pull_that_was_asked_for_is_kept_and_judged_all_the_same():
     )
     assert "does not help here" in found.sentence
     assert found.sentence.endswith(
-        "which chance can explain; the map is kept since it was asked for."
+        "which chance can explain. The map is kept since it was asked for."
     )
     assert found.score == 0.51  # that of what is written
     nothing = repair_sentence(
         study(gain=(0.0, None, None), pull=0.0, recommended=False, asked=True)
     )
-    assert "no repair was asked for, so the binding accuracy stays at" in nothing
+    assert "No repair was asked for, so the binding accuracy stays at" in nothing
 
 
 def test_arrays_have_pairs():
@@ -299,8 +299,8 @@ def test_the_comparisons_that_were_turned_give_the_gain():
 def test_which_map_was_scored_and_which_is_written():
     helps = pull_in_words(study())
     assert helps.startswith(
-        "Scored at pull 0.3 of the way from no repair (0) to the fitted map (1): the gentlest that "
-        "on validation"
+        "Scored at pull 0.3 of the way from no repair (0) to the fitted map (1). This pull is the "
+        "gentlest that on validation"
     )
     assert "The scores are of 5 maps" in helps
     assert "the adapter was fitted the same way on all parts but one" in helps
@@ -309,7 +309,7 @@ def test_which_map_was_scored_and_which_is_written():
         study(recommended=False)
     )
     asked = pull_in_words(study(recommended=False, asked=True))
-    assert "the one that was asked for" in asked
+    assert "This pull was asked for." in asked
     assert "identity" not in asked
 
 

@@ -217,7 +217,7 @@ def test_geometry_of_each_modality(stand_in, barred):
     assert bars == [((f"geometry of {m}", len(STEPS)), {}) for m in ("text", "image")]
     assert (found.study, [r.modality for r in found.records]) == ("geometry", ["text", "image"])
     (sentence,) = found.sentences  # of the pictures no spectrum could be made
-    assert sentence.startswith("Of the variance of the text embeddings")
+    assert "of the variance of the text embeddings" in sentence
     assert found.files == {"scaling-text.svg": scaling_picture(SCALED, "text")}
     assert found.sections == tuple(
         Section(

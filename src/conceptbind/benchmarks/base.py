@@ -45,7 +45,7 @@ class Data:
     notes: tuple[str, ...] = ()
     """What was left out, with the reason."""
     boxes: tuple[tuple[int, int, int, int], ...] | None = None
-    """Of each picture what is seen: left, top, width, height; None for whole pictures. A picture
+    """What is seen of each picture: left, top, width, height; None for whole pictures. A picture
     with two boxes stands there twice."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What was made for the items, such as the hash of drawn negatives; every record says it."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
 
 Outcomes = Mapping[str, tuple[Mapping[str, Sequence["Score"]], str]]
-"""Of one run: scores of each benchmark by what was done to captions, and the hash of its items."""
+"""Scores of one run: those of each benchmark by what was done to captions, and the hash of its
+items."""
 
 
 def benchmark_table(records: Records, width: int | None = None) -> str:

@@ -40,13 +40,13 @@ class OneFile:
 
     name: str
     title: str
-    """In words."""
+    """Its name in words."""
     files: tuple[str, ...]
     """Names of the file, or patterns; the first that is there is read, with all its shards."""
     published: str
     """Where it can be had."""
     licence: str
-    """Of the data."""
+    """Licence of the data."""
 
     def annotations(self, folder: Path, what: str) -> list[Found]:
         """The file, or its shards with those that are missing; `what` they hold."""

@@ -57,7 +57,7 @@ class Pairing:
     how: Opening
     """Opens the encoder that embeds captions and negatives."""
     seed: int
-    """Of the negatives."""
+    """Seed of the negatives."""
     folder: Path
     """Where rows are kept."""
     config: "dict[str, Any]"

@@ -82,13 +82,13 @@ class Render(Command[Path]):
     size: int = 224
     """Width and height of a picture in pixels."""
     position_jitter: float = 0.5
-    """Share of the free space around an object that it may use, 0 to 1."""
+    """Position jitter: share of the free space around an object that it may use, 0 to 1."""
     size_jitter: float = 0.15
-    """Largest share by which an object is smaller than its place."""
+    """Size jitter: largest share by which an object is smaller than its place."""
     background_jitter: float = 0.0
-    """Largest change of the ground's colour, as a share of 255; flat scenes only."""
+    """Background jitter: largest change of its colour, as a share of 255; flat scenes only."""
     seed: int = 0
-    """Number that decides positions, sizes and grounds."""
+    """Random seed; it decides positions, sizes and backgrounds."""
     processes: int = 1
     """Number of processes that draw at once."""
 

@@ -90,11 +90,13 @@ class Evaluate(Opening, Command[Evaluation]):
     allow_missing: bool = False
     """Skip missing pictures and benchmarks instead of stopping."""
     out: GivenPath | None = None
-    """Run folder to write; by default runs/ENCODER-BENCHMARK and what differs from the defaults."""
+    """Run folder to write; by default runs/ENCODER-BENCHMARK, followed by options that differ from
+    their defaults.
+    """
     seed: int = 0
-    """Number that decides which negatives are drawn (coco_order, flickr_order)."""
+    """Random seed; it decides which negatives are drawn (coco_order, flickr_order)."""
     tagger: str = "auto"
-    """Program that tells nouns and adjectives for these negatives: spacy, spacy:MODEL, hanta, or
+    """Program that finds nouns and adjectives for these negatives: spacy, spacy:MODEL, hanta, or
     auto.
     """
     template: str | None = None

@@ -70,7 +70,8 @@ class Export(Trusting, Command[Exported]):
     """Folder to write; new or empty."""
     encoder: GivenEncoder | None = None
     """Encoder that the adapter belongs to; by default the one that the adapter names, and none for
-    onnx. For an encoder whose folder was moved, for published adapters and for py:module:factory.
+    onnx. Needed where the folder of the encoder was moved, for published adapters and for
+    py:module:factory.
     """
 
     def work(self) -> Exported:

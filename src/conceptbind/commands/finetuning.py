@@ -89,7 +89,7 @@ class Finetune(Reading, Command[FineTuning]):
     there. Without it negatives are made from the captions.
     """
     tagger: str = "auto"
-    """Program that tells nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto."""
+    """Program that finds nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto."""
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """Optimiser: adamw, or sgd with momentum as published."""
     rate: float | None = None
@@ -99,7 +99,7 @@ class Finetune(Reading, Command[FineTuning]):
     batch: int = 64
     """Captions per training step."""
     seed: int = 0
-    """Number that decides what is for training, choosing and scoring, the batches and the
+    """Random seed; it decides what is for training, choosing and scoring, the batches and the
     negatives.
     """
     template: str | None = None

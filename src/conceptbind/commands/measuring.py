@@ -149,17 +149,17 @@ class Measure(Opening, Cluster, Command[Measurement]):
     the scenes can do.
     """
     out: GivenPath | None = None
-    """Run folder to write; by default runs/ENCODER-SCENES and what differs from the defaults, as
-    runs/tiny-clevr2d-seed1.
+    """Run folder to write; by default runs/ENCODER-SCENES, followed by options that differ from
+    their defaults, such as runs/tiny-clevr2d-seed1.
     """
     seed: int = 0
-    """Number that decides which scenes are for training and which for the test."""
+    """Random seed; it decides which scenes are for training and which for the test."""
     template: str | None = None
     """How a caption names an object, for example "{a} {object}" or "a photo of [{a} {color}
     {shape}]".
     """
     studies: str = "all"
-    """Questions to ask: all, or the names of some with commas between: probe, within, search,
+    """Studies to run: all, or names separated by commas: probe, within, search,
     crossmodal, repair, geometry, complexity, and those that other packages add.
     """
     without: Sequence[str] = ()

@@ -123,7 +123,7 @@ class Repair(Opening, Command[Repaired]):
     are there too, retrieval is scored before and after.
     """
     tagger: str = "auto"
-    """Program that tells nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto."""
+    """Program that finds nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto."""
     solver: Literal["quick", "published"] = "quick"
     """How the map is fitted: quick (Adam along the principal axes), or published (Adam as in the
     paper).
@@ -139,7 +139,7 @@ class Repair(Opening, Command[Repaired]):
     recommends.
     """
     seed: int = 0
-    """Number that decides what is for fitting and what for scoring, the batches and the
+    """Random seed; it decides what is for fitting and what for scoring, the batches and the
     negatives.
     """
     template: str | None = None

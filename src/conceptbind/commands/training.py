@@ -74,7 +74,7 @@ class Models:
     GROUP = "The models"
 
     objects: int | None = None
-    """Most objects of a scene; default from the preset, like all below that have none."""
+    """Most objects of a scene; by default that of the preset, as for all sizes."""
     heads: int | None = None
     """Number of attention heads of the transformers."""
     feed_forward: int | None = None
@@ -92,12 +92,11 @@ class Models:
     concept_weight: float | None = None
     """Weight of the loss on queries of single values."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    """Numbers that products are computed with; auto is bf16 on a GPU and on a processor with AMX,
-    else float32.
+    """Number format of matrix products; auto is bf16 on a GPU and on a processor with AMX, else
+    float32.
     """
     device: str = "auto"
-    """Where the models are trained: cpu, cuda, or another device of torch; auto is a GPU where
-    there is one.
+    """Device to train on: cpu, cuda, or another device of torch; auto is a GPU where there is one.
     """
 
     @property
@@ -122,13 +121,13 @@ class Train(Models, Command[Training]):
     steps, for a GPU).
     """
     coverage: float | None = None
-    """Share of the objects that are trained on; by default two models, at 0.8 and 0.2."""
+    """Share of the objects to train on; by default two models, at 0.8 and 0.2."""
     objective: Literal["queries", "scenes"] = "queries"
     """What scenes are trained against: queries of concepts and objects, or the same scenes with
     their objects in another order.
     """
     values: int | None = None
-    """Number of values of each concept; default from the preset, like all below that have none."""
+    """Number of values per concept; by default that of the preset, as for all sizes."""
     concepts: int | None = None
     """Number of concepts."""
     width: int | None = None
@@ -136,9 +135,11 @@ class Train(Models, Command[Training]):
     depth: int | None = None
     """Number of layers of the transformers."""
     seed: int = 0
-    """Number that decides the choice of objects, the weights and the batches."""
+    """Random seed; it decides the choice of objects, the weights and the batches."""
     out: GivenPath | None = None
-    """Run folder to write; by default runs/controlled-SIZES and what differs from the defaults."""
+    """Run folder to write; by default runs/controlled-SIZES, followed by options that differ from
+    their defaults.
+    """
     compiled: bool = False
     """Compile the models with torch.compile, which pays in long trainings."""
 
@@ -268,14 +269,14 @@ class Sweep(Models, Cluster, Command[Training]):
     against a probe of their rule.
 
     Every model is kept as an encoder, controlled:OUT/models/NAME. A killed sweep continues when it
-    is started again, and one with other coverages, object spaces, seeds or probes in the same
-    folder trains only the models that are not there yet.
+    is started again. One with other coverages, object spaces, seeds or probes in the same folder
+    trains only the models that are not there yet.
     """
 
     preset: Literal["small", "published"] = "small"
-    """Sizes of the models, small or published, where no other option says them."""
+    """Preset of the model sizes, small or published; other options replace single sizes."""
     coverages: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    """Shares of the objects that are trained on, for example 0.2 0.5."""
+    """Shares of the objects to train on, for example 0.2 0.5."""
     values: Sequence[int] = (20, 30, 50)
     """Numbers of values of each concept, for example 10 20."""
     concepts: Sequence[int] = (2,)
@@ -297,14 +298,14 @@ class Sweep(Models, Cluster, Command[Training]):
     per_object_product; [] for none.
     """
     out: GivenPath | None = None
-    """Run folder to write; by default runs/controlled-sweep and what differs from the defaults, the
-    models asked for excepted.
+    """Run folder to write; by default runs/controlled-sweep, followed by options that differ from
+    their defaults (not which models are asked for).
     """
     device: str = "cpu"
-    """Where the models are trained: cpu, cuda, or another device of torch."""
+    """Device to train on: cpu, cuda, or another device of torch."""
     stack: int = 1
-    """Number of models of one size that each worker trains at once, their weights stacked, which is
-    meant for a GPU.
+    """Number of models of one size that a worker trains at once, with stacked weights; meant for a
+    GPU.
     """
 
     def work(self) -> Training:

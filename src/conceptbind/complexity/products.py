@@ -38,7 +38,7 @@ before they are of use."""
 SMALLER_L2 = (1e-7, 1e-8)
 LARGER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)
 RIDGE = 1e-8
-"""On the additive part beside products, times the number of scenes: it makes the solution
+"""Penalty on the additive part beside products, times the number of scenes: it makes the solution
 unique."""
 MOST_STEPS = 30
 """Steps at one penalty."""
@@ -48,7 +48,7 @@ MOST_UNKNOWNS = 4096
 """Entries of all product vectors; one step solves for them at once and takes their cube. Wider
 probes are fitted by gradients."""
 GRADIENT_STEPS, GRADIENT_BATCH, GRADIENT_LOOK = 800, 512, 50
-"""Of fits by gradients: their steps, scenes per step, and steps between two looks at validation."""
+"""Fits by gradients: their steps, scenes per step, and steps between two looks at validation."""
 GRADIENT_RATE, GRADIENT_DECAYS = 1e-2, (0.3, 1.0)
 """Largest learning rate of AdamW, and the weight decays of products that validation chooses
 from."""

@@ -28,9 +28,9 @@ LOOKS: dict[str, tuple[Look, str]] = {
     "boosting": ("twin", "^"),
     "forest": ("twin", "s"),
 }
-"""Of each approximator its colour and its mark."""
+"""Colour and mark of each approximator."""
 STROKES: tuple[Stroke, ...] = ("solid", "dashed", "dotted", "dashdot")
-"""Of one approximator's widths."""
+"""Strokes of one approximator's widths."""
 PAPER = ((0.9,), (0.2,)), ((0.3, 0.9), (0.8, 0.8))
 """CLIP in arXiv 2605.31503, section 6, read off its text: objects near 0.20 even at width 4096 and
 coverage 0.9; concepts at 0.80 or more from coverage 0.3. Boosting and forests agree."""

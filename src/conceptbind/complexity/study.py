@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from conceptbind.rows.embeddings import Embeddings
 
 REAL, BAG, CHOSEN, PLANTED = "embeddings", str(Control.BAG_OF_CONCEPTS), "chosen", "planted"
-"""Names beside the approximators: the real embeddings of the same scenes, a bag of concepts with
-probes of its own, in each cell the approximator that is best on validation, and a planted rule of a
-known rank."""
+"""Names beside the approximators: the real embeddings of the same scenes, and a bag of concepts
+with its own probes. Further the approximator that is best on validation in each cell, and a planted
+rule of a known rank."""
 STUDY = "complexity"
 """The name of the study in its records."""
 POWERED = ("per_object_product", "mlp", "global_product")
@@ -62,7 +62,7 @@ FEW = 30
 """Scenes of new objects in every draw at the largest coverage, at least, for a negative
 answer."""
 CELLS = 2
-"""Of what a kept cell holds: raised where its rows change, so that none of an older kind is
+"""Version of what a kept cell holds: raised where its rows change, so that none of an older kind is
 taken."""
 BINDS = 0.03
 """How much more than a bag of concepts the embeddings themselves must recognise, at least, for a
@@ -226,7 +226,8 @@ def complexity_study(
     6). Embeddings and predictions are read by plain probes, as there, and once more by whitened
     ones (see `complexity.Readout`); probes never read a scene that they were fitted on. The score
     of an approximator is the area under its curve of new-object recognition over coverage that
-    lies above a bag of concepts, as a share of what the real embeddings reach above it on the same
+    lies above a bag of concepts. It is given as a share of what the real embeddings reach above it
+    on the same
     scenes: 0 for no more than a bag of concepts, 1 for as much as the embeddings themselves. It is
     None where these are not better than the bag: then there is no rule to judge.
 

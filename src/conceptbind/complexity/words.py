@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from conceptbind.core.names import Metric
 from conceptbind.metrics.medians import FEWEST
 from conceptbind.report.numbers import counted, number, percent
-from conceptbind.report.words import embeddings_of
+from conceptbind.report.words import embeddings_of, first
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
@@ -214,7 +214,7 @@ def complexity_sentence(study: ComplexityStudy) -> str | None:
         "no binding": f"The {rows} of new objects hold no more than a bag of concepts, so there is "
         "no rule of binding to judge",
         "unclear": f"It cannot be judged whether a small model of the {rows} generalises to new "
-        f"objects: {missing}",
+        f"objects. {first(missing or '-')}",
     }[word]
     words = f"{opening}. {_measured(study, found[0])}"
     if word in ("simple", "partly", "no"):
@@ -246,21 +246,18 @@ def _measured(study: ComplexityStudy, found: Evidence) -> str:
         study.curve(Metric.OBJECT_RECOGNITION, name, readout=found.readout)[-1]
         for name in ("embeddings", "bag_of_concepts")
     )
-    models = (
-        f"models that saw the scenes of {percent(at)} of the objects predict the embeddings "
-        "of scenes with new ones; "
-    )
     hardest = (
         f", and the hardest concept in {percent(concepts[-1].value)} ({_who(concepts[-1])})"
         if concepts
         else ""
     )
     return (
-        f"{models[0].upper()}{models[1:]}from the predictions {_eyes(found.readout)} recognise all "
-        f"objects in {percent(objects.value)} of the scenes ({_who(objects)}){hardest}; from the "
-        f"embeddings themselves all objects in {percent(real.value)}, from a bag of concepts in "
-        f"{percent(bag.value)} (medians of {objects['n_seeds']} draws of the objects, at "
-        f"least {counted(found.n_scenes, 'scene')} each)."
+        f"Models that saw the scenes of {percent(at)} of the objects predict the embeddings of "
+        f"scenes with new ones. From the predictions {_eyes(found.readout)} recognise all objects "
+        f"in {percent(objects.value)} of the scenes ({_who(objects)}){hardest}. From the "
+        f"embeddings themselves all objects are recognised in {percent(real.value)}, from a bag of "
+        f"concepts in {percent(bag.value)} (medians of {objects['n_seeds']} draws of the objects, "
+        f"at least {counted(found.n_scenes, 'scene')} each)."
     )
 
 

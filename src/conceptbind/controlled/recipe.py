@@ -57,7 +57,8 @@ class Recipe:
     enough: float = 0.995
     """Recognition of scenes of validation objects, among all objects, at which training ends."""
     precision: Precision = "float32"
-    """Of all products in training, those of the scores included; weights and moments, and what is
+    """Number format of all products in training, those of the scores included; weights and moments,
+    and what is
     scored afterwards, are float32."""
 
     def __post_init__(self) -> None:

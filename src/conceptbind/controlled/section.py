@@ -47,7 +47,7 @@ def controlled_sentence(records: Records) -> str:
     concepts = records.where(metric=Metric.CONCEPT_RECOGNITION, split="unseen").scored()
     hardest = min(concepts, key=lambda record: record.value or 0.0, default=None)
     words = (
-        f"{_trained_on(unseen)}, the model {_how_far(unseen, bag)}: among all objects its queries "
+        f"{_trained_on(unseen)}, the model {_how_far(unseen, bag)}. Among all objects its queries "
         f"recognise those of {value_of(unseen)} of the "
         f"scenes of new objects ({interval_of(unseen)}, n = {unseen.n:,}; counts of concepts "
         f"alone: {value_of(bag)}) and of "
@@ -63,11 +63,11 @@ def _against_scenes(new: Record, old: Record, concept: Record | None) -> str:
     words = (
         f"{_trained_on(new)} against other scenes, the model prefers a scene of new objects to the "
         "one with two values exchanged in "
-        f"{value_of(new)} of the cases ({interval_of(new)}, n = {new.n:,}; chance: 50 %), a scene "
-        f"of train objects in {value_of(old)}"
+        f"{value_of(new)} of the cases ({interval_of(new)}, n = {new.n:,}; chance: 50 %). For "
+        f"scenes of train objects it does so in {value_of(old)}"
     )
     return words + (
-        f"; to a scene with one value replaced in {value_of(concept)}."
+        f"; it prefers a scene of new objects to one with a value replaced in {value_of(concept)}."
         if concept is not None
         else "."
     )

@@ -185,7 +185,7 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether all steps are taken, or validation objects are read well enough."""
+        """Whether all steps are taken, or validation objects are recognised well enough."""
         best = self.state.best
         return self.state.step >= self.recipe.steps or (
             best is not None and best.validation >= self.recipe.enough

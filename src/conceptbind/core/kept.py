@@ -59,7 +59,7 @@ _WORDS = {
     "array": "list",
     "object": "names and values",
 }
-"""Of msgspec, and of a reader of JSON."""
+"""What types are called in messages: those of msgspec, and of a reader of JSON."""
 _NO_FILES = (LOCK, "lost+found")
 """What may lie in a folder that nobody has written to."""
 
@@ -241,7 +241,7 @@ class Piece:
     facts: dict[str, Any]
     arrays: dict[str, Shaped[NDArray[Any], " ..."]]
     checksum: str
-    """Of both."""
+    """Hash of both."""
 
 
 def write_piece(path: Path, arrays: Arrays, facts: Mapping[str, Any]) -> str:

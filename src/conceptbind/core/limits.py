@@ -27,7 +27,7 @@ UNPACKED_RATIO = 100
 """An archive that unpacks to more than so many bytes, and to so many times its size, holds nothing
 worth reading."""
 MEMORY_SHARE = 0.8
-"""Of the machine's memory, what one step may ask for."""
+"""Share of the machine's memory that one step may ask for."""
 NUMBERS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 4_000_000_000),
     "seeds": (1, 1_000),

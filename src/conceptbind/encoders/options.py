@@ -28,8 +28,8 @@ class Reading(Trusting):
     is one.
     """
     long_captions: LongCaptions = "truncate"
-    """What becomes of captions that are longer than the model reads: truncate (their ends are cut
-    off, counted and said) or refuse.
+    """How to treat captions that are longer than the model reads: truncate (cut off their ends and
+    say how many), or refuse.
     """
 
 
@@ -40,8 +40,8 @@ class Opening(Reading):
     GROUP = "The encoder"
 
     precision: Precision = "float32"
-    """Numbers that the encoder computes with: float32, or bf16 (half the memory, less exact), where
-    the processor is fast at it.
+    """Number format of the encoder: float32, or bf16 (half the memory, less exact) where the
+    processor computes fast in it.
     """
 
 

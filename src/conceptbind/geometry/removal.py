@@ -42,7 +42,7 @@ def remove_part(
     least squares on the train rows.
 
     A permuted control exchanges the values of each concept among themselves, or the objects among
-    themselves, by one permutation without a fixed point where there are two or more, the same in
+    themselves. It is one permutation without a fixed point where there are two or more, the same in
     all slots.
 
     Args:

@@ -43,31 +43,27 @@ def geometry_sentence(study: GeometryStudy) -> str | None:
     if found is None:
         return None
     scored = study.records.where(metric=Metric.VARIANCE_SHARE, control=Control.NONE)
-    words = f"Of the variance of the {embeddings_of(study.modality)}" + (
-        f" of {scored[0].n:,} scenes" if scored else ""
-    )
-    words += (
-        f", single concepts explain {percent(found.share('concept'))} "
-        f"({_beside(study, found, 'concept')})"
+    about = embeddings_of(study.modality) + (f" of {scored[0].n:,} scenes" if scored else "")
+    words = (
+        f"Single concepts explain {percent(found.share('concept'))} of the variance of the {about} "
+        f"({_beside(study, found, 'concept')})."
     )
     if any(part.kind == "object" for part in found.parts):
         words += (
-            f", whole objects {percent(found.binding_share)} more "
-            f"({_beside(study, found, 'object')})"
+            f" Whole objects explain {percent(found.binding_share)} more "
+            f"({_beside(study, found, 'object')})."
         )
-    words += (
-        f", and everything that joins different objects {percent(found.share('objects', 'rest'))}"
-    )
+    joint = percent(found.share("objects", "rest"))
+    words += f" Everything that joins different objects explains {joint}."
     hits = study.records.first(
         metric=Metric.EDIT_RETRIEVAL, estimator="avg+pos", steering=1.0, attribute="all"
     )
     if hits is not None:
         words += (
-            "; after one object's vector is exchanged the nearest scene is the intended one in "
-            f"{value_of(hits)} of the edits "
-            f"({interval_of(hits)}, n = {hits.n:,})"
+            " After one object's vector is exchanged, the nearest scene is the intended one in "
+            f"{value_of(hits)} of the edits ({interval_of(hits)}, n = {hits.n:,})."
         )
-    return words + "."
+    return words
 
 
 def _beside(study: GeometryStudy, found: Spectrum, kind: Kind) -> str:
@@ -183,7 +179,7 @@ MARKS: dict[PointKind, tuple[str, Look, str]] = {
     "scene": ("scenes", "own", "o"),
     "sum": ("predicted sums", "ink", "o"),
 }
-"""Of each kind of point its name, its colour and its mark."""
+"""Name, colour and mark of each kind of point."""
 
 
 def scaling_figure(scaling: Scaling, modality: str) -> Chart:

@@ -16,7 +16,7 @@ rows:
   Statistical Society B 54, 1992), since cosines near 1 have a long tail on one side.
 
 A macro score is the mean of its groups' means. Small groups say little about their own spread, a
-group of one item nothing, so the spread within a group is estimated as if one further item were
+group of one item nothing. So the spread within a group is estimated as if one further item were
 drawn from all groups.
 
 None in the place of both ends says that no interval can be given: one cluster, a mean of real

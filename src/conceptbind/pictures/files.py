@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST_OPEN = 64
 """Pictures open at once, at most."""
 MOST_BYTES = 1 << 28
-"""Of their pixels: 64 pictures of 1.4 million pixels, 7 photographs of 12."""
+"""Their pixels: 64 pictures of 1.4 million pixels, 7 photographs of 12."""
 
 
 def require_pictures(paths: Sequence[Path], places: Sequence[Path] = ()) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RECIPE = "pictures.json"
 ROUNDING = 2
-"""Of 255 levels, what another processor may draw differently."""
+"""Levels of 255 that another processor may draw differently."""
 LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 """How a PNG file ends."""
 

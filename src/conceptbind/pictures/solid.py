@@ -32,7 +32,7 @@ FIELD = 18.0
 """Angle of view in degrees. Narrow, so that objects at the back are not much smaller than those in
 front."""
 DISTANCE = 20.0
-"""From the camera to the middle of the ground."""
+"""Distance from the camera to the middle of the ground."""
 ELEVATION, ELEVATION_JITTER, TURN_JITTER = 38.0, 6.0, 25.0
 """Degrees of the camera above the ground, and how far it and the light around it may change."""
 LIGHT_AZIMUTH, LIGHT_AZIMUTH_JITTER, LIGHT_ELEVATION, LIGHT_ELEVATION_JITTER = 40.0, 20.0, 52.0, 8.0

@@ -26,7 +26,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """L2-regularised softmax regression without bias, on hard labels or soft targets.
 
     Features x are whitened before weights are penalised, x S^-w with S = X^T X / n, and divided by
-    their root mean square, so that one `l2` means the same for raw and for normalised embeddings,
+    their root mean square. So one `l2` means the same for raw and for normalised embeddings,
     and for every dimension. In scikit-learn's terms `C = 1 / (n l2)` on those features. `coef_` is
     for features as they come.
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 INTERVAL = (
     "95 % interval",
-    "Scenes that are right or wrong together are one draw: the two orders of a pair for probes, "
-    "edits and retrieval of sums, the scenes of an orbit (the same values of every concept) for "
-    "attributes, across modalities and for repairs. Mid-P intervals with as many draws as these "
-    "are worth; a dash where no interval can be given.",
+    "Scenes that are right or wrong together are one draw. For probes, edits and retrieval of "
+    "sums these are the two orders of a pair. For attributes, across modalities and for repairs "
+    "they are the scenes of an orbit (the same values of every concept). Mid-P intervals "
+    "with as many draws as these are worth; a dash where no interval can be given.",
 )
 
 

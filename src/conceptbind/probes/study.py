@@ -83,7 +83,8 @@ class ProbeStudy:
     n_misbound: int
     """Wrong scenes whose misread objects are joined from values that are in the scene."""
     confused: Mapping[tuple[str, str, str], int]
-    """Of wrong scenes: a concept, a value that is there and was not found, the value that was found
+    """Confusions in wrong scenes: a concept, a value that is there and was not found, the value
+    that was found
     in its place, and in how many scenes; the most frequent first."""
     notes: tuple[str, ...]
     """What a reader must know to trust the numbers."""

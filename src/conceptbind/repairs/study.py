@@ -93,7 +93,7 @@ class ScoredSwap(NamedTuple):
     true: str
     swap: str
     right_before: int
-    """Of the four."""
+    """How many of the four were right before."""
     right_after: int
     mended: int
     """Those of the four that the repair turned right."""

@@ -12,7 +12,7 @@ from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.crossmodal.words import SOMEWHAT, USABLE
 from conceptbind.repairs.labclip.cost import SURE, WORTH, clears_noise, is_sure
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import CONTROL_WORDS, needed
+from conceptbind.report.words import CONTROL_WORDS, first, needed
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
@@ -95,16 +95,18 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
         return replace(
             judged,
             word="yes",
-            sentence="A linear repair has nothing to add where binding is usable without one: "
-            f"{tried}.",
+            sentence="A linear repair has nothing to add where binding is usable without one. "
+            f"{first(tried)}.",
         )
     if _could_be_large(study, change):
         return replace(
             judged,
             sentence=f"It cannot be judged whether a linear repair helps here; {_more(change)} are "
-            f"needed: {tried}.",
+            f"needed. {first(tried)}.",
         )
-    return replace(judged, word="no", sentence=f"A linear repair does not help here: {tried}.")
+    return replace(
+        judged, word="no", sentence=f"A linear repair does not help here. {first(tried)}."
+    )
 
 
 def _without_negatives(study: RepairStudy | ArrayRepair, change: Change | None) -> Verdict:
@@ -176,7 +178,7 @@ def _tried(study: RepairStudy | ArrayRepair, change: Change) -> str:
         why = f"less than the {100 * WORTH:g} points from which one is recommended"
     elif low > 0:
         why = (
-            "which is not sure enough: the pull was chosen by scores of the same "
+            "which is not sure enough. The pull was chosen by scores of the same "
             f"{unseen(study)}, so the 99 % interval must lie above 0"
         )
     else:
@@ -186,7 +188,7 @@ def _tried(study: RepairStudy | ArrayRepair, change: Change) -> str:
         if study.asked
         else "the adapter is the identity, which changes nothing"
     )
-    return f"the best map takes {_said(study, change)}, {why}; {end}"
+    return f"the best map takes {_said(study, change)}, {why}. {first(end)}"
 
 
 def _usable(record: Record) -> bool:
@@ -263,14 +265,15 @@ def turned(study: RepairStudy | ArrayRepair) -> str:
 def pull_in_words(study: RepairStudy | ArrayRepair) -> str:
     """Which map was scored, which is written, and how the two differ."""
     if study.asked:
-        why = "the one that was asked for"
+        why = "was asked for"
     else:
         why = (
-            "the gentlest that on validation binds within a hundredth of the best and loses at "
+            "is the gentlest that on validation binds within a hundredth of the best and loses at "
             "most a hundredth of recall and single objects"
         )
     scored = (
-        f"Scored at pull {study.pull:g} of the way from no repair (0) to the fitted map (1): {why}"
+        f"Scored at pull {study.pull:g} of the way from no repair (0) to the fitted map (1). "
+        f"This pull {why}"
     )
     if not study.recommended and not study.asked:
         return f"{scored}. It is not recommended: the adapter is the identity, pull 0."

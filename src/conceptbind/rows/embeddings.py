@@ -661,9 +661,9 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)]
     shard_rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)]
     dtype: str | None = None
-    """Of rows that are joined into one file."""
+    """Number format of rows that are joined into one file."""
     checksum: str | None = None
-    """Of all rows, once they are there."""
+    """Checksum of all rows, once they are there."""
 
     def key(self) -> str:
         """The hash of all that decides the rows, which every shard states."""

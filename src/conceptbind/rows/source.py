@@ -209,7 +209,7 @@ def source_of(what: Any, how: Opening = DEFAULT, table: Scenes | None = None) ->
 
     Args:
         what: a name (`tiny`, `hf:ORG/NAME`, `file:rows.npy`), a path of an array or of a folder
-            written by `embed`, an array or a data frame (a row for each scene), a mapping of
+            written by `embed`, an array or a data frame (a row for each scene); a mapping of
             `text` and `image` to arrays, `Embeddings`, an encoder, or a `Source`.
         how: how an encoder is opened by its name.
         table: which the rows are to belong to, where that is known.

@@ -1,6 +1,6 @@
 """One protocol of progress, on the error stream: bars on a terminal, plain lines elsewhere.
 
-A log is no place for a bar that is drawn twice a second, so where there is no terminal a line is
+A log is no place for a bar that is drawn twice a second. Where there is no terminal a line is
 written at most every ten seconds, and what is done sooner writes none.
 """
 

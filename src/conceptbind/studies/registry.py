@@ -1,7 +1,7 @@
 """Which studies there are: our own, and those that other packages add.
 
-A package adds a study by an entry point of the group `conceptbind.studies`, whose name is the
-study's and whose object is a `Study`, or makes one when it is called.
+A package adds a study by an entry point of the group `conceptbind.studies`, with the study's name.
+Its object is a `Study`, or makes one when it is called.
 """
 
 from __future__ import annotations

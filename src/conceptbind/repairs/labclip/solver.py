@@ -6,7 +6,7 @@ Adam divides each entry of a gradient by its own running size, which helps only 
 are those of such directions. So the second way turns the gradient of A into the principal axes of
 pictures and captions, takes Adam's step there, and turns it back (Shampoo's axes, which SOAP
 estimates while it runs, are here known before the first step, from the rows). With the temperature
-started where the identity's loss is least and a rate that falls to zero, one pass over the pairs
+started where the identity's loss is least and a rate that falls to zero: one pass over the pairs
 does what the published settings do not reach in ten (`bench/labclip.py`).
 """
 
@@ -124,7 +124,7 @@ class Course:
     epochs: int
     """Passes over the pairs."""
     seed: int
-    """Of the batches."""
+    """Seed of the batches."""
     device: str = "cpu"
     on_step: Callable[[int, int], None] = lambda done, total: None
     """Called with steps done and steps in all."""

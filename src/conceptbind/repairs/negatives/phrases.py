@@ -38,7 +38,7 @@ _DETERMINERS = frozenset(
 )
 
 Meaning = tuple[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...], ...]
-"""Per list of phrases its phrases in a fixed order, each a determiner, adjectives in a fixed order,
+"""The phrases of each list in a fixed order, each a determiner, adjectives in a fixed order,
 and nouns as they stand."""
 
 

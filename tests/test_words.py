@@ -1,0 +1,142 @@
+"""The words that users see: plain ones, in short sentences, one term for one thing.
+
+What is looked at are the strings of the source, with what is put into them as one word each, and
+the sentences that the reference runs print.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import conceptbind
+from documented import PAGES, ROOT
+
+SOURCE = Path(conceptbind.__file__).parent
+LONGEST = 30
+"""Words of the longest sentence, without what stands in parentheses."""
+PLAINER = {
+    r"foretell\w*|foretold": "predict",
+    r"\banew\b": "again",
+    r"\bunseen (scene|object|combination|pair)s?\b": "new; of scenes: test scenes",
+    r"\bimage embeddings\b": "picture embeddings",
+    r"\bone a line\b|\b(row|scenes|names?|captions?) an? (line|item|row)\b": "per",
+    r"(?<!there )\b(is|was) no (adapter|array|command|encoder|run folder|table of)": "not a",
+    r"\bprobes? (still )?reads?\b|\bobjects (are|were) read\b": "recognise",
+    r"\bhangs on\b": "depends on",
+    r"\bno comparison\b": "not compared",
+    r"\bless well read\b|\bwell read\b": "recognised",
+    r"\bon the way that\b": "that",
+    r"\bwherein\b|\bthereof\b|\bthereby\b|\bhitherto\b|\bheretofore\b": "a newer word",
+    r"\butili[sz]e\w*\b": "use",
+}
+"""What is not written, and what is."""
+PREPOSITIONS = "About After At Before Below By For From In Into Of On Over To Under With Without"
+
+
+def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """All strings of a module with their lines, in strings with fields each field as {}."""
+    inside: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            inside.update(map(id, node.values))
+            parts = [v.value if isinstance(v, ast.Constant) else "{}" for v in node.values]
+            yield node.lineno, "".join(map(str, parts))
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and id(node) not in inside:
+            yield node.lineno, text
+
+
+def descriptions(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The strings that stand below fields and constants: help of options, and the reference."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        for one, after in itertools.pairwise(body) if isinstance(body, list) else ():
+            is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            if isinstance(one, ast.AnnAssign) and is_text:
+                yield after.lineno, str(after.value.value)
+
+
+def too_long(text: str) -> list[str]:
+    """Sentences and clauses (what ends in a full stop, a semicolon or a colon) of too many
+    words.
+    """
+    text = re.sub(r"```.*?```|^@\w+\{.*", "", text, flags=re.S)  # code, and BibTeX
+    while re.search(r"\([^()]*\)", text):
+        text = re.sub(r"\([^()]*\)", "", text)
+    paragraphs = re.split(r"\n\s*\n|\n\s+(?=\w+: )|\n\s*(?=[-|*] )", text)
+    parts = [
+        part
+        for paragraph in paragraphs
+        for part in re.split(r"(?<=[.!?;:])\s+", " ".join(paragraph.split()))
+    ]
+    return [part for part in parts if len(re.findall(r"\S*[\w}]\S*", part)) > LONGEST]
+
+
+def plainer(text: str) -> list[str]:
+    """What a text says that has a plainer word, with that word."""
+    text = " ".join(text.split())
+    pairs = ((re.search(pattern, text), word) for pattern, word in PLAINER.items())
+    return [f"{match[0]!r}: write {word!r}" for match, word in pairs if match]
+
+
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_strings_are_short_sentences_of_plain_words(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    wrong = [
+        f"{path.name}:{line}: {what}"
+        for line, text in texts(tree)
+        if len(text.split()) > 2
+        for what in (*plainer(text), *too_long(text))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_description_begins_with_what_it_describes(path):
+    found = descriptions(ast.parse(path.read_text(encoding="utf-8")))
+    begins = [
+        f"{path.name}:{line}: {text[:60]}"
+        for line, text in found
+        if text.split()[0] in PREPOSITIONS.split()
+    ]
+    assert not begins, "\n".join(begins)
+
+
+TEMPLATES = sorted(SOURCE.rglob("*.j2"))
+
+
+@pytest.mark.parametrize("path", [*TEMPLATES, *PAGES], ids=lambda path: path.name)
+def test_pages_say_it_in_plain_words(path):
+    assert plainer(path.read_text(encoding="utf-8")) == []
+
+
+RUNS = sorted((ROOT / "tests" / "reference" / "records").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
+def test_what_a_run_prints_is_short_and_plain(path):
+    sentences = json.loads(path.read_text(encoding="utf-8"))["sentences"]
+    assert sentences
+    wrong = [what for text in sentences for what in (*plainer(text), *too_long(text))]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_odd_words_and_long_sentences_are_found():
+    assert plainer("The probes read\nnothing.") == ["'probes read': write 'recognise'"]
+    assert plainer("The encoder cannot read captions.") == []
+    full = " ".join(["word"] * LONGEST)
+    assert too_long(f"Short. One {full}. {full} ({full}); {full}.") == [f"One {full}."]
+    tree = ast.parse('class A:\n    x: int\n    """Of what."""\n    y = f"a {x} b"\n')
+    assert list(descriptions(tree)) == [(3, "Of what.")]
+    assert list(texts(tree)) == [(4, "a {} b"), (3, "Of what.")]
