@@ -1,6 +1,7 @@
 __version__: str
 
 from .commands import Comparison as Comparison
+from .commands import Embedded as Embedded
 from .commands import Evaluation as Evaluation
 from .commands import Exported as Exported
 from .commands import FineTuning as FineTuning

@@ -2,6 +2,7 @@ from .comparing import Compare as Compare
 from .comparing import Comparison as Comparison
 from .comparing import compare as compare
 from .embedding import Embed as Embed
+from .embedding import Embedded as Embedded
 from .embedding import Render as Render
 from .embedding import embed as embed
 from .embedding import render as render

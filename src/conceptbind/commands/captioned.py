@@ -15,7 +15,7 @@ from conceptbind.run.bars import progress
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from conceptbind.commands.shared import GivenEncoder
+    from conceptbind.commands.shared import GivenCaptions, GivenEncoder, GivenRows
     from conceptbind.core.typing import Encoder, Floats, Ints
     from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.labclip.pairs import Pairs
@@ -91,11 +91,11 @@ class _Embedded:
 
 def pairs_of_arrays(
     encoder: "GivenEncoder | None",
-    images: str | Path,
-    texts: "str | Path | None",
-    negatives: "str | Path | None",
-    image_of: "str | Path | None",
-    captions: "str | Path | None",
+    images: "GivenRows",
+    texts: "GivenRows | None",
+    negatives: "GivenRows | None",
+    image_of: "GivenRows | None",
+    captions: "GivenCaptions | None",
     by: Pairing,
 ) -> Given:
     """The pairs of three arrays, or of pictures and a file of captions."""
@@ -116,10 +116,9 @@ def pairs_of_arrays(
     if texts is not None:
         false = None if negatives is None else open_rows(negatives)
         name = "arrays" if encoder is None else plain(encoder)
-        return _without_equals(
-            open_rows(images), open_rows(texts), false, of, {"scenes": str(images), "encoder": name}
-        )
-    return _captioned(encoder, images, of, str(captions), by)
+        names = {"scenes": plain(images), "encoder": name}
+        return _without_equals(open_rows(images), open_rows(texts), false, of, names)
+    return _captioned(encoder, images, of, captions or "", by)
 
 
 def _without_equals(
@@ -177,9 +176,9 @@ def _without_equals(
 
 def _captioned(
     encoder: "GivenEncoder | None",
-    images: str | Path,
+    images: "GivenRows",
     image_of: "Ints | None",
-    captions: str,
+    captions: "GivenCaptions",
     by: Pairing,
 ) -> Given:
     """Pairs from pictures' embeddings and a file of captions: negatives are made, and both are
@@ -220,7 +219,7 @@ def _captioned(
             f"--images has rows of {pictures.shape[1]} dimensions and the captions of '{model.id}' "
             f"have {model.dimension}; give the encoder that embedded the pictures"
         )
-    found = _embedded(model, lines, of, captions, by)
+    found = _embedded(model, lines, of, str(captions), by)
     return found.paired(model, pictures, of[found.rows], "--images")
 
 
@@ -396,8 +395,8 @@ def open_model(encoder: "GivenEncoder | None", how: "Opening", needs: tuple[str,
     return model
 
 
-def read_captions(path: str | Path) -> list[str]:
-    """The lines of a text file.
+def read_captions(path: "GivenCaptions") -> list[str]:
+    """The lines of a text file, or captions that are held.
 
     Raises:
         FileError: it cannot be read, or its name says that its lines hold more than a caption.
@@ -405,7 +404,12 @@ def read_captions(path: str | Path) -> list[str]:
     """
     from conceptbind.core.errors import FileError, ValueRangeError
     from conceptbind.core.text import read_lines
+    from conceptbind.rows.held import HeldCaptions, held_captions
 
+    if isinstance(path, HeldCaptions):
+        return list(path.lines)
+    if not isinstance(path, str | Path):
+        return list(held_captions(path, "captions").lines)
     place = user_path(path)
     if place.suffix.lower() in TABLES:
         raise FileError(

@@ -34,11 +34,13 @@ class Command(ABC, Generic[R_co]):
 
     AGAIN = "continues where it was"
     """What the same command does after it was stopped."""
+    HELD: frozenset[str] = frozenset()
+    """Options that name a file, and may be what the file would hold."""
 
     def __post_init__(self) -> None:
         """Take paths, arrays and data frames wherever a name is."""
         for name, value in list(vars(self).items()):
-            taken = _taken(name, value)
+            taken = _held(name, value) if name in self.HELD else _taken(name, value)
             if taken is not value:
                 object.__setattr__(self, name, taken)
 
@@ -77,6 +79,8 @@ def _taken(name: str, value: Any) -> Any:
         return f"file:{os.fspath(value)}" if name == "encoder" else os.fspath(value)
     if value is None or isinstance(value, str):
         return value
+    if name in ("runs", "adapter"):
+        return _of_result(name, value)
     if name == "encoder" and not hasattr(value, "modalities"):
         from conceptbind.rows.source import source_of
 
@@ -86,6 +90,20 @@ def _taken(name: str, value: Any) -> Any:
 
         return table_of(value)
     return value
+
+
+def _of_result(name: str, value: Any) -> Any:
+    """The folders of runs, or the adapter of what `repair` returned, where these are given."""
+    if name == "runs":
+        return tuple(os.fspath(getattr(run, "folder", run)) for run in value)
+    return getattr(value, "adapter", value)
+
+
+def _held(name: str, value: Any) -> Any:
+    """An option that is a file, or what the file would hold."""
+    from conceptbind.rows.held import file_or_held
+
+    return file_or_held(name, _taken(name, value))
 
 
 @dataclass(frozen=True)

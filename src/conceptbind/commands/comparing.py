@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptbind.commands.command import Command, function_of
-from conceptbind.commands.shared import GivenPath
+from conceptbind.commands.shared import GivenPath, GivenRun
 from conceptbind.core.ownership import own
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Compare(Command[Comparison]):
     Prints Markdown; with --out also writes each table as CSV, Markdown and LaTeX.
     """
 
-    runs: Sequence[str]
+    runs: Sequence[GivenRun]
     """Run folders written by conceptbind measure, repair or evaluate."""
     _: KW_ONLY
     out: GivenPath | None = None
@@ -57,7 +57,7 @@ class Compare(Command[Comparison]):
 
         if not self.runs:
             raise ValueRangeError("give at least one run folder")
-        folders = [user_path(run) for run in self.runs]
+        folders = [user_path(str(run)) for run in self.runs]
         names = [folder.resolve().name for folder in folders]
         if len(set(names)) < len(names):
             names = [str(folder) for folder in folders]

@@ -2,19 +2,60 @@
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
+from conceptbind.core.errors import MissingExtraError
 from conceptbind.core.ownership import own, refuse_in_use
 from conceptbind.core.typing import Modalities
 from conceptbind.encoders.options import Opening
 from conceptbind.run.bars import progress
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("modality", "rows", "width", "encoder", "revision", "folder")
+
+
+class Embedded(list[Path]):
+    """The folders that `embed` wrote, one for each modality."""
+
+    def frame(self) -> "pd.DataFrame":
+        """A row for each folder: modality, rows, width, encoder, revision, folder.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+            FileError: a folder was damaged or removed since.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingExtraError("pandas", "pandas", "a data frame") from error
+        return pd.DataFrame(self._rows(), columns=list(COLUMNS))
+
+    def _rows(self) -> list[tuple[str | int, ...]]:
+        from conceptbind.rows.embeddings import load
+
+        found = [(load(folder), folder) for folder in self]
+        return [
+            (rows.modality, *rows.values.shape, rows.encoder, rows.revision, str(folder))
+            for rows, folder in found
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Embedded: {', '.join(map(str, self))}; .frame() says what they hold>"
+
+    def _repr_html_(self) -> str:
+        """What each folder holds, as a table; in notebooks."""
+        from conceptbind.report.shown import html_table
+
+        return html_table(COLUMNS, [tuple(map(str, row)) for row in self._rows()])
+
 
 @dataclass(frozen=True)
-class Embed(Opening, Command[list[Path]]):
+class Embed(Opening, Command[Embedded]):
     """Embed scenes into a folder that file:FOLDER reads again. A killed run continues when it is
     started again.
     """
@@ -37,7 +78,7 @@ class Embed(Opening, Command[list[Path]]):
     {shape}]".
     """
 
-    def work(self) -> list[Path]:
+    def work(self) -> Embedded:
         """Write the rows, and return their folders."""
         from conceptbind.core.files import clear_asides, user_path
         from conceptbind.rows.source import open_inputs
@@ -57,7 +98,7 @@ class Embed(Opening, Command[list[Path]]):
         table = drawn(table, modalities, place / "pictures", 0)
         for part, folder in zip(modalities, folders, strict=True):
             rows_with_bar(source, table, part, folder)
-        return folders
+        return Embedded(folders)
 
 
 embed = function_of(Embed)

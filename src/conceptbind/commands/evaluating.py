@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import Command, function_of
-from conceptbind.commands.shared import GivenEncoder, GivenPath
+from conceptbind.commands.shared import GivenAdapter, GivenEncoder, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
@@ -80,7 +80,7 @@ class Evaluate(Opening, Command[Evaluation]):
     """Folder in the published layout; with several benchmarks, the folder of their folders
     (DATA/sugarcrepe, ...).
     """
-    adapter: GivenPath | None = None
+    adapter: GivenAdapter | None = None
     """Folder written by conceptbind repair, or a published LABCLIP .pt file: results before and
     after, with paired differences.
     """

@@ -4,8 +4,8 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from conceptbind.commands.command import Command, function_of
-from conceptbind.commands.shared import GivenEncoder, GivenPath
+from conceptbind.commands.command import Command, function_of, plain
+from conceptbind.commands.shared import GivenAdapter, GivenEncoder, GivenPath
 from conceptbind.encoders.options import Opening, Trusting
 from conceptbind.encoders.registry import PACKAGED, SCHEMES, SHIPPED
 
@@ -59,7 +59,7 @@ class Export(Trusting, Command[Exported]):
 
     AGAIN = "starts over"
 
-    adapter: GivenPath
+    adapter: GivenAdapter
     """Adapter folder written by conceptbind repair, or a published LABCLIP .pt file."""
     _: KW_ONLY
     to: Format
@@ -153,16 +153,16 @@ def _opened(asked: Export, adapter: "Adapter") -> "Encoder":
                 f"them with --encoder: {written}"
             )
         return found
-    name = adapter.config.get("encoder")
+    name, given = adapter.config.get("encoder"), plain(asked.adapter)
     if not name:
         raise ValueRangeError(
-            f"the adapter {asked.adapter} does not say which encoder it belongs to; give it with "
+            f"the adapter {given} does not say which encoder it belongs to; give it with "
             f"--encoder: {written}"
         )
     scheme = str(name).partition(":")[0]
     if scheme == "py":
         raise ValueRangeError(
-            f"the adapter {asked.adapter} names the encoder '{name}', which runs code of that "
+            f"the adapter {given} names the encoder '{name}', which runs code of that "
             "module; if you know it, give it yourself with --encoder"
         )
     if scheme not in schemes:

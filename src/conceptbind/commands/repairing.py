@@ -14,7 +14,14 @@ from conceptbind.commands.captioned import (
 )
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
-from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
+from conceptbind.commands.shared import (
+    GivenAdapter,
+    GivenCaptions,
+    GivenEncoder,
+    GivenPath,
+    GivenRows,
+    GivenScenes,
+)
 from conceptbind.core.names import Control
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
@@ -92,6 +99,8 @@ class Repair(Opening, Command[Repaired]):
     that the map was not fitted on.
     """
 
+    HELD = frozenset(("images", "texts", "negatives", "image_of", "captions"))
+
     encoder: GivenEncoder | None = None
     """Model to repair: tiny, hf:NAME or hf:FOLDER, open_clip:ARCH@TAG, or py:module:factory; none
     with three arrays.
@@ -103,17 +112,17 @@ class Repair(Opening, Command[Repaired]):
     """Scenes to fit on: clevr2d, pug-spare:PATH, or another table with pictures; see conceptbind
     measure --help.
     """
-    images: GivenPath | None = None
+    images: GivenRows | None = None
     """.npy file of picture embeddings (p, d), instead of scenes."""
-    texts: GivenPath | None = None
+    texts: GivenRows | None = None
     """.npy file of caption embeddings (n, d), for --images."""
-    negatives: GivenPath | None = None
+    negatives: GivenRows | None = None
     """.npy file of embeddings (n, d) of each caption with its attributes exchanged. Without it the
     map is fitted on captions and pictures alone (SB), which repairs less.
     """
-    image_of: GivenPath | None = None
+    image_of: GivenRows | None = None
     """.npy file of n row numbers, the picture of each caption, where a picture has several."""
-    captions: GivenPath | None = None
+    captions: GivenCaptions | None = None
     """Text file with the caption of each row of --images, one per line, instead of --texts; needs
     an encoder, which embeds them and their negatives.
     """
@@ -241,10 +250,12 @@ class Apply(Command[Path]):
     index answers them as it is.
     """
 
-    adapter: GivenPath
+    HELD = frozenset(("texts",))
+
+    adapter: GivenAdapter
     """Adapter folder written by conceptbind repair, or a published LABCLIP .pt file."""
     _: KW_ONLY
-    texts: GivenPath
+    texts: GivenRows
     """Caption embeddings to map: an .npy file (n, d), or a folder written by conceptbind embed."""
     out: GivenPath
     """.npy file to write: (n, d) rows of unit length."""
@@ -260,10 +271,12 @@ class Apply(Command[Path]):
         from conceptbind.repairs.labclip.adapter import load_adapter
         from conceptbind.repairs.labclip.pairs import open_rows
         from conceptbind.rows.embeddings import load
+        from conceptbind.rows.held import HeldRows
 
-        linear, source = load_adapter(self.adapter), user_path(self.texts)
+        linear, texts = load_adapter(self.adapter), self.texts
+        source = user_path(texts) if isinstance(texts, str | Path) else None
         target = _array_to_write(user_path(self.out), source)
-        if source.is_dir():
+        if source is not None and source.is_dir():
             rows = load(source)
             if rows.modality != "text":
                 raise ModalityError(
@@ -273,10 +286,12 @@ class Apply(Command[Path]):
             linear.require(rows.encoder, rows.revision)
             mapped = linear(rows.values)
         else:
-            mapped = linear(open_rows(source))
+            if isinstance(texts, HeldRows) and texts.encoder:
+                linear.require(texts.encoder, texts.revision)
+            mapped = linear(open_rows(texts))
         if len(mapped) == 0:
             raise ShapeError(
-                f"{source} has no rows, so there is nothing to map; give the embeddings of at "
+                f"{texts} has no rows, so there is nothing to map; give the embeddings of at "
                 "least one caption"
             )
         content = io.BytesIO()
@@ -289,8 +304,12 @@ class Apply(Command[Path]):
 apply = function_of(Apply)
 
 
-def _array_to_write(target: Path, source: Path) -> Path:
+def _array_to_write(target: Path, source: Path | None) -> Path:
     """Where an array goes: behind a link, which stays.
+
+    Args:
+        target: what the user named.
+        source: the file that is read, if one is.
 
     Raises:
         FileError: it is no .npy file, what is read, or a file of another kind, which would be lost.
@@ -305,7 +324,8 @@ def _array_to_write(target: Path, source: Path) -> Path:
     start = b""
     try:
         place = target.resolve() if target.is_symlink() else target
-        same = place.exists() and source.exists() and place.samefile(source)
+        there = source is not None and source.exists() and place.exists()
+        same = source is not None and there and place.samefile(source)
         if place.exists():
             with require_regular(place, "a .npy file to replace").open("rb") as file:
                 start = file.read(len(MAGIC_PREFIX))

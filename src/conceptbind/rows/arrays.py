@@ -21,6 +21,7 @@ from conceptbind.core.errors import (
 from conceptbind.core.files import content_hash, file_hash
 from conceptbind.core.limits import header_of, require_archive, require_regular
 from conceptbind.metrics.checks import refuse_non_finite
+from conceptbind.rows.held import as_array
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -155,7 +156,7 @@ def arrays_in_memory(given: Any) -> FileEmbeddings:
         raise ValueRangeError(
             f"expected arrays named 'text' and 'image'; got {', '.join(map(str, named)):.200}"
         )
-    arrays = {name: np.asarray(array) for name, array in named.items()}
+    arrays = {name: as_array(array, f"the array '{name}'") for name, array in named.items()}
     where = Path("the array")
     for name, array in arrays.items():
         _require_table(where, name, array.shape, array.dtype)

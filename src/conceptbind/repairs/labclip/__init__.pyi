@@ -1,4 +1,5 @@
 from .adapter import Adapter as Adapter
+from .adapter import HasAdapter as HasAdapter
 from .adapter import identity as identity
 from .adapter import load_adapter as load_adapter
 from .adapter import save_adapter as save_adapter

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -21,7 +21,14 @@ from conceptbind.core.errors import (
     ValueRangeError,
 )
 from conceptbind.core.escape import markdown
-from conceptbind.core.files import file_hash, read_json, user_path, write_json, write_whole
+from conceptbind.core.files import (
+    content_hash,
+    file_hash,
+    read_json,
+    user_path,
+    write_json,
+    write_whole,
+)
 from conceptbind.core.kept import as_struct
 from conceptbind.core.limits import open_tensors, require_regular, require_tensors
 from conceptbind.encoders.weights import same_encoder
@@ -73,6 +80,12 @@ class Adapter:
             raise ValueRangeError(
                 f"an adapter's log_temperature must be a finite number; got {self.log_temperature}"
             )
+
+    @property
+    def id(self) -> str:
+        """Its name where no folder names it: `adapter-` and a hash of the map."""
+        parts = self.weight.dtype.str, self.weight.tobytes(), repr(float(self.log_temperature))
+        return f"adapter-{content_hash(*parts)[:16]}"
 
     def __call__(
         self, texts: Num[Floats, "captions width_in"]
@@ -143,6 +156,15 @@ class Adapter:
         return Adapter(weight, self.log_temperature, {**self.config, "pull": share})
 
 
+@runtime_checkable
+class HasAdapter(Protocol):
+    """What holds a fitted map, as the result of `conceptbind.repair` does."""
+
+    @property
+    def adapter(self) -> Adapter:
+        """The map."""
+
+
 def identity(width_out: int, width_in: int | None = None) -> Adapter:
     """The map that changes nothing (with unequal widths: that keeps the first dimensions).
 
@@ -186,9 +208,10 @@ def save_adapter(adapter: Adapter, folder: Path, card: str | None = None) -> Non
     write_whole(folder / WEIGHTS, content)
 
 
-def load_adapter(path: str | Path) -> Adapter:
+def load_adapter(path: str | Path | Adapter | HasAdapter) -> Adapter:
     """Read an adapter folder, or a published LABCLIP file (`.pt` with the tensors `linear.weight`
-    and `t`).
+    and `t`). An adapter, or that of a result of `repair`, is
+    returned as it is.
 
     Args:
         path: an adapter folder, or a `.pt` file.
@@ -199,6 +222,10 @@ def load_adapter(path: str | Path) -> Adapter:
         ConceptBindError: tensors that are not an adapter: of another shape, not finite, or not what
             the folder's config says.
     """
+    if isinstance(path, Adapter):
+        return path
+    if isinstance(path, HasAdapter):
+        return path.adapter
     path = user_path(path)
     if path.suffix in (".pt", ".pth", ".bin"):
         return _read_published(path)

@@ -15,12 +15,14 @@ import numpy as np
 
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.core.files import content_hash, user_path
+from conceptbind.rows.held import HeldRows, held_rows
 
 if TYPE_CHECKING:
     import torch
     from jaxtyping import Float, Int, Shaped
 
     from conceptbind.core.typing import Floats, Ints
+    from conceptbind.rows.held import AnyRows
 
 BLOCK = 8192
 """Rows read at once where all of them are needed."""
@@ -357,8 +359,8 @@ def _equal(one: Ints, two: Ints) -> tuple[Ints, Ints]:
     return i, order[np.repeat(first, counts) + within]
 
 
-def open_rows(path: str | Path) -> Shaped[Floats, " ..."]:
-    """An array from a `.npy` file, left on disk.
+def open_rows(path: AnyRows) -> Shaped[Floats, " ..."]:
+    """An array from a `.npy` file, left on disk; or rows that a program holds.
 
     Args:
         path: a `.npy` file of real numbers (n, d).
@@ -369,6 +371,10 @@ def open_rows(path: str | Path) -> Shaped[Floats, " ..."]:
     from conceptbind.core.errors import FileError, UnsafeFileError
     from conceptbind.core.limits import require_npy, require_regular
 
+    if isinstance(path, HeldRows):
+        return path.values
+    if not isinstance(path, str | Path):
+        return held_rows(path, "an array of rows").values
     path = user_path(path)
     if path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
         raise UnsafeFileError(
