@@ -1,8 +1,8 @@
 """`conceptbind`: words to commands, nothing else.
 
-Exit codes: 0 when it worked, 1 for a fault of conceptbind's own, 2 when the input was wrong, 130
-when it was stopped. Every message is one line; with CONCEPTBIND_DEBUG=1 the whole traceback is
-shown before it.
+Exit codes: 0 when it worked, 1 when a requirement is not met or for a fault of conceptbind's own, 2
+when the input was wrong, 130 when it was stopped. Every message is one line; with
+CONCEPTBIND_DEBUG=1 the whole traceback is shown before it.
 """
 
 from __future__ import annotations
@@ -130,8 +130,9 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 def _say(result: object) -> int:
     """Print what a command found."""
     hindered = print_out(_text(result))
+    gate = getattr(result, "gate", None)
     if hindered is None:
-        return 0
+        return 0 if gate is None or gate.met else 1
     reason = getattr(hindered, "strerror", None) or hindered
     tell(f"the command is done, but its output could not be printed: {reason}")
     return 2

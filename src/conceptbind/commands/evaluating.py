@@ -5,7 +5,8 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.commands.command import Command, function_of
+from conceptbind.commands.command import function_of
+from conceptbind.commands.gating import Gated
 from conceptbind.commands.shared import GivenAdapter, GivenEncoder, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found
     from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Encoder
+    from conceptbind.report.gates import Gate
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +36,8 @@ class Evaluation(Shown):
     """The files of each benchmark, where they were only checked."""
     verdicts: "tuple[Verdict, ...]" = ()
     """None: this command judges no level of binding."""
+    gate: "Gate | None" = None
+    """What became of the requirements; None where there are none."""
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -56,12 +60,13 @@ class Evaluation(Shown):
                 *lines,
                 f"Results: {self.folder / 'results.json'}",
                 f"Report: {self.folder / 'report.html'}",
+                *(() if self.gate is None else (f"\n{self.gate}",)),
             )
         )
 
 
 @dataclass(frozen=True)
-class Evaluate(Opening, Command[Evaluation]):
+class Evaluate(Opening, Gated[Evaluation]):
     """Score an encoder on published benchmarks whose files you have. Nothing is downloaded.
 
     Every distinct picture and caption is embedded once and kept; a killed run continues when it is
@@ -120,6 +125,7 @@ class Evaluate(Opening, Command[Evaluation]):
         if self.seed < 0:
             raise ValueRangeError(f"--seed must not be negative; got {self.seed}")
         folders = benchmark_folders(names, top)
+        self._refuse_levels()
         if self.check:
             checked = {name: check_benchmark(name, place) for name, place in folders.items()}
             return Evaluation(None, Records(), (), checked)
@@ -128,6 +134,21 @@ class Evaluate(Opening, Command[Evaluation]):
                 f"--template is for zeroshot; {self.benchmark} has captions of its own"
             )
         return _evaluated(self, names, folders)
+
+    def _refuse_levels(self) -> None:
+        """Raise ValueRangeError for a requirement that benchmarks cannot meet."""
+        from conceptbind.core.errors import ValueRangeError
+        from conceptbind.report.gates import LEVELS
+
+        wanted = self.requirements()
+        if wanted and self.check:
+            raise ValueRangeError("--require needs scores; leave --check or --require out")
+        level = next((one.text for one in wanted if one.name in LEVELS), None)
+        if level is not None:
+            raise ValueRangeError(
+                f"--require '{level:.80}': benchmarks judge no level of binding; name a metric, "
+                "for example accuracy.sugarcrepe>=60%"
+            )
 
 
 evaluate = function_of(Evaluate)

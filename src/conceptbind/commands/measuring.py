@@ -7,8 +7,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.commands.command import Command, function_of, options
+from conceptbind.commands.command import function_of, options
 from conceptbind.commands.common import default_folder, drawn, try_captions
+from conceptbind.commands.gating import Gated, refuse_unmeasured
 from conceptbind.commands.shared import Cluster, GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from conceptbind.geometry.study import GeometryStudy
     from conceptbind.probes.study import ProbeStudy
     from conceptbind.repairs.study import RepairStudy
+    from conceptbind.report.gates import Gate
     from conceptbind.rows.source import Source
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.split import Split
@@ -65,6 +67,8 @@ class Measurement(Shown):
     """One plain sentence, and the command to run next."""
     compute: "Callable[[], tuple[Findings, ...]]" = field(repr=False)
     """Makes the findings."""
+    gate: "Gate | None" = None
+    """What became of the requirements; None where there are none."""
 
     @cached_property
     def findings(self) -> "dict[str, Findings]":
@@ -119,11 +123,12 @@ class Measurement(Shown):
 
         table = summary_table(self.records, width)
         parts = (str(self.answer), table, "\n".join(self.sentences))
-        return "\n\n".join(parts) + f"\nReport: {self.folder / 'report.html'}"
+        judged = () if self.gate is None else (f"\n{self.gate}",)
+        return "\n".join(("\n\n".join(parts), f"Report: {self.folder / 'report.html'}", *judged))
 
 
 @dataclass(frozen=True)
-class Measure(Opening, Cluster, Command[Measurement]):
+class Measure(Opening, Cluster, Gated[Measurement]):
     """Tell whether an encoder binds concepts, and write a report.
 
     Embeds every scene, fits linear probes, scores test scenes once, compares pictures with
@@ -226,6 +231,7 @@ def _measured(asked: Measure) -> Measurement:
     if "text" in modalities and source.encoder is not None and source.encodes("text"):
         try_captions(source.encoder, table)
     chosen = _chosen(config)
+    refuse_unmeasured(asked.requirements(), [study.name for study in chosen], modalities)
     folder = RunFolder.open(place, config)
     case = partial(_case, source, table, split, modalities, folder.path, config)
     decided = _decided(source, table, split)  # before pictures are drawn, which changes the table

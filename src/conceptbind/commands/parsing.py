@@ -22,6 +22,8 @@ SHOW = "print_config"
 """The switch that shows the options instead of running the command."""
 ENDS = "--"
 """What follows is not an option."""
+REPEATED = ("require",)
+"""Lists whose values add up where the option stands several times."""
 WIDEST = 100
 """Characters of a line of help."""
 LINE = "Configuration"
@@ -210,7 +212,7 @@ def _default(value: object) -> str:
 
 def _from_words(option: Option, tokens: Sequence[cyclopts.Token]) -> object:
     """The value of an option from the words of a command line; of several values the last, and of
-    several lists the last.
+    several lists the last. Options of `REPEATED` are the exception: all their values hold.
     """
     if tokens[-1].implicit_value is not cyclopts.UNSET:
         return tokens[-1].implicit_value  # of a file, or no value at all
@@ -219,7 +221,8 @@ def _from_words(option: Option, tokens: Sequence[cyclopts.Token]) -> object:
     if tokens[0].keyword is None or option.name == CONFIG:
         return tuple(token.value for token in tokens)
     starts = [place for place, token in enumerate(tokens) if token.index == 0]
-    words = [token.value for token in tokens[starts[-1] :]]
+    first = 0 if option.name in REPEATED else starts[-1]
+    words = [token.value for token in tokens[first:]]
     return as_option(option, [part for word in words for part in _parts(word)])
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import webbrowser
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from conceptbind.core.errors import FileError
 from conceptbind.core.escape import one_line
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from conceptbind.core.findings import Verdict
     from conceptbind.core.records import Records
+    from conceptbind.report.gates import Gate
 
 PAGE = "report.html"
 LONGEST = 200
@@ -32,6 +33,20 @@ CELL = "text-align: left; padding: 0.2em 1em 0.2em 0"
 """Style of a table's cells in a notebook. No colour is set, so that dark notebooks stay dark."""
 
 
+class Judgeable(Protocol):
+    """A result that requirements can be held against: a dataclass with a field `gate`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def gate(self) -> Gate | None:
+        """What became of the requirements; None where there are none."""
+
+    @property
+    def by_run(self) -> Mapping[str, Records]:
+        """Records of each run, by its name."""
+
+
 class Shown:
     """What every result of a command can do in Python and in a notebook."""
 
@@ -40,6 +55,11 @@ class Shown:
     records: Records
     verdicts: tuple[Verdict, ...]
     """One for each level of binding that was judged; empty where a command judges none."""
+
+    @property
+    def by_run(self) -> Mapping[str, Records]:
+        """The records, by the name of the run."""
+        return {"the run" if self.folder is None else self.folder.name: self.records}
 
     @property
     @abstractmethod

@@ -1,0 +1,126 @@
+"""Requirements that make a command a gate: options, and what is refused before the work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from conceptbind.commands.command import Command
+from conceptbind.commands.shared import GivenPath
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conceptbind.report.gates import Requirement
+    from conceptbind.report.shown import Judgeable
+
+G = TypeVar("G", bound="Judgeable")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gated(Command[G]):
+    """A command whose result may be held against requirements."""
+
+    GROUP = "The gate"
+
+    require: Sequence[str] = ()
+    """Requirement that the result has to meet, such as "across>=60%"; exit code 1 where it is not
+    met. May be given several times. NAME[.WHERE][.low] OP NUMBER: a level (decodable, within,
+    across) or a metric, a modality or benchmark, low for the lower end of the interval.
+    """
+    junit: GivenPath | None = None
+    """File for the outcome of every requirement, as JUnit XML."""
+
+    def run(self) -> G:
+        """Do it, and hold the result against the requirements.
+
+        Raises:
+            ConceptBindError: the input cannot be used; the message says what to do.
+        """
+        wanted, file = self.requirements(), self._file()
+        result = super().run()
+        if not wanted:
+            return result
+        from conceptbind.report.gates import judge
+
+        gate = judge(wanted, result.by_run)
+        if file is not None:
+            gate.write_junit(file)
+        return replace(result, gate=gate)
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What has to be met.
+
+        Raises:
+            ValueRangeError: one has another form.
+            UnknownNameError: one names no level or metric.
+        """
+        if not self.require:
+            return ()
+        from conceptbind.report.gates import requirements
+
+        texts = (self.require,) if isinstance(self.require, str) else self.require
+        return requirements(texts)
+
+    def _file(self) -> Path | None:
+        """The file for JUnit XML.
+
+        Raises:
+            ValueRangeError: nothing is required.
+            FileError: it is a folder.
+        """
+        from conceptbind.core.errors import FileError, ValueRangeError
+        from conceptbind.core.files import user_path
+
+        if self.junit is None:
+            return None
+        if not self.require:
+            raise ValueRangeError("--junit writes what became of requirements; add --require")
+        file = user_path(self.junit)
+        if file.is_dir():
+            raise FileError(f"--junit must be a file; {file} is a folder")
+        return file
+
+
+def refuse_unmeasured(
+    wanted: Sequence[Requirement], studies: Collection[str], modalities: Collection[str]
+) -> None:
+    """Refuse requirements on levels that a measurement will not hold, before it begins.
+
+    Args:
+        wanted: the requirements.
+        studies: that will be asked, by name.
+        modalities: that will be measured.
+
+    Raises:
+        ValueRangeError: a level needs a study or a modality that is left out.
+    """
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.report.gates import LEVELS, MEASURED_BY
+    from conceptbind.studies.registry import OWN
+
+    for one in wanted:
+        if one.name not in LEVELS:
+            continue
+        start, study = f"--require '{one.text:.80}'", MEASURED_BY.get(one.name)
+        if study is None:
+            if set(studies) <= set(OWN):
+                raise ValueRangeError(
+                    f"{start}: no study of this run judges the level '{one.name}'; "
+                    f"measured here: {', '.join(MEASURED_BY)}"
+                )
+            continue
+        if study not in studies:
+            raise ValueRangeError(
+                f"{start} needs the study {study}, which is left out; add it to --studies, or "
+                "leave the requirement out"
+            )
+        missing = {"text", "image"} & set(one.where) - set(modalities)
+        if one.name == "across":
+            missing = {"text", "image"} - set(modalities)
+        if missing:
+            raise ValueRangeError(
+                f"{start} needs the modality {' and '.join(sorted(missing))}; this run measures "
+                f"{' and '.join(modalities)}"
+            )

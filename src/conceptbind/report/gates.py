@@ -1,0 +1,261 @@
+"""Requirements on the numbers of a run: what `--require` says, whether it is met, and JUnit XML.
+
+A requirement is `NAME[.WHERE...][.low|.high] OP NUMBER`. NAME is a level of binding (`decodable`,
+`within`, `across`) or a metric of `results.json`; each WHERE is a modality, a benchmark, a subset
+or another word that its records hold. It must hold for every record that it names, so the record
+nearest to failing decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.escape import one_line
+from conceptbind.core.files import write_whole
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.report.numbers import CHANGE, NO_SHARE, interval_of, shown
+
+if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
+    from conceptbind.core.records import Record, Records
+
+Operator = Literal[">=", "<=", ">", "<"]
+LEVELS: Mapping[str, Mapping[str, Value]] = {
+    "decodable": {"study": "probe", "metric": Metric.OBJECT_RECOGNITION},
+    "within": {"study": "within", "metric": "paraphrase_accuracy"},
+    "across": {"study": "crossmodal", "metric": Metric.BINDING_ACCURACY, "order": "either"},
+}
+"""The records of each level of binding, by its name in a requirement."""
+MEASURED_BY = {"decodable": "probe", "across": "crossmodal"}
+"""The study of `measure` that judges a level."""
+STUDIES = (
+    *("probe", "within", "attribute_probe", "search", "crossmodal", "repair", "finetune"),
+    *("controlled", "additive", "removal", "edit", "complexity", "benchmark"),
+)
+"""Where several studies have one metric, the first of these is meant."""
+PLACES = ("modality", "scenes", "split", "concept", "order", "protocol", "setting", "queries")
+"""Columns of which a requirement may name a value."""
+ENDS = {"low": "ci_low", "high": "ci_high"}
+FORM = "write NAME[.WHERE][.low] OP NUMBER, for example decodable.image.low>=50%"
+_FORM = re.compile(r"\s*([^<>=!]+?)\s*(>=|<=|>|<)\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*(%?)\s*")
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a number has to be."""
+
+    text: str
+    """As it was written."""
+    name: str
+    where: tuple[str, ...]
+    """Words that its records hold."""
+    end: str | None
+    """`low` or `high` end of the interval; None for the value."""
+    operator: Operator
+    bound: float
+    """A share from 0 to 1, or what the metric is counted in."""
+
+    def __str__(self) -> str:
+        metric = str(LEVELS.get(self.name, {}).get("metric", self.name))
+        end = [] if self.end is None else [self.end]
+        return f"{'.'.join((self.name, *self.where, *end))} {self.operator} " + shown(
+            metric, self.bound
+        )
+
+    def holds(self, number: float) -> bool:
+        """Whether a number is as it has to be."""
+        return {
+            ">=": number >= self.bound,
+            "<=": number <= self.bound,
+            ">": number > self.bound,
+            "<": number < self.bound,
+        }[self.operator]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A requirement, and what came."""
+
+    run: str
+    """Name of the run that was judged."""
+    requirement: Requirement
+    met: bool
+    reason: str
+    """What came, with its interval and n; or why it cannot be judged."""
+
+    def __str__(self) -> str:
+        word = "met" if self.met else "not met"
+        return one_line(f"{word}: {self.run}: {self.requirement}; {self.reason}")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """All requirements of a command, judged."""
+
+    judged: tuple[Judged, ...]
+
+    @property
+    def met(self) -> bool:
+        """Whether all are met."""
+        return all(one.met for one in self.judged)
+
+    def __str__(self) -> str:
+        failed = sum(not one.met for one in self.judged)
+        total = len(self.judged)
+        plural = "" if total == 1 else "s"
+        head = f"Gate: {total - failed} of {total} requirement{plural} met."
+        return "\n".join((head, *(f"  {one}" for one in self.judged)))
+
+    def junit(self) -> str:
+        """JUnit XML, one test case per requirement and run; no times, so that the same run gives
+        the same file.
+        """
+        from xml.etree import ElementTree
+
+        failed = str(sum(not one.met for one in self.judged))
+        counts = {"tests": str(len(self.judged)), "failures": failed, "errors": "0"}
+        top = ElementTree.Element("testsuites", {"name": "conceptbind", **counts})
+        suite = ElementTree.SubElement(top, "testsuite", {"name": "requirements", **counts})
+        for one in self.judged:
+            named = {"classname": _xml(one.run), "name": _xml(one.requirement.text)}
+            case = ElementTree.SubElement(suite, "testcase", named)
+            if not one.met:
+                said = {"message": _xml(one_line(one.reason)), "type": "requirement"}
+                ElementTree.SubElement(case, "failure", said).text = _xml(str(one))
+        ElementTree.indent(top)
+        body = ElementTree.tostring(top, encoding="unicode")
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+    def write_junit(self, path: Path) -> None:
+        """Write `junit` into a file.
+
+        Raises:
+            FileError: the file cannot be written.
+        """
+        write_whole(path, self.junit())
+
+
+def requirement(text: str) -> Requirement:
+    """A requirement from its text.
+
+    Args:
+        text: such as `decodable.image.low>=0.5`; a share may be written in per cent (`50%`).
+
+    Raises:
+        ValueRangeError: it has another form, or a share above 1 without a per cent sign.
+        UnknownNameError: there is no such level or metric.
+    """
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise ValueRangeError(f"--require '{text:.80}' is not a requirement; {FORM}")
+    words, operator, digits, per_cent = found.groups()
+    name, *where = (word.strip() for word in words.split("."))
+    if name not in LEVELS and name not in list(Metric):
+        raise UnknownNameError(
+            f"--require '{text:.80}': there is no level or metric '{name}'; "
+            f"{nearest(name, (*LEVELS, *Metric))}"
+        )
+    if not all(where):
+        raise ValueRangeError(f"--require '{text:.80}' has an empty part; {FORM}")
+    end = where.pop() if where and where[-1] in ENDS else None
+    bound = float(digits) / 100 if per_cent else float(digits)
+    share = not (NO_SHARE.fullmatch(name) or CHANGE.fullmatch(name))
+    if share and not 0 <= bound <= 1:
+        raise ValueRangeError(
+            f"--require '{text:.80}': {name} is a share from 0 to 1, which {digits}{per_cent} is "
+            f"not; for {digits} per cent write {digits}%"
+        )
+    return Requirement(text, name, tuple(where), end, _operator(operator), bound)
+
+
+def _operator(word: str) -> Operator:
+    known: tuple[Operator, ...] = (">=", "<=", ">", "<")
+    return next(one for one in known if one == word)
+
+
+def requirements(texts: Iterable[str]) -> tuple[Requirement, ...]:
+    """Requirements from their texts; see `requirement`."""
+    return tuple(map(requirement, texts))
+
+
+def judge(wanted: Sequence[Requirement], runs: Mapping[str, Records]) -> Gate:
+    """What became of requirements.
+
+    Args:
+        wanted: the requirements.
+        runs: records of each run, by its name.
+    """
+    return Gate(tuple(_judged(run, one, found) for run, found in runs.items() for one in wanted))
+
+
+def _judged(run: str, wanted: Requirement, records: Records) -> Judged:
+    """One requirement of one run."""
+    named = _named(wanted, records)
+    if not named:
+        reason = "cannot be judged: the run has no such number"
+        return Judged(run, wanted, False, reason)
+    numbers = [(_number(wanted, record), record) for record in named]
+    unknown = [record for number, record in numbers if number is None]
+    if unknown:
+        what = "value" if wanted.end is None else "interval"
+        reason = f"cannot be judged: {_told(unknown[0])} has no {what} (n = {unknown[0].n:,})"
+        return Judged(run, wanted, False, reason)
+    known = [(number, record) for number, record in numbers if number is not None]
+    sign = 1 if wanted.operator in (">=", ">") else -1
+    number, record = min(known, key=lambda pair: sign * pair[0])
+    value = "" if wanted.end is None else f"value {shown(record.metric, record.value)}, "
+    reason = (
+        f"came {shown(record.metric, number)} in {_told(record)} "
+        f"({value}95 % interval {interval_of(record)}, n = {record.n:,})"
+    )
+    return Judged(run, wanted, wanted.holds(number), reason)
+
+
+def _named(wanted: Requirement, records: Records) -> list[Record]:
+    """The records that a requirement names: of the encoder itself, without a repair."""
+    asked = LEVELS.get(wanted.name, {"metric": wanted.name})
+    own = [
+        record
+        for record in records
+        if record.has(control=Control.NONE, repair=(None, Repair.NONE), **asked)
+        and _held(record) >= set(wanted.where)
+    ]
+    if wanted.name in LEVELS:
+        return own
+    studies = [record.study for record in own]
+    first = next((study for study in STUDIES if study in studies), None)
+    if first is not None:
+        own = [record for record in own if record.study == first]
+    orders = {record.get("order") for record in own}
+    if "either" in orders and not orders & set(wanted.where):
+        own = [record for record in own if record.get("order") == "either"]
+    return own
+
+
+def _held(record: Record) -> set[Value]:
+    """The words by which a requirement may name a record."""
+    return {record.get(place) for place in PLACES}
+
+
+def _number(wanted: Requirement, record: Record) -> float | None:
+    if wanted.end is None:
+        return record.value
+    return record.ci_low if wanted.end == "low" else record.ci_high
+
+
+def _told(record: Record) -> str:
+    """Which record, in words."""
+    places = (record.get(place) for place in ("modality", "scenes", "split", "concept", "setting"))
+    held = ", ".join(str(place) for place in places if place is not None)
+    return f"{record.metric.replace('_', ' ')} ({held})"
+
+
+def _xml(text: str) -> str:
+    """Text without the characters that XML cannot hold."""
+    return _NO_XML.sub(" ", text)

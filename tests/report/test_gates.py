@@ -1,0 +1,150 @@
+"""Requirements on hand-made records: what is met, what is not, what cannot be judged, and JUnit."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from conceptbind.core.errors import UnknownNameError, ValueRangeError
+from conceptbind.core.records import Record, Records
+from conceptbind.report.gates import judge, requirement, requirements
+
+
+def record(value, low=None, high=None, **more):
+    base = {
+        "study": "probe",
+        "modality": "text",
+        "metric": "object_recognition",
+        "split": "test",
+        "scenes": "s",
+        "encoder": "e",
+    }
+    facts = {"value": value, "n": 80, "ties": 0, "ci_low": low, "ci_high": high}
+    return Record.of(**{**base, **facts, **more})
+
+
+RECORDS = Records(
+    [
+        record(0.9, 0.8, 0.95),
+        record(0.7, 0.6, 0.8, modality="image"),
+        record(0.3, 0.2, 0.4, control="bag_of_concepts"),
+        record(0.1, 0.05, 0.2, study="crossmodal", queries="text"),
+        record(0.6, 0.5, 0.7, study="crossmodal", metric="binding_accuracy", order="either"),
+        record(0.4, 0.3, 0.5, study="crossmodal", metric="binding_accuracy", order="reversed"),
+        record(None, study="crossmodal", metric="recall_at_1"),
+        record(0.5, study="crossmodal", metric="recall_at_5"),
+        record(0.5, 0.4, 0.6, study="benchmark", metric="accuracy", scenes="aro"),
+        record(0.7, 0.6, 0.8, study="benchmark", metric="accuracy", scenes="sugarcrepe"),
+        record(0.9, 0.8, 1.0, study="benchmark", metric="accuracy", scenes="aro", repair="adapter"),
+    ]
+)
+
+
+def judged(text):
+    (one,) = judge(requirements([text]), {"run": RECORDS}).judged
+    return one
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("decodable.text>=0.9", True),
+        ("decodable.text >= 90 %", True),
+        ("decodable.text>0.9", False),
+        ("decodable.text<=0.9", True),
+        ("decodable.text<90%", False),
+        ("decodable.text.low>=0.8", True),
+        ("decodable.text.low>0.8", False),
+        ("decodable.text.high<=0.95", True),
+        ("decodable>=0.7", True),  # both modalities: the picture has 0.7
+        ("decodable>0.7", False),
+        ("decodable<=0.8", False),  # and the caption 0.9
+        ("decodable.image>=0.71", False),
+        ("across>=0.6", True),
+        ("binding_accuracy>=0.6", True),  # either order, not the reversed one
+        ("binding_accuracy.reversed>=0.6", False),
+        ("object_recognition.text>=0.9", True),  # of probes, not of queries
+        ("accuracy>=0.5", True),
+        ("accuracy.aro>0.5", False),  # not the repaired one
+        ("accuracy.sugarcrepe.low>=0.6", True),
+    ],
+)
+def test_what_is_compared(text, met):
+    assert judged(text).met is met
+
+
+def test_the_reason_says_what_came_with_its_interval_and_n():
+    assert str(judged("decodable.image>=90%")) == (
+        "not met: run: decodable.image >= 90.0 %; came 70.0 % in object recognition "
+        "(image, s, test) (95 % interval 60.0 % to 80.0 %, n = 80)"
+    )
+    assert judged("decodable.image.low>=90%").reason == (
+        "came 60.0 % in object recognition (image, s, test) "
+        "(value 70.0 %, 95 % interval 60.0 % to 80.0 %, n = 80)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("within.text>=0.1", "cannot be judged: the run has no such number"),
+        ("decodable.nowhere>=0", "cannot be judged: the run has no such number"),
+        (
+            "recall_at_1>=0",
+            "cannot be judged: recall at 1 (text, s, test) has no value (n = 80)",
+        ),
+        (
+            "recall_at_5.low>=0",
+            "cannot be judged: recall at 5 (text, s, test) has no interval (n = 80)",
+        ),
+    ],
+)
+def test_what_cannot_be_judged_fails_with_its_reason(text, reason):
+    one = judged(text)
+    assert (one.met, one.reason) == (False, reason)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "decodable", "decodable=0.5", "decodable=>0.5", "decodable>=", ">=1", "across>=x"]
+)
+def test_other_forms_are_refused_with_an_example(text):
+    with pytest.raises(ValueRangeError, match=r"is not a requirement; write NAME.* for example"):
+        requirement(text)
+
+
+def test_wrong_names_and_numbers_are_refused():
+    with pytest.raises(UnknownNameError, match=r"no level or metric 'acros'; .*across"):
+        requirement("acros>=0.5")
+    with pytest.raises(ValueRangeError, match=r"which 90 is not; for 90 per cent write 90%$"):
+        requirement("across>=90")
+    with pytest.raises(ValueRangeError, match="which 101% is not"):
+        requirement("across>=101%")
+    with pytest.raises(ValueRangeError, match="empty part"):
+        requirement("across..low>=1%")
+    assert requirement("modality_gap<=1.2").bound == 1.2  # no share
+    assert requirement("binding_gain>=-0.1").bound == -0.1
+
+
+def test_all_requirements_are_told():
+    gate = judge(requirements(["across>=0.9", "decodable>=0.5"]), {"run": RECORDS})
+    head, first, second = str(gate).split("\n")
+    assert head == "Gate: 1 of 2 requirements met."
+    assert first.startswith("  not met: run: across >= 90.0 %")
+    assert second.startswith("  met: run: decodable >= 50.0 %")
+    assert not gate.met
+    assert judge(requirements(["across>=0.5"]), {"run": RECORDS}).met
+
+
+def test_junit_is_xml_whatever_a_run_is_called():
+    name = '</testcase>"<&\x00\x1b[31m\ud800'
+    gate = judge(requirements(["across>=0.9", "decodable>=0.5"]), {name: RECORDS})
+    top = ElementTree.fromstring(gate.junit().encode())
+    assert top.attrib == {"name": "conceptbind", "tests": "2", "failures": "1", "errors": "0"}
+    failed, met = top.iter("testcase")
+    assert failed.attrib == {"classname": '</testcase>"<&  [31m ', "name": "across>=0.9"}
+    (failure,) = failed
+    assert failure.attrib["message"].startswith("came 60.0 % in binding accuracy")
+    assert failure.text.startswith("not met: </testcase>")
+    assert met.attrib["name"] == "decodable>=0.5"
+    assert len(met) == 0
