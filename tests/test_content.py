@@ -11,12 +11,11 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from conceptbind.benchmarks.base import Score
-from conceptbind.benchmarks.outcomes import FILE, load_outcomes, save_outcomes
 from conceptbind.complexity.cells import Cell
 from conceptbind.complexity.study import _file, _kept
 from conceptbind.core.errors import FileError, ValueRangeError
 from conceptbind.core.files import content_hash, read_checked_json, write_checked_json, write_whole
+from conceptbind.core.outcomes import FILE, Outcome, load_outcomes, save_outcomes
 from conceptbind.probes import fit_scene_probes
 from conceptbind.probes.store import load_probes, save_probes
 from conceptbind.scenes import split_scenes, text20
@@ -34,10 +33,10 @@ def resaved(path, name, change):
 
 def test_outcomes(tmp_path):
     correct, tied = np.array([True, False, True]), np.zeros(3, dtype=bool)
-    save_outcomes(tmp_path, {"none": [Score("accuracy", "all", "strict", correct, tied)]}, "items")
-    (score,), items = load_outcomes(tmp_path)[0]["none"], load_outcomes(tmp_path)[1]
-    assert (score.correct.tolist(), items) == ([True, False, True], "items")
-    resaved(tmp_path / FILE, "none.0.correct", lambda values: ~values)
+    save_outcomes(tmp_path, [Outcome({"metric": "accuracy"}, correct, tied)], "items")
+    kept = load_outcomes(tmp_path)
+    assert (kept.found[0].right.tolist(), kept.items) == ([True, False, True], "items")
+    resaved(tmp_path / FILE, "0.right", lambda values: ~values)
     with pytest.raises(FileError, match="its checksum does not fit"):
         load_outcomes(tmp_path)
 

@@ -20,6 +20,7 @@ from conceptbind.benchmarks.section import (
     write_benchmark_report,
 )
 from conceptbind.core.names import CONTROL_TEXTS
+from conceptbind.core.outcomes import Outcomes
 from conceptbind.core.records import Records
 from conceptbind.report.charts import Point
 
@@ -122,11 +123,15 @@ def test_runs_side_by_side_on_the_same_items():
         outcomes("two", "1111110000", metric="recall_at_1", groups=groups),
         outcomes("two", "0" * 10, subset="a", protocol="paper"),
     ]
-    other = {"drawn": ({"none": [outcomes("three", "1" * 1010)]}, "others")}
+
+    def kept(items, **scores):
+        found = [score.outcome(repair) for repair, mine in scores.items() for score in mine]
+        return Outcomes(items, tuple(found))
+
     runs = {
-        "first": {"drawn": ({"none": one}, "items")},
-        "second": {"drawn": ({"none": one, "adapter": two}, "items"), "more": ({"none": two}, "i")},
-        "third": other,
+        "first": {"drawn": kept("items", none=one)},
+        "second": {"drawn": kept("items", none=one, adapter=two), "more": kept("i", none=two)},
+        "third": {"drawn": kept("others", none=[outcomes("three", "1" * 1010)])},
     }
     table, more = paired_tables(runs)
     assert (table.name, table.title) == ("benchmark-drawn", "drawn, on the same items")

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conceptbind.benchmarks import BENCHMARKS, Making, Score, evaluate_benchmark, paired
+from conceptbind.benchmarks import BENCHMARKS, Making, Score, evaluate_benchmark
 from conceptbind.benchmarks.base import mean_of
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
+from conceptbind.core.outcomes import paired
 from conceptbind.repairs.labclip import Adapter, save_adapter
 from known_vectors import AXES, ByName, by_name, picture, read_benchmark, values
 
@@ -161,12 +162,8 @@ def test_macro_scores_draw_the_items_of_one_picture_together():
     )
     assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
     after = Score("accuracy", "all", "paper", np.roll(right, 4), none, groups, clusters=pictures)
-    assert (
-        paired(
-            Score("accuracy", "all", "paper", right, none, groups, clusters=pictures), after
-        ).interval[0]
-        < 0
-    )
+    before = Score("accuracy", "all", "paper", right, none, groups, clusters=pictures)
+    assert paired(before.outcome("none"), after.outcome("none")).interval[0] < 0
 
 
 def test_items_of_one_picture_are_drawn_together():
@@ -222,7 +219,7 @@ def test_mcnemar_is_exact():
         np.array([True] * 5 + [False] * 2 + [True]),
         np.zeros(8, dtype=bool),
     )
-    change = paired(before, after)
+    change = paired(before.outcome("none"), after.outcome("none"))
     assert (change.change, change.fixed, change.broken) == (0.5, 5, 1)
     assert change.mcnemar == pytest.approx(2 * (math.comb(6, 0) + math.comb(6, 1)) / 2**6)
 
@@ -231,7 +228,7 @@ def test_mcnemar_counts_pictures_where_they_have_several_items():
     """Three pictures with four items each, all fixed: three changes to one side, not twelve."""
     none, pictures = np.zeros(12, dtype=bool), np.repeat(np.arange(3), 4)
     before, after = (
-        Score("accuracy", "all", "strict", right, none, clusters=pictures)
+        Score("accuracy", "all", "strict", right, none, clusters=pictures).outcome("none")
         for right in (none, ~none)
     )
     assert paired(before, after).mcnemar == pytest.approx(2 / 2**3)

@@ -10,10 +10,6 @@ from .evaluate import evaluate_benchmark as evaluate_benchmark
 from .evaluate import look_at_benchmark as look_at_benchmark
 from .evaluate import read_benchmark as read_benchmark
 from .karpathy import read_karpathy_train as read_karpathy_train
-from .outcomes import Paired as Paired
-from .outcomes import load_outcomes as load_outcomes
-from .outcomes import outcome_folders as outcome_folders
-from .outcomes import paired as paired
 from .section import benchmark_sentence as benchmark_sentence
 from .section import benchmark_table as benchmark_table
 from .section import check_table as check_table

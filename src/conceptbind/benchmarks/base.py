@@ -14,6 +14,7 @@ import numpy as np
 
 from conceptbind.core.errors import FileError, MismatchError, UnsafeFileError, ValueRangeError
 from conceptbind.core.files import content_hash
+from conceptbind.core.outcomes import Outcome, mean_of
 from conceptbind.core.text import read_json_values
 from conceptbind.metrics.choices import forced_choice
 from conceptbind.metrics.intervals import share_interval
@@ -95,17 +96,19 @@ class Score:
         """Share of correct items, or the mean of such shares over groups."""
         return mean_of(self.correct.astype(float), self.groups)
 
+    def outcome(self, repair: str) -> Outcome:
+        """What became of its items, as it is kept.
+
+        Args:
+            repair: what was done to captions.
+        """
+        named = {"metric": self.metric, "subset": self.subset, "protocol": self.protocol}
+        about = {"repair": str(repair), **named}
+        return Outcome(about, self.correct, self.tied, groups=self.groups, clusters=self.clusters)
+
     def interval(self) -> Interval:
         """95 %, see `metrics.share_interval`; None where all items share one picture."""
         return share_interval(self.correct.astype(float), self.clusters, self.groups)
-
-
-def mean_of(values: Float[Floats, " items"], groups: Int[Ints, " items"] | None) -> float:
-    """Mean, or mean of the means of groups."""
-    if groups is None:
-        return float(values.mean())
-    codes = np.unique(groups, return_inverse=True)[1]
-    return float((np.bincount(codes, values) / np.bincount(codes)).mean())
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from conceptbind.benchmarks.base import Data, Found, Making, Score, without_miss
 from conceptbind.benchmarks.classify import LabelledFolder
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.order import Order
-from conceptbind.benchmarks.outcomes import paired, save_outcomes
 from conceptbind.benchmarks.sugarcrepe import SugarCrepe
 from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.benchmarks.whatsup import WhatsUp
 from conceptbind.core.errors import ConceptBindError, ModalityError, UnknownNameError, nearest
 from conceptbind.core.names import Control, Repair
+from conceptbind.core.outcomes import paired, save_outcomes
 from conceptbind.core.records import Record, Records
 from conceptbind.rows.embeddings import embed, refuse_long_captions
 from conceptbind.scenes.table import Scenes
@@ -300,7 +300,8 @@ def evaluate_benchmark(
         Control.BLIND_LENGTH: _brevity(data.captions),
         Control.BLIND_NORM: lengths / max(lengths.max(), 1e-30),
     }
-    save_outcomes(keep, scores, data.hash)
+    kept = [score.outcome(repair) for repair, found in scores.items() for score in found]
+    save_outcomes(keep, kept, data.hash)
     facts = {
         "items": data.hash,
         **data.facts,
@@ -354,7 +355,7 @@ def _difference(
     before: Score, after: Score, encoder: Encoder, name: str, facts: Mapping[str, Any]
 ) -> Record:
     """After minus before on the same items."""
-    found = paired(before, after)
+    found = paired(before.outcome(Repair.NONE), after.outcome(Repair.ADAPTER))
     told = {
         "value": found.change,
         "repair": Repair.DIFFERENCE,

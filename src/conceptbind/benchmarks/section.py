@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
+from conceptbind.core.outcomes import Outcome, paired
 from conceptbind.report.charts import Chart, Look, Series, point_of
 from conceptbind.report.numbers import difference, interval_of, percent, value_of
 from conceptbind.report.tables import PaperTable
 from conceptbind.report.terminal import terminal_table
 
 if TYPE_CHECKING:
-    from conceptbind.benchmarks.base import Found, Score
+    from conceptbind.benchmarks.base import Found
+    from conceptbind.core.outcomes import Outcomes
     from conceptbind.core.records import Record, Records
-
-Outcomes = Mapping[str, tuple[Mapping[str, Sequence["Score"]], str]]
-"""Scores of one run: those of each benchmark by what was done to captions, and the hash of its
-items."""
 
 
 def benchmark_table(records: Records, width: int | None = None) -> str:
@@ -209,76 +207,73 @@ def write_benchmark_report(
     )
 
 
-def paired_tables(runs: Mapping[str, Outcomes]) -> list[PaperTable]:
+def paired_tables(runs: Mapping[str, Mapping[str, Outcomes]]) -> list[PaperTable]:
     """Scores of several runs on each benchmark, and the difference of each from the first on the
     same items.
 
     Args:
-        runs: by name. A run with an adapter counts twice, before and after.
+        runs: outcomes of each run by benchmark, by the run's name. A run with an adapter counts
+            twice, before and after.
     """
-    from conceptbind.benchmarks.outcomes import paired
+    names = dict.fromkeys(benchmark for run in runs.values() for benchmark in run)
+    return [_paired_table(name, _columns(runs, name)) for name in names if name]
 
-    tables = []
-    for name in dict.fromkeys(benchmark for run in runs.values() for benchmark in run):
-        columns = [
-            (run if repair == Repair.NONE else f"{run} ({repair})", scores, items)
-            for run, found in runs.items()
-            if name in found
-            for repair, scores in found[name][0].items()
-            for items in [found[name][1]]
-        ]
-        first, base, same = columns[0]
-        rows = []
-        for before in base:
-            for run, scores, items in columns:
-                after = next(
-                    (
-                        s
-                        for s in scores
-                        if (s.metric, s.subset, s.protocol)
-                        == (before.metric, before.subset, before.protocol)
-                    ),
-                    None,
-                )
-                if after is None:
-                    continue
-                cells = [
-                    before.subset,
-                    before.metric.replace("_", " "),
-                    before.protocol,
-                    run,
-                    percent(after.value),
-                    f"{after.n:,}",
-                ]
-                if run == first:
-                    cells += ["-", "-", "-"]
-                elif items != same:
-                    cells += ["other items", "-", "-"]
-                else:
-                    change = paired(before, after)
-                    p = "-" if change.mcnemar is None else f"{change.mcnemar:.2g}"
-                    low, high = change.interval
-                    cells += [
-                        difference(change.change, low, high),
-                        f"+{change.fixed:,} -{change.broken:,}",
-                        p,
-                    ]
-                rows.append(tuple(cells))
-        head = (
-            "subset",
-            "metric",
-            "protocol",
-            "run",
-            "value",
-            "n",
-            f"difference from {first}",
-            "fixed, broken",
-            "McNemar p",
-        )
-        tables.append(
-            PaperTable(f"benchmark-{name}", f"{name}, on the same items", head, tuple(rows))
-        )
-    return tables
+
+Columns = Sequence[tuple[str, Sequence[Outcome], str]]
+"""Name, outcomes and hash of the items of each run, before and after a repair."""
+
+
+def _columns(runs: Mapping[str, Mapping[str, Outcomes]], name: str) -> Columns:
+    """What the runs that scored a benchmark found."""
+    found = []
+    for run, benchmarks in runs.items():
+        if name not in benchmarks:
+            continue
+        kept = benchmarks[name]
+        for repair in dict.fromkeys(outcome.about["repair"] for outcome in kept.found):
+            mine = [outcome for outcome in kept.found if outcome.about["repair"] == repair]
+            found.append((run if repair == Repair.NONE else f"{run} ({repair})", mine, kept.items))
+    return found
+
+
+def _paired_table(name: str, columns: Columns) -> PaperTable:
+    """The scores of one benchmark."""
+    first, base, same = columns[0]
+    rows = []
+    for before in base:
+        told = [before.about[key] for key in ("subset", "metric", "protocol")]
+        for run, scores, items in columns:
+            after = next((o for o in scores if _same_score(o, before)), None)
+            if after is None:
+                continue
+            cells = [told[0], told[1].replace("_", " "), told[2], run]
+            cells += [percent(after.value), f"{after.n:,}"]
+            if run == first:
+                cells += ["-", "-", "-"]
+            elif items != same:
+                cells += ["other items", "-", "-"]
+            else:
+                cells += _changed(before, after)
+            rows.append(tuple(cells))
+    differences = (f"difference from {first}", "fixed, broken", "McNemar p")
+    head = ("subset", "metric", "protocol", "run", "value", "n", *differences)
+    return PaperTable(f"benchmark-{name}", f"{name}, on the same items", head, tuple(rows))
+
+
+def _same_score(one: Outcome, other: Outcome) -> bool:
+    return all(one.about[key] == other.about[key] for key in ("metric", "subset", "protocol"))
+
+
+def _changed(before: Outcome, after: Outcome) -> list[str]:
+    """The difference with its interval, what was fixed and broken, and the exact p."""
+    change = paired(before, after)
+    p = "-" if change.mcnemar is None else f"{change.mcnemar:.2g}"
+    low, high = change.interval
+    return [
+        difference(change.change, low, high),
+        f"+{change.fixed:,} -{change.broken:,}",
+        p,
+    ]
 
 
 def check_table(checked: Mapping[str, Sequence[Found]]) -> str:

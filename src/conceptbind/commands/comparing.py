@@ -47,10 +47,10 @@ class Compare(Command[Comparison]):
 
     def work(self) -> Comparison:
         """Make the tables."""
-        from conceptbind.benchmarks.outcomes import load_outcomes, outcome_folders
         from conceptbind.benchmarks.section import paired_tables
         from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
         from conceptbind.core.files import clear_asides, user_path, write_whole
+        from conceptbind.core.outcomes import outcomes_of
         from conceptbind.core.results import load_results
         from conceptbind.report.differences import difference_tables
         from conceptbind.report.tables import paper_tables
@@ -63,10 +63,7 @@ class Compare(Command[Comparison]):
             names = [str(folder) for folder in folders]
         runs = [load_results(folder).records for folder in folders]
         found = dict(zip(names, runs, strict=True))
-        outcomes = {}
-        for name, run in zip(names, folders, strict=True):
-            places = outcome_folders(run)
-            outcomes[name] = {benchmark: load_outcomes(at) for benchmark, at in places.items()}
+        kept = {name: outcomes_of(run) for name, run in zip(names, folders, strict=True)}
         for name, place in zip(names, folders, strict=True):
             try:
                 paper_tables({name: found[name]})
@@ -78,7 +75,7 @@ class Compare(Command[Comparison]):
                     f"{error!s:.80}); it was edited, or written "
                     "by an earlier version: run it again"
                 ) from error
-        tables = [*paper_tables(found), *difference_tables(found), *paired_tables(outcomes)]
+        tables = [*paper_tables(found), *difference_tables(found), *paired_tables(kept)]
         if not tables:
             raise ValueRangeError(
                 f"no run holds a number that can be compared: {', '.join(map(str, folders))}"

@@ -12,6 +12,8 @@ from conceptbind.commands.common import default_folder, drawn, try_captions
 from conceptbind.commands.gating import Gated, refuse_unmeasured
 from conceptbind.commands.shared import Cluster, GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.outcomes import FILE as OUTCOMES
+from conceptbind.core.outcomes import save_outcomes
 from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.core.typing import Effort, Modalities
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
     from conceptbind.studies.case import Case
 
 
-KEPT = ("embeddings", "pictures", "adapter")
-"""Folders of a run whose files others read, so that a finished run is one only where they are as
+KEPT = ("embeddings", "pictures", "adapter", OUTCOMES)
+"""What others read of a run, so that a finished run is one only where they are as
 they were written."""
 
 
@@ -283,6 +285,9 @@ def _written(
     files = {name: text for part in found for name, text in part.files.items()}
     for name, text in files.items():
         write_whole(folder.path / name, text)
+    outcomes = [outcome for part in found for outcome in part.outcomes]
+    if outcomes:
+        save_outcomes(folder.path, outcomes, _items(case, decided))
     shown = [folder.path / name for name in sorted((page.name, PAGE, *files, *KEPT))]
     told = {
         "answer": answer.as_json(),
@@ -316,6 +321,16 @@ def _answer(
     )
     said = plain_answer(who, case.table.space.concepts, judged) or next(iter(sentences), "")
     return Answer(said, why, command)
+
+
+def _items(case: "Case", decided: dict[str, Any]) -> str:
+    """Hash of the scenes, and of the seed of pictures that are drawn: runs with one hash answered
+    the same questions.
+    """
+    from conceptbind.core.files import content_hash
+
+    drawing = "" if case.table.drawing is None else f"seed {case.asked.seed}"
+    return content_hash(decided["scenes"]["hash"], drawing)
 
 
 def _scenes(table: "Scenes") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from conceptbind.core.records import Records
 
 if TYPE_CHECKING:
+    from conceptbind.core.outcomes import Outcome
     from conceptbind.studies.case import Case
 
 Word = Literal["yes", "partly", "no", "unclear"]
@@ -67,6 +68,9 @@ class Findings:
     sections: tuple[Section, ...] = ()
     terms: tuple[tuple[str, str], ...] = ()
     """Words that the section uses, each with its meaning; shown once at the end of the page."""
+    outcomes: tuple[Outcome, ...] = ()
+    """What became of every scene behind the main numbers, kept so that runs can be compared scene
+    by scene. `rows` are rows of the case's table."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Text files of the run folder, by name."""
     found: tuple[Any, ...] = ()

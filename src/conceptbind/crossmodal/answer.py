@@ -56,4 +56,5 @@ class Across:
             sections=(across_section(study, case.table),),
             terms=TERMS,
             found=(study,),
+            outcomes=study.outcomes,
         )

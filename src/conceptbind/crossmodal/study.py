@@ -13,6 +13,7 @@ import numpy as np
 
 from conceptbind.core.errors import MismatchError, ValueRangeError
 from conceptbind.core.names import Metric, recognised
+from conceptbind.core.outcomes import Outcome
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import mean_record, plain_record, share_record
 from conceptbind.encoders.weights import same_encoder
@@ -35,6 +36,8 @@ ORDERS = ("as listed", "reversed")
 """Orders in which a caption mentions the objects: slot 1 first (left, in rendered scenes), or the
 last slot first."""
 CHUNK = 1024
+ACROSS = {"study": "crossmodal", "modality": "both"}
+"""Columns of every outcome."""
 GALLERY = 24
 
 
@@ -152,6 +155,8 @@ class CrossmodalStudy:
     n_wrong: int
     by_object: Float[Floats, " objects"]
     """(|O|,) binding accuracy of the scenes that hold each object; NaN where none does."""
+    outcomes: tuple[Outcome, ...] = ()
+    """Of every scene: binding accuracy in either order, and recall at 1."""
 
     def value(self, metric: str, **asked: Value) -> Record:
         """The record of a metric."""
@@ -198,6 +203,7 @@ def crossmodal_study(
         "split": "all",
     }
     records: list[Record] = []
+    outcomes: list[Outcome] = []
     right_by_scene = np.full(len(scenes), np.nan)
     for metric, false, of in (
         (Metric.BINDING_ACCURACY, bank.swaps, bank.swap_of),
@@ -222,8 +228,11 @@ def crossmodal_study(
                 np.bincount(of, minlength=len(scenes)),
             )
             right_by_scene = np.divide(total, count, out=right_by_scene, where=count > 0)
-    retrieved, wrong, n_wrong = _retrieve(x, y, scenes, bank, common, seed)
+            about = {**ACROSS, "metric": Metric.BINDING_ACCURACY, "order": "either"}
+            outcomes.append(Outcome(about, correct, tied_any, of, clusters=orbits[of]))
+    retrieved, wrong, n_wrong, recalled = _retrieve(x, y, scenes, bank, common, seed)
     records += retrieved
+    outcomes += recalled
     cosines = dot(y[bank.true[bank.swap_of, 0]], y[bank.swaps[:, 0]])
     if len(cosines):
         records.append(
@@ -239,6 +248,7 @@ def crossmodal_study(
         tuple(wrong),
         n_wrong,
         by_object(right_by_scene, scenes),
+        tuple(outcomes),
     )
 
 
@@ -331,7 +341,7 @@ def query_record(
 
 def _retrieve(
     x: Floats, y: Floats, scenes: Scenes, bank: CaptionBank, common: dict[str, str], seed: int
-) -> tuple[list[Record], list[ChosenCaption], int]:
+) -> tuple[list[Record], list[ChosenCaption], int, list[Outcome]]:
     """Each picture among the captions of all different sets of objects, objects named in the order
     of their ids.
 
@@ -391,7 +401,12 @@ def _retrieve(
         )
         for row in shown.tolist()
     ]
-    return records, gallery, len(wrong)
+    recalled = []
+    if len(sets) > 1:
+        about = {**ACROSS, "metric": Metric.RECALL_AT_1}
+        hits, tied = within(rank, ties, 1)
+        recalled.append(Outcome(about, hits, tied, np.arange(len(x)), clusters=draws))
+    return records, gallery, len(wrong), recalled
 
 
 def _above(one: Floats, other: Floats) -> tuple[Bools, Bools]:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Findings
-from conceptbind.core.names import CONTROL_TEXTS, Control
+from conceptbind.core.names import CONTROL_TEXTS, Control, Metric
+from conceptbind.core.outcomes import Outcome, recognition_outcome
 from conceptbind.core.records import Records
 from conceptbind.probes.section import INTERVAL, probe_section, shown_controls, terms
 from conceptbind.probes.study import ProbeStudy, probe_study
 from conceptbind.probes.words import verdict
 from conceptbind.run.bars import steps
+from conceptbind.scenes.swaps import pair_ids
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Modality
     from conceptbind.studies.case import Case
+
+
+def _outcome(case: Case, study: ProbeStudy) -> Outcome:
+    """The scenes behind object recognition of one modality."""
+    test = case.split.test
+    about = {"study": "probe", "metric": Metric.OBJECT_RECOGNITION, "modality": study.modality}
+    return recognition_outcome(study.objects, test, pair_ids(case.table)[test], **about)
 
 
 class Decodable:
@@ -42,6 +51,7 @@ class Decodable:
                 INTERVAL,
             ),
             found=studies,
+            outcomes=tuple(_outcome(case, study) for study in studies),
         )
 
     def _study(self, case: Case, modality: Modality) -> ProbeStudy:
