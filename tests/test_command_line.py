@@ -55,7 +55,7 @@ def refused(capsys, *arguments):
         (["--controls=FALSE"], {"controls": False}),
         (["--no-geometry", "minilm"], {"geometry": False, "encoder": "minilm"}),
         (["--no-repair", "minilm"], {"without": ["repair"], "encoder": "minilm"}),
-        (["--no-probe", "minilm", "--no-complexity"], {"without": ["probe", "complexity"]}),
+        (["--no-probe", "minilm", "--no-complexity"], {"without": ["probe"], "complexity": "none"}),
         (["--without", "probe,repair"], {"without": ["probe", "repair"]}),
         (["--no-geometry", "--no-search"], {"geometry": False, "without": ["search"]}),
         (["--", "minilm"], {"encoder": "minilm"}),
@@ -105,7 +105,18 @@ def test_more_options_as_people_write_them():
             ["train", "--optimiser", "sgd"],
             "error: --optimiser: expected one of 'adamw', 'muon'; got sgd; see",
         ),
-        (["repair", "tiny"], "error: --out is needed; see"),
+        (
+            ["repair", "tiny"],
+            "error: --out is missing: adapter folder to write; write conceptbind repair --out",
+        ),
+        (["apply"], "error: ADAPTER is missing: adapter folder written by"),
+        (["embed"], "write conceptbind embed ENCODER ...; see conceptbind embed --help"),
+        (["compare"], "error: RUNS is missing: "),
+        (["report"], "error: FOLDER is missing: run folder; write conceptbind report FOLDER ..."),
+        (["report", "nowhere"], "error: there is no folder nowhere; give a run folder of"),
+        (["report", "."], "error: . is not a run folder: it holds neither page.json nor"),
+        (["measure", "--studies", ""], "--studies names no study; give all, or some of probe,"),
+        (["measure", "--studies", " ,"], "--studies names no study; give all, or some of probe,"),
         (
             ["measure", "--modality", "sound"],
             "expected one of 'auto', 'text', 'image', 'both'; got sound",
@@ -508,3 +519,45 @@ def test_a_finished_run_whose_rows_or_pictures_were_damaged_since_says_so(tmp_pa
             measure(Eye(), scenes=table, **options)
         path.write_bytes(whole)
     assert measure(Eye(), scenes=table, **options).records
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 1\nseed: 2\n", "'seed' stands twice, in lines 1 and 2: leave one out"),
+        ('controls: "yes"\n', "c.yaml: controls: expected true or false without quotation marks"),
+        ("controls: perhaps\n", "c.yaml: controls: expected true or false; got 'perhaps'"),
+        ("controls: 1\n", "c.yaml: controls: expected true or false"),
+        ("seed: some\n", "c.yaml: seed: expected a whole number; got some"),
+        ("without: [1, [2]]\n", "c.yaml: without: expected a list, each a text; got"),
+        ("modality: sound\n", "c.yaml: modality: expected one of 'auto', 'text', 'image', 'both'"),
+    ],
+)
+def test_what_is_wrong_in_a_file_of_options_names_the_file(
+    text, words, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text(text)
+    assert words in refused(capsys, "measure", "--config", "c.yaml")
+
+
+def test_a_number_in_quotation_marks_is_one(capsys, tmp_path):
+    """YAML reads 1e-3 as a text."""
+    (tmp_path / "c.yaml").write_text("rate: 1e-3\n")
+    assert cli.main(["train", "--config", str(tmp_path / "c.yaml"), "--print-config"]) == 0
+    assert "rate: 0.001" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["--no-complexity"], {"without": [], "complexity": "none", "geometry": True}),
+        (["--complexity", "none"], {"without": [], "complexity": "none", "geometry": True}),
+        (["--without", "geometry", "probe"], {"without": ["probe"], "geometry": False}),
+        (["--no-geometry", "--no-within"], {"without": ["within"], "geometry": False}),
+    ],
+)
+def test_a_study_is_left_out_by_one_option(words, left, capsys):
+    assert cli.main(["measure", *words, "--print-config"]) == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert {name: shown[name] for name in left} == left

@@ -273,12 +273,12 @@ def test_words_between_options_are_runs_as_they_stand():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed: x\n", "--seed: expected a whole number; got x"),
-        ("seed: [1]\n", "--seed: expected a whole number; got [1]"),
-        ("out: 2024\n", "--out: expected a text; got 2024"),
-        ("encoder: [tiny]\n", "--encoder: expected a text; got ['tiny']"),
-        ("controls: perhaps\n", "--controls: expected true or false; got perhaps"),
-        ("complexity: deep\n", "--complexity: expected one of 'none', 'short', 'full'; got deep"),
+        ("seed: x\n", "c.yaml: seed: expected a whole number; got x"),
+        ("seed: [1]\n", "c.yaml: seed: expected a whole number; got [1]"),
+        ("out: 2024\n", "c.yaml: out: expected a text; got 2024"),
+        ("encoder: [tiny]\n", "c.yaml: encoder: expected a text; got ['tiny']"),
+        ("controls: perhaps\n", "c.yaml: controls: expected true or false; got 'perhaps'"),
+        ("complexity: deep\n", "c.yaml: complexity: expected one of 'none', 'short', 'full'"),
     ],
 )
 def test_values_of_another_type_in_a_file(tmp_path, text, message):
@@ -289,10 +289,10 @@ def test_values_of_another_type_in_a_file(tmp_path, text, message):
 def test_a_list_in_a_file_is_a_list(tmp_path):
     (tmp_path / "c.yaml").write_text("values: 5\n")
     said = refused("sweep", "--config", str(tmp_path / "c.yaml"))
-    assert "--values: expected a list, each a whole number; got 5" in said
+    assert "c.yaml: values: expected a list, each a whole number; got 5" in said
     (tmp_path / "c.yaml").write_text("values: [5, x]\n")
     said = refused("sweep", "--config", str(tmp_path / "c.yaml"))
-    assert "--values: expected a whole number; got x" in said
+    assert "c.yaml: values: expected a list, each a whole number; got [5, 'x']" in said
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -314,7 +314,7 @@ def test_no_value_is_written_null():
         (["measure", "--", "a", "--print-config"], "does not know what '--print-config' is for"),
         (["measure", "--config"], "the option --config needs a value"),
         (["measure", "--no-controls=x"], "--controls: expected true or false; got x"),
-        (["embed", "--out", "x"], "--encoder is needed"),
+        (["embed", "--out", "x"], "ENCODER is missing: model to embed with"),
         ([], "a command is needed; known: measure, repair"),
         (["--seed", "1"], "'--seed' is not a command; known: measure"),
     ],
@@ -394,6 +394,7 @@ def test_the_page_of_a_run_is_drawn_again(tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(out / "report.html")
     assert (out / "report.html").read_bytes() == whole
     assert cli.main(["report", str(tmp_path)]) == 2
-    assert "holds no page.json, of which its page would be made" in capsys.readouterr().err
+    assert "is not a run folder: it holds neither page.json nor" in capsys.readouterr().err
     assert cli.main(["report", str(tmp_path / "none")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()

@@ -610,3 +610,24 @@ def test_a_damaged_configuration_of_a_model_takes_no_memory(tmp_path):
         with pytest.raises(ConceptBindError) as caught:
             read_model(tmp_path)
         one_line(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 1\nscenes: text20\nseed: 2\n", "'seed' stands twice, in lines 1 and 3"),
+        ('seed: 1\n"seed": 2\n', "'seed' stands twice, in lines 1 and 2"),
+        ("a: {b: 1, b: 2}\n", "'b' stands twice, in lines 1 and 1"),
+        ("a:\n- {c: 1}\n- {d: 1, d: 1}\n", "'d' stands twice, in lines 3 and 3"),
+    ],
+)
+def test_a_name_that_stands_twice_is_refused(text, words, tmp_path):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(FileError, match="leave one out") as error:
+        read_options(tmp_path / "c.yaml")
+    assert words in str(error.value)
+
+
+def test_a_name_may_stand_once_at_each_place(tmp_path):
+    (tmp_path / "c.yaml").write_text("a: {b: 1}\nb: [{a: 1}, {a: 2}]\n")
+    assert read_options(tmp_path / "c.yaml") == {"a": {"b": 1}, "b": [{"a": 1}, {"a": 2}]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 
 import pytest
@@ -216,3 +217,28 @@ def test_every_control_of_ours_is_described():
     assert set(CONTROL_TEXTS) == set(Control) - {Control.NONE}
     assert recognised(None) is Metric.OBJECT_RECOGNITION
     assert recognised(0) is Metric.CONCEPT_RECOGNITION
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"control": "nne"}, "no record has the control 'nne'; did you mean 'none'"),
+        ({"metric": ["r2", "object_recogniton"]}, "did you mean 'object_recognition'"),
+        ({"repair": "HMB"}, "no record has the repair 'HMB'; did you mean 'HNB'"),
+    ],
+)
+def test_a_word_that_stands_in_no_record_is_refused(asked, words):
+    for ask in (RECORDS.where, RECORDS.first, RECORDS.one):
+        with pytest.raises(UnknownNameError, match=re.escape(words)):
+            ask(**asked)
+
+
+def test_words_of_another_package_can_be_asked_for():
+    with pytest.raises(UnknownNameError):
+        RECORDS.where(metric="nearest_other_scene")
+    record("nearest_other_scene", 0.5, control="shuffled_rows")
+    assert RECORDS.where(metric="nearest_other_scene", control="shuffled_rows") == Records()
+
+
+def test_no_control_is_the_encoder_itself():
+    assert RECORDS.where(control=None) == RECORDS.where(control="none") != Records()

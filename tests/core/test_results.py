@@ -11,7 +11,7 @@ import conceptbind
 from conceptbind import load_run
 from conceptbind.core.errors import FileError
 from conceptbind.core.findings import Verdict
-from conceptbind.core.names import Metric
+from conceptbind.core.names import OWN_STUDIES, Metric
 from conceptbind.core.records import FIELDS, Record, Records
 from conceptbind.core.results import SCHEMA, Results, load_results, write_results
 from reference.kept import read
@@ -108,9 +108,11 @@ def test_results_of_the_version_before_schemas_are_read(name, tmp_path):
         ({"records": [], "verdicts": [{"word": "yes"}]}, "a verdict is"),
         ({"records": [], "verdicts": [{"word": 1, "sentence": "", "score": None}]}, "a verdict"),
         ({"records": [], "sentences": [1]}, "a sentence is 1"),
-        ({"records": [{**ROW, "n": None}]}, "a record lacks 'n'"),
+        ({"records": [{**ROW, "n": None}]}, "record 1 of 1: it lacks 'n'"),
         ({"records": [{k: v for k, v in ROW.items() if k != "split"}]}, "lacks 'split'"),
-        ({"records": [{**ROW, "repair": "mine"}]}, "'repair' = 'mine'"),
+        ({"records": [{**ROW, "repair": "HMB"}]}, "unknown repair 'HMB'; did you mean 'HNB'"),
+        ({"records": [ROW, {**ROW, "metric": "r3"}]}, "record 2 of 2: unknown metric 'r3'"),
+        ({"records": [{**ROW, "control": "nne"}]}, "unknown control 'nne'; did you mean 'none'"),
         ({"records": [{**ROW, "control": 1}]}, "'control' = 1"),
         ({"records": [{**ROW, "question": "1"}]}, "'question' = '1'"),
         ({"records": [{**ROW, "concept": [1]}]}, "'concept' = [1]"),
@@ -124,6 +126,17 @@ def test_what_is_of_another_form_is_one_line(content, words, tmp_path):
         load_run(tmp_path)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_words_of_another_package_are_read(tmp_path):
+    own = {**ROW, "study": "nearby", "metric": "nearby_accuracy", "control": "shuffled"}
+    (tmp_path / "results.json").write_text(json.dumps({"records": [own]}))
+    assert load_run(tmp_path).records.one(metric="nearby_accuracy", control="shuffled").n == 4
+
+
+@pytest.mark.parametrize("name", ["tiny", "repair-scenes", "benchmarks", "train"])
+def test_all_our_records_are_of_known_studies(name):
+    assert {row["study"] for row in read(name)[1]} <= set(OWN_STUDIES)
 
 
 def test_a_damaged_run_and_none_at_all_are_one_line(measured, tmp_path):

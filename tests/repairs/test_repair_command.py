@@ -311,7 +311,7 @@ def test_other_mistakes(arrays, fixed, tmp_path, capsys):
         ),
         (
             ("apply", tmp_path, "--texts", arrays / "y.npy", "--out", tmp_path / "o.npy"),
-            "no adapter",
+            "is not an adapter",
         ),
     ):
         assert run(*arguments) == 2

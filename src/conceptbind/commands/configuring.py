@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import Token
 
 from conceptbind.commands.command import Command, options
-from conceptbind.commands.values import as_option, kind_in_words
+from conceptbind.commands.values import from_file, kind_in_words
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 from conceptbind.core.limits import read_options
 
@@ -52,7 +52,7 @@ class FilesOfOptions:
             self._refuse_code(file, found, by_name)
             for name, value in found.items():
                 if not by_name[name].tokens:
-                    given = as_option(self.known[name], value)
+                    given = from_file(self.known[name], value, file)
                     by_name[name].append(Token(source=file, implicit_value=given))
 
     def _read(self, file: Path) -> dict[str, Any]:

@@ -203,6 +203,16 @@ class Measure(Opening, Cluster, Gated[Measurement]):
             raise ValueRangeError(f"write either --without or --no-STUDY; add {names} to --without")
         return [*(word for word in words if word not in known), "--without", *left_out]
 
+    def configuration(self) -> dict[str, Any]:
+        """The options; a study that has an option of its own is left out by that alone."""
+        config = super().configuration()
+        without = list(config["without"])
+        for study, off in (("geometry", False), ("complexity", "none")):
+            if study in without:
+                without.remove(study)
+                config[study] = off
+        return {**config, "without": without}
+
     def work(self) -> Measurement:
         """Measure, or read what was measured before."""
         return _measured(self)
@@ -442,9 +452,15 @@ def _chosen(config: dict[str, Any]) -> "tuple[Study, ...]":
     asked = str(config["studies"])
     words = (word.strip() for word in asked.split(","))
     names = study_names() if asked == "all" else known_studies(word for word in words if word)
+    if not names:
+        raise ValueRangeError(
+            f"--studies names no study; give all, or some of {', '.join(study_names())}"
+        )
     left_out = set(known_studies(config["without"]))
     if not config["geometry"]:
         left_out.add("geometry")
+    if config["complexity"] == "none":
+        left_out.add("complexity")
     chosen = tuple(name for name in names if name not in left_out)
     if not chosen:
         raise ValueRangeError(

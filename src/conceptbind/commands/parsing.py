@@ -88,7 +88,7 @@ def parse(words: Sequence[str], commands: Mapping[str, type[Command[Any]]]) -> A
     except cyclopts.CycloptsError as error:
         unknown = [word for word in error.unused_tokens or () if not _is_known(word, known)]
         _refuse_unused(name, known, before, [word for word in unknown if word.startswith("-")])
-        raise _in_our_words(error, known) from error
+        raise _in_our_words(error, name, known) from error
     _refuse_unused(name, known, before, unused)
     given = {key: value for key, value in bound.arguments.items() if key not in OF_THE_LINE}
     command = commands[name](**given)
@@ -294,14 +294,27 @@ def _refuse_unused(
         )
 
 
-def _in_our_words(error: cyclopts.CycloptsError, known: Mapping[str, Option]) -> ConceptBindError:
+def _missing(command: str, option: Option) -> ValueRangeError:
+    """The error of an option that has to be given."""
+    shown = option.name.upper() if option.positional else f"--{option.name.replace('_', '-')}"
+    written = f"conceptbind {command} {shown}" + ("" if option.positional else " VALUE")
+    what = option.text.partition(". ")[0].partition(", such as")[0].rstrip(".")
+    return ValueRangeError(
+        f"{shown} is missing: {what[:1].lower()}{what[1:]}; write {written} ...; "
+        f"see conceptbind {command} --help"
+    )
+
+
+def _in_our_words(
+    error: cyclopts.CycloptsError, command: str, known: Mapping[str, Option]
+) -> ConceptBindError:
     """An error of cyclopts as one line that says what to do."""
     if isinstance(error.__cause__, ConceptBindError):
         return error.__cause__
     name = error.argument.field_info.name if error.argument else ""
     if isinstance(error, cyclopts.MissingArgumentError):
         if error.keyword is None:
-            return ValueRangeError(f"--{name} is needed; {ADVICE}")
+            return _missing(command, known[name])
         return ValueRangeError(
             f"the option {error.keyword} needs a value: {error.keyword} VALUE, or "
             f"{error.keyword}=VALUE where it begins with '-'"

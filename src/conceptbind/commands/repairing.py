@@ -324,6 +324,8 @@ def _array_to_write(target: Path, source: Path | None) -> Path:
     start = b""
     try:
         place = target.resolve() if target.is_symlink() else target
+        if place.is_symlink():  # from Python 3.13 on nothing is raised for it
+            raise OSError("its link leads in a circle")
         there = source is not None and source.exists() and place.exists()
         same = source is not None and there and place.samefile(source)
         if place.exists():

@@ -10,7 +10,8 @@ from conceptbind.commands.command import Command
 class Report(Command[Path]):
     """Draw the page of a finished run again, with the templates and styles of this version.
 
-    Nothing is computed: the page is made of what the run keeps.
+    Nothing is computed: the page is made of what the run keeps. A run of an earlier version keeps
+    only its records; its page has their tables, without pictures and curves.
     """
 
     folder: str
@@ -18,16 +19,14 @@ class Report(Command[Path]):
 
     def work(self) -> Path:
         """Draw the page, and return its file."""
-        from conceptbind.core.errors import FileError
         from conceptbind.core.files import user_path
         from conceptbind.core.ownership import own
+        from conceptbind.core.results import RESULTS
+        from conceptbind.report.earlier import draw_from_records
         from conceptbind.report.page import PAGE, redraw
 
         folder = user_path(self.folder)
-        if not (folder / PAGE).is_file():
-            raise FileError(
-                f"{folder} holds no {PAGE}, of which its page would be made; give a run folder of "
-                "measure, repair, evaluate, train or sweep, or run the command again"
-            )
-        own(folder)
-        return redraw(folder)
+        kept = (folder / PAGE).is_file()
+        if kept or (folder / RESULTS).is_file():
+            own(folder)
+        return redraw(folder) if kept else draw_from_records(folder)

@@ -43,11 +43,31 @@ def as_option(option: Option, value: object) -> object:
         raise wrong_value(option, value) from error
 
 
+def from_file(option: Option, value: object, file: str) -> object:
+    """A value of a file of options as the type of an option.
+
+    Raises:
+        ValueRangeError: it is of another type; a switch is no text. Names the file.
+    """
+    if option.kind is bool and not isinstance(value, bool):
+        quoted = " without quotation marks" if str(value).lower() in TRUTH else ""
+        raise ValueRangeError(
+            f"{file}: {option.name}: expected true or false{quoted}; got {value!r:.60}"
+        )
+    try:
+        return as_option(option, value)
+    except ValueRangeError as error:
+        raise ValueRangeError(f"{file}: {_complaint(option, value)}") from error
+
+
 def wrong_value(option: Option, value: object) -> ValueRangeError:
     """The error of a value that is none for an option."""
+    return ValueRangeError(f"--{_complaint(option, value)}; {ADVICE}")
+
+
+def _complaint(option: Option, value: object) -> str:
     shown = "nothing" if value in ("", None) else value
-    expected = kind_in_words(option.kind)
-    return ValueRangeError(f"--{option.name}: expected {expected}; got {shown}; {ADVICE}")
+    return f"{option.name}: expected {kind_in_words(option.kind)}; got {shown!s:.60}"
 
 
 def is_list(kind: object) -> bool:

@@ -13,10 +13,13 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import FileError, ValueRangeError
 from conceptbind.core.text import read_text
+
+if TYPE_CHECKING:
+    import yaml
 
 CONFIG_BYTES = 1 << 20
 """A file of options is a page of text."""
@@ -77,7 +80,7 @@ def require_regular(path: Path, expected: str = "a file", what: str = "") -> Pat
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or "a null byte is in its name"
         raise FileError(f"could not read {what}{path}: {reason}; expected {expected}") from error
     if not stat.S_ISREG(mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no plain file")
@@ -199,7 +202,34 @@ def load_options(text: str) -> Any:
         )
         if depth > CONFIG_DEPTH:
             raise yaml.YAMLError(f"it is nested more than {CONFIG_DEPTH} deep")
+    refuse_twice(yaml.compose(text, Loader=yaml.SafeLoader))
     return yaml.safe_load(text)
+
+
+def refuse_twice(node: yaml.Node | None) -> None:
+    """Raise where a name stands twice in one mapping: of two values YAML would take the last.
+
+    Raises:
+        yaml.YAMLError: names the name and both lines.
+    """
+    import yaml
+
+    if isinstance(node, yaml.SequenceNode):
+        for part in node.value:
+            refuse_twice(part)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[object, int] = {}
+    for name, value in node.value:
+        line = name.start_mark.line + 1
+        if isinstance(name, yaml.ScalarNode):
+            if name.value in lines:
+                raise yaml.YAMLError(
+                    f"'{name.value:.60}' stands twice, in lines {lines[name.value]} and {line}: "
+                    "leave one out"
+                )
+            lines[name.value] = line
+        refuse_twice(value)
 
 
 def plain_values(value: object) -> Iterator[Any]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from conceptbind.core.errors import UnknownNameError, nearest
+
 
 class Control(StrEnum):
     """Whose number a record holds: `NONE` is the encoder itself, all others are controls."""
@@ -118,6 +120,57 @@ def recognised(concept: object) -> Metric:
     return Metric.OBJECT_RECOGNITION if concept is None else Metric.CONCEPT_RECOGNITION
 
 
+OWN_STUDIES = (
+    *("probe", "additive", "spectrum", "removal", "edit", "complexity", "crossmodal"),
+    *("attribute_probe", "search", "repair", "finetune", "controlled", "benchmark"),
+)
+"""What `study` says in records of ours; all their words are members of the enumerations."""
+LONGEST_HINT = 120
+"""Characters of a hint within a longer message."""
+_FURTHER: dict[type[StrEnum], set[str]] = {Control: set(), Metric: set(), Repair: set()}
+"""Words of other packages that records have held since the program began."""
+
+
 def member(kind: type[StrEnum], word: str) -> str:
-    """The member of an enumeration that is written so; other words as they are."""
-    return kind(word) if word in kind._value2member_map_ else word
+    """The member of an enumeration that is written so; other words as they are, and remembered."""
+    if word in kind._value2member_map_:
+        return kind(word)
+    _FURTHER[kind].add(word)
+    return word
+
+
+def require_word(column: str, word: str) -> None:
+    """Raise where a word stands in no record: neither in the column's enumeration, nor in a record
+    that a study of another package made.
+
+    Args:
+        column: any column; those without an enumeration hold any word.
+        word: what it is asked to hold.
+
+    Raises:
+        UnknownNameError: there is no such word; names the nearest ones.
+    """
+    kind = ENUMERATIONS.get(column)
+    if kind is None or word in kind._value2member_map_ or word in _FURTHER[kind]:
+        return
+    known = sorted({*map(str, kind), *_FURTHER[kind]})
+    raise UnknownNameError(f"no record has the {column} '{word:.60}'; {nearest(word, known)}")
+
+
+def wrong_word(study: str, column: str, word: str) -> str | None:
+    """What is wrong with a word of a record that was read from a file; None where nothing is.
+    Studies of other packages have metrics and controls of their own.
+    """
+    kind = ENUMERATIONS.get(column)
+    if kind is None or word in kind._value2member_map_:
+        return None
+    if study not in OWN_STUDIES and kind is not Repair:
+        return None
+    hint = nearest(word, list(map(str, kind)))
+    if len(hint) > LONGEST_HINT:
+        hint = f"it is none of the {len(kind)} that this version knows"
+    return f"unknown {column} '{word:.60}'; {hint}"
+
+
+ENUMERATIONS: dict[str, type[StrEnum]] = {"control": Control, "metric": Metric, "repair": Repair}
+"""Columns whose words are known."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from conceptbind.core.columns import COLUMNS, Value
 from conceptbind.core.errors import MissingExtraError, RecordError, UnknownNameError, nearest
-from conceptbind.core.names import Control, Metric, Repair, member
+from conceptbind.core.names import Control, Metric, Repair, member, require_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,9 +150,14 @@ def _divided(row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _fits(cell: Value, wanted: Asked) -> bool:
+    return cell in _several(wanted)
+
+
+def _several(wanted: Asked) -> Sequence[Value] | frozenset[Value]:
+    """What is asked for, as one or more cells."""
     if isinstance(wanted, str) or not isinstance(wanted, Sequence | frozenset):
-        return cell == wanted
-    return cell in wanted
+        return (wanted,)
+    return wanted
 
 
 def _plain(cell: Value) -> Value:
@@ -184,13 +189,20 @@ class Records(tuple[Record, ...]):
 
         Args:
             **asked: a column and a word or number, or several of which it holds one. None is also
-                the answer of a record that lacks the column.
+                the answer of a record that lacks the column; `control=None` is `control="none"`,
+                the encoder itself. `repair="none"` asks for captions as they are in a study that
+                repairs, `repair=None` for studies that repair nothing.
 
         Raises:
-            UnknownNameError: there is no such column.
+            UnknownNameError: there is no such column, or no such metric, control or repair.
         """
-        for name in asked:
+        for name, wanted in asked.items():
             self._require(name)
+            for word in _several(wanted):
+                if isinstance(word, str):
+                    require_word(name, word)
+        if "control" in asked and asked["control"] is None:
+            asked["control"] = Control.NONE
         return Records(record for record in self if record.has(**asked))
 
     def first(self, **asked: Asked) -> Record | None:

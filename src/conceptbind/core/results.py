@@ -4,7 +4,7 @@ them in `results.json` the provenance, the verdicts and what is said in words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from conceptbind.core.files import (
     write_whole,
 )
 from conceptbind.core.findings import Verdict
-from conceptbind.core.names import Repair
+from conceptbind.core.names import wrong_word
 from conceptbind.core.records import FIELDS, Record, Records
 
 RESULTS, TABLE = "results.json", "results.csv"
@@ -131,9 +131,16 @@ def _wrong(found: object) -> str | None:
     wrong = (
         *(f"a sentence is {one!r:.40}" for one in sentences if not isinstance(one, str)),
         *map(_wrong_verdict, found.get("verdicts", [])),
-        *map(_wrong_record, found["records"]),
     )
-    return next(filter(None, wrong), None)
+    return next(filter(None, (*wrong, *_wrong_records(found["records"]))), None)
+
+
+def _wrong_records(rows: list[object]) -> Iterator[str]:
+    """What is wrong with records, each with its place."""
+    for place, row in enumerate(rows, 1):
+        wrong = _wrong_record(row)
+        if wrong is not None:
+            yield f"record {place:,} of {len(rows):,}: {wrong}"
 
 
 def _wrong_verdict(row: object) -> str | None:
@@ -147,14 +154,18 @@ def _wrong_verdict(row: object) -> str | None:
 def _wrong_record(row: object) -> str | None:
     """What is wrong with one flat record, in words."""
     if not isinstance(row, dict):
-        return f"a record is {row!r:.40}"
+        return f"it is {row!r:.40}"
     for name in (*TEXTS, "value", "n"):
         if name not in row:
-            return f"a record lacks '{name}'"
+            return f"it lacks '{name}'"
     for name, value in row.items():
         if not _may_hold(name, value):
-            return f"a record has {name!r:.40} = {value!r:.40}"
-    return None if row["n"] is not None else "a record lacks 'n'"
+            return f"it has {name!r:.40} = {value!r:.40}"
+        if isinstance(value, str):
+            wrong = wrong_word(row["study"], name, value)
+            if wrong is not None:
+                return wrong
+    return None if row["n"] is not None else "it lacks 'n'"
 
 
 def _may_hold(name: str, value: object) -> bool:
@@ -163,11 +174,7 @@ def _may_hold(name: str, value: object) -> bool:
     if name in NUMBERS and isinstance(value, str | bool):
         return False
     if name in FIELDS and name not in NUMBERS:  # control, repair
-        return value is None or (isinstance(value, str) and _is_word(name, value))
+        return isinstance(value, str | None)
     if isinstance(value, int | float):
         return abs(value) < MOST
     return isinstance(value, str | None)
-
-
-def _is_word(name: str, value: str) -> bool:
-    return name != "repair" or value in list(Repair)

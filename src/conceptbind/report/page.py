@@ -40,7 +40,7 @@ def render_page(path: Path, template: str, *, provenance: Mapping[str, Any], **p
     """
     kept = {"template": template, "provenance": dict(provenance), "parts": _as_json(parts)}
     write_checked_json(path.with_name(PAGE), kept)
-    write_whole(path, _page(kept))
+    write_whole(path, page_of(kept))
 
 
 def redraw(folder: Path) -> Path:
@@ -52,7 +52,7 @@ def redraw(folder: Path) -> Path:
     kept = read_checked_json(folder / PAGE, "run the command again")
     path = folder / "report.html"
     try:
-        page = _page(kept)
+        page = page_of(kept)
     except (KeyError, TypeError, AttributeError, ValueRangeError, jinja_error()) as error:
         raise FileError(
             f"{folder / PAGE} is not of the form that this version draws ({error}); run the "
@@ -69,7 +69,13 @@ def jinja_error() -> type[Exception]:
     return jinja2.TemplateError
 
 
-def _page(kept: Mapping[str, Any]) -> str:
+def page_of(kept: Mapping[str, Any]) -> str:
+    """The HTML of a page.
+
+    Args:
+        kept: its `template`, its `provenance`, and the `parts` that the template shows, as plain
+            data.
+    """
     import jinja2
 
     environment = jinja2.Environment(
