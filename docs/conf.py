@@ -15,7 +15,7 @@ project = html_title = "conceptbind"
 version = release = conceptbind.__version__
 author = "The conceptbind contributors"
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "docstrings",
@@ -32,6 +32,7 @@ nitpick_ignore = [
 default_role = "code"  # single backticks, as everywhere in the project
 smartquotes = False  # `--out` stays as it is typed
 
+nb_execution_mode = "off"  # notebooks show what docs/notebooks.py kept, and a test runs them
 myst_heading_anchors = 4  # those that GitHub makes too
 myst_enable_extensions = ["colon_fence"]
 

@@ -8,6 +8,7 @@ import ast
 import csv
 import html
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -26,7 +27,8 @@ plots = importlib.util.module_from_spec(_spec)
 sys.modules["plots"] = plots
 _spec.loader.exec_module(plots)
 
-READ = [*PAGES, ROOT / "CHANGELOG.md"]
+NOTEBOOKS = sorted((ROOT / "docs" / "tutorials").glob("*.ipynb"))
+READ = [*PAGES, *NOTEBOOKS, ROOT / "CHANGELOG.md"]
 FENCE = re.compile(r"^([ \t]*)(```|~~~).*?^\1\2[ \t]*$", re.M | re.S)
 LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 REFERENCE = "".join(
@@ -35,8 +37,12 @@ REFERENCE = "".join(
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks of code."""
-    return FENCE.sub("", page.read_text(encoding="utf-8"))
+    """A page, or the prose of a notebook, without its blocks of code."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".ipynb":
+        cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells)
+    return FENCE.sub("", text)
 
 
 def slugs(page: Path) -> set[str]:
@@ -150,7 +156,7 @@ def sentences(page: Path) -> list[str]:
     return list(filter(None, found))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_sentence_is_long(page):
     words = {s: len(re.findall(r"\S*\w\S*", s)) for s in sentences(page)}
     assert [s for s, number in words.items() if number > LONGEST] == []
@@ -193,7 +199,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The site, built as CI builds it: every warning is an error."""
-    for name in ("sphinx", "myst_parser", "furo"):
+    for name in ("sphinx", "myst_nb", "furo"):
         pytest.importorskip(name)
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "docs", str(out)]
