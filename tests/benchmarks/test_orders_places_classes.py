@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conceptbind.benchmarks import Making, evaluate_benchmark, load_outcomes
+from conceptbind.benchmarks import Making, evaluate_benchmark
 from conceptbind.benchmarks.order import PERTURBATIONS, perturbed, plain
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.core.names import CONTROL_TEXTS
+from conceptbind.core.outcomes import load_outcomes
 from conceptbind.repairs.labclip import Adapter, save_adapter
 from conceptbind.repairs.negatives import Token, load_tagger
 from known_vectors import AXES, ByName, by_name, picture, read_benchmark, values
@@ -330,8 +331,8 @@ def test_two_runs_side_by_side(whatsup, tmp_path, capsys, monkeypatch):
             )
             == 0
         )
-    scores, _ = load_outcomes(tmp_path / "bad" / "embeddings" / "whatsup")
-    assert set(scores) == {"none", "adapter"}
+    kept = load_outcomes(tmp_path / "bad" / "embeddings" / "whatsup")
+    assert {one.about["repair"] for one in kept.found} == {"none", "adapter"}
     for file in (
         "report.html",
         "clip_benchmark/whatsup-controlled_images.json",

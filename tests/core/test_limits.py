@@ -18,7 +18,6 @@ import torch
 
 import conceptbind
 from conceptbind.benchmarks.base import read_published
-from conceptbind.benchmarks.outcomes import load_outcomes
 from conceptbind.controlled.data import Sampler
 from conceptbind.controlled.losses import batch_loss
 from conceptbind.controlled.model import ControlledModel
@@ -44,6 +43,7 @@ from conceptbind.core.limits import (
     require_numbers,
     require_regular,
 )
+from conceptbind.core.outcomes import load_outcomes
 from conceptbind.repairs.labclip import load_adapter
 from conceptbind.repairs.labclip.adapter import _read_weights
 from conceptbind.repairs.labclip.pairs import open_rows
