@@ -1,10 +1,14 @@
-"""What several tests share: real files and models where they are at hand."""
+"""What several tests share: real files and models where they are at hand, and one whole run."""
 
 from __future__ import annotations
 
 import fcntl
 import importlib.util
+import json
 import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,14 +49,50 @@ def small_scenes() -> Scenes:
     return text20(4, 4)
 
 
+@contextmanager
+def counted(path: Path) -> Iterator[None]:
+    """Count what is made within, and write it down: arrays made unit rows, pictures hashed, probes
+    fitted on rows of each width.
+    """
+    from conceptbind.core import files
+    from conceptbind.probes import study
+    from conceptbind.rows.embeddings import Embeddings
+
+    units, hashes, fits = Counter(), Counter(), Counter()
+    unit_rows, hash_of, fit = Embeddings._divided.func, files.file_hash, study.fit_scene_probes
+
+    def counted_rows(rows):
+        units[f"{rows.encoder}, {rows.modality}, {rows.scenes_name}"] += 1
+        return unit_rows(rows)
+
+    def counted_hash(path):
+        if path.suffix == ".png":
+            hashes[path.name] += 1
+        return hash_of(path)
+
+    def counted_fit(rows, *args, **options):
+        fits[str(rows.shape[1])] += 1
+        return fit(rows, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Embeddings._divided, "func", counted_rows)
+        patch.setattr(files, "file_hash", counted_hash)
+        patch.setattr(study, "fit_scene_probes", counted_fit)
+        yield
+    path.write_text(json.dumps({"units": units, "hashes": hashes, "fits": fits}))
+
+
 @pytest.fixture(scope="session")
 def main_job(tmp_path_factory):
     """`conceptbind measure` without arguments, once for all processes of the tests: whoever comes
-    second reads the finished run.
+    second reads the finished run. `made.json` beside it counts what the first made.
     """
     place = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         place = place.parent
     with (place / "main-job.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return conceptbind.measure(out=place / "main-job")
+        if (place / "made.json").exists():
+            return conceptbind.measure(out=place / "main-job")
+        with counted(place / "made.json"):
+            return conceptbind.measure(out=place / "main-job")

@@ -17,9 +17,11 @@ pytestmark = pytest.mark.timeout(900)  # two whole jobs, on a machine that may b
 
 @pytest.fixture(scope="module")
 def runs(main_job, tmp_path_factory):
-    """The main job with the default model, and with the one that binds."""
+    """The main job with the default model, and with the one that binds: the slow reference runs
+    hold all of that one, with its controls.
+    """
     folder = tmp_path_factory.mktemp("runs") / "tiny-bound"
-    bound = measure("tiny-bound", studies="probe,crossmodal,repair", out=folder)
+    bound = measure("tiny-bound", studies="probe,crossmodal,repair", controls=False, out=folder)
     return {"tiny": main_job, "tiny-bound": bound}
 
 

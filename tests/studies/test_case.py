@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,11 @@ import pytest
 import yaml
 
 from conceptbind import measure
-from conceptbind.core import files
 from conceptbind.core.errors import ConceptBindError
-from conceptbind.probes import study
 from conceptbind.rows import source_of
-from conceptbind.rows.embeddings import Embeddings
-from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
+from conceptbind.scenes import ConceptSpace, full_grid, load_scenes, split_scenes
 from conceptbind.studies import Asked, Case
 from planted import object_codes
-
-SHAPES = ("square", "triangle", "circle")
 
 
 @pytest.fixture(scope="module")
@@ -64,38 +59,16 @@ def test_an_array_has_rows_and_no_encoder(scenes, tmp_path):
     assert case.twins == {}
 
 
-def test_a_run_makes_each_thing_once(scenes, tmp_path, monkeypatch):
+def test_a_run_makes_each_thing_once(main_job):
     """Each array is made unit rows once, each picture hashed once, the bag's probes fitted once."""
-    divided, hashed, bags = Counter(), Counter(), Counter()
-    made, hash_of, fit = Embeddings._divided.func, files.file_hash, study.fit_scene_probes
-
-    def counted(rows):
-        divided[rows.encoder, rows.modality, rows.scenes_name] += 1
-        return made(rows)
-
-    def counted_hash(path):
-        hashed[path.name] += path.suffix == ".png"
-        return hash_of(path)
-
-    def counted_fit(rows, *args, **options):
-        bags["bag"] += rows.shape[1] == sum(scenes.space.sizes)
-        return fit(rows, *args, **options)
-
-    monkeypatch.setattr(Embeddings._divided, "func", counted)
-    monkeypatch.setattr(files, "file_hash", counted_hash)
-    monkeypatch.setattr(study, "fit_scene_probes", counted_fit)
-    table = replace(
-        full_grid(ConceptSpace(("color", "shape"), (("red", "blue", "green"), SHAPES))),
-        drawing="flat",
-    )
-    run = measure("tiny", scenes=table, complexity="none", out=str(tmp_path / "run"))
-    assert len(run.records) > 100
-    assert len(divided) == 8
-    assert set(divided.values()) == {1}
-    pictures = {name: n for name, n in hashed.items() if n}
-    assert len(pictures) == len(table)
-    assert set(pictures.values()) == {1}
-    assert bags["bag"] == 1
+    made = json.loads((main_job.folder.parent / "made.json").read_text())
+    assert len(made["units"]) == 8
+    assert set(made["units"].values()) == {1}
+    assert len(made["hashes"]) == len(list((main_job.folder / "pictures").glob("*.png"))) == 576
+    assert set(made["hashes"].values()) == {1}
+    bag = sum(load_scenes("clevr2d").space.sizes)
+    assert made["fits"][f"{bag}"] == 1
+    assert made["fits"].keys() > {f"{bag}"}
 
 
 def test_arrays_frames_and_paths_are_taken_wherever_a_name_is(scenes, tmp_path):
