@@ -585,10 +585,10 @@ def test_a_sweep_draws_the_transition_and_continues(tmp_path, capsys):
     assert 'id="controlled-transition"' in page
     assert 'id="controlled-additive"' in page
     assert len(list((out / "models").glob("*/cell.json"))) == 4
-    before = (out / "results.json").read_bytes()
+    before = records(out)
     next((out / "models").glob("*/cell.json")).unlink()
-    assert run("sweep", *options, "--jobs", 1) == 0  # and in one process the same
-    assert (out / "results.json").read_bytes() == before
+    assert run("sweep", *options, "--jobs", 1) == 0
+    assert records(out) == before
 
 
 @pytest.mark.parametrize(
