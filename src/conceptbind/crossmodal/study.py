@@ -156,7 +156,7 @@ class CrossmodalStudy:
     by_object: Float[Floats, " objects"]
     """(|O|,) binding accuracy of the scenes that hold each object; NaN where none does."""
     outcomes: tuple[Outcome, ...] = ()
-    """Binding accuracy in either order and recall of every scene at 1."""
+    """Binding accuracy in either order, and recall at 1, of every scene."""
 
     def value(self, metric: str, **asked: Value) -> Record:
         """The record of a metric."""
