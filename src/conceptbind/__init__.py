@@ -7,6 +7,7 @@ quick.
 
 import lazy_loader
 
-__version__ = "0.1.0"
+from conceptbind.core.version import __version__
+
 __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 __all__ = [*_names, "__version__"]  # noqa: PLE0604

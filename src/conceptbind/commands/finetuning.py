@@ -273,9 +273,9 @@ def _finished(
         FileError: the folder holds the model of another version, encoder or data, or one that was
             changed since it was written.
     """
-    from conceptbind import __version__
     from conceptbind.core.files import read_checked_json, require_empty
     from conceptbind.core.results import RESULTS, load_results
+    from conceptbind.core.version import __version__
     from conceptbind.repairs.finetune.data import Captioned
     from conceptbind.repairs.finetune.result import require_as_written
 

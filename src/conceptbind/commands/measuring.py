@@ -379,7 +379,7 @@ def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
 
 def _decided(source: "Source", table: "Scenes", split: "Split") -> dict[str, Any]:
     """What decides the results besides the options."""
-    from conceptbind import __version__
+    from conceptbind.core.version import __version__
     from conceptbind.run.facts import scenes_facts, split_facts
 
     who = {"encoder": source.id, "revision": source.revision}

@@ -104,7 +104,7 @@ def _without_command(words: Sequence[str], commands: Mapping[str, type[Command[A
     if words and words[0] in HELP:
         return _help(_app(commands), [])
     if words and words[0] == VERSION:
-        from conceptbind import __version__
+        from conceptbind.core.version import __version__
 
         return f"conceptbind {__version__}"
     what = f"'{words[0]}' is not a command" if words else "a command is needed"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind import __version__
 from conceptbind.complexity.cells import (
     APPROXIMATORS,
     Cell,
@@ -35,6 +34,7 @@ from conceptbind.core.files import content_hash, read_checked_json, write_checke
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import Ledger
+from conceptbind.core.version import __version__
 from conceptbind.metrics.medians import median_interval
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_of_concepts

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind import __version__
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.files import content_hash
 from conceptbind.core.names import Control, recognised
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import share_record
+from conceptbind.core.version import __version__
 from conceptbind.metrics.recognitions import Recognition, held_among, magnitude
 from conceptbind.metrics.ties import rounding
 from conceptbind.probes.scene_probes import (

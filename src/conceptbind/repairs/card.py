@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from conceptbind import __version__
 from conceptbind.core.escape import markdown
 from conceptbind.core.names import Control, Repair
+from conceptbind.core.version import __version__
 from conceptbind.repairs.section import NAMES, rows_of_table
 from conceptbind.repairs.words import pull_in_words, turned
 

@@ -610,7 +610,7 @@ def _read_shard(
 
 def _add(kept: Kept, start: int, rows: Floats, pictures: str | None = None) -> None:
     """Write one shard; before the first, whose the folder is."""
-    from conceptbind import __version__
+    from conceptbind.core.version import __version__
 
     kept.begin(versions={"conceptbind": __version__, "numpy": np.__version__})
     kept.seal(None)

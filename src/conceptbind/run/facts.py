@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind import __version__
 from conceptbind.core.files import content_hash
+from conceptbind.core.version import __version__
 
 if TYPE_CHECKING:
     from conceptbind.rows.embeddings import Embeddings
