@@ -254,7 +254,7 @@ THINGS = {
     r"--data DATA": make_published,
     r"--coco DIR\b": make_coco,
     r"--data DIR": partial(make_published, name="DIR"),
-    r"runs/(one|two|tiny-clevr2d)\b": make_runs,
+    r"runs/(one|two|tiny-clevr2d)\b|compare runs ": make_runs,
     r"hf:FOLDER": lambda folder, clip: shutil.copytree(clip, folder / "FOLDER"),
 }
 """What a command speaks of, and what makes it."""

@@ -102,9 +102,9 @@ def test_the_command_writes_them_and_prints_markdown(runs, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "| two_&_three | text" in printed
     names = {file.name for file in (tmp_path / "tables").iterdir()}
-    assert names == {
+    assert names == {"compare.html"} | {
         f"{name}.{suffix}"
-        for name in ("binding", "r2", "removal", "edits")
+        for name in ("binding", "r2", "removal", "edits", "ranking", "pairs")
         for suffix in ("csv", "md", "tex")
     }
     assert r"two\_\&\_three" in (tmp_path / "tables" / "edits.tex").read_text()

@@ -1,103 +1,279 @@
 """Several runs side by side."""
 
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from conceptbind.commands.command import Command, function_of
+from conceptbind.commands.command import function_of
+from conceptbind.commands.gating import Gated
 from conceptbind.commands.shared import GivenPath, GivenRun
 from conceptbind.core.ownership import own
+from conceptbind.core.records import Records
+from conceptbind.report.shown import Shown, html_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from conceptbind.core.findings import Verdict
+    from conceptbind.core.results import Results
+    from conceptbind.report.gates import Gate
+    from conceptbind.report.leaderboard import Board
     from conceptbind.report.tables import PaperTable
 
+PAGE = "compare.html"
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Tables over several runs, and where they were written."""
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
+    """Several runs side by side: ranks, paired differences and tables, and where they were
+    written.
+    """
 
     tables: "tuple[PaperTable, ...]"
     folder: Path | None
+    boards: "tuple[Board, ...]" = ()
+    """The runs on each level, the best first."""
+    runs: "Mapping[str, Records]" = field(default_factory=dict)
+    """Records of each run, by its name."""
+    notes: tuple[str, ...] = ()
+    """What was left out."""
+    gate: "Gate | None" = None
+    """What became of the requirements; None where there are none."""
+    verdicts: "tuple[Verdict, ...]" = ()
+    """None: every run has its own."""
+
+    @property
+    def records(self) -> Records:  # type: ignore[override]
+        """The records that are ranked, of all boards."""
+        return Records(entry.record for board in self.boards for entry in board.entries)
+
+    @property
+    def by_run(self) -> "Mapping[str, Records]":  # noqa: D102
+        return self.runs
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Who is first on each level, and what was left out."""
+        several = (board.sentence for board in self.boards if len(board.entries) > 1)
+        return (*several, *self.notes)
+
+    def text(self, width: int | None = None) -> str:
+        """All tables in Markdown, whatever the width."""
+        shown = [f"{table.title}\n\n{table.markdown()}" for table in self.tables]
+        shown += self.notes
+        if self.folder is not None:
+            shown.append(f"Tables (.csv, .md, .tex): {self.folder}")
+            shown[-1] += f"\nPage: {self.folder / PAGE}"
+        if self.gate is not None:
+            shown.append(str(self.gate))
+        return "\n\n".join(shown)
 
     def __str__(self) -> str:
-        shown = "\n\n".join(f"{table.title}\n\n{table.markdown()}" for table in self.tables)
-        return (
-            shown if self.folder is None else f"{shown}\n\nTables (.csv, .md, .tex): {self.folder}"
-        )
+        return self.text()
+
+    def __repr__(self) -> str:
+        n, m = len(self.runs), len(self.boards)
+        where = "" if self.folder is None else f" in {self.folder}"
+        return f"<Comparison of {n} run{'s' * (n != 1)} on {m} number{'s' * (m != 1)}{where}>"
+
+    def frame(self) -> "pd.DataFrame":
+        """The ranking as a data frame of pandas: one row per run and number.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        entries = [(board, entry) for board in self.boards for entry in board.entries]
+        found = self.records.frame()
+        found.insert(0, "board", [board.id for board, _ in entries])
+        found.insert(1, "rank", [entry.rank for _, entry in entries])
+        found.insert(2, "run", [entry.run for _, entry in entries])
+        return found
+
+    def _repr_html_(self) -> str:
+        from conceptbind.report.leaderboard import RANKING, ranking_rows
+
+        rows = [row for board in self.boards for row in ranking_rows(board)]
+        table = html_table(RANKING, rows) if rows else ""
+        sentences = html_table(("what the runs say",), [(one,) for one in self.said])
+        return f"{sentences if self.said else ''}{table}"
+
+    def _page(self) -> Path | None:
+        page = None if self.folder is None else self.folder / PAGE
+        return page if page is not None and page.is_file() else None
 
 
 @dataclass(frozen=True)
-class Compare(Command[Comparison]):
-    """Lay the results of several runs side by side: recognition, binding, R^2, removal, edits,
-    generalisation scores and benchmarks.
+class Compare(Gated[Comparison]):
+    """Lay the results of several runs side by side: a ranking on each level of binding, then
+    recognition, binding, R^2, removal, edits, generalisation scores and benchmarks.
 
-    What each run measured stands beside the first run's value and the difference from it.
-    Benchmarks are compared item by item: the difference of each run from the first, with its
-    interval and McNemar's exact p.
+    Runs are compared scene by scene: the difference of each pair with its interval and an exact
+    test. Models that cannot be told apart share a rank. Where two runs did not score the same
+    scenes, the table says so.
 
-    Prints Markdown; with --out also writes each table as CSV, Markdown and LaTeX.
+    Prints Markdown; with --out also writes a page, and each table as CSV, Markdown and LaTeX.
     """
 
     runs: Sequence[GivenRun]
-    """Run folders written by conceptbind measure, repair or evaluate."""
+    """Run folders written by conceptbind measure, repair or evaluate, or folders of such folders:
+    their runs make a leaderboard.
+    """
     _: KW_ONLY
     out: GivenPath | None = None
-    """Folder to write the tables into."""
+    """Folder to write the page and the tables into."""
 
     def work(self) -> Comparison:
         """Make the tables."""
         from conceptbind.benchmarks.section import paired_tables
-        from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
-        from conceptbind.core.files import clear_asides, user_path, write_whole
+        from conceptbind.core.errors import FileError, ValueRangeError
+        from conceptbind.core.files import user_path
         from conceptbind.core.outcomes import outcomes_of
         from conceptbind.core.results import load_results
         from conceptbind.report.differences import difference_tables
+        from conceptbind.report.leaderboard import Competitor, board_tables, boards
         from conceptbind.report.tables import paper_tables
 
         if not self.runs:
             raise ValueRangeError("give at least one run folder")
-        folders = [user_path(str(run)) for run in self.runs]
-        names = [folder.resolve().name for folder in folders]
-        if len(set(names)) < len(names):
-            names = [str(folder) for folder in folders]
-        runs = [load_results(folder).records for folder in folders]
-        found = dict(zip(names, runs, strict=True))
-        kept = {name: outcomes_of(run) for name, run in zip(names, folders, strict=True)}
-        for name, place in zip(names, folders, strict=True):
-            try:
-                paper_tables({name: found[name]})
-            except ConceptBindError:
-                raise
-            except (KeyError, TypeError, AttributeError, ValueError) as error:
-                raise FileError(
-                    f"{place / 'results.json'} lacks what a table needs ({type(error).__name__}: "
-                    f"{error!s:.80}); it was edited, or written "
-                    "by an earlier version: run it again"
-                ) from error
-        tables = [*paper_tables(found), *difference_tables(found), *paired_tables(kept)]
+        folders, notes = _run_folders([user_path(str(run)) for run in self.runs])
+        folder = None if self.out is None else user_path(self.out)
+        if folder is not None and folder.is_file():
+            raise FileError(f"--out must be a folder; {folder} is a file")
+        results = [load_results(place) for place in folders]
+        found = {
+            name: result.records for name, result in zip(_names(folders), results, strict=True)
+        }
+        for records, place in zip(found.values(), folders, strict=True):
+            _refuse_edited(records, place)
+        kept = {name: outcomes_of(run) for name, run in zip(found, folders, strict=True)}
+        ranked = boards([Competitor(name, found[name], kept[name]) for name in found])
+        tables = (
+            *board_tables(ranked),
+            *paper_tables(found),
+            *difference_tables(found),
+            *paired_tables(kept),
+        )
         if not tables:
             raise ValueRangeError(
                 f"no run holds a number that can be compared: {', '.join(map(str, folders))}"
             )
-        folder = None if self.out is None else user_path(self.out)
+        compared = Comparison(tables, folder, ranked, found, tuple(notes))
         if folder is not None:
-            if folder.is_file():
-                raise FileError(f"--out must be a folder; {folder} is a file")
-            own(folder)
-            texts = {
-                f"{table.name}.{suffix}": text
-                for table in tables
-                for suffix, text in (
-                    ("csv", table.csv()),
-                    ("md", table.markdown() + "\n"),
-                    ("tex", table.latex()),
-                )
-            }
-            clear_asides(folder, texts)
-            for name, text in texts.items():
-                write_whole(folder / name, text)
-        return Comparison(tuple(tables), folder)
+            told = _told(dict(zip(found, folders, strict=True)), results)
+            _write(compared, folder, told)
+        return compared
 
 
 compare = function_of(Compare)
+
+
+def _run_folders(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The runs that were given, those of folders of runs among them, and what was skipped there."""
+    from conceptbind.core.results import RESULTS
+
+    found, notes = [], []
+    for place in given:
+        if (place / RESULTS).is_file() or not place.is_dir():
+            found.append(place)  # what is no run is named where it is read
+            continue
+        below = sorted(inner for inner in place.iterdir() if inner.is_dir())
+        runs = [inner for inner in below if (inner / RESULTS).is_file()]
+        found += runs or [place]
+        others = [inner.name for inner in below if inner not in runs]
+        if runs and others:
+            notes.append(f"Skipped in {place}, since they hold no {RESULTS}: {', '.join(others)}.")
+    return list(dict.fromkeys(found)), notes
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """A name for each run: of its folder, or its path where two folders have one name."""
+    names = [folder.resolve().name for folder in folders]
+    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
+
+
+def _refuse_edited(records: Records, place: Path) -> None:
+    """Raise FileError where records lack what tables need."""
+    from conceptbind.core.errors import ConceptBindError, FileError
+    from conceptbind.report.leaderboard import Competitor, boards
+    from conceptbind.report.tables import paper_tables
+
+    try:
+        paper_tables({"": records})
+        boards([Competitor("", records, {})])
+    except ConceptBindError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise FileError(
+            f"{place / 'results.json'} lacks what a table needs ({type(error).__name__}: "
+            f"{error!s:.80}); it was edited, or written "
+            "by an earlier version: run it again"
+        ) from error
+
+
+def _told(folders: "Mapping[str, Path]", results: "Sequence[Results]") -> list[tuple[str, ...]]:
+    """Where each run comes from, as a row of a table."""
+    rows: list[tuple[str, ...]] = []
+    for (name, folder), result in zip(folders.items(), results, strict=True):
+        encoders, scenes = (
+            ", ".join(map(str, result.records.distinct(column))) for column in ("encoder", "scenes")
+        )
+        about: Any = result.provenance
+        kept = about.get("encoders", ())
+        revisions = [str(one.get("revision")) for one in kept if isinstance(one, dict)]
+        revision = ", ".join(dict.fromkeys(revisions)) or "-"
+        version = str(about.get("conceptbind", "-"))
+        rows.append((name, encoders, revision, scenes, version, str(folder)))
+    return rows
+
+
+def _write(compared: Comparison, folder: Path, runs: list[tuple[str, ...]]) -> None:
+    """Write the tables, and last the page."""
+    from conceptbind.core.files import clear_asides, write_whole
+    from conceptbind.report.leaderboard import RULE
+    from conceptbind.report.page import write_page
+    from conceptbind.run.facts import plain_provenance
+
+    own(folder)
+    texts: dict[str, str] = {}
+    for table in compared.tables:
+        forms = {"csv": table.csv(), "md": table.markdown() + "\n", "tex": table.latex()}
+        texts |= {f"{table.name}.{suffix}": text for suffix, text in forms.items()}
+    clear_asides(folder, [*texts, PAGE])
+    for name, text in texts.items():
+        write_whole(folder / name, text)
+    several = len({board.scenes for board in compared.boards}) > 1
+    shown = [_as_shown(board, several=several) for board in compared.boards]
+    others = [table for table in compared.tables if table.name not in ("ranking", "pairs")]
+    n = len(compared.runs)
+    write_page(
+        folder / PAGE,
+        "compare.html.j2",
+        title=f"{n} run{'s' * (n != 1)} side by side",
+        sentences=[board.sentence for board in compared.boards if len(board.entries) > 1],
+        notes=compared.notes,
+        rule=RULE,
+        boards=shown,
+        tables=[
+            {"title": table.title, "head": table.columns, "rows": table.rows} for table in others
+        ],
+        runs=runs,
+        provenance=plain_provenance({"runs": [row[-1] for row in runs], "seed": None}, sys.argv),
+    )
+
+
+def _as_shown(board: "Board", *, several: bool) -> dict[str, Any]:
+    """A board as the page shows it; with its scenes where there are several."""
+    from conceptbind.report.leaderboard import PAIRS, RANKING, pair_rows, ranking_rows
+
+    return {
+        "id": board.id,
+        "title": board.title,
+        "of": f" ({board.scenes})" if several else "",
+        "figure": board.chart(),
+        "head": RANKING[2:],
+        "rows": [row[2:] for row in ranking_rows(board)],
+        "pair_head": PAIRS[1:],
+        "pairs": [row[1:] for row in pair_rows(board)],
+    }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Record
     from conceptbind.core.typing import Floats
 
-Kind = Literal["bars", "stack", "lines", "histogram", "map"]
+Kind = Literal["bars", "dots", "stack", "lines", "histogram", "map"]
 Look = Literal["own", "random", "twin", "bag", "other", "paper", "ink"]
 Stroke = Literal["solid", "dashed", "dotted", "dashdot", "none"]
 LONGEST = 600

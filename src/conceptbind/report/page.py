@@ -43,6 +43,16 @@ def render_page(path: Path, template: str, *, provenance: Mapping[str, Any], **p
     write_whole(path, page_of(kept))
 
 
+def write_page(path: Path, template: str, *, provenance: Mapping[str, Any], **parts: Any) -> None:
+    """Write one page alone, without `page.json`; see `render_page`.
+
+    Raises:
+        FileError: the disk is full, or the folder is not writable.
+    """
+    kept = {"template": template, "provenance": dict(provenance), "parts": _as_json(parts)}
+    write_whole(path, page_of(kept))
+
+
 def redraw(folder: Path) -> Path:
     """Draw `report.html` of a run folder again, with this version's templates and styles.
 

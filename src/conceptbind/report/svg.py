@@ -110,6 +110,7 @@ def figure_of(chart: Chart, width: int) -> Figure:
 
     kinds = {
         "bars": _bars,
+        "dots": _bars,
         "stack": _stack,
         "lines": _lines,
         "histogram": _histogram,
@@ -126,8 +127,8 @@ def _height(figure: Figure, pixels: float) -> None:
 
 
 def _bars(figure: Figure, chart: Chart, *, narrow: bool) -> None:
-    """Rows of bars with intervals, each with its name and its value, so that no legend is
-    needed.
+    """Rows of bars, or of dots, with intervals, each with its name and its value, so that no legend
+    is needed.
     """
     axes = figure.add_subplot()
     several = len(chart.series) > 1
@@ -197,17 +198,22 @@ def _bar(
     low = 8 if narrow else 0
     if narrow:
         axes.text(0, at - 8, name, va="center", transform=_from_left(axes))
-    (bar,) = axes.barh(at + low, value, height=12, color=COLOURS[series.look])
-    bar.set_gid(f"tip-{gid}")
+    dots = chart.kind == "dots"
+    if not dots:
+        (bar,) = axes.barh(at + low, value, height=12, color=COLOURS[series.look])
+        bar.set_gid(f"tip-{gid}")
     reach = value
     if point.low is not None and point.high is not None:
         ends = [point.low, point.high]
         for colour, thick in (("card", 3.6), ("ink", 1.4)):  # to be seen on the bar
             axes.plot(ends, [at + low] * 2, color=COLOURS[colour], linewidth=thick)
         reach = max(value, point.high)
+    if dots:
+        (dot,) = axes.plot(value, at + low, "o", markersize=8, color=COLOURS[series.look])
+        dot.set_gid(f"tip-{gid}")
     place, colour = reach, "ink"
     if chart.share and reach > 0.8:  # no room behind it
-        place, colour = 0.0, "on"
+        place, colour = 0.0, "ink" if dots else "on"
     axes.annotate(
         point.said,
         (place, at + low),

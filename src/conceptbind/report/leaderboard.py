@@ -1,0 +1,307 @@
+"""Models side by side on each level of binding: ranks with their ties, and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.core.errors import MismatchError
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.outcomes import paired
+from conceptbind.metrics.rankings import followed, holm, ranks_of
+from conceptbind.report.charts import Chart, Point, Series, point_of
+from conceptbind.report.numbers import difference, interval_of, value_of
+from conceptbind.report.tables import PaperTable
+
+if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
+    from conceptbind.core.outcomes import Outcome, Outcomes
+    from conceptbind.core.records import Record, Records
+    from conceptbind.metrics.intervals import Interval
+
+SIGNIFICANT = 0.05
+_PROBES: dict[str, Value] = {"study": "probe", "metric": Metric.OBJECT_RECOGNITION}
+_WITHIN: dict[str, Value] = {"study": "within", "metric": "paraphrase_accuracy"}
+_ACROSS: dict[str, Value] = {"study": "crossmodal", "modality": "both"}
+BOARDS: Mapping[str, tuple[str, Mapping[str, Value]]] = {
+    "decodable-text": ("Level 1, decodable from captions", {**_PROBES, "modality": "text"}),
+    "decodable-image": ("Level 1, decodable from pictures", {**_PROBES, "modality": "image"}),
+    "within-text-neutral": (
+        "Level 2, usable within captions (neutral)",
+        {**_WITHIN, "modality": "text", "setting": "neutral"},
+    ),
+    "within-text-trap": (
+        "Level 2, usable within captions (trap)",
+        {**_WITHIN, "modality": "text", "setting": "trap"},
+    ),
+    "within-image-neutral": (
+        "Level 2, usable within pictures (neutral)",
+        {**_WITHIN, "modality": "image", "setting": "neutral"},
+    ),
+    "within-image-trap": (
+        "Level 2, usable within pictures (trap)",
+        {**_WITHIN, "modality": "image", "setting": "trap"},
+    ),
+    "across": (
+        "Level 3, usable between pictures and captions",
+        {**_ACROSS, "metric": Metric.BINDING_ACCURACY, "order": "either"},
+    ),
+    "recall": (
+        "Level 3, pictures find their caption",
+        {**_ACROSS, "metric": Metric.RECALL_AT_1},
+    ),
+}
+"""Title of each board, and what its records hold."""
+RULE = (
+    "A rank is one more than the number of models that are clearly better. Clearly better: the "
+    "95 % interval of the paired difference lies above 0, and the exact test (McNemar's, by draws; "
+    "corrected for all pairs of the table by Holm's method) has p < 0.05. Where two runs did not "
+    "score the same scenes, their 95 % intervals must lie apart. A model that beats another also "
+    "beats all that the other beats. Models that share a rank are tied."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Competitor:
+    """A run that is compared."""
+
+    name: str
+    records: Records
+    outcomes: Mapping[str, Outcomes]
+    """See `core.outcomes.outcomes_of`."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run on a board."""
+
+    run: str
+    record: Record
+    rank: int
+    tied: tuple[str, ...]
+    """Other runs that it cannot be told from."""
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two runs on a board, the one with the higher value first."""
+
+    one: str
+    other: str
+    change: float
+    """One minus other."""
+    interval: Interval
+    """95 %; None for both where items are not paired."""
+    p: float | None
+    """P of the exact test; None where items are not paired."""
+    adjusted: float | None
+    """The same for all pairs of the board, see `metrics.rankings.holm`."""
+    n: int | None
+    """Scenes that both scored; None where they are not paired."""
+    basis: str
+    """What was paired, or why nothing was."""
+    apart: int = 0
+    """1 where one is clearly better, -1 where other is."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """Runs on one number, the best first."""
+
+    id: str
+    title: str
+    scenes: str
+    entries: tuple[Entry, ...]
+    duels: tuple[Duel, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Who is first, in words."""
+        first = [entry for entry in self.entries if entry.rank == 1]
+        *others, last = (entry.run for entry in first)
+        names = f"{', '.join(others)} and {last}" if others else last
+        values = ", ".join(value_of(entry.record) for entry in first)
+        if len(first) == 1:
+            return f"{self.title}: {names} is first ({values})."
+        return f"{self.title}: {names} share the first place ({values})."
+
+    def chart(self) -> Chart:
+        """The values with their intervals, as dots."""
+        points = tuple(_point(entry) for entry in self.entries)
+        title = f"{self.title} ({self.scenes})"
+        metric = self.entries[0].record.metric.replace("_", " ")
+        series = (Series("runs", points),)
+        return Chart(f"board-{self.id}", title, "dots", series, "run", metric)
+
+
+def _point(entry: Entry) -> Point:
+    point = point_of(entry.record, entry.run)
+    return replace(point, more=f"rank {entry.rank}, {point.more}")
+
+
+def boards(runs: Sequence[Competitor]) -> tuple[Board, ...]:
+    """A board for each level and each table of scenes that a run was measured on.
+
+    Args:
+        runs: the runs, each with a name of its own.
+    """
+    found = []
+    for key, (title, asked) in BOARDS.items():
+        measured = [(run, _records(run.records, asked)) for run in runs]
+        names = dict.fromkeys(name for _, records in measured for name in records)
+        for place, scenes in enumerate(names):
+            there = [(run, records[scenes]) for run, records in measured if scenes in records]
+            number = f"-{place + 1}" if len(names) > 1 else ""
+            found.append(_board(f"{key}{number}", title, scenes, asked, there))
+    return tuple(found)
+
+
+def _records(records: Records, asked: Mapping[str, Value]) -> dict[str, Record]:
+    """The encoder's own record of a number, by the scenes it was measured on."""
+    own = (
+        record
+        for record in records.scored()
+        if record.has(control=Control.NONE, repair=(None, Repair.NONE), queries=None, **asked)
+    )
+    found: dict[str, Record] = {}
+    for record in own:
+        found.setdefault(record.scenes, record)
+    return found
+
+
+def _board(
+    key: str,
+    title: str,
+    scenes: str,
+    asked: Mapping[str, Value],
+    there: Sequence[tuple[Competitor, Record]],
+) -> Board:
+    order = sorted(there, key=lambda pair: (-(pair[1].value or 0.0), pair[0].name))
+    duels = _judged([_duel(one, other, asked) for one, other in combinations(order, 2)])
+    places = {run.name: place for place, (run, _) in enumerate(order)}
+    better = np.zeros((len(order), len(order)), dtype=bool)
+    for duel in duels:
+        one, other = places[duel.one], places[duel.other]
+        better[one, other], better[other, one] = duel.apart > 0, duel.apart < 0
+    better = followed(better)
+    same = ~(better | better.T)
+    np.fill_diagonal(same, False)
+    names, ranks, entries = np.array([*places], dtype=object), ranks_of(better).tolist(), []
+    for place, (run, record) in enumerate(order):
+        entries.append(Entry(run.name, record, ranks[place], tuple(names[same[place]])))
+    entries.sort(key=lambda entry: entry.rank)  # stable: equal ranks by value
+    return Board(key, title, scenes, tuple(entries), duels)
+
+
+def _outcome(run: Competitor, asked: Mapping[str, Value]) -> tuple[Outcome | None, str]:
+    """What became of every scene of a run, and the hash of the scenes."""
+    kept = run.outcomes.get("")
+    if kept is None:
+        return None, ""
+    return kept.about(**{name: str(value) for name, value in asked.items()}), kept.items
+
+
+def _duel(
+    one: tuple[Competitor, Record], other: tuple[Competitor, Record], asked: Mapping[str, Value]
+) -> Duel:
+    """The difference of two runs, on the scenes that both scored where these were kept."""
+    (mine, items), (theirs, others) = _outcome(one[0], asked), _outcome(other[0], asked)
+    names = (one[0].name, other[0].name)
+    change = (one[1].value or 0.0) - (other[1].value or 0.0)
+    unpaired = Duel(*names, change, (None, None), None, None, None, "")
+    if mine is None or theirs is None:
+        return _by_intervals(unpaired, one[1], other[1], "not paired: no outcomes kept")
+    if items != others:
+        return _by_intervals(unpaired, one[1], other[1], "not paired: other scenes or pictures")
+    try:
+        found = paired(theirs, mine)
+    except MismatchError:
+        return _by_intervals(unpaired, one[1], other[1], "not paired: no scene in common")
+    shared = found.n == mine.n == theirs.n
+    basis = "the same scenes" if shared else "the scenes that both scored"
+    p = found.mcnemar
+    return Duel(*names, found.change, found.interval, p, p, found.n, basis)
+
+
+def _by_intervals(duel: Duel, one: Record, other: Record, why: str) -> Duel:
+    """Without pairs, two runs are apart where their intervals are."""
+    above, below = _apart(one, other), _apart(other, one)
+    return replace(duel, basis=why, apart=int(above) - int(below))
+
+
+def _apart(high: Record, low: Record) -> bool:
+    if high.ci_low is None or low.ci_high is None:
+        return False
+    return high.ci_low > low.ci_high
+
+
+def _judged(duels: Sequence[Duel]) -> tuple[Duel, ...]:
+    """The duels of a board with p values for all together, and who is clearly better."""
+    tested = [place for place, duel in enumerate(duels) if duel.p is not None]
+    adjusted = holm([duels[place].p or 0.0 for place in tested])
+    found = list(duels)
+    for place, p in zip(tested, adjusted, strict=True):
+        found[place] = replace(duels[place], adjusted=p, apart=_side(duels[place], p))
+    return tuple(found)
+
+
+def _side(duel: Duel, p: float) -> int:
+    low, high = duel.interval
+    if low is None or high is None or p >= SIGNIFICANT:
+        return 0
+    return int(low > 0) - int(high < 0)
+
+
+RANKING = (
+    *("level", "scenes", "rank", "run", "encoder"),
+    *("value", "95 % interval", "n", "not told apart from"),
+)
+PAIRS = (
+    *("level", "run", "other run", "difference (95 % interval)"),
+    *("exact p", "p of all pairs", "n", "pairs"),
+)
+
+
+def ranking_rows(board: Board) -> list[tuple[str, ...]]:
+    """The entries of a board under the columns of `RANKING`."""
+    return [
+        (
+            *(board.title, board.scenes, str(entry.rank), entry.run, entry.record.encoder),
+            *(value_of(entry.record), interval_of(entry.record), f"{entry.record.n:,}"),
+            ", ".join(entry.tied) or "-",
+        )
+        for entry in board.entries
+    ]
+
+
+def pair_rows(board: Board) -> list[tuple[str, ...]]:
+    """The duels of a board under the columns of `PAIRS`."""
+    return [
+        (
+            *(board.title, duel.one, duel.other, difference(duel.change, *duel.interval)),
+            *(_p(duel.p), _p(duel.adjusted), "-" if duel.n is None else f"{duel.n:,}", duel.basis),
+        )
+        for duel in board.duels
+    ]
+
+
+def _p(p: float | None) -> str:
+    return "-" if p is None else f"{p:.2g}"
+
+
+def board_tables(found: Iterable[Board]) -> list[PaperTable]:
+    """The ranking on each level, and the paired differences, as tables."""
+    found = list(found)
+    ranked = tuple(row for board in found for row in ranking_rows(board))
+    pairs = tuple(row for board in found for row in pair_rows(board))
+    tables = []
+    if pairs:  # one run has no rank
+        tables = [
+            PaperTable("ranking", "Ranking on each level", RANKING, ranked),
+            PaperTable("pairs", "Differences of all pairs of runs", PAIRS, pairs),
+        ]
+    return tables

@@ -1,0 +1,131 @@
+"""Ranks with their ties and paired differences, on hand-made outcomes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conceptbind.core.outcomes import Outcome, Outcomes
+from conceptbind.core.records import Record, Records
+from conceptbind.metrics.intervals import share_interval
+from conceptbind.report.leaderboard import (
+    PAIRS,
+    RANKING,
+    Competitor,
+    board_tables,
+    boards,
+    pair_rows,
+    ranking_rows,
+)
+
+ABOUT = {"study": "crossmodal", "modality": "both", "metric": "binding_accuracy"}
+
+
+def run(name, hits, n=100, items="scenes", kept=True, scenes="clevr2d", start=0):
+    """A run that is right in the first scenes."""
+    right = np.arange(n) < hits
+    low, high = share_interval(right)
+    facts = {"value": float(right.mean()), "n": n, "ties": 0, "ci_low": low, "ci_high": high}
+    about = {**ABOUT, "order": "either"}
+    told = {"split": "all", "scenes": scenes, "encoder": f"model {name}"}
+    outcome = Outcome(about, right, np.zeros(n, dtype=bool), start + np.arange(n))
+    outcomes = {"": Outcomes(items, (outcome,))} if kept else {}
+    return Competitor(name, Records([Record.of(**about, **told, **facts)]), outcomes)
+
+
+def ranks(*runs):
+    (board,) = boards(runs)
+    return {entry.run: (entry.rank, entry.tied) for entry in board.entries}
+
+
+def test_runs_that_cannot_be_told_apart_share_a_rank():
+    """Of 100 scenes 2 differ between a and b, 30 more between these and c."""
+    assert ranks(run("c", 50), run("a", 82), run("b", 80)) == {
+        "a": (1, ("b",)),
+        "b": (1, ("a",)),
+        "c": (3, ()),
+    }
+
+
+def test_a_chain_of_ties_does_not_hide_a_difference():
+    """Each step of 6 scenes is p = 0.03 alone and no difference among three pairs; two are one."""
+    assert ranks(run("a", 62), run("b", 57), run("c", 52)) == {
+        "a": (1, ("b",)),
+        "b": (1, ("a", "c")),
+        "c": (2, ("b",)),
+    }
+
+
+def test_the_exact_test_is_corrected_for_all_pairs():
+    """Six scenes of difference: p = 2 / 2**6 alone, times three with a third model."""
+    (two,) = boards([run("a", 56), run("b", 50)])
+    assert two.duels[0].p == two.duels[0].adjusted == pytest.approx(2 / 2**6)
+    assert [entry.rank for entry in two.entries] == [1, 2]
+    (three,) = boards([run("a", 56), run("b", 50), run("c", 50)])
+    assert three.duels[0].adjusted == pytest.approx(3 * 2 / 2**6)
+    assert [entry.rank for entry in three.entries] == [1, 1, 1]
+
+
+def test_what_is_not_paired_says_why_and_goes_by_intervals():
+    far, near = run("old", 20, kept=False), run("seed 1", 75, items="others")
+    (board,) = boards([run("a", 80), near, far])
+    told = {(duel.one, duel.other): duel for duel in board.duels}
+    assert told["a", "seed 1"].basis == "not paired: other scenes or pictures"
+    assert told["a", "old"].basis == "not paired: no outcomes kept"
+    assert told["a", "old"].change == pytest.approx(0.6)
+    for duel in board.duels:
+        assert (duel.p, duel.n, duel.interval) == (None, None, (None, None))
+    assert [(entry.run, entry.rank) for entry in board.entries] == [
+        ("a", 1),
+        ("seed 1", 1),
+        ("old", 3),
+    ]
+    (board,) = boards([run("a", 80), run("b", 80, start=500)])
+    assert board.duels[0].basis == "not paired: no scene in common"
+
+
+def test_scenes_that_both_scored_are_paired():
+    """b scored scenes 50 to 149; of the 50 in common a has 30 right, b all."""
+    (board,) = boards([run("a", 80), run("b", 60, start=50)])
+    (duel,) = board.duels
+    assert (duel.one, duel.n, duel.basis) == ("a", 50, "the scenes that both scored")
+    assert duel.change == pytest.approx(-0.4)
+    assert duel.apart == -1
+    assert [(entry.run, entry.rank) for entry in board.entries] == [("b", 1), ("a", 2)]
+
+
+def test_other_scenes_are_another_board():
+    found = boards([run("a", 80), run("b", 20, scenes="clevr2d:3"), run("c", 60)])
+    assert [(board.id, board.scenes, len(board.entries)) for board in found] == [
+        ("across-1", "clevr2d", 2),
+        ("across-2", "clevr2d:3", 1),
+    ]
+    assert found[1].duels == ()
+
+
+def test_rows_and_sentences():
+    (board,) = boards([run("b", 50), run("a", 82), run("c", 50)])
+    title = "Level 3, usable between pictures and captions"
+    assert board.sentence == f"{title}: a is first (82.0 %)."
+    assert [len(row) for row in ranking_rows(board)] == [len(RANKING)] * 3
+    assert ranking_rows(board)[1][2:5] == ("2", "b", "model b")
+    assert ranking_rows(board)[1][-1] == "c"
+    rows = pair_rows(board)
+    assert [len(row) for row in rows] == [len(PAIRS)] * 3
+    assert rows[0][1:3] == ("a", "b")
+    assert rows[0][3].startswith("+32.0 points (+")
+    assert rows[2][3:] == ("+0.0 points (-2.7 to +2.7)", "1", "1", "100", "the same scenes")
+    (tie,) = boards([run("b", 50), run("c", 50)])
+    assert tie.sentence == f"{title}: b and c share the first place (50.0 %, 50.0 %)."
+    chart = board.chart()
+    assert [(point.x, point.y) for point in chart.series[0].points] == [
+        ("a", 0.82),
+        ("b", 0.5),
+        ("c", 0.5),
+    ]
+    assert chart.series[0].points[0].more.startswith("rank 1, 95 %: ")
+
+
+def test_a_single_run_has_no_ranking_table():
+    assert board_tables(boards([run("a", 50)])) == []
+    assert boards([Competitor("a", Records(), {})]) == ()

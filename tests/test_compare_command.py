@@ -1,0 +1,122 @@
+"""`conceptbind compare`: folders of runs, what is skipped, names that are code, and its gate."""
+
+from __future__ import annotations
+
+import csv
+import html
+
+import numpy as np
+import pytest
+
+import conceptbind
+from conceptbind import cli
+from conceptbind.core.errors import FileError
+from conceptbind.core.outcomes import FILE, Outcome, save_outcomes
+from conceptbind.core.records import Record, Records
+from conceptbind.core.results import Results, write_results
+from conceptbind.metrics.intervals import share_interval
+
+EVIL = "<script>alert(1)<script>&'=1+1"
+ABOUT = {"study": "probe", "modality": "text", "metric": "object_recognition"}
+
+
+def write_run(folder, hits, n=100, kept=True, encoder="tiny"):
+    """A run that recognised its first scenes."""
+    folder.mkdir(parents=True)
+    right = np.arange(n) < hits
+    low, high = share_interval(right)
+    facts = {"value": float(right.mean()), "n": n, "ties": 0, "ci_low": low, "ci_high": high}
+    told = {"split": "test", "scenes": "clevr2d", "encoder": encoder}
+    write_results(folder, Results(Records([Record.of(**ABOUT, **told, **facts)]), {}))
+    if kept:
+        outcome = Outcome(ABOUT, right, np.zeros(n, dtype=bool), np.arange(n))
+        save_outcomes(folder, [outcome], "scenes")
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    place = tmp_path / "runs"
+    for name, hits, kept in (("good", 90, True), ("bad", 50, True), ("old", 52, False)):
+        write_run(place / name, hits, kept=kept)
+    (place / "notes").mkdir()
+    (place / "todo.txt").write_text("nothing")
+    return place
+
+
+def test_a_folder_of_runs_is_a_leaderboard(runs, tmp_path, capsys):
+    assert cli.main(["compare", str(runs), "--out", str(tmp_path / "board")]) == 0
+    said = capsys.readouterr().out
+    assert f"Skipped in {runs}, since they hold no results.json: notes." in said
+    assert "todo.txt" not in said
+    page = (tmp_path / "board" / "compare.html").read_text()
+    assert "Level 1, decodable from captions: good is first (90.0 %)." in page
+    assert "not paired: no outcomes kept" in page
+    assert "since they hold no results.json: notes." in html.unescape(page)
+    with (tmp_path / "board" / "pairs.csv").open() as file:
+        pairs = list(csv.reader(file))
+    assert [row[1:3] for row in pairs[1:]] == [
+        ["good", "old"],
+        ["good", "bad"],
+        ["old", "bad"],
+    ]
+    assert r"+40.0 points" in (tmp_path / "board" / "pairs.tex").read_text()
+
+
+def test_in_python_paths_and_results_are_runs(runs):
+    found = conceptbind.compare([runs / "good", conceptbind.load_run(runs / "bad")])
+    assert repr(found) == "<Comparison of 2 runs on 1 number>"
+    frame = found.frame()
+    assert frame[["board", "rank", "run", "value", "n"]].to_numpy().tolist() == [
+        ["decodable-text", 1, "good", 0.9, 100],
+        ["decodable-text", 2, "bad", 0.5, 100],
+    ]
+    assert "<td" in found._repr_html_()
+    assert ">bad<" in found._repr_html_()
+    with pytest.raises(FileError, match="nothing was written, so there is no page"):
+        found.show()
+
+
+def test_broken_and_foreign_folders_are_named_in_one_line(runs, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    (empty / "below").mkdir(parents=True)
+    assert cli.main(["compare", str(empty)]) == 2
+    assert f"{empty} is not a run folder: it holds no results.json" in capsys.readouterr().err
+    (runs / "bad" / FILE).write_bytes(b"no outcomes")
+    assert cli.main(["compare", str(runs)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"{runs / 'bad' / FILE}" in error
+
+
+def test_names_that_are_code_stay_text(tmp_path):
+    one = write_run(tmp_path / EVIL, 60, encoder=EVIL)
+    two = write_run(tmp_path / "=cmd|'!A1", 50)
+    found = conceptbind.compare([one, two], out=tmp_path / "board")
+    page = (tmp_path / "board" / "compare.html").read_text()
+    assert "<script>alert" not in page
+    assert html.escape(EVIL, quote=False).split("'")[0] in page
+    assert "<script>" not in found._repr_html_()
+    ranking = (tmp_path / "board" / "ranking.csv").read_text()
+    assert ",'=cmd|'!A1," in ranking
+    assert r"\textless{}script\textgreater{}" in (tmp_path / "board" / "ranking.tex").read_text()
+    assert "<script>" not in (tmp_path / "board" / "ranking.md").read_text()
+
+
+def test_every_run_has_to_meet_every_requirement(runs, tmp_path, capsys):
+    wanted = ["--require", "decodable.text>=60%", "--junit", str(tmp_path / "junit.xml")]
+    assert cli.main(["compare", str(runs), *wanted]) == 1
+    said = capsys.readouterr().out
+    assert "Gate: 1 of 3 requirements met." in said
+    assert "not met: bad: decodable.text >= 60.0 %; came 50.0 %" in said
+    assert "  met: good: " in said
+    assert (tmp_path / "junit.xml").read_text().count("<testcase") == 3
+    assert cli.main(["compare", str(runs / "good"), "--require", "decodable.text.low>=80%"]) == 0
+    assert cli.main(["compare", str(runs), "--require", "across>="]) == 2
+
+
+def test_one_run_is_first_and_has_no_gate(runs):
+    found = conceptbind.compare([runs / "good"])
+    assert [board.entries[0].rank for board in found.boards] == [1]
+    assert found.gate is None
+    assert found.by_run["good"][0].value == 0.9
