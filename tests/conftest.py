@@ -23,6 +23,10 @@ from conceptbind.scenes import Scenes, text20
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # this process has one core, and so has what it starts: more would wait for the same cores
+    os.environ["LOKY_MAX_CPU_COUNT"] = "1"
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 

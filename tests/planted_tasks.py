@@ -14,6 +14,10 @@ def square(shared, task):
     return shared["add"] + task * task
 
 
+def process(shared, task):
+    return os.getpid()
+
+
 def dying(shared, task):
     """Kills its own worker the first time that task 1 is run."""
     flag = Path(shared) / "died"

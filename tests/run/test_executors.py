@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from conceptbind.core.errors import ConceptBindError, UnknownNameError, ValueRangeError
+from conceptbind.run import executors
 from conceptbind.run.executors import WorkersDiedError, run_tasks
-from planted_tasks import always_dying, dying, failing, square
+from planted_tasks import always_dying, dying, failing, process, square
 
 HERE = Path(__file__).parents[1]
 
@@ -22,6 +23,15 @@ def test_in_this_process_and_in_others():
     wanted = {i: 1 + i * i for i in range(6)}
     assert dict(run_tasks(square, {"add": 1}, range(6), jobs=1)) == wanted
     assert dict(run_tasks(square, {"add": 1}, range(6), jobs=2)) == wanted
+
+
+def test_without_a_number_as_many_as_cores_that_it_may_use(monkeypatch):
+    """Not more than a container, a job of a cluster or the user allows."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert {at for _, at in run_tasks(process, None, range(3))} == {os.getpid()}
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    assert executors.cores() == 1
 
 
 def test_a_killed_process_costs_nothing(tmp_path):

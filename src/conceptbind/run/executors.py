@@ -8,7 +8,6 @@ end with it, also when it is killed.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -54,7 +53,8 @@ def run_tasks(
         tasks: the tasks.
         executor: `local` (processes, through joblib), `ray` or `dask`.
         address: of a running Ray or Dask cluster; without it a local one is started and stopped.
-        jobs: workers of a local cluster; all cores by default. One job runs in this process.
+        jobs: workers of a local cluster; by default as many as cores that this process may use.
+            One job runs in this process.
 
     Raises:
         UnknownNameError: no such executor.
@@ -64,7 +64,7 @@ def run_tasks(
     """
     check_executor(executor, address, jobs)
     run = {"local": _local, "ray": _ray, "dask": _dask}[executor]
-    left, jobs = set(range(len(tasks))), jobs or os.cpu_count() or 1
+    left, jobs = set(range(len(tasks))), jobs or cores()
     for _ in range(ATTEMPTS):
         if not left:
             return
@@ -79,6 +79,15 @@ def run_tasks(
             "perhaps for want of memory; "
             "use fewer jobs, or start the same command again: what is finished is kept"
         )
+
+
+def cores() -> int:
+    """How many cores this process may use: those of the machine, or fewer where a container, a
+    job of a cluster, `taskset` or the variable LOKY_MAX_CPU_COUNT gives it less.
+    """
+    import joblib
+
+    return int(joblib.cpu_count())
 
 
 def check_executor(executor: Executor, address: str | None, jobs: int | None) -> None:
