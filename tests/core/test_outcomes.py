@@ -50,6 +50,9 @@ def test_one_side_of_the_pairing_keeps_its_own_order():
 
 def test_items_without_rows_are_paired_in_their_order():
     assert paired(outcome("0011"), outcome("0111")).change == 0.25
+    numbered = outcome("0111", rows=rows(7, 5, 3, 1))  # one side alone says which items it has
+    assert paired(outcome("0011"), numbered).change == 0.25
+    assert paired(numbered, outcome("0011")).change == -0.25
     with pytest.raises(MismatchError, match="outcomes of 2 and of 3 items cannot be paired"):
         paired(outcome("01"), outcome("011"))
 
@@ -129,21 +132,31 @@ def test_files_of_earlier_versions_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "facts"),
+    ("arrays", "facts", "why"),
     [
-        ({}, {"items": "a", "outcomes": [{}]}),
-        ({"0.right": [1]}, {"items": "a", "outcomes": [{}]}),
-        ({"0.right": [1], "0.tied": [0, 1]}, {"items": "a", "outcomes": [{}]}),
-        ({"0.right": [1], "0.tied": [0], "0.rows": [[1]]}, {"items": "a", "outcomes": [{}]}),
-        ({}, {"outcomes": []}),
-        ({}, {"items": "a"}),
-        ({}, {"items": "a", "outcomes": 3}),
+        ({}, {"items": "a", "outcomes": [{}]}, "'0'"),
+        ({"0.right": [1]}, {"items": "a", "outcomes": [{}]}, "'0'"),
+        ({"0.tied": [1]}, {"items": "a", "outcomes": [{}]}, "'0'"),
+        (
+            {"0.right": [1], "0.tied": [0, 1]},
+            {"items": "a", "outcomes": [{}]},
+            "0 has arrays of different lengths",
+        ),
+        (
+            {"0.right": [1], "0.tied": [0], "0.rows": [[1]]},
+            {"items": "a", "outcomes": [{}]},
+            "0 has arrays of different lengths",
+        ),
+        ({}, {"outcomes": []}, "'items'"),
+        ({}, {"items": "a"}, "'outcomes'"),
+        ({}, {"items": "a", "outcomes": 3}, "int"),
     ],
 )
-def test_other_files_are_refused_by_name(tmp_path, arrays, facts):
+def test_other_files_are_refused_by_name(tmp_path, arrays, facts, why):
     write_piece(tmp_path / FILE, {name: np.array(a) for name, a in arrays.items()}, facts)
-    with pytest.raises(FileError, match=r"outcomes\.safetensors is not a file of outcomes"):
+    with pytest.raises(FileError, match="safetensors is not a file of outcomes") as caught:
         load_outcomes(tmp_path)
+    assert why in str(caught.value)
 
 
 def test_a_run_has_its_own_outcomes_and_those_of_its_benchmarks(tmp_path):

@@ -116,14 +116,52 @@ def test_rows_and_sentences():
     assert rows[0][3].startswith("+32.0 points (+")
     assert rows[2][3:] == ("+0.0 points (-2.7 to +2.7)", "1", "1", "100", "the same scenes")
     (tie,) = boards([run("b", 50), run("c", 50)])
-    assert tie.sentence == f"{title}: b and c share the first place (50.0 %, 50.0 %)."
+    assert tie.sentence == f"{title}: b and c share the first place (50.0 %)."
     chart = board.chart()
+    assert (chart.id, chart.title) == ("board-across", f"{title} (clevr2d)")
+    assert (chart.kind, chart.x, chart.y) == ("dots", "run", "binding accuracy")
     assert [(point.x, point.y) for point in chart.series[0].points] == [
         ("a", 0.82),
         ("b", 0.5),
         ("c", 0.5),
     ]
     assert chart.series[0].points[0].more.startswith("rank 1, 95 %: ")
+
+
+def test_controls_repairs_and_other_orders_are_not_ranked():
+    (whole,) = run("a", 50).records
+    others = [
+        whole.but(control="random_weights"),
+        whole.but(repair="HNB"),
+        whole.but(order="reversed"),
+        whole.but(value=None),
+    ]
+    assert boards([Competitor("a", Records(others), {})]) == ()
+    facts = {"study": "probe", "metric": "object_recognition", "order": None}
+    parts = [whole.but(modality=modality, **facts) for modality in ("image", "text")]
+    found = boards([Competitor("a", Records(parts), {})])
+    assert [(board.id, board.title) for board in found] == [
+        ("decodable-text", "Level 1, decodable from captions"),
+        ("decodable-image", "Level 1, decodable from pictures"),
+    ]
+
+
+def test_the_tables_have_their_heads_and_a_dash_for_nothing():
+    ranking, pairs = board_tables(boards([run("a", 90), run("b", 50, kept=False)]))
+    assert (ranking.name, pairs.name) == ("ranking", "pairs")
+    assert ranking.columns == (
+        *("level", "scenes", "rank", "run", "encoder"),
+        *("value", "95 % interval", "n", "not told apart from"),
+    )
+    assert pairs.columns == (
+        *("level", "run", "other run", "difference (95 % interval)"),
+        *("exact p", "p of all pairs", "n", "pairs"),
+    )
+    title = "Level 3, usable between pictures and captions"
+    assert pairs.rows == (
+        (title, "a", "b", "+40.0 points", "-", "-", "-", "not paired: no outcomes kept"),
+    )
+    assert [row[-1] for row in ranking.rows] == ["-", "-"]
 
 
 def test_a_single_run_has_no_ranking_table():

@@ -124,7 +124,7 @@ class Board:
         first = [entry for entry in self.entries if entry.rank == 1]
         *others, last = (entry.run for entry in first)
         names = f"{', '.join(others)} and {last}" if others else last
-        values = ", ".join(value_of(entry.record) for entry in first)
+        values = ", ".join(dict.fromkeys(value_of(entry.record) for entry in first))
         if len(first) == 1:
             return f"{self.title}: {names} is first ({values})."
         return f"{self.title}: {names} share the first place ({values})."

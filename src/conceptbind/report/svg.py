@@ -209,7 +209,8 @@ def _bar(
             axes.plot(ends, [at + low] * 2, color=COLOURS[colour], linewidth=thick)
         reach = max(value, point.high)
     if dots:
-        (dot,) = axes.plot(value, at + low, "o", markersize=8, color=COLOURS[series.look])
+        colour = COLOURS[series.look]
+        (dot,) = axes.plot(value, at + low, "o", markersize=8, color=colour, clip_on=False)
         dot.set_gid(f"tip-{gid}")
     place, colour = reach, "ink"
     if chart.share and reach > 0.8:  # no room behind it
