@@ -270,6 +270,7 @@ def _written(
 ) -> Measurement:
     """Write the page, the files and, last, the results of a run."""
     from conceptbind.core.files import tree_hash, write_whole
+    from conceptbind.report.items import ITEMS, items_csv, items_section
     from conceptbind.report.page import PAGE, render_page
     from conceptbind.run.facts import provenance
 
@@ -281,21 +282,29 @@ def _written(
     rows = [case.rows(modality) for modality in case.modalities]
     facts = provenance(config, case.table, case.split, rows, sys.argv)
     page = folder.path / "report.html"
+    outcomes = [outcome for part in found for outcome in part.outcomes]
+    items = items_section(outcomes, case.table)
+    sections = [vars(section) for part in found for section in part.sections]
     render_page(
         page,
         "report.html.j2",
         title=f"Does {rows[0].encoder} bind concepts?",
         scenes=_scenes(case.table),
         answer=answer.as_json(),
-        verdicts=[_shown(part.study, verdict) for part in found for verdict in part.verdicts],
-        sections=[vars(section) for part in found for section in part.sections],
+        verdicts=[
+            _shown(part, verdict, with_items=items is not None)
+            for part in found
+            for verdict in part.verdicts
+        ],
+        sections=[*sections, *([] if items is None else [vars(items)])],
         terms=list(dict.fromkeys(term for part in found for term in part.terms)),
         provenance=facts,
     )
     files = {name: text for part in found for name, text in part.files.items()}
+    if outcomes:
+        files[ITEMS] = items_csv(outcomes, case.table)
     for name, text in files.items():
         write_whole(folder.path / name, text)
-    outcomes = [outcome for part in found for outcome in part.outcomes]
     if outcomes:
         save_outcomes(folder.path, outcomes, _items(case, decided))
     shown = [folder.path / name for name in sorted((page.name, PAGE, *files, *KEPT))]
@@ -354,7 +363,16 @@ def _scenes(table: "Scenes") -> dict[str, Any]:
     }
 
 
-def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
+def _items_of(found: "Findings", verdict: "Verdict") -> str | None:
+    """Where the page lists the items of a verdict's number; None where it does not."""
+    from conceptbind.report.items import anchor
+
+    mine = (outcome for outcome in found.outcomes if outcome.rows is not None)
+    places = (anchor(o) for o in mine if o.about.get("modality") == verdict.modality)
+    return None if verdict.level is None else next(places, None)
+
+
+def _shown(found: "Findings", verdict: "Verdict", *, with_items: bool) -> dict[str, Any]:
     """A verdict as the page shows it."""
     from conceptbind.report.numbers import score
     from conceptbind.report.words import SEEN
@@ -369,11 +387,12 @@ def _shown(study: str, verdict: "Verdict") -> dict[str, Any]:
     if verdict.level == 1 and verdict.score is None:
         scale = None
     return {
-        "id": places.get(verdict.level or 0, study),
+        "id": places.get(verdict.level or 0, found.study),
         "word": verdict.word,
         "title": title,
         "sentence": verdict.sentence,
         "scale": scale and scale.format(score=score(verdict.score)),
+        "missed": _items_of(found, verdict) if with_items else None,
     }
 
 

@@ -1,0 +1,109 @@
+"""From a number to its items: which scenes were missed, on the page and in `items.csv`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.core.escape import csv_text
+from conceptbind.core.findings import Section
+from conceptbind.report.numbers import counted, percent
+from conceptbind.report.words import SEEN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conceptbind.core.outcomes import Outcome
+    from conceptbind.scenes.table import Scenes
+
+ITEMS = "items.csv"
+"""File of a run folder with every scene behind every number."""
+MOST = 200
+"""Missed scenes of a number that the page lists."""
+HEAD = ("scene", "caption", "right", "tie")
+COLUMNS = ("study", "metric", "modality", "order", "scene", "caption", "right", "tied")
+NAMES = {
+    "object_recognition": "objects recognised from {seen}",
+    "binding_accuracy": "a picture prefers its caption to the swapped one",
+    "recall_at_1": "a picture finds its caption first",
+}
+"""What was asked of each scene, by metric."""
+
+
+def anchor(outcome: Outcome) -> str:
+    """The id of the list of an outcome's items on the page."""
+    parts = (outcome.about.get(name, "") for name in ("metric", "modality"))
+    return "-".join(("items", *(part.replace("_", "-") for part in parts if part)))
+
+
+def items_section(outcomes: Sequence[Outcome], scenes: Scenes) -> Section | None:
+    """The missed scenes behind each number, folded.
+
+    Args:
+        outcomes: of scenes of the table, each with its `rows`.
+        scenes: the table.
+
+    Returns:
+        None where no outcome says which scenes it is of.
+    """
+    lists = [_list(outcome, scenes) for outcome in outcomes if outcome.rows is not None]
+    if not lists:
+        return None
+    return Section("items", "Which scenes were missed", {"lists": lists}, "items_section.html.j2")
+
+
+def items_csv(outcomes: Sequence[Outcome], scenes: Scenes) -> str:
+    """Every scene behind every number, missed or not: one line each.
+
+    Args:
+        outcomes: of scenes of the table.
+        scenes: the table.
+    """
+    rows: list[tuple[object, ...]] = [COLUMNS]
+    for outcome in outcomes:
+        if outcome.rows is None:
+            continue
+        about = [outcome.about.get(name, "") for name in COLUMNS[:4]]
+        told = zip(outcome.rows.tolist(), outcome.right, outcome.tied.tolist(), strict=True)
+        rows += (
+            (*about, scenes.ids[row], scenes.caption(row), float(right), int(tied))
+            for row, right, tied in told
+        )
+    return csv_text(rows)
+
+
+def _list(outcome: Outcome, scenes: Scenes) -> dict[str, Any]:
+    """The missed scenes of one number, the worst first."""
+    assert outcome.rows is not None
+    right = outcome.right.astype(float)
+    missed = np.flatnonzero(right < 1)
+    missed = missed[np.argsort(right[missed], kind="stable")]
+    rows = [_row(outcome, place, scenes) for place in missed[:MOST].tolist()]
+    name = NAMES.get(outcome.about["metric"], outcome.about["metric"].replace("_", " "))
+    what = name.format(seen=SEEN.get(outcome.about.get("modality", ""), "rows"))
+    partly = bool(((right > 0) & (right < 1)).any())
+    return {
+        "id": anchor(outcome),
+        "what": what[:1].upper() + what[1:],
+        "value": percent(outcome.value),
+        "scored": counted(outcome.n, "comparison" if _several(outcome) else "scene"),
+        "missed": f"{len(missed):,}",
+        "partly": partly,
+        "head": list(HEAD),
+        "rows": rows,
+        "more": len(missed) - len(rows),
+    }
+
+
+def _row(outcome: Outcome, place: int, scenes: Scenes) -> list[str]:
+    """A missed scene: its id, its caption, what was right of it, and whether it was a tie."""
+    assert outcome.rows is not None
+    row, right = int(outcome.rows[place]), float(outcome.right[place])
+    tie = "tie" if outcome.tied[place] else "-"
+    return [scenes.ids[row], scenes.caption(row), percent(right) if right else "no", tie]
+
+
+def _several(outcome: Outcome) -> bool:
+    """Whether some scene stands behind the number more than once."""
+    return outcome.rows is not None and len(np.unique(outcome.rows)) < outcome.n
