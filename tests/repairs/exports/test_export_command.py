@@ -252,8 +252,8 @@ def test_a_models_own_code_asks_for_the_switch(make_adapter, capsys, clip_folder
             "none is not an adapter: expected a folder with",
         ),
         (["fixed", "--to", "tflite", "--out", "out"], "expected one of 'onnx', 'sentence-transf"),
-        (["fixed", "--out", "out"], "--to is needed"),
-        (["fixed", "--to", "onnx"], "--out is needed"),
+        (["fixed", "--out", "out"], "--to is missing"),
+        (["fixed", "--to", "onnx"], "--out is missing"),
         (
             ["fixed", "--to", "onnx", "--out", "a.onnx"],
             "--out is a folder, into which adapter.onnx",

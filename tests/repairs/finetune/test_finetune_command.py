@@ -221,7 +221,9 @@ def test_the_function_does_the_same_to_the_last_digit(drawn_pairs):
     assert weights[0] == weights[1]
     assert one.tuned.encoder.id == "tiny (fine-tuned)"
     assert len(one.frame()) == 3
-    assert repr(one) == "<FineTuning of tiny: 3 records in one>"
+    said, _, answer = repr(one).partition("\n")
+    assert said == "<FineTuning of tiny: 3 records in one>"
+    assert answer.startswith("Fine-tuning takes the binding accuracy of pictures")
 
 
 # Parts
@@ -297,8 +299,8 @@ def test_ties_are_counted_and_are_no_hits(drawn_pairs):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--out", "run"], "--encoder is needed"),
-        (["tiny"], "--out is needed"),
+        (["--out", "run"], "ENCODER is missing"),
+        (["tiny"], "--out is missing"),
         (["tiny", "--out", "run", "--epochs", "0"], "--epochs must be a whole number from 1"),
         (["tiny", "--out", "run", "--batch", "1"], "batch must be at least 2; got 1"),
         (["tiny", "--out", "run", "--rate", "-1"], "rate must be"),
