@@ -51,6 +51,21 @@ def test_a_line_for_each_score_beside_its_own_baseline():
     assert second.startswith("sugarcrepe  a       recall at 1  strict, micro  75.0 %  70.0 %")
 
 
+def test_a_baseline_that_was_repaired_is_none_of_the_score_before():
+    """A repair may turn captions alone; the score before it is not compared with what comes out."""
+    before = score(0.7, 0.6, 0.8, subset="b")
+    after, gain = before.but(repair="adapter"), before.but(value=0.0, repair="difference")
+    mended = [record.but(value=0.95, repair="adapter") for record in beside("b")]
+    records = Records([before, after, gain, *mended])
+    head, (row,) = benchmark_cells(records)
+    assert dict(zip(head, row, strict=True))["blind"] == "-"
+    assert [series.name for series in benchmark_figure(records, "sugarcrepe").series] == [
+        "before",
+        "repaired",
+    ]
+    assert "1 without such a baseline" in benchmark_sentence(records)
+
+
 def test_what_a_repair_reaches_and_changes_stands_beside_the_score():
     records = [
         *PLAIN[:1],

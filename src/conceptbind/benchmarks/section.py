@@ -316,7 +316,7 @@ def _beside(record: Record, records: Records, repair: Repair) -> Record:
 def _blind(record: Record, records: Records) -> Record | None:
     """The better of the baselines that see no picture; None where there is none."""
     blind = (Control.BLIND_LENGTH, Control.BLIND_NORM)
-    found = _same(record, records).where(control=blind).scored()
+    found = _same(record, records).where(control=blind, repair=Repair.NONE).scored()
     return max(found, key=lambda r: r.value or 0.0, default=None)
 
 
