@@ -8,7 +8,7 @@ import numpy as np
 
 from conceptbind.core.names import CONTROL_TEXTS
 from conceptbind.probes import Probe, SceneProbes, probe_study
-from conceptbind.probes.study import bag_of_concepts, leaves_no_choice
+from conceptbind.probes.study import LISTED, bag_of_concepts, leaves_no_choice
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import full_grid, orbit_ids, pair_ids, split_scenes, text20
 from conceptbind.scenes.space import ConceptSpace
@@ -58,6 +58,9 @@ def test_a_wrong_scene_shows_something_wrong_although_all_is_level(monkeypatch):
     study = probe_study(embeddings, scenes, split)
     differ = (scenes.table[split.test, 0] != scenes.table[split.test, 1]).all(axis=1)
     assert study.objects.ties == differ.sum() == study.n_wrong == study.n_misbound
+    failed = split.test[study.objects.scored & ~study.objects.correct]
+    assert len(failed) == study.n_wrong < LISTED  # so few that all are listed
+    assert [one.row for one in study.missed] == failed.tolist()
     for wrong in study.wrong:
         assert wrong.tied and wrong.misbound
         assert not set(wrong.read) & set(wrong.true)

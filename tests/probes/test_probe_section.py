@@ -39,7 +39,7 @@ def study(records, wrong=(), modality="image"):
     shares = np.array([0.0, 0.5, 1.0, 0.25])
     return ProbeStudy(
         *(modality, Records(records), None, outcome, shares, np.array([3, 4, 5, 6]), tuple(wrong)),
-        *(9, 1.0, 4, {("color", "red", "blue"): 1234}, ("a note",)),
+        *(9, 1.0, 4, {("color", "red", "blue"): 1234}, ("a note",), tuple(wrong)),
     )
 
 
@@ -104,6 +104,10 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
         "confused": [["color", "red", "blue", "1,234"]],
         "n": 2,
         "n_wrong": 9,
+        "missed": [
+            ("one", "a", "blue cube", "tie"),
+            ("two", "b", "red cube, x", "misbound"),
+        ],
         "n_misbound": 4,
         "wrong": [
             {

@@ -33,7 +33,7 @@ from conceptbind.probes import answer as probes
 from conceptbind.probes.study import ProbeStudy
 from conceptbind.repairs import answer as repairs
 from conceptbind.repairs.words import repair_verdict
-from conceptbind.scenes import ConceptSpace, full_grid
+from conceptbind.scenes import ConceptSpace, full_grid, pair_ids
 from conceptbind.studies import Asked
 from conceptbind.within import answer as within
 from repairs.test_repair_section import bare
@@ -42,7 +42,7 @@ SHOWN = {"text": "Captions", "image": "Pictures"}
 """What a modality is called in headings."""
 
 TABLE = full_grid(ConceptSpace(("color", "shape"), (("red", "blue"), ("cube", "ball"))))
-SPLIT = SimpleNamespace(train=range(7), validation=range(5), test=range(4))
+SPLIT = SimpleNamespace(train=range(7), validation=range(5), test=np.arange(4))
 
 
 class Rows(str):
@@ -138,8 +138,8 @@ def probed(rows):
         record("probe", "object_recognition", 0.9, modality, 0.88, 0.92),
         record("probe", "object_recognition", 0.5, modality, control="bag_of_concepts"),
     ]
-    one = np.ones(1, bool)
-    outcome = Recognition(one, ~one, one)
+    four = np.array([True, False, True, True])
+    outcome = Recognition(four, ~four, np.array([True, True, True, False]))
     none = np.zeros(4)
     return ProbeStudy(
         *(modality, Records(records), None, outcome, none, none.astype(int), (), 0, 1.0, 0, {}, ())
@@ -176,6 +176,13 @@ def test_probes_of_each_modality(stand_in, barred):
         *("Recognition", "Linear probe", "Bag of concepts", "95 % interval"),
     ]
     assert "fitted on 7 scenes" in found.terms[1][1]
+    assert [one.about["modality"] for one in found.outcomes] == ["text", "image"]
+    assert {(one.about["study"], one.about["metric"]) for one in found.outcomes} == {
+        ("probe", "object_recognition")
+    }
+    for kept in found.outcomes:
+        assert (kept.rows.tolist(), kept.right.tolist()) == ([0, 1, 2], [True, False, True])
+        assert kept.clusters.tolist() == pair_ids(TABLE)[:3].tolist()
 
 
 OWN = Spectrum((Part(("slot 1 color",), "concept", 1.0, 0.1),), "exact")

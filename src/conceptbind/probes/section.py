@@ -42,6 +42,7 @@ def probe_section(study: ProbeStudy, scenes: Scenes) -> Section:
         "n": study.objects.n,
         "n_wrong": study.n_wrong,
         "n_misbound": study.n_misbound,
+        "missed": [_missed(wrong) for wrong in study.missed],
         "wrong": [_wrong(wrong, scenes, pictured=pictured) for wrong in study.wrong],
     }
     title = f"{seen(study.modality).capitalize()}: what a linear probe recognises"
@@ -73,6 +74,12 @@ def _wrong(scene: WrongScene, scenes: Scenes, *, pictured: bool) -> dict[str, An
         "misbound": scene.misbound,
         "tied": scene.tied,
     }
+
+
+def _missed(scene: WrongScene) -> tuple[str, str, str, str]:
+    """A scene of the list of all that went wrong, as cells."""
+    why = [word for word, holds in (("misbound", scene.misbound), ("tie", scene.tied)) if holds]
+    return scene.id, scene.caption, ", ".join(scene.read) or "-", ", ".join(why) or "-"
 
 
 def terms(split: Split) -> tuple[tuple[str, str], ...]:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 GALLERY = 24
 """Wrong scenes that the report shows."""
+LISTED = 300
+"""Wrong scenes that the report lists, so that its page stays small."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class ProbeStudy:
     in its place, and in how many scenes; the most frequent first."""
     notes: tuple[str, ...]
     """What a reader must know to trust the numbers."""
+    missed: tuple[WrongScene, ...] = ()
+    """The first `LISTED` wrong scenes, in table order."""
 
     def value(self, metric: str, control: str = Control.NONE, concept: str | None = None) -> Record:
         """The record of a metric."""
@@ -203,7 +207,7 @@ def probe_study(
                 )
             )
     objects = outcomes[Control.NONE, None]
-    wrong, n_misbound, confused = _wrong_scenes(probes, unit.values, scenes, split, objects)
+    wrong, missed, n_misbound, confused = _wrong_scenes(probes, unit.values, scenes, split, objects)
     by_object, n_by_object = _by_object(objects, scenes, split.test)
     return ProbeStudy(
         embeddings.modality,
@@ -218,6 +222,7 @@ def probe_study(
         n_misbound,
         confused,
         tuple(_notes(probes, scenes, split)),
+        tuple(missed),
     )
 
 
@@ -340,9 +345,9 @@ def _by_object(objects: Recognition, scenes: Scenes, test: Ints) -> tuple[Floats
 
 def _wrong_scenes(
     probes: SceneProbes, rows: Floats, scenes: Scenes, split: Split, objects: Recognition
-) -> tuple[list[WrongScene], int, dict[tuple[str, str, str], int]]:
-    """A seeded sample of the test scenes that went wrong, in table order, how many of all misbound
-    what they hold, and which values were found in place of others.
+) -> tuple[list[WrongScene], list[WrongScene], int, dict[tuple[str, str, str], int]]:
+    """Test scenes that went wrong: a seeded sample in table order, and the first of them. Then how
+    many of all misbound what they hold, and which values were found in place of others.
     """
     failed = objects.scored & ~objects.correct
     wrong, tied = split.test[failed], objects.tied[failed]
@@ -359,8 +364,10 @@ def _wrong_scenes(
     there = (read[:, :, None] == scenes.objects[wrong][:, None, :]).any(axis=2)  # (w, m)
     misbound = (in_scene | none).all(axis=1) & ~(there | none).all(axis=1)
     shown = np.sort(np.random.default_rng(split.seed).permutation(len(wrong))[:GALLERY])
-    sample = [
-        WrongScene(
+
+    def scene(i: int) -> WrongScene:
+        row = int(wrong[i])
+        return WrongScene(
             row,
             scenes.ids[row],
             scenes.caption(row),
@@ -370,10 +377,11 @@ def _wrong_scenes(
             bool(tied[i]),
             bool(misbound[i]),
         )
-        for i, row in zip(shown.tolist(), wrong[shown].tolist(), strict=True)
-    ]
+
+    sample = [scene(i) for i in shown.tolist()]
+    missed = [scene(i) for i in range(min(len(wrong), LISTED))]
     confused = _confused(scenes, scenes.table[wrong], values, ~none)
-    return sample, int(misbound.sum()), confused
+    return sample, missed, int(misbound.sum()), confused
 
 
 def _confused(
