@@ -100,7 +100,7 @@ def test_a_study_of_another_package_runs_and_is_shown(other_package, tmp_path):
     )
     assert run.sentences == ("Captions have 256 dimensions.",)
     assert [verdict.word for verdict in run.verdicts] == ["yes"]
-    assert str(run).splitlines()[-2:] == [run.sentences[0], f"Report: {run.folder}/report.html"]
+    assert run.text().splitlines()[-2:] == [run.sentences[0], f"Report: {run.folder}/report.html"]
     page = (run.folder / "report.html").read_text()
     assert '<h2 id="lengths">Lengths ' in page
     assert '<div class="verdict yes" id="verdict-lengths">' in page
