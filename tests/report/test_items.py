@@ -14,6 +14,7 @@ from conceptbind.scenes import ConceptSpace, Scenes, text20
 
 SCENES = text20(4, 4)
 RECOGNISED = {"study": "probe", "metric": "object_recognition", "modality": "image"}
+RECALLED = {"study": "crossmodal", "metric": "recall_at_1", "modality": "both"}
 PREFERRED = {"study": "crossmodal", "metric": "binding_accuracy", "modality": "both"}
 
 
@@ -21,7 +22,7 @@ def outcome(right, tied=None, rows=None, **about):
     right = np.asarray(right)
     tied = np.zeros(len(right), bool) if tied is None else np.asarray(tied)
     rows = np.arange(len(right)) if rows is None else np.asarray(rows)
-    return Outcome(about or RECOGNISED, right, tied, rows)
+    return Outcome(about or RECALLED, right, tied, rows)
 
 
 def lists(*outcomes):
@@ -34,7 +35,7 @@ def test_a_missed_scene_is_named_by_its_id_and_caption():
         [SCENES.ids[8], SCENES.caption(8), "no", "-"],
         [SCENES.ids[5], SCENES.caption(5), "no", "tie"],
     ]
-    assert (found["what"], found["value"]) == ("Objects recognised from pictures", "50.0 %")
+    assert (found["what"], found["value"]) == ("A picture finds its caption first", "50.0 %")
     assert (found["missed"], found["scored"], found["more"]) == ("2", "4 scenes", 0)
     assert not found["partly"]
 
@@ -57,17 +58,21 @@ def test_a_long_list_ends_and_says_so():
 def test_all_right_has_no_list_and_benchmark_items_are_none_of_the_table():
     (found,) = lists(outcome([True] * 3))
     assert (found["rows"], found["missed"]) == ([], "0")
-    of_no_table = Outcome(RECOGNISED, np.ones(3), np.zeros(3, bool))
+    of_no_table = Outcome(RECALLED, np.ones(3), np.zeros(3, bool))
     assert items_section([of_no_table], SCENES) is None
     assert items_csv([of_no_table], SCENES).splitlines() == [",".join(COLUMNS)]
+
+
+def test_what_a_section_lists_itself_is_not_repeated():
+    assert items_section([outcome([False], **RECOGNISED)], SCENES) is None
 
 
 def test_each_number_has_its_own_place():
     about = [RECOGNISED, {**RECOGNISED, "modality": "text"}, PREFERRED]
     places = [anchor(outcome([True], **each)) for each in about]
     assert places == [
-        "items-object-recognition-image",
-        "items-object-recognition-text",
+        "probe-image-wrong",
+        "probe-text-wrong",
         "items-binding-accuracy-both",
     ]
 

@@ -291,11 +291,7 @@ def _written(
         title=f"Does {rows[0].encoder} bind concepts?",
         scenes=_scenes(case.table),
         answer=answer.as_json(),
-        verdicts=[
-            _shown(part, verdict, with_items=items is not None)
-            for part in found
-            for verdict in part.verdicts
-        ],
+        verdicts=[_shown(part, verdict) for part in found for verdict in part.verdicts],
         sections=[*sections, *([] if items is None else [vars(items)])],
         terms=list(dict.fromkeys(term for part in found for term in part.terms)),
         provenance=facts,
@@ -372,7 +368,7 @@ def _items_of(found: "Findings", verdict: "Verdict") -> str | None:
     return None if verdict.level is None else next(places, None)
 
 
-def _shown(found: "Findings", verdict: "Verdict", *, with_items: bool) -> dict[str, Any]:
+def _shown(found: "Findings", verdict: "Verdict") -> dict[str, Any]:
     """A verdict as the page shows it."""
     from conceptbind.report.numbers import score
     from conceptbind.report.words import SEEN
@@ -392,7 +388,7 @@ def _shown(found: "Findings", verdict: "Verdict", *, with_items: bool) -> dict[s
         "title": title,
         "sentence": verdict.sentence,
         "scale": scale and scale.format(score=score(verdict.score)),
-        "missed": _items_of(found, verdict) if with_items else None,
+        "missed": _items_of(found, verdict),
     }
 
 

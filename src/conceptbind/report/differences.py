@@ -47,9 +47,9 @@ def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
     """Every share that several runs measured: its value in each, and the difference of each from
     the first; none for a single run.
 
-    The difference has no interval: the same scenes were scored, item by item, and what became of
-    each is not kept. Values are beside their own intervals. Numbers of other scenes, or of another
-    count of them, are marked.
+    The difference has no interval here: values stand beside their own. Differences of levels with
+    intervals, item by item, are in the table of pairs. Numbers of other scenes, or of another count
+    of them, are marked.
 
     Args:
         runs: records of each run, by name.

@@ -9,7 +9,7 @@ import numpy as np
 from conceptbind.core.escape import csv_text
 from conceptbind.core.findings import Section
 from conceptbind.report.numbers import counted, percent
-from conceptbind.report.words import SEEN
+from conceptbind.report.words import first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,9 @@ MOST = 200
 """Missed scenes of a number that the page lists."""
 HEAD = ("scene", "caption", "right", "tie")
 COLUMNS = ("study", "metric", "modality", "order", "scene", "caption", "right", "tied")
+ELSEWHERE = {"object_recognition": "probe-{modality}-wrong"}
+"""Where the page lists items by itself, with what was found in their place: the heading's id."""
 NAMES = {
-    "object_recognition": "objects recognised from {seen}",
     "binding_accuracy": "a picture prefers its caption to the swapped one",
     "recall_at_1": "a picture finds its caption first",
 }
@@ -33,21 +34,28 @@ NAMES = {
 
 def anchor(outcome: Outcome) -> str:
     """The id of the list of an outcome's items on the page."""
+    elsewhere = ELSEWHERE.get(outcome.about["metric"])
+    if elsewhere is not None:
+        return elsewhere.format(**outcome.about)
     parts = (outcome.about.get(name, "") for name in ("metric", "modality"))
     return "-".join(("items", *(part.replace("_", "-") for part in parts if part)))
 
 
 def items_section(outcomes: Sequence[Outcome], scenes: Scenes) -> Section | None:
-    """The missed scenes behind each number, folded.
+    """The missed scenes behind each number, folded; those of `ELSEWHERE` are not repeated.
 
     Args:
         outcomes: of scenes of the table, each with its `rows`.
         scenes: the table.
 
     Returns:
-        None where no outcome says which scenes it is of.
+        None where there is nothing to list.
     """
-    lists = [_list(outcome, scenes) for outcome in outcomes if outcome.rows is not None]
+    lists = [
+        _list(o, scenes)
+        for o in outcomes
+        if o.about["metric"] not in ELSEWHERE and o.rows is not None
+    ]
     if not lists:
         return None
     return Section("items", "Which scenes were missed", {"lists": lists}, "items_section.html.j2")
@@ -80,12 +88,11 @@ def _list(outcome: Outcome, scenes: Scenes) -> dict[str, Any]:
     missed = np.flatnonzero(right < 1)
     missed = missed[np.argsort(right[missed], kind="stable")]
     rows = [_row(outcome, place, scenes) for place in missed[:MOST].tolist()]
-    name = NAMES.get(outcome.about["metric"], outcome.about["metric"].replace("_", " "))
-    what = name.format(seen=SEEN.get(outcome.about.get("modality", ""), "rows"))
+    what = NAMES.get(outcome.about["metric"], outcome.about["metric"].replace("_", " "))
     partly = bool(((right > 0) & (right < 1)).any())
     return {
         "id": anchor(outcome),
-        "what": what[:1].upper() + what[1:],
+        "what": first(what),
         "value": percent(outcome.value),
         "scored": counted(outcome.n, "comparison" if _several(outcome) else "scene"),
         "missed": f"{len(missed):,}",
