@@ -17,8 +17,13 @@ from conceptbind.repairs.exports import mteb_model, mteb_task
 from conceptbind.repairs.labclip import Adapter
 from conceptbind.scenes import ConceptSpace, Scenes, load_scenes
 
-mteb = pytest.importorskip("mteb")
 pytestmark = pytest.mark.filterwarnings("default")  # of the libraries
+
+
+@pytest.fixture(autouse=True)
+def mteb():
+    """Imported where a test runs: processes that only collect tests need not wait for it."""
+    return pytest.importorskip("mteb")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +69,7 @@ def by_hand(scenes, captions, swaps, of, adapter=None):
 @pytest.mark.parametrize(
     ("pictures", "repaired"), [("scenes", False), ("scenes", True), ("transparent", False)]
 )
-def test_a_task_and_a_model(pictures, repaired, request):
+def test_a_task_and_a_model(mteb, pictures, repaired, request):
     scenes = request.getfixturevalue(pictures)
     encoder = resolve("tiny")
     rng = np.random.default_rng(0)

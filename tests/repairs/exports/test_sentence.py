@@ -13,7 +13,12 @@ from conceptbind.core.errors import FileError, MismatchError, ModalityError
 from conceptbind.encoders import resolve
 from conceptbind.repairs.exports import export_sentence_transformers
 
-sentence_transformers = pytest.importorskip("sentence_transformers")
+
+@pytest.fixture(autouse=True)
+def library():
+    """Imported where a test runs: processes that only collect tests need not wait for it."""
+    return pytest.importorskip("sentence_transformers")
+
 
 TEXTS = [
     "a red square and a blue circle",
@@ -25,9 +30,9 @@ WIDTH = 384  # of MiniLM
 
 
 def plain(folder):
-    return sentence_transformers.SentenceTransformer(
-        str(folder), device="cpu", local_files_only=True
-    )
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
 
 @pytest.fixture
