@@ -86,6 +86,13 @@ def counted(path: Path) -> Iterator[None]:
     path.write_text(json.dumps({"units": units, "hashes": hashes, "fits": fits}))
 
 
+def pytest_collection_modifyitems(items):
+    """Whoever comes first waits for the main job, on a machine that may be busy."""
+    for item in items:
+        if "main_job" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session")
 def main_job(tmp_path_factory):
     """`conceptbind measure` without arguments, once for all processes of the tests: whoever comes

@@ -27,7 +27,6 @@ A4 = 688
 """Pixels across of a sheet of A4 between margins of 14 mm."""
 
 pytestmark = [
-    pytest.mark.timeout(900),  # whoever comes first waits for the main job
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # playwright's event loop
 ]

@@ -59,7 +59,6 @@ def test_an_array_has_rows_and_no_encoder(scenes, tmp_path):
     assert case.twins == {}
 
 
-@pytest.mark.timeout(900)  # whoever comes first waits for the main job
 def test_a_run_makes_each_thing_once(main_job):
     """Each array is made unit rows once, each picture hashed once, the bag's probes fitted once."""
     made = json.loads((main_job.folder.parent / "made.json").read_text())
