@@ -173,3 +173,17 @@ def test_a_file_that_is_no_piece_is_refused(tmp_path, content):
             read(path)
         with pytest.raises(FileError, match="missing"):
             read(tmp_path / "missing")
+
+
+def test_a_piece_has_the_same_bytes_whenever_it_is_written(tmp_path):
+    arrays = {name: np.arange(5.0) for name in "dcab"}
+    written = set()
+    for _ in range(20):  # the library orders what it is told anew in every write
+        write_piece(tmp_path / "piece", arrays, {"b": "\u00e9", "a": 1})
+        written.add((tmp_path / "piece").read_bytes())
+    assert len(written) == 1
+    piece = read_piece(tmp_path / "piece")
+    assert piece.facts == {"b": "\u00e9", "a": 1}
+    assert {name: array.tolist() for name, array in piece.arrays.items()} == {
+        name: array.tolist() for name, array in arrays.items()
+    }

@@ -9,9 +9,10 @@ import pytest
 
 import conceptbind
 from conceptbind import load_run
+from conceptbind.complexity.cells import APPROXIMATORS
 from conceptbind.core.errors import FileError
 from conceptbind.core.findings import Verdict
-from conceptbind.core.names import OWN_STUDIES, Metric
+from conceptbind.core.names import APPROXIMATED, OWN_STUDIES, Metric
 from conceptbind.core.records import FIELDS, Record, Records
 from conceptbind.core.results import SCHEMA, Results, load_results, write_results
 from reference.kept import read
@@ -126,6 +127,17 @@ def test_what_is_of_another_form_is_one_line(content, words, tmp_path):
         load_run(tmp_path)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_an_approximator_is_the_control_of_a_controlled_model(tmp_path):
+    own = {**ROW, "study": "controlled", "control": "mlp"}
+    (tmp_path / "results.json").write_text(json.dumps({"records": [own]}))
+    assert load_run(tmp_path).records.where(control="mlp") == load_run(tmp_path).records
+    assert load_run(tmp_path).records.where(control="per_object_product") == Records()
+
+
+def test_all_approximators_are_known():
+    assert APPROXIMATED == APPROXIMATORS
 
 
 def test_words_of_another_package_are_read(tmp_path):

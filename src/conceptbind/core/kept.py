@@ -260,8 +260,21 @@ def write_piece(path: Path, arrays: Arrays, facts: Mapping[str, Any]) -> str:
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     told = json.dumps(dict(facts))
     checksum = _sum(told, whole)
-    write_whole(path, save(whole, metadata={FACTS: told, CHECKSUM: checksum}))
+    written = save(whole, metadata={FACTS: told, CHECKSUM: checksum})
+    write_whole(path, _in_order(written))
     return checksum
+
+
+def _in_order(written: bytes) -> bytes:
+    """A safetensors file whose header is in order, since the library writes the names of its
+    metadata in any: the same arrays and facts are the same bytes.
+    """
+    start = 8  # the length of the header stands first
+    end = start + int.from_bytes(written[:start], "little")
+    ordered = json.dumps(json.loads(written[start:end]), sort_keys=True, separators=(",", ":"))
+    header = ordered.encode()
+    header += b" " * (-len(header) % start)
+    return len(header).to_bytes(start, "little") + header + written[end:]
 
 
 def read_piece(path: Path, advice: str = AGAIN) -> Piece:

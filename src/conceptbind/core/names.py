@@ -125,10 +125,20 @@ OWN_STUDIES = (
     *("attribute_probe", "search", "repair", "finetune", "controlled", "benchmark"),
 )
 """What `study` says in records of ours; all their words are members of the enumerations."""
+APPROXIMATED = (
+    *("additive", "per_object_product", "global_product"),
+    *("per_object_product_alone", "global_product_alone", "mlp", "boosting", "forest"),
+)
+"""Approximators of a controlled model, whose names stand as its controls."""
 LONGEST_HINT = 120
 """Characters of a hint within a longer message."""
-_FURTHER: dict[type[StrEnum], set[str]] = {Control: set(), Metric: set(), Repair: set()}
-"""Words of other packages that records have held since the program began."""
+_FURTHER: dict[type[StrEnum], set[str]] = {
+    Control: set(APPROXIMATED),
+    Metric: set(),
+    Repair: set(),
+}
+"""Words outside the enumerations: of approximators, and those of other packages that records have
+held since the program began."""
 
 
 def member(kind: type[StrEnum], word: str) -> str:
@@ -164,7 +174,8 @@ def wrong_word(study: str, column: str, word: str) -> str | None:
     kind = ENUMERATIONS.get(column)
     if kind is None or word in kind._value2member_map_:
         return None
-    if study not in OWN_STUDIES and kind is not Repair:
+    approximated = study == "controlled" and word in APPROXIMATED
+    if approximated or (study not in OWN_STUDIES and kind is not Repair):
         return None
     hint = nearest(word, list(map(str, kind)))
     if len(hint) > LONGEST_HINT:
