@@ -1,7 +1,9 @@
-"""Draw the figures of speed.md from the results beside it: `python docs/plots.py`.
+"""Draw the figures of speed.md and of questions/controlled.md from kept results: `python
+docs/plots.py`.
 
-`speed/NAME.csv` holds a table of the page, cell by cell as a command printed it (a test compares
-the two), and `speed/NAME.svg` is drawn from it.
+`speed/NAME.csv` and `controlled/transition.csv` hold a table of the page, cell by cell as a command
+printed it (a test compares the two). `controlled/history.csv` holds what two models recognised
+while they were trained. The figures beside these files are drawn from them.
 """
 
 from __future__ import annotations
@@ -11,6 +13,15 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from conceptbind.controlled.section import history_figure, probe_figure, transition_figure
+from conceptbind.core.names import Control, Metric
+from conceptbind.core.records import Record, Records
+from conceptbind.report import svg
+from conceptbind.report.charts import Chart
+from conceptbind.report.numbers import percent
 
 SPEED = Path(__file__).parent / "speed"
 COLORS = ("#00509d", "#e07a1f", "#4d4d4d")
@@ -112,6 +123,68 @@ def draw(plot: Plot) -> None:
     plt.close(figure)
 
 
+# --- controlled models, as their pages show them
+# --------------------------------------------------------------------------------------------------
+
+
+CONTROLLED = Path(__file__).parent / "controlled"
+PROBE = "global_product"
+
+
+def history() -> Chart:
+    """What the two models of `conceptbind train` recognise over steps."""
+    models: dict[str, Any] = {}
+    with (CONTROLLED / "history.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            new = SimpleNamespace(history=[], recipe=SimpleNamespace(objective="queries"))
+            model = models.setdefault(f"trained on {percent(float(row['coverage']))}", new)
+            seen = {name: float(row[name]) for name in ("step", "train", "validation")}
+            model.history.append(SimpleNamespace(**seen))
+    return history_figure(models)
+
+
+def sweep() -> Records:
+    """The records of the sweep that the table of the page shows."""
+    found = []
+    with (CONTROLLED / "transition.csv").open(encoding="utf-8", newline="") as file:
+        for number_of, row in enumerate(csv.DictReader(file)):
+            kind = re.fullmatch(r"([\d,]+) objects \((.*)\)", row["trained on a share of"])
+            assert kind is not None
+            own = {
+                "n_objects": int(kind[1].replace(",", "")),
+                "values": kind[2],
+                "coverage": float(row["coverage"]),
+                "among": "all",
+                "seed": 0,
+            }
+            for control, column in (
+                (Control.NONE, "scenes of new objects recognised among all objects"),
+                (PROBE, "global product"),
+            ):
+                value = float(row[column])
+                about = ("controlled", "symbols", Metric.OBJECT_RECOGNITION, value, 2_000, None)
+                place = (None, None, "unseen", "symbols", f"model {number_of}", own)
+                found.append(Record(*about, *place, control=control))
+    return Records(found)
+
+
+def controlled() -> dict[str, Chart]:
+    """The figures of questions/controlled.md, by the names of their files."""
+    records = sweep()
+    rule = probe_figure(records, PROBE)
+    assert rule is not None
+    return {"history": history(), "transition": transition_figure(records), "rule": rule}
+
+
+def save_controlled() -> None:
+    """Write them."""
+    for name, chart in controlled().items():
+        (CONTROLLED / f"{name}.svg").write_text(
+            svg.draw(chart, svg.WIDE, plain=True) + "\n", encoding="utf-8"
+        )
+
+
 if __name__ == "__main__":
     for one in PLOTS:
         draw(one)
+    save_controlled()

@@ -107,9 +107,11 @@ def test_every_command_has_its_options_in_the_reference():
 
 
 def tables():
-    """The tables of docs/speed.md that figures are drawn from, by the name of their file."""
-    text = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
-    for name, table in re.findall(r"^<!-- speed/(\w+)\.csv -->\n((?:\|.*\n)+)", text, re.M):
+    """The tables that figures are drawn from, by the name of their file."""
+    pages = ("speed.md", "questions/controlled.md")
+    text = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
+    kept = r"^<!-- ((?:speed|controlled)/\w+)\.csv -->\n((?:\|.*\n)+)"
+    for name, table in re.findall(kept, text, re.M):
         lines = table.splitlines()
         yield name, [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
 
@@ -117,9 +119,19 @@ def tables():
 @pytest.mark.parametrize(
     ("name", "table"), [pytest.param(*found, id=found[0]) for found in tables()]
 )
-def test_a_table_of_speed_is_the_file_that_its_figure_is_drawn_from(name, table):
-    with (plots.SPEED / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+def test_a_table_is_the_file_that_its_figure_is_drawn_from(name, table):
+    with (ROOT / "docs" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file)) == [table[0], *table[2:]]
+
+
+@pytest.mark.parametrize("name", ["history", "transition", "rule"])
+def test_a_figure_of_controlled_models_is_drawn_from_what_is_kept(name):
+    chart = plots.controlled()[name]
+    figure = (plots.CONTROLLED / f"{name}.svg").read_text(encoding="utf-8")
+    said = html.unescape(figure)
+    points = [point for series in chart.series for point in series.points]
+    assert len(points) > 30
+    assert all(series.name in said for series in chart.series)
 
 
 @pytest.mark.parametrize("plot", plots.PLOTS, ids=lambda plot: plot.name)
@@ -133,7 +145,7 @@ def test_a_figure_shows_the_numbers_of_its_table(plot):
 
 
 def test_every_file_of_speed_is_shown():
-    shown = {name for name, _ in tables()}
+    shown = {name.removeprefix("speed/") for name, _ in tables() if name.startswith("speed/")}
     assert {path.stem for path in plots.SPEED.glob("*.csv")} == shown
     assert {path.stem for path in plots.SPEED.glob("*.svg")} == {plot.name for plot in plots.PLOTS}
     page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
