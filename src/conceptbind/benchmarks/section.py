@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
 from conceptbind.core.outcomes import Outcome, paired
 from conceptbind.report.charts import Chart, Look, Series, point_of
-from conceptbind.report.numbers import difference, interval_of, percent, value_of
+from conceptbind.report.numbers import difference, interval_of, p_value, percent, value_of
 from conceptbind.report.tables import PaperTable
 from conceptbind.report.terminal import terminal_table
+from conceptbind.report.words import apart
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found
@@ -88,8 +89,8 @@ def _over_blind(main: Sequence[Record], records: Records) -> str:
     """How many scores are above the better blind baseline: their intervals must be apart."""
     blind = {id(r): _blind(r, records) for r in main}
     compared = [r for r in main if blind[id(r)] is not None]
-    above = [r for r in compared if _apart(r, blind[id(r)])]
-    below = [r for r in compared if _apart(blind[id(r)], r)]
+    above = [r for r in compared if apart(r, blind[id(r)])]
+    below = [r for r in compared if apart(blind[id(r)], r)]
     same = [r for r in compared if r not in above and r not in below]
     n = len({r.scenes for r in main})
     words = [f"{_count(len(main), 'score')} of {_count(n, 'benchmark')}."]
@@ -136,13 +137,6 @@ def _of_ties(main: Sequence[Record]) -> str:
         f"Ties are misses; most are in {most.scenes} {most.split} "
         f"({percent((most.ties or 0) / most.n)} of {most.n:,})."
     )
-
-
-def _apart(high: Record | None, low: Record | None) -> bool:
-    """Whether all of one interval lies above all of another."""
-    if high is None or low is None or high.ci_low is None or low.ci_high is None:
-        return False
-    return high.ci_low > low.ci_high
 
 
 def _count(n: int, what: str) -> str:
@@ -267,12 +261,10 @@ def _same_score(one: Outcome, other: Outcome) -> bool:
 def _changed(before: Outcome, after: Outcome) -> list[str]:
     """The difference with its interval, what was fixed and broken, and the exact p."""
     change = paired(before, after)
-    p = "-" if change.mcnemar is None else f"{change.mcnemar:.2g}"
-    low, high = change.interval
     return [
-        difference(change.change, low, high),
+        difference(change.change, *change.interval),
         f"+{change.fixed:,} -{change.broken:,}",
-        p,
+        p_value(change.mcnemar),
     ]
 
 

@@ -11,6 +11,7 @@ from conceptbind.commands.gating import Gated
 from conceptbind.commands.shared import GivenPath, GivenRun
 from conceptbind.core.ownership import own
 from conceptbind.core.records import Records
+from conceptbind.report.numbers import counted
 from conceptbind.report.shown import Shown, html_table
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ class Comparison(Shown):
         return self.text()
 
     def __repr__(self) -> str:
-        n, m = len(self.runs), len(self.boards)
         where = "" if self.folder is None else f" in {self.folder}"
-        return f"<Comparison of {n} run{'s' * (n != 1)} on {m} number{'s' * (m != 1)}{where}>"
+        compared = counted(len(self.runs), "run")
+        return f"<Comparison of {compared} on {counted(len(self.boards), 'number')}{where}>"
 
     def frame(self) -> "pd.DataFrame":
         """The ranking as a data frame of pandas: one row per run and number.
@@ -246,11 +247,10 @@ def _write(compared: Comparison, folder: Path, runs: list[tuple[str, ...]]) -> N
     several = len({board.scenes for board in compared.boards}) > 1
     shown = [_as_shown(board, several=several) for board in compared.boards]
     others = [table for table in compared.tables if table.name not in ("ranking", "pairs")]
-    n = len(compared.runs)
     write_page(
         folder / PAGE,
         "compare.html.j2",
-        title=f"{n} run{'s' * (n != 1)} side by side",
+        title=f"{counted(len(compared.runs), 'run')} side by side",
         sentences=[board.sentence for board in compared.boards if len(board.entries) > 1],
         notes=compared.notes,
         rule=RULE,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
-from conceptbind.core.errors import MissingExtraError
 from conceptbind.core.ownership import own, refuse_in_use
+from conceptbind.core.records import frame_of
 from conceptbind.core.typing import Modalities
 from conceptbind.encoders.options import Opening
 from conceptbind.run.bars import progress
@@ -29,11 +29,7 @@ class Embedded(list[Path]):
             MissingExtraError: pandas is not installed.
             FileError: a folder was damaged or removed since.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise MissingExtraError("pandas", "pandas", "a data frame") from error
-        return pd.DataFrame(self._rows(), columns=list(COLUMNS))
+        return frame_of(self._rows(), COLUMNS)
 
     def _rows(self) -> list[tuple[str | int, ...]]:
         from conceptbind.rows.embeddings import load

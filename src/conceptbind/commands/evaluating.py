@@ -138,7 +138,7 @@ class Evaluate(Opening, Gated[Evaluation]):
     def _refuse_levels(self) -> None:
         """Raise ValueRangeError for a requirement that benchmarks cannot meet."""
         from conceptbind.core.errors import ValueRangeError
-        from conceptbind.report.gates import LEVELS
+        from conceptbind.report.levels import LEVELS
 
         wanted = self.requirements()
         if wanted and self.check:

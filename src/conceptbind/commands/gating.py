@@ -97,7 +97,8 @@ def refuse_unmeasured(
         ValueRangeError: a level needs a study or a modality that is left out.
     """
     from conceptbind.core.errors import ValueRangeError
-    from conceptbind.report.gates import LEVELS, MEASURED_BY
+    from conceptbind.report.gates import MEASURED_BY
+    from conceptbind.report.levels import LEVELS
     from conceptbind.studies.registry import OWN
 
     for one in wanted:

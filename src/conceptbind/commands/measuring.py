@@ -283,8 +283,8 @@ def _written(
     facts = provenance(config, case.table, case.split, rows, sys.argv)
     page = folder.path / "report.html"
     outcomes = [outcome for part in found for outcome in part.outcomes]
-    items = items_section(outcomes, case.table)
-    sections = [vars(section) for part in found for section in part.sections]
+    sections = [section for part in found for section in part.sections]
+    sections += filter(None, (items_section(outcomes, case.table),))
     render_page(
         page,
         "report.html.j2",
@@ -292,7 +292,7 @@ def _written(
         scenes=_scenes(case.table),
         answer=answer.as_json(),
         verdicts=[_shown(part, verdict) for part in found for verdict in part.verdicts],
-        sections=[*sections, *([] if items is None else [vars(items)])],
+        sections=[vars(section) for section in sections],
         terms=list(dict.fromkeys(term for part in found for term in part.terms)),
         provenance=facts,
     )
@@ -370,15 +370,13 @@ def _items_of(found: "Findings", verdict: "Verdict") -> str | None:
 
 def _shown(found: "Findings", verdict: "Verdict") -> dict[str, Any]:
     """A verdict as the page shows it."""
+    from conceptbind.report.levels import CLAIMS, level_title
     from conceptbind.report.numbers import score
-    from conceptbind.report.words import SEEN
 
     places = {1: verdict.modality, 3: "across"}
-    titles = {
-        1: f"Level 1, decodable from {SEEN.get(verdict.modality or '', 'rows')}:",
-        3: "Level 3, usable between pictures and captions:",
-    }
-    title = titles.get(verdict.level or 0, "Repair:" if verdict.repairs is not None else "")
+    title = "Repair:" if verdict.repairs is not None else ""
+    if verdict.level in CLAIMS:
+        title = f"{level_title(verdict.level, verdict.modality)}:"
     scale = SCALES.get(verdict.level or 0)
     if verdict.level == 1 and verdict.score is None:
         scale = None

@@ -17,6 +17,7 @@ from conceptbind.complexity.products import StructuredProbe
 from conceptbind.complexity.readout import Readout, hardest
 from conceptbind.complexity.trees import Boosting, Forest
 from conceptbind.core.errors import UnknownNameError, nearest
+from conceptbind.core.names import APPROXIMATORS as KNOWN
 from conceptbind.core.names import Metric
 from conceptbind.metrics.variance import squared_sums
 
@@ -34,7 +35,7 @@ STRUCTURED: dict[str, dict[str, Any]] = {
     "global_product_alone": {"products": "global", "additive": False},
 }
 """The structured probes by name."""
-APPROXIMATORS = (*STRUCTURED, "mlp", "boosting", "forest")
+APPROXIMATORS = KNOWN
 SPLITS = ("train", "mixed", "unseen")
 
 

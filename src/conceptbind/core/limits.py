@@ -202,8 +202,13 @@ def load_options(text: str) -> Any:
         )
         if depth > CONFIG_DEPTH:
             raise yaml.YAMLError(f"it is nested more than {CONFIG_DEPTH} deep")
-    refuse_twice(yaml.compose(text, Loader=yaml.SafeLoader))
-    return yaml.safe_load(text)
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        refuse_twice(node)
+        return None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 def refuse_twice(node: yaml.Node | None) -> None:

@@ -121,19 +121,21 @@ def recognised(concept: object) -> Metric:
 
 
 OWN_STUDIES = (
-    *("probe", "additive", "spectrum", "removal", "edit", "complexity", "crossmodal"),
-    *("attribute_probe", "search", "repair", "finetune", "controlled", "benchmark"),
+    *("probe", "attribute_probe", "search", "crossmodal", "repair", "finetune"),
+    *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
 )
-"""What `study` says in records of ours; all their words are members of the enumerations."""
-APPROXIMATED = (
+"""What `study` says in records of ours, whose words are members of the enumerations. Where several
+have one metric and none is named, the first of these is meant."""
+APPROXIMATORS = (
     *("additive", "per_object_product", "global_product"),
     *("per_object_product_alone", "global_product_alone", "mlp", "boosting", "forest"),
 )
-"""Approximators of a controlled model, whose names stand as its controls."""
+"""What is fitted from labels to embeddings. Where it is fitted to a controlled model, its name
+stands as a control."""
 LONGEST_HINT = 120
 """Characters of a hint within a longer message."""
 _FURTHER: dict[type[StrEnum], set[str]] = {
-    Control: set(APPROXIMATED),
+    Control: set(APPROXIMATORS),
     Metric: set(),
     Repair: set(),
 }
@@ -174,7 +176,7 @@ def wrong_word(study: str, column: str, word: str) -> str | None:
     kind = ENUMERATIONS.get(column)
     if kind is None or word in kind._value2member_map_:
         return None
-    approximated = study == "controlled" and word in APPROXIMATED
+    approximated = study == "controlled" and word in APPROXIMATORS
     if approximated or (study not in OWN_STUDIES and kind is not Repair):
         return None
     hint = nearest(word, list(map(str, kind)))

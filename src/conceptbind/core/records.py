@@ -168,6 +168,23 @@ def _number(value: Value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def frame_of(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows as a data frame of pandas.
+
+    Args:
+        rows: one mapping or tuple for each.
+        columns: their names, in order.
+
+    Raises:
+        MissingExtraError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingExtraError("pandas", "pandas", "a data frame") from error
+    return pd.DataFrame(rows, columns=list(columns))
+
+
 class Records(tuple[Record, ...]):
     """Records in the order of a study; it cannot be changed. Slices are records as well."""
 
@@ -258,11 +275,7 @@ class Records(tuple[Record, ...]):
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise MissingExtraError("pandas", "pandas", "a data frame") from error
-        return pd.DataFrame(self.rows(), columns=list(self.columns()))
+        return frame_of(self.rows(), self.columns())
 
     def __repr__(self) -> str:
         counts = Counter(record.study for record in self)

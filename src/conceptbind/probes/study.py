@@ -86,8 +86,7 @@ class ProbeStudy:
     """Wrong scenes whose misread objects are joined from values that are in the scene."""
     confused: Mapping[tuple[str, str, str], int]
     """Confusions in wrong scenes: a concept, a value that is there and was not found, the value
-    that was found
-    in its place, and in how many scenes; the most frequent first."""
+    found in its place, and in how many scenes; the most frequent first."""
     notes: tuple[str, ...]
     """What a reader must know to trust the numbers."""
     missed: tuple[WrongScene, ...] = ()

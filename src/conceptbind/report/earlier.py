@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import FileError
-from conceptbind.core.files import write_whole
-from conceptbind.core.names import Control
-from conceptbind.core.results import RESULTS, TABLE, load_results
+from conceptbind.core.results import RESULTS, TABLE
 from conceptbind.report.blocks import paragraph, section, table
+from conceptbind.report.finished import load_run
 from conceptbind.report.levels import HEAD, level_rows
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.page import PAGE, page_of
-from conceptbind.report.words import CONTROLS, SEEN
+from conceptbind.report.page import PAGE, write_page
+from conceptbind.report.words import SEEN, control_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from conceptbind.core.findings import Section
     from conceptbind.core.records import Record, Records
-    from conceptbind.core.results import Results
 
 MOST = 200
 """Rows of a study's table; `results.csv` has all."""
@@ -56,18 +54,19 @@ def draw_from_records(folder: Path) -> Path:
             f"{folder} is not a run folder: it holds neither {PAGE} nor {RESULTS}, of which a page "
             "could be drawn; give a folder that measure, repair, evaluate, train or sweep wrote"
         )
-    found = load_results(folder)
+    run = load_run(folder)
+    why, command = run.advice
     path = folder / "report.html"
-    parts: dict[str, Any] = {
-        "title": _title(found.records),
-        "answer": _answer(found),
-        "sentences": list(found.sentences),
-        "levels": {"head": list(HEAD), "rows": [list(row) for row in level_rows(found.verdicts)]},
-        "sections": [vars(part) for part in study_sections(found.records)],
-    }
-    template = "records.html.j2"
-    kept = {"template": template, "provenance": dict(found.provenance), "parts": parts}
-    write_whole(path, page_of(kept))
+    write_page(
+        path,
+        "records.html.j2",
+        provenance=run.provenance,
+        title=_title(run.records),
+        answer={"sentence": run.answer, "why": why, "next": command},
+        sentences=run.sentences,
+        levels={"head": HEAD, "rows": level_rows(run.verdicts)},
+        sections=[vars(part) for part in study_sections(run.records)],
+    )
     return path
 
 
@@ -102,7 +101,7 @@ def _row(record: Record, varied: Sequence[str]) -> tuple[str, ...]:
     return (
         record.metric.replace("_", " ") + repair,
         ", ".join((modality, *of)),
-        _control(record),
+        control_name(record.control),
         value_of(record),
         interval_of(record),
         f"{record.n:,}",
@@ -110,19 +109,6 @@ def _row(record: Record, varied: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _control(record: Record) -> str:
-    if record.control == Control.NONE:
-        return "-"
-    return CONTROLS.get(record.control, record.control.replace("_", " "))
-
-
 def _title(records: Records) -> str:
     names = ", ".join(map(str, records.distinct("encoder")[:3]))
     return f"Results of {names}" if names else "Results"
-
-
-def _answer(found: Results) -> dict[str, str]:
-    """The answer that the run kept; empty texts where it kept none."""
-    kept = found.told.get("answer")
-    told = kept if isinstance(kept, dict) else {}
-    return {name: str(told.get(name) or "") for name in ("sentence", "why", "next")}

@@ -31,19 +31,23 @@ class Run(Shown):
     """What else the command keeps in `results.json`."""
 
     @property
+    def answer(self) -> str:
+        """The answer as one sentence; empty where the command gives none."""
+        return self._of_answer("sentence")
+
+    @property
     def said(self) -> tuple[str, ...]:
         """The answer, where the command gives one, and its sentences."""
-        answer = self.told.get("answer")
-        first = (str(answer["sentence"]),) if isinstance(answer, Mapping) else ()
-        return (*first, *self.sentences)
+        return (*filter(None, (self.answer,)), *self.sentences)
 
     @property
     def advice(self) -> tuple[str, str]:
         """What to do next, and the command that does it, as the run kept them."""
+        return self._of_answer("why"), self._of_answer("next")
+
+    def _of_answer(self, part: str) -> str:
         answer = self.told.get("answer")
-        if not isinstance(answer, Mapping):
-            return "", ""
-        return str(answer.get("why", "")), str(answer.get("next", ""))
+        return str(answer.get(part) or "") if isinstance(answer, Mapping) else ""
 
 
 def load_run(path: str | Path) -> Run:

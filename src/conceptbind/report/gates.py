@@ -17,27 +17,17 @@ from typing import TYPE_CHECKING, Literal
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 from conceptbind.core.escape import one_line
 from conceptbind.core.files import write_whole
-from conceptbind.core.names import Control, Metric, Repair
-from conceptbind.report.numbers import CHANGE, NO_SHARE, interval_of, shown
+from conceptbind.core.names import OWN_STUDIES, Metric
+from conceptbind.report.levels import LEVELS, own_records
+from conceptbind.report.numbers import CHANGE, NO_SHARE, counted, interval_of, shown
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
     from conceptbind.core.records import Record, Records
 
 Operator = Literal[">=", "<=", ">", "<"]
-LEVELS: Mapping[str, Mapping[str, Value]] = {
-    "decodable": {"study": "probe", "metric": Metric.OBJECT_RECOGNITION},
-    "within": {"study": "within", "metric": "paraphrase_accuracy"},
-    "across": {"study": "crossmodal", "metric": Metric.BINDING_ACCURACY, "order": "either"},
-}
-"""The records of each level of binding, by its name in a requirement."""
 MEASURED_BY = {"decodable": "probe", "across": "crossmodal"}
 """The study of `measure` that judges a level."""
-STUDIES = (
-    *("probe", "within", "attribute_probe", "search", "crossmodal", "repair", "finetune"),
-    *("controlled", "additive", "removal", "edit", "complexity", "benchmark"),
-)
-"""Where several studies have one metric, the first of these is meant."""
 PLACES = ("modality", "scenes", "split", "concept", "order", "protocol", "setting", "queries")
 """Columns of which a requirement may name a value."""
 ENDS = {"low": "ci_low", "high": "ci_high"}
@@ -108,8 +98,7 @@ class Gate:
     def __str__(self) -> str:
         failed = sum(not one.met for one in self.judged)
         total = len(self.judged)
-        plural = "" if total == 1 else "s"
-        head = f"Gate: {total - failed} of {total} requirement{plural} met."
+        head = f"Gate: {total - failed} of {counted(total, 'requirement')} met."
         return "\n".join((head, *(f"  {one}" for one in self.judged)))
 
     def junit(self) -> str:
@@ -220,16 +209,12 @@ def _judged(run: str, wanted: Requirement, records: Records) -> Judged:
 def _named(wanted: Requirement, records: Records) -> list[Record]:
     """The records that a requirement names: of the encoder itself, without a repair."""
     asked = LEVELS.get(wanted.name, {"metric": wanted.name})
-    own = [
-        record
-        for record in records
-        if record.has(control=Control.NONE, repair=(None, Repair.NONE), **asked)
-        and _held(record) >= set(wanted.where)
-    ]
+    there = own_records(records, asked)
+    own = [record for record in there if _held(record) >= set(wanted.where)]
     if wanted.name in LEVELS:
         return own
     studies = [record.study for record in own]
-    first = next((study for study in STUDIES if study in studies), None)
+    first = next((study for study in OWN_STUDIES if study in studies), None)
     if first is not None:
         own = [record for record in own if record.study == first]
     orders = {record.get("order") for record in own}

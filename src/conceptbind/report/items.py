@@ -89,14 +89,14 @@ def _list(outcome: Outcome, scenes: Scenes) -> dict[str, Any]:
     missed = missed[np.argsort(right[missed], kind="stable")]
     rows = [_row(outcome, place, scenes) for place in missed[:MOST].tolist()]
     what = NAMES.get(outcome.about["metric"], outcome.about["metric"].replace("_", " "))
-    partly = bool(((right > 0) & (right < 1)).any())
+    unit = "comparison" if len(np.unique(outcome.rows)) < outcome.n else "scene"
     return {
         "id": anchor(outcome),
         "what": first(what),
         "value": percent(outcome.value),
-        "scored": counted(outcome.n, "comparison" if _several(outcome) else "scene"),
+        "scored": counted(outcome.n, unit),
         "missed": f"{len(missed):,}",
-        "partly": partly,
+        "partly": bool(((right > 0) & (right < 1)).any()),
         "head": list(HEAD),
         "rows": rows,
         "more": len(missed) - len(rows),
@@ -109,8 +109,3 @@ def _row(outcome: Outcome, place: int, scenes: Scenes) -> list[str]:
     row, right = int(outcome.rows[place]), float(outcome.right[place])
     tie = "tie" if outcome.tied[place] else "-"
     return [scenes.ids[row], scenes.caption(row), percent(right) if right else "no", tie]
-
-
-def _several(outcome: Outcome) -> bool:
-    """Whether some scene stands behind the number more than once."""
-    return outcome.rows is not None and len(np.unique(outcome.rows)) < outcome.n

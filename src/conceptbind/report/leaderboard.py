@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from conceptbind.core.errors import MismatchError
-from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.names import Metric
 from conceptbind.core.outcomes import paired
 from conceptbind.metrics.rankings import followed, holm, ranks_of
 from conceptbind.report.charts import Chart, Point, Series, point_of
-from conceptbind.report.numbers import difference, interval_of, value_of
+from conceptbind.report.levels import LEVELS, level_title, own_records
+from conceptbind.report.numbers import difference, interval_of, p_value, value_of
 from conceptbind.report.tables import PaperTable
+from conceptbind.report.words import SEEN, apart
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
@@ -24,35 +26,25 @@ if TYPE_CHECKING:
     from conceptbind.metrics.intervals import Interval
 
 SIGNIFICANT = 0.05
-_PROBES: dict[str, Value] = {"study": "probe", "metric": Metric.OBJECT_RECOGNITION}
-_WITHIN: dict[str, Value] = {"study": "within", "metric": "paraphrase_accuracy"}
-_ACROSS: dict[str, Value] = {"study": "crossmodal", "modality": "both"}
 BOARDS: Mapping[str, tuple[str, Mapping[str, Value]]] = {
-    "decodable-text": ("Level 1, decodable from captions", {**_PROBES, "modality": "text"}),
-    "decodable-image": ("Level 1, decodable from pictures", {**_PROBES, "modality": "image"}),
-    "within-text-neutral": (
-        "Level 2, usable within captions (neutral)",
-        {**_WITHIN, "modality": "text", "setting": "neutral"},
-    ),
-    "within-text-trap": (
-        "Level 2, usable within captions (trap)",
-        {**_WITHIN, "modality": "text", "setting": "trap"},
-    ),
-    "within-image-neutral": (
-        "Level 2, usable within pictures (neutral)",
-        {**_WITHIN, "modality": "image", "setting": "neutral"},
-    ),
-    "within-image-trap": (
-        "Level 2, usable within pictures (trap)",
-        {**_WITHIN, "modality": "image", "setting": "trap"},
-    ),
-    "across": (
-        "Level 3, usable between pictures and captions",
-        {**_ACROSS, "metric": Metric.BINDING_ACCURACY, "order": "either"},
-    ),
+    **{
+        f"decodable-{modality}": (
+            level_title(1, modality),
+            {**LEVELS["decodable"], "modality": modality},
+        )
+        for modality in SEEN
+    },
+    **{
+        f"within-{modality}-{setting}": (
+            f"{level_title(2, modality)} ({setting})",
+            {**LEVELS["within"], "modality": modality, "setting": setting},
+        )
+        for modality, setting in product(SEEN, ("neutral", "trap"))
+    },
+    "across": (level_title(3), {**LEVELS["across"], "modality": "both"}),
     "recall": (
         "Level 3, pictures find their caption",
-        {**_ACROSS, "metric": Metric.RECALL_AT_1},
+        {"study": "crossmodal", "modality": "both", "metric": Metric.RECALL_AT_1},
     ),
 }
 """Title of each board, and what its records hold."""
@@ -162,13 +154,8 @@ def boards(runs: Sequence[Competitor]) -> tuple[Board, ...]:
 
 def _records(records: Records, asked: Mapping[str, Value]) -> dict[str, Record]:
     """The encoder's own record of a number, by the scenes it was measured on."""
-    own = (
-        record
-        for record in records.scored()
-        if record.has(control=Control.NONE, repair=(None, Repair.NONE), queries=None, **asked)
-    )
     found: dict[str, Record] = {}
-    for record in own:
+    for record in own_records(records.scored(), {**asked, "queries": None}):
         found.setdefault(record.scenes, record)
     return found
 
@@ -229,14 +216,8 @@ def _duel(
 
 def _by_intervals(duel: Duel, one: Record, other: Record, why: str) -> Duel:
     """Without pairs, two runs are apart where their intervals are."""
-    above, below = _apart(one, other), _apart(other, one)
+    above, below = apart(one, other), apart(other, one)
     return replace(duel, basis=why, apart=int(above) - int(below))
-
-
-def _apart(high: Record, low: Record) -> bool:
-    if high.ci_low is None or low.ci_high is None:
-        return False
-    return high.ci_low > low.ci_high
 
 
 def _judged(duels: Sequence[Duel]) -> tuple[Duel, ...]:
@@ -283,14 +264,11 @@ def pair_rows(board: Board) -> list[tuple[str, ...]]:
     return [
         (
             *(board.title, duel.one, duel.other, difference(duel.change, *duel.interval)),
-            *(_p(duel.p), _p(duel.adjusted), "-" if duel.n is None else f"{duel.n:,}", duel.basis),
+            *(p_value(duel.p), p_value(duel.adjusted)),
+            *("-" if duel.n is None else f"{duel.n:,}", duel.basis),
         )
         for duel in board.duels
     ]
-
-
-def _p(p: float | None) -> str:
-    return "-" if p is None else f"{p:.2g}"
 
 
 def board_tables(found: Iterable[Board]) -> list[PaperTable]:

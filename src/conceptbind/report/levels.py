@@ -1,24 +1,59 @@
-"""The levels of binding that a run judged, as a small table."""
+"""The levels of binding: their titles, their records, and a small table of what was judged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.report.numbers import percent, score
-from conceptbind.report.words import CONTROLS, SEEN
+from conceptbind.report.words import SEEN, control_name
 
 if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
     from conceptbind.core.findings import Verdict
+    from conceptbind.core.records import Record
 
 HEAD = ("level", "question", "answer", "number", "n", "strongest control")
-QUESTIONS = {
-    1: "decodable from {seen}?",
-    2: "usable within {seen}?",
-    3: "usable between pictures and captions?",
+CLAIMS = {
+    1: "decodable from {seen}",
+    2: "usable within {seen}",
+    3: "usable between pictures and captions",
 }
-"""What is asked at each level; see `Verdict.level`."""
+"""What is claimed at each level; see `Verdict.level`."""
 REPAIR = "does a linear repair help?"
+LEVELS: Mapping[str, Mapping[str, Value]] = {
+    "decodable": {"study": "probe", "metric": Metric.OBJECT_RECOGNITION},
+    "within": {"study": "within", "metric": "paraphrase_accuracy"},
+    "across": {"study": "crossmodal", "metric": Metric.BINDING_ACCURACY, "order": "either"},
+}
+"""The records of each level of binding, by its name."""
+
+
+def claim(level: int, modality: str | None) -> str:
+    """What is claimed at a level: "decodable from captions"."""
+    return CLAIMS[level].format(seen=SEEN.get(modality or "", "rows"))
+
+
+def level_title(level: int, modality: str | None = None) -> str:
+    """A level and its claim: "Level 1, decodable from captions".
+
+    Args:
+        level: 1 to 3.
+        modality: where the level has one.
+    """
+    return f"Level {level}, {claim(level, modality)}"
+
+
+def own_records(records: Iterable[Record], asked: Mapping[str, Value]) -> list[Record]:
+    """The encoder's own records that hold what is asked for: of no control, after no repair.
+
+    Args:
+        records: of one run.
+        asked: columns and what they hold, such as those of `LEVELS`.
+    """
+    own = {"control": Control.NONE, "repair": (None, Repair.NONE)}
+    return [record for record in records if record.has(**own, **asked)]
 
 
 def level_rows(verdicts: Iterable[Verdict]) -> list[tuple[str, ...]]:
@@ -27,7 +62,6 @@ def level_rows(verdicts: Iterable[Verdict]) -> list[tuple[str, ...]]:
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:
-    control = verdict.control or "-"
     level = "-" if verdict.level is None else str(verdict.level)
     n = "-" if verdict.n is None else f"{verdict.n:,}"
     return (
@@ -36,13 +70,13 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
         verdict.word,
         _number(verdict),
         n,
-        CONTROLS.get(control, control.replace("_", " ")),
+        control_name(verdict.control or Control.NONE),
     )
 
 
 def _question(verdict: Verdict) -> str:
-    if verdict.level in QUESTIONS:
-        return QUESTIONS[verdict.level].format(seen=SEEN.get(verdict.modality or "", "rows"))
+    if verdict.level in CLAIMS:
+        return f"{claim(verdict.level, verdict.modality)}?"
     return "-" if verdict.repairs is None else REPAIR
 
 

@@ -57,6 +57,11 @@ def score(value: float | None) -> str:
     return "-" if value is None else f"{floor(1000 * value) / 1000:.3f}"
 
 
+def p_value(p: float | None) -> str:
+    """The p value of a test, with two digits."""
+    return "-" if p is None else f"{p:.2g}"
+
+
 def counted(n: int, what: str) -> str:
     """A count in words: 1 scene, 2 scenes, 1,000 scenes."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"

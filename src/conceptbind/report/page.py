@@ -38,9 +38,9 @@ def render_page(path: Path, template: str, *, provenance: Mapping[str, Any], **p
     Raises:
         FileError: the disk is full, or the folder is not writable.
     """
-    kept = {"template": template, "provenance": dict(provenance), "parts": _as_json(parts)}
+    kept = _kept(template, provenance, parts)
     write_checked_json(path.with_name(PAGE), kept)
-    write_whole(path, page_of(kept))
+    write_whole(path, _page(kept))
 
 
 def write_page(path: Path, template: str, *, provenance: Mapping[str, Any], **parts: Any) -> None:
@@ -49,8 +49,12 @@ def write_page(path: Path, template: str, *, provenance: Mapping[str, Any], **pa
     Raises:
         FileError: the disk is full, or the folder is not writable.
     """
-    kept = {"template": template, "provenance": dict(provenance), "parts": _as_json(parts)}
-    write_whole(path, page_of(kept))
+    write_whole(path, _page(_kept(template, provenance, parts)))
+
+
+def _kept(template: str, provenance: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a page shows, as plain data."""
+    return {"template": template, "provenance": dict(provenance), "parts": _as_json(parts)}
 
 
 def redraw(folder: Path) -> Path:
@@ -62,7 +66,7 @@ def redraw(folder: Path) -> Path:
     kept = read_checked_json(folder / PAGE, "run the command again")
     path = folder / "report.html"
     try:
-        page = page_of(kept)
+        page = _page(kept)
     except (KeyError, TypeError, AttributeError, ValueRangeError, jinja_error()) as error:
         raise FileError(
             f"{folder / PAGE} is not of the form that this version draws ({error}); run the "
@@ -79,13 +83,7 @@ def jinja_error() -> type[Exception]:
     return jinja2.TemplateError
 
 
-def page_of(kept: Mapping[str, Any]) -> str:
-    """The HTML of a page.
-
-    Args:
-        kept: its `template`, its `provenance`, and the `parts` that the template shows, as plain
-            data.
-    """
+def _page(kept: Mapping[str, Any]) -> str:
     import jinja2
 
     environment = jinja2.Environment(

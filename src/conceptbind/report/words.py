@@ -18,6 +18,7 @@ CONTROLS: dict[str, str] = {
     Control.RANDOM_WEIGHTS: "random weights",
     Control.BAG_TWIN: "bag twin",
 }
+"""Controls whose numbers stand in columns of their own, by what the columns are called."""
 CONTROL_WORDS: dict[str, str] = {
     Control.BAG_OF_CONCEPTS: "a bag of concepts",
     Control.RANDOM_WEIGHTS: "the same architecture with random weights",
@@ -26,6 +27,13 @@ CONTROL_WORDS: dict[str, str] = {
 
 SEEN = {"text": "captions", "image": "pictures"}
 """What the embeddings of a modality are made of."""
+
+
+def control_name(control: str) -> str:
+    """What a table calls a control; a dash for none, the encoder itself."""
+    if control == Control.NONE:
+        return "-"
+    return CONTROLS.get(control, control.replace("_", " "))
 
 
 def seen(modality: str | None) -> str:
@@ -61,6 +69,13 @@ def ends(record: Record) -> tuple[float, float]:
     if record.ci_low is None or record.ci_high is None:
         return 0.0, 1.0
     return record.ci_low, record.ci_high
+
+
+def apart(high: Record | None, low: Record | None) -> bool:
+    """Whether all of one record's interval lies above all of another's."""
+    if high is None or low is None or high.ci_low is None or low.ci_high is None:
+        return False
+    return high.ci_low > low.ci_high
 
 
 def first(sentence: str) -> str:

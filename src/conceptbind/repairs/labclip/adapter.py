@@ -210,11 +210,10 @@ def save_adapter(adapter: Adapter, folder: Path, card: str | None = None) -> Non
 
 def load_adapter(path: str | Path | Adapter | HasAdapter) -> Adapter:
     """Read an adapter folder, or a published LABCLIP file (`.pt` with the tensors `linear.weight`
-    and `t`). An adapter, or that of a result of `repair`, is
-    returned as it is.
+    and `t`). An adapter, or that of a result of `repair`, is returned as it is.
 
     Args:
-        path: an adapter folder, or a `.pt` file.
+        path: an adapter folder, a `.pt` file, an adapter, or what holds one.
 
     Raises:
         FileError: nothing is there, or it is broken.
@@ -340,9 +339,7 @@ def _read_published(path: Path) -> Adapter:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError
-    ) as error:  # the restricted reader met something that is not a tensor
+    except pickle.UnpicklingError as error:  # the restricted reader met more than tensors
         raise UnsafeFileError(
             f"{path} holds more than tensors and could execute code, so it is not read; save "
             "linear.weight and t alone, "
