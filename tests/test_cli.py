@@ -29,6 +29,8 @@ def table(tmp_path):
 
 PROBE = ("--studies", "probe")
 """For what is the same with one study as with all: folders, files and what was asked."""
+PROBED = (*PROBE, "--scenes", "text20:5x5", "--modality", "text")
+"""The same for the captions of `table`."""
 
 
 def run(*arguments):
@@ -113,11 +115,7 @@ def test_a_bag_of_concepts_is_called_one(tmp_path, capsys):
     run(
         "measure",
         f"file:{tmp_path / 'bag.npy'}",
-        *PROBE,
-        "--scenes",
-        "text20:5x5",
-        "--modality",
-        "text",
+        *PROBED,
         "--out",
         tmp_path / "run",
     )
@@ -132,11 +130,7 @@ def test_config_runs_it_again_with_the_same_results(table, tmp_path):
     run(
         "measure",
         f"file:{table}",
-        *PROBE,
-        "--scenes",
-        "text20:5x5",
-        "--modality",
-        "text",
+        *PROBED,
         "--out",
         first,
         "--seed",
@@ -152,17 +146,7 @@ def test_config_runs_it_again_with_the_same_results(table, tmp_path):
 def test_the_same_command_again_gives_the_same_bytes(table, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["conceptbind", "measure"])
     out = tmp_path / "run"
-    arguments = (
-        "measure",
-        f"file:{table}",
-        *PROBE,
-        "--scenes",
-        "text20:5x5",
-        "--modality",
-        "text",
-        "--out",
-        out,
-    )
+    arguments = ("measure", f"file:{table}", *PROBED, "--out", out)
     run(*arguments)
     before = (out / "results.json").read_bytes()
     run(*arguments)
@@ -355,17 +339,7 @@ def test_wrong_options_exit_with_2(arguments, capsys):
 
 def test_a_run_folder_of_another_configuration_is_refused(table, tmp_path, capsys):
     out = tmp_path / "run"
-    arguments = (
-        "measure",
-        f"file:{table}",
-        *PROBE,
-        "--scenes",
-        "text20:5x5",
-        "--modality",
-        "text",
-        "--out",
-        out,
-    )
+    arguments = ("measure", f"file:{table}", *PROBED, "--out", out)
     run(*arguments)
     before = (out / "results.json").read_bytes()
     assert run(*arguments, "--seed", 1) == 2
@@ -375,17 +349,7 @@ def test_a_run_folder_of_another_configuration_is_refused(table, tmp_path, capsy
 
 def test_a_changed_file_is_refused(table, tmp_path, capsys):
     out = tmp_path / "run"
-    arguments = (
-        "measure",
-        f"file:{table}",
-        *PROBE,
-        "--scenes",
-        "text20:5x5",
-        "--modality",
-        "text",
-        "--out",
-        out,
-    )
+    arguments = ("measure", f"file:{table}", *PROBED, "--out", out)
     run(*arguments)
     before = (out / "results.json").read_bytes()
     np.save(table, concept_codes(text20(5, 5), 40))
@@ -400,11 +364,7 @@ def test_a_run_that_failed_at_once_can_be_started_with_other_options(table, tmp_
     run(
         "measure",
         f"file:{table}",
-        *PROBE,
-        "--scenes",
-        "text20:5x5",
-        "--modality",
-        "text",
+        *PROBED,
         "--out",
         tmp_path / "other",
         "--seed",
@@ -412,17 +372,7 @@ def test_a_run_that_failed_at_once_can_be_started_with_other_options(table, tmp_
     )
     shutil.copy(tmp_path / "other" / "config.yaml", out)
     (out / ".results.json.77-0123456789abcdef.part").write_text("half")  # of a kill
-    run(
-        "measure",
-        f"file:{table}",
-        *PROBE,
-        "--scenes",
-        "text20:5x5",
-        "--modality",
-        "text",
-        "--out",
-        out,
-    )
+    run("measure", f"file:{table}", *PROBED, "--out", out)
     assert records(out)
     assert not list(out.glob(".*.part"))
     capsys.readouterr()
@@ -473,11 +423,7 @@ def test_the_scale_of_rows_does_not_matter(tmp_path, capsys, factor):
     run(
         "measure",
         f"file:{tmp_path / 'rows.npy'}",
-        *PROBE,
-        "--scenes",
-        "text20:5x5",
-        "--modality",
-        "text",
+        *PROBED,
         "--out",
         tmp_path / "run",
     )
