@@ -13,4 +13,6 @@ from .recognitions import recognition as recognition
 from .retrieval import ranks as ranks
 from .retrieval import recall_at as recall_at
 from .retrieval import within as within
+from .triplets import TripletOutcome as TripletOutcome
+from .triplets import triplet_choice as triplet_choice
 from .variance import r2 as r2
