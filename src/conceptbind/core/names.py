@@ -19,6 +19,7 @@ class Control(StrEnum):
     BAG_TWIN = "bag_twin"
     BLIND_LENGTH = "blind_length"
     BLIND_NORM = "blind_norm"
+    BAG_OF_WORDS = "bag_of_words"
 
 
 CONTROL_TEXTS = {
@@ -50,6 +51,11 @@ CONTROL_TEXTS = {
     Control.BLIND_NORM: (
         "Blind, by norm",
         "No picture is seen: the caption with the longer feature vector wins.",
+    ),
+    Control.BAG_OF_WORDS: (
+        "Bag of words",
+        "The cosine of how often each word occurs in two captions. Captions of the same words in "
+        "another order are one to it.",
     ),
 }
 """What each control is: its name for people, and a description to stand where its numbers are
@@ -113,6 +119,8 @@ class Metric(StrEnum):
     TEXT_SCORE = "text_score"
     IMAGE_SCORE = "image_score"
     GROUP_SCORE = "group_score"
+    PARAPHRASE_ACCURACY = "paraphrase_accuracy"
+    PARAPHRASE_ACCURACY_ONE_SIDED = "paraphrase_accuracy_one_sided"
 
 
 def recognised(concept: object) -> Metric:

@@ -24,7 +24,7 @@ CLAIMS = {
 REPAIR = "does a linear repair help?"
 LEVELS: Mapping[str, Mapping[str, Value]] = {
     "decodable": {"study": "probe", "metric": Metric.OBJECT_RECOGNITION},
-    "within": {"study": "within", "metric": "paraphrase_accuracy"},
+    "within": {"study": "within", "metric": Metric.PARAPHRASE_ACCURACY},
     "across": {"study": "crossmodal", "metric": Metric.BINDING_ACCURACY, "order": "either"},
 }
 """The records of each level of binding, by its name."""
