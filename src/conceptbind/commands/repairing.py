@@ -117,8 +117,8 @@ class Repair(Opening, Command[Repaired]):
     texts: GivenRows | None = None
     """.npy file of caption embeddings (n, d), for --images."""
     negatives: GivenRows | None = None
-    """.npy file of embeddings (n, d) of each caption with its attributes exchanged. Without it the
-    map is fitted on captions and pictures alone (SB), which repairs less.
+    """.npy file of embeddings (n, d) of each caption with its attributes exchanged, or (n, k, d) of
+    1 to 8 wrong captions of each. Without it the map is fitted on captions and pictures alone (SB).
     """
     image_of: GivenRows | None = None
     """.npy file of n row numbers, the picture of each caption, where a picture has several."""
@@ -471,8 +471,8 @@ def _failures(
             for c in wrong
         ]
     rows = []
-    before, after = found.right
-    for place in (~found.right[written]).nonzero()[0].tolist():
+    before, after = found.all_right
+    for place in (~(before, after)[written]).nonzero()[0].tolist():
         pair = int(found.rows[place])
         texts = ("", "") if given.texts is None else (given.texts[0][pair], given.texts[1][pair])
         rows.append(

@@ -13,14 +13,11 @@ from conceptbind.core.errors import ShapeError
 from conceptbind.core.names import Metric, Repair
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import gain_record, mean_record
-from conceptbind.crossmodal.study import dot
-from conceptbind.metrics.choices import forced_choice
 from conceptbind.probes.threads import steady
 from conceptbind.repairs.effect import BeforeAfter
-from conceptbind.repairs.labclip.adapter import Adapter
+from conceptbind.repairs.held_pairs import HeldPairs, by_pair, joined
 from conceptbind.repairs.labclip.cost import (
     PULLS,
-    Scores,
     mean_curve,
     recommend,
     trade_off,
@@ -33,12 +30,12 @@ from conceptbind.repairs.labclip.estimator import (
     hold_out,
     parts_of,
 )
-from conceptbind.repairs.labclip.pairs import Pairs, read_unit
+from conceptbind.repairs.labclip.pairs import Pairs
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-    from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.core.typing import Bools, Ints
 
 FOLDS = 5
 """Parts of the pairs; each is scored by a map that was fitted without it."""
@@ -60,9 +57,15 @@ class ArrayRepair(BeforeAfter):
 
     rows: Int[Ints, " pairs"]
     """(k,) the pairs that were scored."""
-    right: tuple[Bool[Bools, " pairs"], Bool[Bools, " pairs"]]
+    right: tuple[Bool[Bools, " pairs *several"], Bool[Bools, " pairs *several"]]
     """(k,) before and after: the caption scores above its negative; without negatives, above all
-    other captions."""
+    other captions. (k, several) with several negatives."""
+
+    @property
+    def all_right(self) -> tuple[Bool[Bools, " pairs"], Bool[Bools, " pairs"]]:
+        """(k,) before and after: every comparison of a pair is right."""
+        before, after = (by_pair(right) == 1 for right in self.right)
+        return before, after
 
     def value(self, metric: str, repair: str) -> Record:
         """The record of a metric; `repair` is none, HNB or SB."""
@@ -84,8 +87,8 @@ class ArrayRepair(BeforeAfter):
 
     @property
     def n_compared(self) -> int:
-        """Comparisons: one a scored pair."""
-        return len(self.rows)
+        """Comparisons: one a scored pair and negative."""
+        return self.right[0].size
 
 
 def array_repair(
@@ -146,7 +149,7 @@ def _fitted_and_scored(
     curves = []
     for train, chooses, _ in plan:
         fits.append(fitted(train, chooses, len(fits)))
-        judged = _Held.of(pairs, chooses, JUDGED if again else MOST, seed)
+        judged = HeldPairs.of(pairs, chooses, JUDGED if again else MOST, seed)
         curves.append(
             trade_off(fits[-1].adapter, judged.scores, PULLS if pull is None else (0.0, pull))
         )
@@ -157,10 +160,10 @@ def _fitted_and_scored(
     )
     curve = mean_curve(curves)
     taken = recommend(curve) if pull is None else pull
-    held = [_Held.of(pairs, test, MOST, seed) for _, _, test in plan]
+    held = [HeldPairs.of(pairs, test, MOST, seed) for _, _, test in plan]
     maps = [fit.adapter.pulled(taken) if taken else None for fit in fits]
-    before = _joined([part.outcome(None) for part in held])
-    after = _joined([part.outcome(adapter) for part, adapter in zip(held, maps, strict=True)])
+    before = joined([part.outcome(None) for part in held])
+    after = joined([part.outcome(adapter) for part, adapter in zip(held, maps, strict=True)])
     rows = np.concatenate([part.rows for part in held])
     groups = groups_of(pairs)[rows]
     protocol = str(fits[-1].adapter.config["protocol"])
@@ -174,14 +177,12 @@ def _fitted_and_scored(
     for name, outcome in ((Repair.NONE, before), (protocol, after)):
         own: dict[str, Any] = {"repair": name, "pull": taken if name != Repair.NONE else 0.0}
         for metric, (value, tied) in outcome.items():
-            ties = None if tied is None else int(tied.sum())
+            ties = None if tied is None else int((by_pair(tied) > 0).sum())
             kind: Literal["mean", "share"] = "share" if ties is not None else "mean"
-            records.append(
-                mean_record(metric, value.astype(float), ties, groups, kind, **facts, **own)
-            )
+            records.append(mean_record(metric, by_pair(value), ties, groups, kind, **facts, **own))
     for metric, gain in GAINS.items():
         if metric in before:
-            difference = after[metric][0].astype(float) - before[metric][0]
+            difference = by_pair(after[metric][0]) - by_pair(before[metric][0])
             own = {"repair": protocol, "pull": taken}
             records.append(gain_record(gain, difference, groups, **facts, **own))
     decides = next(metric for metric in GAINS if metric in before)
@@ -245,91 +246,3 @@ def require_repairable(
         others: Ints = np.setdiff1d(np.arange(len(pairs)), np.concatenate([test, chooses]))
         plan.append((others, chooses, test))
     return plan, [(np.flatnonzero(part_of != k), part) for k, part in enumerate(parts)]
-
-
-Outcome = dict[str, "tuple[Floats | Bools, Bools | None]"]
-"""Metric to its values (k,), and which of them are ties."""
-
-
-def _joined(outcomes: list[Outcome]) -> Outcome:
-    """The outcomes of all folds, one behind the other."""
-
-    def joined(metric: str, side: int) -> Any:
-        parts: list[Any] = [outcome[metric][side] for outcome in outcomes]
-        return None if parts[0] is None else np.concatenate(parts)
-
-    return {metric: (joined(metric, 0), joined(metric, 1)) for metric in outcomes[0]}
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """Unit rows of pairs that are scored."""
-
-    images: Floats
-    texts: Floats
-    negatives: Floats | None
-    rows: Ints
-    """(k,) the pairs."""
-    same: tuple[Ints, Ints]
-    """Captions and pictures that belong together: none of them is a wrong answer."""
-
-    @classmethod
-    def of(cls, pairs: Pairs, part: Ints, most: int, seed: int) -> _Held:
-        rows = np.sort(np.random.default_rng(seed).permutation(part)[:most])
-        negatives = None if pairs.negatives is None else read_unit(pairs.negatives, rows)
-        pictures = np.unique(pairs.picture_ids[pairs.image_of[rows]], return_inverse=True)[1]
-        texts = np.unique(pairs.text_ids[rows], return_inverse=True)[1]
-        return cls(
-            read_unit(pairs.images, pairs.image_of[rows]),
-            read_unit(pairs.texts, rows),
-            negatives,
-            rows,
-            (texts, pictures),
-        )
-
-    def outcome(self, adapter: Adapter | None) -> Outcome:
-        """Values and ties, for every metric."""
-        texts = self.texts if adapter is None else adapter(self.texts)
-        found: Outcome = {}
-        if self.negatives is not None:
-            false = self.negatives if adapter is None else adapter(self.negatives)
-            found[Metric.BINDING_ACCURACY] = forced_choice(
-                dot(self.images, texts), dot(self.images, false), 1.0
-            )
-            found["caption_swap_cosine"] = dot(texts, false), None
-        (captions, caption), (pictures, picture) = (
-            np.unique(ids, return_index=True, return_inverse=True)[1:] for ids in self.same
-        )
-        # a picture may have several captions, a caption several pictures
-        belong = np.zeros((len(pictures), len(captions)), dtype=bool)
-        belong[picture, caption] = True
-        scores = self.images[pictures] @ texts[captions].T
-        found[Metric.RECALL_AT_1] = _at(_first_is_own(scores, belong), picture)
-        found[Metric.PICTURE_RECALL_AT_1] = _at(_first_is_own(scores.T, belong.T), caption)
-        return found
-
-    def scores(self, adapter: Adapter) -> Scores:
-        """What a map achieves; retrieval is the mean of both directions."""
-        found = {
-            metric: float(value.mean()) for metric, (value, _) in self.outcome(adapter).items()
-        }
-        return Scores(
-            found.get(Metric.BINDING_ACCURACY),
-            (found[Metric.RECALL_AT_1] + found[Metric.PICTURE_RECALL_AT_1]) / 2,
-        )
-
-
-def _first_is_own(scores: Floats, belong: Bools) -> tuple[Bools, Bools]:
-    """(q,) whether the best of what belongs to a query scores strictly above all that does not, and
-    ties.
-    """
-    # no cosine is so small
-    own, other = (
-        np.where(belong, scores, -2.0).max(1),
-        np.where(belong, -2.0, scores).max(1),
-    )
-    return forced_choice(own, other, 1.0)
-
-
-def _at(outcome: tuple[Bools, Bools], rows: Ints) -> tuple[Bools, Bools]:
-    return outcome[0][rows], outcome[1][rows]

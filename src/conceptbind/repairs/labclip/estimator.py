@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 from conceptbind.repairs.labclip.adapter import Adapter
-from conceptbind.repairs.labclip.pairs import Pairs
+from conceptbind.repairs.labclip.pairs import Pairs, flat_ids
 from conceptbind.repairs.labclip.solver import Candidate, Course, Judge, best, published, quick
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X: Shaped[Floats, "captions width_in"],
         y: Shaped[Floats, "pictures width_out"],
         *,
-        negatives: Shaped[Floats, "captions width_in"] | None = None,
+        negatives: Shaped[Floats, "captions *several width_in"] | None = None,
         image_of: Sequence[int] | Int[Ints, " captions"] | None = None,
     ) -> Self:
         """Fit on captions and their pictures.
@@ -195,8 +195,8 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Args:
             X: (n, d_in) rows of captions.
             y: (n, d_out) rows of their pictures, or (p, d_out) with `image_of`.
-            negatives: (n, d_in) rows of each caption with its attributes swapped; None fits without
-                (SB).
+            negatives: (n, d_in) rows of each caption with its attributes swapped, or (n, k, d_in)
+                of 1 to 8 wrong captions of each; None fits without (SB).
             image_of: (n,) row of each caption's picture.
 
         Raises:
@@ -209,7 +209,7 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 "captions' pictures"
             )
         X, y = self._numbers(X, reset=True), _rows(y)
-        negatives = None if negatives is None else _rows(negatives)
+        negatives = None if negatives is None else _rows(negatives, several=True)
         pairs = Pairs.of(
             y,
             X,
@@ -269,13 +269,15 @@ class LabClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _rows(array: Any) -> Floats:
-    rows: Floats = array if _mapped(array) else check_array(array, dtype=FLOATS)
+def _rows(array: Any, *, several: bool = False) -> Floats:
+    if _mapped(array, (2, 3) if several else (2,)):
+        return array  # type: ignore[no-any-return]
+    rows: Floats = check_array(array, dtype=FLOATS, allow_nd=several)
     return rows
 
 
-def _mapped(array: Any) -> bool:
-    return isinstance(array, np.memmap) and array.dtype.kind == "f" and array.ndim == 2
+def _mapped(array: Any, axes: tuple[int, ...] = (2,)) -> bool:
+    return isinstance(array, np.memmap) and array.dtype.kind == "f" and array.ndim in axes
 
 
 def hold_out(
@@ -369,7 +371,8 @@ def groups_of(pairs: Pairs) -> Int[Ints, " pairs"]:
     Args:
         pairs: n pairs of pictures and captions.
     """
-    return linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, pairs.negative_ids)
+    said = flat_ids(pairs.negative_ids)
+    return linked(pairs.picture_ids[pairs.image_of], pairs.text_ids, said)
 
 
 def linked(

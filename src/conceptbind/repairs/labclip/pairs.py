@@ -1,5 +1,5 @@
 """Pictures, their captions and the captions' hard negatives, as rows that may be larger than
-memory.
+memory. A caption has one negative, or several.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     import torch
     from jaxtyping import Float, Int, Shaped
 
-    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.rows.held import AnyRows
 
 BLOCK = 8192
 """Rows read at once where all of them are needed."""
+MOST_NEGATIVES = 8
+"""Negatives of one caption."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +39,16 @@ class Batch:
     images: Float[torch.Tensor, "pairs width_out"]
     """(B, d_out)"""
     texts: Float[torch.Tensor, "captions width_in"]
-    """(B, d_in), or (2 B, d_in) with the negatives behind the captions."""
+    """(B, d_in), or ((1 + k) B, d_in): behind the captions their first negatives, then their
+    second ones."""
     same: tuple[Int[torch.Tensor, " compared"], Int[torch.Tensor, " compared"]]
-    """Row and column numbers in the (B, B or 2 B) table of scores that are not compared: caption j
+    """Row and column numbers in the (B, (1 + k) B) table of scores that are not compared: caption j
     (or negative j) says of picture i what its own caption says, or belongs to the same picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """n captions, the picture of each, and a hard negative of each. Arrays may be memory-mapped;
+    """n captions, the picture of each, and k hard negatives of each. Arrays may be memory-mapped;
     rows are normalised when they are read.
     """
 
@@ -53,16 +56,16 @@ class Pairs:
     """(p, d_out)"""
     texts: Float[Floats, "captions width_in"]
     """(n, d_in)"""
-    negatives: Float[Floats, "captions width_in"] | None
-    """(n, d_in), or None."""
+    negatives: Float[Floats, "captions *several width_in"] | None
+    """(n, d_in), (n, k, d_in) where every caption has several, or None."""
     image_of: Int[Ints, " captions"]
     """(n,) row of each caption's picture."""
     picture_ids: Int[Ints, " pictures"]
     """(p,) equal numbers for equal pictures."""
     text_ids: Int[Ints, " captions"]
     """(n,) equal numbers for captions that say the same."""
-    negative_ids: Int[Ints, " negatives"]
-    """(n,) what each negative says, in the same numbers; empty without negatives."""
+    negative_ids: Int[Ints, " negatives *several"]
+    """(n,) or (n, k) what each negative says, in the same numbers; empty without negatives."""
     rows_hash: str = ""
     """A hash of all rows that these pairs were taken from."""
 
@@ -71,11 +74,11 @@ class Pairs:
         cls,
         images: Float[Floats, "pictures width_out"],
         texts: Float[Floats, "captions width_in"],
-        negatives: Float[Floats, "captions width_in"] | None = None,
+        negatives: Float[Floats, "captions *several width_in"] | None = None,
         *,
         image_of: Sequence[int] | Int[Ints, " captions"] | None = None,
         text_ids: Int[Ints, " captions"] | None = None,
-        negative_ids: Int[Ints, " captions"] | None = None,
+        negative_ids: Int[Ints, " captions *several"] | None = None,
         names: tuple[str, str, str] = ("images", "texts", "negatives"),
         keep_equal: bool = False,
     ) -> Pairs:
@@ -84,14 +87,15 @@ class Pairs:
         Args:
             images: (p, d_out) rows of pictures.
             texts: (n, d_in) rows of captions.
-            negatives: (n, d_in) rows of each caption's hard negative; None fits without.
+            negatives: (n, d_in) rows of each caption's hard negative, or (n, k, d_in) of its 1 to
+                8 hard negatives; None fits without.
             image_of: (n,) row of each caption's picture; by default caption i belongs to picture i.
             text_ids: (n,) equal numbers for captions that mean the same (two orders of mention,
                 say); by default equal rows.
-            negative_ids: (n,) the same for negatives.
+            negative_ids: (n,) or (n, k) the same for negatives.
             names: how errors call the three arrays.
-            keep_equal: keep pairs whose negative equals their caption (`equal`): no fit learns from
-                them, and scored they are ties.
+            keep_equal: keep pairs of which a negative equals their caption (`equal`): no fit learns
+                from it, and scored it is a tie.
 
         Raises:
             ShapeError: lengths or widths do not fit; all are named.
@@ -101,8 +105,9 @@ class Pairs:
         given = ((names[0], images), (names[1], texts), (names[2], negatives))
         parts = [(name, array) for name, array in given if array is not None]
         for name, array in parts:
+            may_be = (2, 3) if array is negatives else (2,)
             if (
-                getattr(array, "ndim", 0) != 2
+                getattr(array, "ndim", 0) not in may_be
                 or 0 in array.shape
                 or not np.issubdtype(array.dtype, np.floating)
             ):
@@ -110,11 +115,8 @@ class Pairs:
                     f"{name} must be (rows, dimensions) of real numbers; got "
                     f"{getattr(array, 'dtype', '')} {np.shape(array)}"
                 )
-        if negatives is not None and negatives.shape != texts.shape:
-            raise ShapeError(
-                f"every caption needs one negative of the same width: {names[1]} has shape "
-                f"{texts.shape}, {names[2]} {negatives.shape}"
-            )
+        if negatives is not None:
+            _require_negatives(texts, negatives, names)
         if image_of is None and len(images) != len(texts):
             raise ShapeError(
                 f"every caption needs one picture: {names[0]} has {len(images):,} rows, {names[1]} "
@@ -130,8 +132,12 @@ class Pairs:
                 f"image_of must give one whole number, a row of {names[0]} (0 to "
                 f"{len(images) - 1}) for each of {len(texts):,} captions"
             )
-        for given_ids, name in ((text_ids, names[1]), (negative_ids, names[2])):
-            if given_ids is not None and np.shape(given_ids) != (len(texts),):
+        shape = (len(texts),) if negatives is None else negatives.shape[:-1]
+        for given_ids, name, wanted in (
+            (text_ids, names[1], (len(texts),)),
+            (negative_ids, names[2], shape),
+        ):
+            if given_ids is not None and np.shape(given_ids) != wanted:
                 raise ShapeError(
                     f"the ids of {name} must be one number for each of {len(texts):,} rows; got "
                     f"{np.shape(given_ids)}"
@@ -145,8 +151,10 @@ class Pairs:
         found = [_ids(array, name, kind) for name, array in parts]
         text_ids = found[1] if text_ids is None else np.asarray(text_ids)
         if negatives is not None:
-            negative_ids = found[2] if negative_ids is None else np.asarray(negative_ids)
-            equal = np.flatnonzero(text_ids == negative_ids)
+            if negative_ids is None:
+                negative_ids = found[2].reshape(shape)
+            negative_ids = np.asarray(negative_ids)
+            equal = np.flatnonzero(_any(_beside(text_ids, negative_ids) == negative_ids))
             if len(equal) and not keep_equal:
                 raise ValueRangeError(
                     f"{len(equal):,} of {len(texts):,} negatives equal their caption, the first in "
@@ -175,24 +183,33 @@ class Pairs:
 
     @property
     def equal(self) -> Int[Ints, " equal"]:
-        """Pairs whose negative equals their caption; only of `keep_equal` there are any."""
-        return (
-            np.flatnonzero(self.text_ids == self.negative_ids)
-            if len(self.negative_ids)
-            else np.empty(0, np.int64)
-        )
+        """Pairs of which a negative equals their caption; only of `keep_equal` there are any."""
+        if not len(self.negative_ids):
+            return np.empty(0, np.int64)
+        texts = _beside(self.text_ids, self.negative_ids)
+        return np.flatnonzero(_any(texts == self.negative_ids))
 
     @property
     def true_negatives(self) -> Int[Ints, " true"]:
-        """Pairs whose negative equals another caption of the same picture, so that it is true of
-        the picture.
+        """Pairs of which a negative equals another caption of the same picture, so that it is true
+        of the picture.
         """
         if not len(self.negative_ids):
             return np.empty(0, np.int64)
         pictures = np.unique(self.picture_ids[self.image_of], return_inverse=True)[1]
-        said = np.unique(np.concatenate([self.text_ids, self.negative_ids]), return_inverse=True)[1]
-        captions, negatives = said.reshape(2, -1) * (pictures.max() + 1) + pictures
-        return np.flatnonzero(np.isin(negatives, captions) & (self.text_ids != self.negative_ids))
+        texts = _beside(self.text_ids, self.negative_ids)
+        said = np.unique(np.append(self.text_ids, self.negative_ids), return_inverse=True)[1]
+        captions, negatives = said[: len(self)], said[len(self) :].reshape(self.negative_ids.shape)
+        captions = captions * (pictures.max() + 1) + pictures
+        negatives = negatives * (pictures.max() + 1) + _beside(pictures, negatives)
+        return np.flatnonzero(_any(np.isin(negatives, captions) & (texts != self.negative_ids)))
+
+    @property
+    def n_negatives(self) -> int:
+        """k, the negatives of each caption; 0 without."""
+        if self.negatives is None:
+            return 0
+        return 1 if len(self.negatives.shape) == 2 else int(self.negatives.shape[1])
 
     def select(self, rows: Int[Ints, " rows"]) -> Pairs:
         """Some of the pairs; nothing is copied that is larger than their numbers when the arrays
@@ -217,9 +234,10 @@ class Pairs:
         """Unit rows of some pairs."""
         import torch
 
-        parts = [read_unit(self.texts, rows)] + (
-            [] if self.negatives is None else [read_unit(self.negatives, rows)]
-        )
+        parts = [read_unit(self.texts, rows)]
+        if self.negatives is not None:
+            false = read_unit(self.negatives, rows).reshape(len(rows), -1, parts[0].shape[1])
+            parts += list(np.moveaxis(false, 1, 0))
         images = read_unit(self.images, self.image_of[rows])
         i, j = (torch.from_numpy(part).to(device) for part in self._same(rows))
         texts = torch.from_numpy(parts[0] if len(parts) == 1 else np.concatenate(parts))
@@ -235,9 +253,39 @@ class Pairs:
         j = np.concatenate([by_text[1], by_picture[1]])
         i, j = i[i != j], j[i != j]
         if self.negatives is not None:
-            a, b = _equal(texts, self.negative_ids[rows])
+            a, b = _equal(texts, flat_ids(self.negative_ids[rows]))
             i, j = np.concatenate([i, a]), np.concatenate([j, b + len(rows)])
         return i, j
+
+
+def flat_ids(ids: Int[Ints, " negatives *several"]) -> Int[Ints, " all"]:
+    """(k n,) what the negatives say: the first ones of all captions, then the second ones."""
+    return ids.T.reshape(-1)
+
+
+def _beside(values: Ints, negatives: Ints) -> Ints:
+    """(n,) values of captions, so that they stand beside (n,) or (n, k) of negatives."""
+    return values if negatives.ndim == 1 else values[:, None]
+
+
+def _any(found: Bools) -> Bools:
+    """(n,) whether it holds of any of a caption's negatives."""
+    return found if found.ndim == 1 else np.any(found, axis=1)
+
+
+def _require_negatives(texts: Floats, negatives: Floats, names: tuple[str, str, str]) -> None:
+    """Raise unless every caption has as many negatives as any other, of its own width."""
+    n, width = texts.shape
+    if negatives.shape[0] != n or negatives.shape[-1] != width:
+        raise ShapeError(
+            f"every caption needs one negative of the same width: {names[1]} has shape "
+            f"{texts.shape}, {names[2]} {negatives.shape}"
+        )
+    if negatives.ndim == 3 and negatives.shape[1] > MOST_NEGATIVES:
+        raise ShapeError(
+            f"a caption has 1 to {MOST_NEGATIVES} negatives; {names[2]} has {negatives.shape[1]} "
+            f"of each (shape {negatives.shape})"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,9 +312,9 @@ def _take(array: Floats, rows: Ints) -> Floats:
 
 
 def read_unit(
-    array: Float[Floats, "pictures width"], rows: Int[Ints, " rows"]
-) -> Float[Floats, "rows width"]:
-    """(B, d) rows in single precision, each divided by its length.
+    array: Float[Floats, "pictures *several width"], rows: Int[Ints, " rows"]
+) -> Float[Floats, "rows *several width"]:
+    """(B, d) rows, or (B, k, d), in single precision, each divided by its length.
 
     A file is mapped again for each reading, so that its pages do not add up to the whole file in
     this process's memory.
@@ -279,14 +327,14 @@ def read_unit(
     if _on_disk(array):
         opened = _mapped_anew(array)
         order = np.argsort(rows, kind="stable")  # neighbours on disk are read together
-        values: Floats = np.empty((len(rows), array.shape[1]), dtype=kind)
+        values: Floats = np.empty((len(rows), *array.shape[1:]), dtype=kind)
         values[order] = opened[rows[order]]
         del opened
     else:
         values = array[rows].astype(kind)
-    values /= np.abs(values).max(axis=1, keepdims=True)
+    values /= np.abs(values).max(axis=-1, keepdims=True)
     values = values.astype(np.float32, copy=False)
-    values /= np.sqrt(np.einsum("nd,nd->n", values, values))[:, None]
+    values /= np.sqrt(np.einsum("...d,...d->...", values, values))[..., None]
     return values
 
 
@@ -319,23 +367,26 @@ def _mapped_anew(array: Floats) -> Any:
 
 def _ids(array: Floats, name: str, kind: np.dtype) -> Ints:
     """(n,) equal numbers for equal rows; on the way, rows that cannot be used are refused."""
-    ids = np.empty(len(array), dtype=np.int64)
+    each = int(np.prod(array.shape[1:-1]))  # several negatives of a caption stand in one row
+    ids = np.empty(len(array) * each, dtype=np.int64)
     for start in range(0, len(array), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(array)))
         block = np.ascontiguousarray(_rows(array, rows), dtype=kind) + kind.type(0)  # -0 becomes 0
+        block = block.reshape(-1, array.shape[-1])
         with np.errstate(over="ignore", invalid="ignore"):
             bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
             zero = np.flatnonzero(~block.any(axis=1))
         if len(bad):
             raise ValueRangeError(
-                f"row {start + bad[0]} of {name} holds NaN or infinite numbers; embed it again"
+                f"row {start + bad[0] // each} of {name} holds NaN or infinite numbers; embed it "
+                "again"
             )
         if len(zero):
             raise ValueRangeError(
-                f"row {start + zero[0]} of {name} is all zeros and has no direction; leave it out "
-                "or embed it again"
+                f"row {start + zero[0] // each} of {name} is all zeros and has no direction; "
+                "leave it out or embed it again"
             )
-        ids[rows] = [
+        ids[start * each : start * each + len(block)] = [
             int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little", signed=True)
             for row in block
         ]

@@ -55,8 +55,8 @@ class Candidate:
     loss: float
     """The loss on validation pairs, at the temperature where it is least."""
     binding: float | None
-    """Share of validation pairs whose caption scores strictly above its negative; None without
-    negatives."""
+    """Share of comparisons with a negative, on validation, in which the caption scores strictly
+    above it; None without negatives."""
 
 
 class Judge:
@@ -105,11 +105,11 @@ class Judge:
         right = []
         for batch in self.batches:
             texts = torch.nn.functional.normalize(batch.texts @ weight.T, dim=1)
-            true, false = (
+            true, *false = (
                 (batch.images * part).sum(1).cpu().numpy()
                 for part in texts.split(len(batch.images))
             )
-            right.append(forced_choice(true, false, 1.0)[0])
+            right += [forced_choice(true, scores, 1.0)[0] for scores in false]
         return float(np.concatenate(right).mean())
 
 
