@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 import conceptbind
-from conceptbind.benchmarks import evaluate
+from conceptbind.benchmarks import BENCHMARKS
 from conceptbind.cli import main
 from conceptbind.core.errors import MismatchError
 from documented import ROOT, documented
@@ -57,7 +57,7 @@ def pairs(tmp_path, monkeypatch):
     """A folder in the layout of the benchmark, and the benchmark among the others."""
     names: dict = {}
     exec(compile(block("class Pairs"), "CONTRIBUTING.md", "exec"), names)
-    monkeypatch.setitem(evaluate.BENCHMARKS, "pairs", names["Pairs"]())
+    monkeypatch.setitem(BENCHMARKS, "pairs", names["Pairs"]())
     folder = tmp_path / "data"
     folder.mkdir()
     entries = []
@@ -93,7 +93,7 @@ def test_a_benchmark(pairs, tmp_path, capsys):
 def test_a_benchmark_of_another_form_says_so(pairs, content, said):
     (pairs / "pairs.json").write_text(json.dumps(content))
     with pytest.raises(MismatchError, match=said):
-        evaluate.BENCHMARKS["pairs"].read(pairs, None)
+        BENCHMARKS["pairs"].read(pairs, None)
 
 
 def test_a_study(tmp_path, monkeypatch):

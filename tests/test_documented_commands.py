@@ -196,6 +196,15 @@ def make_published(folder: Path, clip: Path, name: str = "DATA") -> None:
         pictures.mkdir(parents=True)
         (top / place / file).write_text(json.dumps(content))
         Image.new("RGB", (32, 32)).save(pictures / "a.png")
+    (top / "sugarcrepe_pp").mkdir()
+    both = {**item, "id": 0, "caption2": "a blue circle and a red square"}
+    (top / "sugarcrepe_pp" / "swap_att.json").write_text(json.dumps([both]))
+
+
+def make_triplets(folder: Path, clip: Path) -> None:
+    """Two triplets in the words of people."""
+    lines = ("caption,paraphrase,negative", *["a dog by a cat,a cat near a dog,a cat by a car"] * 2)
+    (folder / "mine.csv").write_text("\n".join(lines) + "\n")
 
 
 def make_coco(folder: Path, clip: Path) -> None:
@@ -251,6 +260,7 @@ THINGS = {
     r"export fixed": partial(make_adapter, width=256, encoder="tiny"),
     r"--adapter fixed": partial(make_adapter, width=256),  # as wide as tiny
     r"--data PICTURES": make_classes,
+    r"--data mine\.csv": make_triplets,
     r"--data DATA": make_published,
     r"--coco DIR\b": make_coco,
     r"--data DIR": partial(make_published, name="DIR"),

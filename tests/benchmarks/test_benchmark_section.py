@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.test_benchmark_sentences import beside, score
 from conceptbind.benchmarks.base import Found, Score
-from conceptbind.benchmarks.evaluate import benchmark_named
+from conceptbind.benchmarks.registry import benchmark_named
 from conceptbind.benchmarks.section import (
     benchmark_cells,
     benchmark_figure,

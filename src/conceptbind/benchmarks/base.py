@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -50,6 +50,9 @@ class Data:
     with two boxes stands there twice."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What was made for the items, such as the hash of drawn negatives; every record says it."""
+    besides: frozenset[str] = frozenset()
+    """Items that runs on the same questions may lack, such as `pictures` where others ask about
+    captions alone."""
 
     @property
     def hash(self) -> str:
@@ -58,10 +61,11 @@ class Data:
         """
         items = [
             part
-            for name in sorted(self.items)
+            for name in sorted(self.items.keys() - self.besides)
             for part in (name, np.ascontiguousarray(self.items[name]).tobytes())
         ]
-        return content_hash(*self.pictures, repr(self.boxes), *self.captions, *items)
+        pictures = () if "pictures" in self.besides else self.pictures
+        return content_hash(*pictures, repr(self.boxes), *self.captions, *items)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +89,10 @@ class Score:
     """(n,) items that share a picture, which are one draw of the interval; None where each item has
     a picture of its own."""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    modality: Literal["text", "both"] = "both"
+    """What was compared: captions with each other, or with pictures."""
+    rows: Int[Ints, " items"] | None = None
+    """(n,) which item each is, where other runs may have scored others of the same list."""
 
     @property
     def n(self) -> int:
@@ -104,7 +112,8 @@ class Score:
         """
         named = {"metric": self.metric, "subset": self.subset, "protocol": self.protocol}
         about = {"repair": str(repair), **named}
-        return Outcome(about, self.correct, self.tied, groups=self.groups, clusters=self.clusters)
+        items = {"rows": self.rows, "groups": self.groups, "clusters": self.clusters}
+        return Outcome(about, self.correct, self.tied, **items)
 
     def interval(self) -> Interval:
         """95 %, see `metrics.share_interval`; None where all items share one picture."""
@@ -136,10 +145,13 @@ class Making:
     """Caption of a class in a labelled folder, with {} for its name; chosen where it is None."""
     unreadable: Callable[[Sequence[str]], str | None] = lambda _: None
     """What the encoder says against captions, in words; None where it reads them."""
+    pictures: bool = True
+    """Whether the encoder embeds pictures; tasks without them are all that is read where not."""
 
 
+@runtime_checkable
 class Benchmark(Protocol):
-    """One benchmark."""
+    """One benchmark of pictures and captions; see `texts.TextBenchmark` for captions alone."""
 
     name: str
     title: str
@@ -347,6 +359,6 @@ def without_missing(
         data,
         pictures=tuple(data.pictures[i] for i in left),
         items=items,
-        notes=(*data.notes, f"{count}; {dropped:,} items were left out."),
+        notes=(*data.notes, f"{count}; {dropped:,} items need them and were left out."),
         boxes=None if data.boxes is None else tuple(data.boxes[i] for i in left),
     )

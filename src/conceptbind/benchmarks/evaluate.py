@@ -5,149 +5,36 @@ items are scored.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.benchmarks.aro import VisualGenome
-from conceptbind.benchmarks.base import Data, Found, Making, Score, without_missing
-from conceptbind.benchmarks.classify import LabelledFolder
-from conceptbind.benchmarks.karpathy import Karpathy
+from conceptbind.benchmarks.base import Benchmark, Data, Found, Making, Score, without_missing
 from conceptbind.benchmarks.order import Order
-from conceptbind.benchmarks.sugarcrepe import SugarCrepe
+from conceptbind.benchmarks.registry import BENCHMARKS, benchmark_named
+from conceptbind.benchmarks.texts import TextBenchmark, by_length, by_rows, by_words
 from conceptbind.benchmarks.two_by_two import TwoByTwo
-from conceptbind.benchmarks.whatsup import WhatsUp
-from conceptbind.core.errors import ConceptBindError, ModalityError, UnknownNameError, nearest
+from conceptbind.core.errors import (
+    ConceptBindError,
+    MismatchError,
+    ModalityError,
+    UnknownNameError,
+)
 from conceptbind.core.names import Control, Repair
 from conceptbind.core.outcomes import paired, save_outcomes
 from conceptbind.core.records import Record, Records
 from conceptbind.rows.embeddings import embed, refuse_long_captions
+from conceptbind.rows.source import EncoderSource, untrained
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from conceptbind.benchmarks.texts import Alike
     from conceptbind.core.typing import Encoder, Floats
     from conceptbind.repairs.labclip.adapter import Adapter
-
-COCO = Karpathy(
-    "coco",
-    "COCO retrieval, Karpathy's split",
-    (
-        "coco_karpathy_test.json",
-        "coco_test_karpathy.json",
-        "dataset_coco.json",
-        "coco_karpathy_val.json",
-    ),
-    "captions: "
-    "https://storage.googleapis.com/sfr-vision-language-research/datasets/coco_karpathy_test.json, "
-    "pictures: https://cocodataset.org (val2014)",
-    "CC BY 4.0 (captions); the pictures' licences are their photographers'",
-)
-FLICKR = Karpathy(
-    "flickr30k",
-    "Flickr30k retrieval, Karpathy's split",
-    (
-        "flickr30k_test.json",
-        "flickr30k_test_karpathy.txt",
-        "dataset_flickr30k.json",
-        "flickr30k_val.json",
-    ),
-    "captions: "
-    "https://storage.googleapis.com/sfr-vision-language-research/datasets/flickr30k_test.json, "
-    "pictures: https://shannon.cs.illinois.edu/DenotationGraph",
-    "research only; see the Denotation Graph's page",
-    captions_each=5,
-)
-CONTAINERS = tuple(
-    f"{place}*.{kind}"
-    for kind in ("parquet", "arrow")
-    for place in ("", "data/", "test/", "default/test/")
-)
-"""Where the files of Hugging Face's data sets lie: as published, as converted, as saved by
-`save_to_disk`."""
-WINOGROUND = TwoByTwo(
-    "winoground",
-    "Winoground",
-    ("examples.jsonl", "data/examples.jsonl", *CONTAINERS),
-    "https://huggingface.co/datasets/facebook/winoground (data/*.parquet, or examples.jsonl and "
-    "images.zip; gated)",
-    "META IMAGES RESEARCH LICENSE",
-    ("image_0", "image_1", "caption_0", "caption_1"),
-    "collapsed_tag",
-)
-COLORSWAP = TwoByTwo(
-    "colorswap",
-    "ColorSwap",
-    ("test.json", "colorswap.json", "test.jsonl", *CONTAINERS),
-    "https://huggingface.co/datasets/stanfordnlp/colorswap",
-    "MIT",
-    ("image_1", "image_2", "caption_1", "caption_2"),
-)
-BENCHMARKS: dict[str, Any] = {
-    benchmark.name: benchmark
-    for benchmark in (
-        SugarCrepe(),
-        VisualGenome("vg_attribution"),
-        VisualGenome("vg_relation"),
-        Order(COCO, "coco_order", "ARO COCO-Order"),
-        Order(FLICKR, "flickr_order", "ARO Flickr-Order"),
-        WINOGROUND,
-        COLORSWAP,
-        WhatsUp(),
-        COCO,
-        FLICKR,
-        LabelledFolder(),
-    )
-}
-GROUPS = {"aro": ("vg_attribution", "vg_relation", "coco_order", "flickr_order")}
-"""Names for several benchmarks that are published together."""
-
-
-def benchmark_named(name: str) -> Any:
-    """A benchmark.
-
-    Args:
-        name: name of the benchmark, such as "sugarcrepe".
-
-    Raises:
-        UnknownNameError: there is none of this name; names the nearest.
-    """
-    if name not in BENCHMARKS:
-        raise UnknownNameError(
-            f"unknown benchmark '{name}'; {nearest(name, (*BENCHMARKS, *GROUPS))}"
-        )
-    return BENCHMARKS[name]
-
-
-def benchmark_folders(names: Sequence[str], top: Path) -> dict[str, Path]:
-    """Where the files of benchmarks lie: `top/NAME`, `top/GROUP`, for order tests also where the
-    retrieval files are, or `top` itself.
-
-    Of several folders that exist, the first that holds the benchmark's main file is taken. A
-    group's name stands for its benchmarks.
-
-    Args:
-        names: names of benchmarks, or of groups of them.
-        top: folder to look in.
-
-    Raises:
-        UnknownNameError: there is no benchmark of a name.
-    """
-    found = {}
-    for name in names:
-        for member in GROUPS.get(name, (name,)):
-            benchmark = benchmark_named(member)
-            groups = [group for group, members in GROUPS.items() if member in members]
-            others = [benchmark.karpathy.name] if isinstance(benchmark, Order) else []
-            there = [
-                top / place for place in (member, *groups, *others) if (top / place).is_dir()
-            ] + [top]
-            found[member] = next(
-                (place for place in there if benchmark.layout(place)[0].there), there[0]
-            )
-    return found
+    from conceptbind.rows.embeddings import Embeddings
 
 
 def read_benchmark(name: str, folder: Path, making: Making, *, allow_missing: bool = False) -> Data:
@@ -164,7 +51,8 @@ def read_benchmark(name: str, folder: Path, making: Making, *, allow_missing: bo
             that is not allowed.
     """
     benchmark = benchmark_named(name)
-    return without_missing(benchmark.read(folder, making), benchmark.keep, allow_missing)
+    data: Data = benchmark.read(folder, making)
+    return without_missing(data, benchmark.keep, allow_missing) if data.pictures else data
 
 
 def look_at_benchmark(
@@ -230,6 +118,8 @@ def check_benchmark(name: str, folder: Path) -> list[Found]:
         )
     except ConceptBindError as error:
         return [*found, Found(folder, f"as they are, these files are refused: {error}", False)]
+    if not data.pictures:
+        return found
     there = sum(os.path.isfile(data.folder / picture) for picture in set(data.pictures))
     pictures = Found(
         data.folder,
@@ -237,6 +127,39 @@ def check_benchmark(name: str, folder: Path) -> list[Found]:
         there == len(set(data.pictures)),
     )
     return [*(part for part in found if not part.what.startswith("pictures")), pictures]
+
+
+def needs_pictures(name: str) -> bool:
+    """Whether nothing of a benchmark can be scored without an encoder of pictures.
+
+    Raises:
+        UnknownNameError: there is no benchmark of this name.
+    """
+    return not isinstance(benchmark_named(name), TextBenchmark)
+
+
+def require_modalities(names: Iterable[str], encoder: str, modalities: Sequence[str]) -> None:
+    """Raise unless an encoder embeds what all of some benchmarks need.
+
+    Args:
+        names: of benchmarks.
+        encoder: its name, for the message.
+        modalities: what it embeds.
+
+    Raises:
+        ModalityError: it does not; names the benchmarks that it can be scored on.
+    """
+    for name in names:
+        needed = {"text", "image"} if needs_pictures(name) else {"text"}
+        if needed <= set(modalities):
+            continue
+        alone = [other for other in BENCHMARKS if not needs_pictures(other)]
+        able = f"; of captions alone are {', '.join(alone)}" if "text" in modalities else ""
+        what = "pictures and captions" if len(needed) > 1 else "captions"
+        raise ModalityError(
+            f"{name} needs an encoder of {what}; '{encoder}' encodes {' and '.join(modalities)}"
+            f"{able}"
+        )
 
 
 def evaluate_benchmark(
@@ -251,12 +174,15 @@ def evaluate_benchmark(
     """Score one benchmark; with an adapter also after the repair, with the paired difference of
     each score.
 
-    Beside it stand two blind baselines that see no picture: the shorter caption wins
+    Beside scores of pictures stand two blind baselines that see none: the shorter caption wins
     (`blind_length`), and the caption with the longer feature vector wins (`blind_norm`; all tie
-    where the encoder returns unit rows).
+    where the encoder returns unit rows). Beside scores of captions alone: texts are as alike as
+    their lengths (`blind_length`) or their words (`bag_of_words`), and the same encoder with random
+    weights, where it offers that. There an adapter maps the caption that asks, and those that it is
+    compared with stay as they are.
 
     Args:
-        encoder: of pictures and captions.
+        encoder: of captions, and of pictures where the benchmark needs them.
         name: of the benchmark.
         data: its items.
         keep: folder for the embeddings, which a later or continued run takes from there, and for
@@ -266,39 +192,34 @@ def evaluate_benchmark(
 
     Raises:
         ModalityError: the encoder lacks a modality.
-        MismatchError: the adapter belongs to another encoder.
+        MismatchError: the adapter belongs to another encoder, or maps captions to another width
+            than the captions that they are to be compared with.
     """
-    if not {"text", "image"} <= set(encoder.modalities):
-        raise ModalityError(
-            f"a benchmark needs an encoder of pictures and captions; '{encoder.id}' encodes "
-            f"{' and '.join(encoder.modalities)}"
-        )
+    require_modalities((name,), encoder.id, encoder.modalities)
+    benchmark = benchmark_named(name)
     if adapter is not None:
         adapter.require(encoder.id, encoder.revision)
-    shown = Scenes.unlabelled(
-        name, images=data.pictures, image_folder=data.folder, boxes=data.boxes
-    )
+        _require_width(adapter, name, encoder)
     said = Scenes.unlabelled(name, captions=data.captions)
     refuse_long_captions(encoder, said)
-    pictures = embed(
-        encoder, shown, "image", keep / "pictures", on_rows=lambda n: on_rows("pictures", n)
-    ).unit()
-    captions = embed(
-        encoder, said, "text", keep / "captions", on_rows=lambda n: on_rows("captions", n)
-    )
+
+    def done(part: str) -> Callable[[int], None]:
+        return lambda n: on_rows(part, n)
+
+    pictures = None
+    if isinstance(benchmark, Benchmark) and data.pictures:
+        shown = Scenes.unlabelled(
+            name, images=data.pictures, image_folder=data.folder, boxes=data.boxes
+        )
+        seen = embed(encoder, shown, "image", keep / "pictures", on_rows=done("pictures"))
+        pictures = seen.unit().values
+    captions = embed(encoder, said, "text", keep / "captions", on_rows=done("captions"))
     rows = {Repair.NONE: captions.unit().values}
     if adapter is not None:
         rows[Repair.ADAPTER] = adapter(captions.values)
-    benchmark = benchmark_named(name)
     scores = {
-        repair: benchmark.score(data.items, pictures.values, texts)
+        repair: _scores(name, data, pictures, texts, by_rows(texts, rows[Repair.NONE]))
         for repair, texts in rows.items()
-    }
-    seen = np.ones((len(data.pictures), 1))
-    lengths = np.linalg.norm(captions.values.astype(np.float64), axis=1)
-    blind = {
-        Control.BLIND_LENGTH: _brevity(data.captions),
-        Control.BLIND_NORM: lengths / max(lengths.max(), 1e-30),
     }
     kept = [score.outcome(repair) for repair, found in scores.items() for score in found]
     save_outcomes(keep, kept, data.hash)
@@ -312,8 +233,22 @@ def evaluate_benchmark(
         for repair, found in scores.items()
         for score in found
     ]
-    for control, values in blind.items():
-        found = benchmark.score(data.items, seen, values[:, None])
+    controls: list[tuple[Control, list[Score]]] = []
+    if pictures is not None:
+        controls += _blind(name, data, captions)
+    if isinstance(benchmark, TextBenchmark):
+        twin = untrained(EncoderSource(encoder))
+        if twin is not None:
+            place = keep / f"captions-{Control.RANDOM_WEIGHTS}"
+            drawn = embed(twin, said, "text", place, on_rows=done("captions")).unit().values
+            alike = by_rows(drawn, drawn)
+            controls.append((Control.RANDOM_WEIGHTS, benchmark.score_texts(data.items, alike)))
+        for control, alike in (
+            (Control.BLIND_LENGTH, by_length(data.captions)),
+            (Control.BAG_OF_WORDS, by_words(data.captions)),
+        ):
+            controls.append((control, benchmark.score_texts(data.items, alike)))
+    for control, found in controls:
         records += [_record(score, encoder, name, facts, control=control) for score in found]
     if adapter is not None:
         records += [
@@ -321,6 +256,47 @@ def evaluate_benchmark(
             for a, b in zip(scores[Repair.NONE], scores[Repair.ADAPTER], strict=True)
         ]
     return Records(records)
+
+
+def rows_to_embed(encoder: Encoder, name: str, data: Data) -> int:
+    """How many rows `evaluate_benchmark` embeds or finds."""
+    twin = not needs_pictures(name) and hasattr(encoder, "untrained")
+    return len(data.pictures) + len(data.captions) * (1 + twin)
+
+
+def _require_width(adapter: Adapter, name: str, encoder: Encoder) -> None:
+    width = adapter.weight.shape[0]
+    if not needs_pictures(name) and width != encoder.dimension:
+        raise MismatchError(
+            f"{name} compares captions that the adapter maps with captions as they are: it maps to "
+            f"{width} dimensions, and '{encoder.id}' has {encoder.dimension}; leave --adapter out"
+        )
+
+
+def _scores(
+    name: str, data: Data, pictures: Floats | None, captions: Floats, alike: Alike
+) -> list[Score]:
+    """Scores with pictures, where there are any, and those of captions alone."""
+    benchmark, found = benchmark_named(name), []
+    if pictures is not None:
+        found += benchmark.score(data.items, pictures, captions)
+    if isinstance(benchmark, TextBenchmark):
+        found += benchmark.score_texts(data.items, alike)
+    return found
+
+
+def _blind(name: str, data: Data, captions: Embeddings) -> list[tuple[Control, list[Score]]]:
+    """What is reached without a look at the pictures."""
+    lengths = np.linalg.norm(captions.values.astype(np.float64), axis=1)
+    blind = {
+        Control.BLIND_LENGTH: _brevity(data.captions),
+        Control.BLIND_NORM: lengths / max(lengths.max(), 1e-30),
+    }
+    seen, benchmark = np.ones((len(data.pictures), 1)), benchmark_named(name)
+    return [
+        (control, benchmark.score(data.items, seen, values[:, None]))
+        for control, values in blind.items()
+    ]
 
 
 def _brevity(captions: Sequence[str]) -> Floats:
@@ -376,9 +352,11 @@ def _of_score(
 ) -> Record:
     """A record of the items of a score; `told` is what is said of them."""
     low, high = interval
+    level = 2 if score.modality == "text" else None
     return Record.of(
         study="benchmark",
-        modality="both",
+        modality=score.modality,
+        question=level,
         metric=score.metric,
         n=score.n,
         ci_low=low,

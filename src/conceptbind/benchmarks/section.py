@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.benchmarks.words import (
+    OF_TEXTS,
+    benchmark_sentence,
+    beside,
+    best,
+    own_scores,
+)
 from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
 from conceptbind.core.outcomes import Outcome, paired
 from conceptbind.report.charts import Chart, Look, Series, point_of
 from conceptbind.report.numbers import difference, interval_of, p_value, percent, value_of
 from conceptbind.report.tables import PaperTable
 from conceptbind.report.terminal import terminal_table
-from conceptbind.report.words import apart
+from conceptbind.report.words import control_name
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found
@@ -35,6 +42,7 @@ def benchmark_table(records: Records, width: int | None = None) -> str:
 def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the table."""
     repaired = Repair.ADAPTER in records.distinct("repair")
+    further = _further(records)
     head = [
         "benchmark",
         "subset",
@@ -47,7 +55,7 @@ def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:
         "n",
     ]
     lines = []
-    for record in _main(records):
+    for record in own_scores(records):
         protocol = f"{record['protocol']}, {record['average']}"
         line = [
             record.scenes,
@@ -59,14 +67,20 @@ def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:
         ]
         if repaired:
             line += [
-                value_of(_beside(record, records, Repair.ADAPTER)),
-                _change(_beside(record, records, Repair.DIFFERENCE)),
+                value_of(beside(record, records, Repair.ADAPTER)),
+                _change(beside(record, records, Repair.DIFFERENCE)),
             ]
-        blind = _blind(record, records)
-        lines.append(
-            [*line, "-" if blind is None else value_of(blind), f"{record.ties:,}", f"{record.n:,}"]
-        )
-    return [*head[:6], *(["repaired", "difference"] if repaired else []), *head[6:]], lines
+        rivals = [best(record, records), *(best(record, records, (c,)) for c in further)]
+        line += ["-" if rival is None else value_of(rival) for rival in rivals]
+        lines.append([*line, f"{record.ties:,}", f"{record.n:,}"])
+    shown = ["repaired", "difference"] if repaired else []
+    return [*head[:6], *shown, head[6], *map(control_name, further), *head[7:]], lines
+
+
+def _further(records: Records) -> list[Control]:
+    """The controls besides the blind baselines that some score has."""
+    there = records.distinct("control")
+    return [control for control in OF_TEXTS if control in there]
 
 
 def _change(record: Record) -> str:
@@ -74,86 +88,21 @@ def _change(record: Record) -> str:
     return difference(record.value, record.ci_low, record.ci_high)
 
 
-def benchmark_sentence(records: Records) -> str:
-    """What is won over captions alone, what a repair does, and where ties are, in words.
-
-    Args:
-        records: records of one evaluation.
-    """
-    main = [r for r in _main(records).scored() if r.n]
-    sentences = [_over_blind(main, records), _of_repair(records), _of_ties(main)]
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _over_blind(main: Sequence[Record], records: Records) -> str:
-    """How many scores are above the better blind baseline: their intervals must be apart."""
-    blind = {id(r): _blind(r, records) for r in main}
-    compared = [r for r in main if blind[id(r)] is not None]
-    above = [r for r in compared if apart(r, blind[id(r)])]
-    below = [r for r in compared if apart(blind[id(r)], r)]
-    same = [r for r in compared if r not in above and r not in below]
-    n = len({r.scenes for r in main})
-    words = [f"{_count(len(main), 'score')} of {_count(n, 'benchmark')}."]
-    baseline = "the better of two baselines that never see a picture (95 % intervals apart)"
-    if above and len(above) == len(main):
-        return f"{words[0]} {'It is' if len(above) == 1 else 'All are'} clearly above {baseline}."
-    parts = [f"{len(above)} clearly above {baseline}"] if compared else []
-    if same:
-        parts.append(f"{len(same)} not to be told from it ({_named(same)})")
-    if below:
-        parts.append(f"{len(below)} clearly below it ({_named(below)})")
-    if len(compared) < len(main):
-        parts.append(f"{len(main) - len(compared)} without such a baseline")
-    return f"{words[0]} {', '.join(parts)}."
-
-
-def _of_repair(records: Records) -> str:
-    """How many scores a repair changes beyond their intervals."""
-    changes = [
-        r
-        for r in records.where(repair=Repair.DIFFERENCE)
-        if r.ci_low is not None and r.ci_high is not None
-    ]
-    if not changes:
-        return ""
-    better = [r for r in changes if (r.ci_low or 0) > 0]
-    worse = [r for r in changes if (r.ci_high or 0) < 0]
-    lowered = f"clearly lowers {len(worse)}" + (f" ({_named(worse)})" if worse else "")
-    left = len(changes) - len(better) - len(worse)
-    return (
-        f"The repair clearly raises {len(better)} of {_count(len(changes), 'score')} (95 % "
-        "interval of the paired difference above 0) "
-        f"and {lowered}{f'; for {left} it cannot be told' if left else ''}."
-    )
-
-
-def _of_ties(main: Sequence[Record]) -> str:
-    """Where most ties are."""
-    ties = [r for r in main if r.ties]
-    if not ties:
-        return ""
-    most = max(ties, key=lambda r: (r.ties or 0) / r.n)
-    return (
-        f"Ties are misses; most are in {most.scenes} {most.split} "
-        f"({percent((most.ties or 0) / most.n)} of {most.n:,})."
-    )
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
-
-
 def benchmark_figure(records: Records, name: str) -> Chart:
     """Scores of one benchmark with their intervals, after a repair too, above the better blind
     baseline.
     """
-    main = _main(records).where(scenes=name)
+    main = own_scores(records).where(scenes=name)
     repaired = Repair.ADAPTER in records.distinct("repair")
     parts: list[tuple[str, Look, list[Record | None]]] = [("score", "own", list(main))]
     if repaired:
-        after: list[Record | None] = [_beside(r, records, Repair.ADAPTER) for r in main]
+        after: list[Record | None] = [beside(r, records, Repair.ADAPTER) for r in main]
         parts = [("before", "random", list(main)), ("repaired", "own", after)]
-    parts.append(("blind", "bag", [_blind(r, records) for r in main]))
+    parts.append(("blind", "bag", [best(r, records) for r in main]))
+    looks: dict[Control, Look] = {Control.BAG_OF_WORDS: "other", Control.RANDOM_WEIGHTS: "ink"}
+    for control in _further(records):
+        beaten = [best(r, records, (control,)) for r in main]
+        parts.append((control_name(control), looks[control], beaten))
     labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r['protocol']})" for r in main]
     series = []
     for words, look, shown in parts:
@@ -274,7 +223,7 @@ def check_table(checked: Mapping[str, Sequence[Found]]) -> str:
     Args:
         checked: what `check_benchmark` found, by benchmark.
     """
-    from conceptbind.benchmarks.evaluate import benchmark_named
+    from conceptbind.benchmarks.registry import benchmark_named
 
     lines = []
     for name, files in checked.items():
@@ -285,34 +234,3 @@ def check_table(checked: Mapping[str, Sequence[Found]]) -> str:
             for found in files
         ]
     return "\n".join(lines)
-
-
-def _main(records: Records) -> Records:
-    """The scores themselves, without baselines and repairs."""
-    return records.where(repair=Repair.NONE, control=Control.NONE)
-
-
-SCORE = ("scenes", "split", "metric", "protocol", "average")
-"""Columns that say which score a record is about."""
-
-
-def _same(record: Record, records: Records) -> Records:
-    """All records of one score."""
-    return records.where(**{name: record[name] for name in SCORE})
-
-
-def _beside(record: Record, records: Records, repair: Repair) -> Record:
-    return _same(record, records).one(repair=repair, control=Control.NONE)
-
-
-def _blind(record: Record, records: Records) -> Record | None:
-    """The better of the baselines that see no picture; None where there is none."""
-    blind = (Control.BLIND_LENGTH, Control.BLIND_NORM)
-    found = _same(record, records).where(control=blind, repair=Repair.NONE).scored()
-    return max(found, key=lambda r: r.value or 0.0, default=None)
-
-
-def _named(records: Sequence[Record], most: int = 3) -> str:
-    """A few scores by name."""
-    names = [f"{r.scenes} {r.split} {r.metric.replace('_', ' ')}" for r in records]
-    return ", ".join(dict.fromkeys(names[:most])) + (", ..." if len(names) > most else "")

@@ -42,7 +42,7 @@ class Evaluation(Shown):
     @property
     def said(self) -> tuple[str, ...]:
         """What the scores say, and what was left out; nothing of a check."""
-        from conceptbind.benchmarks.section import benchmark_sentence
+        from conceptbind.benchmarks.words import benchmark_sentence
 
         return (benchmark_sentence(self.records), *self.notes) if self.records else ()
 
@@ -74,16 +74,19 @@ class Evaluate(Opening, Gated[Evaluation]):
     """
 
     encoder: GivenEncoder = "tiny"
-    """Model of pictures and captions to score; the names are those of conceptbind measure."""
+    """Model to score, of pictures and captions or of captions alone; the names are those of
+    conceptbind measure.
+    """
     _: KW_ONLY
     benchmark: str
     """Benchmarks to score on: sugarcrepe, vg_attribution, vg_relation, coco_order, flickr_order,
     winoground, colorswap, whatsup, coco, flickr30k, or zeroshot (a folder of labelled pictures);
-    aro for its four; or several: aro,sugarcrepe,coco.
+    of captions alone: sugarcrepe_pp, or triplets (a file of one's own); aro for its four; or
+    several: aro,sugarcrepe,coco.
     """
     data: GivenPath
-    """Folder in the published layout; with several benchmarks, the folder of their folders
-    (DATA/sugarcrepe, ...).
+    """Folder in the published layout, or the file of triplets; with several benchmarks, the folder
+    of their folders (DATA/sugarcrepe, ...).
     """
     adapter: GivenAdapter | None = None
     """Folder written by conceptbind repair, or a published LABCLIP .pt file: results before and
@@ -112,19 +115,17 @@ class Evaluate(Opening, Gated[Evaluation]):
 
     def work(self) -> Evaluation:
         """Score, or only look at the files."""
-        from conceptbind.benchmarks.evaluate import benchmark_folders, check_benchmark
-        from conceptbind.core.errors import FileError, ValueRangeError
+        from conceptbind.benchmarks.evaluate import check_benchmark
+        from conceptbind.benchmarks.registry import benchmark_folders
+        from conceptbind.core.errors import ValueRangeError
         from conceptbind.core.files import user_path
 
         names = [name.strip() for name in self.benchmark.split(",") if name.strip()]
-        top = user_path(self.data)
-        if not top.is_dir():
-            raise FileError(f"--data must be a folder in the published layout; {top} is not one")
         if not names:
             raise ValueRangeError("--benchmark must name at least one benchmark")
         if self.seed < 0:
             raise ValueRangeError(f"--seed must not be negative; got {self.seed}")
-        folders = benchmark_folders(names, top)
+        folders = benchmark_folders(names, user_path(self.data))
         self._refuse_levels()
         if self.check:
             checked = {name: check_benchmark(name, place) for name, place in folders.items()}
@@ -164,12 +165,14 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
     """
     from conceptbind.benchmarks.base import Making
     from conceptbind.benchmarks.evaluate import (
-        benchmark_named,
         evaluate_benchmark,
         look_at_benchmark,
         read_benchmark,
+        rows_to_embed,
     )
-    from conceptbind.benchmarks.section import benchmark_sentence, write_benchmark_report
+    from conceptbind.benchmarks.registry import benchmark_named
+    from conceptbind.benchmarks.section import write_benchmark_report
+    from conceptbind.benchmarks.words import benchmark_sentence
     from conceptbind.commands.common import default_folder
     from conceptbind.core.files import user_path
     from conceptbind.repairs.labclip.adapter import load_adapter
@@ -190,7 +193,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
     place = user_path(asked.out or default_folder(base, asked, named))
     refuse_in_use(place)
     linear = None if asked.adapter is None else load_adapter(asked.adapter)
-    source = _of_both(asked.encoder, asked)
+    source = _able(asked.encoder, asked, [*folders])
     if linear is not None:
         linear.require(source.id, source.revision)
     making = Making(
@@ -199,6 +202,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
         asked.tagger,
         template=asked.template,
         unreadable=lambda texts: _unreadable(source, texts),
+        pictures="image" in source.modalities,
     )
     looked = {
         name: look_at_benchmark(name, files, making, allow_missing=asked.allow_missing)
@@ -215,7 +219,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
             )
     records = Records()
     for name, items in read.items():
-        total = len(items.pictures) + len(items.captions)
+        total = rows_to_embed(source, name, items)
         with progress(total=total, desc=f"embedding {name}", unit="row") as bar:
             kept = folder.path / "embeddings" / name
 
@@ -249,8 +253,9 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
     return Evaluation(folder.path, records, notes, layouts)
 
 
-def _of_both(encoder: "GivenEncoder", how: Opening) -> Any:
-    """The encoder that was named or given, if it embeds pictures and captions."""
+def _able(encoder: "GivenEncoder", how: Opening, names: list[str]) -> Any:
+    """The encoder that was named or given, if it embeds what these benchmarks need."""
+    from conceptbind.benchmarks.evaluate import require_modalities
     from conceptbind.core.errors import ModalityError
     from conceptbind.rows.source import source_of
 
@@ -260,11 +265,7 @@ def _of_both(encoder: "GivenEncoder", how: Opening) -> Any:
             f"a benchmark needs an encoder that embeds new captions and pictures; '{encoder}' is a "
             "table of rows"
         )
-    if not source.encodes("text", "image"):
-        raise ModalityError(
-            f"a benchmark needs an encoder of pictures and captions; '{source.id}' encodes "
-            f"{' and '.join(source.modalities)}"
-        )
+    require_modalities(names, source.id, source.modalities)
     return source.encoder
 
 

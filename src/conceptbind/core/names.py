@@ -47,7 +47,11 @@ CONTROL_TEXTS = {
         "A model of the same architecture, trained on pictures and captions whose colours were "
         "dealt out at random: binding never helped it.",
     ),
-    Control.BLIND_LENGTH: ("Blind, by length", "No picture is seen: the shorter caption wins."),
+    Control.BLIND_LENGTH: (
+        "Blind, by length",
+        "No picture is seen: the shorter caption wins. Of captions alone: the more alike in "
+        "length, the nearer.",
+    ),
     Control.BLIND_NORM: (
         "Blind, by norm",
         "No picture is seen: the caption with the longer feature vector wins.",

@@ -1,0 +1,166 @@
+"""Benchmark results in sentences, and which records stand beside which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.report.numbers import percent, value_of
+from conceptbind.report.words import apart, control_name
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record, Records
+
+BLIND = (Control.BLIND_LENGTH, Control.BLIND_NORM)
+"""What is reached without pictures, or without texts being read."""
+OF_TEXTS = (Control.BAG_OF_WORDS, Control.RANDOM_WEIGHTS)
+"""Further controls of captions alone."""
+CHANCE = 1 / 3
+"""Share of triplets that are right by the rule of both sides where all orders are equally
+likely."""
+
+
+def benchmark_sentence(records: Records) -> str:
+    """What is won over captions alone, what a repair does, and where ties are, in words.
+
+    Args:
+        records: records of one evaluation.
+    """
+    main = [r for r in own_scores(records).scored() if r.n]
+    seen = [r for r in main if r.modality != "text"]
+    alone = [r for r in main if r.modality == "text"]
+    of_pictures = [_over_blind(seen, records)] if seen else []
+    sentences = [
+        *(*of_pictures, *_of_texts(alone, records)),
+        *(_of_repair(records), _of_ties(main)),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _over_blind(main: Sequence[Record], records: Records) -> str:
+    """How many scores are above the better blind baseline: their intervals must be apart."""
+    blind = {id(r): best(r, records) for r in main}
+    compared = [r for r in main if blind[id(r)] is not None]
+    above = [r for r in compared if apart(r, blind[id(r)])]
+    below = [r for r in compared if apart(blind[id(r)], r)]
+    same = [r for r in compared if r not in above and r not in below]
+    n = len({r.scenes for r in main})
+    words = [f"{_count(len(main), 'score')} of {_count(n, 'benchmark')}."]
+    baseline = "the better of two baselines that never see a picture (95 % intervals apart)"
+    if above and len(above) == len(main):
+        return f"{words[0]} {'It is' if len(above) == 1 else 'All are'} clearly above {baseline}."
+    parts = [f"{len(above)} clearly above {baseline}"] if compared else []
+    if same:
+        parts.append(f"{len(same)} not to be told from it ({_named(same)})")
+    if below:
+        parts.append(f"{len(below)} clearly below it ({_named(below)})")
+    if len(compared) < len(main):
+        parts.append(f"{len(main) - len(compared)} without such a baseline")
+    return f"{words[0]} {', '.join(parts)}."
+
+
+def _of_texts(main: Sequence[Record], records: Records) -> list[str]:
+    """How often a paraphrase wins, beside chance and the strongest control."""
+    strict = [r for r in main if r.metric == Metric.PARAPHRASE_ACCURACY]
+    if not strict:
+        return []
+    found = []
+    for name in dict.fromkeys(r.scenes for r in strict):
+        shares = [f"{r.split} {value_of(r)}" for r in strict if r.scenes == name]
+        found.append(
+            f"Captions alone, {name}: the paraphrase is nearer than the wrong caption in "
+            f"{_listed(shares)} of the items."
+        )
+    above = [r for r in strict if r.ci_low is not None and r.ci_low > CHANCE]
+    below = [r for r in strict if r.ci_high is not None and r.ci_high < CHANCE]
+    told = f"Chance is {percent(CHANCE)}: {len(above)} of {_count(len(strict), 'score')} clearly "
+    found.append(f"{told}above it, {len(below)} clearly below{_in_brackets(below)}.")
+    rivals = [(r, best(r, records, (*BLIND, *OF_TEXTS))) for r in strict]
+    beaten = [r for r, rival in rivals if rival is None or apart(r, rival)]
+    if unbeaten := [(r, rival) for r, rival in rivals if rival is not None and r not in beaten]:
+        names = [f"{r.split}: {control_name(c.control)} {value_of(c)}" for r, c in unbeaten]
+        found.append(f"Not clearly above the strongest control: {_listed(names)}.")
+    else:
+        found.append("All are clearly above the strongest control.")
+    return found
+
+
+def _in_brackets(records: Sequence[Record]) -> str:
+    return f" ({_listed([str(r.split) for r in records])})" if records else ""
+
+
+def _listed(words: Sequence[str], most: int = 8) -> str:
+    """A few words with commas."""
+    return ", ".join(words[:most]) + (", ..." if len(words) > most else "")
+
+
+def _of_repair(records: Records) -> str:
+    """How many scores a repair changes beyond their intervals."""
+    changes = [
+        r
+        for r in records.where(repair=Repair.DIFFERENCE)
+        if r.ci_low is not None and r.ci_high is not None
+    ]
+    if not changes:
+        return ""
+    better = [r for r in changes if (r.ci_low or 0) > 0]
+    worse = [r for r in changes if (r.ci_high or 0) < 0]
+    lowered = f"clearly lowers {len(worse)}" + (f" ({_named(worse)})" if worse else "")
+    left = len(changes) - len(better) - len(worse)
+    return (
+        f"The repair clearly raises {len(better)} of {_count(len(changes), 'score')} (95 % "
+        "interval of the paired difference above 0) "
+        f"and {lowered}{f'; for {left} it cannot be told' if left else ''}."
+    )
+
+
+def _of_ties(main: Sequence[Record]) -> str:
+    """Where most ties are."""
+    ties = [r for r in main if r.ties]
+    if not ties:
+        return ""
+    most = max(ties, key=lambda r: (r.ties or 0) / r.n)
+    return (
+        f"Ties are misses; most are in {most.scenes} {most.split} "
+        f"({percent((most.ties or 0) / most.n)} of {most.n:,})."
+    )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def own_scores(records: Records) -> Records:
+    """The scores themselves, without baselines and repairs."""
+    return records.where(repair=Repair.NONE, control=Control.NONE)
+
+
+SCORE = ("scenes", "split", "metric", "protocol", "average")
+"""Columns that say which score a record is about."""
+
+
+def _same(record: Record, records: Records) -> Records:
+    """All records of one score."""
+    return records.where(**{name: record[name] for name in SCORE})
+
+
+def beside(record: Record, records: Records, repair: Repair) -> Record:
+    """The record of the same score after a repair, or of what that changes.
+
+    Raises:
+        RecordError: there is none.
+    """
+    return _same(record, records).one(repair=repair, control=Control.NONE)
+
+
+def best(record: Record, records: Records, controls: Sequence[Control] = BLIND) -> Record | None:
+    """The best of the controls of a score; None where there is none."""
+    found = _same(record, records).where(control=tuple(controls), repair=Repair.NONE).scored()
+    return max(found, key=lambda r: r.value or 0.0, default=None)
+
+
+def _named(records: Sequence[Record], most: int = 3) -> str:
+    """A few scores by name."""
+    names = [f"{r.scenes} {r.split} {r.metric.replace('_', ' ')}" for r in records]
+    return ", ".join(dict.fromkeys(names[:most])) + (", ..." if len(names) > most else "")
