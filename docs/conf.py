@@ -18,6 +18,7 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "accessible",
     "docstrings",
     "options",
 ]
@@ -47,4 +48,5 @@ napoleon_use_ivar = True  # attributes of an instance stand in a list, once
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["scroll.js"]
 html_copy_source = html_show_sourcelink = False

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import shapes
+from browsing import chromium
 
 shapes.watch("conceptbind")  # before anything imports it
 
@@ -91,6 +92,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "main_job" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(900))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser for the tests of a module: its event loop may not outlive them."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

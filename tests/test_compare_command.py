@@ -5,40 +5,22 @@ from __future__ import annotations
 import csv
 import html
 
-import numpy as np
 import pytest
 
 import conceptbind
 from conceptbind import cli
 from conceptbind.core.errors import FileError
-from conceptbind.core.outcomes import FILE, Outcome, save_outcomes
-from conceptbind.core.records import Record, Records
-from conceptbind.core.results import Results, write_results
-from conceptbind.metrics.intervals import share_interval
+from conceptbind.core.outcomes import FILE
+from made import run_folder
 
 EVIL = "<script>alert(1)<script>&'=1+1"
-ABOUT = {"study": "probe", "modality": "text", "metric": "object_recognition"}
-
-
-def write_run(folder, hits, n=100, kept=True, encoder="tiny"):
-    """A run that recognised its first scenes."""
-    folder.mkdir(parents=True)
-    right = np.arange(n) < hits
-    low, high = share_interval(right)
-    facts = {"value": float(right.mean()), "n": n, "ties": 0, "ci_low": low, "ci_high": high}
-    told = {"split": "test", "scenes": "clevr2d", "encoder": encoder}
-    write_results(folder, Results(Records([Record.of(**ABOUT, **told, **facts)]), {}))
-    if kept:
-        outcome = Outcome(ABOUT, right, np.zeros(n, dtype=bool), np.arange(n))
-        save_outcomes(folder, [outcome], "scenes")
-    return folder
 
 
 @pytest.fixture
 def runs(tmp_path):
     place = tmp_path / "runs"
     for name, hits, kept in (("good", 90, True), ("bad", 50, True), ("old", 52, False)):
-        write_run(place / name, hits, kept=kept)
+        run_folder(place / name, hits, kept=kept)
     (place / "notes").mkdir()
     (place / "todo.txt").write_text("nothing")
     return place
@@ -90,8 +72,8 @@ def test_broken_and_foreign_folders_are_named_in_one_line(runs, tmp_path, capsys
 
 
 def test_names_that_are_code_stay_text(tmp_path):
-    one = write_run(tmp_path / EVIL, 60, encoder=EVIL)
-    two = write_run(tmp_path / "=cmd|'!A1", 50)
+    one = run_folder(tmp_path / EVIL, 60, encoder=EVIL)
+    two = run_folder(tmp_path / "=cmd|'!A1", 50)
     found = conceptbind.compare([one, two], out=tmp_path / "board")
     page = (tmp_path / "board" / "compare.html").read_text()
     assert "<script>alert" not in page

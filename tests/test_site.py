@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 import conceptbind
+from browsing import SIZES, in_browser, opened, violations
 from conceptbind import cli
 from documented import PAGES, ROOT
 
@@ -248,3 +249,39 @@ def test_the_reference_shows_shapes_errors_and_sources(site):
         assert shown in text
     options = (site / "reference" / "options.html").read_text(encoding="utf-8")
     assert "--long-captions" in options
+
+
+KINDS = (
+    "index",
+    "howto/gate",
+    "background/whitening",
+    "tutorials/more-objects",
+    "reference/controlled",
+    "reference/command-line",
+    "genindex",
+    "search",
+)
+"""Pages of each kind: tables and code that scroll, notebooks, signatures, options, the index."""
+
+
+@pytest.mark.slow
+@in_browser
+@pytest.mark.parametrize("page", KINDS)
+def test_everybody_can_use_a_page_of_the_site(site, browser, page):
+    for size, scheme in (("phone", "light"), ("desktop", "dark")):
+        shown, wrong = opened(browser, site / f"{page}.html", *SIZES[size], color_scheme=scheme)
+        assert wrong == []
+        assert shown.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+        assert violations(shown) == []
+        shown.close()
+
+
+@pytest.mark.slow
+@in_browser
+def test_only_what_scrolls_sideways_is_a_stop_of_the_keyboard(site, browser):
+    page, _ = opened(browser, site / "background/whitening.html", *SIZES["phone"])
+    table = page.locator(".table-wrapper[tabindex='0']")
+    assert table.get_attribute("aria-label") == "table, scrolls sideways"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.wait_for_function("!document.querySelector('.table-wrapper[tabindex]')")
+    page.close()

@@ -1,0 +1,76 @@
+"""Pages in a real browser: how they are opened, and what is found wrong with them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+SIZES = {"phone": (390, 844), "tablet": (768, 1024), "desktop": (1280, 900), "wide": (1920, 1080)}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+TOO_WIDE = """width => [...document.querySelectorAll('body *')].filter(element => {
+  const box = element.getBoundingClientRect();
+  const shown = box.width > 0 && getComputedStyle(element).visibility === 'visible';
+  return shown && !element.closest('.skip, thead, pre') && (box.right > width + 1 || box.left < -1);
+}).map(element => element.tagName + '#' + element.id + '.' + element.className).slice(0, 5)"""
+
+in_browser = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""Of every test that opens a page: playwright's event loop is of an older kind."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium; a test that needs one is skipped where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def opened(
+    browser: Browser, report: Path, width: int = 1280, height: int = 900, **options: Any
+) -> tuple[Page, list[str]]:
+    """The page, and what it complained of or asked a network for."""
+    page = browser.new_page(viewport={"width": width, "height": height}, **options)
+    wrong: list[str] = []
+    page.on(
+        "console",
+        lambda told: wrong.append(told.text) if told.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda asked: (
+            None if asked.url.startswith(("file:", "data:", "blob:")) else wrong.append(asked.url)
+        ),
+    )
+    page.goto(report.as_uri())
+    return page, wrong
+
+
+def violations(page: Page) -> list[tuple[str, str]]:
+    """The rules of WCAG A and AA that axe-core finds broken, each with the first place."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page, options={"runOnly": RULES}).response
+    assert len(found["passes"]) > 10  # it looked
+    return [(broken["id"], broken["nodes"][0]["html"]) for broken in found["violations"]]
