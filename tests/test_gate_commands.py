@@ -46,6 +46,10 @@ def test_the_exit_code_is_1_where_a_requirement_is_not_met(words, tmp_path, caps
         (["--require", "across>=0.5"], "needs the study crossmodal, which is left out"),
         (["--require", "decodable.image>=0.5"], "needs the modality image; this run measures text"),
         (["--require", "within.text>=0.9"], "no study of this run judges the level 'within'"),
+        (
+            ["--require", "acros.text>=0.5"],
+            "level, metric or study 'acros' in this run; did you mean",
+        ),
         (["--junit", "x.xml"], "--junit writes what became of requirements; add --require"),
         (["--require", "decodable>=0", "--junit", "."], "--junit must be a file; . is a folder"),
     ],
@@ -61,6 +65,8 @@ def test_a_benchmark_is_gated_by_metrics_only(tmp_path):
     asked = {"benchmark": "aro", "data": tmp_path}
     with pytest.raises(ValueRangeError, match="benchmarks judge no level of binding; name a metr"):
         conceptbind.evaluate(**asked, require=["across>=0.5"])
+    with pytest.raises(ValueRangeError, match="no such study in this run; name a metric"):
+        conceptbind.evaluate(**asked, require=["probe.object_recognition>=0.5"])
     with pytest.raises(ValueRangeError, match="needs scores; leave --check or --require out"):
         conceptbind.evaluate(**asked, require=["accuracy>=0.5"], check=True)
 

@@ -37,6 +37,8 @@ RECORDS = Records(
         record(0.5, 0.4, 0.6, study="benchmark", metric="accuracy", scenes="aro"),
         record(0.7, 0.6, 0.8, study="benchmark", metric="accuracy", scenes="sugarcrepe"),
         record(0.9, 0.8, 1.0, study="benchmark", metric="accuracy", scenes="aro", repair="adapter"),
+        record(12.0, 11.0, 13.0, study="lengths", metric="dimensions"),
+        record(0.2, study="lengths", metric="accuracy"),
     ]
 )
 
@@ -66,6 +68,10 @@ def judged(text):
         ("binding_accuracy.reversed>=0.6", False),
         ("object_recognition.text>=0.9", True),  # of probes, not of queries
         ("accuracy>=0.5", True),
+        ("lengths.accuracy>=0.5", False),  # of another package, not of benchmarks
+        ("lengths.dimensions>=12", True),
+        ("lengths.dimensions.text.low>11", False),
+        ("crossmodal.object_recognition<=0.1", True),  # of queries, not of probes
         ("accuracy.aro>0.5", False),  # not the repaired one
         ("accuracy.sugarcrepe.low>=0.6", True),
     ],
@@ -114,8 +120,18 @@ def test_other_forms_are_refused_with_an_example(text):
 
 
 def test_wrong_names_and_numbers_are_refused():
-    with pytest.raises(UnknownNameError, match=r"no level or metric 'acros'; .*across"):
+    with pytest.raises(UnknownNameError, match=r"no level or metric 'acros' .*; .*across"):
         requirement("acros>=0.5")
+    with pytest.raises(UnknownNameError, match=r"no level or metric 'acros' .* STUDY\.METRIC\)"):
+        requirement("acros.low>=0.5")
+    with pytest.raises(UnknownNameError, match=r"no metric 'recal_at_1'; .*'recall_at_1'"):
+        requirement("crossmodal.recal_at_1>=0.5")
+    with pytest.raises(
+        UnknownNameError, match=r"no record has 'lengths\.x'; known: .*lengths\.acc"
+    ):
+        judged("lengths.x>=1")
+    with pytest.raises(UnknownNameError, match=r"did you mean 'lengths\.dimensions'\?"):
+        judged("lengths.dimension>=1")
     with pytest.raises(ValueRangeError, match=r"which 90 is not; for 90 per cent write 90%$"):
         requirement("across>=90")
     with pytest.raises(ValueRangeError, match="which 101% is not"):

@@ -31,7 +31,10 @@ class Lengths:
         d = case.rows("text").values.shape[1]
         words = f"Captions have {d} dimensions."
         shown = section("lengths", "Lengths", paragraph(words), table(("d",), [(str(d),)]))
-        return Findings(self.name, verdicts=(Verdict("yes", words, None),), sections=(shown,))
+        facts = dict(value=d, n=1, ties=0, split="all", scenes="s", encoder="e", modality="text")
+        found = Record.of(study="lengths", metric="dimensions", ci_low=None, ci_high=None, **facts)
+        verdict = Verdict("yes", words, None)
+        return Findings(self.name, records=(found,), verdicts=(verdict,), sections=(shown,))
 """
 
 
@@ -95,10 +98,12 @@ def test_our_own_studies_keep_the_contract():
 def test_a_study_of_another_package_runs_and_is_shown(other_package, tmp_path):
     other_package()
     assert study_names()[-1] == "lengths"
-    run = measure(
-        "tiny", modality="text", studies="lengths", controls=False, out=str(tmp_path / "run")
-    )
+    asked = {"modality": "text", "studies": "lengths", "controls": False, "out": tmp_path / "run"}
+    run = measure("tiny", **asked)
     assert run.sentences == ("Captions have 256 dimensions.",)
+    assert measure("tiny", **asked, require="lengths.dimensions>=256").gate.met
+    with pytest.raises(UnknownNameError, match=r"no record has 'lengths\.x'; known: lengths\.dim"):
+        measure("tiny", **asked, require="lengths.x>=1")
     assert [verdict.word for verdict in run.verdicts] == ["yes"]
     assert run.text().splitlines()[-2:] == [run.sentences[0], f"Report: {run.folder}/report.html"]
     page = (run.folder / "report.html").read_text()

@@ -150,6 +150,12 @@ class Evaluate(Opening, Gated[Evaluation]):
                 f"--require '{level:.80}': benchmarks judge no level of binding; name a metric, "
                 "for example accuracy.sugarcrepe>=60%"
             )
+        other = next((one for one in wanted if one.study not in (None, "benchmark")), None)
+        if other is not None:
+            raise ValueRangeError(
+                f"--require '{other.text:.80}': there is no level or metric '{other.study:.60}', "
+                "and no such study in this run; name a metric, for example accuracy.sugarcrepe>=60%"
+            )
 
 
 evaluate = function_of(Evaluate)

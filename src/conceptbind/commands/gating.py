@@ -27,7 +27,7 @@ class Gated(Command[G]):
     require: Sequence[str] = ()
     """Requirement that the result has to meet, such as "across>=60%"; exit code 1 where it is not
     met. May be given several times. NAME[.WHERE][.low] OP NUMBER: a level (decodable, within,
-    across) or a metric, a modality or benchmark, low for the lower end of the interval.
+    across), a metric or STUDY.METRIC, a modality or benchmark, low for the interval's lower end.
     """
     junit: GivenPath | None = None
     """File for the outcome of every requirement, as JUnit XML."""
@@ -54,7 +54,7 @@ class Gated(Command[G]):
 
         Raises:
             ValueRangeError: one has another form.
-            UnknownNameError: one names no level or metric.
+            UnknownNameError: one names no level, metric or study.
         """
         if not self.require:
             return ()
@@ -95,13 +95,21 @@ def refuse_unmeasured(
 
     Raises:
         ValueRangeError: a level needs a study or a modality that is left out.
+        UnknownNameError: a study is named that is not ours, and none of another package is asked.
     """
-    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+    from conceptbind.core.names import OWN_STUDIES
     from conceptbind.report.gates import MEASURED_BY
     from conceptbind.report.levels import LEVELS
     from conceptbind.studies.registry import OWN
 
     for one in wanted:
+        if one.study not in (None, *OWN_STUDIES) and set(studies) <= set(OWN):
+            known = (*LEVELS, *OWN_STUDIES)
+            raise UnknownNameError(
+                f"--require '{one.text:.80}': there is no level, metric or study '{one.study:.60}' "
+                f"in this run; {nearest(str(one.study), known)}"
+            )
         if one.name not in LEVELS:
             continue
         start, study = f"--require '{one.text:.80}'", MEASURED_BY.get(one.name)

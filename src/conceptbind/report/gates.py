@@ -1,9 +1,9 @@
 """Requirements on the numbers of a run: what `--require` says, whether it is met, and JUnit XML.
 
 A requirement is `NAME[.WHERE...][.low|.high] OP NUMBER`. NAME is a level of binding (`decodable`,
-`within`, `across`) or a metric of `results.json`; each WHERE is a modality, a benchmark, a subset
-or another word that its records hold. It must hold for every record that it names, so the record
-nearest to failing decides.
+`within`, `across`), a metric of `results.json`, or STUDY.METRIC as its records say, also those of
+other packages; each WHERE is a modality, a benchmark, a subset or another word of its records. It
+must hold for every record that it names, so the record nearest to failing decides.
 """
 
 from __future__ import annotations
@@ -50,13 +50,19 @@ class Requirement:
     operator: Operator
     bound: float
     """A share from 0 to 1, or what the metric is counted in."""
+    study: str | None = None
+    """Whose metric it is; None for the first study of ours that has it."""
 
     def __str__(self) -> str:
         metric = str(LEVELS.get(self.name, {}).get("metric", self.name))
         end = [] if self.end is None else [self.end]
-        return f"{'.'.join((self.name, *self.where, *end))} {self.operator} " + shown(
-            metric, self.bound
-        )
+        named = ".".join((self.called, *self.where, *end))
+        return f"{named} {self.operator} {shown(metric, self.bound)}"
+
+    @property
+    def called(self) -> str:
+        """The level or metric, after its study where that is named."""
+        return self.name if self.study is None else f"{self.study}.{self.name}"
 
     def holds(self, number: float) -> bool:
         """Whether a number is as it has to be."""
@@ -145,22 +151,28 @@ def requirement(text: str) -> Requirement:
         raise ValueRangeError(f"--require '{text:.80}' is not a requirement; {FORM}")
     words, operator, digits, per_cent = found.groups()
     name, *where = (word.strip() for word in words.split("."))
-    if name not in LEVELS and name not in list(Metric):
+    study = None
+    ours = (*LEVELS, *map(str, Metric))
+    if name not in ours and where and where[0] not in ENDS:
+        study, name, *where = name, *where
+    if name not in ours and study in (None, *OWN_STUDIES):
+        of, hint = "metric", ""
+        if study is None:
+            of, hint = "level or metric", " (that of another package is written STUDY.METRIC)"
         raise UnknownNameError(
-            f"--require '{text:.80}': there is no level or metric '{name}'; "
-            f"{nearest(name, (*LEVELS, *Metric))}"
+            f"--require '{text:.80}': there is no {of} '{name:.60}'{hint}; {nearest(name, ours)}"
         )
-    if not all(where):
+    if not all((name, *where)):
         raise ValueRangeError(f"--require '{text:.80}' has an empty part; {FORM}")
     end = where.pop() if where and where[-1] in ENDS else None
     bound = float(digits) / 100 if per_cent else float(digits)
-    share = not (NO_SHARE.fullmatch(name) or CHANGE.fullmatch(name))
+    share = name in ours and not (NO_SHARE.fullmatch(name) or CHANGE.fullmatch(name))
     if share and not 0 <= bound <= 1:
         raise ValueRangeError(
             f"--require '{text:.80}': {name} is a share from 0 to 1, which {digits}{per_cent} is "
             f"not; for {digits} per cent write {digits}%"
         )
-    return Requirement(text, name, tuple(where), end, _operator(operator), bound)
+    return Requirement(text, name, tuple(where), end, _operator(operator), bound, study)
 
 
 def _operator(word: str) -> Operator:
@@ -179,7 +191,17 @@ def judge(wanted: Sequence[Requirement], runs: Mapping[str, Records]) -> Gate:
     Args:
         wanted: the requirements.
         runs: records of each run, by its name.
+
+    Raises:
+        UnknownNameError: no run has a metric of the study that a requirement names.
     """
+    there = {f"{record.study}.{record.metric}" for found in runs.values() for record in found}
+    for one in wanted:
+        if one.study is not None and one.called not in there:
+            raise UnknownNameError(
+                f"--require '{one.text:.80}': no record has '{one.called:.60}'; "
+                f"{nearest(one.called, there)}"
+            )
     return Gate(tuple(_judged(run, one, found) for run, found in runs.items() for one in wanted))
 
 
@@ -208,10 +230,13 @@ def _judged(run: str, wanted: Requirement, records: Records) -> Judged:
 
 def _named(wanted: Requirement, records: Records) -> list[Record]:
     """The records that a requirement names: of the encoder itself, without a repair."""
-    asked = LEVELS.get(wanted.name, {"metric": wanted.name})
+    asked: Mapping[str, Value] = {"metric": wanted.name}
+    if wanted.study is not None:
+        asked = {**asked, "study": wanted.study}
+    asked = LEVELS.get(wanted.called, asked)
     there = own_records(records, asked)
     own = [record for record in there if _held(record) >= set(wanted.where)]
-    if wanted.name in LEVELS:
+    if wanted.study is None and wanted.name in LEVELS:
         return own
     studies = [record.study for record in own]
     first = next((study for study in OWN_STUDIES if study in studies), None)
