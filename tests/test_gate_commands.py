@@ -63,8 +63,9 @@ def test_what_cannot_be_met_is_refused_before_the_work(words, tmp_path, capsys, 
 
 def test_a_benchmark_is_gated_by_metrics_only(tmp_path):
     asked = {"benchmark": "aro", "data": tmp_path}
-    with pytest.raises(ValueRangeError, match="benchmarks judge no level of binding; name a metr"):
-        conceptbind.evaluate(**asked, require=["across>=0.5"])
+    for level in ("across", "within"):
+        with pytest.raises(ValueRangeError, match=f"do not judge the level '{level}' of binding"):
+            conceptbind.evaluate(**asked, require=[f"{level}>=0.5"])
     with pytest.raises(ValueRangeError, match="no such study in this run; name a metric"):
         conceptbind.evaluate(**asked, require=["probe.object_recognition>=0.5"])
     with pytest.raises(ValueRangeError, match="needs scores; leave --check or --require out"):

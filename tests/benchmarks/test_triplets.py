@@ -26,6 +26,7 @@ from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.core.outcomes import load_outcomes
 from conceptbind.repairs.labclip import Adapter
+from conceptbind.report.leaderboard import Competitor, boards
 from known_vectors import by_name, picture, read_benchmark, values
 
 BOTH, ONE = "paraphrase_accuracy", "paraphrase_accuracy_one_sided"
@@ -152,6 +153,27 @@ def test_random_weights_stand_beside_where_the_encoder_offers_them(five, tmp_pat
     assert "random weights" in benchmark_table(records)
 
 
+def test_runs_are_ranked_item_by_item_on_the_score_of_all_files(tmp_path):
+    place = tmp_path / "two"
+    place.mkdir()
+    for name in ("a", "b"):
+        triplets_file(place / f"{name}.csv", [(f"{n} a", "1 b", "90 c") for n in range(10)])
+    runs = []
+    for name, encoder in (("good", Angles()), ("blank", Constant())):
+        records = evaluated(encoder, place, tmp_path / name)
+        kept = {"triplets": load_outcomes(tmp_path / name)}
+        runs.append(Competitor(name, records, kept))
+    (board,) = boards(runs)
+    assert board.title == "Level 2, usable within captions (benchmark)"
+    assert [(entry.run, entry.rank, entry.record.split) for entry in board.entries] == [
+        ("good", 1, "all"),
+        ("blank", 2, "all"),
+    ]
+    (duel,) = board.duels
+    assert (duel.change, duel.n, duel.basis) == (1.0, 20, "the same scenes")
+    assert duel.p == pytest.approx(2 / 2**10)  # ten captions, each in two files
+
+
 def test_what_is_said_of_captions_alone(tmp_path):
     right, wrong = [("0 a", "1 b", "90 c")] * 30, [("0 a", "90 c", "1 b")] * 30
     place = tmp_path / "two"
@@ -161,9 +183,10 @@ def test_what_is_said_of_captions_alone(tmp_path):
         triplets_file(place / f"{name}.csv", distinct)
     said = benchmark_sentence(evaluated(Angles(), place, tmp_path / "kept"))
     assert said == (
-        "Captions alone, triplets: the paraphrase is nearer than the wrong caption in easy 100 %, "
-        "hard 0 %, all 50.0 % of the items. Chance is 33.3 %: 2 of 3 scores clearly above it, 1 "
-        "clearly below (hard). Not clearly above the strongest control: hard: blind length 0 %."
+        "Level 2, captions alone (triplets): the paraphrase is nearer than the wrong caption "
+        "in easy 100 %, hard 0 %, all 50.0 % of the items. Chance is 33.3 %: 2 of 3 scores "
+        "clearly above it, 1 clearly below (hard). Not clearly above the strongest control: "
+        "hard: blind length 0 %."
     )
 
 
@@ -311,7 +334,7 @@ def test_without_pictures_the_texts_are_scored_alone(plus, tmp_path):
     """And the run is on the same questions as one with pictures."""
     whole = read_benchmark("sugarcrepe_pp", plus)
     blind = read_with("sugarcrepe_pp", plus, Making(plus, pictures=False))
-    assert "the text-only task alone: the encoder has none." in blind.notes
+    assert "the text-only task alone: the encoder embeds none." in blind.notes
     (plus / "val2017" / "b.png").unlink()
     with pytest.raises(ConceptBindError, match="1 of 3 pictures are not in"):
         read_benchmark("sugarcrepe_pp", plus)
@@ -395,7 +418,15 @@ def test_the_command(five, tmp_path, capsys, monkeypatch):
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Bag of words" in page
     assert "the more alike in length, the nearer" in page
+    assert "0 pictures" not in page
     assert main(["report", "run"]) == 0
+    capsys.readouterr()
+    gate = [*asked, "--benchmark", "triplets", "--out", "run", "--require"]
+    assert main([*gate, "within.text.mine>=20%"]) == 0
+    assert main([*gate, "within.text.mine>=21%"]) == 1
+    printed = capsys.readouterr().out
+    assert "came 20.0 % in paraphrase accuracy (text, triplets, mine)" in printed
+    assert main([*gate, "paraphrase_accuracy_one_sided.triplets>=0.6"]) == 0
     capsys.readouterr()
     assert main([*asked, "--benchmark", "coco"]) == 2
     assert "only triplets" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def benchmark_figure(records: Records, name: str) -> Chart:
     for control in _further(records):
         beaten = [best(r, records, (control,)) for r in main]
         parts.append((control_name(control), looks[control], beaten))
-    labels = [f"{r.split}, {r.metric.replace('_', ' ')} ({r['protocol']})" for r in main]
+    labels = [_label(r) for r in main]
     series = []
     for words, look, shown in parts:
         points = tuple(
@@ -114,6 +114,12 @@ def benchmark_figure(records: Records, name: str) -> Chart:
     return Chart(
         f"benchmark-{name}", f"Scores on {name}", "bars", tuple(series), "part", "share right"
     )
+
+
+def _label(record: Record) -> str:
+    """What a score is called in a figure."""
+    name = f"{record.split}, {record.metric.replace('_', ' ')}"
+    return name if record.question == 2 else f"{name} ({record['protocol']})"
 
 
 def write_benchmark_report(

@@ -109,7 +109,7 @@ class SugarCrepePlus:
         draws = np.array(seen, dtype=np.int64)
         shown = making.pictures and _has_pictures(folder)
         if not shown:
-            why = "no pictures lie in the folder" if making.pictures else "the encoder has none"
+            why = "no pictures lie in the folder" if making.pictures else "the encoder embeds none"
             notes.append(f"the text-only task alone: {why}.")
         items = {
             "rows": np.array(rows, dtype=np.int64),

@@ -69,7 +69,7 @@ def _of_texts(main: Sequence[Record], records: Records) -> list[str]:
     for name in dict.fromkeys(r.scenes for r in strict):
         shares = [f"{r.split} {value_of(r)}" for r in strict if r.scenes == name]
         found.append(
-            f"Captions alone, {name}: the paraphrase is nearer than the wrong caption in "
+            f"Level 2, captions alone ({name}): the paraphrase is nearer than the wrong caption in "
             f"{_listed(shares)} of the items."
         )
     above = [r for r in strict if r.ci_low is not None and r.ci_low > CHANCE]

@@ -126,7 +126,7 @@ class Evaluate(Opening, Gated[Evaluation]):
         if self.seed < 0:
             raise ValueRangeError(f"--seed must not be negative; got {self.seed}")
         folders = benchmark_folders(names, user_path(self.data))
-        self._refuse_levels()
+        self._refuse_levels([*folders])
         if self.check:
             checked = {name: check_benchmark(name, place) for name, place in folders.items()}
             return Evaluation(None, Records(), (), checked)
@@ -136,20 +136,22 @@ class Evaluate(Opening, Gated[Evaluation]):
             )
         return _evaluated(self, names, folders)
 
-    def _refuse_levels(self) -> None:
+    def _refuse_levels(self, names: list[str]) -> None:
         """Raise ValueRangeError for a requirement that benchmarks cannot meet."""
+        from conceptbind.benchmarks.evaluate import needs_pictures
         from conceptbind.core.errors import ValueRangeError
         from conceptbind.report.levels import LEVELS
 
         wanted = self.requirements()
         if wanted and self.check:
             raise ValueRangeError("--require needs scores; leave --check or --require out")
-        level = next((one.text for one in wanted if one.name in LEVELS), None)
-        if level is not None:
-            raise ValueRangeError(
-                f"--require '{level:.80}': benchmarks judge no level of binding; name a metric, "
-                "for example accuracy.sugarcrepe>=60%"
-            )
+        judged = () if all(map(needs_pictures, names)) else ("within",)
+        for one in wanted:
+            if one.called in LEVELS and one.called not in judged:
+                raise ValueRangeError(
+                    f"--require '{one.text:.80}': these benchmarks do not judge the level "
+                    f"'{one.name}' of binding; name a metric, for example accuracy.sugarcrepe>=60%"
+                )
         other = next((one for one in wanted if one.study not in (None, "benchmark")), None)
         if other is not None:
             raise ValueRangeError(

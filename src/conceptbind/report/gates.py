@@ -23,7 +23,7 @@ from conceptbind.report.numbers import CHANGE, NO_SHARE, counted, interval_of, s
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
-    from conceptbind.core.records import Record, Records
+    from conceptbind.core.records import Asked, Record, Records
 
 Operator = Literal[">=", "<=", ">", "<"]
 MEASURED_BY = {"decodable": "probe", "across": "crossmodal"}
@@ -230,7 +230,7 @@ def _judged(run: str, wanted: Requirement, records: Records) -> Judged:
 
 def _named(wanted: Requirement, records: Records) -> list[Record]:
     """The records that a requirement names: of the encoder itself, without a repair."""
-    asked: Mapping[str, Value] = {"metric": wanted.name}
+    asked: Mapping[str, Asked] = {"metric": wanted.name}
     if wanted.study is not None:
         asked = {**asked, "study": wanted.study}
     asked = LEVELS.get(wanted.called, asked)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conceptbind.core.errors import MismatchError
-from conceptbind.core.names import Metric
+from conceptbind.core.names import Metric, Repair
 from conceptbind.core.outcomes import paired
 from conceptbind.metrics.rankings import followed, holm, ranks_of
 from conceptbind.report.charts import Chart, Point, Series, point_of
@@ -20,13 +20,14 @@ from conceptbind.report.tables import PaperTable
 from conceptbind.report.words import SEEN, apart
 
 if TYPE_CHECKING:
-    from conceptbind.core.columns import Value
     from conceptbind.core.outcomes import Outcome, Outcomes
-    from conceptbind.core.records import Record, Records
+    from conceptbind.core.records import Asked, Record, Records
     from conceptbind.metrics.intervals import Interval
 
 SIGNIFICANT = 0.05
-BOARDS: Mapping[str, tuple[str, Mapping[str, Value]]] = {
+ALL_FILES = "all"
+"""What the split of a benchmark's score over all its files is called."""
+BOARDS: Mapping[str, tuple[str, Mapping[str, Asked]]] = {
     **{
         f"decodable-{modality}": (
             level_title(1, modality),
@@ -37,10 +38,14 @@ BOARDS: Mapping[str, tuple[str, Mapping[str, Value]]] = {
     **{
         f"within-{modality}-{setting}": (
             f"{level_title(2, modality)} ({setting})",
-            {**LEVELS["within"], "modality": modality, "setting": setting},
+            {**LEVELS["within"], "study": "within", "modality": modality, "setting": setting},
         )
         for modality, setting in product(SEEN, ("neutral", "trap"))
     },
+    "within-text-benchmark": (
+        f"{level_title(2, 'text')} (benchmark)",
+        {**LEVELS["within"], "study": "benchmark", "modality": "text"},
+    ),
     "across": (level_title(3), {**LEVELS["across"], "modality": "both"}),
     "recall": (
         "Level 3, pictures find their caption",
@@ -152,11 +157,14 @@ def boards(runs: Sequence[Competitor]) -> tuple[Board, ...]:
     return tuple(found)
 
 
-def _records(records: Records, asked: Mapping[str, Value]) -> dict[str, Record]:
-    """The encoder's own record of a number, by the scenes it was measured on."""
+def _records(records: Records, asked: Mapping[str, Asked]) -> dict[str, Record]:
+    """The encoder's own record of a number, by the scenes it was measured on; of a benchmark's
+    files that of all.
+    """
     found: dict[str, Record] = {}
     for record in own_records(records.scored(), {**asked, "queries": None}):
-        found.setdefault(record.scenes, record)
+        if record.scenes not in found or record.split == ALL_FILES:
+            found[record.scenes] = record
     return found
 
 
@@ -164,7 +172,7 @@ def _board(
     key: str,
     title: str,
     scenes: str,
-    asked: Mapping[str, Value],
+    asked: Mapping[str, Asked],
     there: Sequence[tuple[Competitor, Record]],
 ) -> Board:
     order = sorted(there, key=lambda pair: (-(pair[1].value or 0.0), pair[0].name))
@@ -184,19 +192,23 @@ def _board(
     return Board(key, title, scenes, tuple(entries), duels)
 
 
-def _outcome(run: Competitor, asked: Mapping[str, Value]) -> tuple[Outcome | None, str]:
-    """What became of every scene of a run, and the hash of the scenes."""
-    kept = run.outcomes.get("")
-    if kept is None:
-        return None, ""
-    return kept.about(**{name: str(value) for name, value in asked.items()}), kept.items
+def _outcome(
+    run: Competitor, record: Record, asked: Mapping[str, Asked]
+) -> tuple[Outcome | None, str]:
+    """What became of every scene or item of a run, and the hash of the list of these."""
+    kept, about = run.outcomes.get(""), {name: str(value) for name, value in asked.items()}
+    if record.study == "benchmark":
+        kept = run.outcomes.get(record.scenes)
+        about = {"subset": record.split, "protocol": str(record["protocol"])}
+        about |= {"metric": record.metric, "repair": Repair.NONE}
+    return (None, "") if kept is None else (kept.about(**about), kept.items)
 
 
 def _duel(
-    one: tuple[Competitor, Record], other: tuple[Competitor, Record], asked: Mapping[str, Value]
+    one: tuple[Competitor, Record], other: tuple[Competitor, Record], asked: Mapping[str, Asked]
 ) -> Duel:
     """The difference of two runs, on the scenes that both scored where these were kept."""
-    (mine, items), (theirs, others) = _outcome(one[0], asked), _outcome(other[0], asked)
+    (mine, items), (theirs, others) = _outcome(*one, asked), _outcome(*other, asked)
     names = (one[0].name, other[0].name)
     change = (one[1].value or 0.0) - (other[1].value or 0.0)
     unpaired = Duel(*names, change, (None, None), None, None, None, "")

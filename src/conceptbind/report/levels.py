@@ -10,9 +10,8 @@ from conceptbind.report.numbers import percent, score
 from conceptbind.report.words import SEEN, control_name
 
 if TYPE_CHECKING:
-    from conceptbind.core.columns import Value
     from conceptbind.core.findings import Verdict
-    from conceptbind.core.records import Record
+    from conceptbind.core.records import Asked, Record
 
 HEAD = ("level", "question", "answer", "number", "n", "strongest control")
 CLAIMS = {
@@ -22,12 +21,13 @@ CLAIMS = {
 }
 """What is claimed at each level; see `Verdict.level`."""
 REPAIR = "does a linear repair help?"
-LEVELS: Mapping[str, Mapping[str, Value]] = {
+LEVELS: Mapping[str, Mapping[str, Asked]] = {
     "decodable": {"study": "probe", "metric": Metric.OBJECT_RECOGNITION},
-    "within": {"study": "within", "metric": Metric.PARAPHRASE_ACCURACY},
+    "within": {"study": ("within", "benchmark"), "metric": Metric.PARAPHRASE_ACCURACY},
     "across": {"study": "crossmodal", "metric": Metric.BINDING_ACCURACY, "order": "either"},
 }
-"""The records of each level of binding, by its name."""
+"""The records of each level of binding, by its name. Within a modality these are of scenes, or of
+a benchmark of captions alone."""
 
 
 def claim(level: int, modality: str | None) -> str:
@@ -45,7 +45,7 @@ def level_title(level: int, modality: str | None = None) -> str:
     return f"Level {level}, {claim(level, modality)}"
 
 
-def own_records(records: Iterable[Record], asked: Mapping[str, Value]) -> list[Record]:
+def own_records(records: Iterable[Record], asked: Mapping[str, Asked]) -> list[Record]:
     """The encoder's own records that hold what is asked for: of no control, after no repair.
 
     Args:
