@@ -159,6 +159,8 @@ def test_mteb(folder, expected, decoded_by):
         pictures = [opened(folder / name) for name in KINDS]
     found = mteb_model(Eye()).encode([{"image": pictures}], task_metadata=None)
     np.testing.assert_array_equal(found, expected)
+    for picture in pictures:
+        picture.close()  # pillow leaves the file of a GIF open, which may have further frames
 
 
 @pytest.mark.parametrize("as_files", [True, False])
