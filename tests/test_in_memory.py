@@ -88,7 +88,7 @@ def rows(tmp_path_factory):
 
 def test_embeddings_say_what_they_are_of(rows, repaired, tmp_path):
     assert isinstance(rows, Embeddings)
-    with pytest.raises(ModalityError, match="images must be image embeddings; got text embeddings"):
+    with pytest.raises(ModalityError, match="images must be rows of the modality image; got text"):
         Repair(images=rows, out="fixed")
     mine = conceptbind.repairs.labclip.adapter.identity(256)
     out = conceptbind.apply(mine, texts=rows, out=tmp_path / "out.npy")

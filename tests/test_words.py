@@ -26,6 +26,7 @@ PLAINER = {
     r"\banew\b": "again",
     r"\bunseen (scene|object|combination|pair)s?\b": "new; of scenes: test scenes",
     r"\bimage embeddings\b": "picture embeddings",
+    r"\btext embeddings\b": "caption embeddings",
     r"\bone a line\b|\b(row|scenes|names?|captions?) an? (line|item|row)\b": "per",
     r"(?<!there )\b(is|was) no (adapter|array|command|encoder|run folder|table of)": "not a",
     r"\bprobes? (still )?reads?\b|\bobjects (are|were) read\b": "recognise",

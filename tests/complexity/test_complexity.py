@@ -104,7 +104,7 @@ def test_binding_that_is_a_product_is_simple_and_not_additive(study):
         assert found["chosen"] > 0.7
         assert found["planted"] > 0.2
     assert complexity_sentence(study).startswith(
-        "A small model of the text embeddings generalises to new objects. "
+        "A small model of the caption embeddings generalises to new objects. "
     )
 
 
@@ -136,7 +136,7 @@ def test_codes_are_complex_and_a_bag_does_not_bind():
     codes = run(object_codes(SCENES), sweep)
     assert scores(codes)["chosen"] < 0.1 < 0.2 < scores(codes)["planted"]
     assert complexity_sentence(codes).startswith(
-        "A small model of the text embeddings does not generalise to new objects. "
+        "A small model of the caption embeddings does not generalise to new objects. "
     )
     bag = run(concept_codes(SCENES), replace(sweep, models=(("additive", None),), planted=()))
     assert set(scores(bag).values()) == {None}

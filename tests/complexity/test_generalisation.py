@@ -199,27 +199,27 @@ MEASURED = (
     [
         (
             study(0.0, 0.5),
-            "A small model of the text embeddings does not generalise to new objects. M",
+            "A small model of the caption embeddings does not generalise to new objects. M",
         ),
-        (study(0.8, 0.5), "A small model of the text embeddings generalises to new objects. M"),
+        (study(0.8, 0.5), "A small model of the caption embeddings generalises to new objects. M"),
         (
             study(0.3, 0.5),
-            "A small model of the text embeddings generalises to new objects in part. M",
+            "A small model of the caption embeddings generalises to new objects in part. M",
         ),
         (
             study(None, 0.02),
-            "The text embeddings of new objects hold no more than a bag of concepts, so there is "
-            "no rule of binding to",
+            "The caption embeddings of new objects hold no more than a bag of concepts, so there "
+            "is no rule of binding to",
         ),
         (
             study(0.0, 0.5, planted=()),
-            "It cannot be judged whether a small model of the text embeddings generalises to new "
-            "objects. No",
+            "It cannot be judged whether a small model of the caption embeddings generalises to "
+            "new objects. No",
         ),
         (
             study(0.8, 0.5, whitened=0.0),
-            "It cannot be judged whether a small model of the text embeddings generalises to new "
-            "objects. The answer depends on the read-out: with plain probes it does, with "
+            "It cannot be judged whether a small model of the caption embeddings generalises to "
+            "new objects. The answer depends on the read-out: with plain probes it does, with "
             "whitened probes it does not. M",
         ),
     ],
@@ -243,7 +243,7 @@ def test_the_score_stands_with_its_interval_and_the_planted_rules():
 
 def test_a_second_read_out_that_cannot_be_judged_is_told():
     said = complexity_sentence(study(0.8, 0.5, planted=(), whitened=0.0))
-    assert said.startswith("A small model of the text embeddings generalises to new objects. ")
+    assert said.startswith("A small model of the caption embeddings generalises to new objects. ")
     assert said.endswith("With whitened probes that cannot be judged.")
 
 
@@ -337,7 +337,7 @@ def test_draws_that_differ_without_an_interval_are_given_as_a_range():
     assert (
         "Generalisation score 0.800 (from 0.450 to 1.000 over 5 draws) over all coverages" in said
     )
-    assert said.startswith("A small model of the text embeddings generalises to new objects. ")
+    assert said.startswith("A small model of the caption embeddings generalises to new objects. ")
 
 
 def test_planted_rules_stand_in_order_of_rank_and_only_where_they_have_a_score():

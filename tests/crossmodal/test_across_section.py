@@ -114,8 +114,8 @@ def test_the_words_that_the_section_uses():
         ),
         (
             "By text queries",
-            "Recognition with the text embeddings of single concepts (“a red object”) or objects "
-            "instead of a probe.",
+            "Recognition with the caption embeddings of single concepts (“a red object”) or "
+            "objects instead of a probe.",
         ),
     )
 

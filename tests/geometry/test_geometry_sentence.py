@@ -43,7 +43,7 @@ def test_whole_objects_stand_beside_random_weights_and_noise():
     spectra = {"none": spectrum(0.7, 0.2, 0.06, 0.04), "random_weights": spectrum(0.9, 0.01, 0.09)}
     others = [edit(0.1, estimator="avg"), edit(0.2, steering=2.0), edit(0.3, attribute="same")]
     assert geometry_sentence(study(spectra, *others, edit(0.862))) == (
-        "Single concepts explain 70.0 % of the variance of the text embeddings (random weights: "
+        "Single concepts explain 70.0 % of the variance of the caption embeddings (random weights: "
         "90.0 %, pure noise: 10.0 %). Whole objects explain 20.0 % more (random weights: 1.0 %, "
         "pure noise: 5.0 %). Everything that joins different objects explains 10.0 %. After one "
         "object's vector is exchanged, the nearest scene is the intended one in 86.2 % of the "
@@ -74,7 +74,7 @@ def test_what_a_few_scenes_of_noise_hold_is_told_beside_what_noise_explains():
     facts = ("variance_share", 0.1, 30, None, None, None, "all", "s", "e")
     said = geometry_sentence(study({"none": found}, Record("spectrum", "text", *facts)))
     assert said.startswith("Single concepts explain ")
-    assert "of the variance of the text embeddings of 30 scenes (pure noise: " in said
+    assert "of the variance of the caption embeddings of 30 scenes (pure noise: " in said
     for kind in ("concept", "object"):
         assert found.share(kind) > 0.1
         assert abs(found.share(kind) - found.freedom(kind)) < 0.05

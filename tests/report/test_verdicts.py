@@ -69,8 +69,8 @@ def test_thresholds_of_level_1(value, low, high, word):
 def test_the_words_of_level_1():
     found = level1(1.0, 0.99, 1.0)
     assert found.sentence == (
-        "The text embeddings of enc hold which color belongs to which shape (level 1, decodable): "
-        "a linear probe recognises all objects in "
+        "The caption embeddings of enc hold which color belongs to which shape (level 1, "
+        "decodable): a linear probe recognises all objects in "
         "100 % of the test scenes (99.0 % to 100 %, n = 1,000). The strongest control, a bag of "
         "concepts, reaches 50.0 % (48.0 % to 52.0 %)."
     )
@@ -292,19 +292,19 @@ CONTROL = "The strongest control, a bag of concepts, reaches 50.0 % (48.0 % to 5
     [
         (
             level1(1.0, 0.99, 1.0, ceiling=None),
-            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): "
+            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1): "
             "every scene holds all objects, so there "
             "is nothing to confuse.",
         ),
         (
             level1(0.0, 0.0, 0.1, ceiling=0.0),
-            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): no "
-            "test scene is made of objects that "
+            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1): "
+            "no test scene is made of objects that "
             "occur in a train scene (n = 1,000).",
         ),
         (
             level1(1.0, 0.6, 1.0, bag=(0.4, 0.1, 0.75), n=6),
-            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1): "
+            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1): "
             "even perfect embeddings (100 %) could "
             "not be told from a bag of concepts (40.0 %, 10.0 % to 75.0 %) on 6 scenes; a linear "
             "probe recognises all objects in 100 % "
@@ -312,28 +312,28 @@ CONTROL = "The strongest control, a bag of concepts, reaches 50.0 % (48.0 % to 5
         ),
         (
             level1(0.7, 0.68, 0.72),
-            f"The text embeddings of enc hold {COLOURS} in part (level 1, decodable in part): a "
+            f"The caption embeddings of enc hold {COLOURS} in part (level 1, decodable in part): a "
             "linear probe recognises all objects in "
             f"70.0 % of the test scenes (68.0 % to 72.0 %, n = 1,000). {CONTROL}.",
         ),
         (
             level1(0.5, 0.48, 0.52),
-            f"The text embeddings of enc hardly hold {COLOURS} (level 1, not decodable): a linear "
-            "probe recognises all objects in "
+            f"The caption embeddings of enc hardly hold {COLOURS} (level 1, not decodable): a "
+            "linear probe recognises all objects in "
             f"50.0 % of the test scenes (48.0 % to 52.0 %, n = 1,000). {CONTROL}, which is not "
             "clearly less.",
         ),
         (
             level1(0.3, 0.28, 0.32, concepts=(0.9, 0.4)),
-            "The text embeddings of enc do not even hold single concepts (the hardest, shape, is "
-            "recognised in 40.0 % of the scenes) "
+            "The caption embeddings of enc do not even hold single concepts (the hardest, shape, "
+            "is recognised in 40.0 % of the scenes) "
             "(level 1, not decodable): a linear probe recognises all objects in 30.0 % of the "
             "test scenes (28.0 % to 32.0 %, "
             f"n = 1,000). {CONTROL}, which is not clearly less.",
         ),
         (
             level1(0.6, 0.5, 0.7, random_weights=(0.55, 0.5, 0.6)),
-            f"It cannot be judged whether the text embeddings of enc hold {COLOURS} (level 1); "
+            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1); "
             "about 1,500 test scenes are needed: a "
             "linear probe recognises all objects in 60.0 % of the test scenes (50.0 % to 70.0 %, "
             "n = 1,000). The strongest control, "

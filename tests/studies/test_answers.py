@@ -224,7 +224,7 @@ def test_geometry_of_each_modality(stand_in, barred):
     assert bars == [((f"geometry of {m}", len(STEPS)), {}) for m in ("text", "image")]
     assert (found.study, [r.modality for r in found.records]) == ("geometry", ["text", "image"])
     (sentence,) = found.sentences  # of the pictures no spectrum could be made
-    assert "of the variance of the text embeddings" in sentence
+    assert "of the variance of the caption embeddings" in sentence
     assert found.files == {"scaling-text.svg": scaling_picture(SCALED, "text")}
     assert found.sections == tuple(
         Section(
@@ -364,7 +364,7 @@ def test_approximators_of_each_modality(stand_in, barred, effort, sweep):
         for modality in ("text", "image")
     ]
     assert [named for _, named in bars] == [
-        {"total": sweep.n_fits, "desc": f"complexity of {modality}", "unit": "fit"}
+        {"total": sweep.n_fits, "desc": f"complexity of {SHOWN[modality].lower()}", "unit": "fit"}
         for modality in ("text", "image")
     ]
     text, image = found.found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import Command, options, plain
 from conceptbind.core.files import content_hash
+from conceptbind.report.words import seen
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def rows_with_bar(
     source: Source, table: Scenes, modality: Modality, folder: Path, what: str = ""
 ) -> Embeddings:
     """Embeddings of one modality, with a progress bar where they have to be computed."""
-    with progress(total=len(table), desc=f"embedding {what or modality}", unit="scene") as bar:
+    with progress(
+        total=len(table), desc=f"embedding {what or seen(modality)}", unit="scene"
+    ) as bar:
         return source.rows_for(table, modality, folder, bar.update)
 
 

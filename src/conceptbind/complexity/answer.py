@@ -41,7 +41,7 @@ class HowComplex:
 
     def _study(self, case: Case, modality: Modality) -> ComplexityStudy:
         rows, probes, asked = case.rows(modality), case.probes(modality), case.asked
-        about = f"complexity of {modality}"
+        about = f"complexity of {seen(modality)}"
         sweep = FULL if asked.complexity == "full" else SHORT
         with progress(total=sweep.n_fits, desc=about, unit="fit") as bar:
             return complexity_study(

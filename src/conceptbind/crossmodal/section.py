@@ -36,7 +36,7 @@ TERMS = (
     ),
     (
         "By text queries",
-        "Recognition with the text embeddings of single concepts (“a red object”) or objects "
+        "Recognition with the caption embeddings of single concepts (“a red object”) or objects "
         "instead of a probe.",
     ),
 )

@@ -42,8 +42,8 @@ def seen(modality: str | None) -> str:
 
 
 def embeddings_of(modality: str | None) -> str:
-    """The embeddings of a modality: "text embeddings", "picture embeddings"."""
-    return f"{'picture' if modality == 'image' else modality} embeddings"
+    """The embeddings of a modality: "caption embeddings", "picture embeddings"."""
+    return f"{seen(modality).removesuffix('s')} embeddings"
 
 
 def which(concepts: Sequence[str]) -> str:

@@ -103,7 +103,7 @@ def _made(given: Any, name: str) -> dict[str, str]:
         return {}
     wanted = "image" if name == "images" else "text"
     if given.modality != wanted:
-        raise ModalityError(f"{name} must be {wanted} embeddings; got {given.modality} embeddings")
+        raise ModalityError(f"{name} must be rows of the modality {wanted}; got {given.modality}")
     return {"encoder": given.encoder, "revision": given.revision}
 
 

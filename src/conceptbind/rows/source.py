@@ -169,7 +169,7 @@ class ArraySource(ReadySource):
         if not self.modalities:  # a single array can be either
             if wanted is None or len(wanted) > 1:
                 raise ModalityError(
-                    f"{self.id} does not say whether it holds text or picture embeddings; add "
+                    f"{self.id} does not say whether it holds caption or picture embeddings; add "
                     "--modality text or --modality image"
                 )
             return wanted

@@ -18,6 +18,7 @@ from conceptbind.crossmodal.study import CaptionBank, caption_bank, query_texts
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_probes, fitted_probes, own_probes
 from conceptbind.repairs.study import Singles, single_objects
+from conceptbind.report.words import seen
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.rows.source import Source, bag_twin, source_of, untrained
 from conceptbind.run.bars import progress, steps
@@ -107,7 +108,7 @@ class Case:
         if place not in self._rows:
             scenes, folder = self.table if table is None else table, self.folder / "embeddings"
             with progress(
-                total=len(scenes), desc=f"embedding {what or modality}", unit="scene"
+                total=len(scenes), desc=f"embedding {what or seen(modality)}", unit="scene"
             ) as bar:
                 rows = source.rows_for(scenes, modality, folder / place, bar.update, self.hash_of)
             self._rows[place] = rows.unit()
