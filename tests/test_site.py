@@ -169,7 +169,7 @@ def sentences(page: Path) -> list[str]:
     return list(filter(None, found))
 
 
-@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", READ, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_sentence_is_long(page):
     words = {s: len(re.findall(r"\S*\w\S*", s)) for s in sentences(page)}
     assert [s for s, number in words.items() if number > LONGEST] == []

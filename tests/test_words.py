@@ -122,6 +122,11 @@ def test_pages_say_it_in_plain_words(path):
     assert plainer(path.read_text(encoding="utf-8")) == []
 
 
+def test_the_changelog_says_it_in_short_sentences_of_plain_words():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert [*plainer(text), *too_long(text)] == []
+
+
 RUNS = sorted((ROOT / "tests" / "reference" / "records").glob("*.json"))
 
 
