@@ -207,6 +207,12 @@ def make_triplets(folder: Path, clip: Path) -> None:
     (folder / "mine.csv").write_text("\n".join(lines) + "\n")
 
 
+def make_blocks(folder: Path, clip: Path) -> None:
+    """Captions of two pictures."""
+    one, two = ("a red dog by a white cat", "a white cat near a red dog"), ("a car", "one car")
+    (folder / "mine.txt").write_text("\n".join((*one, "", *two)) + "\n")
+
+
 def make_coco(folder: Path, clip: Path) -> None:
     """A few captions in the words of `tiny` that have a hard negative."""
     import json
@@ -261,6 +267,7 @@ THINGS = {
     r"--adapter fixed": partial(make_adapter, width=256),  # as wide as tiny
     r"--data PICTURES": make_classes,
     r"--data mine\.csv": make_triplets,
+    r"--data mine\.txt": make_blocks,
     r"--data DATA": make_published,
     r"--coco DIR\b": make_coco,
     r"--data DIR": partial(make_published, name="DIR"),

@@ -14,6 +14,7 @@ import numpy as np
 
 from conceptbind.benchmarks.base import Benchmark, Data, Found, Making, Score, without_missing
 from conceptbind.benchmarks.order import Order
+from conceptbind.benchmarks.paraphrases import Paraphrases
 from conceptbind.benchmarks.registry import BENCHMARKS, benchmark_named
 from conceptbind.benchmarks.texts import TextBenchmark, by_length, by_rows, by_words
 from conceptbind.benchmarks.two_by_two import TwoByTwo
@@ -84,6 +85,7 @@ def look_at_benchmark(
         without_missing(
             benchmark.karpathy.read(folder, making), benchmark.karpathy.keep, allow_missing
         )
+    if isinstance(benchmark, Order | Paraphrases):
         captions = benchmark.captions_before(folder, making)
     if captions is None:
         data = read_benchmark(name, folder, making, allow_missing=allow_missing)
@@ -111,7 +113,7 @@ def check_benchmark(name: str, folder: Path) -> list[Found]:
         # says.
         return [part if part in naming else replace(part, there=False) for part in found]
     try:
-        if isinstance(benchmark, TwoByTwo) and benchmark.captions_inside(folder) is not None:
+        if _captions_only(benchmark, folder):
             return found
         data = (benchmark.karpathy if isinstance(benchmark, Order) else benchmark).read(
             folder, Making(folder)
@@ -127,6 +129,13 @@ def check_benchmark(name: str, folder: Path) -> list[Found]:
         there == len(set(data.pictures)),
     )
     return [*(part for part in found if not part.what.startswith("pictures")), pictures]
+
+
+def _captions_only(benchmark: Benchmark | TextBenchmark, folder: Path) -> bool:
+    """Whether a benchmark's captions are all that can be looked at before something is made."""
+    if isinstance(benchmark, Paraphrases):
+        return bool(benchmark.captions(folder))
+    return isinstance(benchmark, TwoByTwo) and benchmark.captions_inside(folder) is not None
 
 
 def needs_pictures(name: str) -> bool:

@@ -95,7 +95,7 @@ class Karpathy(OneFile):
         """
         paths = require_files(folder, self.files, self.published)
         if paths[0].suffix == ".txt":
-            content = _lines_of_pictures(paths[0])
+            content = lines_of_pictures(paths[0])
         else:
             split = "val" if "val" in paths[0].stem else "test"
             content = read_published(paths, lambda found: wrong_rows(as_rows(found, (split,))))
@@ -175,9 +175,15 @@ def _as_row(image: Mapping[str, Any]) -> dict[str, Any]:
     return {"image": "/".join(places), "caption": captions}
 
 
-def _lines_of_pictures(path: Path) -> list[dict[str, Any]]:
+def lines_of_pictures(path: Path) -> list[dict[str, Any]]:
     """The rows of `flickr30k_test_karpathy.txt`: a header, then `picture.jpg,caption` with commas
     in the caption as they come.
+
+    Args:
+        path: the file.
+
+    Raises:
+        MismatchError: a line is no picture with its caption; names it.
     """
     of: dict[str, list[str]] = {}
     for number, line in enumerate(read_lines(path), start=1):

@@ -10,6 +10,7 @@ from conceptbind.benchmarks.aro import VisualGenome
 from conceptbind.benchmarks.classify import LabelledFolder
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.order import Order
+from conceptbind.benchmarks.paraphrases import Paraphrases
 from conceptbind.benchmarks.sugarcrepe import SugarCrepe
 from conceptbind.benchmarks.triplets import SugarCrepePlus, Triplets
 from conceptbind.benchmarks.two_by_two import TwoByTwo
@@ -70,6 +71,7 @@ COLORSWAP = TwoByTwo(
     "MIT",
     ("image_1", "image_2", "caption_1", "caption_2"),
 )
+OWN_CAPTIONS = ("captions.csv", "captions.tsv", "captions.txt", "captions.json", "captions.jsonl")
 BENCHMARKS: dict[str, Any] = {
     benchmark.name: benchmark
     for benchmark in (
@@ -86,9 +88,10 @@ BENCHMARKS: dict[str, Any] = {
         FLICKR,
         LabelledFolder(),
         Triplets(),
+        Paraphrases((*OWN_CAPTIONS, *COCO.files, *FLICKR.files)),
     )
 }
-FILES = ("triplets",)
+FILES = ("triplets", "paraphrases")
 """Benchmarks that read a user's own file, where that is given instead of a folder."""
 GROUPS = {"aro": ("vg_attribution", "vg_relation", "coco_order", "flickr_order")}
 """Names for several benchmarks that are published together."""

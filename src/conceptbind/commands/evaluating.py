@@ -81,12 +81,12 @@ class Evaluate(Opening, Gated[Evaluation]):
     benchmark: str
     """Benchmarks to score on: sugarcrepe, vg_attribution, vg_relation, coco_order, flickr_order,
     winoground, colorswap, whatsup, coco, flickr30k, or zeroshot (a folder of labelled pictures);
-    of captions alone: sugarcrepe_pp, or triplets (a file of one's own); aro for its four; or
-    several: aro,sugarcrepe,coco.
+    of captions alone: sugarcrepe_pp, triplets or paraphrases (files of one's own); aro for its
+    four; or several: aro,sugarcrepe,coco.
     """
     data: GivenPath
-    """Folder in the published layout, or the file of triplets; with several benchmarks, the folder
-    of their folders (DATA/sugarcrepe, ...).
+    """Folder in the published layout, or the file of triplets or paraphrases; with several
+    benchmarks, the folder of their folders (DATA/sugarcrepe, ...).
     """
     adapter: GivenAdapter | None = None
     """Folder written by conceptbind repair, or a published LABCLIP .pt file: results before and
@@ -102,7 +102,7 @@ class Evaluate(Opening, Gated[Evaluation]):
     their defaults.
     """
     seed: int = 0
-    """Random seed; it decides which negatives are drawn (coco_order, flickr_order)."""
+    """Random seed; it decides which negatives are drawn (coco_order, flickr_order, paraphrases)."""
     tagger: str = "auto"
     """Program that finds nouns and adjectives for these negatives: spacy, spacy:MODEL, hanta, or
     auto.
