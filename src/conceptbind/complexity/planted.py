@@ -25,7 +25,7 @@ def plant(
     object.
 
     The embeddings are split into what values add in each slot, what objects add beyond it, and the
-    rest. What objects add gives way to products of the same size along the same axes; the rest,
+    rest. What objects add gives way to products of the same size along the same axes. The rest,
     which no sum of objects explains, is dealt to other scenes and stays as noise of the same size.
 
     Args:

@@ -7,7 +7,7 @@ solved by second-order steps.
     v_{i,k}(c_ik)
 
 (arXiv 2605.31503, section 6). Products are elementwise in R^r; then a linear map to R^d. The loss
-is the squared error plus a penalty on all product vectors and the map alike; with all factors at
+is the squared error plus a penalty on all product vectors and the map alike. With all factors at
 their best the penalty counts the size of each of the r products less than in proportion, so that it
 removes products that are not needed.
 """
@@ -54,7 +54,7 @@ GRADIENT_RATE, GRADIENT_DECAYS = 1e-2, (0.3, 1.0)
 from."""
 SIMPLER = 0.01
 """A candidate that can express more is taken only where it lowers the error on validation by this
-share: which of two nearly equal ones is ahead would otherwise be decided by rounding."""
+share. Which of two nearly equal ones is ahead would otherwise be decided by rounding."""
 PATIENCE = 2
 """Penalties without a gain on validation after which the path ends."""
 

@@ -67,7 +67,7 @@ def controlled_study(
     (arXiv 2605.31503, section 7).
 
     Candidates are all objects (`among` = all) and, for scenes of new objects, also the unseen
-    ones alone. Beside them stands what a bag of concepts reaches in the same scenes: it scores an
+    ones alone. Beside them stands what a bag of concepts reaches in the same scenes. It scores an
     object by how many of its values are there, and a tie is a miss.
 
     Args:

@@ -1,7 +1,7 @@
 """Who owns a folder while a command writes there, and workers that end with the command they work
 for.
 
-A folder is owned by a lock on a file inside it (`flock`): the kernel lets go of it when the process
+A folder is owned by a lock on a file inside it (`flock`). The kernel lets go of it when the process
 ends, however that ends, and it means the same in containers whose processes have equal numbers. The
 lock file goes when the command ends.
 """

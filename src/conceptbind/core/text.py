@@ -237,7 +237,7 @@ def read_table(path: Path) -> list[tuple[int, list[str]]]:
     """(line number, cells without spaces around them) of every line of a table that is not blank.
 
     Cells are separated by commas, semicolons, tabs or `|`: the one that the first line has, or the
-    one of several by which all lines have equally many cells; a first line `sep=;` says it.
+    one of several by which all lines have equally many cells. A first line `sep=;` says it.
 
     Raises:
         UnsafeFileError: the file is a pickle.

@@ -368,7 +368,7 @@ def to_precision(model: nn.Module, precision: Precision) -> Any:
     """The model with its weights in the precision asked for.
 
     `bf16` is fast on GPUs, on processors with matrix units (AMX), and on some with AVX512-BF16
-    only; where a layer of a small transformer computes slower in it than in float32, that is warned
+    only. Where a layer of a small transformer computes slower in it than in float32, that is warned
     of.
     """
     import torch

@@ -174,8 +174,8 @@ class Editor:
             scenes: the n scenes.
             vectors: `avg`, `avg+pos` or `single`; see `fit_additive`.
             protocol: `strict` leaves the target scene out of the mean that makes u_new, and the
-            edited scene out of the one that makes u_old: both are means over the same
-                companions; `paper` keeps them in, so that u_new has seen the answer.
+            edited scene out of the one that makes u_old. Both are means over the same
+                companions. `paper` keeps them in, so that u_new has seen the answer.
             singles: for `single`.
 
         Raises:

@@ -3,8 +3,8 @@ variance each set of them explains.
 
 A factor is one concept in one slot. On a full grid the embedding of a scene is, in exactly one way,
 a mean plus one orthogonal part for every set of factors (functional analysis of variance). Parts of
-one factor are what Level II explains; parts of several concepts of one object are what Level I
-explains beyond it, **the binding share**; all others join different objects.
+one factor are what Level II explains. Parts of several concepts of one object are what Level I
+explains beyond it, **the binding share**. All others join different objects.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ Interval = tuple[float, float] | tuple[None, None]
 Z95 = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
 FEWEST_FOR_A_MEAN = 60
-"""Draws that a mean of real numbers needs for an interval: with fewer, a sample often holds none of
+"""Draws that a mean of real numbers needs for an interval. With fewer, a sample often holds none of
 the few draws that lie far from all others, and cannot know that there are any."""
 PRIOR = 0.5
 """Clusters of the rarer outcome that the cautious guess, every cluster one draw, counts as when the

@@ -25,7 +25,7 @@ def median_interval(
     equal.
 
     Of n independent draws the k-th smallest and the k-th largest hold the median between them with
-    probability 1 - 2 P(Binomial(n, 1/2) < k), whatever the distribution; the narrowest pair that
+    probability 1 - 2 P(Binomial(n, 1/2) < k), whatever the distribution. The narrowest pair that
     reaches the level, or nearly (`SLACK`), is taken. Nothing is interpolated between two pairs:
     where a distribution has two humps and its median lies between them, interpolated ends hold it
     0.90 of the time (n = 7). Student's interval of the mean promises 95 % as well, but of a few

@@ -1,6 +1,6 @@
 """What counts as a tie.
 
-Two scores that are equal in exact arithmetic seldom come out equal to the last bit: a matrix
+Two scores that are equal in exact arithmetic seldom come out equal to the last bit. A matrix
 product sums the same terms in an order that depends on the column. An encoder that is a bag of
 words would then win half of its ties by rounding. So scores that differ by less than rounding can
 explain are tied.

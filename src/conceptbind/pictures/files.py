@@ -103,8 +103,8 @@ def read_picture(path: Path, box: Box | None = None) -> Image:
 def as_seen(picture: Image, name: str = "a picture", box: Box | None = None) -> Image:
     """An open picture as every command sees it: RGB with 8 bits a channel, the right way up.
 
-    Grey, palettes, CMYK and other colour models are converted; what is transparent stands on white;
-    the rotation that a camera noted (EXIF) is applied; of the several pictures in one camera file
+    Grey, palettes, CMYK and other colour models are converted. What is transparent stands on white.
+    The rotation that a camera noted (EXIF) is applied. Of the several pictures in one camera file
     (MPO) the first, which is the photograph, is taken. Colour pictures with 16 bits a channel keep
     their upper 8. A box is in the file's own pixels, as in published lists: it is cut out before
     the rotation.

@@ -89,7 +89,7 @@ def search_fields(
     """Make a table of fields.
 
     Fields come in twins, one with the target and one without, that agree in the number of objects
-    and the kinds of distractors; two pairs of twins in a row share their kinds and look for the one
+    and the kinds of distractors. Two pairs of twins in a row share their kinds and look for the one
     and the other object that joins them. Every pair of kinds, and every count, is used about
     equally often. The rows are then shuffled.
 

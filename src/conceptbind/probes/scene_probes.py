@@ -107,7 +107,7 @@ def fit_scene_probes(
     probe's whitening and penalty.
 
     Targets are soft: the m objects of a scene share the mass equally. For each whitening, penalties
-    are tried from the largest down, each solve starting where the one before ended; the first with
+    are tried from the largest down, each solve starting where the one before ended. The first with
     the best validation recognition is kept and solved to the end.
 
     Args:

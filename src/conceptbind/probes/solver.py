@@ -16,7 +16,7 @@ held. Chunks are computed several at once and added in order, so that the result
 the number of threads (see `steady`).
 
 Rows are whitened first, in whole or in part: x -> S^-w x with S = X^T X / n and w between 0 (not at
-all) and 1/2 (S becomes the identity). A map on whitened rows is a map on the rows themselves; what
+all) and 1/2 (S becomes the identity). A map on whitened rows is a map on the rows themselves. What
 changes is the penalty, and much: what an embedding says about binding often stands in directions of
 little variance, which a penalty on plain weights forbids. It also makes (1) well conditioned.
 

@@ -104,7 +104,7 @@ def array_repair(
     captions, are on one side.
 
     Up to `FOLDED` pairs every part is scored once, as `repair_study` does it, which also says how
-    the pull is chosen and what is written; the same digits come out for any number of threads. Of
+    the pull is chosen and what is written. The same digits come out for any number of threads. Of
     more pairs one part is held out, and the very map that was scored is written.
 
     Args:

@@ -166,9 +166,9 @@ def repair_study(
     Parts are drawn by orbit: a combination, its other order and its attribute swaps are on one
     side, so no caption or negative of a scored scene was fitted on. Every part is scored once, by a
     map that was fitted on three others and stopped by a fourth. How far to pull is one number for
-    all of them, the one that the mean of the five validation curves recommends: a scene that is
+    all of them, the one that the mean of the five validation curves recommends. A scene that is
     scored has a say in it, through a map that did not see it, and through this number alone. What
-    is written is fitted once more, on four parts with the fifth to stop it, at the same pull; or it
+    is written is fitted once more, on four parts with the fifth to stop it, at the same pull. Or it
     is the identity, where the paired gain does not clear its noise.
 
     Args:

@@ -2,7 +2,7 @@
 
 A requirement is `NAME[.WHERE...][.low|.high] OP NUMBER`. NAME is a level of binding (`decodable`,
 `within`, `across`), a metric of `results.json`, or STUDY.METRIC as its records say, also those of
-other packages; each WHERE is a modality, a benchmark, a subset or another word of its records. It
+other packages. Each WHERE is a modality, a benchmark, a subset or another word of its records. It
 must hold for every record that it names, so the record nearest to failing decides.
 """
 

@@ -39,7 +39,7 @@ PLAIN = {
     "on": "#ffffff",
     "card": "#ffffff",
 }
-"""Colours of a chart on white paper; in a page each is a variable of its style sheet, so that a
+"""Colours of a chart on white paper. In a page each is a variable of its style sheet, so that a
 chart has the colours of the page's light or dark form."""
 COLOURS = {name: f"#00a1{place:02x}" for place, name in enumerate(PLAIN, 1)}
 """Stand-ins for them, which matplotlib draws with."""

@@ -38,8 +38,8 @@ NAMES = ("embeddings", "text", "image")
 class FileEmbeddings:
     """Arrays read from one file.
 
-    A `.npy` holds one array. A `.npz` or `.safetensors` holds `embeddings`, or `text` and `image`;
-    an `.npz` may hold `ids`, which must then be the ids of the scene table and decide which row
+    A `.npy` holds one array. A `.npz` or `.safetensors` holds `embeddings`, or `text` and `image`.
+    An `.npz` may hold `ids`, which must then be the ids of the scene table and decide which row
     belongs to which scene.
     """
 

@@ -1,8 +1,8 @@
 """Embeddings: rows that know their scenes, their encoder and what was done to them.
 
 A folder written by `embed` holds `manifest.json` and shards `rows-START.safetensors` (see
-`core.kept`). The manifest is written right before the first shard and says whose rows these are;
-each shard states the manifest's hash; when all are there, a checksum of them all is added to the
+`core.kept`). The manifest is written right before the first shard and says whose rows these are.
+Each shard states the manifest's hash. When all are there, a checksum of them all is added to the
 manifest. So a killed `embed` continues after its last whole shard, rows of another encoder or
 another table can never mix in, and rows that changed on disk are not read.
 """

@@ -53,7 +53,7 @@ def search_records(
     half with the target. The zero-shot counterpart compares the cosines of a target's caption with
     all fields that have it and all that do not: the share of such pairs in the right order
     (`search_in_order`), chance 0.5. It is the area under the ROC curve, but for ties, which are
-    misses here as everywhere; the record's `ties` are the fields with the target that tie with one
+    misses here as everywhere. The record's `ties` are the fields with the target that tie with one
     without it.
 
     Args:

@@ -22,7 +22,7 @@ def mteb_model(encoder: str | Encoder, adapter: Adapter | None = None) -> Any:
     """An encoder as a model that `mteb.evaluate` takes.
 
     Captions go through the adapter. Pictures are seen as every command sees them
-    (`encoders.pictures.as_seen`), as long as a task hands over what its files hold; the pair tasks
+    (`encoders.pictures.as_seen`), as long as a task hands over what its files hold. The pair tasks
     that come with mteb convert to RGB before the model sees anything. A batch with both a caption
     and a picture in one item has no meaning for a model of two towers and is refused.
 

@@ -41,7 +41,7 @@ def export_sentence_transformers(
     the folder, which is a rule of its own.
 
     The map is the library's own `Dense` (no bias, no activation) and then its `Normalize`. An
-    adapter is fitted on rows of unit length; a pipeline that does not normalise gives the same
+    adapter is fitted on rows of unit length. A pipeline that does not normalise gives the same
     result, because the map is linear and the scale of a row goes with the last step.
 
     Args:
