@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from conceptbind.core.errors import MismatchError, ValueRangeError
+from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError
 from conceptbind.core.escape import csv_text
-from conceptbind.core.files import user_path, write_whole
+from conceptbind.core.files import content_hash, user_path, write_whole
 from conceptbind.core.kept import Kept
 from conceptbind.core.limits import require_regular
 from conceptbind.core.ownership import Process, end_with
@@ -39,6 +39,7 @@ def draw_pictures(
     kind: str | None = None,
     style: FlatStyle | SolidStyle | None = None,
     seed: int = 0,
+    places: Sequence[int] | None = None,
     processes: int = 1,
     on_picture: Callable[[int], None] = lambda _: None,
 ) -> Scenes:
@@ -51,6 +52,8 @@ def draw_pictures(
         style: how the pictures look; decides the kind where it is given.
         seed: of all jitter; picture i is drawn from (seed, i), whatever is drawn before it and in
             whichever process.
+        places: (n,) a number for each picture, in place of i. Pictures with the same number and as
+            many objects have the same places, sizes and ground.
         processes: how many draw at once.
         on_picture: called with 1 for every picture.
 
@@ -60,6 +63,7 @@ def draw_pictures(
     Raises:
         UnknownNameError: a colour or shape that the renderer does not know.
         ValueRangeError: no such kind, or more objects than fit.
+        ShapeError: not one number of `places` for each picture.
         MismatchError: the folder holds pictures of another table, style or seed.
         MissingExtraError: solids need mitsuba.
         FileError: the disk is full.
@@ -78,6 +82,15 @@ def draw_pictures(
         "seed": seed,
         "style": asdict(style),
     }
+    numbers: Sequence[int] = range(len(scenes))
+    if places is not None:
+        numbers = [int(number) for number in places]
+        recipe["places"] = content_hash(*map(str, numbers))
+        if len(numbers) != len(scenes):
+            raise ShapeError(
+                f"expected one number of places for each of {len(scenes):,} scenes; got "
+                f"{len(numbers):,}"
+            )
     width = len(str(len(scenes) - 1))
     names = tuple(f"{i:0{width}d}.png" for i in range(len(scenes)))
     colors, shapes = scenes.space.values[color], scenes.space.values[shape]
@@ -87,16 +100,16 @@ def draw_pictures(
         return [(colors[values[color]], shapes[values[shape]]) for values in scene]
 
     jobs = [
-        (folder / name, objects_of(scene), seed, i, style)
-        for i, (name, scene) in enumerate(zip(names, scenes.table.tolist(), strict=True))
+        (folder / name, objects_of(scene), seed, number, style)
+        for number, name, scene in zip(numbers, names, scenes.table.tolist(), strict=True)
     ]
     _draw(jobs[0], write=False)  # what cannot be drawn is known before anything is written
     Kept(folder, RECIPE, "other pictures", recipe).begin()
-    places = []
+    stand = []
     for place in map(_draw, jobs) if processes == 1 else _at_once(jobs, processes):
-        places.append(place)
+        stand.append(place)
         on_picture(1)
-    write_whole(folder / "scenes.csv", _table(scenes, names, places))
+    write_whole(folder / "scenes.csv", _table(scenes, names, stand))
     return replace(scenes, images=names, image_folder=folder)
 
 

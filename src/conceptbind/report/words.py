@@ -25,6 +25,8 @@ CONTROL_WORDS: dict[str, str] = {
     Control.BAG_TWIN: "the bag-of-words twin, which was trained so that binding never helps",
 }
 
+TOLD_APART = ("study", "modality", "metric", "concept", "noun", "setting", "order", "wording")
+"""Columns by which a record finds its controls."""
 SEEN = {"text": "captions", "image": "pictures"}
 """What the embeddings of a modality are made of."""
 
@@ -94,6 +96,6 @@ def metric_name(record: Record) -> str:
 
 def controls_of(record: Record, records: Records) -> dict[str, Record]:
     """The records of the controls that belong to a record, by control."""
-    about = {name: record[name] for name in ("study", "modality", "metric", "concept", "noun")}
+    about = {name: record[name] for name in TOLD_APART}
     beside = records.where(control=tuple(CONTROLS), **about)
     return {str(other.control): other for other in beside}

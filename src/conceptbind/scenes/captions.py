@@ -93,7 +93,7 @@ def caption(
         objects: (m, C) value ids.
         template: how an object is named; see the how-to page of scenes.
     """
-    before, inner, after = _split_frame(template)
+    before, inner, after = parts_of_template(template)
     phrases = [describe(space, tuple(values), inner) for values in objects.tolist()]
     return (
         before
@@ -102,8 +102,15 @@ def caption(
     )
 
 
-def _split_frame(template: str) -> tuple[str, str, str]:
-    """Text before the bracket, inside it, after it; a template without brackets is all inside."""
+def parts_of_template(template: str) -> tuple[str, str, str]:
+    """Text before the bracket, inside it, after it; a template without brackets is all inside.
+
+    Args:
+        template: how an object is named, perhaps with a frame around it.
+
+    Raises:
+        ValueRangeError: its brackets do not match.
+    """
     if "[" not in template and "]" not in template:
         return "", template, ""
     match = re.fullmatch(r"([^\[\]]*)\[([^\[\]]+)\]([^\[\]]*)", template)

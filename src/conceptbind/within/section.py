@@ -1,18 +1,195 @@
-"""The attribute of a noun, and one object among many, as sections of the page."""
+"""Paraphrases against swaps, the attribute of a noun, and one object among many, as sections."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from conceptbind.core.findings import Section
 from conceptbind.core.names import Control, Metric
+from conceptbind.crossmodal.study import by_object
 from conceptbind.probes.section import cells, shown_controls
 from conceptbind.report.blocks import paragraph, section, table
+from conceptbind.report.numbers import percent, value_of
+from conceptbind.report.page import thumbnail
 from conceptbind.report.words import seen
+from conceptbind.within.figures import cosine_figure, sensitivity_figure, wording_figure
+from conceptbind.within.study import main_record
+from conceptbind.within.triplets import NEUTRAL, SETTINGS, TRAP
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Records
+    from conceptbind.core.records import Record, Records
     from conceptbind.core.typing import Modality
+    from conceptbind.scenes.table import Scenes
+    from conceptbind.within.study import WithinStudy
+
+TERMS = (
+    (
+        "Paraphrase accuracy",
+        "A caption, the same scene in other words, and the caption with attributes swapped. Right "
+        "when caption and paraphrase are strictly nearer to each other than either is to the swap. "
+        "For pictures the paraphrase is another picture of the same objects. By chance a third is "
+        "right. One-sided: the paraphrase is nearer to the caption than the swap is; by chance a "
+        "half.",
+    ),
+    (
+        "Neutral, trap",
+        "Neutral: caption, paraphrase and swap are worded in three ways, or all drawn anew. Trap: "
+        "the swap is worded as the caption is, or drawn in the places of the picture, and the "
+        "paraphrase is not. An encoder that goes by the surface falls into it.",
+    ),
+    (
+        "Lexical sensitivity",
+        "Paraphrase accuracy in the trap minus that in the neutral setting: how much the surface "
+        "decides. 0 is an encoder that goes by the scene alone.",
+    ),
+)
+ROWS = {
+    Metric.PARAPHRASE_ACCURACY: "both sides",
+    Metric.PARAPHRASE_ACCURACY_ONE_SIDED: "one-sided",
+}
+
+
+def within_section(
+    study: WithinStudy, scenes: Scenes, told: Callable[[int], tuple[str | Path, ...]]
+) -> Section:
+    """Paraphrases against swaps: both settings beside their controls, cosines, and traps.
+
+    Args:
+        study: of one modality.
+        scenes: the table.
+        told: from a row of the study's arrays to the caption, or the file of the picture.
+    """
+    records, what = study.records, seen(study.modality)
+    controls = {**shown_controls(records)}
+    blind = Control.BLIND_LENGTH
+    if blind in records.distinct("control"):
+        controls[blind] = "blind, by length"
+    shown = TRAP if TRAP in study.settings else NEUTRAL
+    items, right, _ = study.settings[shown].by_item()
+    title = f"{what.capitalize()} against {what}: is a paraphrase nearer than a swap?"
+    data = {
+        "title": "Paraphrases against swaps",
+        "text": _text(study),
+        "head": ("setting", "right", "95 % interval", *controls.values(), "n", "ties"),
+        "rows": _rows(study, controls),
+        "wordings": wording_figure(study),
+        "cosines": cosine_figure(study),
+        "curve": sensitivity_figure(study),
+        "objects": _objects(study, scenes, shown),
+        "n": len(items),
+        "n_missed": int((right < 1).sum()),
+        "missed": [_missed(study, item, scenes, told, shown) for item in study.worst(shown)],
+    }
+    return Section(f"within-{study.modality}", title, data, "within_section.html.j2")
+
+
+def _text(study: WithinStudy) -> str:
+    sensitivity = study.records.first(metric=Metric.LEXICAL_SENSITIVITY)
+    words = (
+        "Each scene with an attribute swap is compared by cosine with the same scene in other "
+        "words and with its swap. "
+        if study.modality == "text"
+        else "Each picture is compared by cosine with another picture of the same objects and with "
+        "pictures of its attribute swap. "
+    )
+    if sensitivity is None:
+        return words + "These pictures were not drawn for it, so there is no trap."
+    change = value_of(sensitivity)
+    return f"{words}Trap minus neutral, the lexical sensitivity, is {change}."
+
+
+def _rows(study: WithinStudy, controls: dict[str, str]) -> list[tuple[str, ...]]:
+    """Each setting by both rules, then its parts."""
+    found: list[tuple[str, ...]] = []
+    for setting in SETTINGS:
+        if setting not in study.settings:
+            continue
+        for metric, rule in ROWS.items():
+            own = main_record(study.records, setting, metric)
+            others = [_control(study.records, own, name) for name in controls]
+            value, interval, n, ties = cells(own, study.records, {})
+            found.append((f"{setting}, {rule}", value, interval, *others, n, ties))
+    dashes = ["-"] * len(controls)
+    own_parts = study.records.where(
+        metric=Metric.PARAPHRASE_ACCURACY, control=Control.NONE
+    )
+    for record in own_parts:
+        name = next(
+            (str(record[part]) for part in ("order", "concept") if record[part] is not None), None
+        )
+        if name is not None:
+            value, interval, n, ties = cells(record, study.records, {})
+            found.append((f"{record['setting']}, {name}", value, interval, *dashes, n, ties))
+    return found
+
+
+def _control(records: Records, own: Record, control: str) -> str:
+    return value_of(main_record(records, str(own["setting"]), own.metric, control))
+
+
+def _objects(study: WithinStudy, scenes: Scenes, setting: str) -> dict[str, Any] | None:
+    """The strict share of the scenes that hold each object; None unless there are two concepts."""
+    if len(scenes.space.concepts) != 2:
+        return None
+    which, right, _ = study.settings[setting].by_item()
+    scene = study.items.scene[which]
+    counts = np.bincount(scene, minlength=len(scenes))
+    with np.errstate(invalid="ignore"):
+        means = np.bincount(scene, right, len(scenes)) / counts
+    held = scenes.presence(None)[counts > 0].sum(axis=0)
+    rows, columns = scenes.space.values
+    shape = (len(rows), len(columns))
+    shares, held = by_object(means, scenes).reshape(shape), held.reshape(shape)
+    return {
+        "caption": f"Right in the {setting} setting, by {' × '.join(scenes.space.concepts)}",
+        "corner": " × ".join(scenes.space.concepts),
+        "columns": list(columns),
+        "rows": [
+            (name, list(map(_cell, some.tolist(), of.tolist())))
+            for name, some, of in zip(rows, shares, held, strict=True)
+        ],
+    }
+
+
+def _cell(share: float, n: int) -> dict[str, Any]:
+    if not n:
+        return {"text": "-", "share": None, "n": None}
+    return {"text": percent(share), "share": round(share, 4), "n": f"{n:,}"}
+
+
+def _missed(
+    study: WithinStudy,
+    item: int,
+    scenes: Scenes,
+    told: Callable[[int], tuple[str | Path, ...]],
+    setting: str,
+) -> dict[str, Any]:
+    """An item as a card: its worst triplet."""
+    found = study.settings[setting]
+    mine = np.flatnonzero(found.triplets.item == item)
+    lead = found.to_paraphrase[mine] - found.to_negative[mine]
+    worst = mine[lead.argmin()]
+    triplets, row = found.triplets, int(study.items.scene[item])
+    rows = [int(part[worst]) for part in (triplets.anchor, triplets.paraphrase, triplets.negative)]
+    near = {1: found.to_paraphrase[worst], 2: found.to_negative[worst]}
+    names = ["of", "paraphrase", "swap"]
+    names = [f"{n} ({near[k]:.3f})" if k in near else n for k, n in enumerate(names)]
+    cards = [told(which) for which in rows]
+    return {
+        "id": scenes.ids[row],
+        "values": scenes.values_in(row),
+        "texts": [(name, str(card[0])) for name, card in zip(names, cards, strict=True)],
+        "pictures": [
+            (name, thumbnail(Path(card[1])))
+            for name, card in zip(names, cards, strict=True)
+            if len(card) > 1
+        ],
+        "right": percent(float(found.by_item()[1][np.searchsorted(found.by_item()[0], item)])),
+    }
 
 
 def noun_section(records: Records, modality: Modality) -> Section | None:

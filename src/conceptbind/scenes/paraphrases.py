@@ -1,0 +1,284 @@
+"""Paraphrases: the same scene in other words, and its swaps in the same other words.
+
+A wording says how the objects of a scene are joined to a caption, and may say how one object is
+named. The first wording of a table is always its own template. In every wording objects can be
+named in the order of their slots or in the reverse order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption, describe, parts_of_template
+from conceptbind.scenes.space import ConceptSpace
+from conceptbind.scenes.swaps import all_swaps, orbit_ids
+from conceptbind.scenes.table import Scenes
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+    from conceptbind.core.typing import Ints
+
+AS_GIVEN = "as given"
+"""Name of the wording that is the table's own template."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """One way to say a scene."""
+
+    name: str
+    """What it is called in results."""
+    frame: str
+    """Text with one pair of braces, for the objects: "there is {}"."""
+    last: str = " and "
+    """Between the last two objects."""
+    join: str = ", "
+    """Between the others."""
+    phrase: str | None = None
+    """Template of one object; the table's own where it is None."""
+
+    def of(self, space: ConceptSpace, objects: Int[Ints, "slots concepts"], own: str) -> str:
+        """A scene (m, C) in this wording.
+
+        Args:
+            space: the concepts and their values.
+            objects: (m, C) value ids, in the order of mention.
+            own: the table's template of one object.
+        """
+        phrases = [describe(space, tuple(v), self.phrase or own) for v in objects.tolist()]
+        *before, end = phrases
+        joined = f"{self.join.join(before)}{self.last}{end}" if before else end
+        return self.frame.format(joined)
+
+
+JOINED = (
+    Wording("there is", "there is {}"),
+    Wording("next to", "{}", " next to ", " next to "),
+    Wording("picture of", "a picture of {}", " beside ", " beside "),
+    Wording("one can see", "one can see {}", " together with ", " together with "),
+    Wording("are here", "{} are here"),
+)
+"""Wordings around any template of one object."""
+
+
+def wordings(scenes: Scenes) -> tuple[Wording, ...]:
+    """The wordings of a table besides its own template: at least five, and two more where objects
+    are named in the default way, so that their parts can be turned round.
+
+    Args:
+        scenes: the table.
+    """
+    space = scenes.space
+    *attributes, noun = (f"{{{concept}}}" for concept in space.concepts)
+    _, inner, _ = parts_of_template(scenes.template)
+    plain = {DEFAULT_TEMPLATE, " ".join(("{a}", *attributes, noun))}
+    found = list(JOINED)
+    if attributes and inner in plain:
+        said = " and ".join(attributes)
+        found += [
+            Wording("that is", "{}", phrase=f"{{a}} {noun} that is {said}"),
+            Wording("is", "{}", phrase=f"the {noun} is {said}"),
+        ]
+    first = scenes.table[0]
+    own = caption(space, first, scenes.template)
+    return tuple(wording for wording in found if wording.of(space, first, inner) != own)
+
+
+@dataclass(frozen=True, eq=False)
+class ParaphraseBank:
+    """Every caption that is compared within text: anchors, their paraphrases, and their swaps.
+
+    A comparison is about one scene and one of its attribute swaps. Captions are rows of `captions`,
+    each there once.
+    """
+
+    captions: Scenes
+    """The different captions, of which no objects are told."""
+    wordings: tuple[str, ...]
+    """(w,) names, without the table's own."""
+    scene: Int[Ints, " swaps"]
+    """(s,) row of the table that each comparison is about."""
+    concept: Int[Ints, " swaps"]
+    """(s,) which concept is exchanged."""
+    anchor: Int[Ints, " swaps"]
+    """(s,) the scene in the table's own wording, in the order of its slots."""
+    paraphrase: Int[Ints, "swaps wordings 2"]
+    """(s, w, 2) the scene in other words, in the order of its slots and in the reverse order."""
+    neutral: Int[Ints, "swaps wordings 2"]
+    """(s, w, 2) the swap in other words, in both orders."""
+    trap: Int[Ints, "swaps 2"]
+    """(s, 2) the swap in the wording of the anchor, in both orders."""
+    meaning: Int[Ints, "captions slots concepts"]
+    """(c, m, C) the scene that each caption says, in its order of mention."""
+
+    def __len__(self) -> int:
+        return len(self.scene)
+
+
+def paraphrase_bank(
+    scenes: Scenes,
+    *,
+    most: int | None = None,
+    synonyms: Mapping[str, Sequence[str]] | None = None,
+    seed: int = 0,
+) -> ParaphraseBank:
+    """The captions of scenes, of their paraphrases and of their attribute swaps.
+
+    Every pair of slots is swapped, in every concept but the last (the noun).
+
+    Args:
+        scenes: the table.
+        most: scenes with a swap that are taken; of more, whole orbits are drawn until there are so
+            many. None takes all.
+        synonyms: other words for values. Paraphrases use them in place of the values, and so do
+            swaps that are worded otherwise than the anchor; of several, each wording takes one.
+        seed: of the draw.
+
+    Raises:
+        ValueRangeError: the captions came with the table, the table has a single concept, or a
+            synonym cannot be told from another value.
+        UnknownNameError: a synonym is for a value that the table does not have.
+    """
+    if scenes.written_captions is not None:
+        raise ValueRangeError(
+            f"the captions of '{scenes.name}' came with the table, so they cannot be reworded; "
+            "leave out the column 'caption' and give a --template"
+        )
+    if len(scenes.space.concepts) < 2:
+        raise ValueRangeError(
+            f"the scenes of '{scenes.name}' have the single concept "
+            f"'{scenes.space.concepts[0]}', so there is nothing to exchange"
+        )
+    of, swapped, concept = swaps_by_concept(scenes)
+    kept = np.isin(of, drawn_scenes(scenes, of, most, seed))
+    of, swapped, concept = of[kept], swapped[kept], concept[kept]
+    said = wordings(scenes)
+    spaces = [_respelled(scenes.space, synonyms or {}, number) for number in range(len(said))]
+    written = _Written(scenes)
+    own, both = scenes.table[of], [slice(None), slice(None, None, -1)]
+
+    def rows(tables: Ints, wording: Wording | None, space: ConceptSpace) -> Ints:
+        """(s, 2) rows of the captions of tables (s, m, C), in both orders."""
+        return np.stack(
+            [written.rows(tables[:, order], wording, space) for order in both], axis=1
+        ).astype(np.int64)
+
+    anchor = rows(own, None, scenes.space)[:, 0]
+    trap = rows(swapped, None, scenes.space)
+    reworded = [
+        np.stack([rows(tables, *pair) for pair in zip(said, spaces, strict=True)], axis=1)
+        for tables in (own, swapped)
+    ]
+    captions = Scenes.unlabelled(f"paraphrases of {scenes.name}", captions=written.captions())
+    names = tuple(wording.name for wording in said)
+    return ParaphraseBank(
+        captions, names, of, concept, anchor, *reworded, trap, np.stack(written.meanings)
+    )
+
+
+def drawn_scenes(scenes: Scenes, of: Int[Ints, " swaps"], most: int | None, seed: int) -> Ints:
+    """Rows of the scenes that have a swap; of more than `most`, whole orbits until there are so
+    many (at least one orbit).
+
+    Args:
+        scenes: the table.
+        of: (s,) the scene of each swap.
+        most: scenes at most; None for all.
+        seed: of the draw.
+    """
+    rows = np.unique(of)
+    if most is None or len(rows) <= most:
+        return rows
+    orbits = orbit_ids(scenes)[rows]
+    order = np.random.default_rng(seed).permutation(np.unique(orbits))
+    sizes = np.bincount(orbits)[order]
+    taken = order[: max(1, int((np.cumsum(sizes) <= most).sum()))]
+    return rows[np.isin(orbits, taken)]
+
+
+def swaps_by_concept(
+    scenes: Scenes,
+) -> tuple[Int[Ints, " swaps"], Int[Ints, "swaps slots concepts"], Int[Ints, " swaps"]]:
+    """The swaps of every concept but the last: the scene of each (s,), the swapped scenes
+    (s, m, C), and which concept is exchanged (s,). A table of one concept has none.
+
+    Args:
+        scenes: the table.
+    """
+    concepts = range(max(1, len(scenes.space.concepts) - 1))
+    parts = [(*all_swaps(scenes, [k]), k) for k in concepts]
+    which = [np.full(len(of), k, dtype=np.int64) for of, _, k in parts]
+    return (
+        np.concatenate([of for of, _, _ in parts]),
+        np.concatenate([tables for _, tables, _ in parts]),
+        np.concatenate(which),
+    )
+
+
+class _Written:
+    """Captions as they are first written, each once."""
+
+    def __init__(self, scenes: Scenes) -> None:
+        self.scenes = scenes
+        self.own = parts_of_template(scenes.template)[1]
+        self.numbers: dict[str, int] = {}
+        self.meanings: list[Ints] = []
+
+    def rows(self, tables: Ints, wording: Wording | None, space: ConceptSpace) -> Ints:
+        """(s,) numbers of the captions of tables (s, m, C)."""
+        # a table of few different scenes is worded once for each
+        unique, inverse = np.unique(tables, axis=0, return_inverse=True)
+        numbers = [self._number(objects, wording, space) for objects in unique]
+        return np.array(numbers, dtype=np.int64)[inverse.reshape(-1)]
+
+    def _number(self, objects: Ints, wording: Wording | None, space: ConceptSpace) -> int:
+        if wording is None:
+            text = caption(space, objects, self.scenes.template)
+        else:
+            text = wording.of(space, objects, self.own)
+        if text not in self.numbers:
+            self.numbers[text] = len(self.numbers)
+            self.meanings.append(objects)
+        return self.numbers[text]
+
+    def captions(self) -> tuple[str, ...]:
+        return tuple(self.numbers)
+
+
+def _respelled(
+    space: ConceptSpace, synonyms: Mapping[str, Sequence[str]], number: int
+) -> ConceptSpace:
+    """The space with synonyms in place of values: of several, the wording's number takes one."""
+    known = {value for values in space.values for value in values}
+    for value, words in synonyms.items():
+        if value not in known:
+            raise UnknownNameError(
+                f"synonyms are given for '{value}', which no concept has; "
+                f"{nearest(value, sorted(known))}"
+            )
+        if isinstance(words, str) or not words:
+            raise ValueRangeError(
+                f"synonyms of '{value}' must be a list of one word or more; got {words!r:.60}"
+            )
+    spelled = []
+    for values in space.values:
+        taken = [_taken(value, synonyms, number) for value in values]
+        confused = [w for w in taken if taken.count(w) > 1]
+        if confused:
+            raise ValueRangeError(
+                f"'{confused[0]}' would stand for two values of one concept; give each value "
+                "synonyms of its own"
+            )
+        spelled.append(tuple(taken))
+    return ConceptSpace(space.concepts, tuple(spelled))
+
+
+def _taken(value: str, synonyms: Mapping[str, Sequence[str]], number: int) -> str:
+    words = synonyms.get(value)
+    return value if words is None else words[number % len(words)]

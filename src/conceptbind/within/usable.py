@@ -1,0 +1,220 @@
+"""Level 2, usable within one modality, asked of a case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.core.findings import Findings, Section, Verdict
+from conceptbind.core.names import Control
+from conceptbind.core.records import Records
+from conceptbind.pictures.folder import draw_pictures
+from conceptbind.probes.study import bag_of_concepts
+from conceptbind.rows.source import source_of
+from conceptbind.run.bars import progress, steps
+from conceptbind.scenes.paraphrases import ParaphraseBank, paraphrase_bank
+from conceptbind.scenes.swaps import all_swaps, orbit_ids
+from conceptbind.scenes.table import Scenes
+from conceptbind.within.pictures import given_triplets, picture_bank
+from conceptbind.within.section import TERMS, within_section
+from conceptbind.within.study import Items, WithinStudy, within_study
+from conceptbind.within.triplets import text_triplets
+from conceptbind.within.words import usable_within
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jaxtyping import Float
+
+    from conceptbind.core.typing import Floats, Modality
+    from conceptbind.studies.case import Case
+
+DRAWN = "pictures-again"
+"""Folder of a run with the pictures that are drawn for it."""
+
+
+class Usable:
+    """Level 2: does cosine tell a scene from its swap?"""
+
+    name = "within"
+    question = "Is a scene nearer to its paraphrase than to its swap, within one modality?"
+
+    def applies(self, case: Case) -> str | None:
+        """Where attributes can be swapped, and captions or pictures can be made or are there
+        several times.
+        """
+        if len(case.table.space.concepts) < 2:
+            return "it needs two concepts, one of which is exchanged"
+        attributes = range(len(case.table.space.concepts) - 1)
+        if not len(all_swaps(case.table, attributes)[0]):
+            return "no scene has an attribute swap"
+        reasons = [_cannot(case, modality) for modality in case.modalities]
+        return None if None in reasons else "; ".join(filter(None, reasons))
+
+    def run(self, case: Case) -> Findings:
+        """A study, a verdict and a section for each modality that can be judged; for others the
+        verdict says why not.
+        """
+        records: list[Records] = []
+        verdicts: list[Verdict] = []
+        sections: list[Section] = []
+        studies: list[WithinStudy] = []
+        for modality in case.modalities:
+            reason = _cannot(case, modality)
+            if reason is not None:
+                verdicts.append(_not_judged(case, modality, reason))
+                continue
+            study, section = _of_captions(case) if modality == "text" else _of_pictures(case)
+            studies.append(study)
+            sections.append(section)
+            records.append(study.records)
+            verdicts.append(usable_within(study.records, modality, case.rows(modality).encoder))
+        return Findings(
+            self.name,
+            Records(record for part in records for record in part),
+            tuple(verdicts),
+            sections=tuple(sections),
+            terms=TERMS,
+            found=tuple(studies),
+            outcomes=tuple(outcome for study in studies for outcome in study.outcomes),
+        )
+
+
+def _cannot(case: Case, modality: Modality) -> str | None:
+    """Why a modality cannot be judged; None where it can."""
+    if modality == "text":
+        if not case.encodes("text"):
+            return "rows of captions are given, and an encoder is needed to embed paraphrases"
+        if case.table.written_captions is not None:
+            return "captions that came with the table cannot be put in other words"
+        return None
+    if case.table.drawing is not None and case.encodes("image"):
+        return None
+    if given_triplets(case.table, case.asked.seed) is None:
+        return "no scene has a second picture and one of its swap"
+    return None
+
+
+def _not_judged(case: Case, modality: Modality, reason: str) -> Verdict:
+    who = usable_within(Records(), modality, case.rows(modality).encoder)
+    sentence = f"{who.sentence.partition(': ')[0]}: {reason}."
+    return Verdict("unclear", sentence, None, 2, modality, 0)
+
+
+def _of_captions(case: Case) -> tuple[WithinStudy, Section]:
+    """Captions in other words."""
+    bank = paraphrase_bank(
+        case.table,
+        most=case.asked.most_reworded,
+        synonyms=case.asked.synonyms,
+        seed=case.asked.seed,
+    )
+    sources = {Control.NONE: case.source, **_twins(case)}
+    rows = {}
+    for name, source in sources.items():
+        own = name == Control.NONE
+        place = "paraphrases" if own else f"paraphrases-{name}"
+        what = "paraphrases" if own else f"paraphrases, {name}"
+        rows[str(name)] = case.embedded(source, "text", place, what, bank.captions).values
+    rows[str(Control.BAG_OF_CONCEPTS)] = _unit(_bag(case.table, bank))
+    rows[str(Control.BLIND_LENGTH)] = length_rows(bank.captions.written_captions or ())
+    items = Items(
+        bank.scene,
+        bank.concept,
+        orbit_ids(case.table)[bank.scene],
+        case.table.space.concepts,
+        bank.wordings,
+    )
+    with steps("comparing paraphrases", len(rows)) as step:
+        study = within_study(
+            rows,
+            text_triplets(bank),
+            items,
+            modality="text",
+            scenes=case.table.name,
+            encoder=case.rows("text").encoder,
+            on_step=step,
+        )
+    return study, within_section(study, case.table, lambda row: (bank.captions.caption(row),))
+
+
+def _of_pictures(case: Case) -> tuple[WithinStudy, Section]:
+    """Pictures that are drawn for it, or that are there."""
+    table, seed = case.table, case.asked.seed
+    if table.drawing is not None and case.encodes("image"):
+        bank = picture_bank(table, most=case.asked.most_redrawn, seed=seed)
+        drawn = _drawn(bank.pictures, bank.places, case)
+        items, settings = bank.items, bank.settings
+        rows = {
+            str(name): case.embedded(
+                source,
+                "image",
+                "pictures-again" if name == Control.NONE else f"pictures-again-{name}",
+                "pictures drawn again" if name == Control.NONE else f"drawn again, {name}",
+                drawn,
+            ).values
+            for name, source in {Control.NONE: case.source, **_twins(case)}.items()
+        }
+    else:
+        found = given_triplets(table, seed)
+        assert found is not None
+        drawn, items, settings = table, found[0], (found[1],)
+        rows = {Control.NONE: case.rows("image").values}
+        rows |= {name: twin.values for name, twin in case.controls("image").items()}
+    rows[str(Control.BAG_OF_CONCEPTS)] = _unit(bag_of_concepts(drawn))
+    with steps("comparing pictures", len(rows)) as step:
+        study = within_study(
+            rows,
+            settings,
+            items,
+            modality="image",
+            scenes=table.name,
+            encoder=case.rows("image").encoder,
+            on_step=step,
+        )
+    folder, images = drawn.image_folder or Path(), drawn.images
+
+    def told(row: int) -> tuple[str | Path, ...]:
+        caption = drawn.caption(row)
+        return (caption,) if images is None else (caption, folder / images[row])
+
+    return study, within_section(study, table, told)
+
+
+def _drawn(pictures: Scenes, places: Sequence[int] | Floats, case: Case) -> Scenes:
+    with progress(total=len(pictures), desc="drawing pictures again", unit="picture") as bar:
+        return draw_pictures(
+            pictures,
+            case.folder / DRAWN,
+            seed=case.asked.seed,
+            places=[int(number) for number in places],
+            on_picture=bar.update,
+        )
+
+
+def _twins(case: Case) -> Mapping[str, object]:
+    return {name: source_of(twin) for name, twin in case.twins.items()}
+
+
+def _bag(table: Scenes, bank: ParaphraseBank) -> Float[Floats, "captions values"]:
+    """How often each value occurs in what each caption says."""
+    return bag_of_concepts(Scenes(table.space, bank.meaning))
+
+
+def _unit(rows: Floats) -> Floats:
+    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+def length_rows(captions: Sequence[str]) -> Float[Floats, "captions 2"]:
+    """Unit rows whose cosine falls with the difference of lengths: a blind baseline, which hears
+    nothing but how long a caption is.
+
+    Args:
+        captions: (n,)
+    """
+    lengths = np.array([len(caption) for caption in captions], dtype=np.float64)
+    angles = lengths / max(lengths.max(initial=1.0), 1.0) * np.pi / 2
+    return np.column_stack([np.cos(angles), np.sin(angles)])

@@ -1,0 +1,127 @@
+"""Level 2, usable within one modality, in words: does cosine tell a scene from its swap?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from conceptbind.core.findings import Verdict
+from conceptbind.core.names import Control, Metric
+from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.words import CONTROL_WORDS, ends, first, needed, seen
+from conceptbind.within.triplets import NEUTRAL, TRAP
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record, Records
+
+USABLE, SOMEWHAT = 0.9, 0.5
+"""Level 2: strict shares from which binding is usable within a modality (in both settings), or
+usable in part (in one of them)."""
+CHANCE = 1 / 3
+"""Share of an encoder whose three cosines have nothing to do with the scene."""
+BLIND = "the length of the captions alone"
+ALIKE = {
+    ("text", NEUTRAL): "Where caption, paraphrase and swap are all worded differently",
+    ("text", TRAP): "Where the swap keeps the caption's wording",
+    ("image", NEUTRAL): "Where both other pictures are drawn anew",
+    ("image", TRAP): "Where the swap keeps the picture's places and sizes",
+}
+"""What the settings are, by modality."""
+NEARER = {
+    "text": "a caption and its paraphrase are nearer to each other than either is to the swap",
+    "image": "two pictures of a scene are nearer to each other than either is to the swap",
+}
+
+
+def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
+    """Level 2 of one modality, from the records of the study.
+
+    Args:
+        records: of the study `within`; empty where nothing could be compared.
+        modality: `text` or `image`.
+        encoder: its name.
+    """
+    who = f"the {seen(modality)} of {encoder}"
+    asked = f"It cannot be judged whether {who} tell a scene from its swap by cosine (level 2)"
+    found = {setting: _main(records, setting) for setting in (NEUTRAL, TRAP)}
+    there = [record for record in found.values() if record is not None]
+    if not there:
+        why = "no scene has an attribute swap, or none has a second picture"
+        return Verdict("unclear", f"{asked}: {why}.", None, 2, modality, 0)
+    weaker = min(there, key=_value)
+    stronger = max(there, key=_value)
+    control = _strongest(records, weaker)
+    judged = Verdict(
+        "unclear",
+        "",
+        _value(weaker),
+        2,
+        modality,
+        weaker.n,
+        "chance" if control is None else str(control.control),
+    )
+    rest = _told(there, modality) + _beside(control, records)
+    if len(there) == 1:
+        rest += " Whether equal places mislead it cannot be judged: these pictures were not drawn."
+    if len(there) > 1 and _value(weaker) >= USABLE and ends(weaker)[0] > SOMEWHAT:
+        claim = "tell a scene from its swap by cosine (level 2, usable within"
+        return replace(judged, word="yes", sentence=f"{first(who)} {claim} {_of(modality)}). {rest}")
+    if _value(stronger) >= SOMEWHAT and ends(stronger)[0] > CHANCE:
+        claim = "tell a scene from its swap by cosine only in part (level 2, usable in part)"
+        return replace(judged, word="partly", sentence=f"{first(who)} {claim}. {rest}")
+    if ends(stronger)[1] < SOMEWHAT:
+        claim = f"hardly tell a scene from its swap by cosine (level 2, not usable within"
+        return replace(judged, word="no", sentence=f"{first(who)} {claim} {_of(modality)}). {rest}")
+    if _value(stronger) >= SOMEWHAT:  # too near chance
+        gap, width = _value(stronger) - CHANCE, _value(stronger) - ends(stronger)[0]
+    else:  # too near the threshold
+        gap, width = SOMEWHAT - _value(stronger), ends(stronger)[1] - _value(stronger)
+    need = needed(stronger.n, width, gap)
+    return replace(judged, sentence=f"{asked}; {need} comparisons are needed. {rest}")
+
+
+def _of(modality: str) -> str:
+    return seen(modality)
+
+
+def _value(record: Record) -> float:
+    return float(record.value or 0.0)
+
+
+def _main(records: Records, setting: str, control: str = Control.NONE) -> Record | None:
+    """The record of a setting over all wordings, orders and concepts."""
+    whole = dict.fromkeys(("order", "wording", "concept"))
+    rule = Metric.PARAPHRASE_ACCURACY
+    return records.first(metric=rule, setting=setting, control=control, **whole)
+
+
+def _strongest(records: Records, beside: Record) -> Record | None:
+    """The control that is right most often in the setting of a record; of equals the first."""
+    setting = str(beside["setting"])
+    names = [str(name) for name in records.distinct("control") if name != Control.NONE]
+    found = [_main(records, setting, name) for name in names]
+    return max((record for record in found if record is not None), key=_value, default=None)
+
+
+def _told(there: list[Record], modality: str) -> str:
+    """What was found in each setting."""
+    parts = []
+    for record in there:
+        alike = ALIKE[modality, str(record["setting"])]
+        nearer = f"{NEARER[modality]} in " if not parts else "that is so in "
+        parts.append(f"{alike}, {nearer}{value_of(record)} ({interval_of(record)}).")
+        if record.ties:
+            share = "all" if record.ties == record.n else f"{record.ties:,}"
+            parts.append(f"There, {share} of the comparisons hold a tie, which counts as a miss.")
+    return f"{' '.join(parts)} n = {there[0].n:,}; chance: {percent(round(CHANCE, 3))}."
+
+
+def _beside(control: Record | None, records: Records) -> str:
+    """What the strongest control reaches, in each setting."""
+    if control is None:
+        return ""
+    name = str(control.control)
+    words = CONTROL_WORDS.get(name, BLIND)
+    both = [_main(records, setting, name) for setting in (NEUTRAL, TRAP)]
+    reached = " and ".join(value_of(record) for record in both if record is not None)
+    return f" The strongest control, {words}, reaches {reached}."
