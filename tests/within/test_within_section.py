@@ -34,7 +34,7 @@ def test_which_attribute_a_noun_has():
         ]
     )
     assert noun_section(records, "image") == shown(
-        "within-image",
+        "attribute-image",
         "Pictures: which attribute does a noun have?",
         "One linear classifier for every noun recognises the noun's attributes. A combination and "
         "all its swaps stay on one side of the split.",

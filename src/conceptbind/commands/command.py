@@ -79,7 +79,7 @@ def _taken(name: str, value: Any) -> Any:
         return f"file:{os.fspath(value)}" if name == "encoder" else os.fspath(value)
     if value is None or isinstance(value, str):
         return value
-    if name in ("runs", "adapter"):
+    if name in ("runs", "adapter", "synonyms"):
         return _of_result(name, value)
     if name == "encoder" and not hasattr(value, "modalities"):
         from conceptbind.rows.source import source_of
@@ -93,7 +93,13 @@ def _taken(name: str, value: Any) -> Any:
 
 
 def _of_result(name: str, value: Any) -> Any:
-    """The folders of runs, or the adapter of what `repair` returned, where these are given."""
+    """The folders of runs, the adapter of what `repair` returned, or synonyms as a command line
+    has them, where these are given.
+    """
+    if name == "synonyms":
+        if not isinstance(value, Mapping):
+            return value
+        return tuple(f"{word}={','.join(others)}" for word, others in value.items())
     if name == "runs":
         return tuple(os.fspath(getattr(run, "folder", run)) for run in value)
     return getattr(value, "adapter", value)

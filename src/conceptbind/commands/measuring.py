@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from conceptbind.scenes.table import Scenes
     from conceptbind.studies.answer import Answer
     from conceptbind.studies.case import Case
+    from conceptbind.within.study import WithinStudy
 
 
 KEPT = ("embeddings", "pictures", "adapter", OUTCOMES)
@@ -45,6 +46,8 @@ they were written."""
 SCALES = {
     1: "Binding score {score}: 0 is a bag of concepts, 1 is all that can be recognised; from 0.8 "
     "on we call binding decodable, from 0.2 on decodable in part.",
+    2: "By chance a third is right; from 90 % on in both settings we call binding usable, from "
+    "50 % on in one of them usable in part.",
     3: "Chance is 50 %; from 90 % on we call binding usable, from 60 % on usable in part.",
 }
 """How a score is read, by the level of its verdict."""
@@ -88,7 +91,12 @@ class Measurement(Shown):
     @property
     def attributes(self) -> Records:
         """Attribute-of-noun probes of each modality, and search probes where pictures are drawn."""
-        return Records((*self._found("within"), *self._found("search")))
+        return Records((*self._found("attribute_probe"), *self._found("search")))
+
+    @property
+    def within(self) -> "tuple[WithinStudy, ...]":
+        """Paraphrases against swaps, one study for each modality that can be judged."""
+        return self._found("within")
 
     @property
     def crossmodal(self) -> "CrossmodalStudy | None":
@@ -166,11 +174,20 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     {shape}]".
     """
     studies: str = "all"
-    """Studies to run: all, or names separated by commas: probe, within, search,
-    crossmodal, repair, geometry, complexity, and those that other packages add.
+    """Studies to run: all, or names separated by commas: probe, within,
+    attribute_probe, search, crossmodal, repair, geometry, complexity, and those that other
+    packages add.
     """
     without: Sequence[str] = ()
     """Studies to leave out, by their names; --no-repair is short for --without repair."""
+    paraphrased: int = 1000
+    """Scenes whose captions are put in other words, at most; 0 for all. Whole orbits are drawn."""
+    redrawn: int = 200
+    """Scenes of which further pictures are drawn, at most; 0 for all."""
+    synonyms: Sequence[str] = ()
+    """Other words for a value, which paraphrases use: VALUE=WORD,WORD, for example
+    red=crimson,scarlet. May be given several times.
+    """
     controls: bool = True
     """Also measure the same architecture with random weights, where the encoder offers it; about
     doubles the time.
@@ -227,15 +244,23 @@ def _measured(asked: Measure) -> Measurement:
     from conceptbind.rows.source import open_inputs
     from conceptbind.run.executors import check_executor
     from conceptbind.run.folder import RunFolder
+    from conceptbind.scenes.paraphrases import require_synonyms, synonyms_of
     from conceptbind.scenes.split import split_scenes
     from conceptbind.studies.loop import answers
 
     config = asked.configuration()
+    words = synonyms_of(asked.synonyms)
+    for name in ("paraphrased", "redrawn"):
+        if config[name] < 0:
+            raise ValueRangeError(
+                f"--{name} must be a number of scenes, or 0 for all; got {config[name]}"
+            )
     base = str(config["encoder"]), str(config["scenes"])
     place = user_path(asked.out or default_folder(base, asked, ("encoder", "scenes")))
     refuse_in_use(place)
     check_executor(asked.executor, asked.address, asked.jobs)
     source, table = open_inputs(asked.encoder, asked.scenes, asked.template, asked)
+    require_synonyms(table.space, words)
     modalities = source.able(table, asked.modality)
     split = split_scenes(table, "pair", seed=asked.seed)
     for part in modalities:
@@ -373,7 +398,7 @@ def _shown(found: "Findings", verdict: "Verdict") -> dict[str, Any]:
     from conceptbind.report.levels import CLAIMS, level_title
     from conceptbind.report.numbers import score
 
-    places = {1: verdict.modality, 3: "across"}
+    places = {1: verdict.modality, 2: f"within-{verdict.modality}", 3: "across"}
     title = "Repair:" if verdict.repairs is not None else ""
     if verdict.level in CLAIMS:
         title = f"{level_title(verdict.level, verdict.modality)}:"
@@ -443,11 +468,13 @@ def _case(
 ) -> "Case":
     """The case of a run, with its pictures drawn."""
     from conceptbind.encoders.registry import torch_device
+    from conceptbind.scenes.paraphrases import synonyms_of
     from conceptbind.studies.case import Asked, Case
 
     own(folder)
     known = {item.name for item in fields(Asked)}
     asked = {name: value for name, value in config.items() if name in known}
+    asked["synonyms"] = synonyms_of(config["synonyms"])
     table = drawn(table, modalities, folder / "pictures", config["seed"])
     asked["device"] = torch_device(config["device"])
     return Case(source, table, split, modalities, folder, Asked(**asked))

@@ -112,15 +112,17 @@ _TEXTS = {
     "noun": "The noun whose attribute was recognised; None for all nouns together.",
     "objective": "What a controlled model was trained for: `queries` or `scenes`.",
     "objects": "Numbers of objects in a search field.",
-    "order": "Which slot a caption names first.",
+    "order": "Which slot a caption names first; of a paraphrase, beside the anchor.",
     "protocol": "The rule by which an item counts as right.",
     "queries": "What asked: captions (`text`), or an encoder's `own` vectors.",
     "readout": "The probes applied to embeddings and predictions: `plain`, `whitened` or `own`.",
     "removed": "The part that was taken out of the embeddings.",
     "revision": "The encoder's revision.",
+    "setting": "Surface of a swap: `neutral`, as far as the paraphrase; `trap`, the anchor's.",
     "split_by": "What was kept on one side of the split: `pair` or `orbit`.",
     "tagger": "What tagged the words of a benchmark's captions.",
     "template": "The first caption template of zero-shot classification.",
+    "wording": "How a paraphrase is worded; None for all wordings together.",
     "values": "Values of each concept, as `6x6`.",
 }
 _WHOLE = {

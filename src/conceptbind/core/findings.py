@@ -30,9 +30,10 @@ class Verdict:
     sentence: str
     score: float | None
     """Level 1: (object recognition - bag) / (ceiling - bag), 0 for a bag of concepts, 1 for all
-    that can be recognised. Level 3: binding accuracy."""
+    that can be recognised. Level 2: paraphrase accuracy in the setting where it is lower. Level 3:
+    binding accuracy."""
     level: int | None = None
-    """1 decodable, 3 usable across modalities; None for a repair."""
+    """1 decodable, 2 usable within a modality, 3 usable across modalities; None for a repair."""
     modality: str | None = None
     n: int | None = None
     """Scenes, or comparisons, that were scored."""

@@ -125,6 +125,8 @@ class Metric(StrEnum):
     GROUP_SCORE = "group_score"
     PARAPHRASE_ACCURACY = "paraphrase_accuracy"
     PARAPHRASE_ACCURACY_ONE_SIDED = "paraphrase_accuracy_one_sided"
+    PARAPHRASE_AREA = "paraphrase_area"
+    LEXICAL_SENSITIVITY = "lexical_sensitivity"
 
 
 def recognised(concept: object) -> Metric:
@@ -133,7 +135,7 @@ def recognised(concept: object) -> Metric:
 
 
 OWN_STUDIES = (
-    *("probe", "attribute_probe", "search", "crossmodal", "repair", "finetune"),
+    *("probe", "within", "attribute_probe", "search", "crossmodal", "repair", "finetune"),
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
 )
 """What `study` says in records of ours, whose words are members of the enumerations. Where several

@@ -30,8 +30,8 @@ class Record:
     """One number with everything needed to cite it."""
 
     study: str
-    """probe, additive, spectrum, removal, edit, complexity, crossmodal, attribute_probe, search,
-    repair, finetune, controlled, benchmark"""
+    """probe, within, attribute_probe, search, crossmodal, repair, finetune, additive, spectrum,
+    removal, edit, complexity, controlled, benchmark"""
     modality: str
     """text, image, both, or symbols of a controlled model"""
     metric: Metric | str
@@ -54,7 +54,8 @@ class Record:
     repair: Repair | None = field(default=None, kw_only=True)
     """None where a study repairs nothing."""
     question: int | None = field(default=None, kw_only=True)
-    """Which level of binding the number is about: 1 decodable, 3 usable across modalities; None
+    """Which level of binding the number is about: 1 decodable, 2 usable within a modality, 3
+    usable across modalities; None
     where it is not about whether an encoder binds."""
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Asked, Record, Records
 
 Operator = Literal[">=", "<=", ">", "<"]
-MEASURED_BY = {"decodable": "probe", "across": "crossmodal"}
+MEASURED_BY = {"decodable": "probe", "within": "within", "across": "crossmodal"}
 """The study of `measure` that judges a level."""
 PLACES = ("modality", "scenes", "split", "concept", "order", "protocol", "setting", "queries")
 """Columns of which a requirement may name a value."""

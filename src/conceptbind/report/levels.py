@@ -23,7 +23,11 @@ CLAIMS = {
 REPAIR = "does a linear repair help?"
 LEVELS: Mapping[str, Mapping[str, Asked]] = {
     "decodable": {"study": "probe", "metric": Metric.OBJECT_RECOGNITION},
-    "within": {"study": ("within", "benchmark"), "metric": Metric.PARAPHRASE_ACCURACY},
+    "within": {
+        "study": ("within", "benchmark"),
+        "metric": Metric.PARAPHRASE_ACCURACY,
+        **dict.fromkeys(("order", "wording", "concept")),
+    },
     "across": {"study": "crossmodal", "metric": Metric.BINDING_ACCURACY, "order": "either"},
 }
 """The records of each level of binding, by its name. Within a modality these are of scenes, or of

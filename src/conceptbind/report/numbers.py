@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NO_SHARE = re.compile(r"r2|mse|.*_cosine|modality_gap|generalisation_score")
 """Metrics that are not a share of anything."""
-CHANGE = re.compile(r".*_gain")
+CHANGE = re.compile(r".*_gain|lexical_sensitivity")
 """Metrics that are a difference of two shares."""
 
 

@@ -11,10 +11,18 @@ from conceptbind.report.terminal import terminal_table
 from conceptbind.report.words import CONTROLS, controls_of, metric_name
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Records
+    from conceptbind.core.records import Record, Records
 
 IN_THE_REPORT = ("additive", "spectrum", "removal", "edit", "complexity")
 """Studies whose tables the report shows, and the terminal does not."""
+
+
+def _in_the_report(record: Record) -> bool:
+    """Whether only the report shows a record: of some studies all, of paraphrases their parts."""
+    if record.study in IN_THE_REPORT:
+        return True
+    parts = (record["order"], record["wording"], record["concept"])
+    return record.study == "within" and any(part is not None for part in parts)
 
 
 def summary_table(records: Records, width: int | None = None) -> str:
@@ -27,7 +35,7 @@ def summary_table(records: Records, width: int | None = None) -> str:
     shown = [
         record
         for record in records.where(control=Control.NONE, noun=None, repair=None)
-        if record.ci_low is not None and record.study not in IN_THE_REPORT
+        if record.ci_low is not None and not _in_the_report(record)
     ]
     controls = [name for name in CONTROLS if name in records.distinct("control")]
     lines = [

@@ -27,6 +27,8 @@ CONTROL_WORDS: dict[str, str] = {
 
 TOLD_APART = ("study", "modality", "metric", "concept", "noun", "setting", "order", "wording")
 """Columns by which a record finds its controls."""
+NAMED = ("concept", "noun", "setting", "order")
+"""Columns that a measure's name says."""
 SEEN = {"text": "captions", "image": "pictures"}
 """What the embeddings of a modality are made of."""
 
@@ -88,7 +90,7 @@ def first(sentence: str) -> str:
 def metric_name(record: Record) -> str:
     """A record's metric in words, with what it varies."""
     name = record.metric.replace("_", " ")
-    details = [str(record[key]) for key in ("concept", "noun", "order") if record[key]]
+    details = [str(record[key]) for key in NAMED if record[key]]
     if record["queries"]:
         details.append("by its own queries" if record["queries"] == "own" else "by text queries")
     return name + (f" ({', '.join(details)})" if details else "")

@@ -7,7 +7,7 @@ named in the order of their slots or in the reverse order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,34 +60,45 @@ class Wording:
 JOINED = (
     Wording("there is", "there is {}"),
     Wording("next to", "{}", " next to ", " next to "),
-    Wording("picture of", "a picture of {}", " beside ", " beside "),
-    Wording("one can see", "one can see {}", " together with ", " together with "),
-    Wording("are here", "{} are here"),
+    Wording("picture of", "a picture of {}"),
+    Wording("comma", "{}", ", "),
+    Wording("there is each", "there is {}", " and there is ", ", there is "),
 )
 """Wordings around any template of one object."""
+FEWEST = 2
+"""Wordings besides a table's own that a neutral comparison needs: of the paraphrase and the
+swap."""
 
 
-def wordings(scenes: Scenes) -> tuple[Wording, ...]:
-    """The wordings of a table besides its own template: at least five, and two more where objects
-    are named in the default way, so that their parts can be turned round.
+def wordings(
+    scenes: Scenes, reads: Callable[[str], bool] = lambda _: True
+) -> tuple[tuple[Wording, ...], tuple[Wording, ...]]:
+    """The wordings of a table besides its own template: five, and two more where objects are named
+    in the default way, so that their parts can be turned round.
 
     Args:
         scenes: the table.
+        reads: whether an encoder knows the words of a caption.
+
+    Returns:
+        Those that are read, and those that are not. A wording that says the same as the table's own
+        is in neither.
     """
-    space = scenes.space
+    space, first = scenes.space, scenes.table[0]
     *attributes, noun = (f"{{{concept}}}" for concept in space.concepts)
     _, inner, _ = parts_of_template(scenes.template)
-    plain = {DEFAULT_TEMPLATE, " ".join(("{a}", *attributes, noun))}
     found = list(JOINED)
-    if attributes and inner in plain:
+    if attributes and inner in (DEFAULT_TEMPLATE, " ".join(("{a}", *attributes, noun))):
         said = " and ".join(attributes)
         found += [
             Wording("that is", "{}", phrase=f"{{a}} {noun} that is {said}"),
-            Wording("is", "{}", phrase=f"the {noun} is {said}"),
+            Wording("is", "{}", phrase=f"{{a}} {noun} is {said}"),
         ]
-    first = scenes.table[0]
     own = caption(space, first, scenes.template)
-    return tuple(wording for wording in found if wording.of(space, first, inner) != own)
+    texts = {wording: wording.of(space, first, inner) for wording in found}
+    known = tuple(wording for wording, text in texts.items() if text != own and reads(text))
+    unknown = tuple(w for w, text in texts.items() if text != own and w not in known)
+    return known, unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +113,8 @@ class ParaphraseBank:
     """The different captions, of which no objects are told."""
     wordings: tuple[str, ...]
     """(w,) names, without the table's own."""
+    left_out: tuple[str, ...]
+    """Names of wordings whose words the encoder does not know."""
     scene: Int[Ints, " swaps"]
     """(s,) row of the table that each comparison is about."""
     concept: Int[Ints, " swaps"]
@@ -126,6 +139,7 @@ def paraphrase_bank(
     *,
     most: int | None = None,
     synonyms: Mapping[str, Sequence[str]] | None = None,
+    reads: Callable[[str], bool] = lambda _: True,
     seed: int = 0,
 ) -> ParaphraseBank:
     """The captions of scenes, of their paraphrases and of their attribute swaps.
@@ -138,11 +152,12 @@ def paraphrase_bank(
             many. None takes all.
         synonyms: other words for values. Paraphrases use them in place of the values, and so do
             swaps that are worded otherwise than the anchor; of several, each wording takes one.
+        reads: whether an encoder knows the words of a caption; other wordings are left out.
         seed: of the draw.
 
     Raises:
-        ValueRangeError: the captions came with the table, the table has a single concept, or a
-            synonym cannot be told from another value.
+        ValueRangeError: the captions came with the table, the table has a single concept, fewer
+            than two further wordings are read, no scene has a swap, or a synonym cannot be told from another value.
         UnknownNameError: a synonym is for a value that the table does not have.
     """
     if scenes.written_captions is not None:
@@ -156,9 +171,19 @@ def paraphrase_bank(
             f"'{scenes.space.concepts[0]}', so there is nothing to exchange"
         )
     of, swapped, concept = swaps_by_concept(scenes)
+    if not len(of):
+        raise ValueRangeError(
+            f"no scene of '{scenes.name}' has an attribute swap, so there is nothing to compare"
+        )
     kept = np.isin(of, drawn_scenes(scenes, of, most, seed))
     of, swapped, concept = of[kept], swapped[kept], concept[kept]
-    said = wordings(scenes)
+    said, left_out = wordings(scenes, reads)
+    if len(said) < FEWEST:
+        raise ValueRangeError(
+            "the encoder does not know the words of paraphrases, such as "
+            f"'{left_out[0].of(scenes.space, scenes.table[0], DEFAULT_TEMPLATE)}'"
+        )
+    require_synonyms(scenes.space, synonyms or {})
     spaces = [_respelled(scenes.space, synonyms or {}, number) for number in range(len(said))]
     written = _Written(scenes)
     own, both = scenes.table[of], [slice(None), slice(None, None, -1)]
@@ -169,17 +194,52 @@ def paraphrase_bank(
             [written.rows(tables[:, order], wording, space) for order in both], axis=1
         ).astype(np.int64)
 
-    anchor = rows(own, None, scenes.space)[:, 0]
+    anchor = written.rows(own, None, scenes.space)
     trap = rows(swapped, None, scenes.space)
-    reworded = [
+    paraphrase, neutral = (
         np.stack([rows(tables, *pair) for pair in zip(said, spaces, strict=True)], axis=1)
         for tables in (own, swapped)
-    ]
+    )
     captions = Scenes.unlabelled(f"paraphrases of {scenes.name}", captions=written.captions())
     names = tuple(wording.name for wording in said)
     return ParaphraseBank(
-        captions, names, of, concept, anchor, *reworded, trap, np.stack(written.meanings)
+        captions,
+        names,
+        tuple(wording.name for wording in left_out),
+        of,
+        concept,
+        anchor,
+        paraphrase,
+        neutral,
+        trap,
+        np.stack(written.meanings),
     )
+
+
+def synonyms_of(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Synonyms from their texts.
+
+    Args:
+        texts: of each a value and its synonyms, such as `red=crimson,scarlet`.
+
+    Raises:
+        ValueRangeError: one has another form, or a value stands twice.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        value, equals, words = (part.strip() for part in text.partition("="))
+        synonyms = tuple(word.strip() for word in words.split(","))
+        if not equals or not value or not all(synonyms):
+            raise ValueRangeError(
+                f"--synonyms '{text:.80}' is not of the form VALUE=WORD,WORD; for example "
+                "red=crimson,scarlet"
+            )
+        if value in found:
+            raise ValueRangeError(
+                f"--synonyms names '{value:.80}' twice; write all its synonyms behind one ="
+            )
+        found[value] = synonyms
+    return found
 
 
 def drawn_scenes(scenes: Scenes, of: Int[Ints, " swaps"], most: int | None, seed: int) -> Ints:
@@ -251,31 +311,46 @@ class _Written:
         return tuple(self.numbers)
 
 
-def _respelled(
-    space: ConceptSpace, synonyms: Mapping[str, Sequence[str]], number: int
-) -> ConceptSpace:
-    """The space with synonyms in place of values: of several, the wording's number takes one."""
+def require_synonyms(space: ConceptSpace, synonyms: Mapping[str, Sequence[str]]) -> None:
+    """Raise where synonyms do not fit the values of a space.
+
+    Args:
+        space: the concepts and their values.
+        synonyms: other words for values.
+
+    Raises:
+        UnknownNameError: there is no such value.
+        ValueRangeError: a synonym is the word of another value, or of two values.
+    """
     known = {value for values in space.values for value in values}
     for value, words in synonyms.items():
         if value not in known:
             raise UnknownNameError(
-                f"synonyms are given for '{value}', which no concept has; "
+                f"synonyms are given for '{value:.80}', which is a value of no concept; "
                 f"{nearest(value, sorted(known))}"
             )
         if isinstance(words, str) or not words:
             raise ValueRangeError(
-                f"synonyms of '{value}' must be a list of one word or more; got {words!r:.60}"
+                f"synonyms of '{value:.80}' must be a list of one word or more; got {words!r:.60}"
             )
-    spelled = []
     for values in space.values:
-        taken = [_taken(value, synonyms, number) for value in values]
-        confused = [w for w in taken if taken.count(w) > 1]
-        if confused:
+        said = [{value, *synonyms.get(value, ())} for value in values]
+        words = [word for one in said for word in one]
+        twice = next((word for word in words if words.count(word) > 1), None)
+        if twice is not None:
             raise ValueRangeError(
-                f"'{confused[0]}' would stand for two values of one concept; give each value "
+                f"'{twice:.80}' would stand for two values of one concept; give each value "
                 "synonyms of its own"
             )
-        spelled.append(tuple(taken))
+
+
+def _respelled(
+    space: ConceptSpace, synonyms: Mapping[str, Sequence[str]], number: int
+) -> ConceptSpace:
+    """The space with synonyms in place of values: of several, the wording's number takes one."""
+    spelled = [
+        tuple(_taken(value, synonyms, number) for value in values) for values in space.values
+    ]
     return ConceptSpace(space.concepts, tuple(spelled))
 
 

@@ -34,6 +34,17 @@ USES = {
     "no": "its picture-caption match hardly uses it",
     "unclear": "whether its picture-caption match uses it cannot be judged",
 }
+AMONG = {
+    "yes": "{seen} use it",
+    "partly": "{seen} use it only partly",
+    "no": "{seen} hardly use it",
+}
+TELL = {
+    "yes": "tell a scene from its swap",
+    "partly": "tell a scene from its swap only partly",
+    "no": "hardly tell a scene from its swap",
+    "unclear": "may or may not tell a scene from its swap, which cannot be judged here",
+}
 CHANCE = "; a coin reaches 50 %"
 
 
@@ -68,7 +79,7 @@ def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdi
     Args:
         encoder: its name.
         concepts: names of the concepts.
-        verdicts: level 1 of each modality, level 3, a repair; those that were asked for.
+        verdicts: levels 1 and 2 of each modality, level 3, a repair; those that were asked for.
 
     Returns:
         The sentences; empty where nothing was asked that they are about.
@@ -76,14 +87,15 @@ def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdi
     decodable = [verdict for verdict in verdicts if verdict.level == 1]
     across = next((verdict for verdict in verdicts if verdict.level == 3), None)
     repair = next((verdict for verdict in verdicts if verdict.repairs is not None), None)
+    within = [verdict for verdict in verdicts if verdict.level == 2]
     if not decodable:
-        return _match_alone(encoder, across)
+        return _match_alone(encoder, across) or _within_alone(encoder, within)
     sentence = f"{encoder} {_known(decodable, which(concepts))}"
     if across is not None:
         held = any(verdict.word in ("yes", "partly") for verdict in decodable)
         joint = "but" if held != (across.word == "yes") else "and"
         sentence += f", {joint} {USES[across.word]}{_share(across)}"
-    return f"{sentence}.{_repaired(across, repair)}"
+    return f"{sentence}.{_repaired(across, repair)}{_among(within)}"
 
 
 def _known(decodable: Sequence[Verdict], what: str) -> str:
@@ -105,6 +117,29 @@ def _match_alone(encoder: str, across: Verdict | None) -> str:
         f"{encoder} prefers a picture's own caption to the one with attributes swapped in "
         f"{percent(across.score)} of the comparisons{CHANCE}."
     )
+
+
+def _among(within: Sequence[Verdict]) -> str:
+    """How far each modality uses its binding by itself, where that can be judged."""
+    judged = [verdict for verdict in within if verdict.word in AMONG]
+    if not judged:
+        return ""
+    if len({verdict.word for verdict in judged}) == 1:
+        names = " and ".join(seen(verdict.modality) for verdict in judged)
+        shares = " and ".join(percent(verdict.score) for verdict in judged)
+        return f" Among themselves, {AMONG[judged[0].word].format(seen=names)} ({shares})."
+    parts = [f"{AMONG[v.word].format(seen=seen(v.modality))} ({percent(v.score)})" for v in judged]
+    return f" Among themselves, {' and '.join(parts)}."
+
+
+def _within_alone(encoder: str, within: Sequence[Verdict]) -> str:
+    if not within:
+        return ""
+    parts = []
+    for verdict in within:
+        share = f" ({percent(verdict.score)})" if verdict.word in AMONG else ""
+        parts.append(f"its {seen(verdict.modality)} {TELL[verdict.word]}{share}")
+    return f"{encoder}, by cosine: {', and '.join(parts)}."
 
 
 def _share(across: Verdict) -> str:

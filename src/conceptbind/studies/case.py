@@ -5,6 +5,7 @@ Rows, controls, captions, probes and splits are made once, when a study first as
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +43,12 @@ class Asked:
     """Whether encoders that are controls are measured too: random weights, a bag twin."""
     complexity: Effort = "short"
     """How many approximators of the rule are tried."""
+    paraphrased: int = 1000
+    """Scenes whose captions are put in other words, at most; 0 for all."""
+    redrawn: int = 200
+    """Scenes of which further pictures are drawn, at most; 0 for all."""
+    synonyms: Mapping[str, Sequence[str]] | None = None
+    """Other words for values, which paraphrases use."""
     executor: Executor = "local"
     address: str | None = None
     """Address of a running cluster."""

@@ -17,7 +17,8 @@ from conceptbind.core.findings import Study
 GROUP = "conceptbind.studies"
 OWN = {
     "probe": "conceptbind.probes.answer:Decodable",
-    "within": "conceptbind.within.answer:AttributeOfNoun",
+    "within": "conceptbind.within.usable:Usable",
+    "attribute_probe": "conceptbind.within.answer:AttributeOfNoun",
     "search": "conceptbind.within.answer:Search",
     "crossmodal": "conceptbind.crossmodal.answer:Across",
     "repair": "conceptbind.repairs.answer:LinearRepair",

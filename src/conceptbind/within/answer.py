@@ -1,4 +1,4 @@
-"""Is the binding inside one modality? Two studies, asked of a case."""
+"""Is the binding inside one modality? Two studies of classifiers, asked of a case."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class AttributeOfNoun:
     """arXiv 2502.03566, section 4."""
 
-    name = "within"
+    name = "attribute_probe"
     question = "Which attribute does each noun of a scene have, by a linear classifier?"
 
     def applies(self, case: Case) -> str | None:

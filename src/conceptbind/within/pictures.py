@@ -135,9 +135,7 @@ def given_triplets(scenes: Scenes, seed: int = 0) -> tuple[Items, Triplets] | No
         return None
     anchor, paraphrase, negative, item = np.array(parts, dtype=np.int64).T
     kept = np.array(items)
-    about = Items(
-        of[kept], concept[kept], orbit_ids(scenes)[of[kept]], scenes.space.concepts
-    )
+    about = Items(of[kept], concept[kept], orbit_ids(scenes)[of[kept]], scenes.space.concepts)
     return about, Triplets(NEUTRAL, anchor, paraphrase, negative, item)
 
 

@@ -99,7 +99,11 @@ def _text(study: WithinStudy) -> str:
     if sensitivity is None:
         return words + "These pictures were not drawn for it, so there is no trap."
     change = value_of(sensitivity)
-    return f"{words}Trap minus neutral, the lexical sensitivity, is {change}."
+    words += f"Trap minus neutral, the lexical sensitivity, is {change}."
+    left_out = study.items.left_out
+    if not left_out:
+        return words
+    return f"{words} The encoder does not know the words of these wordings: {', '.join(left_out)}."
 
 
 def _rows(study: WithinStudy, controls: dict[str, str]) -> list[tuple[str, ...]]:
@@ -114,9 +118,7 @@ def _rows(study: WithinStudy, controls: dict[str, str]) -> list[tuple[str, ...]]
             value, interval, n, ties = cells(own, study.records, {})
             found.append((f"{setting}, {rule}", value, interval, *others, n, ties))
     dashes = ["-"] * len(controls)
-    own_parts = study.records.where(
-        metric=Metric.PARAPHRASE_ACCURACY, control=Control.NONE
-    )
+    own_parts = study.records.where(metric=Metric.PARAPHRASE_ACCURACY, control=Control.NONE)
     for record in own_parts:
         name = next(
             (str(record[part]) for part in ("order", "concept") if record[part] is not None), None
@@ -176,19 +178,20 @@ def _missed(
     triplets, row = found.triplets, int(study.items.scene[item])
     rows = [int(part[worst]) for part in (triplets.anchor, triplets.paraphrase, triplets.negative)]
     near = {1: found.to_paraphrase[worst], 2: found.to_negative[worst]}
-    names = ["of", "paraphrase", "swap"]
-    names = [f"{n} ({near[k]:.3f})" if k in near else n for k, n in enumerate(names)]
+    names = (seen(study.modality)[:-1], "same", "swap")
     cards = [told(which) for which in rows]
+    cosines = ["", *(f" ({near[k]:.3f})" for k in (1, 2))]
+    texts = [f"{card[0]}{cosine}" for card, cosine in zip(cards, cosines, strict=True)]
     return {
         "id": scenes.ids[row],
         "values": scenes.values_in(row),
-        "texts": [(name, str(card[0])) for name, card in zip(names, cards, strict=True)],
+        "texts": list(zip(names, texts, strict=True)),
         "pictures": [
             (name, thumbnail(Path(card[1])))
             for name, card in zip(names, cards, strict=True)
             if len(card) > 1
         ],
-        "right": percent(float(found.by_item()[1][np.searchsorted(found.by_item()[0], item)])),
+        "right": percent(float(found.outcome.correct[mine].mean())),
     }
 
 
@@ -203,7 +206,7 @@ def noun_section(records: Records, modality: Modality) -> Section | None:
         for r in mine.where(control=Control.NONE)
     ]
     return section(
-        f"within-{modality}",
+        f"attribute-{modality}",
         f"{seen(modality).capitalize()}: which attribute does a noun have?",
         paragraph(
             "One linear classifier for every noun recognises the noun's attributes. A combination "

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ORDERS = ("as listed", "reversed")
 """Order of mention of a paraphrase: that of the anchor, or the reverse."""
-SWAPS_SHOWN = 24
+SWAPS_SHOWN = 12
 """Items of the gallery of traps."""
 RULES = (
     (Metric.PARAPHRASE_ACCURACY, False),
@@ -46,6 +46,8 @@ class Items:
     """Names of all concepts."""
     wordings: tuple[str, ...] = ()
     """Names of the paraphrases' wordings; none for pictures."""
+    left_out: tuple[str, ...] = ()
+    """Names of wordings whose words the encoder does not know."""
 
     def __len__(self) -> int:
         return len(self.scene)
@@ -97,7 +99,7 @@ def main_record(
 
 
 def within_study(
-    rows: Mapping[str, Float[Floats, "rows width"]],
+    rows: Mapping[str, Float[Floats, "rows _"]],
     settings: tuple[Triplets, ...],
     items: Items,
     *,
@@ -175,9 +177,7 @@ def _parts(found: Scored, items: Items, facts: Mapping[str, Any]) -> Iterator[Re
             yield _part(found, items, of_concept, facts, concept=items.concepts[k])
 
 
-def _part(
-    found: Scored, items: Items, some: Bools, facts: Mapping[str, Any], **own: str
-) -> Record:
+def _part(found: Scored, items: Items, some: Bools, facts: Mapping[str, Any], **own: str) -> Record:
     return next(iter(_both_rules(found, items, {**facts, **own}, some)))
 
 
@@ -204,9 +204,7 @@ def area_under_curve(
     return float(np.searchsorted(below, positive - margin, side="left").mean() / len(below))
 
 
-def _sensitivity(
-    neutral: Scored, trap: Scored, items: Items, common: Mapping[str, Any]
-) -> Record:
+def _sensitivity(neutral: Scored, trap: Scored, items: Items, common: Mapping[str, Any]) -> Record:
     """Trap minus neutral, item by item: what the surface decides."""
     (which, before, _), (_, after, _) = neutral.by_item(), trap.by_item()
     return mean_record(

@@ -126,8 +126,7 @@ def scored(rows: Float[Floats, "rows width"], triplets: Triplets) -> Scored:
     for start in range(0, len(triplets), CHUNK):
         part = slice(start, start + CHUNK)
         anchor, paraphrase, negative = (
-            rows[which[part]]
-            for which in (triplets.anchor, triplets.paraphrase, triplets.negative)
+            rows[which[part]] for which in (triplets.anchor, triplets.paraphrase, triplets.negative)
         )
         scores[0, part] = cosines(anchor, paraphrase)
         scores[1, part] = cosines(anchor, negative)

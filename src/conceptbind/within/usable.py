@@ -7,28 +7,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.errors import UnknownNameError
 from conceptbind.core.findings import Findings, Section, Verdict
 from conceptbind.core.names import Control
 from conceptbind.core.records import Records
 from conceptbind.pictures.folder import draw_pictures
 from conceptbind.probes.study import bag_of_concepts
-from conceptbind.rows.source import source_of
+from conceptbind.rows.source import Source, source_of
 from conceptbind.run.bars import progress, steps
-from conceptbind.scenes.paraphrases import ParaphraseBank, paraphrase_bank
+from conceptbind.scenes.paraphrases import FEWEST, ParaphraseBank, paraphrase_bank, wordings
 from conceptbind.scenes.swaps import all_swaps, orbit_ids
 from conceptbind.scenes.table import Scenes
 from conceptbind.within.pictures import given_triplets, picture_bank
 from conceptbind.within.section import TERMS, within_section
 from conceptbind.within.study import Items, WithinStudy, within_study
-from conceptbind.within.triplets import text_triplets
+from conceptbind.within.triplets import Triplets, text_triplets
 from conceptbind.within.words import usable_within
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jaxtyping import Float
 
-    from conceptbind.core.typing import Floats, Modality
+    from conceptbind.core.typing import Floats, Ints, Modality
     from conceptbind.studies.case import Case
 
 DRAWN = "pictures-again"
@@ -85,16 +86,39 @@ class Usable:
 def _cannot(case: Case, modality: Modality) -> str | None:
     """Why a modality cannot be judged; None where it can."""
     if modality == "text":
-        if not case.encodes("text"):
-            return "rows of captions are given, and an encoder is needed to embed paraphrases"
-        if case.table.written_captions is not None:
-            return "captions that came with the table cannot be put in other words"
+        return _cannot_reword(case)
+    drawn = case.table.drawing is not None and case.encodes("image")
+    if drawn or given_triplets(case.table, case.asked.seed) is not None:
         return None
-    if case.table.drawing is not None and case.encodes("image"):
+    return "no scene has a second picture and one of its swap"
+
+
+def _cannot_reword(case: Case) -> str | None:
+    """Why captions cannot be put in other words; None where they can."""
+    if not case.encodes("text"):
+        return "rows of captions are given, and an encoder is needed to embed paraphrases"
+    if case.table.written_captions is not None:
+        return "captions that came with the table cannot be put in other words"
+    known, unknown = wordings(case.table, _reads(case))
+    if len(known) >= FEWEST:
         return None
-    if given_triplets(case.table, case.asked.seed) is None:
-        return "no scene has a second picture and one of its swap"
-    return None
+    named = ", ".join(f"'{wording.name}'" for wording in unknown)
+    return f"the encoder does not know the words of the paraphrases {named}"
+
+
+def _reads(case: Case) -> Callable[[str], bool]:
+    """Whether the encoder knows the words of a caption."""
+    assert case.encoder is not None
+    encode = case.encoder.encode_texts
+
+    def reads(text: str) -> bool:
+        try:
+            encode([text])
+        except UnknownNameError:
+            return False
+        return True
+
+    return reads
 
 
 def _not_judged(case: Case, modality: Modality, reason: str) -> Verdict:
@@ -107,8 +131,9 @@ def _of_captions(case: Case) -> tuple[WithinStudy, Section]:
     """Captions in other words."""
     bank = paraphrase_bank(
         case.table,
-        most=case.asked.most_reworded,
+        most=case.asked.paraphrased or None,
         synonyms=case.asked.synonyms,
+        reads=_reads(case),
         seed=case.asked.seed,
     )
     sources = {Control.NONE: case.source, **_twins(case)}
@@ -126,6 +151,7 @@ def _of_captions(case: Case) -> tuple[WithinStudy, Section]:
         orbit_ids(case.table)[bank.scene],
         case.table.space.concepts,
         bank.wordings,
+        bank.left_out,
     )
     with steps("comparing paraphrases", len(rows)) as step:
         study = within_study(
@@ -144,9 +170,10 @@ def _of_pictures(case: Case) -> tuple[WithinStudy, Section]:
     """Pictures that are drawn for it, or that are there."""
     table, seed = case.table, case.asked.seed
     if table.drawing is not None and case.encodes("image"):
-        bank = picture_bank(table, most=case.asked.most_redrawn, seed=seed)
+        bank = picture_bank(table, most=case.asked.redrawn or None, seed=seed)
         drawn = _drawn(bank.pictures, bank.places, case)
-        items, settings = bank.items, bank.settings
+        items = bank.items
+        settings: tuple[Triplets, ...] = bank.settings
         rows = {
             str(name): case.embedded(
                 source,
@@ -183,18 +210,18 @@ def _of_pictures(case: Case) -> tuple[WithinStudy, Section]:
     return study, within_section(study, table, told)
 
 
-def _drawn(pictures: Scenes, places: Sequence[int] | Floats, case: Case) -> Scenes:
+def _drawn(pictures: Scenes, places: Ints, case: Case) -> Scenes:
     with progress(total=len(pictures), desc="drawing pictures again", unit="picture") as bar:
         return draw_pictures(
             pictures,
             case.folder / DRAWN,
             seed=case.asked.seed,
-            places=[int(number) for number in places],
+            places=places.tolist(),
             on_picture=bar.update,
         )
 
 
-def _twins(case: Case) -> Mapping[str, object]:
+def _twins(case: Case) -> Mapping[str, Source]:
     return {name: source_of(twin) for name, twin in case.twins.items()}
 
 

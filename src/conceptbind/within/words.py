@@ -60,28 +60,25 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
         weaker.n,
         "chance" if control is None else str(control.control),
     )
+    name, level = first(who), "tell a scene from its swap by cosine"
     rest = _told(there, modality) + _beside(control, records)
     if len(there) == 1:
         rest += " Whether equal places mislead it cannot be judged: these pictures were not drawn."
     if len(there) > 1 and _value(weaker) >= USABLE and ends(weaker)[0] > SOMEWHAT:
-        claim = "tell a scene from its swap by cosine (level 2, usable within"
-        return replace(judged, word="yes", sentence=f"{first(who)} {claim} {_of(modality)}). {rest}")
+        claim = f"{name} {level} (level 2, usable within {seen(modality)})"
+        return replace(judged, word="yes", sentence=f"{claim}. {rest}")
     if _value(stronger) >= SOMEWHAT and ends(stronger)[0] > CHANCE:
-        claim = "tell a scene from its swap by cosine only in part (level 2, usable in part)"
-        return replace(judged, word="partly", sentence=f"{first(who)} {claim}. {rest}")
+        claim = f"{name} {level} only in part (level 2, usable in part)"
+        return replace(judged, word="partly", sentence=f"{claim}. {rest}")
     if ends(stronger)[1] < SOMEWHAT:
-        claim = f"hardly tell a scene from its swap by cosine (level 2, not usable within"
-        return replace(judged, word="no", sentence=f"{first(who)} {claim} {_of(modality)}). {rest}")
+        claim = f"{name} hardly {level} (level 2, not usable within {seen(modality)})"
+        return replace(judged, word="no", sentence=f"{claim}. {rest}")
     if _value(stronger) >= SOMEWHAT:  # too near chance
         gap, width = _value(stronger) - CHANCE, _value(stronger) - ends(stronger)[0]
     else:  # too near the threshold
         gap, width = SOMEWHAT - _value(stronger), ends(stronger)[1] - _value(stronger)
     need = needed(stronger.n, width, gap)
     return replace(judged, sentence=f"{asked}; {need} comparisons are needed. {rest}")
-
-
-def _of(modality: str) -> str:
-    return seen(modality)
 
 
 def _value(record: Record) -> float:
@@ -105,7 +102,7 @@ def _strongest(records: Records, beside: Record) -> Record | None:
 
 def _told(there: list[Record], modality: str) -> str:
     """What was found in each setting."""
-    parts = []
+    parts: list[str] = []
     for record in there:
         alike = ALIKE[modality, str(record["setting"])]
         nearer = f"{NEARER[modality]} in " if not parts else "that is so in "

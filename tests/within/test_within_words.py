@@ -1,0 +1,127 @@
+"""The verdict of level 2: every branch and threshold by a hand-made case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conceptbind.core.names import Control, Metric
+from conceptbind.core.records import Record, Records
+from conceptbind.within.words import CHANCE, SOMEWHAT, USABLE, usable_within
+
+
+def record(setting: str, value: float, low: float, high: float, **told: Any) -> Record:
+    facts: dict[str, Any] = {
+        "study": "within",
+        "modality": "text",
+        "metric": Metric.PARAPHRASE_ACCURACY,
+        "n": 400,
+        "ties": 0,
+        "split": "all",
+        "scenes": "text20",
+        "encoder": "minilm",
+        "question": 2,
+        **told,
+    }
+    return Record.of(setting=setting, value=value, ci_low=low, ci_high=high, **facts)
+
+
+def both(neutral: tuple[float, float, float], trap: tuple[float, float, float]) -> Records:
+    return Records([record("neutral", *neutral), record("trap", *trap)])
+
+
+CASES = {
+    # neutral, trap: word, score
+    "both high": ((0.99, 0.97, 1.0), (0.95, 0.92, 0.97), "yes", 0.95),
+    "at the threshold": ((0.99, 0.97, 1.0), (USABLE, 0.87, 0.93), "yes", USABLE),
+    "just below it": ((0.99, 0.97, 1.0), (0.899, 0.87, 0.93), "partly", 0.899),
+    "high, and too uncertain for usable": ((0.95, 0.5, 1.0), (0.92, 0.45, 1.0), "partly", 0.92),
+    "only neutral": ((0.8, 0.75, 0.85), (0.0, 0.0, 0.02), "partly", 0.0),
+    "only the trap": ((0.2, 0.15, 0.25), (0.6, 0.55, 0.65), "partly", 0.2),
+    "half in neutral": ((SOMEWHAT, 0.45, 0.55), (0.0, 0.0, 0.02), "partly", 0.0),
+    "both low": ((0.25, 0.2, 0.3), (0.0, 0.0, 0.02), "no", 0.0),
+    "just below a half for certain": ((0.4, 0.35, 0.49), (0.0, 0.0, 0.02), "no", 0.0),
+    "perhaps a half": ((0.4, 0.3, 0.52), (0.0, 0.0, 0.02), "unclear", 0.0),
+    "a half, perhaps by chance": ((0.55, CHANCE - 0.01, 0.8), (0.0, 0.0, 0.1), "unclear", 0.0),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_branch(case: str) -> None:
+    neutral, trap, word, score = CASES[case]
+    found = usable_within(both(neutral, trap), "text", "minilm")
+    assert (found.word, found.score, found.level, found.modality, found.n) == (
+        word,
+        score,
+        2,
+        "text",
+        400,
+    )
+    assert "(level 2" in found.sentence
+    assert "n = 400; chance: 33.3 %" in found.sentence
+    if word == "unclear":
+        assert found.sentence.startswith("It cannot be judged whether the captions of minilm")
+        assert "comparisons are needed" in found.sentence
+
+
+def test_without_records_nothing_is_judged() -> None:
+    found = usable_within(Records(), "image", "tiny")
+    assert (found.word, found.score, found.n) == ("unclear", None, 0)
+    assert found.sentence.startswith("It cannot be judged whether the pictures of tiny")
+
+
+def test_the_strongest_control_is_named_with_both_numbers() -> None:
+    records = both((0.99, 0.97, 1.0), (0.95, 0.92, 0.97))
+    records += [
+        record("neutral", 0.0, 0.0, 0.02, control=Control.BAG_OF_CONCEPTS),
+        record("trap", 0.0, 0.0, 0.02, control=Control.BAG_OF_CONCEPTS),
+        record("neutral", 0.4, 0.3, 0.5, control=Control.RANDOM_WEIGHTS),
+        record("trap", 0.1, 0.05, 0.15, control=Control.RANDOM_WEIGHTS),
+    ]
+    found = usable_within(records, "text", "minilm")
+    assert found.control == Control.RANDOM_WEIGHTS
+    assert (
+        "The strongest control, the same architecture with random weights, reaches 40.0 % and "
+        "10.0 %." in found.sentence
+    )
+
+
+def test_of_equal_controls_the_first_is_named_and_a_blind_one_is_called_so() -> None:
+    records = both((0.9, 0.9, 0.9), (0.2, 0.1, 0.3))
+    records += [
+        record("trap", 0.1, 0.0, 0.2, control=Control.BLIND_LENGTH),
+        record("trap", 0.1, 0.0, 0.2, control=Control.RANDOM_WEIGHTS),
+    ]
+    found = usable_within(records, "text", "minilm")
+    assert found.control == Control.BLIND_LENGTH
+    assert "the length of the captions alone" in found.sentence
+
+
+def test_pictures_that_were_not_drawn_have_no_trap_and_are_usable_in_part_at_most() -> None:
+    records = Records([record("neutral", 1.0, 0.97, 1.0, modality="image")])
+    found = usable_within(records, "image", "clip")
+    assert found.word == "partly"
+    assert "equal places mislead it cannot be judged" in found.sentence
+
+
+def test_ties_are_said() -> None:
+    records = Records(
+        [
+            record("neutral", 0.0, 0.0, 0.01, ties=400),
+            record("trap", 0.0, 0.0, 0.01, ties=7),
+        ]
+    )
+    found = usable_within(records, "text", "bag")
+    assert "all of the comparisons hold a tie" in found.sentence
+    assert "7 of the comparisons hold a tie" in found.sentence
+
+
+def test_parts_are_not_taken_for_the_whole() -> None:
+    records = Records(
+        [
+            record("neutral", 0.0, 0.0, 0.02, wording="is"),
+            *both((0.99, 0.97, 1.0), (0.95, 0.92, 0.97)),
+        ]
+    )
+    assert usable_within(records, "text", "minilm").word == "yes"
