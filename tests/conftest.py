@@ -72,7 +72,7 @@ def counted(path: Path) -> Iterator[None]:
 
     def counted_hash(path):
         if path.suffix == ".png":
-            hashes[path.name] += 1
+            hashes[f"{path.parent.name}/{path.name}"] += 1
         return hash_of(path)
 
     def counted_fit(rows, *args, **options):

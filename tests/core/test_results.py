@@ -61,7 +61,7 @@ def test_a_real_run_is_read_back(measured):
     assert measured.said == found.said == (measured.answer.sentence, *found.sentences)
     assert found.provenance["config"]["scenes"] == "text20:3x3"
     assert set(found.told) == {"answer", "asked", "files"}
-    assert {verdict.level for verdict in found.verdicts} == {1}
+    assert {verdict.level for verdict in found.verdicts} == {1, 2}
     assert found.records.one(metric=Metric.OBJECT_RECOGNITION, control="none").question == 1
     assert found.frame().equals(measured.frame())
     assert load_run(str(measured.folder)).records == found.records

@@ -45,8 +45,9 @@ def test_the_report_opens_whole(browser, report, size):
     page, wrong = opened(browser, report, *size)
     assert wrong == []
     charts = page.locator("figure.chart")
-    # for each modality bars, three of geometry and one of complexity; two across, three of repair
-    assert charts.count() == 15
+    # for each modality bars, two of cosines, three of geometry and one of complexity; wordings; two
+    # across, three of repair
+    assert charts.count() == 20
     for i in range(charts.count()):
         drawings = charts.nth(i).locator("svg")
         shown = [drawing for drawing in drawings.all() if drawing.is_visible()]

@@ -285,7 +285,7 @@ def test_the_attribute_of_a_noun_and_the_encoder_s_own_queries(stand_in, barred)
     queried = stand_in(within, "query_record", asked)
     bars = barred(within, "steps")
     study = within.AttributeOfNoun()
-    assert (study.name, study.applies(case())) == ("within", None)
+    assert (study.name, study.applies(case())) == ("attribute_probe", None)
     assert study.question == (
         "Which attribute does each noun of a scene have, by a linear classifier?"
     )
@@ -296,8 +296,8 @@ def test_the_attribute_of_a_noun_and_the_encoder_s_own_queries(stand_in, barred)
     ]
     assert bars == [((f"attributes of nouns in {m}", 1), {}) for m in ("text", "image")]
     assert queried == []
-    assert (found.study, len(found.records), found.found) == ("within", 1, found.records)
-    assert [section.id for section in found.sections] == ["within-text"]
+    assert (found.study, len(found.records), found.found) == ("attribute_probe", 1, found.records)
+    assert [section.id for section in found.sections] == ["attribute-text"]
     own = study.run(case(own_probes=Head(), modalities=("image",)))
     assert queried == [
         (("image rows", f"weight {concept}", TABLE, concept, "own"), {}) for concept in (0, 1, None)

@@ -15,6 +15,7 @@ from conceptbind.core.errors import ConceptBindError
 from conceptbind.rows import source_of
 from conceptbind.scenes import ConceptSpace, full_grid, load_scenes, split_scenes
 from conceptbind.studies import Asked, Case
+from conceptbind.within.usable import DRAWN
 from planted import object_codes
 
 
@@ -62,9 +63,11 @@ def test_an_array_has_rows_and_no_encoder(scenes, tmp_path):
 def test_a_run_makes_each_thing_once(main_job):
     """Each array is made unit rows once, each picture hashed once, the bag's probes fitted once."""
     made = json.loads((main_job.folder.parent / "made.json").read_text())
-    assert len(made["units"]) == 8
+    assert len(made["units"]) == 14
     assert set(made["units"].values()) == {1}
-    assert len(made["hashes"]) == len(list((main_job.folder / "pictures").glob("*.png"))) == 576
+    drawn = [len(list((main_job.folder / folder).glob("*.png"))) for folder in ("pictures", DRAWN)]
+    assert drawn == [576, 600]
+    assert len(made["hashes"]) == sum(drawn)
     assert set(made["hashes"].values()) == {1}
     bag = sum(load_scenes("clevr2d").space.sizes)
     assert made["fits"][f"{bag}"] == 1

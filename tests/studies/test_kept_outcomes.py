@@ -9,18 +9,20 @@ from conceptbind import load_run
 from conceptbind.core.outcomes import outcomes_of, paired
 from conceptbind.metrics.intervals import share_interval
 
-
 def test_the_kept_outcomes_are_those_of_the_records(main_job):
     kept = outcomes_of(main_job.folder)[""]
     records = load_run(main_job.folder).records
     assert [(one.about["metric"], one.about["modality"]) for one in kept.found] == [
         ("object_recognition", "text"),
         ("object_recognition", "image"),
+        *2 * [("paraphrase_accuracy", "text")],
+        *2 * [("paraphrase_accuracy", "image")],
         ("binding_accuracy", "both"),
         ("recall_at_1", "both"),
     ]
     for one in kept.found:
-        record = records.where(control="none", queries=None, repair=None).one(**one.about)
+        whole = {"wording": None, "concept": None, "order": one.about.get("order")}
+        record = records.where(control="none", queries=None, repair=None).one(**{**whole, **one.about})
         assert (one.n, int(one.tied.sum())) == (record.n, record.ties)
         assert one.value == pytest.approx(record.value)
         interval = share_interval(one.right.astype(float), one.clusters)

@@ -9,7 +9,7 @@ import numpy as np
 from conceptbind.core.escape import csv_text
 from conceptbind.core.findings import Section
 from conceptbind.report.numbers import counted, percent
-from conceptbind.report.words import first
+from conceptbind.report.words import first, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,12 +22,14 @@ ITEMS = "items.csv"
 MOST = 200
 """Missed scenes of a number that the page lists."""
 HEAD = ("scene", "caption", "right", "tie")
-COLUMNS = ("study", "metric", "modality", "order", "scene", "caption", "right", "tied")
+ABOUT = ("study", "metric", "modality", "order", "setting")
+COLUMNS = (*ABOUT, "scene", "caption", "right", "tied")
 ELSEWHERE = {"object_recognition": "probe-{modality}-wrong"}
 """Where the page lists items by itself, with what was found in their place: the heading's id."""
 NAMES = {
     "binding_accuracy": "a picture prefers its caption to the swapped one",
     "recall_at_1": "a picture finds its caption first",
+    "paraphrase_accuracy": "a paraphrase is nearer than the swap",
 }
 """What was asked of each scene, by metric."""
 
@@ -37,7 +39,7 @@ def anchor(outcome: Outcome) -> str:
     elsewhere = ELSEWHERE.get(outcome.about["metric"])
     if elsewhere is not None:
         return elsewhere.format(**outcome.about)
-    parts = (outcome.about.get(name, "") for name in ("metric", "modality"))
+    parts = (outcome.about.get(name, "") for name in ("metric", "modality", "setting"))
     return "-".join(("items", *(part.replace("_", "-") for part in parts if part)))
 
 
@@ -72,7 +74,7 @@ def items_csv(outcomes: Sequence[Outcome], scenes: Scenes) -> str:
     for outcome in outcomes:
         if outcome.rows is None:
             continue
-        about = [outcome.about.get(name, "") for name in COLUMNS[:4]]
+        about = [outcome.about.get(name, "") for name in ABOUT]
         told = zip(outcome.rows.tolist(), outcome.right, outcome.tied.tolist(), strict=True)
         rows += (
             (*about, scenes.ids[row], scenes.caption(row), float(right), int(tied))
@@ -89,6 +91,9 @@ def _list(outcome: Outcome, scenes: Scenes) -> dict[str, Any]:
     missed = missed[np.argsort(right[missed], kind="stable")]
     rows = [_row(outcome, place, scenes) for place in missed[:MOST].tolist()]
     what = NAMES.get(outcome.about["metric"], outcome.about["metric"].replace("_", " "))
+    told = [outcome.about[name] for name in ("setting",) if name in outcome.about]
+    if told:  # a number of one modality by itself
+        what = f"{what} ({', '.join((seen(outcome.about.get('modality')), *told))})"
     unit = "comparison" if len(np.unique(outcome.rows)) < outcome.n else "scene"
     return {
         "id": anchor(outcome),

@@ -156,8 +156,8 @@ def paraphrase_bank(
         seed: of the draw.
 
     Raises:
-        ValueRangeError: the captions came with the table, the table has a single concept, fewer
-            than two further wordings are read, no scene has a swap, or a synonym cannot be told from another value.
+        ValueRangeError: the captions came with the table, there is a single concept or no swap,
+            fewer than two further wordings are read, or a synonym stands for two values.
         UnknownNameError: a synonym is for a value that the table does not have.
     """
     if scenes.written_captions is not None:
@@ -196,10 +196,9 @@ def paraphrase_bank(
 
     anchor = written.rows(own, None, scenes.space)
     trap = rows(swapped, None, scenes.space)
-    paraphrase, neutral = (
-        np.stack([rows(tables, *pair) for pair in zip(said, spaces, strict=True)], axis=1)
-        for tables in (own, swapped)
-    )
+    worded = list(zip(said, spaces, strict=True))
+    paraphrase = np.stack([rows(own, *pair) for pair in worded], axis=1)
+    neutral = np.stack([rows(swapped, *pair) for pair in worded], axis=1)
     captions = Scenes.unlabelled(f"paraphrases of {scenes.name}", captions=written.captions())
     names = tuple(wording.name for wording in said)
     return ParaphraseBank(
@@ -242,7 +241,9 @@ def synonyms_of(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def drawn_scenes(scenes: Scenes, of: Int[Ints, " swaps"], most: int | None, seed: int) -> Ints:
+def drawn_scenes(
+    scenes: Scenes, of: Int[Ints, " swaps"], most: int | None, seed: int
+) -> Int[Ints, " drawn"]:
     """Rows of the scenes that have a swap; of more than `most`, whole orbits until there are so
     many (at least one orbit).
 
@@ -348,12 +349,9 @@ def _respelled(
     space: ConceptSpace, synonyms: Mapping[str, Sequence[str]], number: int
 ) -> ConceptSpace:
     """The space with synonyms in place of values: of several, the wording's number takes one."""
-    spelled = [
-        tuple(_taken(value, synonyms, number) for value in values) for values in space.values
-    ]
-    return ConceptSpace(space.concepts, tuple(spelled))
+    taken = {value: words[number % len(words)] for value, words in synonyms.items()}
 
+    def spelled(values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(taken.get(value, value) for value in values)
 
-def _taken(value: str, synonyms: Mapping[str, Sequence[str]], number: int) -> str:
-    words = synonyms.get(value)
-    return value if words is None else words[number % len(words)]
+    return ConceptSpace(space.concepts, tuple(map(spelled, space.values)))

@@ -43,17 +43,17 @@ class Asked:
     """Whether encoders that are controls are measured too: random weights, a bag twin."""
     complexity: Effort = "short"
     """How many approximators of the rule are tried."""
+    executor: Executor = "local"
+    address: str | None = None
+    """Address of a running cluster."""
+    jobs: int | None = None
+    """Processes or workers; one for each core by default."""
     paraphrased: int = 1000
     """Scenes whose captions are put in other words, at most; 0 for all."""
     redrawn: int = 200
     """Scenes of which further pictures are drawn, at most; 0 for all."""
     synonyms: Mapping[str, Sequence[str]] | None = None
     """Other words for values, which paraphrases use."""
-    executor: Executor = "local"
-    address: str | None = None
-    """Address of a running cluster."""
-    jobs: int | None = None
-    """Processes or workers; one for each core by default."""
 
 
 class Case:

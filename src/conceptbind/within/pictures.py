@@ -40,7 +40,7 @@ class PictureBank:
 
 
 def picture_bank(scenes: Scenes, *, most: int | None = None, seed: int = 0) -> PictureBank:
-    """Pictures of scenes, of the same scenes drawn anew, and of their attribute swaps.
+    """Pictures of scenes, of the same scenes drawn again, and of their attribute swaps.
 
     An orbit is drawn three times. The anchor is of the first drawing, the paraphrase of the
     second. The swap is of the third (neutral), or of the first, where it keeps the places, sizes

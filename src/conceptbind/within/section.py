@@ -37,7 +37,7 @@ TERMS = (
     ),
     (
         "Neutral, trap",
-        "Neutral: caption, paraphrase and swap are worded in three ways, or all drawn anew. Trap: "
+        "Neutral: caption, paraphrase and swap are worded in three ways, or all drawn again. Trap: "
         "the swap is worded as the caption is, or drawn in the places of the picture, and the "
         "paraphrase is not. An encoder that goes by the surface falls into it.",
     ),

@@ -63,14 +63,22 @@ class WithinStudy:
     settings: Mapping[str, Scored]
     """What became of every triplet, by setting."""
     outcomes: tuple[Outcome, ...]
-    """By the rule of both sides, of every item and setting."""
+    """Shares of every item and setting, by the rule of both sides."""
 
     def value(self, setting: str, metric: str = Metric.PARAPHRASE_ACCURACY) -> Record:
         """The encoder's own record of a setting over all of its triplets."""
         return main_record(self.records, setting, metric)
 
-    def worst(self, setting: str = TRAP, most: int = SWAPS_SHOWN, seed: int = 0) -> Ints:
-        """Items with the lowest share of right triplets; of equal ones, any."""
+    def worst(
+        self, setting: str = TRAP, most: int = SWAPS_SHOWN, seed: int = 0
+    ) -> Int[Ints, " worst"]:
+        """Items with the lowest share of right triplets; of equal ones, any.
+
+        Args:
+            setting: `neutral` or `trap`.
+            most: items at most.
+            seed: of the choice between equal ones.
+        """
         items, right, _ = self.settings[setting].by_item()
         missed = np.flatnonzero(right < 1)
         shuffled = np.random.default_rng(seed).permutation(missed)
@@ -162,7 +170,7 @@ def _both_rules(
 
 
 def _parts(found: Scored, items: Items, facts: Mapping[str, Any]) -> Iterator[Record]:
-    """By the rule of both sides: each wording and order of the paraphrase, each concept."""
+    """Each wording and order of the paraphrase, and each concept, by the rule of both sides."""
     triplets = found.triplets
     for number, name in enumerate(items.wordings):
         assert triplets.wording is not None

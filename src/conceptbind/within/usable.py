@@ -13,7 +13,7 @@ from conceptbind.core.names import Control
 from conceptbind.core.records import Records
 from conceptbind.pictures.folder import draw_pictures
 from conceptbind.probes.study import bag_of_concepts
-from conceptbind.rows.source import Source, source_of
+from conceptbind.rows.source import source_of
 from conceptbind.run.bars import progress, steps
 from conceptbind.scenes.paraphrases import FEWEST, ParaphraseBank, paraphrase_bank, wordings
 from conceptbind.scenes.swaps import all_swaps, orbit_ids
@@ -25,7 +25,7 @@ from conceptbind.within.triplets import Triplets, text_triplets
 from conceptbind.within.words import usable_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from jaxtyping import Float
 
@@ -136,13 +136,7 @@ def _of_captions(case: Case) -> tuple[WithinStudy, Section]:
         reads=_reads(case),
         seed=case.asked.seed,
     )
-    sources = {Control.NONE: case.source, **_twins(case)}
-    rows = {}
-    for name, source in sources.items():
-        own = name == Control.NONE
-        place = "paraphrases" if own else f"paraphrases-{name}"
-        what = "paraphrases" if own else f"paraphrases, {name}"
-        rows[str(name)] = case.embedded(source, "text", place, what, bank.captions).values
+    rows = _embedded(case, "text", "paraphrases", bank.captions)
     rows[str(Control.BAG_OF_CONCEPTS)] = _unit(_bag(case.table, bank))
     rows[str(Control.BLIND_LENGTH)] = length_rows(bank.captions.written_captions or ())
     items = Items(
@@ -174,21 +168,12 @@ def _of_pictures(case: Case) -> tuple[WithinStudy, Section]:
         drawn = _drawn(bank.pictures, bank.places, case)
         items = bank.items
         settings: tuple[Triplets, ...] = bank.settings
-        rows = {
-            str(name): case.embedded(
-                source,
-                "image",
-                "pictures-again" if name == Control.NONE else f"pictures-again-{name}",
-                "pictures drawn again" if name == Control.NONE else f"drawn again, {name}",
-                drawn,
-            ).values
-            for name, source in {Control.NONE: case.source, **_twins(case)}.items()
-        }
+        rows = _embedded(case, "image", "pictures drawn again", drawn)
     else:
         found = given_triplets(table, seed)
         assert found is not None
         drawn, items, settings = table, found[0], (found[1],)
-        rows = {Control.NONE: case.rows("image").values}
+        rows = {str(Control.NONE): case.rows("image").values}
         rows |= {name: twin.values for name, twin in case.controls("image").items()}
     rows[str(Control.BAG_OF_CONCEPTS)] = _unit(bag_of_concepts(drawn))
     with steps("comparing pictures", len(rows)) as step:
@@ -221,8 +206,15 @@ def _drawn(pictures: Scenes, places: Ints, case: Case) -> Scenes:
         )
 
 
-def _twins(case: Case) -> Mapping[str, Source]:
-    return {name: source_of(twin) for name, twin in case.twins.items()}
+def _embedded(case: Case, modality: Modality, what: str, table: Scenes) -> dict[str, Floats]:
+    """(r, d) unit rows of the encoder (`none`) and of its twins, by name."""
+    twins = {name: source_of(twin) for name, twin in case.twins.items()}
+    rows = {}
+    for name, source in {str(Control.NONE): case.source, **twins}.items():
+        told = what if name == Control.NONE else f"{what}, {name}"
+        place = told.replace(", ", "-").replace(" ", "-")
+        rows[name] = case.embedded(source, modality, place, told, table).values
+    return rows
 
 
 def _bag(table: Scenes, bank: ParaphraseBank) -> Float[Floats, "captions values"]:

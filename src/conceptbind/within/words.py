@@ -23,7 +23,7 @@ BLIND = "the length of the captions alone"
 ALIKE = {
     ("text", NEUTRAL): "Where caption, paraphrase and swap are all worded differently",
     ("text", TRAP): "Where the swap keeps the caption's wording",
-    ("image", NEUTRAL): "Where both other pictures are drawn anew",
+    ("image", NEUTRAL): "Where both other pictures are drawn again",
     ("image", TRAP): "Where the swap keeps the picture's places and sizes",
 }
 """What the settings are, by modality."""
