@@ -46,6 +46,10 @@ def test_the_exit_code_is_1_where_a_requirement_is_not_met(words, tmp_path, caps
         (["--require", "across>=0.5"], "needs the study crossmodal, which is left out"),
         (["--require", "decodable.image>=0.5"], "needs the modality image; this run measures text"),
         (["--require", "within.text>=0.9"], "needs the study within, which is left out"),
+        (
+            ["--require", "acros.text>=0.5"],
+            "level, metric or study 'acros' in this run; did you mean",
+        ),
         (["--junit", "x.xml"], "--junit writes what became of requirements; add --require"),
         (["--require", "decodable>=0", "--junit", "."], "--junit must be a file; . is a folder"),
     ],

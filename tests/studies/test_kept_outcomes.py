@@ -9,6 +9,7 @@ from conceptbind import load_run
 from conceptbind.core.outcomes import outcomes_of, paired
 from conceptbind.metrics.intervals import share_interval
 
+
 def test_the_kept_outcomes_are_those_of_the_records(main_job):
     kept = outcomes_of(main_job.folder)[""]
     records = load_run(main_job.folder).records
@@ -22,7 +23,9 @@ def test_the_kept_outcomes_are_those_of_the_records(main_job):
     ]
     for one in kept.found:
         whole = {"wording": None, "concept": None, "order": one.about.get("order")}
-        record = records.where(control="none", queries=None, repair=None).one(**{**whole, **one.about})
+        record = records.where(control="none", queries=None, repair=None).one(
+            **{**whole, **one.about}
+        )
         assert (one.n, int(one.tied.sum())) == (record.n, record.ties)
         assert one.value == pytest.approx(record.value)
         interval = share_interval(one.right.astype(float), one.clusters)

@@ -113,8 +113,8 @@ def test_ties_are_said() -> None:
         ]
     )
     found = usable_within(records, "text", "bag")
-    assert "all of the comparisons hold a tie" in found.sentence
-    assert "7 of the comparisons hold a tie" in found.sentence
+    assert "Comparisons there that hold a tie, a miss: all." in found.sentence
+    assert "Comparisons there that hold a tie, a miss: 7." in found.sentence
 
 
 def test_parts_are_not_taken_for_the_whole() -> None:

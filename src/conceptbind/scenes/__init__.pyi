@@ -4,6 +4,9 @@ from .builtin import text20 as text20
 from .captions import caption as caption
 from .grid import full_grid as full_grid
 from .named import load_scenes as load_scenes
+from .paraphrases import ParaphraseBank as ParaphraseBank
+from .paraphrases import Wording as Wording
+from .paraphrases import paraphrase_bank as paraphrase_bank
 from .readers.clevr import read_clevr as read_clevr
 from .readers.pug import read_pug_spar as read_pug_spar
 from .readers.pug import read_pug_spare as read_pug_spare

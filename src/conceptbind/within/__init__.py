@@ -1,4 +1,4 @@
-"""Is the binding inside one modality? For every noun, which attribute does it have?"""
+"""Is the binding inside one modality, and does the cosine use it there?"""
 
 import lazy_loader
 

@@ -1,2 +1,10 @@
 from .attributes import attribute_records as attribute_records
+from .pictures import PictureBank as PictureBank
+from .pictures import given_triplets as given_triplets
+from .pictures import picture_bank as picture_bank
 from .search import search_records as search_records
+from .study import Items as Items
+from .study import WithinStudy as WithinStudy
+from .study import within_study as within_study
+from .triplets import Triplets as Triplets
+from .triplets import text_triplets as text_triplets
