@@ -205,6 +205,7 @@ def test_a_page(tmp_path):
         "controls": [
             list(text) for name, text in CONTROL_TEXTS.items() if name.startswith("blind")
         ],
+        "traps": [],
     }
     two = Records([*PLAIN[:1], PLAIN[0].but(scenes="aro", encoder="other")])
     write_benchmark_report(tmp_path / "report.html", two, [], facts)

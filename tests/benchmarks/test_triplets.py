@@ -21,6 +21,7 @@ from conceptbind.benchmarks import (
 from conceptbind.benchmarks import read_benchmark as read_with
 from conceptbind.benchmarks.section import benchmark_cells, benchmark_figure, paired_tables
 from conceptbind.benchmarks.texts import by_length, by_words, degenerate
+from conceptbind.benchmarks.traps import traps_of
 from conceptbind.benchmarks.triplets import read_triplets
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
@@ -205,6 +206,7 @@ def test_what_says_less_than_it_seems_to_is_named():
         ("a.csv", "id;Caption2;caption;negative_caption\n1;z;x y;w\n"),
         ("a.tsv", "negative\tcaption\tparaphrase\nw\tx y\tz\n"),
         ("a.json", '[{"caption": "x y", "caption2": "z", "negative_caption": "w", "id": 3}]'),
+        ("a.json", '{"7": {"caption": "x y", "caption2": "z", "negative_caption": "w"}}'),
         ("a.jsonl", '{"caption": "x y ", "paraphrase": " z", "negative": "w"}\n\n'),
     ],
 )
@@ -238,6 +240,7 @@ HEAD = "caption,paraphrase,negative\n"
         ("a.json", '[{"caption": "x", "paraphrase": "y"}]', "item 1, has no column 'negative'"),
         ("a.json", "[]", "expected a list of objects"),
         ("a.json", '{"caption": ["x"]}', "expected a list of objects"),
+        ("a.json", "{}", "expected a list of objects"),
         ("a.json", '[{"caption": "x"', "truncated"),
         ("a.json", '[{"caption": "x", "caption": "y"}]', "'caption' twice"),
         ("a.jsonl", '{"caption": "x"}\n{"caption"\n', "line 2 is not valid JSON"),
@@ -250,6 +253,23 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, name, content, 
         read_benchmark_file(tmp_path / name)
     assert "\n" not in str(raised.value)
     assert str(tmp_path / name) in str(raised.value)
+
+
+def test_traps_are_the_widest_misses_of_each_file(tmp_path):
+    rows = [
+        ("0 a", "10 b", "5 c"),  # missed by less than the next: cos 5 over cos 10
+        ("0 a", "60 b", "30 c"),
+        ("0 a", "10 b", "90 c"),  # right
+        ("0 a", "80 b", "0 a"),  # no negative
+    ]
+    data = read_benchmark_file(triplets_file(tmp_path / "mine.csv", rows))
+    unit = Angles().encode_texts(data.captions)
+    wide, narrow = traps_of(data, unit)
+    assert (wide.subset, wide.caption, wide.paraphrase, wide.negative) == ("mine", *rows[1])
+    assert (wide.near, wide.far) == (pytest.approx(0.5), pytest.approx(np.cos(np.pi / 6)))
+    assert narrow.negative == "5 c"
+    assert traps_of(data, unit, each=1) == (wide,)
+    assert wide.cells() == ("mine", *rows[1], "0.500", "0.866")
 
 
 def test_a_folder_of_files_and_one_without(tmp_path):
@@ -274,6 +294,8 @@ def test_only_a_benchmark_of_ones_own_file_takes_a_file(five):
         benchmark_folders(["sugarcrepe_pp"], five)
     with pytest.raises(ConceptBindError, match="must be a folder"):
         benchmark_folders(["triplets", "coco"], five)
+    with pytest.raises(ConceptBindError, match="must be a file or its folder; there is no .*none"):
+        benchmark_folders(["triplets"], five / "none")
     (there,) = check_benchmark("triplets", five)
     assert (there.path, there.there) == (five, True)
 
@@ -419,6 +441,7 @@ def test_the_command(five, tmp_path, capsys, monkeypatch):
     assert "Bag of words" in page
     assert "the more alike in length, the nearer" in page
     assert "0 pictures" not in page
+    assert "Traps of triplets" in page
     assert main(["report", "run"]) == 0
     capsys.readouterr()
     gate = [*asked, "--benchmark", "triplets", "--out", "run", "--require"]

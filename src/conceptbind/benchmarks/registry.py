@@ -129,8 +129,11 @@ def benchmark_folders(names: Sequence[str], top: Path) -> dict[str, Path]:
         FileError: there is no such folder, or a file where a folder is needed.
     """
     members = [member for name in names for member in GROUPS.get(name, (name,))]
-    if top.is_file() and len(members) == 1 and benchmark_named(members[0]).name in FILES:
+    of_file = len(members) == 1 and members[0] in FILES
+    if of_file and top.is_file():
         return {members[0]: top}
+    if of_file and not top.is_dir():
+        raise FileError(f"--data must be a file or its folder; there is no {top}")
     if not top.is_dir():
         own = f"; only {' and '.join(FILES)} take a file" if top.is_file() else ""
         raise FileError(f"--data must be a folder in the published layout; {top} is not one{own}")

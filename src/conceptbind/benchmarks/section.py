@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.benchmarks.traps import HEAD, trap_rows
 from conceptbind.benchmarks.words import (
     OF_TEXTS,
     benchmark_sentence,
@@ -23,6 +25,7 @@ from conceptbind.report.words import control_name
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found
+    from conceptbind.benchmarks.traps import Trap
     from conceptbind.core.outcomes import Outcomes
     from conceptbind.core.records import Record, Records
 
@@ -123,7 +126,11 @@ def _label(record: Record) -> str:
 
 
 def write_benchmark_report(
-    path: Path, records: Records, notes: Sequence[str], provenance: Mapping[str, Any]
+    path: Path,
+    records: Records,
+    notes: Sequence[str],
+    provenance: Mapping[str, Any],
+    traps: Mapping[str, Sequence[Trap]] = MappingProxyType({}),
 ) -> None:
     """Write `report.html` of one evaluation.
 
@@ -132,6 +139,7 @@ def write_benchmark_report(
         records: records of the evaluation.
         notes: sentences on what was left out.
         provenance: options and versions, as `run.facts` gives them.
+        traps: of benchmarks of captions alone, by their names.
     """
     from conceptbind.report.page import render_page
 
@@ -152,6 +160,7 @@ def write_benchmark_report(
             (f"figure-{name}", provenance["benchmarks"][name], benchmark_figure(records, name))
             for name in names
         ],
+        traps=[(name, HEAD, trap_rows(found)) for name, found in traps.items() if found],
         provenance=provenance,
     )
 

@@ -240,7 +240,7 @@ def read_triplets(path: Path) -> list[Triplet]:
 def _of_json(path: Path) -> list[Triplet]:
     content = read_published(path, _no_objects)
     rows = []
-    for n, entry in enumerate(content, start=1):
+    for n, entry in enumerate(_objects(content), start=1):
         names = _chosen(path, list(entry), f", item {n},")
         rows.append(_row(path, f"item {n}", [entry[name] for name in names]))
     return rows
@@ -257,9 +257,17 @@ def _triplet(entry: Mapping[str, str]) -> Triplet:
 
 
 def _no_objects(content: object) -> str | None:
-    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
+    rows = _objects(content)
+    if rows and all(isinstance(row, dict) for row in rows):
         return None
     return "expected a list of objects with caption, paraphrase and negative"
+
+
+def _objects(content: object) -> list[Any]:
+    """The items of a list, or of a dictionary of items by number, as SugarCrepe has it."""
+    if isinstance(content, dict):
+        return [*content.values()]
+    return content if isinstance(content, list) else []
 
 
 def _chosen(path: Path, there: Sequence[str], where: str = "") -> list[str]:

@@ -175,11 +175,13 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
     from conceptbind.benchmarks.evaluate import (
         evaluate_benchmark,
         look_at_benchmark,
+        needs_pictures,
         read_benchmark,
         rows_to_embed,
     )
     from conceptbind.benchmarks.registry import benchmark_named
     from conceptbind.benchmarks.section import write_benchmark_report
+    from conceptbind.benchmarks.traps import kept_traps
     from conceptbind.benchmarks.words import benchmark_sentence
     from conceptbind.commands.common import default_folder
     from conceptbind.core.files import user_path
@@ -225,7 +227,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
             read[name] = looked[name] or read_benchmark(
                 name, files, told, allow_missing=asked.allow_missing
             )
-    records = Records()
+    records, traps = Records(), {}
     for name, items in read.items():
         total = rows_to_embed(source, name, items)
         with progress(total=total, desc=f"embedding {name}", unit="row") as bar:
@@ -235,6 +237,8 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
                 bar.update(n)
 
             records += evaluate_benchmark(source, name, items, kept, adapter=linear, on_rows=done)
+        if not needs_pictures(name):
+            traps[name] = kept_traps(items, kept)
     left_out = tuple(
         f"{name}: left out, its files are not there." for name in absent if name not in folders
     )
@@ -257,7 +261,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
     }
     folder.write_results(facts, records, sentences=[benchmark_sentence(records)])
     write_elsewhere(folder.path, records)
-    write_benchmark_report(folder.path / "report.html", records, notes, facts)
+    write_benchmark_report(folder.path / "report.html", records, notes, facts, traps)
     return Evaluation(folder.path, records, notes, layouts)
 
 
