@@ -163,7 +163,8 @@ def _records(records: Records, asked: Mapping[str, Asked]) -> dict[str, Record]:
     """
     found: dict[str, Record] = {}
     for record in own_records(records.scored(), {**asked, "queries": None}):
-        if record.scenes not in found or record.split == ALL_FILES:
+        first = found.setdefault(record.scenes, record)
+        if record.study == "benchmark" and first.split != ALL_FILES == record.split:
             found[record.scenes] = record
     return found
 
