@@ -92,6 +92,17 @@ COMMANDS = (
         "sugarcrepe",
     ),
     _command(
+        "sugarcrepe_pp",
+        "evaluate tiny --benchmark sugarcrepe_pp --data sugarcrepe_pp --out out",
+        "sugarcrepe_pp",
+    ),
+    _command("triplets", "evaluate tiny --benchmark triplets --data texts --out out", "texts"),
+    _command(
+        "paraphrases",
+        "evaluate tiny --benchmark paraphrases --data captioned --tagger hanta --out out",
+        "captioned",
+    ),
+    _command(
         "zeroshot", "evaluate tiny --benchmark zeroshot --data zeroshot --out out", "zeroshot"
     ),
     _command("coco", "evaluate tiny --benchmark coco --data coco --out out", "coco"),
@@ -398,6 +409,9 @@ def _pictures(folder: Path) -> None:
                 }
             )
         )
+    _texts(folder, captions[0])
+    for number in range(6):
+        picture(folder / "sugarcrepe_pp" / "val2017" / f"{number}.png")
     for name in ("circle", "square"):
         for number in range(4):
             picture(folder / "zeroshot" / name / f"{number}.png")
@@ -440,6 +454,23 @@ def _pictures(folder: Path) -> None:
         lines,
         folder / "winoground" / "images",
     )
+
+
+def _texts(folder: Path, captions: tuple[str, str]) -> None:
+    """Triplets and plain captions: a scene, the same in another order, and its swap."""
+    good, bad = captions
+    other = " and ".join(reversed(good.split(" and ")))
+    row = {"caption": good, "caption2": other, "negative_caption": bad}
+    items = [{"id": n, "filename": f"{n}.png", **row} for n in range(6)]
+    lines = ["caption,paraphrase,negative", *[f"{good},{other},{bad}"] * 6]
+    for name, text in (
+        ("sugarcrepe_pp/swap_att.json", json.dumps(items)),
+        ("texts/mine.csv", "\n".join(lines) + "\n"),
+        ("texts/more.jsonl", "\n".join(map(json.dumps, items)) + "\n"),
+        ("captioned/captions.txt", f"{good}\n{other}\n\n{bad}\na blue circle, a red square\n"),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
 
 
 def _parquet(path: Path, lines: list[dict], images: Path) -> None:
