@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from conceptbind.benchmarks import benchmark_named
+from conceptbind.benchmarks.texts import by_rows
 from exact_cosines import cosine, every, unit, whole_numbers, within
 
 
@@ -66,3 +67,29 @@ def test_two_pictures_and_two_captions(seed):
         ):
             by_metric[metric].append(every(leads))
     assert counts(scores) == {(metric, "all"): summed(found) for metric, found in by_metric.items()}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_triplets_of_texts_and_their_picture(seed):
+    rng = np.random.default_rng(seed)
+    pictures, captions = whole_numbers(rng, 12, 3), whole_numbers(rng, 15, 3)
+    rows, shown = rng.integers(0, 15, size=(80, 3)), rng.integers(0, 12, size=80)
+    items = {"rows": rows, "subsets": np.full(80, "a"), "draws": shown, "pictures": shown}
+    plus, texts = benchmark_named("sugarcrepe_pp"), unit(captions)
+    scores = plus.score_texts(items, by_rows(texts, texts))
+    scores += plus.score(items, unit(pictures), texts)
+    both, one, seen = [], [], []
+    for row, picture in zip(rows, pictures[shown], strict=True):
+        caption, paraphrase, negative = captions[row]
+        asks = cosine(caption, paraphrase) - cosine(caption, negative)
+        answers = cosine(paraphrase, caption) - cosine(paraphrase, negative)
+        both.append(every([asks, answers]))
+        one.append(every([asks]))
+        false = cosine(picture, negative)
+        seen.append(every([cosine(picture, true) - false for true in (caption, paraphrase)]))
+    assert counts(scores) == {
+        ("paraphrase_accuracy", "a"): summed(both),
+        ("paraphrase_accuracy_one_sided", "a"): summed(one),
+        ("accuracy", "a"): summed(seen),
+    }
+    assert any(tied for _, tied in counts(scores).values())
