@@ -9,6 +9,7 @@ import torch
 from conceptbind.crossmodal import caption_bank, crossmodal_study
 from conceptbind.repairs import repair_study
 from conceptbind.repairs import study as module
+from conceptbind.repairs.held_scenes import FOLDS, parts_of_scenes
 from conceptbind.repairs.labclip import Adapter, Fit
 from conceptbind.repairs.labclip.solver import Candidate
 from conceptbind.repairs.words import repair_verdict
@@ -159,14 +160,14 @@ def test_no_orbit_is_on_two_sides(table, monkeypatch):
     monkeypatch.setattr(module._Outcome, "add", remember)
     assert repair_study(*planted(*table, held=0.5), *table, pull=0.5) is not None
     orbits = orbit_ids(scenes)
-    for fold in range(module.FOLDS):
+    for fold in range(FOLDS):
         rows = tested[fold]
-        for train, validation in seen[fold : len(seen) - 1 : module.FOLDS]:
+        for train, validation in seen[fold : len(seen) - 1 : FOLDS]:
             parts = [set(orbits[part.image_of]) for part in (train, validation)]
             assert not parts[0] & parts[1]
             assert not set(orbits[rows]) & (parts[0] | parts[1])
             assert parts[0] | parts[1] | set(orbits[rows]) >= set(orbits[bank.swap_of])
-    assert sorted(np.concatenate(tested[: module.FOLDS])) == list(range(len(scenes)))
+    assert sorted(np.concatenate(tested[:FOLDS])) == list(range(len(scenes)))
 
 
 @pytest.mark.parametrize("name", ["clevr2d", "4x4", "8x7"])
@@ -180,11 +181,11 @@ def test_parts_are_alike_scenes_without_a_swap_included(name):
     swappable = np.isin(np.arange(len(scenes)), bank.swap_of)
     assert 0 < swappable.mean() < 1
     for seed in range(3):
-        part_of = module._parts(orbits, bank.swap_of, seed)
-        assert set(part_of) == set(range(module.FOLDS))
+        part_of = parts_of_scenes(orbits, bank.swap_of, seed)
+        assert set(part_of) == set(range(FOLDS))
         for orbit in np.unique(orbits):
             assert len(set(part_of[orbits == orbit])) == 1
-        shares = [swappable[part_of == part].mean() for part in range(module.FOLDS)]
+        shares = [swappable[part_of == part].mean() for part in range(FOLDS)]
         assert max(abs(share - swappable.mean()) for share in shares) < 0.1
         sizes = np.bincount(part_of)
         assert max(sizes) < 1.3 * min(sizes)

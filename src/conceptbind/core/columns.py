@@ -95,6 +95,7 @@ COLUMNS = Columns()
 """All that studies declared."""
 
 _TEXTS = {
+    "against": "What a paired difference is to, where that is not no repair.",
     "among": "Candidates of recognition by queries: `all` objects, or the `unseen` ones alone.",
     "approximator": "What was fitted from labels to embeddings, or whose rows were scored.",
     "attribute": "Edits whose objects share the edited attribute (`same`), do not, or all.",
@@ -117,6 +118,7 @@ _TEXTS = {
     "queries": "What asked: captions (`text`), or an encoder's `own` vectors.",
     "readout": "The probes applied to embeddings and predictions: `plain`, `whitened` or `own`.",
     "removed": "The part that was taken out of the embeddings.",
+    "side": "What a repair maps: `text` (captions), `image`, `both`, or `query`.",
     "revision": "The encoder's revision.",
     "setting": "Surface of a swap: `neutral`, as far as the paraphrase; `trap`, the anchor's.",
     "split_by": "What was kept on one side of the split: `pair` or `orbit`.",
@@ -136,11 +138,13 @@ _WHOLE = {
     "level": "Level of additive vectors: 1 for one per object, 2 for one per value.",
     "missing_values": "Values of concepts that no train object has.",
     "n_coverages": "Shares of objects that were trained on.",
+    "n_negatives": "Hard negatives that each caption had in a fit.",
     "n_objects": "Objects of a controlled model's space.",
     "n_scenes": "Scenes in the draw that has fewest.",
     "n_seeds": "Draws of the objects.",
     "n_train": "Scenes that were fitted on.",
     "n_validation": "Scenes that chose.",
+    "parameters": "Numbers that a repair fitted.",
     "pairs": "Pairs of a field with the target and one without.",
     "seed": "Seed of the split or of the draw; None for a summary over draws.",
     "step": "Step of training whose weights were kept.",
@@ -160,6 +164,7 @@ _REAL = {
     "no_choice": "Share of the test scenes whose values go with one set of objects only.",
     "probe_r2": "R^2 of a structured probe of a controlled model on new objects.",
     "pull": "How far the captions were moved, from 0 (not at all) to 1 (the whole map).",
+    "seconds": "Time of one fit.",
     "relative_gradient_norm": "That length over the one at zero weights.",
     "steering": "Strength of an edit.",
     "validation": "Score on validation, of what was chosen.",

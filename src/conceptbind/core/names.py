@@ -74,6 +74,20 @@ class Repair(StrEnum):
     """Fitted on pairs alone."""
     HNB = "HNB"
     """Fitted on pairs and hard negatives."""
+    RIDGE = "ridge"
+    """Ridge regression, in closed form."""
+    PROCRUSTES = "procrustes"
+    """An orthogonal matrix."""
+    CCA = "cca"
+    """Pictures and captions in the directions in which they correlate."""
+    LOW_RANK = "low_rank"
+    """The identity and a change of low rank."""
+    DIAGONAL = "diagonal"
+    """Weights of dimensions, or of principal axes."""
+    ERASURE = "erasure"
+    """Without directions that tell only which concepts there are."""
+    TWO_LAYER = "two_layer"
+    """A small network beside the identity."""
     FT = "FT"
     """Both towers trained further on pairs and hard negatives."""
     ADAPTER = "adapter"
@@ -97,6 +111,7 @@ class Metric(StrEnum):
     RECALL_AT_5 = "recall_at_5"
     RECALL_AT_10 = "recall_at_10"
     PICTURE_RECALL_AT_1 = "picture_recall_at_1"
+    PARAPHRASE_RECALL_AT_1 = "paraphrase_recall_at_1"
     SWAP_ERROR = "swap_error"
     CONCEPT_RETRIEVAL = "concept_retrieval"
     CAPTION_SWAP_COSINE = "caption_swap_cosine"
@@ -106,6 +121,7 @@ class Metric(StrEnum):
     RECALL_GAIN = "recall_gain"
     PICTURE_RECALL_GAIN = "picture_recall_gain"
     SINGLE_OBJECT_GAIN = "single_object_gain"
+    PARAPHRASE_GAIN = "paraphrase_gain"
     R2 = "r2"
     MSE = "mse"
     RETRIEVAL_TOP1 = "retrieval_top1"
@@ -135,7 +151,8 @@ def recognised(concept: object) -> Metric:
 
 
 OWN_STUDIES = (
-    *("probe", "within", "attribute_probe", "search", "crossmodal", "repair", "finetune"),
+    *("probe", "within", "attribute_probe", "search", "crossmodal"),
+    *("repair", "laboratory", "finetune"),
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
 )
 """What `study` says in records of ours, whose words are members of the enumerations. Where several

@@ -2,11 +2,11 @@ from .arrays import ArrayRepair as ArrayRepair
 from .arrays import array_repair as array_repair
 from .arrays import require_repairable as require_repairable
 from .card import repair_card as repair_card
+from .held_scenes import Singles as Singles
 from .section import repair_summary as repair_summary
 from .section import repair_table as repair_table
 from .section import write_repair_report as write_repair_report
 from .study import RepairStudy as RepairStudy
-from .study import Singles as Singles
 from .study import repair_study as repair_study
 from .study import require_swaps as require_swaps
 from .study import single_objects as single_objects

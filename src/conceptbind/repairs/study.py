@@ -18,57 +18,45 @@ from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import gain_record, mean_record, plain_record
 from conceptbind.crossmodal.study import (
     by_object,
-    compare,
     dot,
-    either_order,
     query_texts,
 )
-from conceptbind.metrics.choices import forced_choice
-from conceptbind.metrics.retrieval import ranks, within
+from conceptbind.metrics.retrieval import within
 from conceptbind.probes.linear import LinearProbe
 from conceptbind.probes.threads import steady
 from conceptbind.repairs.effect import BeforeAfter
+from conceptbind.repairs.held_scenes import (
+    FOLDS,
+    ORDERS,
+    HeldScenes,
+    Singles,
+    fold_rows,
+    parts_of_scenes,
+)
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.cost import (
     PULLS,
     Point,
-    Scores,
     mean_curve,
     recommend,
     trade_off,
 )
 from conceptbind.repairs.labclip.estimator import Fit, first_that_helps, fit_pairs
-from conceptbind.repairs.labclip.pairs import Pairs
-from conceptbind.scenes.swaps import orbit_ids, pair_ids
+from conceptbind.scenes.swaps import orbit_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float
 
     from conceptbind.core.typing import Bools, Encoder, Floats, Ints
     from conceptbind.crossmodal.study import CaptionBank
     from conceptbind.rows.embeddings import Embeddings
 
-FOLDS = 5
-"""Parts of the orbits; each is scored by a map that was fitted without it."""
 PROTOCOLS = (Repair.NONE, Repair.SB, Repair.HNB)
 """No repair; fitted on pictures and captions alone; with the attribute swaps as hard negatives."""
 GALLERY = 12
-ORDERS = 4
-"""Comparisons of a scene with a swap: two orders of mention of its caption, two of the swap's."""
 SINGLE_PICTURES = 8
 """Pictures of each single object."""
-
-
-class Singles(NamedTuple):
-    """Pictures of single objects, to see what a repair does to plain recognition."""
-
-    images: Float[Floats, "pictures width"]
-    """(k, d) unit rows."""
-    objects: Int[Ints, " pictures"]
-    """(k,) which object each picture shows."""
-    queries: Float[Floats, "objects width"]
-    """(|O|, d) the caption of each object."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +181,7 @@ def repair_study(
     orbits = orbit_ids(scenes)
     if len(np.unique(orbits[bank.swap_of])) < FOLDS:
         return None
-    fold_of = _parts(orbits, bank.swap_of, seed)
+    fold_of = parts_of_scenes(orbits, bank.swap_of, seed)
     options = dict(options or {})
     common = {"study": "repair", "scenes": scenes.name, "encoder": images.encoder, "split": "test"}
     records: list[Record] = []
@@ -216,7 +204,7 @@ def repair_study(
         for name in PROTOCOLS[1:] if own_rows else (Repair.HNB,):
             fits, curves = [], []
             for fold in range(FOLDS):
-                chooses, train = _split(fold_of, fold)
+                chooses, train = fold_rows(fold_of, fold)
                 fits.append(side.fit(train, chooses, name, options, seed))
                 ranked = own_rows and name == Repair.HNB
                 curves.append(side.curve(fits[-1].adapter, chooses, pull, ranked=ranked))
@@ -267,19 +255,6 @@ def repair_study(
     return study.settled(besides=[Repair.SB])
 
 
-def _parts(orbits: Ints, swap_of: Ints, seed: int) -> Ints:
-    """(n,) part of each scene: orbits that can be swapped and orbits that cannot are dealt out
-    alike, so that all parts are of one kind.
-    """
-    swappable, every = np.unique(orbits[swap_of]), np.unique(orbits)
-    rng = np.random.default_rng(seed)
-    part_of = np.full(orbits.max() + 1, -1, dtype=np.int64)
-    for some in (swappable, np.setdiff1d(every, swappable)):
-        part_of[rng.permutation(some)] = np.arange(len(some)) % FOLDS
-    assert (part_of[every] >= 0).all()
-    return part_of[orbits]
-
-
 def _fit_again(side: _Side, fold_of: Ints, options: Mapping[str, Any], seed: int) -> Fit:
     """What is written: fitted on all parts but one that stops it."""
     return first_that_helps(
@@ -294,33 +269,8 @@ def _fit_again(side: _Side, fold_of: Ints, options: Mapping[str, Any], seed: int
     )
 
 
-def _split(fold_of: Ints, fold: int) -> tuple[Ints, Ints]:
-    """Scenes that choose in a fold, and that are fitted on."""
-    chooses = (fold + 1) % FOLDS
-    return np.flatnonzero(fold_of == chooses), np.flatnonzero(
-        (fold_of != fold) & (fold_of != chooses)
-    )
-
-
-class _Side:
+class _Side(HeldScenes):
     """One encoder's unit rows, and what can be fitted and scored on them."""
-
-    def __init__(
-        self, x: Floats, y: Floats, scenes: Scenes, bank: CaptionBank, singles: Singles | None
-    ) -> None:
-        self.x, self.y, self.scenes, self.bank, self.singles = x, y, scenes, bank, singles
-        self.candidates, self.own = np.unique(bank.sets, return_inverse=True)
-        meaning = pair_ids(bank.scenes)  # both orders of mention say the same
-        of = np.repeat(bank.swap_of, 2)
-        self.pair_scene = of
-        self.pairs = Pairs.of(
-            x,
-            y[bank.true[bank.swap_of].reshape(-1)],
-            y[bank.swaps.reshape(-1)],
-            image_of=of,
-            text_ids=meaning[bank.true[bank.swap_of].reshape(-1)],
-            negative_ids=meaning[bank.swaps.reshape(-1)],
-        )
 
     def first_captions(self) -> Floats:
         """(n, d) the caption of each scene as listed."""
@@ -345,45 +295,12 @@ class _Side:
         """
         pulls = PULLS if pull is None else (0.0, pull)
         ranks = None if ranked else ()
-        points = trade_off(adapter, partial(self.scores, rows=validation), pulls, ranks)
+        points = trade_off(adapter, partial(self.scores, validation), pulls, ranks)
         if adapter.config["protocol"] == Repair.SB:  # who has no negatives cannot choose by them
             points = tuple(
                 replace(point, scores=replace(point.scores, binding=None)) for point in points
             )
         return points
-
-    def choices(self, rows: Ints, y: Floats) -> tuple[Ints, Bools, Bools]:
-        """The swaps (k,) of some scenes; which of their comparisons are won (k, 4), and whether any
-        was a tie (k,).
-        """
-        swaps = np.flatnonzero(np.isin(self.bank.swap_of, rows))
-        of = self.bank.swap_of[swaps]
-        outcome = compare(self.x[of], y, self.bank.true[of], self.bank.swaps[swaps])
-        return swaps, np.stack([won for won, _ in outcome.values()], 1), either_order(outcome)[1]
-
-    def ranks(self, rows: Ints, y: Floats) -> tuple[Ints, Ints]:
-        """Rank of the own caption of some pictures among one caption for each set of objects, and
-        ties.
-        """
-        return ranks(self.x[rows], y[self.candidates], self.own[rows])
-
-    def singles_right(self, adapter: Adapter | None) -> tuple[Bools, Bools]:
-        """Whether pictures of single objects score strictly highest with their own caption, and
-        ties.
-        """
-        assert self.singles is not None
-        queries = self.singles.queries if adapter is None else adapter(self.singles.queries)
-        scores = self.singles.images @ queries.T
-        own = np.take_along_axis(scores, self.singles.objects[:, None], 1)[:, 0]
-        np.put_along_axis(scores, self.singles.objects[:, None], -np.inf, 1)
-        return forced_choice(own, scores.max(1), 1.0)
-
-    def scores(self, adapter: Adapter, rows: Ints) -> Scores:
-        """What a map achieves on some scenes."""
-        y = adapter(self.y)
-        _, won, _ = self.choices(rows, y)
-        singles = float(self.singles_right(adapter)[0].mean()) if self.singles is not None else None
-        return Scores(float(won.mean()), float((self.ranks(rows, y)[0] == 1).mean()), singles)
 
 
 class _Outcome:

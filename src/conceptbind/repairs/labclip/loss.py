@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
 
     from conceptbind.repairs.labclip.pairs import Batch
 
@@ -64,13 +64,28 @@ def loss_only(
     batch: Batch,
 ) -> Float[torch.Tensor, " temperatures"]:
     """(k,) equation (1) at several temperatures t (k,)."""
-    x, b = batch.images, len(batch.images)
     v = torch.nn.functional.normalize(batch.texts @ weight.T, dim=1)
-    cosines, own = x @ v.T, torch.arange(b, device=x.device)
+    return loss_of_cosines(batch.images @ v.T, log_temperatures, batch.same)
+
+
+def loss_of_cosines(
+    cosines: Float[torch.Tensor, "pairs captions"],
+    log_temperatures: Float[torch.Tensor, " temperatures"],
+    same: tuple[Int[torch.Tensor, " compared"], Int[torch.Tensor, " compared"]],
+) -> Float[torch.Tensor, " temperatures"]:
+    """(k,) equation (1) at several temperatures, of cosines that are there.
+
+    Args:
+        cosines: (B, c) of pictures with captions, and behind them their negatives.
+        log_temperatures: (k,) t.
+        same: rows and columns that are not compared.
+    """
+    b = len(cosines)
+    own = torch.arange(b, device=cosines.device)
     found = []
     for temperature in log_temperatures.exp():
         scores = temperature * cosines
-        scores[batch.same] = NO_COMPARISON
+        scores[same] = NO_COMPARISON
         found.append(
             -(
                 scores.log_softmax(1)[own, own].mean()

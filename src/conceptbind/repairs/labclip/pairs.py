@@ -230,6 +230,14 @@ class Pairs:
         """The same pairs without hard negatives (SB)."""
         return replace(self, negatives=None, negative_ids=np.empty(0, np.int64))
 
+    def with_first_negative(self) -> Pairs:
+        """The same pairs with the first of several negatives alone."""
+        if self.negatives is None or self.n_negatives < 2:
+            return self
+        rows = np.arange(len(self))
+        first = read_unit(self.negatives, rows)[:, 0]
+        return replace(self, negatives=first, negative_ids=self.negative_ids[:, 0])
+
     def batch(self, rows: Int[Ints, " rows"], device: str = "cpu") -> Batch:
         """Unit rows of some pairs."""
         import torch

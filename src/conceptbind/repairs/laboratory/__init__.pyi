@@ -1,0 +1,14 @@
+from .closed import Diagonal as Diagonal
+from .closed import LowRank as LowRank
+from .closed import Procrustes as Procrustes
+from .contract import Fitted as Fitted
+from .contract import Method as Method
+from .contract import NoRepair as NoRepair
+from .contract import TwoLayer as TwoLayer
+from .moments import Moments as Moments
+from .moments import moments_of as moments_of
+from .projections import Cca as Cca
+from .projections import Erasure as Erasure
+from .ridge import Ridge as Ridge
+from .trained import LabClipMethod as LabClipMethod
+from .trained import TwoLayers as TwoLayers

@@ -1,0 +1,425 @@
+"""All methods on the same folds, scored alike, and the one that is recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import gain_record, mean_record
+from conceptbind.probes.threads import steady
+from conceptbind.repairs.labclip.adapter import Adapter, identity
+from conceptbind.repairs.labclip.cost import (
+    PULLS,
+    ROUNDING,
+    TOLERANCE,
+    Point,
+    Scores,
+    clears_noise,
+    mean_curve,
+    recommend,
+)
+from conceptbind.repairs.laboratory.closed import Diagonal, LowRank, Procrustes
+from conceptbind.repairs.laboratory.contract import Fitted, Method, NoRepair, Side
+from conceptbind.repairs.laboratory.grounds import Ground, Scored, pooled
+from conceptbind.repairs.laboratory.projections import Cca, Erasure
+from conceptbind.repairs.laboratory.ridge import Ridge
+from conceptbind.repairs.laboratory.trained import LabClipMethod, TwoLayers
+
+if TYPE_CHECKING:
+    from conceptbind.repairs.labclip.pairs import Pairs
+
+GAINS = {
+    Metric.BINDING_ACCURACY: Metric.BINDING_GAIN,
+    Metric.RECALL_AT_1: Metric.RECALL_GAIN,
+    Metric.PICTURE_RECALL_AT_1: Metric.PICTURE_RECALL_GAIN,
+    Metric.SINGLE_OBJECT_ACCURACY: Metric.SINGLE_OBJECT_GAIN,
+    Metric.PARAPHRASE_RECALL_AT_1: Metric.PARAPHRASE_GAIN,
+}
+"""Metrics whose paired difference to no repair is told; the first that was measured decides."""
+SEVERAL = "several"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method, and how many negatives it is given."""
+
+    method: Method
+    several: bool = False
+    """Whether a caption has all its negatives, or one."""
+
+
+def contenders(
+    names: Sequence[Repair] | None, ground: Ground, side: Side = "text"
+) -> tuple[Contender, ...]:
+    """The methods that can be fitted on a ground.
+
+    Args:
+        names: of the methods; None for all, on the sides that they have.
+        ground: what they are compared on.
+        side: what a map of captions is called there: `text`, or `query` within one modality.
+    """
+    negatives = ground.n_negatives > 0
+    all_of_them = [
+        Contender(LabClipMethod(Repair.SB, side)),
+        *([Contender(LabClipMethod(Repair.HNB, side))] if negatives else []),
+        *([Contender(LabClipMethod(Repair.HNB, side), True)] if ground.n_negatives > 1 else []),
+        Contender(LabClipMethod(Repair.HNB if negatives else Repair.SB, "both")),
+        Contender(Ridge(side)),
+        Contender(Ridge("image")),
+        Contender(Procrustes(side)),
+        Contender(Cca("both")),
+        Contender(LowRank(side)),
+        Contender(Diagonal(side)),
+        *([Contender(Erasure(side))] if negatives else []),
+        Contender(TwoLayers(side)),
+    ]
+    if names is None:
+        return tuple(all_of_them)
+    alone = [
+        Contender(Cca(side)) if name == Repair.CCA else _first(all_of_them, name) for name in names
+    ]
+    return tuple(alone)
+
+
+def _first(found: Sequence[Contender], name: Repair) -> Contender:
+    return next(contender for contender in found if contender.method.name == name)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """What became of one method."""
+
+    method: Repair
+    side: Side
+    n_negatives: int
+    """Negatives that each caption had in the fit."""
+    parameters: int
+    """Numbers that were fitted; the mean over folds."""
+    seconds: float
+    """Of one fit; the mean over folds."""
+    curve: tuple[Point, ...]
+    """What each pull achieves on validation, means over the folds."""
+    pull: float
+    """How far the map is pulled from no repair (0) to the fitted one (1); chosen on validation."""
+    chosen: str
+    """What validation chose in the first fold, in words."""
+    keeps_index: bool
+    """Whether it is one matrix of captions, so that pictures stay as they are."""
+    outcome: dict[Metric, Scored]
+    """On what was not fitted on."""
+
+    @property
+    def validation(self) -> Scores:
+        """The scores on validation at the pull that was chosen."""
+        return next(point.scores for point in self.curve if point.at == self.pull)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What tells its records from others."""
+        return {
+            "repair": self.method,
+            "side": self.side,
+            "n_negatives": self.n_negatives,
+            "parameters": self.parameters,
+            "seconds": self.seconds,
+            "pull": self.pull,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Laboratory:
+    """All methods beside each other."""
+
+    records: Records
+    entries: tuple[Entry, ...]
+    """No repair first, then the methods in the order in which they ran."""
+    best: Entry
+    """What validation prefers among maps that keep the index; no repair where none does better."""
+    recommended: bool
+    """Whether its gain on what was not fitted on is sure, and the map that is written is not the
+    identity."""
+    fitted: Fitted | None
+    """What was fitted once more to be written, before it is pulled; None where nothing was."""
+    adapter: Adapter
+    """What is written; the identity where none is recommended."""
+    folds: int
+    pull: float = field(default=0.0)
+    """Of the adapter."""
+
+    @property
+    def decides(self) -> Metric:
+        """The metric that decides: binding accuracy; without negatives recall at 1."""
+        return next(metric for metric in GAINS if metric in self.entries[0].outcome)
+
+    def record(self, entry: Entry, metric: Metric) -> Record | None:
+        """The record of a metric of one method, where it was measured."""
+        return self.records.where(
+            repair=entry.method,
+            side=entry.side,
+            n_negatives=entry.n_negatives,
+            control=Control.NONE,
+            against=None,
+        ).first(metric=metric)
+
+    @property
+    def negatives(self) -> Record | None:
+        """The paired difference of HNB to SB; None where both were not compared."""
+        return self.records.first(metric=Metric.BINDING_GAIN, against=Repair.SB)
+
+
+@steady()
+def laboratory(
+    ground: Ground,
+    several: Sequence[Contender],
+    *,
+    seed: int = 0,
+    clock: Callable[[], float] = perf_counter,
+    twin: Ground | None = None,
+    pull: float | None = None,
+    on_step: Callable[[str], None] = lambda name: None,
+) -> Laboratory:
+    """Fit every method fold by fold, score what it never saw, and recommend one by validation.
+
+    Args:
+        ground: scenes or pairs, divided into folds.
+        several: the methods; see `contenders`.
+        seed: of the fits and the intervals.
+        clock: tells seconds, for the column of times.
+        twin: the same of a control that cannot bind; the recommended method is fitted there too.
+        pull: share of the way from no repair to each map; by default what validation recommends.
+        on_step: called with what was done.
+    """
+    none = _none(ground, on_step)
+    entries = [none]
+    entries += [
+        _entered(ground, contender, none, seed, clock, pull, on_step) for contender in several
+    ]
+    best = preferred(entries)
+    facts = {"study": "laboratory", "split": "test", "folds": len(ground.folds), **ground.names}
+    records = [record for entry in entries for record in _records(entry, none, facts)]
+    records += _negatives_needed(entries, facts)
+    decides = next(metric for metric in GAINS if metric in none.outcome)
+    gain = _gain(best, none, decides)
+    found = next((c for c in several if _is(best, c, ground)), None)
+    fitted, adapter = None, identity(_width(ground))
+    sure = best.pull > 0 and clears_noise(gain.value, gain.ci_low)
+    if found is not None and sure:
+        fitted = _fit_again(ground, found, seed)
+        on_step(f"{best.method}, once more")
+        sure = fitted.helps and fitted.adapter is not None
+        if sure and fitted.adapter is not None:
+            adapter = fitted.adapter.pulled(best.pull)
+        if twin is not None:
+            records += _beside(twin, found, best, facts, seed, clock, on_step)
+    marked = [
+        record.but(recommended=sure and record.has(**_place(best)))
+        if record.repair != Repair.NONE and record.control == Control.NONE
+        else record
+        for record in records
+    ]
+    return Laboratory(
+        Records(marked),
+        tuple(entries),
+        best,
+        sure,
+        fitted,
+        adapter,
+        len(ground.folds),
+        best.pull if sure else 0.0,
+    )
+
+
+def preferred(entries: Sequence[Entry]) -> Entry:
+    """What validation prefers among no repair and maps that keep the index.
+
+    Of those that bind within a hundredth of the best, those are taken that retrieve within a
+    hundredth of the best of them, and of these the one with the fewest parameters.
+
+    Args:
+        entries: no repair first.
+    """
+    kept = [entry for entry in entries if entry.keeps_index]
+    for name in ("binding", "retrieval"):
+        values = [getattr(entry.validation, name) for entry in kept]
+        known = [value for value in values if value is not None]
+        if known:
+            least = max(known) - TOLERANCE - ROUNDING
+            pairs = zip(kept, values, strict=True)
+            kept = [entry for entry, value in pairs if value is not None and value >= least]
+    return min(kept, key=lambda entry: entry.parameters)
+
+
+def _place(entry: Entry) -> dict[str, Any]:
+    """The columns that tell an entry from all others."""
+    return {"repair": entry.method, "side": entry.side, "n_negatives": entry.n_negatives}
+
+
+def _is(entry: Entry, contender: Contender, ground: Ground) -> bool:
+    method = contender.method
+    same = (method.name, method.side) == (entry.method, entry.side)
+    return same and entry.n_negatives == _given(contender, ground)
+
+
+def _given(contender: Contender, ground: Ground) -> int:
+    """Negatives of each caption that a method is given."""
+    if contender.method.name == Repair.SB:
+        return 0
+    return ground.n_negatives if contender.several else min(ground.n_negatives, 1)
+
+
+def _pairs(ground: Ground, contender: Contender, rows: Any) -> Pairs:
+    return ground.pairs(rows, several=contender.several)
+
+
+def _width(ground: Ground) -> int:
+    pairs = ground.pairs(ground.folds[0].train, several=False)
+    return int(pairs.images.shape[1])
+
+
+def _none(ground: Ground, on_step: Callable[[str], None]) -> Entry:
+    """No repair, scored as all others."""
+    nothing = Fitted(Repair.NONE, "text")
+    curves = [(Point("pull", 0.0, ground.scores(nothing, fold.chooses)),) for fold in ground.folds]
+    outcomes = [ground.outcome(nothing, fold.test) for fold in ground.folds]
+    on_step("no repair")
+    return Entry(
+        Repair.NONE, "text", 0, 0, 0.0, mean_curve(curves), 0.0, "", True, _joined(outcomes)
+    )
+
+
+def _joined(outcomes: Sequence[dict[Metric, Scored]]) -> dict[Metric, Scored]:
+    return {metric: pooled([outcome[metric] for outcome in outcomes]) for metric in outcomes[0]}
+
+
+def _entered(
+    ground: Ground,
+    contender: Contender,
+    none: Entry,
+    seed: int,
+    clock: Callable[[], float],
+    pull: float | None,
+    on_step: Callable[[str], None],
+) -> Entry:
+    """One method: fitted in every fold, pulled as validation says, and scored."""
+    method = contender.method
+    fits, curves, seconds = [], [], []
+    for number, fold in enumerate(ground.folds, 1):
+        train, chooses = (_pairs(ground, contender, rows) for rows in (fold.train, fold.chooses))
+        start = clock()
+        fits.append(method.fit(train, chooses, seed))
+        seconds.append(clock() - start)
+        curves.append(_curve(ground, fits[-1], fold.chooses, pull))
+        on_step(f"{method.name}, {method.side}, fold {number}")
+    curve = mean_curve(curves)
+    taken = recommend(curve) if pull is None else pull
+    outcome = none.outcome
+    if taken:
+        folds = zip(fits, ground.folds, strict=True)
+        parts = [ground.outcome(fit.pulled(taken), fold.test) for fit, fold in folds]
+        outcome = _joined(parts)
+    return Entry(
+        method.name,
+        method.side,
+        _given(contender, ground),
+        round(float(np.mean([fit.parameters for fit in fits]))),
+        float(np.mean(seconds)),
+        curve,
+        taken,
+        fits[0].chosen,
+        all(fit.adapter is not None or not fit.helps for fit in fits)
+        and method.side in ("text", "query"),
+        outcome,
+    )
+
+
+def _curve(ground: Ground, fit: Fitted, rows: Any, pull: float | None) -> tuple[Point, ...]:
+    """What a map achieves on validation on the way to it. A method without negatives may not choose
+    by them.
+    """
+    pulls = PULLS if pull is None else (0.0, pull)
+    start = ground.scores(Fitted(fit.method, fit.side), rows)
+    points = []
+    for share in pulls:
+        moved = share > 0 and fit.helps
+        scores = ground.scores(fit.pulled(share), rows) if moved else start
+        if fit.method == Repair.SB:
+            scores = Scores(None, scores.retrieval, scores.singles)
+        points.append(Point("pull", share, scores))
+    return tuple(points)
+
+
+def _records(entry: Entry, none: Entry, facts: dict[str, Any]) -> list[Record]:
+    """Every metric of a method with its interval, and its paired difference to no repair."""
+    own = {**facts, **entry.facts}
+    if entry.validation.binding is not None:
+        own["validation"] = entry.validation.binding
+    found = [
+        mean_record(metric, scored.values, int(scored.ties.sum()), scored.clusters, **own)
+        for metric, scored in entry.outcome.items()
+    ]
+    if entry is not none:
+        measured = (metric for metric in GAINS if metric in entry.outcome)
+        found += [_gain(entry, none, metric, own) for metric in measured]
+    return found
+
+
+def _gain(entry: Entry, other: Entry, metric: Metric, own: dict[str, Any] | None = None) -> Record:
+    """The paired difference of a metric to another method, item by item."""
+    after, before = entry.outcome[metric], other.outcome[metric]
+    told = own or {"study": "laboratory", "split": "test", "scenes": "", "encoder": ""}
+    told = {**told, "pull": entry.pull}
+    return gain_record(GAINS[metric], after.values - before.values, after.clusters, **told)
+
+
+def _negatives_needed(entries: Sequence[Entry], facts: dict[str, Any]) -> list[Record]:
+    """The paired difference of HNB to SB of captions, where both were compared."""
+    found: dict[Repair, Entry] = {}
+    for entry in entries:
+        if entry.keeps_index and entry.n_negatives < 2:
+            found.setdefault(entry.method, entry)
+    hnb, sb = found.get(Repair.HNB), found.get(Repair.SB)
+    if hnb is None or sb is None or not (hnb.pull or sb.pull):
+        return []
+    own = {**facts, **hnb.facts, "against": str(Repair.SB)}
+    after, before = (entry.outcome[Metric.BINDING_ACCURACY] for entry in (hnb, sb))
+    difference = after.values - before.values
+    record = mean_record(Metric.BINDING_GAIN, difference, None, after.clusters, "difference", **own)
+    return [record]
+
+
+def _fit_again(ground: Ground, contender: Contender, seed: int) -> Fitted:
+    """What is written: fitted on all parts but one that chooses, the first that is no identity."""
+    parts = ground.again or [(ground.folds[0].train, ground.folds[0].chooses)]
+    fitted = Fitted(contender.method.name, contender.method.side)
+    for train, chooses in parts:
+        one, other = (_pairs(ground, contender, rows) for rows in (train, chooses))
+        fitted = contender.method.fit(one, other, seed)
+        if fitted.helps:
+            break
+    return fitted
+
+
+def _beside(
+    twin: Ground,
+    contender: Contender,
+    best: Entry,
+    facts: dict[str, Any],
+    seed: int,
+    clock: Callable[[], float],
+    on_step: Callable[[str], None],
+) -> list[Record]:
+    """The same method on a control that cannot bind."""
+    none = _none(twin, lambda name: None)
+    entry = _entered(twin, contender, none, seed, clock, None, lambda name: None)
+    on_step(f"{best.method}, {Control.BAG_TWIN}")
+    told = {**facts, "control": Control.BAG_TWIN}
+    return [*_records(none, none, told), *_records(entry, none, told)]
+
+
+__all__ = ["Contender", "Entry", "Laboratory", "NoRepair", "contenders", "laboratory", "preferred"]
