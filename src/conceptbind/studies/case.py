@@ -18,13 +18,9 @@ from conceptbind.core.names import Control
 from conceptbind.crossmodal.study import CaptionBank, caption_bank, query_texts
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_probes, fitted_probes, own_probes
-<<<<<<< HEAD
-from conceptbind.repairs.study import Singles, single_objects
-from conceptbind.report.words import seen
-=======
 from conceptbind.repairs.held_scenes import Singles
 from conceptbind.repairs.study import single_objects
->>>>>>> 957a928 (Compare many repairs on the same folds: closed forms, trained maps and no repair)
+from conceptbind.report.words import seen
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.rows.source import Source, bag_twin, source_of, untrained
 from conceptbind.run.bars import progress, steps

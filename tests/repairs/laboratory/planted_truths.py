@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from conceptbind.repairs.labclip import Pairs, groups_of
+from conceptbind.repairs.labclip.estimator import hold_out
 from conceptbind.repairs.labclip.pairs import read_unit
 from conceptbind.repairs.laboratory import Fitted, Method
-from conceptbind.repairs.labclip.estimator import hold_out
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -60,7 +60,7 @@ def one_direction(n: int = 60, width: int = 24, seed: int = 0) -> Arrays:
     return bound(0.0 * concepts, bonds, np.eye(width), -np.eye(width), 0.3, rng)
 
 
-def confounded(n: int = 60, width: int = 24, seed: int = 0, loud: float = 4.0) -> Arrays:
+def confounded(n: int = 60, width: int = 24, seed: int = 0, loud: float = 20.0) -> Arrays:
     """Bonds agree, but pictures show four loud concepts where captions hold bonds, and few pairs
     are there to learn from: taking these four directions out is enough.
     """
@@ -84,7 +84,9 @@ def bag(n: int = 600, width: int = 8, seed: int = 0) -> Arrays:
 
 
 def exclusive(n: int = 1500, seed: int = 0) -> Arrays:
-    """What is bound is the sign of a product of two signs (exclusive or), which no matrix reads."""
+    """What is bound is the sign of a product of two signs (exclusive or), which no inner product
+    reads; a matrix can, in part, by the lengths that it gives to captions.
+    """
     rng = np.random.default_rng(seed)
     a, b = rng.choice([-1.0, 1.0], (2, n))
 

@@ -24,12 +24,9 @@ from conceptbind.repairs.labclip.cost import (
     mean_curve,
     recommend,
 )
-from conceptbind.repairs.laboratory.closed import Diagonal, LowRank, Procrustes
-from conceptbind.repairs.laboratory.contract import Fitted, Method, NoRepair, Side
+from conceptbind.repairs.laboratory.contract import Fitted, Side
+from conceptbind.repairs.laboratory.entrants import Contender
 from conceptbind.repairs.laboratory.grounds import Ground, Scored, pooled
-from conceptbind.repairs.laboratory.projections import Cca, Erasure
-from conceptbind.repairs.laboratory.ridge import Ridge
-from conceptbind.repairs.laboratory.trained import LabClipMethod, TwoLayers
 
 if TYPE_CHECKING:
     from conceptbind.repairs.labclip.pairs import Pairs
@@ -42,53 +39,6 @@ GAINS = {
     Metric.PARAPHRASE_RECALL_AT_1: Metric.PARAPHRASE_GAIN,
 }
 """Metrics whose paired difference to no repair is told; the first that was measured decides."""
-SEVERAL = "several"
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A method, and how many negatives it is given."""
-
-    method: Method
-    several: bool = False
-    """Whether a caption has all its negatives, or one."""
-
-
-def contenders(
-    names: Sequence[Repair] | None, ground: Ground, side: Side = "text"
-) -> tuple[Contender, ...]:
-    """The methods that can be fitted on a ground.
-
-    Args:
-        names: of the methods; None for all, on the sides that they have.
-        ground: what they are compared on.
-        side: what a map of captions is called there: `text`, or `query` within one modality.
-    """
-    negatives = ground.n_negatives > 0
-    all_of_them = [
-        Contender(LabClipMethod(Repair.SB, side)),
-        *([Contender(LabClipMethod(Repair.HNB, side))] if negatives else []),
-        *([Contender(LabClipMethod(Repair.HNB, side), True)] if ground.n_negatives > 1 else []),
-        Contender(LabClipMethod(Repair.HNB if negatives else Repair.SB, "both")),
-        Contender(Ridge(side)),
-        Contender(Ridge("image")),
-        Contender(Procrustes(side)),
-        Contender(Cca("both")),
-        Contender(LowRank(side)),
-        Contender(Diagonal(side)),
-        *([Contender(Erasure(side))] if negatives else []),
-        Contender(TwoLayers(side)),
-    ]
-    if names is None:
-        return tuple(all_of_them)
-    alone = [
-        Contender(Cca(side)) if name == Repair.CCA else _first(all_of_them, name) for name in names
-    ]
-    return tuple(alone)
-
-
-def _first(found: Sequence[Contender], name: Repair) -> Contender:
-    return next(contender for contender in found if contender.method.name == name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,7 +244,10 @@ def _none(ground: Ground, on_step: Callable[[str], None]) -> Entry:
 
 
 def _joined(outcomes: Sequence[dict[Metric, Scored]]) -> dict[Metric, Scored]:
-    return {metric: pooled([outcome[metric] for outcome in outcomes]) for metric in outcomes[0]}
+    def of(metric: Metric) -> Scored:
+        return pooled([outcome[metric] for outcome in outcomes])
+
+    return {metric: of(metric) for metric in outcomes[0]}
 
 
 def _entered(
@@ -420,6 +373,3 @@ def _beside(
     on_step(f"{best.method}, {Control.BAG_TWIN}")
     told = {**facts, "control": Control.BAG_TWIN}
     return [*_records(none, none, told), *_records(entry, none, told)]
-
-
-__all__ = ["Contender", "Entry", "Laboratory", "NoRepair", "contenders", "laboratory", "preferred"]

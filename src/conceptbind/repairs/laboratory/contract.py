@@ -10,7 +10,7 @@ import torch
 
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.core.names import Repair
-from conceptbind.repairs.labclip.adapter import Adapter
+from conceptbind.repairs.labclip.adapter import Adapter, identity
 from conceptbind.repairs.labclip.pairs import Batch
 
 if TYPE_CHECKING:
@@ -170,10 +170,14 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class NoRepair:
-    """The identity, which is a candidate like all others."""
+    """The identity, which is a candidate like all others; between two widths it keeps the first
+    dimensions.
+    """
 
     side: Side = "text"
     name = Repair.NONE
 
     def fit(self, pairs: Pairs, validation: Pairs, seed: int) -> Fitted:  # noqa: D102
-        return Fitted(self.name, self.side)
+        widths = pairs.images.shape[1], pairs.texts.shape[1]
+        captions = None if widths[0] == widths[1] else identity(*widths)
+        return Fitted(self.name, self.side, captions)

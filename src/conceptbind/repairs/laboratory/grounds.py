@@ -18,7 +18,7 @@ from conceptbind.repairs.held_pairs import HeldPairs, by_pair
 from conceptbind.repairs.held_scenes import FOLDS, HeldScenes, fold_rows, parts_of_scenes
 from conceptbind.repairs.labclip.cost import Scores
 from conceptbind.repairs.labclip.estimator import groups_of
-from conceptbind.repairs.labclip.pairs import MOST_NEGATIVES, Pairs
+from conceptbind.repairs.labclip.pairs import MOST_NEGATIVES, Pairs, read_unit
 from conceptbind.repairs.laboratory.contract import Fitted
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 
@@ -231,10 +231,11 @@ class PairGround:
     def _paraphrased(self, fitted: Fitted) -> Scored:
         """Each caption among all paraphrases; with a map of queries alone documents stay."""
         assert self.paraphrases is not None
-        one, two = self.paraphrases.captions, self.paraphrases.paraphrases
+        every = np.arange(len(self.paraphrases.captions))
+        one = read_unit(self.paraphrases.captions, every)
+        two = read_unit(self.paraphrases.paraphrases, every)
         if fitted.captions is not None:
             one = fitted.captions(one)
             two = two if fitted.side == "query" else fitted.captions(two)
-        items = np.arange(len(one))
-        hits, ties = within(*ranks(one, two, items), 1)
-        return Scored(hits.astype(float), ties, items, items)
+        hits, ties = within(*ranks(one, two, every), 1)
+        return Scored(hits.astype(float), ties, every, every)

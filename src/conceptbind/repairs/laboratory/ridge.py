@@ -1,9 +1,9 @@
 """Ridge regression of matches on pictures and on what captions say, in closed form.
 
 Every picture x_i is asked for every caption t_j, and for every difference d_j = t_j - n_j between a
-caption and its negative. The answer should be 1 for its own and 0 for all others; a linear map A
-answers x' A t. With means over all pairs (i, j) the squared error of that, and a penalty that draws
-A to a multiple g of the identity, are
+caption and its negative. The answer should be n for its own and 0 for all others; a linear map A
+answers x' A t (no cosine sees its scale). With means over all pairs (i, j) the squared error of
+that, and a penalty that draws A to a multiple g of the identity, are
 
     <A, S_x A S_y> - 2 <A, C> + penalty |A - g I|^2,      S_y = S_t + w S_d,  C = C_xt + w C_xd,
 
