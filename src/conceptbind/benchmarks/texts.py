@@ -112,7 +112,7 @@ def by_words(captions: Sequence[str]) -> Alike:
 def triplet_scores(items: Items, alike: Alike) -> list[Score]:
     """Both rules of `metrics.triplets` for each file, and for all where there are several.
 
-    The second comparison, of the paraphrase with the negative, has the paraphrase as its query.
+    In the second comparison the paraphrase asks, for the caption beside the negative.
 
     Args:
         items: `rows` (n, 3), numbers of a caption, its paraphrase and its negative; `subsets` (n,),
@@ -121,7 +121,10 @@ def triplet_scores(items: Items, alike: Alike) -> list[Score]:
     """
     caption, paraphrase, negative = items["rows"].T
     outcome = triplet_choice(
-        alike(caption, paraphrase), alike(caption, negative), alike(paraphrase, negative)
+        alike(caption, paraphrase),
+        alike(caption, negative),
+        alike(paraphrase, negative),
+        back=alike(paraphrase, caption),
     )
     rules = (
         (Metric.PARAPHRASE_ACCURACY, outcome.correct, outcome.tied),

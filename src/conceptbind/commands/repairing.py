@@ -14,6 +14,7 @@ from conceptbind.commands.captioned import (
 )
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
+from conceptbind.commands.querying import for_queries, repair_queries
 from conceptbind.commands.shared import (
     GivenAdapter,
     GivenCaptions,
@@ -95,8 +96,8 @@ class Repair(Opening, Command[Repaired]):
 
     Give an encoder and scenes; or arrays of pictures, captions and hard negatives; or an encoder,
     an array of pictures and a file of their captions, whose negatives are made by exchanging nouns
-    and adjectives. Writes an adapter folder with a report. Scores are of combinations, or pictures,
-    that the map was not fitted on.
+    and adjectives. For an encoder of captions alone, the map is one of queries. Writes an adapter
+    folder with a report. Scores are of combinations, or pictures, that the map was not fitted on.
     """
 
     HELD = frozenset(("images", "texts", "negatives", "image_of", "captions"))
@@ -124,7 +125,8 @@ class Repair(Opening, Command[Repaired]):
     """.npy file of n row numbers, the picture of each caption, where a picture has several."""
     captions: GivenCaptions | None = None
     """Text file with the caption of each row of --images, one per line, instead of --texts; needs
-    an encoder, which embeds them and their negatives.
+    an encoder, which embeds them and their negatives. For queries a file with the columns caption,
+    paraphrase and negative.
     """
     coco: GivenPath | None = None
     """Folder with coco_karpathy_train.json or dataset_coco.json and the pictures that it names:
@@ -146,6 +148,16 @@ class Repair(Opening, Command[Repaired]):
     pull: float | None = None
     """Share of the way from no repair (0) to the fitted map (1); by default what validation
     recommends.
+    """
+    side: Literal["auto", "text", "query"] = "auto"
+    """What the map is for: captions beside pictures (text), or queries among captions (query).
+    The index stays as it is. auto takes query for encoders of captions alone.
+    """
+    paraphrased: int = 3200
+    """For queries: scenes whose captions are put in other words, at most; 0 for all."""
+    retrieval: GivenPath | None = None
+    """For queries: a file of captions that people wrote (caption, paraphrase, negative), on which
+    the cost is told.
     """
     seed: int = 0
     """Random seed; it decides what is for fitting and what for scoring, the batches and the
@@ -180,6 +192,9 @@ class Repair(Opening, Command[Repaired]):
         by = Pairing(self.tagger, self, self.seed, folder, config)
         given: Any = None
         encoder: Any = self.encoder
+        source = for_queries(self)
+        if source is not None:
+            return repair_queries(self, source, folder, config)
         if self.coco is not None:
             rows = (self.images, self.texts, self.negatives, self.image_of, self.captions)
             if encoder is None or any(rows):

@@ -143,6 +143,10 @@ class Metric(StrEnum):
     PARAPHRASE_ACCURACY_ONE_SIDED = "paraphrase_accuracy_one_sided"
     PARAPHRASE_AREA = "paraphrase_area"
     LEXICAL_SENSITIVITY = "lexical_sensitivity"
+    PARAPHRASE_GAIN = "paraphrase_gain"
+    ONE_SIDED_GAIN = "paraphrase_one_sided_gain"
+    PARAPHRASE_RECALL_AT_1 = "paraphrase_recall_at_1"
+    PARAPHRASE_RECALL_GAIN = "paraphrase_recall_gain"
 
 
 def recognised(concept: object) -> Metric:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.metrics.choices import forced_choice
+from conceptbind.metrics.choices import every, forced_choice
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Num
@@ -38,6 +38,7 @@ def triplet_choice(
     negative: Num[Floats, " triplets"],
     between: Num[Floats, " triplets"],
     size: Num[Floats, " triplets"] | float = 1.0,
+    back: Num[Floats, " triplets"] | None = None,
 ) -> TripletOutcome:
     """The text-only rule of SugarCrepe++ (arXiv 2406.11171, section 3), without and with its second
     comparison. By chance a third, or a half, is right.
@@ -47,13 +48,16 @@ def triplet_choice(
         negative: (n,) score of the anchor with its negative.
         between: (n,) score of the paraphrase with the negative.
         size: magnitude of what the scores were computed from, 1 for cosines; see `forced_choice`.
+        back: (n,) score of the paraphrase with the anchor, where the paraphrase asks and scores
+            depend on who does, as after a map of queries; the same as `paraphrase` by default.
 
     Raises:
         ShapeError: the numbers of scores differ.
         ValueRangeError: a score is NaN or infinite.
     """
-    both = forced_choice(paraphrase, np.stack([negative, between], axis=1), size)
-    return TripletOutcome(*both, *forced_choice(paraphrase, negative, size))
+    one = forced_choice(paraphrase, negative, size)
+    other = forced_choice(paraphrase if back is None else back, between, size)
+    return TripletOutcome(*every([one, other]), *one)
 
 
 def cosines(

@@ -10,6 +10,7 @@ import numpy as np
 
 from conceptbind.core.findings import Section, Verdict
 from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.repairs.queries.section import query_table
 from conceptbind.repairs.words import pull_in_words, turned
 from conceptbind.report.charts import Chart, Look, Point, Series, Stroke, histogram, point_of
 from conceptbind.report.numbers import interval_of, number, percent, value_of
@@ -49,6 +50,8 @@ def repair_table(records: Records, width: int | None = None) -> str:
         records: records of one repair.
         width: characters of the terminal; None folds nothing.
     """
+    if records.where(side="query"):
+        return query_table(records, width)
     lines = [("metric", *NAMES.values(), "n", "ties"), *rows_of_table(records)]
     return terminal_table(lines, 1, width)
 

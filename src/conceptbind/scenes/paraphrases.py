@@ -22,7 +22,7 @@ from conceptbind.scenes.table import Scenes
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from conceptbind.core.typing import Ints
+    from conceptbind.core.typing import Encoder, Ints
 
 AS_GIVEN = "as given"
 """Name of the wording that is the table's own template."""
@@ -213,6 +213,23 @@ def paraphrase_bank(
         trap,
         np.stack(written.meanings),
     )
+
+
+def read_by(encoder: Encoder) -> Callable[[str], bool]:
+    """Whether an encoder knows the words of a caption.
+
+    Args:
+        encoder: of captions; one with a vocabulary of its own refuses other words.
+    """
+
+    def reads(text: str) -> bool:
+        try:
+            encoder.encode_texts([text])
+        except UnknownNameError:
+            return False
+        return True
+
+    return reads
 
 
 def synonyms_of(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -115,20 +115,30 @@ class Scored:
         return items, np.bincount(place, right) / counts, np.bincount(place, tied) > 0
 
 
-def scored(rows: Float[Floats, "rows width"], triplets: Triplets) -> Scored:
+def scored(
+    rows: Float[Floats, "rows width"],
+    triplets: Triplets,
+    queries: Float[Floats, "rows width"] | None = None,
+) -> Scored:
     """Compare triplets by cosine.
 
     Args:
         rows: (r, d) unit rows; they may lie on disk.
         triplets: rows of it.
+        queries: (r, d) unit rows of the same captions after a map of queries: what asks is taken
+            from here, what is found stays as it is. The anchor asks for its paraphrase beside
+            the negative, and the paraphrase for the anchor. The same rows by default.
     """
-    scores = np.empty((3, len(triplets)), dtype=rows.dtype)
+    asking = rows if queries is None else queries
+    scores = np.empty((4, len(triplets)), dtype=rows.dtype)
     for start in range(0, len(triplets), CHUNK):
         part = slice(start, start + CHUNK)
-        anchor, paraphrase, negative = (
-            rows[which[part]] for which in (triplets.anchor, triplets.paraphrase, triplets.negative)
-        )
-        scores[0, part] = cosines(anchor, paraphrase)
+        negative, second = rows[triplets.negative[part]], asking[triplets.paraphrase[part]]
+        anchor = asking[triplets.anchor[part]]
+        scores[0, part] = cosines(anchor, rows[triplets.paraphrase[part]])
         scores[1, part] = cosines(anchor, negative)
-        scores[2, part] = cosines(paraphrase, negative)
-    return Scored(triplets, triplet_choice(*scores), scores[0], scores[1])
+        scores[2, part] = cosines(second, negative)
+        scores[3, part] = cosines(second, rows[triplets.anchor[part]])
+    to_paraphrase, to_negative, between, back = scores
+    outcome = triplet_choice(to_paraphrase, to_negative, between, back=back)
+    return Scored(triplets, outcome, to_paraphrase, to_negative)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import UnknownNameError
 from conceptbind.core.findings import Findings, Section, Verdict
 from conceptbind.core.names import Control
 from conceptbind.core.records import Records
@@ -15,7 +14,13 @@ from conceptbind.pictures.folder import draw_pictures
 from conceptbind.probes.study import bag_of_concepts
 from conceptbind.rows.source import source_of
 from conceptbind.run.bars import progress, steps
-from conceptbind.scenes.paraphrases import FEWEST, ParaphraseBank, paraphrase_bank, wordings
+from conceptbind.scenes.paraphrases import (
+    FEWEST,
+    ParaphraseBank,
+    paraphrase_bank,
+    read_by,
+    wordings,
+)
 from conceptbind.scenes.swaps import all_swaps, orbit_ids
 from conceptbind.scenes.table import Scenes
 from conceptbind.within.pictures import given_triplets, picture_bank
@@ -25,7 +30,7 @@ from conceptbind.within.triplets import Triplets, text_triplets
 from conceptbind.within.words import usable_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from jaxtyping import Float
 
@@ -99,26 +104,12 @@ def _cannot_reword(case: Case) -> str | None:
         return "rows of captions are given, and an encoder is needed to embed paraphrases"
     if case.table.written_captions is not None:
         return "captions that came with the table cannot be put in other words"
-    known, unknown = wordings(case.table, _reads(case))
+    assert case.encoder is not None
+    known, unknown = wordings(case.table, read_by(case.encoder))
     if len(known) >= FEWEST:
         return None
     named = ", ".join(f"'{wording.name}'" for wording in unknown)
     return f"the encoder does not know the words of the paraphrases {named}"
-
-
-def _reads(case: Case) -> Callable[[str], bool]:
-    """Whether the encoder knows the words of a caption."""
-    assert case.encoder is not None
-    encode = case.encoder.encode_texts
-
-    def reads(text: str) -> bool:
-        try:
-            encode([text])
-        except UnknownNameError:
-            return False
-        return True
-
-    return reads
 
 
 def _not_judged(case: Case, modality: Modality, reason: str) -> Verdict:
@@ -129,11 +120,12 @@ def _not_judged(case: Case, modality: Modality, reason: str) -> Verdict:
 
 def _of_captions(case: Case) -> tuple[WithinStudy, Section]:
     """Captions in other words."""
+    assert case.encoder is not None
     bank = paraphrase_bank(
         case.table,
         most=case.asked.paraphrased or None,
         synonyms=case.asked.synonyms,
-        reads=_reads(case),
+        reads=read_by(case.encoder),
         seed=case.asked.seed,
     )
     rows = _embedded(case, "text", "paraphrases", bank.captions)

@@ -1,0 +1,287 @@
+"""Repair within captions: a map of the query, fitted on scenes or on captions that people wrote."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.core.errors import ModalityError, ValueRangeError
+from conceptbind.run.bars import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conceptbind.commands.repairing import Repair, Repaired
+    from conceptbind.core.typing import Encoder, Ints
+    from conceptbind.repairs.queries.study import QueryRepair, Search
+    from conceptbind.rows.source import Source
+
+FAILED = ("setting", "item", "caption", "right before", "right after")
+
+
+def for_queries(asked: "Repair") -> "Source | None":
+    """The encoder where a repair is one of queries: it was asked for, or the encoder has captions
+    alone; else None.
+
+    Raises:
+        ConceptBindError: the encoder cannot be opened.
+    """
+    from conceptbind.rows.source import source_of
+
+    rows = (asked.images, asked.texts, asked.negatives, asked.image_of, asked.coco)
+    arrays = any(row is not None for row in rows)
+    if asked.side == "text" or (asked.side == "auto" and (arrays or asked.encoder is None)):
+        return None
+    if arrays or asked.encoder is None:
+        raise ValueRangeError(
+            "a map of the query needs an encoder, and --scenes or --captions with a file of "
+            "caption, paraphrase and negative; it takes no arrays and no pictures"
+        )
+    source = source_of(asked.encoder, asked)
+    alone = source.encoder is not None and set(source.modalities) == {"text"}
+    return source if alone or asked.side == "query" else None
+
+
+def repair_queries(
+    asked: "Repair", source: "Source", folder: Path, config: dict[str, Any]
+) -> "Repaired":
+    """Embed captions, fit, score and write.
+
+    Raises:
+        ConceptBindError: there is nothing to fit on; the message says what to do.
+    """
+    if asked.pull is not None:
+        raise ValueRangeError(
+            "--pull is of repairs beside pictures; for queries validation chooses the penalty"
+        )
+    if asked.paraphrased < 0:
+        raise ValueRangeError(
+            f"--paraphrased must be a number of scenes, or 0 for all; got {asked.paraphrased}"
+        )
+    if source.encoder is None or "text" not in source.modalities:
+        raise ModalityError(
+            f"a map of the query needs an encoder of captions; '{source.id}' has "
+            f"{' and '.join(source.modalities) or 'rows'}"
+        )
+    if asked.captions is None:
+        return _on_scenes(asked, source, folder, config)
+    return _on_captions(asked, source, folder, config)
+
+
+def _on_scenes(
+    asked: "Repair", source: "Source", folder: Path, config: dict[str, Any]
+) -> "Repaired":
+    """Fit on the captions of a table, in several wordings."""
+    import numpy as np
+
+    from conceptbind.commands.common import rows_with_bar
+    from conceptbind.repairs.queries.groups import groups_of_bank
+    from conceptbind.repairs.queries.study import Search
+    from conceptbind.rows.source import table_of
+    from conceptbind.run.folder import RunFolder
+    from conceptbind.scenes.paraphrases import paraphrase_bank, read_by
+    from conceptbind.scenes.swaps import orbit_ids, pair_ids
+    from conceptbind.within.triplets import text_triplets
+
+    encoder = source.encoder
+    assert encoder is not None
+    table = table_of(asked.scenes, asked.template)
+    bank = paraphrase_bank(
+        table, most=asked.paraphrased or None, reads=read_by(encoder), seed=asked.seed
+    )
+    others = _others(asked)
+    RunFolder.open(folder, config)
+    place = folder / "embeddings" / "paraphrases"
+    embedded = rows_with_bar(source, bank.captions, "text", place, "paraphrases")
+    rows = embedded.unit().values
+    orbit = orbit_ids(table)[bank.scene]
+    worded = np.random.default_rng(asked.seed).integers(0, len(bank.wordings), len(bank))
+    told = bank.paraphrase[np.arange(len(bank)), worded, 1]
+    # both orders of a scene say the same: one of them asks
+    first = np.unique(pair_ids(table)[bank.scene], return_index=True)[1]
+    own = Search(table.name, rows, bank.anchor[first], told[first], orbit[first])
+    study = _fitted(
+        groups_of_bank(rows, bank, table, asked.seed),
+        text_triplets(bank),
+        orbit,
+        searches=[own, *_embedded(others, source, folder)],
+        scenes=table.name,
+        encoder=encoder.id,
+        seed=asked.seed,
+    )
+
+    def caption_of(item: int) -> tuple[str, str]:
+        row = int(bank.scene[item])
+        return table.ids[row], table.caption(row)
+
+    return _written(asked, study, caption_of, encoder, folder, config, table.name)
+
+
+def _on_captions(
+    asked: "Repair", source: "Source", folder: Path, config: dict[str, Any]
+) -> "Repaired":
+    """Fit on captions that people wrote, each with a paraphrase and a negative."""
+    import numpy as np
+
+    from conceptbind.commands.common import rows_with_bar
+    from conceptbind.repairs.queries.groups import groups_of_triplets
+    from conceptbind.repairs.queries.study import Search
+    from conceptbind.run.folder import RunFolder
+    from conceptbind.scenes.table import Scenes
+    from conceptbind.within.triplets import NEUTRAL, Triplets
+
+    encoder = source.encoder
+    assert encoder is not None
+    name, texts, numbers, draws = _triplets(asked.captions)
+    others = _others(asked)
+    RunFolder.open(folder, config)
+    written = Scenes.unlabelled(name, captions=texts)
+    place = folder / "embeddings" / "captions"
+    rows = rows_with_bar(source, written, "text", place, "captions").unit().values
+    item = np.arange(len(numbers))
+    study = _fitted(
+        groups_of_triplets(rows, numbers, draws),
+        [Triplets(NEUTRAL, numbers[:, 0], numbers[:, 1], numbers[:, 2], item)],
+        draws,
+        searches=[
+            Search(name, rows, numbers[:, 0], numbers[:, 1], draws),
+            *_embedded(others, source, folder),
+        ],
+        scenes=name,
+        encoder=encoder.id,
+        by_scenes=False,
+        seed=asked.seed,
+    )
+    return _written(
+        asked,
+        study,
+        lambda item: (str(item + 1), texts[numbers[item, 0]]),
+        encoder,
+        folder,
+        config,
+        name,
+    )
+
+
+def _triplets(given: Any) -> tuple[str, list[str], "Ints", "Ints"]:
+    """Name of a file of triplets, its different captions, (n, 3) their numbers, and (n,) which
+    triplets share a caption.
+    """
+    import numpy as np
+
+    from conceptbind.benchmarks.triplets import read_triplets
+    from conceptbind.core.files import user_path
+
+    if not isinstance(given, str | Path):
+        raise ValueRangeError(
+            "--captions of a map of the query must be a file with the columns caption, paraphrase "
+            "and negative (.csv, .tsv, .json, .jsonl)"
+        )
+    path = user_path(given)
+    found: dict[str, int] = {}
+    rows = [
+        [found.setdefault(text, len(found)) for text in triplet] for triplet in read_triplets(path)
+    ]
+    numbers = np.array(rows, dtype=np.int64)
+    # triplets that share a caption or a paraphrase are on one side of a split
+    draws = _connected(numbers[:, :2], len(found))
+    return path.stem, list(found), numbers, draws
+
+
+def _connected(pairs: "Ints", n: int) -> "Ints":
+    """(m,) number of the group of each pair, where pairs that share a member are one group."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    groups: Ints = connected_components(graph, directed=False)[1][pairs[:, 0]]
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def _others(asked: "Repair") -> list[tuple[str, list[str], "Ints", "Ints"]]:
+    """Captions that people wrote, on which the cost is told."""
+    return [] if asked.retrieval is None else [_triplets(asked.retrieval)]
+
+
+def _embedded(
+    others: "Sequence[tuple[str, list[str], Ints, Ints]]", source: "Source", folder: Path
+) -> "list[Search]":
+    from conceptbind.commands.common import rows_with_bar
+    from conceptbind.repairs.queries.study import Search
+    from conceptbind.scenes.table import Scenes
+
+    found = []
+    for name, texts, numbers, draws in others:
+        table = Scenes.unlabelled(name, captions=texts)
+        place = folder / "embeddings" / "retrieval"
+        rows = rows_with_bar(source, table, "text", place, "captions of --retrieval")
+        unit = rows.unit().values
+        found.append(Search(f"{name} (retrieval)", unit, numbers[:, 0], numbers[:, 1], draws))
+    return found
+
+
+def _fitted(*given: Any, **options: Any) -> "QueryRepair":
+    from conceptbind.repairs.queries.study import query_repair
+
+    with progress(desc="fitting", unit="part") as bar:
+
+        def step(name: str) -> None:
+            bar.note(name)
+            bar.update()
+
+        return query_repair(*given, on_step=step, **options)
+
+
+def _written(
+    asked: "Repair",
+    study: "QueryRepair",
+    caption_of: Any,
+    encoder: "Encoder",
+    folder: Path,
+    config: dict[str, Any],
+    name: str,
+) -> "Repaired":
+    """Write the adapter, its card, the page, the failures and, last, the results."""
+    from dataclasses import replace
+
+    from conceptbind.commands.repairing import FAILURES, Repaired
+    from conceptbind.core.version import __version__
+    from conceptbind.repairs.labclip.adapter import save_adapter
+    from conceptbind.repairs.queries.section import query_card, query_section
+    from conceptbind.repairs.queries.words import query_verdict
+    from conceptbind.report.page import render_page
+    from conceptbind.run.facts import plain_provenance
+    from conceptbind.run.folder import RunFolder
+
+    run, verdict = RunFolder.open(folder, config), query_verdict(study)
+    facts = plain_provenance(config, sys.argv) | {"data": {"scenes": name}}
+    told = {
+        "encoder": encoder.id,
+        "revision": encoder.revision,
+        "dimension": int(study.adapter.weight.shape[1]),
+        "scenes": name,
+        "recommended": study.recommended,
+        "folds": study.folds,
+        "conceptbind": __version__,
+    }
+    adapter = replace(study.adapter, config={**study.adapter.config, **told})
+    failed = [
+        (setting, *caption_of(int(item)), bool(before), bool(after))
+        for setting, (items, *rights) in study.missed.items()
+        for item, before, after in zip(items.tolist(), *rights, strict=True)
+        if not (after if study.recommended else before)
+    ]
+    run.write_table(FAILURES, FAILED, failed)
+    render_page(
+        folder / "report.html",
+        "repair.html.j2",
+        title=f"Can a map of the query repair the captions of {encoder.id}?",
+        verdict=vars(verdict),
+        sections=[vars(query_section(study))],
+        provenance=facts,
+    )
+    save_adapter(adapter, folder, query_card(adapter, study, verdict.sentence))
+    run.write_results(facts, study.records, verdicts=[verdict], sentences=[verdict.sentence])
+    return Repaired(
+        folder, adapter, study.records, verdict.sentence, summary="", verdicts=(verdict,)
+    )

@@ -1,0 +1,293 @@
+"""Does a linear map of the query let captions find the captions that say the same? Scored on
+combinations that were not fitted on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.names import Metric, Repair
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import mean_record
+from conceptbind.metrics.retrieval import ranks, within
+from conceptbind.probes.threads import steady
+from conceptbind.repairs.labclip.cost import WORTH, clears_noise
+from conceptbind.repairs.queries.groups import Groups
+from conceptbind.repairs.queries.solver import QueryFit, fit_queries
+from conceptbind.within.triplets import Scored, Triplets, scored
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+    from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.repairs.labclip.adapter import Adapter
+
+FOLDS = 5
+"""Parts of the draws; each is scored by a map that was fitted without it."""
+FOLDED = 120
+"""Up to so many groups are scored in folds. Of more, one part is held out: it is large enough, and
+five fits would take five times as long."""
+QUESTION = 2
+SCORES = (
+    (Metric.PARAPHRASE_ACCURACY, Metric.PARAPHRASE_GAIN, False),
+    (Metric.PARAPHRASE_ACCURACY_ONE_SIDED, Metric.ONE_SIDED_GAIN, True),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """m captions that ask, and the caption that each has to find among all that are found."""
+
+    name: str
+    """What the captions are called in results."""
+    rows: Float[Floats, "captions width"]
+    """(c, d) unit rows."""
+    queries: Int[Ints, " searches"]
+    """(m,) rows that ask."""
+    documents: Int[Ints, " searches"]
+    """(m,) row that each has to find."""
+    draws: Int[Ints, " searches"]
+    """(m,) searches of one number are one draw."""
+
+
+@dataclass(frozen=True, eq=False)
+class QueryRepair:
+    """Before and after a linear map of queries, on captions that it never saw."""
+
+    records: Records
+    fit: QueryFit
+    """The fit that is written: on all parts but the one that chose; the one that was scored where
+    one part was held out."""
+    adapter: Adapter
+    """What is written: that fit, or the identity where the gain does not clear its noise."""
+    folds: int
+    """1 where one part was held out."""
+    recommended: bool
+    by_scenes: bool
+    """Whether combinations of a scene table were scored; otherwise captions of their own."""
+    missed: Mapping[str, tuple[Int[Ints, " items"], Bool[Bools, " items"], Bool[Bools, " items"]]]
+    """By setting the items that were scored, and whether each was fully right before and after."""
+
+    def value(self, metric: str, repair: str, setting: str | None = None) -> Record:
+        """The record of a metric on the captions that were not fitted on."""
+        return self.records.one(metric=metric, repair=repair, setting=setting, split="test")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One part that is scored, and the map for it."""
+
+    draws: Ints
+    fit: QueryFit
+
+
+def query_repair(
+    groups: Groups,
+    settings: Sequence[Triplets],
+    draws: Int[Ints, " items"],
+    *,
+    searches: Sequence[Search] = (),
+    scenes: str,
+    encoder: str,
+    by_scenes: bool = True,
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda name: None,
+) -> QueryRepair:
+    """Fit a map of queries and score it on draws that it was not fitted on.
+
+    Draws (orbits of scenes, or triplets) are dealt into five parts. Up to `FOLDED` groups, each
+    part is scored by a map that was fitted on three others and chosen by a fourth, and what is
+    written is fitted again on four. Of more groups one part is held out, and the map that was
+    scored is written. The identity is written where the gain does not clear its noise.
+
+    Args:
+        groups: captions to fit on.
+        settings: triplets that are scored, as rows of `groups.rows`.
+        draws: (i,) draw of each item of the triplets, in the numbers of `groups.draws`.
+        searches: captions of others, on which the cost is told; the first has the draws of the
+            groups, and each part of it is searched by the map that never saw it.
+        scenes: name of the table, or of the captions.
+        encoder: its id.
+        by_scenes: whether the draws are combinations of a scene table.
+        seed: of the parts.
+        on_step: called with what was done.
+
+    Raises:
+        ValueRangeError: there are fewer draws than parts.
+    """
+    every = np.unique(groups.draws)
+    if len(every) < FOLDS:
+        raise ValueRangeError(
+            f"a repair is scored on captions that it was not fitted on, which takes {FOLDS} "
+            f"combinations with a swap; got {len(every)}"
+        )
+    dealt = np.random.default_rng(seed).permutation(every)
+    parts = [np.sort(dealt[k::FOLDS]) for k in range(FOLDS)]
+    held_out = len(groups) > FOLDED
+    with steady():
+        scored_parts = []
+        for k in range(1 if held_out else FOLDS):
+            chooses = parts[(k + 1) % FOLDS]
+            others = np.setdiff1d(every, np.concatenate([parts[k], chooses]))
+            fit = fit_queries(groups.of_draws(others), groups.of_draws(chooses), seed=seed)
+            scored_parts.append(_Part(parts[k], fit))
+            on_step(f"part {k + 1}")
+        final = scored_parts[0].fit
+        if not held_out:
+            final = _again(groups, every, parts, seed)
+            on_step("what is written")
+        facts: dict[str, Any] = {
+            "study": "repair",
+            "modality": "text",
+            "question": QUESTION,
+            "split": "test",
+            "encoder": encoder,
+            "side": "query",
+            "folds": len(scored_parts),
+        }
+        records: list[Record] = []
+        missed = {}
+        for triplets in settings:
+            told = {**facts, "scenes": scenes, "setting": triplets.setting}
+            found, missed[triplets.setting] = _settled(groups.rows, triplets, draws, scored_parts)
+            records += _compared(found, draws, told)
+        for place, search in enumerate(searches):
+            seen = scored_parts if place == 0 else [_Part(np.unique(search.draws), final)]
+            records += _searched(search, seen, {**facts, "scenes": search.name})
+    good = final.helps and _recommended(records)
+    records = [
+        record if record.repair == Repair.NONE else record.but(recommended=good)
+        for record in records
+    ]
+    adapter = final.adapter if good else _identity(final)
+    return QueryRepair(Records(records), final, adapter, len(scored_parts), good, by_scenes, missed)
+
+
+def _again(groups: Groups, every: Ints, parts: list[Ints], seed: int) -> QueryFit:
+    """What is written: fitted on all parts but one that chooses; the first that is no identity."""
+    for part in parts:
+        others = groups.of_draws(np.setdiff1d(every, part))
+        fit = fit_queries(others, groups.of_draws(part), seed=seed)
+        if fit.helps:
+            break
+    return fit
+
+
+def _identity(fit: QueryFit) -> Adapter:
+    config = {**fit.adapter.config, "penalty": None}
+    weight = fit.stations[0].weight.numpy().astype(np.float32)
+    return replace(fit.adapter, weight=weight, config=config)
+
+
+def _settled(
+    rows: Floats, triplets: Triplets, draws: Ints, parts: Sequence[_Part]
+) -> tuple[dict[bool, list[tuple[Ints, Floats, Bools]]], tuple[Ints, Bools, Bools]]:
+    """By rule the items, shares and ties (before, then after), and which items were fully right."""
+    before: list[Scored] = []
+    after: list[Scored] = []
+    for part in parts:
+        mine = np.isin(draws[triplets.item], part.draws)
+        some = _some(triplets, mine)
+        before.append(scored(rows, some))
+        after.append(_after(rows, some, part.fit.adapter))
+    found = {
+        one_sided: [_joined(when, one_sided=one_sided) for when in (before, after)]
+        for _, _, one_sided in SCORES
+    }
+    items, right, _ = found[False][0]
+    return found, (items, right == 1, found[False][1][1] == 1)
+
+
+def _after(rows: Floats, triplets: Triplets, adapter: Adapter) -> Scored:
+    """Triplets whose queries are mapped; only the rows that occur are."""
+    parts = (triplets.anchor, triplets.paraphrase, triplets.negative)
+    used, places = np.unique(np.stack(parts), return_inverse=True)
+    anchor, paraphrase, negative = places.reshape(3, -1)
+    here = replace(triplets, anchor=anchor, paraphrase=paraphrase, negative=negative)
+    documents = np.asarray(rows[used])
+    return scored(documents, here, adapter(documents).astype(documents.dtype))
+
+
+def _some(triplets: Triplets, mine: Bools) -> Triplets:
+    return Triplets(
+        triplets.setting,
+        triplets.anchor[mine],
+        triplets.paraphrase[mine],
+        triplets.negative[mine],
+        triplets.item[mine],
+        None if triplets.order is None else triplets.order[mine],
+        None if triplets.wording is None else triplets.wording[mine],
+    )
+
+
+def _joined(parts: list[Scored], *, one_sided: bool) -> tuple[Ints, Floats, Bools]:
+    found = [part.by_item(one_sided=one_sided) for part in parts]
+    items, right, tied = (np.concatenate(list(column)) for column in zip(*found, strict=True))
+    return items, right, tied
+
+
+def _compared(
+    found: Mapping[bool, list[tuple[Ints, Floats, Bools]]], draws: Ints, facts: Mapping[str, Any]
+) -> list[Record]:
+    """Before, after, and the paired difference, by both rules."""
+    records = []
+    for metric, gain, one_sided in SCORES:
+        (items, before, tied), (_, after, tied_after) = found[one_sided]
+        mine = draws[items]
+        for repair, right, ties in (
+            (Repair.NONE, before, tied),
+            (Repair.HNB, after, tied_after),
+        ):
+            records.append(
+                mean_record(metric, right, int(ties.sum()), mine, repair=repair, **facts)
+            )
+        change = after - before
+        told = {**facts, "repair": Repair.HNB}
+        records.append(mean_record(gain, change, None, mine, "difference", **told))
+    return records
+
+
+def _searched(search: Search, parts: Sequence[_Part], facts: Mapping[str, Any]) -> list[Record]:
+    """Recall at 1 before and after: each part among the documents of that part."""
+    hits: dict[Repair, list[tuple[Bools, Bools]]] = {Repair.NONE: [], Repair.HNB: []}
+    draws = []
+    for part in parts:
+        mine = np.isin(search.draws, part.draws)
+        queries = np.asarray(search.rows[search.queries[mine]])
+        documents, own = np.unique(search.documents[mine], return_inverse=True)
+        found = np.asarray(search.rows[documents])
+        for repair, asking in (
+            (Repair.NONE, queries),
+            (Repair.HNB, part.fit.adapter(queries).astype(found.dtype)),
+        ):
+            hits[repair].append(within(*ranks(asking, found, own), 1))
+        draws.append(search.draws[mine])
+    clusters, records = np.concatenate(draws), []
+    values = {}
+    for repair, outcomes in hits.items():
+        right, tied = (np.concatenate(list(part)) for part in zip(*outcomes, strict=True))
+        values[repair] = right.astype(float)
+        told = {**facts, "repair": repair}
+        records.append(
+            mean_record(
+                Metric.PARAPHRASE_RECALL_AT_1, values[repair], int(tied.sum()), clusters, **told
+            )
+        )
+    change = values[Repair.HNB] - values[Repair.NONE]
+    told = {**facts, "repair": Repair.HNB}
+    records.append(
+        mean_record(Metric.PARAPHRASE_RECALL_GAIN, change, None, clusters, "difference", **told)
+    )
+    return records
+
+
+def _recommended(records: Sequence[Record]) -> bool:
+    """Whether the gain clears its noise in one setting, and no setting loses more than a trifle."""
+    gains = [record for record in records if record.metric == Metric.PARAPHRASE_GAIN]
+    some = any(clears_noise(record.value, record.ci_low) for record in gains)
+    return some and all((record.value or 0.0) > -WORTH for record in gains)

@@ -1,0 +1,90 @@
+"""What a map of queries did, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conceptbind.core.findings import Verdict, Word
+from conceptbind.core.names import Metric, Repair
+from conceptbind.repairs.words import LARGE
+from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.within.triplets import NEUTRAL, TRAP
+from conceptbind.within.words import USABLE
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record, Records
+    from conceptbind.repairs.queries.study import QueryRepair
+
+WHERE = {
+    NEUTRAL: "where caption, paraphrase and swap are worded differently",
+    TRAP: "where the swap keeps the caption's wording",
+}
+
+
+def query_verdict(study: QueryRepair) -> Verdict:
+    """Does the map help, and how far does it bring the captions?
+
+    Args:
+        study: what `query_repair` returned.
+    """
+    records = study.records
+    before, after = (_scores(records, repair) for repair in (Repair.NONE, Repair.HNB))
+    written = after if study.recommended else before
+    lowest = min(_value(record) for record in written)
+    word, sentence = _judged(study, before, after)
+    return Verdict(
+        word,
+        sentence,
+        lowest,
+        modality="text",
+        n=written[0].n,
+        control="no repair",
+        repairs=study.recommended,
+    )
+
+
+def _judged(study: QueryRepair, before: list[Record], after: list[Record]) -> tuple[Word, str]:
+    changes = " and ".join(_change(*pair) for pair in zip(before, after, strict=True))
+    unseen = "combinations" if study.by_scenes else "captions"
+    said = f"paraphrase accuracy {changes}, on {unseen} that it was not fitted on"
+    said += f" (n = {after[0].n:,}; chance: 33.3 %)"
+    if study.recommended:
+        word: Word = "yes" if min(map(_value, after)) >= USABLE else "partly"
+        return word, f"A linear map of the query brings {said}.{_cost(study.records)}"
+    kept = "The adapter is the identity, which changes nothing"
+    if min(map(_value, before)) >= USABLE:
+        words = f"A map of the query has nothing to add. It would bring {said}. {kept}."
+        return "no", words
+    gains = study.records.where(metric=Metric.PARAPHRASE_GAIN)
+    if any((gain.ci_high or 1.0) >= LARGE for gain in gains) and study.fit.helps:
+        words = f"It cannot be judged whether a map of the query helps here. It brings {said}."
+        return "unclear", f"{words} {kept}."
+    return "no", f"A map of the query does not help here. It brings {said}. {kept}."
+
+
+def _change(then: Record, now: Record) -> str:
+    setting = WHERE.get(str(then["setting"]), "")
+    moved = f"from {value_of(then)} to {value_of(now)} ({interval_of(now)})"
+    return f"{moved} {setting}".rstrip()
+
+
+def _cost(records: Records) -> str:
+    """What happens to captions that people wrote, or to the scenes themselves."""
+    found = records.where(metric=Metric.PARAPHRASE_RECALL_AT_1)
+    parts = []
+    for name in found.distinct("scenes"):
+        then, now = (found.one(scenes=name, repair=repair) for repair in (Repair.NONE, Repair.HNB))
+        parts.append(
+            f" A caption of {name} finds its paraphrase first in {value_of(now)}, without the map "
+            f"in {value_of(then)} (n = {now.n:,})."
+        )
+    return "".join(parts)
+
+
+def _scores(records: Records, repair: Repair) -> list[Record]:
+    """By the rule of both sides, of each setting."""
+    return list(records.where(metric=Metric.PARAPHRASE_ACCURACY, repair=repair))
+
+
+def _value(record: Record) -> float:
+    return float(record.value or 0.0)

@@ -1,0 +1,252 @@
+"""A map of the query: planted rows that it must repair, and rows that nothing can repair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from conceptbind import apply, load_run, repair
+from conceptbind.core.errors import ConceptBindError, ShapeError, ValueRangeError
+from conceptbind.core.names import Metric
+from conceptbind.probes.study import bag_of_concepts
+from conceptbind.repairs.queries import (
+    Groups,
+    QueryRepair,
+    fit_queries,
+    groups_of_bank,
+    groups_of_triplets,
+    query_repair,
+)
+from conceptbind.repairs.queries import solver as solving
+from conceptbind.repairs.queries.section import query_rows
+from conceptbind.repairs.queries.study import Search
+from conceptbind.repairs.queries.words import query_verdict
+from conceptbind.scenes import Scenes, paraphrase_bank, text20
+from conceptbind.scenes.swaps import orbit_ids, pair_ids
+from conceptbind.within.triplets import text_triplets
+
+SCENES = text20(4, 4)
+BANK = paraphrase_bank(SCENES)
+MEANT = Scenes(SCENES.space, BANK.meaning)
+ORBIT = orbit_ids(SCENES)[BANK.scene]
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    found: np.ndarray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return found
+
+
+def objects() -> np.ndarray:
+    return MEANT.presence(None).astype(np.float32)
+
+
+def wordings() -> np.ndarray:
+    """A random direction for each wording, far longer than what the objects add."""
+    which = np.zeros(len(BANK.captions), dtype=int)
+    for number in range(len(BANK.wordings)):
+        which[BANK.paraphrase[:, number]] = number + 1
+        which[BANK.neutral[:, number]] = number + 1
+    return np.random.default_rng(0).normal(size=(len(BANK.wordings) + 1, 6))[which]
+
+
+def repaired(rows: np.ndarray, **options: Any) -> QueryRepair:
+    found = unit(rows)
+    first = np.unique(pair_ids(SCENES)[BANK.scene], return_index=True)[1]
+    search = Search("itself", found, BANK.anchor[first], BANK.paraphrase[first, 0, 1], ORBIT[first])
+    return query_repair(
+        groups_of_bank(found, BANK, SCENES, each=4),
+        text_triplets(BANK),
+        ORBIT,
+        searches=[search],
+        scenes=SCENES.name,
+        encoder="planted",
+        **options,
+    )
+
+
+def test_an_encoder_that_hears_the_wording_most_is_repaired() -> None:
+    study = repaired(np.hstack([objects(), 2 * wordings()]))
+    assert study.recommended
+    for setting in ("neutral", "trap"):
+        before = study.value(Metric.PARAPHRASE_ACCURACY, "none", setting).value
+        after = study.value(Metric.PARAPHRASE_ACCURACY, "HNB", setting).value
+        assert before is not None
+        assert after is not None
+        assert before < 0.6
+        assert after > 0.97
+    verdict = query_verdict(study)
+    assert (verdict.word, verdict.repairs) == ("yes", True)
+    assert verdict.sentence.startswith("A linear map of the query brings paraphrase accuracy")
+    assert study.value(Metric.PARAPHRASE_RECALL_AT_1, "HNB").value > 0.9
+    assert not np.allclose(study.adapter.weight, np.eye(len(study.adapter.weight)))
+    assert len(query_rows(study.records)) == 5
+
+
+def test_a_bag_of_concepts_cannot_be_repaired() -> None:
+    study = repaired(np.hstack([bag_of_concepts(MEANT), 2 * wordings()]))
+    assert not study.recommended
+    assert np.allclose(study.adapter.weight, np.eye(len(study.adapter.weight)))
+    for setting in ("neutral", "trap"):
+        assert study.value(Metric.PARAPHRASE_ACCURACY, "HNB", setting).value < 0.4
+    assert query_verdict(study).repairs is False
+
+
+def test_an_encoder_of_objects_has_nothing_to_repair() -> None:
+    study = repaired(objects() + 1e-3 * np.random.default_rng(1).normal(size=objects().shape))
+    assert not study.recommended
+    verdict = query_verdict(study)
+    assert verdict.word == "no"
+    assert "nothing to add" in verdict.sentence
+    assert verdict.score == 1.0
+
+
+def test_what_is_scored_was_not_fitted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[set[int], set[int]]] = []
+    real = solving.fit_queries
+
+    def spied(train: Groups, validation: Groups, **options: Any) -> Any:
+        seen.append((set(train.draws.tolist()), set(validation.draws.tolist())))
+        return real(train, validation, **options)
+
+    monkeypatch.setattr("conceptbind.repairs.queries.study.fit_queries", spied)
+    study = repaired(np.hstack([objects(), 2 * wordings()]))
+    assert study.folds == 5
+    every = set(ORBIT.tolist())
+    for train, chooses in seen[:5]:
+        assert not train & chooses
+        assert every - train - chooses, "a part is left to be scored"
+    scored = set().union(*(every - train - chooses for train, chooses in seen[:5]))
+    assert scored == every
+
+
+def test_one_part_is_held_out_of_many_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conceptbind.repairs.queries.study.FOLDED", 10)
+    study = repaired(np.hstack([objects(), 2 * wordings()]))
+    assert study.folds == 1
+    n = study.value(Metric.PARAPHRASE_ACCURACY, "HNB", "trap").n
+    assert 0 < n < len(BANK) / 3
+
+
+def test_the_solver_reaches_the_minimum_that_scipy_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the whole problem, by another method from another start."""
+    rng = np.random.default_rng(5)
+    rows = unit(rng.normal(size=(12, 3)))
+    members = np.arange(12).reshape(3, 4)
+    classes = np.tile([0, 0, 1, 1], (3, 1))
+    groups = Groups(rows, members, classes, np.arange(3))
+    monkeypatch.setattr(solving, "PENALTIES", (1e-2,))
+    fit = fit_queries(groups, groups)
+    basis = solving._alike(solving._Packed.of(groups)).numpy().astype(float)
+
+    def loss(flat: np.ndarray) -> float:
+        inner = flat.reshape(3, 3)
+        total, n = 0.0, 0
+        for some in rows[members].astype(float):
+            z = some @ basis / 3**0.5
+            s = (z @ inner.T) @ z.T
+            for q in range(4):
+                for p in range(4):
+                    for k in range(4):
+                        if p // 2 == q // 2 != k // 2:
+                            total += np.log1p(np.exp(s[q, k] - s[q, p]))
+                            n += 1
+        return total / n + 1e-2 / 2 * float((flat**2).sum())
+
+    best = minimize(loss, rng.normal(size=9), method="BFGS")
+    wanted = basis @ best.x.reshape(3, 3) @ basis.T
+    found = fit.stations[1].weight.numpy()
+    assert found / np.linalg.norm(found) == pytest.approx(wanted / np.linalg.norm(wanted), abs=2e-3)
+
+
+def test_groups_by_hand() -> None:
+    rows = unit(objects())
+    groups = groups_of_bank(rows, BANK, SCENES, each=3)
+    assert set(groups.draws.tolist()) == set(ORBIT.tolist())
+    one = groups.members[0] >= 0
+    kinds, counts = np.unique(groups.classes[0][one], return_counts=True)
+    assert len(kinds) == 2
+    assert (counts == 3).all()
+    triplets = groups_of_triplets(rows, np.array([[0, 1, 2], [3, 4, 5]]))
+    assert triplets.members.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert triplets.classes.tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert len(triplets.of_draws(np.array([1]))) == 1
+
+
+def test_what_cannot_be_fitted() -> None:
+    rows = unit(objects())
+    with pytest.raises(ShapeError, match="one class for each member"):
+        Groups(rows, np.zeros((2, 3), int), np.zeros((2, 2), int), np.zeros(2, int))
+    alone = groups_of_triplets(rows, np.array([[0, 0, 0]]))
+    nothing = Groups(rows, alone.members, np.zeros_like(alone.classes), alone.draws)
+    with pytest.raises(ValueRangeError, match="a paraphrase and a swap"):
+        fit_queries(nothing, nothing)
+    with pytest.raises(ValueRangeError, match="takes 5 combinations"):
+        query_repair(
+            groups_of_bank(rows, BANK, SCENES).of_draws(ORBIT[:1]),
+            text_triplets(BANK),
+            ORBIT,
+            scenes="s",
+            encoder="e",
+        )
+
+
+WORDS = ("red square", "blue circle", "green star", "pink ring", "black cross", "white triangle")
+
+
+def captions_file(folder: Path) -> Path:
+    """Captions that tiny can read: a pair of objects, in other words, and swapped."""
+    rows = ["caption,paraphrase,negative"]
+    for i, one in enumerate(WORDS):
+        for two in WORDS[i + 1 :]:
+            (a, b), (c, d) = one.split(), two.split()
+            rows.append(f"a {a} {b} and a {c} {d},there is a {c} {d} and a {a} {b},")
+            rows[-1] += f"a {c} {b} and a {a} {d}"
+    path = folder / "mine.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_captions_that_people_wrote(tmp_path: Path) -> None:
+    file = captions_file(tmp_path)
+    found = repair("tiny", side="query", captions=file, retrieval=file, out=tmp_path / "a")
+    assert {record.scenes for record in found.records} == {"mine", "mine (retrieval)"}
+    run = load_run(tmp_path / "a")
+    assert run.records == found.records
+    assert (tmp_path / "a" / "report.html").is_file()
+    card = (tmp_path / "a" / "README.md").read_text()
+    assert "Linear map of queries" in card
+    rows = np.random.default_rng(0).normal(size=(3, 256)).astype(np.float32)
+    out = apply(str(tmp_path / "a"), texts=rows, out=tmp_path / "mapped.npy")
+    assert np.load(out).shape == (3, 256)
+    assert "paraphrase accuracy" in found.text()
+
+
+def test_scenes_in_the_words_of_a_model(tmp_path: Path) -> None:
+    found = repair("tiny", side="query", scenes="clevr2d", paraphrased=60, out=tmp_path / "a")
+    settings = {record["setting"] for record in found.records if record["setting"]}
+    assert settings == {"neutral", "trap"}
+    assert found.verdicts[0].modality == "text"
+    head = (tmp_path / "a" / "failures.csv").read_text().splitlines()[0]
+    assert head == "setting,item,caption,right before,right after"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"images": np.eye(4)}, "takes no arrays and no pictures"),
+        ({"pull": 0.5}, "--pull is of repairs beside pictures"),
+        ({"paraphrased": -1}, "--paraphrased must be a number of scenes"),
+        ({"captions": ["one", "two"]}, "must be a file with the columns"),
+        ({"captions": "nowhere.csv"}, "nowhere.csv"),
+        ({"encoder": None}, "needs an encoder"),
+        ({"encoder": np.eye(4)}, "needs an encoder of captions"),
+    ],
+)
+def test_inputs_that_do_not_fit(options: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ConceptBindError, match=words):
+        repair(**{"encoder": "tiny", "side": "query", "out": tmp_path / "a", **options})
+    assert not (tmp_path / "a").exists()
