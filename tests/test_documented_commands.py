@@ -202,8 +202,13 @@ def make_published(folder: Path, clip: Path, name: str = "DATA") -> None:
 
 
 def make_triplets(folder: Path, clip: Path) -> None:
-    """Two triplets in the words of people."""
-    lines = ("caption,paraphrase,negative", *["a dog by a cat,a cat near a dog,a cat by a car"] * 2)
+    """Triplets in the words of people."""
+    animals = ("dog", "cat", "horse", "bird", "cow", "sheep")
+    lines = ["caption,paraphrase,negative"]
+    lines += [
+        f"a red {one} by a black {two},a black {two} near a red {one},a black {one} by a red {two}"
+        for one, two in zip(animals, animals[1:], strict=False)
+    ]
     (folder / "mine.csv").write_text("\n".join(lines) + "\n")
 
 
@@ -266,7 +271,7 @@ THINGS = {
     r"export fixed": partial(make_adapter, width=256, encoder="tiny"),
     r"--adapter fixed": partial(make_adapter, width=256),  # as wide as tiny
     r"--data PICTURES": make_classes,
-    r"--data mine\.csv": make_triplets,
+    r"\bmine\.csv": make_triplets,
     r"--data mine\.txt": make_blocks,
     r"--data DATA": make_published,
     r"--coco DIR\b": make_coco,
@@ -275,8 +280,8 @@ THINGS = {
     r"hf:FOLDER": lambda folder, clip: shutil.copytree(clip, folder / "FOLDER"),
 }
 """What a command speaks of, and what makes it."""
-STANDS_FOR = {"ENCODER": "tiny"}
-"""Words for which the reader puts in a name."""
+STANDS_FOR = {"ENCODER": "tiny", "text20:8x8": "text20:4x4"}
+"""Words for which the reader puts in a name, and scenes of which fewer will do."""
 
 
 @pytest.fixture

@@ -120,10 +120,10 @@ def test_the_same_words_in_another_order_tie_for_a_bag_of_words():
 
 
 def test_an_adapter_maps_the_caption_that_asks_alone(tmp_path):
-    """Turned by 30 degrees, the caption at 0 lies at 30, between its paraphrase at 35 and its
-    negative at 10; the paraphrase asks from 65. Turning all of them would change nothing.
+    """Turned by 30 degrees, the caption at 0 asks from 30, nearer to its paraphrase at 60 than to
+    its negative at 320; the paraphrase asks from 90. Turning all of them would change nothing.
     """
-    file = triplets_file(tmp_path / "one.csv", [("0 a", "35 b", "10 c")])
+    file = triplets_file(tmp_path / "one.csv", [("0 a", "60 b", "320 c")])
     records = evaluated(Angles(), file, tmp_path / "kept", adapter=turned(30))
     assert values(records, repair="none", control="none")["one", ONE][0] == 0
     assert values(records, repair="adapter")["one", ONE][0] == 1

@@ -298,7 +298,10 @@ def test_other_captions_of_a_picture_are_no_wrong_answers(tmp_path):
 def test_other_mistakes(arrays, fixed, tmp_path, capsys):
     for arguments, message in (
         (("repair", "--images", arrays / "x.npy", "--out", tmp_path / "o"), "either as --texts"),
-        (("repair", "minilm", "--out", tmp_path / "o"), "'minilm' encodes text, not image"),
+        (
+            ("repair", "minilm", "--side", "text", "--out", tmp_path / "o"),
+            "'minilm' encodes text, not image",
+        ),
         (("repair", "--out", tmp_path / "o"), "needs an encoder and --scenes"),
         (("repair", *three(arrays), "--seed", "1", "--out", fixed), "another run (seed: "),
         (

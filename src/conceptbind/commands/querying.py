@@ -1,6 +1,7 @@
 """Repair within captions: a map of the query, fitted on scenes or on captions that people wrote."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,49 +11,74 @@ from conceptbind.run.bars import progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conceptbind.commands.repairing import Repair, Repaired
+    from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Encoder, Ints
+    from conceptbind.encoders.options import Opening
+    from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.queries.study import QueryRepair, Search
     from conceptbind.rows.source import Source
 
+FAILURES = "failures.csv"
 FAILED = ("setting", "item", "caption", "right before", "right after")
 
 
-def for_queries(asked: "Repair") -> "Source | None":
+@dataclass(frozen=True)
+class Asked:
+    """What a map of queries is fitted on."""
+
+    scenes: Any
+    template: str | None
+    captions: Any
+    """A file of caption, paraphrase and negative, in place of scenes."""
+    retrieval: str | Path | None
+    """Such a file, on which the cost is told."""
+    paraphrased: int
+    """Scenes at most; 0 for all."""
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """What was written."""
+
+    adapter: "Adapter"
+    study: "QueryRepair"
+    verdict: "Verdict"
+
+
+def for_queries(encoder: Any, side: str, how: "Opening", *, arrays: bool) -> "Source | None":
     """The encoder where a repair is one of queries: it was asked for, or the encoder has captions
     alone; else None.
+
+    Args:
+        encoder: as it was given; None where none was.
+        side: `auto`, `text` or `query`.
+        how: opens it.
+        arrays: whether rows or pictures are given beside it.
 
     Raises:
         ConceptBindError: the encoder cannot be opened.
     """
     from conceptbind.rows.source import source_of
 
-    rows = (asked.images, asked.texts, asked.negatives, asked.image_of, asked.coco)
-    arrays = any(row is not None for row in rows)
-    if asked.side == "text" or (asked.side == "auto" and (arrays or asked.encoder is None)):
+    if side == "text" or (side == "auto" and (arrays or encoder is None)):
         return None
-    if arrays or asked.encoder is None:
+    if arrays or encoder is None:
         raise ValueRangeError(
             "a map of the query needs an encoder, and --scenes or --captions with a file of "
             "caption, paraphrase and negative; it takes no arrays and no pictures"
         )
-    source = source_of(asked.encoder, asked)
+    source = source_of(encoder, how)
     alone = source.encoder is not None and set(source.modalities) == {"text"}
-    return source if alone or asked.side == "query" else None
+    return source if alone or side == "query" else None
 
 
-def repair_queries(
-    asked: "Repair", source: "Source", folder: Path, config: dict[str, Any]
-) -> "Repaired":
+def repair_queries(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> Written:
     """Embed captions, fit, score and write.
 
     Raises:
         ConceptBindError: there is nothing to fit on; the message says what to do.
     """
-    if asked.pull is not None:
-        raise ValueRangeError(
-            "--pull is of repairs beside pictures; for queries validation chooses the penalty"
-        )
     if asked.paraphrased < 0:
         raise ValueRangeError(
             f"--paraphrased must be a number of scenes, or 0 for all; got {asked.paraphrased}"
@@ -67,9 +93,7 @@ def repair_queries(
     return _on_captions(asked, source, folder, config)
 
 
-def _on_scenes(
-    asked: "Repair", source: "Source", folder: Path, config: dict[str, Any]
-) -> "Repaired":
+def _on_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> Written:
     """Fit on the captions of a table, in several wordings."""
     import numpy as np
 
@@ -113,12 +137,10 @@ def _on_scenes(
         row = int(bank.scene[item])
         return table.ids[row], table.caption(row)
 
-    return _written(asked, study, caption_of, encoder, folder, config, table.name)
+    return _written(study, caption_of, encoder, folder, config, table.name)
 
 
-def _on_captions(
-    asked: "Repair", source: "Source", folder: Path, config: dict[str, Any]
-) -> "Repaired":
+def _on_captions(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> Written:
     """Fit on captions that people wrote, each with a paraphrase and a negative."""
     import numpy as np
 
@@ -152,7 +174,6 @@ def _on_captions(
         seed=asked.seed,
     )
     return _written(
-        asked,
         study,
         lambda item: (str(item + 1), texts[numbers[item, 0]]),
         encoder,
@@ -178,10 +199,9 @@ def _triplets(given: Any) -> tuple[str, list[str], "Ints", "Ints"]:
         )
     path = user_path(given)
     found: dict[str, int] = {}
-    rows = [
-        [found.setdefault(text, len(found)) for text in triplet] for triplet in read_triplets(path)
-    ]
-    numbers = np.array(rows, dtype=np.int64)
+    texts = [text for triplet in read_triplets(path) for text in triplet]
+    told = [found.setdefault(text, len(found)) for text in texts]
+    numbers = np.array(told, dtype=np.int64).reshape(-1, 3)
     # triplets that share a caption or a paraphrase are on one side of a split
     draws = _connected(numbers[:, :2], len(found))
     return path.stem, list(found), numbers, draws
@@ -198,7 +218,7 @@ def _connected(pairs: "Ints", n: int) -> "Ints":
     return np.unique(groups, return_inverse=True)[1]
 
 
-def _others(asked: "Repair") -> list[tuple[str, list[str], "Ints", "Ints"]]:
+def _others(asked: Asked) -> list[tuple[str, list[str], "Ints", "Ints"]]:
     """Captions that people wrote, on which the cost is told."""
     return [] if asked.retrieval is None else [_triplets(asked.retrieval)]
 
@@ -233,18 +253,16 @@ def _fitted(*given: Any, **options: Any) -> "QueryRepair":
 
 
 def _written(
-    asked: "Repair",
     study: "QueryRepair",
     caption_of: Any,
     encoder: "Encoder",
     folder: Path,
     config: dict[str, Any],
     name: str,
-) -> "Repaired":
+) -> Written:
     """Write the adapter, its card, the page, the failures and, last, the results."""
     from dataclasses import replace
 
-    from conceptbind.commands.repairing import FAILURES, Repaired
     from conceptbind.core.version import __version__
     from conceptbind.repairs.labclip.adapter import save_adapter
     from conceptbind.repairs.queries.section import query_card, query_section
@@ -282,6 +300,4 @@ def _written(
     )
     save_adapter(adapter, folder, query_card(adapter, study, verdict.sentence))
     run.write_results(facts, study.records, verdicts=[verdict], sentences=[verdict.sentence])
-    return Repaired(
-        folder, adapter, study.records, verdict.sentence, summary="", verdicts=(verdict,)
-    )
+    return Written(adapter, study, verdict)

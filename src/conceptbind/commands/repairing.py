@@ -14,7 +14,7 @@ from conceptbind.commands.captioned import (
 )
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
-from conceptbind.commands.querying import for_queries, repair_queries
+from conceptbind.commands.querying import FAILURES, Asked, for_queries, repair_queries
 from conceptbind.commands.shared import (
     GivenAdapter,
     GivenCaptions,
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from conceptbind.repairs.arrays import ArrayRepair
     from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.study import RepairStudy
+    from conceptbind.rows.source import Source
 
 
-FAILURES, DROPPED = "failures.csv", "dropped.csv"
+DROPPED = "dropped.csv"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,10 +155,10 @@ class Repair(Opening, Command[Repaired]):
     The index stays as it is. auto takes query for encoders of captions alone.
     """
     paraphrased: int = 3200
-    """For queries: scenes whose captions are put in other words, at most; 0 for all."""
+    """Scenes whose captions are put in other words, at most; 0 for all. For queries alone."""
     retrieval: GivenPath | None = None
-    """For queries: a file of captions that people wrote (caption, paraphrase, negative), on which
-    the cost is told.
+    """File of captions that people wrote (caption, paraphrase, negative), on which the cost is
+    told. For queries alone.
     """
     seed: int = 0
     """Random seed; it decides what is for fitting and what for scoring, the batches and the
@@ -192,9 +193,11 @@ class Repair(Opening, Command[Repaired]):
         by = Pairing(self.tagger, self, self.seed, folder, config)
         given: Any = None
         encoder: Any = self.encoder
-        source = for_queries(self)
+        given_rows = (self.images, self.texts, self.negatives, self.image_of, self.coco)
+        arrays = any(rows is not None for rows in given_rows)
+        source = for_queries(encoder, self.side, self, arrays=arrays)
         if source is not None:
-            return repair_queries(self, source, folder, config)
+            return _of_queries(self, source, folder, config)
         if self.coco is not None:
             rows = (self.images, self.texts, self.negatives, self.image_of, self.captions)
             if encoder is None or any(rows):
@@ -224,6 +227,29 @@ class Repair(Opening, Command[Repaired]):
 
 
 repair = function_of(Repair)
+
+
+def _of_queries(
+    asked: Repair, source: "Source", folder: Path, config: "dict[str, Any]"
+) -> Repaired:
+    """A map of queries."""
+    from conceptbind.core.errors import ValueRangeError
+
+    if asked.pull is not None:
+        raise ValueRangeError(
+            "--pull is of repairs beside pictures; for queries validation chooses the penalty"
+        )
+    wanted = Asked(
+        asked.scenes,
+        asked.template,
+        asked.captions,
+        asked.retrieval,
+        asked.paraphrased,
+        asked.seed,
+    )
+    found = repair_queries(wanted, source, folder, config)
+    records, sentence = found.study.records, found.verdict.sentence
+    return Repaired(folder, found.adapter, records, sentence, verdicts=(found.verdict,))
 
 
 def _written(

@@ -70,31 +70,26 @@ def query_section(study: QueryRepair) -> Section:
         ("map of the query", Repair.HNB, "own"),
     )
     rule = study.records.where(metric=Metric.PARAPHRASE_ACCURACY)
+
+    def series(name: str, repair: Repair, look: Look) -> Series:
+        mine = rule.where(repair=repair)
+        return Series(name, tuple(point_of(r, str(r["setting"])) for r in mine), look)
+
     bars = Chart(
         "query-repair",
         "Paraphrase accuracy before and after",
         "bars",
-        tuple(
-            Series(
-                name,
-                tuple(point_of(r, str(r["setting"])) for r in rule.where(repair=repair)),
-                look,
-            )
-            for name, repair, look in looks
-        ),
+        tuple(series(*look) for look in looks),
         "setting",
         "share of comparisons won",
         reference=1 / 3,
         reference_name="chance",
     )
-    path: list[tuple[str, ...]] = [
-        (
-            "no repair" if station.penalty is None else f"{station.penalty:g}",
-            percent(station.score),
-            "chosen" if station is study.fit.chosen else "-",
-        )
-        for station in study.fit.stations
-    ]
+    path: list[tuple[str, ...]] = []
+    for station in study.fit.stations:
+        name = "no repair" if station.penalty is None else f"{station.penalty:g}"
+        mark = "chosen" if station is study.fit.chosen else "-"
+        path.append((name, percent(station.score), mark))
     return section(
         "query-repair",
         "A linear map of the query",

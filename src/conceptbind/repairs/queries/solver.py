@@ -28,6 +28,7 @@ from conceptbind.repairs.labclip.cost import ROUNDING, TOLERANCE
 from conceptbind.repairs.queries.groups import NONE, Groups
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from torch import Tensor
 
 PENALTIES = (1e-3, 1e-4, 3e-5, 1e-5)
@@ -45,7 +46,7 @@ class Station(NamedTuple):
 
     penalty: float | None
     """None for the identity."""
-    weight: Tensor
+    weight: Float[Tensor, "width width"]
     """(d, d)"""
     score: float
     """Share of the comparisons of the validation groups that are won."""
@@ -173,8 +174,8 @@ def _solve(groups: _Packed, inner: Tensor, penalty: float) -> None:
 
 
 def _blocks(groups: _Packed) -> list[_Packed]:
-    starts = range(0, len(groups.rows), BLOCK)
-    return [_Packed(*(part[start : start + BLOCK] for part in groups)) for start in starts]
+    parts = (part.split(BLOCK) for part in groups)
+    return [_Packed(*block) for block in zip(*parts, strict=True)]
 
 
 def _scores(groups: _Packed, weight: Tensor) -> Tensor:

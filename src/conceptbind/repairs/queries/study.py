@@ -71,7 +71,7 @@ class QueryRepair:
     by_scenes: bool
     """Whether combinations of a scene table were scored; otherwise captions of their own."""
     missed: Mapping[str, tuple[Int[Ints, " items"], Bool[Bools, " items"], Bool[Bools, " items"]]]
-    """By setting the items that were scored, and whether each was fully right before and after."""
+    """Items that were scored, and whether each was fully right before and after, by setting."""
 
     def value(self, metric: str, repair: str, setting: str | None = None) -> Record:
         """The record of a metric on the captions that were not fitted on."""
@@ -101,8 +101,8 @@ def query_repair(
     """Fit a map of queries and score it on draws that it was not fitted on.
 
     Draws (orbits of scenes, or triplets) are dealt into five parts. Up to `FOLDED` groups, each
-    part is scored by a map that was fitted on three others and chosen by a fourth, and what is
-    written is fitted again on four. Of more groups one part is held out, and the map that was
+    part is scored by a map that was fitted on three others and chosen by a fourth. What is written
+    is then fitted again, on four. Of more groups one part is held out, and the map that was
     scored is written. The identity is written where the gain does not clear its noise.
 
     Args:
@@ -195,10 +195,9 @@ def _settled(
         some = _some(triplets, mine)
         before.append(scored(rows, some))
         after.append(_after(rows, some, part.fit.adapter))
-    found = {
-        one_sided: [_joined(when, one_sided=one_sided) for when in (before, after)]
-        for _, _, one_sided in SCORES
-    }
+    found = {}
+    for _, _, one_sided in SCORES:
+        found[one_sided] = [_joined(when, one_sided=one_sided) for when in (before, after)]
     items, right, _ = found[False][0]
     return found, (items, right == 1, found[False][1][1] == 1)
 
@@ -220,8 +219,6 @@ def _some(triplets: Triplets, mine: Bools) -> Triplets:
         triplets.paraphrase[mine],
         triplets.negative[mine],
         triplets.item[mine],
-        None if triplets.order is None else triplets.order[mine],
-        None if triplets.wording is None else triplets.wording[mine],
     )
 
 
