@@ -19,7 +19,7 @@ import sys
 import warnings
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +207,7 @@ def make_triplets(folder: Path, clip: Path) -> None:
     lines = ["caption,paraphrase,negative"]
     lines += [
         f"a red {one} by a black {two},a black {two} near a red {one},a black {one} by a red {two}"
-        for one, two in zip(animals, animals[1:], strict=False)
+        for one, two in pairwise(animals)
     ]
     (folder / "mine.csv").write_text("\n".join(lines) + "\n")
 
