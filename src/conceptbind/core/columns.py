@@ -121,7 +121,6 @@ _TEXTS = {
     "side": "What a repair maps: `text` (captions), `image`, `both`, or `query`.",
     "revision": "The encoder's revision.",
     "setting": "Surface of a swap: `neutral`, as far as the paraphrase; `trap`, the anchor's.",
-    "side": "What a map is applied to: `text`, `image`, `both`, or the `query` alone.",
     "split_by": "What was kept on one side of the split: `pair` or `orbit`.",
     "tagger": "What tagged the words of a benchmark's captions.",
     "template": "The first caption template of zero-shot classification.",

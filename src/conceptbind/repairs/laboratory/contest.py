@@ -36,7 +36,7 @@ GAINS = {
     Metric.RECALL_AT_1: Metric.RECALL_GAIN,
     Metric.PICTURE_RECALL_AT_1: Metric.PICTURE_RECALL_GAIN,
     Metric.SINGLE_OBJECT_ACCURACY: Metric.SINGLE_OBJECT_GAIN,
-    Metric.PARAPHRASE_RECALL_AT_1: Metric.PARAPHRASE_GAIN,
+    Metric.PARAPHRASE_RECALL_AT_1: Metric.PARAPHRASE_RECALL_GAIN,
 }
 """Metrics whose paired difference to no repair is told; the first that was measured decides."""
 
