@@ -43,6 +43,9 @@ def test_the_exit_code_is_1_where_a_requirement_is_not_met(words, tmp_path, caps
     ("more", "message"),
     [
         (["--require", "decodable>=high"], "is not a requirement"),
+        (["--require", ""], "--require '' is not a requirement"),
+        (["--require="], "--require '' is not a requirement"),
+        (["--require", "decodable>=0", "--require", ""], "--require '' is not a requirement"),
         (["--require", "across>=0.5"], "needs the study crossmodal, which is left out"),
         (["--require", "decodable.image>=0.5"], "needs the modality image; this run measures text"),
         (["--require", "within.text>=0.9"], "needs the study within, which is left out"),

@@ -212,7 +212,7 @@ def test_how_many_comparisons_are_needed():
 @pytest.mark.parametrize(
     ("then", "word", "words"),
     [
-        ((0.90, 0.85, 0.94), "yes", "nothing to add where binding is usable without one"),
+        ((0.90, 0.85, 0.94), "no", "nothing to add where binding is usable without one"),
         ((0.899, 0.85, 0.94), "no", "does not help here"),
         ((0.95, 0.60, 1.0), "no", "does not help here"),
     ],
@@ -225,7 +225,7 @@ def test_where_binding_is_usable_without_a_repair(then, word, words):
 
 def test_what_is_usable_without_a_repair_needs_none_however_few_there_are():
     found = repair_verdict(study(then=(0.95, 0.9, 0.98), gain=(0.0, -0.2, 0.2), recommended=False))
-    assert (found.word, "nothing to add" in found.sentence) == ("yes", True)
+    assert (found.word, "nothing to add" in found.sentence) == ("no", True)
 
 
 def test_validation_may_choose_to_change_nothing():

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from conceptbind import measure
+from conceptbind.commands.measuring import Measure
+from conceptbind.commands.parsing import parse
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.core.names import Control
 from conceptbind.encoders.options import Opening
@@ -182,6 +184,13 @@ def test_options_that_do_not_fit(options: dict[str, Any], words: str, tmp_path: 
     with pytest.raises(ConceptBindError, match=words):
         measure("tiny", studies="within", out=tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+def test_synonyms_on_a_command_line_are_words_of_one_value(tmp_path: Path) -> None:
+    words = ["measure", "tiny", "--synonyms", "red=crimson,scarlet", "--synonyms", "blue=b"]
+    asked = parse(words, {"measure": Measure})
+    assert not isinstance(asked, str)
+    assert asked.command.configuration()["synonyms"] == ["red=crimson,scarlet", "blue=b"]
 
 
 def test_a_requirement_on_level_two_names_both_settings(tmp_path: Path) -> None:

@@ -346,12 +346,13 @@ def _answer(
     config: dict[str, Any],
 ) -> "Answer":
     """The plain sentence, and the command to run next."""
+    from conceptbind.crossmodal.words import SOMEWHAT
     from conceptbind.repairs.answer import ADAPTER
     from conceptbind.repairs.labclip.adapter import WEIGHTS
     from conceptbind.studies.answer import Answer, next_command, plain_answer
 
     who = case.rows(case.modalities[0]).encoder
-    mended = any(verdict.repairs for verdict in judged)
+    mended = any(v.repairs and (v.score or 0.0) >= SOMEWHAT for v in judged)
     why, command = next_command(
         str(config["encoder"]),
         folder,

@@ -22,8 +22,11 @@ SHOW = "print_config"
 """The switch that shows the options instead of running the command."""
 ENDS = "--"
 """What follows is not an option."""
-REPEATED = ("require",)
-"""Lists whose values add up where the option stands several times."""
+REPEATED = ("require", "synonyms")
+"""Lists whose values add up where the option stands several times. An empty one counts: it may be a
+variable that was not set."""
+WHOLE = ("synonyms",)
+"""Lists of which one word is one value, whatever commas it holds."""
 WIDEST = 100
 """Characters of a line of help."""
 LINE = "Configuration"
@@ -223,7 +226,10 @@ def _from_words(option: Option, tokens: Sequence[cyclopts.Token]) -> object:
     starts = [place for place, token in enumerate(tokens) if token.index == 0]
     first = 0 if option.name in REPEATED else starts[-1]
     words = [token.value for token in tokens[first:]]
-    return as_option(option, [part for word in words for part in _parts(word)])
+    if option.name in WHOLE:
+        return as_option(option, words)
+    empty = [""] if option.name in REPEATED else []
+    return as_option(option, [part for word in words for part in _parts(word) or empty])
 
 
 def _parts(word: str) -> list[str]:

@@ -62,8 +62,8 @@ def repair_sentence(study: RepairStudy | ArrayRepair) -> str:
 
 
 def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
-    """Does the repair help, and is the binding usable with it, or as it is where none is
-    recommended?
+    """Does the repair help? "yes" where binding is usable with it, "partly" where it helps and does
+    not go so far, "no" where it adds nothing, also where binding is usable without it.
     """
     after = protocol_of(study.records)
     own = study.records.where(control=Control.NONE)
@@ -94,7 +94,7 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
     if _usable(change.then):
         return replace(
             judged,
-            word="yes",
+            word="no",
             sentence="A linear repair has nothing to add where binding is usable without one. "
             f"{first(tried)}.",
         )

@@ -183,7 +183,7 @@ def test_paraphrases_are_found_again_and_count_once():
     found = compared((images, texts, negatives), (Repair.PROCRUSTES,), paraphrases=given)
     record = found.record(found.entries[1], Metric.PARAPHRASE_RECALL_AT_1)
     assert (record.value, record.n) == (1.0, 50)
-    gain = found.record(found.entries[1], Metric.PARAPHRASE_GAIN)
+    gain = found.record(found.entries[1], Metric.PARAPHRASE_RECALL_GAIN)
     assert gain.value == 0  # long rows and short ones are the same captions
 
 
