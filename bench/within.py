@@ -20,13 +20,13 @@ import numpy as np
 from conceptbind.core.names import Control
 from conceptbind.scenes import paraphrase_bank, text20
 from conceptbind.scenes.swaps import orbit_ids
-from conceptbind.within import Items, text_triplets, within_study
+from conceptbind.within import Items, Triplets, text_triplets, within_study
 
 LOOPED = 50_000
 """Comparisons of the loop that are timed."""
 
 
-def loop(rows: np.ndarray, triplets, some: np.ndarray) -> float:
+def loop(rows: np.ndarray, triplets: Triplets, some: np.ndarray) -> float:
     """Seconds of one comparison after the other."""
     start, right = time.perf_counter(), 0
     for place in some:

@@ -101,7 +101,7 @@ def query_section(study: QueryRepair) -> Section:
         figure(bars),
         table(HEAD, query_rows(study.records)),
         paragraph("The penalties that were tried, and what each reaches on validation:"),
-        table(("penalty", "comparisons won", ""), path),
+        table(("penalty", "comparisons won", "choice"), path),
     )
 
 
