@@ -115,6 +115,14 @@ def test_whether_binding_is_usable_after_a_repair_that_helps(now, word):
     assert repair_verdict(study(now=now)).word == word
 
 
+@pytest.mark.parametrize(("after", "low"), [(0.599, True), (0.6, False)])
+def test_a_gain_that_leaves_binding_unusable_is_said_to(after, low):
+    found = repair_verdict(study(now=(after, 0.55, 0.65), gain=(0.07, 0.05, 0.09)))
+    assert (found.word, found.repairs) == ("partly", True)
+    end = " This stays below 60.0 %, from which we call binding usable in part."
+    assert found.sentence.endswith(end) is low
+
+
 def test_what_it_costs():
     assert "recall at 1 goes from 40.0 % to 39.0 %." in repair_sentence(study(recall=(0.4, 0.39)))
     sentence = repair_sentence(study(singles=(1.0, 0.98)))

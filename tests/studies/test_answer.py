@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conceptbind.core.findings import Verdict
-from conceptbind.studies.answer import Answer, next_command, plain_answer
+from conceptbind.studies.answer import Answer, next_command, plain_answer, worth_applying
 
 WHAT = "which color belongs to which shape"
 
@@ -85,13 +85,24 @@ def test_what_the_match_of_pictures_and_captions_makes_of_it(held, word, clause)
         ("no", "partly", True, " A linear repair brings it to 98.3 % on new combinations."),
         ("partly", "no", False, " A linear repair does not help."),
         ("no", "unclear", False, " It cannot be judged whether a linear repair helps."),
-        ("yes", "yes", False, ""),
+        ("yes", "no", False, ""),
         ("unclear", "no", False, ""),
     ],
 )
 def test_what_a_repair_brings(match, word, helps, end):
     with_it = said(probe("yes"), across(match), repair(word, helps=helps))
     assert with_it == said(probe("yes"), across(match)) + end
+
+
+def test_a_gain_that_leaves_binding_unusable_is_no_advice():
+    low, enough = repair("partly", 0.599, helps=True), repair("partly", 0.6, helps=True)
+    assert said(probe("no"), across("no", 0.491), low).endswith(
+        " A linear repair brings it only to 59.9 % on new combinations."
+    )
+    assert not worth_applying(low)
+    assert worth_applying(enough)
+    assert not worth_applying(repair("no", 0.967))
+    assert not worth_applying(probe("yes"))
 
 
 def test_the_main_example_of_the_docs():

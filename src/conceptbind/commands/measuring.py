@@ -346,13 +346,12 @@ def _answer(
     config: dict[str, Any],
 ) -> "Answer":
     """The plain sentence, and the command to run next."""
-    from conceptbind.crossmodal.words import SOMEWHAT
     from conceptbind.repairs.answer import ADAPTER
     from conceptbind.repairs.labclip.adapter import WEIGHTS
-    from conceptbind.studies.answer import Answer, next_command, plain_answer
+    from conceptbind.studies.answer import Answer, next_command, plain_answer, worth_applying
 
     who = case.rows(case.modalities[0]).encoder
-    mended = any(v.repairs and (v.score or 0.0) >= SOMEWHAT for v in judged)
+    mended = any(map(worth_applying, judged))
     why, command = next_command(
         str(config["encoder"]),
         folder,

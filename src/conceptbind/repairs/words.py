@@ -11,7 +11,7 @@ from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.crossmodal.words import SOMEWHAT, USABLE
 from conceptbind.repairs.labclip.cost import SURE, WORTH, clears_noise, is_sure
-from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.words import CONTROL_WORDS, first, needed
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def repair_sentence(study: RepairStudy | ArrayRepair) -> str:
 
 
 def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
-    """Does the repair help? "yes" where binding is usable with it, "partly" where it helps and does
-    not go so far, "no" where it adds nothing, also where binding is usable without it.
+    """Does the repair help? Yes where binding is usable with it, partly where it only gains, no
+    where nothing is recommended.
     """
     after = protocol_of(study.records)
     own = study.records.where(control=Control.NONE)
@@ -87,7 +87,7 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
         word: Word = "yes" if _usable(change.now) and beaten else "partly"
         sentence = (
             f"A linear repair of the captions brings {_said(study, change)}; "
-            f"{_cost(own, after)}{twin}."
+            f"{_cost(own, after)}{twin}.{_still_low(change.now)}"
         )
         return replace(judged, word=word, sentence=sentence)
     tried = _tried(study, change)
@@ -193,6 +193,13 @@ def _tried(study: RepairStudy | ArrayRepair, change: Change) -> str:
 
 def _usable(record: Record) -> bool:
     return (record.value or 0.0) >= USABLE and (record.ci_low or 0.0) > SOMEWHAT
+
+
+def _still_low(now: Record) -> str:
+    """What is said of a score that a repair raises, and that stays too low to build on."""
+    if (now.value or 0.0) >= SOMEWHAT:
+        return ""
+    return f" This stays below {percent(SOMEWHAT)}, from which we call binding usable in part."
 
 
 def _could_be_large(study: RepairStudy | ArrayRepair, change: Change) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.crossmodal.words import SOMEWHAT
 from conceptbind.report.numbers import percent
 from conceptbind.report.words import seen, which
 
@@ -152,12 +153,18 @@ def _repaired(across: Verdict | None, repair: Verdict | None) -> str:
     if repair is None or across is None:
         return ""
     if repair.repairs:
-        return f" A linear repair brings it to {percent(repair.score)} on new combinations."
+        only = "" if worth_applying(repair) else "only "
+        return f" A linear repair brings it {only}to {percent(repair.score)} on new combinations."
     if across.word not in ("partly", "no"):
         return ""
     if repair.word == "unclear":
         return " It cannot be judged whether a linear repair helps."
     return " A linear repair does not help."
+
+
+def worth_applying(repair: Verdict) -> bool:
+    """Whether a repair is recommended, and makes binding usable at least in part."""
+    return bool(repair.repairs) and (repair.score or 0.0) >= SOMEWHAT
 
 
 def next_command(
