@@ -53,6 +53,13 @@ def test_the_exit_code_is_1_where_a_requirement_is_not_met(words, tmp_path, caps
             ["--require", "acros.text>=0.5"],
             "level, metric or study 'acros' in this run; did you mean",
         ),
+        (["--require", ""], "--require '' is not a requirement"),
+        (["--require", " , "], "is not a requirement"),
+        (["--require", "decodable>=0", "--require", ""], "--require '' is not a requirement"),
+        (["--require", "decodable.txt>=0.5"], "'txt'; did you mean 'text'"),
+        (["--require", "object_recognition.txt>=0.5"], "'txt'; did you mean 'text'"),
+        (["--require", "concept_recognition.noum>=0.5"], "'noum'; did you mean 'noun'"),
+        (["--require", "decodable.text.high.low>=0.5"], "names an end of the interval that is not"),
         (["--junit", "x.xml"], "--junit writes what became of requirements; add --require"),
         (["--require", "decodable>=0", "--junit", "."], "--junit must be a file; . is a folder"),
     ],
@@ -73,6 +80,14 @@ def test_a_benchmark_is_gated_by_metrics_only(tmp_path):
         conceptbind.evaluate(**asked, require=["probe.object_recognition>=0.5"])
     with pytest.raises(ValueRangeError, match="needs scores; leave --check or --require out"):
         conceptbind.evaluate(**asked, require=["accuracy>=0.5"], check=True)
+
+
+@pytest.mark.parametrize("command", ["evaluate tiny --benchmark aro --data x", "compare x"])
+def test_an_empty_requirement_opens_no_gate(command, capsys):
+    assert cli.main([*command.split(), "--require", ""]) == 2
+    assert "--require '' is not a requirement" in capsys.readouterr().err
+    with pytest.raises(ValueRangeError, match="--require '' is not a requirement"):
+        conceptbind.compare("x", require="")
 
 
 def test_in_python_the_result_has_the_gate(words):

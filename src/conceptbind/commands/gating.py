@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from conceptbind.report.gates import Requirement
     from conceptbind.report.shown import Judgeable
+    from conceptbind.scenes.table import Scenes
 
 G = TypeVar("G", bound="Judgeable")
 
@@ -56,11 +57,11 @@ class Gated(Command[G]):
             ValueRangeError: one has another form.
             UnknownNameError: one names no level, metric or study.
         """
-        if not self.require:
+        texts = (self.require,) if isinstance(self.require, str) else self.require
+        if not texts:
             return ()
         from conceptbind.report.gates import requirements
 
-        texts = (self.require,) if isinstance(self.require, str) else self.require
         return requirements(texts)
 
     def _file(self) -> Path | None:
@@ -84,7 +85,10 @@ class Gated(Command[G]):
 
 
 def refuse_unmeasured(
-    wanted: Sequence[Requirement], studies: Collection[str], modalities: Collection[str]
+    wanted: Sequence[Requirement],
+    studies: Collection[str],
+    modalities: Collection[str],
+    table: Scenes,
 ) -> None:
     """Refuse requirements on levels that a measurement will not hold, before it begins.
 
@@ -92,10 +96,12 @@ def refuse_unmeasured(
         wanted: the requirements.
         studies: that will be asked, by name.
         modalities: that will be measured.
+        table: the scenes.
 
     Raises:
         ValueRangeError: a level needs a study or a modality that is left out.
-        UnknownNameError: a study is named that is not ours, and none of another package is asked.
+        UnknownNameError: a study is named that is not ours, and none of another package is asked;
+            or a word of which no record of ours will be.
     """
     from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
     from conceptbind.core.names import OWN_STUDIES
@@ -110,6 +116,8 @@ def refuse_unmeasured(
                 f"--require '{one.text:.80}': there is no level, metric or study '{one.study:.60}' "
                 f"in this run; {nearest(str(one.study), known)}"
             )
+        if set(studies) <= set(OWN):
+            _refuse_unknown_words(one, modalities, table)
         if one.name not in LEVELS:
             continue
         start, study = f"--require '{one.text:.80}'", MEASURED_BY.get(one.name)
@@ -132,4 +140,21 @@ def refuse_unmeasured(
             raise ValueRangeError(
                 f"{start} needs the modality {' and '.join(sorted(missing))}; this run measures "
                 f"{' and '.join(modalities)}"
+            )
+
+
+def _refuse_unknown_words(wanted: Requirement, modalities: Collection[str], table: Scenes) -> None:
+    """Raise UnknownNameError for a word that no record of a measurement can hold."""
+    from conceptbind.core.errors import UnknownNameError, nearest
+    from conceptbind.report.gates import MEASURED_BY, WORDS
+
+    kept = WORDS["any"] if wanted.name not in MEASURED_BY else WORDS[wanted.name]
+    concepts = () if wanted.name in MEASURED_BY else table.space.concepts
+    known = (*modalities, *kept, *concepts, table.name)
+    for word in wanted.where:
+        # A modality that is not measured has a message of its own.
+        if word not in (*known, "text", "image"):
+            raise UnknownNameError(
+                f"--require '{wanted.text:.80}': no record of {wanted.name} has the word "
+                f"'{word:.60}'; {nearest(word, known)}"
             )

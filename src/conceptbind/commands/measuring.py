@@ -268,7 +268,7 @@ def _measured(asked: Measure) -> Measurement:
     if "text" in modalities and source.encoder is not None and source.encodes("text"):
         try_captions(source.encoder, table)
     chosen = _chosen(config)
-    refuse_unmeasured(asked.requirements(), [study.name for study in chosen], modalities)
+    refuse_unmeasured(asked.requirements(), [study.name for study in chosen], modalities, table)
     folder = RunFolder.open(place, config)
     case = partial(_case, source, table, split, modalities, folder.path, config)
     decided = _decided(source, table, split)  # before pictures are drawn, which changes the table

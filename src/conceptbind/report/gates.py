@@ -30,6 +30,17 @@ MEASURED_BY = {"decodable": "probe", "within": "within", "across": "crossmodal"}
 """The study of `measure` that judges a level."""
 PLACES = ("modality", "scenes", "split", "concept", "order", "protocol", "setting", "queries")
 """Columns of which a requirement may name a value."""
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "decodable": ("test",),
+    "within": ("all", "neutral", "trap", "as listed", "reversed"),
+    "across": ("both", "all", "either"),
+    "any": (
+        *("both", "symbols", "all", "test", "train", "unseen", "mixed"),
+        *("either", "as listed", "reversed", "neutral", "trap", "strict", "paper", "own"),
+    ),
+}
+"""What records of our studies of scenes hold in `PLACES` besides names of scenes, concepts and the
+modalities: of each level, and of any metric."""
 ENDS = {"low": "ci_low", "high": "ci_high"}
 FORM = "write NAME[.WHERE][.low] OP NUMBER, for example decodable.image.low>=50%"
 _FORM = re.compile(r"\s*([^<>=!]+?)\s*(>=|<=|>|<)\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*(%?)\s*")
@@ -165,6 +176,11 @@ def requirement(text: str) -> Requirement:
     if not all((name, *where)):
         raise ValueRangeError(f"--require '{text:.80}' has an empty part; {FORM}")
     end = where.pop() if where and where[-1] in ENDS else None
+    if set(where) & set(ENDS):
+        raise ValueRangeError(
+            f"--require '{text:.80}' names an end of the interval that is not its last word, or "
+            f"two; {FORM}"
+        )
     bound = float(digits) / 100 if per_cent else float(digits)
     share = name in ours and not (NO_SHARE.fullmatch(name) or CHANGE.fullmatch(name))
     if share and not 0 <= bound <= 1:
