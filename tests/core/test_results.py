@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
+import shutil
 
 import pytest
+from markupsafe import escape
 
 import conceptbind
-from conceptbind import load_run
+from conceptbind import cli, load_run
 from conceptbind.complexity.cells import STRUCTURED
 from conceptbind.core.errors import FileError
 from conceptbind.core.findings import Verdict
@@ -79,6 +82,20 @@ def test_it_shows_itself_in_a_line_in_words_and_in_a_notebook(measured):
     html = found._repr_html_()
     assert html.startswith("<p><strong>tiny")
     assert measured._repr_html_() == html
+
+
+def test_a_moved_run_tells_a_command_that_runs_as_it_stands(measured, tmp_path, capsys):
+    place = tmp_path / "my runs" / "moved"
+    shutil.copytree(measured.folder, place)
+    _, command = load_run(place).advice
+    assert str(place) in command
+    assert str(measured.folder) not in command
+    name, *words = shlex.split(command)
+    assert (name, cli.main(words)) == ("conceptbind", 0)
+    assert cli.main(["report", str(place)]) == 0
+    page = (place / "report.html").read_text()
+    assert escape(command) in page
+    assert escape(measured.answer.next) not in page
 
 
 @pytest.mark.parametrize("name", ["tiny", "repair-scenes", "benchmarks", "train"])

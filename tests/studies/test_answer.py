@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conceptbind.core.findings import Verdict
+from conceptbind.report.advice import at
 from conceptbind.studies.answer import Answer, next_command, plain_answer, worth_applying
 
 WHAT = "which color belongs to which shape"
@@ -134,27 +135,37 @@ def test_other_numbers_of_concepts_and_missing_questions():
         (
             [probe("yes"), across("partly")],
             {"adapter": True},
-            "conceptbind apply 'my runs/r'/adapter --texts captions.npy --out repaired.npy",
+            "conceptbind apply 'my runs/r'/adapter --texts 'my runs/r'/embeddings/text "
+            "--out 'my runs/r'/repaired.npy",
         ),
         (
             [probe("yes"), across("no")],
             {"trainable": True},
             "conceptbind finetune 'hf:a b' --out 'my runs/r'-finetuned",
         ),
-        ([probe("yes"), across("no")], {}, "conceptbind compare 'my runs/r' OTHER-RUN"),
-        ([probe("unclear")], {}, "conceptbind measure 'hf:a b' --scenes text20:10x10"),
-        ([probe("yes")], {"trainable": True}, "conceptbind compare 'my runs/r' OTHER-RUN"),
+        ([probe("yes"), across("no")], {}, "conceptbind compare 'my runs/r'"),
+        (
+            [probe("unclear")],
+            {"reads": True},
+            "conceptbind measure 'hf:a b' --scenes text20:10x10",
+        ),
+        ([probe("unclear")], {}, "conceptbind compare 'my runs/r'"),
+        ([], {}, "conceptbind report 'my runs/r'"),
+        ([probe("yes")], {"trainable": True}, "conceptbind compare 'my runs/r'"),
     ],
 )
 def test_the_next_command_fits_the_answer(verdicts, options, command):
-    how = {"adapter": False, "trainable": False, **options}
-    why, found = next_command("hf:a b", Path("my runs/r"), verdicts, **how)
-    assert found == command
+    how = {"adapter": False, "trainable": False, "reads": False, **options}
+    why, form = next_command("hf:a b", verdicts, **how)
+    assert at(form, Path("my runs/r")) == command
     assert why.endswith(":")
 
 
 def test_an_answer_is_kept_and_printed():
+    answer = Answer("It binds.", "To go on:", "conceptbind x runs/a", "conceptbind x {run}")
+    assert Answer.from_json(answer.as_json(), Path("runs/a")) == answer
+    assert Answer.from_json(answer.as_json(), Path("b c")).next == "conceptbind x 'b c'"
     answer = Answer("It binds.", "To go on:", "conceptbind x")
-    assert Answer.from_json(answer.as_json()) == answer
+    assert Answer.from_json(answer.as_json(), Path("b")) == answer  # of an earlier version
     assert str(answer) == "It binds.\n\nTo go on:\n  conceptbind x"
     assert str(Answer("It binds.")) == "It binds."

@@ -346,21 +346,25 @@ def _answer(
     config: dict[str, Any],
 ) -> "Answer":
     """The plain sentence, and the command to run next."""
+    from conceptbind.encoders.registry import can_be_named
     from conceptbind.repairs.answer import ADAPTER
     from conceptbind.repairs.labclip.adapter import WEIGHTS
+    from conceptbind.report.advice import at
     from conceptbind.studies.answer import Answer, next_command, plain_answer, worth_applying
 
     who = case.rows(case.modalities[0]).encoder
     mended = any(map(worth_applying, judged))
-    why, command = next_command(
+    kept = (folder / ADAPTER / WEIGHTS).is_file() and (folder / "embeddings" / "text").is_dir()
+    named = case.encoder is not None and can_be_named(str(config["encoder"]))
+    why, form = next_command(
         str(config["encoder"]),
-        folder,
         judged,
-        adapter=mended and (folder / ADAPTER / WEIGHTS).is_file(),
-        trainable=hasattr(case.encoder, "trainable"),
+        adapter=mended and kept,
+        trainable=named and hasattr(case.encoder, "trainable"),
+        reads=named and "text" in case.modalities,
     )
     said = plain_answer(who, case.table.space.concepts, judged) or next(iter(sentences), "")
-    return Answer(said, why, command)
+    return Answer(said, why, at(form, folder), form)
 
 
 def _items(case: "Case", decided: dict[str, Any]) -> str:
@@ -446,7 +450,7 @@ def _finished(folder: "RunFolder", asked: dict[str, Any]) -> Any:
             tree_hash(path) != wanted for path, wanted in files.items()
         ):
             return None
-        answer = Answer.from_json(kept.told["answer"])
+        answer = Answer.from_json(kept.told["answer"], folder.path)
         return kept.records, kept.verdicts, kept.sentences, answer
     # not finished, of another form, or a file is gone
     except (

@@ -29,6 +29,15 @@ PACKAGED = ("minilm",)
 """Encoders that come as Python packages with their weights inside."""
 
 
+def can_be_named(name: str) -> bool:
+    """Whether a string names an encoder on a command line, unlike the name of an object of
+    Python; rows are no encoder.
+    """
+    scheme, colon, rest = name.partition(":")
+    listed = bool(colon and rest) and f"{scheme}:" in SCHEMES and scheme != "file"
+    return listed or name in (*SHIPPED, *PACKAGED)
+
+
 def resolve(
     name: str,
     precision: Precision = "float32",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.files import user_path
 from conceptbind.core.results import load_results
+from conceptbind.report.advice import moved
 from conceptbind.report.shown import Shown
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ class Run(Shown):
 
     @property
     def advice(self) -> tuple[str, str]:
-        """What to do next, and the command that does it, as the run kept them."""
+        """What to do next, and the command that does it where the run is now."""
         return self._of_answer("why"), self._of_answer("next")
 
     def _of_answer(self, part: str) -> str:
         answer = self.told.get("answer")
-        return str(answer.get(part) or "") if isinstance(answer, Mapping) else ""
+        return moved(answer, self.folder)[part] if isinstance(answer, Mapping) else ""
 
 
 def load_run(path: str | Path) -> Run:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.core.errors import FileError, ValueRangeError
 from conceptbind.core.files import read_checked_json, write_checked_json, write_whole
 from conceptbind.pictures.files import read_picture
+from conceptbind.report.advice import moved
 from conceptbind.report.charts import Chart
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ def redraw(folder: Path) -> Path:
     kept = read_checked_json(folder / PAGE, "run the command again")
     path = folder / "report.html"
     try:
+        parts = kept["parts"]
+        if "answer" in parts:
+            kept = {**kept, "parts": {**parts, "answer": moved(parts["answer"], folder)}}
         page = _page(kept)
     except (KeyError, TypeError, AttributeError, ValueRangeError, jinja_error()) as error:
         raise FileError(

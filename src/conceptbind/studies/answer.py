@@ -11,6 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.crossmodal.words import SOMEWHAT
+from conceptbind.report.advice import RUN, moved
 from conceptbind.report.numbers import percent
 from conceptbind.report.words import seen, which
 
@@ -58,15 +59,18 @@ class Answer:
     """What the next command is for."""
     next: str = ""
     """The command to run next; empty where none is known."""
+    form: str = ""
+    """The same with `report.advice.RUN` for the run folder, so that it can be told wherever the
+    run lies later."""
 
     def as_json(self) -> dict[str, str]:
         """As `results.json` and the page hold it."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> Answer:
-        """From `as_json`."""
-        return cls(**plain)
+    def from_json(cls, plain: dict[str, Any], folder: Path) -> Answer:
+        """From `as_json`, with the command for the folder where the run is now."""
+        return cls(**moved(plain, folder))
 
     def __str__(self) -> str:
         if not self.next:
@@ -168,26 +172,37 @@ def worth_applying(repair: Verdict) -> bool:
 
 
 def next_command(
-    encoder: str, folder: Path, verdicts: Sequence[Verdict], *, adapter: bool, trainable: bool
+    encoder: str,
+    verdicts: Sequence[Verdict],
+    *,
+    adapter: bool,
+    trainable: bool,
+    reads: bool,
 ) -> tuple[str, str]:
-    """What to do next, and the command that does it.
+    """What to do next, and the command that does it as it stands, with `RUN` for the run folder.
 
     Args:
         encoder: as a command line names it.
-        folder: of the run.
         verdicts: of the run.
-        adapter: whether the run kept a fitted repair that helps.
+        adapter: whether the run kept a repair worth applying, and its caption embeddings.
         trainable: whether both towers of the encoder can be trained further.
+        reads: whether a command line can open the encoder and embed other captions with it.
     """
-    place, name = quote(str(folder)), quote(encoder)
+    name = quote(encoder)
     if adapter:
-        command = f"conceptbind apply {place}/adapter --texts captions.npy --out repaired.npy"
-        return "To repair the embeddings of your own captions (your index stays as it is):", command
+        command = (
+            f"conceptbind apply {RUN}/adapter --texts {RUN}/embeddings/text "
+            f"--out {RUN}/repaired.npy"
+        )
+        why = "To repair these caption embeddings, or name yours (your index stays as it is):"
+        return why, command
     words = {verdict.level: verdict.word for verdict in verdicts}
     if words.get(3) in ("partly", "no") and trainable:
-        command = f"conceptbind finetune {name} --out {place}-finetuned"
+        command = f"conceptbind finetune {name} --out {RUN}-finetuned"
         return "To see what training the model further would reach:", command
-    if words.get(1) == "unclear":
+    if words.get(1) == "unclear" and reads:
         command = f"conceptbind measure {name} --scenes text20:10x10"
         return "To judge it on more scenes:", command
-    return "To lay it beside another run:", f"conceptbind compare {place} OTHER-RUN"
+    if words:
+        return "To see its numbers as tables, or beside other runs:", f"conceptbind compare {RUN}"
+    return "To draw its page again:", f"conceptbind report {RUN}"
