@@ -143,7 +143,9 @@ BINDING = [
     record("repair", "binding_accuracy", 0.85, 0.8, 0.9, repair="HNB"),
     record("repair", "binding_accuracy", 0.03, 0.0, 0.1, repair="SB"),
     record("complexity", "generalisation_score", 0.25, approximator="mlp"),
-    record("complexity", "generalisation_score", 0.75, approximator="chosen", readout="own"),
+    record(
+        "complexity", "generalisation_score", 0.75, 0.6, 0.9, approximator="chosen", readout="own"
+    ),
     record("complexity", "generalisation_score", 0.45, approximator="chosen", readout="plain"),
 ]
 
@@ -151,6 +153,33 @@ BINDING = [
 def test_binding_in_one_row():
     row = ["90.0 %", "80.0 %", "30.0 %", "70.0 %", "60.0 %", "85.0 %", "0.750"]
     assert binding_cells(Records(BINDING)) == [row]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "planted", "cell"),
+    [
+        ((0.75, 0.01, 0.9), None, "0.750"),
+        ((0.75, 0.0, 0.9), None, "-"),  # draws reach down to nothing
+        ((0.75, None, None), None, "-"),  # too few draws
+        ((0.1, 0.05, 0.2), None, "0.100"),
+        ((0.0, 0.0, 0.0), None, "-"),  # nothing shows that a simple rule would have been found
+        ((0.0, 0.0, 0.0), (0.05, 0.04, 0.06), "-"),
+        ((0.0, 0.0, 0.0), (0.9, 0.0, 0.95), "-"),
+        ((0.0, 0.0, 0.0), (0.9, 0.8, 0.95), "0.000"),
+        ((0.05, 0.0, 0.5), (0.9, 0.8, 0.95), "-"),  # may be simple
+        ((None, None, None), (0.9, 0.8, 0.95), "-"),
+    ],
+)
+def test_a_generalisation_that_cannot_be_judged_is_a_dash(chosen, planted, cell):
+    about = {"readout": "plain"}
+    rows = [
+        record("probe", "object_recognition", 0.8),
+        record("complexity", "generalisation_score", *chosen, approximator="chosen", **about),
+    ]
+    if planted:
+        about["approximator"] = "planted"
+        rows.append(record("complexity", "generalisation_score", *planted, **about))
+    assert binding_cells(Records(rows))[0][-1] == cell
     # a repair that is not recommended is not written: the identity is
     refused = [
         r.but(recommended=False) if (r.study, r.repair) == ("repair", "HNB") else r for r in BINDING

@@ -73,6 +73,9 @@ def test_what_is_not_paired_says_why_and_goes_by_intervals():
     assert told["a", "seed 1"].basis == "not paired: other scenes or pictures"
     assert told["a", "old"].basis == "not paired: no outcomes kept"
     assert told["a", "old"].change == pytest.approx(0.6)
+    assert told["a", "seed 1"].change is None
+    rows = {row[1:3]: row[3] for row in pair_rows(board)}
+    assert rows["a", "seed 1"] == "-"
     for duel in board.duels:
         assert (duel.p, duel.n, duel.interval) == (None, None, (None, None))
     assert [(entry.run, entry.rank) for entry in board.entries] == [

@@ -12,6 +12,7 @@ from conceptbind.report.numbers import (
     number,
     percent,
     points,
+    score,
     shown,
     value_of,
 )
@@ -46,6 +47,23 @@ def test_differences_and_other_numbers():
     assert points(None) == "-"
     assert number(0.66409) == "0.664"
     assert number(None) == "-"
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded", "cut"),
+    [
+        (0.9996, "0.999", "0.999"),
+        (-0.9999, "-0.999", "-0.999"),
+        (1.0, "1.000", "1.000"),
+        (1.0004, "1.000", "1.000"),
+        (-0.006329, "-0.006", "-0.006"),
+        (0.0066, "0.007", "0.006"),
+        (-0.0004, "0.000", "0.000"),
+        (0.29, "0.290", "0.290"),
+    ],
+)
+def test_a_number_below_1_is_never_called_1_and_a_score_is_cut_towards_0(value, rounded, cut):
+    assert (number(value), score(value)) == (rounded, cut)
 
 
 @pytest.mark.parametrize(

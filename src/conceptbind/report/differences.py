@@ -24,6 +24,7 @@ STUDIES = (
     "controlled",
 )
 """Studies whose shares are compared."""
+TITLE = "Every share beside that of the first run"
 ALIKE = ("study", "modality", "metric", "split")
 """Columns of one measure."""
 VARIES = (
@@ -49,7 +50,7 @@ def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
 
     The difference has no interval here: values stand beside their own. Differences of levels with
     intervals, item by item, are in the table of pairs. Numbers of other scenes, or of another count
-    of them, are marked.
+    of them, are marked and not subtracted.
 
     Args:
         runs: records of each run, by name.
@@ -76,7 +77,7 @@ def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
                     *label,
                     name,
                     *_cells(row),
-                    points((row.value or 0.0) - (base.value or 0.0)),
+                    points((row.value or 0.0) - (base.value or 0.0)) if same else "-",
                     "yes" if same else "no",
                 )
             )
@@ -87,10 +88,10 @@ def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
         "value",
         "95 % interval",
         "n",
-        f"difference from {first}",
+        f"difference from {first}, without interval",
         "same scenes",
     )
-    return [PaperTable("differences", "Differences", head, tuple(rows))] if rows else []
+    return [PaperTable("differences", TITLE, head, tuple(rows))] if rows else []
 
 
 def _measures(records: Records) -> dict[tuple[Value, ...], Record]:

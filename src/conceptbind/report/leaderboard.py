@@ -56,9 +56,11 @@ BOARDS: Mapping[str, tuple[str, Mapping[str, Asked]]] = {
 RULE = (
     "A rank is one more than the number of models that are clearly better. Clearly better: the "
     "95 % interval of the paired difference lies above 0, and the exact test (McNemar's, by draws; "
-    "corrected for all pairs of the table by Holm's method) has p < 0.05. Where two runs did not "
-    "score the same scenes, their 95 % intervals must lie apart. A model that beats another also "
-    "beats all that the other beats. Models that share a rank are tied."
+    "corrected for all pairs of the table by Holm's method) has p < 0.05. Both are needed: they "
+    "are computed in different ways, and near the limit one may say yes and the other no. Where "
+    "two runs did not score the same scenes, their 95 % intervals must lie apart, and they are not "
+    "subtracted. A model that beats another also beats all that the other beats. Models that "
+    "share a rank are tied."
 )
 
 
@@ -89,8 +91,8 @@ class Duel:
 
     one: str
     other: str
-    change: float
-    """One minus other."""
+    change: float | None
+    """One minus other; None where they did not score the same scenes or pictures."""
     interval: Interval
     """95 %; None for both where items are not paired."""
     p: float | None
@@ -215,12 +217,13 @@ def _duel(
     unpaired = Duel(*names, change, (None, None), None, None, None, "")
     if mine is None or theirs is None:
         return _by_intervals(unpaired, one[1], other[1], "not paired: no outcomes kept")
+    elsewhere = replace(unpaired, change=None)
     if items != others:
-        return _by_intervals(unpaired, one[1], other[1], "not paired: other scenes or pictures")
+        return _by_intervals(elsewhere, one[1], other[1], "not paired: other scenes or pictures")
     try:
         found = paired(theirs, mine)
     except MismatchError:
-        return _by_intervals(unpaired, one[1], other[1], "not paired: no scene in common")
+        return _by_intervals(elsewhere, one[1], other[1], "not paired: no scene in common")
     shared = found.n == mine.n == theirs.n
     basis = "the same scenes" if shared else "the scenes that both scored"
     p = found.mcnemar

@@ -1,13 +1,18 @@
 """One rounding for everything that a person reads: card, table, terminal, page.
 
-A share is printed in per cent with one decimal ("68.2 %"), everything else (R^2, cosines, gaps)
-with three decimals. `results.json` and `results.csv` hold the numbers themselves.
+- A share is in per cent with one decimal ("68.2 %"). Only 0 and 1 themselves are "0 %" and "100 %":
+  what lies so near that it would be rounded to one of them has as many decimals as it takes.
+- A difference of two shares is in points with one decimal and a sign.
+- A binding score has three decimals and is cut towards 0: it never claims more than it is.
+- Everything else (R^2, cosines, gaps) has three decimals, and is cut where rounding would say 1.
+
+`results.json` and `results.csv` hold the numbers themselves.
 """
 
 from __future__ import annotations
 
 import re
-from math import floor
+from math import trunc
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,12 +54,17 @@ def _from_to(low: float, high: float) -> str:
 
 def number(value: float | None) -> str:
     """What is not a share, with three decimals."""
-    return "-" if value is None else f"{value:.3f}"
+    if value is None:
+        return "-"
+    rounded = round(value, 3)
+    if abs(value) < 1 <= abs(rounded):
+        return score(value)
+    return f"{rounded + 0.0:.3f}"  # no minus before 0
 
 
 def score(value: float | None) -> str:
-    """A binding score, from 0 to 1: cut, not rounded, so that it never says 1 for less."""
-    return "-" if value is None else f"{floor(1000 * value) / 1000:.3f}"
+    """A binding score, from 0 to 1: cut towards 0, so that it never says 1 for less."""
+    return "-" if value is None else f"{trunc(1000 * value) / 1000 + 0.0:.3f}"
 
 
 def p_value(p: float | None) -> str:

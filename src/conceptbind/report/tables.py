@@ -15,6 +15,7 @@ from conceptbind.report.numbers import number, percent, shown, value_of
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
+    from conceptbind.core.records import Record
 
 REMOVED_NAMES = {
     "none": "original",
@@ -31,6 +32,8 @@ FITS = (
     ("least_squares", "together", "least squares, slots together"),
     ("least_squares", "apart", "least squares, slots apart"),
 )
+SIMPLE, SOMEWHAT = 0.5, 0.1
+"""Generalisation scores from which a rule is called simple, and simple in part."""
 Cells = list[list[str]]
 
 
@@ -122,9 +125,35 @@ def binding_cells(records: Records) -> Cells:
         _value(across.where(metric=Metric.BINDING_ACCURACY, order="either")),
         _value(across.where(metric=Metric.RECALL_AT_1)),
         _value(scored.where(metric=Metric.BINDING_ACCURACY, repair=written)),
-        _value(simple[:1]),
+        _value(simple[:1]) if _is_judged(rows) else "-",
     ]
     return [cells] if any(cell != "-" for cell in cells) else []
+
+
+def _is_judged(rows: Records) -> bool:
+    """Whether the generalisation score of the first read-out says something: draws do not reach
+    down to 0, or a planted rule shows that a simple one would have been found.
+    """
+    scores = rows.where(metric=Metric.GENERALISATION_SCORE, seed=None)
+    found = scores.first(approximator="chosen")
+    if found is None or found.value is None or _ends(found) is None:
+        return False
+    low, high = _ends(found) or (0.0, 0.0)
+    if found.value >= SOMEWHAT:
+        return low > 0
+    planted = scores.where(approximator="planted", readout=found.get("readout"))
+    known = [(record.value or 0.0, _ends(record) or (0.0, 0.0)) for record in planted]
+    best, (least, _) = max(known, default=(0.0, (0.0, 0.0)))
+    return high < SIMPLE and best >= SOMEWHAT and least > high
+
+
+def _ends(record: Record) -> tuple[float, float] | None:
+    """The interval of a record, or the lowest and highest of its draws."""
+    for names in (("ci_low", "ci_high"), ("lowest", "highest")):
+        low, high = (record.get(name) for name in names)
+        if isinstance(low, float | int) and isinstance(high, float | int):
+            return float(low), float(high)
+    return None
 
 
 def finetune_cells(records: Records) -> Cells:
