@@ -153,6 +153,20 @@ BINDING = [
 def test_binding_in_one_row():
     row = ["90.0 %", "80.0 %", "30.0 %", "70.0 %", "60.0 %", "85.0 %", "0.750"]
     assert binding_cells(Records(BINDING)) == [row]
+    # a repair that is not recommended is not written: the identity is
+    refused = [
+        r.but(recommended=False) if (r.study, r.repair) == ("repair", "HNB") else r for r in BINDING
+    ]
+    assert binding_cells(Records(refused)) == [[*row[:5], "55.0 %", "0.750"]]
+    # of repairs only what has an interval counts
+    unsure = [r.but(ci_low=None) if r.study == "repair" else r for r in BINDING]
+    assert binding_cells(Records(unsure)) == [[*row[:5], "-", "0.750"]]
+    whole = [r for r in BINDING if r.study == "repair"]
+    assert binding_cells(Records(whole)) == [["-", "-", "-", "-", "-", "85.0 %", "-"]]
+    assert binding_cells(Records([record("edit", "edit_probing", 0.5)])) == []
+    assert binding_cells(Records([record("crossmodal", "recall_at_1", 0.5)])) == [
+        ["-", "-", "-", "-", "50.0 %", "-", "-"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -177,23 +191,9 @@ def test_a_generalisation_that_cannot_be_judged_is_a_dash(chosen, planted, cell)
         record("complexity", "generalisation_score", *chosen, approximator="chosen", **about),
     ]
     if planted:
-        about["approximator"] = "planted"
+        about = {**about, "approximator": "planted"}
         rows.append(record("complexity", "generalisation_score", *planted, **about))
     assert binding_cells(Records(rows))[0][-1] == cell
-    # a repair that is not recommended is not written: the identity is
-    refused = [
-        r.but(recommended=False) if (r.study, r.repair) == ("repair", "HNB") else r for r in BINDING
-    ]
-    assert binding_cells(Records(refused)) == [[*row[:5], "55.0 %", "0.750"]]
-    # of repairs only what has an interval counts
-    unsure = [r.but(ci_low=None) if r.study == "repair" else r for r in BINDING]
-    assert binding_cells(Records(unsure)) == [[*row[:5], "-", "0.750"]]
-    whole = [r for r in BINDING if r.study == "repair"]
-    assert binding_cells(Records(whole)) == [["-", "-", "-", "-", "-", "85.0 %", "-"]]
-    assert binding_cells(Records([record("edit", "edit_probing", 0.5)])) == []
-    assert binding_cells(Records([record("crossmodal", "recall_at_1", 0.5)])) == [
-        ["-", "-", "-", "-", "50.0 %", "-", "-"]
-    ]
 
 
 def test_fine_tuning_before_and_after():
