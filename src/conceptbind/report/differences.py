@@ -72,12 +72,13 @@ def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
         rows.append((*label, first, *_cells(base), "-", "-"))
         for name, row in others:
             same = (row.scenes, row.n) == (base.scenes, base.n)
+            change = (row.value or 0.0) - (base.value or 0.0)
             rows.append(
                 (
                     *label,
                     name,
                     *_cells(row),
-                    points((row.value or 0.0) - (base.value or 0.0)) if same else "-",
+                    points(change if same else None),
                     "yes" if same else "no",
                 )
             )
