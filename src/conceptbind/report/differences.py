@@ -72,13 +72,13 @@ def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
         rows.append((*label, first, *_cells(base), "-", "-"))
         for name, row in others:
             same = (row.scenes, row.n) == (base.scenes, base.n)
-            change = (row.value or 0.0) - (base.value or 0.0)
+            change = (row.value or 0.0) - (base.value or 0.0) if same else None
             rows.append(
                 (
                     *label,
                     name,
                     *_cells(row),
-                    points(change if same else None),
+                    points(change),
                     "yes" if same else "no",
                 )
             )
