@@ -11,7 +11,9 @@ from conceptbind.core.records import Record, Records
 from conceptbind.within.words import CHANCE, SOMEWHAT, USABLE, usable_within
 
 
-def record(setting: str, value: float, low: float, high: float, **told: Any) -> Record:
+def record(
+    setting: str, value: float, low: float | None, high: float | None, **told: Any
+) -> Record:
     facts: dict[str, Any] = {
         "study": "within",
         "modality": "text",
@@ -103,6 +105,13 @@ def test_pictures_that_were_not_drawn_have_no_trap_and_are_usable_in_part_at_mos
     found = usable_within(records, "image", "clip")
     assert found.word == "partly"
     assert "equal places mislead it cannot be judged" in found.sentence
+
+
+def test_one_combination_says_nothing_of_others() -> None:
+    alone = [record("neutral", 1.0, None, None, n=4), record("trap", 1.0, None, None, n=4)]
+    found = usable_within(Records(alone), "text", "minilm")
+    assert (found.word, found.score, found.n) == ("unclear", None, 4)
+    assert "all comparisons are of one combination and its swap" in found.sentence
 
 
 def test_ties_are_said() -> None:

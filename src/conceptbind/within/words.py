@@ -48,6 +48,13 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
     if not there:
         why = "no scene has an attribute swap, or none has a second picture"
         return Verdict("unclear", f"{asked}: {why}.", None, 2, modality, 0)
+    if any(record.ci_low is None for record in there):
+        why = (
+            "all comparisons are of one combination and its swap, so nothing can be said of others"
+        )
+        return Verdict(
+            "unclear", f"{asked}: {why} (n = {there[0].n:,}).", None, 2, modality, there[0].n
+        )
     weaker = min(there, key=_value)
     stronger = max(there, key=_value)
     control = _strongest(records, weaker)
