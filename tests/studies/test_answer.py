@@ -129,6 +129,13 @@ def test_other_numbers_of_concepts_and_missing_questions():
     assert said() == said(repair("yes", helps=True)) == ""
 
 
+COMPARED = "conceptbind compare 'my runs/r'"
+
+
+def within(word, modality="text"):
+    return Verdict(word, "", 0.5, 2, modality, 100)
+
+
 @pytest.mark.parametrize(
     ("verdicts", "options", "command"),
     [
@@ -149,6 +156,15 @@ def test_other_numbers_of_concepts_and_missing_questions():
             {"reads": True},
             "conceptbind measure 'hf:a b' --scenes text20:10x10",
         ),
+        (
+            [probe("yes"), within("no"), across("yes")],
+            {"reads": True, "scenes": "my table.csv"},
+            "conceptbind repair 'hf:a b' --scenes 'my table.csv' --side query "
+            "--out 'my runs/r'-queries",
+        ),
+        ([probe("yes"), within("yes")], {"reads": True, "scenes": "x"}, COMPARED),
+        ([probe("yes"), within("no", "image")], {"reads": True, "scenes": "x"}, COMPARED),
+        ([probe("yes"), within("no")], {"reads": True}, COMPARED),
         ([probe("unclear")], {}, "conceptbind compare 'my runs/r'"),
         ([], {}, "conceptbind report 'my runs/r'"),
         ([probe("yes")], {"trainable": True}, "conceptbind compare 'my runs/r'"),
@@ -159,6 +175,35 @@ def test_the_next_command_fits_the_answer(verdicts, options, command):
     why, form = next_command("hf:a b", verdicts, **how)
     assert at(form, Path("my runs/r")) == command
     assert why.endswith(":")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        ([within("no")], "Among themselves, captions hardly use it (50.0 %)."),
+        (
+            [within("partly"), within("yes", "image")],
+            "Among themselves, captions use it only partly (50.0 %) and pictures use it (50.0 %).",
+        ),
+        (
+            [within("yes"), within("yes", "image")],
+            "Among themselves, captions and pictures use it (50.0 % and 50.0 %).",
+        ),
+        ([within("unclear"), within("no", "image")], "pictures hardly use it (50.0 %)."),
+        ([within("unclear")], "tiny knows which color belongs to which shape."),
+    ],
+)
+def test_what_each_modality_uses_by_itself_stands_last(verdicts, sentence):
+    found = plain_answer("tiny", ("color", "shape"), [probe("yes"), *verdicts])
+    assert found.endswith(sentence)
+
+
+def test_level_two_alone_is_a_sentence_of_its_own():
+    said = plain_answer("tiny", ("a", "b"), [within("no"), within("unclear", "image")])
+    assert said == (
+        "tiny, by cosine: its captions hardly tell a scene from its swap (50.0 %), and its "
+        "pictures may or may not tell a scene from its swap, which cannot be judged here."
+    )
 
 
 def test_an_answer_is_kept_and_printed():

@@ -356,15 +356,22 @@ def _answer(
     mended = any(map(worth_applying, judged))
     kept = (folder / ADAPTER / WEIGHTS).is_file() and (folder / "embeddings" / "text").is_dir()
     named = case.encoder is not None and can_be_named(str(config["encoder"]))
+    scenes = str(config["scenes"])
     why, form = next_command(
         str(config["encoder"]),
         judged,
         adapter=mended and kept,
         trainable=named and hasattr(case.encoder, "trainable"),
         reads=named and "text" in case.modalities,
+        scenes=scenes if _is_named(scenes) else None,
     )
     said = plain_answer(who, case.table.space.concepts, judged) or next(iter(sentences), "")
     return Answer(said, why, at(form, folder), form)
+
+
+def _is_named(scenes: str) -> bool:
+    """Whether scenes are called as a command line calls them, and not by their content."""
+    return not scenes.endswith(")")
 
 
 def _items(case: "Case", decided: dict[str, Any]) -> str:

@@ -178,6 +178,7 @@ def next_command(
     adapter: bool,
     trainable: bool,
     reads: bool,
+    scenes: str | None = None,
 ) -> tuple[str, str]:
     """What to do next, and the command that does it as it stands, with `RUN` for the run folder.
 
@@ -187,6 +188,7 @@ def next_command(
         adapter: whether the run kept a repair worth applying, and its caption embeddings.
         trainable: whether both towers of the encoder can be trained further.
         reads: whether a command line can open the encoder and embed other captions with it.
+        scenes: as a command line names them; None where it cannot.
     """
     name = quote(encoder)
     if adapter:
@@ -200,6 +202,11 @@ def next_command(
     if words.get(3) in ("partly", "no") and trainable:
         command = f"conceptbind finetune {name} --out {RUN}-finetuned"
         return "To see what training the model further would reach:", command
+    text = next((v.word for v in verdicts if (v.level, v.modality) == (2, "text")), None)
+    if text in ("partly", "no") and reads and scenes is not None:
+        command = f"conceptbind repair {name} --scenes {quote(scenes)} --side query"
+        why = "To repair a search among captions (their index stays as it is):"
+        return why, f"{command} --out {RUN}-queries"
     if words.get(1) == "unclear" and reads:
         command = f"conceptbind measure {name} --scenes text20:10x10"
         return "To judge it on more scenes:", command
