@@ -3,7 +3,7 @@
 import sys
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from conceptbind.commands.captioned import (
     Pairing,
@@ -14,6 +14,12 @@ from conceptbind.commands.captioned import (
 )
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
+from conceptbind.commands.laboratory import (
+    compare_methods,
+    entrants,
+    require_plain,
+    write_laboratory,
+)
 from conceptbind.commands.querying import FAILURES, Asked, for_queries, repair_queries
 from conceptbind.commands.shared import (
     GivenAdapter,
@@ -33,12 +39,26 @@ from conceptbind.run.bars import progress
 if TYPE_CHECKING:
     from conceptbind.commands.captioned import Given
     from conceptbind.core.findings import Verdict
+    from conceptbind.crossmodal.study import CaptionBank
     from conceptbind.repairs.arrays import ArrayRepair
     from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.study import RepairStudy
+    from conceptbind.rows.embeddings import Embeddings
     from conceptbind.rows.source import Source
+    from conceptbind.scenes.table import Scenes
 
 
+Method = Literal[
+    "HNB",
+    "SB",
+    "ridge",
+    "procrustes",
+    "cca",
+    "low_rank",
+    "diagonal",
+    "erasure",
+    "laboratory",
+]
 DROPPED = "dropped.csv"
 
 
@@ -67,17 +87,22 @@ class Repaired(Shown):
 
     def text(self, width: int | None = None) -> str:  # noqa: D102
         from conceptbind.benchmarks.section import benchmark_table
+        from conceptbind.repairs.laboratory.section import laboratory_table
         from conceptbind.repairs.section import repair_table
 
+        shown = repair_table(self.records, width)
+        if self.records.first(study="laboratory"):
+            shown = laboratory_table(self.records, width)
         tables = [
-            repair_table(self.records, width),
+            shown,
             *([benchmark_table(self.retrieval, width)] if self.retrieval else []),
         ]
         places = [
             ("Adapter", self.folder),
             ("Report", self.folder / "report.html"),
-            ("Failures", self.folder / FAILURES),
         ]
+        if (self.folder / FAILURES).is_file():
+            places.append(("Failures", self.folder / FAILURES))
         if (self.folder / DROPPED).is_file():
             places.append(("Left out", self.folder / DROPPED))
         return "\n\n".join(
@@ -136,6 +161,11 @@ class Repair(Opening, Command[Repaired]):
     """
     tagger: str = "auto"
     """Program that finds nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto."""
+    method: Method = "HNB"
+    """What is fitted: HNB (LABCLIP with hard negatives), SB (without), ridge, procrustes, cca,
+    low_rank, diagonal or erasure. laboratory compares all of them, maps of pictures and a small
+    network too, and writes the one that is recommended.
+    """
     solver: Literal["quick", "published"] = "quick"
     """How the map is fitted: quick (Adam along the principal axes), or published (Adam as in the
     paper).
@@ -188,6 +218,8 @@ class Repair(Opening, Command[Repaired]):
             "epochs": self.epochs,
             "device": torch_device(self.device),
         }
+        if self.method != "HNB":
+            require_plain(self.method, options)
         config, folder = self.configuration(), user_path(self.out)
         refuse_in_use(folder)
         by = Pairing(self.tagger, self, self.seed, folder, config)
@@ -207,9 +239,11 @@ class Repair(Opening, Command[Repaired]):
                 )
             encoder = open_model(encoder, self, ("text", "image"))
             given = coco_pairs(encoder, self.coco, by)
-            found, facts = _on_arrays(given, config, options, self.pull, self.seed)
         elif self.images is None:
+            if self.method != "HNB":
+                return _laboratory_on_scenes(self, folder, config)
             found, facts = _on_scenes(self, folder, config, options)
+            return _written(folder, config, found, facts, None, (encoder, self.coco))
         else:
             given = pairs_of_arrays(
                 encoder,
@@ -221,8 +255,12 @@ class Repair(Opening, Command[Repaired]):
                 by,
             )
             require_repairable(given.pairs, self.seed)
+            if self.method != "HNB":
+                entrants(self.method, given.pairs.n_negatives)
             RunFolder.open(folder, config)
-            found, facts = _on_arrays(given, config, options, self.pull, self.seed)
+        if self.method != "HNB":
+            return _laboratory_on_arrays(self, folder, config, given, encoder)
+        found, facts = _on_arrays(given, config, options, self.pull, self.seed)
         return _written(folder, config, found, facts, given, (encoder, self.coco))
 
 
@@ -388,17 +426,32 @@ def _array_to_write(target: Path, source: Path | None) -> Path:
     return place
 
 
-def _on_scenes(
-    asked: Repair, folder: Path, config: "dict[str, Any]", options: "dict[str, Any]"
-) -> tuple[Any, Any]:
-    """Embed a table, fit and score."""
+class _Scenes(NamedTuple):
+    """A table, its captions, and rows of both."""
+
+    source: "Source"
+    table: "Scenes"
+    bank: "CaptionBank"
+    rows: "dict[str, tuple[Embeddings, Embeddings]]"
+    """Pictures and captions, of the encoder and of controls, by name."""
+
+    def facts(self, config: "dict[str, Any]", seed: int, folds: int) -> "dict[str, Any]":
+        """What was scored, for the provenance."""
+        from conceptbind.run.facts import provenance
+        from conceptbind.scenes.split import split_scenes
+
+        split = split_scenes(self.table, "orbit", fractions=(0.8, 0.1, 0.1), seed=seed)
+        facts = provenance(config, self.table, split, list(self.rows[Control.NONE]), sys.argv)
+        return facts | {"split": {"by": "orbit", "folds": folds, "seed": seed}}
+
+
+def _embedded(asked: Repair, folder: Path, config: "dict[str, Any]") -> _Scenes:
+    """Embed a table."""
     from conceptbind.core.errors import ModalityError, ValueRangeError
     from conceptbind.crossmodal.study import caption_bank
-    from conceptbind.repairs.study import repair_study, require_swaps, single_objects
+    from conceptbind.repairs.study import require_swaps
     from conceptbind.rows.source import bag_twin, open_inputs, source_of
-    from conceptbind.run.facts import provenance
     from conceptbind.run.folder import RunFolder
-    from conceptbind.scenes.split import split_scenes
 
     if asked.encoder is None or asked.texts or asked.negatives or asked.captions:
         raise ValueRangeError(
@@ -417,7 +470,7 @@ def _on_scenes(
         require_swaps(None, table)
     RunFolder.open(folder, config)
     table = drawn(table, ("image",), folder / "pictures", seed)
-    rows, controls = {}, {}
+    rows = {}
     twin = bag_twin(source, asked.device)
     models: dict[str, Any] = {Control.NONE: source}
     if twin is not None:
@@ -432,7 +485,18 @@ def _on_scenes(
                 rows_with_bar(model, table, "image", places[0]),
                 rows_with_bar(model, bank.scenes, "text", places[1], "captions and their swaps"),
             )
-    controls = {name: found for name, found in rows.items() if name != Control.NONE}
+    return _Scenes(source, table, bank, rows)
+
+
+def _on_scenes(
+    asked: Repair, folder: Path, config: "dict[str, Any]", options: "dict[str, Any]"
+) -> tuple[Any, Any]:
+    """Embed a table, fit and score."""
+    from conceptbind.repairs.study import repair_study, require_swaps, single_objects
+
+    found = _embedded(asked, folder, config)
+    assert found.source.encoder is not None
+    controls = {name: rows for name, rows in found.rows.items() if name != Control.NONE}
     with progress(desc="fitting", unit="step") as bar:
 
         def step(name: str) -> None:
@@ -440,26 +504,65 @@ def _on_scenes(
             bar.update()
 
         study = repair_study(
-            *rows[Control.NONE],
-            table,
-            bank,
-            singles=single_objects(source.encoder, table, seed),
+            *found.rows[Control.NONE],
+            found.table,
+            found.bank,
+            singles=single_objects(found.source.encoder, found.table, asked.seed),
             controls=controls,
             pull=asked.pull,
             options=options,
-            seed=seed,
+            seed=asked.seed,
             on_step=step,
         )
-    study = require_swaps(study, table)
-    facts = provenance(
-        config,
-        table,
-        split_scenes(table, "orbit", fractions=(0.8, 0.1, 0.1), seed=seed),
-        list(rows[Control.NONE]),
-        sys.argv,
-    )
-    facts["split"] = {"by": "orbit", "folds": study.folds, "seed": seed}
-    return study, facts
+    study = require_swaps(study, found.table)
+    return study, found.facts(config, asked.seed, study.folds)
+
+
+def _laboratory_on_scenes(asked: Repair, folder: Path, config: "dict[str, Any]") -> Repaired:
+    """Embed a table, and fit and score one method or all."""
+    from conceptbind.repairs.held_scenes import HeldScenes
+    from conceptbind.repairs.laboratory.grounds import SceneGround, require_folds
+    from conceptbind.repairs.study import single_objects
+
+    found = _embedded(asked, folder, config)
+    assert found.source.encoder is not None
+    require_folds(found.table, found.bank)
+    singles = single_objects(found.source.encoder, found.table, asked.seed)
+    grounds = {}
+    for name, (images, captions) in found.rows.items():
+        rows = images.unit().values, captions.unit().values
+        own = singles if name == Control.NONE else None
+        held = HeldScenes(*rows, found.table, found.bank, own)
+        names = {"scenes": found.table.name, "encoder": images.encoder}
+        grounds[name] = SceneGround(held, names, asked.seed)
+    ground, twin = grounds[Control.NONE], grounds.get(Control.BAG_TWIN)
+    result = compare_methods(asked.method, ground, twin, asked.pull, asked.seed)
+    facts = found.facts(config, asked.seed, result.folds)
+    on = _fitted_on(facts)
+    adapter, records, verdict = write_laboratory(folder, config, result, facts, on, "combinations")
+    return Repaired(folder, adapter, records, verdict.sentence, verdicts=(verdict,))
+
+
+def _laboratory_on_arrays(
+    asked: Repair, folder: Path, config: "dict[str, Any]", given: "Given", encoder: Any
+) -> Repaired:
+    """Fit and score one method or all on pairs."""
+    from conceptbind.repairs.laboratory.grounds import PairGround
+    from conceptbind.run.folder import RunFolder
+
+    names = {key: given.names[key] for key in ("scenes", "encoder")}
+    ground = PairGround(given.pairs, names, asked.seed)
+    result = compare_methods(asked.method, ground, None, asked.pull, asked.seed)
+    facts = _facts_of(given, config)
+    if given.dropped:
+        run = RunFolder.open(folder, config)
+        run.write_table(DROPPED, ("row", "reason", "caption"), given.dropped)
+    on = _fitted_on(facts)
+    adapter, records, verdict = write_laboratory(folder, config, result, facts, on, "pairs")
+    retrieval = Records()
+    if asked.coco is not None:
+        retrieval = coco_retrieval(encoder, asked.coco, adapter, folder)
+    return Repaired(folder, adapter, records, verdict.sentence, retrieval, verdicts=(verdict,))
 
 
 def _on_arrays(
@@ -471,7 +574,6 @@ def _on_arrays(
 ) -> tuple[Any, Any]:
     """Fit and score pairs."""
     from conceptbind.repairs.arrays import array_repair
-    from conceptbind.run.facts import plain_provenance
 
     with progress(desc="fitting", unit="step") as bar:
 
@@ -483,13 +585,20 @@ def _on_arrays(
         found = array_repair(
             given.pairs, pull=pull, options=options, seed=seed, names=labels, on_step=step
         )
+    return found, _facts_of(given, config)
+
+
+def _facts_of(given: "Given", config: "dict[str, Any]") -> "dict[str, Any]":
+    """What was fitted on, for the provenance."""
+    from conceptbind.run.facts import plain_provenance
+
     data = {
         "hash": given.pairs.hash,
         "pairs": len(given.pairs),
         "dropped": len(given.dropped),
         **given.names,
     }
-    return found, plain_provenance(config, sys.argv) | {"data": data}
+    return plain_provenance(config, sys.argv) | {"data": data}
 
 
 def _failures(

@@ -60,9 +60,9 @@ def inverse_root(
 class Shortened:
     """Reduced-rank ridge regression: g I and the best change of every rank.
 
-    With S' = S + shrinkage mean(S) I on both sides, the change Delta of rank r for which
-    <Delta, S_x' Delta S_y'> - 2 <Delta, C - g S_x S_y> is least is the truncated singular value
-    decomposition of S_x'^(-1/2) (C - g S_x S_y) S_y'^(-1/2), between these roots (Izenman 1975).
+    Both sides are shrunk, S' = S + shrinkage mean(S) I. Of all changes D of rank r the best makes
+    <D, S_x' D S_y'> - 2 <D, C - g S_x S_y> least. It is the truncated singular value decomposition
+    of S_x'^(-1/2) (C - g S_x S_y) S_y'^(-1/2), between these roots (Izenman 1975).
 
     Args:
         moments: of the pairs.

@@ -52,7 +52,7 @@ class Entry:
     parameters: int
     """Numbers that were fitted; the mean over folds."""
     seconds: float
-    """Of one fit; the mean over folds."""
+    """Time of one fit; the mean over folds."""
     curve: tuple[Point, ...]
     """What each pull achieves on validation, means over the folds."""
     pull: float
@@ -62,7 +62,7 @@ class Entry:
     keeps_index: bool
     """Whether it is one matrix of captions, so that pictures stay as they are."""
     outcome: dict[Metric, Scored]
-    """On what was not fitted on."""
+    """Scores of what was not fitted on."""
 
     @property
     def validation(self) -> Scores:
@@ -100,7 +100,7 @@ class Laboratory:
     """What is written; the identity where none is recommended."""
     folds: int
     pull: float = field(default=0.0)
-    """Of the adapter."""
+    """How far the adapter is pulled."""
 
     @property
     def decides(self) -> Metric:
@@ -188,8 +188,8 @@ def laboratory(
 def preferred(entries: Sequence[Entry]) -> Entry:
     """What validation prefers among no repair and maps that keep the index.
 
-    Of those that bind within a hundredth of the best, those are taken that retrieve within a
-    hundredth of the best of them, and of these the one with the fewest parameters.
+    First those that bind within a hundredth of the best; of them those that retrieve within a
+    hundredth of their best; of these the one with the fewest parameters.
 
     Args:
         entries: no repair first.

@@ -20,12 +20,15 @@ from conceptbind.repairs.labclip.cost import Scores
 from conceptbind.repairs.labclip.estimator import groups_of
 from conceptbind.repairs.labclip.pairs import MOST_NEGATIVES, Pairs, read_unit
 from conceptbind.repairs.laboratory.contract import Fitted
+from conceptbind.repairs.study import require_swaps
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
     from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.crossmodal.study import CaptionBank
+    from conceptbind.scenes.table import Scenes
 
     Rows = Int[Ints, " rows"]
 
@@ -89,6 +92,20 @@ class Ground(Protocol):
 
     def outcome(self, fitted: Fitted, rows: Rows) -> dict[Metric, Scored]:
         """What a map achieves on rows that it never saw, metric by metric."""
+
+
+def require_folds(scenes: Scenes, bank: CaptionBank) -> None:
+    """Raise unless the scenes offer enough swaps for folds.
+
+    Args:
+        scenes: the table.
+        bank: `caption_bank(scenes)`.
+
+    Raises:
+        ValueRangeError: they do not; says what to do.
+    """
+    if len(np.unique(orbit_ids(scenes)[bank.swap_of])) < FOLDS:
+        require_swaps(None, scenes)
 
 
 class SceneGround:

@@ -33,7 +33,7 @@ class Judged:
 
     fitted: Fitted
     loss: float
-    """At the temperature where it is least."""
+    """Loss at the temperature where it is least."""
     binding: float | None
     """Share of comparisons with negatives that are won; None without negatives."""
 

@@ -1,0 +1,191 @@
+"""The laboratory as a table, a chart and a model card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.core.escape import markdown
+from conceptbind.core.findings import Section
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.repairs.laboratory.words import METHODS, SIDES
+from conceptbind.report.blocks import figure, paragraph, section, table
+from conceptbind.report.charts import Chart, Series, point_of
+from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.terminal import terminal_table
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record, Records
+    from conceptbind.repairs.labclip.adapter import Adapter
+
+SHOWN = {
+    Metric.BINDING_ACCURACY: "binding accuracy",
+    Metric.BINDING_GAIN: "change",
+    Metric.RECALL_AT_1: "recall at 1",
+    Metric.SINGLE_OBJECT_ACCURACY: "single objects",
+    Metric.PARAPHRASE_RECALL_AT_1: "paraphrases",
+}
+WITH_INTERVAL = (Metric.BINDING_ACCURACY, Metric.BINDING_GAIN)
+FITTED = 6
+"""Columns that say what was fitted; those behind them are scores."""
+TWIN = (
+    "The recommended method on the bag-of-words twin, the same model trained so that binding never "
+    "helps:"
+)
+MEANING = (
+    "Every method was fitted on the same parts and scored on the part that it did not see. "
+    "Validation chose its settings, and how far it is pulled towards no repair. With maps of "
+    "captions an index of pictures stays valid; maps of pictures and of both need a new one. "
+    "Negatives are those of each caption in the fit. Paraphrases: a caption finds its own other "
+    "wording. An asterisk marks the one that is recommended."
+)
+
+
+def laboratory_rows(records: Records, control: str = Control.NONE) -> list[tuple[str, ...]]:
+    """The head of the table, and one row a method.
+
+    Args:
+        records: of one laboratory.
+        control: whose.
+    """
+    own = records.where(study="laboratory", control=control, against=None)
+    measured = [metric for metric in SHOWN if own.first(metric=metric)]
+    head = ("repair", "of", "negatives", "numbers", "seconds", "pull")
+    rows = [(*head, *(SHOWN[metric] for metric in measured), "n")]
+    for record in own.where(metric=_first(own)):
+        told: dict[str, Any] = {name: record[name] for name in ("side", "n_negatives")}
+        same = own.where(repair=record.repair, **told)
+        cells = (_cell(same.first(metric=metric)) for metric in measured)
+        rows.append((*_named(record), *cells, f"{record.n:,}"))
+    return rows
+
+
+def _first(own: Records) -> Metric:
+    """The metric of which every method has one record: binding accuracy, or recall at 1."""
+    measured = own.first(metric=Metric.BINDING_ACCURACY)
+    return Metric.BINDING_ACCURACY if measured else Metric.RECALL_AT_1
+
+
+def _named(record: Record) -> tuple[str, ...]:
+    """What was fitted, of what, from what, and at which price."""
+    repair, side = Repair(str(record.repair)), str(record["side"])
+    if repair == Repair.NONE:
+        return (METHODS[repair], "-", "-", "0", "-", "-")
+    mark = " *" if record["recommended"] else ""  # as below the table
+    where: dict[str, str] = {str(key): word for key, word in SIDES.items()}
+    return (
+        METHODS[repair] + mark,
+        where[side],
+        str(record["n_negatives"]),
+        f"{record['parameters']:,}",
+        f"{record['seconds']:.2f}",
+        f"{record['pull']:g}",
+    )
+
+
+def _cell(record: Record | None) -> str:
+    if record is None:
+        return "-"
+    if record.metric not in WITH_INTERVAL or record.ci_low is None:
+        return value_of(record)
+    return f"{value_of(record)} ({interval_of(record)})"
+
+
+def laboratory_table(records: Records, width: int | None = None) -> str:
+    """All methods, for a terminal of a width; see `terminal_table`.
+
+    Args:
+        records: of one laboratory.
+        width: characters of the terminal; None folds nothing.
+    """
+    note = "* recommended" if records.first(recommended=True) else ""
+    shown = terminal_table(laboratory_rows(records), 2, width)
+    return f"{shown}\n{note}" if note else shown
+
+
+def laboratory_section(records: Records) -> Section:
+    """All methods as a table and a chart.
+
+    Args:
+        records: of one laboratory.
+    """
+    blocks = [paragraph(MEANING), *_tables(records, Control.NONE)]
+    if records.first(study="laboratory", control=Control.BAG_TWIN):
+        blocks.append(paragraph(TWIN))
+        blocks += _tables(records, Control.BAG_TWIN)
+    return section("laboratory", "Many repairs side by side", *blocks, figure(_chart(records)))
+
+
+def _tables(records: Records, control: str) -> list[dict[str, Any]]:
+    """What the methods reach, and what they are: two tables, for one would be too wide."""
+    head, *rows = laboratory_rows(records, control)
+    own = records.where(study="laboratory", control=control, against=None)
+    names = [_row_name(record) for record in own.where(metric=_first(own))]
+    scores = [(name, *row[FITTED:]) for name, row in zip(names, rows, strict=True)]
+    fits = [(name, *row[:FITTED]) for name, row in zip(names, rows, strict=True)]
+    return [
+        table(("repair", *head[FITTED:]), scores),
+        table(("repair", "what", *head[1:FITTED]), fits),
+    ]
+
+
+def _chart(records: Records) -> Chart:
+    """Binding and recall of every method."""
+    own = records.where(control=Control.NONE, against=None)
+    series = []
+    for metric, look in ((Metric.BINDING_ACCURACY, "own"), (Metric.RECALL_AT_1, "twin")):
+        points = tuple(point_of(record, _row_name(record)) for record in own.where(metric=metric))
+        if points:
+            series.append(Series(SHOWN[metric], points, look))  # type: ignore[arg-type]
+    return Chart(
+        "laboratory-bars",
+        "Binding accuracy and recall of every repair",
+        "bars",
+        tuple(series),
+        "repair",
+        "share",
+    )
+
+
+def _row_name(record: Record) -> str:
+    repair, side = Repair(str(record.repair)), record["side"]
+    name = "none" if repair == Repair.NONE else str(repair).replace("_", " ")
+    if side in ("image", "both"):
+        name += f", {SIDES[side]}"  # type: ignore[index]
+    several = record["n_negatives"]
+    if isinstance(several, int) and several > 1:
+        name += f", {several} negatives"
+    return f"{name} *" if record["recommended"] else name
+
+
+def laboratory_card(adapter: Adapter, records: Records, sentence: str) -> str:
+    """The model card of the adapter that a laboratory wrote, in Markdown.
+
+    Args:
+        adapter: the map that is written.
+        records: of the laboratory.
+        sentence: the verdict in words.
+    """
+    config = adapter.config
+    head, *rows = laboratory_rows(records)
+    lines = "\n".join("| " + " | ".join(map(markdown, row)) + " |" for row in rows)
+    who = "the encoder whose rows it was fitted on"
+    if config.get("encoder"):
+        who = markdown(f"'{config['encoder']}' (revision {config['revision']})")
+    return f"""---
+library_name: conceptbind
+tags: [compositionality, binding]
+---
+# Linear repair of captions
+
+For captions of {who}: `y = x @ weight.T`, divided by its length.
+Pictures stay as they are, and so does an index of them.
+
+{sentence}
+
+| {" | ".join(head)} |
+|{"---|" * len(head)}
+{lines}
+
+Fitted by conceptbind {config.get("conceptbind", "")}:
+protocol {config["protocol"]}, pull {config.get("pull", 0):g}, seed {config["seed"]}.
+"""

@@ -1,0 +1,84 @@
+"""What the laboratory says, and shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from conceptbind.core.names import Metric
+from conceptbind.core.records import Record, Records
+from conceptbind.repairs.laboratory.section import laboratory_rows, laboratory_section
+from conceptbind.repairs.laboratory.words import laboratory_verdict, negatives_sentence
+from repairs.laboratory import planted_truths as truths
+from repairs.laboratory.test_contest import compared
+
+
+def difference(value, low, high):
+    about = {"study": "laboratory", "modality": "both", "split": "test", "encoder": "e"}
+    return Record.of(
+        **about,
+        scenes="s",
+        metric=Metric.BINDING_GAIN,
+        value=value,
+        n=300,
+        ci_low=low,
+        ci_high=high,
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (None, ""),
+        (difference(0.1, 0.05, 0.15), " Hard negatives are needed: with them binding changes by "
+         "+10.0 points (+5.0 to +15.0)."),
+        (difference(-0.001, -0.013, 0.011), " Hard negatives are not needed here: with them "
+         "binding changes by -0.1 points (-1.3 to +1.1)."),
+        (difference(0.03, -0.02, 0.08), " Whether hard negatives are needed cannot be judged: "
+         "with them binding changes by +3.0 points (-2.0 to +8.0)."),
+        (difference(0.019, 0.015, 0.0199), " Hard negatives are not needed here: with them "
+         "binding changes by +1.9 points (+1.5 to +2.0)."),
+    ],
+)  # fmt: skip
+def test_whether_negatives_are_needed(record, expected):
+    assert negatives_sentence(record) == expected
+
+
+def test_what_is_recommended_and_what_it_does():
+    found = compared(truths.turned(150))
+    verdict = laboratory_verdict(found, "pairs")
+    assert (verdict.word, verdict.repairs) == ("yes", True)
+    assert verdict.sentence.startswith(
+        "Of 4 repairs validation prefers rotation (Procrustes), with 120 numbers. It brings the "
+        "binding accuracy from "
+    )
+    record = found.record(found.best, Metric.BINDING_ACCURACY)
+    assert f"n = {record.n:,}) on pairs that it was not fitted on, a change of" in verdict.sentence
+    assert verdict.score == record.value
+
+
+def test_that_nothing_is_recommended_and_why():
+    found = compared(truths.bag(150))
+    verdict = laboratory_verdict(found, "pairs")
+    assert (verdict.word, verdict.repairs) == ("no", False)
+    assert "Of 4 repairs none is recommended: the binding accuracy stays at" in verdict.sentence
+    why = ("On validation no map does better", "which is not sure enough")
+    assert any(reason in verdict.sentence for reason in why)
+
+
+def test_tables_have_as_many_cells_as_their_heads_with_a_control_that_measured_less():
+    found = compared(truths.turned(150))
+    twin = Records(
+        record.but(control="bag_twin", recommended=None)
+        for record in found.records
+        if record.repair in ("none", "procrustes") and record.metric != Metric.RECALL_AT_1
+    )
+    section = laboratory_section(found.records + twin)
+    tables = [block for block in section.data["blocks"] if block["kind"] == "table"]
+    assert [len(one["rows"]) for one in tables] == [5, 5, 2, 2]
+    for one in tables:
+        assert {len(row) for row in one["rows"]} == {len(one["head"])}
+    assert "recall at 1" in tables[0]["head"]
+    assert "recall at 1" not in tables[2]["head"]
+    assert tables[0]["rows"][2][0] == "procrustes *"
+    head, none, *_ = laboratory_rows(found.records)
+    assert dict(zip(head, none, strict=True))["repair"] == "no repair"
