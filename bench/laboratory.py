@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ def binding(weight: np.ndarray, pairs: Pairs) -> float:
     return float((true > false).float().mean())
 
 
-def work(pipe, name: str, n: int, d: int) -> None:
+def work(pipe: Connection, name: str, n: int, d: int) -> None:
     """One method, in this process."""
     pairs = Pairs.of(*planted(n + 2 * HELD, d))
     parts = np.split(np.arange(len(pairs)), [n, n + HELD])

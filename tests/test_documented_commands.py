@@ -42,6 +42,7 @@ SLOW = {
     r"conceptbind measure hf:FOLDER": "two towers with all studies",
     r"conceptbind measure file:rows.npy": "all studies, with the short sweep over approximators",
     r"conceptbind repair tiny": "576 pictures, five folds",
+    r"--method laboratory|[^.\w]laboratory\(": "twelve methods, five folds",
     r"conceptbind finetune tiny --out": "576 pictures, ten passes",
     r"conceptbind (train|sweep)": "minutes on two cores",
     r"conceptbind measure controlled:": "minutes, and the model of `conceptbind train` before it",
@@ -415,13 +416,15 @@ def given(found: Documented, clip: Path) -> dict:
             "rows": np.arange(12),
             "others": np.arange(12, 16),
         }
-    if "LabClip" in found.text:
+    if "LabClip" in found.text or "PairGround(" in found.text:
         x = rng.normal(size=(300, 16))
         return {
             "captions": x,
             "pictures": x + 0.1,
             "negatives": rng.normal(size=x.shape),
             "queries": x[:3],
+            "rows": np.arange(200),
+            "others": np.arange(200, 300),
         }
     if "text20:10x10" in found.text:
         return {"embeddings": Rows(planted(load_scenes("text20:10x10")))}

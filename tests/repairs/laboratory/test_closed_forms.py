@@ -68,7 +68,7 @@ def test_ridge_is_ridge_regression_on_all_products(k, weight, penalty):
 
 def test_moments_are_means_over_loops():
     pairs, x, t, negatives = small(2)
-    found = moments_of(pairs)
+    found = moments_of(pairs, bags=True)
     d = t[:, None] - negatives
     for one, expected in (
         (found.pictures, np.mean([np.outer(a, a) for a in x], 0)),
@@ -87,10 +87,10 @@ def test_moments_are_means_over_loops():
 
 def test_many_pairs_in_single_precision_and_blocks_give_the_same(monkeypatch):
     pairs = small(2)[0]
-    exact = moments_of(pairs)
+    exact = moments_of(pairs, bags=True)
     monkeypatch.setattr(module, "EXACT", 3)
     monkeypatch.setattr(module, "BLOCK", 4)
-    rough = moments_of(pairs)
+    rough = moments_of(pairs, bags=True)
     for name in ("pictures", "captions", "negatives", "differences", "shared", "bound"):
         np.testing.assert_allclose(getattr(rough, name), getattr(exact, name), atol=1e-6)
 
@@ -173,7 +173,7 @@ def test_canonical_correlations_solve_the_generalised_eigenproblem():
 @pytest.mark.parametrize("k", [1, 2])
 def test_erasure_takes_the_bag_out_and_changes_pictures_least(k):
     pairs, x, t, negatives = small(square=True)
-    moments = moments_of(pairs)
+    moments = moments_of(pairs, bags=True)
     bags = projections.Bags(moments, 1e-6)
     found = bags.erased(k)
     np.testing.assert_allclose(found @ found, found, atol=1e-5)  # a projection

@@ -339,7 +339,7 @@ def read_unit(
         values[order] = opened[rows[order]]
         del opened
     else:
-        values = array[rows].astype(kind)
+        values = array[rows].astype(kind, copy=False)  # chosen rows are copies already
     values /= np.abs(values).max(axis=-1, keepdims=True)
     values = values.astype(np.float32, copy=False)
     values /= np.sqrt(np.einsum("...d,...d->...", values, values))[..., None]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Floats
     from conceptbind.repairs.labclip.pairs import Pairs
 
-BLOCK = 4096
+BLOCK = 2048
 """Pairs that are read at once."""
 EXACT = 20_000
 """Up to so many pairs the products are taken in double precision; of more, in single precision,
@@ -34,7 +34,7 @@ class Moments:
     captions: Float[Floats, "width_in width_in"]
     """(d_in, d_in) mean of t t'."""
     negatives: Float[Floats, "width_in width_in"]
-    """(d_in, d_in) mean of n n'; zero without negatives."""
+    """(d_in, d_in) mean of n n'; zero without negatives, and where nobody asked for it."""
     differences: Float[Floats, "width_in width_in"]
     """(d_in, d_in) mean of d d'; zero without negatives."""
     shared: Float[Floats, "width_out width_in"]
@@ -66,11 +66,12 @@ class Moments:
         return bags
 
 
-def moments_of(pairs: Pairs) -> Moments:
+def moments_of(pairs: Pairs, *, bags: bool = False) -> Moments:
     """The moments of all pairs, read block by block.
 
     Args:
         pairs: n pairs; with k negatives a caption has k differences.
+        bags: whether that of negatives alone is taken too, which `Moments.bags` needs.
     """
     width_out, width_in = pairs.images.shape[1], pairs.texts.shape[1]
     kind: type[np.floating[Any]] = np.float64 if len(pairs) <= EXACT else np.float32
@@ -88,7 +89,8 @@ def moments_of(pairs: Pairs) -> Moments:
         if pairs.negatives is not None:
             false = read_unit(pairs.negatives, rows).astype(kind, copy=False)
             for n in np.moveaxis(false.reshape(len(rows), several, width_in), 1, 0):
-                nn += n.T @ n
+                if bags:
+                    nn += n.T @ n
                 d = t - n
                 dd += d.T @ d
                 xd += x.T @ d

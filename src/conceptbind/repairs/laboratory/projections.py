@@ -153,7 +153,7 @@ class Erasure:
                 "erasure needs pictures and captions of one width; they have "
                 f"{pairs.images.shape[1]} and {pairs.texts.shape[1]}; take another method"
             )
-        moments = moments_of(pairs)
+        moments = moments_of(pairs, bags=True)
         none = NoRepair(self.side).fit(pairs, validation, seed)
         referee = Referee(validation, none, seed)
         return referee.best(map(referee, self._candidates(moments))).but(method=self.name)

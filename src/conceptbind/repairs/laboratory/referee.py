@@ -19,7 +19,7 @@ from conceptbind.repairs.laboratory.contract import Fitted
 if TYPE_CHECKING:
     from conceptbind.repairs.labclip.pairs import Pairs
 
-JUDGED = 1024
+JUDGED = 512
 """Validation pairs that are compared with each other."""
 STEP = 0.5
 """Steps in which the temperature t is sought."""

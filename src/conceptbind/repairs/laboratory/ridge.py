@@ -97,9 +97,14 @@ class Ridge:
         moments = moments_of(pairs)
         referee = Referee(validation, NoRepair(self.side).fit(pairs, validation, seed), seed)
         judged: list[Judged] = []
+        path: tuple[float, ...] = PENALTIES
         for weight in WEIGHTS if pairs.n_negatives else (0.0,):
             made = partial(self._made, moments, Axes(moments, weight), weight)
-            judged += referee.along(PENALTIES, made)
+            found = referee.along(path, made)
+            judged += found
+            # the next weight has its best penalty near this one's
+            at = int(np.argmin([one.loss for one in found]))
+            path = path[max(at - 1, 0) : at + 2]
         return referee.best(judged).but(method=self.name)
 
     def _made(self, moments: Moments, axes: Axes, weight: float, penalty: float) -> Fitted:
