@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
-import torch
 
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.core.names import Repair
 from conceptbind.repairs.labclip.adapter import Adapter, identity
-from conceptbind.repairs.labclip.pairs import Batch
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -127,15 +125,6 @@ class Fitted:
         """
         alone = self.pictures is None and isinstance(self.captions, Adapter)
         return self.captions if alone else None  # type: ignore[return-value]
-
-    def batch(self, batch: Batch) -> Batch:
-        """Mapped rows of a batch."""
-        images, texts = batch.images, batch.texts
-        if self.pictures is not None:
-            images = torch.from_numpy(self.pictures(images.numpy()))
-        if self.captions is not None:
-            texts = torch.from_numpy(self.captions(texts.numpy()))
-        return Batch(images, texts, batch.same)
 
     def but(self, **changes: object) -> Self:
         """The same with other fields."""

@@ -56,9 +56,13 @@ class Referee:
 
     def __call__(self, fitted: Fitted) -> Judged:
         """What validation says of a map."""
-        mapped = fitted.batch(self._batch)
-        cosines = mapped.images @ mapped.texts.T
-        loss = self._least_loss(cosines, mapped.same)
+        images, texts = self._batch.images, self._batch.texts
+        if fitted.pictures is not None:
+            images = torch.from_numpy(fitted.pictures(images.numpy()))
+        if fitted.captions is not None:
+            texts = torch.from_numpy(fitted.captions(texts.numpy()))
+        cosines = images @ texts.T
+        loss = self._least_loss(cosines, self._batch.same)
         return Judged(fitted, loss, self._binding(cosines.numpy()))
 
     def _least_loss(self, cosines: torch.Tensor, same: tuple[torch.Tensor, torch.Tensor]) -> float:
