@@ -277,6 +277,11 @@ def _of_queries(
         raise ValueRangeError(
             "--pull is of repairs beside pictures; for queries validation chooses the penalty"
         )
+    if asked.method != "HNB":
+        raise ValueRangeError(
+            f"--method {asked.method} is of repairs beside pictures; for queries there is one "
+            "method; leave --method out"
+        )
     wanted = Asked(
         asked.scenes,
         asked.template,
