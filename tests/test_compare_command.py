@@ -102,3 +102,32 @@ def test_one_run_is_first_and_has_no_gate(runs):
     assert [board.entries[0].rank for board in found.boards] == [1]
     assert found.gate is None
     assert found.by_run["good"][0].value == 0.9
+
+
+def test_a_broken_run_of_a_folder_is_named_and_skipped(runs, tmp_path, capsys):
+    (runs / "bad" / "results.json").write_text("[1, 2")
+    foreign = runs / "foreign"
+    foreign.mkdir()
+    (foreign / "results.json").write_text('{"loss": 1}')
+    assert cli.main(["compare", str(runs)]) == 0
+    said = capsys.readouterr().out
+    assert f"Skipped {runs / 'bad'}: " in said
+    assert f"Skipped {foreign}: " in said
+    assert cli.main(["compare", str(runs / "good"), str(runs / "bad")]) == 2  # named directly
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_why_nothing_is_ranked(runs, tmp_path):
+    alone = conceptbind.compare([runs / "good"])
+    assert alone.notes == ("Nothing is ranked: good is the only run. Give another beside it.",)
+    twice = conceptbind.compare([runs / "good", runs / "bad" / ".." / "good"])
+    assert twice.notes[0] == "A run that was given twice counts once."
+    assert len(twice.runs) == 1
+    assert conceptbind.compare([runs / "good", runs / "bad"]).notes == ()
+
+
+def test_a_run_folder_is_no_place_for_a_comparison(runs, capsys):
+    before = sorted((runs / "good").iterdir())
+    assert cli.main(["compare", str(runs / "good"), "--out", str(runs / "good")]) == 2
+    assert "is a run folder" in capsys.readouterr().err
+    assert sorted((runs / "good").iterdir()) == before

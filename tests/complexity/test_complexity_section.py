@@ -120,6 +120,15 @@ def test_every_approximator_has_a_line_and_five_widths_share_four_dashes():
     assert [series.line for series in found[:-2:2]] == strokes
 
 
+def test_no_two_curves_have_one_colour_and_stroke():
+    records = [point("object_recognition", 0.5, name, 0.8) for name in LABELS if name != "mlp"]
+    records += [point("object_recognition", 0.5, "mlp", 0.8, width=w) for w in (1, 2, 4, 8, 16)]
+    found = coverage_figure(ComplexityStudy("text", Records(records))).series
+    for panel in (0, 1):
+        looks = [(s.look, s.line) for s in found if s.panel == panel]
+        assert len(set(looks)) == len(looks) == 15
+
+
 def test_the_whole_section():
     found = study(0.0, 0.5, readouts=("own", "plain"))
     shown = complexity_section(replace(found, notes=("a note",)))

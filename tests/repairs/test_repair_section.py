@@ -212,7 +212,7 @@ def test_what_each_pull_and_rank_costs():
     )
     chart = repair_section(bare(curve=curve)).data["curve"]
     assert (chart.id, chart.panels, chart.logarithmic) == (
-        *("repair-curve", ("share of the way from the identity", "rank of the change"), (1,)),
+        *("repair-curve", ("pull (0: no repair, 1: the whole map)", "rank of the change"), (1,)),
     )
     assert chart.reference == 0.3  # the pull that was scored
     assert [(s.name, s.panel, [(p.x, p.y, p.said) for p in s.points]) for s in chart.series] == [
@@ -224,7 +224,7 @@ def test_what_each_pull_and_rank_costs():
     ]
     assert len({(s.line, s.marker) for s in chart.series}) == 3
     alone = repair_section(bare()).data["curve"]
-    assert (alone.panels, alone.logarithmic) == (("share of the way from the identity",), ())
+    assert (alone.panels, alone.logarithmic) == (("pull (0: no repair, 1: the whole map)",), ())
 
 
 def test_cosines_objects_and_gallery(tmp_path):

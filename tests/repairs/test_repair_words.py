@@ -311,7 +311,7 @@ def test_which_map_was_scored_and_which_is_written():
         "gentlest that on validation"
     )
     assert "The scores are of 5 maps" in helps
-    assert "the adapter was fitted the same way on all parts but one" in helps
+    assert "The adapter was fitted in the same way on all parts but one" in helps
     assert "The adapter is the map that was scored." in pull_in_words(study(folds=1))
     assert "It is not recommended: the adapter is the identity, pull 0." in pull_in_words(
         study(recommended=False)

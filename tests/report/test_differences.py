@@ -39,7 +39,7 @@ def test_every_difference_is_from_the_first_run():
     }
     (table,) = tables(**runs)
     shown = {(row[1], row[2]): row[3:] for row in table.rows}
-    assert table.columns[-2:] == ("difference from a, without interval", "same scenes")
+    assert table.columns[-2:] == ("difference from a (without interval)", "same scenes")
     assert shown["binding accuracy, order either", "a"] == (
         "50.0 %",
         "10.0 % to 90.0 %",
@@ -79,7 +79,7 @@ def test_the_whole_table():
     assert (table.name, table.title) == ("differences", "Every share beside that of the first run")
     assert table.columns == (
         *("modality", "measure", "run", "value", "95 % interval", "n"),
-        *("difference from a, without interval", "same scenes"),
+        *("difference from a (without interval)", "same scenes"),
     )
     ends, either = "10.0 % to 90.0 %", "binding accuracy, order either"
     repaired = f"{either}, repair HNB"

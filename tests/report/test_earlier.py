@@ -13,7 +13,7 @@ from conceptbind.core.records import Records
 from conceptbind.core.results import Results, write_results
 from conceptbind.report.earlier import MOST, draw_from_records, study_sections
 from conceptbind.report.numbers import interval_of, value_of
-from made import record
+from made import record, run_folder
 from reference.kept import read
 
 SPOILT = '<script>alert("a")</script>'
@@ -66,3 +66,14 @@ def test_a_long_table_says_how_many_more_there_are():
     shown, more = found.data["blocks"]
     assert len(shown["rows"]) == MOST
     assert more["text"] == "3 more are in results.csv."
+
+
+@pytest.mark.parametrize("content", ["[1, 2", '{"records": 1}'])
+def test_no_page_is_drawn_beside_broken_results(tmp_path, capsys, content):
+    place = run_folder(tmp_path / "run", 50)
+    (place / "page.json").write_text("{}")
+    (place / "results.json").write_text(content)
+    assert cli.main(["report", str(place)]) == 2
+    error = capsys.readouterr().err
+    assert (error.count("\n"), str(place / "results.json") in error) == (1, True)
+    assert not (place / "report.html").exists()

@@ -123,3 +123,10 @@ def test_what_is_no_run_is_named(runs, tmp_path, capsys):
     assert "is not of the form that conceptbind writes" in capsys.readouterr().err
     with pytest.raises(ConceptBindError, match="at least one run folder"):
         compare([])
+
+
+def test_small_p_values_are_powers_of_ten_in_latex():
+    table = PaperTable("pairs", "Pairs", ("run", "exact p"), (("a", "1.7e-12"), ("b", "0.031")))
+    assert r"a & $1.7\cdot10^{-12}$ \\" in table.latex()
+    assert r"\begin{tabular}{lr}" in table.latex()
+    assert "1.7e-12" in table.csv()

@@ -131,7 +131,7 @@ class Compare(Gated[Comparison]):
         from conceptbind.core.errors import FileError, ValueRangeError
         from conceptbind.core.files import user_path
         from conceptbind.core.outcomes import outcomes_of
-        from conceptbind.core.results import load_results
+        from conceptbind.core.results import RESULTS, load_results
         from conceptbind.report.differences import difference_tables
         from conceptbind.report.leaderboard import Competitor, board_tables, boards
         from conceptbind.report.tables import paper_tables
@@ -142,6 +142,8 @@ class Compare(Gated[Comparison]):
         folder = None if self.out is None else user_path(self.out)
         if folder is not None and folder.is_file():
             raise FileError(f"--out must be a folder; {folder} is a file")
+        if folder is not None and (folder / RESULTS).is_file():
+            raise FileError(f"--out must be a folder of its own; {folder} is a run folder")
         results = [load_results(place) for place in folders]
         found = {
             name: result.records for name, result in zip(_names(folders), results, strict=True)
@@ -150,6 +152,7 @@ class Compare(Gated[Comparison]):
             _refuse_edited(records, place)
         kept = {name: outcomes_of(run) for name, run in zip(found, folders, strict=True)}
         ranked = boards([Competitor(name, found[name], kept[name]) for name in found])
+        notes += _unranked(list(found), ranked)
         tables = (
             *board_tables(ranked),
             *paper_tables(found),
@@ -181,11 +184,40 @@ def _run_folders(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
             continue
         below = sorted(inner for inner in place.iterdir() if inner.is_dir())
         runs = [inner for inner in below if (inner / RESULTS).is_file()]
-        found += runs or [place]
+        broken = _broken(runs)
+        found += [inner for inner in runs if inner not in broken] or [place]
         others = [inner.name for inner in below if inner not in runs]
         if runs and others:
             notes.append(f"Skipped in {place}, since they hold no {RESULTS}: {', '.join(others)}.")
-    return list(dict.fromkeys(found)), notes
+        notes += [f"Skipped {inner}: {why}." for inner, why in broken.items()]
+    once = {folder.resolve(): folder for folder in reversed(found)}
+    kept = [folder for folder in dict.fromkeys(found) if folder in once.values()]
+    if len(kept) < len(found):
+        notes.append("A run that was given twice counts once.")
+    return kept, notes
+
+
+def _broken(runs: Sequence[Path]) -> dict[Path, str]:
+    """The runs of a folder of runs whose results cannot be read, each with the reason."""
+    from conceptbind.core.errors import FileError
+    from conceptbind.core.results import load_results
+
+    broken = {}
+    for inner in runs:
+        try:
+            _refuse_edited(load_results(inner).records, inner)
+        except FileError as error:
+            broken[inner] = str(error).rstrip(".")
+    return broken
+
+
+def _unranked(names: Sequence[str], boards: "Sequence[Board]") -> list[str]:
+    """Why nothing is ranked, where nothing is."""
+    if any(len(board.entries) > 1 for board in boards):
+        return []
+    if len(names) == 1:
+        return [f"Nothing is ranked: {names[0]} is the only run. Give another beside it."]
+    return ["Nothing is ranked: no two of these runs have the same number of the same scenes."]
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -21,12 +21,14 @@ class Report(Command[Path]):
         """Draw the page, and return its file."""
         from conceptbind.core.files import user_path
         from conceptbind.core.ownership import own
-        from conceptbind.core.results import RESULTS
+        from conceptbind.core.results import RESULTS, load_results
         from conceptbind.report.earlier import draw_from_records
         from conceptbind.report.page import PAGE, redraw
 
         folder = user_path(self.folder)
         kept = (folder / PAGE).is_file()
+        if (folder / RESULTS).is_file():
+            load_results(folder)  # a page must not say what results do not
         if kept or (folder / RESULTS).is_file():
             own(folder)
         return redraw(folder) if kept else draw_from_records(folder)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.complexity.words import NAMES, complexity_sentence, weakest
@@ -31,6 +33,8 @@ LOOKS: dict[str, tuple[Look, str]] = {
 """Colour and mark of each approximator."""
 STROKES: tuple[Stroke, ...] = ("solid", "dashed", "dotted", "dashdot")
 """Strokes of one approximator's widths."""
+PUBLISHED: tuple[Look, Stroke] = ("paper", "dashed")
+"""Colour and stroke of what was published."""
 PAPER = ((0.9,), (0.2,)), ((0.3, 0.9), (0.8, 0.8))
 """CLIP in arXiv 2605.31503, section 6, read off its text: objects near 0.20 even at width 4096 and
 coverage 0.9; concepts at 0.80 or more from coverage 0.3. Boosting and forests agree."""
@@ -48,6 +52,16 @@ def complexity_section(study: ComplexityStudy) -> dict[str, Any]:
     }
 
 
+def _free(look: Look, first: int, taken: Collection[tuple[Look, Stroke]]) -> tuple[Look, Stroke]:
+    """A colour and stroke that no other curve has: the colour that is asked for, where one of its
+    strokes is left.
+    """
+    colours = (look, *(other for other, _ in LOOKS.values()), "paper")
+    strokes = (*STROKES[first:], *STROKES[:first])
+    left = (pair for pair in product(colours, strokes) if pair not in taken)
+    return next(left, (look, strokes[0]))
+
+
 def coverage_figure(study: ComplexityStudy) -> Chart:
     """Recognition in scenes of new objects over coverage: objects and the hardest concept side by
     side, with intervals over draws.
@@ -57,15 +71,17 @@ def coverage_figure(study: ComplexityStudy) -> Chart:
     widths = Counter(name for name, _ in shown)
     several = [name for name in LABELS if widths[name] > 1]
     order = sorted(shown, key=lambda pair: (list(LABELS).index(pair[0]), int(pair[1] or 0)))
-    series = []
+    series, taken = [], {PUBLISHED}
     for name, width in order:
         wide = int(width) if isinstance(width, int) else None
         same = sorted(int(other or 0) for owner, other in shown if owner == name)
         label = LABELS[name] + (f" {wide}" if name in several else "")
-        stroke = STROKES[same.index(wide or 0) % len(STROKES)]
-        if name in ("embeddings", "bag_of_concepts"):
-            stroke = "dotted"
         look, marker = LOOKS[name]
+        first = same.index(wide or 0) % len(STROKES)
+        if name in ("embeddings", "bag_of_concepts"):
+            first = STROKES.index("dotted")
+        look, stroke = _free(look, first, taken)
+        taken.add((look, stroke))
         curves = (study.curve(Metric.OBJECT_RECOGNITION, name, wide), weakest(study, name, wide))
         for panel, records in enumerate(curves):
             points = tuple(_point(record) for record in records if record.value is not None)
@@ -73,7 +89,7 @@ def coverage_figure(study: ComplexityStudy) -> Chart:
     for panel, (xs, ys) in enumerate(PAPER):
         points = tuple(Point(x, y, said=percent(y)) for x, y in zip(xs, ys, strict=True))
         paper = "CLIP, as published (about)"
-        series.append(Series(paper, points, "paper", "dashed", "X", panel))
+        series.append(Series(paper, points, *PUBLISHED, "X", panel))
     return Chart(
         f"complexity-{study.modality}",
         "Recognition in scenes of new objects, from what small models predict",

@@ -27,9 +27,9 @@ CONTROL_TEXTS = {
         "Bag of concepts",
         "The same probes, fitted on how often each value occurs in the scene and on nothing else. "
         "They know every concept and no binding. "
-        "Objects they recognise where the scene leaves no choice (two red objects, say), and "
-        "sometimes elsewhere: a fitted probe prefers one "
-        "of the objects that go with the same counts, and may be lucky. For the attribute of a "
+        "They recognise objects where the counts allow only one answer (two red objects, say). "
+        "Elsewhere a fitted probe prefers one of the objects with the same counts, and may be "
+        "right by luck. For the attribute of a "
         "noun: the same classifiers on these counts.",
     ),
     Control.COUNTS_OF_CONCEPTS: (
@@ -45,7 +45,7 @@ CONTROL_TEXTS = {
     Control.BAG_TWIN: (
         "Bag twin",
         "A model of the same architecture, trained on pictures and captions whose colours were "
-        "dealt out at random: binding never helped it.",
+        "shuffled at random: binding never helped it.",
     ),
     Control.BLIND_LENGTH: (
         "Blind, by length",

@@ -175,7 +175,7 @@ def _bars(records: Records) -> Chart:
 def _curve(study: RepairStudy | ArrayRepair) -> Chart:
     """Binding, retrieval and single objects over the pull towards the identity, and over rank."""
     drawn_over = {point.over for point in study.curve}
-    titles = {"pull": "share of the way from the identity", "rank": "rank of the change"}
+    titles = {"pull": "pull (0: no repair, 1: the whole map)", "rank": "rank of the change"}
     over = [name for name in titles if name in drawn_over]
     lines: tuple[tuple[str, str, Look, Stroke, str], ...] = (
         ("binding", "binding", "own", "solid", "o"),

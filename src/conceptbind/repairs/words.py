@@ -288,6 +288,6 @@ def pull_in_words(study: RepairStudy | ArrayRepair) -> str:
         return f"{scored}. The adapter is the map that was scored."
     return (
         f"{scored}. The scores are of {study.folds} maps, each on the part that it was not fitted "
-        "on; the adapter was fitted the same way "
-        f"on all parts but one, which chose when to stop, and is pulled as far."
+        "on. The adapter was fitted in the same way on all parts but one, which chose when to "
+        "stop, and has the same pull."
     )

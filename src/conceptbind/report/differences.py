@@ -89,7 +89,7 @@ def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
         "value",
         "95 % interval",
         "n",
-        f"difference from {first}, without interval",
+        f"difference from {first} (without interval)",
         "same scenes",
     )
     return [PaperTable("differences", TITLE, head, tuple(rows))] if rows else []

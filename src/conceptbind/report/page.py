@@ -112,7 +112,8 @@ def citation(version: str) -> str:
     """How to cite a result: the program and the two papers, as BibTeX."""
     return f"""@software{{conceptbind,
   title = {{conceptbind: does an embedding model bind concepts, and what repairs it}},
-  version = {{{version}}}
+  author = {{{{The conceptbind contributors}}}},
+  version = {{{version}}}, year = {{2026}}
 }}
 @misc{{uselis2026binding,
   title = {{How can embedding models bind concepts?}},

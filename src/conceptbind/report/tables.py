@@ -4,6 +4,7 @@ over several runs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ FITS = (
     ("least_squares", "together", "least squares, slots together"),
     ("least_squares", "apart", "least squares, slots apart"),
 )
+_POWER = re.compile(r"([+-]?\d(?:\.\d+)?)e([+-]\d+)")
+"""A number as programs write it: 1.7e-12."""
 SIMPLE, SOMEWHAT = 0.5, 0.1
 """Generalisation scores from which a rule is called simple, and simple in part."""
 Cells = list[list[str]]
@@ -330,15 +333,20 @@ def paper_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
 
 def _tex(cell: str) -> str:
     """A cell with LaTeX's special characters escaped."""
+    power = _POWER.fullmatch(cell)
+    if power:
+        return rf"${power[1]}\cdot10^{{{int(power[2])}}}$"
     escaped = latex(cell)
     return "$R^2$" + escaped[2:] if escaped.startswith("R2") else escaped
 
 
 def _all_numbers(cells: Iterable[str]) -> bool:
-    return all(
-        cell == "-" or cell.removesuffix(" %").replace(".", "").replace(",", "").isdigit()
-        for cell in cells
-    )
+    return all(map(_is_number, cells))
+
+
+def _is_number(cell: str) -> bool:
+    digits = cell.removesuffix(" %").replace(".", "").replace(",", "")
+    return cell == "-" or digits.isdigit() or _POWER.fullmatch(cell) is not None
 
 
 def _value(rows: Records) -> str:

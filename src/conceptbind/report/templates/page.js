@@ -39,19 +39,57 @@
       });
     });
   }
+  // CSV: plain numbers (a share from 0 to 1), ends of intervals and n in columns of their own.
+  const plain = (text, unit = "") => {
+    const found = /^([+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?)( %| points)?$/.exec(text);
+    if (!found) return null;
+    const number = Number(found[1].replace(/,/g, ""));
+    return found[2] || unit ? Number((number / 100).toPrecision(12)) : number;
+  };
+  const partsOf = (cell) => {
+    const small = /n = ([\d,]+)/.exec(cell.querySelector("small")?.textContent ?? "");
+    const copy = cell.cloneNode(true);
+    copy.querySelectorAll("small").forEach((inner) => inner.remove());
+    const text = copy.textContent.trim().replace(/\s+/g, " ");
+    const [, before, low, high] = /^(?:(.+) \()?(\S+(?: %)?) to (\S+(?: %)?)\)?$/.exec(text) ?? [];
+    const unit = / points$/.test(before ?? "") ? " points" : "";
+    const ends = [low, high].map((end) => plain(end ?? "", unit));
+    const spread = ends.every((end) => end !== null);
+    const value = spread ? before ?? "" : text;
+    return { value: value === "-" ? "" : plain(value) ?? value, ends: spread ? ends : null, n: small && plain(small[1]) };
+  };
+  const quoted = (cell) => {
+    if (typeof cell === "number") return String(cell);
+    // a spreadsheet runs what begins like a formula
+    const safe = /^[=+@\t\r-]/.test(cell) ? `'${cell}` : cell;
+    return `"${safe.replace(/"/g, '""')}"`;
+  };
   const csvOf = (table) => {
-    const quoted = (cell) => {
-      const text = cell.textContent.trim().replace(/\s+/g, " ");
-      // a spreadsheet runs what begins like a formula
-      const safe = /^[=+@\t\r-]/.test(text) && !/^[-+]?[\d.]/.test(text) ? `'${text}` : text;
-      return `"${safe.replace(/"/g, '""')}"`;
-    };
-    return [...table.rows].map((row) => [...row.cells].map(quoted).join(",")).join("\n") + "\n";
+    const body = [...table.tBodies[0].rows].map((row) => [...row.cells].map(partsOf));
+    const columns = [...table.tHead.rows[0].cells].map((head, place) => {
+      const cells = body.map((row) => row[place]);
+      const name = head.textContent.trim();
+      const ends = cells.some((cell) => cell.ends);
+      const parts = !ends || cells.some((cell) => cell.value !== "") ? [[name, (cell) => cell.value]] : [];
+      if (ends) parts.push([`${name} low`, (cell) => cell.ends?.[0] ?? ""], [`${name} high`, (cell) => cell.ends?.[1] ?? ""]);
+      if (cells.some((cell) => cell.n !== null)) parts.push([`${name} n`, (cell) => cell.n ?? ""]);
+      return parts.map(([title, part]) => [title, ...cells.map(part)]);
+    }).flat();
+    return columns[0].map((_, row) => columns.map((column) => quoted(column[row])).join(",")).join("\n") + "\n";
+  };
+  const fileNames = new Set();
+  const fileOf = (table) => {
+    const words = table.id || table.caption.textContent.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "table";
+    let name = words;
+    for (let more = 2; fileNames.has(name); more += 1) name = `${words}-${more}`;
+    fileNames.add(name);
+    return `${name}.csv`;
   };
   for (const table of document.querySelectorAll("table.data")) {
     const tools = make("div", "", { class: "tools" });
     const button = make("button", "CSV", { type: "button", "aria-label": `CSV of the table “${table.caption.textContent}”` });
-    button.addEventListener("click", () => save(`${table.id || "table"}.csv`, csvOf(table), "text/csv"));
+    const file = fileOf(table);
+    button.addEventListener("click", () => save(file, csvOf(table), "text/csv"));
     tools.append(button);
     table.parentElement.after(tools);
   }
@@ -122,12 +160,6 @@
     gallery.after(more);
     update();
   }
-  const everything = (open) => () => document.querySelectorAll(".scene").forEach((card) => {
-    if (open) { card.dataset.was = card.hidden; card.hidden = false; } else { card.hidden = card.dataset.was === "true"; }
-  });
-  addEventListener("beforeprint", everything(true));
-  addEventListener("afterprint", everything(false));
-
   // Where one is, in the contents.
   const contents = document.querySelector("nav details");
   if (matchMedia("(max-width: 1179px)").matches) contents.open = false;
