@@ -18,7 +18,7 @@ import conceptbind
 from conceptbind import cli, commands
 from conceptbind.commands.command import Command, function_of, options
 from conceptbind.commands.parsing import known_options, parse
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import UnknownNameError, ValueRangeError
 from conceptbind.encoders import resolve
 from conceptbind.scenes import text20
 
@@ -79,7 +79,7 @@ def test_a_function_takes_the_options_of_its_command(name):
     assert (function.__name__, function.__module__) == (name, cli.COMMANDS[name].__module__)
     for option in options(cli.COMMANDS[name]):
         assert f"    {option.name}: {option.text}" in function.__doc__
-    with pytest.raises(TypeError, match="'nothing'"):
+    with pytest.raises(UnknownNameError, match="has no option 'nothing'"):
         function(nothing=1)
 
 

@@ -10,8 +10,16 @@ import pytest
 import torch
 
 import conceptbind
-from conceptbind.commands import Apply, Evaluate, Repair
-from conceptbind.core.errors import MismatchError, ModalityError, ShapeError, ValueRangeError
+from conceptbind.commands import Apply, Evaluate, Measure, Repair
+from conceptbind.commands.common import default_folder
+from conceptbind.core.errors import (
+    FileError,
+    MismatchError,
+    ModalityError,
+    ShapeError,
+    UnknownNameError,
+    ValueRangeError,
+)
 from conceptbind.repairs.labclip import load_adapter, save_adapter
 from conceptbind.rows.embeddings import Embeddings, embed
 from conceptbind.rows.held import as_array, held_captions, held_rows
@@ -189,3 +197,26 @@ def test_embed_says_what_it_wrote_and_compare_takes_results(tmp_path):
     run = conceptbind.measure(folders[0], scenes="text20:3x3", out=tmp_path / "run", **options)
     both = conceptbind.compare([run, run.folder, conceptbind.load_run(run.folder)])
     assert str(both) == str(conceptbind.compare([str(run.folder)] * 3))
+
+
+def test_python_mistakes_are_one_line():
+    with pytest.raises(UnknownNameError, match="measure has no option 'scene'; did you mean 'sc"):
+        conceptbind.measure("tiny", scene="text20")
+    for wrong in (None, 3):
+        with pytest.raises(FileError, match=f"expected a path; got {wrong}"):
+            conceptbind.load_run(wrong)
+
+
+def test_scenes_and_adapters_show_themselves_in_a_line(small_scenes):
+    from conceptbind.repairs.labclip.adapter import identity
+
+    assert repr(small_scenes) == (
+        "<Scenes 'text20:4x4': 256 of 2 objects each; values: 4 adjective, 4 noun>"
+    )
+    assert repr(identity(16)).startswith("<Adapter of unknown: captions of width 16 to 16>")
+
+
+def test_the_folder_of_an_array_has_a_short_name():
+    rows = f"array-{'0123456789abcdef' * 4}"
+    folder = default_folder((rows, "text20"), Measure(rows), ("encoder", "scenes"))
+    assert folder.name == "array-0123456789abcdef-text20"

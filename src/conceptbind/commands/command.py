@@ -19,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, get_args, get_type_hints
 
+from conceptbind.core.errors import UnknownNameError, nearest
 from conceptbind.core.limits import require_numbers
 from conceptbind.core.ownership import folders_of_a_command
 
@@ -235,7 +236,14 @@ def function_of(command: Callable[P, Command[R]]) -> Callable[P, R]:
     """A command as a function: the same options, the same help."""
     assert isinstance(command, type)
 
+    known = tuple(option.name for option in options(command))
+
     def call(*arguments: P.args, **given: P.kwargs) -> R:
+        wrong = next((name for name in given if name not in known), None)
+        if wrong is not None:
+            raise UnknownNameError(
+                f"{call.__name__} has no option '{wrong:.60}'; {nearest(wrong, known)}"
+            )
         return command(*arguments, **given).run()
 
     call.__name__ = call.__qualname__ = command.__name__.lower()

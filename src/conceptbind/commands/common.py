@@ -22,6 +22,10 @@ MOST_LETTERS = 150
 """Longest name of a run folder that nobody chose; what is longer ends in a hash."""
 
 
+HASH = re.compile(r"\b[0-9a-f]{64}\b")
+"""A whole hash, of which sixteen digits are enough to tell folders apart."""
+
+
 def drawn(table: Scenes, modalities: Sequence[str], folder: Path, seed: int) -> Scenes:
     """The table with pictures, drawn where it has none of its own."""
     if table.drawing is None or table.images is not None or "image" not in modalities:
@@ -77,7 +81,7 @@ def default_folder(base: tuple[str, ...], asked: Command[Any], named: Sequence[s
     """
     from conceptbind.run.folder import PLACE_OPTIONS
 
-    names = (part.rstrip("/") for part in base)
+    names = (HASH.sub(lambda found: found[0][:16], part.rstrip("/")) for part in base)
     parts = [_slug(name.split("/")[-1] if name.count("/") > 1 else name) for name in names]
     values = asked.configuration()
     for option in options(type(asked)):

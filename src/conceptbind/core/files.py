@@ -155,8 +155,11 @@ def user_path(path: str | Path) -> Path:
     """A path that a user wrote, with `~` expanded.
 
     Raises:
-        FileError: there is no such user, or no home folder; a name that no file can have.
+        FileError: there is no such user, or no home folder; a name that no file can have; no path
+            at all.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise FileError(f"expected a path; got {path!r:.60}; give a text or a pathlib.Path")
     text = os.fspath(path)
     if "\0" in text or has_half_characters(text):
         raise FileError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Entry = TypeVar("Entry")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scenes:
     """n scenes of m objects each, as integers. The order of the slots matters: it is left / right,
     or first / second named.
@@ -110,6 +110,12 @@ class Scenes:
             ("the template, number", (self.template,)),
         ):
             require_characters([text for text in texts if isinstance(text, str)], what)
+
+    def __repr__(self) -> str:
+        named = zip(self.space.concepts, self.space.sizes, strict=True)
+        sizes = ", ".join(f"{size} {concept}" for concept, size in named)
+        n, slots, _ = self.table.shape
+        return f"<Scenes '{self.name:.60}': {n:,} of {slots} objects each; values: {sizes}>"
 
     @classmethod
     def unlabelled(

@@ -45,7 +45,7 @@ PRECISIONS = ("F16", "F32", "F64")
 AGAIN = "fit the adapter again with conceptbind repair"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Adapter:
     """A linear map of captions that makes an encoder's binding usable across modalities (arXiv
     2502.03566, section 5).
@@ -61,6 +61,11 @@ class Adapter:
     config: Mapping[str, Any] = field(default_factory=dict)
     """What it was fitted on and what it does: encoder, revision, protocol, data hash, before,
     after."""
+
+    def __repr__(self) -> str:
+        out, into = self.weight.shape
+        whose = str(self.config.get("encoder") or "unknown")
+        return f"<Adapter of {whose:.60}: captions of width {into} to {out}>"
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or 0 in self.weight.shape:
