@@ -70,7 +70,7 @@ def test_words_that_an_encoder_does_not_know() -> None:
     found, left_out = wordings(table(), lambda text: "next" not in text and "that" not in text)
     assert {wording.name for wording in left_out} == {"next to", "that is"}
     assert len(found) == 5
-    with pytest.raises(ValueRangeError, match="does not know the words"):
+    with pytest.raises(ValueRangeError, match="does not read paraphrases"):
         paraphrase_bank(table(), reads=lambda text: "that" in text)
 
 

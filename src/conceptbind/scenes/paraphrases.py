@@ -7,13 +7,14 @@ named in the order of their slots or in the reverse order.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import CutCaptionWarning, UnknownNameError, ValueRangeError, nearest
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption, describe, parts_of_template
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.swaps import all_swaps, orbit_ids
@@ -180,7 +181,7 @@ def paraphrase_bank(
     said, left_out = wordings(scenes, reads)
     if len(said) < FEWEST:
         raise ValueRangeError(
-            "the encoder does not know the words of paraphrases, such as "
+            "the encoder does not read paraphrases (it does not know their words, or cuts them): "
             f"'{left_out[0].of(scenes.space, scenes.table[0], DEFAULT_TEMPLATE)}'"
         )
     require_synonyms(scenes.space, synonyms or {})
@@ -216,7 +217,7 @@ def paraphrase_bank(
 
 
 def read_by(encoder: Encoder) -> Callable[[str], bool]:
-    """Whether an encoder knows the words of a caption.
+    """Whether an encoder reads a caption: it knows its words, and does not cut its end off.
 
     Args:
         encoder: of captions; one with a vocabulary of its own refuses other words.
@@ -224,8 +225,10 @@ def read_by(encoder: Encoder) -> Callable[[str], bool]:
 
     def reads(text: str) -> bool:
         try:
-            encoder.encode_texts([text])
-        except UnknownNameError:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", CutCaptionWarning)
+                encoder.encode_texts([text])
+        except (UnknownNameError, ValueRangeError, CutCaptionWarning):
             return False
         return True
 

@@ -103,7 +103,8 @@ def _text(study: WithinStudy) -> str:
     left_out = study.items.left_out
     if not left_out:
         return words
-    return f"{words} The encoder does not know the words of these wordings: {', '.join(left_out)}."
+    named = ", ".join(left_out)
+    return f"{words} Wordings whose words the encoder does not know, or that it cuts: {named}."
 
 
 def _rows(study: WithinStudy, controls: dict[str, str]) -> list[tuple[str, ...]]:

@@ -109,7 +109,7 @@ def _cannot_reword(case: Case) -> str | None:
     if len(known) >= FEWEST:
         return None
     named = ", ".join(f"'{wording.name}'" for wording in unknown)
-    return f"the encoder does not know the words of the paraphrases {named}"
+    return f"the encoder does not know the words of the paraphrases {named}, or cuts them"
 
 
 def _not_judged(case: Case, modality: Modality, reason: str) -> Verdict:
