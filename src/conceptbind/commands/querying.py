@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import ModalityError, ValueRangeError
-from conceptbind.run.bars import progress
+from conceptbind.run.bars import steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,8 +189,10 @@ def _triplets(given: Any) -> tuple[str, list[str], "Ints", "Ints"]:
     """
     import numpy as np
 
+    from conceptbind.benchmarks.base import Distinct
     from conceptbind.benchmarks.triplets import read_triplets
     from conceptbind.core.files import user_path
+    from conceptbind.repairs.labclip.estimator import linked
 
     if not isinstance(given, str | Path):
         raise ValueRangeError(
@@ -198,24 +200,12 @@ def _triplets(given: Any) -> tuple[str, list[str], "Ints", "Ints"]:
             "and negative (.csv, .tsv, .json, .jsonl)"
         )
     path = user_path(given)
-    found: dict[str, int] = {}
-    texts = [text for triplet in read_triplets(path) for text in triplet]
-    told = [found.setdefault(text, len(found)) for text in texts]
+    captions = Distinct()
+    told = [captions(text) for triplet in read_triplets(path) for text in triplet]
     numbers = np.array(told, dtype=np.int64).reshape(-1, 3)
     # triplets that share a caption or a paraphrase are on one side of a split
-    draws = _connected(numbers[:, :2], len(found))
-    return path.stem, list(found), numbers, draws
-
-
-def _connected(pairs: "Ints", n: int) -> "Ints":
-    """(m,) number of the group of each pair, where pairs that share a member are one group."""
-    import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    groups: Ints = connected_components(graph, directed=False)[1][pairs[:, 0]]
-    return np.unique(groups, return_inverse=True)[1]
+    draws = linked(np.arange(len(numbers)), numbers[:, 0], numbers[:, 1])
+    return path.stem, list(captions.all()), numbers, draws
 
 
 def _others(asked: Asked) -> list[tuple[str, list[str], "Ints", "Ints"]]:
@@ -243,12 +233,7 @@ def _embedded(
 def _fitted(*given: Any, **options: Any) -> "QueryRepair":
     from conceptbind.repairs.queries.study import query_repair
 
-    with progress(desc="fitting", unit="part") as bar:
-
-        def step(name: str) -> None:
-            bar.note(name)
-            bar.update()
-
+    with steps("fitting") as step:
         return query_repair(*given, on_step=step, **options)
 
 

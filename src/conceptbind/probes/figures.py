@@ -12,6 +12,9 @@ from conceptbind.report.numbers import percent
 from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+    from conceptbind.core.typing import Floats, Ints
     from conceptbind.probes.study import ProbeStudy
     from conceptbind.scenes.table import Scenes
 
@@ -44,11 +47,24 @@ def objects_table(study: ProbeStudy, scenes: Scenes) -> dict[str, Any] | None:
     """Object recognition by attribute and noun, with the number of scenes; None unless there are
     two concepts.
     """
+    return table_by_object(study.by_object, study.n_by_object, scenes)
+
+
+def table_by_object(
+    by_object: Float[Floats, " objects"], n_by_object: Int[Ints, " objects"], scenes: Scenes
+) -> dict[str, Any] | None:
+    """Shares of scenes by attribute and noun; None unless there are two concepts.
+
+    Args:
+        by_object: (|O|,) share of the scenes that hold each object; NaN where none does.
+        n_by_object: (|O|,) these scenes.
+        scenes: the table.
+    """
     if len(scenes.space.concepts) != 2:
         return None
     rows, columns = scenes.space.values
     shape = (len(rows), len(columns))
-    shares, counts = study.by_object.reshape(shape), study.n_by_object.reshape(shape)
+    shares, counts = by_object.reshape(shape), n_by_object.reshape(shape)
     return {
         "corner": " × ".join(scenes.space.concepts),
         "columns": list(columns),

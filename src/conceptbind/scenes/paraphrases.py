@@ -171,13 +171,11 @@ def paraphrase_bank(
             f"the scenes of '{scenes.name}' have the single concept "
             f"'{scenes.space.concepts[0]}', so there is nothing to exchange"
         )
-    of, swapped, concept = swaps_by_concept(scenes)
+    of, swapped, concept = drawn_swaps(scenes, most, seed)
     if not len(of):
         raise ValueRangeError(
             f"no scene of '{scenes.name}' has an attribute swap, so there is nothing to compare"
         )
-    kept = np.isin(of, drawn_scenes(scenes, of, most, seed))
-    of, swapped, concept = of[kept], swapped[kept], concept[kept]
     said, left_out = wordings(scenes, reads)
     if len(said) < FEWEST:
         raise ValueRangeError(
@@ -191,9 +189,7 @@ def paraphrase_bank(
 
     def rows(tables: Ints, wording: Wording | None, space: ConceptSpace) -> Ints:
         """(s, 2) rows of the captions of tables (s, m, C), in both orders."""
-        return np.stack(
-            [written.rows(tables[:, order], wording, space) for order in both], axis=1
-        ).astype(np.int64)
+        return np.stack([written.rows(tables[:, order], wording, space) for order in both], axis=1)
 
     anchor = written.rows(own, None, scenes.space)
     trap = rows(swapped, None, scenes.space)
@@ -300,6 +296,21 @@ def swaps_by_concept(
         np.concatenate([tables for _, tables, _ in parts]),
         np.concatenate(which),
     )
+
+
+def drawn_swaps(
+    scenes: Scenes, most: int | None, seed: int
+) -> tuple[Int[Ints, " swaps"], Int[Ints, "swaps slots concepts"], Int[Ints, " swaps"]]:
+    """Those of `swaps_by_concept` that are of `drawn_scenes`.
+
+    Args:
+        scenes: the table.
+        most: scenes at most; None for all.
+        seed: of the draw.
+    """
+    of, swapped, concept = swaps_by_concept(scenes)
+    kept = np.isin(of, drawn_scenes(scenes, of, most, seed))
+    return of[kept], swapped[kept], concept[kept]
 
 
 class _Written:

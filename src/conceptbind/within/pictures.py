@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.scenes.paraphrases import drawn_scenes, swaps_by_concept
+from conceptbind.scenes.paraphrases import drawn_swaps, swaps_by_concept
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
 from conceptbind.within.study import Items
@@ -51,9 +52,7 @@ def picture_bank(scenes: Scenes, *, most: int | None = None, seed: int = 0) -> P
         most: scenes with a swap that are taken; see `paraphrase_bank`.
         seed: of the draw.
     """
-    of, swapped, concept = swaps_by_concept(scenes)
-    kept = np.isin(of, drawn_scenes(scenes, of, most, seed))
-    of, swapped, concept = of[kept], swapped[kept], concept[kept]
+    of, swapped, concept = drawn_swaps(scenes, most, seed)
     orbit = orbit_ids(scenes)[of]
     items = Items(of, concept, orbit, scenes.space.concepts)
     own = scenes.table[of]
@@ -99,6 +98,7 @@ def _crossed(setting: str, anchor: Ints, paraphrases: Ints, negatives: Ints) -> 
     )
 
 
+@lru_cache(maxsize=1)
 def given_triplets(scenes: Scenes, seed: int = 0) -> tuple[Items, Triplets] | None:
     """Neutral triplets of pictures that are there: the anchor is a scene's picture, the paraphrase
     another one of the same objects, the negative one of its attribute swap.

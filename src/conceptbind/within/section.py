@@ -11,6 +11,7 @@ import numpy as np
 from conceptbind.core.findings import Section
 from conceptbind.core.names import Control, Metric
 from conceptbind.crossmodal.study import by_object
+from conceptbind.probes.figures import table_by_object
 from conceptbind.probes.section import cells, shown_controls
 from conceptbind.report.blocks import paragraph, section, table
 from conceptbind.report.numbers import percent, value_of
@@ -136,32 +137,15 @@ def _control(records: Records, own: Record, control: str) -> str:
 
 def _objects(study: WithinStudy, scenes: Scenes, setting: str) -> dict[str, Any] | None:
     """The strict share of the scenes that hold each object; None unless there are two concepts."""
-    if len(scenes.space.concepts) != 2:
-        return None
     which, right, _ = study.settings[setting].by_item()
     scene = study.items.scene[which]
     counts = np.bincount(scene, minlength=len(scenes))
     with np.errstate(invalid="ignore"):
         means = np.bincount(scene, right, len(scenes)) / counts
     held = scenes.presence(None)[counts > 0].sum(axis=0)
-    rows, columns = scenes.space.values
-    shape = (len(rows), len(columns))
-    shares, held = by_object(means, scenes).reshape(shape), held.reshape(shape)
-    return {
-        "caption": f"Right in the {setting} setting, by {' × '.join(scenes.space.concepts)}",
-        "corner": " × ".join(scenes.space.concepts),
-        "columns": list(columns),
-        "rows": [
-            (name, list(map(_cell, some.tolist(), of.tolist())))
-            for name, some, of in zip(rows, shares, held, strict=True)
-        ],
-    }
-
-
-def _cell(share: float, n: int) -> dict[str, Any]:
-    if not n:
-        return {"text": "-", "share": None, "n": None}
-    return {"text": percent(share), "share": round(share, 4), "n": f"{n:,}"}
+    found = table_by_object(by_object(means, scenes), held, scenes)
+    caption = f"Right in the {setting} setting, by {' × '.join(scenes.space.concepts)}"
+    return None if found is None else {"caption": caption, **found}
 
 
 def _missed(

@@ -32,6 +32,10 @@ RULES = (
 )
 
 
+WHOLE: Mapping[str, None] = dict.fromkeys(("order", "wording", "concept"))
+"""Columns that a record over all triplets of a setting leaves empty."""
+
+
 @dataclass(frozen=True, eq=False)
 class Items:
     """What i comparisons are about."""
@@ -102,8 +106,7 @@ def main_record(
     Raises:
         RecordError: there is none.
     """
-    whole = dict.fromkeys(("order", "wording", "concept"))
-    return records.one(metric=metric, setting=setting, control=control, **whole)
+    return records.one(metric=metric, setting=setting, control=control, **WHOLE)
 
 
 def within_study(

@@ -9,6 +9,7 @@ from conceptbind.core.findings import Verdict
 from conceptbind.core.names import Control, Metric
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.words import CONTROL_WORDS, ends, first, needed, seen
+from conceptbind.within.study import WHOLE
 from conceptbind.within.triplets import NEUTRAL, TRAP
 
 if TYPE_CHECKING:
@@ -94,9 +95,8 @@ def _value(record: Record) -> float:
 
 def _main(records: Records, setting: str, control: str = Control.NONE) -> Record | None:
     """The record of a setting over all wordings, orders and concepts."""
-    whole = dict.fromkeys(("order", "wording", "concept"))
     rule = Metric.PARAPHRASE_ACCURACY
-    return records.first(metric=rule, setting=setting, control=control, **whole)
+    return records.first(metric=rule, setting=setting, control=control, **WHOLE)
 
 
 def _strongest(records: Records, beside: Record) -> Record | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -45,7 +45,18 @@ class Fit:
         return self.chosen.step > 0
 
 
-def first_that_helps(fits: Iterable[Fit]) -> Fit:
+class Helpful(Protocol):
+    """A fit that says whether validation preferred it to no repair."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether it did."""
+
+
+F = TypeVar("F", bound=Helpful)
+
+
+def first_that_helps(fits: Iterable[F]) -> F:
     """The first fit that is not an identity, else the last; those behind it are not made.
 
     What is written was scored in folds, as maps: a part that would stop at the identity is not what

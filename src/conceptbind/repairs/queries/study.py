@@ -17,6 +17,7 @@ from conceptbind.core.scored import mean_record
 from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.probes.threads import steady
 from conceptbind.repairs.labclip.cost import WORTH, clears_noise
+from conceptbind.repairs.labclip.estimator import first_that_helps
 from conceptbind.repairs.queries.groups import Groups
 from conceptbind.repairs.queries.solver import QueryFit, fit_queries
 from conceptbind.within.triplets import Scored, Triplets, scored
@@ -169,13 +170,11 @@ def query_repair(
 
 
 def _again(groups: Groups, every: Ints, parts: list[Ints], seed: int) -> QueryFit:
-    """What is written: fitted on all parts but one that chooses; the first that is no identity."""
-    for part in parts:
-        others = groups.of_draws(np.setdiff1d(every, part))
-        fit = fit_queries(others, groups.of_draws(part), seed=seed)
-        if fit.helps:
-            break
-    return fit
+    """What is written: fitted on all parts but one that chooses."""
+    return first_that_helps(
+        fit_queries(groups.of_draws(np.setdiff1d(every, part)), groups.of_draws(part), seed=seed)
+        for part in parts
+    )
 
 
 def _identity(fit: QueryFit) -> Adapter:
