@@ -28,6 +28,7 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!conceptbind\.).*")]  # other libraries' 
 nitpick_ignore = [
     ("py:class", "conceptbind.commands.command.R"),  # what a command returns
     ("py:class", "conceptbind.commands.command.R_co"),
+    ("py:class", "conceptbind.repairs.labclip.estimator.F"),  # a fit, of whichever repair
     ("py:class", "conceptbind.repairs.labclip.cost.Point"),  # charts have one of this name too
     ("py:class", "conceptbind.core.ownership.FolderLock"),  # of the folder of a run, not public
 ]
