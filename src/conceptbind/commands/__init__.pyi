@@ -1,3 +1,5 @@
+from .applying import Apply as Apply
+from .applying import apply as apply
 from .comparing import Compare as Compare
 from .comparing import Comparison as Comparison
 from .comparing import compare as compare
@@ -18,10 +20,8 @@ from .finetuning import finetune as finetune
 from .measuring import Measure as Measure
 from .measuring import Measurement as Measurement
 from .measuring import measure as measure
-from .repairing import Apply as Apply
+from .repaired import Repaired as Repaired
 from .repairing import Repair as Repair
-from .repairing import Repaired as Repaired
-from .repairing import apply as apply
 from .repairing import repair as repair
 from .reporting import Report as Report
 from .training import Sweep as Sweep

@@ -1,0 +1,110 @@
+"""Map caption embeddings with a repair."""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from conceptbind.commands.command import Command, function_of
+from conceptbind.commands.shared import GivenAdapter, GivenPath, GivenRows
+
+
+@dataclass(frozen=True)
+class Apply(Command[Path]):
+    """Map caption embeddings with an adapter: out = normalised texts @ weight.T. The pictures'
+    index answers them as it is.
+    """
+
+    HELD = frozenset(("texts",))
+
+    adapter: GivenAdapter
+    """Adapter folder written by conceptbind repair, or a published LABCLIP .pt file."""
+    _: KW_ONLY
+    texts: GivenRows
+    """Caption embeddings to map: an .npy file (n, d), or a folder written by conceptbind embed."""
+    out: GivenPath
+    """.npy file to write: (n, d) rows of unit length."""
+
+    def work(self) -> Path:
+        """Write the mapped rows."""
+        import io
+
+        import numpy as np
+
+        from conceptbind.core.errors import ModalityError, ShapeError
+        from conceptbind.core.files import clear_asides, user_path, write_whole
+        from conceptbind.repairs.labclip.adapter import load_adapter
+        from conceptbind.repairs.labclip.pairs import open_rows
+        from conceptbind.rows.embeddings import load
+        from conceptbind.rows.held import HeldRows
+
+        linear, texts = load_adapter(self.adapter), self.texts
+        source = user_path(texts) if isinstance(texts, str | Path) else None
+        target = _array_to_write(user_path(self.out), source)
+        if source is not None and source.is_dir():
+            rows = load(source)
+            if rows.modality != "text":
+                raise ModalityError(
+                    f"{source} holds {rows.modality} embeddings; only captions are mapped, "
+                    "pictures stay as they are"
+                )
+            linear.require(rows.encoder, rows.revision)
+            mapped = linear(rows.values)
+        else:
+            if isinstance(texts, HeldRows) and texts.encoder:
+                linear.require(texts.encoder, texts.revision)
+            mapped = linear(open_rows(texts))
+        if len(mapped) == 0:
+            raise ShapeError(
+                f"{texts} has no rows, so there is nothing to map; give the embeddings of at "
+                "least one caption"
+            )
+        content = io.BytesIO()
+        np.save(content, mapped)
+        clear_asides(target.parent, [target.name])
+        write_whole(target, content.getvalue())
+        return target
+
+
+apply = function_of(Apply)
+
+
+def _array_to_write(target: Path, source: Path | None) -> Path:
+    """Where an array goes: behind a link, which stays.
+
+    Args:
+        target: what the user named.
+        source: the file that is read, if one is.
+
+    Raises:
+        FileError: it is no .npy file, what is read, or a file of another kind, which would be lost.
+    """
+    from numpy.lib.format import MAGIC_PREFIX
+
+    from conceptbind.core.errors import FileError
+    from conceptbind.core.limits import require_regular
+
+    if target.suffix != ".npy":
+        raise FileError(f"--out must be a .npy file; got {target}")
+    start = b""
+    try:
+        place = target.resolve() if target.is_symlink() else target
+        if place.is_symlink():  # from Python 3.13 on nothing is raised for it
+            raise OSError("its link leads in a circle")
+        there = source is not None and source.exists() and place.exists()
+        same = source is not None and there and place.samefile(source)
+        if place.exists():
+            with require_regular(place, "a .npy file to replace").open("rb") as file:
+                start = file.read(len(MAGIC_PREFIX))
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        raise FileError(
+            f"could not write {target}: {error}; choose another name with --out"
+        ) from error
+    if same:
+        raise FileError(
+            f"--out is what --texts reads ({target}), and would be mapped again by the next start; "
+            "choose another name"
+        )
+    if start not in (b"", MAGIC_PREFIX):
+        raise FileError(
+            f"{target} is there and no .npy file, and would be lost; choose another name with --out"
+        )
+    return place
