@@ -107,22 +107,23 @@ def refuse_unmeasured(
     from conceptbind.core.names import OWN_STUDIES
     from conceptbind.report.gates import MEASURED_BY
     from conceptbind.report.levels import LEVELS
-    from conceptbind.studies.registry import OWN
+    from conceptbind.studies.registry import ON_REQUEST, OWN
 
+    ours = {*OWN, *ON_REQUEST}
     for one in wanted:
-        if one.study not in (None, *OWN_STUDIES) and set(studies) <= set(OWN):
+        if one.study not in (None, *OWN_STUDIES) and set(studies) <= ours:
             known = (*LEVELS, *OWN_STUDIES)
             raise UnknownNameError(
                 f"--require '{one.text:.80}': there is no level, metric or study '{one.study:.60}' "
                 f"in this run; {nearest(str(one.study), known)}"
             )
-        if set(studies) <= set(OWN):
+        if set(studies) <= ours:
             _refuse_unknown_words(one, modalities, table)
         if one.name not in LEVELS:
             continue
         start, study = f"--require '{one.text:.80}'", MEASURED_BY.get(one.name)
         if study is None:
-            if set(studies) <= set(OWN):
+            if set(studies) <= ours:
                 raise ValueRangeError(
                     f"{start}: no study of this run judges the level '{one.name}'; "
                     f"measured here: {', '.join(MEASURED_BY)}"

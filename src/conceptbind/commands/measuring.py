@@ -176,7 +176,7 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     studies: str = "all"
     """Studies to run: all, or names separated by commas: probe, within,
     attribute_probe, search, crossmodal, repair, geometry, complexity, and those that other
-    packages add.
+    packages add. Only where it is named: negation.
     """
     without: Sequence[str] = ()
     """Studies to leave out, by their names; --no-repair is short for --without repair."""
@@ -411,13 +411,16 @@ def _shown(found: "Findings", verdict: "Verdict") -> dict[str, Any]:
 
     places = {1: verdict.modality, 2: f"within-{verdict.modality}", 3: "across"}
     title = "Repair:" if verdict.repairs is not None else ""
+    place = places.get(verdict.level or 0, found.study)
+    if verdict.level is None and verdict.modality is not None and verdict.repairs is None:
+        place = f"{found.study}-{verdict.modality}"
     if verdict.level in CLAIMS:
         title = f"{level_title(verdict.level, verdict.modality)}:"
     scale = SCALES.get(verdict.level or 0)
     if verdict.level == 1 and verdict.score is None:
         scale = None
     return {
-        "id": places.get(verdict.level or 0, found.study),
+        "id": place,
         "word": verdict.word,
         "title": title,
         "sentence": verdict.sentence,
@@ -505,7 +508,8 @@ def _chosen(config: dict[str, Any]) -> "tuple[Study, ...]":
     names = study_names() if asked == "all" else known_studies(word for word in words if word)
     if not names:
         raise ValueRangeError(
-            f"--studies names no study; give all, or some of {', '.join(study_names())}"
+            "--studies names no study; give all, or some of "
+            f"{', '.join(study_names(on_request=True))}"
         )
     left_out = set(known_studies(config["without"]))
     if not config["geometry"]:

@@ -102,9 +102,11 @@ _TEXTS = {
     "average": "Mean over items (`micro`) or over groups of items (`macro`).",
     "captions_cut": "How many captions were longer than the model reads.",
     "chosen": "The approximator that validation chose, with the number of draws.",
+    "chooser": "Who chooses: a `caption` between scenes, or a `scene` between captions.",
     "concept": "The concept that was recognised; None for objects.",
     "estimator": "How additive vectors were estimated.",
     "factors": "Which factors a part of the spectrum belongs to.",
+    "form": "How a caption says what is absent: in a `clause`, `alone`, or `exchanged`.",
     "items": "Hash of a benchmark's items.",
     "kind": "What a part of the spectrum is: `concept`, `object`, `objects`, `rest`.",
     "method": "How a spectrum was computed.",
@@ -124,7 +126,7 @@ _TEXTS = {
     "split_by": "What was kept on one side of the split: `pair` or `orbit`.",
     "tagger": "What tagged the words of a benchmark's captions.",
     "template": "The first caption template of zero-shot classification.",
-    "wording": "How a paraphrase is worded; None for all wordings together.",
+    "wording": "How a paraphrase, or a negation, is worded; None for all wordings together.",
     "values": "Values of each concept, as `6x6`.",
 }
 _WHOLE = {

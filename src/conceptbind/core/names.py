@@ -145,6 +145,12 @@ class Metric(StrEnum):
     ONE_SIDED_GAIN = "paraphrase_one_sided_gain"
     PARAPHRASE_RECALL_AT_1 = "paraphrase_recall_at_1"
     PARAPHRASE_RECALL_GAIN = "paraphrase_recall_gain"
+    NEGATED_ACCURACY = "negated_accuracy"
+    AFFIRMATIVE_ACCURACY = "affirmative_accuracy"
+    NEGATION_IGNORED = "negation_ignored"
+    MENTION_PULL = "mention_pull"
+    NEGATION_COSINE = "negation_cosine"
+    UNRELATED_COSINE = "unrelated_cosine"
 
 
 def recognised(concept: object) -> Metric:
@@ -154,7 +160,7 @@ def recognised(concept: object) -> Metric:
 
 OWN_STUDIES = (
     *("probe", "within", "attribute_probe", "search", "crossmodal"),
-    *("repair", "laboratory", "finetune"),
+    *("repair", "laboratory", "finetune", "negation"),
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
 )
 """What `study` says in records of ours, whose words are members of the enumerations. Where several

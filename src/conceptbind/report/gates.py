@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 Operator = Literal[">=", "<=", ">", "<"]
 MEASURED_BY = {"decodable": "probe", "within": "within", "across": "crossmodal"}
 """The study of `measure` that judges a level."""
-PLACES = ("modality", "scenes", "split", "concept", "order", "protocol", "setting", "queries")
+PLACES = (
+    *("modality", "scenes", "split", "concept", "order", "protocol", "setting", "queries"),
+    *("form", "chooser"),
+)
 """Columns of which a requirement may name a value."""
 WORDS: Mapping[str, tuple[str, ...]] = {
     "decodable": ("test",),
@@ -37,6 +40,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "any": (
         *("both", "symbols", "all", "test", "train", "unseen", "mixed"),
         *("either", "as listed", "reversed", "neutral", "trap", "strict", "paper", "own"),
+        *("clause", "alone", "exchanged", "caption", "scene"),
     ),
 }
 """What records of our studies of scenes hold in `PLACES` besides names of scenes, concepts and the
@@ -261,6 +265,19 @@ def _named(wanted: Requirement, records: Records) -> list[Record]:
     orders = {record.get("order") for record in own}
     if "either" in orders and not orders & set(wanted.where):
         own = [record for record in own if record.get("order") == "either"]
+    return _whole(own, wanted)
+
+
+def _whole(own: list[Record], wanted: Requirement) -> list[Record]:
+    """Of negation those where captions choose, over all forms and wordings, unless another is
+    named.
+    """
+    if not any(record.get("chooser") for record in own):
+        return own
+    for place, usual in (("chooser", "caption"), ("form", None), ("wording", None)):
+        named = {record.get(place) for record in own} & set(wanted.where)
+        if not named:
+            own = [record for record in own if record.get(place) == usual]
     return own
 
 

@@ -30,6 +30,7 @@ NAMES = {
     "binding_accuracy": "a picture prefers its caption to the swapped one",
     "recall_at_1": "a picture finds its caption first",
     "paraphrase_accuracy": "a paraphrase is nearer than the swap",
+    "negated_accuracy": "a negated caption finds the scene without the object",
 }
 """What was asked of each scene, by metric."""
 

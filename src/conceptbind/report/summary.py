@@ -21,8 +21,8 @@ def _in_the_report(record: Record) -> bool:
     """Whether only the report shows a record: of some studies all, of paraphrases their parts."""
     if record.study in IN_THE_REPORT:
         return True
-    parts = (record["order"], record["wording"], record["concept"])
-    return record.study == "within" and any(part is not None for part in parts)
+    parts = (record["order"], record["wording"], record["concept"], record["form"])
+    return record.study in ("within", "negation") and any(part is not None for part in parts)
 
 
 def summary_table(records: Records, width: int | None = None) -> str:

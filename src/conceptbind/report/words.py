@@ -25,7 +25,10 @@ CONTROL_WORDS: dict[str, str] = {
     Control.BAG_TWIN: "the bag-of-words twin, which was trained so that binding never helps",
 }
 
-TOLD_APART = ("study", "modality", "metric", "concept", "noun", "setting", "order", "wording")
+TOLD_APART = (
+    *("study", "modality", "metric", "concept", "noun", "setting", "order", "wording"),
+    *("form", "chooser"),
+)
 """Columns by which a record finds its controls."""
 NAMED = ("concept", "noun", "setting", "order")
 """Columns that a measure's name says."""
@@ -91,6 +94,8 @@ def metric_name(record: Record) -> str:
     """A record's metric in words, with what it varies."""
     name = record.metric.replace("_", " ")
     details = [str(record[key]) for key in NAMED if record[key]]
+    if record["chooser"]:
+        details.append(f"a {record['chooser']} chooses")
     if record["queries"]:
         details.append("by its own queries" if record["queries"] == "own" else "by text queries")
     return name + (f" ({', '.join(details)})" if details else "")

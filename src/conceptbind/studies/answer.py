@@ -210,6 +210,6 @@ def next_command(
     if words.get(1) == "unclear" and reads:
         command = f"conceptbind measure {name} --scenes text20:10x10"
         return "To judge it on more scenes:", command
-    if words:
+    if any(verdict.level or verdict.repairs is not None for verdict in verdicts):
         return "To see its numbers as tables, or beside other runs:", f"conceptbind compare {RUN}"
     return "To draw its page again:", f"conceptbind report {RUN}"

@@ -26,12 +26,21 @@ OWN = {
     "complexity": "conceptbind.complexity.answer:HowComplex",
 }
 """Our own, in the order in which they run and are shown."""
+ON_REQUEST = {
+    "negation": "conceptbind.negation.answer:NegationHeard",
+}
+"""Our own that run only where they are named: they ask more than binding, and take their time."""
 
 
-def study_names() -> tuple[str, ...]:
-    """Names of all studies, our own first."""
+def study_names(*, on_request: bool = False) -> tuple[str, ...]:
+    """Names of all studies, our own first.
+
+    Args:
+        on_request: whether to name those of ours, too, that run only where they are named.
+    """
+    ours = (*OWN, *(ON_REQUEST if on_request else ()))
     others = sorted(entry.name for entry in entry_points(group=GROUP))
-    return (*OWN, *(name for name in others if name not in OWN))
+    return (*ours, *(name for name in others if name not in (*OWN, *ON_REQUEST)))
 
 
 def known_studies(names: Iterable[str]) -> tuple[str, ...]:
@@ -40,7 +49,7 @@ def known_studies(names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         UnknownNameError: there is no such study; names the nearest ones.
     """
-    found, known = tuple(names), study_names()
+    found, known = tuple(names), study_names(on_request=True)
     for name in found:
         if name not in known:
             raise UnknownNameError(f"unknown study '{name}'; {nearest(name, known)}")
@@ -48,23 +57,25 @@ def known_studies(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def load_studies(names: tuple[str, ...] | None = None) -> tuple[Study, ...]:
-    """The studies of these names, in the order in which they run; all by default.
+    """The studies of these names, in the order in which they run; by default all but those that
+    run on request.
 
     Args:
-        names: names of studies; None for all.
+        names: names of studies; None for those of a measurement.
 
     Raises:
         UnknownNameError: there is no such study; names the nearest ones.
         ValueRangeError: what a package added is not a study.
     """
-    known = study_names()
-    wanted = known if names is None else known_studies(names)
+    known = study_names(on_request=True)
+    wanted = study_names() if names is None else known_studies(names)
     return tuple(_load(name) for name in known if name in wanted)
 
 
 def _load(name: str) -> Study:
-    if name in OWN:
-        module, _, what = OWN[name].partition(":")
+    place = {**OWN, **ON_REQUEST}.get(name)
+    if place is not None:
+        module, _, what = place.partition(":")
         own: Study = getattr(import_module(module), what)()
         return own
     (entry, *_) = entry_points(group=GROUP, name=name)

@@ -1,0 +1,5 @@
+"""Does an encoder take "no" into account, or does it hear the mentioned word alone?"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
