@@ -53,12 +53,12 @@ class NegationStudy:
     """How far negation is heard, against scenes of one modality."""
 
     modality: Modality
-    """Of the scenes: pictures (`image`), or their descriptions (`text`)."""
+    """What the scenes are: pictures (`image`), or their descriptions (`text`)."""
     records: Records
     bank: NegationBank
     twins: Twins
     found: Mapping[tuple[str, str], Found]
-    """By who chooses and metric, of the encoder itself."""
+    """The encoder's own outcomes, by who chooses and metric."""
     leads: Float[Floats, "2 queries"]
     """(2, q) by how much a caption is nearer to the scene without the object: the negated caption,
     and its twin (0 where there is none)."""
