@@ -178,8 +178,8 @@ def negation_bank(
                     rows.append((*about, FORMS.index(CLAUSE), word, *told, plain))
                 moved = written.exchanged(one, other, noun)
                 rows.append((*about, FORMS.index(EXCHANGED), word, moved, NOTHING, NOTHING))
-    both = zip(twins.first, twins.second, strict=True)
-    described = [[written.described(one) for one in pair] for pair in both]
+    both = np.stack([twins.first, twins.second], axis=1).reshape(-1, *twins.first.shape[1:])
+    described = [written.described(one) for one in both]
     item, target, form, wording, negated, affirmative, plain = np.array(rows, dtype=np.int64).T
     captions = Scenes.unlabelled(f"negations of {scenes.name}", captions=tuple(written.numbers))
     meaning = np.stack(written.meanings)
@@ -195,7 +195,7 @@ def negation_bank(
         negated,
         affirmative,
         plain,
-        np.array(described, dtype=np.int64),
+        np.array(described, dtype=np.int64).reshape(-1, 2),
     )
 
 

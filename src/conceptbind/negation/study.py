@@ -18,7 +18,7 @@ from conceptbind.negation.items import NOTHING, NegationBank, Twins
 from conceptbind.negation.wordings import ALONE, CLAUSE, EXCHANGED, FORMS
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
 
     from conceptbind.core.typing import Bools, Floats, Ints, Modality
 
@@ -26,6 +26,11 @@ CAPTION, SCENE = "caption", "scene"
 """Who chooses: a caption between two scenes, or a scene between two captions."""
 WHOLE: Mapping[str, None] = dict.fromkeys(("form", "wording"))
 """Columns that a record over clauses and objects alone, in all wordings, leaves empty."""
+ABOUT: Mapping[str, Mapping[str, Any]] = {
+    "text": {"modality": "text", "question": 2},
+    "image": {"modality": "both", "question": 3},
+}
+"""What records are about, by modality of the scenes."""
 CHUNK = 65_536
 """Queries whose rows are held at once."""
 
@@ -42,10 +47,10 @@ class Rows(NamedTuple):
 class Found(NamedTuple):
     """What became of some queries."""
 
-    query: Ints
+    query: Int[Ints, " some"]
     """(k,) rows of the bank."""
-    right: Bools
-    tied: Bools
+    right: Bool[Bools, " some"]
+    tied: Bool[Bools, " some"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +122,9 @@ def negation_study(
         seed: of the draw of unrelated captions.
         on_step: called with the name of each control that is done.
     """
-    across = modality == "image"
     common: dict[str, Any] = {
         "study": "negation",
-        "modality": "both" if across else "text",
-        "question": 3 if across else 2,
+        **ABOUT[modality],
         "split": "all",
         "scenes": scenes,
         "encoder": encoder,
