@@ -11,7 +11,7 @@ from jaxtyping import TypeCheckError
 
 from conceptbind.complexity import Coverage
 from conceptbind.core.errors import ShapeError
-from conceptbind.crossmodal.study import dot
+from conceptbind.crossmodal.comparing import dot
 from conceptbind.geometry import AdditiveFit, Edits, Hits
 from conceptbind.geometry.additive import Design
 from conceptbind.metrics import ranks, within

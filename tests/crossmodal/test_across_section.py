@@ -29,6 +29,7 @@ SCENES = full_grid(ConceptSpace(("color", "shape"), (("red", "blue"), ("cube", "
 RECORDS = Records(
     [
         record("binding_accuracy", 0.25, 0.2, 0.3, 4321, order="either"),
+        record("binding_accuracy", 0.5, 0.4, 0.6, order="either", control="bag_twin"),
         record("binding_accuracy", None, order="reversed"),
         record("modality_gap", 0.5, ties=None),
         record("object_recognition", 1.0, 0.9, 1.0, modality="image", queries="text"),
@@ -66,12 +67,16 @@ def test_rows_figures_and_pictures_that_chose_another_caption(tmp_path):
     assert data.pop("cosines") == swap_cosine_figure(study())
     names = "id", "values", "picture", "true", "chosen", "swapped"
     assert data == {
+        "controls": ["bag twin"],
         "rows": [
-            ["binding accuracy (either)", "both", "25.0 %", "20.0 % to 30.0 %", "1,234", "4,321"],
-            ["modality gap", "both", "0.500", "-", "1,234", "-"],
+            [
+                *("binding accuracy (either)", "both", "25.0 %", "20.0 % to 30.0 %", "50.0 %"),
+                *("1,234", "4,321"),
+            ],
+            ["modality gap", "both", "0.500", "-", "-", "1,234", "-"],
             [
                 *("object recognition (by text queries)", "image", "100 %", "90.0 % to 100 %"),
-                *("1,234", "0"),
+                *("-", "1,234", "0"),
             ],
         ],
         "n_wrong": 7,

@@ -6,7 +6,7 @@ import numpy as np
 
 from conceptbind.core.typing import Modality
 from conceptbind.crossmodal import caption_bank
-from conceptbind.crossmodal.study import CaptionBank
+from conceptbind.crossmodal.bank import CaptionBank
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid
 

@@ -182,12 +182,17 @@ def test_what_would_be_needed_is_said():
     assert needed(100, 0.1, 0.0) == "many more"
 
 
-def level3(value, low, high, n=336, ties=0, concept=1.0):
+def level3(value, low, high, n=336, ties=0, concept=1.0, **controls):
     records = [
         record("recall_at_1", 0.5, 0.4, 0.6, modality="both"),
         record("binding_accuracy", 0.11, 0.1, 0.2, n, modality="both", order="as listed"),
         record("binding_accuracy", value, low, high, n, ties, "both", order="either"),
     ]
+    records += [  # a control comes first: none is taken for the encoder's own
+        record("binding_accuracy", *found, n, 0, "both", order="either", control=name)
+        for name, found in controls.items()
+    ][::-1]
+    records = records[-len(controls) :] + records if controls else records
     if concept is not None:
         records += [
             record(
@@ -219,6 +224,41 @@ def test_thresholds_of_level_3(value, low, high, word):
     assert found.word == word
     assert (found.level, found.modality, found.n, found.control) == (3, "both", 336, "chance")
     assert found.score == value
+
+
+BAG = (0.0, 0.0, 0.01)
+TWIN = "the bag-of-words twin, which was trained so that binding never helps, reaches"
+RANDOM = "the same architecture with random weights, reaches"
+
+
+@pytest.mark.parametrize(
+    ("controls", "named", "said"),
+    [
+        ({"bag_of_concepts": BAG}, "chance", None),
+        ({"bag_twin": (0.5, 0.45, 0.55)}, "chance", None),  # no more than a coin
+        ({"bag_twin": (0.501, 0.45, 0.55)}, "bag_twin", f"{TWIN} 50.1 % (45.0 % to 55.0 %)."),
+        (
+            {"random_weights": (0.53, 0.5, 0.56), "bag_twin": (0.52, 0.5, 0.54)},
+            "random_weights",
+            f"{RANDOM} 53.0 % (50.0 % to 56.0 %).",
+        ),
+        (
+            {"bag_of_concepts": BAG, "bag_twin": (0.55, 0.5, 0.62)},
+            "bag_twin",
+            f"{TWIN} 55.0 % (50.0 % to 62.0 %), which is not clearly less.",
+        ),
+        (  # the interval ends just below that of the encoder
+            {"bag_twin": (0.55, 0.5, 0.619)},
+            "bag_twin",
+            f"{TWIN} 55.0 % (50.0 % to 61.9 %).",
+        ),
+    ],
+)
+def test_level_3_names_the_strongest_control_that_was_measured(controls, named, said):
+    found = level3(0.68, 0.62, 0.74, **controls)
+    assert (found.control, found.word, found.score) == (named, "partly", 0.68)
+    own = level3(0.68, 0.62, 0.74).sentence
+    assert found.sentence == (own if said is None else f"{own} The strongest control, {said}")
 
 
 def test_the_words_of_level_3():

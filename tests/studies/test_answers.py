@@ -250,6 +250,8 @@ def test_pictures_against_captions(stand_in):
 
     queried = stand_in(crossmodal, "query_record", asked)
     calls = stand_in(crossmodal, "crossmodal_study", made)
+    twin = record("crossmodal", "binding_accuracy", 0.6, "both", order="either", control="bag_twin")
+    controlled = stand_in(crossmodal, "control_records", lambda *_, **__: Records([twin]))
     study = crossmodal.Across()
     assert study.name == "crossmodal"
     assert study.question == (
@@ -264,10 +266,15 @@ def test_pictures_against_captions(stand_in):
     ]
     ((given, named),) = calls
     assert given == ("image rows", "captions of None", TABLE, "the bank")
-    assert (len(named["extra"]), named["seed"]) == (6, 3)
+    assert (len(named["extra"]), named["seed"]) == (7, 3)
+    beside = {
+        "random_weights": ("image random", "captions of random_weights"),
+        "bag_twin": ("image twin", "captions of bag_twin"),
+    }
+    assert controlled == [((beside, TABLE, "the bank"), {"encoder": "mine"})]
     assert found.records == found.found[0].records
-    assert (found.study, len(found.records)) == ("crossmodal", 7)
-    assert [(v.word, v.level) for v in found.verdicts] == [("yes", 3)]
+    assert (found.study, len(found.records)) == ("crossmodal", 8)
+    assert [(v.word, v.level, v.control) for v in found.verdicts] == [("yes", 3, "bag_twin")]
     assert [section.id for section in found.sections] == ["across"]
     assert found.terms == crossmodal.TERMS
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Findings
+from conceptbind.crossmodal.controls import control_records
 from conceptbind.crossmodal.section import TERMS, across_section
 from conceptbind.crossmodal.study import crossmodal_study, query_record
 from conceptbind.crossmodal.words import across
@@ -41,12 +42,19 @@ class Across:
             for modality in case.modalities
             for concept in (*range(len(case.table.space.concepts)), None)
         ]
+        images, pictures = case.rows("image"), case.controls("image")
+        controls = control_records(
+            {name: (rows, case.captions(name)) for name, rows in pictures.items()},
+            case.table,
+            case.bank,
+            encoder=images.encoder,
+        )
         study = crossmodal_study(
-            case.rows("image"),
+            images,
             case.captions(),
             case.table,
             case.bank,
-            extra=queried,
+            extra=(*queried, *controls),
             seed=case.asked.seed,
         )
         return Findings(

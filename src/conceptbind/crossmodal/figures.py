@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conceptbind.core.names import Metric
+from conceptbind.core.names import Control, Metric
 from conceptbind.report.charts import Chart, Look, Series, histogram, point_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def crossmodal_figure(study: CrossmodalStudy) -> Chart:
     )
     series = []
     for metric, name, look in shown:
-        records = study.records.where(metric=metric).scored()
+        records = study.records.where(metric=metric, control=Control.NONE).scored()
         points = tuple(point_of(r, orders[str(r["order"])]) for r in records)
         series.append(Series(name, points, look))
     return Chart(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Section
+from conceptbind.core.names import Control
 from conceptbind.crossmodal.figures import crossmodal_figure, swap_cosine_figure
-from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.probes.section import cells, shown_controls
 from conceptbind.report.page import thumbnail
 from conceptbind.report.words import metric_name
 
@@ -44,16 +45,11 @@ TERMS = (
 
 def across_section(study: CrossmodalStudy, scenes: Scenes) -> Section:
     """Comparisons, retrieval, cosines of swaps, and pictures that chose another caption."""
+    own = study.records.where(control=Control.NONE).scored()
+    controls = shown_controls(study.records)
     rows = [
-        [
-            metric_name(record),
-            record.modality,
-            value_of(record),
-            interval_of(record),
-            f"{record.n:,}",
-            "-" if record.ties is None else f"{record.ties:,}",
-        ]
-        for record in study.records.scored()
+        [metric_name(record), record.modality, *cells(record, study.records, controls)]
+        for record in own
     ]
     wrong = [
         {
@@ -69,6 +65,7 @@ def across_section(study: CrossmodalStudy, scenes: Scenes) -> Section:
     data = {
         "figure": crossmodal_figure(study),
         "rows": rows,
+        "controls": list(controls.values()),
         "cosines": swap_cosine_figure(study),
         "n_wrong": study.n_wrong,
         "wrong": wrong,

@@ -11,124 +11,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import MismatchError, ValueRangeError
+from conceptbind.core.errors import MismatchError
 from conceptbind.core.names import Metric, recognised
 from conceptbind.core.outcomes import Outcome
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import mean_record, plain_record, share_record
+from conceptbind.crossmodal.comparing import (
+    compare,
+    comparison_records,
+    comparisons,
+    dot,
+    either_order,
+)
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.metrics.choices import forced_choice
 from conceptbind.metrics.recognitions import recognition
 from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.probes.threads import steady
 from conceptbind.scenes.captions import article, caption
-from conceptbind.scenes.swaps import all_swaps, orbit_ids, pair_ids
+from conceptbind.scenes.swaps import orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Float
 
     from conceptbind.core.columns import Value
-    from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.core.typing import Bools, Floats
+    from conceptbind.crossmodal.bank import CaptionBank
     from conceptbind.rows.embeddings import Embeddings
 
-ORDERS = ("as listed", "reversed")
-"""Orders in which a caption mentions the objects: slot 1 first (left, in rendered scenes), or the
-last slot first."""
+
 CHUNK = 1024
 ACROSS = {"study": "crossmodal", "modality": "both"}
 """Columns of every outcome."""
 GALLERY = 24
-
-
-@dataclass(frozen=True, eq=False)
-class CaptionBank:
-    """Every caption that the study compares, as a table of scenes of its own: it is embedded like
-    any other.
-    """
-
-    scenes: Scenes
-    """The different captions."""
-    true: Int[Ints, "scenes 2"]
-    """(n, 2) row of each scene's caption in both orders."""
-    sets: Int[Ints, " scenes"]
-    """(n,) row of the caption that names the scene's objects in the order of their ids: one caption
-    for each set of objects."""
-    swaps: Int[Ints, "swaps 2"]
-    """(s, 2) rows of the captions of its attribute swaps, in both orders."""
-    swap_of: Int[Ints, " swaps"]
-    """(s,) the scene that each swap belongs to."""
-    replaced: Int[Ints, "replaced 2"]
-    """(r, 2) rows of captions in which one value is replaced by one that no object of the scene
-    has."""
-    replaced_of: Int[Ints, " replaced"]
-    """(r,)"""
-
-
-def caption_bank(scenes: Scenes, seed: int = 0) -> CaptionBank:
-    """The captions of a table's scenes, of their attribute swaps, and of scenes with another
-    concept.
-
-    Every pair of slots is swapped, in every concept but the last (the noun); a swap that leaves the
-    same objects does not exist. One value of each scene is replaced, drawn from a seed.
-
-    Args:
-        scenes: the scene table.
-        seed: decides which value is replaced, and by which.
-
-    Raises:
-        ValueRangeError: the table has captions of its own, which cannot be swapped by slots.
-    """
-    if scenes.written_captions is not None:
-        raise ValueRangeError(
-            f"the captions of '{scenes.name}' came with the table, so their attributes cannot be "
-            "swapped; leave out the column 'caption' and give a --template"
-        )
-    table, (m, n_concepts) = scenes.table, scenes.table.shape[1:]
-    swap_of, swapped = all_swaps(scenes, range(max(n_concepts - 1, 1)))
-    replaced, replaced_of = _replace_one(scenes, np.random.default_rng(seed))
-    ordered = scenes.space.object_values(np.sort(scenes.objects, axis=1))
-    parts = [table, ordered, swapped, replaced]
-    # (n + s + r, 2, m, C)
-    both = np.stack([np.concatenate(parts), np.concatenate(parts)[:, ::-1]], axis=1)
-    unique, inverse = np.unique(both.reshape(-1, m * n_concepts), axis=0, return_inverse=True)
-    both_rows = inverse.reshape(-1, 2)
-    ends = np.cumsum([len(part) for part in parts])
-    bank = Scenes(
-        scenes.space,
-        unique.reshape(-1, m, n_concepts),
-        name=f"captions of {scenes.name}",
-        template=scenes.template,
-    )
-    true, sets, swaps, others = np.split(both_rows, ends[:-1])
-    return CaptionBank(
-        bank,
-        true,
-        sets[:, 0],
-        swaps,
-        swap_of,
-        others,
-        replaced_of,
-    )
-
-
-def _replace_one(scenes: Scenes, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Scenes in which one object has a value that no object of the scene had, and which scenes they
-    come from.
-    """
-    table, of = scenes.table.copy(), []
-    for row in range(len(table)):
-        free = [
-            (k, np.setdiff1d(np.arange(size), scenes.table[row, :, k]))
-            for k, size in enumerate(scenes.space.sizes)
-            if len(np.unique(scenes.table[row, :, k])) < size
-        ]
-        if free:
-            k, values = free[rng.integers(len(free))]
-            table[row, rng.integers(scenes.n_slots), k] = values[rng.integers(len(values))]
-            of.append(row)
-    rows = np.array(of, dtype=np.int64)
-    return table[rows], rows
 
 
 @dataclass(frozen=True)
@@ -205,24 +121,12 @@ def crossmodal_study(
     records: list[Record] = []
     outcomes: list[Outcome] = []
     right_by_scene = np.full(len(scenes), np.nan)
-    for metric, false, of in (
-        (Metric.BINDING_ACCURACY, bank.swaps, bank.swap_of),
-        (Metric.CONCEPT_ACCURACY, bank.replaced, bank.replaced_of),
-    ):
-        if len(of) == 0:
-            continue
-        outcome = compare(x[of], y, bank.true[of], false)
-        correct, tied_any = either_order(outcome)
-        ties = int(tied_any.sum())
-        records.append(mean_record(metric, correct, ties, orbits[of], order="either", **common))
-        for order, name in enumerate(ORDERS):
-            hits, tied = outcome[order, order]
-            records.append(
-                mean_record(
-                    metric, hits.astype(float), int(tied.sum()), orbits[of], order=name, **common
-                )
-            )
-        if metric == Metric.BINDING_ACCURACY:
+    for false in comparisons(bank):
+        of = false.of
+        outcome = compare(x[of], y, bank.true[of], false.captions)
+        records += comparison_records(false.metric, outcome, orbits[of], **common)
+        if false.metric == Metric.BINDING_ACCURACY:
+            correct, tied_any = either_order(outcome)
             total, count = (
                 np.bincount(of, correct, len(scenes)),
                 np.bincount(of, minlength=len(scenes)),
@@ -249,39 +153,6 @@ def crossmodal_study(
         n_wrong,
         by_object(right_by_scene, scenes),
         tuple(outcomes),
-    )
-
-
-def compare(
-    x: Float[Floats, "pairs width"],
-    y: Float[Floats, "captions width"],
-    true: Int[Ints, "pairs 2"],
-    false: Int[Ints, "pairs 2"],
-) -> dict[tuple[int, int], tuple[Bool[Bools, " pairs"], Bool[Bools, " pairs"]]]:
-    """Unit pictures (s, d) against rows of unit captions y: (right, tied) (s,) for every order of
-    mention of the true and the false one.
-
-    Args:
-        x: (s, d)
-        y: (b, d)
-        true: (s, 2) row of the true caption in both orders.
-        false: (s, 2) row of the false one.
-    """
-    true_score = np.stack([dot(x, y[true[:, order]]) for order in range(2)], 1)  # (s, 2)
-    false_score = np.stack([dot(x, y[false[:, order]]) for order in range(2)], 1)
-    return {
-        (a, b): forced_choice(true_score[:, a], false_score[:, b], 1.0)
-        for a in range(2)
-        for b in range(2)
-    }
-
-
-def either_order(
-    outcome: dict[tuple[int, int], tuple[Bool[Bools, " pairs"], Bool[Bools, " pairs"]]],
-) -> tuple[Float[Floats, " pairs"], Bool[Bools, " pairs"]]:
-    """Share of the four comparisons won (s,), and whether any of them was a tie (s,)."""
-    return np.stack([outcome[key][0] for key in outcome], 1).mean(1), np.logical_or.reduce(
-        [outcome[key][1] for key in outcome]
     )
 
 
@@ -420,14 +291,6 @@ def _above(one: Floats, other: Floats) -> tuple[Bools, Bools]:
     )
     above[there], tied[there] = forced_choice(one[there], other[there], 1.0)
     return above, tied
-
-
-def dot(
-    one: Float[Floats, "pairs width"], two: Float[Floats, "pairs width"]
-) -> Float[Floats, " pairs"]:
-    """(n,) inner products of rows."""
-    products: Floats = np.einsum("nd,nd->n", one, two)
-    return products
 
 
 def by_object(values: Float[Floats, " scenes"], scenes: Scenes) -> Float[Floats, " objects"]:

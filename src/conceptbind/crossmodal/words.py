@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict
-from conceptbind.core.names import Metric
+from conceptbind.core.names import Control, Metric
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import ends, first, needed
+from conceptbind.report.words import CONTROL_WORDS, apart, ends, first, needed
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
@@ -30,7 +30,7 @@ def across(study: CrossmodalStudy) -> Verdict:
 
 def usable_across(records: Records) -> Verdict:
     """Level 3, from the records of a study across modalities."""
-    either = records.where(order="either")
+    either = records.where(order="either", control=Control.NONE)
     binding = either.where(metric=Metric.BINDING_ACCURACY).scored().first()
     encoder = records[0].encoder if records else "the encoder"
     if binding is None:
@@ -53,23 +53,26 @@ def usable_across(records: Records) -> Verdict:
     if concepts is not None:
         words += f"; it prefers its caption to one with another concept in {value_of(concepts)}"
     who = f"the pictures and captions of {encoder}"
-    judged = Verdict("unclear", "", value, 3, "both", binding.n, "chance")
+    control = _strongest(records)
+    named = "chance" if control is None else str(control.control)
+    words += f".{_beside(control, binding)}"
+    judged = Verdict("unclear", "", value, 3, "both", binding.n, named)
     if value >= USABLE and low > SOMEWHAT:
         claim = "agree on binding (level 3, usable across modalities)"
-        return replace(judged, word="yes", sentence=f"{first(who)} {claim}: {words}.")
+        return replace(judged, word="yes", sentence=f"{first(who)} {claim}: {words}")
     if SOMEWHAT <= value < USABLE and low > CHANCE:
         return replace(
             judged,
             word="partly",
             sentence=f"{first(who)} agree on binding only in part (level 3, usable in part): "
-            f"{words}.",
+            f"{words}",
         )
     if high < SOMEWHAT:
         claim = _disagreement(binding, concepts)
         return replace(
             judged,
             word="no",
-            sentence=f"{first(who)} {claim} (level 3, not usable across modalities): {words}.",
+            sentence=f"{first(who)} {claim} (level 3, not usable across modalities): {words}",
         )
     # too near what would be no more than usable in part, or no more than chance
     if value >= SOMEWHAT:
@@ -78,7 +81,27 @@ def usable_across(records: Records) -> Verdict:
         gap, width = SOMEWHAT - value, high - value
     need = needed(binding.n, width, gap)
     asked = f"It cannot be judged whether {who} agree on binding (level 3)"
-    return replace(judged, sentence=f"{asked}; {need} comparisons are needed: {words}.")
+    return replace(judged, sentence=f"{asked}; {need} comparisons are needed: {words}")
+
+
+def _strongest(records: Records) -> Record | None:
+    """The control that is right most often; None where none is right more often than a coin."""
+    controls = records.where(
+        metric=Metric.BINDING_ACCURACY, order="either", control=tuple(CONTROL_WORDS)
+    )
+    best = max(controls.scored(), key=lambda r: r.value or 0.0, default=None)
+    return None if best is None or (best.value or 0.0) <= CHANCE else best
+
+
+def _beside(control: Record | None, binding: Record) -> str:
+    """What the strongest control reaches, and whether it is beaten; chance was said."""
+    if control is None:
+        return ""
+    words = (
+        f" The strongest control, {CONTROL_WORDS[str(control.control)]}, reaches "
+        f"{value_of(control)} ({interval_of(control)})"
+    )
+    return f"{words}." if apart(binding, control) else f"{words}, which is not clearly less."
 
 
 def _disagreement(binding: Record, concepts: Record | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.names import Metric
-from conceptbind.crossmodal.study import dot
+from conceptbind.crossmodal.comparing import dot
 from conceptbind.metrics.choices import forced_choice
 from conceptbind.repairs.labclip.cost import Scores
 from conceptbind.repairs.labclip.pairs import Pairs, read_unit

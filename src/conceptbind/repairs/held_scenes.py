@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from conceptbind.crossmodal.study import compare, either_order
+from conceptbind.crossmodal.comparing import compare, either_order
 from conceptbind.metrics.choices import forced_choice
 from conceptbind.metrics.retrieval import ranks
 from conceptbind.repairs.labclip.cost import Scores
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
     from conceptbind.core.typing import Bools, Floats, Ints
-    from conceptbind.crossmodal.study import CaptionBank
+    from conceptbind.crossmodal.bank import CaptionBank
     from conceptbind.scenes.table import Scenes
 
     RowMap = Callable[[Floats], Floats]

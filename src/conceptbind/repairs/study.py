@@ -16,11 +16,8 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import gain_record, mean_record, plain_record
-from conceptbind.crossmodal.study import (
-    by_object,
-    dot,
-    query_texts,
-)
+from conceptbind.crossmodal.comparing import dot
+from conceptbind.crossmodal.study import by_object, query_texts
 from conceptbind.metrics.retrieval import within
 from conceptbind.probes.linear import LinearProbe
 from conceptbind.probes.threads import steady
@@ -49,7 +46,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
     from conceptbind.core.typing import Bools, Encoder, Floats, Ints
-    from conceptbind.crossmodal.study import CaptionBank
+    from conceptbind.crossmodal.bank import CaptionBank
     from conceptbind.rows.embeddings import Embeddings
 
 PROTOCOLS = (Repair.NONE, Repair.SB, Repair.HNB)

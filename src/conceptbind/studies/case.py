@@ -15,7 +15,8 @@ import numpy as np
 
 from conceptbind.core.files import FileHashes
 from conceptbind.core.names import Control
-from conceptbind.crossmodal.study import CaptionBank, caption_bank, query_texts
+from conceptbind.crossmodal.bank import CaptionBank, caption_bank
+from conceptbind.crossmodal.study import query_texts
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_probes, fitted_probes, own_probes
 from conceptbind.repairs.held_scenes import Singles

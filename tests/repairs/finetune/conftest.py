@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conceptbind.crossmodal.study import caption_bank, compare, either_order
+from conceptbind.crossmodal.bank import caption_bank
+from conceptbind.crossmodal.comparing import compare, either_order
 from conceptbind.pictures import FlatStyle, draw_pictures
 from conceptbind.pictures.files import read_picture
 from conceptbind.scenes import Scenes, load_scenes, pair_ids, split_scenes

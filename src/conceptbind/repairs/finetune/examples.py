@@ -13,7 +13,7 @@ import numpy as np
 
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.files import file_hash
-from conceptbind.crossmodal.study import caption_bank
+from conceptbind.crossmodal.bank import caption_bank
 from conceptbind.repairs.labclip.estimator import divided, linked
 from conceptbind.scenes.split import split_scenes
 from conceptbind.scenes.swaps import orbit_ids, pair_ids

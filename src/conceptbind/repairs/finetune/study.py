@@ -10,7 +10,7 @@ import numpy as np
 from conceptbind.core.names import Metric, Repair
 from conceptbind.core.records import Records
 from conceptbind.core.scored import mean_record
-from conceptbind.crossmodal.study import compare, either_order
+from conceptbind.crossmodal.comparing import compare, either_order
 from conceptbind.pictures.files import picture_batches, read_picture
 from conceptbind.report.numbers import interval_of, value_of
 

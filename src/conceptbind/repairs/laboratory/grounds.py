@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
     from conceptbind.core.typing import Bools, Floats, Ints
-    from conceptbind.crossmodal.study import CaptionBank
+    from conceptbind.crossmodal.bank import CaptionBank
     from conceptbind.scenes.table import Scenes
 
     Rows = Int[Ints, " rows"]
