@@ -22,7 +22,9 @@ from conceptbind.benchmarks.section import (
 from conceptbind.core.names import CONTROL_TEXTS
 from conceptbind.core.outcomes import Outcomes
 from conceptbind.core.records import Records
+from conceptbind.metrics.intervals import share_interval
 from conceptbind.report.charts import Point
+from conceptbind.report.numbers import percent
 
 HEAD = ["benchmark", "subset", "metric", "protocol", "value", "95 % interval"]
 PLAIN = [
@@ -151,13 +153,15 @@ def test_runs_side_by_side_on_the_same_items():
     table, more = paired_tables(runs)
     assert (table.name, table.title) == ("benchmark-drawn", "drawn, on the same items")
     assert table.columns == (
-        *("subset", "metric", "protocol", "run", "value", "n"),
+        *("subset", "metric", "protocol", "run", "value", "95 % interval", "n"),
         *("difference from first", "fixed, broken", "McNemar p"),
     )
-    change, _, ends = table.rows[2][6].partition(" points ")
+    change, _, ends = table.rows[2][7].partition(" points ")
     assert change == "+20.0"
     assert ends.startswith("(-")
-    assert [(*row[:6], *row[7:]) for row in table.rows] == [
+    low, high = share_interval(np.arange(10) < 2)
+    assert table.rows[0][5] == f"{percent(low)} to {percent(high)}"
+    assert [(*row[:5], *row[6:7], *row[8:]) for row in table.rows] == [
         ("all", "accuracy", "strict", "first", "20.0 %", "10", "-", "-"),
         ("all", "accuracy", "strict", "second", "20.0 %", "10", "+0 -0", "1"),
         ("all", "accuracy", "strict", "second (adapter)", "40.0 %", "10", "+3 -1", "0.62"),
@@ -168,7 +172,7 @@ def test_runs_side_by_side_on_the_same_items():
         ("all", "accuracy", "paper", "first", "100 %", "10", "-", "-"),
         ("all", "accuracy", "paper", "second", "100 %", "10", "+0 -0", "1"),
     ]
-    assert [row[6] for row in table.rows if row[3] in ("first", "third")] == [
+    assert [row[7] for row in table.rows if row[3] in ("first", "third")] == [
         *("-", "other items", "-", "-"),
     ]
     assert (more.name, [row[3] for row in more.rows]) == ("benchmark-more", ["second"] * 3)

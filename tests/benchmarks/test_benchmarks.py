@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 
 from conceptbind.benchmarks import BENCHMARKS, Making, Score, evaluate_benchmark
-from conceptbind.benchmarks.base import mean_of
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
-from conceptbind.core.outcomes import paired
+from conceptbind.core.outcomes import mean_of, paired
 from conceptbind.repairs.labclip import Adapter, save_adapter
 from known_vectors import AXES, ByName, by_name, picture, read_benchmark, values
 

@@ -14,8 +14,8 @@ from conceptbind.complexity import ComplexityStudy
 from conceptbind.complexity.section import LABELS, PAPER, complexity_section, coverage_figure
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.records import Records
+from conceptbind.report.cells import COMPLEXITY_HEAD, complexity_cells
 from conceptbind.report.charts import Point
-from conceptbind.report.tables import complexity_cells
 
 
 def shown(found):
@@ -137,6 +137,7 @@ def test_the_whole_section():
     assert shown == {
         "modality": "text",
         "readout": "own",
+        "head": ("model", *COMPLEXITY_HEAD[1:-2], "R²", "R² train"),
         "rows": complexity_cells(found.records),
         "notes": ("a note",),
     }

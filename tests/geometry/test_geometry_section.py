@@ -171,7 +171,7 @@ def test_the_picture_is_the_chart_as_a_file():
 def test_the_section_shows_what_there_is():
     found = geometry_section(study({"none": OWN, "mine": OTHER}, scaling=SCALED, notes=("a note",)))
     assert list(found) == [
-        *("modality", "sentence", "spectrum", "method", "r2", "removal", "edits", "sweep"),
+        *("modality", "sentence", "spectrum", "method", "heads", "r2", "removal", "edits", "sweep"),
         *("scaling", "stress", "notes"),
     ]
     assert found["sentence"].startswith("Single concepts explain ")
@@ -185,6 +185,8 @@ def test_the_section_shows_what_there_is():
     assert {bare[name] for name in nothing} == {None}
     assert bare["sweep"].id == "edits-text"
     assert [row[:3] for row in bare["edits"]] == [["probing", "avg+pos", "90.0 %"]]
+    assert found["heads"]["r2"][2:5] == ("R²", "R² held out", "R² random weights")
+    assert len(found["heads"]["edits"]) == len(bare["edits"][0])
     other = geometry_section(study({"random_weights": OTHER}))
     assert other["method"] is None
     assert other["spectrum"].names[0] == "random weights"

@@ -6,16 +6,15 @@ import pytest
 
 import made
 from conceptbind.core.records import Records
-from conceptbind.report.tables import (
-    PaperTable,
+from conceptbind.report.cells import (
     binding_cells,
     complexity_cells,
     edit_cells,
     finetune_cells,
-    paper_tables,
     r2_cells,
     removal_cells,
 )
+from conceptbind.report.tables import PaperTable, paper_tables
 
 
 def record(study, metric, value, low=None, high=None, n=1234, **extra):
@@ -31,14 +30,14 @@ def additive(estimator, slots, level=1, add=0.0):
 
     return [
         r2(0.9, "all"),
-        r2(0.8, "test"),
+        r2(0.8, "test", n=289),
         r2(0.7, "train"),
         r2(0.6, "all", control="random_weights"),
         r2(0.1, "test", control="random_weights"),
-        record("additive", "retrieval_top1", 0.5, **facts),
-        record("additive", "object_recognition", 0.4, **facts),
-        record("additive", "concept_recognition", 0.35, concept="color", **facts),
-        record("additive", "concept_recognition", 0.3, concept="shape", **facts),
+        record("additive", "retrieval_top1", 0.5, 0.45, 0.55, n=289, **facts),
+        record("additive", "object_recognition", 0.4, 0.35, 0.45, n=289, **facts),
+        record("additive", "concept_recognition", 0.35, 0.3, 0.4, n=289, concept="color", **facts),
+        record("additive", "concept_recognition", 0.3, n=289, concept="shape", **facts),
     ]
 
 
@@ -51,12 +50,13 @@ def test_sums_of_parts_by_level_and_estimator():
         record("probe", "r2", 0.123, estimator="avg", level=1, slots="together", split="all"),
         *additive("avg", "together", level=3),
     ]
-    numbers = ["0.900", "0.800", "0.600", "50.0 %", "40.0 %", "30.0 %"]
+    shares = ["50.0 % (45.0 % to 55.0 %)", "40.0 % (35.0 % to 45.0 %)", "30.0 %"]
+    numbers = ["0.900", "0.800", "0.600", *shares, "1,234", "289"]
     assert r2_cells(Records(records)) == [
         ["1", "avg", *numbers],
         ["1", "avg+pos", *numbers],
         ["1", "single", *numbers],
-        ["2", "least squares, slots together", *numbers[:3], "-", "-", "-"],
+        ["2", "least squares, slots together", *numbers[:3], "-", "-", "-", "1,234", "289"],
     ]
 
 
@@ -66,18 +66,18 @@ def test_least_squares_is_read_with_slots_apart():
         *(r for r in additive("least_squares", "apart", add=0.05) if r.metric == "r2"),
     ]
     assert r2_cells(Records(records)) == [
-        ["1", "least squares, slots together", "0.900", "0.800", "0.600", "-", "-", "-"],
         [
-            "1",
-            "least squares, slots apart",
-            "0.950",
-            "0.850",
-            "0.650",
-            "50.0 %",
-            "40.0 %",
-            "30.0 %",
+            *("1", "least squares, slots together", "0.900", "0.800", "0.600", "-", "-", "-"),
+            *("1,234", "289"),
+        ],
+        [
+            *("1", "least squares, slots apart", "0.950", "0.850", "0.650"),
+            *("50.0 % (45.0 % to 55.0 %)", "40.0 % (35.0 % to 45.0 %)", "30.0 %", "1,234", "289"),
         ],
     ]
+
+
+ENDS = "(1.0 % to 99.0 %)"
 
 
 def test_what_is_left_without_a_part():
@@ -93,17 +93,17 @@ def test_what_is_left_without_a_part():
         records += [
             record("removal", "concept_recognition", color, removed=name, concept="color"),
             record("removal", "concept_recognition", shape, removed=name, concept="shape"),
-            record("removal", "object_recognition", objects, removed=name),
+            record("removal", "object_recognition", objects, 0.01, 0.99, removed=name),
         ]
     assert removal_cells(Records(records)) == [
-        ["original", "80.0 %", "70.0 %"],
-        ["minus concept part", "50.0 %", "40.0 %"],
-        ["minus object part", "55.0 %", "45.0 %"],
-        ["minus permuted concept part", "15.0 %", "35.0 %"],
-        ["minus permuted object part", "10.0 %", "30.0 %"],
+        ["original", "80.0 %", f"70.0 % {ENDS}", "1,234"],
+        ["minus concept part", "50.0 %", f"40.0 % {ENDS}", "1,234"],
+        ["minus object part", "55.0 %", f"45.0 % {ENDS}", "1,234"],
+        ["minus permuted concept part", "15.0 %", f"35.0 % {ENDS}", "1,234"],
+        ["minus permuted object part", "10.0 %", f"30.0 % {ENDS}", "1,234"],
     ]
     assert removal_cells(Records(records[:4])) == [
-        ["minus permuted object part", "10.0 %", "30.0 %"]
+        ["minus permuted object part", "10.0 %", f"30.0 % {ENDS}", "1,234"]
     ]
 
 
@@ -111,7 +111,7 @@ def test_edits_at_strength_one():
     def edits(metric, estimator, shares, steering=1.0):
         facts = {"estimator": estimator, "steering": steering}
         return [
-            record("edit", metric, share, attribute=part, n=1234 + i, **facts)
+            record("edit", metric, share, 0.01, 0.99, attribute=part, n=1234 + i, **facts)
             for i, (part, share) in enumerate(shares.items())
         ]
 
@@ -123,8 +123,11 @@ def test_edits_at_strength_one():
         *edits("edit_probing", "avg", shares, steering=2.0),
     ]
     assert edit_cells(Records(records)) == [
-        ["probing", "avg+pos", "60.0 %", "30.0 %", "90.0 %", "1,235"],
-        ["retrieval", "single", "20.0 %", "-", "-", "1,234"],
+        [
+            *("probing", "avg+pos", f"60.0 % {ENDS}", f"30.0 % {ENDS}", f"90.0 % {ENDS}"),
+            *("1,235", "1,234", "1,236"),
+        ],
+        ["retrieval", "single", f"20.0 % {ENDS}", "-", "-", "1,234", "-", "-"],
     ]
 
 
@@ -150,23 +153,32 @@ BINDING = [
 ]
 
 
-def test_binding_in_one_row():
-    row = ["90.0 %", "80.0 %", "30.0 %", "70.0 %", "60.0 %", "85.0 %", "0.750"]
-    assert binding_cells(Records(BINDING)) == [row]
+def test_binding_has_a_row_for_each_measure():
+    rows = [
+        ["concepts", "90.0 %", "-", "1,234"],
+        ["objects", "80.0 %", "-", "1,234"],
+        ["bag of concepts, objects", "30.0 %", "-", "1,234"],
+        ["binding accuracy", "70.0 %", "-", "1,234"],
+        ["recall at 1", "60.0 %", "-", "1,234"],
+        ["binding accuracy, repaired", "85.0 %", "80.0 % to 90.0 %", "1,234"],
+        ["generalisation", "0.750", "0.600 to 0.900", "1,234"],
+    ]
+    *first, repaired, last = rows
+    assert binding_cells(Records(BINDING)) == rows
     # a repair that is not recommended is not written: the identity is
     refused = [
         r.but(recommended=False) if (r.study, r.repair) == ("repair", "HNB") else r for r in BINDING
     ]
-    assert binding_cells(Records(refused)) == [[*row[:5], "55.0 %", "0.750"]]
+    identity = ["binding accuracy, repaired", "55.0 %", "50.0 % to 60.0 %", "1,234"]
+    assert binding_cells(Records(refused)) == [*first, identity, last]
     # of repairs only what has an interval counts
     unsure = [r.but(ci_low=None) if r.study == "repair" else r for r in BINDING]
-    assert binding_cells(Records(unsure)) == [[*row[:5], "-", "0.750"]]
-    whole = [r for r in BINDING if r.study == "repair"]
-    assert binding_cells(Records(whole)) == [["-", "-", "-", "-", "-", "85.0 %", "-"]]
+    assert binding_cells(Records(unsure)) == [*first, last]
+    assert binding_cells(Records([r for r in BINDING if r.study == "repair"])) == [repaired]
     assert binding_cells(Records([record("edit", "edit_probing", 0.5)])) == []
-    assert binding_cells(Records([record("crossmodal", "recall_at_1", 0.5)])) == [
-        ["-", "-", "-", "-", "50.0 %", "-", "-"]
-    ]
+    # a control is not taken for the encoder
+    twin = record("crossmodal", "binding_accuracy", 0.1, order="either", control="bag_of_concepts")
+    assert binding_cells(Records([twin, *BINDING])) == rows
 
 
 @pytest.mark.parametrize(
@@ -193,18 +205,21 @@ def test_a_generalisation_that_cannot_be_judged_is_a_dash(chosen, planted, cell)
     if planted:
         about = {**about, "approximator": "planted"}
         rows.append(record("complexity", "generalisation_score", *planted, **about))
-    assert binding_cells(Records(rows))[0][-1] == cell
+    found = {name: value for name, value, _, _ in binding_cells(Records(rows))}
+    assert found.get("generalisation", "-") == cell
 
 
 def test_fine_tuning_before_and_after():
     records = [
-        record("finetune", "binding_accuracy", 0.5, repair="none"),
+        record("finetune", "binding_accuracy", 0.5, 0.45, 0.55, repair="none"),
         record("finetune", "binding_accuracy", 0.75, repair="FT"),
         record("finetune", "recall_at_1", 0.1, repair="none"),
-        record("finetune", "binding_gain", 0.25, repair="FT", n=4321),
+        record("finetune", "binding_gain", 0.25, 0.2, 0.3, repair="FT", n=4321),
         record("repair", "binding_accuracy", 0.01, repair="none"),
     ]
-    assert finetune_cells(Records(records)) == [["50.0 %", "75.0 %", "+25.0 points", "4,321"]]
+    assert finetune_cells(Records(records)) == [
+        ["50.0 % (45.0 % to 55.0 %)", "75.0 %", "+25.0 points (+20.0 to +30.0)", "4,321"]
+    ]
     assert finetune_cells(Records(records[:3])) == []
 
 
@@ -233,11 +248,11 @@ def test_what_approximators_predict():
     ]
     assert complexity_cells(Records(records)) == [
         [
-            *("mlp", "64", "plain", "0.500", "0.400 to 0.600"),
+            *("mlp", "64", "plain", "0.500", "0.400 to 0.600", "1,234"),
             *("40.0 %", "80.0 %", "0.400", "0.950"),
         ],
-        ["bag of concepts", "-", "-", "-", "-", "100 %", "-", "-", "-"],
-        ["mlp", "64", "whitened", "-", "-", "50.0 %", "-", "0.400", "0.950"],
+        ["bag of concepts", "-", "-", "-", "-", "-", "100 %", "-", "-", "-"],
+        ["mlp", "64", "whitened", "-", "-", "-", "50.0 %", "-", "0.400", "0.950"],
     ]
     unsure = [r.but(ci_low=None, ci_high=None) for r in records[:2]]
     assert complexity_cells(Records(unsure))[0][3:5] == ["0.500", "-"]
@@ -252,15 +267,15 @@ TITLES = {
     "complexity": "Complexity: what approximators predict for new objects",
 }
 HEADS = {
-    "binding": "concepts; objects; bag of concepts; binding accuracy; recall at 1; repaired; "
-    "generalisation",
+    "binding": "measure; value; 95 % interval; n",
     "finetune": "before; after; change; n",
     "r2": "level; estimator; R2; R2 held out; R2 random weights; retrieval; objects recognised; "
-    "concepts recognised",
-    "removal": "embeddings; concepts; objects",
-    "edits": "hit by; object vectors; all; same attribute; different attribute; n",
-    "complexity": "approximator; width; read-out; score; 95 % interval; objects; hardest concept; "
-    "R2; R2 train",
+    "concepts recognised; n; n held out",
+    "removal": "embeddings; concepts; objects; n",
+    "edits": "hit by; object vectors; all; same attribute; different attribute; n; n same; "
+    "n different",
+    "complexity": "approximator; width; read-out; score; 95 % interval; n; objects; "
+    "hardest concept; R2; R2 train",
 }
 
 
@@ -279,6 +294,28 @@ def test_each_table_has_its_title_and_head():
     for table in found:
         assert table.columns == ("run", "modality", *HEADS[table.name].split("; "))
         assert {row[:2] for row in table.rows} == {("one", "text")}
+        assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_latex_has_the_interval_and_n_of_each_number():
+    """What the record has stands in the .tex file: of every table, the least of its numbers."""
+    facts = {"low": 0.111, "high": 0.999, "n": 4567}
+    records = [
+        record("probe", "object_recognition", 0.5, **facts),
+        record("finetune", "binding_gain", 0.5, repair="FT", **facts),
+        record("additive", "r2", 0.5, estimator="avg", level=1, slots="together", split="all"),
+        record("additive", "retrieval_top1", 0.5, estimator="avg", level=1, **facts),
+        record("removal", "object_recognition", 0.5, removed="none", **facts),
+        record("edit", "edit_probing", 0.5, estimator="avg", steering=1, attribute="all", **facts),
+        swept("object_recognition", 0.2),
+        swept("generalisation_score", 0.5, low=0.111, high=0.999, n=4567),
+    ]
+    found = {table.name: table.latex() for table in paper_tables({"one": Records(records)})}
+    assert set(found) == set(TITLES)
+    for name, latex in found.items():
+        ends = {"finetune": "+11.1 to +99.9", "complexity": "0.111 to 0.999"}
+        assert ends.get(name, r"11.1 \% to 99.9 \%") in latex, name
+        assert "4,567" in latex, name
 
 
 @pytest.mark.parametrize(
@@ -286,6 +323,10 @@ def test_each_table_has_its_title_and_head():
     [
         (("1.5", "-", "1,000"), "r"),
         (("50 %", "2.5 %"), "r"),
+        (("50.0 % (45.0 % to 55.0 %)", "-0.500", "+1.0 points (+0.5 to +1.5)"), "r"),
+        (("45.0 % to 55.0 %", "0.001 to 1.000"), "r"),
+        (("50.0 % (some)", "1"), "l"),
+        (("1 to one", "1"), "l"),
         (("1.5", "a"), "l"),
         (("%", "1"), "l"),
     ],

@@ -38,10 +38,10 @@ def reach(series):
 
 def test_a_point_has_the_interval_and_the_words_of_its_record():
     points = [
-        point_of(record("m", 0.5, 0.4, 0.7), 1),
-        point_of(record("m", 0.0, 0.0, 0.1), 2),
-        point_of(record("m", 0.5, None, None, ties=None), "x"),
-        point_of(record("m", None, None, None), 4),
+        point_of(record("accuracy", 0.5, 0.4, 0.7), 1),
+        point_of(record("accuracy", 0.0, 0.0, 0.1), 2),
+        point_of(record("accuracy", 0.5, None, None, ties=None), "x"),
+        point_of(record("accuracy", None, None, None), 4),
     ]
     assert [(p.y, p.low, p.high) for p in points] == [
         (0.5, 0.4, 0.7),

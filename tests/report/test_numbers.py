@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 import made
+from conceptbind.core.scored import mean_record, share_record
+from conceptbind.metrics import Recognition
 from conceptbind.report.numbers import (
     counted,
     difference,
     interval_of,
     number,
+    p_value,
     percent,
     points,
     score,
     shown,
     value_of,
+    with_interval,
 )
 
 
@@ -88,6 +95,41 @@ def test_the_metric_decides_how_a_value_is_shown(metric, words):
     assert value_of(record(metric, 0.12345)) == words
 
 
+@pytest.mark.parametrize(
+    ("metric", "unit", "value", "words", "ends"),
+    [
+        ("loss", None, 3.2, "3.200", "3.100 to 3.300"),  # of another package: a plain number
+        ("win_gain", None, 0.2, "0.200", "0.100 to 0.300"),
+        ("hit_rate", "share", 0.2, "20.0 %", "10.0 % to 30.0 %"),
+        ("win", "change", 0.2, "+20.0 points", "+10.0 to +30.0"),
+        ("depth", "number", 3.2, "3.200", "3.100 to 3.300"),
+        ("hit_rate", "metres", 3.2, "3.200", "3.100 to 3.300"),
+        ("binding_accuracy", None, 0.2, "20.0 %", "10.0 % to 30.0 %"),
+    ],
+)
+def test_a_metric_of_another_package_is_what_its_record_says(metric, unit, value, words, ends):
+    low, high = round(value - 0.1, 9), round(value + 0.1, 9)
+    found = made.record(metric, value, low, high, unit=unit)
+    assert (value_of(found), interval_of(found)) == (words, ends)
+    assert with_interval(found) == f"{words} ({ends})"
+    assert with_interval(found.but(ci_low=None)) == words
+
+
+def test_what_is_made_of_outcomes_says_its_unit():
+    values, draws = np.array([1.0, 0.0, 0.5]), np.arange(3)
+    told = {"study": "theirs", "split": "all", "scenes": "s", "encoder": "e"}
+
+    def unit(metric, *kind):
+        return mean_record(metric, values, None, draws, *kind, **told).get("unit")
+
+    assert [unit("win"), unit("win", "difference"), unit("win", "mean")] == [
+        *("share", "change", "number"),
+    ]
+    assert unit("binding_accuracy") is None  # of ours the name decides
+    right = Recognition(np.ones(3, dtype=bool), np.zeros(3, dtype=bool), np.ones(3, dtype=bool))
+    assert share_record(right, modality="text", metric="win", **told)["unit"] == "share"
+
+
 def test_an_interval_is_rounded_like_its_value():
     assert interval_of(record("binding_accuracy", 0.68, 0.6220238, 0.7440662)) == "62.2 % to 74.4 %"
     assert interval_of(record("caption_swap_cosine", 0.66, 0.6569, 0.672)) == "0.657 to 0.672"
@@ -109,3 +151,27 @@ def test_counts_in_words():
         "2 scenes",
         "1,000 scenes",
     ]
+
+
+RULES = {
+    "a share": percent,
+    "a change": points,
+    "a binding score": score,
+    "any other number": number,
+    "a p value": p_value,
+}
+
+
+def test_the_documented_rule_is_what_is_done():
+    page = Path(__file__).parents[2] / "docs" / "howto" / "runs.md"
+    _, _, after = page.read_text().partition("## How numbers are rounded")
+    rows = [line.strip("| ").split(" | ") for line in after.partition("\n## ")[0].splitlines()]
+    rows = [row for row in rows if len(row) == 3][1:]
+    assert len(rows) == 8
+    for what, value, words in rows:
+        (rule,) = (rule for name, rule in RULES.items() if what.startswith(name))
+        assert rule(float(value)) == words, what
+    # said once, and linked where numbers are explained
+    for name in ("start.md", "howto/gate.md", "background/intervals.md"):
+        linking = (page.parents[1] / name).read_text()
+        assert "runs.md#how-numbers-are-rounded" in linking, name

@@ -14,10 +14,10 @@ import numpy as np
 
 from conceptbind.core.errors import FileError, MismatchError, UnsafeFileError, ValueRangeError
 from conceptbind.core.files import content_hash
-from conceptbind.core.outcomes import Outcome, mean_of
+from conceptbind.core.names import Repair
+from conceptbind.core.outcomes import Outcome
 from conceptbind.core.text import read_json_values
 from conceptbind.metrics.choices import forced_choice
-from conceptbind.metrics.intervals import share_interval
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -97,15 +97,19 @@ class Score:
     @property
     def n(self) -> int:
         """Items."""
-        return len(self.correct)
+        return self.outcome().n
 
     @property
     def value(self) -> float:
         """Share of correct items, or the mean of such shares over groups."""
-        return mean_of(self.correct.astype(float), self.groups)
+        return self.outcome().value
 
-    def outcome(self, repair: str) -> Outcome:
-        """What became of its items, as it is kept.
+    def interval(self) -> Interval:
+        """95 %; None where all items share one picture."""
+        return self.outcome().interval()
+
+    def outcome(self, repair: str = Repair.NONE) -> Outcome:
+        """What became of its items, as it is kept. Its n, value and interval are the score's.
 
         Args:
             repair: what was done to captions.
@@ -114,10 +118,6 @@ class Score:
         about = {"repair": str(repair), **named}
         items = {"rows": self.rows, "groups": self.groups, "clusters": self.clusters}
         return Outcome(about, self.correct, self.tied, **items)
-
-    def interval(self) -> Interval:
-        """95 %, see `metrics.share_interval`; None where all items share one picture."""
-        return share_interval(self.correct.astype(float), self.clusters, self.groups)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,14 @@ from conceptbind.benchmarks.words import (
 from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
 from conceptbind.core.outcomes import Outcome, paired
 from conceptbind.report.charts import Chart, Look, Series, point_of
-from conceptbind.report.numbers import difference, interval_of, p_value, percent, value_of
+from conceptbind.report.numbers import (
+    difference,
+    interval_of,
+    interval_told,
+    p_value,
+    percent,
+    value_of,
+)
 from conceptbind.report.tables import PaperTable
 from conceptbind.report.terminal import terminal_table
 from conceptbind.report.words import control_name
@@ -205,7 +212,11 @@ def _paired_table(name: str, columns: Columns) -> PaperTable:
             if after is None:
                 continue
             cells = [told[0], told[1].replace("_", " "), told[2], run]
-            cells += [percent(after.value), f"{after.n:,}"]
+            cells += [
+                percent(after.value),
+                interval_told("share", *after.interval()),
+                f"{after.n:,}",
+            ]
             if run == first:
                 cells += ["-", "-", "-"]
             elif items != same:
@@ -214,7 +225,7 @@ def _paired_table(name: str, columns: Columns) -> PaperTable:
                 cells += _changed(before, after)
             rows.append(tuple(cells))
     differences = (f"difference from {first}", "fixed, broken", "McNemar p")
-    head = ("subset", "metric", "protocol", "run", "value", "n", *differences)
+    head = ("subset", "metric", "protocol", "run", "value", "95 % interval", "n", *differences)
     return PaperTable(f"benchmark-{name}", f"{name}, on the same items", head, tuple(rows))
 
 

@@ -18,7 +18,7 @@ from conceptbind.run.bars import progress
 if TYPE_CHECKING:
     from conceptbind.commands.captioned import Given
     from conceptbind.commands.repairing import Repair
-    from conceptbind.crossmodal.study import CaptionBank
+    from conceptbind.crossmodal.bank import CaptionBank
     from conceptbind.repairs.arrays import ArrayRepair
     from conceptbind.repairs.study import RepairStudy
     from conceptbind.rows.embeddings import Embeddings
@@ -81,7 +81,7 @@ class _Scenes(NamedTuple):
 def _embedded(asked: Repair, folder: Path, config: dict[str, Any]) -> _Scenes:
     """Embed a table."""
     from conceptbind.core.errors import ModalityError, ValueRangeError
-    from conceptbind.crossmodal.study import caption_bank
+    from conceptbind.crossmodal.bank import caption_bank
     from conceptbind.repairs.study import require_swaps
     from conceptbind.rows.source import bag_twin, open_inputs, source_of
     from conceptbind.run.folder import RunFolder

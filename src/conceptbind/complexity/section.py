@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.complexity.words import NAMES, complexity_sentence, weakest
 from conceptbind.core.names import Metric
+from conceptbind.report.cells import COMPLEXITY_HEAD, complexity_cells
 from conceptbind.report.charts import Chart, Look, Point, Series, Stroke
 from conceptbind.report.numbers import percent, value_of
-from conceptbind.report.tables import complexity_cells
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
@@ -47,6 +47,7 @@ def complexity_section(study: ComplexityStudy) -> dict[str, Any]:
         "sentence": complexity_sentence(study),
         "readout": study.readouts[0],
         "figure": coverage_figure(study) if study.scores() else None,
+        "head": ("model", *(name.replace("R2", "R²") for name in COMPLEXITY_HEAD[1:])),
         "rows": complexity_cells(study.records),
         "notes": study.notes,
     }

@@ -126,6 +126,7 @@ _TEXTS = {
     "split_by": "What was kept on one side of the split: `pair` or `orbit`.",
     "tagger": "What tagged the words of a benchmark's captions.",
     "template": "The first caption template of zero-shot classification.",
+    "unit": "What a metric of another package is: a `share`, a `change` of shares, or a `number`.",
     "wording": "How a paraphrase, or a negation, is worded; None for all wordings together.",
     "values": "Values of each concept, as `6x6`.",
 }

@@ -13,7 +13,7 @@ import numpy as np
 
 from conceptbind.core.errors import FileError, MismatchError
 from conceptbind.core.kept import Piece, read_piece, write_piece
-from conceptbind.metrics.intervals import Interval, difference_interval
+from conceptbind.metrics.intervals import Interval, difference_interval, share_interval
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, Num
@@ -55,6 +55,10 @@ class Outcome:
     def value(self) -> float:
         """Share of hits, or the mean of such shares over groups."""
         return mean_of(self.right.astype(float), self.groups)
+
+    def interval(self) -> Interval:
+        """95 %, see `metrics.share_interval`; None where all items are one draw."""
+        return share_interval(self.right.astype(float), self.clusters, self.groups)
 
 
 @dataclass(frozen=True, eq=False)

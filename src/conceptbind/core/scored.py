@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Floats, Ints, Modality
     from conceptbind.metrics.recognitions import Recognition
 
+Unit = Literal["share", "change", "number"]
+UNITS: tuple[Unit, ...] = ("share", "change", "number")
+"""What a value can be: a share from 0 to 1, a difference of two, or a plain number."""
+_KINDS: Mapping[str, Unit] = {"share": "share", "difference": "change", "mean": "number"}
+
+
+def unit_told(metric: str, unit: Unit) -> dict[str, Value]:
+    """The column `unit` of a metric of another package; of ours it is known by the name."""
+    return {} if metric in Metric._value2member_map_ else {"unit": unit}
+
 
 def share_record(
     outcome: Recognition,
@@ -60,7 +70,7 @@ def share_record(
         encoder=encoder,
         control=control,
         question=question,
-        own=own or {},
+        own={**unit_told(metric, "share"), **(own or {})},
     )
 
 
@@ -137,6 +147,7 @@ def mean_record(
     else:
         low, high = (share_interval if kind == "share" else difference_interval)(values, clusters)
     value = float(values.mean(dtype=np.float64))
+    facts = {**unit_told(metric, _KINDS[kind]), **facts}
     return plain_record(metric, value, len(values), low, high, ties=ties, **facts)
 
 

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.names import Control, Metric
+from conceptbind.report.cells import (
+    EDIT_HEAD,
+    R2_HEAD,
+    REMOVAL_HEAD,
+    edit_cells,
+    r2_cells,
+    removal_cells,
+)
 from conceptbind.report.charts import Chart, Look, Point, Series, Stroke, point_of
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.svg import draw
-from conceptbind.report.tables import edit_cells, r2_cells, removal_cells
 from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:
@@ -75,6 +82,14 @@ def _beside(study: GeometryStudy, found: Spectrum, kind: Kind) -> str:
     return f"{untrained}pure noise: {percent(found.freedom(kind))}"
 
 
+HEADS = {
+    "r2": tuple(name.replace("R2", "R²") for name in R2_HEAD),
+    "removal": REMOVAL_HEAD,
+    "edits": EDIT_HEAD,
+}
+"""Columns of the tables."""
+
+
 def geometry_section(study: GeometryStudy) -> dict[str, Any]:
     """What the template shows."""
     sweep, records = sweep_figure(study), study.records
@@ -86,6 +101,7 @@ def geometry_section(study: GeometryStudy) -> dict[str, Any]:
         "sentence": geometry_sentence(study),
         "spectrum": spectrum,
         "method": method,
+        "heads": HEADS,
         "r2": r2_cells(records),
         "removal": removal_cells(records),
         "edits": edit_cells(records),

@@ -5,6 +5,7 @@
 - A difference of two shares is in points with one decimal and a sign.
 - A binding score has three decimals and is cut towards 0: it never claims more than it is.
 - Everything else (R^2, cosines, gaps) has three decimals, and is cut where rounding would say 1.
+- A metric of another package is a plain number, unless its record says otherwise (column `unit`).
 
 `results.json` and `results.csv` hold the numbers themselves.
 """
@@ -15,13 +16,32 @@ import re
 from math import trunc
 from typing import TYPE_CHECKING
 
+from conceptbind.core.names import Metric
+from conceptbind.core.scored import UNITS
+
 if TYPE_CHECKING:
     from conceptbind.core.records import Record
+    from conceptbind.core.scored import Unit
 
-NO_SHARE = re.compile(r"r2|mse|.*_cosine|modality_gap|generalisation_score")
-"""Metrics that are not a share of anything."""
-CHANGE = re.compile(r".*_gain|lexical_sensitivity")
-"""Metrics that are a difference of two shares."""
+_OWN = frozenset(map(str, Metric))
+_NUMBER = re.compile(r"r2|mse|.*_cosine|modality_gap|generalisation_score")
+"""Metrics of ours that are not a share of anything."""
+_CHANGE = re.compile(r".*_gain|lexical_sensitivity")
+"""Metrics of ours that are a difference of two shares."""
+
+
+def unit_of(metric: str, unit: object = None) -> Unit:
+    """What a metric is counted in.
+
+    Args:
+        metric: its name.
+        unit: what its record says, in the column `unit`; metrics of ours need none.
+    """
+    if unit in UNITS:
+        return UNITS[UNITS.index(unit)]
+    if metric not in _OWN or _NUMBER.fullmatch(metric):
+        return "number"
+    return "change" if _CHANGE.fullmatch(metric) else "share"
 
 
 def percent(share: float | None) -> str:
@@ -77,22 +97,33 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
-def shown(metric: str, value: float | None) -> str:
-    """A value of a metric as people read it."""
-    if CHANGE.fullmatch(metric):
-        return points(value)
-    return number(value) if NO_SHARE.fullmatch(metric) else percent(value)
+def shown(metric: str, value: float | None, unit: object = None) -> str:
+    """A value of a metric as people read it; see `unit_of`."""
+    told = {"share": percent, "change": points, "number": number}
+    return told[unit_of(metric, unit)](value)
 
 
 def value_of(record: Record) -> str:
     """A record's value as people read it."""
-    return shown(record.metric, record.value)
+    return shown(record.metric, record.value, record.get("unit"))
 
 
 def interval_of(record: Record) -> str:
     """A record's 95 % interval as people read it; a dash where there is none."""
-    if record.ci_low is None or record.ci_high is None:
+    return interval_told(unit_of(record.metric, record.get("unit")), record.ci_low, record.ci_high)
+
+
+def interval_told(unit: Unit, low: float | None, high: float | None) -> str:
+    """A 95 % interval as people read it; a dash where there is none."""
+    if low is None or high is None:
         return "-"
-    if CHANGE.fullmatch(record.metric):
-        return _from_to(record.ci_low, record.ci_high)
-    return f"{shown(record.metric, record.ci_low)} to {shown(record.metric, record.ci_high)}"
+    if unit == "change":
+        return _from_to(low, high)
+    told = percent if unit == "share" else number
+    return f"{told(low)} to {told(high)}"
+
+
+def with_interval(record: Record) -> str:
+    """A record's value with its 95 % interval behind it, where it has one."""
+    interval = interval_of(record)
+    return value_of(record) if interval == "-" else f"{value_of(record)} ({interval})"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control
-from conceptbind.report import numbers
-from conceptbind.report.numbers import interval_of
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.terminal import terminal_table
 from conceptbind.report.words import CONTROLS, controls_of, metric_name
 
@@ -51,17 +50,13 @@ def summary_table(records: Records, width: int | None = None) -> str:
     ]
     for record in shown:
         beside = controls_of(record, records)
-        values = [
-            record.value,
-            *(beside[name].value if name in beside else None for name in controls),
-        ]
-        value, *others = (numbers.shown(record.metric, x) for x in values)
+        others = [value_of(beside[name]) if name in beside else "-" for name in controls]
         ties = "-" if record.ties is None else f"{record.ties:,}"
         lines.append(
             (
                 record.modality,
                 metric_name(record),
-                value,
+                value_of(record),
                 interval_of(record),
                 *others,
                 f"{record.n:,}",
