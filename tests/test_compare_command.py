@@ -71,6 +71,17 @@ def test_broken_and_foreign_folders_are_named_in_one_line(runs, tmp_path, capsys
     assert f"{runs / 'bad' / FILE}" in error
 
 
+def test_a_word_that_no_run_has_is_refused_before_a_file_is_written(runs, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "board")]
+    assert cli.main(["compare", str(runs), *out, "--require", "decodable.txt>=0"]) == 2
+    error = "no record of decodable has the word 'txt'; did you mean 'text'"
+    assert error in capsys.readouterr().err
+    assert not (tmp_path / "board").exists()
+    # a modality or benchmark that is not there is no typo: the requirement is not met
+    assert cli.main(["compare", str(runs), "--require", "decodable.image>=0"]) == 1
+    assert "the run has no such number" in capsys.readouterr().out
+
+
 def test_names_that_are_code_stay_text(tmp_path):
     one = run_folder(tmp_path / EVIL, 60, encoder=EVIL)
     two = run_folder(tmp_path / "=cmd|'!A1", 50)

@@ -6,6 +6,7 @@ import pytest
 
 from conceptbind.core.records import Record, Records
 from conceptbind.report import difference_tables
+from conceptbind.report.leaderboard import Competitor, boards
 
 
 def tables(**runs):
@@ -52,6 +53,26 @@ def test_every_difference_is_from_the_first_run():
     assert shown["binding accuracy, order reversed", "b"][-2] == "-12.5 points"
     assert shown["recall at 1, order either", "c"][-2] == "+25.0 points"
     assert ("recall at 1, order either", "b") not in shown
+
+
+def test_what_is_ranked_is_subtracted_in_the_table_of_pairs_alone():
+    runs = {
+        "a": [record(0.5), record(0.25, order="reversed")],
+        "b": [record(0.625), record(0.5, order="reversed")],
+        "c": [record(0.4, n=90)],  # of other scenes: nowhere subtracted
+    }
+    found = {name: Records(rows) for name, rows in runs.items()}
+    ranked = boards([Competitor(name, rows, {}) for name, rows in found.items()])
+    assert [board.id for board in ranked] == ["across"]
+    (table,) = difference_tables(found, ranked)
+    shown = {(row[1], row[2]): row[-2] for row in table.rows}
+    assert shown == {
+        ("binding accuracy, order either", "a"): "-",
+        ("binding accuracy, order either", "b"): "see the pairs",
+        ("binding accuracy, order either", "c"): "-",
+        ("binding accuracy, order reversed", "a"): "-",
+        ("binding accuracy, order reversed", "b"): "+25.0 points",
+    }
 
 
 def test_what_is_no_share_of_the_encoder_s_own_is_left_out():

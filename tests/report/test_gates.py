@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import pytest
 
 from conceptbind.core.errors import UnknownNameError, ValueRangeError
 from conceptbind.core.records import Record, Records
-from conceptbind.report.gates import judge, requirement, requirements
+from conceptbind.report.gates import judge, refuse_unknown, requirement, requirements
 
 
 def record(value, low=None, high=None, **more):
@@ -164,3 +165,30 @@ def test_junit_is_xml_whatever_a_run_is_called():
     assert failure.text.startswith("not met: </testcase>")
     assert met.attrib["name"] == "decodable>=0.5"
     assert len(met) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("decodable.txt>=0", "no record of decodable has the word 'txt'; did you mean 'text'"),
+        ("accuracy.sugarcrep>=0", "no record of accuracy has the word 'sugarcrep'; did you mean"),
+        ("lengths.dimensions.tset>=0", "no record of lengths.dimensions has the word 'tset'"),
+        ("across.reverse>=0", "no record of across has the word 'reverse'"),
+    ],
+)
+def test_a_word_that_no_record_holds_is_refused_with_the_nearest(text, hint):
+    with pytest.raises(UnknownNameError, match=re.escape(hint)):
+        refuse_unknown(requirements([text]), {"run": RECORDS}, ["image"])
+
+
+def test_words_of_records_words_that_are_right_anyway_and_metrics_of_no_run_pass():
+    known = ["decodable.text>=0", "binding_accuracy.reversed>=0", "accuracy.aro>=0"]
+    refuse_unknown(requirements(known), {"run": RECORDS})
+    refuse_unknown(requirements(["accuracy.coco>=0"]), {"run": RECORDS}, ["coco"])
+    refuse_unknown(requirements(["text_score.anything>=0"]), {"run": RECORDS})
+
+
+def test_of_a_metric_of_another_package_the_sign_says_that_it_is_a_share():
+    assert str(requirement("theirs.win>=50%")) == "theirs.win >= 50.0 %"
+    assert str(requirement("theirs.win>=3.5")) == "theirs.win >= 3.500"
+    assert str(requirement("r2>=50%")) == "r2 >= 0.500"

@@ -227,7 +227,7 @@ def evaluate_benchmark(
     if adapter is not None:
         rows[Repair.ADAPTER] = adapter(captions.values)
     scores = {
-        repair: _scores(name, data, pictures, texts, by_rows(texts, rows[Repair.NONE]))
+        repair: scores_of(name, data, pictures, texts, by_rows(texts, rows[Repair.NONE]))
         for repair, texts in rows.items()
     }
     kept = [score.outcome(repair) for repair, found in scores.items() for score in found]
@@ -238,7 +238,7 @@ def evaluate_benchmark(
         **{key: captions.details[key] for key in ("captions_cut",) if key in captions.details},
     }
     records = [
-        _record(score, encoder, name, facts, repair=repair)
+        score_record(score, encoder, name, facts, repair=repair)
         for repair, found in scores.items()
         for score in found
     ]
@@ -258,7 +258,7 @@ def evaluate_benchmark(
         ):
             controls.append((control, benchmark.score_texts(data.items, alike)))
     for control, found in controls:
-        records += [_record(score, encoder, name, facts, control=control) for score in found]
+        records += [score_record(score, encoder, name, facts, control=control) for score in found]
     if adapter is not None:
         records += [
             _difference(a, b, encoder, name, facts)
@@ -282,10 +282,18 @@ def _require_width(adapter: Adapter, name: str, encoder: Encoder) -> None:
         )
 
 
-def _scores(
+def scores_of(
     name: str, data: Data, pictures: Floats | None, captions: Floats, alike: Alike
 ) -> list[Score]:
-    """Scores with pictures, where there are any, and those of captions alone."""
+    """Scores with pictures, where there are any, and those of captions alone.
+
+    Args:
+        name: of the benchmark.
+        data: its items.
+        pictures: (p, d) unit rows; None without pictures.
+        captions: (c, d) unit rows.
+        alike: how alike two captions are.
+    """
     benchmark, found = benchmark_named(name), []
     if pictures is not None:
         found += benchmark.score(data.items, pictures, captions)
@@ -316,7 +324,7 @@ def _brevity(captions: Sequence[str]) -> Floats:
     return np.array([-len(caption) / longest for caption in captions], dtype=np.float64)
 
 
-def _record(
+def score_record(
     score: Score,
     encoder: Encoder,
     name: str,
@@ -325,6 +333,7 @@ def _record(
     repair: Repair = Repair.NONE,
     control: Control = Control.NONE,
 ) -> Record:
+    """A score as a record; `facts` are further columns."""
     told = {
         "value": score.value,
         "ties": int(score.tied.sum()),

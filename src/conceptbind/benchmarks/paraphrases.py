@@ -126,7 +126,7 @@ class Paraphrases:
             notes.append(f"left out: {counted(left, 'caption')} without a hard negative.")
         if alone:
             notes.append(f"left out: {counted(alone, 'picture')} with one caption only.")
-        name = self._paths(folder)[0].stem
+        name = self.file(folder).stem
         items = {
             "rows": np.array(rows, dtype=np.int64),
             "subsets": np.array([name] * len(rows)),
@@ -142,6 +142,10 @@ class Paraphrases:
     def score_texts(self, items: Items, alike: Alike) -> list[Score]:
         """Both rules of `metrics.triplets`."""
         return triplet_scores(items, alike)
+
+    def file(self, folder: Path) -> Path:
+        """The file of captions, by which the items are called; `captions` says where it lacks."""
+        return self._paths(folder)[0]
 
     def _paths(self, folder: Path) -> list[Path]:
         return [folder] if folder.is_file() else published_files(folder, self.files)[0]

@@ -127,14 +127,17 @@ class Compare(Gated[Comparison]):
 
     def work(self) -> Comparison:
         """Make the tables."""
+        from conceptbind.benchmarks.registry import BENCHMARKS
         from conceptbind.benchmarks.section import paired_tables
         from conceptbind.core.errors import FileError, ValueRangeError
         from conceptbind.core.files import user_path
         from conceptbind.core.outcomes import outcomes_of
         from conceptbind.core.results import RESULTS, load_results
         from conceptbind.report.differences import difference_tables
+        from conceptbind.report.gates import WORDS, refuse_unknown
         from conceptbind.report.leaderboard import Competitor, board_tables, boards
         from conceptbind.report.tables import paper_tables
+        from conceptbind.report.words import SEEN
 
         if not self.runs:
             raise ValueRangeError("give at least one run folder")
@@ -150,13 +153,14 @@ class Compare(Gated[Comparison]):
         }
         for records, place in zip(found.values(), folders, strict=True):
             _refuse_edited(records, place)
+        refuse_unknown(self.requirements(), found, (*WORDS["any"], *SEEN, *BENCHMARKS))
         kept = {name: outcomes_of(run) for name, run in zip(found, folders, strict=True)}
         ranked = boards([Competitor(name, found[name], kept[name]) for name in found])
         notes += _unranked(list(found), ranked)
         tables = (
             *board_tables(ranked),
             *paper_tables(found),
-            *difference_tables(found),
+            *difference_tables(found, ranked),
             *paired_tables(kept),
         )
         if not tables:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import function_of
-from conceptbind.commands.gating import Gated
+from conceptbind.commands.gating import Gated, refuse_unscored
 from conceptbind.commands.shared import GivenAdapter, GivenEncoder, GivenPath
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
@@ -218,6 +218,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
         name: look_at_benchmark(name, files, making, allow_missing=asked.allow_missing)
         for name, files in folders.items()
     }
+    refuse_unscored(asked.requirements(), source, {n: (looked[n], folders[n]) for n in folders})
     # only now: what is refused above leaves no folder behind
     folder = RunFolder.open(place, config)
     read = {}
@@ -227,6 +228,8 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
             read[name] = looked[name] or read_benchmark(
                 name, files, told, allow_missing=asked.allow_missing
             )
+    # once more: of some benchmarks only the items say which subsets there are
+    refuse_unscored(asked.requirements(), source, {n: (read[n], folders[n]) for n in folders})
     records, traps = Records(), {}
     for name, items in read.items():
         total = rows_to_embed(source, name, items)

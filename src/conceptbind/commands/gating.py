@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +12,8 @@ from conceptbind.commands.shared import GivenPath
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from conceptbind.benchmarks.base import Data
+    from conceptbind.core.typing import Encoder
     from conceptbind.report.gates import Requirement
     from conceptbind.report.shown import Judgeable
     from conceptbind.scenes.table import Scenes
@@ -159,3 +161,42 @@ def _refuse_unknown_words(wanted: Requirement, modalities: Collection[str], tabl
                 f"--require '{wanted.text:.80}': no record of {wanted.name} has the word "
                 f"'{word:.60}'; {nearest(word, known)}"
             )
+
+
+def refuse_unscored(
+    wanted: Sequence[Requirement],
+    encoder: Encoder,
+    items: Mapping[str, tuple[Data | None, Path]],
+) -> None:
+    """Refuse requirements on numbers that no benchmark of an evaluation will have.
+
+    Args:
+        wanted: the requirements.
+        encoder: that will be scored.
+        items: of each benchmark, and the folder of its files; None where they are not made yet. As
+            long as that is so, only what needs no items is refused.
+
+    Raises:
+        UnknownNameError: a metric will not be scored, or no score of it has a word; names the
+            nearest.
+    """
+    from conceptbind.benchmarks.promised import promised_records
+    from conceptbind.core.errors import UnknownNameError, nearest
+    from conceptbind.report.gates import refuse_unknown
+    from conceptbind.report.levels import LEVELS
+
+    if not wanted:
+        return
+    found = {name: promised_records(encoder, name, *there) for name, there in items.items()}
+    known = {name: records for name, records in found.items() if records is not None}
+    if len(known) < len(found):
+        return
+    metrics = {str(record.metric) for records in known.values() for record in records}
+    for one in wanted:
+        metric = str(LEVELS[one.name]["metric"] if one.called in LEVELS else one.name)
+        if metric not in metrics:
+            raise UnknownNameError(
+                f"--require '{one.text:.80}': these benchmarks have no {one.name}; "
+                f"{nearest(one.name, metrics)}"
+            )
+    refuse_unknown(wanted, known)

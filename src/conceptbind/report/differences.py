@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Repair
-from conceptbind.report.numbers import CHANGE, NO_SHARE, interval_of, percent, points
+from conceptbind.report.numbers import interval_of, percent, points, unit_of
 from conceptbind.report.tables import PaperTable
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
     from conceptbind.core.records import Record, Records
+    from conceptbind.report.leaderboard import Board
 
 STUDIES = (
     "probe",
@@ -44,20 +45,28 @@ VARIES = (
 """What tells two measures of one name apart."""
 
 
-def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
+PAIRED = "see the pairs"
+"""What stands for the difference of numbers that are ranked."""
+
+
+def difference_tables(
+    runs: Mapping[str, Records], boards: Iterable[Board] = ()
+) -> list[PaperTable]:
     """Every share that several runs measured: its value in each, and the difference of each from
     the first; none for a single run.
 
-    The difference has no interval here: values stand beside their own. Differences of levels with
-    intervals, item by item, are in the table of pairs. Numbers of other scenes, or of another count
-    of them, are marked and not subtracted.
+    The difference has no interval here: values stand beside their own. What is ranked is subtracted
+    in the table of pairs alone, item by item, so that a difference has one value. Numbers of other
+    scenes, or of another count of them, are marked and not subtracted.
 
     Args:
         runs: records of each run, by name.
+        boards: the runs on each level.
     """
     if len(runs) < 2:
         return []
     found = {name: _measures(records) for name, records in runs.items()}
+    ranked = {_key(entry.record) for board in boards for entry in board.entries}
     first = next(iter(runs))
     rows = []
     for key, base in found[first].items():
@@ -73,12 +82,13 @@ def difference_tables(runs: Mapping[str, Records]) -> list[PaperTable]:
         for name, row in others:
             same = (row.scenes, row.n) == (base.scenes, base.n)
             change = (row.value or 0.0) - (base.value or 0.0) if same else None
+            told = PAIRED if same and key in ranked else points(change)
             rows.append(
                 (
                     *label,
                     name,
                     *_cells(row),
-                    points(change),
+                    told,
                     "yes" if same else "no",
                 )
             )
@@ -99,10 +109,15 @@ def _measures(records: Records) -> dict[tuple[Value, ...], Record]:
     """The shares of one run that are its encoder's own, by what they measure."""
     found: dict[tuple[Value, ...], Record] = {}
     for row in records.where(control=Control.NONE, study=STUDIES).scored():
-        share = not (NO_SHARE.fullmatch(row.metric) or CHANGE.fullmatch(row.metric))
+        share = unit_of(row.metric) == "share"
         if share and row.ci_low is not None and row.ci_high is not None:
-            found.setdefault(tuple(row.get(name) for name in (*ALIKE, *VARIES)), row)
+            found.setdefault(_key(row), row)
     return found
+
+
+def _key(row: Record) -> tuple[Value, ...]:
+    """What tells a measure from all others."""
+    return tuple(row.get(name) for name in (*ALIKE, *VARIES))
 
 
 def _words(row: Record) -> str:

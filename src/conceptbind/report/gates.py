@@ -19,7 +19,7 @@ from conceptbind.core.escape import one_line
 from conceptbind.core.files import write_whole
 from conceptbind.core.names import OWN_STUDIES, Metric
 from conceptbind.report.levels import LEVELS, own_records
-from conceptbind.report.numbers import CHANGE, NO_SHARE, counted, interval_of, shown
+from conceptbind.report.numbers import counted, interval_of, shown, unit_of, value_of
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
@@ -67,12 +67,14 @@ class Requirement:
     """A share from 0 to 1, or what the metric is counted in."""
     study: str | None = None
     """Whose metric it is; None for the first study of ours that has it."""
+    unit: str | None = None
+    """`share` where it was written in per cent; None where the metric decides."""
 
     def __str__(self) -> str:
         metric = str(LEVELS.get(self.name, {}).get("metric", self.name))
         end = [] if self.end is None else [self.end]
         named = ".".join((self.called, *self.where, *end))
-        return f"{named} {self.operator} {shown(metric, self.bound)}"
+        return f"{named} {self.operator} {shown(metric, self.bound, self.unit)}"
 
     @property
     def called(self) -> str:
@@ -186,13 +188,15 @@ def requirement(text: str) -> Requirement:
             f"two; {FORM}"
         )
     bound = float(digits) / 100 if per_cent else float(digits)
-    share = name in ours and not (NO_SHARE.fullmatch(name) or CHANGE.fullmatch(name))
+    share = name in LEVELS or unit_of(name) == "share"
     if share and not 0 <= bound <= 1:
         raise ValueRangeError(
             f"--require '{text:.80}': {name} is a share from 0 to 1, which {digits}{per_cent} is "
             f"not; for {digits} per cent write {digits}%"
         )
-    return Requirement(text, name, tuple(where), end, _operator(operator), bound, study)
+    # of a metric of another package only the sign says that it is a share
+    unit = "share" if per_cent and name not in ours else None
+    return Requirement(text, name, tuple(where), end, _operator(operator), bound, study, unit)
 
 
 def _operator(word: str) -> Operator:
@@ -225,6 +229,32 @@ def judge(wanted: Sequence[Requirement], runs: Mapping[str, Records]) -> Gate:
     return Gate(tuple(_judged(run, one, found) for run, found in runs.items() for one in wanted))
 
 
+def refuse_unknown(
+    wanted: Sequence[Requirement], runs: Mapping[str, Records], also: Iterable[str] = ()
+) -> None:
+    """Refuse words that no record of a requirement's metric holds, before anything is computed. A
+    metric that no run has is left to `judge`.
+
+    Args:
+        wanted: the requirements.
+        runs: records of each run, or those that it will have, by its name.
+        also: words that are right though none of these records holds them.
+
+    Raises:
+        UnknownNameError: there is such a word; names the nearest.
+    """
+    for one in wanted:
+        there = [record for found in runs.values() for record in own_records(found, _asked(one))]
+        held = {str(cell) for record in there for cell in _held(record) if cell is not None}
+        known = sorted({*held, *also})
+        wrong = next((word for word in one.where if word not in known), None)
+        if there and wrong is not None:
+            raise UnknownNameError(
+                f"--require '{one.text:.80}': no record of {one.called} has the word "
+                f"'{wrong:.60}'; {nearest(wrong, known)}"
+            )
+
+
 def _judged(run: str, wanted: Requirement, records: Records) -> Judged:
     """One requirement of one run."""
     named = _named(wanted, records)
@@ -240,9 +270,9 @@ def _judged(run: str, wanted: Requirement, records: Records) -> Judged:
     known = [(number, record) for number, record in numbers if number is not None]
     sign = 1 if wanted.operator in (">=", ">") else -1
     number, record = min(known, key=lambda pair: sign * pair[0])
-    value = "" if wanted.end is None else f"value {shown(record.metric, record.value)}, "
+    value = "" if wanted.end is None else f"value {value_of(record)}, "
     reason = (
-        f"came {shown(record.metric, number)} in {_told(record)} "
+        f"came {shown(record.metric, number, record.get('unit'))} in {_told(record)} "
         f"({value}95 % interval {interval_of(record)}, n = {record.n:,})"
     )
     return Judged(run, wanted, wanted.holds(number), reason)
@@ -250,11 +280,7 @@ def _judged(run: str, wanted: Requirement, records: Records) -> Judged:
 
 def _named(wanted: Requirement, records: Records) -> list[Record]:
     """The records that a requirement names: of the encoder itself, without a repair."""
-    asked: Mapping[str, Asked] = {"metric": wanted.name}
-    if wanted.study is not None:
-        asked = {**asked, "study": wanted.study}
-    asked = LEVELS.get(wanted.called, asked)
-    there = own_records(records, asked)
+    there = own_records(records, _asked(wanted))
     own = [record for record in there if _held(record) >= set(wanted.where)]
     if wanted.study is None and wanted.name in LEVELS:
         return own
@@ -279,6 +305,14 @@ def _whole(own: list[Record], wanted: Requirement) -> list[Record]:
         if not named:
             own = [record for record in own if record.get(place) == usual]
     return own
+
+
+def _asked(wanted: Requirement) -> Mapping[str, Asked]:
+    """What the records of a level or metric hold."""
+    asked: Mapping[str, Asked] = {"metric": wanted.name}
+    if wanted.study is not None:
+        asked = {**asked, "study": wanted.study}
+    return LEVELS.get(wanted.called, asked)
 
 
 def _held(record: Record) -> set[Value]:

@@ -14,6 +14,7 @@ from conceptbind.core.files import read_checked_json, write_checked_json, write_
 from conceptbind.pictures.files import read_picture
 from conceptbind.report.advice import moved
 from conceptbind.report.charts import Chart
+from conceptbind.report.citing import citation, home
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -104,27 +105,8 @@ def _page(kept: Mapping[str, Any]) -> str:
         **parts,
         provenance=provenance,
         provenance_text=json.dumps(provenance, indent=2, ensure_ascii=False),
-        citation=citation(str(provenance.get("conceptbind", ""))),
+        citation=citation(str(provenance.get("conceptbind", "")), home()),
     )
-
-
-def citation(version: str) -> str:
-    """How to cite a result: the program and the two papers, as BibTeX."""
-    return f"""@software{{conceptbind,
-  title = {{conceptbind: does an embedding model bind concepts, and what repairs it}},
-  author = {{{{The conceptbind contributors}}}},
-  version = {{{version}}}, year = {{2026}}
-}}
-@misc{{uselis2026binding,
-  title = {{How can embedding models bind concepts?}},
-  author = {{Uselis, Arnas and Koishigarina, Darina and Oh, Seong Joon}},
-  eprint = {{2605.31503}}, archivePrefix = {{arXiv}}, year = {{2026}}
-}}
-@misc{{koishigarina2025labclip,
-  title = {{CLIP behaves like a bag-of-words model cross-modally but not uni-modally}},
-  author = {{Koishigarina, Darina and Uselis, Arnas and Oh, Seong Joon}},
-  eprint = {{2502.03566}}, archivePrefix = {{arXiv}}, year = {{2025}}
-}}"""
 
 
 def _figure(plain: Mapping[str, Any], template: Template) -> Markup:
