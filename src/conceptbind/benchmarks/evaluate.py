@@ -32,6 +32,8 @@ from conceptbind.rows.source import EncoderSource, untrained
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.benchmarks.texts import Alike
     from conceptbind.core.typing import Encoder, Floats
     from conceptbind.repairs.labclip.adapter import Adapter
@@ -283,7 +285,11 @@ def _require_width(adapter: Adapter, name: str, encoder: Encoder) -> None:
 
 
 def scores_of(
-    name: str, data: Data, pictures: Floats | None, captions: Floats, alike: Alike
+    name: str,
+    data: Data,
+    pictures: Float[Floats, "pictures width"] | None,
+    captions: Float[Floats, "captions width"],
+    alike: Alike,
 ) -> list[Score]:
     """Scores with pictures, where there are any, and those of captions alone.
 
