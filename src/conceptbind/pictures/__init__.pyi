@@ -9,3 +9,5 @@ from .search import search_fields as search_fields
 from .solid import SolidLayout as SolidLayout
 from .solid import SolidStyle as SolidStyle
 from .solid import draw_solid as draw_solid
+from .varied import VariedStyle as VariedStyle
+from .varied import draw_varied as draw_varied

@@ -55,26 +55,71 @@ def draw_flat(
         ValueRangeError: more objects than fit, or so many on so few pixels that shapes could not be
             told apart.
     """
-    from PIL import Image as Pillow
-    from PIL import ImageDraw
-
     style = style or FlatStyle()
-    layout = place(
-        len(objects),
+    layout = placed(len(objects), rng, style)
+    picture = ground(rng, style)
+    paint(picture, objects, layout, style)
+    return picture, layout
+
+
+def placed(n_objects: int, rng: np.random.Generator, style: FlatStyle) -> Layout:
+    """Where the objects of a picture stand.
+
+    Args:
+        n_objects: m.
+        rng: source of all jitter.
+        style: how the picture looks.
+
+    Raises:
+        ValueRangeError: more objects than fit.
+    """
+    return place(
+        n_objects,
         rng,
         position_jitter=style.position_jitter,
         size_jitter=style.size_jitter,
         halves=style.halves,
     )
+
+
+def ground(rng: np.random.Generator, style: FlatStyle) -> Image:
+    """A picture without objects.
+
+    Args:
+        rng: source of its colour.
+        style: how it looks.
+    """
+    from PIL import Image as Pillow
+
+    shift = rng.uniform(-1, 1, 3) * style.background_jitter * 255
+    red, green, blue = (int(v) for v in np.clip(np.round(GROUND + shift), 0, 255))
+    return Pillow.new("RGB", (style.size, style.size), (red, green, blue))
+
+
+def paint(
+    picture: Image, objects: Sequence[tuple[str, str]], layout: Layout, style: FlatStyle
+) -> None:
+    """Draw objects (colour, shape) onto a picture.
+
+    Args:
+        picture: is changed.
+        objects: m pairs of a colour and a flat shape.
+        layout: where they stand.
+        style: how they look.
+
+    Raises:
+        UnknownNameError: a colour or shape that is not known.
+        ValueRangeError: so many on so few pixels that shapes could not be told apart.
+    """
+    from PIL import Image as Pillow
+    from PIL import ImageDraw
+
     if layout.radii.min() * style.size < 3:
         raise ValueRangeError(
             f"{len(objects)} objects on {style.size} pixels would be "
             f"{2 * layout.radii.min() * style.size:.0f} pixels wide; "
             "use a larger size or fewer objects"
         )
-    shift = rng.uniform(-1, 1, 3) * style.background_jitter * 255
-    ground = tuple(int(v) for v in np.clip(np.round(GROUND + shift), 0, 255))
-    picture = Pillow.new("RGB", (style.size, style.size), ground)
     s = style.supersampling
     for (color, shape), (x, y), radius in zip(
         objects, layout.centres * style.size, layout.radii * style.size, strict=True
@@ -88,7 +133,6 @@ def draw_flat(
         mask = Pillow.new("L", (side * s, side * s), 0)
         _shape(ImageDraw.Draw(mask), shape, (x - left) * s, (y - top) * s, radius * s)
         picture.paste(COLORS[color], (left, top), mask.reduce(s))
-    return picture, layout
 
 
 def _shape(pen: object, shape: str, x: float, y: float, radius: float) -> None:

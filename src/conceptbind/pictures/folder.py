@@ -20,9 +20,14 @@ from conceptbind.core.limits import require_regular
 from conceptbind.core.ownership import Process, end_with
 from conceptbind.pictures.flat import FlatStyle, draw_flat
 from conceptbind.pictures.solid import SolidStyle, draw_solid
+from conceptbind.pictures.varied import VariedStyle, draw_varied
 from conceptbind.pictures.vocabulary import FLAT_SHAPES, SOLID_SHAPES, colour_and_shape
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as PictureImage
+
+    from conceptbind.pictures.layout import Layout
+    from conceptbind.pictures.solid import SolidLayout
     from conceptbind.scenes.table import Scenes
 
 RECIPE = "pictures.json"
@@ -120,11 +125,7 @@ def _draw(job: Job, write: bool = True) -> list[float]:
     """Draw one picture unless it is there; where its objects stand: x, y, radius of each."""
     path, objects, seed, i, style = job
     rng = np.random.default_rng([seed, i])
-    picture, layout = (
-        draw_flat(objects, rng, style)
-        if isinstance(style, FlatStyle)
-        else draw_solid(objects, rng, style)
-    )
+    picture, layout = _drawn(objects, rng, style)
     if write and os.path.lexists(path):
         _require_drawn(path, picture)
     elif write:
@@ -135,6 +136,17 @@ def _draw(job: Job, write: bool = True) -> list[float]:
         np.round(np.column_stack([layout.centres, layout.radii]), 4).ravel().tolist()
     )
     return place
+
+
+def _drawn(
+    objects: list[tuple[str, str]], rng: np.random.Generator, style: FlatStyle | SolidStyle
+) -> tuple[PictureImage, Layout | SolidLayout]:
+    """The picture of a style."""
+    if isinstance(style, VariedStyle):
+        return draw_varied(objects, rng, style)
+    if isinstance(style, FlatStyle):
+        return draw_flat(objects, rng, style)
+    return draw_solid(objects, rng, style)
 
 
 def _require_drawn(path: Path, picture: Any) -> None:
