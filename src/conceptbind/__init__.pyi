@@ -5,6 +5,7 @@ from .commands import Embedded as Embedded
 from .commands import Evaluation as Evaluation
 from .commands import Exported as Exported
 from .commands import FineTuning as FineTuning
+from .commands import Hits as Hits
 from .commands import Measurement as Measurement
 from .commands import Repaired as Repaired
 from .commands import Training as Training
@@ -15,6 +16,7 @@ from .commands import evaluate as evaluate
 from .commands import export as export
 from .commands import finetune as finetune
 from .commands import measure as measure
+from .commands import query as query
 from .commands import render as render
 from .commands import repair as repair
 from .commands import sweep as sweep

@@ -1,5 +1,8 @@
 from .applying import Apply as Apply
 from .applying import apply as apply
+from .asking import Hits as Hits
+from .asking import Query as Query
+from .asking import query as query
 from .comparing import Compare as Compare
 from .comparing import Comparison as Comparison
 from .comparing import compare as compare

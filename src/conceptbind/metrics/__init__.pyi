@@ -7,6 +7,8 @@ from .intervals import mid_p as mid_p
 from .intervals import ordering_interval as ordering_interval
 from .intervals import share_interval as share_interval
 from .medians import median_interval as median_interval
+from .precision import average_precision as average_precision
+from .precision import first_right as first_right
 from .recognitions import Recognition as Recognition
 from .recognitions import join as join
 from .recognitions import recognition as recognition

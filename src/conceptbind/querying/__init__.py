@@ -1,0 +1,5 @@
+"""Queries of several parts: what is asked, ways to score it, and what is found."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
