@@ -8,7 +8,7 @@ import pytest
 from conceptbind.core.errors import ConceptBindError, ShapeError, ValueRangeError
 from conceptbind.metrics import average_precision, first_right
 from conceptbind.metrics.precision import chance_precision
-from conceptbind.querying import WAYS, Asked, Part, cosines_with, first_of, parse_query
+from conceptbind.querying import WAYS, Asked, QueryPart, cosines_with, first_of, parse_query
 from conceptbind.querying.captions import whole_caption
 
 
@@ -28,12 +28,12 @@ def test_a_query_is_read(text, parts):
 
 def test_a_minus_or_a_quote_may_belong_to_a_part():
     assert parse_query('"-5 degrees", \\-x, 5 \\" nail') == (
-        Part("-5 degrees"),
-        Part("-x"),
-        Part('5 " nail'),
+        QueryPart("-5 degrees"),
+        QueryPart("-x"),
+        QueryPart('5 " nail'),
     )
-    assert parse_query("T-shirt, a - b") == (Part("T-shirt"), Part("a - b"))
-    assert parse_query("a\\\\b") == (Part("a\\b"),)
+    assert parse_query("T-shirt, a - b") == (QueryPart("T-shirt"), QueryPart("a - b"))
+    assert parse_query("a\\\\b") == (QueryPart("a\\b"),)
 
 
 @pytest.mark.parametrize(

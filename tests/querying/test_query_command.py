@@ -65,7 +65,15 @@ def test_captions_are_searched_and_kept(tmp_path):
 
 
 def test_a_folder_names_its_encoder_and_a_table_names_its_rows(folder, capsys):
-    words = ["query", str(folder), "a red square, a blue circle", "--scenes", "clevr2d", "--top", "2"]
+    words = [
+        "query",
+        str(folder),
+        "a red square, a blue circle",
+        "--scenes",
+        "clevr2d",
+        "--top",
+        "2",
+    ]
     assert main(words) == 0
     shown = capsys.readouterr().out
     assert "2 of 576 by --way sum, embedded by tiny" in shown

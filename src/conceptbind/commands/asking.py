@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from conceptbind.core.typing import Encoder, Floats, Ints
     from conceptbind.querying.index import Index
-    from conceptbind.querying.language import Part
+    from conceptbind.querying.language import QueryPart
     from conceptbind.querying.ways import Asked
 
 LONGEST = 60
@@ -34,7 +34,7 @@ class Hits:
     """What a query found: the first documents, with their scores."""
 
     query: str
-    parts: "tuple[Part, ...]"
+    parts: "tuple[QueryPart, ...]"
     way: str
     encoder: str
     rows: "Int[Ints, ' hits']"
@@ -317,7 +317,7 @@ def _embedded(asked: Query) -> "tuple[Index, Encoder]":
     return Index(rows.values, encoder.id, encoder.revision, names, modality), encoder
 
 
-def _vectors(asked: Query, parts: "tuple[Part, ...]", encoder: "Encoder") -> "Asked":
+def _vectors(asked: Query, parts: "tuple[QueryPart, ...]", encoder: "Encoder") -> "Asked":
     """Unit rows of the parts, and of the whole query where that is asked for; after the repair."""
     import numpy as np
 

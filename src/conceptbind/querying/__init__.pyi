@@ -1,5 +1,5 @@
 from .first import first_of as first_of
-from .language import Part as Part
+from .language import QueryPart as QueryPart
 from .language import parse_query as parse_query
 from .ways import WAYS as WAYS
 from .ways import Asked as Asked

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conceptbind.querying.language import Part
+    from conceptbind.querying.language import QueryPart
 
 NEGATED = ("{base} without {absent}", "{base} and no {absent}")
 """Ways to say what is absent, the first that an encoder reads is taken."""
@@ -14,7 +14,7 @@ ALONE = ("no {absent}", "without {absent}")
 """The same where nothing is asked for."""
 
 
-def whole_caption(parts: Sequence[Part], reads: Callable[[str], bool]) -> str | None:
+def whole_caption(parts: Sequence[QueryPart], reads: Callable[[str], bool]) -> str | None:
     """All parts as one caption: "red square and blue circle without triangle".
 
     Args:

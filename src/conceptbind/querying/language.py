@@ -14,7 +14,7 @@ EXAMPLE = "red square, blue circle, -triangle"
 
 
 @dataclass(frozen=True)
-class Part:
+class QueryPart:
     """One part of a query."""
 
     text: str
@@ -25,7 +25,7 @@ class Part:
         return f"-{self.text}" if self.negated else self.text
 
 
-def parse_query(text: str) -> tuple[Part, ...]:
+def parse_query(text: str) -> tuple[QueryPart, ...]:
     """The parts of a query, in order.
 
     Args:
@@ -39,7 +39,7 @@ def parse_query(text: str) -> tuple[Part, ...]:
         raise ValueRangeError(f"the query is empty; write parts with commas between: {EXAMPLE}")
     parts = [_part(letters, number) for number, letters in enumerate(_pieces(text), 1)]
     for part in parts:
-        if Part(part.text, not part.negated) in parts:
+        if QueryPart(part.text, not part.negated) in parts:
             raise ValueRangeError(
                 f"the query both asks for '{part.text:.60}' and excludes it; leave out one of them"
             )
@@ -74,7 +74,7 @@ def _pieces(text: str) -> list[list[tuple[str, bool]]]:
     return found
 
 
-def _part(letters: list[tuple[str, bool]], number: int) -> Part:
+def _part(letters: list[tuple[str, bool]], number: int) -> QueryPart:
     """One part from its letters; blanks around it and around its minus do not count."""
     first = next((k for k, (letter, _) in enumerate(letters) if not letter.isspace()), None)
     if first is None:
@@ -94,4 +94,4 @@ def _part(letters: list[tuple[str, bool]], number: int) -> Part:
             f"part {number} of the query begins with two minus signs; write one, or \\- for one "
             "that belongs to the part"
         )
-    return Part(said, negated)
+    return QueryPart(said, negated)
