@@ -1,9 +1,9 @@
 """Additive fits and edits: ours against the paper's procedure and a loop over cases, side by side
 in one process.
 
-The paper's Level I fit: one vector per slot and object and a mean, trained by 10,000 AdamW steps on
-minibatches of 2,048 scenes, learning rate 1e-2. Edits, case by case: the edited embedding, its
-cosine with all scenes, the scores of all probes.
+The paper's fit of object vectors (order 2 here): one vector per slot and object and a mean, trained
+by 10,000 AdamW steps on minibatches of 2,048 scenes, learning rate 1e-2. Edits, case by case: the
+edited embedding, its cosine with all scenes, the scores of all probes.
 
     python bench/geometry.py                  # PUG:SPARE size, 7,392 x 512, planted embeddings
     python bench/geometry.py --text20 FOLDER  # all studies on text20, embedded before with:
@@ -122,7 +122,7 @@ def main() -> None:
     fit_additive(rows[:, :8], scenes)  # first calls load libraries
     mine, fit = timed(lambda: fit_additive(rows, scenes))
     theirs, r2 = timed(lambda: paper_fit(rows, scenes))
-    print(f"Level I fit    ours {mine:8.4f} s  R^2 {explained(rows, fit):.4f}")
+    print(f"object vectors ours {mine:8.4f} s  R^2 {explained(rows, fit):.4f}")
     print(f"               paper {theirs:7.2f} s  R^2 {r2:.4f}  ratio {theirs / mine:,.0f} x")
     edits = all_edits(scenes, values="one")
     probes = fit_scene_probes(rows, scenes, split_scenes(scenes, "pair", seed=0))

@@ -19,8 +19,10 @@ from browsing import chromium
 shapes.watch("conceptbind")  # before anything imports it
 
 import conceptbind
+import sentences
 from conceptbind.scenes import Scenes, text20
 
+sentences.watch_verdicts()
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach a hub
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

@@ -19,6 +19,7 @@ from conceptbind.core.errors import (
     ShapeError,
     UnknownNameError,
     ValueRangeError,
+    cut_left,
 )
 from conceptbind.repairs.labclip import load_adapter, save_adapter
 from conceptbind.rows.embeddings import Embeddings, embed
@@ -150,8 +151,8 @@ def test_what_is_not_an_array_is_refused_in_words(given):
     ("given", "said"),
     [
         (7, "a list of captions; got int"),
-        (["a", 7], "number 1 is 7"),
-        (["a", " "], "number 1 is ' '"),
+        (["a", 7], "index 1 holds 7"),
+        (["a", " "], "index 1 holds ' '"),
     ],
 )
 def test_what_are_not_captions_is_refused_in_words(given, said):
@@ -187,7 +188,8 @@ def test_tensors_and_frames_are_rows_and_scenes(tmp_path):
 def test_embed_says_what_it_wrote_and_compare_takes_results(tmp_path):
     folders = conceptbind.embed("tiny", scenes="text20:3x3", modality="text", out=tmp_path / "rows")
     assert folders == [tmp_path / "rows"]
-    assert repr(folders) == f"<Embedded: {tmp_path / 'rows'}; .frame() says what they hold>"
+    where = cut_left(str(tmp_path / "rows"), 50)
+    assert repr(folders) == f"<Embedded: {where}; .frame() says what they hold>"
     (row,) = folders.frame().to_dict("records")
     assert (row["modality"], row["rows"], row["width"], row["encoder"]) == ("text", 81, 256, "tiny")
     html = folders._repr_html_()

@@ -7,8 +7,10 @@ the sentences that the reference runs print.
 from __future__ import annotations
 
 import ast
+import importlib
 import itertools
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +18,13 @@ from pathlib import Path
 import pytest
 
 import conceptbind
+import conceptbind.commands
+from conceptbind.commands.command import Command, documentation, options
 from documented import PAGES, ROOT
+from report.test_verdicts import level1, level3
+from sentences import LONGEST, too_long
 
 SOURCE = Path(conceptbind.__file__).parent
-LONGEST = 30
-"""Words of the longest sentence, without what stands in parentheses."""
 PLAINER = {
     r"foretell\w*|foretold": "predict",
     r"\banew\b": "again",
@@ -30,6 +34,7 @@ PLAINER = {
     r"\bone a line\b|\b(row|scenes|names?|captions?) an? (line|item|row)\b": "per",
     r"(?<!there )\b(is|was) no (adapter|array|command|encoder|run folder|table of)": "not a",
     r"\bprobes? (still )?reads?\b|\bobjects (are|were) read\b": "recognise",
+    r"\bLevels? II?\b(?! and I of)|\blevel of additive\b": "order 1 (values), order 2 (objects)",
     r"\bhangs on\b": "depends on",
     r"\bno comparison\b": "not compared",
     r"\bless well read\b|\bwell read\b": "recognised",
@@ -65,22 +70,6 @@ def descriptions(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield after.lineno, str(after.value.value)
 
 
-def too_long(text: str) -> list[str]:
-    """Sentences and clauses (what ends in a full stop, a semicolon or a colon) of too many
-    words.
-    """
-    text = re.sub(r"```.*?```|^@\w+\{.*", "", text, flags=re.S)  # code, and BibTeX
-    while re.search(r"\([^()]*\)", text):
-        text = re.sub(r"\([^()]*\)", "", text)
-    paragraphs = re.split(r"\n\s*\n|\n\s+(?=\w+: )|\n\s*(?=[-|*] )", text)
-    parts = [
-        part
-        for paragraph in paragraphs
-        for part in re.split(r"(?<=[.!?;:])\s+", " ".join(paragraph.split()))
-    ]
-    return [part for part in parts if len(re.findall(r"\S*[\w}]\S*", part)) > LONGEST]
-
-
 def plainer(text: str) -> list[str]:
     """What a text says that has a plainer word, with that word."""
     text = " ".join(text.split())
@@ -114,6 +103,45 @@ def test_a_description_begins_with_what_it_describes(path):
     assert not begins, "\n".join(begins)
 
 
+def commands(of: type = Command) -> Iterator[type]:
+    """All commands, and the classes of options that they share."""
+    for module in pkgutil.iter_modules(conceptbind.commands.__path__):
+        importlib.import_module(f"conceptbind.commands.{module.name}")
+    for found in of.__subclasses__():
+        yield found
+        yield from commands(found)
+
+
+COMMANDS = sorted(set(commands()), key=lambda command: command.__qualname__)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_help_is_told_in_short_sentences(command):
+    texts = {option.name: option.text for option in options(command)}
+    wrong = [
+        f"{name}: {what}"
+        for name, text in (*texts.items(), ("the command", documentation(command)))
+        for what in (*too_long(re.sub("[()]", "", text), ".!?"), *plainer(text))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+SHARES = (0.0, 0.2, 0.45, 0.5, 0.6, 0.7, 0.9, 1.0)
+
+
+def test_verdicts_of_any_numbers_are_told_in_short_sentences():
+    made = [
+        *(level1(v, max(v - w, 0), min(v + w, 1)) for v in SHARES for w in (0.01, 0.3)),
+        *(level1(v, v, v, ceiling=c, n=9) for v in SHARES for c in (None, 0.0, 0.5)),
+        *(level3(v, max(v - w, 0), min(v + w, 1)) for v in SHARES for w in (0.01, 0.3)),
+        *(level3(v, v, v, ties=t, concept=v) for v in SHARES for t in (5, 336)),
+    ]
+    assert {(one.level, one.word) for one in made} >= {
+        (level, word) for level in (1, 3) for word in ("yes", "partly", "no", "unclear")
+    }
+    assert [what for one in made for what in too_long(one.sentence, ".!?")] == []
+
+
 TEMPLATES = sorted(SOURCE.rglob("*.j2"))
 
 
@@ -134,7 +162,7 @@ RUNS = sorted((ROOT / "tests" / "reference" / "records").glob("*.json"))
 def test_what_a_run_prints_is_short_and_plain(path):
     sentences = json.loads(path.read_text(encoding="utf-8"))["sentences"]
     assert sentences
-    wrong = [what for text in sentences for what in (*plainer(text), *too_long(text))]
+    wrong = [what for text in sentences for what in (*plainer(text), *too_long(text, ".!?"))]
     assert not wrong, "\n".join(wrong)
 
 
@@ -142,7 +170,9 @@ def test_odd_words_and_long_sentences_are_found():
     assert plainer("The probes read\nnothing.") == ["'probes read': write 'recognise'"]
     assert plainer("The encoder cannot read captions.") == []
     full = " ".join(["word"] * LONGEST)
-    assert too_long(f"Short. One {full}. {full} ({full}); {full}.") == [f"One {full}."]
+    assert too_long(f"Short. One {full}. {full} ({full}). {full}.") == [f"One {full}."]
+    assert too_long(f"{full}: {full}", ".") == [f"{full}: {full}"]
+    assert too_long(f"{full}; {full}") == [f"{full}; {full}"]
     tree = ast.parse('class A:\n    x: int\n    """Of what."""\n    y = f"a {x} b"\n')
     assert list(descriptions(tree)) == [(3, "Of what.")]
     assert list(texts(tree)) == [(4, "a {} b"), (3, "Of what.")]

@@ -236,7 +236,7 @@ def test_the_sentence(found, words):
 def test_the_score_stands_with_its_interval_and_the_planted_rules():
     said = complexity_sentence(study(0.0, 0.5))
     assert "Generalisation score 0.000 (the same in all 5 draws) over all coverages" in said
-    assert "planted rules of the same size and noise reach 0.700 with 4 products." in said
+    assert "Planted rules of the same size and noise reach 0.700 with 4 products." in said
     assert "Generalisation score 0.800 (0.400 to 0.880)" in complexity_sentence(study(0.8, 0.5))
     assert "planted" not in complexity_sentence(study(0.8, 0.5, planted=()))
 

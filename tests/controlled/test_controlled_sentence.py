@@ -59,8 +59,8 @@ def test_every_word():
         "Trained on 80.0 % of 2,500 objects, the model recognises new objects. Among all objects "
         "its queries recognise those of 94.2 % of the "
         "scenes of new objects (93.1 % to 95.2 %, n = 2,000; counts of concepts alone: 4.0 %) and "
-        "of 99.0 % of the scenes of train objects; "
-        "the hardest concept is recognised in 90.0 %."
+        "of 99.0 % of the scenes of train objects. "
+        "The hardest concept is recognised in 90.0 %."
     )
     assert controlled_sentence(Records(model(0.942, 0.931, 0.952, concepts=()))).endswith(
         "of the scenes of train objects."

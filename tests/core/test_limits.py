@@ -332,7 +332,7 @@ def test_an_archive_is_compared_with_its_scenes_before_it_is_unpacked(tmp_path):
             member.write(bytes(24_000_000))
     start = time.perf_counter()
     with pytest.raises(
-        MismatchError, match="has 20000000 rows but the scenes 'text20:4x4' have 256"
+        MismatchError, match="has 20,000,000 rows but the scenes 'text20:4x4' have 256"
     ):
         read_embeddings_file(path, text20(4, 4))
     assert time.perf_counter() - start < 2

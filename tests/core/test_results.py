@@ -13,8 +13,8 @@ from markupsafe import escape
 import conceptbind
 from conceptbind import cli, load_run
 from conceptbind.complexity.cells import STRUCTURED
-from conceptbind.core.errors import FileError
-from conceptbind.core.findings import Verdict
+from conceptbind.core.errors import FileError, cut_left
+from conceptbind.core.findings import Verdict, Verdicts
 from conceptbind.core.names import APPROXIMATORS, OWN_STUDIES, Metric
 from conceptbind.core.records import FIELDS, Record, Records
 from conceptbind.core.results import SCHEMA, Results, load_results, write_results
@@ -74,8 +74,11 @@ def test_it_shows_itself_in_a_line_in_words_and_in_a_notebook(measured):
     found = load_run(measured.folder)
     n = len(found.records)
     answer = measured.answer.sentence
-    assert repr(found) == f"<Run of tiny: {n} records in {measured.folder}>\n{answer}"
-    assert repr(measured) == f"<Measurement of tiny: {n} records in {measured.folder}>\n{answer}"
+    where = cut_left(str(measured.folder), 30)
+    assert repr(found) == f"<Run of tiny: {n} records in {where}>"
+    assert repr(measured) == f"<Measurement of tiny: {n} records in {where}>"
+    assert isinstance(found.verdicts, Verdicts)
+    assert isinstance(measured.verdicts, Verdicts)
     assert str(found) == str(measured)
     assert str(found).splitlines()[0] == measured.text().splitlines()[0] == answer
     assert found.advice == (measured.answer.why, measured.answer.next)

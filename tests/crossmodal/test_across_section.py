@@ -130,7 +130,7 @@ def test_the_verdict_is_that_of_the_records():
     assert (found.word, found.score, found.n) == ("no", 0.25, 1234)
     assert found.sentence.startswith(
         "The pictures and captions of enc hardly agree on binding (level 3, not usable across "
-        "modalities): a picture prefers its caption"
+        "modalities). A picture prefers its caption"
     )
 
 

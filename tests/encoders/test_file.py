@@ -83,7 +83,7 @@ def test_non_finite_rows_are_named(tmp_path, bad):
     rows[[7, 9], 2] = bad
     np.save(tmp_path / "x.npy", rows)
     with pytest.raises(
-        ValueRangeError, match="2 of 256 rows hold NaN or infinite numbers, the first is row 7"
+        ValueRangeError, match="2 of 256 rows hold NaN or infinite numbers, the first at index 7"
     ):
         resolve(f"file:{tmp_path / 'x.npy'}")
 

@@ -19,11 +19,11 @@ def noisy(scenes, seed=0):
     return np.random.default_rng(seed).normal(size=(len(scenes), 16))
 
 
-def one_hot(scenes, level):
+def one_hot(scenes, order):
     """Indicators of every object, or value, in every slot: the slow plain design."""
     columns = []
     for slot in range(scenes.n_slots):
-        if level == 1:
+        if order == 2:
             columns += [scenes.objects[:, slot] == o for o in range(scenes.space.n_objects)]
         else:
             columns += [
@@ -38,26 +38,26 @@ def one_hot(scenes, level):
 def test_sums_of_objects_are_explained_by_objects_and_bags_by_values(estimator):
     objects, bag = object_codes(GRID).astype(float), concept_codes(GRID).astype(float)
     assert explained(
-        objects, fit_additive(objects, GRID, level=1, estimator="least_squares")
+        objects, fit_additive(objects, GRID, order=2, estimator="least_squares")
     ) == pytest.approx(1)
     assert explained(
-        bag, fit_additive(bag, GRID, level=2, estimator="least_squares")
+        bag, fit_additive(bag, GRID, order=1, estimator="least_squares")
     ) == pytest.approx(1)
-    assert explained(objects, fit_additive(objects, GRID, level=2, estimator="least_squares")) < 0.9
+    assert explained(objects, fit_additive(objects, GRID, order=1, estimator="least_squares")) < 0.9
     if estimator == "avg+pos":
         assert explained(
             objects, fit_additive(objects, GRID, estimator=estimator)
         ) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("rows", [None, np.arange(0, 36, 2), np.arange(5, 36)])
-def test_least_squares_predicts_what_scikit_learn_predicts(level, rows):
+def test_least_squares_predicts_what_scikit_learn_predicts(order, rows):
     values = noisy(GRID)
     rows = np.arange(36) if rows is None else rows
-    features = one_hot(GRID, level)
+    features = one_hot(GRID, order)
     oracle = LinearRegression().fit(features[rows], values[rows])
-    fit = fit_additive(values, GRID, rows, level=level)
+    fit = fit_additive(values, GRID, rows, order=order)
     covered = fit.covered(np.arange(36))
     np.testing.assert_allclose(fit[rows], oracle.predict(features[rows]), atol=1e-9)
     assert explained(values, fit, rows) == pytest.approx(
@@ -70,14 +70,14 @@ def test_least_squares_predicts_what_scikit_learn_predicts(level, rows):
 
 def test_on_a_full_grid_least_squares_is_the_centred_mean_of_each_slot():
     values = noisy(GRID)
-    for level in (1, 2):
+    for order in (2, 1):
         solved, averaged = (
-            fit_additive(values, GRID, level=level, estimator=name)
+            fit_additive(values, GRID, order=order, estimator=name)
             for name in ("least_squares", "avg+pos")
         )
         np.testing.assert_allclose(solved.vectors, averaged.vectors, atol=1e-9)
         np.testing.assert_allclose(solved.mean, averaged.mean, atol=1e-9)
-        free = fit_additive(values, GRID, level=level, per_slot=False)
+        free = fit_additive(values, GRID, order=order, per_slot=False)
         assert explained(values, free) <= explained(values, solved)
 
 
@@ -105,7 +105,7 @@ def test_single_takes_its_vectors_from_scenes_of_one_object():
     assert explained(
         values, fit_additive(values, GRID, estimator="single", singles=singles)
     ) == pytest.approx(1)
-    by_value = fit_additive(values, GRID, level=2, estimator="single", singles=singles)
+    by_value = fit_additive(values, GRID, order=1, estimator="single", singles=singles)
     red = (singles - singles.mean(0))[[0, 1]].mean(0)
     np.testing.assert_allclose(by_value.vectors[by_value.design.columns[0, 0]], red)
 
@@ -128,7 +128,7 @@ def test_held_out_scenes_of_noise_are_not_explained():
 
 def test_order_names_and_rotation_do_not_matter():
     values = noisy(GRID)
-    base = [explained(values, fit_additive(values, GRID, level=level)) for level in (1, 2)]
+    base = [explained(values, fit_additive(values, GRID, order=order)) for order in (2, 1)]
     shuffle = np.random.default_rng(0).permutation(36)
     shuffled = GRID.select(shuffle)
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(16, 16)))[0]
@@ -138,7 +138,7 @@ def test_order_names_and_rotation_do_not_matter():
         (values @ turn * 7 + 2, GRID),
         (values, renamed),
     ):
-        found = [explained(other, fit_additive(other, scenes, level=level)) for level in (1, 2)]
+        found = [explained(other, fit_additive(other, scenes, order=order)) for order in (2, 1)]
         np.testing.assert_allclose(found, base)
 
 

@@ -26,7 +26,7 @@ NOISE = np.random.default_rng(0).normal(size=(36, 16))
         (ConceptSpace(("a1", "b", "c"), (("x", "y"), ("x", "y", "z"), ("x", "y"))), 2),
     ],
 )
-def test_levels_are_sums_of_the_shares(space, slots):
+def test_orders_are_sums_of_the_shares(space, slots):
     scenes = full_grid(space, slots)
     values = np.random.default_rng(1).normal(size=(len(scenes), 8)) + concept_codes(scenes, 8)
     found = spectrum(values, scenes)
@@ -35,11 +35,11 @@ def test_levels_are_sums_of_the_shares(space, slots):
     assert sum(part.freedom for part in found.parts) == pytest.approx(1)
     assert len(found.parts) == 2 ** (slots * len(space.concepts)) - 1
     assert found.share("concept") == pytest.approx(
-        explained(values, fit_additive(values, scenes, level=2))
+        explained(values, fit_additive(values, scenes, order=1))
     )
     if slots > 1:
         assert found.share("concept", "object") == pytest.approx(
-            explained(values, fit_additive(values, scenes, level=1))
+            explained(values, fit_additive(values, scenes, order=2))
         )
 
 
@@ -74,7 +74,7 @@ def test_a_bag_has_no_binding_share_and_objects_have_theirs():
 def _unit(values, kind):
     """The part of one kind alone, with variance 1."""
     scenes = GRID
-    two, one = (fit_additive(values, scenes, level=level) for level in (2, 1))
+    two, one = (fit_additive(values, scenes, order=order) for order in (1, 2))
     rows = np.arange(len(scenes))
     part = two[rows] - two.mean if kind == "concept" else one[rows] - two[rows]
     return part / np.sqrt(np.square(part).sum())

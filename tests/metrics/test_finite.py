@@ -26,7 +26,7 @@ def test_it_counts_the_bad_rows_and_names_the_first(broken, bad, width):
             broken.index(True),
         )
         with pytest.raises(
-            ValueRangeError, match=f"^things must be finite; {counted}, the first is row {first}$"
+            ValueRangeError, match=f"^things must be finite; {counted}, the first at index {first}$"
         ):
             refuse_non_finite(values, "things")
     else:
@@ -38,7 +38,7 @@ def test_any_number_of_axes(shape):
     values = np.zeros(shape)
     refuse_non_finite(values, "x")
     values[(3, *(0 for _ in shape[1:]))] = np.nan
-    with pytest.raises(ValueRangeError, match="1 of 4 rows .* row 3"):
+    with pytest.raises(ValueRangeError, match="1 of 4 rows .* index 3"):
         refuse_non_finite(values, "x")
 
 

@@ -117,11 +117,11 @@ def test_other_shapes_are_refused(true, false):
 def test_a_score_that_is_no_number_is_refused_by_side(bad):
     good, one_bad = np.zeros(3), np.array([0, bad, 0])
     with pytest.raises(
-        ValueRangeError, match="^true scores must be finite; 1 of 3 rows .* the first is row 1$"
+        ValueRangeError, match="^true scores must be finite; 1 of 3 rows .* the first at index 1$"
     ):
         forced_choice(one_bad, good)
     with pytest.raises(
-        ValueRangeError, match="^false scores must be finite; 1 of 3 rows .* the first is row 1$"
+        ValueRangeError, match="^false scores must be finite; 1 of 3 rows .* the first at index 1$"
     ):
         forced_choice(good, one_bad)
 

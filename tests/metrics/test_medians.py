@@ -52,8 +52,8 @@ def test_no_interval_without_spread_or_with_few_draws():
     assert median_interval([0.0, 0.2, 0.2, 0.2, 0.2]) == (0.0, 0.2)
     with pytest.raises(
         ValueRangeError,
-        match="^the values must be finite; 1 of 2 rows hold NaN or infinite numbers, the first is "
-        "row 1$",
+        match="^the values must be finite; 1 of 2 rows hold NaN or infinite numbers, the first at "
+        "index 1$",
     ):
         median_interval([0.0, np.nan])
     with pytest.raises(ValueRangeError, match=r"^expected a list of numbers; got shape \(0,\)$"):

@@ -164,8 +164,8 @@ def test_a_score_that_is_no_number_is_refused(bad):
     scores[2, 1] = bad
     with pytest.raises(
         ValueRangeError,
-        match="^scores must be finite; 1 of 4 rows hold NaN or infinite numbers, the first is row "
-        "2$",
+        match="^scores must be finite; 1 of 4 rows hold NaN or infinite numbers, the first at "
+        "index 2$",
     ):
         recognition(scores, np.ones((4, 3)))
 
@@ -196,7 +196,7 @@ def test_no_candidates_and_no_outcomes_are_refused():
 
 
 def test_a_scene_that_holds_no_candidate_is_named():
-    with pytest.raises(ShapeError, match="^scene 1 holds none of the 3 candidates$"):
+    with pytest.raises(ShapeError, match="^the scene at index 1 holds none of the 3 candidates$"):
         recognition(np.zeros((2, 3)), np.array([[1, 0, 0], [0, 0, 0]]))
 
 

@@ -176,11 +176,11 @@ def test_a_feature_that_is_no_number_is_refused_by_side(bad):
     broken = np.eye(3)
     broken[1, 2] = bad
     with pytest.raises(
-        ValueRangeError, match="^queries must be finite; 1 of 3 rows .* the first is row 1$"
+        ValueRangeError, match="^queries must be finite; 1 of 3 rows .* the first at index 1$"
     ):
         ranks(broken, np.eye(3))
     with pytest.raises(
-        ValueRangeError, match="^targets must be finite; 1 of 3 rows .* the first is row 1$"
+        ValueRangeError, match="^targets must be finite; 1 of 3 rows .* the first at index 1$"
     ):
         ranks(np.eye(3), broken)
 

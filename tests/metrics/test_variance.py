@@ -117,10 +117,10 @@ def test_a_value_that_is_no_number_is_refused_by_side(bad):
     broken = good.copy()
     broken[2, 0] = bad
     with pytest.raises(
-        ValueRangeError, match="^embeddings must be finite; 1 of 3 rows .* the first is row 2$"
+        ValueRangeError, match="^embeddings must be finite; 1 of 3 rows .* the first at index 2$"
     ):
         r2(broken, good)
     with pytest.raises(
-        ValueRangeError, match="^predictions must be finite; 1 of 3 rows .* the first is row 2$"
+        ValueRangeError, match="^predictions must be finite; 1 of 3 rows .* the first at index 2$"
     ):
         r2(good, broken)

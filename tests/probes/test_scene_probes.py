@@ -103,7 +103,7 @@ def test_non_finite_rows_are_refused(scenes, split, bad):
     rows = object_codes(scenes)
     rows[split.train[3], 0] = bad
     with pytest.raises(
-        ValueRangeError, match="1 of .* rows hold NaN or infinite numbers, the first is row 3"
+        ValueRangeError, match="1 of .* rows hold NaN or infinite numbers, the first at index 3"
     ):
         fit_scene_probes(rows, scenes, split)
 

@@ -203,7 +203,7 @@ def test_an_equal_negative_is_a_tie_and_a_miss():
         assert found.value("binding_accuracy", name).ties == 30
         assert found.value("binding_accuracy", name).value <= 0.75
     with pytest.raises(
-        ValueRangeError, match="30 of 120 negatives equal their caption, the first in row 0"
+        ValueRangeError, match="30 of 120 negatives equal their caption, the first at index 0"
     ):
         Pairs.of(images, texts, negatives)
 

@@ -94,7 +94,7 @@ def test_a_repair_that_helps():
     assert found.sentence == (
         "A linear repair of the captions brings the binding accuracy from 50.0 % to 95.0 % (92.0 % "
         "to 97.0 %, n = 400) on combinations that it "
-        "was not fitted on, a change of +45.0 points (+40.0 to +50.0); recall at 1 stays at 40.0 % "
+        "was not fitted on, a change of +45.0 points (+40.0 to +50.0). Recall at 1 stays at 40.0 % "
         "and recognition of single "
         "objects stays at 100 %."
     )
@@ -124,10 +124,10 @@ def test_a_gain_that_leaves_binding_unusable_is_said_to(after, low):
 
 
 def test_what_it_costs():
-    assert "recall at 1 goes from 40.0 % to 39.0 %." in repair_sentence(study(recall=(0.4, 0.39)))
+    assert "Recall at 1 goes from 40.0 % to 39.0 %." in repair_sentence(study(recall=(0.4, 0.39)))
     sentence = repair_sentence(study(singles=(1.0, 0.98)))
     assert (
-        "recall at 1 stays at 40.0 % and recognition of single objects goes from 100 % to 98.0 %."
+        "Recall at 1 stays at 40.0 % and recognition of single objects goes from 100 % to 98.0 %."
         in sentence
     )
 
@@ -144,7 +144,7 @@ def test_what_it_costs():
 def test_the_bag_twin_is_named_and_must_gain_clearly_less(twin, beaten):
     found = repair_verdict(study(twin=twin))
     assert (
-        "the bag-of-words twin, which was trained so that binding never helps, changes by"
+        "The bag-of-words twin, which was trained so that binding never helps, changes by"
         in found.sentence
     )
     assert ("not clearly less, so the gain need not be binding" in found.sentence) is not beaten
@@ -158,8 +158,8 @@ def test_chance_can_explain_the_best_map():
     assert found.sentence == (
         "A linear repair does not help here. The best map takes the binding accuracy from 50.0 % "
         "to 51.0 % (46.0 % to 56.0 %, n = 400) on "
-        "combinations that it was not fitted on, a change of +1.0 points (-2.0 to +4.0), which "
-        "chance can explain. The adapter "
+        "combinations that it was not fitted on, a change of +1.0 points (-2.0 to +4.0). Chance "
+        "can explain this. The adapter "
         "is the identity, which changes nothing."
     )
     assert (found.word, found.score) == ("no", 0.5)  # what is written is not a repair
@@ -170,21 +170,24 @@ def test_chance_can_explain_the_best_map():
     [
         (
             (0.02, 0.015, 0.03),
-            "but the fits for the adapter, on one part more each, stopped where they began",
+            "But the fits for the adapter, on one part more each, stopped where they began",
         ),
-        ((0.015, 0.011, 0.019), "less than the 2 points from which one is recommended"),
+        (
+            (0.015, 0.011, 0.019),
+            "This is less than the 2 points from which a repair is recommended",
+        ),
         (
             (0.015, 0.001, 0.03),
-            "which is not sure enough. The pull was chosen by scores of the same combinations",
+            "This is not sure enough. The pull was chosen by scores of the same combinations",
         ),
         (
             (0.06, 0.01, 0.11),
-            "which is not sure enough. The pull was chosen by scores of the same combinations",
+            "This is not sure enough. The pull was chosen by scores of the same combinations",
         ),
-        ((0.015, 0.0, 0.03), "which chance can explain"),
-        ((-0.03, -0.05, -0.01), "which is a loss"),
-        ((-0.03, -0.06, 0.0), "which chance can explain"),
-        ((0.01, None, None), "which chance can explain"),
+        ((0.015, 0.0, 0.03), "Chance can explain this"),
+        ((-0.03, -0.05, -0.01), "This is a loss"),
+        ((-0.03, -0.06, 0.0), "Chance can explain this"),
+        ((0.01, None, None), "Chance can explain this"),
     ],
 )
 def test_why_a_map_is_not_recommended(gain, why):
@@ -211,8 +214,8 @@ def test_without_power_it_cannot_be_judged(gain, word):
 def test_how_many_comparisons_are_needed():
     sentence = repair_sentence(study(gain=(0.05, -0.05, 0.15), recommended=False))
     # 99 % within 5 points instead of 13: seven times as many
-    assert "; about 2,800 comparisons are needed." in sentence
-    assert "; many more comparisons are needed." in repair_sentence(
+    assert ". About 2,800 comparisons are needed." in sentence
+    assert ". Many more comparisons are needed." in repair_sentence(
         study(gain=(0.0, -0.2, 0.2), recommended=False)
     )
 
@@ -262,7 +265,7 @@ def test_a_pull_that_was_asked_for_is_kept_and_judged_all_the_same():
     )
     assert "does not help here" in found.sentence
     assert found.sentence.endswith(
-        "which chance can explain. The map is kept since it was asked for."
+        "Chance can explain this. The map is kept since it was asked for."
     )
     assert found.score == 0.51  # that of what is written
     nothing = repair_sentence(
@@ -280,14 +283,14 @@ def test_without_negatives_binding_cannot_be_judged():
     assert found.sentence == (
         "A linear map fitted without negatives brings recall at 1 from 50.0 % to 95.0 % (92.0 % to "
         "97.0 %, n = 400) on combinations that it was "
-        "not fitted on, a change of +45.0 points (+40.0 to +50.0); whether pictures and captions "
+        "not fitted on, a change of +45.0 points (+40.0 to +50.0). Whether pictures and captions "
         "agree on binding cannot be "
         "judged without negatives."
     )
     assert (found.word, found.score) == ("unclear", None)
     no = repair_sentence(study(after="SB", gain=(0.0, -0.01, 0.01), recommended=False))
     assert (
-        "A linear map fitted without negatives does not help here: the best map takes recall at 1"
+        "A linear map fitted without negatives does not help here. The best map takes recall at 1"
         in no
     )
     bare = SimpleNamespace(records=Records(), recommended=False)

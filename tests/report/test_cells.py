@@ -41,7 +41,7 @@ def additive(estimator, slots, level=1, add=0.0):
     ]
 
 
-def test_sums_of_parts_by_level_and_estimator():
+def test_sums_of_parts_by_order_and_estimator():
     records = [
         *additive("least_squares", "together", level=2),
         *additive("single", "together"),
@@ -53,10 +53,13 @@ def test_sums_of_parts_by_level_and_estimator():
     shares = ["50.0 % (45.0 % to 55.0 %)", "40.0 % (35.0 % to 45.0 %)", "30.0 %"]
     numbers = ["0.900", "0.800", "0.600", *shares, "1,234", "289"]
     assert r2_cells(Records(records)) == [
-        ["1", "avg", *numbers],
-        ["1", "avg+pos", *numbers],
-        ["1", "single", *numbers],
-        ["2", "least squares, slots together", *numbers[:3], "-", "-", "-", "1,234", "289"],
+        [
+            *("1 (values)", "least squares, slots together", *numbers[:3], "-", "-", "-"),
+            *("1,234", "289"),
+        ],
+        ["2 (objects)", "avg", *numbers],
+        ["2 (objects)", "avg+pos", *numbers],
+        ["2 (objects)", "single", *numbers],
     ]
 
 
@@ -67,11 +70,20 @@ def test_least_squares_is_read_with_slots_apart():
     ]
     assert r2_cells(Records(records)) == [
         [
-            *("1", "least squares, slots together", "0.900", "0.800", "0.600", "-", "-", "-"),
+            *(
+                "2 (objects)",
+                "least squares, slots together",
+                "0.900",
+                "0.800",
+                "0.600",
+                "-",
+                "-",
+                "-",
+            ),
             *("1,234", "289"),
         ],
         [
-            *("1", "least squares, slots apart", "0.950", "0.850", "0.650"),
+            *("2 (objects)", "least squares, slots apart", "0.950", "0.850", "0.650"),
             *("50.0 % (45.0 % to 55.0 %)", "40.0 % (35.0 % to 45.0 %)", "30.0 %", "1,234", "289"),
         ],
     ]
@@ -269,7 +281,7 @@ TITLES = {
 HEADS = {
     "binding": "measure; value; 95 % interval; n",
     "finetune": "before; after; change; n",
-    "r2": "level; estimator; R2; R2 held out; R2 random weights; retrieval; objects recognised; "
+    "r2": "order; estimator; R2; R2 held out; R2 random weights; retrieval; objects recognised; "
     "concepts recognised; n; n held out",
     "removal": "embeddings; concepts; objects; n",
     "edits": "hit by; object vectors; all; same attribute; different attribute; n; n same; "

@@ -133,7 +133,7 @@ def test_wrong_names_and_numbers_are_refused():
         judged("lengths.x>=1")
     with pytest.raises(UnknownNameError, match=r"did you mean 'lengths\.dimensions'\?"):
         judged("lengths.dimension>=1")
-    with pytest.raises(ValueRangeError, match=r"which 90 is not; for 90 per cent write 90%$"):
+    with pytest.raises(ValueRangeError, match=r"which 90 is not; 90 % is written 0.9 or 90%$"):
         requirement("across>=90")
     with pytest.raises(ValueRangeError, match="which 101% is not"):
         requirement("across>=101%")

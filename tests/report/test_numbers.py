@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import made
+from conceptbind.core.errors import counted
 from conceptbind.core.scored import mean_record, share_record
 from conceptbind.metrics import Recognition
 from conceptbind.report.numbers import (
-    counted,
     difference,
     interval_of,
     number,

@@ -10,10 +10,10 @@ import pytest
 
 from conceptbind import Run
 from conceptbind.core.errors import FileError
-from conceptbind.core.findings import Verdict
+from conceptbind.core.findings import Verdict, Verdicts
 from conceptbind.core.records import Record, Records
 from conceptbind.report.levels import HEAD, level_rows
-from conceptbind.report.shown import LONGEST, Framed
+from conceptbind.report.shown import Framed
 
 COMMON = {
     **{"study": "probe", "modality": "text", "metric": "object_recognition", "n": 40},
@@ -54,12 +54,28 @@ def test_each_verdict_is_a_row():
     ]
 
 
-def test_a_line_says_what_it_is_and_what_it_found(tmp_path):
-    line, answer = repr(run(tmp_path)).splitlines()
-    assert line == f"<Run of tiny: 2 records in {tmp_path}>"
-    assert answer == "It binds <b>."
-    long = run(tmp_path, told={}, sentences=("word " * 100,))
-    assert len(repr(long).splitlines()[1]) == LONGEST
+def test_a_short_line_says_what_it_is_and_where(tmp_path):
+    assert repr(run(Path("runs/it"))) == "<Run of tiny: 2 records in runs/it>"
+    deep = repr(run(Path("a" * 90, "b" * 90)))
+    assert deep == f"<Run of tiny: 2 records in ...{'b' * 27}>"
+
+
+VERDICT = Verdict("yes", "It <b>binds</b>.", 0.88649, 1, "text", 289, "bag_of_concepts")
+
+
+def test_verdicts_show_themselves_in_a_line_and_in_a_notebook():
+    assert repr(VERDICT) == "<Verdict of level 1 (text): yes, score 0.886, n = 289>"
+    assert repr(Verdict("unclear", "No.", None)) == "<Verdict: unclear>"
+    both = Verdicts((VERDICT, Verdict("no", "No.", None)))
+    assert repr(both) == "<2 verdicts: level 1 yes, level - no>"
+    assert len(repr(Verdicts([VERDICT] * 50))) < 100
+    assert both == (VERDICT, both[1])
+    table = both._repr_html_()
+    assert table.count("<tr>") == 3
+    assert "It &lt;b&gt;binds&lt;/b&gt;." in table
+    for cell in (">0.886<", ">bag of concepts<", ">289<", ">-<"):
+        assert cell in table
+    assert VERDICT._repr_html_() == Verdicts((VERDICT,))._repr_html_()
 
 
 def test_in_print_the_levels_stand_for_their_sentences(with_page):
@@ -131,6 +147,10 @@ CELLS = (
     "result.show()",
     "result.frame().head(2)",
     "conceptbind.load_run(result.folder)",
+    'conceptbind.load_scenes("text20:3x3")',
+    "result.verdicts",
+    "result.verdicts[0]",
+    'conceptbind.resolve("tiny")',
 )
 
 
@@ -144,7 +164,7 @@ def test_in_a_real_kernel(tmp_path):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     path = str(tmp_path)
     nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": path}}).execute()
-    shown, printed, page, table, again = (cell["outputs"] for cell in book.cells)
+    shown, printed, page, table, again, *short = (cell["outputs"] for cell in book.cells)
     html = shown[-1]["data"]["text/html"]
     assert html.startswith("<p><strong>tiny knows which adjective belongs to which noun")
     assert "decodable from captions?" in html
@@ -156,3 +176,10 @@ def test_in_a_real_kernel(tmp_path):
     assert display["data"]["text/plain"].startswith("Page: runs/")
     assert "<th>metric</th>" in table[0]["data"]["text/html"]
     assert again[0]["data"]["text/html"] == html
+    scenes, verdicts, verdict, encoder = (one[0]["data"] for one in short)
+    assert "81 scenes of 2 objects; 3 values of adjective" in scenes["text/html"]
+    assert verdicts["text/html"].count("<tr>") == 2
+    assert verdict["text/html"] == verdicts["text/html"]
+    assert verdict["text/plain"].startswith("<Verdict of level 1 (text): yes, score ")
+    assert encoder["text/plain"] == "<encoder tiny: captions and pictures, 256 dimensions>"
+    assert all(len(one["text/plain"]) < 100 for one in (scenes, verdicts, verdict, encoder))

@@ -65,7 +65,7 @@ def test_each_table_holds_every_run_by_hand():
         ("a", "text", "bag of concepts, objects", "25.0 %", "-", "10"),
     )
     assert tables["r2"].rows == tuple(
-        (run, "text", "1", "avg+pos", "0.900", "0.800", "-", "-", "-", "-", "10", "10")
+        (run, "text", "2 (objects)", "avg+pos", "0.900", "0.800", "-", "-", "-", "-", "10", "10")
         for run in "ab"
     )
     assert tables["removal"].rows[1] == (

@@ -70,7 +70,7 @@ def test_the_words_of_level_1():
     found = level1(1.0, 0.99, 1.0)
     assert found.sentence == (
         "The caption embeddings of enc hold which color belongs to which shape (level 1, "
-        "decodable): a linear probe recognises all objects in "
+        "decodable). A linear probe recognises all objects in "
         "100 % of the test scenes (99.0 % to 100 %, n = 1,000). The strongest control, a bag of "
         "concepts, reaches 50.0 % (48.0 % to 52.0 %)."
     )
@@ -106,7 +106,7 @@ def test_the_strongest_control_is_named_and_the_bag_beside_it():
     assert found.control == "random_weights"
     assert (
         "The strongest control, the same architecture with random weights, reaches 85.5 % (81.0 % "
-        "to 89.0 %); a bag of concepts reaches 50.0 %." in found.sentence
+        "to 89.0 %). A bag of concepts reaches 50.0 %." in found.sentence
     )
     assert "not clearly less" not in found.sentence
     twin = level1(1.0, 0.987, 1.0, bag_twin=(0.6, 0.58, 0.62), random_weights=(0.55, 0.5, 0.6))
@@ -124,7 +124,7 @@ def test_a_control_that_is_not_beaten_is_said(high, beaten):
     sentence = level1(0.97, 0.95, 0.99, random_weights=(0.93, 0.9, high)).sentence
     assert ("which is not clearly less, so training need not have added it" in sentence) != beaten
     sentence = level1(0.97, 0.95, 0.99, bag_twin=(0.93, 0.9, high)).sentence
-    assert ("which is not clearly less;" in sentence) != beaten
+    assert ("which is not clearly less. A bag" in sentence) != beaten
     assert "training need not" not in sentence
 
 
@@ -134,7 +134,7 @@ def test_scenes_without_power_cannot_be_judged():
     assert few.word == "unclear"
     assert few.score is None
     assert (
-        "even perfect embeddings (100 %) could not be told from a bag of concepts (40.0 %, 10.0 % "
+        "Even perfect embeddings (100 %) could not be told from a bag of concepts (40.0 %, 10.0 % "
         "to 75.0 %) on 6 scenes" in few.sentence
     )
     full = level1(1.0, 0.99, 1.0, bag=(1.0, 0.99, 1.0))
@@ -149,11 +149,11 @@ def test_objects_that_no_probe_was_trained_on_lower_the_ceiling():
     assert level1(0.74, 0.72, 0.76).word == "partly"
     nothing = level1(0.5, 0.48, 0.52, ceiling=0.52)
     assert nothing.word == "unclear"
-    assert "even perfect embeddings (52.0 %)" in nothing.sentence
+    assert "Even perfect embeddings (52.0 %)" in nothing.sentence
     none = level1(0.0, 0.0, 0.1, ceiling=0.0)
     assert none.word == "unclear"
     assert (
-        "no test scene is made of objects that occur in a train scene (n = 1,000)" in none.sentence
+        "No test scene is made of objects that occur in a train scene (n = 1,000)" in none.sentence
     )
 
 
@@ -163,7 +163,7 @@ def test_nothing_to_confuse_cannot_be_judged(missing):
     bag = (None, None, None) if missing == "bag" else (0.5, 0.4, 0.6)
     found = level1(*value, bag=bag, ceiling=None if missing == "ceiling" else 1.0)
     assert (found.word, found.score) == ("unclear", None)
-    assert "every scene holds all objects, so there is nothing to confuse" in found.sentence
+    assert "Every scene holds all objects, so there is nothing to confuse" in found.sentence
 
 
 def test_an_interval_that_is_not_there_decides_nothing():
@@ -173,9 +173,9 @@ def test_an_interval_that_is_not_there_decides_nothing():
 
 def test_what_would_be_needed_is_said():
     # 10 points above the bag, half-widths of 10 and 2 points: (12 / 10)^2 times the scenes
-    assert "about 1,500 test scenes are needed" in level1(0.6, 0.5, 0.7).sentence
+    assert "About 1,500 test scenes are needed" in level1(0.6, 0.5, 0.7).sentence
     # 10 points below the threshold of 0.6, the interval reaches 20 points up: four times the scenes
-    assert "about 4,000 test scenes are needed" in level1(0.5, 0.4, 0.7).sentence
+    assert "About 4,000 test scenes are needed" in level1(0.5, 0.4, 0.7).sentence
     assert needed(100, 0.1, 0.1) == "about 110"  # never what is there already
     assert needed(100, 0.5, 0.05) == "about 10,000"
     assert needed(100, 0.51, 0.05) == "many more"
@@ -263,9 +263,9 @@ def test_level_3_names_the_strongest_control_that_was_measured(controls, named, 
 
 def test_the_words_of_level_3():
     assert level3(0.95, 0.93, 0.97).sentence == (
-        "The pictures and captions of enc agree on binding (level 3, usable across modalities): a "
+        "The pictures and captions of enc agree on binding (level 3, usable across modalities). A "
         "picture prefers its caption to the caption with the attributes swapped in 95.0 % of the "
-        "comparisons (93.0 % to 97.0 %, n = 336; chance: 50 %); it prefers its caption to one with "
+        "comparisons (93.0 % to 97.0 %, n = 336; chance: 50 %). It prefers its caption to one with "
         "another concept in 100 %."
     )
     assert (
@@ -283,8 +283,11 @@ def test_ties_are_said_and_are_no_preference_for_the_swap():
     bag = level3(0.0, 0.0, 0.01, ties=336)
     assert bag.word == "no"
     assert "hardly agree on binding" in bag.sentence
-    assert "all of them hold a tie, which counts as a miss" in bag.sentence
-    assert "; 12 of them hold a tie" in level3(0.68, 0.62, 0.74, ties=12).sentence
+    assert "Comparisons that hold a tie, which counts as a miss: all." in bag.sentence
+    assert (
+        "Comparisons that hold a tie, which counts as a miss: 12."
+        in level3(0.68, 0.62, 0.74, ties=12).sentence
+    )
     assert "tie" not in level3(0.68, 0.62, 0.74).sentence
     assert (
         "prefer the caption with the attributes swapped (level 3"
@@ -306,11 +309,11 @@ def test_concepts_that_do_not_agree_are_said_first(concept, said):
 
 def test_what_would_be_needed_across_modalities():
     # the interval only touches chance
-    assert "about 340 comparisons are needed" in level3(0.60, 0.50, 0.65).sentence
+    assert "About 340 comparisons are needed" in level3(0.60, 0.50, 0.65).sentence
     # 10 points to go, 20 wide
-    assert "about 1,400 comparisons are needed" in level3(0.50, 0.30, 0.70).sentence
+    assert "About 1,400 comparisons are needed" in level3(0.50, 0.30, 0.70).sentence
     # 40 wide, 30 points above the threshold
-    assert "about 600 comparisons are needed" in level3(0.90, 0.50, 0.99).sentence
+    assert "About 600 comparisons are needed" in level3(0.90, 0.50, 0.99).sentence
 
 
 def test_scenes_without_swaps_cannot_be_judged():
@@ -319,7 +322,7 @@ def test_scenes_without_swaps_cannot_be_judged():
     assert (
         found.sentence
         == "It cannot be judged whether the pictures and captions of enc agree on binding (level "
-        "3): no scene has an attribute swap."
+        "3). No scene has an attribute swap."
     )
 
 
@@ -332,33 +335,33 @@ CONTROL = "The strongest control, a bag of concepts, reaches 50.0 % (48.0 % to 5
     [
         (
             level1(1.0, 0.99, 1.0, ceiling=None),
-            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1): "
-            "every scene holds all objects, so there "
+            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1). "
+            "Every scene holds all objects, so there "
             "is nothing to confuse.",
         ),
         (
             level1(0.0, 0.0, 0.1, ceiling=0.0),
-            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1): "
-            "no test scene is made of objects that "
+            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1). "
+            "No test scene is made of objects that "
             "occur in a train scene (n = 1,000).",
         ),
         (
             level1(1.0, 0.6, 1.0, bag=(0.4, 0.1, 0.75), n=6),
-            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1): "
-            "even perfect embeddings (100 %) could "
-            "not be told from a bag of concepts (40.0 %, 10.0 % to 75.0 %) on 6 scenes; a linear "
+            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1). "
+            "Even perfect embeddings (100 %) could "
+            "not be told from a bag of concepts (40.0 %, 10.0 % to 75.0 %) on 6 scenes. A linear "
             "probe recognises all objects in 100 % "
             "of the test scenes (60.0 % to 100 %, n = 6).",
         ),
         (
             level1(0.7, 0.68, 0.72),
-            f"The caption embeddings of enc hold {COLOURS} in part (level 1, decodable in part): a "
+            f"The caption embeddings of enc hold {COLOURS} in part (level 1, decodable in part). A "
             "linear probe recognises all objects in "
             f"70.0 % of the test scenes (68.0 % to 72.0 %, n = 1,000). {CONTROL}.",
         ),
         (
             level1(0.5, 0.48, 0.52),
-            f"The caption embeddings of enc hardly hold {COLOURS} (level 1, not decodable): a "
+            f"The caption embeddings of enc hardly hold {COLOURS} (level 1, not decodable). A "
             "linear probe recognises all objects in "
             f"50.0 % of the test scenes (48.0 % to 52.0 %, n = 1,000). {CONTROL}, which is not "
             "clearly less.",
@@ -367,19 +370,19 @@ CONTROL = "The strongest control, a bag of concepts, reaches 50.0 % (48.0 % to 5
             level1(0.3, 0.28, 0.32, concepts=(0.9, 0.4)),
             "The caption embeddings of enc do not even hold single concepts (the hardest, shape, "
             "is recognised in 40.0 % of the scenes) "
-            "(level 1, not decodable): a linear probe recognises all objects in 30.0 % of the "
+            "(level 1, not decodable). A linear probe recognises all objects in 30.0 % of the "
             "test scenes (28.0 % to 32.0 %, "
             f"n = 1,000). {CONTROL}, which is not clearly less.",
         ),
         (
             level1(0.6, 0.5, 0.7, random_weights=(0.55, 0.5, 0.6)),
-            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1); "
-            "about 1,500 test scenes are needed: a "
+            f"It cannot be judged whether the caption embeddings of enc hold {COLOURS} (level 1). "
+            "About 1,500 test scenes are needed. A "
             "linear probe recognises all objects in 60.0 % of the test scenes (50.0 % to 70.0 %, "
             "n = 1,000). The strongest control, "
             "the same architecture with random weights, reaches 55.0 % (50.0 % to 60.0 %), which "
             "is not clearly less, so training need "
-            "not have added it; a bag of concepts reaches 50.0 %.",
+            "not have added it. A bag of concepts reaches 50.0 %.",
         ),
     ],
 )
@@ -387,8 +390,8 @@ def test_whole_sentences_of_level_1(found, sentence):
     assert found.sentence == sentence
 
 
-COMPARED = "a picture prefers its caption to the caption with the attributes swapped in"
-OTHER = "; it prefers its caption to one with another concept in"
+COMPARED = "A picture prefers its caption to the caption with the attributes swapped in"
+OTHER = ". It prefers its caption to one with another concept in"
 
 
 @pytest.mark.parametrize(
@@ -397,34 +400,34 @@ OTHER = "; it prefers its caption to one with another concept in"
         (
             level3(0.68, 0.62, 0.74, ties=12),
             "The pictures and captions of enc agree on binding only in part (level 3, usable in "
-            f"part): {COMPARED} 68.0 % of the comparisons (62.0 % to 74.0 %, n = 336; chance: 50 "
-            f"%); 12 of them hold a tie, which counts as a miss{OTHER} 100 %.",
+            f"part). {COMPARED} 68.0 % of the comparisons (62.0 % to 74.0 %, n = 336; chance: 50 "
+            f"%). Comparisons that hold a tie, which counts as a miss: 12{OTHER} 100 %.",
         ),
         (
             level3(0.5, 0.45, 0.55),
             "The pictures and captions of enc hardly agree on binding (level 3, not usable across "
-            f"modalities): {COMPARED} 50.0 % of "
+            f"modalities). {COMPARED} 50.0 % of "
             f"the comparisons (45.0 % to 55.0 %, n = 336; chance: 50 %){OTHER} 100 %.",
         ),
         (
             level3(0.2, 0.15, 0.25),
             "The pictures and captions of enc prefer the caption with the attributes swapped "
-            "(level 3, not usable across modalities): "
+            "(level 3, not usable across modalities). "
             f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 "
             f"%){OTHER} 100 %.",
         ),
         (
             level3(0.2, 0.15, 0.25, concept=0.5),
             "The pictures and captions of enc do not even agree on single concepts (level 3, not "
-            "usable across modalities): "
+            "usable across modalities). "
             f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 "
             f"%){OTHER} 50.0 %.",
         ),
         (
             level3(0.5, 0.3, 0.7),
             "It cannot be judged whether the pictures and captions of enc agree on binding (level "
-            "3); about 1,400 comparisons are "
-            f"needed: {COMPARED} 50.0 % of the comparisons (30.0 % to 70.0 %, n = 336; chance: 50 "
+            "3). About 1,400 comparisons are "
+            f"needed. {COMPARED} 50.0 % of the comparisons (30.0 % to 70.0 %, n = 336; chance: 50 "
             f"%){OTHER} 100 %.",
         ),
     ],
@@ -438,7 +441,7 @@ def test_a_study_without_records_cannot_be_judged():
     assert (found.word, found.level, found.modality, found.n) == ("unclear", 3, "both", 0)
     assert found.sentence == (
         "It cannot be judged whether the pictures and captions of the encoder agree on binding "
-        "(level 3): no scene has an attribute swap."
+        "(level 3). No scene has an attribute swap."
     )
 
 

@@ -228,7 +228,7 @@ def test_a_scene_file_is_read_from_left_to_right(scene_file):
 def test_scenes_of_different_numbers_of_objects_do_not_share_a_table(scene_file):
     path = scene_file(TWO, THREE, OTHER)
     text = (
-        f"{path} holds scenes of 2 objects (2 scenes), 3 objects (1 scenes); one table takes "
+        f"{path} holds scenes of 2 objects (2 scenes), 3 objects (1 scene); one table takes "
         "scenes of one number of objects, which "
     )
     with pytest.raises(
@@ -286,12 +286,12 @@ def test_places_go_with_a_selection(scene_file):
         (
             '{"scenes": [3]}',
             ValueRangeError,
-            "scene 0: expected an object with image_filename and objects; got 3",
+            "scene 1: expected an object with image_filename and objects; got 3",
         ),
         (
             '{"scenes": [{"objects": []}]}',
             ValueRangeError,
-            "scene 0: expected image_filename (text) and objects (a list); got the fields objects",
+            "scene 1: expected image_filename (text) and objects (a list); got the fields objects",
         ),
         (
             '{"scenes": [{"image_filename": "a.png", "objects": []}]}',
@@ -313,7 +313,7 @@ def test_what_is_not_a_scene_file(scene_file, content, error, message):
         (
             thing("pink", "cube", 1),
             UnknownNameError,
-            "scene 1, object 1: 'pink' is not a color of CLEVR; known: blue, brown",
+            "scene 2, object 2: 'pink' is not a color of CLEVR; known: blue, brown",
         ),
         (
             thing("red", "cubes", 1),

@@ -149,7 +149,8 @@ def test_an_empty_cell_is_named_by_row_and_column(refused):
 def test_an_unknown_value_is_named_with_the_nearest_one(refused):
     text = refused(CLEVR + "1.png,red,cube,purpel,cube\n", UnknownNameError, read_clevr)
     assert re.fullmatch(
-        r"FILE: row 2: 'purpel' is not a value of concept 'color'; did you mean 'purple'\?", text
+        r"FILE: data row 2: 'purpel' is not a value of concept 'color'; did you mean 'purple'\?",
+        text,
     )
 
 
@@ -197,7 +198,7 @@ def test_a_vocabulary_too_big_for_a_grid_is_refused(tmp_path):
     path.write_text("first,second\n" + "".join(f"a{i},b{i}\n" for i in range(100)))
     with pytest.raises(
         ValueRangeError,
-        match="10000 objects in 2 slots has 100,000,000 scenes, more than 20,000,000",
+        match="10,000 objects in 2 slots has 100,000,000 scenes, more than 20,000,000",
     ):
         read_scenes(path)
 

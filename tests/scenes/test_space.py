@@ -63,7 +63,7 @@ def test_encode_reads_names_back():
 def test_an_unknown_value_names_the_row_and_the_nearest_value():
     with pytest.raises(
         UnknownNameError,
-        match=r"^row 1: 'gren' is not a value of concept 'color'; did you mean 'green'\?$",
+        match=r"^index 1: 'gren' is not a value of concept 'color'; did you mean 'green'\?$",
     ):
         SPACE.encode("color", ["red", "gren", "purpel"])
 
@@ -71,13 +71,13 @@ def test_an_unknown_value_names_the_row_and_the_nearest_value():
 def test_a_value_like_no_other_lists_all_values():
     with pytest.raises(
         UnknownNameError,
-        match=r"^row 0: 'zzz' is not a value of concept 'shape'; known: ball, cube$",
+        match=r"^index 0: 'zzz' is not a value of concept 'shape'; known: ball, cube$",
     ):
         SPACE.encode("shape", ["zzz"])
 
 
 def test_values_are_case_sensitive():
-    with pytest.raises(UnknownNameError, match=r"row 0: 'Red' .* did you mean 'red'"):
+    with pytest.raises(UnknownNameError, match=r"index 0: 'Red' .* did you mean 'red'"):
         SPACE.encode("color", ["Red"])
 
 

@@ -117,7 +117,8 @@ def test_a_value_out_of_range_is_named_with_its_place(value):
     table[1, 0, 1] = value
     with pytest.raises(
         ValueRangeError,
-        match=rf"^scene 1, slot 0: value id {value} of concept 'shape' is outside 0\.\.1$",
+        match=r"^scene index 1, slot index 0: value id "
+        rf"{value} of concept 'shape' is outside 0\.\.1$",
     ):
         Scenes(SPACE, table)
 

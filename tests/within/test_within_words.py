@@ -111,7 +111,7 @@ def test_one_combination_says_nothing_of_others() -> None:
     alone = [record("neutral", 1.0, None, None, n=4), record("trap", 1.0, None, None, n=4)]
     found = usable_within(Records(alone), "text", "minilm")
     assert (found.word, found.score, found.n) == ("unclear", None, 4)
-    assert "all comparisons are of one combination and its swap" in found.sentence
+    assert "All comparisons are of one combination and its swap" in found.sentence
 
 
 def test_ties_are_said() -> None:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from conceptbind.core.errors import FileError, MismatchError, UnsafeFileError, ValueRangeError
+from conceptbind.core.errors import (
+    FileError,
+    MismatchError,
+    UnsafeFileError,
+    ValueRangeError,
+    counted,
+)
 from conceptbind.core.files import content_hash
 from conceptbind.core.names import Repair
 from conceptbind.core.outcomes import Outcome
@@ -344,7 +350,8 @@ def without_missing(
         return data
     missing = [name for name, found in zip(data.pictures, there.tolist(), strict=True) if not found]
     named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-    count = f"{len(missing):,} of {len(data.pictures):,} pictures are not in {data.folder}: {named}"
+    pictures = counted(len(data.pictures), "picture")
+    count = f"{len(missing):,} of {pictures} are not in {data.folder}: {named}"
     if not allow:
         raise FileError(
             f"{count}; put them there, or add --allow-missing to leave out the items that need them"
@@ -359,6 +366,6 @@ def without_missing(
         data,
         pictures=tuple(data.pictures[i] for i in left),
         items=items,
-        notes=(*data.notes, f"{count}; {dropped:,} items need them and were left out."),
+        notes=(*data.notes, f"{count}; {counted(dropped, 'item')} left out for want of them."),
         boxes=None if data.boxes is None else tuple(data.boxes[i] for i in left),
     )

@@ -35,9 +35,9 @@ class LabelledFolder:
     caption of its class.
 
     The captions are `--template`, else those of `templates.txt` (one per line), `{}` for the class
-    and `{a}` for its article; else "a photo of a {}.", or for an encoder that does not know these
-    words "{a} {}". `classes.txt` (folder, tab, name) is read where it is there; of several
-    templates the unit rows are averaged, as CLIP does (arXiv 2103.00020, section 3.1.4).
+    and `{a}` for its article. Without them they are "a photo of a {}.", or "{a} {}" for an encoder
+    that does not know these words. `classes.txt` (folder, tab, name) is read where it is there. Of
+    several templates the unit rows are averaged, as CLIP does (arXiv 2103.00020, section 3.1.4).
     """
 
     name = "zeroshot"

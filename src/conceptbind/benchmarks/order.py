@@ -23,7 +23,7 @@ from conceptbind.benchmarks.base import (
     kept_rows,
 )
 from conceptbind.benchmarks.karpathy import Karpathy
-from conceptbind.core.errors import MismatchError
+from conceptbind.core.errors import MismatchError, counted, quoted
 from conceptbind.core.files import content_hash, read_checked_json, read_json, write_checked_json
 from conceptbind.repairs.negatives.taggers import Token, load_tagger
 
@@ -92,7 +92,7 @@ class Order:
             )
             changed.append([text is not None for text in negatives])
         notes = (
-            (f"{unchanged:,} captions that no perturbation changes were left out.",)
+            (f"left out: {counted(unchanged, 'caption')} that no perturbation changes.",)
             if unchanged
             else ()
         )
@@ -267,6 +267,6 @@ def _require_negatives(found: Any, captions: Sequence[str], path: Path) -> None:
             or not all(isinstance(t, str | None) for t in texts)
         ):
             raise MismatchError(
-                f"{path} has no {len(PERTURBATIONS)} negatives of the caption {caption!r}; it "
-                "belongs to other captions"
+                f"{path} has no {counted(len(PERTURBATIONS), 'negative')} of the caption "
+                f"{quoted(caption)}; it belongs to other captions"
             )

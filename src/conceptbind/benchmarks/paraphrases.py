@@ -14,12 +14,17 @@ from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Sc
 from conceptbind.benchmarks.karpathy import as_rows, lines_of_pictures, wrong_rows
 from conceptbind.benchmarks.shards import published_files
 from conceptbind.benchmarks.texts import Alike, triplet_scores
-from conceptbind.core.errors import FileError, MismatchError, UnknownNameError, ValueRangeError
+from conceptbind.core.errors import (
+    FileError,
+    MismatchError,
+    UnknownNameError,
+    ValueRangeError,
+    counted,
+)
 from conceptbind.core.files import content_hash, read_checked_json, write_checked_json
 from conceptbind.core.text import read_json_values, read_lines, require_characters
 from conceptbind.repairs.negatives.permutations import hard_negatives, same_words
 from conceptbind.repairs.negatives.taggers import load_tagger
-from conceptbind.report.numbers import counted
 from conceptbind.scenes.readers.tables import read_columns
 
 PICTURES = ("image", "filename", "filepath", "picture")

@@ -15,7 +15,7 @@ from conceptbind.benchmarks.sugarcrepe import SugarCrepe
 from conceptbind.benchmarks.triplets import SugarCrepePlus, Triplets
 from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.benchmarks.whatsup import WhatsUp
-from conceptbind.core.errors import FileError, UnknownNameError, nearest
+from conceptbind.core.errors import FileError, UnknownNameError, cut, nearest
 
 COCO = Karpathy(
     "coco",
@@ -108,7 +108,7 @@ def benchmark_named(name: str) -> Any:
     """
     if name not in BENCHMARKS:
         raise UnknownNameError(
-            f"unknown benchmark '{name}'; {nearest(name, (*BENCHMARKS, *GROUPS))}"
+            f"unknown benchmark '{cut(name)}'; {nearest(name, (*BENCHMARKS, *GROUPS))}"
         )
     return BENCHMARKS[name]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.report.numbers import percent, value_of
 from conceptbind.report.words import apart, control_name
@@ -46,7 +47,7 @@ def _over_blind(main: Sequence[Record], records: Records) -> str:
     below = [r for r in compared if apart(blind[id(r)], r)]
     same = [r for r in compared if r not in above and r not in below]
     n = len({r.scenes for r in main})
-    words = [f"{_count(len(main), 'score')} of {_count(n, 'benchmark')}."]
+    words = [f"{counted(len(main), 'score')} of {counted(n, 'benchmark')}."]
     baseline = "the better of two baselines that never see a picture (95 % intervals apart)"
     if above and len(above) == len(main):
         return f"{words[0]} {'It is' if len(above) == 1 else 'All are'} clearly above {baseline}."
@@ -74,7 +75,7 @@ def _of_texts(main: Sequence[Record], records: Records) -> list[str]:
         )
     above = [r for r in strict if r.ci_low is not None and r.ci_low > CHANCE]
     below = [r for r in strict if r.ci_high is not None and r.ci_high < CHANCE]
-    told = f"Chance is {percent(CHANCE)}: {len(above)} of {_count(len(strict), 'score')} clearly "
+    told = f"Chance is {percent(CHANCE)}: {len(above)} of {counted(len(strict), 'score')} clearly "
     found.append(f"{told}above it, {len(below)} clearly below{_in_brackets(below)}.")
     rivals = [(r, best(r, records, (*BLIND, *OF_TEXTS))) for r in strict]
     beaten = [r for r, rival in rivals if rival is None or apart(r, rival)]
@@ -109,9 +110,9 @@ def _of_repair(records: Records) -> str:
     lowered = f"clearly lowers {len(worse)}" + (f" ({_named(worse)})" if worse else "")
     left = len(changes) - len(better) - len(worse)
     return (
-        f"The repair clearly raises {len(better)} of {_count(len(changes), 'score')} (95 % "
+        f"The repair clearly raises {len(better)} of {counted(len(changes), 'score')} (95 % "
         "interval of the paired difference above 0) "
-        f"and {lowered}{f'; for {left} it cannot be told' if left else ''}."
+        f"and {lowered}{f'. For {left} it cannot be told' if left else ''}."
     )
 
 
@@ -122,13 +123,9 @@ def _of_ties(main: Sequence[Record]) -> str:
         return ""
     most = max(ties, key=lambda r: (r.ties or 0) / r.n)
     return (
-        f"Ties are misses; most are in {most.scenes} {most.split} "
+        f"Ties are misses. Most are in {most.scenes} {most.split} "
         f"({percent((most.ties or 0) / most.n)} of {most.n:,})."
     )
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def own_scores(records: Records) -> Records:

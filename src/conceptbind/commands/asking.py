@@ -108,7 +108,7 @@ class Hits:
 
     def _repr_html_(self) -> str:
         """The hits as a table; in notebooks."""
-        from conceptbind.report.shown import html_table
+        from conceptbind.core.escape import html_table
 
         return html_table(self._head(), self._cells())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import plain
+from conceptbind.core.errors import counted
 from conceptbind.core.files import user_path
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
@@ -156,13 +157,15 @@ def _without_equals(
     first, left = min(reasons), len(pairs) - len(reasons)
     if left < FEWEST:
         raise ValueRangeError(
-            f"{len(reasons):,} of {len(pairs):,} rows cannot be used ({said}; the first is row "
+            f"{len(reasons):,} of {counted(len(pairs), 'row')} cannot be used ({said}; the "
+            "first at index "
             f"{first}), so {left} are left to fit on and "
             "to score; give negatives that say something else. Where their texts differ, this "
             "encoder cannot tell them apart, and no map can"
         )
     warnings.warn(
-        f"{len(reasons):,} of {len(pairs):,} rows are left out: {said}; dropped.csv lists them",
+        f"{len(reasons):,} of {counted(len(pairs), 'row')} are left out: {said}; dropped.csv "
+        "lists them",
         stacklevel=2,
     )
     rows = np.setdiff1d(np.arange(len(pairs)), list(reasons))
@@ -197,8 +200,9 @@ def _captioned(
     of = np.arange(len(lines)) if image_of is None else np.asarray(image_of)
     if len(of) != len(lines) or (image_of is None and len(lines) != len(pictures)):
         raise ShapeError(
-            f"every caption needs its picture: {captions} has {len(lines):,} lines, --images "
-            f"{len(pictures):,} rows"
+            f"every caption needs its picture: {captions} has {counted(len(lines), 'line')}, "
+            "--images "
+            f"{counted(len(pictures), 'row')}"
             + ("" if image_of is None else f", --image_of {len(of):,} numbers")
         )
     # before captions are embedded, which may take hours
@@ -211,12 +215,13 @@ def _captioned(
     ):
         raise ShapeError(
             f"--image_of must give a row of --images (0 to {len(pictures) - 1}) for each of "
-            f"{len(lines):,} captions"
+            f"{counted(len(lines), 'caption')}"
         )
     model = open_model(encoder, by.how, ("text",))
     if pictures.shape[1] != model.dimension:
         raise ShapeError(
-            f"--images has rows of {pictures.shape[1]} dimensions and the captions of '{model.id}' "
+            f"--images has rows of {counted(pictures.shape[1], 'dimension')} and the captions "
+            f"of '{model.id}' "
             f"have {model.dimension}; give the encoder that embedded the pictures"
         )
     found = _embedded(model, lines, of, str(captions), by)
@@ -349,7 +354,8 @@ def make_negatives(
         )
     if made.skipped:
         warnings.warn(
-            f"{sum(made.skipped.values()):,} of {len(captions):,} captions have no hard negative "
+            f"{sum(made.skipped.values()):,} of {counted(len(captions), 'caption')} have no "
+            "hard negative "
             f"and are left out: {_counts(made.skipped)}; "
             "dropped.csv lists them",
             stacklevel=2,
@@ -368,7 +374,8 @@ def _tell_ties(pairs: "Pairs", model: "Encoder") -> None:
     """
     if len(pairs.equal):
         warnings.warn(
-            f"'{model.id}' gives {len(pairs.equal):,} of {len(pairs):,} captions the same row as "
+            f"'{model.id}' gives {len(pairs.equal):,} of {counted(len(pairs), 'caption')} the "
+            "same row as "
             "their negative; they are ties, which "
             "count as misses, and no map can part them",
             stacklevel=4,

@@ -11,7 +11,7 @@ import numbers
 import os
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
@@ -19,13 +19,26 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, get_args, get_type_hints
 
-from conceptbind.core.errors import UnknownNameError, nearest
+from conceptbind.commands.kinds import is_list, require_kind
+from conceptbind.core.errors import (
+    FileError,
+    UnknownNameError,
+    ValueRangeError,
+    cut,
+    nearest,
+    quoted,
+)
+from conceptbind.core.files import user_path
 from conceptbind.core.limits import require_numbers
 from conceptbind.core.ownership import folders_of_a_command
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+OBJECTS = frozenset({"encoder", "scenes", "runs", "adapter"})
+"""Options that name something, and may be the thing itself."""
+PLACES = frozenset({"out", "junit"})
+"""Options that say where something is written."""
 GROUP = "GROUP"
 """Attribute of a class of options that several commands share: what they are about."""
 
@@ -60,8 +73,25 @@ class Command(ABC, Generic[R_co]):
             ConceptBindError: the input cannot be used; the message says what to do.
         """
         require_numbers(vars(self))
+        self._require_kinds()
         with folders_of_a_command():
             return self.work()
+
+    def _require_kinds(self) -> None:
+        """Refuse values of another type than their option's; what may be an object was looked at
+        when it was taken.
+        """
+        objects = self.HELD | OBJECTS
+        for option in options(type(self)):
+            value = getattr(self, option.name)
+            if value is None or option.name not in objects:
+                require_kind(option.name, option.kind, value)
+            if option.name in PLACES and isinstance(value, str) and not value.strip():
+                raise FileError(
+                    f"--{option.name} is empty; write where to, or . for the folder you are in"
+                )
+            if is_list(option.kind) and isinstance(value, str):
+                object.__setattr__(self, option.name, (value,))
 
     @abstractmethod
     def work(self) -> R_co:
@@ -100,10 +130,27 @@ def _of_result(name: str, value: Any) -> Any:
     if name == "synonyms":
         if not isinstance(value, Mapping):
             return value
-        return tuple(f"{word}={','.join(others)}" for word, others in value.items())
+        return tuple(f"{word}={_joined(others)}" for word, others in value.items())
     if name == "runs":
-        return tuple(os.fspath(getattr(run, "folder", run)) for run in value)
+        runs = (value,) if hasattr(value, "folder") else value
+        if not isinstance(runs, Iterable):
+            raise FileError(f"expected folders of runs, or their results; got {quoted(value)}")
+        return tuple(os.fspath(user_path(_folder_of(run))) for run in runs)
     return getattr(value, "adapter", value)
+
+
+def _folder_of(run: Any) -> Any:
+    """The folder of a result, where it has one; else what was given."""
+    folder = getattr(run, "folder", None)
+    return run if folder is None else folder
+
+
+def _joined(words: object) -> str:
+    """The synonyms of a word as a command line has them."""
+    found = [words] if isinstance(words, str) else words
+    if isinstance(found, list | tuple) and all(isinstance(word, str) for word in found):
+        return ",".join(found)
+    raise ValueRangeError(f"synonyms of a word must be a list of texts; got {quoted(words)}")
 
 
 def _held(name: str, value: Any) -> Any:
@@ -237,19 +284,25 @@ def function_of(command: Callable[P, Command[R]]) -> Callable[P, R]:
     assert isinstance(command, type)
 
     known = tuple(option.name for option in options(command))
+    signature = inspect.Signature([option.as_parameter() for option in options(command)])
 
     def call(*arguments: P.args, **given: P.kwargs) -> R:
         wrong = next((name for name in given if name not in known), None)
         if wrong is not None:
             raise UnknownNameError(
-                f"{call.__name__} has no option '{wrong:.60}'; {nearest(wrong, known)}"
+                f"{call.__name__} has no option '{cut(wrong)}'; {nearest(wrong, known)}"
             )
+        try:
+            signature.bind(*arguments, **given)
+        except TypeError as error:
+            raise ValueRangeError(
+                f"{call.__name__}: {error}; see help(conceptbind.{call.__name__})"
+            ) from error
         return command(*arguments, **given).run()
 
     call.__name__ = call.__qualname__ = command.__name__.lower()
     call.__module__, call.__doc__ = command.__module__, _help(command)
-    parameters = [option.as_parameter() for option in options(command)]
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__signature__ = signature  # type: ignore[attr-defined]
     return call
 
 

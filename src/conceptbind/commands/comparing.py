@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.commands.command import function_of
 from conceptbind.commands.gating import Gated
 from conceptbind.commands.shared import GivenPath, GivenRun
+from conceptbind.core.errors import counted
+from conceptbind.core.escape import html_table
 from conceptbind.core.ownership import own
 from conceptbind.core.records import Records
-from conceptbind.report.numbers import counted
-from conceptbind.report.shown import Shown, html_table
+from conceptbind.report.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import Token
 
 from conceptbind.commands.command import Command, options
-from conceptbind.commands.values import from_file, kind_in_words
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.commands.kinds import kind_in_words
+from conceptbind.commands.values import from_file
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 from conceptbind.core.limits import read_options
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class FilesOfOptions:
         for name, value in found.items():
             if name not in self.known:
                 raise UnknownNameError(
-                    f"{file} has the option '{name}', which conceptbind {self.name} has not; "
+                    f"{file} has the option '{cut(name)}', which conceptbind {self.name} has not; "
                     f"{nearest(name, self.known)}"
                 )
             if value is None and not self.known[name].optional:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
+from conceptbind.core.errors import cut_left
 from conceptbind.core.ownership import own, refuse_in_use
 from conceptbind.core.records import frame_of
 from conceptbind.core.typing import Modalities
@@ -41,11 +42,13 @@ class Embedded(list[Path]):
         ]
 
     def __repr__(self) -> str:
-        return f"<Embedded: {', '.join(map(str, self))}; .frame() says what they hold>"
+        return (
+            f"<Embedded: {cut_left(', '.join(map(str, self)), 50)}; .frame() says what they hold>"
+        )
 
     def _repr_html_(self) -> str:
         """What each folder holds, as a table; in notebooks."""
-        from conceptbind.report.shown import html_table
+        from conceptbind.core.escape import html_table
 
         return html_table(COLUMNS, [tuple(map(str, row)) for row in self._rows()])
 

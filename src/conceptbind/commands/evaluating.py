@@ -80,9 +80,9 @@ class Evaluate(Opening, Gated[Evaluation]):
     _: KW_ONLY
     benchmark: str
     """Benchmarks to score on: sugarcrepe, vg_attribution, vg_relation, coco_order, flickr_order,
-    winoground, colorswap, whatsup, coco, flickr30k, or zeroshot (a folder of labelled pictures);
-    of captions alone: sugarcrepe_pp, triplets or paraphrases (files of one's own); aro for its
-    four; or several: aro,sugarcrepe,coco.
+    winoground, colorswap, whatsup, coco, flickr30k, or zeroshot (a folder of labelled pictures).
+    Of captions alone: sugarcrepe_pp, or triplets and paraphrases (files of one's own). aro means
+    its four. Several are written with commas: aro,sugarcrepe,coco.
     """
     data: GivenPath
     """Folder in the published layout, or the file of triplets or paraphrases; with several
@@ -109,8 +109,8 @@ class Evaluate(Opening, Gated[Evaluation]):
     """
     template: str | None = None
     """Caption of a class for zeroshot, {} for its name and {a} for its article: "a drawing of {a}
-    {}"; by default that of templates.txt, else "a photo of a {}.", or "{a} {}" for an encoder that
-    does not know these words.
+    {}". By default that of templates.txt. Without such a file it is "a photo of a {}.", or "{a} {}"
+    for an encoder that does not know these words.
     """
 
     def work(self) -> Evaluation:

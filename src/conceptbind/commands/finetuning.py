@@ -9,6 +9,7 @@ from conceptbind.commands.captioned import make_negatives, open_model, without_n
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, try_captions
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
+from conceptbind.core.errors import counted
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening, Reading
@@ -352,7 +353,8 @@ def read_negatives(file: Path, captions: list[str]) -> list[str]:
     found = [line.strip() for line in read_captions(file)]
     if len(found) != len(captions):
         raise ShapeError(
-            f"every caption needs its negative: {file} has {len(found):,} lines, --captions "
+            f"every caption needs its negative: {file} has {counted(len(found), 'line')}, "
+            "--captions "
             f"{len(captions):,}"
         )
     equal = [
@@ -363,6 +365,6 @@ def read_negatives(file: Path, captions: list[str]) -> list[str]:
     if equal:
         raise ValueRangeError(
             f"line {equal[0]} of {file} says what its caption says ({len(equal):,} of "
-            f"{len(found):,} lines do); leave such lines out of both files"
+            f"{counted(len(found), 'line')} do); leave such lines out of both files"
         )
     return found

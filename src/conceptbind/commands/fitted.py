@@ -11,6 +11,7 @@ from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.laboratory import compare_methods, write_laboratory
 from conceptbind.commands.querying import FAILURES
 from conceptbind.commands.repaired import DROPPED, Repaired
+from conceptbind.core.findings import Verdicts
 from conceptbind.core.names import Control
 from conceptbind.core.records import Records
 from conceptbind.run.bars import progress
@@ -56,7 +57,9 @@ def written(
     records = found.records + retrieval
     run.write_results(facts, records, verdicts=[verdict], sentences=[sentence])
     summary = repair_summary(found, sentence)
-    return Repaired(folder, adapter, found.records, sentence, retrieval, summary, (verdict,))
+    return Repaired(
+        folder, adapter, found.records, sentence, retrieval, summary, Verdicts((verdict,))
+    )
 
 
 class _Scenes(NamedTuple):
@@ -173,7 +176,7 @@ def laboratory_on_scenes(asked: Repair, folder: Path, config: dict[str, Any]) ->
     facts = found.facts(config, asked.seed, result.folds)
     on = _fitted_on(facts)
     adapter, records, verdict = write_laboratory(folder, config, result, facts, on, "combinations")
-    return Repaired(folder, adapter, records, verdict.sentence, verdicts=(verdict,))
+    return Repaired(folder, adapter, records, verdict.sentence, verdicts=Verdicts((verdict,)))
 
 
 def laboratory_on_arrays(
@@ -195,7 +198,9 @@ def laboratory_on_arrays(
     retrieval = Records()
     if asked.coco is not None:
         retrieval = coco_retrieval(encoder, asked.coco, adapter, folder)
-    return Repaired(folder, adapter, records, verdict.sentence, retrieval, verdicts=(verdict,))
+    return Repaired(
+        folder, adapter, records, verdict.sentence, retrieval, verdicts=Verdicts((verdict,))
+    )
 
 
 def on_arrays(

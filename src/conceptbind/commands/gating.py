@@ -59,6 +59,9 @@ class Gated(Command[G]):
             ValueRangeError: one has another form.
             UnknownNameError: one names no level, metric or study.
         """
+        from conceptbind.commands.kinds import require_kind
+
+        require_kind("require", Sequence[str], self.require)
         texts = (self.require,) if isinstance(self.require, str) else self.require
         if not texts:
             return ()

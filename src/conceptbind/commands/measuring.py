@@ -12,6 +12,7 @@ from conceptbind.commands.common import default_folder, drawn, try_captions
 from conceptbind.commands.gating import Gated, refuse_unmeasured
 from conceptbind.commands.shared import Cluster, GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.findings import Verdicts
 from conceptbind.core.outcomes import FILE as OUTCOMES
 from conceptbind.core.outcomes import save_outcomes
 from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
@@ -153,11 +154,11 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     """
     _: KW_ONLY
     scenes: GivenScenes = "clevr2d"
-    """Scenes to measure it on: clevr2d (rendered; clevr2d:3 has three objects), text20,
-    text20:10x10 (its first adjectives x nouns), clevr, clevr:PATH (a label table, LABCLIP's
-    output_2obj.csv, or a scene file, whose scenes with 3 objects are clevr:FILE.json:3),
-    pug-spar:PATH or pug-spare:PATH (with a world: pug-spare:PATH:Desert), or a table of your own
-    (FILE.csv, or anywhere:FILE.csv for pictures outside its folder).
+    """Scenes to measure it on. Drawn here: clevr2d (clevr2d:3 has three objects). Captions: text20,
+    or text20:10x10 with its first adjectives and nouns. Published files: clevr, clevr:PATH,
+    pug-spar:PATH, pug-spare:PATH or pug-spare:PATH:WORLD. The path of clevr is a label table,
+    LABCLIP's output_2obj.csv or a scene file (clevr:FILE.json:3 takes scenes of 3 objects). Your
+    own table: FILE.csv, or anywhere:FILE.csv for pictures outside its folder.
     """
     modality: Modalities = "auto"
     """What to embed: captions (text), pictures (image) or both; auto takes all that the encoder and
@@ -300,7 +301,7 @@ def _written(
     from conceptbind.run.facts import provenance
 
     records = Records(record for part in found for record in part.records)
-    judged = tuple(verdict for part in found for verdict in part.verdicts)
+    judged = Verdicts(verdict for part in found for verdict in part.verdicts)
     said = (sentence for part in found for sentence in part.sentences)
     sentences = (*(verdict.sentence for verdict in judged), *said)
     answer = _answer(folder.path, case, judged, sentences, config)

@@ -14,8 +14,15 @@ import cyclopts
 
 from conceptbind.commands.command import Command, Option, documentation, options
 from conceptbind.commands.configuring import CONFIG, TRUST, FilesOfOptions
-from conceptbind.commands.values import ADVICE, TRUTH, as_option, is_list, wrong_value
-from conceptbind.core.errors import ConceptBindError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.commands.kinds import is_list
+from conceptbind.commands.values import ADVICE, TRUTH, as_option, wrong_value
+from conceptbind.core.errors import (
+    ConceptBindError,
+    UnknownNameError,
+    ValueRangeError,
+    cut,
+    nearest,
+)
 
 HELP, VERSION = ("--help", "-h"), "--version"
 SHOW = "print_config"
@@ -76,7 +83,7 @@ def parse(words: Sequence[str], commands: Mapping[str, type[Command[Any]]]) -> A
         return _without_command(words, commands)
     name, rest = words[0], list(words[1:])
     if name not in commands:
-        raise UnknownNameError(f"unknown command '{name}'; {nearest(name, commands)}")
+        raise UnknownNameError(f"unknown command '{cut(name)}'; {nearest(name, commands)}")
     known = {option.name: option for option in known_options(commands[name])}
     ends = rest.index(ENDS) if ENDS in rest else len(rest)
     before = commands[name].respelled(rest[:ends])
@@ -289,7 +296,7 @@ def _refuse_unused(
         if len(word) > 1 and word.startswith("-") and word in before:
             option = word.partition("=")[0]
             raise UnknownNameError(
-                f"conceptbind {name} has no option '{option}'; "
+                f"conceptbind {name} has no option '{cut(option)}'; "
                 f"{nearest(option.replace('_', '-'), shown)}"
             )
     if unused:

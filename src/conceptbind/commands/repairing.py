@@ -28,6 +28,7 @@ from conceptbind.commands.shared import (
     GivenRows,
     GivenScenes,
 )
+from conceptbind.core.findings import Verdicts
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.encoders.options import Opening
 
@@ -53,10 +54,11 @@ class Repair(Opening, Command[Repaired]):
     """Fit a linear map of captions (LABCLIP) that makes binding usable across modalities; pictures
     stay as they are.
 
-    Give an encoder and scenes; or arrays of pictures, captions and hard negatives; or an encoder,
-    an array of pictures and a file of their captions, whose negatives are made by exchanging nouns
-    and adjectives. For an encoder of captions alone, the map is one of queries. Writes an adapter
-    folder with a report. Scores are of combinations, or pictures, that the map was not fitted on.
+    Give an encoder and scenes, or arrays of pictures, captions and hard negatives. Or give an
+    encoder, an array of pictures and a file of their captions: their negatives are made by
+    exchanging nouns and adjectives. For an encoder of captions alone, the map is one of queries.
+    Writes an adapter folder with a report. Scores are of combinations, or pictures, that the map
+    was not fitted on.
     """
 
     HELD = frozenset(("images", "texts", "negatives", "image_of", "captions"))
@@ -225,4 +227,4 @@ def _of_queries(
     )
     found = repair_queries(wanted, source, folder, config)
     records, sentence = found.study.records, found.verdict.sentence
-    return Repaired(folder, found.adapter, records, sentence, verdicts=(found.verdict,))
+    return Repaired(folder, found.adapter, records, sentence, verdicts=Verdicts((found.verdict,)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import default_folder
 from conceptbind.commands.shared import Cluster, GivenPath
+from conceptbind.core.errors import counted
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.report.shown import Shown
@@ -249,7 +250,8 @@ def _sweeping(
     with progress(total=len(recipes), desc="training models", unit="model") as bar:
         if probes:
             bar.line(
-                f"{len(recipes)} models are trained for at most {recipes[0].steps:,} steps; then "
+                f"{counted(len(recipes), 'model')} are trained for at most "
+                f"{counted(recipes[0].steps, 'step')}; then "
                 f"{' and '.join(probes)} are fitted to each "
                 f"on {PROBE_SCENES:,} scenes, whatever the steps, which may take longer than the "
                 "training (--probes [] leaves them out)"
@@ -311,7 +313,7 @@ class Sweep(Models, Cluster, Command[Training]):
     def work(self) -> Training:
         """Train, score and draw."""
         from conceptbind.complexity.cells import APPROXIMATORS
-        from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+        from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
         from conceptbind.run.executors import check_executor
 
         if (
@@ -332,7 +334,7 @@ class Sweep(Models, Cluster, Command[Training]):
         for probe in self.probes:
             if probe not in APPROXIMATORS:
                 raise UnknownNameError(
-                    f"unknown approximator '{probe}'; {nearest(probe, APPROXIMATORS)}"
+                    f"unknown approximator '{cut(probe)}'; {nearest(probe, APPROXIMATORS)}"
                 )
         check_executor(self.executor, self.address, self.jobs)
         if self.objective == "scenes":  # probes read queries, which such models do not have

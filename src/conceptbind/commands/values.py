@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import abc
 from dataclasses import replace
-from typing import Any, Literal, get_args, get_origin
+from typing import get_args
 
 import msgspec
 
 from conceptbind.commands.command import Option
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.commands.kinds import is_list, kind_in_words
+from conceptbind.core.errors import ValueRangeError, cut, quoted
 
 TRUTH = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
 """How a switch may be written; `--name` alone says yes, `--no-name` says no."""
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-"""What types of options are called in messages."""
 NOTHING = "null"
 """How an option that may be left out is written where a file gives it a value."""
 ADVICE = "see conceptbind --help, or conceptbind COMMAND --help"
@@ -50,9 +48,9 @@ def from_file(option: Option, value: object, file: str) -> object:
         ValueRangeError: it is of another type; a switch is no text. Names the file.
     """
     if option.kind is bool and not isinstance(value, bool):
-        quoted = " without quotation marks" if str(value).lower() in TRUTH else ""
+        unquoted = " without quotation marks" if str(value).lower() in TRUTH else ""
         raise ValueRangeError(
-            f"{file}: {option.name}: expected true or false{quoted}; got {value!r:.60}"
+            f"{file}: {option.name}: expected true or false{unquoted}; got {quoted(value)}"
         )
     try:
         return as_option(option, value)
@@ -66,21 +64,5 @@ def wrong_value(option: Option, value: object) -> ValueRangeError:
 
 
 def _complaint(option: Option, value: object) -> str:
-    shown = "nothing" if value in ("", None) else value
-    return f"{option.name}: expected {kind_in_words(option.kind)}; got {shown!s:.60}"
-
-
-def is_list(kind: object) -> bool:
-    """Whether an option takes several values."""
-    return get_origin(kind) is abc.Sequence
-
-
-def kind_in_words(kind: Any) -> str:
-    """What a type of Python is called to somebody who writes options."""
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(map(repr, get_args(kind)))}"
-    if is_list(kind):
-        return f"a list, each {kind_in_words(*get_args(kind))}"
-    if get_args(kind):
-        return " or ".join(kind_in_words(part) for part in get_args(kind) if part is not type(None))
-    return KINDS.get(kind, str(kind))
+    shown = "nothing" if value in ("", None) else cut(str(value))
+    return f"{option.name}: expected {kind_in_words(option.kind)}; got {shown}"

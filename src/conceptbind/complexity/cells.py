@@ -16,7 +16,7 @@ from conceptbind.complexity.network import MLP, fit_networks
 from conceptbind.complexity.products import StructuredProbe
 from conceptbind.complexity.readout import Readout, hardest
 from conceptbind.complexity.trees import Boosting, Forest
-from conceptbind.core.errors import UnknownNameError, nearest
+from conceptbind.core.errors import UnknownNameError, cut, nearest
 from conceptbind.core.names import APPROXIMATORS as KNOWN
 from conceptbind.core.names import Metric
 from conceptbind.metrics.variance import squared_sums
@@ -86,7 +86,7 @@ def make(
         return MLP(sizes, n_slots, **wide, seed=seed, device=device)
     if name in ("boosting", "forest"):
         return (Boosting if name == "boosting" else Forest)(sizes, n_slots, **wide, seed=seed)
-    raise UnknownNameError(f"unknown approximator '{name}'; {nearest(name, APPROXIMATORS)}")
+    raise UnknownNameError(f"unknown approximator '{cut(name)}'; {nearest(name, APPROXIMATORS)}")
 
 
 @dataclass(frozen=True, order=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError, counted
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -83,7 +83,7 @@ def cover(scenes: Scenes, coverage: float, seed: int = 0) -> Coverage:
     for name, part in {"train": train, "validation": validation, "unseen": unseen}.items():
         if not part.any():
             raise ValueRangeError(
-                f"at coverage {coverage:g}, {n_train} of {len(used)} objects train and "
+                f"at coverage {coverage:g}, {n_train} of {counted(len(used), 'object')} train and "
                 f"{len(parts[2])} are tested, and no scene is left "
                 f"for the {name} part"
             )

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from conceptbind.complexity.labels import Labelled, Scale, check_labels
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -100,7 +100,9 @@ class StructuredProbe:
         device: str = "cpu",
     ) -> None:
         if products not in PRODUCTS:
-            raise UnknownNameError(f"unknown products '{products}'; {nearest(products, PRODUCTS)}")
+            raise UnknownNameError(
+                f"unknown products '{cut(products)}'; {nearest(products, PRODUCTS)}"
+            )
         if products == "none" and not additive:
             raise ValueRangeError(
                 "a probe without products and without an additive part has nothing to fit"

@@ -28,6 +28,8 @@ from conceptbind.core.errors import (
     FileError,
     UnknownNameError,
     ValueRangeError,
+    counted,
+    cut,
     nearest,
 )
 from conceptbind.core.files import content_hash, read_checked_json, write_checked_json
@@ -108,7 +110,7 @@ class Sweep:
         for name, width in self.models:
             if name not in APPROXIMATORS:
                 raise UnknownNameError(
-                    f"unknown approximator '{name}'; {nearest(name, APPROXIMATORS)}"
+                    f"unknown approximator '{cut(name)}'; {nearest(name, APPROXIMATORS)}"
                 )
             if width is not None and width < 1:
                 raise ValueRangeError(f"the width of '{name}' must be at least 1; got {width}")
@@ -356,7 +358,9 @@ def _possible(scenes: Scenes, sweep: Sweep) -> tuple[list[tuple[float, int]], li
             else:
                 found.append((coverage, seed))
         if reasons:
-            notes.append(f"{len(reasons)} of {sweep.seeds} seeds left out: {reasons[0]}.")
+            notes.append(
+                f"{len(reasons)} of {counted(sweep.seeds, 'seed')} left out: {reasons[0]}."
+            )
     return found, notes
 
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from conceptbind.core.errors import counted
 from conceptbind.core.names import Metric
 from conceptbind.metrics.medians import FEWEST
-from conceptbind.report.numbers import counted, number, percent
+from conceptbind.report.numbers import number, percent
 from conceptbind.report.words import embeddings_of, first
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _unbound(found: Evidence) -> tuple[Answer, str] | None:
     return "unclear", (
         "the embeddings themselves are not clearly above a bag of concepts in the scenes of new "
         "objects, of which a draw has "
-        f"{found.n_scenes} or more; more values of each concept make more scenes"
+        f"{found.n_scenes} or more. More values of each concept make more scenes"
     )
 
 
@@ -129,7 +130,7 @@ def _missing_for_no(found: Evidence) -> str | None:
         return (
             f"only {counted(found.n_scenes, 'scene')} of new objects "
             f"{'is' if found.n_scenes == 1 else 'are'} left in a draw at "
-            f"{percent(found.coverage)} of the objects, and a negative answer takes {FEW}; more "
+            f"{percent(found.coverage)} of the objects, and a negative answer takes {FEW}. More "
             "values of each concept make more"
         )
     if score.high >= SIMPLE:
@@ -272,7 +273,7 @@ def _score(found: Evidence) -> str:
         for rank, one in sorted(found.planted.items())
     ]
     return words + (
-        f"; planted rules of the same size and noise reach {', '.join(rules)}." if rules else "."
+        f". Planted rules of the same size and noise reach {', '.join(rules)}." if rules else "."
     )
 
 
@@ -282,8 +283,8 @@ def _spread(found: Evidence) -> str:
     if found.score.interval:
         return f"{low} to {high}"
     if found.score.low == found.score.high:
-        return f"the same in all {found.n_draws} draws"
-    return f"from {low} to {high} over {found.n_draws} draws"
+        return f"the same in all {counted(found.n_draws, 'draw')}"
+    return f"from {low} to {high} over {counted(found.n_draws, 'draw')}"
 
 
 def _who(record: Record) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError, counted
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -49,7 +49,8 @@ def split_objects(
     n_validation = min(max(2, (n_objects - n_train) // 3), most_validation)
     if n_train < 2 or n_objects - n_train - n_validation < 2:
         raise ValueRangeError(
-            f"coverage {coverage} of {n_objects} objects leaves {n_train} to train on and "
+            f"coverage {coverage} of {counted(n_objects, 'object')} leaves {n_train} to train "
+            "on and "
             f"{max(0, n_objects - n_train - n_validation)} to test, "
             "beside those for validation; each part needs at least 2"
         )
@@ -120,7 +121,8 @@ def _different_numbers(
     """
     if min(counts) < m:
         raise ValueRangeError(
-            f"scenes of {m} different objects need at least {m} objects; there are {min(counts)}"
+            f"scenes of {m} different objects need at least {counted(m, 'object')}; there are "
+            f"{min(counts)}"
         )
     drawn: list[Tensor] = []
     for i in range(m):

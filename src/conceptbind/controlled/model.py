@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, normalize, scaled_dot_product_attention
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, counted, cut, nearest
 from conceptbind.core.limits import require_whole
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Shape:
             )
         if self.positions not in POSITIONS:
             raise UnknownNameError(
-                f"unknown positions '{self.positions}'; {nearest(self.positions, POSITIONS)}"
+                f"unknown positions '{cut(self.positions)}'; {nearest(self.positions, POSITIONS)}"
             )
 
     @property
@@ -118,7 +118,8 @@ class Shape:
         n, m, _ = values.shape
         if m > self.most_objects:
             raise ValueRangeError(
-                f"a scene has {m} objects, but the model reads at most {self.most_objects}"
+                f"a scene has {counted(m, 'object')}, but the model reads at most "
+                f"{self.most_objects}"
             )
         first, last = values.new_full((n, m, 1), START), values.new_full((n, m, 1), END)
         objects = torch.cat([first, values + self.value_tokens(values.device), last], dim=2)

@@ -8,7 +8,14 @@ from typing import Any, Literal
 
 from conceptbind.controlled.data import ObjectSplit, split_objects
 from conceptbind.controlled.model import Shape
-from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    FileError,
+    UnknownNameError,
+    ValueRangeError,
+    counted,
+    cut,
+    nearest,
+)
 from conceptbind.core.limits import device_memory, require_memory, require_whole
 from conceptbind.core.typing import Precision
 
@@ -64,15 +71,15 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise UnknownNameError(
-                f"unknown objective '{self.objective}'; {nearest(self.objective, OBJECTIVES)}"
+                f"unknown objective '{cut(self.objective)}'; {nearest(self.objective, OBJECTIVES)}"
             )
         if self.optimiser not in OPTIMISERS:
             raise UnknownNameError(
-                f"unknown optimiser '{self.optimiser}'; {nearest(self.optimiser, OPTIMISERS)}"
+                f"unknown optimiser '{cut(self.optimiser)}'; {nearest(self.optimiser, OPTIMISERS)}"
             )
         if self.precision not in PRECISIONS:
             raise UnknownNameError(
-                f"unknown precision '{self.precision}'; {nearest(self.precision, PRECISIONS)}"
+                f"unknown precision '{cut(self.precision)}'; {nearest(self.precision, PRECISIONS)}"
             )
         for name in ("batch", "steps", "looks", "seed"):
             require_whole(name, getattr(self, name))
@@ -140,7 +147,7 @@ class Recipe:
         ):
             if len(part) < m:
                 raise ValueRangeError(
-                    f"scenes of {m} objects need as many {name} objects, but coverage "
+                    f"scenes of {counted(m, 'object')} need as many {name} objects, but coverage "
                     f"{self.coverage} of {self.sizes_name} leaves {len(part)}; "
                     "use more values, another coverage or fewer objects in a scene"
                 )
@@ -269,7 +276,7 @@ def make_recipe(
         ValueRangeError: a setting is out of range.
     """
     if preset not in PRESETS:
-        raise UnknownNameError(f"unknown preset '{preset}'; {nearest(preset, PRESETS)}")
+        raise UnknownNameError(f"unknown preset '{cut(preset)}'; {nearest(preset, PRESETS)}")
     sizes = changed.pop("sizes", None)
     settings = {
         **PRESETS[preset],
@@ -277,7 +284,9 @@ def make_recipe(
     }
     for name in changed:
         if name not in PRESETS[preset]:
-            raise UnknownNameError(f"unknown setting '{name}'; {nearest(name, PRESETS[preset])}")
+            raise UnknownNameError(
+                f"unknown setting '{cut(name)}'; {nearest(name, PRESETS[preset])}"
+            )
     for name in ("values", "concepts", "objects"):
         if settings[name] < 1:
             raise ValueRangeError(f"{name} must be at least 1; got {settings[name]}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
 from conceptbind.report.charts import Chart, Look, Point, Series, Stroke
@@ -54,7 +55,7 @@ def controlled_sentence(records: Records) -> str:
         f"{value_of(known)} of the scenes of train objects"
     )
     return words + (
-        f"; the hardest concept is recognised in {value_of(hardest)}." if hardest else "."
+        f". The hardest concept is recognised in {value_of(hardest)}." if hardest else "."
     )
 
 
@@ -296,13 +297,13 @@ def sweep_sentence(records: Records, probes: Sequence[str]) -> str:
         short = [c for c, value in means.items() if value < BINDS]
         binding = [c for c in means if not short or c > max(short)]
         best = max(means, key=lambda c: means[c])
-        models = f"{len(mine)} models" if len(mine) > 1 else "one model"
+        models = f"{counted(len(mine), 'model')}" if len(mine) > 1 else "one model"
         found.append(f"With {name}, {models}: {_where(means, binding, best, _score(shown))}.")
     for probe in probes:
         correlation = rank_correlation(records, probe)
         if correlation is not None:
             found.append(
-                f"Over {correlation[2]} models, what the model recognises and what its "
+                f"Over {counted(correlation[2], 'model')}, what the model recognises and what its "
                 f"{probe.replace('_', ' ')} probe recognises "
                 f"correlate at {correlation[0]:.2f} (ranks, p = {correlation[1]:.1g})."
             )

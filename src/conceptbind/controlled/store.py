@@ -27,7 +27,10 @@ from conceptbind.core.errors import (
     ModalityError,
     UnknownNameError,
     ValueRangeError,
+    counted,
+    cut,
     nearest,
+    quoted,
 )
 from conceptbind.core.files import (
     CHECKSUM,
@@ -40,6 +43,7 @@ from conceptbind.core.files import (
 )
 from conceptbind.core.kept import require_content
 from conceptbind.core.limits import require_regular
+from conceptbind.encoders.brief import Brief
 from conceptbind.scenes.space import ConceptSpace
 
 if TYPE_CHECKING:
@@ -215,7 +219,7 @@ def read_trained(folder: Path, device: str = "cpu") -> Trained:
     return Trained(recipe, model, tuple(rows), best)
 
 
-class ControlledEncoder:
+class ControlledEncoder(Brief):
     """A trained model, as an encoder of captions.
 
     Words that are not values ("a", "and") are passed over; every C values, one of each concept in
@@ -320,7 +324,7 @@ class ControlledEncoder:
         if k != concept:
             known = self.space.values[concept] if concept < len(self.space.values) else ()
             raise UnknownNameError(
-                f"'{word}' is not a value of concept {concept + 1} of '{self.id}'; "
+                f"'{cut(word)}' is not a value of concept {concept + 1} of '{self.id}'; "
                 f"{nearest(word, known)}; measure it on its own words: --scenes "
                 f"{self._folder / VOCABULARY}"
             )
@@ -335,7 +339,7 @@ class ControlledEncoder:
         ]
         if unknown:
             raise UnknownNameError(
-                f"'{self.id}' does not know the word '{unknown[0]}' in {text!r}; "
+                f"'{self.id}' does not know the word '{cut(unknown[0])}' in {quoted(text)}; "
                 f"{nearest(unknown[0], self._ids)}; "
                 f"measure it on its own words: --scenes {self._folder / VOCABULARY}"
             )
@@ -343,13 +347,15 @@ class ControlledEncoder:
             len(found) // n_concepts
         ):
             raise ValueRangeError(
-                f"every object needs one value of each of {n_concepts} concepts, in order; got "
-                f"{text!r}"
+                f"every object needs one value of each of {counted(n_concepts, 'concept')}, in "
+                "order; got "
+                f"{quoted(text)}"
             )
         if len(found) > n_concepts * shape.most_objects:
             raise ValueRangeError(
-                f"{text!r} has {len(found) // n_concepts} objects, but '{self.id}' reads at most "
-                f"{shape.most_objects}"
+                f"{quoted(text)} has {counted(len(found) // n_concepts, 'object')}, but "
+                f"'{self.id}' "
+                f"reads at most {shape.most_objects}"
             )
         values = [v for _, v in found]
         return [values[i : i + n_concepts] for i in range(0, len(values), n_concepts)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 
 Value = str | int | float | bool | None
 """What a column of one record holds; None where the study has nothing to say."""
@@ -76,7 +76,7 @@ class Columns(Mapping[str, Column]):
         for name, cell in own.items():
             if name not in self._declared:
                 raise UnknownNameError(
-                    f"no study declared the column '{name}'; {nearest(name, self._declared)} "
+                    f"no study declared the column '{cut(name)}'; {nearest(name, self._declared)} "
                     "Declare it with conceptbind.core.columns.COLUMNS.declare"
                 )
             column = self._declared[name]
@@ -138,7 +138,7 @@ _WHOLE = {
     "depth": "Layers of a controlled model.",
     "fixed": "Items that the repair turned right.",
     "folds": "Parts that were scored, each by a map fitted without it.",
-    "level": "Level of additive vectors: 1 for one per object, 2 for one per value.",
+    "level": "Additive vectors, as stored: 1 for objects (order 2), 2 for values (order 1).",
     "missing_values": "Values of concepts that no train object has.",
     "n_coverages": "Shares of objects that were trained on.",
     "n_negatives": "Hard negatives that each caption had in a fit.",

@@ -5,13 +5,88 @@ next.
 from __future__ import annotations
 
 import difflib
+import re
+import reprlib
 from collections.abc import Iterable
+
+ECHOED = 60
+"""Letters of a user's value that a message shows."""
+LONGEST = 1200
+"""Letters of a message; of a longer one the middle is left out, whatever it shows."""
+
+
+def quoted(value: object, most: int = ECHOED) -> str:
+    """What a user gave, as a message shows it: on one line, in quotation marks where it is a text,
+    and cut.
+
+    Args:
+        value: anything.
+        most: letters that are shown.
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"an array of shape {shape}"
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = most
+    short.maxlist = short.maxtuple = short.maxset = short.maxdict = 3
+    short.maxlevel = 2
+    return cut(" ".join(short.repr(value).split()), most)
+
+
+def cut(text: object, most: int = ECHOED) -> str:
+    """A text of a user on one line, and its beginning only where it is long.
+
+    Args:
+        text: such as a name.
+        most: letters that are shown.
+    """
+    whole = str(text)
+    line = " ".join(whole[: 2 * most].split())
+    return line if len(line) <= most and len(whole) <= 2 * most else f"{line[: most - 3]}..."
+
+
+def cut_left(text: str, most: int = ECHOED) -> str:
+    """A text on one line, and its end only where it is long, as of paths.
+
+    Args:
+        text: such as a path.
+        most: letters that are shown.
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"...{line[3 - most :]}"
+
+
+def counted(n: int, what: str) -> str:
+    """A count in words: 1 scene, 2 scenes, 1,000 queries.
+
+    Args:
+        n: how many.
+        what: one of them is called.
+    """
+    return f"{n:,} {what if n == 1 else plural(what)}"
+
+
+def plural(what: str) -> str:
+    """Several of what one of them is called: scenes, queries, classes."""
+    if re.search(r"[^aeiou]y$", what):
+        return f"{what[:-1]}ies"
+    return f"{what}es" if re.search(r"(s|x|ch|sh)$", what) else f"{what}s"
 
 
 class ConceptBindError(Exception):
     """Base of all errors raised for a user's input; the command line prints it without a traceback
     and exits with 2.
     """
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*map(_bounded, said))
+
+
+def _bounded(said: object) -> object:
+    """A message with its beginning (what is wrong) and its end (what to do)."""
+    if not isinstance(said, str) or len(said) <= LONGEST:
+        return said
+    return f"{said[: LONGEST - 400]} ... {said[-390:]}"
 
 
 class ShapeError(ConceptBindError, ValueError):
@@ -75,7 +150,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     Near is what a slip of the hand makes: one letter more, less, another or exchanged with its
     neighbour (two in more than six letters), another case, or the beginning of the name.
     """
-    known = sorted(known)
+    known, name = sorted(set(known)), str(name)
     alike: dict[str, list[str]] = {}
     for other in known:
         alike.setdefault(other.casefold(), []).append(other)

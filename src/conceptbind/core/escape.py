@@ -1,5 +1,5 @@
-"""What becomes of a name in tables for spreadsheets, in Markdown, in LaTeX and on a terminal: text,
-whatever it holds.
+"""What becomes of a name in tables for spreadsheets, in Markdown, in LaTeX, in HTML and on a
+terminal: text, whatever it holds.
 
 Names of runs, values, captions and encoders are a user's, or come with somebody's files.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any
 
 _FORMULA = re.compile(r"\s*'*\s*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]")
@@ -17,6 +18,8 @@ _NUMBER = re.compile(r"[+-]?(\d[\d,]*\.?\d*|\.\d+)([eE][+-]?\d+)?( ?%)?|-")
 """Cells that are numbers, or the dash of an empty one."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 """What ends lines, moves a terminal's cursor, or turns the direction of text."""
+_CELL = "text-align: left; padding: 0.2em 1em 0.2em 0"
+"""Style of a table's cells in a notebook. No colour is set, so that dark notebooks stay dark."""
 _MARKDOWN = {
     "\\": "\\\\",
     "|": "\\|",
@@ -44,6 +47,22 @@ _TEX = {
 def one_line(text: str) -> str:
     """Text without line ends and other controls, for tables that people read."""
     return _CONTROL.sub(" ", text)
+
+
+def html_text(text: str) -> str:
+    """Text that HTML shows as it stands, on one line."""
+    return escape(one_line(text))
+
+
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A small table for a notebook; every cell is text."""
+    heads = "".join(f'<th scope="col" style="{_CELL}">{html_text(cell)}</th>' for cell in head)
+    body = "".join(f"<tr>{_html_cells(row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _html_cells(row: Sequence[str]) -> str:
+    return "".join(f'<td style="{_CELL}">{html_text(cell)}</td>' for cell in row)
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

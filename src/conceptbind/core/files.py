@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
+from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError, quoted
 from conceptbind.core.limits import require_regular
 from conceptbind.core.ownership import LOCK, hold, holding, is_free
 from conceptbind.core.text import parse_json, read_text
@@ -159,8 +159,12 @@ def user_path(path: str | Path) -> Path:
             at all.
     """
     if not isinstance(path, str | os.PathLike):
-        raise FileError(f"expected a path; got {path!r:.60}; give a text or a pathlib.Path")
+        raise FileError(f"expected a path; got {quoted(path)}; give a text or a pathlib.Path")
     text = os.fspath(path)
+    if not isinstance(text, str):
+        raise FileError(f"expected a path as text; got {quoted(text)}")
+    if not text.strip():
+        raise FileError("expected a path; got an empty one; the folder you are in is written .")
     if "\0" in text or has_half_characters(text):
         raise FileError(
             f"{ascii(text)[:200]} is not a path: it holds a zero byte, or bytes that are no UTF-8; "

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import trunc
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from conceptbind.core.errors import counted, cut
+from conceptbind.core.escape import html_table
 from conceptbind.core.records import Records
 
 if TYPE_CHECKING:
@@ -22,7 +25,10 @@ GENERAL = "blocks_section.html.j2"
 """The template of a section that `conceptbind.report.blocks` makes."""
 
 
-@dataclass(frozen=True)
+VERDICT_HEAD = ("level", "modality", "answer", "score", "n", "strongest control", "sentence")
+
+
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """One sentence, and what stands behind it."""
 
@@ -41,6 +47,40 @@ class Verdict:
     """The strongest control."""
     repairs: bool | None = None
     """Whether a repair is recommended; None for what is not a repair."""
+
+    def __repr__(self) -> str:
+        what = "" if self.level is None else f" of level {self.level}"
+        seen = "" if self.modality is None else f" ({cut(self.modality, 20)})"
+        score = "" if self.score is None else f", score {trunc(1000 * self.score) / 1000:.3f}"
+        n = "" if self.n is None else f", n = {self.n:,}"
+        return f"<Verdict{what}{seen}: {self.word}{score}{n}>"
+
+    def _repr_html_(self) -> str:
+        """The verdict as a row of a table; in notebooks."""
+        return Verdicts((self,))._repr_html_()
+
+
+class Verdicts(tuple[Verdict, ...]):
+    """Several verdicts, which show themselves as a table in notebooks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"level {one.level or '-'} {one.word}" for one in self)
+        return f"<{counted(len(self), 'verdict')}: {cut(said, 70)}>"
+
+    def _repr_html_(self) -> str:
+        """A row for each verdict."""
+        return html_table(VERDICT_HEAD, map(_cells, self))
+
+
+def _cells(verdict: Verdict) -> tuple[str, ...]:
+    """A verdict as a row with the columns of `VERDICT_HEAD`; a dash where there is nothing."""
+    score = "-" if verdict.score is None else f"{trunc(1000 * verdict.score) / 1000:.3f}"
+    n = "-" if verdict.n is None else f"{verdict.n:,}"
+    level, modality = str(verdict.level or "-"), verdict.modality or "-"
+    control = (verdict.control or "-").replace("_", " ")
+    return level, modality, verdict.word, score, n, control, verdict.sentence
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from conceptbind.core.columns import COLUMNS, Value
-from conceptbind.core.errors import MissingExtraError, RecordError, UnknownNameError, nearest
+from conceptbind.core.errors import MissingExtraError, RecordError, UnknownNameError, cut, nearest
 from conceptbind.core.names import Control, Metric, Repair, member, require_word
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Record:
             return getattr(self, name)  # type: ignore[no-any-return]
         if name not in self.own and name not in COLUMNS:
             raise UnknownNameError(
-                f"no study declared the column '{name}'; {nearest(name, (*FIELDS, *COLUMNS))}"
+                f"no study declared the column '{cut(name)}'; {nearest(name, (*FIELDS, *COLUMNS))}"
             )
         return self.own.get(name)
 
@@ -259,7 +259,7 @@ class Records(tuple[Record, ...]):
         if name in FIELDS or name in COLUMNS or any(name in record.own for record in self):
             return
         raise UnknownNameError(
-            f"no record has a column '{name}'; {nearest(name, (*FIELDS, *COLUMNS))}"
+            f"no record has a column '{cut(name)}'; {nearest(name, (*FIELDS, *COLUMNS))}"
         )
 
     def columns(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from conceptbind.core.files import (
     write_checked_json,
     write_whole,
 )
-from conceptbind.core.findings import Verdict
+from conceptbind.core.findings import Verdict, Verdicts
 from conceptbind.core.names import wrong_word
 from conceptbind.core.records import FIELDS, Record, Records
 
@@ -102,7 +102,7 @@ def _read(found: dict[str, Any]) -> Results:
     return Results(
         Records(map(Record.read, found["records"])),
         found.get("provenance", {}),
-        tuple(map(_verdict, found.get("verdicts", ()))),
+        Verdicts(map(_verdict, found.get("verdicts", ()))),
         tuple(found.get("sentences", ())),
         {name: value for name, value in found.items() if name not in kept},
         found.get("schema", 0),

@@ -14,7 +14,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from conceptbind.core.errors import FileError, MismatchError, UnsafeFileError, ValueRangeError
+from conceptbind.core.errors import (
+    FileError,
+    MismatchError,
+    UnsafeFileError,
+    ValueRangeError,
+    counted,
+)
 
 BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -326,7 +332,7 @@ def delimiter_of(path: Path, text: str) -> str:
         if len(pieces) > 1 and body and all(len(row) == len(pieces) for row in body):
             raise ValueRangeError(
                 f"{path} has one column name, {only.strip()[:60]!r}, and every line below it has "
-                f"{len(pieces)} words too; separate cells by "
+                f"{counted(len(pieces), 'word')} too; separate cells by "
                 "commas, semicolons, tabs or '|' (if it is one column, give it a name of one word)"
             )
         for mark, rows in found.items():
@@ -334,7 +340,7 @@ def delimiter_of(path: Path, text: str) -> str:
             if mark != "," and len(widths) == 1 and widths != {1}:
                 raise ValueRangeError(
                     f"{path} has one column name, '{rows[0][0].strip():.60}', but every line below "
-                    f"it has {widths.pop()} cells "
+                    f"it has {counted(widths.pop(), 'cell')} "
                     f"separated by {DELIMITERS[mark]}; give each column its name in the first line"
                 )
         return ","

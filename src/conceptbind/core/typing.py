@@ -6,9 +6,9 @@ same name is the same number within a signature or a dataclass; `_` is a number 
 tests check it (`tests/shapes.py`); nothing that a user runs imports jaxtyping.
 
 Words for axes, with the letters that docstrings use: `scenes` n, `slots` m, `concepts` C,
-`values` V_k of a concept, `objects` |O|, `candidates` K (values or objects), `width` d; `pairs`,
-`captions`, `pictures`, `queries`, `items` and `rows` where something else is counted; `width_out`
-and `width_in` of a map.
+`values` V_k of a concept, `objects` |O|, `candidates` K (values or objects), `width` d. Where
+something else is counted: `pairs`, `captions`, `pictures`, `queries`, `items` and `rows`. Of a map:
+`width_out` and `width_in`.
 """
 
 from __future__ import annotations

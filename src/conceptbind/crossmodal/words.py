@@ -34,24 +34,23 @@ def usable_across(records: Records) -> Verdict:
     binding = either.where(metric=Metric.BINDING_ACCURACY).scored().first()
     encoder = records[0].encoder if records else "the encoder"
     if binding is None:
-        why = "no scene has an attribute swap"
         sentence = (
             f"It cannot be judged whether the pictures and captions of {encoder} agree on "
-            f"binding (level 3): {why}."
+            "binding (level 3). No scene has an attribute swap."
         )
         return Verdict("unclear", sentence, None, 3, "both", 0)
     value, (low, high) = float(binding.value or 0.0), ends(binding)
     concepts = either.first(metric=Metric.CONCEPT_ACCURACY)
     words = (
-        "a picture prefers its caption to the caption with the attributes swapped in "
+        "A picture prefers its caption to the caption with the attributes swapped in "
         f"{value_of(binding)} of the comparisons "
         f"({interval_of(binding)}, n = {binding.n:,}; chance: 50 %)"
     )
     if binding.ties:
         share = "all" if binding.ties == binding.n else f"{binding.ties:,}"
-        words += f"; {share} of them hold a tie, which counts as a miss"
+        words += f". Comparisons that hold a tie, which counts as a miss: {share}"
     if concepts is not None:
-        words += f"; it prefers its caption to one with another concept in {value_of(concepts)}"
+        words += f". It prefers its caption to one with another concept in {value_of(concepts)}"
     who = f"the pictures and captions of {encoder}"
     control = _strongest(records)
     named = "chance" if control is None else str(control.control)
@@ -59,12 +58,12 @@ def usable_across(records: Records) -> Verdict:
     judged = Verdict("unclear", "", value, 3, "both", binding.n, named)
     if value >= USABLE and low > SOMEWHAT:
         claim = "agree on binding (level 3, usable across modalities)"
-        return replace(judged, word="yes", sentence=f"{first(who)} {claim}: {words}")
+        return replace(judged, word="yes", sentence=f"{first(who)} {claim}. {words}")
     if SOMEWHAT <= value < USABLE and low > CHANCE:
         return replace(
             judged,
             word="partly",
-            sentence=f"{first(who)} agree on binding only in part (level 3, usable in part): "
+            sentence=f"{first(who)} agree on binding only in part (level 3, usable in part). "
             f"{words}",
         )
     if high < SOMEWHAT:
@@ -72,16 +71,16 @@ def usable_across(records: Records) -> Verdict:
         return replace(
             judged,
             word="no",
-            sentence=f"{first(who)} {claim} (level 3, not usable across modalities): {words}",
+            sentence=f"{first(who)} {claim} (level 3, not usable across modalities). {words}",
         )
     # too near what would be no more than usable in part, or no more than chance
     if value >= SOMEWHAT:
         gap, width = value - (SOMEWHAT if value >= USABLE else CHANCE), value - low
     else:
         gap, width = SOMEWHAT - value, high - value
-    need = needed(binding.n, width, gap)
+    need = first(needed(binding.n, width, gap))
     asked = f"It cannot be judged whether {who} agree on binding (level 3)"
-    return replace(judged, sentence=f"{asked}; {need} comparisons are needed: {words}")
+    return replace(judged, sentence=f"{asked}. {need} comparisons are needed. {words}")
 
 
 def _strongest(records: Records) -> Record | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 
-from conceptbind.core.errors import CutCaptionWarning, ValueRangeError
+from conceptbind.core.errors import CutCaptionWarning, ValueRangeError, counted, quoted
 from conceptbind.core.typing import LongCaptions
 
 SPECIAL = 8
@@ -48,7 +48,8 @@ def settle(
     if how == "refuse":
         raise refusal(texts[long[0]], len(long), len(texts), longest, name)
     warnings.warn(
-        f"{len(long):,} of {len(texts):,} captions are longer than the {longest} tokens that "
+        f"{len(long):,} of {counted(len(texts), 'caption')} are longer than the {longest} "
+        "tokens that "
         f"'{name}' reads; their ends are cut off "
         "(--long-captions refuse stops instead)",
         CutCaptionWarning,
@@ -58,9 +59,9 @@ def settle(
 
 def refusal(first: str, n: int, total: int, longest: int | None, name: str) -> ValueRangeError:
     """The error for captions that are too long."""
-    shown = first if len(first) <= 120 else f"{first[:115]} ..."
     return ValueRangeError(
-        f"{n:,} of {total:,} captions are longer than the {longest} tokens that '{name}' reads, "
-        f"the first is {shown!r}; shorten them, or let their ends be cut off with --long-captions "
-        "truncate"
+        f"{n:,} of {counted(total, 'caption')} are longer than the {longest} tokens that "
+        f"'{name}' reads, "
+        f"the first is {quoted(first, 120)}; shorten them, or let their ends be cut off with "
+        "--long-captions truncate"
     )

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from conceptbind.core.errors import FileError, UnknownNameError, nearest
+from conceptbind.core.errors import FileError, UnknownNameError, cut, nearest, quoted
 from conceptbind.core.files import read_json
 from conceptbind.encoders.batching import equal_length_batches
+from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.weights import folder_revision
 
@@ -209,13 +210,13 @@ class Words:
             if word not in self.ids:
                 known = [word for word in self.ids if word[0] not in "<,."]
                 raise UnknownNameError(
-                    f"the word '{word}' of {text!r} is not in the model's vocabulary; "
+                    f"the word '{cut(word)}' of {quoted(text)} is not in the model's vocabulary; "
                     f"{nearest(word, known)}"
                 )
         return [self.ids["<start>"], *(self.ids[word] for word in words), self.ids["<end>"]]
 
 
-class DualEncoder:
+class DualEncoder(Brief):
     """A folder with a small CLIP, as an encoder.
 
     Args:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, quoted
+from conceptbind.encoders.brief import Brief
 
 WORKING_FOLDER: ContextVar[bool] = ContextVar(
     "whether the working folder is searched", default=True
@@ -56,7 +58,12 @@ def from_factory(name: str) -> Any:
         raise ValueRangeError(
             f"the function of 'py:{name}' failed: {type(error).__name__}: {error}"
         ) from error
-    return checked(encoder, f"py:{name}")
+    found = checked(encoder, f"py:{name}")
+    kind: Any = type(found)
+    if kind.__repr__ is object.__repr__:
+        with suppress(TypeError):  # a type that cannot be changed
+            kind.__repr__ = Brief.__repr__
+    return found
 
 
 def checked(encoder: Any, name: str) -> Any:
@@ -74,10 +81,11 @@ def checked(encoder: Any, name: str) -> Any:
     modalities = encoder.modalities
     if isinstance(modalities, str) or not modalities or not set(modalities) <= {"text", "image"}:
         raise ValueRangeError(
-            f"{name}: modalities must be a tuple of 'text', 'image' or both; got {modalities!r}"
+            f"{name}: modalities must be a tuple of 'text', 'image' or both; "
+            f"got {quoted(modalities)}"
         )
     if not isinstance(encoder.dimension, int) or encoder.dimension < 1:
         raise ValueRangeError(
-            f"{name}: dimension must be a positive whole number; got {encoder.dimension!r}"
+            f"{name}: dimension must be a positive whole number; got {quoted(encoder.dimension)}"
         )
     return encoder

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import FileError, ModalityError, ValueRangeError
+from conceptbind.core.errors import FileError, ModalityError, ValueRangeError, quoted
 from conceptbind.core.limits import require_plain_files, require_tensors
 from conceptbind.encoders.batching import PICTURES, equal_length_batches
+from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.families import (
     BY_SIGHT,
@@ -51,7 +52,7 @@ ENDLESS = 1_000_000
 """A tokenizer's `model_max_length` above this is transformers' way to say that it knows none."""
 
 
-class HuggingFaceEncoder:
+class HuggingFaceEncoder(Brief):
     """A transformers model as an encoder of raw features: what the model's author calls its
     embedding, see `families`.
 
@@ -370,7 +371,7 @@ class HuggingFaceEncoder:
                 inputs[key] = torch.tensor([values[i] for i in batch], device=self._device)
             if inputs["input_ids"].shape[1] == 0:
                 raise ValueRangeError(
-                    f"the caption {texts[batch[0]]!r} has no token that '{self.id}' knows"
+                    f"the caption {quoted(texts[batch[0]])} has no token that '{self.id}' knows"
                 )
             with one_line(f"could not embed captions with '{self.id}'"), torch.inference_mode():
                 rows[batch] = self._text_vectors(inputs).float().cpu().numpy()

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import FileError, UnknownNameError, UnsafeFileError, nearest
+from conceptbind.core.errors import FileError, UnknownNameError, UnsafeFileError, cut, nearest
 from conceptbind.core.files import file_hash, write_json
 from conceptbind.core.limits import require_plain_files, require_tensors
 from conceptbind.encoders.batching import picture_rows
+from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import (
@@ -43,7 +44,7 @@ WEIGHTS, PT = "open_clip_model.safetensors", {"format": "pt"}
 """Its weights, and what safetensors says of weights of torch."""
 
 
-class OpenClipEncoder:
+class OpenClipEncoder(Brief):
     """An open_clip model as an encoder of raw projected features.
 
     Args:
@@ -279,7 +280,8 @@ def _named_model(open_clip: ModuleType, name: str) -> tuple[str, str, dict[str, 
     arch, _, tag = name.partition("@")
     if arch not in open_clip.list_models():
         raise UnknownNameError(
-            f"unknown open_clip architecture '{arch}'; {nearest(arch, open_clip.list_models())}"
+            f"unknown open_clip architecture '{cut(arch)}'; "
+            f"{nearest(arch, open_clip.list_models())}"
         )
     tags = _tags(open_clip, arch)
     file = Path(tag).expanduser() if tag and tag not in tags else None

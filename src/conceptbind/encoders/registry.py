@@ -5,6 +5,7 @@ for.
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from conceptbind.core.errors import (
     MissingExtraError,
     UnknownNameError,
     ValueRangeError,
+    cut,
     nearest,
 )
 from conceptbind.core.files import user_path
@@ -97,10 +99,9 @@ def open_encoder(name: str, how: Opening) -> Encoder:
         return encoder
     scheme, colon, rest = name.partition(":")
     if not colon or f"{scheme}:" not in SCHEMES:
-        hint = "; for a model folder write hf:FOLDER or st:FOLDER" if Path(name).is_dir() else ""
-        hint = f"; for an array write file:{name}" if Path(name).is_file() else hint
+        hint = _hint(name)
         raise UnknownNameError(
-            f"unknown encoder '{name}'; {nearest(name, (*SHIPPED, *PACKAGED, *SCHEMES))}{hint}"
+            f"unknown encoder '{cut(name)}'; {nearest(name, (*SHIPPED, *PACKAGED, *SCHEMES))}{hint}"
         )
     if not rest:
         raise ValueRangeError(f"'{name}' needs a name or a path after the colon")
@@ -113,6 +114,16 @@ def open_encoder(name: str, how: Opening) -> Encoder:
 
         return ControlledEncoder(user_path(rest), torch_device(how.device))
     return _model(scheme, rest, replace(how, device=torch_device(how.device)))
+
+
+def _hint(name: str) -> str:
+    """What to write for a folder or a file that was named without its scheme."""
+    with suppress(OSError, ValueError):  # no path at all: too long, or with a zero byte
+        if Path(name).is_dir():
+            return "; for a model folder write hf:FOLDER or st:FOLDER"
+        if Path(name).is_file():
+            return f"; for an array write file:{name}"
+    return ""
 
 
 def _model(scheme: str, rest: str, how: Opening) -> Encoder:
@@ -156,12 +167,12 @@ def torch_device(device: str) -> str:
         except Exception as error:  # torch raises what it likes for a backend that is not there
             reason = (str(error) or type(error).__name__).splitlines()[0][:200]
             raise UnknownNameError(
-                f"cannot compute on the device '{device}': {reason}; use cpu, or auto"
+                f"cannot compute on the device '{cut(device)}': {reason}; use cpu, or auto"
             ) from error
         if answer != 2:
             raise UnknownNameError(
-                f"cannot compute on the device '{device}': it says that 1 + 1 is {answer}; use "
-                "cpu, or auto"
+                f"cannot compute on the device '{cut(device)}': it says that 1 + 1 is {answer}; "
+                "use cpu, or auto"
             )
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"

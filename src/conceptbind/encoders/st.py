@@ -11,6 +11,7 @@ import numpy as np
 from conceptbind.core.errors import FileError, ModalityError, UnsafeFileError
 from conceptbind.core.limits import require_plain_files
 from conceptbind.encoders.batching import BATCH, equal_length_batches
+from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Floats, Modality
 
 
-class SentenceTransformerEncoder:
+class SentenceTransformerEncoder(Brief):
     """A sentence-transformers pipeline as it stands, its own pooling, prompt and normalisation
     included.
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import FileError, ModalityError, UnknownNameError, nearest
+from conceptbind.core.errors import FileError, ModalityError, UnknownNameError, cut, nearest
 from conceptbind.encoders.batching import picture_rows
+from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import importing, reason_of, to_precision
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Floats, Modality
 
 
-class TimmEncoder:
+class TimmEncoder(Brief):
     """A timm model without its classifier.
 
     Args:
@@ -46,7 +47,7 @@ class TimmEncoder:
         base, _, tag = model_name.partition(".")
         if not timm.is_model(base):
             raise UnknownNameError(
-                f"unknown timm model '{base}'; {nearest(base, timm.list_models())}"
+                f"unknown timm model '{cut(base)}'; {nearest(base, timm.list_models())}"
             )
         tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
         if tag and tag not in tags:

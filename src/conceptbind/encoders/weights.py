@@ -20,6 +20,7 @@ from conceptbind.core.errors import (
     MissingExtraError,
     UnknownNameError,
     UnsafeFileError,
+    cut,
     nearest,
 )
 from conceptbind.core.files import content_hash, file_hash, read_json
@@ -383,7 +384,7 @@ def to_precision(model: nn.Module, precision: Precision) -> Any:
             )
         return model.to(torch.bfloat16)
     raise UnknownNameError(
-        f"unknown precision '{precision}'; {nearest(precision, ('float32', 'bf16'))}"
+        f"unknown precision '{cut(precision)}'; {nearest(precision, ('float32', 'bf16'))}"
     )
 
 

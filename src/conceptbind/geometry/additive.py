@@ -1,8 +1,9 @@
 """Additive structure: is the embedding of a scene a sum of vectors of its objects, or even of its
 concepts?
 
-Level I: B(s) ~ mean + sum of one vector per object. Level II: the vector of an object is a sum of
-one vector per value (arXiv 2605.31503, section 4).
+Order 1, main effects: B(s) ~ mean + sum of one vector per value. Order 2, with the interactions of
+the concepts of one object: B(s) ~ mean + sum of one vector per object (Levels II and I of arXiv
+2605.31503, section 4).
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse import csr_matrix
 
-from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    ShapeError,
+    UnknownNameError,
+    ValueRangeError,
+    counted,
+    cut,
+    nearest,
+)
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.variance import squared_sums
 
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.scenes.table import Scenes
 
-Level = Literal[1, 2]
+Order = Literal[1, 2]
 Estimator = Literal["avg", "avg+pos", "single", "least_squares"]
 ESTIMATORS = ("avg", "avg+pos", "single", "least_squares")
 MAX_SOLVED = 6000
@@ -52,12 +60,12 @@ class Design:
         )
 
 
-def design(scenes: Scenes, level: Level, *, per_slot: bool) -> Design:
-    """The parameters of Level I (objects) or Level II (values), of each slot or of all slots
+def design(scenes: Scenes, order: Order, *, per_slot: bool) -> Design:
+    """The parameters of order 1 (values) or order 2 (objects), of each slot or of all slots
     together; only those that occur.
     """
     space, (n, m) = scenes.space, scenes.objects.shape
-    if level == 1:
+    if order == 2:
         columns = scenes.objects + (np.arange(m) * space.n_objects if per_slot else 0)
     else:
         offsets = np.cumsum((0, *space.sizes[:-1]))
@@ -80,12 +88,12 @@ class AdditiveFit:
     """(P,) whether the fitted scenes hold the parameter; vectors of the others are zero."""
 
     def part(
-        self, rows: Int[Ints, " rows"], order: Int[Ints, " parameters"] | None = None
+        self, rows: Int[Ints, " rows"], stand_ins: Int[Ints, " parameters"] | None = None
     ) -> Float[Floats, "rows width"]:
-        """(len(rows), d) what the parameters add up to, without the mean; `order` (P,) exchanges
-        parameters.
+        """(len(rows), d) what the parameters add up to, without the mean; `stand_ins` (P,)
+        exchanges parameters.
         """
-        vectors = self.vectors if order is None else self.vectors[order]
+        vectors = self.vectors if stand_ins is None else self.vectors[stand_ins]
         summed: Floats = vectors[self.design.columns[rows]].sum(axis=1)
         return summed
 
@@ -104,23 +112,23 @@ def fit_additive(
     scenes: Scenes,
     rows: Int[Ints, " rows"] | None = None,
     *,
-    level: Level = 1,
+    order: Order = 2,
     estimator: Estimator = "least_squares",
     per_slot: bool | None = None,
     singles: Float[Floats, "objects width"] | None = None,
 ) -> AdditiveFit:
-    """Fit object vectors (Level I) or value vectors (Level II).
+    """Fit value vectors (order 1, main effects) or object vectors (order 2, with interactions).
 
     Estimators (arXiv 2605.31503, section 4): `avg` is the centred mean of all scenes that hold the
-    object, each slot counted; `avg+pos` the same for each slot apart; `single` the centred
-    embedding of the scene of that object alone; `least_squares` the best fit, of least norm where
-    several are best. On a full grid least squares equals the centred means.
+    object, each slot counted. `avg+pos` is the same for each slot apart. `single` is the centred
+    embedding of the scene of that object alone. `least_squares` is the best fit, of least norm
+    where several are best. On a full grid least squares equals the centred means.
 
     Args:
         values: (n, d) one row per scene.
         scenes: the n scenes.
         rows: scenes to fit on; all by default.
-        level: 1 objects, 2 values.
+        order: 1 for one vector per value, 2 for one per object.
         estimator: see above.
         per_slot: for least squares, whether each slot has vectors of its own (the default).
         singles: (|O|, d) embeddings of scenes of one object, for `single`.
@@ -132,21 +140,24 @@ def fit_additive(
             parameters.
     """
     if estimator not in ESTIMATORS:
-        raise UnknownNameError(f"unknown estimator '{estimator}'; {nearest(estimator, ESTIMATORS)}")
-    if level not in (1, 2):
-        raise ValueRangeError(f"the level must be 1 (objects) or 2 (values); got {level}")
+        raise UnknownNameError(
+            f"unknown estimator '{cut(estimator)}'; {nearest(estimator, ESTIMATORS)}"
+        )
+    if order not in (1, 2):
+        raise ValueRangeError(f"the order must be 1 (values) or 2 (objects); got {order}")
     values = np.asarray(values)
     if values.ndim != 2 or len(values) != len(scenes):
         raise ShapeError(
-            f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {values.shape}"
+            f"one embedding per scene: {counted(len(scenes), 'scene')} but embeddings of shape "
+            f"{values.shape}"
         )
     per_slot = per_slot is not False if estimator == "least_squares" else estimator == "avg+pos"
     rows = np.arange(len(scenes)) if rows is None else np.asarray(rows)
-    terms = design(scenes, level, per_slot=per_slot)
+    terms = design(scenes, order, per_slot=per_slot)
     counts, sums, mean = moments(values, terms, rows)
     known = counts > 0
     if estimator == "single":
-        return AdditiveFit(mean, _of_singles(singles, scenes, terms, level), terms, known)
+        return AdditiveFit(mean, _of_singles(singles, scenes, terms, order), terms, known)
     if estimator in ("avg", "avg+pos"):
         vectors = (
             np.divide(sums, counts[:, None], out=np.zeros_like(sums), where=known[:, None])
@@ -161,7 +172,8 @@ def fit_additive(
     fit, rank = least_squares(terms, rows, counts, sums, mean)
     if rank >= len(rows) - 1:
         raise ValueRangeError(
-            f"least squares has {rank:,} free parameters for {len(rows):,} scenes, so it would fit "
+            f"least squares has {rank:,} free parameters for {counted(len(rows), 'scene')}, so "
+            "it would fit "
             "anything; use more scenes, or avg"
         )
     return fit
@@ -214,7 +226,7 @@ def moments(
     return counts, sums, total / len(rows)
 
 
-def _of_singles(singles: Floats | None, scenes: Scenes, terms: Design, level: Level) -> Floats:
+def _of_singles(singles: Floats | None, scenes: Scenes, terms: Design, order: Order) -> Floats:
     """Vectors from the embeddings of single objects."""
     if singles is None or len(singles) != scenes.space.n_objects:
         raise ValueRangeError(
@@ -223,7 +235,7 @@ def _of_singles(singles: Floats | None, scenes: Scenes, terms: Design, level: Le
         )
     centred = np.asarray(singles, dtype=np.float64) - np.mean(singles, axis=0, dtype=np.float64)
     used = np.unique(scenes.objects)
-    if level == 1:
+    if order == 2:
         return centred[used]
     values = scenes.space.object_values(np.arange(scenes.space.n_objects))
     means = [

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    ShapeError,
+    UnknownNameError,
+    ValueRangeError,
+    counted,
+    cut,
+    nearest,
+)
 from conceptbind.geometry.additive import design, moments
 from conceptbind.metrics.choices import every
 from conceptbind.metrics.recognitions import Recognition, held_among, recognised_by
@@ -124,7 +131,8 @@ def _keys(scenes: Scenes) -> tuple[Ints, Ints]:
     """
     if scenes.space.n_objects**scenes.n_slots >= 2**62:
         raise ValueRangeError(
-            f"scenes of {scenes.n_slots} of {scenes.space.n_objects} objects are too many to number"
+            f"scenes of {scenes.n_slots} of {counted(scenes.space.n_objects, 'object')} are "
+            "too many to number"
         )
     keys = np.ravel_multi_index(tuple(scenes.objects.T), (scenes.space.n_objects,) * scenes.n_slots)
     order = np.argsort(keys, kind="stable")
@@ -184,17 +192,17 @@ class Editor:
         """
         if vectors not in ("avg", "avg+pos", "single"):
             raise UnknownNameError(
-                f"unknown object vectors '{vectors}'; "
+                f"unknown object vectors '{cut(vectors)}'; "
                 f"{nearest(vectors, ('avg', 'avg+pos', 'single'))}"
             )
         if protocol not in ("strict", "paper"):
             raise UnknownNameError(
-                f"unknown protocol '{protocol}'; {nearest(protocol, ('strict', 'paper'))}"
+                f"unknown protocol '{cut(protocol)}'; {nearest(protocol, ('strict', 'paper'))}"
             )
         values = np.asarray(values)
         if values.ndim != 2 or len(values) != len(scenes):
             raise ShapeError(
-                f"one embedding per scene: {len(scenes)} scenes but embeddings of shape "
+                f"one embedding per scene: {counted(len(scenes), 'scene')} but embeddings of shape "
                 f"{values.shape}"
             )
         m, n_objects = scenes.n_slots, scenes.space.n_objects
@@ -214,7 +222,7 @@ class Editor:
                 scenes.objects,
                 table,
             )
-        terms = design(scenes, 1, per_slot=vectors == "avg+pos")
+        terms = design(scenes, 2, per_slot=vectors == "avg+pos")
         counts, sums, _ = moments(values, terms, np.arange(len(scenes)))
         table = np.full((m, n_objects), -1)
         for slot in range(m):

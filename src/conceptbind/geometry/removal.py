@@ -38,7 +38,7 @@ def remove_part(
     *,
     seed: int = 0,
 ) -> Float[Floats, "scenes width"]:
-    """Embeddings without a part: Level II per slot (`concepts`) or Level I per slot (`objects`), by
+    """Embeddings without a part: order 1 per slot (`concepts`) or order 2 per slot (`objects`), by
     least squares on the train rows.
 
     A permuted control exchanges the values of each concept among themselves, or the objects among
@@ -57,36 +57,37 @@ def remove_part(
     """
     if removed == "none":
         return values
-    level: Literal[1, 2] = 2 if removed.endswith("concepts") else 1
-    fit = fit_additive(values, scenes, train, level=level)
-    order = _permuted(fit, scenes, level, seed) if removed.startswith("permuted") else None
+    order: Literal[1, 2] = 1 if removed.endswith("concepts") else 2
+    fit = fit_additive(values, scenes, train, order=order)
+    permuted = removed.startswith("permuted")
+    stand_ins = _permuted(fit, scenes, order, seed) if permuted else None
     kept = np.empty_like(values)
     for start in range(0, len(values), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(values)))
-        kept[rows] = values[rows] - fit.part(rows, order)
+        kept[rows] = values[rows] - fit.part(rows, stand_ins)
     return kept
 
 
-def _permuted(fit: AdditiveFit, scenes: Scenes, level: Literal[1, 2], seed: int) -> Ints:
+def _permuted(fit: AdditiveFit, scenes: Scenes, order: Literal[1, 2], seed: int) -> Ints:
     """(P,) parameter that stands in for each; one that does not exist is its own stand-in."""
     rng = np.random.default_rng(seed)
-    if level == 1:
+    if order == 2:
         blocks = [(scenes.objects, _derangement(scenes.space.n_objects, rng))]
     else:
         blocks = [
             (scenes.table[:, :, k], _derangement(size, rng))
             for k, size in enumerate(scenes.space.sizes)
         ]
-    order, n_concepts = np.arange(fit.design.size), len(blocks)
+    stand_ins, n_concepts = np.arange(fit.design.size), len(blocks)
     for k, (held, other) in enumerate(blocks):
         for slot in range(scenes.n_slots):
             columns = fit.design.columns[:, slot * n_concepts + k]  # (n,)
             parameter = np.full(len(other), -1)
             parameter[held[:, slot]] = columns
-            stand_in = parameter[other]
-            there = (parameter >= 0) & (stand_in >= 0)
-            order[parameter[there]] = stand_in[there]
-    return order
+            named = parameter[other]
+            there = (parameter >= 0) & (named >= 0)
+            stand_ins[parameter[there]] = named[there]
+    return stand_ins
 
 
 def _derangement(size: int, rng: np.random.Generator) -> Ints:

@@ -46,7 +46,7 @@ def scale_quadruple(
 
     The first two values of the first concept and of the noun that make four objects which stand
     together in scenes. Means are over all scenes; each sum is the mean plus one vector per object
-    and slot (Level I, avg+pos).
+    and slot (order 2, avg+pos).
 
     Args:
         values: (n, d) embeddings.
@@ -77,7 +77,7 @@ def scale_quadruple(
     rows = np.flatnonzero(inside & apart)
     if len(rows) < 2:
         raise ValueRangeError("no two scenes hold only the objects of one quadruple")
-    fit = fit_additive(values, scenes, level=1, estimator="avg+pos")
+    fit = fit_additive(values, scenes, order=2, estimator="avg+pos")
     names, kinds, points = [], [], []
 
     def add(kind: Kind, name: str, point: Floats) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric
 from conceptbind.report.cells import (
     EDIT_HEAD,
@@ -50,7 +51,9 @@ def geometry_sentence(study: GeometryStudy) -> str | None:
     if found is None:
         return None
     scored = study.records.where(metric=Metric.VARIANCE_SHARE, control=Control.NONE)
-    about = embeddings_of(study.modality) + (f" of {scored[0].n:,} scenes" if scored else "")
+    about = embeddings_of(study.modality) + (
+        f" of {counted(scored[0].n, 'scene')}" if scored else ""
+    )
     words = (
         f"Single concepts explain {percent(found.share('concept'))} of the variance of the {about} "
         f"({_beside(study, found, 'concept')})."

@@ -3,8 +3,9 @@ variance each set of them explains.
 
 A factor is one concept in one slot. On a full grid the embedding of a scene is, in exactly one way,
 a mean plus one orthogonal part for every set of factors (functional analysis of variance). Parts of
-one factor are what Level II explains. Parts of several concepts of one object are what Level I
-explains beyond it, **the binding share**. All others join different objects.
+one factor are main effects, which additive fits of order 1 explain. Parts of several concepts of
+one object are what fits of order 2 explain beyond them, **the binding share**. All others join
+different objects.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.linalg import helmert
 
-from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.geometry.additive import Design, explained, least_squares, moments
 from conceptbind.metrics.checks import refuse_non_finite
 
@@ -89,7 +90,8 @@ def spectrum(values: Float[Floats, "scenes width"], scenes: Scenes) -> Spectrum:
     values = np.asarray(values)
     if values.ndim != 2 or len(values) != len(scenes):
         raise ShapeError(
-            f"one embedding per scene: {len(scenes)} scenes but embeddings of shape {values.shape}"
+            f"one embedding per scene: {counted(len(scenes), 'scene')} but embeddings of shape "
+            f"{values.shape}"
         )
     refuse_non_finite(values, "embeddings")
     grid = _grid_rows(scenes)
@@ -137,7 +139,7 @@ def _exact(values: Floats, scenes: Scenes, rows: Ints) -> Spectrum:
 
 
 def _sequential(values: Floats, scenes: Scenes) -> Spectrum:
-    """Level II, then Level I, then pairs of values of different objects, each by least squares
+    """Order 1, then order 2, then pairs of values of different objects, each by least squares
     after those before; then the rest.
     """
     slots, concepts = range(scenes.n_slots), len(scenes.space.concepts)
@@ -171,8 +173,8 @@ def _sequential(values: Floats, scenes: Scenes) -> Spectrum:
         before, used = explained_now, rank
     if not parts:
         raise ValueRangeError(
-            f"{len(scenes)} scenes are fewer than the values of their concepts, so no share of the "
-            "variance can be told; use more scenes"
+            f"the table has {counted(len(scenes), 'scene')}, fewer than its concepts have values, "
+            "so no share of the variance can be told; use more scenes"
         )
     parts.append(Part((), "rest", 1 - before, 1 - used / (len(scenes) - 1)))
     return Spectrum(tuple(parts), "sequential least squares")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from conceptbind.core.errors import ConceptBindError
+from conceptbind.core.errors import ConceptBindError, counted
 from conceptbind.core.names import Control, Metric, recognised
 from conceptbind.core.records import Records
 from conceptbind.core.scored import Ledger
-from conceptbind.geometry.additive import AdditiveFit, explained, fit_additive
+from conceptbind.geometry.additive import AdditiveFit, Order, explained, fit_additive
 from conceptbind.geometry.edits import STRENGTHS, Editor, Edits, Hits, all_edits, read, retrieve
 from conceptbind.geometry.removal import REMOVED, remove_part
 from conceptbind.geometry.scaling import Scaling, scale_quadruple
@@ -45,6 +45,9 @@ SWEPT = 2_000
 """Edits that the sweep over strengths makes."""
 REMOVAL_SCENES = 8_000
 """Train scenes that the probes of the removal are fitted on, at most."""
+STORED: dict[Order, int] = {2: 1, 1: 2}
+"""What records hold as the `level` of additive vectors (the paper's numbers), by the order of their
+terms."""
 FITS: tuple[tuple[Estimator, bool], ...] = (
     ("avg", False),
     ("avg+pos", True),
@@ -113,8 +116,8 @@ def geometry_study(
     )
     if repeated:
         study.notes.append(
-            f"{repeated:,} scenes repeat another: retrieval takes a scene with the same objects "
-            "for a miss, and edits aim at the first."
+            f"{counted(repeated, 'scene')} with the objects of an earlier one: retrieval takes "
+            "such a scene for a miss, and edits aim at the first."
         )
     on_step("additive fits")
     study.additive(Control.NONE, values)
@@ -181,7 +184,7 @@ class _Study:
         self.notes: list[str] = []
         self.missing: dict[str, list[str]] = {}
         """What could not be done, by reason."""
-        self.train_fits: dict[tuple[str, int], AdditiveFit] = {}
+        self.train_fits: dict[tuple[str, Order], AdditiveFit] = {}
 
     def attempt(
         self, what: str, make: Callable[..., T], *arguments: Any, **options: Any
@@ -212,24 +215,24 @@ class _Study:
         )
 
     def additive(self, control: str, values: Floats) -> None:
-        """R^2 of every estimator and level, on all scenes and on held-out ones."""
-        for level in (1, 2):
+        """R^2 of every estimator and order, on all scenes and on held-out ones."""
+        for order, stored in STORED.items():
             for estimator, per_slot in FITS:
                 if estimator == "single" and (self.singles is None or control != Control.NONE):
                     continue
                 options: dict[str, Any] = {
-                    "level": level,
+                    "order": order,
                     "estimator": estimator,
                     "per_slot": per_slot,
                     "singles": self.singles,
                 }
                 facts: dict[str, Any] = {
-                    "level": level,
+                    "level": stored,
                     "estimator": estimator,
                     "slots": "apart" if per_slot else "together",
                     "control": control,
                 }
-                name = f"{estimator} fit of level {level}"
+                name = f"{estimator} fit of order {order}"
                 whole = self.attempt(name, fit_additive, values, self.scenes, **options)
                 r2 = (
                     None
@@ -249,12 +252,12 @@ class _Study:
                 if fit is None:
                     continue
                 if control == Control.NONE and (per_slot or estimator != "least_squares"):
-                    self.train_fits[estimator, level] = fit
+                    self.train_fits[estimator, order] = fit
                 scored = self.split.test[fit.covered(self.split.test)]
                 if len(scored) < 2:
                     self.notes.append(
                         f"no held-out R^2 of the {name}: the train scenes hold all objects of "
-                        f"{len(scored)} test scenes only."
+                        f"{counted(len(scored), 'test scene')} only."
                     )
                     continue
                 centre = values[self.split.train].mean(axis=0, dtype=np.float64)
@@ -267,11 +270,11 @@ class _Study:
     def reconstructions(self) -> None:
         """Is a sum's nearest scene its own, and do the probes still recognise it?"""
         rng = np.random.default_rng(self.seed)
-        for (estimator, level), fit in self.train_fits.items():
+        for (estimator, order), fit in self.train_fits.items():
             rows = self.split.test[fit.covered(self.split.test)]
             if len(rows) == 0:
                 continue
-            facts: dict[str, Any] = {"level": level, "estimator": estimator}
+            facts: dict[str, Any] = {"level": STORED[order], "estimator": estimator}
             asked = self.sample(rows, self.values.size, rng, "reconstructions")
             rank, ties = ranks(fit[asked].astype(self.values.dtype), self.values, asked)
             self.share(
@@ -351,7 +354,7 @@ class _Study:
             train = np.sort(np.random.default_rng(self.seed).permutation(train)[:REMOVAL_SCENES])
             self.notes.append(
                 f"removal: probes, those of the whole embeddings too, are fitted on {len(train):,} "
-                f"of {len(split.train):,} scenes."
+                f"of {counted(len(split.train), 'scene')}."
             )
         smaller = Split(train, split.validation, split.test, split.by, split.seed, split.members)
         for removed in REMOVED:
@@ -391,7 +394,7 @@ class _Study:
         if len(every) > MOST_EDITS:
             self.notes.append(
                 "edits: one new value is drawn for each scene, slot and attribute, of "
-                f"{len(every):,} edits in all."
+                f"{counted(len(every), 'edit')} in all."
             )
             every = all_edits(self.scenes, values="one", seed=self.seed)
         if every.n_missing:

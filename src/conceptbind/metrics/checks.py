@@ -29,5 +29,5 @@ def refuse_non_finite(values: Num[Floats, "rows ..."], what: str) -> None:
     if len(rows):
         raise ValueRangeError(
             f"{what} must be finite; {len(rows)} of {len(values)} rows hold NaN or infinite "
-            f"numbers, the first is row {rows[0]}"
+            f"numbers, the first at index {rows[0]}"
         )

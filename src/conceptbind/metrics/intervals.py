@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.metrics.checks import refuse_non_finite
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ class _Sample:
         for name, ids in (("cluster", clusters), ("group", groups)):
             if ids is not None and np.shape(ids) != values.shape:
                 raise ShapeError(
-                    f"one {name} per row: {len(values)} rows but shape {np.shape(ids)}"
+                    f"one {name} per row: {counted(len(values), 'row')} but shape {np.shape(ids)}"
                 )
         n = len(values)
         clusters = (

@@ -81,8 +81,8 @@ def recognition(
         raise ShapeError(f"there are no candidates to score: the table has shape {scores.shape}")
     if not present.any(axis=1).all():
         raise ShapeError(
-            f"scene {int(np.argmin(present.any(axis=1)))} holds none of the {scores.shape[1]} "
-            "candidates"
+            f"the scene at index {int(np.argmin(present.any(axis=1)))} holds none of the "
+            f"{scores.shape[1]} candidates"
         )
     lowest_present = np.where(present, scores, np.inf).min(axis=1)
     highest_absent = np.where(present, -np.inf, scores).max(axis=1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
 
@@ -53,7 +53,7 @@ def ranks(
     right = np.arange(len(queries)) if right is None else np.asarray(right)
     if right.shape != (len(queries),):
         raise ShapeError(
-            f"one right target per query: {len(queries)} queries but shape {right.shape}"
+            f"one right target per query: {counted(len(queries), 'query')} but shape {right.shape}"
         )
     if len(right) and not (right.min() >= 0 and right.max() < len(targets)):
         raise ValueRangeError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, counted, nearest
 from conceptbind.pictures.layout import Layout, place
 from conceptbind.pictures.vocabulary import COLORS, FLAT_SHAPES, POLYGONS
 
@@ -116,7 +116,7 @@ def paint(
 
     if layout.radii.min() * style.size < 3:
         raise ValueRangeError(
-            f"{len(objects)} objects on {style.size} pixels would be "
+            f"{counted(len(objects), 'object')} on {style.size} pixels would be "
             f"{2 * layout.radii.min() * style.size:.0f} pixels wide; "
             "use a larger size or fewer objects"
         )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 from conceptbind.pictures.flat import FlatStyle, draw_flat
 from conceptbind.pictures.solid import SolidLayout, SolidStyle, draw_solid
 from conceptbind.pictures.vocabulary import COLORS, FLAT_SHAPES, SOLID_SHAPES
@@ -201,7 +201,7 @@ def _check(
         for name in names:
             if name not in known:
                 raise UnknownNameError(
-                    f"the renderers know no {what} '{name}'; {nearest(name, known)}"
+                    f"the renderers know no {what} '{cut(name)}'; {nearest(name, known)}"
                 )
         looks = [COLORS.get(name, name) for name in names]
         if len(set(looks)) < max(2, len(names)):

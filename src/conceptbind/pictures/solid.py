@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import MissingExtraError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    MissingExtraError,
+    UnknownNameError,
+    ValueRangeError,
+    counted,
+    cut,
+    nearest,
+)
 from conceptbind.pictures.layout import place
 from conceptbind.pictures.vocabulary import COLORS, SOLID_SHAPES
 
@@ -136,11 +143,11 @@ def draw_solid(
     for color, shape in objects:
         if color not in COLORS:
             raise UnknownNameError(
-                f"the renderer knows no colour '{color}'; {nearest(color, COLORS)}"
+                f"the renderer knows no colour '{cut(color)}'; {nearest(color, COLORS)}"
             )
         if shape not in SOLID_SHAPES:
             raise UnknownNameError(
-                f"the solid renderer knows no shape '{shape}'; {nearest(shape, SOLID_SHAPES)}"
+                f"the solid renderer knows no shape '{cut(shape)}'; {nearest(shape, SOLID_SHAPES)}"
             )
     if not all(
         0 <= jitter <= 1 for jitter in (style.camera_jitter, style.light_jitter, style.turn_jitter)
@@ -158,7 +165,7 @@ def draw_solid(
     layout = _stand([shape for _, shape in objects], camera, rng, style)
     if layout.radii.min() * style.size < 4:
         raise ValueRangeError(
-            f"{len(objects)} objects on {style.size} pixels would be "
+            f"{counted(len(objects), 'object')} on {style.size} pixels would be "
             f"{2 * layout.radii.min() * style.size:.0f} pixels wide; "
             "use a larger size or fewer objects"
         )

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.probes.solver import Rows, solve
 from conceptbind.probes.threads import steady
 
@@ -98,7 +98,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
         if len(y) != n:
-            raise ShapeError(f"one target per row: {n} rows but {len(y)} targets")
+            raise ShapeError(f"one target per row: {counted(n, 'row')} but {len(y)} targets")
         if y.ndim == 2 and y.shape[1] == 1:
             warnings.warn(
                 "A column-vector y was passed when a 1d array was expected",

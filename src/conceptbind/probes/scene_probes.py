@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.recognitions import (
     Recognition,
@@ -41,7 +41,7 @@ CHUNK = 8192
 """Scenes scored at once."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Probe:
     """One bias-free linear map from embeddings to scores, and how it was found."""
 
@@ -66,14 +66,23 @@ class Probe:
     """Upper bound of that distance."""
     converged: bool
 
+    def __repr__(self) -> str:
+        n, width = self.weight.shape
+        return f"<Probe of {counted(n, 'candidate')}: {width:,} dimensions, penalty {self.l2:g}>"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class SceneProbes:
     """The probes of one encoder on one scene table (arXiv 2605.31503, section 3)."""
 
     concepts: tuple[Probe, ...]
     """One for each concept."""
     objects: Probe
+
+    def __repr__(self) -> str:
+        n, width = self.objects.weight.shape
+        concepts, objects = counted(len(self.concepts), "concept"), counted(n, "object")
+        return f"<SceneProbes of {concepts} and {objects}: {width:,} dimensions>"
 
     def head(self, concept: int | None) -> Probe:
         """The probe of a concept, or of objects (None)."""
@@ -128,7 +137,7 @@ def fit_scene_probes(
         raise ValueRangeError("l2_grid and whitenings need at least one entry each")
     if embeddings.ndim != 2 or len(embeddings) != len(scenes):
         raise ShapeError(
-            f"one embedding per scene: {len(scenes)} scenes but embeddings of shape "
+            f"one embedding per scene: {counted(len(scenes), 'scene')} but embeddings of shape "
             f"{embeddings.shape}; embed the same table again"
         )
     train = np.asarray(embeddings[split.train])

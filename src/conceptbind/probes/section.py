@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.errors import counted
 from conceptbind.core.findings import Section
 from conceptbind.core.names import Control
 from conceptbind.probes.figures import objects_table, recognition_figure
@@ -94,7 +95,8 @@ def terms(split: Split) -> tuple[tuple[str, str], ...]:
         (
             "Linear probe",
             "One linear map without bias from the embedding to all values, or all objects, fitted "
-            f"on {len(split.train):,} scenes, its penalty chosen on {len(split.validation):,} "
+            f"on {counted(len(split.train), 'scene')}, its penalty chosen on "
+            f"{len(split.validation):,} "
             f"others, scored once on the remaining {len(split.test):,}. The orders of one set of "
             "objects are always on the same side.",
         ),

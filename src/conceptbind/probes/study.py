@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError, counted
 from conceptbind.core.files import content_hash
 from conceptbind.core.names import Control, recognised
 from conceptbind.core.records import Record, Records
@@ -301,7 +301,8 @@ def fitted_probes(
     unit = embeddings.unit()
     if (unit.values == unit.values[0]).all():
         raise ValueRangeError(
-            f"all {len(unit)} rows of '{unit.encoder}' are the same, so there is nothing to "
+            f"all {counted(len(unit), 'row')} of '{unit.encoder}' are the same, so there is "
+            "nothing to "
             "read; check that the encoder sees its captions or pictures"
         )
     parts = (
@@ -434,7 +435,8 @@ def _notes(probes: SceneProbes, scenes: Scenes, split: Split) -> list[str]:
     new = np.setdiff1d(tested, seen)
     if len(new):
         notes.append(
-            f"{len(new)} of the {len(tested)} objects in the test scenes never occur in a train "
+            f"{len(new)} of the {counted(len(tested), 'object')} in the test scenes never "
+            "occur in a train "
             "scene, so their probe could not learn "
             "them; object recognition is lower for it. More scenes would help."
         )

@@ -3,7 +3,7 @@
 Libraries split a matrix product among threads, and its sums come out in another order for each
 number of them: the last digit changes, a solver takes another path, and where many weights are
 nearly as good another of them is found. So what is fitted is computed in pieces of fixed size with
-one thread each; several pieces are computed at once, as many as there are threads, and their
+one thread each. Several pieces are computed at once, as many as there are threads, and their
 results are taken in order.
 """
 

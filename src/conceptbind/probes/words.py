@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from conceptbind.core.errors import counted
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric
 from conceptbind.metrics.intervals import mid_p
@@ -58,23 +59,23 @@ def decodable(records: Records, ceiling: float | None) -> Verdict:
     if value is None or level is None or ceiling is None:
         return replace(
             unclear,
-            sentence=f"{asked}: every scene holds all objects, so there is nothing to confuse.",
+            sentence=f"{asked}. Every scene holds all objects, so there is nothing to confuse.",
         )
     if ceiling == 0:
-        why = f"no test scene is made of objects that occur in a train scene (n = {objects.n:,})"
-        return replace(unclear, sentence=f"{asked}: {why}.")
+        why = f"No test scene is made of objects that occur in a train scene (n = {objects.n:,})"
+        return replace(unclear, sentence=f"{asked}. {why}.")
     strongest = _strongest(records)
     unclear = replace(unclear, control=str(strongest.control))
     read = (
-        f"a linear probe recognises all objects in {value_of(objects)} of the test scenes "
+        f"A linear probe recognises all objects in {value_of(objects)} of the test scenes "
         f"({interval_of(objects)}, n = {objects.n:,})"
     )
     if mid_p(ceiling * objects.n, objects.n)[0] <= ends(bag)[1]:
         why = (
-            f"even perfect embeddings ({percent(ceiling)}) could not be told from a bag of "
-            f"concepts ({value_of(bag)}, {interval_of(bag)}) on {objects.n:,} scenes"
+            f"Even perfect embeddings ({percent(ceiling)}) could not be told from a bag of "
+            f"concepts ({value_of(bag)}, {interval_of(bag)}) on {counted(objects.n, 'scene')}"
         )
-        return replace(unclear, sentence=f"{asked}: {why}; {read}.")
+        return replace(unclear, sentence=f"{asked}. {why}. {read}.")
 
     def score_of(share: float) -> float:
         # rounding must not decide at a threshold
@@ -89,24 +90,23 @@ def decodable(records: Records, ceiling: float | None) -> Verdict:
         return replace(
             judged,
             word=word,
-            sentence=f"{first(who)} hold {what}{part} (level 1, decodable{part}): {rest}",
+            sentence=f"{first(who)} hold {what}{part} (level 1, decodable{part}). {rest}",
         )
     if score_of(high) < PARTLY:
         claim = _not_held(records) or f"hardly hold {what}"
         return replace(
-            judged, word="no", sentence=f"{first(who)} {claim} (level 1, not decodable): {rest}"
+            judged, word="no", sentence=f"{first(who)} {claim} (level 1, not decodable). {rest}"
         )
     if score >= PARTLY:  # too near the bag of concepts
         gap, width = value - level, (value - low) + (ends(bag)[1] - level)
     else:  # too near the threshold
         gap, width = level + PARTLY * (ceiling - level) - value, high - value
-    return replace(
-        judged, sentence=f"{asked}; {needed(objects.n, width, gap)} test scenes are needed: {rest}"
-    )
+    need = first(needed(objects.n, width, gap))
+    return replace(judged, sentence=f"{asked}. {need} test scenes are needed. {rest}")
 
 
 def _not_held(records: Records) -> str | None:
-    """The concept that is not held, where one is not; then binding is not the question."""
+    """The concept that is not held, where one is not: then binding is not the question."""
     hardest = min(
         _concepts(records), key=lambda r: 1.0 if r.value is None else r.value, default=None
     )
@@ -140,4 +140,4 @@ def _beside(objects: Record, strongest: Record, bag: Record) -> str:
         words += ", which is not clearly less"
         if control == Control.RANDOM_WEIGHTS:
             words += ", so training need not have added it"
-    return words + ("." if strongest is bag else f"; a bag of concepts reaches {value_of(bag)}.")
+    return words + ("." if strongest is bag else f". A bag of concepts reaches {value_of(bag)}.")

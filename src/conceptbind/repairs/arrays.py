@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from conceptbind.core.errors import ShapeError
+from conceptbind.core.errors import ShapeError, counted
 from conceptbind.core.names import Metric, Repair
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import gain_record, mean_record
@@ -216,8 +216,8 @@ def require_repairable(
     list[tuple[Int[Ints, " _"], Int[Ints, " _"], Int[Ints, " _"]]],
     list[tuple[Int[Ints, " _"], Int[Ints, " _"]]],
 ]:
-    """Rows to fit on, to choose on and to score, fold by fold; and in folds, rows to fit on and to
-    choose on for what is written, part by part.
+    """Rows to fit on, to choose on and to score, fold by fold. Then, in folds, rows to fit on and
+    to choose on for what is written, part by part.
 
     Args:
         pairs: pictures, captions and negatives.
@@ -230,7 +230,8 @@ def require_repairable(
     widths = pairs.images.shape[1], pairs.texts.shape[1]
     if widths[0] != widths[1]:
         raise ShapeError(
-            f"pictures have {widths[0]} dimensions and captions {widths[1]}, so without a repair "
+            f"pictures have {counted(widths[0], 'dimension')} and captions {widths[1]}, so "
+            "without a repair "
             "they have no score to compare with; "
             "give rows of one encoder, or fit such a map with conceptbind.LabClip"
         )

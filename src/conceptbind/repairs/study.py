@@ -565,7 +565,6 @@ def require_swaps(study: RepairStudy | None, scenes: Scenes) -> RepairStudy:
     if study is None:
         raise ValueRangeError(
             f"the scenes '{scenes.name}' offer too few attribute swaps to fit a repair and to "
-            "score it on combinations it never saw; "
-            "use scenes with two objects or more that differ in both concepts"
+            "score it on others; use scenes with two objects or more that differ in both concepts"
         )
     return study

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from conceptbind.core.errors import counted
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.crossmodal.words import SOMEWHAT, USABLE
@@ -26,7 +27,7 @@ COSTS = {
     Metric.RECALL_AT_1: "recall at 1",
     Metric.SINGLE_OBJECT_ACCURACY: "recognition of single objects",
 }
-NO_BINDING = "whether pictures and captions agree on binding cannot be judged without negatives"
+NO_BINDING = "Whether pictures and captions agree on binding cannot be judged without negatives"
 
 
 class Change(NamedTuple):
@@ -86,8 +87,8 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
         twin, beaten = _twin(study.records, change)
         word: Word = "yes" if _usable(change.now) and beaten else "partly"
         sentence = (
-            f"A linear repair of the captions brings {_said(study, change)}; "
-            f"{_cost(own, after)}{twin}.{_still_low(change.now)}"
+            f"A linear repair of the captions brings {_said(study, change)}. "
+            f"{first(_cost(own, after))}.{twin}{_still_low(change.now)}"
         )
         return replace(judged, word=word, sentence=sentence)
     tried = _tried(study, change)
@@ -101,8 +102,8 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
     if _could_be_large(study, change):
         return replace(
             judged,
-            sentence=f"It cannot be judged whether a linear repair helps here; {_more(change)} are "
-            f"needed. {first(tried)}.",
+            sentence="It cannot be judged whether a linear repair helps here. "
+            f"{first(_more(change))} are needed. {first(tried)}.",
         )
     return replace(
         judged, word="no", sentence=f"A linear repair does not help here. {first(tried)}."
@@ -113,7 +114,7 @@ def _without_negatives(study: RepairStudy | ArrayRepair, change: Change | None) 
     """Recall alone: of binding nothing can be said."""
     judged = Verdict(
         "unclear",
-        f"A linear map was fitted without negatives; {NO_BINDING}.",
+        f"A linear map was fitted without negatives. {NO_BINDING}.",
         None,
         modality="both",
         repairs=study.recommended,
@@ -123,11 +124,11 @@ def _without_negatives(study: RepairStudy | ArrayRepair, change: Change | None) 
     said = (
         f"brings {_said(study, change)}"
         if study.recommended
-        else f"does not help here: {_tried(study, change)}"
+        else f"does not help here. {first(_tried(study, change))}"
     )
     return replace(
         judged,
-        sentence=f"A linear map fitted without negatives {said}; {NO_BINDING}.",
+        sentence=f"A linear map fitted without negatives {said}. {NO_BINDING}.",
         n=change.now.n,
         control="no repair",
     )
@@ -173,22 +174,22 @@ def _tried(study: RepairStudy | ArrayRepair, change: Change) -> str:
         )
     low, high = change.ends
     if clears_noise(change.gain.value, change.gain.ci_low):
-        why = "but the fits for the adapter, on one part more each, stopped where they began"
+        why = "But the fits for the adapter, on one part more each, stopped where they began"
     elif is_sure(change.gain.value, change.gain.ci_low):
-        why = f"less than the {100 * WORTH:g} points from which one is recommended"
+        why = f"This is less than the {100 * WORTH:g} points from which a repair is recommended"
     elif low > 0:
         why = (
-            "which is not sure enough. The pull was chosen by scores of the same "
+            "This is not sure enough. The pull was chosen by scores of the same "
             f"{unseen(study)}, so the 99 % interval must lie above 0"
         )
     else:
-        why = "which is a loss" if high < 0 else "which chance can explain"
+        why = "This is a loss" if high < 0 else "Chance can explain this"
     end = (
         "the map is kept since it was asked for"
         if study.asked
         else "the adapter is the identity, which changes nothing"
     )
-    return f"the best map takes {_said(study, change)}, {why}. {first(end)}"
+    return f"the best map takes {_said(study, change)}. {why}. {first(end)}"
 
 
 def _usable(record: Record) -> bool:
@@ -240,12 +241,10 @@ def _twin(records: Records, change: Change) -> tuple[str, bool]:
     if gain is None or gain.value is None:
         return "", True
     beaten = gain.ci_high is not None and gain.ci_high < change.ends[0]
-    words = (
-        f"; {CONTROL_WORDS[Control.BAG_TWIN]}, changes by {value_of(gain)} ({interval_of(gain)})"
-    )
-    return words + (
-        "" if beaten else ", which is not clearly less, so the gain need not be binding"
-    ), beaten
+    name = first(CONTROL_WORDS[Control.BAG_TWIN])
+    words = f" {name}, changes by {value_of(gain)} ({interval_of(gain)})"
+    less = "" if beaten else ", which is not clearly less, so the gain need not be binding"
+    return f"{words}{less}.", beaten
 
 
 def unseen(study: RepairStudy | ArrayRepair) -> str:
@@ -259,8 +258,10 @@ def turned(study: RepairStudy | ArrayRepair) -> str:
     own = study.records.where(control=Control.NONE, repair=after)
     gain = own.first(metric=Metric.BINDING_GAIN) or own.one(metric=Metric.RECALL_GAIN)
     orders = study.n_compared // gain.n
-    of = f"{study.n_compared:,} comparisons" + (
-        f" ({gain.n:,} pairs of scene and swap, {orders} orders of mention)" if orders > 1 else ""
+    of = f"{counted(study.n_compared, 'comparison')}" + (
+        f" ({counted(gain.n, 'pair')} of scene and swap, {orders} orders of mention)"
+        if orders > 1
+        else ""
     )
     return (
         f"Of {of} the map at pull {study.pull:g} turned {study.n_mended:,} right and "

@@ -35,8 +35,10 @@ FITS = (
 SIMPLE, SOMEWHAT = 0.5, 0.1
 """Generalisation scores from which a rule is called simple, and simple in part."""
 Cells = list[list[str]]
+ORDERS = {2: "1 (values)", 1: "2 (objects)"}
+"""What records store as the `level` of additive vectors, and the order of their terms in words."""
 R2_HEAD = (
-    *("level", "estimator", "R2", "R2 held out", "R2 random weights"),
+    *("order", "estimator", "R2", "R2 held out", "R2 random weights"),
     *("retrieval", "objects recognised", "concepts recognised", "n", "n held out"),
 )
 REMOVAL_HEAD = ("embeddings", "concepts", "objects", "n")
@@ -56,7 +58,7 @@ def r2_cells(records: Records) -> Cells:
     """Rows of the additive table under `R2_HEAD`."""
     rows = records.where(study="additive")
     cells = []
-    for level in (1, 2):
+    for level, order in ORDERS.items():
         for estimator, slots, name in FITS:
             one = rows.where(level=level, estimator=estimator)
             fits = one.where(metric=Metric.R2, slots=slots)
@@ -80,7 +82,7 @@ def r2_cells(records: Records) -> Cells:
                 )
             ]
             found = [_cell(record) for record in (whole, held, random, *others)]
-            cells.append([str(level), name, *found, _n(whole, random), _n(held, *others)])
+            cells.append([order, name, *found, _n(whole, random), _n(held, *others)])
     return cells
 
 

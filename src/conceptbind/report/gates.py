@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, counted, cut, nearest
 from conceptbind.core.escape import one_line
 from conceptbind.core.files import write_whole
 from conceptbind.core.names import OWN_STUDIES, Metric
 from conceptbind.report.levels import LEVELS, own_records
-from conceptbind.report.numbers import counted, interval_of, shown, unit_of, value_of
+from conceptbind.report.numbers import interval_of, shown, unit_of, value_of
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
@@ -165,7 +165,7 @@ def requirement(text: str) -> Requirement:
     """
     found = _FORM.fullmatch(text)
     if found is None:
-        raise ValueRangeError(f"--require '{text:.80}' is not a requirement; {FORM}")
+        raise ValueRangeError(f"--require '{cut(text, 80)}' is not a requirement; {FORM}")
     words, operator, digits, per_cent = found.groups()
     name, *where = (word.strip() for word in words.split("."))
     study = None
@@ -177,22 +177,23 @@ def requirement(text: str) -> Requirement:
         if study is None:
             of, hint = "level or metric", " (that of another package is written STUDY.METRIC)"
         raise UnknownNameError(
-            f"--require '{text:.80}': there is no {of} '{name:.60}'{hint}; {nearest(name, ours)}"
+            f"--require '{cut(text, 80)}': there is no {of} '{name:.60}'{hint}; "
+            f"{nearest(name, ours)}"
         )
     if not all((name, *where)):
-        raise ValueRangeError(f"--require '{text:.80}' has an empty part; {FORM}")
+        raise ValueRangeError(f"--require '{cut(text, 80)}' has an empty part; {FORM}")
     end = where.pop() if where and where[-1] in ENDS else None
     if set(where) & set(ENDS):
         raise ValueRangeError(
-            f"--require '{text:.80}' names an end of the interval that is not its last word, or "
-            f"two; {FORM}"
+            f"--require '{cut(text, 80)}' names an end of the interval that is not its last "
+            f"word, or two; {FORM}"
         )
     bound = float(digits) / 100 if per_cent else float(digits)
     share = name in LEVELS or unit_of(name) == "share"
     if share and not 0 <= bound <= 1:
         raise ValueRangeError(
-            f"--require '{text:.80}': {name} is a share from 0 to 1, which {digits}{per_cent} is "
-            f"not; for {digits} per cent write {digits}%"
+            f"--require '{cut(text, 80)}': {name} is a share between 0 and 1, which "
+            f"{digits}{per_cent} is not; 90 % is written 0.9 or 90%"
         )
     # of a metric of another package only the sign says that it is a share
     unit = "share" if per_cent and name not in ours else None
@@ -223,7 +224,7 @@ def judge(wanted: Sequence[Requirement], runs: Mapping[str, Records]) -> Gate:
     for one in wanted:
         if one.study is not None and one.called not in there:
             raise UnknownNameError(
-                f"--require '{one.text:.80}': no record has '{one.called:.60}'; "
+                f"--require '{cut(one.text, 80)}': no record has '{one.called:.60}'; "
                 f"{nearest(one.called, there)}"
             )
     return Gate(tuple(_judged(run, one, found) for run, found in runs.items() for one in wanted))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.errors import counted
 from conceptbind.core.escape import csv_text
 from conceptbind.core.findings import Section
-from conceptbind.report.numbers import counted, percent
+from conceptbind.report.numbers import percent
 from conceptbind.report.words import first, seen
 
 if TYPE_CHECKING:

@@ -92,11 +92,6 @@ def p_value(p: float | None) -> str:
     return "-" if p is None else f"{p:.2g}"
 
 
-def counted(n: int, what: str) -> str:
-    """A count in words: 1 scene, 2 scenes, 1,000 scenes."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
-
-
 def shown(metric: str, value: float | None, unit: object = None) -> str:
     """A value of a metric as people read it; see `unit_of`."""
     told = {"share": percent, "change": points, "number": number}

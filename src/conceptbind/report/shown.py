@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import webbrowser
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from conceptbind.core.errors import FileError
-from conceptbind.core.escape import one_line
+from conceptbind.core.errors import FileError, counted, cut, cut_left
+from conceptbind.core.escape import html_table, html_text
 from conceptbind.core.streams import print_out
 from conceptbind.report.levels import HEAD, level_rows
 from conceptbind.report.terminal import terminal_table
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
     from conceptbind.report.gates import Gate
 
 PAGE = "report.html"
-LONGEST = 200
-"""Characters of the sentence in a `repr`."""
 HEIGHT = 600
 """Height of a page in a notebook, in pixels."""
-CELL = "text-align: left; padding: 0.2em 1em 0.2em 0"
-"""Style of a table's cells in a notebook. No colour is set, so that dark notebooks stay dark."""
 
 
 class Judgeable(Protocol):
@@ -137,23 +133,23 @@ class Shown:
         return "\n\n".join(parts)
 
     def __repr__(self) -> str:
-        names = [*self.records.distinct("encoder")[:3]]
-        who = f" of {', '.join(map(str, names))}" if names else ""
-        what = f"{len(self.records):,} records"
-        line = f"<{type(self).__name__}{who}: {what} in {self.folder}>"
-        return "\n".join((line, *(_cut(sentence) for sentence in self.said[:1])))
+        names = ", ".join(map(str, self.records.distinct("encoder")))
+        who = f" of {cut(names, 30)}" if names else ""
+        what = counted(len(self.records), "record")
+        where = "" if self.folder is None else f" in {cut_left(str(self.folder), 30)}"
+        return f"<{type(self).__name__}{who}: {what}{where}>"
 
     def _repr_html_(self) -> str:
         """The answer, the levels, what to do next, and where the page lies; in notebooks."""
-        parts = [f"<p><strong>{_text(sentence)}</strong></p>" for sentence in self._short()]
+        parts = [f"<p><strong>{html_text(sentence)}</strong></p>" for sentence in self._short()]
         if self.verdicts:
             parts.append(html_table(HEAD, level_rows(self.verdicts)))
         why, command = self.advice
         if command:
-            parts.append(f"<p>{_text(why)}<br><code>{_text(command)}</code></p>")
+            parts.append(f"<p>{html_text(why)}<br><code>{html_text(command)}</code></p>")
         where = [f"{len(self.records):,} records: <code>.frame()</code>."]
         if self._page() is not None:
-            page = _text(str(self._page()))
+            page = html_text(str(self._page()))
             where.insert(0, f"Page: <code>{page}</code>; <code>.show()</code> opens it.")
         return "".join((*parts, f"<p>{' '.join(where)}</p>"))
 
@@ -177,27 +173,7 @@ class Framed:
             f'<iframe srcdoc="{escape(page)}" title="Report" width="100%" height="{HEIGHT}" '
             'sandbox="allow-scripts allow-popups allow-downloads" style="border: 0"></iframe>'
         )
-        return f"<p>Page: <code>{_text(str(self.page))}</code></p>{frame}"
-
-
-def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A small table for a notebook; every cell is text."""
-    heads = "".join(f'<th scope="col" style="{CELL}">{_text(cell)}</th>' for cell in head)
-    body = "".join(f"<tr>{_html_cells(row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _html_cells(row: Sequence[str]) -> str:
-    return "".join(f'<td style="{CELL}">{_text(cell)}</td>' for cell in row)
-
-
-def _text(text: str) -> str:
-    return escape(one_line(text))
-
-
-def _cut(sentence: str) -> str:
-    line = one_line(sentence)
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 4]} ..."
+        return f"<p>Page: <code>{html_text(str(self.page))}</code></p>{frame}"
 
 
 def _notebook() -> ModuleType | None:

@@ -17,6 +17,9 @@ from conceptbind.core.errors import (
     ShapeError,
     UnsafeFileError,
     ValueRangeError,
+    counted,
+    cut,
+    cut_left,
 )
 from conceptbind.core.files import content_hash, file_hash
 from conceptbind.core.limits import header_of, require_archive, require_regular
@@ -34,7 +37,7 @@ ARRAYS = {".npy", ".npz", ".safetensors"}
 NAMES = ("embeddings", "text", "image")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FileEmbeddings:
     """Arrays read from one file.
 
@@ -49,6 +52,10 @@ class FileEmbeddings:
     arrays: dict[str, Float[Floats, "_ _"]]
     """Arrays by modality, or under "embeddings" where the file does not say."""
     ids: tuple[str, ...] | None
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{name} {array.shape}" for name, array in self.arrays.items())
+        return f"<rows of {cut_left(self.id, 40)}: {cut(held, 45)}>"
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -199,7 +206,7 @@ def _require_table(path: Path, name: str, shape: tuple[int, ...], kind: Any) -> 
 def _require_rows(name: str, rows: int, scenes: Scenes) -> None:
     if rows != len(scenes):
         raise MismatchError(
-            f"{name} has {rows} rows but the scenes '{scenes.name}' have {len(scenes)}; "
+            f"{name} has {counted(rows, 'row')} but the scenes '{scenes.name}' have {len(scenes)}; "
             "give one row per scene, in the order of the table"
         )
 

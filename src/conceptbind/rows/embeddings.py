@@ -26,7 +26,12 @@ from conceptbind.core.errors import (
     MismatchError,
     ModalityError,
     ShapeError,
+    UnknownNameError,
     ValueRangeError,
+    counted,
+    cut,
+    cut_left,
+    quoted,
 )
 from conceptbind.core.files import (
     CHECKSUM,
@@ -78,7 +83,7 @@ DEFAULT = Opening()
 """How an encoder is opened where nothing else is asked for."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Embeddings:
     """n rows of one encoder for one scene table."""
 
@@ -101,6 +106,11 @@ class Embeddings:
                 f"embeddings must be (rows, dimensions); got shape {self.values.shape}"
             )
 
+    def __repr__(self) -> str:
+        n, width = self.values.shape
+        rows = f"{n:,} x {width:,} {self.modality}"
+        return f"<Embeddings of {cut_left(self.encoder, 35)}: {rows}, {cut(self.scenes_name, 20)}>"
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -108,9 +118,10 @@ class Embeddings:
         """Raise MismatchError unless these are the rows of this table; both are named."""
         if len(self) != len(scenes) or self.scenes_hash != scenes.content_hash:
             raise MismatchError(
-                f"these {len(self)} rows of '{self.encoder}' belong to the scenes "
+                f"these {counted(len(self), 'row')} of '{self.encoder}' belong to the scenes "
                 f"'{self.scenes_name}' ({self.scenes_hash[:12]}), "
-                f"not to '{scenes.name}' ({len(scenes)} scenes, {scenes.content_hash[:12]}); embed "
+                f"not to '{scenes.name}' ({counted(len(scenes), 'scene')}, "
+                f"{scenes.content_hash[:12]}); embed "
                 "that table"
             )
 
@@ -129,7 +140,7 @@ class Embeddings:
         if not peaks.all():
             row = int(np.argmin(peaks))
             raise ValueRangeError(
-                f"row {row} of the embeddings of '{self.encoder}' is all zeros and cannot be "
+                f"row index {row} of the embeddings of '{self.encoder}' is all zeros and cannot be "
                 "normalised"
             )
         scaled = self.values / peaks  # so that squares neither overflow nor vanish
@@ -151,6 +162,10 @@ def open_source(
         how: device, precision and what becomes of long captions.
         scenes: the table whose rows an array file must hold; None accepts any.
     """
+    if not isinstance(name, str):
+        raise UnknownNameError(
+            f"expected an encoder by its name, such as tiny or file:rows.npy; got {quoted(name)}"
+        )
     scheme, _, rest = name.partition(":")
     if scheme == "file" and rest:
         path = user_path(rest)
@@ -319,7 +334,8 @@ def _unit(values: Floats, first: int, encoder: str) -> Floats:
     lengths = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
     if not lengths.all():
         raise ValueRangeError(
-            f"row {first + int(np.argmin(lengths))} of the embeddings of '{encoder}' is all zeros "
+            f"row index {first + int(np.argmin(lengths))} of the embeddings of '{encoder}' is "
+            "all zeros "
             "and cannot be normalised"
         )
     unit: Floats = values / lengths
@@ -391,7 +407,8 @@ def _encoded(
         values = _as_numbers(values, encoder.id)
         if values.shape != (last - first, encoder.dimension):
             raise ShapeError(
-                f"'{encoder.id}' was given {last - first} scenes and returned an array of shape "
+                f"'{encoder.id}' was given {counted(last - first, 'scene')} and returned an "
+                "array of shape "
                 f"{values.shape}; expected ({last - first}, {encoder.dimension})"
             )
         yield (
@@ -468,8 +485,9 @@ def _single(values: Floats, what: str) -> Floats:
         lost = np.flatnonzero(np.abs(values - single).max(axis=1) > LOST * size)
         if len(lost):
             raise ValueRangeError(
-                f"{what} must keep their digits; {len(lost)} of {len(values)} rows are too small, "
-                f"the first is row {lost[0]} with numbers "
+                f"{what} must keep their digits; {len(lost)} of {counted(len(values), 'row')} "
+                "are too small, "
+                f"the first at index {lost[0]} with numbers "
                 f"up to {size[lost[0]]:.3g}; multiply all rows by one number"
             )
     return single
@@ -556,7 +574,8 @@ def load(folder: Path) -> Embeddings:
     shards, there = -(-n // size), sum(1 for _ in folder.glob("rows-*.safetensors"))
     if there < shards or manifest.checksum is None:
         raise FileError(
-            f"{folder} is unfinished: {min(there, shards)} of {shards} shards are there; run the "
+            f"{folder} is unfinished: {min(there, shards)} of {counted(shards, 'shard')} are "
+            "there; run the "
             "same command again to finish it"
         )
     sums = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import ModalityError, ShapeError, ValueRangeError
+from conceptbind.core.errors import ModalityError, ShapeError, ValueRangeError, counted, quoted
 from conceptbind.core.files import content_hash
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     """A file of captions, or captions."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HeldRows:
     """An array, as if it had been read from a file."""
 
@@ -44,8 +44,11 @@ class HeldRows:
     def __str__(self) -> str:
         return self.id
 
+    def __repr__(self) -> str:
+        return f"<rows {self.id}: {' x '.join(map(str, self.values.shape))}>"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class HeldCaptions:
     """Captions, as if they had been read from a file."""
 
@@ -55,6 +58,9 @@ class HeldCaptions:
 
     def __str__(self) -> str:
         return self.id
+
+    def __repr__(self) -> str:
+        return f"<{self.id}: {counted(len(self.lines), 'caption')}>"
 
 
 def as_array(given: Any, name: str) -> Shaped[Floats, " ..."]:
@@ -124,7 +130,7 @@ def held_captions(given: Iterable[str], name: str) -> HeldCaptions:
         raise ValueRangeError(f"{name} must be a file or a list of captions; got {kind}") from error
     for at, line in enumerate(lines):
         if not isinstance(line, str) or not line.strip():
-            raise ValueRangeError(f"{name} must hold texts; number {at} is {line!r:.40}")
+            raise ValueRangeError(f"{name} must hold texts; index {at} holds {quoted(line)}")
     return HeldCaptions(f"captions-{content_hash(*lines)[:16]}", tuple(map(str, lines)))
 
 

@@ -9,7 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.core.errors import ModalityError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    ModalityError,
+    UnknownNameError,
+    ValueRangeError,
+    cut_left,
+    nearest,
+    quoted,
+)
 from conceptbind.core.files import file_hash
 from conceptbind.encoders.factory import checked
 from conceptbind.encoders.options import Opening
@@ -46,6 +53,9 @@ class Source(ABC):
     """What it says that it holds or encodes; an array need not say."""
     encoder: Encoder | None = None
     """What encodes new captions and pictures; None where there are only rows."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {cut_left(self.id, 60)}>"
 
     @abstractmethod
     def able(self, table: Scenes, asked: Modalities) -> tuple[Modality, ...]:
@@ -209,7 +219,7 @@ def source_of(what: Any, how: Opening = DEFAULT, table: Scenes | None = None) ->
 
     Args:
         what: a name (`tiny`, `hf:ORG/NAME`, `file:rows.npy`), a path of an array or of a folder
-            written by `embed`, an array or a data frame (a row for each scene); a mapping of
+            written by `embed`, an array or a data frame (a row for each scene). Or a mapping of
             `text` and `image` to arrays, `Embeddings`, an encoder, or a `Source`.
         how: how an encoder is opened by its name.
         table: which the rows are to belong to, where that is known.
@@ -231,7 +241,7 @@ def source_of(what: Any, how: Opening = DEFAULT, table: Scenes | None = None) ->
         return ArraySource(what)
     if isinstance(what, Embeddings):
         return KeptSource(what)
-    return EncoderSource(checked(what, repr(what)))
+    return EncoderSource(checked(what, quoted(what)))
 
 
 def table_of(scenes: Any, template: str | None = None) -> Scenes:
@@ -245,6 +255,8 @@ def table_of(scenes: Any, template: str | None = None) -> Scenes:
     Raises:
         ConceptBindError: there are no such scenes, or the template does not fit.
     """
+    if template is not None and not isinstance(template, str):
+        raise ValueRangeError(f"expected a caption template as a text; got {quoted(template)}")
     if isinstance(scenes, os.PathLike):
         scenes = os.fspath(scenes)
     if isinstance(scenes, str):
@@ -256,7 +268,7 @@ def table_of(scenes: Any, template: str | None = None) -> Scenes:
     if not isinstance(table, Scenes):
         raise ValueRangeError(
             f"expected scenes as a name, the path of a table, a data frame or Scenes; got "
-            f"{type(scenes).__name__}"
+            f"{quoted(scenes)}"
         )
     if template is not None and table.written_captions is not None:
         raise ValueRangeError(
@@ -282,10 +294,9 @@ def open_inputs(
 
 def _wanted(asked: Modalities) -> tuple[Modality, ...] | None:
     """The modalities that are asked for by name; None for all that there are."""
-    if asked not in ("auto", "text", "image", "both"):
-        raise UnknownNameError(
-            f"unknown modality '{asked}'; {nearest(asked, ('auto', 'text', 'image', 'both'))}"
-        )
+    known = ("auto", "text", "image", "both")
+    if not isinstance(asked, str) or asked not in known:
+        raise UnknownNameError(f"unknown modality {quoted(asked)}; {nearest(asked, known)}")
     if asked == "auto":
         return None
     return ("text", "image") if asked == "both" else (asked,)

@@ -19,6 +19,8 @@ from conceptbind.core.errors import (
     MissingExtraError,
     UnknownNameError,
     ValueRangeError,
+    counted,
+    cut,
     nearest,
 )
 from conceptbind.core.ownership import Process, end_with
@@ -75,7 +77,8 @@ def run_tasks(
             yield number, result
     if left:
         raise WorkersDiedError(
-            f"workers died {ATTEMPTS} times and {len(left)} of {len(tasks)} tasks are left, "
+            f"workers died {ATTEMPTS} times and {len(left)} of {counted(len(tasks), 'task')} "
+            "are left, "
             "perhaps for want of memory; "
             "use fewer jobs, or start the same command again: what is finished is kept"
         )
@@ -93,7 +96,9 @@ def cores() -> int:
 def check_executor(executor: Executor, address: str | None, jobs: int | None) -> None:
     """Refuse what `run_tasks` would refuse, before any work is done."""
     if executor not in EXECUTORS:
-        raise UnknownNameError(f"unknown executor '{executor}'; {nearest(executor, EXECUTORS)}")
+        raise UnknownNameError(
+            f"unknown executor '{cut(executor)}'; {nearest(executor, EXECUTORS)}"
+        )
     if address is not None and executor == "local":
         raise ConceptBindError(
             "an address belongs to a cluster; add --executor ray or --executor dask"

@@ -12,7 +12,7 @@ import string
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, quoted
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -52,17 +52,18 @@ def describe(space: ConceptSpace, values: tuple[int, ...], template: str = DEFAU
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:
         raise ValueRangeError(
-            f"the caption template {template!r} cannot be read: {error}; write fields as {{color}}"
+            f"the caption template {quoted(template)} cannot be read: {error}; "
+            f"write fields as {{color}}"
         ) from error
     if any(specification or conversion for _, _, specification, conversion in parsed):
         raise ValueRangeError(
-            f"the caption template {template!r} formats a field; write plain fields such as "
+            f"the caption template {quoted(template)} formats a field; write plain fields such as "
             f"{{color}}"
         )
     if not any(name not in (None, "a") for _, name, _, _ in parsed):
         raise ValueRangeError(
-            f"the caption template {template!r} names no field, so all captions would be the same; "
-            f"use {{object}}"
+            f"the caption template {quoted(template)} names no field, so all captions would "
+            f"be the same; use {{object}}"
         )
     pieces = [(literal, name) for literal, name, _, _ in parsed]
     text = ""
@@ -77,8 +78,8 @@ def describe(space: ConceptSpace, values: tuple[int, ...], template: str = DEFAU
         else:
             known = ", ".join(f"{{{field}}}" for field in ("a", "object", *space.concepts))
             raise UnknownNameError(
-                f"the caption template {template!r} has the unknown field '{{{name}}}'; known: "
-                f"{known}"
+                f"the caption template {quoted(template)} has the unknown field '{{{name}}}'; "
+                f"known: {known}"
             )
     return text
 
@@ -116,7 +117,7 @@ def parts_of_template(template: str) -> tuple[str, str, str]:
     match = re.fullmatch(r"([^\[\]]*)\[([^\[\]]+)\]([^\[\]]*)", template)
     if match is None:
         raise ValueRangeError(
-            f"the caption template {template!r} needs exactly one [...] around what is repeated "
-            "for each object"
+            f"the caption template {quoted(template)} needs exactly one [...] around what is "
+            "repeated for each object"
         )
     return match[1], match[2], match[3]

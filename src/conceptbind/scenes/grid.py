@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError, counted
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.table import Scenes
@@ -32,7 +32,8 @@ def full_grid(
     n_scenes = space.n_objects**slots
     if n_scenes > MAX_SCENES:
         raise ValueRangeError(
-            f"a full grid of {space.n_objects} objects in {slots} slots has {n_scenes:,} scenes, "
+            f"a full grid of {counted(space.n_objects, 'object')} in {slots} slots has "
+            f"{counted(n_scenes, 'scene')}, "
             f"more than {MAX_SCENES:,}; "
             "use fewer values or slots, or give a table of the scenes you want"
         )

@@ -4,11 +4,19 @@ Needs numpy only.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    FileError,
+    UnknownNameError,
+    ValueRangeError,
+    cut,
+    nearest,
+    quoted,
+)
 from conceptbind.core.files import user_path
 from conceptbind.scenes.builtin import clevr_grid, drawn_clevr, text20
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
@@ -56,25 +64,30 @@ FORMS = (
 """What `--scenes` accepts."""
 
 
-def load_scenes(spec: str, template: str | None = None) -> Scenes:
+def load_scenes(spec: str | os.PathLike[str], template: str | None = None) -> Scenes:
     """The scenes that `--scenes` names: text20, text20:10x10, clevr, the files of CLEVR, PUG:SPAR
     and PUG:SPARE, or a CSV file.
 
     Args:
-        spec: one of `FORMS`.
+        spec: one of `FORMS`, or the path of a table.
         template: how captions name an object (see `scenes.captions`); the default is "a red
             circle".
 
     Raises:
         UnknownNameError: no such scene set; names the nearest ones.
     """
+    if isinstance(spec, os.PathLike):
+        spec = os.fspath(spec)
+    if not isinstance(spec, str) or not spec.strip():
+        got = "an empty one" if isinstance(spec, str) else quoted(spec)
+        raise UnknownNameError(f"expected a name of scenes; got {got}; {nearest('', FORMS)}")
     template = DEFAULT_TEMPLATE if template is None else template
     scheme, _, rest = spec.partition(":")
     if scheme == "text20":
         size = re.fullmatch(r"(\d{1,9})x(\d{1,9})", rest)
         if spec != "text20" and size is None:
             raise ValueRangeError(
-                f"expected text20 or text20:AxN, for example text20:10x10; got {spec!r:.80}"
+                f"expected text20 or text20:AxN, for example text20:10x10; got {quoted(spec)}"
             )
         scenes = text20(int(size[1]), int(size[2])) if size else text20()
         return replace(scenes, template=template)
@@ -82,7 +95,7 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
         if spec != scheme and not re.fullmatch(r"\d{1,9}", rest):
             raise ValueRangeError(
                 f"expected {scheme}, or {scheme}:N with N objects per scene, for example "
-                f"{scheme}:3; got {spec!r:.80}"
+                f"{scheme}:3; got {quoted(spec)}"
             )
         kind = "flat" if scheme == "clevr2d" else "solid"
         slots = int(rest) if rest else 2
@@ -108,4 +121,4 @@ def load_scenes(spec: str, template: str | None = None) -> Scenes:
         raise FileError(
             f"{spec} is not a table that conceptbind reads: expected a .csv or .tsv file{hint}"
         )
-    raise UnknownNameError(f"unknown scenes '{spec}'; {nearest(spec, FORMS)}")
+    raise UnknownNameError(f"unknown scenes '{cut(spec)}'; {nearest(spec, FORMS)}")

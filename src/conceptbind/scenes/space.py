@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    ShapeError,
+    UnknownNameError,
+    ValueRangeError,
+    counted,
+    cut,
+    nearest,
+)
 from conceptbind.core.text import require_characters
 
 if TYPE_CHECKING:
@@ -44,7 +51,8 @@ class ConceptSpace:
         if not self.concepts or len(self.concepts) != len(self.values):
             raise ShapeError(
                 f"a concept space needs at least one concept and one list of values for each; "
-                f"got {len(self.concepts)} concepts and {len(self.values)} lists of values"
+                f"got {counted(len(self.concepts), 'concept')} and {len(self.values)} lists of "
+                "values"
             )
         _refuse_duplicates("concept", self.concepts)
         reserved = [concept for concept in self.concepts if concept in ("a", "object", "objects")]
@@ -60,7 +68,8 @@ class ConceptSpace:
 
         if self.n_objects > MOST_OBJECTS:
             raise ValueRangeError(
-                f"{len(self.concepts)} concepts with {', '.join(map(str, self.sizes))} values span "
+                f"{counted(len(self.concepts), 'concept')} with "
+                f"{', '.join(map(str, self.sizes))} values span "
                 "more objects than can be numbered; "
                 "leave out concepts that do not belong to the question"
             )
@@ -99,7 +108,7 @@ class ConceptSpace:
         """
         if concept not in self.concepts:
             raise UnknownNameError(
-                f"unknown concept '{concept}'; {nearest(concept, self.concepts)}"
+                f"unknown concept '{cut(concept)}'; {nearest(concept, self.concepts)}"
             )
         return self.concepts.index(concept)
 
@@ -118,7 +127,8 @@ class ConceptSpace:
         for row, name in enumerate(names, start=first_row):
             if name not in ids:
                 raise UnknownNameError(
-                    f"row {row}: '{name}' is not a value of concept '{concept}'; "
+                    f"{'data row' if first_row else 'index'} {row}: '{cut(name)}' is not a "
+                    f"value of concept '{concept}'; "
                     f"{nearest(name, values)}"
                 )
         return np.array([ids[name] for name in names], dtype=np.int64)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from conceptbind.core.errors import MismatchError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    MismatchError,
+    UnknownNameError,
+    ValueRangeError,
+    counted,
+    cut,
+    nearest,
+)
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 
 if TYPE_CHECKING:
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
 By = Literal["pair", "object", "orbit"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Row numbers of three disjoint parts of a scene table.
 
@@ -44,13 +51,20 @@ class Split:
     """(n, g) what each scene is made of: its group (g = 1), or its objects (g = m). No number may
     be in two parts."""
 
+    def __repr__(self) -> str:
+        sizes = (f"{len(self.train):,} train", f"{len(self.validation):,} validation")
+        return (
+            f"<Split by {self.by}: {', '.join(sizes)}, {len(self.test):,} test, seed {self.seed}>"
+        )
+
     def __post_init__(self) -> None:
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         for name, rows in parts.items():
             if len(rows) == 0:
                 raise ValueRangeError(
                     f"the {name} part of the split by {self.by} is empty ({len(self.members)} "
-                    f"scenes, {len(np.unique(self.members))} groups); use more scenes or other "
+                    f"scenes, {counted(len(np.unique(self.members)), 'group')}); use more "
+                    "scenes or other "
                     "fractions"
                 )
         for (a, rows_a), (b, rows_b) in combinations(parts.items(), 2):
@@ -105,7 +119,7 @@ def split_scenes(
         members = scenes.objects
     else:
         raise UnknownNameError(
-            f"unknown kind of split '{by}'; {nearest(by, ('pair', 'object', 'orbit'))}"
+            f"unknown kind of split '{cut(by)}'; {nearest(by, ('pair', 'object', 'orbit'))}"
         )
     groups = np.unique(members)
     order = np.random.default_rng(seed).permutation(groups)

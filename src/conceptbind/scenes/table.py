@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError, counted, cut, cut_left
+from conceptbind.core.escape import html_table, html_text
 from conceptbind.core.files import content_hash
 from conceptbind.core.text import require_characters
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Bools, Ints
 
 Entry = TypeVar("Entry")
+
+
+FIRST = 5
+"""Scenes that a notebook shows of a table."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +72,8 @@ class Scenes:
         n_concepts = len(self.space.concepts)
         if table.ndim != 3 or table.shape[2] != n_concepts:
             raise ShapeError(
-                f"the scene table must be (scenes, slots, {n_concepts} concepts); got shape "
+                f"the scene table must be (scenes, slots, {counted(n_concepts, 'concept')}); "
+                "got shape "
                 f"{table.shape}"
             )
         if table.shape[0] == 0 or table.shape[1] == 0:
@@ -79,7 +85,7 @@ class Scenes:
         if len(wrong):
             row, slot, k = wrong[0]
             raise ValueRangeError(
-                f"scene {row}, slot {slot}: value id {table[row, slot, k]} of concept "
+                f"scene index {row}, slot index {slot}: value id {table[row, slot, k]} of concept "
                 f"'{self.space.concepts[k]}' "
                 f"is outside 0..{self.space.sizes[k] - 1}"
             )
@@ -96,7 +102,7 @@ class Scenes:
         ):
             if column is not None and len(column) != len(table):
                 raise ShapeError(
-                    f"one entry per scene: {len(table)} scenes but {len(column)} {what}"
+                    f"one entry per scene: {counted(len(table), 'scene')} but {len(column)} {what}"
                 )
         if named and len(set(ids)) != len(ids):
             name, times = Counter(ids).most_common(1)[0]
@@ -115,7 +121,29 @@ class Scenes:
         named = zip(self.space.concepts, self.space.sizes, strict=True)
         sizes = ", ".join(f"{size} {concept}" for concept, size in named)
         n, slots, _ = self.table.shape
-        return f"<Scenes '{self.name:.60}': {n:,} of {slots} objects each; values: {sizes}>"
+        of = f"{n:,} of {counted(slots, 'object')} each"
+        return f"<Scenes '{cut_left(self.name, 24)}': {of}; values: {cut(sizes, 30)}>"
+
+    def _repr_html_(self) -> str:
+        """How many scenes there are, and the values of the first; in notebooks."""
+        concepts = self.space.concepts
+        named = zip(self.space.sizes, concepts, strict=True)
+        values = ", ".join(f"{counted(size, 'value')} of {concept}" for size, concept in named)
+        objects = counted(self.n_slots, "object")
+        said = f"{self.name}: {counted(len(self), 'scene')} of {objects}; {values}"
+        head = ["scene", *(f"{c} {slot + 1}" for slot in range(self.n_slots) for c in concepts)]
+        rows = [[self.ids[row], *self._names(row)] for row in range(min(FIRST, len(self)))]
+        more = f"<p>The first {FIRST} are shown.</p>" if len(self) > FIRST else ""
+        return f"<p>{html_text(said)}</p>{html_table([*head, 'caption'], rows)}{more}"
+
+    def _names(self, row: int) -> list[str]:
+        """The values of a scene by slot and concept, and its caption."""
+        named = [
+            self.space.values[k][value]
+            for values in self.table[row].tolist()
+            for k, value in enumerate(values)
+        ]
+        return [*named, self.caption(row)]
 
     @classmethod
     def unlabelled(

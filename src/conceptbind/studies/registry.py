@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 from conceptbind.core.findings import Study
 
 GROUP = "conceptbind.studies"
@@ -52,7 +52,7 @@ def known_studies(names: Iterable[str]) -> tuple[str, ...]:
     found, known = tuple(names), study_names(on_request=True)
     for name in found:
         if name not in known:
-            raise UnknownNameError(f"unknown study '{name}'; {nearest(name, known)}")
+            raise UnknownNameError(f"unknown study '{cut(name)}'; {nearest(name, known)}")
     return found
 
 

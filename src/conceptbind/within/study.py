@@ -121,7 +121,7 @@ def within_study(
 ) -> WithinStudy:
     """Score anchors, paraphrases and swaps by cosine. Nothing is fitted, so all items are scored.
 
-    An item is right by the share of its triplets that are; its triplets are never counted as draws
+    An item is right by the share of its triplets that are. Its triplets are never counted as draws
     of their own, and the items of one orbit are one draw.
 
     Args:

@@ -47,14 +47,14 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
     found = {setting: _main(records, setting) for setting in (NEUTRAL, TRAP)}
     there = [record for record in found.values() if record is not None]
     if not there:
-        why = "no scene has an attribute swap, or none has a second picture"
-        return Verdict("unclear", f"{asked}: {why}.", None, 2, modality, 0)
+        why = "No scene has an attribute swap, or none has a second picture"
+        return Verdict("unclear", f"{asked}. {why}.", None, 2, modality, 0)
     if any(record.ci_low is None for record in there):
         why = (
-            "all comparisons are of one combination and its swap, so nothing can be said of others"
+            "All comparisons are of one combination and its swap, so nothing can be said of others"
         )
         return Verdict(
-            "unclear", f"{asked}: {why} (n = {there[0].n:,}).", None, 2, modality, there[0].n
+            "unclear", f"{asked}. {why} (n = {there[0].n:,}).", None, 2, modality, there[0].n
         )
     weaker = min(there, key=_value)
     stronger = max(there, key=_value)
@@ -85,8 +85,8 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
         gap, width = _value(stronger) - CHANCE, _value(stronger) - ends(stronger)[0]
     else:  # too near the threshold
         gap, width = SOMEWHAT - _value(stronger), ends(stronger)[1] - _value(stronger)
-    need = needed(stronger.n, width, gap)
-    return replace(judged, sentence=f"{asked}; {need} comparisons are needed. {rest}")
+    need = first(needed(stronger.n, width, gap))
+    return replace(judged, sentence=f"{asked}. {need} comparisons are needed. {rest}")
 
 
 def _value(record: Record) -> float:

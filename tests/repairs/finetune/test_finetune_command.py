@@ -221,9 +221,8 @@ def test_the_function_does_the_same_to_the_last_digit(drawn_pairs):
     assert weights[0] == weights[1]
     assert one.tuned.encoder.id == "tiny (fine-tuned)"
     assert len(one.frame()) == 3
-    said, _, answer = repr(one).partition("\n")
-    assert said == "<FineTuning of tiny: 3 records in one>"
-    assert answer.startswith("Fine-tuning takes the binding accuracy of pictures")
+    assert repr(one) == "<FineTuning of tiny: 3 records in one>"
+    assert one.said[0].startswith("Fine-tuning takes the binding accuracy of pictures")
 
 
 # Parts

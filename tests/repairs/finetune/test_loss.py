@@ -144,7 +144,7 @@ def test_what_was_fitted_on_cannot_choose():
     data = captioned(pictures=[PICTURES[0], PICTURES[1], PICTURES[0], PICTURES[3]])
     with pytest.raises(
         MismatchError,
-        match=r"1 picture\(s\) belong to captions of train and of validation, the first is number 0",  # noqa: E501
+        match=r"1 picture\(s\) belong to captions of train and of validation, the first at index 0",
     ):
         data.require_apart(np.array([0, 1]), np.array([2, 3]))
     with pytest.raises(ValueRangeError, match="validation has 1"):

@@ -96,17 +96,19 @@ def test_another_width_names_both():
 def test_rows_without_a_direction_are_named():
     texts = TEXTS.copy()
     texts[5] = 0
-    with pytest.raises(ValueRangeError, match="row 5 is mapped to zero and cannot be normalised"):
+    with pytest.raises(
+        ValueRangeError, match="row index 5 is mapped to zero and cannot be normalised"
+    ):
         ADAPTER(texts)
     forget = Adapter(np.diag([1.0, 0, 0, 0]).astype(np.float32), 0.0)
-    with pytest.raises(ValueRangeError, match="row 1 is mapped to zero"):
+    with pytest.raises(ValueRangeError, match="row index 1 is mapped to zero"):
         forget(np.eye(4))
     far = np.ones((65_540, 4), np.float32)
     far[65_539] = 0
-    with pytest.raises(ValueRangeError, match="row 65539 is mapped to zero"):
+    with pytest.raises(ValueRangeError, match="row index 65539 is mapped to zero"):
         ADAPTER(far)
     texts[5] = np.nan
-    with pytest.raises(ValueRangeError, match="captions must be finite; .* row 5"):
+    with pytest.raises(ValueRangeError, match="captions must be finite; .* index 5"):
         ADAPTER(texts)
 
 

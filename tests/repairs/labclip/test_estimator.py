@@ -102,7 +102,7 @@ def test_broken_rows_and_other_lengths_are_named(rows, broken):
     ):
         LabClip().fit(texts, images, negatives=negatives[1:])
     with pytest.raises(
-        ValueRangeError, match="1 of 1,000 negatives equal their caption, the first in row 5"
+        ValueRangeError, match="1 of 1,000 negatives equal their caption, the first at index 5"
     ):
         LabClip().fit(
             texts, images, negatives=np.vstack([negatives[:5], texts[5:6], negatives[6:]])

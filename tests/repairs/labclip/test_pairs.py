@@ -79,7 +79,7 @@ def test_given_ids_say_what_means_the_same():
     )
     assert same_table(pairs)[0, 1]
     with pytest.raises(
-        ValueRangeError, match="1 of 2 negatives equal their caption, the first in row 1"
+        ValueRangeError, match="1 of 2 negatives equal their caption, the first at index 1"
     ):
         Pairs.of(
             rows(0, 1),
@@ -103,7 +103,7 @@ def test_a_negative_that_equals_its_caption_is_an_error_that_names_the_row(kind)
     negatives = np.array([[2.0, 1.0], [-0.0, 0.5], [3.0, 1.0]], kind)
     with pytest.raises(
         ValueRangeError,
-        match="2 of 3 negatives equal their caption, the first in row 1; leave those rows out",
+        match="2 of 3 negatives equal their caption, the first at index 1; leave those rows out",
     ):
         Pairs.of(texts, texts, negatives)
     assert len(Pairs.of(texts[:1], texts[:1], negatives[:1])) == 1
@@ -141,23 +141,27 @@ ZERO[3] = 0
         ((rows(0, 1), rows(5, 6).astype(complex)), ShapeError, "texts must be .* complex"),
         ((rows(0, 1), rows(5, 6).tolist()), ShapeError, "texts must be"),
         ((rows(0, 1)[:0], rows(5, 6)[:0]), ShapeError, r"images must be .* \(0, 5\)"),
-        ((with_row(np.nan), CODES[4:8]), ValueRangeError, "row 2 of images holds NaN or infinite"),
+        (
+            (with_row(np.nan), CODES[4:8]),
+            ValueRangeError,
+            "row index 2 of images holds NaN or infinite",
+        ),
         (
             (CODES[4:8], with_row(np.inf, 1)),
             ValueRangeError,
-            "row 1 of texts holds NaN or infinite",
+            "row index 1 of texts holds NaN or infinite",
         ),
         (
             (CODES[4:8], CODES[8:], with_row(-np.inf, 0)),
             ValueRangeError,
-            "row 0 of negatives holds NaN or infinite",
+            "row index 0 of negatives holds NaN or infinite",
         ),
         (
             (CODES[4:8], CODES[8:], ZERO),
             ValueRangeError,
-            "row 3 of negatives is all zeros and has no direction",
+            "row index 3 of negatives is all zeros and has no direction",
         ),
-        ((ZERO, CODES[8:]), ValueRangeError, "row 3 of images is all zeros"),
+        ((ZERO, CODES[8:]), ValueRangeError, "row index 3 of images is all zeros"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_and_named(arguments, error, says):

@@ -99,7 +99,7 @@ def test_broken_rows_are_found_on_disk_behind_the_first_block(tmp_path):
     rows[:, 1] = np.arange(20_000) / 20_000
     rows[17_000] = np.nan
     np.save(tmp_path / "rows.npy", rows)
-    with pytest.raises(ValueRangeError, match="row 17000 of texts holds NaN"):
+    with pytest.raises(ValueRangeError, match="row index 17000 of texts holds NaN"):
         Pairs.of(rows[:17_000], open_rows(tmp_path / "rows.npy"), image_of=np.zeros(20_000, int))
 
 

@@ -109,7 +109,7 @@ def test_a_negative_that_equals_its_caption_is_found_among_several():
     kept = Pairs.of(images, texts, negatives, keep_equal=True)
     assert kept.equal.tolist() == [7]
     negatives[7, 1] = np.nan
-    with pytest.raises(ValueRangeError, match="row 7 of negatives holds NaN"):
+    with pytest.raises(ValueRangeError, match="row index 7 of negatives holds NaN"):
         Pairs.of(images, texts, negatives)
 
 

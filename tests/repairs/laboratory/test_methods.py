@@ -158,7 +158,7 @@ def test_maps_refuse_rows_that_they_cannot_take():
     for made in (Linear(eye), TwoLayer(eye, eye[0], eye)):
         with pytest.raises(ShapeError, match="this map takes rows of 3 dimensions; got shape"):
             made(np.ones((2, 4), np.float32))
-        with pytest.raises(ValueRangeError, match="row 1 is mapped to zero"):
+        with pytest.raises(ValueRangeError, match="row index 1 is mapped to zero"):
             made(eye[:2] * [[1], [0]])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import MismatchError, MissingExtraError, ModalityError
+from conceptbind.core.errors import MismatchError, MissingExtraError, ModalityError, counted
 from conceptbind.core.files import folder_written_aside, require_empty, user_path
 from conceptbind.encoders.options import Opening
 from conceptbind.encoders.registry import open_encoder
@@ -135,7 +135,8 @@ def _repaired(adapter: Adapter, model: SentenceTransformer) -> Any:
             else ""
         )
         raise MismatchError(
-            f"the adapter maps rows of {d_in} dimensions, but the pipeline gives {width}{cut}; use "
+            f"the adapter maps rows of {counted(d_in, 'dimension')}, but the pipeline gives "
+            f"{width}{cut}; use "
             "the encoder it was fitted on"
         )
     like = next(model.parameters())

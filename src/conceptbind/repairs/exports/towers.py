@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.core.errors import MismatchError, ValueRangeError
+from conceptbind.core.errors import MismatchError, ValueRangeError, counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -90,7 +90,8 @@ def _require_width(adapter: Adapter, width: int, place: str) -> None:
     d_out, d_in = adapter.weight.shape
     if (d_out, d_in) != (width, width):
         raise MismatchError(
-            f"the adapter maps {d_in} dimensions to {d_out}, but {place} gives {width}, as wide as "
+            f"the adapter maps {counted(d_in, 'dimension')} to {d_out}, but {place} gives "
+            f"{width}, as wide as "
             "the pictures it is compared with; "
             "use the model that the adapter was fitted on"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError
+from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError, counted
 from conceptbind.core.files import content_hash, file_hash
 from conceptbind.pictures.files import as_seen, read_picture, require_pictures
 
@@ -72,8 +72,8 @@ class Captioned:
         n = len(captions)
         if len(negatives) != n or (image_of is None and len(pictures) != n):
             raise ShapeError(
-                f"every caption needs one negative and one picture: {n:,} captions, "
-                f"{len(negatives):,} negatives, {len(pictures):,} pictures; "
+                f"every caption needs one negative and one picture: {counted(n, 'caption')}, "
+                f"{counted(len(negatives), 'negative')}, {counted(len(pictures), 'picture')}; "
                 "give image_of where a picture has several captions"
             )
         of = np.arange(n) if image_of is None else np.asarray(image_of)
@@ -93,13 +93,14 @@ class Captioned:
         text_ids, negative_ids = np.asarray(text_ids), np.asarray(negative_ids)
         if not text_ids.shape == negative_ids.shape == (n,):
             raise ShapeError(
-                f"text_ids and negative_ids must number each of {n:,} captions; got "
+                f"text_ids and negative_ids must number each of {counted(n, 'caption')}; got "
                 f"{text_ids.shape}, {negative_ids.shape}"
             )
         equal = np.flatnonzero(text_ids == negative_ids)
         if len(equal):
             raise ValueRangeError(
-                f"{len(equal):,} of {n:,} negatives equal their caption, the first in row "
+                f"{len(equal):,} of {counted(n, 'negative')} equal their caption, the first at "
+                "index "
                 f"{equal[0]}; leave those rows out"
             )
         require_pictures([Path(picture) for picture in pictures if isinstance(picture, Path | str)])
@@ -162,7 +163,7 @@ class Captioned:
         if len(shared):
             raise MismatchError(
                 f"{len(shared):,} picture(s) belong to captions of train and of validation, the "
-                f"first is number {int(np.flatnonzero(self.picture_ids == shared[0])[0])}; keep "
+                f"first at index {int(np.flatnonzero(self.picture_ids == shared[0])[0])}; keep "
                 "the captions of a picture on one side"
             )
 

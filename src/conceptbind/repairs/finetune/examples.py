@@ -97,8 +97,8 @@ def of_scenes(scenes: Scenes, seed: int = 0) -> Examples:
     )
     if min(len(train), len(validation), len(held)) < 2:
         raise ValueRangeError(
-            f"the scenes '{scenes.name}' offer too few attribute swaps to train on some, to choose "
-            "on others and to score the rest; use scenes with two objects or more that differ in "
+            f"the scenes '{scenes.name}' offer too few attribute swaps to train on, to choose "
+            "on and to score; use scenes with two objects or more that differ in "
             "both concepts"
         )
     return Examples(

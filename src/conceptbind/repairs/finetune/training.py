@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 from conceptbind.core.files import content_hash
 from conceptbind.repairs.finetune.data import Captioned
 from conceptbind.repairs.finetune.judge import Candidate, judged
@@ -137,7 +137,7 @@ def settled_rate(optimiser: str, rate: float | None, batch: int, epochs: int) ->
         ValueRangeError: an option out of range.
     """
     if optimiser not in RATES:
-        raise UnknownNameError(f"unknown optimiser '{optimiser}'; {nearest(optimiser, RATES)}")
+        raise UnknownNameError(f"unknown optimiser '{cut(optimiser)}'; {nearest(optimiser, RATES)}")
     settled = RATES[optimiser] if rate is None else rate
     for name, value, least in (("rate", settled, 0), ("batch", batch, 2), ("epochs", epochs, 1)):
         if not least <= value < math.inf:

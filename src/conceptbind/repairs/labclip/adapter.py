@@ -19,6 +19,8 @@ from conceptbind.core.errors import (
     ShapeError,
     UnsafeFileError,
     ValueRangeError,
+    counted,
+    cut_left,
 )
 from conceptbind.core.escape import markdown
 from conceptbind.core.files import (
@@ -65,7 +67,7 @@ class Adapter:
     def __repr__(self) -> str:
         out, into = self.weight.shape
         whose = str(self.config.get("encoder") or "unknown")
-        return f"<Adapter of {whose:.60}: captions of width {into} to {out}>"
+        return f"<Adapter of {cut_left(whose, 40)}: captions of width {into} to {out}>"
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or 0 in self.weight.shape:
@@ -115,7 +117,8 @@ class Adapter:
         if texts.ndim != 2 or texts.shape[1] != self.weight.shape[1]:
             whose = f" ('{self.config['encoder']}')" if self.config.get("encoder") else ""
             raise ShapeError(
-                f"this adapter{whose} maps rows of {self.weight.shape[1]} dimensions; got an array "
+                f"this adapter{whose} maps rows of "
+                f"{counted(self.weight.shape[1], 'dimension')}; got an array "
                 f"of shape {texts.shape}"
             )
         refuse_non_finite(texts, "captions")
@@ -131,7 +134,7 @@ class Adapter:
             length = np.linalg.norm(rows, axis=1, keepdims=True)
             if not length.all():
                 raise ValueRangeError(
-                    f"row {start + int(np.argmin(length))} is mapped to zero and cannot be "
+                    f"row index {start + int(np.argmin(length))} is mapped to zero and cannot be "
                     "normalised"
                 )
             mapped[start : start + len(rows)] = rows / length

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, counted, cut, nearest
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.pairs import Pairs, flat_ids
 from conceptbind.repairs.labclip.solver import Candidate, Course, Judge, best, published, quick
@@ -103,7 +103,7 @@ def fit_pairs(
         ValueRangeError: options out of range, or too few pairs.
     """
     if solver not in RATES:
-        raise UnknownNameError(f"unknown solver '{solver}'; {nearest(solver, RATES)}")
+        raise UnknownNameError(f"unknown solver '{cut(solver)}'; {nearest(solver, RATES)}")
     rate = RATES[solver] if rate is None else rate
     epochs = EPOCHS[solver] if epochs is None else epochs
     for name, value, least, most in (
@@ -336,7 +336,8 @@ def divided(
     rows = np.flatnonzero(~chosen), np.flatnonzero(chosen)
     if min(map(len, rows)) < 2:
         raise ValueRangeError(
-            f"{len(groups)} pairs cannot be divided into a part to fit on and one to choose on: "
+            f"{counted(len(groups), 'pair')} cannot be divided into a part to fit on and one "
+            "to choose on: "
             "they share pictures or captions, or are too few"
         )
     return rows
@@ -369,7 +370,8 @@ def parts_of(pairs: Pairs, most: int, seed: int) -> Int[Ints, " pairs"]:
         if min(size for size, _ in heap) >= 2:
             return part_of[groups]
     raise ValueRangeError(
-        f"{len(pairs)} pairs cannot be divided into parts to fit on, to choose on and to score: "
+        f"{counted(len(pairs), 'pair')} cannot be divided into parts to fit on, to choose on "
+        "and to score: "
         "they share pictures or captions, "
         "or are too few"
     )

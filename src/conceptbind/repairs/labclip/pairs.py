@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.core.files import content_hash, user_path
 from conceptbind.rows.held import HeldRows, held_rows
 
@@ -119,7 +119,8 @@ class Pairs:
             _require_negatives(texts, negatives, names)
         if image_of is None and len(images) != len(texts):
             raise ShapeError(
-                f"every caption needs one picture: {names[0]} has {len(images):,} rows, {names[1]} "
+                f"every caption needs one picture: {names[0]} has "
+                f"{counted(len(images), 'row')}, {names[1]} "
                 f"{len(texts):,}; give image_of where a picture has several captions"
             )
         of = np.arange(len(texts)) if image_of is None else np.asarray(image_of)
@@ -130,7 +131,7 @@ class Pairs:
         ):
             raise ShapeError(
                 f"image_of must give one whole number, a row of {names[0]} (0 to "
-                f"{len(images) - 1}) for each of {len(texts):,} captions"
+                f"{len(images) - 1}) for each of {counted(len(texts), 'caption')}"
             )
         shape = (len(texts),) if negatives is None else negatives.shape[:-1]
         for given_ids, name, wanted in (
@@ -139,7 +140,8 @@ class Pairs:
         ):
             if given_ids is not None and np.shape(given_ids) != wanted:
                 raise ShapeError(
-                    f"the ids of {name} must be one number for each of {len(texts):,} rows; got "
+                    f"the ids of {name} must be one number for each of "
+                    f"{counted(len(texts), 'row')}; got "
                     f"{np.shape(given_ids)}"
                 )
         if negatives is not None and (text_ids is None) != (negative_ids is None):
@@ -157,8 +159,9 @@ class Pairs:
             equal = np.flatnonzero(_any(_beside(text_ids, negative_ids) == negative_ids))
             if len(equal) and not keep_equal:
                 raise ValueRangeError(
-                    f"{len(equal):,} of {len(texts):,} negatives equal their caption, the first in "
-                    f"row {equal[0]}; leave those rows out"
+                    f"{len(equal):,} of {counted(len(texts), 'negative')} equal their caption, "
+                    "the first at "
+                    f"index {equal[0]}; leave those rows out"
                 )
         empty = np.empty(0, np.int64)
         return cls(
@@ -386,12 +389,13 @@ def _ids(array: Floats, name: str, kind: np.dtype) -> Ints:
             zero = np.flatnonzero(~block.any(axis=1))
         if len(bad):
             raise ValueRangeError(
-                f"row {start + bad[0] // each} of {name} holds NaN or infinite numbers; embed it "
+                f"row index {start + bad[0] // each} of {name} holds NaN or infinite numbers; "
+                "embed it "
                 "again"
             )
         if len(zero):
             raise ValueRangeError(
-                f"row {start + zero[0] // each} of {name} is all zeros and has no direction; "
+                f"row index {start + zero[0] // each} of {name} is all zeros and has no direction; "
                 "leave it out or embed it again"
             )
         ids[start * each : start * each + len(block)] = [

@@ -90,7 +90,7 @@ def _require_width(rows: Floats, width: int) -> None:
 def _unit(rows: Floats) -> Floats:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not lengths.all():
-        raise ValueRangeError(f"row {int(np.argmin(lengths))} is mapped to zero")
+        raise ValueRangeError(f"row index {int(np.argmin(lengths))} is mapped to zero")
     unit: Floats = (rows / lengths).astype(np.float32, copy=False)
     return unit
 

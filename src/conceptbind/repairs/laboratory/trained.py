@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from conceptbind.core.errors import counted
 from conceptbind.core.names import Repair
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.estimator import fit_pairs
@@ -48,7 +49,7 @@ class LabClipMethod:
         if self.side in ("text", "query"):
             found = fit_pairs(pairs, validation, seed=seed)
             size = found.adapter.weight.size
-            said = f"{found.chosen.step} steps"
+            said = f"{counted(found.chosen.step, 'step')}"
             return Fitted(self.name, self.side, found.adapter, None, size, said, found.helps)
         model = _Linear(pairs, self.side)
         none = NoRepair(self.side).fit(pairs, validation, seed)
@@ -118,7 +119,7 @@ class _Linear:
             None if captions is None else Adapter(captions, 0.0, {"protocol": str(name)}),
             Linear(now["pictures"]),
             sum(weight.size for weight in now.values()),
-            f"{step} steps",
+            f"{counted(step, 'step')}",
         )
 
 
@@ -144,7 +145,9 @@ class _Network:
         """The network as it is now."""
         layers = (part.detach().numpy().copy() for part in self.free)
         size = sum(part.numel() for part in self.free)
-        return Fitted(Repair.TWO_LAYER, side, TwoLayer(*layers), None, size, f"{step} steps")
+        return Fitted(
+            Repair.TWO_LAYER, side, TwoLayer(*layers), None, size, f"{counted(step, 'step')}"
+        )
 
 
 def _trained(

@@ -3,8 +3,8 @@
 
 Departures from the published code, each of which would let a model tell the negative without
 looking at the picture, or would make it no negative: a permutation that changes nothing is never
-taken; nor one that only turns "a cat and a dog" into "a dog and a cat"; nor one that is another
-caption of the same picture; "a" and "an" follow the moved word; capitals stay at the start.
+taken. Nor is one that only turns "a cat and a dog" into "a dog and a cat", or one that is another
+caption of the same picture. "a" and "an" follow the moved word. Capitals stay at the start.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError
+from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError, counted, quoted
 from conceptbind.core.files import content_hash
 from conceptbind.repairs.negatives.phrases import Phrases
 from conceptbind.scenes.captions import article
@@ -115,7 +115,8 @@ def hard_negatives(
     """
     if groups is not None and len(groups) != len(captions):
         raise ShapeError(
-            f"expected one picture number for each of {len(captions)} captions; got {len(groups)}"
+            f"expected one picture number for each of {counted(len(captions), 'caption')}; got "
+            f"{len(groups)}"
         )
     if seed < 0:
         raise ValueRangeError(f"the seed must be 0 or more; got {seed}")
@@ -186,7 +187,7 @@ def permute(
         ("reorderings", reorderings, ("drop", "keep")),
     ):
         if value not in known:
-            raise ValueRangeError(f"{option} must be {' or '.join(known)}; got {value!r}")
+            raise ValueRangeError(f"{option} must be {' or '.join(known)}; got {quoted(value)}")
     _require_tokens_of(caption, tokens)
     if not _can_change(tokens):
         return None
@@ -224,7 +225,8 @@ def _tagged(captions: Sequence[str], tagger: Tagger) -> Iterator[tuple[str, list
         tokens = next(tags, None)
         if tokens is None:
             raise MismatchError(
-                f"the tagger '{tagger.name}' gave the tokens of {row} captions; expected those of "
+                f"the tagger '{tagger.name}' gave the tokens of {counted(row, 'caption')}; "
+                "expected those of "
                 f"{len(captions)}"
             )
         yield caption, tokens
@@ -258,8 +260,8 @@ def _require_tokens_of(caption: str, tokens: Sequence[Token]) -> None:
         if not end <= token.start < token.end or caption[token.start : token.end] != token.text:
             raise MismatchError(
                 f"the token {token.text!r} ({token.start} to {token.end}) is not at its place in "
-                f"the caption {caption!r}; a tagger must give offsets into the caption as it was "
-                "given, in order"
+                f"the caption {quoted(caption)}; a tagger must give offsets into the caption "
+                "as it was given, in order"
             )
         end = token.end
 

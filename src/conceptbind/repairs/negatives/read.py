@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, counted
 from conceptbind.core.files import user_path
 from conceptbind.core.text import require_characters
 from conceptbind.repairs.negatives.permutations import same_words
@@ -65,7 +65,8 @@ def read_negclip(path: str | Path) -> WrittenNegatives:
         where = f"{path}, line {number}"
         if len(cells) != len(header):
             raise ValueRangeError(
-                f"{where}: expected {len(header)} cells as in the header, got {len(cells)}"
+                f"{where}: expected {counted(len(header), 'cell')} as in the header, got "
+                f"{len(cells)}"
             )
         caption = cells[title]
         written = _texts(where, cells[negative])

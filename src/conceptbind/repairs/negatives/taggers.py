@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from conceptbind.core.errors import FileError, MissingExtraError, UnknownNameError, nearest
+from conceptbind.core.errors import FileError, MissingExtraError, UnknownNameError, cut, nearest
 
 Part = Literal["noun", "adjective", "other"]
 
@@ -114,7 +114,7 @@ class SpacyTagger:
         model = english[0] if model is None else model
         if model not in installed:
             raise UnknownNameError(
-                f"there is no spaCy pipeline '{model}' installed; "
+                f"there is no spaCy pipeline '{cut(model)}' installed; "
                 f"{nearest(model, installed) if installed else 'none is'}; "
                 f"install it with: python -m spacy download {model}"
             )
@@ -253,7 +253,7 @@ def load_tagger(name: str = "auto") -> Tagger:
         return SpacyTagger(model or None)
     if name == "hanta":
         return HantaTagger()
-    raise UnknownNameError(f"unknown tagger '{name}'; {nearest(name, FORMS)}")
+    raise UnknownNameError(f"unknown tagger '{cut(name)}'; {nearest(name, FORMS)}")
 
 
 def _first_installed() -> Tagger:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.nn.functional import softplus
 
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError, counted
 from conceptbind.core.files import content_hash
 from conceptbind.metrics.ties import ULPS
 from conceptbind.repairs.labclip.adapter import Adapter
@@ -118,7 +118,7 @@ def fit_queries(
         if not _n_comparisons(part.without_itself()):
             raise ValueRangeError(
                 f"a repair of queries needs captions with a paraphrase and a swap to {name}; got "
-                f"{len(part.rows)} groups without any"
+                f"{counted(len(part.rows), 'group')} without any"
             )
     width = fitted.rows.shape[2]
     eye = torch.eye(width)

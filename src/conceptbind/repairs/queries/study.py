@@ -110,7 +110,7 @@ def query_repair(
         groups: captions to fit on.
         settings: triplets that are scored, as rows of `groups.rows`.
         draws: (i,) draw of each item of the triplets, in the numbers of `groups.draws`.
-        searches: captions of others, on which the cost is told; the first has the draws of the
+        searches: captions of others, on which the cost is told. The first has the draws of the
             groups, and each part of it is searched by the map that never saw it.
         scenes: name of the table, or of the captions.
         encoder: its id.

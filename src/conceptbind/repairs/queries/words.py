@@ -44,9 +44,10 @@ def query_verdict(study: QueryRepair) -> Verdict:
 
 
 def _judged(study: QueryRepair, before: list[Record], after: list[Record]) -> tuple[Word, str]:
-    changes = " and ".join(_change(*pair) for pair in zip(before, after, strict=True))
+    changes = [_change(*pair) for pair in zip(before, after, strict=True)]
     unseen = "combinations" if study.by_scenes else "captions"
-    said = f"paraphrase accuracy {changes}, on {unseen} that it was not fitted on"
+    said = ". It goes ".join((f"paraphrase accuracy {changes[0]}", *changes[1:]))
+    said += f". These are scores on {unseen} that it was not fitted on"
     said += f" (n = {after[0].n:,}; chance: 33.3 %)"
     if study.recommended:
         word: Word = "yes" if min(map(_value, after)) >= USABLE else "partly"

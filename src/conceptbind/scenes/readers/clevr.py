@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    FileError,
+    UnknownNameError,
+    ValueRangeError,
+    counted,
+    cut,
+    nearest,
+    quoted,
+)
 from conceptbind.core.text import parse_json, read_text
 from conceptbind.scenes.builtin import CLEVR_COLORS, CLEVR_SHAPES
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
@@ -89,12 +97,12 @@ def _only_file(folder: Path, objects: int | None) -> Path:
         return found[0]
     if found:
         raise FileError(
-            f"the folder {folder} holds {len(found)} files of CLEVR scenes: "
+            f"the folder {folder} holds {counted(len(found), 'file')} of CLEVR scenes: "
             f"{', '.join(str(file.relative_to(folder)) for file in found)}; "
             f"name one of them, for example clevr:{found[0]}"
         )
     others = f"; it has {', '.join(file.name for file in tables)}" if tables else ""
-    wanted = "" if objects is None else f" with {objects} objects"
+    wanted = "" if objects is None else f" with {counted(objects, 'object')}"
     raise FileError(
         f"the folder {folder} holds no CLEVR scenes{wanted}: expected {_EXPECTED}{others}"
     )
@@ -117,7 +125,7 @@ def _labclip_table(path: Path, template: str, objects: int | None) -> Scenes:
         if len(cells) != 1 + 2 * n:
             raise ValueRangeError(
                 f"{path}, line {number}: expected {1 + 2 * n} cells (filename, noun1, attribute1, "
-                f"... for {n} objects, without a header), "
+                f"... for {counted(n, 'object')}, without a header), "
                 f"got {len(cells)}"
             )
     slots = {
@@ -146,7 +154,8 @@ def _scene_file(path: Path, template: str, objects: int | None) -> Scenes:
         objects = next(iter(counts))
     if objects not in counts:
         held = ", ".join(
-            f"{count} objects ({number} scenes)" for count, number in sorted(counts.items())
+            f"{count} objects ({counted(number, 'scene')})"
+            for count, number in sorted(counts.items())
         )
         raise ValueRangeError(
             f"{path} holds scenes of {held}; one table takes scenes of one number of objects, "
@@ -188,7 +197,7 @@ def _scene_list(path: Path) -> list[dict[str, Any]]:
             f"{path} is not a CLEVR scene file: expected a list 'scenes' with at least one scene; "
             f"{_got(content)}"
         )
-    for number, scene in enumerate(scenes):
+    for number, scene in enumerate(scenes, start=1):
         if not isinstance(scene, dict):
             raise ValueRangeError(
                 f"{path}, scene {number}: expected an object with image_filename and objects; "
@@ -207,7 +216,7 @@ def _scene_list(path: Path) -> list[dict[str, Any]]:
 def _got(value: object) -> str:
     """What came instead, in few words."""
     return (
-        f"got the fields {', '.join(map(str, value)) or '(none)'}"
+        f"got the fields {cut(', '.join(map(str, value)), 200) or '(none)'}"
         if isinstance(value, dict)
         else f"got {json.dumps(value)[:60]}"
     )
@@ -217,8 +226,8 @@ def _left_to_right(path: Path, number: int, objects: Sequence[Any]) -> list[Mapp
     """The objects of a scene by the x of their pixel; those with the same x in the order of the
     file.
     """
-    for position, thing in enumerate(objects):
-        where = f"{path}, scene {number}, object {position}"
+    for position, thing in enumerate(objects, start=1):
+        where = f"{path}, scene {number + 1}, object {position}"
         if not isinstance(thing, dict) or not {*VOCABULARY, "pixel_coords"} <= thing.keys():
             raise ValueRangeError(
                 f"{where}: expected the fields color, shape and pixel_coords; {_got(thing)}"
@@ -231,12 +240,12 @@ def _left_to_right(path: Path, number: int, objects: Sequence[Any]) -> list[Mapp
         if not isinstance(x, int | float) or not math.isfinite(x):
             raise ValueRangeError(
                 f"{where}: expected pixel_coords to be numbers [x, y, depth]; got "
-                f"{thing['pixel_coords']!r}"
+                f"{quoted(thing['pixel_coords'])}"
             )
         for concept, values in VOCABULARY.items():
             if thing[concept] not in values:
                 raise UnknownNameError(
-                    f"{where}: {thing[concept]!r} is not a {concept} of CLEVR; "
+                    f"{where}: {quoted(thing[concept])} is not a {concept} of CLEVR; "
                     f"{nearest(str(thing[concept]), values)}"
                 )
     return sorted(objects, key=lambda thing: thing["pixel_coords"][0])

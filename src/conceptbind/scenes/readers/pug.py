@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.readers.tables import labelled, read_columns
 from conceptbind.scenes.table import Scenes
@@ -60,7 +60,7 @@ def read_pug_spare(path: Path, world: str = "Desert", template: str = DEFAULT_TE
     worlds = sorted(set(columns["world_name"]))
     if world not in worlds:
         raise UnknownNameError(
-            f"{path} has no rows of the world '{world}'; {nearest(world, worlds)}"
+            f"{path} has no rows of the world '{cut(world)}'; {nearest(world, worlds)}"
         )
     pairs = zip(columns["world_name"], columns["character_pos"], strict=True)
     kept = [row for row, (found, position) in enumerate(pairs) if found == world and not position]
@@ -202,6 +202,6 @@ def _chosen_world(path: Path, column: Sequence[str], world: str | None) -> str:
         )
     if world not in (ALL_WORLDS, *worlds):
         raise UnknownNameError(
-            f"{path} has no rows of the world '{world}'; {nearest(world, worlds)}"
+            f"{path} has no rows of the world '{cut(world)}'; {nearest(world, worlds)}"
         )
     return world

@@ -19,6 +19,7 @@ from conceptbind.core.errors import (
     UnknownNameError,
     UnsafeFileError,
     ValueRangeError,
+    counted,
 )
 from conceptbind.core.escape import plain_cell
 from conceptbind.core.text import read_table
@@ -87,7 +88,8 @@ def read_columns(path: Path) -> dict[str, list[str]]:
     for number, line in rows:
         if len(line) != len(header):
             raise ValueRangeError(
-                f"{path}, line {number}: expected {len(header)} cells as in the header, got "
+                f"{path}, line {number}: expected {counted(len(header), 'cell')} as in the "
+                "header, got "
                 f"{len(line)}"
             )
     return {name: cells_of(rows, i) for i, name in enumerate(header)}
@@ -187,10 +189,10 @@ def _refuse_odd_vocabulary(path: Path, columns: Mapping[str, Sequence[str]]) -> 
     for first, second in combinations(held, 2):
         if len(shared := held[first] & held[second]) > 1:
             raise ValueRangeError(
-                f"{path}: the columns '{first}' and '{second}' share {len(shared):,} values, such "
-                f"as '{min(shared):.60}', as slots of a table "
-                "do and concepts of a vocabulary do not; if rows are scenes, name the columns "
-                f"{SLOTS}"
+                f"{path}: the columns '{first}' and '{second}' share "
+                f"{counted(len(shared), 'value')}, such "
+                f"as '{min(shared):.60}'. Slots of a table do, concepts of a vocabulary do not; "
+                f"if rows are scenes, name the columns {SLOTS}"
             )
     for name, column in columns.items():
         value, times = (
