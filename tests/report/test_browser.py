@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
+import subprocess
 from xml.etree import ElementTree
 
 import pytest
@@ -31,6 +33,7 @@ SMALLEST = """Math.min(...[...document.querySelectorAll('p, td, dd, .caption, sv
   const svg = element.closest('svg');
   return svg ? size * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : size;
 }))"""
+VALUES = "all => all.map(card => card.dataset.values)"
 COLOURS = """names => Object.fromEntries(names.map(name => {
   const probe = document.body.appendChild(document.createElement('i'));
   probe.style.color = `var(--${name})`;
@@ -144,13 +147,20 @@ def test_a_gallery_shows_six_and_is_filtered_by_concept(browser, report):
     assert gallery.locator(".scene").count() == 24
     assert seen.count() == 6
     filters = gallery.locator("xpath=preceding-sibling::div[contains(@class, 'filters')]")
+    count = gallery.locator("xpath=preceding-sibling::p[@role='status']")
+    assert count.get_attribute("aria-live") == "polite"
+    assert count.inner_text() == ""  # nothing is said before something changes
     filters.locator("select").first.select_option("red")
+    fits = sum("red" in one for one in gallery.locator(".scene").evaluate_all(VALUES))
+    assert count.inner_text().split(";")[0] == f"{fits} of 24 scenes"
+    assert ("; the first 6 are shown" in count.inner_text()) == (fits > 6)
     captions = [card.locator("dd").first.inner_text() for card in seen.all()]
     assert captions
     assert all("red" in caption for caption in captions)
     filters.locator("select").first.select_option("")
     gallery.locator("xpath=following-sibling::button").click()
     assert seen.count() == 24
+    assert count.inner_text() == "24 of 24 scenes"
     page.close()
 
 
@@ -169,6 +179,45 @@ def test_a_table_sorts_by_a_column_both_ways(browser, report):
     head.locator("button").press("Enter")
     found = (head.get_attribute("aria-sort"), shares())
     assert found == ("descending", sorted(shares(), reverse=True))
+    page.close()
+
+
+def test_rows_that_stand_as_cards_are_sorted_by_a_list(browser, report):
+    page, _ = opened(browser, report, *SIZES["phone"])
+    choice = page.get_by_label("Sort by, for the table “Recognition in the test scenes”").first
+    assert choice.is_visible()
+    table = choice.locator("xpath=../following-sibling::div[1]/table")
+
+    def shares():
+        return [
+            float(cell.split()[0]) for cell in table.locator("td:nth-child(2)").all_inner_texts()
+        ]
+
+    given = shares()
+    choice.focus()
+    choice.select_option(label="share, descending")
+    assert shares() == sorted(given, reverse=True)
+    assert table.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+    choice.select_option(label="share, ascending")
+    assert shares() == sorted(given)
+    choice.select_option(label="order of the page")
+    assert (shares(), table.locator("th[aria-sort]").count()) == (given, 0)
+    # what cannot be seen takes no focus
+    heads, reached = table.locator("thead button"), "all => all.map(button => button.tabIndex)"
+    assert set(heads.evaluate_all(reached)) == {-1}
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert not choice.is_visible()
+    assert set(heads.evaluate_all(reached)) == {0}
+    assert page.locator(".sort").count() > 10
+    page.close()
+
+
+def test_no_number_is_cut_from_its_unit(browser, report):
+    page, _ = opened(browser, report)
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    cut = """[...document.querySelectorAll('table.data :is(td, tbody th)')]
+    .map(cell => cell.textContent).filter(text => /\\d (%|points)|[np] = \\d/.test(text))"""
+    assert page.evaluate(cut) == []
     page.close()
 
 
@@ -216,6 +265,28 @@ def test_on_paper_nothing_is_cut(browser, report):
     displays = "[...document.querySelectorAll('thead')].map(head => getComputedStyle(head).display)"
     heads = page.evaluate(displays)
     assert set(heads) == {"table-header-group"}
+    page.close()
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext reads the sheets")
+def test_printed_tables_repeat_their_heads_and_no_head_stands_alone(browser, report, tmp_path):
+    page, _ = opened(browser, report)
+    page.evaluate("""() => {
+      const many = document.querySelector('#probe-image-scores');
+      const row = many.tBodies[0].rows[0];
+      for (let i = 0; i < 150; i += 1) many.tBodies[0].append(row.cloneNode(true));
+    }""")
+    page.pdf(path=tmp_path / "sheets.pdf", prefer_css_page_size=True)
+    read = ["pdftotext", "-layout", tmp_path / "sheets.pdf", "-"]
+    text = subprocess.run(read, capture_output=True, text=True, check=True).stdout
+    sheets = text.rstrip("\f").split("\f")
+    headed = [sheet for sheet in sheets if "recognition of" in sheet]
+    assert len(headed) > 3  # the long table, and that of captions
+    # what is cut from its rows: a head, or what a figure or table is called
+    last = [sheet.rstrip().splitlines()[-1].strip() for sheet in sheets if sheet.strip()]
+    titles = {one.inner_text().rstrip(" #") for one in page.locator("h2, h3, h4, caption").all()}
+    assert [line for line in last if line in titles] == []
+    assert page.locator("thead button").count() > 50  # back on the screen they can be pressed
     page.close()
 
 

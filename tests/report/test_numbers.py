@@ -14,6 +14,7 @@ from conceptbind.metrics import Recognition
 from conceptbind.report.numbers import (
     difference,
     interval_of,
+    is_number,
     number,
     p_value,
     percent,
@@ -21,6 +22,7 @@ from conceptbind.report.numbers import (
     score,
     shown,
     value_of,
+    whole,
     with_interval,
 )
 
@@ -175,3 +177,33 @@ def test_the_documented_rule_is_what_is_done():
     for name in ("start.md", "howto/gate.md", "background/intervals.md"):
         linking = (page.parents[1] / name).read_text()
         assert "runs.md#how-numbers-are-rounded" in linking, name
+
+
+def test_no_line_ends_within_a_number():
+    text = "won 98.0 % (n = 1,000; p = 0.03), +1.2 points, 5 pointsmen, type = 3"
+    found = whole(text)
+    assert found.replace("\u00a0", " ") == text
+    pieces = found.split(" ")
+    assert {"98.0\u00a0%", "+1.2\u00a0points,"} <= set(pieces)
+    assert "(n\u00a0=\u00a01,000;" in pieces
+    assert "p\u00a0=\u00a00.03)," in pieces
+    assert {"pointsmen,", "type", "=", "3"} <= set(pieces)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("-", True),
+        ("1,000", True),
+        ("98.0 %", True),
+        ("98.0 % to 100 %", True),
+        ("+1.2 points (+0.5 to +1.5)", True),
+        ("1.7e-12", True),
+        ("", False),
+        ("%", False),
+        ("1 to one", False),
+        ("run 1", False),
+    ],
+)
+def test_cells_of_numbers(cell, number):
+    assert is_number(cell) == number

@@ -29,6 +29,22 @@ _NUMBER = re.compile(r"r2|mse|.*_cosine|modality_gap|generalisation_score")
 _CHANGE = re.compile(r".*_gain|lexical_sensitivity")
 """Metrics of ours that are a difference of two shares."""
 
+_PLAIN = r"[+-]?[\d.,]*\d(?: %| points|e[+-]\d+)?"
+_CELL = re.compile(rf"-|{_PLAIN}(?: \({_PLAIN} to {_PLAIN}\))?|{_PLAIN} to {_PLAIN}")
+"""A number, perhaps with its interval, an interval, or a dash."""
+_PIECE = re.compile(r"(?<=\d) (?=%|points\b)|(?<=\b[np]) (?== ?[\d<])|(?<=\b[np] =) (?=[\d<])")
+"""Spaces at which a line does not end: 98.0 %, +1.2 points, n = 336, p = 0.03."""
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell of a table holds a number as people read it: what stands to the right."""
+    return _CELL.fullmatch(cell) is not None
+
+
+def whole(text: str) -> str:
+    """A text whose numbers no line break cuts from their units or names."""
+    return _PIECE.sub("\u00a0", str(text))
+
 
 def unit_of(metric: str, unit: object = None) -> Unit:
     """What a metric is counted in.

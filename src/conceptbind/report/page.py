@@ -15,6 +15,7 @@ from conceptbind.pictures.files import read_picture
 from conceptbind.report.advice import moved
 from conceptbind.report.charts import Chart
 from conceptbind.report.citing import citation, home
+from conceptbind.report.numbers import is_number, whole
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -98,6 +99,8 @@ def _page(kept: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["whole"] = whole
+    environment.tests["number_cell"] = is_number
     provenance = kept["provenance"]
     figure = environment.get_template("figure.html.j2")
     parts = _from_json(kept["parts"], lambda chart: _figure(chart, figure))

@@ -22,6 +22,7 @@ from conceptbind.report.cells import (
     r2_cells,
     removal_cells,
 )
+from conceptbind.report.numbers import is_number
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Records
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 _POWER = re.compile(r"([+-]?\d(?:\.\d+)?)e([+-]\d+)")
 """A number as programs write it: 1.7e-12."""
-_PLAIN = r"[+-]?[\d.,]*\d(?: %| points)?"
-_NUMBER = re.compile(rf"-|{_PLAIN}(?: \({_PLAIN} to {_PLAIN}\))?|{_PLAIN} to {_PLAIN}")
-"""What stands to the right: a number, perhaps with its interval, an interval, or a dash."""
 
 TABLES: Mapping[str, tuple[str, Callable[[Records], Cells], Sequence[str]]] = {
     "binding": (
@@ -127,8 +125,4 @@ def _tex(cell: str) -> str:
 
 
 def _all_numbers(cells: Iterable[str]) -> bool:
-    return all(map(_is_number, cells))
-
-
-def _is_number(cell: str) -> bool:
-    return _NUMBER.fullmatch(cell) is not None or _POWER.fullmatch(cell) is not None
+    return all(map(is_number, cells))

@@ -18,27 +18,54 @@
     const number = parseFloat(text.replace(/,/g, "").replace(/^\+/, ""));
     return { text, number };
   };
+  const cards = matchMedia("(max-width: 640px)");
   for (const table of document.querySelectorAll("table.data")) {
     const heads = [...table.tHead.rows[0].cells];
+    const given = [...table.tBodies[0].rows];
+    const by = make("select", "");
+    const sort = (column, down) => {
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      by.value = column === null ? "" : `${column} ${down ? "down" : "up"}`;
+      if (column === null) { table.tBodies[0].append(...given); return; }
+      heads[column].setAttribute("aria-sort", down ? "descending" : "ascending");
+      const sign = down ? -1 : 1;
+      const rows = given.map((row) => ({ row, key: keyOf(row.cells[column]) }));
+      rows.sort((one, other) => {
+        const none = Number.isNaN(one.key.number) - Number.isNaN(other.key.number);
+        if (none !== 0) return none;
+        if (!Number.isNaN(one.key.number)) return sign * (one.key.number - other.key.number);
+        return sign * one.key.text.localeCompare(other.key.text);
+      });
+      table.tBodies[0].append(...rows.map(({ row }) => row));
+    };
+    by.append(make("option", "order of the page", { value: "" }));
     heads.forEach((head, column) => {
+      const name = head.textContent.trim();
+      by.append(make("option", `${name}, ascending`, { value: `${column} up` }), make("option", `${name}, descending`, { value: `${column} down` }));
       const button = make("button", head.textContent, { type: "button" });
       head.replaceChildren(button);
-      button.addEventListener("click", () => {
-        const down = head.getAttribute("aria-sort") === "ascending";
-        heads.forEach((other) => other.removeAttribute("aria-sort"));
-        head.setAttribute("aria-sort", down ? "descending" : "ascending");
-        const sign = down ? -1 : 1;
-        const rows = [...table.tBodies[0].rows].map((row) => ({ row, key: keyOf(row.cells[column]) }));
-        rows.sort((one, other) => {
-          const none = Number.isNaN(one.key.number) - Number.isNaN(other.key.number);
-          if (none !== 0) return none;
-          if (!Number.isNaN(one.key.number)) return sign * (one.key.number - other.key.number);
-          return sign * one.key.text.localeCompare(other.key.text);
-        });
-        table.tBodies[0].append(...rows.map(({ row }) => row));
-      });
+      button.addEventListener("click", () => sort(column, head.getAttribute("aria-sort") === "ascending"));
     });
+    if (given.length < 2) continue;
+    // Rows that stand as cards have no head to click.
+    by.setAttribute("aria-label", `Sort by, for the table “${table.caption.textContent}”`);
+    by.addEventListener("change", () => {
+      const [column, way] = by.value.split(" ");
+      sort(by.value === "" ? null : Number(column), way === "down");
+    });
+    const label = make("label", "Sort by ", { class: "sort" });
+    label.append(by);
+    table.parentElement.before(label);
   }
+  const reach = () => {
+    document.querySelectorAll("table.data thead button").forEach((button) => { button.tabIndex = cards.matches ? -1 : 0; });
+  };
+  cards.addEventListener("change", reach);
+  reach();
+  // A head with buttons in it is not repeated on the next sheet of paper.
+  const pressed = [...document.querySelectorAll("table.data thead th")].map((head) => ({ head, button: head.firstChild }));
+  addEventListener("beforeprint", () => pressed.forEach(({ head, button }) => head.replaceChildren(button.textContent)));
+  addEventListener("afterprint", () => pressed.forEach(({ head, button }) => head.replaceChildren(button)));
   // CSV: plain numbers (a share from 0 to 1), ends of intervals and n in columns of their own.
   const plain = (text, unit = "") => {
     const found = /^([+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?)( %| points)?$/.exec(text);
@@ -144,19 +171,23 @@
       fits.slice(0, all ? fits.length : FIRST).forEach((card) => { card.hidden = false; });
       more.hidden = all || fits.length <= FIRST;
       more.textContent = `Show all ${fits.length}`;
+      return `${fits.length} of ${cards.length} scenes${more.hidden ? "" : `; the first ${FIRST} are shown`}`;
     };
+    const count = make("p", "", { class: "count", role: "status", "aria-live": "polite" });
+    const tell = () => { count.textContent = update(); };
     for (const concept of concepts) {
       const known = [...new Set(values.flatMap((own) => own[concept] ?? []))].sort();
       if (known.length < 2) continue;
       const label = make("label", `${concept} `);
       const select = make("select", "");
       select.append(make("option", "all", { value: "" }), ...known.map((value) => make("option", value, { value })));
-      select.addEventListener("change", () => { chosen[concept] = select.value; update(); });
+      select.addEventListener("change", () => { chosen[concept] = select.value; tell(); });
       label.append(select);
       filters.append(label);
     }
-    more.addEventListener("click", () => { all = true; update(); });
+    more.addEventListener("click", () => { all = true; tell(); });
     if (cards.length > FIRST && filters.children.length) gallery.before(filters);
+    if (cards.length > FIRST) gallery.before(count);
     gallery.after(more);
     update();
   }
