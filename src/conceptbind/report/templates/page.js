@@ -74,7 +74,7 @@
     return found[2] || unit ? Number((number / 100).toPrecision(12)) : number;
   };
   const partsOf = (cell) => {
-    const small = /n = ([\d,]+)/.exec(cell.querySelector("small")?.textContent ?? "");
+    const small = /n\s=\s([\d,]+)/.exec(cell.querySelector("small")?.textContent ?? "");
     const copy = cell.cloneNode(true);
     copy.querySelectorAll("small").forEach((inner) => inner.remove());
     const text = copy.textContent.trim().replace(/\s+/g, " ");
