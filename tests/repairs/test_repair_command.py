@@ -226,7 +226,7 @@ def test_captions_get_negatives_and_what_has_none_is_counted(tmp_path, capsys):
         (
             {"--negatives": "y"},
             "400 of 400 rows cannot be used .400 times the negative equals the caption; the first "
-            "is row 0",
+            "at index 0",
         ),
         ({"--image_of": "of"}, "image_of must give one whole number"),
         ({"--texts": "zero"}, "row index 3 of --texts is all zeros"),
