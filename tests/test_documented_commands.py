@@ -239,6 +239,12 @@ def make_coco(folder: Path, clip: Path) -> None:
         Image.new("RGB", (32, 32)).save(folder / "DIR" / row["image"])
 
 
+def make_searched(folder: Path, clip: Path) -> None:
+    """Embeddings of pictures, with the encoder that made them."""
+    rows = str(folder / "rows" / "image")
+    run(["conceptbind", "embed", "tiny", "--modality", "image", "--out", rows])
+
+
 def make_runs(folder: Path, clip: Path) -> None:
     """Two finished runs, and the one whose configuration is taken again."""
     make_labels(folder, clip)
@@ -278,6 +284,7 @@ THINGS = {
     r"--coco DIR\b": make_coco,
     r"--data DIR": partial(make_published, name="DIR"),
     r"runs/(one|two|tiny-clevr2d)\b|compare runs ": make_runs,
+    r"query rows/image": make_searched,
     r"hf:FOLDER": lambda folder, clip: shutil.copytree(clip, folder / "FOLDER"),
 }
 """What a command speaks of, and what makes it."""
