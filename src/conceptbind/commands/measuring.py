@@ -135,7 +135,9 @@ class Measurement(Shown):
         table = summary_table(self.records, width)
         parts = (str(self.answer), table, "\n".join(self.sentences))
         judged = () if self.gate is None else (f"\n{self.gate}",)
-        return "\n".join(("\n\n".join(parts), f"Report: {self.folder / 'report.html'}", *judged))
+        return "\n".join(
+            ("\n\n".join(filter(None, parts)), f"Report: {self.folder / 'report.html'}", *judged)
+        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     studies: str = "all"
     """Studies to run: all, or names separated by commas: probe, within,
     attribute_probe, search, crossmodal, repair, geometry, complexity, and those that other
-    packages add. Only where it is named: negation.
+    packages add. Only where they are named: negation, query.
     """
     without: Sequence[str] = ()
     """Studies to leave out, by their names; --no-repair is short for --without repair."""

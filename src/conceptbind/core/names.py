@@ -151,6 +151,11 @@ class Metric(StrEnum):
     MENTION_PULL = "mention_pull"
     NEGATION_COSINE = "negation_cosine"
     UNRELATED_COSINE = "unrelated_cosine"
+    QUERY_RECALL_AT_1 = "query_recall_at_1"
+    QUERY_PRECISION = "query_average_precision"
+    QUERY_GAIN = "query_gain"
+    QUERY_CHANCE = "query_chance"
+    QUERY_CHANCE_PRECISION = "query_chance_precision"
 
 
 def recognised(concept: object) -> Metric:
@@ -160,7 +165,7 @@ def recognised(concept: object) -> Metric:
 
 OWN_STUDIES = (
     *("probe", "within", "attribute_probe", "search", "crossmodal"),
-    *("repair", "laboratory", "finetune", "negation"),
+    *("repair", "laboratory", "finetune", "negation", "query"),
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
 )
 """What `study` says in records of ours, whose words are members of the enumerations. Where several

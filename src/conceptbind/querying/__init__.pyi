@@ -1,6 +1,11 @@
 from .first import first_of as first_of
+from .items import PartQueries as PartQueries
+from .items import QueryBank as QueryBank
+from .items import query_bank as query_bank
 from .language import QueryPart as QueryPart
 from .language import parse_query as parse_query
+from .study import QueryStudy as QueryStudy
+from .study import query_study as query_study
 from .ways import WAYS as WAYS
 from .ways import Asked as Asked
 from .ways import Scored as Scored

@@ -5,8 +5,8 @@ them. So documents are read once, in blocks, and never copied.
 
 - whole: one caption that says everything, negation included;
 - sum: the mean of the parts' cosines, those of negated parts subtracted with a weight;
-- min: the least part. Cosines of each part are first standardised over the documents, since one
-  part is near to all of them and another to none; those of negated parts change their sign;
+- min: the least part. Cosines of each part are first stretched over the documents to 0..1, since
+  one part is near to all of them and another to none; a negated part counts 1 minus that;
 - project: the mean of the parts that are asked for, without the directions of the negated ones. The
   query is turned (`project`), or the documents are (`project_documents`).
 """
@@ -102,7 +102,6 @@ class Asked:
             cosines: of each document with each of `vectors(way)`.
             minus: weight of a negated part in the sum; that of others is 1.
         """
-        signs = np.where(self.negated, -1.0, 1.0).astype(cosines.dtype)
         ones = np.ones(cosines.shape[:-2])
         if way == "sum":
             weights = (
@@ -112,8 +111,9 @@ class Asked:
             summed = np.einsum("p,...pt->...t", weights.astype(cosines.dtype), cosines)
             return Scored(summed, ones)
         if way == "min":
-            standard, spread = _standardised(cosines)
-            return Scored((signs[:, None] * standard).min(axis=-2), (1 / spread).max(axis=-1))
+            stretched, width = _stretched(cosines)
+            held = np.where(self.negated[:, None], 1 - stretched, stretched)
+            return Scored(held.min(axis=-2), (1 / width).max(axis=-1))
         if way != "project_documents" or not self.negated.any():
             return Scored(cosines[..., 0, :], ones)
         left = np.maximum(1 - np.square(cosines[..., 1:, :]).sum(axis=-2), TINY)
@@ -126,15 +126,15 @@ TINY = 1e-6
 """Squared length below which nothing is left of a document."""
 
 
-def _standardised(cosines: Floats) -> tuple[Floats, Floats]:
-    """Cosines of each vector over the documents with mean 0 and spread 1, and the spreads. What
-    does not vary beyond rounding is 0.
+def _stretched(cosines: Floats) -> tuple[Floats, Floats]:
+    """Cosines of each vector from 0 (the furthest document) to 1 (the nearest), and how far these
+    are apart. What does not vary beyond rounding is 0.
     """
-    middle = cosines.mean(axis=-1, keepdims=True)
-    spread = cosines.std(axis=-1, keepdims=True)
-    varies = spread > ULPS * np.finfo(cosines.dtype).eps
-    scale = np.where(varies, spread, 1)
-    return np.where(varies, (cosines - middle) / scale, 0), scale[..., 0]
+    least = cosines.min(axis=-1, keepdims=True)
+    width = cosines.max(axis=-1, keepdims=True) - least
+    varies = width > ULPS * np.finfo(cosines.dtype).eps
+    scale = np.where(varies, width, 1)
+    return np.where(varies, (cosines - least) / scale, 0), scale[..., 0]
 
 
 def _unit(rows: Floats) -> Floats:

@@ -30,12 +30,17 @@ def summary_table(records: Records, width: int | None = None) -> str:
     Args:
         records: records of one run.
         width: characters of the terminal; None folds nothing.
+
+    Returns:
+        An empty text where no record has a place in it.
     """
     shown = [
         record
         for record in records.where(control=Control.NONE, noun=None, repair=None)
         if record.ci_low is not None and not _in_the_report(record)
     ]
+    if not shown:
+        return ""
     controls = [name for name in CONTROLS if name in records.distinct("control")]
     lines = [
         (

@@ -28,6 +28,7 @@ OWN = {
 """Our own, in the order in which they run and are shown."""
 ON_REQUEST = {
     "negation": "conceptbind.negation.answer:NegationHeard",
+    "query": "conceptbind.querying.answer:SeveralParts",
 }
 """Our own that run only where they are named: they ask more than binding, and take their time."""
 

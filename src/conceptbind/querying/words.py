@@ -1,0 +1,113 @@
+"""Which way to ask for several parts, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.words import CONTROL_WORDS, needed
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record
+    from conceptbind.querying.study import Choice, QueryStudy
+
+NAMED = {
+    "whole": "one caption for the whole query (--way whole)",
+    "sum": "the sum of its parts (--way sum)",
+    "min": "the least of its parts (--way min)",
+    "project": "a projection (--way project)",
+}
+SEARCHED = {"text": "captions", "image": "pictures"}
+
+
+def way_named(choice: Choice) -> str:
+    """A way of asking in words.
+
+    Args:
+        choice: the way, and before or after which repair.
+    """
+    after = "" if choice.repair == Repair.NONE else " after the repair"
+    return f"{NAMED[choice.way]}{after}"
+
+
+def query_sentence(study: QueryStudy) -> str:
+    """What is recommended, and what it finds beside one caption, controls and chance.
+
+    Args:
+        study: what `query_study` returned.
+    """
+    records, way = study.records, study.chosen
+    own = records.one(**_whole_of(way), metric=Metric.QUERY_RECALL_AT_1)
+    searched = f"queries of several parts among {SEARCHED[study.modality]} of {own.encoder}"
+    if own.ci_low is None:
+        return (
+            f"It cannot be judged which way suits {searched}: all {own.n:,} queries are of one "
+            "combination and its swaps."
+        )
+    parts = [
+        f"For {searched}, validation prefers {way_named(way)}.",
+        f"A right scene is first in {value_of(own)} ({interval_of(own)}) of {own.n:,} queries "
+        "about new combinations.",
+        _beside_one_caption(study),
+        _beside_controls(study),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _whole_of(choice: Choice) -> dict[str, str | None]:
+    """Columns of the test records of one way over all forms."""
+    return {
+        "split": "test",
+        "control": Control.NONE,
+        "repair": choice.repair,
+        "way": choice.way,
+        "form": None,
+    }
+
+
+def _beside_one_caption(study: QueryStudy) -> str:
+    """What one caption finds without a repair, and whether the difference is sure."""
+    gain = study.records.first(metric=Metric.QUERY_GAIN)
+    if gain is None or (study.chosen.way, study.chosen.repair) == ("whole", Repair.NONE):
+        return ""
+    where = "" if gain["form"] is None else ", where nothing is excluded"
+    about = {"repair": Repair.NONE, "way": "whole", "form": gain["form"], "split": "test"}
+    usual = study.records.one(metric=Metric.QUERY_RECALL_AT_1, control=Control.NONE, **about)
+    said = f"One caption for the whole query, without a repair, finds it in {value_of(usual)}"
+    said = f"{said}{where}: a change of {value_of(gain)} ({interval_of(gain)}, n = {gain.n:,})."
+    if gain.ci_low is None or gain.ci_high is None or (gain.ci_low <= 0 <= gain.ci_high):
+        return f"{said} {_unsure(gain)}"
+    if gain.ci_high < 0:
+        return f"{said} One caption is surely better there."
+    return said
+
+
+def _unsure(gain: Record) -> str:
+    """That the way is not surely better, and how many queries would tell."""
+    if gain.ci_low is None or not gain.value:
+        return "It cannot be judged which of the two is better."
+    width = abs(gain.value - (gain.ci_low if gain.value > 0 else float(gain.ci_high or 0.0)))
+    more = needed(gain.n, width, abs(gain.value))
+    return f"It cannot be judged which of the two is better; {more} queries are needed."
+
+
+def _beside_controls(study: QueryStudy) -> str:
+    """What the strongest control reaches in the same way, and chance."""
+    asked = {**_whole_of(study.chosen), "repair": Repair.NONE}
+    del asked["control"]
+    found = study.records.where(metric=Metric.QUERY_RECALL_AT_1, **asked)
+    others = [record for record in found if record.control != Control.NONE]
+    control = max(others, key=_value, default=None)
+    chance = percent(study.records.one(metric=Metric.QUERY_CHANCE, form=None).value)
+    if control is None:
+        return f"Chance is {chance}."
+    name = CONTROL_WORDS.get(str(control.control), str(control.control))
+    return (
+        f"Chance is {chance}. The strongest control, asked in the same way, finds it in "
+        f"{value_of(control)}: {name}."
+    )
+
+
+def _value(record: Record) -> float:
+    return float(record.value or 0.0)
