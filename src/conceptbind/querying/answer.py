@@ -177,9 +177,9 @@ def _reworded(table: Scenes, encoder: Encoder) -> Scenes:
     return Scenes.unlabelled(f"captions of {table.name}", captions=texts)
 
 
-def _repairs(case: Case, searched: _Searched) -> Mapping[Repair, RowMap]:
+def _repairs(case: Case, searched: _Searched) -> Mapping[str, RowMap]:
     """No repair, and one that was fitted on other orbits; validation may prefer the identity."""
-    found: dict[Repair, RowMap] = {Repair.NONE: lambda rows: rows}
+    found: dict[str, RowMap] = {Repair.NONE: lambda rows: rows}
     try:
         fit = _of_captions if searched.modality == "text" else _of_pictures
         adapter = fit(case, searched)

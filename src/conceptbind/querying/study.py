@@ -17,7 +17,7 @@ from conceptbind.querying.items import TOGETHER, PartQueries, QueryBank
 from conceptbind.querying.ways import WAYS, Asked, Way
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
 
     from conceptbind.core.typing import Bools, Floats, Ints, Modality
 
@@ -41,13 +41,13 @@ ABOUT: Mapping[str, Mapping[str, Any]] = {
 class Found(NamedTuple):
     """What became of the queries of one form."""
 
-    right: Bools
+    right: Bool[Bools, " queries"]
     """(q,) a right document is first."""
-    tied: Bools
+    tied: Bool[Bools, " queries"]
     """(q,) it would be without a tie."""
-    precision: Floats
+    precision: Float[Floats, " queries"]
     """(q,) average precision."""
-    swapped: Bools
+    swapped: Bool[Bools, " queries"]
     """(q,) a swap scores at least as high as all right documents, and as all other wrong ones."""
 
 
@@ -62,7 +62,7 @@ class Rows(NamedTuple):
 class Choice(NamedTuple):
     """One way to ask."""
 
-    repair: Repair
+    repair: str
     way: Way
 
 
@@ -71,11 +71,11 @@ class QueryStudy:
     """Ways of asking for several parts, on combinations that no repair was fitted on."""
 
     modality: Modality
-    """Of the documents."""
+    """What the documents are: captions (`text`) or pictures (`image`)."""
     records: Records
     chosen: Choice
     """What validation prefers; of equals the simplest."""
-    minus: Mapping[Repair, float]
+    minus: Mapping[str, float]
     """Weight of a negated part in the sum, by repair."""
     n_validation: int
 
@@ -95,7 +95,7 @@ class QueryStudy:
 @steady()
 def query_study(
     rows: Mapping[str, Rows],
-    repairs: Mapping[Repair, RowMap],
+    repairs: Mapping[str, RowMap],
     validation: QueryBank,
     test: QueryBank,
     *,
@@ -150,16 +150,16 @@ def query_study(
     return QueryStudy(modality, Records(records), chosen, minus, n)
 
 
-_NO_REPAIR: Mapping[Repair, RowMap] = {Repair.NONE: lambda rows: rows}
+_NO_REPAIR: Mapping[str, RowMap] = {Repair.NONE: lambda rows: rows}
 
 
 def _validated(
-    held: Rows, repairs: Mapping[Repair, RowMap], bank: QueryBank
-) -> tuple[dict[Repair, float], dict[Choice, float]]:
+    held: Rows, repairs: Mapping[str, RowMap], bank: QueryBank
+) -> tuple[dict[str, float], dict[Choice, float]]:
     """The weight of the sum for each repair, and what each way is worth: its mean average
     precision, every form alike. Ways that cannot ask in all forms are left out.
     """
-    minus: dict[Repair, float] = {}
+    minus: dict[str, float] = {}
     merits: dict[Choice, float] = {}
     for repair, mapped in repairs.items():
         tried = {weight: _merit(held, mapped, bank, "sum", weight) for weight in MINUS}
