@@ -6,7 +6,7 @@ them. So documents are read once, in blocks, and never copied.
 - whole: one caption that says everything, negation included;
 - sum: the mean of the parts' cosines, those of negated parts subtracted with a weight;
 - min: the least part. Cosines of each part are first stretched over the documents to 0..1, since
-  one part is near to all of them and another to none; a negated part counts 1 minus that;
+  one part is near to all of them and another to none. A negated part counts 1 minus that;
 - project: the mean of the parts that are asked for, without the directions of the negated ones. The
   query is turned (`project`), or the documents are (`project_documents`).
 """
