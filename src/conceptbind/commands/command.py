@@ -35,7 +35,7 @@ from conceptbind.core.ownership import folders_of_a_command
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-OBJECTS = frozenset({"encoder", "scenes", "runs", "adapter"})
+OBJECTS = frozenset({"index", "encoder", "scenes", "runs", "adapter"})
 """Options that name something, and may be the thing itself."""
 PLACES = frozenset({"out", "junit"})
 """Options that say where something is written."""
