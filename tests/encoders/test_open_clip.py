@@ -504,3 +504,17 @@ def test_a_text_tower_of_transformers_is_random_too_where_no_weights_are_named(w
     np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-6)
     with pytest.warns(CutCaptionWarning, match="longer than the 16 tokens"):
         encoder.encode_texts([" ".join(["cube"] * 20)])
+
+
+@pytest.mark.parametrize("source", ["file", "folder"])
+def test_the_control_has_random_weights_of_the_same_architecture(tiny, weights, own_folder, source):
+    name = f"local-dir:{own_folder}" if source == "folder" else f"{tiny}@{weights}"
+    encoder = OpenClipEncoder(name)
+    one, two, other = (encoder.untrained(seed) for seed in (3, 3, 4))
+    for embed in ("encode_texts", "encode_images"):
+        given = TEXTS if embed == "encode_texts" else pictures()
+        rows = [getattr(model, embed)(given) for model in (encoder, one, two, other)]
+        np.testing.assert_array_equal(rows[1], rows[2])
+        assert np.abs(rows[1] - rows[3]).max() > 1e-3
+        assert np.abs(rows[1] - rows[0]).max() > 1e-3
+    assert (one.revision, one.dimension) == ("random:3", encoder.dimension)

@@ -195,3 +195,12 @@ def test_weights_that_cannot_be_downloaded_are_an_error_that_says_so(monkeypatch
     monkeypatch.setattr(timm, "create_model", refuse)
     with pytest.raises(FileError, match=f"could not load 'timm:{NAME}': OSError: no network"):
         TimmEncoder(NAME)
+
+
+def test_the_control_has_other_random_weights_of_the_same_architecture(encoder):
+    one, two, other = (encoder.untrained(seed) for seed in (0, 0, 1))
+    rows = [model.encode_images(pictures()) for model in (encoder, one, two, other)]
+    np.testing.assert_array_equal(rows[1], rows[2])
+    assert np.abs(rows[1] - rows[3]).max() > 1e-3
+    assert np.abs(rows[1] - rows[0]).max() > 1e-3
+    assert (one.id, one.revision) == (f"timm:{NAME}@random (random weights)", "random:0")

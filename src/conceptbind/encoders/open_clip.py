@@ -116,8 +116,9 @@ class OpenClipEncoder(Brief):
         self.id, self.long_captions = f"open_clip:{name}", how.long_captions
         activation = "quick_gelu" if quick else "gelu"
         self.details = {"precision": how.precision, "activation": activation}
+        self._precision = how.precision
         self._model: Any = to_precision(model, how.precision).to(how.device).eval()
-        self._device, self._config = how.device, config
+        self._device, self._config, self._architecture = how.device, config, arch
         self.longest: int | None = int(self._tokenizer(["a"]).shape[1])
         self.dimension = int(self._text_rows(["a"]).shape[1])
 
@@ -130,6 +131,25 @@ class OpenClipEncoder(Brief):
         """The same encoder with a module of the same architecture and other weights."""
         twin = copy.copy(self)
         twin._model = module
+        return twin
+
+    def untrained(self, seed: int = 0) -> OpenClipEncoder:
+        """The same architecture with random weights, as open_clip draws them: what probes find
+        there owes nothing to training.
+        """
+        import open_clip
+        import torch
+
+        with _quiet(), _asking_nobody(), torch.random.fork_rng():
+            torch.manual_seed(seed + 1)  # 0 draws the weights of a name without a tag
+            model = open_clip.create_model(
+                self._architecture,
+                load_weights=False,
+                force_quick_gelu=self.details["activation"] == "quick_gelu",
+                pretrained_text=False,
+            )
+        twin = self.with_module(to_precision(model, self._precision).to(self._device).eval())
+        twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
         return twin
 
     def write(self, folder: Path) -> None:

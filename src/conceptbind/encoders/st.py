@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from conceptbind.encoders.weights import (
     importing,
     loading,
     one_line,
+    quiet_loading,
     to_precision,
 )
 
@@ -81,6 +83,7 @@ class SentenceTransformerEncoder(Brief):
         )
         if self._prompt:
             self.details["text"] = f"after the prompt {self._prompt!r}"
+        self._precision = how.precision
         self._model: Any = to_precision(model, how.precision)
         tokenizer = getattr(model, "tokenizer", None)
         # Some pipelines (static vectors, bags of words) have tokenizers of another kind, and pad
@@ -92,6 +95,25 @@ class SentenceTransformerEncoder(Brief):
             # Captions are read in batches of one length, so that nothing is padded; the library
             # asks for the token all the same.
             self._tokenizer.pad_token = self._tokenizer.eos_token or self._tokenizer.unk_token
+
+    def untrained(self, seed: int = 0) -> SentenceTransformerEncoder | None:
+        """The same pipeline with random weights, as its libraries draw them: what probes find there
+        owes nothing to training.
+
+        Returns:
+            None where a module has weights and no way to draw them.
+        """
+        import torch
+
+        model = copy.deepcopy(self._model).float()
+        with quiet_loading(), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            if not all(_drawn_again(module) for module in model):
+                return None
+        twin = copy.copy(self)
+        twin._model = to_precision(model, self._precision).eval()
+        twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
+        return twin
 
     def find_long(self, texts: Sequence[str]) -> list[int]:
         """Positions of the captions that are longer than the model reads."""
@@ -154,6 +176,25 @@ def _refuse_own_code(source: str, local: bool) -> None:
             "is not run; if you trust its author, "
             "add --trust-remote-code"
         )
+
+
+def _drawn_again(module: Any) -> bool:
+    """Draw the weights of one module of a pipeline; False where it has some and no way to."""
+    towers = [(name, part) for name, part in module.named_children() if hasattr(part, "config")]
+    for name, tower in towers:
+        fresh = type(tower)(copy.deepcopy(tower.config))
+        setattr(module, name, fresh.to(tower.device).eval())
+    within = tuple(f"{name}." for name, _ in towers)
+    drawn: set[str] = set()
+    for path, part in module.named_modules():
+        own = {
+            f"{path}.{name}" if path else name for name, _ in part.named_parameters(recurse=False)
+        }
+        if hasattr(part, "reset_parameters") and not f"{path}.".startswith(within):
+            part.reset_parameters()
+            drawn |= own
+    others = (name for name, _ in module.named_parameters() if not name.startswith(within))
+    return all(name in drawn for name in others)
 
 
 def _dimension(model: SentenceTransformer) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ class TimmEncoder(Brief):
         self.revision = f"{timm.__version__}:{weights or model.pretrained_cfg.get('tag', '')}"
         self.details = {"precision": how.precision}
         self._model: Any = to_precision(model, how.precision).to(how.device).eval()
+        self._device, self._architecture, self._precision = how.device, model_name, how.precision
         # Asked of the model: `num_features` is the width before its head, which in MobileNet,
         # EfficientViT, VGG, ... is not the last.
         shape = self._features([Pillow.new("RGB", (64, 64))]).shape
@@ -79,6 +81,21 @@ class TimmEncoder(Brief):
                 "another model"
             )
         self.dimension = int(shape[1])
+
+    def untrained(self, seed: int = 0) -> TimmEncoder:
+        """The same architecture with random weights, as timm draws them: what probes find there
+        owes nothing to training.
+        """
+        import timm
+        import torch
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed + 1)  # 0 draws the weights of NAME@random
+            model = timm.create_model(self._architecture, pretrained=False, num_classes=0)
+        twin = copy.copy(self)
+        twin._model = to_precision(model, self._precision).to(self._device).eval()
+        twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
+        return twin
 
     def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
         """Refused: timm models see pictures only.
