@@ -1,5 +1,4 @@
-"""What a shipped dual encoder does on pairs of CLEVR-2D objects that it never saw (tiny-bound: also
-with objects that it never saw).
+"""What a shipped dual encoder does on pairs of CLEVR-2D objects that it never saw.
 
 python recipes/check_dual.py tiny [--pictures 4]   # several pictures of every scene
 """
@@ -10,11 +9,9 @@ import argparse
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from train_dual import NEVER_SHOWN
 
 from conceptbind import measure
 from conceptbind.report.numbers import shown
-from conceptbind.scenes import load_scenes
 
 
 def main() -> None:
@@ -25,11 +22,6 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--pictures", type=int, default=4)
     options = parser.parse_args()
-    space = load_scenes("clevr2d").space
-    never = [
-        space.object_ids(np.array([space.values[0].index(c), space.values[1].index(s)]))
-        for c, s in NEVER_SHOWN
-    ]
     rows: dict[tuple[str, str], list[float]] = {}
     for seed in range(options.pictures):
         with TemporaryDirectory() as folder:
@@ -38,16 +30,14 @@ def main() -> None:
             )
         for record in run.records:
             if record.control == "none" and not record["noun"] and record.value is not None:
-                words = [str(record[key]) for key in ("concept", "order", "queries") if record[key]]
+                words = [
+                    str(record[key])
+                    for key in ("setting", "concept", "order", "queries")
+                    if record[key]
+                ]
                 words += [f"repair {record['repair']}"] if record.repair else []
                 name = " ".join([record.study, record.modality, record.metric, *words])
                 rows.setdefault((name, record.metric), []).append(record.value)
-        if options.model == "tiny-bound":
-            assert run.crossmodal is not None
-            name = "crossmodal both binding_accuracy, scenes with an object never shown"
-            rows.setdefault((name, "binding_accuracy"), []).append(
-                float(np.mean(run.crossmodal.by_object[never]))
-            )
     for (name, metric), values in rows.items():
         mean, least, most = (
             shown(metric, float(value)) for value in (np.mean(values), min(values), max(values))

@@ -5,19 +5,20 @@ captions.
     python recipes/train_dual.py tiny-bound  src/conceptbind/encoders/models/tiny-bound
     python recipes/train_dual.py tiny-bag    src/conceptbind/encoders/models/tiny-bag
 
-All three share architecture, vocabulary, data and losses: the symmetric contrastive loss between
-pictures and captions, and a task of its own for each modality (which objects are there, read by a
-linear head that is thrown away; towers are often trained on labels before or beside captions). They
-differ in what is told:
+All three share architecture, vocabulary and data. They share two losses: the symmetric contrastive
+loss between pictures and captions, and a task of its own for each modality (which objects are
+there, read by a linear head that is thrown away; towers are often trained on labels before or
+beside captions). They differ in what is told:
 
 - tiny: in half of the captions the colours are dealt out among the objects at random, as careless
   captions do, so nothing across modalities tells which colour belongs to which shape. Each tower's
   own labels are those of its own scene.
-- tiny-bound: captions are right, and the swap of a scene is in its batch.
+- tiny-bound: captions are right, and the swap of a scene is in its batch. Every scene is drawn
+  twice and said twice, in two wordings. The two pictures are compared as well, and so are the two
+  captions: what the cosine uses within a modality must be asked of that modality.
 - tiny-bag: as tiny, but the labels are dealt out as well, so that binding never helps anywhere.
 
-No scene holds two of the 24 CLEVR-2D objects: all pairs of them are new to the models. Six are
-never shown to tiny-bound at all.
+No scene holds two of the 24 CLEVR-2D objects: all pairs of them are new to the models.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +43,6 @@ COLOR_NAMES = (*CLEVR_COLORS, "orange", "pink", "black", "white")
 SHAPE_NAMES = ("square", "triangle", "circle", "star", "cross", "ring")
 SPACE = ConceptSpace(("color", "shape"), (COLOR_NAMES, SHAPE_NAMES))
 CLEVR_2D = {(color, shape) for color in CLEVR_COLORS for shape in ("square", "triangle", "circle")}
-NEVER_SHOWN = {
-    ("blue", "square"),
-    ("brown", "triangle"),
-    ("cyan", "circle"),
-    ("green", "triangle"),
-    ("purple", "circle"),
-    ("red", "square"),
-}
 TEMPLATES = (
     "{a} {object}",
     "{a} {object}",
@@ -56,6 +50,8 @@ TEMPLATES = (
     "a picture of [{a} {object}]",
     "there is [{a} {object}]",
 )
+MORE_TEMPLATES = ("{a} {shape} is {color}", "there is {a} {object}")
+"""Wordings that only tiny-bound learns: what is never said one cannot be told to understand."""
 PARTIAL = ("{a} {color} object", "{color}", "{a} {shape}", "{shape}")
 """Captions of single objects that name one concept only."""
 PARTIAL_SHARE = {"tiny": 0.9, "tiny-bound": 0.4, "tiny-bag": 0.9}
@@ -64,7 +60,7 @@ across modalities by themselves."""
 COUNTS = {1: 0.3, 2: 0.6, 3: 0.1}
 """Share of batches with so many objects per scene."""
 IMAGE_SIZE = 48
-STEPS = {"tiny": 2500, "tiny-bound": 1500, "tiny-bag": 1500}
+STEPS = {"tiny": 2500, "tiny-bound": 2500, "tiny-bag": 1500}
 OWN = 3.0
 """Weight of the towers' own task. In tiny it works against the loss across modalities, to which a
 caption and its swap are the same."""
@@ -76,23 +72,13 @@ class Scenes:
 
     def __init__(self, seed: int, model: str) -> None:
         self.rng, self.partial = np.random.default_rng(seed), PARTIAL_SHARE[model]
-        self.never = NEVER_SHOWN if model == "tiny-bound" else set()
-        self.objects = np.array(
-            [
-                (c, s)
-                for c in range(len(COLOR_NAMES))
-                for s in range(len(SHAPE_NAMES))
-                if self.allowed([(c, s)])
-            ]
-        )
+        self.templates = TEMPLATES + MORE_TEMPLATES if model == "tiny-bound" else TEMPLATES
+        self.objects = np.array(list(product(range(len(COLOR_NAMES)), range(len(SHAPE_NAMES)))))
 
     def allowed(self, scene) -> bool:
-        """No object that is never shown, no two CLEVR-2D objects together."""
+        """No two CLEVR-2D objects together."""
         names = [(COLOR_NAMES[c], SHAPE_NAMES[s]) for c, s in scene]
-        return (
-            not any(name in self.never for name in names)
-            and sum(name in CLEVR_2D for name in names) <= 1
-        )
+        return sum(name in CLEVR_2D for name in names) <= 1
 
     def batch(self, size: int, m: int, swaps: bool) -> np.ndarray:
         """(size, m, 2) scenes; with swaps every second one is the one before it with two colours
@@ -135,10 +121,11 @@ class Scenes:
         """One caption a scene, the objects mentioned in any order."""
         return [caption(SPACE, self.rng.permutation(scene), template) for scene in scenes]
 
-    def template(self, m: int) -> str:
-        """A wording for captions of m objects."""
-        names = PARTIAL if m == 1 and self.rng.random() < self.partial else TEMPLATES
-        return names[self.rng.integers(len(names))]
+    def wordings(self, m: int, views: int) -> list[str]:
+        """The wordings of captions of m objects; one alone where it names one concept only."""
+        if m == 1 and self.rng.random() < self.partial:
+            return [PARTIAL[self.rng.integers(len(PARTIAL))]]
+        return [self.templates[self.rng.integers(len(self.templates))] for _ in range(views)]
 
 
 def vocabulary() -> dict[str, int]:
@@ -212,27 +199,32 @@ def main() -> None:
     source, start = Scenes(options.seed, options.model), time.perf_counter()
     share = 0.0 if options.model == "tiny-bound" else options.dealt
     careless = share if options.model == "tiny-bag" else 0.0
+    views = 2 if options.model == "tiny-bound" else 1
 
     for step in range(options.steps):
         m = int(source.rng.choice(list(COUNTS), p=list(COUNTS.values())))
-        scenes, template = (
-            source.batch(options.batch, m, swaps=options.model != "tiny-bag"),
-            source.template(m),
-        )
-        told = source.dealt(scenes, share)
-        images = model.image_features(source.pictures(scenes).to(options.device))
-        ids = torch.tensor(
-            [words(text) for text in source.captions(told, template)], device=options.device
-        )
-        texts = model.text_features(ids)
-        across = contrast(images, texts, model.logit_scale.exp())
-        own = labels(heads[0](functional.normalize(images, dim=1)), source.dealt(scenes, careless))
-        if template not in PARTIAL:
-            own = (
-                own
-                + labels(heads[1](functional.normalize(texts, dim=1)), source.dealt(told, careless))
-            ) / 2
-        loss = across + OWN * own
+        scenes = source.batch(options.batch // views, m, swaps=options.model != "tiny-bag")
+        names = source.wordings(m, views)
+        told, seen = source.dealt(scenes, share), np.concatenate([scenes] * views)
+        images = model.image_features(source.pictures(seen).to(options.device))
+        texts = [
+            model.text_features(torch.tensor(ids, device=options.device))
+            for ids in ([words(text) for text in source.captions(told, name)] for name in names)
+        ]
+        drawn, scale = images.chunk(views), model.logit_scale.exp()
+        said = texts * (views // len(names))
+        across = torch.stack(
+            [contrast(one, two, scale) for one, two in zip(drawn, said, strict=True)]
+        ).mean()
+        within = contrast(drawn[0], drawn[1], scale) if views == 2 else torch.zeros(())
+        if len(names) == 2:
+            within = (within + contrast(said[0], said[1], scale)) / 2
+        own = labels(heads[0](functional.normalize(images, dim=1)), source.dealt(seen, careless))
+        if names[0] not in PARTIAL:
+            rows = functional.normalize(torch.cat(texts), dim=1)
+            spoken = np.concatenate([told] * views)
+            own = (own + labels(heads[1](rows), source.dealt(spoken, careless))) / 2
+        loss = across + within + OWN * own
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -245,7 +237,8 @@ def main() -> None:
             if step and step % 500 == 0:  # something to look at on the way
                 save_dual(model, config, words.ids, options.out)
             print(
-                f"step {step} objects {m} across {across:.3f} own {own:.3f} {spent:.0f} s",
+                f"step {step} objects {m} across {across:.3f} within {within:.3f} own {own:.3f} "
+                f"{spent:.0f} s",
                 flush=True,
             )
     options.out.mkdir(parents=True, exist_ok=True)
