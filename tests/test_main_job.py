@@ -96,7 +96,26 @@ def test_the_pages_show_rows_that_it_prints(runs):
         marked = re.compile(rf"<!-- of {re.escape(mark)} -->\n```text\n(.*?)```", re.DOTALL)
         rows = "".join(marked.findall(texts)).splitlines()
         assert len(rows) > 5
-        assert [row for row in rows if row not in printed] == []
+        assert [row for row in rows if not any(alike(row, line) for line in printed)] == []
+
+
+def alike(documented: str, printed: str) -> bool:
+    """Whether two lines have the same words, and numbers that differ by a last digit or two: a
+    fitted map rounds otherwise on another processor.
+    """
+    number = re.compile(r"\d+(?:\.\d+)?")
+    words = [" ".join(number.sub("#", line).split()) for line in (documented, printed)]
+    ours, theirs = (list(map(float, number.findall(line))) for line in (documented, printed))
+    near = all(abs(one - two) < 0.25 for one, two in zip(ours, theirs, strict=False))
+    return words[0] == words[1] and near
+
+
+def test_lines_that_are_alike():
+    line = "both  binding accuracy   68.2 %   63.2 % to 72.8 %  336     0"
+    assert alike(line, "both binding accuracy 68.3 % 63.0 % to 72.8 % 336 0")
+    assert not alike(line, "both binding accuracy 68.5 % 63.2 % to 72.8 % 336 0")
+    assert not alike(line, "both binding accuracy 68.2 % 63.2 % to 72.8 % 337 0")
+    assert not alike(line, "both concept accuracy 68.2 % 63.2 % to 72.8 % 336 0")
 
 
 def test_the_page_shows_every_control_of_the_attribute_of_a_noun(runs):
