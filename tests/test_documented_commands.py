@@ -37,6 +37,9 @@ from encoders.conftest import clip_folder  # noqa: F401
 ALL = [found for page in PAGES for found in documented(page)]
 SLOW = {
     r"conceptbind measure( tiny-bound)?$": "tests/test_main_job.py runs both in every run",
+    r"conceptbind measure tiny --studies (negation|query)$": "576 pictures; tests/negation and "
+    "tests/querying run both studies on few scenes",
+    r"conceptbind embed tiny --out rows$": "576 pictures",
     r"conceptbind measure minilm": "160,000 captions",
     r"conceptbind measure .*--complexity full": "a whole sweep over approximators",
     r"conceptbind measure hf:FOLDER": "two towers with all studies",

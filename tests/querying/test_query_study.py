@@ -241,3 +241,19 @@ def test_each_branch_of_the_sentence(study, said, unsaid):
     sentence = query_sentence(study)
     assert said in sentence
     assert unsaid not in sentence
+
+
+@pytest.mark.slow
+def test_tiny_finds_more_by_its_parts_than_by_one_caption(tmp_path):
+    import conceptbind
+
+    found = conceptbind.measure("tiny", studies="query", controls=False, out=tmp_path / "run")
+    told = {"split": "test", "repair": Repair.NONE, "form": TOGETHER, "control": Control.NONE}
+    recall = {
+        way: found.records.one(metric=Metric.QUERY_RECALL_AT_1, way=way, **told).value
+        for way in ("whole", "sum")
+    }
+    assert recall["sum"] > recall["whole"] + 0.1
+    gain = found.records.one(metric=Metric.QUERY_GAIN)
+    assert gain.ci_low > 0
+    assert (found.folder / "report.html").is_file()
