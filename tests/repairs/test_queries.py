@@ -53,7 +53,7 @@ def wordings() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(len(BANK.wordings) + 1, 6))[which]
 
 
-def repaired(rows: np.ndarray, **options: Any) -> QueryRepair:
+def repaired(rows: np.ndarray, more: tuple[Search, ...] = (), **options: Any) -> QueryRepair:
     found = unit(rows)
     first = np.unique(pair_ids(SCENES)[BANK.scene], return_index=True)[1]
     search = Search("itself", found, BANK.anchor[first], BANK.paraphrase[first, 0, 1], ORBIT[first])
@@ -61,7 +61,7 @@ def repaired(rows: np.ndarray, **options: Any) -> QueryRepair:
         groups_of_bank(found, BANK, SCENES, each=4),
         text_triplets(BANK),
         ORBIT,
-        searches=[search],
+        searches=[search, *more],
         scenes=SCENES.name,
         encoder="planted",
         **options,
@@ -84,6 +84,24 @@ def test_an_encoder_that_hears_the_wording_most_is_repaired() -> None:
     assert study.value(Metric.PARAPHRASE_RECALL_AT_1, "HNB").value > 0.9
     assert not np.allclose(study.adapter.weight, np.eye(len(study.adapter.weight)))
     assert len(query_rows(study.records)) == 5
+
+
+@pytest.mark.parametrize(("shift", "value"), [(0, 1), (1, 0)])
+def test_single_objects_are_searched_with_the_map_that_is_written(shift: int, value: int) -> None:
+    heard, alone = 2 * wordings(), np.eye(16)
+    asked = np.hstack([alone, np.repeat(heard[:1], 16, axis=0)])
+    told = np.hstack([np.roll(alone, shift, axis=0), np.repeat(-heard[:1], 16, axis=0)])
+    own = np.arange(16)
+    rows = unit(np.concatenate([asked, told]))
+    found = Search("itself", rows, own, 16 + own, own, Metric.SINGLE_OBJECT_ACCURACY)
+    study = repaired(np.hstack([objects(), heard]), more=(found,))
+    for repair_ in ("none", "HNB"):
+        record = study.value(found.metric, repair_)
+        assert (record.value, record.n) == (value, 16)
+    assert study.value(Metric.SINGLE_OBJECT_GAIN, "HNB").value == 0
+    share = "100 %" if value else "0 %"
+    said = f"A caption of a single object finds its paraphrase first in {share}, without the map"
+    assert said in query_verdict(study).sentence
 
 
 def test_a_bag_of_concepts_cannot_be_repaired() -> None:
@@ -229,6 +247,8 @@ def test_scenes_in_the_words_of_a_model(tmp_path: Path) -> None:
     found = repair("tiny", side="query", scenes="clevr2d", paraphrased=60, out=tmp_path / "a")
     settings = {record["setting"] for record in found.records if record["setting"]}
     assert settings == {"neutral", "trap"}
+    alone = found.records.one(metric="single_object_accuracy", repair="HNB")
+    assert alone.n == 24
     assert found.verdicts[0].modality == "text"
     head = (tmp_path / "a" / "failures.csv").read_text().splitlines()[0]
     assert head == "setting,item,caption,right before,right after"

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from conceptbind.core.errors import UnknownNameError, ValueRangeError
-from conceptbind.scenes import ConceptSpace, Scenes
+from conceptbind.scenes import ConceptSpace, Scenes, text20
 from conceptbind.scenes.paraphrases import (
     drawn_scenes,
     paraphrase_bank,
+    single_objects_said,
     swaps_by_concept,
     synonyms_of,
     wordings,
@@ -188,3 +189,15 @@ def test_three_concepts_are_swapped_one_by_one() -> None:
     assert said[bank.paraphrase[0, that, 0]] == (
         "a square that is small and red and a circle that is large and blue"
     )
+
+
+def test_single_objects_in_two_wordings():
+    table = text20(2, 2)
+    own, others = single_objects_said(table)
+    (adjective, _), (noun, _) = table.space.values
+    assert own[0] == f"a {adjective} {noun}"
+    assert others[0] == f"there is a {adjective} {noun}"
+    assert len(own) == len(others) == 4
+    known = single_objects_said(table, lambda text: "there" not in text)
+    assert known[1][0] == f"a picture of a {adjective} {noun}"
+    assert single_objects_said(table, lambda text: text in own) is None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.queries.study import QueryRepair, Search
     from conceptbind.rows.source import Source
+    from conceptbind.scenes.table import Scenes
 
 FAILURES = "failures.csv"
 FAILED = ("setting", "item", "caption", "right before", "right after")
@@ -127,7 +128,7 @@ def _on_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, A
         groups_of_bank(rows, bank, table, asked.seed),
         text_triplets(bank),
         orbit,
-        searches=[own, *_embedded(others, source, folder)],
+        searches=[own, *_single(table, source, folder), *_embedded(others, source, folder)],
         scenes=table.name,
         encoder=encoder.id,
         seed=asked.seed,
@@ -138,6 +139,31 @@ def _on_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, A
         return table.ids[row], table.caption(row)
 
     return _written(study, caption_of, encoder, folder, config, table.name)
+
+
+def _single(table: "Scenes", source: "Source", folder: Path) -> "list[Search]":
+    """Single objects, which nothing was fitted on: each is asked for in the table's wording, among
+    all of them in another.
+    """
+    import numpy as np
+
+    from conceptbind.commands.common import rows_with_bar
+    from conceptbind.core.names import Metric
+    from conceptbind.repairs.queries.study import Search
+    from conceptbind.scenes.paraphrases import read_by, single_objects_said
+    from conceptbind.scenes.table import Scenes
+
+    assert source.encoder is not None
+    said = single_objects_said(table, read_by(source.encoder))
+    if said is None:
+        return []
+    own, others = said
+    written = Scenes.unlabelled(table.name, captions=[*own, *others])
+    place = folder / "embeddings" / "single"
+    rows = rows_with_bar(source, written, "text", place, "single objects").unit().values
+    objects = np.arange(len(own))
+    metric = Metric.SINGLE_OBJECT_ACCURACY
+    return [Search(table.name, rows, objects, len(own) + objects, objects, metric)]
 
 
 def _on_captions(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> Written:

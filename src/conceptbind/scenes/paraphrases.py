@@ -102,6 +102,30 @@ def wordings(
     return known, unknown
 
 
+def single_objects_said(
+    scenes: Scenes, reads: Callable[[str], bool] = lambda _: True
+) -> tuple[list[str], list[str]] | None:
+    """Every object of a table by itself, in the table's own wording and in another.
+
+    Args:
+        scenes: the table.
+        reads: whether an encoder knows the words of a caption.
+
+    Returns:
+        Two lists of the captions of all objects, in the order of their ids. None where a table has
+        no other wording for one object that is read.
+    """
+    _, inner, _ = parts_of_template(scenes.template)
+    space = scenes.space
+    objects = space.object_values(np.arange(space.n_objects))[:, None, :]
+    own = [caption(space, alone, scenes.template) for alone in objects]
+    for wording in wordings(scenes, reads)[0]:
+        said = [wording.of(space, alone, inner) for alone in objects]
+        if not set(said) & set(own):
+            return own, said
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class ParaphraseBank:
     """Every caption that is compared within text: anchors, their paraphrases, and their swaps.

@@ -21,6 +21,7 @@ NAMES = {
     Metric.PARAPHRASE_ACCURACY: ("paraphrase accuracy", Metric.PARAPHRASE_GAIN),
     Metric.PARAPHRASE_ACCURACY_ONE_SIDED: ("one-sided", Metric.ONE_SIDED_GAIN),
     Metric.PARAPHRASE_RECALL_AT_1: ("paraphrase found first", Metric.PARAPHRASE_RECALL_GAIN),
+    Metric.SINGLE_OBJECT_ACCURACY: ("single object found first", Metric.SINGLE_OBJECT_GAIN),
 }
 HEAD = ("measure", "no repair", "map of the query", "change", "n", "ties")
 

@@ -38,6 +38,11 @@ SCORES = (
     (Metric.PARAPHRASE_ACCURACY, Metric.PARAPHRASE_GAIN, False),
     (Metric.PARAPHRASE_ACCURACY_ONE_SIDED, Metric.ONE_SIDED_GAIN, True),
 )
+FOUND_FIRST = {
+    Metric.PARAPHRASE_RECALL_AT_1: Metric.PARAPHRASE_RECALL_GAIN,
+    Metric.SINGLE_OBJECT_ACCURACY: Metric.SINGLE_OBJECT_GAIN,
+}
+"""What searches are scored by, and the difference of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +59,8 @@ class Search:
     """(m,) row that each has to find."""
     draws: Int[Ints, " searches"]
     """(m,) searches of one number are one draw."""
+    metric: Metric = Metric.PARAPHRASE_RECALL_AT_1
+    """What the share of captions that find theirs first is called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,15 +277,12 @@ def _searched(search: Search, parts: Sequence[_Part], facts: Mapping[str, Any]) 
         values[repair] = right.astype(float)
         told = {**facts, "repair": repair}
         records.append(
-            mean_record(
-                Metric.PARAPHRASE_RECALL_AT_1, values[repair], int(tied.sum()), clusters, **told
-            )
+            mean_record(search.metric, values[repair], int(tied.sum()), clusters, **told)
         )
     change = values[Repair.HNB] - values[Repair.NONE]
     told = {**facts, "repair": Repair.HNB}
-    records.append(
-        mean_record(Metric.PARAPHRASE_RECALL_GAIN, change, None, clusters, "difference", **told)
-    )
+    gain = FOUND_FIRST[search.metric]
+    records.append(mean_record(gain, change, None, clusters, "difference", **told))
     return records
 
 

@@ -79,6 +79,13 @@ def _cost(records: Records) -> str:
             f" A caption of {name} finds its paraphrase first in {value_of(now)}, without the map "
             f"in {value_of(then)} (n = {now.n:,})."
         )
+    alone = records.where(metric=Metric.SINGLE_OBJECT_ACCURACY)
+    if alone:
+        then, now = (alone.one(repair=repair) for repair in (Repair.NONE, Repair.HNB))
+        parts.append(
+            f" A caption of a single object finds its paraphrase first in {value_of(now)}, without "
+            f"the map in {value_of(then)} (n = {now.n:,})."
+        )
     return "".join(parts)
 
 
