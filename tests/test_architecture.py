@@ -25,7 +25,7 @@ FLOORS = {
     "within": 3.15,
     "complexity": 3.2,
     **{"controlled": 3.3, "repairs": 3.3},
-    "benchmarks": 3.4,
+    **{"benchmarks": 3.4, "stresses": 3.4},
     **{"negation": 3.5, "querying": 3.5},
     "studies": 4,  # the case, and the loop over what each room asks of it
     "commands": 5,

@@ -8,6 +8,7 @@ from .commands import FineTuning as FineTuning
 from .commands import Hits as Hits
 from .commands import Measurement as Measurement
 from .commands import Repaired as Repaired
+from .commands import Stressed as Stressed
 from .commands import Training as Training
 from .commands import apply as apply
 from .commands import compare as compare
@@ -19,6 +20,7 @@ from .commands import measure as measure
 from .commands import query as query
 from .commands import render as render
 from .commands import repair as repair
+from .commands import stress as stress
 from .commands import sweep as sweep
 from .commands import train as train
 from .core.errors import ConceptBindError as ConceptBindError

@@ -40,6 +40,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "compare": commands.Compare,
     "report": commands.Report,
     "evaluate": commands.Evaluate,
+    "stress": commands.Stress,
     "train": commands.Train,
     "sweep": commands.Sweep,
 }

@@ -27,6 +27,9 @@ from .repaired import Repaired as Repaired
 from .repairing import Repair as Repair
 from .repairing import repair as repair
 from .reporting import Report as Report
+from .stressing import Stress as Stress
+from .stressing import Stressed as Stressed
+from .stressing import stress as stress
 from .training import Sweep as Sweep
 from .training import Train as Train
 from .training import Training as Training

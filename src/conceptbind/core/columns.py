@@ -105,6 +105,7 @@ _TEXTS = {
     "chooser": "Who chooses: a `caption` between scenes, or a `scene` between captions.",
     "concept": "The concept that was recognised; None for objects.",
     "estimator": "How additive vectors were estimated.",
+    "factor": "What a stress curve varies, as `objects`.",
     "factors": "Which factors a part of the spectrum belongs to.",
     "form": "How what is absent is said: `clause`, `alone`, `exchanged`; or the parts of a query.",
     "items": "Hash of a benchmark's items.",
@@ -186,4 +187,7 @@ COLUMNS.declare(
     str,
     int,
     text="Additive vectors of slots `together` or `apart`; objects of a controlled model's scenes.",
+)
+COLUMNS.declare(
+    "factor_value", str, int, float, text="Where a stress curve is: the factor's value."
 )

@@ -116,6 +116,10 @@ class Metric(StrEnum):
     CAPTION_SWAP_COSINE = "caption_swap_cosine"
     PROBE_COSINE = "probe_cosine"
     MODALITY_GAP = "modality_gap"
+    ATTRIBUTE_GAIN = "attribute_gain"
+    ATTRIBUTE_CHANGE = "attribute_change"
+    PARAPHRASE_CHANGE = "paraphrase_change"
+    BINDING_CHANGE = "binding_change"
     BINDING_GAIN = "binding_gain"
     RECALL_GAIN = "recall_gain"
     PICTURE_RECALL_GAIN = "picture_recall_gain"
@@ -167,6 +171,7 @@ OWN_STUDIES = (
     *("probe", "within", "attribute_probe", "search", "crossmodal"),
     *("repair", "laboratory", "finetune", "negation", "query"),
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
+    "stress",
 )
 """What `study` says in records of ours, whose words are members of the enumerations. Where several
 have one metric and none is named, the first of these is meant."""

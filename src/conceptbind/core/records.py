@@ -31,7 +31,7 @@ class Record:
 
     study: str
     """probe, within, attribute_probe, search, crossmodal, repair, finetune, additive, spectrum,
-    removal, edit, complexity, controlled, benchmark, negation, query"""
+    removal, edit, complexity, controlled, benchmark, negation, query, stress"""
     modality: str
     """text, image, both, or symbols of a controlled model"""
     metric: Metric | str

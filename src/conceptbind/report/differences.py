@@ -23,6 +23,7 @@ STUDIES = (
     "repair",
     "finetune",
     "controlled",
+    "stress",
 )
 """Studies whose shares are compared."""
 TITLE = "Every share beside that of the first run"
@@ -41,6 +42,8 @@ VARIES = (
     "among",
     "values",
     "coverage",
+    "factor",
+    "factor_value",
 )
 """What tells two measures of one name apart."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _OWN = frozenset(map(str, Metric))
 _NUMBER = re.compile(r"r2|mse|.*_cosine|modality_gap|generalisation_score")
 """Metrics of ours that are not a share of anything."""
-_CHANGE = re.compile(r".*_gain|lexical_sensitivity")
+_CHANGE = re.compile(r".*_gain|.*_change|lexical_sensitivity")
 """Metrics of ours that are a difference of two shares."""
 
 _PLAIN = r"[+-]?[\d.,]*\d(?: %| points|e[+-]\d+)?"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
     from conceptbind.core.typing import Encoder, Ints
 
+Swaps: TypeAlias = (
+    'tuple[Int[Ints, " swaps"], Int[Ints, "swaps slots concepts"], Int[Ints, " swaps"]]'
+)
+"""The scene of each swap, the swapped scenes, and which concept is exchanged."""
 AS_GIVEN = "as given"
 """Name of the wording that is the table's own template."""
 
@@ -165,6 +169,7 @@ def paraphrase_bank(
     most: int | None = None,
     synonyms: Mapping[str, Sequence[str]] | None = None,
     reads: Callable[[str], bool] = lambda _: True,
+    swaps: Swaps | None = None,
     seed: int = 0,
 ) -> ParaphraseBank:
     """The captions of scenes, of their paraphrases and of their attribute swaps.
@@ -178,6 +183,7 @@ def paraphrase_bank(
         synonyms: other words for values. Paraphrases use them in place of the values, and so do
             swaps that are worded otherwise than the anchor; of several, each wording takes one.
         reads: whether an encoder knows the words of a caption; other wordings are left out.
+        swaps: which scenes are swapped, and how, as `drawn_swaps` gives it; these by default.
         seed: of the draw.
 
     Raises:
@@ -195,7 +201,7 @@ def paraphrase_bank(
             f"the scenes of '{scenes.name}' have the single concept "
             f"'{scenes.space.concepts[0]}', so there is nothing to exchange"
         )
-    of, swapped, concept = drawn_swaps(scenes, most, seed)
+    of, swapped, concept = drawn_swaps(scenes, most, seed) if swaps is None else swaps
     if not len(of):
         raise ValueRangeError(
             f"no scene of '{scenes.name}' has an attribute swap, so there is nothing to compare"

@@ -23,6 +23,8 @@ from conceptbind.scenes.swaps import orbit_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
     from conceptbind.core.typing import Floats, Ints
     from conceptbind.rows.embeddings import Embeddings
 
@@ -86,7 +88,7 @@ def attribute_records(
         for k in range(len(scenes.space.concepts) - 1):
             outcomes = {}
             for noun in range(scenes.space.sizes[-1]):
-                found = _noun(unit, scenes, split, k, noun)
+                found = noun_outcome(unit, scenes, split, k, noun)
                 if found is not None and found[0].n:
                     outcomes[noun] = found
             if not outcomes:
@@ -124,11 +126,18 @@ def attribute_records(
     return Records(records)
 
 
-def _noun(
-    unit: Floats, scenes: Scenes, split: Split, k: int, noun: int
-) -> tuple[Recognition, Ints] | None:
+def noun_outcome(
+    unit: Float[Floats, "scenes width"], scenes: Scenes, split: Split, k: int, noun: int
+) -> tuple[Recognition, Int[Ints, " tested"]] | None:
     """The outcome of one noun's classifier on the test scenes that hold the noun, and these; None
     where there are too few scenes.
+
+    Args:
+        unit: (n, d) unit rows.
+        scenes: the table.
+        split: of the scenes.
+        k: which concept is recognised.
+        noun: of which noun.
     """
     holds = (scenes.table[:, :, -1] == noun).any(axis=1)
     train, validation, test = (

@@ -1,0 +1,10 @@
+from .factors import FACTORS as FACTORS
+from .factors import Factor as Factor
+from .levels import ByScene as ByScene
+from .levels import Measure as Measure
+from .material import Material as Material
+from .stock import Stock as Stock
+from .stock import View as View
+from .stock import stock_of as stock_of
+from .study import StressStudy as StressStudy
+from .study import stress_study as stress_study

@@ -1,0 +1,315 @@
+"""How far does binding carry? Every level over one factor at a time, before and after a repair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.records import Record, Records
+from conceptbind.core.scored import mean_record
+from conceptbind.probes.study import bag_of_concepts
+from conceptbind.probes.threads import steady
+from conceptbind.repairs.held_scenes import HeldScenes
+from conceptbind.repairs.labclip.adapter import Adapter
+from conceptbind.repairs.labclip.cost import recommend, trade_off
+from conceptbind.repairs.labclip.estimator import fit_pairs
+from conceptbind.scenes.table import Scenes
+from conceptbind.stresses.factors import Factor, Value
+from conceptbind.stresses.levels import (
+    ByScene,
+    Measure,
+    decodable,
+    measures_of,
+    paired,
+    usable_across,
+    usable_within,
+)
+from conceptbind.stresses.material import Material, Setting
+from conceptbind.stresses.stock import Stock, View
+from conceptbind.within.triplets import text_triplets
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from conceptbind.core.typing import Floats, Modality
+
+CHANGES = {
+    1: Metric.ATTRIBUTE_CHANGE,
+    2: Metric.PARAPHRASE_CHANGE,
+    3: Metric.BINDING_CHANGE,
+}
+"""Paired difference from the base value, by level."""
+GAINS = {1: Metric.ATTRIBUTE_GAIN, 2: Metric.PARAPHRASE_GAIN, 3: Metric.BINDING_GAIN}
+"""Paired difference from no repair, by level."""
+Outcomes = dict[Measure, ByScene]
+Version = tuple[str, Repair]
+"""Whose rows, and after which repair."""
+
+
+class Reader(Protocol):
+    """Gives unit rows: of an encoder, or of a control."""
+
+    def __call__(self, material: Material) -> Float[Floats, "rows width"]:
+        """(r, d)"""
+
+
+@dataclass(frozen=True, eq=False)
+class StressStudy:
+    """Every level over every factor."""
+
+    records: Records
+    factors: tuple[Factor, ...]
+    notes: tuple[str, ...]
+    """What was left out, and why."""
+    pulls: Mapping[str, float] = field(default_factory=dict)
+    """How far captions are pulled by the repair of the encoder (`none`) and of each control; 0
+    where validation chose no repair."""
+
+
+def bag_reader(material: Material) -> Float[Floats, "rows values"]:
+    """Unit rows of a bag of concepts: how often each value occurs.
+
+    Args:
+        material: captions or pictures.
+    """
+    rows = bag_of_concepts(material.meaning)
+    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+@steady()
+def stress_study(
+    stock: Stock,
+    factors: Sequence[Factor],
+    readers: Mapping[str, Reader],
+    modalities: Sequence[Modality],
+    *,
+    encoder: str,
+    reads: Callable[[str], bool] = lambda _: True,
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> StressStudy:
+    """Vary one factor at a time, and measure what the modalities allow.
+
+    Everything is scored on the test scenes. Classifiers of level 1 are fitted on the train scenes
+    of each setting. The repair (LABCLIP with hard negatives) is fitted once, on pictures and
+    captions of the train scenes at the base setting, and how far it is pulled is chosen on its
+    validation scenes. At all settings it is applied as it is. A bag of concepts is always a
+    control, and is not repaired.
+
+    Args:
+        stock: n scenes.
+        factors: what is varied.
+        readers: unit rows of the encoder (`none`) and of its controls, by name.
+        modalities: of the encoder.
+        encoder: its id.
+        reads: whether it reads a caption; settings whose captions it does not read are left out.
+        seed: of the fits.
+        on_step: called with the name of each setting that is done.
+    """
+    bag: Reader = bag_reader
+    running = _Run(stock, {**readers, Control.BAG_OF_CONCEPTS: bag}, modalities, reads, seed)
+    running.repair()
+    records: list[Record] = []
+    chosen, notes = [], []
+    facts = {
+        "study": "stress",
+        "scenes": stock.given.name,
+        "encoder": encoder,
+        "split": "test",
+        "seed": seed,
+    }
+    for factor in factors:
+        reason = _cannot(factor, stock, modalities)
+        if reason is not None:
+            notes.append(f"{factor.title} is left out: {reason}.")
+            continue
+        chosen.append(factor)
+        curves: dict[Value, dict[Version, Outcomes]] = {}
+        for value in factor.values(stock):
+            setting = running.at(factor.at(stock, value))
+            if "text" in modalities and not setting.readable:
+                notes.append(
+                    f"The encoder does not read, or cuts, captions with {factor.told(value)}; "
+                    "what needs them is left out."
+                )
+            curves[value] = running.outcomes(setting, factor.changes)
+            on_step(f"{factor.name} {value}")
+        records += _records(factor, curves, stock, facts)
+    pulls = {control: pull for control, (_, pull) in running.repairs.items()}
+    return StressStudy(Records(records), tuple(chosen), tuple(dict.fromkeys(notes)), pulls)
+
+
+def _cannot(factor: Factor, stock: Stock, modalities: Sequence[Modality]) -> str | None:
+    if not set(factor.changes) & set(modalities):
+        return "it changes no embedding that the encoder has"
+    return factor.needs(stock)
+
+
+class _Run:
+    """One encoder and its controls on one stock of scenes."""
+
+    def __init__(
+        self,
+        stock: Stock,
+        readers: Mapping[str, Reader],
+        modalities: Sequence[Modality],
+        reads: Callable[[str], bool],
+        seed: int,
+    ) -> None:
+        self.stock, self.readers, self.reads, self.seed = stock, readers, reads, seed
+        self.modalities = tuple(modalities)
+        self.measures = measures_of(self.modalities)
+        self.repairs: dict[str, tuple[Adapter, float]] = {}
+        self._known: dict[tuple[object, ...], ByScene | None] = {}
+
+    def at(self, view: View) -> Setting:
+        """A setting."""
+        return Setting(self.stock, view, self.reads, self.seed)
+
+    def repair(self) -> None:
+        """Fit the maps of captions at the base setting, where there are both modalities."""
+        base, split = self.at(self.stock.view()), self.stock.split
+        if {"text", "image"} - set(self.modalities) or not base.readable:
+            return
+        bank, captions = base.captions
+        scenes = Scenes(self.stock.space, base.view.table, name=self.stock.given.name)
+        for control, reader in self.readers.items():
+            if control == Control.BAG_OF_CONCEPTS:
+                continue
+            x = reader(base.pictures.material)[: len(self.stock)]
+            side = HeldScenes(x, reader(captions), scenes, bank, None)
+            parts = [
+                side.pairs.select(np.flatnonzero(np.isin(side.pair_scene, rows)))
+                for rows in (split.train, split.validation)
+            ]
+            fit = fit_pairs(*parts, seed=self.seed)
+            curve = trade_off(fit.adapter, partial(side.scores, split.validation), ranks=())
+            pull = recommend(curve)
+            self.repairs[control] = fit.adapter.pulled(pull), pull
+
+    def outcomes(self, setting: Setting, changes: Sequence[Modality]) -> dict[Version, Outcomes]:
+        """Every measure that a factor changes, of the encoder and its controls."""
+        found: dict[Version, Outcomes] = {}
+        for control in self.readers:
+            found[control, Repair.NONE] = self._measured(setting, changes, control, None)
+            if control in self.repairs:
+                adapter = self.repairs[control][0]
+                found[control, Repair.HNB] = self._measured(setting, changes, control, adapter)
+        return found
+
+    def _measured(
+        self, setting: Setting, changes: Sequence[Modality], control: str, adapter: Adapter | None
+    ) -> Outcomes:
+        found: Outcomes = {}
+        for measure in self.measures:
+            if measure.modality not in ("both", *changes):
+                continue
+            if adapter is not None and measure.modality == "image":
+                continue  # a map of captions leaves pictures as they are
+            if measure.modality != "image" and not setting.readable:
+                continue
+            # what the same captions and pictures gave before is not measured again
+            key = (measure, control, adapter is None, *setting.key(measure.modality))
+            if key not in self._known:
+                asked = {1: self._decodable, 2: self._within, 3: self._across}
+                self._known[key] = asked[measure.level](measure, setting, control, adapter)
+            outcome = self._known[key]
+            if outcome is not None:
+                found[measure] = outcome
+        return found
+
+    def _decodable(
+        self, measure: Measure, setting: Setting, control: str, adapter: Adapter | None
+    ) -> ByScene | None:
+        scenes = Scenes(self.stock.space, setting.view.table)
+        if measure.modality == "image":
+            rows = self._pictures(setting, control)
+        else:
+            rows = self._captions(setting, control, adapter)[setting.captions[0].true[:, 0]]
+        return decodable(rows, scenes, self.stock.split)
+
+    def _within(
+        self, measure: Measure, setting: Setting, control: str, adapter: Adapter | None
+    ) -> ByScene | None:
+        if measure.modality == "image":
+            rows = self.readers[control](setting.pictures.material)
+            triplets = setting.pictures.triplets
+        elif setting.paraphrases is None:
+            return None
+        else:
+            bank, material = setting.paraphrases
+            rows = _mapped(self.readers[control](material), adapter)
+            triplets = text_triplets(bank)
+        (mine,) = (part for part in triplets if part.setting == measure.setting)
+        return usable_within(rows, mine, self.stock.split.test)
+
+    def _across(
+        self, measure: Measure, setting: Setting, control: str, adapter: Adapter | None
+    ) -> ByScene | None:
+        pictures = self._pictures(setting, control)
+        captions = self._captions(setting, control, adapter)
+        return usable_across(pictures, captions, setting.captions[0], self.stock.split.test)
+
+    def _pictures(self, setting: Setting, control: str) -> Floats:
+        """(n, d) rows of one picture of each scene."""
+        return self.readers[control](setting.pictures.material)[: len(self.stock)]
+
+    def _captions(self, setting: Setting, control: str, adapter: Adapter | None) -> Floats:
+        """(b, d) rows of the captions of all scenes and swaps."""
+        return _mapped(self.readers[control](setting.captions[1]), adapter)
+
+
+def _mapped(rows: Floats, adapter: Adapter | None) -> Floats:
+    return rows if adapter is None else adapter(rows)
+
+
+def _records(
+    factor: Factor,
+    curves: Mapping[Value, Mapping[Version, Outcomes]],
+    stock: Stock,
+    facts: Mapping[str, Any],
+) -> list[Record]:
+    """The points of every curve of a factor, how they differ from its base, and what the repair
+    gains at each.
+    """
+    records: list[Record] = []
+    orbits = stock.orbits
+    for value, versions in curves.items():
+        for (control, repair), outcomes in versions.items():
+            for measure, outcome in outcomes.items():
+                told: dict[str, Any] = {
+                    **facts,
+                    "factor": factor.name,
+                    "factor_value": value,
+                    "control": control,
+                    "repair": repair,
+                    "modality": measure.modality,
+                    "question": measure.level,
+                    "setting": measure.setting,
+                }
+                ties = int(outcome.tied.sum())
+                clusters = orbits[outcome.rows]
+                records.append(mean_record(measure.metric, outcome.right, ties, clusters, **told))
+                base = curves[factor.base].get((control, repair), {}).get(measure)
+                if value != factor.base and base is not None:
+                    told_change = {**told, "against": str(factor.base)}
+                    metric = CHANGES[measure.level]
+                    records.append(_difference(metric, outcome, base, stock, told_change))
+                before = versions[control, Repair.NONE].get(measure)
+                if repair != Repair.NONE and before is not None:
+                    metric = GAINS[measure.level]
+                    records.append(_difference(metric, outcome, before, stock, told))
+    return records
+
+
+def _difference(
+    metric: str, one: ByScene, other: ByScene, stock: Stock, facts: Mapping[str, Any]
+) -> Record:
+    rows, change = paired(one, other)
+    return mean_record(metric, change, None, stock.orbits[rows], "difference", **facts)
