@@ -546,7 +546,7 @@ def test_a_sweep_draws_the_transition_and_continues(tmp_path, capsys):
     [
         (
             ("train", "--coverage", "0.999"),
-            "coverage 0.999 of 2500 objects leaves 2498 to train on",
+            "coverage 0.999 of 2,500 objects leaves 2,498 to train on",
         ),
         (
             ("train", "--coverage", "0.5", "--values", "3", "--objects", "6"),

@@ -63,7 +63,7 @@ def test_an_array_has_rows_and_no_encoder(scenes, tmp_path):
 def test_a_run_makes_each_thing_once(main_job):
     """Each array is made unit rows once, each picture hashed once, the bag's probes fitted once."""
     made = json.loads((main_job.folder.parent / "made.json").read_text())
-    assert len(made["units"]) == 14
+    assert len(made["units"]) == 15
     assert set(made["units"].values()) == {1}
     drawn = [len(list((main_job.folder / folder).glob("*.png"))) for folder in ("pictures", DRAWN)]
     assert drawn == [576, 600]

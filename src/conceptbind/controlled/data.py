@@ -49,7 +49,7 @@ def split_objects(
     n_validation = min(max(2, (n_objects - n_train) // 3), most_validation)
     if n_train < 2 or n_objects - n_train - n_validation < 2:
         raise ValueRangeError(
-            f"coverage {coverage} of {counted(n_objects, 'object')} leaves {n_train} to train "
+            f"coverage {coverage} of {counted(n_objects, 'object')} leaves {n_train:,} to train "
             "on and "
             f"{max(0, n_objects - n_train - n_validation)} to test, "
             "beside those for validation; each part needs at least 2"
