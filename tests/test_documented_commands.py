@@ -39,6 +39,8 @@ SLOW = {
     r"conceptbind measure( tiny-bound)?$": "tests/test_main_job.py runs both in every run",
     r"conceptbind measure tiny --studies (negation|query)$": "576 pictures; tests/negation and "
     "tests/querying run both studies on few scenes",
+    r"conceptbind measure tiny --studies within$": "1,176 pictures; tests/within runs it on few",
+    r"conceptbind repair minilm --scenes text20:8x8": "3,136 scenes in eight wordings",
     r"conceptbind embed tiny --out rows$": "576 pictures",
     r"conceptbind measure minilm": "160,000 captions",
     r"conceptbind measure .*--complexity full": "a whole sweep over approximators",

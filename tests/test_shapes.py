@@ -25,7 +25,7 @@ def test_one_name_is_one_number_within_a_call():
     """Rows of two lengths broadcast: without the check a wrong number comes back."""
     rows, one = np.ones((4, 3)), np.ones((1, 3))
     assert dot(rows, rows).tolist() == [3.0] * 4
-    with pytest.raises(TypeCheckError, match=r"crossmodal.study.dot: two is float64\(1, 3\)"):
+    with pytest.raises(TypeCheckError, match=r"crossmodal.comparing.dot: two is float64\(1, 3\)"):
         dot(rows, one)
     with pytest.raises(TypeCheckError, match=r"predicted is float64\(4, 1\); stated: .*rows width"):
         squared_sums(rows, np.ones((4, 1)), np.zeros(3))
@@ -52,7 +52,7 @@ def test_a_name_of_a_dataclass_is_the_same_number_in_its_methods():
     vectors, known = np.eye(3), np.ones(3, dtype=bool)
     fit = AdditiveFit(np.zeros(3), vectors, Design(np.array([[0, 1], [1, 2]]), 3), known)
     assert fit.part(np.array([1]), np.array([2, 1, 0])).tolist() == [[1.0, 1.0, 0.0]]
-    with pytest.raises(TypeCheckError, match=r"AdditiveFit.part: order is int64\(4,\)"):
+    with pytest.raises(TypeCheckError, match=r"AdditiveFit.part: stand_ins is int64\(4,\)"):
         fit.part(np.array([1]), np.array([2, 1, 0, 0]))
 
 

@@ -93,7 +93,7 @@ def test_long_lists_name_three_and_ties_are_shared_out_by_items():
     assert benchmark_sentence(Records(records)) == (
         "4 scores of 1 benchmark. 0 clearly above the better of two baselines that never see a "
         "picture (95 % intervals apart), 4 not to be told from it (sugarcrepe a accuracy, "
-        "sugarcrepe b accuracy, sugarcrepe c accuracy, ...). Ties are misses; most are in "
+        "sugarcrepe b accuracy, sugarcrepe c accuracy, ...). Ties are misses. Most are in "
         "sugarcrepe b (10.0 % of 100)."
     )
     records[0] = records[0].but(ties=900)

@@ -113,10 +113,10 @@ def test_no_interval_decides_nothing():
             0.0,
             0.2,
             "clearly raises 0 of 1 score (95 % interval of the paired difference above 0) and "
-            "clearly lowers 0; for 1 it cannot be told.",
+            "clearly lowers 0. For 1 it cannot be told.",
         ),
         (-0.2, -0.01, "and clearly lowers 1 (sugarcrepe all accuracy)."),
-        (-0.2, 0.0, "and clearly lowers 0; for 1 it cannot be told."),
+        (-0.2, 0.0, "and clearly lowers 0. For 1 it cannot be told."),
     ],
 )
 def test_what_a_repair_does(low, high, said):
@@ -137,7 +137,7 @@ def test_where_ties_are():
         score(0.8, 0.7, 0.9, subset="b", ties=100, n=1000),
         *beside("b"),
     ]
-    assert "Ties are misses; most are in sugarcrepe a (90.0 % of 100)." in benchmark_sentence(
+    assert "Ties are misses. Most are in sugarcrepe a (90.0 % of 100)." in benchmark_sentence(
         Records(records)
     )
     assert "Ties" not in benchmark_sentence(Records([score(0.8, 0.7, 0.9), *beside("all")]))

@@ -114,7 +114,7 @@ class ByOrder:
 def test_order_by_hand(orders, tmp_path):
     data = read_benchmark("coco_order", orders)
     assert len(data.items["rows"]) == 3
-    assert data.notes == ("1 captions that no perturbation changes were left out.",)
+    assert data.notes == ("left out: 1 caption that no perturbation changes.",)
     known = {"0 brown dog sees a black cat", "0 wrong one has a tail"}
     records = evaluate_benchmark(ByOrder(known), "coco_order", data, tmp_path / "kept")
     found = {

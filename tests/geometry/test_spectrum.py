@@ -126,7 +126,7 @@ def test_a_grid_with_holes_is_sequential_and_says_so():
 def test_what_has_no_spectrum_is_refused():
     with pytest.raises(ConceptBindError, match="no variance to share out"):
         spectrum(np.full((36, 3), 0.1), GRID)
-    with pytest.raises(ConceptBindError, match="fewer than the values of their concepts"):
+    with pytest.raises(ConceptBindError, match="fewer than its concepts have values"):
         spectrum(NOISE[:3], GRID.select(np.array([0, 14, 28])))
     with pytest.raises(ConceptBindError, match="finite"):
         spectrum(NOISE * np.inf, GRID)

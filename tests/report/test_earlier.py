@@ -12,7 +12,7 @@ from conceptbind.core.names import Control
 from conceptbind.core.records import Records
 from conceptbind.core.results import Results, write_results
 from conceptbind.report.earlier import MOST, draw_from_records, study_sections
-from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.numbers import interval_of, value_of, whole
 from made import record, run_folder
 from reference.kept import read
 
@@ -29,8 +29,8 @@ def test_a_run_of_the_earliest_version_is_drawn(name, tmp_path, capsys):
     assert "Pictures and curves are missing" in page
     assert "The version that made this run kept no verdicts." in page
     for found in load_run(tmp_path).records[:MOST:10]:
-        assert value_of(found) in page
-        assert interval_of(found) in page
+        assert whole(value_of(found)) in page
+        assert whole(interval_of(found)) in page
     assert not (tmp_path / "page.json").exists()
 
 

@@ -26,7 +26,7 @@ from conceptbind.benchmarks.base import (
     read_published,
 )
 from conceptbind.benchmarks.shards import OneFile, require_files
-from conceptbind.core.errors import FileError, MismatchError, ValueRangeError, counted
+from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.core.text import read_lines
 from conceptbind.metrics.retrieval import ranks, within
 
@@ -260,7 +260,7 @@ def read_karpathy_train(folder: Path) -> tuple[tuple[str, ...], list[str], Int[I
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise FileError(
-            f"{len(missing):,} of {counted(len(pictures.numbers), 'picture')} are not in "
+            f"{len(missing):,} of {len(pictures.numbers):,} pictures are not in "
             f"{folder}: {named}; "
             "put them there"
         )

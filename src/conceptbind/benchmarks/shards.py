@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.benchmarks.base import Found
-from conceptbind.core.errors import FileError, MismatchError, MissingExtraError, counted
+from conceptbind.core.errors import FileError, MismatchError, MissingExtraError
 from conceptbind.core.files import write_whole
 from conceptbind.core.limits import require_unpacked
 
@@ -99,7 +99,7 @@ def require_files(folder: Path, files: Sequence[str], published: str) -> list[Pa
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise FileError(
-            f"{len(missing)} of {counted(len(missing) + len(paths), 'file')} of "
+            f"{len(missing)} of {len(missing) + len(paths):,} files of "
             f"{paths[0].name} are not in "
             f"{paths[0].parent}: {named}; "
             "get them from where it is published"

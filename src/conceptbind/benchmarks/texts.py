@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from conceptbind.benchmarks.base import BLOCK, Data, Distinct, Found, Items, Making, Score
-from conceptbind.core.errors import counted
 from conceptbind.core.names import Metric
 from conceptbind.metrics.triplets import cosines, triplet_choice
 
@@ -176,13 +175,13 @@ def degenerate(rows: Sequence[tuple[str, str, str]], name: str) -> tuple[str, ..
     found = []
     if wrong:
         found.append(
-            f"{name}: in {wrong:,} of {counted(len(rows), 'item')} the wrong caption equals a "
+            f"{name}: in {wrong:,} of {len(rows):,} items the wrong caption equals a "
             "true one; "
             "they count, as misses."
         )
     if same:
         found.append(
-            f"{name}: in {same:,} of {counted(len(rows), 'item')} caption and paraphrase are "
+            f"{name}: in {same:,} of {len(rows):,} items caption and paraphrase are "
             "one text; they "
             "count, and are hardly to be missed."
         )

@@ -157,15 +157,14 @@ def _without_equals(
     first, left = min(reasons), len(pairs) - len(reasons)
     if left < FEWEST:
         raise ValueRangeError(
-            f"{len(reasons):,} of {counted(len(pairs), 'row')} cannot be used ({said}; the "
+            f"{len(reasons):,} of {len(pairs):,} rows cannot be used ({said}; the "
             "first at index "
             f"{first}), so {left} are left to fit on and "
             "to score; give negatives that say something else. Where their texts differ, this "
             "encoder cannot tell them apart, and no map can"
         )
     warnings.warn(
-        f"{len(reasons):,} of {counted(len(pairs), 'row')} are left out: {said}; dropped.csv "
-        "lists them",
+        f"{len(reasons):,} of {len(pairs):,} rows are left out: {said}; dropped.csv lists them",
         stacklevel=2,
     )
     rows = np.setdiff1d(np.arange(len(pairs)), list(reasons))
@@ -354,7 +353,7 @@ def make_negatives(
         )
     if made.skipped:
         warnings.warn(
-            f"{sum(made.skipped.values()):,} of {counted(len(captions), 'caption')} have no "
+            f"{sum(made.skipped.values()):,} of {len(captions):,} captions have no "
             "hard negative "
             f"and are left out: {_counts(made.skipped)}; "
             "dropped.csv lists them",
@@ -374,7 +373,7 @@ def _tell_ties(pairs: "Pairs", model: "Encoder") -> None:
     """
     if len(pairs.equal):
         warnings.warn(
-            f"'{model.id}' gives {len(pairs.equal):,} of {counted(len(pairs), 'caption')} the "
+            f"'{model.id}' gives {len(pairs.equal):,} of {len(pairs):,} captions the "
             "same row as "
             "their negative; they are ties, which "
             "count as misses, and no map can part them",

@@ -365,6 +365,6 @@ def read_negatives(file: Path, captions: list[str]) -> list[str]:
     if equal:
         raise ValueRangeError(
             f"line {equal[0]} of {file} says what its caption says ({len(equal):,} of "
-            f"{counted(len(found), 'line')} do); leave such lines out of both files"
+            f"{len(found):,} lines do); leave such lines out of both files"
         )
     return found

@@ -28,7 +28,6 @@ from conceptbind.core.errors import (
     FileError,
     UnknownNameError,
     ValueRangeError,
-    counted,
     cut,
     nearest,
 )
@@ -358,9 +357,7 @@ def _possible(scenes: Scenes, sweep: Sweep) -> tuple[list[tuple[float, int]], li
             else:
                 found.append((coverage, seed))
         if reasons:
-            notes.append(
-                f"{len(reasons)} of {counted(sweep.seeds, 'seed')} left out: {reasons[0]}."
-            )
+            notes.append(f"{len(reasons)} of {sweep.seeds:,} seeds left out: {reasons[0]}.")
     return found, notes
 
 

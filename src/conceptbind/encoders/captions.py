@@ -7,7 +7,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 
-from conceptbind.core.errors import CutCaptionWarning, ValueRangeError, counted, quoted
+from conceptbind.core.errors import CutCaptionWarning, ValueRangeError, quoted
 from conceptbind.core.typing import LongCaptions
 
 SPECIAL = 8
@@ -48,7 +48,7 @@ def settle(
     if how == "refuse":
         raise refusal(texts[long[0]], len(long), len(texts), longest, name)
     warnings.warn(
-        f"{len(long):,} of {counted(len(texts), 'caption')} are longer than the {longest} "
+        f"{len(long):,} of {len(texts):,} captions are longer than the {longest} "
         "tokens that "
         f"'{name}' reads; their ends are cut off "
         "(--long-captions refuse stops instead)",
@@ -60,7 +60,7 @@ def settle(
 def refusal(first: str, n: int, total: int, longest: int | None, name: str) -> ValueRangeError:
     """The error for captions that are too long."""
     return ValueRangeError(
-        f"{n:,} of {counted(total, 'caption')} are longer than the {longest} tokens that "
+        f"{n:,} of {total:,} captions are longer than the {longest} tokens that "
         f"'{name}' reads, "
         f"the first is {quoted(first, 120)}; shorten them, or let their ends be cut off with "
         "--long-captions truncate"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError, counted
+from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
 from conceptbind.core.limits import require_regular
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def require_pictures(paths: Sequence[Path], places: Sequence[Path] = ()) -> None
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         count = (
-            f" ({len(missing)} of {counted(len(paths), 'picture')} are missing)"
-            if len(missing) > 1
-            else ""
+            f" ({len(missing)} of {len(paths):,} pictures are missing)" if len(missing) > 1 else ""
         )
         looked = ""
         if len(places) > 1:

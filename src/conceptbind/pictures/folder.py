@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError, counted
+from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError
 from conceptbind.core.escape import csv_text
 from conceptbind.core.files import content_hash, user_path, write_whole
 from conceptbind.core.kept import Kept
@@ -93,7 +93,7 @@ def draw_pictures(
         recipe["places"] = content_hash(*map(str, numbers))
         if len(numbers) != len(scenes):
             raise ShapeError(
-                f"expected one number of places for each of {counted(len(scenes), 'scene')}; got "
+                f"expected one number of places for each of {len(scenes):,} scenes; got "
                 f"{len(numbers):,}"
             )
     width = len(str(len(scenes) - 1))

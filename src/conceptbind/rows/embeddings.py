@@ -485,7 +485,7 @@ def _single(values: Floats, what: str) -> Floats:
         lost = np.flatnonzero(np.abs(values - single).max(axis=1) > LOST * size)
         if len(lost):
             raise ValueRangeError(
-                f"{what} must keep their digits; {len(lost)} of {counted(len(values), 'row')} "
+                f"{what} must keep their digits; {len(lost)} of {len(values):,} rows "
                 "are too small, "
                 f"the first at index {lost[0]} with numbers "
                 f"up to {size[lost[0]]:.3g}; multiply all rows by one number"
@@ -574,7 +574,7 @@ def load(folder: Path) -> Embeddings:
     shards, there = -(-n // size), sum(1 for _ in folder.glob("rows-*.safetensors"))
     if there < shards or manifest.checksum is None:
         raise FileError(
-            f"{folder} is unfinished: {min(there, shards)} of {counted(shards, 'shard')} are "
+            f"{folder} is unfinished: {min(there, shards)} of {shards:,} shards are "
             "there; run the "
             "same command again to finish it"
         )

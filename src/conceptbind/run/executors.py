@@ -19,7 +19,6 @@ from conceptbind.core.errors import (
     MissingExtraError,
     UnknownNameError,
     ValueRangeError,
-    counted,
     cut,
     nearest,
 )
@@ -77,7 +76,7 @@ def run_tasks(
             yield number, result
     if left:
         raise WorkersDiedError(
-            f"workers died {ATTEMPTS} times and {len(left)} of {counted(len(tasks), 'task')} "
+            f"workers died {ATTEMPTS} times and {len(left)} of {len(tasks):,} tasks "
             "are left, "
             "perhaps for want of memory; "
             "use fewer jobs, or start the same command again: what is finished is kept"

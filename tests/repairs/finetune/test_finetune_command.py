@@ -342,7 +342,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(words, message, capsys):
         ),
         ("a.png\ta\n", "x\ny\n", "negatives.txt has 2 lines, --captions 1"),
         ("a.png\ta\n", "a\n", "line 1 of negatives.txt says what its caption says (1 of 1 lines"),
-        ("a.png\ta\n", "x\n", "1 pairs cannot be divided"),
+        ("a.png\ta\n", "x\n", "1 pair cannot be divided"),
     ],
 )
 def test_files_of_another_form(captions, negatives, message, capsys):

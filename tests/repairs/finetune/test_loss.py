@@ -109,7 +109,7 @@ def test_a_masked_pair_costs_nothing():
         (
             {"negatives": ["no"]},
             ShapeError,
-            "one negative and one picture: 4 captions, 1 negatives, 4 pictures; give image_of",
+            "one negative and one picture: 4 captions, 1 negative, 4 pictures; give image_of",
         ),
         ({"pictures": PICTURES[:3]}, ShapeError, "4 captions, 4 negatives, 3 pictures"),
         (

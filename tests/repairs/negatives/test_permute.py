@@ -205,6 +205,6 @@ def test_a_tagger_that_stops_early_is_refused():
 
     with pytest.raises(
         MismatchError,
-        match="the tagger 'marked' gave the tokens of 1 captions; expected those of 2",
+        match="the tagger 'marked' gave the tokens of 1 caption; expected those of 2",
     ):
         hard_negatives(["a cat", "a cat"], tagger=Short("a cat/n"))

@@ -93,13 +93,13 @@ class Captioned:
         text_ids, negative_ids = np.asarray(text_ids), np.asarray(negative_ids)
         if not text_ids.shape == negative_ids.shape == (n,):
             raise ShapeError(
-                f"text_ids and negative_ids must number each of {counted(n, 'caption')}; got "
+                f"text_ids and negative_ids must number each of {n:,} captions; got "
                 f"{text_ids.shape}, {negative_ids.shape}"
             )
         equal = np.flatnonzero(text_ids == negative_ids)
         if len(equal):
             raise ValueRangeError(
-                f"{len(equal):,} of {counted(n, 'negative')} equal their caption, the first at "
+                f"{len(equal):,} of {n:,} negatives equal their caption, the first at "
                 "index "
                 f"{equal[0]}; leave those rows out"
             )

@@ -131,7 +131,7 @@ class Pairs:
         ):
             raise ShapeError(
                 f"image_of must give one whole number, a row of {names[0]} (0 to "
-                f"{len(images) - 1}) for each of {counted(len(texts), 'caption')}"
+                f"{len(images) - 1}) for each of {len(texts):,} captions"
             )
         shape = (len(texts),) if negatives is None else negatives.shape[:-1]
         for given_ids, name, wanted in (
@@ -159,7 +159,7 @@ class Pairs:
             equal = np.flatnonzero(_any(_beside(text_ids, negative_ids) == negative_ids))
             if len(equal) and not keep_equal:
                 raise ValueRangeError(
-                    f"{len(equal):,} of {counted(len(texts), 'negative')} equal their caption, "
+                    f"{len(equal):,} of {len(texts):,} negatives equal their caption, "
                     "the first at "
                     f"index {equal[0]}; leave those rows out"
                 )

@@ -115,8 +115,7 @@ def hard_negatives(
     """
     if groups is not None and len(groups) != len(captions):
         raise ShapeError(
-            f"expected one picture number for each of {counted(len(captions), 'caption')}; got "
-            f"{len(groups)}"
+            f"expected one picture number for each of {len(captions):,} captions; got {len(groups)}"
         )
     if seed < 0:
         raise ValueRangeError(f"the seed must be 0 or more; got {seed}")
