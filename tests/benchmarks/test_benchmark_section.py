@@ -97,7 +97,7 @@ def test_long_lists_name_three_and_ties_are_shared_out_by_items():
         "sugarcrepe b (10.0 % of 100)."
     )
     records[0] = records[0].but(ties=900)
-    assert "most are in sugarcrepe a (90.0 % of 1,000)." in benchmark_sentence(Records(records))
+    assert "Most are in sugarcrepe a (90.0 % of 1,000)." in benchmark_sentence(Records(records))
     scored_twice = [r.but(n=0) for r in records[1:4]]
     assert benchmark_sentence(Records([*records[:1], *beside("a"), *scored_twice])).startswith(
         "1 score of 1 benchmark. 0 clearly above"

@@ -16,13 +16,13 @@ from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.records import Records
 from conceptbind.report.cells import COMPLEXITY_HEAD, complexity_cells
 from conceptbind.report.charts import Point
-from conceptbind.report.numbers import whole
+from conceptbind.report.numbers import is_number, whole
 
 
 def shown(found):
     loader = jinja2.PackageLoader("conceptbind", "report/templates")
     environment = jinja2.Environment(loader=loader, autoescape=True)
-    environment.filters["whole"] = whole
+    environment.filters["whole"], environment.tests["number_cell"] = whole, is_number
     template = environment.get_template("complexity_section.html.j2")
     return template.render(part=complexity_section(found), section={"title": "how complex"})
 

@@ -350,8 +350,8 @@ def without_missing(
         return data
     missing = [name for name, found in zip(data.pictures, there.tolist(), strict=True) if not found]
     named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-    pictures = counted(len(data.pictures), "picture")
-    count = f"{len(missing):,} of {pictures} are not in {data.folder}: {named}"
+    of = f"{len(missing):,} of {len(data.pictures):,} pictures"
+    count = f"{of} are not in {data.folder}: {named}"
     if not allow:
         raise FileError(
             f"{count}; put them there, or add --allow-missing to leave out the items that need them"
