@@ -8,5 +8,5 @@ from .study import QueryStudy as QueryStudy
 from .study import query_study as query_study
 from .ways import WAYS as WAYS
 from .ways import Asked as Asked
-from .ways import Scored as Scored
+from .ways import QueryScores as QueryScores
 from .ways import cosines_with as cosines_with

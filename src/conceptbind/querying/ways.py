@@ -32,7 +32,7 @@ BLOCK = 16_384
 """Documents whose rows are looked at together."""
 
 
-class Scored(NamedTuple):
+class QueryScores(NamedTuple):
     """Documents scored for queries."""
 
     values: Float[Floats, "*queries documents"]
@@ -94,7 +94,7 @@ class Asked:
 
     def scored(
         self, way: Way, cosines: Float[Floats, "*queries vectors documents"], minus: float = 1.0
-    ) -> Scored:
+    ) -> QueryScores:
         """The scores of documents.
 
         Args:
@@ -109,17 +109,17 @@ class Asked:
                 / np.abs(np.where(self.negated, minus, 1.0)).sum()
             )
             summed = np.einsum("p,...pt->...t", weights.astype(cosines.dtype), cosines)
-            return Scored(summed, ones)
+            return QueryScores(summed, ones)
         if way == "min":
             stretched, width = _stretched(cosines)
             held = np.where(self.negated[:, None], 1 - stretched, stretched)
-            return Scored(held.min(axis=-2), (1 / width).max(axis=-1))
+            return QueryScores(held.min(axis=-2), (1 / width).max(axis=-1))
         if way != "project_documents" or not self.negated.any():
-            return Scored(cosines[..., 0, :], ones)
+            return QueryScores(cosines[..., 0, :], ones)
         left = np.maximum(1 - np.square(cosines[..., 1:, :]).sum(axis=-2), TINY)
         # a document that lies in the negated directions has nothing left, and no direction
         shown = np.where(left > TINY, cosines[..., 0, :] / np.sqrt(left), -1.0)
-        return Scored(shown, ones / np.sqrt(left.min(axis=-1)))
+        return QueryScores(shown, ones / np.sqrt(left.min(axis=-1)))
 
 
 TINY = 1e-6
