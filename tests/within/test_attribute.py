@@ -12,7 +12,7 @@ from conceptbind.core.records import Records
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, full_grid, orbit_ids, split_scenes, text20
 from conceptbind.within import attribute_records
-from conceptbind.within.attributes import FEWEST, FRACTIONS, _noun
+from conceptbind.within.attributes import FEWEST, FRACTIONS, noun_outcome
 from planted import concept_codes, object_codes
 
 SCENES = text20(6, 5)
@@ -143,12 +143,12 @@ def test_a_noun_needs_eight_scenes_to_learn_from():
     for n, there in ((FEWEST - 1, False), (FEWEST, True)):
         kept = np.isin(split.train, np.setdiff1d(split.train, holds))
         few = np.sort(np.concatenate([split.train[kept], np.intersect1d(split.train, holds)[:n]]))
-        found = _noun(unit, SCENES, replace(split, train=few), 0, 0)
+        found = noun_outcome(unit, SCENES, replace(split, train=few), 0, 0)
         assert (found is not None) == there
     assert FEWEST == 8
     for part in ("validation", "test"):
         without = replace(split, **{part: np.setdiff1d(getattr(split, part), holds)})
-        assert _noun(unit, SCENES, without, 0, 0) is None
+        assert noun_outcome(unit, SCENES, without, 0, 0) is None
 
 
 def test_of_very_many_scenes_every_second_is_enough(monkeypatch):
@@ -158,7 +158,7 @@ def test_of_very_many_scenes_every_second_is_enough(monkeypatch):
     holds = (SCENES.table[split.train, :, 1] == 0).any(axis=1)
     mine = split.train[holds]
     half = replace(split, train=np.sort(np.concatenate([split.train[~holds], mine[::2]])))
-    expected = _noun(unit, SCENES, half, 0, 0)[0]
+    expected = noun_outcome(unit, SCENES, half, 0, 0)[0]
     monkeypatch.setattr("conceptbind.within.attributes.MOST", len(mine) // 2)
-    found = _noun(unit, SCENES, split, 0, 0)[0]
+    found = noun_outcome(unit, SCENES, split, 0, 0)[0]
     assert found.correct.tolist() == expected.correct.tolist()
