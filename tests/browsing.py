@@ -52,6 +52,7 @@ def opened(
 ) -> tuple[Page, list[str]]:
     """The page, and what it complained of or asked a network for."""
     page = browser.new_page(viewport={"width": width, "height": height}, **options)
+    page.set_default_timeout(120_000)  # a processor that others use too
     wrong: list[str] = []
     page.on(
         "console",
