@@ -14,7 +14,8 @@ import numpy as np
 
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.negation.wordings import ALONE, CLAUSE, EXCHANGED, FORMS, Negation
-from conceptbind.scenes.captions import article, caption, parts_of_template
+from conceptbind.scenes.captions import caption
+from conceptbind.scenes.mentions import Mentions
 from conceptbind.scenes.swaps import orbit_ids
 from conceptbind.scenes.table import Scenes
 
@@ -174,7 +175,7 @@ def negation_bank(
                     continue
                 if len(base):
                     told = written.asked(one, base, noun)
-                    plain = written.of_scene(base)
+                    plain = written.of(base)
                     rows.append((*about, FORMS.index(CLAUSE), word, *told, plain))
                 moved = written.exchanged(one, other, noun)
                 rows.append((*about, FORMS.index(EXCHANGED), word, moved, NOTHING, NOTHING))
@@ -199,53 +200,22 @@ def negation_bank(
     )
 
 
-class _Captions:
-    """Captions as they are first written, each once, with the values that they mention."""
-
-    def __init__(self, scenes: Scenes) -> None:
-        self.scenes, self.inner = scenes, parts_of_template(scenes.template)[1]
-        self.offsets = np.cumsum((0, *scenes.space.sizes[:-1]))
-        self.numbers: dict[str, int] = {}
-        self.meanings: list[Floats] = []
+class _Captions(Mentions):
+    """Captions that negate, their twins, and those of the scenes."""
 
     def asked(self, one: Negation, base: Ints | None, noun: int) -> tuple[int, int]:
         """Rows of a negated caption and of its twin."""
-        said = "" if base is None else caption(self.scenes.space, base, self.inner)
-        values = self._noun(noun) if base is None else self._counts(base) + self._noun(noun)
-        negated, affirmative = one.texts(said, self._word(noun))
-        return self._row(negated, values), self._row(affirmative, values)
+        said = "" if base is None else self.said(base)
+        values = self.mention(noun) if base is None else self.counts(base) + self.mention(noun)
+        negated, affirmative = one.texts(said, self.word(noun))
+        return self.row(negated, values), self.row(affirmative, values)
 
     def exchanged(self, one: Negation, there: int, absent: int) -> int:
         """Row of a caption that says that one noun is there and another is not."""
-        word = self._word(there)
-        values = self._noun(there) + self._noun(absent)
-        return self._row(one.texts(f"{article(word)} {word}", self._word(absent))[0], values)
-
-    def of_scene(self, objects: Ints) -> int:
-        """Row of the caption of objects, without the frame of a template."""
-        text = caption(self.scenes.space, objects, self.inner)
-        return self._row(text, self._counts(objects))
+        values = self.mention(there) + self.mention(absent)
+        return self.row(one.texts(self.one(there), self.word(absent))[0], values)
 
     def described(self, objects: Ints) -> int:
         """Row of the caption of a scene, in the words of its table."""
-        text = caption(self.scenes.space, objects, self.scenes.template)
-        return self._row(text, self._counts(objects))
-
-    def _word(self, noun: int) -> str:
-        return self.scenes.space.values[-1][noun]
-
-    def _noun(self, noun: int) -> Floats:
-        counts = np.zeros(sum(self.scenes.space.sizes), dtype=np.float32)
-        counts[self.offsets[-1] + noun] = 1
-        return counts
-
-    def _counts(self, objects: Ints) -> Floats:
-        counts = np.zeros(sum(self.scenes.space.sizes), dtype=np.float32)
-        np.add.at(counts, objects + self.offsets, 1)
-        return counts
-
-    def _row(self, text: str, values: Floats) -> int:
-        if text not in self.numbers:
-            self.numbers[text] = len(self.numbers)
-            self.meanings.append(values)
-        return self.numbers[text]
+        text = caption(self.space, objects, self.scenes.template)
+        return self.row(text, self.counts(objects))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.scenes.captions import article, caption, parts_of_template
+from conceptbind.scenes.mentions import Mentions
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
 
@@ -149,51 +149,25 @@ def _form(
     )
 
 
-class _Written:
-    """Captions as they are first written, with the values that they mention."""
+class _Written(Mentions):
+    """Captions of parts and of whole queries."""
 
     def __init__(self, scenes: Scenes) -> None:
-        self.space, self.inner = scenes.space, parts_of_template(scenes.template)[1]
-        self.offsets = np.cumsum((0, *self.space.sizes[:-1]))
-        self.numbers: dict[str, int] = {}
-        self.meanings: list[Floats] = []
+        super().__init__(scenes)
         self.nouns: dict[int, int] = {}
         """Row of a caption to the noun that it is."""
 
-    def of(self, objects: Ints) -> int:
-        """Row of the caption of some objects."""
-        return self._row(caption(self.space, objects, self.inner), self._counts(objects))
-
     def noun(self, noun: int) -> int:
         """Row of the caption of a noun: "a circle"."""
-        word = self.space.values[-1][noun]
-        row = self._row(f"{article(word)} {word}", self._mention(noun))
+        row = self.row(self.one(noun), self.mention(noun))
         self.nouns[row] = noun
         return row
 
     def without(self, form: str, objects: Ints, noun: int) -> int:
         """Row of the caption of objects and a noun that is absent."""
-        values = self._counts(objects) + self._mention(noun)
-        return self._row(self.said_without(form, objects, noun), values)
+        values = self.counts(objects) + self.mention(noun)
+        return self.row(self.said_without(form, objects, noun), values)
 
     def said_without(self, form: str, objects: Ints, noun: int) -> str:
         """Its text."""
-        word = self.space.values[-1][noun]
-        base = caption(self.space, objects, self.inner)
-        return form.format(base=base, bare=word, the=f"{article(word)} {word}")
-
-    def _counts(self, objects: Ints) -> Floats:
-        counts = np.zeros(sum(self.space.sizes), dtype=np.float32)
-        np.add.at(counts, objects + self.offsets, 1)
-        return counts
-
-    def _mention(self, noun: int) -> Floats:
-        counts = np.zeros(sum(self.space.sizes), dtype=np.float32)
-        counts[self.offsets[-1] + noun] = 1
-        return counts
-
-    def _row(self, text: str, values: Floats) -> int:
-        if text not in self.numbers:
-            self.numbers[text] = len(self.numbers)
-            self.meanings.append(values)
-        return self.numbers[text]
+        return form.format(base=self.said(objects), bare=self.word(noun), the=self.one(noun))
