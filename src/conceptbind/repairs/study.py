@@ -20,7 +20,7 @@ from conceptbind.crossmodal.comparing import dot
 from conceptbind.crossmodal.study import by_object, query_texts
 from conceptbind.metrics.retrieval import within
 from conceptbind.probes.linear import LinearProbe
-from conceptbind.probes.threads import steady
+from conceptbind.probes.threads import in_order, steady
 from conceptbind.repairs.effect import BeforeAfter
 from conceptbind.repairs.held_scenes import (
     FOLDS,
@@ -200,11 +200,11 @@ def repair_study(
         pulls = {Repair.NONE: 0.0}
         for name in PROTOCOLS[1:] if own_rows else (Repair.HNB,):
             fits, curves = [], []
-            for fold in range(FOLDS):
-                chooses, train = fold_rows(fold_of, fold)
-                fits.append(side.fit(train, chooses, name, options, seed))
-                ranked = own_rows and name == Repair.HNB
-                curves.append(side.curve(fits[-1].adapter, chooses, pull, ranked=ranked))
+            ranked = own_rows and name == Repair.HNB
+            fit_fold = partial(side.fit_fold, fold_of, name, options, seed, pull, ranked=ranked)
+            for fold, (fit, points) in enumerate(in_order(fit_fold, range(FOLDS))):
+                fits.append(fit)
+                curves.append(points)
                 on_step(f"repair, {name if own_rows else control}, fold {fold + 1}")
             mean = mean_curve(curves)
             pulls[name] = recommend(mean) if pull is None else pull
@@ -283,6 +283,22 @@ class _Side(HeldScenes):
             for rows in (train, validation)
         ]
         return fit_pairs(*parts, seed=seed, **options)
+
+    def fit_fold(
+        self,
+        fold_of: Ints,
+        protocol: str,
+        options: Mapping[str, Any],
+        seed: int,
+        pull: float | None,
+        fold: int,
+        *,
+        ranked: bool,
+    ) -> tuple[Fit, tuple[Point, ...]]:
+        """The fit that a fold is scored with, and its curve on validation."""
+        chooses, train = fold_rows(fold_of, fold)
+        fit = self.fit(train, chooses, protocol, options, seed)
+        return fit, self.curve(fit.adapter, chooses, pull, ranked=ranked)
 
     def curve(
         self, adapter: Adapter, validation: Ints, pull: float | None, *, ranked: bool

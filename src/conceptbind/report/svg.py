@@ -82,8 +82,17 @@ def draw(chart: Chart, width: int, *, name: str = "", plain: bool = False) -> st
         figure = figure_of(chart, width)
         file = io.StringIO()
         told = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        _lay_out(figure)
         figure.savefig(file, format="svg", transparent=not plain, metadata=told)
     return _for_a_page(file.getvalue(), chart, name or chart.id, plain=plain)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Find the layout once; matplotlib would find it in each of its two passes over a figure."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
 
 
 @contextmanager

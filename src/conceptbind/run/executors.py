@@ -8,9 +8,11 @@ end with it, also when it is killed.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ from conceptbind.core.errors import (
 from conceptbind.core.ownership import Process, end_with
 
 if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
     from conceptbind.core.typing import Executor
 
 EXECUTORS = ("local", "ray", "dask")
@@ -117,15 +121,24 @@ def check_executor(executor: Executor, address: str | None, jobs: int | None) ->
 def one_thread() -> Iterator[None]:
     """Numpy, scikit-learn and torch with one thread each."""
     import torch
-    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1):
+        with _pools_of_libraries(len(sys.modules)).limit(limits=1):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=1)
+def _pools_of_libraries(_: int) -> ThreadpoolController:
+    """The thread pools of the libraries that are loaded. They are looked for in all memory maps of
+    the process, which takes milliseconds, so again only where modules were imported since.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _call(
