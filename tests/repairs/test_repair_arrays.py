@@ -219,7 +219,7 @@ def test_a_negative_that_is_another_caption_of_the_picture_is_found():
     assert Pairs.of(images, texts, image_of=of).true_negatives.tolist() == []
 
 
-SEEDS = 100
+SEEDS = 40
 
 
 @pytest.mark.slow
