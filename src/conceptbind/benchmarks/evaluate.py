@@ -18,12 +18,14 @@ from conceptbind.benchmarks.paraphrases import Paraphrases
 from conceptbind.benchmarks.registry import BENCHMARKS, benchmark_named
 from conceptbind.benchmarks.texts import TextBenchmark, by_length, by_rows, by_words
 from conceptbind.benchmarks.two_by_two import TwoByTwo
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     ConceptBindError,
     MismatchError,
     ModalityError,
     UnknownNameError,
 )
+from conceptbind.core.files import user_path
 from conceptbind.core.names import Control, Repair
 from conceptbind.core.outcomes import paired, save_outcomes
 from conceptbind.core.records import Record, Records
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
     from conceptbind.rows.embeddings import Embeddings
 
 
-def read_benchmark(name: str, folder: Path, making: Making, *, allow_missing: bool = False) -> Data:
+def read_benchmark(
+    name: str, folder: str | Path, making: Making, *, allow_missing: bool = False
+) -> Data:
     """A benchmark's items, with all pictures there.
 
     Args:
@@ -53,6 +57,7 @@ def read_benchmark(name: str, folder: Path, making: Making, *, allow_missing: bo
         UnknownNameError, FileError, MismatchError: see `Benchmark.read`; a picture is missing and
             that is not allowed.
     """
+    folder = user_path(folder)
     benchmark = benchmark_named(name)
     data: Data = benchmark.read(folder, making)
     return without_missing(data, benchmark.keep, allow_missing) if data.pictures else data
@@ -173,6 +178,7 @@ def require_modalities(names: Iterable[str], encoder: str, modalities: Sequence[
         )
 
 
+@explains_arguments
 def evaluate_benchmark(
     encoder: Encoder,
     name: str,

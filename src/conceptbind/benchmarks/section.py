@@ -15,6 +15,7 @@ from conceptbind.benchmarks.words import (
     best,
     own_scores,
 )
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
 from conceptbind.core.outcomes import Outcome, paired
 from conceptbind.report.charts import Chart, Look, Series, point_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
 
 
+@explains_arguments
 def benchmark_table(records: Records, width: int | None = None) -> str:
     """One line a score: value with its interval, after a repair with the paired difference, and the
     better of the blind baselines; for a terminal of a width, see `terminal_table`.
@@ -132,6 +134,7 @@ def _label(record: Record) -> str:
     return name if record.question == 2 else f"{name} ({record['protocol']})"
 
 
+@explains_arguments
 def write_benchmark_report(
     path: Path,
     records: Records,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.report.numbers import percent, value_of
@@ -22,6 +23,7 @@ CHANCE = 1 / 3
 likely."""
 
 
+@explains_arguments
 def benchmark_sentence(records: Records) -> str:
     """What is won over captions alone, what a repair does, and where ties are, in words.
 

@@ -16,6 +16,7 @@ from conceptbind.complexity.network import MLP, fit_networks
 from conceptbind.complexity.products import StructuredProbe
 from conceptbind.complexity.readout import Readout, hardest
 from conceptbind.complexity.trees import Boosting, Forest
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import UnknownNameError, cut, nearest
 from conceptbind.core.names import APPROXIMATORS as KNOWN
 from conceptbind.core.names import Metric
@@ -149,6 +150,7 @@ def fit_cells_together(
         yield cell, _scored(inputs, cell, part, model)
 
 
+@explains_arguments
 def some(rows: Int[Ints, " rows"], most: int, seed: int) -> Int[Ints, " some"]:
     """All rows, or as many as allowed, drawn at random.
 

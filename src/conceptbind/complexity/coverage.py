@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError, counted
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Coverage:
     """Values that no train object has."""
 
 
+@explains_arguments
 def cover(scenes: Scenes, coverage: float, seed: int = 0) -> Coverage:
     """Draw the train objects, a share `coverage` of those in the scenes; a third of the others
     validates, the rest is tested.

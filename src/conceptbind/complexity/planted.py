@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
+
 if TYPE_CHECKING:
     from jaxtyping import Float
 
@@ -18,6 +20,7 @@ AXES = 64
 """Principal axes of what objects add, along which planted products lie, at most."""
 
 
+@explains_arguments
 def plant(
     values: Float[Floats, "scenes width"], scenes: Scenes, rank: int, seed: int = 0
 ) -> Float[Floats, "scenes width"] | None:

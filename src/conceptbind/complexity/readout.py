@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.core.names import Metric, recognised
 from conceptbind.metrics.recognitions import Recognition, join
@@ -91,6 +92,7 @@ def _joined(outcomes: list[Recognition]) -> dict[str, Any]:
     return {"value": joined.accuracy if joined.n else None, "n": joined.n, "ties": joined.ties}
 
 
+@explains_arguments
 def fit_readout(
     name: Reading,
     values: Float[Floats, "scenes width"],
@@ -122,6 +124,7 @@ def fit_readout(
     return Readout(name, tuple(folds))
 
 
+@explains_arguments
 def own_readout(probes: SceneProbes, n_scenes: int) -> Readout:
     """An encoder's own queries, which were fitted on no scene of the table.
 

@@ -23,6 +23,7 @@ from conceptbind.complexity.cells import (
 from conceptbind.complexity.coverage import cover
 from conceptbind.complexity.planted import plant
 from conceptbind.complexity.readout import OWN, PLAIN, WHITENED, Readout, fit_readout, own_readout
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
@@ -205,6 +206,7 @@ class ComplexityStudy:
         return self.records.where(metric=metric, readout=readout or self.readouts[0])
 
 
+@explains_arguments
 def complexity_study(
     embeddings: Embeddings,
     scenes: Scenes,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError, counted
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def split_objects(
     return ObjectSplit(*(part.sort().values for part in parts))
 
 
+@explains_arguments
 def object_ids(
     values: Int[Tensor, "*objects concepts"], sizes: tuple[int, ...]
 ) -> Int[Tensor, " *objects"]:
@@ -82,6 +84,7 @@ def object_ids(
     return found
 
 
+@explains_arguments
 def object_values(
     ids: Int[Tensor, " *objects"], sizes: tuple[int, ...]
 ) -> Int[Tensor, "*objects concepts"]:
@@ -98,6 +101,7 @@ def object_values(
     return torch.stack(found[::-1], dim=-1)
 
 
+@explains_arguments
 def draw_objects(
     among: Int[Tensor, " candidates"], n: int, m: int, random: torch.Generator
 ) -> Int[Tensor, "scenes slots"]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from conceptbind.controlled.data import ObjectSplit, draw_objects, object_ids, object_values
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.metrics.choices import forced_choice
 from conceptbind.metrics.recognitions import Recognition, join, recognition
 
@@ -66,6 +67,7 @@ def all_queries(
     return Queries(objects, tuple(concepts))
 
 
+@explains_arguments
 @torch.no_grad()
 def recognise(
     model: ControlledModel,
@@ -95,6 +97,7 @@ def recognise(
     return read_rows(scene_rows(model, scenes), rows, held)
 
 
+@explains_arguments
 def read_rows(
     scenes: Float[Tensor, "scenes width"],
     queries: Float[Tensor, "candidates width"],
@@ -120,6 +123,7 @@ def read_rows(
     return join(found)
 
 
+@explains_arguments
 @torch.no_grad()
 def scene_rows(
     model: ControlledModel, scenes: Int[Tensor, "scenes slots"]
@@ -136,6 +140,7 @@ def scene_rows(
     )
 
 
+@explains_arguments
 @torch.no_grad()
 def own_scene(
     model: ControlledModel,
@@ -174,6 +179,7 @@ def own_scene(
     return forced_choice(torch.cat(true).cpu().numpy(), torch.cat(false).cpu().numpy(), size=1.0)
 
 
+@explains_arguments
 def exchange_first_value(
     scenes: Int[Tensor, "scenes slots"], sizes: tuple[int, ...]
 ) -> Int[Tensor, "scenes slots"]:
@@ -190,6 +196,7 @@ def exchange_first_value(
     return object_ids(other, sizes)
 
 
+@explains_arguments
 def replace_first_value(
     scenes: Int[Tensor, "scenes slots"], sizes: tuple[int, ...], random: torch.Generator
 ) -> Int[Tensor, "scenes slots"]:

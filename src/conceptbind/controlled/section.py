@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
@@ -28,6 +29,7 @@ STROKES: tuple[Stroke, ...] = ("solid", "dashed", "dotted", "dashdot")
 """Colours, marks and lines of models, in order."""
 
 
+@explains_arguments
 def controlled_sentence(records: Records) -> str:
     """One sentence on what a model does with objects that it was never trained on.
 
@@ -169,6 +171,7 @@ def history_figure(models: Mapping[str, Trained]) -> Chart:
     )
 
 
+@explains_arguments
 def transition_figure(records: Records) -> Chart:
     """Recognition of new objects over coverage, one line for each number of objects, with every
     model as a point.
@@ -203,6 +206,7 @@ def transition_figure(records: Records) -> Chart:
     )
 
 
+@explains_arguments
 def probe_figure(records: Records, probe: str) -> Chart | None:
     """Recognition of new objects of each model against that of its structured probe; None where no
     probe was fitted.
@@ -241,6 +245,7 @@ def probe_figure(records: Records, probe: str) -> Chart | None:
     )
 
 
+@explains_arguments
 def rank_correlation(records: Records, probe: str) -> tuple[float, float, int] | None:
     """Spearman's correlation of models and their probes, its p-value, and the number of models;
     None for fewer than three.
@@ -284,6 +289,7 @@ def probe_pairs(records: Records, probe: str) -> list[tuple[Record, Record]]:
     ]
 
 
+@explains_arguments
 def sweep_sentence(records: Records, probes: Sequence[str]) -> str:
     """Where each object space begins to bind, and how models and probes rise together.
 
@@ -322,6 +328,7 @@ def _where(means: Mapping[float, float], binding: Sequence[float], best: float, 
     return f"no coverage reaches {percent(BINDS)}; the best is {percent(means[best])} at {best:g}"
 
 
+@explains_arguments
 def transition_table(records: Records, probes: Sequence[str]) -> list[list[str]]:
     """A head, then a row for each object space and coverage: new objects recognised by the
     models, from their probes, and by counts of concepts.
@@ -365,6 +372,7 @@ def _mean_of(models: Records, values: Mapping[str, float]) -> str:
     return percent(_mean(known)) if known else "-"
 
 
+@explains_arguments
 def write_controlled_report(
     path: Path,
     title: str,

@@ -38,6 +38,7 @@ from conceptbind.core.files import (
     file_hash,
     read_json,
     require_unchanged,
+    user_path,
     write_checked_json,
     write_whole,
 )
@@ -116,7 +117,7 @@ def write_model(trained: Trained, folder: Path) -> None:
     )
 
 
-def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Recipe]:
+def read_model(folder: str | Path, device: str = "cpu") -> tuple[ControlledModel, Recipe]:
     """A trained model.
 
     Args:
@@ -126,6 +127,7 @@ def read_model(folder: Path, device: str = "cpu") -> tuple[ControlledModel, Reci
     Raises:
         FileError: a file is missing or broken, or the weights are those of another configuration.
     """
+    folder = user_path(folder)
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -196,7 +198,7 @@ def _hash(path: Path) -> str:
     return content_hash(path.read_bytes())
 
 
-def read_trained(folder: Path, device: str = "cpu") -> Trained:
+def read_trained(folder: str | Path, device: str = "cpu") -> Trained:
     """A trained model with what was seen while it was trained.
 
     Args:
@@ -206,6 +208,7 @@ def read_trained(folder: Path, device: str = "cpu") -> Trained:
     Raises:
         FileError: see `read_model` and `require_whole_model`.
     """
+    folder = user_path(folder)
     require_whole_model(folder)
     model, recipe = read_model(folder, device)
     try:

@@ -37,6 +37,7 @@ from conceptbind.controlled.store import (
     write_model,
 )
 from conceptbind.controlled.training import CHECKPOINT, Trained, train
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.columns import Value
 from conceptbind.core.errors import FileError
 from conceptbind.core.files import content_hash, read_checked_json, write_checked_json
@@ -192,6 +193,7 @@ def _against_scenes(trained: Trained, n: int) -> Iterator[tuple[Recognition, str
             yield Recognition(correct, tied, differ.numpy()), metric, part
 
 
+@explains_arguments
 def count_recognition(
     scenes: Int[Tensor, "scenes slots"],
     sizes: tuple[int, ...],

@@ -93,6 +93,10 @@ class ShapeError(ConceptBindError, ValueError):
     """An array has the wrong shape, or two tables have different lengths."""
 
 
+class KindError(ConceptBindError, TypeError):
+    """An argument is an object of another kind than the function takes."""
+
+
 class ValueRangeError(ConceptBindError, ValueError):
     """A number or a label lies outside what is allowed (NaN, unknown value, empty table)."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.scenes.swaps import all_swaps
 from conceptbind.scenes.table import Scenes
@@ -43,6 +44,7 @@ class CaptionBank:
     """(r,)"""
 
 
+@explains_arguments
 def caption_bank(scenes: Scenes, seed: int = 0) -> CaptionBank:
     """The captions of a table's scenes, of their attribute swaps, and of scenes with another
     concept.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import MismatchError
 from conceptbind.core.names import Metric, recognised
 from conceptbind.core.outcomes import Outcome
@@ -79,6 +80,7 @@ class CrossmodalStudy:
         return self.records.one(metric=metric, **asked)
 
 
+@explains_arguments
 @steady()
 def crossmodal_study(
     images: Embeddings,
@@ -156,6 +158,7 @@ def crossmodal_study(
     )
 
 
+@explains_arguments
 def query_texts(scenes: Scenes, concept: int | None) -> list[str]:
     """What to ask for each value of a concept ("a red object", "a square"), or for each object
     (None: "a red square").
@@ -174,6 +177,7 @@ def query_texts(scenes: Scenes, concept: int | None) -> list[str]:
     ]
 
 
+@explains_arguments
 def query_record(
     rows: Embeddings,
     queries: Float[Floats, "candidates width"],

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse import csr_matrix
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     ShapeError,
     UnknownNameError,
@@ -107,6 +108,7 @@ class AdditiveFit:
         return covered
 
 
+@explains_arguments
 def fit_additive(
     values: Float[Floats, "scenes width"],
     scenes: Scenes,
@@ -248,6 +250,7 @@ def _of_singles(singles: Floats | None, scenes: Scenes, terms: Design, order: Or
     return found
 
 
+@explains_arguments
 def explained(
     values: Float[Floats, "scenes width"],
     fit: AdditiveFit,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     ShapeError,
     UnknownNameError,
@@ -71,6 +72,7 @@ class Edits:
         )
 
 
+@explains_arguments
 def all_edits(scenes: Scenes, *, values: Literal["all", "one"] = "all", seed: int = 0) -> Edits:
     """Every scene, slot and attribute, with every new value that no object of the scene has (or
     with one drawn from a seed).
@@ -293,6 +295,7 @@ def retrieve(editor: Editor, edits: Edits, strength: float = 1.0) -> Hits:
     return Hits(*within(np.concatenate(rank), np.concatenate(ties), 1))
 
 
+@explains_arguments
 def read(editor: Editor, edits: Edits, probes: SceneProbes, strength: float = 1.0) -> Hits:
     """Do the probes recognise exactly the target's concepts and objects?
 

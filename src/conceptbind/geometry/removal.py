@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.geometry.additive import CHUNK, AdditiveFit, fit_additive
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ REMOVED: tuple[Removed, ...] = (
 )
 
 
+@explains_arguments
 def remove_part(
     values: Float[Floats, "scenes width"],
     scenes: Scenes,

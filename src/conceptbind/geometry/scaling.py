@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.geometry.additive import fit_additive
 
@@ -38,6 +39,7 @@ class Scaling:
     """Kruskal's stress 1: 0 is perfect, 0.1 fair, 0.2 poor."""
 
 
+@explains_arguments
 def scale_quadruple(
     values: Float[Floats, "scenes width"], scenes: Scenes, *, seed: int = 0
 ) -> Scaling:

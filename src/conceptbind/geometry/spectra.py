@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.linalg import helmert
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.geometry.additive import Design, explained, least_squares, moments
 from conceptbind.metrics.checks import refuse_non_finite
@@ -74,6 +75,7 @@ class Spectrum:
         return self.share("object")
 
 
+@explains_arguments
 def spectrum(values: Float[Floats, "scenes width"], scenes: Scenes) -> Spectrum:
     """The spectrum of scene embeddings: exact on a full grid (every scene once), otherwise by
     sequential least squares.

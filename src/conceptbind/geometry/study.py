@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ConceptBindError, counted
 from conceptbind.core.names import Control, Metric, recognised
 from conceptbind.core.records import Records
@@ -73,6 +74,7 @@ class GeometryStudy:
     """What was left out, sampled or could not be fitted, with the reason."""
 
 
+@explains_arguments
 @steady()
 def geometry_study(
     embeddings: Embeddings,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Floats
 
 
+@explains_arguments
 def refuse_non_finite(values: Num[Floats, "rows ..."], what: str) -> None:
     """Raise ValueRangeError that names the first row with a NaN or an infinite number.
 

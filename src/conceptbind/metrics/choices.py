@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Bools, Floats
 
 
+@explains_arguments
 def forced_choice(
     true: Num[Floats, " items"],
     false: Num[Floats, " items"] | Num[Floats, "items candidates"],

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.metrics.checks import refuse_non_finite
 
@@ -52,6 +53,7 @@ PRIOR = 0.5
 effective number is estimated."""
 
 
+@explains_arguments
 def share_interval(
     values: Num[Floats, " rows"] | Bool[Bools, " rows"],
     clusters: Shaped[Ints, " rows"] | None = None,
@@ -89,6 +91,7 @@ def share_interval(
     return mid_p(share * n_effective, n_effective)
 
 
+@explains_arguments
 def difference_interval(
     values: Num[Floats, " rows"],
     clusters: Shaped[Ints, " rows"] | None = None,
@@ -133,6 +136,7 @@ def difference_interval(
     return max(-1.0, centre - half), min(1.0, centre + half)
 
 
+@explains_arguments
 def mean_interval(
     values: Num[Floats, " rows"],
     clusters: Shaped[Ints, " rows"] | None = None,

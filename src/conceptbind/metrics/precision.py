@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Bools, Floats
 
 
+@explains_arguments
 def first_right(
     scores: Num[Floats, "queries documents"],
     right: Bool[Bools, "queries documents"],
@@ -42,6 +44,7 @@ def first_right(
     return lead > margin, np.abs(lead) <= margin
 
 
+@explains_arguments
 def average_precision(
     scores: Num[Floats, "queries documents"],
     right: Bool[Bools, "queries documents"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
@@ -52,6 +53,7 @@ class Recognition:
         return self.hits / self.n if self.n else float("nan")
 
 
+@explains_arguments
 def recognition(
     scores: Num[Floats, "scenes candidates"],
     present: Shaped[Bools, "scenes candidates"],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.ties import rounding
@@ -19,6 +20,7 @@ QUERY_TILE, TARGET_TILE = 512, 2048
 """Queries and targets scored at once."""
 
 
+@explains_arguments
 def ranks(
     queries: Float[Floats, "queries width"],
     targets: Float[Floats, "targets width"],
@@ -99,6 +101,7 @@ def _count(flags: Bools) -> Ints:
     return counted
 
 
+@explains_arguments
 def within(
     rank: Int[Ints, " queries"], ties: Int[Ints, " queries"], k: int
 ) -> tuple[Bool[Bools, " queries"], Bool[Bools, " queries"]]:
@@ -113,6 +116,7 @@ def within(
     return rank <= k, (rank > k) & (rank - ties <= k)
 
 
+@explains_arguments
 def recall_at(rank: Int[Ints, " queries"], k: int) -> float:
     """Share of queries whose right target is among the first k.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.metrics.choices import every, forced_choice
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class TripletOutcome:
         return len(self.correct)
 
 
+@explains_arguments
 def triplet_choice(
     paraphrase: Num[Floats, " triplets"],
     negative: Num[Floats, " triplets"],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.metrics.checks import refuse_non_finite
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Floats
 
 
+@explains_arguments
 def r2(
     embeddings: Float[Floats, "rows width"],
     predicted: Float[Floats, "rows width"],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.negation.wordings import ALONE, CLAUSE, EXCHANGED, FORMS, Negation
 from conceptbind.scenes.captions import caption
@@ -57,6 +58,7 @@ class Twins:
         return np.stack([self.first[at], self.second[at]], axis=1)
 
 
+@explains_arguments
 def twin_scenes(
     scenes: Scenes, *, most: int | None = None, seed: int = 0, given: bool = False
 ) -> Twins:
@@ -141,6 +143,7 @@ class NegationBank:
         return len(self.item)
 
 
+@explains_arguments
 def negation_bank(
     scenes: Scenes, twins: Twins, known: Sequence[Negation], left_out: tuple[str, ...] = ()
 ) -> NegationBank:

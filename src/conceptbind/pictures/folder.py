@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError
 from conceptbind.core.escape import csv_text
 from conceptbind.core.files import content_hash, user_path, write_whole
@@ -37,6 +38,7 @@ LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 """How a PNG file ends."""
 
 
+@explains_arguments
 def draw_pictures(
     scenes: Scenes,
     folder: str | Path,

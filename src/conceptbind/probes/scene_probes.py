@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError, ValueRangeError, counted
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.recognitions import (
@@ -100,6 +101,7 @@ class SceneProbes:
         return _recognise(probe.weight, probe.candidates, embeddings, scenes, rows, concept)
 
 
+@explains_arguments
 @steady()
 def fit_scene_probes(
     embeddings: Float[Floats, "scenes width"],

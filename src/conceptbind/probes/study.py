@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError, counted
 from conceptbind.core.files import content_hash
 from conceptbind.core.names import Control, recognised
@@ -97,6 +98,7 @@ class ProbeStudy:
         return self.records.one(metric=metric, control=control, concept=concept)
 
 
+@explains_arguments
 @steady()
 def probe_study(
     embeddings: Embeddings,
@@ -257,6 +259,7 @@ def leaves_no_choice(scenes: Scenes) -> Bool[Bools, " scenes"]:
     return alone
 
 
+@explains_arguments
 def bag_of_concepts(scenes: Scenes) -> Float[Floats, "scenes values"]:
     """(n, V_1 + ... + V_C) how often each value occurs in each scene: all concepts, no binding.
 

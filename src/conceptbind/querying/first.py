@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ DIGITS = 6
 """Decimals of a score by which documents are told apart; those behind may be rounding."""
 
 
+@explains_arguments
 def first_of(scores: Float[Floats, " documents"], k: int) -> Int[Ints, " first"]:
     """Rows of the k highest scores, the highest first. Those of equal scores keep their order, also
     at the end of the list.

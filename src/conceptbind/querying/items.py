@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.scenes.mentions import Mentions
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
@@ -59,6 +60,7 @@ class QueryBank:
     """One for each form."""
 
 
+@explains_arguments
 def query_bank(
     documents: Scenes,
     scenes: Int[Ints, " scenes"],

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, nearest
 from conceptbind.metrics.ties import ULPS
 
@@ -159,6 +160,7 @@ def _basis(rows: Floats) -> Floats:
     return found
 
 
+@explains_arguments
 def cosines_with(
     vectors: Float[Floats, "vectors width"], documents: Float[Floats, "documents width"]
 ) -> Float[Floats, "vectors documents"]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError, counted
 from conceptbind.core.names import Metric, Repair
 from conceptbind.core.records import Record, Records
@@ -91,6 +92,7 @@ class ArrayRepair(BeforeAfter):
         return self.right[0].size
 
 
+@explains_arguments
 def array_repair(
     pairs: Pairs,
     *,
@@ -210,6 +212,7 @@ GAINS = {
 recommended."""
 
 
+@explains_arguments
 def require_repairable(
     pairs: Pairs, seed: int
 ) -> tuple[

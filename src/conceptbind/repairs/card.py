@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.escape import markdown
 from conceptbind.core.names import Control, Repair
 from conceptbind.core.version import __version__
@@ -59,6 +60,7 @@ def described(
     return replace(found.adapter, config=config)
 
 
+@explains_arguments
 def repair_card(adapter: Adapter, study: RepairStudy | ArrayRepair, sentence: str) -> str:
     """The model card of an adapter, in Markdown.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.findings import Section, Verdict
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.repairs.queries.section import query_table
@@ -43,6 +44,7 @@ NAMES = {
 }
 
 
+@explains_arguments
 def repair_table(records: Records, width: int | None = None) -> str:
     """Before and after, for a terminal of a width; see `terminal_table`.
 

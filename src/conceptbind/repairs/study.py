@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.records import Record, Records
@@ -132,6 +133,7 @@ class RepairStudy(BeforeAfter):
         return self.records.one(metric=metric, repair=repair, control=control)
 
 
+@explains_arguments
 @steady()
 def repair_study(
     images: Embeddings,
@@ -428,6 +430,7 @@ def _object_names(scenes: Scenes) -> tuple[str, ...]:
     return tuple(map(space.object_name, range(space.n_objects)))
 
 
+@explains_arguments
 def single_objects(encoder: Encoder, scenes: Scenes, seed: int = 0) -> Singles | None:
     """Pictures of every single object of a drawn table, and their captions; None where the table is
     not drawn flat, or of one object.
@@ -571,6 +574,7 @@ def _gallery(before: _Outcome, after: _Outcome, seed: int) -> tuple[RepairedScen
     return tuple(found)
 
 
+@explains_arguments
 def require_swaps(study: RepairStudy | None, scenes: Scenes) -> RepairStudy:
     """The study, or the error that says why there is none.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.files import write_json
 from conceptbind.core.names import Control, Metric, Repair
 
@@ -25,6 +26,7 @@ MTEB_TASKS = {
 RETRIEVAL = {"text to image": "image_retrieval_recall", "image to text": "text_retrieval_recall"}
 
 
+@explains_arguments
 def write_elsewhere(folder: Path, records: Records) -> list[Path]:
     """Write `clip_benchmark/*.json` and, for benchmarks that mteb has, `mteb/TASK.json`; with an
     adapter a second file of each.

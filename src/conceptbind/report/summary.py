@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.names import Control
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.terminal import terminal_table
@@ -24,6 +25,7 @@ def _in_the_report(record: Record) -> bool:
     return record.study in ("within", "negation") and any(part is not None for part in parts)
 
 
+@explains_arguments
 def summary_table(records: Records, width: int | None = None) -> str:
     """The main numbers, for a terminal of a width; see `terminal_table`.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     FileError,
     MismatchError,
@@ -21,7 +22,7 @@ from conceptbind.core.errors import (
     cut,
     cut_left,
 )
-from conceptbind.core.files import content_hash, file_hash
+from conceptbind.core.files import content_hash, file_hash, user_path
 from conceptbind.core.limits import header_of, require_archive, require_regular
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.rows.held import as_array
@@ -91,7 +92,8 @@ class FileEmbeddings:
         return array[[position[name] for name in scenes.ids]]
 
 
-def read_embeddings_file(path: Path, scenes: Scenes | None = None) -> FileEmbeddings:
+@explains_arguments
+def read_embeddings_file(path: str | Path, scenes: Scenes | None = None) -> FileEmbeddings:
     """Read a `.npy`, `.npz` or `.safetensors` file; pickled content is refused.
 
     What its headers state is checked before any array is unpacked.
@@ -107,6 +109,7 @@ def read_embeddings_file(path: Path, scenes: Scenes | None = None) -> FileEmbedd
         MismatchError: an array has another number of rows.
         ValueRangeError: NaN or infinite numbers.
     """
+    path = user_path(path)
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         raise UnsafeFileError(

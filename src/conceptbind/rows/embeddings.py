@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     CutCaptionWarning,
     FileError,
@@ -151,6 +152,7 @@ class Embeddings:
         )
 
 
+@explains_arguments
 def open_source(
     name: str, how: Opening = DEFAULT, scenes: Scenes | None = None
 ) -> Encoder | FileEmbeddings | Embeddings:
@@ -173,6 +175,7 @@ def open_source(
     return open_encoder(name, how)
 
 
+@explains_arguments
 def embed(
     encoder: Encoder,
     scenes: Scenes,
@@ -493,6 +496,7 @@ def _single(values: Floats, what: str) -> Floats:
     return single
 
 
+@explains_arguments
 def store(rows: Embeddings, folder: Path) -> None:
     """Write rows that came from elsewhere into a folder as `embed` does, so that a run holds what
     it measured.

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     ModalityError,
     UnknownNameError,
@@ -214,6 +215,7 @@ class KeptSource(ReadySource):
         return self.rows
 
 
+@explains_arguments
 def source_of(what: Any, how: Opening = DEFAULT, table: Scenes | None = None) -> Source:
     """What a user gave as an encoder.
 

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.files import content_hash
 from conceptbind.core.version import __version__
 
@@ -32,6 +33,7 @@ PACKAGES = (
 """Packages whose version can change a number."""
 
 
+@explains_arguments
 def provenance(
     config: Mapping[str, Any],
     scenes: Scenes,
@@ -66,6 +68,7 @@ def provenance(
     }
 
 
+@explains_arguments
 def scenes_facts(scenes: Scenes) -> dict[str, Any]:
     """What names a scene table.
 
@@ -82,6 +85,7 @@ def scenes_facts(scenes: Scenes) -> dict[str, Any]:
     }
 
 
+@explains_arguments
 def split_facts(split: Split) -> dict[str, Any]:
     """What names a split.
 

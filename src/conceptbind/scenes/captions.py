@@ -12,6 +12,7 @@ import string
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, quoted
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def describe(space: ConceptSpace, values: tuple[int, ...], template: str = DEFAU
     return text
 
 
+@explains_arguments
 def caption(
     space: ConceptSpace, objects: Int[Ints, "slots concepts"], template: str = DEFAULT_TEMPLATE
 ) -> str:

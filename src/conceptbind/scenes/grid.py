@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError, counted
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.space import ConceptSpace
@@ -13,6 +14,7 @@ MAX_SCENES = 20_000_000
 """Largest grid that is built in memory (about 1 GB of integers)."""
 
 
+@explains_arguments
 def full_grid(
     space: ConceptSpace, slots: int = 2, name: str = "grid", template: str = DEFAULT_TEMPLATE
 ) -> Scenes:

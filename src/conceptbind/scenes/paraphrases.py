@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import CutCaptionWarning, UnknownNameError, ValueRangeError, nearest
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption, describe, parts_of_template
 from conceptbind.scenes.space import ConceptSpace
@@ -163,6 +164,7 @@ class ParaphraseBank:
         return len(self.scene)
 
 
+@explains_arguments
 def paraphrase_bank(
     scenes: Scenes,
     *,

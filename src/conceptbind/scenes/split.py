@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     MismatchError,
     UnknownNameError,
@@ -76,6 +77,7 @@ class Split:
                 )
 
 
+@explains_arguments
 def split_scenes(
     scenes: Scenes,
     by: By = "pair",

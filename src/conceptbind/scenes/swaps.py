@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
+
 if TYPE_CHECKING:
     from jaxtyping import Int
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from conceptbind.scenes.table import Scenes
 
 
+@explains_arguments
 def attribute_swaps(
     scenes: Scenes, concept: str
 ) -> tuple[Int[Ints, " swaps"], Int[Ints, "swaps slots concepts"]]:
@@ -56,6 +59,7 @@ def all_swaps(
     return np.concatenate(rows), np.concatenate(tables)
 
 
+@explains_arguments
 def pair_ids(scenes: Scenes) -> Int[Ints, " scenes"]:
     """(n,) group of each scene: scenes with the same objects in any order share one.
 
@@ -65,6 +69,7 @@ def pair_ids(scenes: Scenes) -> Int[Ints, " scenes"]:
     return _groups(np.sort(scenes.objects, axis=1))
 
 
+@explains_arguments
 def orbit_ids(scenes: Scenes) -> Int[Ints, " scenes"]:
     """(n,) group of each scene: its objects in all orders, with all attribute swaps (arXiv
     2502.03566, section 3).

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.pictures.varied import VariedStyle
 from conceptbind.scenes.space import ConceptSpace
@@ -160,6 +161,7 @@ class Stock:
         return found
 
 
+@explains_arguments
 def stock_of(given: Scenes, n: int, seed: int = 0) -> Stock:
     """Draw scenes.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Records
@@ -38,6 +39,7 @@ MOST = 4000
 quick."""
 
 
+@explains_arguments
 @steady()
 def attribute_records(
     embeddings: Embeddings,

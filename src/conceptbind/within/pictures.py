@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.scenes.paraphrases import drawn_swaps, swaps_by_concept
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
@@ -40,6 +41,7 @@ class PictureBank:
     """Neutral and trap, as rows of the pictures."""
 
 
+@explains_arguments
 def picture_bank(scenes: Scenes, *, most: int | None = None, seed: int = 0) -> PictureBank:
     """Pictures of scenes, of the same scenes drawn again, and of their attribute swaps.
 
@@ -98,6 +100,7 @@ def _crossed(setting: str, anchor: Ints, paraphrases: Ints, negatives: Ints) -> 
     )
 
 
+@explains_arguments
 @lru_cache(maxsize=1)
 def given_triplets(scenes: Scenes, seed: int = 0) -> tuple[Items, Triplets] | None:
     """Neutral triplets of pictures that are there: the anchor is a scene's picture, the paraphrase

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import plain_record, share_record
@@ -34,6 +35,7 @@ TRAIN, VALIDATION = 0.5, 0.2
 BATCH = 64
 
 
+@explains_arguments
 def search_records(
     encoder: Encoder,
     *,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import FileError, MissingExtraError, ModalityError
 from conceptbind.core.files import folder_written_aside, require_empty, user_path
 from conceptbind.core.typing import Encoder
@@ -43,6 +44,7 @@ class Folded(Encoder, Protocol):
         """A model folder."""
 
 
+@explains_arguments
 def export_transformers(
     adapter: Adapter, encoder: Encoder, folder: str | Path, *, trust_remote_code: bool = False
 ) -> None:
@@ -82,6 +84,7 @@ def export_transformers(
     _write(adapter, encoder, folder, wrap_transformers_clip, read, told)
 
 
+@explains_arguments
 def export_open_clip(
     adapter: Adapter, encoder: Encoder, folder: str | Path, *, trust_remote_code: bool = False
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import MissingExtraError, ModalityError, ValueRangeError
 from conceptbind.encoders.registry import resolve
 from conceptbind.pictures.files import as_seen
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from conceptbind.repairs.labclip.adapter import Adapter
 
 
+@explains_arguments
 def mteb_model(encoder: str | Encoder, adapter: Adapter | None = None) -> Any:
     """An encoder as a model that `mteb.evaluate` takes.
 
@@ -100,6 +102,7 @@ def _rows(encoder: Any, adapter: Adapter | None, batch: Any) -> Floats:
     )
 
 
+@explains_arguments
 def mteb_task(scenes: Scenes, name: str | None = None) -> Any:
     """A scene table with pictures as a task of mteb: each picture's caption against the one with
     attributes exchanged.

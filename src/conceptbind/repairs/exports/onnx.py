@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import MissingExtraError
 from conceptbind.core.files import user_path, write_whole
 
@@ -25,6 +26,7 @@ METADATA = ("encoder", "revision", "protocol")
 """What of the adapter's config the file says about itself."""
 
 
+@explains_arguments
 def export_onnx(adapter: Adapter, path: str | Path) -> None:
     """Write a graph that maps `texts` (n, d_in) float32 to `mapped` (n, d_out), rows of unit
     length, for any n.

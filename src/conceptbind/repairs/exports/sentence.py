@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import MismatchError, MissingExtraError, ModalityError, counted
 from conceptbind.core.files import folder_written_aside, require_empty, user_path
 from conceptbind.encoders.options import Opening
@@ -33,6 +34,7 @@ Load it with `SentenceTransformer(folder)`.
 Programs that read only the transformer and its pooling leave the map out."""
 
 
+@explains_arguments
 def export_sentence_transformers(
     adapter: Adapter, encoder: Any, folder: str | Path, *, trust_remote_code: bool = False
 ) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import MismatchError, ValueRangeError, counted
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ OPEN_CLIP = ("text_projection", "text.text_projection", "text.proj")
 transformers."""
 
 
+@explains_arguments
 def wrap_transformers_clip(model: nn.Module, adapter: Adapter) -> Any:
     """A copy of a transformers model (CLIP, SigLIP, or their text tower with projection) that gives
     mapped captions.
@@ -43,6 +45,7 @@ def wrap_transformers_clip(model: nn.Module, adapter: Adapter) -> Any:
     return _repaired(model, adapter, TRANSFORMERS)
 
 
+@explains_arguments
 def wrap_open_clip(model: nn.Module, adapter: Adapter) -> Any:
     """A copy of an open_clip model that gives mapped captions; see `wrap_transformers_clip`.
 

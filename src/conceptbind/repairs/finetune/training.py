@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 from conceptbind.core.files import content_hash
 from conceptbind.repairs.finetune.data import Captioned
@@ -39,6 +40,7 @@ WARM_UP = 0.1
 """Share of the steps over which the rate rises."""
 
 
+@explains_arguments
 def finetune(
     encoder: Encoder,
     pictures: Sequence[Path | str | Image],

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     FileError,
     MismatchError,
@@ -185,7 +186,8 @@ def identity(width_out: int, width_in: int | None = None) -> Adapter:
     )
 
 
-def save_adapter(adapter: Adapter, folder: Path, card: str | None = None) -> None:
+@explains_arguments
+def save_adapter(adapter: Adapter, folder: str | Path, card: str | None = None) -> None:
     """Write a folder: `adapter.safetensors` (weight, log_temperature), `config.json`, `README.md`.
     The weights come last.
 
@@ -197,6 +199,7 @@ def save_adapter(adapter: Adapter, folder: Path, card: str | None = None) -> Non
     Raises:
         FileError: the folder cannot be written.
     """
+    folder = user_path(folder)
     from safetensors.numpy import save
 
     tensors = {

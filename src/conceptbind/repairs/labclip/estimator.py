@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, counted, cut, nearest
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.pairs import Pairs, flat_ids
@@ -71,6 +72,7 @@ def first_that_helps(fits: Iterable[F]) -> F:
     return fit
 
 
+@explains_arguments
 def fit_pairs(
     train: Pairs,
     validation: Pairs,
@@ -291,6 +293,7 @@ def _mapped(array: Any, axes: tuple[int, ...] = (2,)) -> bool:
     return isinstance(array, np.memmap) and array.dtype.kind == "f" and array.ndim in axes
 
 
+@explains_arguments
 def hold_out(
     pairs: Pairs, share: float, seed: int
 ) -> tuple[Int[Ints, " train"], Int[Ints, " validation"]]:
@@ -343,6 +346,7 @@ def divided(
     return rows
 
 
+@explains_arguments
 def parts_of(pairs: Pairs, most: int, seed: int) -> Int[Ints, " pairs"]:
     """(n,) part of each pair, parts of nearly equal size; what shares a picture or says the same is
     in one part.
@@ -377,6 +381,7 @@ def parts_of(pairs: Pairs, most: int, seed: int) -> Int[Ints, " pairs"]:
     )
 
 
+@explains_arguments
 def groups_of(pairs: Pairs) -> Int[Ints, " pairs"]:
     """(n,) number of each pair's group: pairs that share a picture, or what a caption or a negative
     says, are in one.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.repairs.labclip.pairs import read_unit
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Moments:
         return bags
 
 
+@explains_arguments
 def moments_of(pairs: Pairs, *, bags: bool = False) -> Moments:
     """The moments of all pairs, read block by block.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ShapeError
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
@@ -63,6 +64,7 @@ class Groups:
         )
 
 
+@explains_arguments
 def groups_of_bank(
     rows: Float[Floats, "captions width"],
     bank: ParaphraseBank,
@@ -92,6 +94,7 @@ def groups_of_bank(
     return Groups(rows, members, classes, groups)
 
 
+@explains_arguments
 def groups_of_triplets(
     rows: Float[Floats, "captions width"],
     triplets: Int[Ints, "triplets 3"],

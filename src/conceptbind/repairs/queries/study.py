@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Metric, Repair
 from conceptbind.core.records import Record, Records
@@ -94,6 +95,7 @@ class _Part:
     fit: QueryFit
 
 
+@explains_arguments
 def query_repair(
     groups: Groups,
     settings: Sequence[Triplets],

@@ -21,6 +21,7 @@ from conceptbind.core.errors import (
     nearest,
     quoted,
 )
+from conceptbind.core.files import user_path
 from conceptbind.core.text import parse_json, read_text
 from conceptbind.scenes.builtin import CLEVR_COLORS, CLEVR_SHAPES
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
@@ -40,7 +41,9 @@ _PICTURE = re.compile(r".+\.(png|jpe?g|webp|bmp|gif|tiff?)", re.IGNORECASE)
 _EXPECTED = "clevr_labels.csv, output_{n}obj.csv (LABCLIP) or a scene file *_scenes.json"
 
 
-def read_clevr(path: Path, template: str = DEFAULT_TEMPLATE, objects: int | None = None) -> Scenes:
+def read_clevr(
+    path: str | Path, template: str = DEFAULT_TEMPLATE, objects: int | None = None
+) -> Scenes:
     """CLEVR scenes, with the concepts color and shape.
 
     Three forms are told apart by what the file holds:
@@ -64,6 +67,7 @@ def read_clevr(path: Path, template: str = DEFAULT_TEMPLATE, objects: int | None
         UnknownNameError: a column is missing, or a label is not one of CLEVR's.
         ValueRangeError: the scenes hold different numbers of objects, or not the number asked for.
     """
+    path = user_path(path)
     if path.is_dir():
         path = _only_file(path, objects)
     if path.suffix.lower() == ".json":

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
+from conceptbind.core.files import user_path
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.readers.tables import labelled, read_columns
 from conceptbind.scenes.table import Scenes
@@ -37,7 +38,9 @@ _SLOTS = {
 }
 
 
-def read_pug_spare(path: Path, world: str = "Desert", template: str = DEFAULT_TEMPLATE) -> Scenes:
+def read_pug_spare(
+    path: str | Path, world: str = "Desert", template: str = DEFAULT_TEMPLATE
+) -> Scenes:
     """PUG:SPARE label table: rows of one world whose `character_pos` is empty (arXiv 2605.31503,
     section 3).
 
@@ -54,6 +57,7 @@ def read_pug_spare(path: Path, world: str = "Desert", template: str = DEFAULT_TE
         UnknownNameError: a column is missing, or no row has the world; names the worlds.
         ValueRangeError: every row of the world says where its first animal stands.
     """
+    path = user_path(path)
     path = path / "PUG_SPARE.csv" if path.is_dir() else path
     columns = read_columns(path)
     _require(path, "PUG:SPARE", columns, ("character_pos",))
@@ -82,7 +86,11 @@ def read_pug_spare(path: Path, world: str = "Desert", template: str = DEFAULT_TE
 
 
 def read_pug_spar(
-    path: Path, world: str | None = None, template: str = DEFAULT_TEMPLATE, *, animals: int = 2
+    path: str | Path,
+    world: str | None = None,
+    template: str = DEFAULT_TEMPLATE,
+    *,
+    animals: int = 2,
 ) -> Scenes:
     """PUG:SPAR label table: scenes with two different animals (or with one), each with a texture
     that is not its natural look.
@@ -104,6 +112,7 @@ def read_pug_spar(
         UnknownNameError: a column is missing, or no row has the world; names the worlds.
         ValueRangeError: there are several worlds and none was chosen, or no scene is left.
     """
+    path = user_path(path)
     if animals not in (1, 2):
         raise ValueRangeError(f"PUG:SPAR has scenes with 1 and with 2 animals; got {animals}")
     path = path / "labels.csv" if path.is_dir() else path

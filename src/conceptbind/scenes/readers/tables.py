@@ -22,6 +22,7 @@ from conceptbind.core.errors import (
     counted,
 )
 from conceptbind.core.escape import plain_cell
+from conceptbind.core.files import user_path
 from conceptbind.core.text import read_table
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.grid import full_grid
@@ -107,7 +108,7 @@ def _empty(path: Path) -> ValueRangeError:
 
 
 def read_scenes(
-    path: Path, template: str = DEFAULT_TEMPLATE, *, pictures_anywhere: bool = False
+    path: str | Path, template: str = DEFAULT_TEMPLATE, *, pictures_anywhere: bool = False
 ) -> Scenes:
     """A table of one's own: of scenes, or a vocabulary.
 
@@ -122,6 +123,7 @@ def read_scenes(
         template: how captions name an object.
         pictures_anywhere: pictures may lie outside the folder of the table.
     """
+    path = user_path(path)
     columns = read_columns(path)
     return _scenes_of(columns, path, template, pictures_anywhere=pictures_anywhere)
 
