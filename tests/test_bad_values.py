@@ -141,3 +141,13 @@ def test_one_is_not_several():
     assert counted(1000, "query") == "1,000 queries"
     assert counted(2, "class") == "2 classes"
     assert counted(2, "array") == "2 arrays"
+
+
+def test_names_with_commas_between_may_be_a_list(tmp_path):
+    asked = {"scenes": "text20:3x3", "out": tmp_path / "run"}
+    first = conceptbind.measure("minilm", studies=["probe", "geometry"], **asked)
+    assert {"probe", "spectrum"} <= {record.study for record in first.records}
+    again = conceptbind.measure("minilm", studies="probe,geometry", **asked)  # the same run
+    assert list(again.records) == list(first.records)
+    with pytest.raises(ConceptBindError, match=r"studies: expected a list, each a text; got \[3\]"):
+        conceptbind.measure("minilm", studies=[3], **asked)

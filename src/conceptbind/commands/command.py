@@ -37,6 +37,8 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 OBJECTS = frozenset({"index", "encoder", "scenes", "runs", "adapter"})
 """Options that name something, and may be the thing itself."""
+JOINED = {"benchmark", "factors", "studies"}
+"""Options that take several names with commas between; a program may give a list."""
 PLACES = frozenset({"out", "junit"})
 """Options that say where something is written."""
 GROUP = "GROUP"
@@ -84,6 +86,10 @@ class Command(ABC, Generic[R_co]):
         objects = self.HELD | OBJECTS
         for option in options(type(self)):
             value = getattr(self, option.name)
+            if option.name in JOINED and isinstance(value, list | tuple):
+                require_kind(option.name, Sequence[str], value)
+                value = ",".join(value)
+                object.__setattr__(self, option.name, value)
             if value is None or option.name not in objects:
                 require_kind(option.name, option.kind, value)
             if option.name in PLACES and isinstance(value, str) and not value.strip():
