@@ -120,7 +120,7 @@ def test_a_bag_of_concepts_is_called_one(tmp_path, capsys):
         tmp_path / "run",
     )
     assert (
-        "hardly hold which adjective belongs to which noun (level 1, not decodable)"
+        "hardly show which adjective belongs to which noun (level 1, not decodable)"
         in capsys.readouterr().out
     )
 

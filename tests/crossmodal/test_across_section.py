@@ -59,7 +59,7 @@ def test_rows_figures_and_pictures_that_chose_another_caption(tmp_path):
     found = across_section(study(wrong=wrong, n_wrong=7), SCENES)
     assert (found.id, found.title, found.template) == (
         "across",
-        "Across modalities: pictures against captions",
+        "Between pictures and captions",
         "across_section.html.j2",
     )
     data = dict(found.data)
@@ -129,8 +129,8 @@ def test_the_verdict_is_that_of_the_records():
     found = across(study())
     assert (found.word, found.score, found.n) == ("no", 0.25, 1234)
     assert found.sentence.startswith(
-        "The pictures and captions of enc hardly agree on binding (level 3, not usable across "
-        "modalities). A picture prefers its caption"
+        "The pictures and captions of enc hardly agree on binding (level 3, not usable between "
+        "pictures and captions). A picture prefers its caption"
     )
 
 

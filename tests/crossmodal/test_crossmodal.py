@@ -103,7 +103,7 @@ def test_captions_that_are_all_alike_tie_everywhere(scenes, bank):
 
 
 def test_binding_accuracy_without_a_repair_is_one_quantity_with_one_interval(scenes, bank):
-    """In the study across modalities and in the table of repairs."""
+    """In the study between pictures and captions and in the table of repairs."""
     rng = np.random.default_rng(0)
 
     def noisy(table):

@@ -175,7 +175,8 @@ def test_scenes_that_know_what_is_absent_choose_right(bank, twins):
         assert found.value(Metric.AFFIRMATIVE_ACCURACY, chooser).value == 1.0
         assert found.value(Metric.NEGATION_IGNORED, chooser).value == 0.0
     assert negation_verdict(found.records, "image", "e").sentence.startswith(
-        'Where a caption chooses among pictures, e hears "no" (level 3, across modalities).'
+        'Where a caption chooses among pictures, e reacts to "no" (level 3, '
+        "between pictures and captions)."
     )
 
 
@@ -372,13 +373,13 @@ def planted(value, low, high, *, twin=0.95, twin_low=0.9, control=0.4, n=200) ->
 @pytest.mark.parametrize(
     ("records", "word", "said"),
     [
-        (planted(0.9, 0.86, 0.93), "yes", 'e hears "no" (level 2'),
-        (planted(0.89, 0.86, 0.93), "partly", "hears in part"),
-        (planted(0.6, 0.51, 0.69), "partly", "hears in part"),
+        (planted(0.9, 0.86, 0.93), "yes", 'e reacts to "no" (level 2'),
+        (planted(0.89, 0.86, 0.93), "partly", "reacts in part to"),
+        (planted(0.6, 0.51, 0.69), "partly", "reacts in part to"),
         (planted(0.6, 0.5, 0.69), "unclear", "pairs of scenes are needed"),
-        (planted(0.55, 0.52, 0.58), "no", "hardly hears"),
+        (planted(0.55, 0.52, 0.58), "no", "hardly reacts to"),
         (planted(0.55, 0.5, 0.6), "unclear", "pairs of scenes are needed"),
-        (planted(0.2, 0.1, 0.3), "no", "hardly hears"),
+        (planted(0.2, 0.1, 0.3), "no", "hardly reacts to"),
         (planted(0.9, 0.86, 0.93, twin=0.55, twin_low=0.5), "unclear", "above chance either"),
         (planted(0.2, 0.1, 0.3, twin=0.55, twin_low=0.5), "unclear", "above chance either"),
         (planted(0.9, 0.86, 0.93, control=0.86), "unclear", "a control reaches as much"),

@@ -165,9 +165,10 @@ def test_the_words_that_the_section_uses():
     assert INTERVAL == (
         "95 % interval",
         "Scenes that are right or wrong together are one draw. For probes, edits and "
-        "retrieval of sums these are the two orders of a pair. For attributes, across modalities "
-        "and for repairs they are the scenes of an orbit (the same values of every concept). Mid-P "
-        "intervals with as many draws as these are worth; a dash where no interval can be given.",
+        "retrieval of sums these are the two orders of a pair. For attributes, comparisons of "
+        "pictures with captions, and repairs they are the scenes of an orbit (the same values of "
+        "every concept). Mid-P intervals with as many draws as these are worth; a "
+        "dash where no interval can be given.",
     )
 
 

@@ -271,7 +271,7 @@ def test_what_approximators_predict():
 
 
 TITLES = {
-    "binding": "Binding: recognition by probes, and across modalities",
+    "binding": "Binding: recognition by probes, and between pictures and captions",
     "finetune": "Fine-tuning: binding accuracy on what it was not trained on",
     "r2": "Additive structure",
     "removal": "Targeted removal",

@@ -76,7 +76,7 @@ def test_the_words_of_level_1():
     )
     assert "in part (level 1, decodable in part)" in level1(0.7, 0.68, 0.72).sentence
     assert (
-        "hardly hold which color belongs to which shape (level 1, not decodable)"
+        "hardly show which color belongs to which shape (level 1, not decodable)"
         in level1(0.5, 0.48, 0.52).sentence
     )
     for word in ("binds", "bind concepts", "usable"):
@@ -95,7 +95,7 @@ def test_single_concepts_that_are_not_held_are_named(hardest, said):
         "do not even hold single concepts (the hardest, shape, is recognised in 49.0 % of the "
         "scenes)" in sentence
     ) == said
-    assert ("hardly hold" in sentence) != said
+    assert ("hardly show" in sentence) != said
     # where the objects are recognised, a weak concept changes nothing
     assert "single concepts" not in level1(0.9, 0.88, 0.92, concepts=(0.9, hardest)).sentence
 
@@ -263,8 +263,9 @@ def test_level_3_names_the_strongest_control_that_was_measured(controls, named, 
 
 def test_the_words_of_level_3():
     assert level3(0.95, 0.93, 0.97).sentence == (
-        "The pictures and captions of enc agree on binding (level 3, usable across modalities). A "
-        "picture prefers its caption to the caption with the attributes swapped in 95.0 % of the "
+        "The pictures and captions of enc agree on binding (level 3, usable between "
+        "pictures and captions). A picture prefers its caption to the caption with "
+        "the attributes swapped in 95.0 % of the "
         "comparisons (93.0 % to 97.0 %, n = 336; chance: 50 %). It prefers its caption to one with "
         "another concept in 100 %."
     )
@@ -273,7 +274,7 @@ def test_the_words_of_level_3():
         in level3(0.68, 0.62, 0.74).sentence
     )
     assert (
-        "hardly agree on binding (level 3, not usable across modalities)"
+        "hardly agree on binding (level 3, not usable between pictures and captions)"
         in level3(0.5, 0.45, 0.55).sentence
     )
     assert "another concept" not in level3(0.95, 0.93, 0.97, concept=None).sentence
@@ -361,7 +362,7 @@ CONTROL = "The strongest control, a bag of concepts, reaches 50.0 % (48.0 % to 5
         ),
         (
             level1(0.5, 0.48, 0.52),
-            f"The caption embeddings of enc hardly hold {COLOURS} (level 1, not decodable). A "
+            f"The caption embeddings of enc hardly show {COLOURS} (level 1, not decodable). A "
             "linear probe recognises all objects in "
             f"50.0 % of the test scenes (48.0 % to 52.0 %, n = 1,000). {CONTROL}, which is not "
             "clearly less.",
@@ -405,21 +406,21 @@ OTHER = ". It prefers its caption to one with another concept in"
         ),
         (
             level3(0.5, 0.45, 0.55),
-            "The pictures and captions of enc hardly agree on binding (level 3, not usable across "
-            f"modalities). {COMPARED} 50.0 % of "
+            "The pictures and captions of enc hardly agree on binding (level 3, not usable between "
+            f"pictures and captions). {COMPARED} 50.0 % of "
             f"the comparisons (45.0 % to 55.0 %, n = 336; chance: 50 %){OTHER} 100 %.",
         ),
         (
             level3(0.2, 0.15, 0.25),
             "The pictures and captions of enc prefer the caption with the attributes swapped "
-            "(level 3, not usable across modalities). "
+            "(level 3, not usable between pictures and captions). "
             f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 "
             f"%){OTHER} 100 %.",
         ),
         (
             level3(0.2, 0.15, 0.25, concept=0.5),
             "The pictures and captions of enc do not even agree on single concepts (level 3, not "
-            "usable across modalities). "
+            "usable between pictures and captions). "
             f"{COMPARED} 20.0 % of the comparisons (15.0 % to 25.0 %, n = 336; chance: 50 "
             f"%){OTHER} 50.0 %.",
         ),

@@ -183,6 +183,6 @@ def degenerate(rows: Sequence[tuple[str, str, str]], name: str) -> tuple[str, ..
         found.append(
             f"{name}: in {same:,} of {len(rows):,} items caption and paraphrase are "
             "one text; they "
-            "count, and are hardly to be missed."
+            "count, and are easy to get right."
         )
     return tuple(found)

@@ -51,8 +51,8 @@ Method = Literal[
 
 @dataclass(frozen=True)
 class Repair(Opening, Command[Repaired]):
-    """Fit a linear map of captions (LABCLIP) that makes binding usable across modalities; pictures
-    stay as they are.
+    """Fit a linear map of captions (LABCLIP) that makes binding usable between pictures and
+    captions; pictures stay as they are.
 
     Give an encoder and scenes, or arrays of pictures, captions and hard negatives. Or give an
     encoder, an array of pictures and a file of their captions: their negatives are made by

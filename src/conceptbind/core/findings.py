@@ -39,7 +39,8 @@ class Verdict:
     that can be recognised. Level 2: paraphrase accuracy in the setting where it is lower. Level 3:
     binding accuracy."""
     level: int | None = None
-    """1 decodable, 2 usable within a modality, 3 usable across modalities; None for a repair."""
+    """1 decodable, 2 usable within a modality, 3 usable between pictures and captions; None for a
+    repair."""
     modality: str | None = None
     n: int | None = None
     """Scenes, or comparisons, that were scored."""

@@ -55,8 +55,7 @@ class Record:
     """None where a study repairs nothing."""
     question: int | None = field(default=None, kw_only=True)
     """Which level of binding the number is about: 1 decodable, 2 usable within a modality, 3
-    usable across modalities; None
-    where it is not about whether an encoder binds."""
+    usable between pictures and captions; None where it is not about whether an encoder binds."""
 
     def __post_init__(self) -> None:
         COLUMNS.check(self.own)

@@ -1,4 +1,4 @@
-"""Do pictures and captions agree on binding? The study across modalities, asked of a case."""
+"""Do pictures and captions agree on binding? The study of level 3, asked of a case."""
 
 from __future__ import annotations
 

@@ -70,5 +70,5 @@ def across_section(study: CrossmodalStudy, scenes: Scenes) -> Section:
         "n_wrong": study.n_wrong,
         "wrong": wrong,
     }
-    title = "Across modalities: pictures against captions"
+    title = "Between pictures and captions"
     return Section("across", title, data, "across_section.html.j2")

@@ -1,6 +1,4 @@
-"""Is the binding usable across modalities? Pictures against captions (arXiv 2502.03566, sections 2
-and 4).
-"""
+"""Is the binding usable between pictures and captions? (arXiv 2502.03566, sections 2 and 4)"""
 
 from __future__ import annotations
 

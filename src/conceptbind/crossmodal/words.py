@@ -1,4 +1,4 @@
-"""Level 3, usable across modalities, in words: does a picture prefer its caption to the caption's
+"""Level 3 in words: does a picture prefer its caption to the caption's
 swap by cosine?
 """
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from conceptbind.crossmodal.study import CrossmodalStudy
 
 USABLE, SOMEWHAT = 0.9, 0.6
-"""Level 3: binding accuracies (chance: 0.5) from which binding is usable across modalities, or
-usable in part."""
+"""Level 3: binding accuracies (chance: 0.5) from which binding is usable between pictures and
+captions, or usable in part."""
 CHANCE = 0.5
 """Binding accuracy of a coin."""
 
@@ -29,7 +29,7 @@ def across(study: CrossmodalStudy) -> Verdict:
 
 
 def usable_across(records: Records) -> Verdict:
-    """Level 3, from the records of a study across modalities."""
+    """Level 3, from the records of a study between pictures and captions."""
     either = records.where(order="either", control=Control.NONE)
     binding = either.where(metric=Metric.BINDING_ACCURACY).scored().first()
     encoder = records[0].encoder if records else "the encoder"
@@ -57,7 +57,7 @@ def usable_across(records: Records) -> Verdict:
     words += f".{_beside(control, binding)}"
     judged = Verdict("unclear", "", value, 3, "both", binding.n, named)
     if value >= USABLE and low > SOMEWHAT:
-        claim = "agree on binding (level 3, usable across modalities)"
+        claim = "agree on binding (level 3, usable between pictures and captions)"
         return replace(judged, word="yes", sentence=f"{first(who)} {claim}. {words}")
     if SOMEWHAT <= value < USABLE and low > CHANCE:
         return replace(
@@ -71,7 +71,8 @@ def usable_across(records: Records) -> Verdict:
         return replace(
             judged,
             word="no",
-            sentence=f"{first(who)} {claim} (level 3, not usable across modalities). {words}",
+            sentence=f"{first(who)} {claim} (level 3, not usable between pictures and captions). "
+            f"{words}",
         )
     # too near what would be no more than usable in part, or no more than chance
     if value >= SOMEWHAT:

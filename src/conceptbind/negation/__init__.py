@@ -1,4 +1,4 @@
-"""Does an encoder take "no" into account, or does it hear the mentioned word alone?"""
+"""Does an encoder take "no" into account, or does it go by the mentioned word alone?"""
 
 import lazy_loader
 

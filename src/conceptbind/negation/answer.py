@@ -1,4 +1,4 @@
-"""Is "no" heard? The study of negation, asked of a case."""
+"""The study of negation, asked of a case: does an encoder react to "no"?"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NegationHeard:
     """A caption with "no", against scenes with and without the object."""
 
     name = "negation"
-    question = 'Is "no" heard, or does a caption find what it says is absent?'
+    question = 'Does the encoder react to "no", or does a caption find what it says is absent?'
 
     def applies(self, case: Case) -> str | None:
         """Where an encoder embeds captions that are made here."""

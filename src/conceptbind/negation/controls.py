@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conceptbind.scenes.table import Scenes
 
 ARTICLES = {"a", "an"}
-"""Words that a bag does not hear: which of the two stands depends on the next word's sound."""
+"""Words that a bag leaves out: which of the two stands depends on the next word's sound."""
 
 
 def bag_of_words(bank: NegationBank) -> Rows:

@@ -71,7 +71,7 @@ def negation_section(study: NegationStudy) -> Section:
         said += f" Wordings that the encoder does not read, or cuts: {left_out}."
     return section(
         f"negation-{study.modality}",
-        f'Captions against {what}: is "no" heard?',
+        f'Captions against {what}: does the encoder react to "no"?',
         paragraph(said),
         table(head, _rows(study, controls)),
         figure(_figure(study)),

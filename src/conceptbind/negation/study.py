@@ -55,7 +55,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class NegationStudy:
-    """How far negation is heard, against scenes of one modality."""
+    """How far the encoder reacts to "no", against scenes of one modality."""
 
     modality: Modality
     """What the scenes are: pictures (`image`), or their descriptions (`text`)."""

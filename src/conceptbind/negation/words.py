@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
 
 HEARD, SOMEWHAT, CHANCE = 0.9, 0.6, 0.5
-"""Shares of negated captions that are right, from which negation is heard, or heard in part; and
-the share of a coin."""
+"""Shares of negated captions that are right, from which an encoder reacts to "no", or reacts in
+part; and the share of a coin."""
 BAG: dict[str, str] = {
     Control.BAG_OF_WORDS: "a bag of words",
     Control.BLIND_LENGTH: "the length of captions alone",
 }
-HEARS = {"yes": "hears", "partly": "hears in part", "no": "hardly hears"}
+HEARS = {"yes": "reacts to", "partly": "reacts in part to", "no": "hardly reacts to"}
 SHOWN = {"text": "descriptions", "image": "pictures"}
 """What is chosen among, by modality of the scenes."""
-LEVEL = {"text": "level 2, within captions", "image": "level 3, across modalities"}
+LEVEL = {"text": "level 2, within captions", "image": "level 3, between pictures and captions"}
 
 
 def negation_verdict(records: Records, modality: str, encoder: str) -> Verdict:
-    """How far negation is heard, from the records of the study.
+    """How far the encoder reacts to "no", from the records of the study.
 
     Args:
         records: of one modality.
@@ -101,7 +101,7 @@ def not_judged(encoder: str, modality: str, reason: str) -> Verdict:
 
 def _asked(encoder: str, modality: str) -> str:
     return (
-        f'It cannot be judged whether {encoder} hears "no" when a caption chooses among '
+        f'It cannot be judged whether {encoder} reacts to "no" when a caption chooses among '
         f"{SHOWN[modality]}"
     )
 

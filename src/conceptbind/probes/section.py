@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 INTERVAL = (
     "95 % interval",
     "Scenes that are right or wrong together are one draw. For probes, edits and retrieval of "
-    "sums these are the two orders of a pair. For attributes, across modalities and for repairs "
-    "they are the scenes of an orbit (the same values of every concept). Mid-P intervals "
-    "with as many draws as these are worth; a dash where no interval can be given.",
+    "sums these are the two orders of a pair. For attributes, comparisons of pictures with "
+    "captions, and repairs they are the scenes of an orbit (the same values of every concept). "
+    "Mid-P intervals with as many draws as these are worth; a dash where no interval can be given.",
 )
 
 

@@ -93,7 +93,7 @@ def decodable(records: Records, ceiling: float | None) -> Verdict:
             sentence=f"{first(who)} hold {what}{part} (level 1, decodable{part}). {rest}",
         )
     if score_of(high) < PARTLY:
-        claim = _not_held(records) or f"hardly hold {what}"
+        claim = _not_held(records) or f"hardly show {what}"
         return replace(
             judged, word="no", sentence=f"{first(who)} {claim} (level 1, not decodable). {rest}"
         )

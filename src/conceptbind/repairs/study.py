@@ -498,7 +498,7 @@ def _explanations(
 ) -> list[Record]:
     """Probe cosines and modality gaps before and after."""
     records = []
-    # the captions that the study across modalities takes the gap of
+    # the captions that the study between pictures and captions takes the gap of
     every = side.y[np.unique(side.bank.true)]
     for name, when, moved, captions in (
         (Repair.NONE, "before", 0.0, every),

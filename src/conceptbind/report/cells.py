@@ -117,8 +117,8 @@ def edit_cells(records: Records) -> Cells:
 
 
 def binding_cells(records: Records) -> Cells:
-    """Rows of the main table under `BINDING_HEAD`: what is read by probes, the level of a bag of
-    concepts; across modalities the binding and its repair.
+    """Rows of the main table under `BINDING_HEAD`: what probes recognise, the level of a bag of
+    concepts; between pictures and captions the binding and its repair.
     """
     rows = records.where(control=(Control.NONE, Control.BAG_OF_CONCEPTS))
     probes = rows.where(study="probe")

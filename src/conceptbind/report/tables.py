@@ -33,7 +33,7 @@ _POWER = re.compile(r"([+-]?\d(?:\.\d+)?)e([+-]\d+)")
 
 TABLES: Mapping[str, tuple[str, Callable[[Records], Cells], Sequence[str]]] = {
     "binding": (
-        "Binding: recognition by probes, and across modalities",
+        "Binding: recognition by probes, and between pictures and captions",
         binding_cells,
         BINDING_HEAD,
     ),

@@ -220,8 +220,8 @@ def _unit(rows: Floats) -> Floats:
 
 
 def length_rows(captions: Sequence[str]) -> Float[Floats, "captions 2"]:
-    """Unit rows whose cosine falls with the difference of lengths: a blind baseline, which hears
-    nothing but how long a caption is.
+    """Unit rows whose cosine falls with the difference of lengths: a blind baseline, which goes
+    by nothing but how long a caption is.
 
     Args:
         captions: (n,)

@@ -1,5 +1,5 @@
-"""LABCLIP: a linear map of captions that makes binding usable across modalities, its cost and its
-reasons.
+"""LABCLIP: a linear map of captions that makes binding usable between pictures and captions,
+its cost and its reasons.
 """
 
 import lazy_loader

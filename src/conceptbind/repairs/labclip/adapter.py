@@ -50,8 +50,8 @@ AGAIN = "fit the adapter again with conceptbind repair"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Adapter:
-    """A linear map of captions that makes an encoder's binding usable across modalities (arXiv
-    2502.03566, section 5).
+    """A linear map of captions that makes an encoder's binding usable between pictures and captions
+    (arXiv 2502.03566, section 5).
 
     score(picture, caption) = cos(picture, A caption). Pictures stay as they are, so an index of
     them stays valid.
