@@ -46,7 +46,7 @@ def with_page(tmp_path):
 
 def test_each_verdict_is_a_row():
     assert level_rows(VERDICTS) == [
-        ("1", "decodable from captions?", "yes", "score 0.999", "1,289", "bag of concepts"),
+        ("1", "decodable from captions?", "yes", "binding score 0.999", "1,289", "bag of concepts"),
         ("2", "usable within pictures?", "no", "25.0 %", "12", "chance"),
         ("3", "usable between pictures and captions?", "partly", "68.2 %", "336", "chance"),
         ("-", "does a linear repair help?", "yes", "98.3 %", "336", "no repair"),
@@ -82,7 +82,7 @@ def test_in_print_the_levels_stand_for_their_sentences(with_page):
     shown = str(with_page).splitlines()
     assert shown[0] == "It binds <b>."
     assert re.split("  +", shown[2]) == [*HEAD]
-    assert "score 0.999" in shown[3]
+    assert "binding score 0.999" in shown[3]
     assert shown[-5:] == [
         *("", "To go on:", "  conceptbind apply a & b", ""),
         f"Page: {with_page.folder / 'report.html'} (.show() opens it)",

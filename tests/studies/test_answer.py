@@ -180,14 +180,14 @@ def test_the_next_command_fits_the_answer(verdicts, options, command):
 @pytest.mark.parametrize(
     ("verdicts", "sentence"),
     [
-        ([within("no")], "Among themselves, captions hardly use it (50.0 %)."),
+        ([within("no")], "Compared with each other, captions hardly use it (50.0 %)."),
         (
             [within("partly"), within("yes", "image")],
-            "Among themselves, captions use it only partly (50.0 %) and pictures use it (50.0 %).",
+            "Compared with each other, captions use it only partly (50.0 %) and pictures use it (50.0 %).",
         ),
         (
             [within("yes"), within("yes", "image")],
-            "Among themselves, captions and pictures use it (50.0 % and 50.0 %).",
+            "Compared with each other, captions and pictures use it (50.0 % and 50.0 %).",
         ),
         ([within("unclear"), within("no", "image")], "pictures hardly use it (50.0 %)."),
         ([within("unclear")], "tiny knows which color belongs to which shape."),

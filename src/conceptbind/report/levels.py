@@ -88,4 +88,4 @@ def _number(verdict: Verdict) -> str:
     """The score: from 0 to 1 at level 1, where 0 is a bag of concepts; a share elsewhere."""
     if verdict.score is None:
         return "-"
-    return f"score {score(verdict.score)}" if verdict.level == 1 else percent(verdict.score)
+    return f"binding score {score(verdict.score)}" if verdict.level == 1 else percent(verdict.score)

@@ -132,9 +132,9 @@ def _among(within: Sequence[Verdict]) -> str:
     if len({verdict.word for verdict in judged}) == 1:
         names = " and ".join(seen(verdict.modality) for verdict in judged)
         shares = " and ".join(percent(verdict.score) for verdict in judged)
-        return f" Among themselves, {AMONG[judged[0].word].format(seen=names)} ({shares})."
+        return f" Compared with each other, {AMONG[judged[0].word].format(seen=names)} ({shares})."
     parts = [f"{AMONG[v.word].format(seen=seen(v.modality))} ({percent(v.score)})" for v in judged]
-    return f" Among themselves, {' and '.join(parts)}."
+    return f" Compared with each other, {' and '.join(parts)}."
 
 
 def _within_alone(encoder: str, within: Sequence[Verdict]) -> str:
