@@ -183,7 +183,8 @@ def test_the_next_command_fits_the_answer(verdicts, options, command):
         ([within("no")], "Compared with each other, captions hardly use it (50.0 %)."),
         (
             [within("partly"), within("yes", "image")],
-            "Compared with each other, captions use it only partly (50.0 %) and pictures use it (50.0 %).",
+            "Compared with each other, captions use it only partly (50.0 %) and pictures use it "
+            "(50.0 %).",
         ),
         (
             [within("yes"), within("yes", "image")],
