@@ -4,6 +4,9 @@ the studies that fit them.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -97,6 +100,32 @@ def test_pieces_come_in_order_and_are_computed_at_once():
     with threads(3), steady():
         found = list(in_order(work, range(9)))
     assert found == [(number, 1) for number in range(9)]
+
+
+FIRST_PRODUCT = """
+import torch
+from conceptbind.probes.threads import in_order, steady
+
+torch.set_num_threads(2)
+block = torch.randn(251, 24, generator=torch.Generator().manual_seed(0))
+shares = torch.full((251, 5), 0.2)
+with steady():
+    (found,) = in_order(lambda rows: shares.T @ rows, [block])
+    assert torch.equal(found, shares.T @ block)
+"""
+
+
+def test_the_first_product_of_a_thread_has_one_thread_too():
+    """In a process that no variable tells how many threads to use, unlike most tests here."""
+    told = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    run = subprocess.run(
+        [sys.executable, "-c", FIRST_PRODUCT],
+        env={**told, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
 
 
 def test_threads_are_given_back_and_nesting_changes_nothing():

@@ -35,7 +35,12 @@ def steady() -> Iterator[None]:
         return
     threads = torch.get_num_threads()
     with one_thread():
-        pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        # a new thread has as many threads for its first product as there are cores, until told
+        pool = (
+            ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+            if threads > 1
+            else None
+        )
         _pools.append((pool, threads))
         try:
             yield
