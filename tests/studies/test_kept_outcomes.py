@@ -8,6 +8,7 @@ import pytest
 from conceptbind import load_run
 from conceptbind.core.outcomes import outcomes_of, paired
 from conceptbind.metrics.intervals import share_interval
+from conceptbind.report.leaderboard import Competitor, boards
 
 
 def test_the_kept_outcomes_are_those_of_the_records(main_job):
@@ -32,3 +33,14 @@ def test_the_kept_outcomes_are_those_of_the_records(main_job):
         assert interval == pytest.approx((record.ci_low, record.ci_high))
         assert len(np.unique(one.rows)) == one.n
         assert paired(one, one).change == 0
+
+
+def test_every_board_pairs_two_runs_of_the_same_scenes(main_job):
+    records, outcomes = load_run(main_job.folder).records, outcomes_of(main_job.folder)
+    found = boards([Competitor(name, records, outcomes) for name in ("one", "other")])
+    assert len(found) == 8
+    for board in found:
+        (duel,) = board.duels
+        assert duel.basis == "the same scenes", board.title
+        assert duel.change == 0
+        assert duel.interval[0] < 0 < duel.interval[1]

@@ -199,7 +199,9 @@ def _outcome(
     run: Competitor, record: Record, asked: Mapping[str, Asked]
 ) -> tuple[Outcome | None, str]:
     """What became of every scene or item of a run, and the hash of the list of these."""
-    kept, about = run.outcomes.get(""), {name: str(value) for name, value in asked.items()}
+    kept = run.outcomes.get("")
+    # what a record leaves empty, its outcome does not have
+    about = {name: str(value) for name, value in asked.items() if value is not None}
     if record.study == "benchmark":
         kept = run.outcomes.get(record.scenes)
         about = {"subset": record.split, "protocol": str(record["protocol"])}
