@@ -199,6 +199,18 @@ def test_what_each_modality_uses_by_itself_stands_last(verdicts, sentence):
     assert found.endswith(sentence)
 
 
+def test_all_that_was_measured_is_not_called_a_part():
+    """Given pictures have one setting alone: 100 % right is "partly", for want of the other."""
+    whole = Verdict("partly", "", 1.0, 2, "image", 100)
+    found = plain_answer("clip", ("a", "b"), [probe("yes"), whole])
+    assert found.endswith("pictures use it, as far as it was measured (100 %).")
+    found = plain_answer("clip", ("a", "b"), [whole])
+    assert found == (
+        "clip, by cosine: its pictures tell a scene from its swap, as far as it was measured "
+        "(100 %)."
+    )
+
+
 def test_level_two_alone_is_a_sentence_of_its_own():
     said = plain_answer("tiny", ("a", "b"), [within("no"), within("unclear", "image")])
     assert said == (

@@ -105,6 +105,10 @@ def test_pictures_that_were_not_drawn_have_no_trap_and_are_usable_in_part_at_mos
     found = usable_within(records, "image", "clip")
     assert found.word == "partly"
     assert "equal places mislead it cannot be judged" in found.sentence
+    assert "by cosine, as far as it was measured (level 2, usable in part)" in found.sentence
+    weak = Records([record("neutral", 0.8, 0.7, 0.9, modality="image")])
+    said = usable_within(weak, "image", "clip").sentence
+    assert "by cosine only in part (level 2, usable in part)" in said
 
 
 def test_one_combination_says_nothing_of_others() -> None:

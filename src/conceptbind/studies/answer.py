@@ -14,6 +14,7 @@ from conceptbind.crossmodal.words import SOMEWHAT
 from conceptbind.report.advice import RUN, moved
 from conceptbind.report.numbers import percent
 from conceptbind.report.words import seen, which
+from conceptbind.within.words import USABLE
 
 if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
@@ -47,6 +48,7 @@ TELL = {
     "no": "hardly tell a scene from its swap",
     "unclear": "may or may not tell a scene from its swap, which cannot be judged here",
 }
+MEASURED = ", as far as it was measured"
 CHANCE = "; a coin reaches 50 %"
 
 
@@ -129,12 +131,26 @@ def _among(within: Sequence[Verdict]) -> str:
     judged = [verdict for verdict in within if verdict.word in AMONG]
     if not judged:
         return ""
-    if len({verdict.word for verdict in judged}) == 1:
+    if len({_use(verdict, "") for verdict in judged}) == 1:
         names = " and ".join(seen(verdict.modality) for verdict in judged)
         shares = " and ".join(percent(verdict.score) for verdict in judged)
-        return f" Compared with each other, {AMONG[judged[0].word].format(seen=names)} ({shares})."
-    parts = [f"{AMONG[v.word].format(seen=seen(v.modality))} ({percent(v.score)})" for v in judged]
+        return f" Compared with each other, {_use(judged[0], names)} ({shares})."
+    parts = [f"{_use(one, seen(one.modality))} ({percent(one.score)})" for one in judged]
     return f" Compared with each other, {' and '.join(parts)}."
+
+
+def _use(verdict: Verdict, names: str) -> str:
+    """How far a modality uses its binding."""
+    if _whole(verdict):
+        return f"{names} use it{MEASURED}"
+    return AMONG[verdict.word].format(seen=names)
+
+
+def _whole(verdict: Verdict) -> bool:
+    """Whether all that was measured is right, and yet not all was: given pictures have one setting
+    alone.
+    """
+    return verdict.word == "partly" and (verdict.score or 0.0) >= USABLE
 
 
 def _within_alone(encoder: str, within: Sequence[Verdict]) -> str:
@@ -143,7 +159,8 @@ def _within_alone(encoder: str, within: Sequence[Verdict]) -> str:
     parts = []
     for verdict in within:
         share = f" ({percent(verdict.score)})" if verdict.word in AMONG else ""
-        parts.append(f"its {seen(verdict.modality)} {TELL[verdict.word]}{share}")
+        tell = f"{TELL['yes']}{MEASURED}" if _whole(verdict) else TELL[verdict.word]
+        parts.append(f"its {seen(verdict.modality)} {tell}{share}")
     return f"{encoder}, by cosine: {', and '.join(parts)}."
 
 

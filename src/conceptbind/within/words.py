@@ -76,7 +76,9 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
         claim = f"{name} {level} (level 2, usable within {seen(modality)})"
         return replace(judged, word="yes", sentence=f"{claim}. {rest}")
     if _value(stronger) >= SOMEWHAT and ends(stronger)[0] > CHANCE:
-        claim = f"{name} {level} only in part (level 2, usable in part)"
+        whole = _value(weaker) >= USABLE and ends(weaker)[0] > SOMEWHAT
+        far = ", as far as it was measured" if whole else " only in part"  # one setting alone
+        claim = f"{name} {level}{far} (level 2, usable in part)"
         return replace(judged, word="partly", sentence=f"{claim}. {rest}")
     if ends(stronger)[1] < SOMEWHAT:
         claim = f"{name} hardly {level} (level 2, not usable within {seen(modality)})"
