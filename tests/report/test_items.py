@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
@@ -101,3 +102,23 @@ def test_the_page_of_a_run_leads_from_its_verdicts_to_their_scenes(asked, main_j
     assert len(rows) == kept.n
     assert np.mean([float(row["right"]) for row in rows]) == pytest.approx(kept.value)
     assert "built-in method" not in page
+
+
+def test_a_verdict_leads_to_the_scenes_of_its_own_number(main_job):
+    """Level 2 has two settings; its score is that of the lower one."""
+    page = (main_job.folder / "report.html").read_text()
+    for verdict in main_job.verdicts:
+        if verdict.level != 2:
+            continue
+        card = page[page.index(f'id="verdict-within-{verdict.modality}"') :]
+        place = re.search(r'href="#([\w-]+)">Which scenes were missed', card)[1]
+        setting = place.rsplit("-", 1)[1]
+        record = main_job.records.where(study="within", modality=verdict.modality).one(
+            metric="paraphrase_accuracy",
+            setting=setting,
+            control="none",
+            wording=None,
+            order=None,
+            concept=None,
+        )
+        assert record.value == pytest.approx(verdict.score)

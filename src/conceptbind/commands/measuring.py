@@ -402,9 +402,17 @@ def _items_of(found: "Findings", verdict: "Verdict") -> str | None:
     """Where the page lists the items of a verdict's number; None where it does not."""
     from conceptbind.report.items import anchor
 
-    mine = (outcome for outcome in found.outcomes if outcome.rows is not None)
-    places = (anchor(o) for o in mine if o.about.get("modality") == verdict.modality)
-    return None if verdict.level is None else next(places, None)
+    listed = [
+        outcome
+        for outcome in found.outcomes
+        if outcome.rows is not None and outcome.about.get("modality") == verdict.modality
+    ]
+    if verdict.level is None or not listed:
+        return None
+    if verdict.level == 1 or verdict.score is None:  # whose score is no share of scenes
+        return anchor(listed[0])
+    score = verdict.score
+    return anchor(min(listed, key=lambda outcome: abs(outcome.value - score)))
 
 
 def _shown(found: "Findings", verdict: "Verdict") -> dict[str, Any]:
