@@ -65,7 +65,7 @@ def test_broken_and_foreign_folders_are_named_in_one_line(runs, tmp_path, capsys
     assert cli.main(["compare", str(empty)]) == 2
     assert f"{empty} is not a run folder: it holds no results.json" in capsys.readouterr().err
     (runs / "bad" / FILE).write_bytes(b"no outcomes")
-    assert cli.main(["compare", str(runs)]) == 2
+    assert cli.main(["compare", str(runs / "good"), str(runs / "bad")]) == 2  # named directly
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert f"{runs / 'bad' / FILE}" in error
@@ -124,6 +124,11 @@ def test_a_broken_run_of_a_folder_is_named_and_skipped(runs, tmp_path, capsys):
     said = capsys.readouterr().out
     assert f"Skipped {runs / 'bad'}: " in said
     assert f"Skipped {foreign}: " in said
+    cut = runs / "old-cut"
+    run_folder(cut, 60, kept=True)
+    (cut / FILE).write_bytes((cut / FILE).read_bytes()[:40])
+    assert cli.main(["compare", str(runs)]) == 0
+    assert f"Skipped {cut}: " in capsys.readouterr().out
     assert cli.main(["compare", str(runs / "good"), str(runs / "bad")]) == 2  # named directly
     assert capsys.readouterr().err.count("\n") == 1
 

@@ -203,14 +203,16 @@ def _run_folders(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 
 def _broken(runs: Sequence[Path]) -> dict[Path, str]:
-    """The runs of a folder of runs whose results cannot be read, each with the reason."""
+    """The runs of a folder of runs whose files cannot be read, each with the reason."""
     from conceptbind.core.errors import FileError
+    from conceptbind.core.outcomes import outcomes_of
     from conceptbind.core.results import load_results
 
     broken = {}
     for inner in runs:
         try:
             _refuse_edited(load_results(inner).records, inner)
+            outcomes_of(inner)
         except FileError as error:
             broken[inner] = str(error).rstrip(".")
     return broken
