@@ -89,7 +89,7 @@ def counted(path: Path) -> Iterator[None]:
     path.write_text(json.dumps({"units": units, "hashes": hashes, "fits": fits}))
 
 
-MAIN_JOB = "tests/test_main_job.py"
+MAIN_JOB = "test_main_job.py"
 """The file whose tests make the main job."""
 
 
@@ -103,7 +103,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(900))
 
     def place(item):
-        if item.path.name == Path(MAIN_JOB).name:
+        if item.path.name == MAIN_JOB:
             return 0
         return 2 if item.path in readers else 1
 

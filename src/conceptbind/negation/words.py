@@ -22,7 +22,7 @@ BAG: dict[str, str] = {
     Control.BAG_OF_WORDS: "a bag of words",
     Control.BLIND_LENGTH: "the length of captions alone",
 }
-HEARS = {"yes": "reacts to", "partly": "reacts in part to", "no": "hardly reacts to"}
+REACTS = {"yes": "reacts to", "partly": "reacts in part to", "no": "hardly reacts to"}
 SHOWN = {"text": "descriptions", "image": "pictures"}
 """What is chosen among, by modality of the scenes."""
 LEVEL = {"text": "level 2, within captions", "image": "level 3, between pictures and captions"}
@@ -55,7 +55,7 @@ def negation_verdict(records: Records, modality: str, encoder: str) -> Verdict:
     word = _word(negated, twin, control)
     if word == "unclear":
         return replace(judged, sentence=f"{asked}{_why(negated, twin, control)} {rest}")
-    who = f'Where a caption chooses among {SHOWN[modality]}, {encoder} {HEARS[word]} "no"'
+    who = f'Where a caption chooses among {SHOWN[modality]}, {encoder} {REACTS[word]} "no"'
     return replace(judged, word=word, sentence=f"{who} ({LEVEL[modality]}). {rest}")
 
 

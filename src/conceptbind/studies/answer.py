@@ -39,16 +39,17 @@ USES = {
 }
 AMONG = {
     "yes": "{seen} use it",
+    "whole": "{seen} use it, as far as it was measured",
     "partly": "{seen} use it only partly",
     "no": "{seen} hardly use it",
 }
 TELL = {
     "yes": "tell a scene from its swap",
+    "whole": "tell a scene from its swap, as far as it was measured",
     "partly": "tell a scene from its swap only partly",
     "no": "hardly tell a scene from its swap",
     "unclear": "may or may not tell a scene from its swap, which cannot be judged here",
 }
-MEASURED = ", as far as it was measured"
 CHANCE = "; a coin reaches 50 %"
 
 
@@ -131,26 +132,24 @@ def _among(within: Sequence[Verdict]) -> str:
     judged = [verdict for verdict in within if verdict.word in AMONG]
     if not judged:
         return ""
-    if len({_use(verdict, "") for verdict in judged}) == 1:
+    if len({_word(verdict) for verdict in judged}) == 1:
         names = " and ".join(seen(verdict.modality) for verdict in judged)
         shares = " and ".join(percent(verdict.score) for verdict in judged)
-        return f" Compared with each other, {_use(judged[0], names)} ({shares})."
-    parts = [f"{_use(one, seen(one.modality))} ({percent(one.score)})" for one in judged]
+        return (
+            f" Compared with each other, {AMONG[_word(judged[0])].format(seen=names)} ({shares})."
+        )
+    parts = [
+        f"{AMONG[_word(v)].format(seen=seen(v.modality))} ({percent(v.score)})" for v in judged
+    ]
     return f" Compared with each other, {' and '.join(parts)}."
 
 
-def _use(verdict: Verdict, names: str) -> str:
-    """How far a modality uses its binding."""
-    if _whole(verdict):
-        return f"{names} use it{MEASURED}"
-    return AMONG[verdict.word].format(seen=names)
-
-
-def _whole(verdict: Verdict) -> bool:
-    """Whether all that was measured is right, and yet not all was: given pictures have one setting
-    alone.
+def _word(verdict: Verdict) -> str:
+    """The word of a verdict of level 2, or `whole` where all that was measured is right and yet not
+    all was: given pictures have one setting alone.
     """
-    return verdict.word == "partly" and (verdict.score or 0.0) >= USABLE
+    whole = verdict.word == "partly" and (verdict.score or 0.0) >= USABLE
+    return "whole" if whole else verdict.word
 
 
 def _within_alone(encoder: str, within: Sequence[Verdict]) -> str:
@@ -159,8 +158,7 @@ def _within_alone(encoder: str, within: Sequence[Verdict]) -> str:
     parts = []
     for verdict in within:
         share = f" ({percent(verdict.score)})" if verdict.word in AMONG else ""
-        tell = f"{TELL['yes']}{MEASURED}" if _whole(verdict) else TELL[verdict.word]
-        parts.append(f"its {seen(verdict.modality)} {tell}{share}")
+        parts.append(f"its {seen(verdict.modality)} {TELL[_word(verdict)]}{share}")
     return f"{encoder}, by cosine: {', and '.join(parts)}."
 
 
