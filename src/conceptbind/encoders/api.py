@@ -125,7 +125,7 @@ class ApiEncoder(Brief):
         """Raise ModalityError where a data URL is read as if it were a caption."""
         url = _data_url(_probe_pictures()[0])
         try:
-            as_caption = self._rows([url], self._ask_text, _words)[0]
+            as_caption = self._text_rows([url])[0]
         except EndpointError:
             return  # a server that refuses it as a caption has told them apart
         if np.allclose(row, as_caption, rtol=1e-3, atol=1e-6):
@@ -140,7 +140,7 @@ class ApiEncoder(Brief):
         Raises:
             EndpointError: the server does not answer as it should.
         """
-        return self._rows(list(texts), self._ask_text, _words)
+        return self._text_rows(texts)
 
     def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """Rows (n, d) of RGB pictures as the server gives them.
@@ -156,26 +156,19 @@ class ApiEncoder(Brief):
             )
         batch = 1 if self._way == "vllm" else min(self._batch, BATCH)
         ask = self._ask_messages if self._way == "vllm" else self._ask_pictures
-        made = Seen(self._ties)
-        rows = [
-            self._asked([_data_url(image) for image in images[i : i + batch]], ask, _content, made)
-            for i in range(0, len(images), batch)
-        ]
-        return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
+        made, rows = Seen(self._ties), [np.empty((0, self.dimension), dtype=np.float32)]
+        for start in range(0, len(images), batch):
+            urls = [_data_url(image) for image in images[start : start + batch]]
+            rows.append(self._asked(urls, ask, _content, made))
+        return np.concatenate(rows)
 
-    def _rows(
-        self,
-        inputs: list[str],
-        ask: Callable[[list[str]], dict[str, Any]],
-        what: Callable[[str], object],
-    ) -> Floats:
-        """(n, d) of some inputs, a batch a request."""
-        made = Seen(self._ties)
-        rows = [
-            self._asked(inputs[i : i + self._batch], ask, what, made)
-            for i in range(0, len(inputs), self._batch)
-        ]
-        return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
+    def _text_rows(self, texts: Sequence[str]) -> Floats:
+        """(n, d) of some texts, a batch a request."""
+        made, rows = Seen(self._ties), [np.empty((0, self.dimension), dtype=np.float32)]
+        for start in range(0, len(texts), self._batch):
+            some = list(texts[start : start + self._batch])
+            rows.append(self._asked(some, self._ask_text, _words, made))
+        return np.concatenate(rows)
 
     def _asked(
         self,
