@@ -266,7 +266,12 @@ class Seen:
         self._ties = ties
         self._inputs: dict[bytes, tuple[object, str]] = {}
 
-    def add(self, rows: Floats, inputs: Sequence[str], what: Callable[[str], object]) -> None:
+    def add(
+        self,
+        rows: Float[Floats, "inputs width"],
+        inputs: Sequence[str],
+        what: Callable[[str], object],
+    ) -> None:
         """Take in (b, d) rows of b inputs, or none of them.
 
         Args:
