@@ -1,0 +1,4 @@
+from .contract import Index as Index
+from .contract import Rows as Rows
+from .contract import Texts as Texts
+from .registry import open_container as open_container
