@@ -44,7 +44,7 @@ class _Shard:
 
     path: Path
     members: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    """By key and ending: offset and size."""
+    """Offset and size of each, by key and ending."""
 
     @classmethod
     def of(cls, path: Path) -> _Shard:
