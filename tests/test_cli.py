@@ -214,8 +214,9 @@ def test_embed_then_measure_its_folder(minilm_folder, tmp_path, capsys):
 
 def test_real_label_tables(shared_data, tmp_path):
     for name, scenes, less in (
-        ("clevr_labels.csv", "clevr", ()),
-        ("pug_spare_labels.csv", "pug-spare", ("--no-geometry",)),  # of 7,392 rows
+        ("clevr_labels.csv", "clevr", ("--complexity", "none")),
+        # of 7,392 rows
+        ("pug_spare_labels.csv", "pug-spare", ("--complexity", "none", "--no-geometry")),
     ):
         spec = f"{scenes}:{shared_data / name}"
         np.save(tmp_path / "rows.npy", object_codes(load_scenes(spec), 128))
@@ -423,6 +424,8 @@ def test_an_array_whose_table_names_pictures_that_are_not_there_gets_a_report(
             spec,
             "--modality",
             "image",
+            "--complexity",
+            "none",
             "--out",
             tmp_path / "run",
         )
@@ -504,6 +507,8 @@ def test_train_makes_encoders_that_measure_reads(tmp_path, capsys):
             f"controlled:{model}",
             "--scenes",
             model / "words.csv",
+            "--complexity",
+            "none",
             "--out",
             tmp_path / "run",
         )

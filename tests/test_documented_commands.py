@@ -55,6 +55,11 @@ SLOW = {
     r"conceptbind\.measure\(": "tests/test_main_job.py runs it in every run",
     r"complexity_study\(": "two coverages, three seeds, 1,024 units",
     r"mteb\.evaluate\(": "576 pictures, drawn and embedded",
+    r"conceptbind repair --images x.npy": "tests/test_in_memory.py does on fewer rows",
+    r"conceptbind repair hf:FOLDER --images": "tests/repairs/test_repair_command.py does on fewer",
+    r"conceptbind repair minilm --captions": "tests/repairs/test_queries.py does on fewer",
+    r"conceptbind evaluate minilm --benchmark paraphrases": "tests/benchmarks does on few captions",
+    r"embeddings.*text20:10x10|text20:10x10.*embeddings": "10,000 rows",
 }
 """Commands that take long, and why."""
 OTHERWISE = {
@@ -72,6 +77,24 @@ def why(table, found: Documented) -> str:
 
 # --- what the pages speak of
 # --------------------------------------------------------------------------------------------------
+
+
+KEPT: dict[str, Path] = {}
+"""What `once` has made, by name."""
+
+
+def once(make):
+    """What takes long to make is made once, and copied."""
+
+    def copied(folder: Path, clip: Path) -> None:
+        if make.__name__ not in KEPT:
+            place = folder.parent / f"kept-{make.__name__}"
+            place.mkdir()
+            make(place, clip)
+            KEPT[make.__name__] = place
+        shutil.copytree(KEPT[make.__name__], folder, dirs_exist_ok=True)
+
+    return copied
 
 
 def planted(scenes: Scenes, width: int = 12, seed: int = 0):
@@ -150,6 +173,7 @@ def make_words(folder: Path, clip: Path) -> None:
     (folder / "words.csv").write_text("color,shape\nred,circle\nblue,square\n")
 
 
+@once
 def make_drawn(folder: Path, clip: Path) -> None:
     make_words(folder, clip)
     run(
@@ -245,12 +269,14 @@ def make_coco(folder: Path, clip: Path) -> None:
         Image.new("RGB", (32, 32)).save(folder / "DIR" / row["image"])
 
 
+@once
 def make_searched(folder: Path, clip: Path) -> None:
     """Embeddings of pictures, with the encoder that made them."""
     rows = str(folder / "rows" / "image")
     run(["conceptbind", "embed", "tiny", "--modality", "image", "--out", rows])
 
 
+@once
 def make_runs(folder: Path, clip: Path) -> None:
     """Two finished runs, and the one whose configuration is taken again."""
     make_labels(folder, clip)

@@ -47,10 +47,8 @@ def test_a_repair_of_arrays_is_that_of_their_files(arrays, repaired, tmp_path):
     for name, file in files.items():
         np.save(file, arrays[name])
     other = conceptbind.repair(**files, out=tmp_path / "fixed", **QUICK)
-    tensors = {name: torch.from_numpy(rows) for name, rows in arrays.items()}
-    third = conceptbind.repair(**tensors, out=tmp_path / "third", **QUICK)
-    values = [[record.value for record in found.records] for found in (repaired, other, third)]
-    assert values[0] == values[1] == values[2]
+    values = [[record.value for record in found.records] for found in (repaired, other)]
+    assert values[0] == values[1]
     assert np.array_equal(repaired.adapter.weight, other.adapter.weight)
 
 

@@ -92,12 +92,19 @@ def test_arrays_frames_and_paths_are_taken_wherever_a_name_is(scenes, tmp_path):
         **how,
     )
     for i, encoder in enumerate(
-        (rows, pd.DataFrame(rows), {"text": rows}, tmp_path / "rows.npy", source_of(rows))
+        (
+            rows,
+            pd.DataFrame(rows),
+            {"text": rows},
+            rows.tolist(),
+            tmp_path / "rows.npy",
+            source_of(rows),
+        )
     ):
-        for j, table in enumerate((frame, tmp_path / "scenes.csv")):
-            found = measure(encoder, scenes=table, out=tmp_path / f"run{i}{j}", **how)
-            assert [r.value for r in found.records] == [r.value for r in named.records]
-            assert yaml.safe_load((found.folder / "config.yaml").read_text())["encoder"]
+        table = (frame, tmp_path / "scenes.csv")[i % 2]
+        found = measure(encoder, scenes=table, out=tmp_path / f"run{i}", **how)
+        assert [r.value for r in found.records] == [r.value for r in named.records]
+        assert yaml.safe_load((found.folder / "config.yaml").read_text())["encoder"]
 
 
 def test_two_arrays_are_two_runs(scenes, tmp_path, monkeypatch):
