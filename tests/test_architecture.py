@@ -49,8 +49,6 @@ OPTIONAL = {
     "ray",
     "distributed",
     "pyarrow",
-    "duckdb",
-    "lance",
     "mteb",
     "datasets",
 }

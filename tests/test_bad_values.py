@@ -89,7 +89,7 @@ def test_folders_where_files_are_meant_and_empty_places(tmp_path):
     for path in (folder, Path("nowhere.npy")):
         with pytest.raises(ConceptBindError, match=path.name):
             conceptbind.measure(path, scenes="text20:3x3")
-    with pytest.raises(FileError, match="^--out is empty; write where to, or . for the folder"):
+    with pytest.raises(FileError, match="^out is empty; write where to, or . for the folder"):
         conceptbind.measure("tiny", out="")
     with pytest.raises(FileError, match="^expected a path; got an empty one"):
         conceptbind.load_run("")

@@ -136,7 +136,7 @@ def test_a_command_of_ones_own():
 
     assert function_of(Double)() == 6
     assert function_of(Double)(seed=4) == 8
-    with pytest.raises(ValueRangeError, match="--seed must be a whole number from 0"):
+    with pytest.raises(ValueRangeError, match="^seed must be a whole number from 0"):
         function_of(Double)(seed=-1)
     assert parse(["double", "--seed", "5"], {"double": Double}).command == Double(seed=5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import re
 
 import pytest
 
@@ -31,8 +32,11 @@ def test_a_folder_of_runs_is_a_leaderboard(runs, tmp_path, capsys):
     said = capsys.readouterr().out
     assert f"Skipped in {runs}, since they hold no results.json: notes." in said
     assert "todo.txt" not in said
-    page = (tmp_path / "board" / "compare.html").read_text()
+    page = (tmp_path / "board" / "compare.html").read_text().replace("\u00a0", " ")
     assert "Level 1, decodable from captions: good is first (90.0 %)." in page
+    lead = "good is best at letting objects be recognised from captions (90.0 %, next is old with"
+    assert said.startswith(lead) or lead in said.partition("\n\n")[0] + said
+    assert re.search(rf'id="answer"[^>]*><p>{re.escape(lead)}', page)
     assert "not paired: no outcomes kept" in page
     assert "since they hold no results.json: notes." in html.unescape(page)
     with (tmp_path / "board" / "pairs.csv").open() as file:
@@ -86,7 +90,7 @@ def test_names_that_are_code_stay_text(tmp_path):
     one = run_folder(tmp_path / EVIL, 60, encoder=EVIL)
     two = run_folder(tmp_path / "=cmd|'!A1", 50)
     found = conceptbind.compare([one, two], out=tmp_path / "board")
-    page = (tmp_path / "board" / "compare.html").read_text()
+    page = (tmp_path / "board" / "compare.html").read_text().replace("\u00a0", " ")
     assert "<script>alert" not in page
     assert html.escape(EVIL, quote=False).split("'")[0] in page
     assert "<script>" not in found._repr_html_()

@@ -112,8 +112,8 @@ def test_every_approximator_has_a_line_and_five_widths_share_four_dashes():
     records = [point("object_recognition", 0.5, name, 0.8) for name in reversed(LABELS)]
     found = coverage_figure(ComplexityStudy("text", Records(records))).series
     assert [series.name for series in found[::2]] == [
-        *("the real embeddings", "a bag of concepts", "additive", "products in an object"),
-        *("product of all", "products in an object, alone", "product of all, alone", "MLP"),
+        *("the real embeddings", "a bag of concepts", "additive", "product of each object"),
+        *("product of all", "product of each object, alone", "product of all, alone", "MLP"),
         *("boosting", "forest", "CLIP, as published (about)"),
     ]
     records = [point("object_recognition", 0.5, "mlp", 0.8, width=w) for w in (16, 1, 8, 2, 4)]

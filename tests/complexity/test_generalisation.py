@@ -186,10 +186,10 @@ def study(
 MEASURED = (
     "odels that saw the scenes of 80.0 % of the objects predict the embeddings of scenes with new "
     "ones. From the predictions plain "
-    "probes recognise all objects in 21.3 % of the scenes (best on validation: additive (3), MLP "
-    "256 (2)), and the hardest concept in "
-    "100 % (best on validation: products in an object 16 (5)). From the embeddings themselves all "
-    "objects are recognised in 90.0 %, from a bag of "
+    "probes recognise all objects in 21.3 % of the scenes (best on validation: additive in 3 "
+    "draws, MLP of width 256 in 2 draws), and the hardest concept in "
+    "100 % (best on validation: product of each object of width 16 in 5 draws). "
+    "From the embeddings themselves all objects are recognised in 90.0 %, from a bag of "
     "concepts in 40.0 % (medians of 5 draws of the objects, at least 169 scenes each)."
 )
 
@@ -365,7 +365,7 @@ def test_the_concept_that_is_recognised_worst_is_told_and_the_largest_coverage()
         said = complexity_sentence(replace(found, records=Records(records)))
         assert "saw the scenes of 80.0 % of the objects" in said
         assert "recognise all objects in 21.3 %" in said
-        assert "and the hardest concept in 62.0 % (best on validation: forest (5))" in said
+        assert "and the hardest concept in 62.0 % (best on validation: forest in 5 draws)" in said
         assert "at least 169 scenes each" in said
     assert "hardest concept" not in complexity_sentence(
         changed(found, concept_recognition=lambda _: None)
@@ -386,7 +386,7 @@ def test_every_approximator_is_named_in_words(name):
 
     found = changed(study(0.8, 0.5), object_recognition=named, concept_recognition=named)
     said = complexity_sentence(found)
-    assert said.count(f"(best on validation: {NAMES[name]} (5))") == 2
+    assert said.count(f"(best on validation: {NAMES[name]} in 5 draws)") == 2
     assert "_" not in said
 
 

@@ -110,7 +110,7 @@ def test_arrays_need_an_encoder_and_stay_on_disk(folder, tmp_path):
     assert on_disk.rows.tolist() == held.rows.tolist()
     assert on_disk.names[0] == f"picture {on_disk.rows[0]}"
     (tmp_path / "few.txt").write_text("one\n")
-    with pytest.raises(MismatchError, match="--names has 1 names, and the index 576 rows"):
+    with pytest.raises(MismatchError, match="names has 1 names, and the index 576 rows"):
         conceptbind.query(values, "a red square", encoder="tiny", names=tmp_path / "few.txt")
 
 

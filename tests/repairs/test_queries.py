@@ -258,9 +258,9 @@ def test_scenes_in_the_words_of_a_model(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"images": np.eye(4)}, "takes no arrays and no pictures"),
-        ({"pull": 0.5}, "--pull is of repairs beside pictures"),
-        ({"method": "ridge"}, "--method ridge is of repairs beside pictures; for queries there is"),
-        ({"paraphrased": -1}, "--paraphrased must be a number of scenes"),
+        ({"pull": 0.5}, "pull is of repairs beside pictures"),
+        ({"method": "ridge"}, "method ridge is of repairs beside pictures; for queries there is"),
+        ({"paraphrased": -1}, "paraphrased must be a number of scenes"),
         ({"captions": ["one", "two"]}, "must be a file with the columns"),
         ({"captions": "nowhere.csv"}, "nowhere.csv"),
         ({"encoder": None}, "needs an encoder"),

@@ -131,15 +131,15 @@ def test_rows_that_occur_twice_are_one_draw_and_on_one_side(tmp_path):
             ValueRangeError,
             "60 of 60 rows cannot be used .60 times the negative equals the caption",
         ),
-        ({"texts": "short"}, ShapeError, "--texts has shape"),
-        ({"texts": "short", "negatives": "short"}, ShapeError, "--images has 60 rows, --texts 20"),
-        ({"images": "short"}, ShapeError, "--images has 20 rows, --texts 60"),
-        ({"images": "nan"}, ValueRangeError, "row index 7 of --images holds NaN"),
-        ({"texts": "infinite"}, ValueRangeError, "row index 7 of --texts holds NaN or infinite"),
-        ({"negatives": "zero"}, ValueRangeError, "row index 7 of --negatives is all zeros"),
+        ({"texts": "short"}, ShapeError, "texts has shape"),
+        ({"texts": "short", "negatives": "short"}, ShapeError, "images has 60 rows, texts 20"),
+        ({"images": "short"}, ShapeError, "images has 20 rows, texts 60"),
+        ({"images": "nan"}, ValueRangeError, "row index 7 of images holds NaN"),
+        ({"texts": "infinite"}, ValueRangeError, "row index 7 of texts holds NaN or infinite"),
+        ({"negatives": "zero"}, ValueRangeError, "row index 7 of negatives is all zeros"),
         ({"images": "wide"}, ShapeError, "pictures have 49 dimensions and captions 48"),
-        ({"texts": "whole"}, ShapeError, "--texts must be .* of real numbers; got int64"),
-        ({"texts": "complex"}, ShapeError, "--texts must be .* of real numbers; got complex"),
+        ({"texts": "whole"}, ShapeError, "texts must be .* of real numbers; got int64"),
+        ({"texts": "complex"}, ShapeError, "texts must be .* of real numbers; got complex"),
         ({"image_of": "far"}, ShapeError, "image_of must give one whole number"),
         (
             {"texts": "four", "negatives": "other", "images": "four"},
@@ -260,7 +260,7 @@ def test_rows_of_another_encoder_are_refused_before_captions_are_embedded(tmp_pa
 
     with pytest.raises(
         ShapeError,
-        match="--images has rows of 16 dimensions and the captions of 'words-0.0-None' have 8",
+        match="images has rows of 16 dimensions and the captions of 'words-0.0-None' have 8",
     ):
         captioned(tmp_path, Narrow(), LINES)
     assert not (tmp_path / "out").exists()

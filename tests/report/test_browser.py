@@ -212,11 +212,43 @@ def test_rows_that_stand_as_cards_are_sorted_by_a_list(browser, report):
     page.close()
 
 
+def test_a_long_table_of_cards_shows_its_first_rows(browser, report):
+    page, _ = opened(browser, report, 390, 844)
+    table = page.locator("table.data:visible:has(tr.beyond)").first.element_handle()
+    n = table.evaluate("table => table.tBodies[0].rows.length")
+    seen = "table => [...table.tBodies[0].rows].filter(row => row.offsetHeight > 0).length"
+    assert table.evaluate(seen) == 8 < n
+    title = table.evaluate("table => table.caption.textContent")
+    page.get_by_role("button", name=f"Show all {n} rows of the table “{title}”").first.click()
+    assert table.evaluate(seen) == n
+    page.set_viewport_size({"width": 1280, "height": 900})
+    hidden = "[...document.querySelectorAll('tr.beyond')].map(row => getComputedStyle(row).display)"
+    assert set(page.evaluate(hidden)) == {"table-row"}
+    assert not page.locator("button.rest:visible").count()
+    page.close()
+
+
+def test_the_contents_mark_where_one_is(browser, report):
+    page, _ = opened(browser, report)
+    marked = "() => document.querySelector('nav a[aria-current]').hash"
+    assert page.evaluate(marked) == "#answer"
+    for link in page.locator("nav a").all():
+        link.click()
+        page.wait_for_timeout(60)
+        assert page.evaluate(marked) == link.get_attribute("href")
+    page.mouse.move(800, 400)
+    page.mouse.wheel(0, -1_000_000)
+    page.wait_for_function("scrollY === 0")
+    page.wait_for_timeout(60)
+    assert page.evaluate(marked) == "#answer"
+    page.close()
+
+
 def test_no_number_is_cut_from_its_unit(browser, report):
     page, _ = opened(browser, report)
     page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
-    cut = """[...document.querySelectorAll('table.data :is(td, tbody th)')]
-    .map(cell => cell.textContent).filter(text => /\\d (%|points)|[np] = \\d/.test(text))"""
+    cut = """[...document.querySelectorAll('main :is(td, th, p, dd, figcaption, summary)')]
+    .map(part => part.textContent).filter(text => /\\d (%|points)|\\b[np] = \\d/.test(text))"""
     assert page.evaluate(cut) == []
     page.close()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from conceptbind.core.outcomes import Outcome, Outcomes
 from conceptbind.core.records import Record, Records
 from conceptbind.metrics.intervals import share_interval
+from conceptbind.report.lead import leading
 from conceptbind.report.leaderboard import (
     PAIRS,
     RANKING,
@@ -170,3 +173,25 @@ def test_the_tables_have_their_heads_and_a_dash_for_nothing():
 def test_a_single_run_has_no_ranking_table():
     assert board_tables(boards([run("a", 50)])) == []
     assert boards([Competitor("a", Records(), {})]) == ()
+
+
+def test_the_lead_names_who_is_first_and_how_often():
+    topic = "picking a picture's own caption over its swap"
+    ahead = boards([run("b", 50), run("a", 82), run("c", 50)])
+    assert leading(ahead) == (
+        f"a is best at {topic} (82.0 %, next is b with 50.0 %). "
+        "Clearly ahead of all others: a on 1 of 1 number."
+    )
+    tied = boards([run("b", 50), run("c", 51)])
+    assert leading(tied) == (
+        f"c and b cannot be told apart at {topic} (51.0 % to 50.0 %). "
+        "No run is clearly ahead of all others on any of 1 number."
+    )
+    many = leading(boards([run(f"r{place}", 50) for place in range(6)]))
+    assert many.startswith("r0, r1, r2 and 3 others cannot be told apart")
+    assert many.count("50.0 %") == 1
+    elsewhere = boards([run(name, 50, scenes=scenes) for name in "ab" for scenes in ("x", "y")])
+    assert leading(elsewhere).startswith("On x, a and b")
+    assert leading(boards([run("a", 50)])) == ""
+    within = [replace(board, id="within-text-trap") for board in ahead]
+    assert leading(within).startswith("a is best at telling captions from their swaps by cosine")

@@ -50,7 +50,7 @@ def test_each_verdict_is_a_row():
         ("2", "usable within pictures?", "no", "25.0 %", "12", "chance"),
         ("3", "usable between pictures and captions?", "partly", "68.2 %", "336", "chance"),
         ("-", "does a linear repair help?", "yes", "98.3 %", "336", "no repair"),
-        ("-", "-", "unclear", "-", "-", "-"),
+        ("-", "-", "cannot be judged", "-", "-", "-"),
     ]
 
 

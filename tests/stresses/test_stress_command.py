@@ -102,10 +102,10 @@ def test_what_it_prints_is_the_answer_and_a_row_for_each_curve(run):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"drawn": 39}, "--drawn must be at least 40 scenes; got 39"),
-        ({"seed": -1}, "--seed must be a whole number from 0"),
+        ({"drawn": 39}, "drawn must be at least 40 scenes; got 39"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
         ({"factors": "clutterr"}, "unknown factor 'clutterr'"),
-        ({"factors": ","}, "--factors names none"),
+        ({"factors": ","}, "factors names none"),
     ],
 )
 def test_what_cannot_be_asked_is_said_in_one_line(options, said, tmp_path):

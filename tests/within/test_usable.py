@@ -176,8 +176,8 @@ def test_a_modality_that_cannot_be_judged_stands_beside_one_that_can(
         ({"synonyms": ["rot=red"]}, "'rot', which is a value of no concept"),
         ({"synonyms": ["red"]}, "VALUE=WORD,WORD"),
         ({"synonyms": {"red": ["blue"]}}, "would stand for two values"),
-        ({"paraphrased": -1}, "--paraphrased must be a number of scenes"),
-        ({"redrawn": -3}, "--redrawn must be a number of scenes"),
+        ({"paraphrased": -1}, "paraphrased must be a number of scenes"),
+        ({"redrawn": -3}, "redrawn must be a number of scenes"),
     ],
 )
 def test_options_that_do_not_fit(options: dict[str, Any], words: str, tmp_path: Path) -> None:

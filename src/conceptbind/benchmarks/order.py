@@ -45,7 +45,7 @@ class Order:
 
     The protocol is called `aro-like`, since its negatives are not those of the published code.
     Captions are cut to 30 words, in lower case and without marks, and then perturbed, so that all
-    five say the same words. The published code perturbs first and cuts then. A perturbation that
+    five hold the same words. The published code perturbs first and cuts then. A perturbation that
     changes nothing is drawn again. Where none can change the caption it is left out of the five,
     where it would be a tie for every encoder. The published code keeps it. A tie is a miss; the
     published code takes the first of equals, which is the caption. Parts of speech come from the

@@ -9,9 +9,10 @@ import importlib
 import inspect
 import numbers
 import os
+import re
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
@@ -21,6 +22,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, get_args, get_type_hints
 
 from conceptbind.commands.kinds import is_list, require_kind
 from conceptbind.core.errors import (
+    ConceptBindError,
     FileError,
     UnknownNameError,
     ValueRangeError,
@@ -304,12 +306,30 @@ def function_of(command: Callable[P, Command[R]]) -> Callable[P, R]:
             raise ValueRangeError(
                 f"{call.__name__}: {error}; see help(conceptbind.{call.__name__})"
             ) from error
-        return command(*arguments, **given).run()
+        try:
+            return command(*arguments, **given).run()
+        except ConceptBindError as error:
+            error.args = (_named(str(error), known), *error.args[1:])
+            raise
 
     call.__name__ = call.__qualname__ = command.__name__.lower()
     call.__module__, call.__doc__ = command.__module__, _help(command)
     call.__signature__ = signature  # type: ignore[attr-defined]
     return call
+
+
+def _named(message: str, known: Collection[str]) -> str:
+    """A message with options called as a function takes them: "seed must be ..." and not "--seed".
+    One that shows a command to run stays as it is.
+    """
+    if "conceptbind " in message:
+        return message
+
+    def name(found: re.Match[str]) -> str:
+        plain = found[1].replace("-", "_")
+        return plain if plain in known else found[0]
+
+    return re.sub(r"(?<![\w-])--([a-z][a-z_-]*)", name, message)
 
 
 def _help(command: type[Command[Any]]) -> str:

@@ -57,13 +57,20 @@ class Comparison(Shown):
 
     @property
     def said(self) -> tuple[str, ...]:
-        """Who is first on each level, and what was left out."""
+        """Who is first, on each level too, and what was left out."""
+        return (*self._ranked, *self.notes)
+
+    @property
+    def _ranked(self) -> tuple[str, ...]:
+        from conceptbind.report.lead import leading
+
         several = (board.sentence for board in self.boards if len(board.entries) > 1)
-        return (*several, *self.notes)
+        return tuple(filter(None, (leading(self.boards), *several)))
 
     def text(self, width: int | None = None) -> str:
-        """All tables in Markdown, whatever the width."""
-        shown = [f"{table.title}\n\n{table.markdown()}" for table in self.tables]
+        """Who is first, and all tables in Markdown, whatever the width."""
+        shown = list(self._ranked[:1])
+        shown += [f"{table.title}\n\n{table.markdown()}" for table in self.tables]
         shown += self.notes
         if self.folder is not None:
             shown.append(f"Tables (.csv, .md, .tex): {self.folder}")
@@ -290,7 +297,7 @@ def _write(compared: Comparison, folder: Path, runs: list[tuple[str, ...]]) -> N
         folder / PAGE,
         "compare.html.j2",
         title=f"{counted(len(compared.runs), 'run')} side by side",
-        sentences=[board.sentence for board in compared.boards if len(board.entries) > 1],
+        sentences=compared._ranked,
         notes=compared.notes,
         rule=RULE,
         boards=shown,

@@ -44,16 +44,6 @@ KEPT = ("embeddings", "pictures", "adapter", OUTCOMES)
 they were written."""
 
 
-SCALES = {
-    1: "Binding score {score}: 0 is a bag of concepts, 1 is all that can be recognised; from 0.8 "
-    "on we call binding decodable, from 0.2 on decodable in part.",
-    2: "By chance a third is right; from 90 % on in both settings we call binding usable, from "
-    "50 % on in one of them usable in part.",
-    3: "Chance is 50 %; from 90 % on we call binding usable, from 60 % on usable in part.",
-}
-"""How a score is read, by the level of its verdict."""
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Measurement(Shown):
     """What `measure` found, and where it wrote it.
@@ -151,9 +141,8 @@ class Measure(Opening, Cluster, Gated[Measurement]):
 
     encoder: GivenEncoder = "tiny"
     """Model to measure: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER,
-    open_clip:ARCH@TAG, timm:NAME, api:URL?model=NAME (a server), or py:module:factory. Also
-    controlled:DIR (made by train), and rows that are there, file:PATH (.npy, .npz, .safetensors,
-    or a folder written by embed).
+    open_clip:ARCH@TAG, timm:NAME, controlled:DIR (made by train), file:PATH (.npy, .npz,
+    .safetensors, or a folder written by embed), or py:module:factory.
     """
     _: KW_ONLY
     scenes: GivenScenes = "clevr2d"
@@ -299,7 +288,9 @@ def _written(
 ) -> Measurement:
     """Write the page, the files and, last, the results of a run."""
     from conceptbind.core.files import tree_hash, write_whole
+    from conceptbind.report.cards import verdict_card
     from conceptbind.report.items import ITEMS, items_csv, items_section
+    from conceptbind.report.levels import HEAD, level_rows
     from conceptbind.report.page import PAGE, render_page
     from conceptbind.run.facts import provenance
 
@@ -320,7 +311,8 @@ def _written(
         title=f"Does {rows[0].encoder} bind concepts?",
         scenes=_scenes(case.table),
         answer=answer.as_json(),
-        verdicts=[_shown(part, verdict) for part in found for verdict in part.verdicts],
+        levels={"head": HEAD, "rows": level_rows(judged)},
+        verdicts=[verdict_card(part, verdict) for part in found for verdict in part.verdicts],
         sections=[vars(section) for section in sections],
         terms=list(dict.fromkeys(term for part in found for term in part.terms)),
         provenance=facts,
@@ -396,48 +388,6 @@ def _scenes(table: "Scenes") -> dict[str, Any]:
         "slots": table.n_slots,
         "objects": table.space.n_objects,
         "concepts": list(zip(table.space.concepts, table.space.sizes, strict=True)),
-    }
-
-
-def _items_of(found: "Findings", verdict: "Verdict") -> str | None:
-    """Where the page lists the items of a verdict's number; None where it does not."""
-    from conceptbind.report.items import anchor
-
-    listed = [
-        outcome
-        for outcome in found.outcomes
-        if outcome.rows is not None and outcome.about.get("modality") == verdict.modality
-    ]
-    if verdict.level is None or not listed:
-        return None
-    if verdict.level == 1 or verdict.score is None:  # whose score is no share of scenes
-        return anchor(listed[0])
-    score = verdict.score
-    return anchor(min(listed, key=lambda outcome: abs(outcome.value - score)))
-
-
-def _shown(found: "Findings", verdict: "Verdict") -> dict[str, Any]:
-    """A verdict as the page shows it."""
-    from conceptbind.report.levels import CLAIMS, level_title
-    from conceptbind.report.numbers import score
-
-    places = {1: verdict.modality, 2: f"within-{verdict.modality}", 3: "across"}
-    title = "Repair:" if verdict.repairs is not None else ""
-    place = places.get(verdict.level or 0, found.study)
-    if verdict.level is None and verdict.modality is not None and verdict.repairs is None:
-        place = f"{found.study}-{verdict.modality}"
-    if verdict.level in CLAIMS:
-        title = f"{level_title(verdict.level, verdict.modality)}:"
-    scale = SCALES.get(verdict.level or 0)
-    if verdict.level == 1 and verdict.score is None:
-        scale = None
-    return {
-        "id": place,
-        "word": verdict.word,
-        "title": title,
-        "sentence": verdict.sentence,
-        "scale": scale and scale.format(score=score(verdict.score)),
-        "missed": _items_of(found, verdict),
     }
 
 

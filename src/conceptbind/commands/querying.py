@@ -121,7 +121,7 @@ def _on_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, A
     orbit = orbit_ids(table)[bank.scene]
     worded = np.random.default_rng(asked.seed).integers(0, len(bank.wordings), len(bank))
     told = bank.paraphrase[np.arange(len(bank)), worded, 1]
-    # both orders of a scene say the same: one of them asks
+    # both orders of a scene mean the same: one of them asks
     first = np.unique(pair_ids(table)[bank.scene], return_index=True)[1]
     own = Search(table.name, rows, bank.anchor[first], told[first], orbit[first])
     study = _fitted(

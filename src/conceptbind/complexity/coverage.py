@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 PURE = 200
 """Scenes made only of validation objects from which on they alone choose; with fewer, scenes that
-join them with train objects help. On a few pure scenes alone an approximator that learned its
-scenes by heart is chosen as often as one that did not."""
+join them with train objects help. On a few pure scenes alone an approximator that memorised
+its scenes is chosen as often as one that did not."""
 
 
 @dataclass(frozen=True, eq=False)

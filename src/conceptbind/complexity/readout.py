@@ -38,9 +38,9 @@ class Readout:
     `plain` probes are those of arXiv 2605.31503: a bias-free linear map, cross-entropy against soft
     targets. The paper runs Adam for 10,000 steps without a penalty; here the convex problem is
     solved and validation chooses a penalty. `whitened` probes punish weights on whitened
-    embeddings, which reads real embeddings as well or better, and predictions of approximators much
-    worse: these are wrong mostly in directions of little variance, which whitening makes as loud as
-    any other. `own` are an encoder's own queries.
+    embeddings, which recognises as much or more in real embeddings, and much less in predictions of
+    approximators: these are wrong mostly in directions of little variance, which whitening makes as
+    large as any other. `own` are an encoder's own queries.
     """
 
     name: Reading

@@ -226,11 +226,10 @@ def complexity_study(
     predictions for new objects.
 
     A binding function is simple when a small approximator generalises (arXiv 2605.31503, section
-    6). Embeddings and predictions are read by plain probes, as there, and once more by whitened
-    ones (see `complexity.Readout`); probes never read a scene that they were fitted on. The score
-    of an approximator is the area under its curve of new-object recognition over coverage that
-    lies above a bag of concepts. It is given as a share of what the real embeddings reach above it
-    on the same
+    6). Plain probes recognise objects, as there, and once more whitened ones (see
+    `complexity.Readout`); no probe scores a scene that it was fitted on. The score of an
+    approximator is the area under its curve of new-object recognition over coverage that lies above
+    a bag of concepts. It is given as a share of what the real embeddings reach above it on the same
     scenes: 0 for no more than a bag of concepts, 1 for as much as the embeddings themselves. It is
     None where these are not better than the bag: then there is no rule to judge.
 
@@ -498,7 +497,7 @@ class _Study:
         """In each draw and for each read-out the approximator that lets most objects be recognised
         on validation, and the one for concepts.
 
-        A model of scenes learned by heart may have the least squared error and yet be the worst at
+        A model that memorised its scenes may have the least squared error and yet be the worst at
         what is asked for.
         """
         for readout in self.readouts:

@@ -4,6 +4,7 @@ sentence that can be held against the data.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -28,15 +29,17 @@ that they do not bind."""
 Answer = Literal["simple", "partly", "no", "no binding", "unclear"]
 NAMES = {
     "additive": "additive",
-    "per_object_product": "products in an object",
+    "per_object_product": "product of each object",
     "global_product": "product of all",
-    "per_object_product_alone": "products in an object, alone",
+    "per_object_product_alone": "product of each object, alone",
     "global_product_alone": "product of all, alone",
     "mlp": "MLP",
     "boosting": "boosting",
     "forest": "forest",
 }
 """Approximators in words."""
+_CHOSEN = re.compile(r"(\w+)(?: (\d+))? \((\d+)\)")
+"""An approximator, its width where it has one, and in how many draws it was chosen."""
 
 
 @dataclass(frozen=True)
@@ -289,10 +292,12 @@ def _spread(found: Evidence) -> str:
 
 def _who(record: Record) -> str:
     """The approximators that validation chose, with the number of draws."""
-    words = str(record["chosen"] or "")
-    for name in sorted(NAMES, key=len, reverse=True):
-        words = words.replace(name, NAMES[name])
-    return f"best on validation: {words}"
+    chosen = _CHOSEN.findall(str(record["chosen"] or ""))
+    told = [
+        f"{NAMES[name]}{width and f' of width {width}'} in {counted(int(draws), 'draw')}"
+        for name, width, draws in chosen
+    ]
+    return f"best on validation: {', '.join(told)}"
 
 
 def weakest(

@@ -48,6 +48,13 @@ class Verdict:
     """The strongest control."""
     repairs: bool | None = None
     """Whether a repair is recommended; None for what is not a repair."""
+    asks: str | None = None
+    """What it answers, where that is neither a level nor a repair."""
+
+    @property
+    def answer(self) -> str:
+        """The word as people read it."""
+        return "cannot be judged" if self.word == "unclear" else self.word
 
     def __repr__(self) -> str:
         what = "" if self.level is None else f" of level {self.level}"
@@ -81,7 +88,7 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
     n = "-" if verdict.n is None else f"{verdict.n:,}"
     level, modality = str(verdict.level or "-"), verdict.modality or "-"
     control = (verdict.control or "-").replace("_", " ")
-    return level, modality, verdict.word, score, n, control, verdict.sentence
+    return level, modality, verdict.answer, score, n, control, verdict.sentence
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ BAG: dict[str, str] = {
 REACTS = {"yes": "reacts to", "partly": "reacts in part to", "no": "hardly reacts to"}
 SHOWN = {"text": "descriptions", "image": "pictures"}
 """What is chosen among, by modality of the scenes."""
+ASKS = {modality: f'reacts to "no" among {shown}?' for modality, shown in SHOWN.items()}
 LEVEL = {"text": "level 2, within captions", "image": "level 3, between pictures and captions"}
 
 
@@ -46,6 +47,7 @@ def negation_verdict(records: Records, modality: str, encoder: str) -> Verdict:
         modality=modality,
         n=negated.n,
         control="chance" if control is None else str(control.control),
+        asks=ASKS[modality],
     )
     asked = _asked(encoder, modality)
     if negated.ci_low is None or twin.ci_low is None:
@@ -96,7 +98,8 @@ def not_judged(encoder: str, modality: str, reason: str) -> Verdict:
         modality: of the scenes.
         reason: why not, in words.
     """
-    return Verdict("unclear", f"{_asked(encoder, modality)}: {reason}.", None, None, modality, 0)
+    sentence = f"{_asked(encoder, modality)}: {reason}."
+    return Verdict("unclear", sentence, None, modality=modality, n=0, asks=ASKS[modality])
 
 
 def _asked(encoder: str, modality: str) -> str:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
     from conceptbind.core.typing import Bools, Floats
-    from conceptbind.rows.indexes.contract import Rows
 
 Way = Literal["whole", "sum", "min", "project", "project_documents"]
 WAYS: tuple[Way, ...] = get_args(Way)
@@ -163,7 +162,7 @@ def _basis(rows: Floats) -> Floats:
 
 @explains_arguments
 def cosines_with(
-    vectors: Float[Floats, "vectors width"], documents: Float[Floats, "documents width"] | Rows
+    vectors: Float[Floats, "vectors width"], documents: Float[Floats, "documents width"]
 ) -> Float[Floats, "vectors documents"]:
     """(k, n) cosine of each vector with each document, whose rows are read in blocks: they may be
     raw, and may lie on disk.

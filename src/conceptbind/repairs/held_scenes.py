@@ -91,7 +91,7 @@ class HeldScenes:
     ) -> None:
         self.x, self.y, self.scenes, self.bank, self.singles = x, y, scenes, bank, singles
         self.candidates, self.own = np.unique(bank.sets, return_inverse=True)
-        meaning = pair_ids(bank.scenes)  # both orders of mention say the same
+        meaning = pair_ids(bank.scenes)  # both orders of mention mean the same
         of = np.repeat(bank.swap_of, 2)
         self.pair_scene = of
         self.pairs = Pairs.of(

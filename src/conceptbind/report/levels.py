@@ -70,18 +70,19 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     n = "-" if verdict.n is None else f"{verdict.n:,}"
     return (
         level,
-        _question(verdict),
-        verdict.word,
+        question(verdict) or "-",
+        verdict.answer,
         _number(verdict),
         n,
         control_name(verdict.control or Control.NONE),
     )
 
 
-def _question(verdict: Verdict) -> str:
+def question(verdict: Verdict) -> str:
+    """What a verdict answers: "decodable from captions?"; empty where it does not say."""
     if verdict.level in CLAIMS:
         return f"{claim(verdict.level, verdict.modality)}?"
-    return "-" if verdict.repairs is None else REPAIR
+    return (verdict.asks or "") if verdict.repairs is None else REPAIR
 
 
 def _number(verdict: Verdict) -> str:

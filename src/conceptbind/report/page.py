@@ -98,8 +98,8 @@ def _page(kept: Mapping[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_unbroken,
     )
-    environment.filters["whole"] = whole
     environment.tests["number_cell"] = is_number
     provenance = kept["provenance"]
     figure = environment.get_template("figure.html.j2")
@@ -110,6 +110,13 @@ def _page(kept: Mapping[str, Any]) -> str:
         provenance_text=json.dumps(provenance, indent=2, ensure_ascii=False),
         citation=citation(str(provenance.get("conceptbind", "")), home()),
     )
+
+
+def _unbroken(shown: object) -> object:
+    """A text whose numbers no line break cuts from their units; of anything else, itself."""
+    from markupsafe import Markup
+
+    return whole(shown) if isinstance(shown, str) and not isinstance(shown, Markup) else shown
 
 
 def _figure(plain: Mapping[str, Any], template: Template) -> Markup:

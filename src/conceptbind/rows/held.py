@@ -82,7 +82,8 @@ def as_array(given: Any, name: str) -> Shaped[Floats, " ..."]:
     except (TypeError, ValueError) as error:
         raise ShapeError(f"{name} is not an array of numbers: {error}") from error
     if array.dtype.kind not in "fiu":
-        raise ShapeError(f"{name} must hold real numbers; got {array.dtype} {array.shape}")
+        came = f"{array.dtype} {array.shape}" if array.ndim else quoted(given)
+        raise ShapeError(f"{name} must hold real numbers; got {came}")
     return array
 
 

@@ -221,8 +221,8 @@ def source_of(what: Any, how: Opening = DEFAULT, table: Scenes | None = None) ->
 
     Args:
         what: a name (`tiny`, `hf:ORG/NAME`, `file:rows.npy`), a path of an array or of a folder
-            written by `embed`, an array or a data frame (a row for each scene). Or a mapping of
-            `text` and `image` to arrays, `Embeddings`, an encoder, or a `Source`.
+            written by `embed`, an array, a data frame or a list of rows (one for each scene). Or a
+            mapping of `text` and `image` to arrays, `Embeddings`, an encoder, or a `Source`.
         how: how an encoder is opened by its name.
         table: which the rows are to belong to, where that is known.
 
@@ -236,7 +236,7 @@ def source_of(what: Any, how: Opening = DEFAULT, table: Scenes | None = None) ->
     if isinstance(what, str):
         what = open_source(what, how, table)
     elif not hasattr(what, "modalities") and (
-        hasattr(what, "__array__") or isinstance(what, Mapping)
+        hasattr(what, "__array__") or isinstance(what, Mapping | list)
     ):
         what = arrays_in_memory(what)
     if isinstance(what, FileEmbeddings):

@@ -87,8 +87,8 @@ def wordings(
         reads: whether an encoder knows the words of a caption.
 
     Returns:
-        Those that are read, and those that are not. A wording that says the same as the table's own
-        is in neither.
+        Those that are read, and those that are not. A wording that means the same as the
+        table's own is in neither.
     """
     space, first = scenes.space, scenes.table[0]
     *attributes, noun = (f"{{{concept}}}" for concept in space.concepts)

@@ -35,7 +35,7 @@ class Captioned:
     picture_ids: Int[Ints, " pictures"]
     """(p,) equal numbers for equal pictures."""
     text_ids: Int[Ints, " captions"]
-    """(n,) equal numbers for captions that say the same."""
+    """(n,) equal numbers for captions that mean the same."""
     negative_ids: Int[Ints, " negatives"]
     """(n,) what each negative says, in the same numbers."""
     hash: str

@@ -39,7 +39,7 @@ class Examples:
     texts: Sequence[str]
     """(b,) all captions and negatives."""
     meaning: Int[Ints, " texts"]
-    """(b,) equal numbers for texts that say the same."""
+    """(b,) equal numbers for texts that mean the same."""
     image_of: Int[Ints, " captions"]
     """(n,) picture of each caption."""
     true: Int[Ints, " captions"]

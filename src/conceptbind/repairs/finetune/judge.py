@@ -33,7 +33,7 @@ class Candidate:
     """Share of validation captions that score strictly above their negative."""
 
     def beats(self, other: Candidate, start: Candidate) -> bool:
-        """Less validation loss than another, and binding no worse than the encoder had before (as
+        """Less validation loss than another, and binding at least as good as before (as
         `labclip` chooses).
         """
         return self.loss < other.loss and self.binding >= start.binding

@@ -297,8 +297,8 @@ def _mapped(array: Any, axes: tuple[int, ...] = (2,)) -> bool:
 def hold_out(
     pairs: Pairs, share: float, seed: int
 ) -> tuple[Int[Ints, " train"], Int[Ints, " validation"]]:
-    """Rows to fit on and rows to choose on; captions of one picture, and captions that say the
-    same, stay on one side.
+    """Rows to fit on and rows to choose on; captions of one picture, and captions that
+    mean the same, stay on one side.
 
     Groups of pairs that must stay together are drawn. One that is larger than the part itself is
     fitted on, unless nothing else is left.
@@ -348,8 +348,8 @@ def divided(
 
 @explains_arguments
 def parts_of(pairs: Pairs, most: int, seed: int) -> Int[Ints, " pairs"]:
-    """(n,) part of each pair, parts of nearly equal size; what shares a picture or says the same is
-    in one part.
+    """(n,) part of each pair, parts of nearly equal size; what shares a picture or means the
+    same is in one part.
 
     Args:
         pairs: n pairs.

@@ -32,8 +32,8 @@ MOST_NEGATIVES = 8
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B pairs as unit rows, and which of their comparisons are none because both sides say the
-    same.
+    """B pairs as unit rows, and which of their comparisons are none because both sides mean
+    the same.
     """
 
     images: Float[torch.Tensor, "pairs width_out"]
@@ -63,7 +63,7 @@ class Pairs:
     picture_ids: Int[Ints, " pictures"]
     """(p,) equal numbers for equal pictures."""
     text_ids: Int[Ints, " captions"]
-    """(n,) equal numbers for captions that say the same."""
+    """(n,) equal numbers for captions that mean the same."""
     negative_ids: Int[Ints, " negatives *several"]
     """(n,) or (n, k) what each negative says, in the same numbers; empty without negatives."""
     rows_hash: str = ""
@@ -426,26 +426,18 @@ def open_rows(path: AnyRows) -> Shaped[Floats, " ..."]:
     """An array from a `.npy` file, left on disk; or rows that a program holds.
 
     Args:
-        path: a `.npy` file of real numbers (n, d); or an index that another program built, which
-            is read into memory.
+        path: a `.npy` file of real numbers (n, d).
 
     Raises:
         ValueRangeError: see `Pairs.of`, which checks what it holds.
     """
     from conceptbind.core.errors import FileError, UnsafeFileError
-    from conceptbind.core.limits import require_memory, require_npy, require_regular
-    from conceptbind.rows.indexes.registry import open_container
+    from conceptbind.core.limits import require_npy, require_regular
 
     if isinstance(path, HeldRows):
         return path.values
     if not isinstance(path, str | Path):
         return held_rows(path, "an array of rows").values
-    place = user_path(path)
-    held = None if place.is_file() and place.suffix == ".npy" else open_container(path)
-    if held is not None:
-        rows = held.rows()[1]
-        require_memory(4.0 * len(rows) * rows.width, f"'{path}'", "give a part of it")
-        return np.asarray(rows)
     path = user_path(path)
     if path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
         raise UnsafeFileError(
@@ -454,8 +446,8 @@ def open_rows(path: AnyRows) -> Shaped[Floats, " ..."]:
         )
     if path.suffix != ".npy":
         raise FileError(
-            f"{path} must be a .npy file, which can be read from disk row by row, or an index that "
-            "is read; save the rows with numpy.save"
+            f"{path} must be a .npy file, which can be read from disk row by row; save the rows "
+            "with numpy.save"
         )
     require_npy(require_regular(path, "an array file"))
     try:

@@ -182,8 +182,8 @@ def quick(pairs: Pairs, judge: Judge, start: Candidate, course: Course) -> Itera
 
 
 def best(candidates: list[Candidate]) -> Candidate:
-    """The least validation loss among places that bind no worse on validation than the first, the
-    identity.
+    """The least validation loss among places that bind on validation at least as well as the
+    first, the identity.
     """
     first = candidates[0]
     allowed = [

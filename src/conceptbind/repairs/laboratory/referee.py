@@ -1,5 +1,5 @@
 """What validation says of fitted maps, the same for every method: the loss of LABCLIP on pairs that
-were not fitted on, among maps that bind no worse than none.
+were not fitted on, among maps that bind at least as well as none.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Referee:
         return float(np.mean(won))
 
     def best(self, judged: Iterable[Judged]) -> Fitted:
-        """The least loss among maps that bind no worse than none; no repair is always one of
+        """The least loss among maps that bind at least as well as none; no repair is always one of
         them.
         """
         first = self.none

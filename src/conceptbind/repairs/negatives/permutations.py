@@ -104,7 +104,7 @@ def hard_negatives(
             the negative of another.
         articles: `fix` writes "an" or "a" as the moved word wants it; `keep` leaves it, as the
             published code does.
-        reorderings: `drop` takes no permutation that says the same in another order; `keep` takes
+        reorderings: `drop` takes no permutation that means the same in another order; `keep` takes
             it, as the published code does.
         on_captions: called with the number of captions done since the last call.
 
@@ -172,7 +172,7 @@ def permute(
         avoid: captions that the result must not equal, besides the caption itself; case, spaces and
             marks do not count.
         articles: `fix` or `keep` "a" and "an" before moved words.
-        reorderings: `drop` or `keep` permutations that say the same in another order.
+        reorderings: `drop` or `keep` permutations that mean the same in another order.
 
     Returns:
         None if there is no such permutation.

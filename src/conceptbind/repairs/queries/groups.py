@@ -1,4 +1,4 @@
-"""Captions in groups: those of one class say the same, those of another class of the group have
+"""Captions in groups: those of one class mean the same, those of another class of the group have
 something exchanged.
 """
 
@@ -35,7 +35,7 @@ class Groups:
     members: Int[Ints, "groups members"]
     """(g, k) rows; -1 behind the last."""
     classes: Int[Ints, "groups members"]
-    """(g, k) captions of a group with one number say the same; -1 behind the last."""
+    """(g, k) captions of a group with one number mean the same; -1 behind the last."""
     draws: Int[Ints, " groups"]
     """(g,) groups of one number are one draw, and stay on one side of a split."""
 

@@ -73,7 +73,7 @@ class _Packed(NamedTuple):
     rows: Tensor
     """(g, k, d)"""
     same: Tensor
-    """(g, k, k) whether two captions say the same; each says the same as itself."""
+    """(g, k, k) whether two captions mean the same; each means the same as itself."""
     other: Tensor
     """(g, k, k) whether two captions are there and say something else."""
 

@@ -1,4 +1,4 @@
-"""Does a linear map of the query let captions find the captions that say the same? Scored on
+"""Does a linear map of the query let captions find the captions that mean the same? Scored on
 combinations that were not fitted on.
 """
 

@@ -19,6 +19,21 @@
     return { text, number };
   };
   const cards = matchMedia("(max-width: 640px)");
+  // Where rows stand as cards, a long table shows its first ones and a button for the rest.
+  const SHOWN = 8;
+  const whole = new Set();
+  const fold = (table) => {
+    const rows = [...table.tBodies[0].rows];
+    const long = rows.length > SHOWN + 2 && !whole.has(table);
+    rows.forEach((row, place) => row.classList.toggle("beyond", long && place >= SHOWN));
+  };
+  const unfold = (table) => {
+    const rows = table.tBodies[0].rows.length;
+    if (rows <= SHOWN + 2) return;
+    const button = make("button", `Show all ${rows} rows`, { type: "button", class: "more rest", "aria-label": `Show all ${rows} rows of the table “${table.caption.textContent}”` });
+    button.addEventListener("click", () => { whole.add(table); fold(table); button.remove(); });
+    table.parentElement.after(button);
+  };
   for (const table of document.querySelectorAll("table.data")) {
     const heads = [...table.tHead.rows[0].cells];
     const given = [...table.tBodies[0].rows];
@@ -26,7 +41,7 @@
     const sort = (column, down) => {
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       by.value = column === null ? "" : `${column} ${down ? "down" : "up"}`;
-      if (column === null) { table.tBodies[0].append(...given); return; }
+      if (column === null) { table.tBodies[0].append(...given); fold(table); return; }
       heads[column].setAttribute("aria-sort", down ? "descending" : "ascending");
       const sign = down ? -1 : 1;
       const rows = given.map((row) => ({ row, key: keyOf(row.cells[column]) }));
@@ -37,6 +52,7 @@
         return sign * one.key.text.localeCompare(other.key.text);
       });
       table.tBodies[0].append(...rows.map(({ row }) => row));
+      fold(table);
     };
     by.append(make("option", "order of the page", { value: "" }));
     heads.forEach((head, column) => {
@@ -53,9 +69,11 @@
       const [column, way] = by.value.split(" ");
       sort(by.value === "" ? null : Number(column), way === "down");
     });
+    fold(table);
     const label = make("label", "Sort by ", { class: "sort" });
     label.append(by);
     table.parentElement.before(label);
+    unfold(table);
   }
   const reach = () => {
     document.querySelectorAll("table.data thead button").forEach((button) => { button.tabIndex = cards.matches ? -1 : 0; });
@@ -64,6 +82,8 @@
   reach();
   // A head with buttons in it is not repeated on the next sheet of paper.
   const pressed = [...document.querySelectorAll("table.data thead th")].map((head) => ({ head, button: head.firstChild }));
+  const short = document.querySelectorAll("details.paper");
+  addEventListener("beforeprint", () => short.forEach((part) => { part.open = true; }));
   addEventListener("beforeprint", () => pressed.forEach(({ head, button }) => head.replaceChildren(button.textContent)));
   addEventListener("afterprint", () => pressed.forEach(({ head, button }) => head.replaceChildren(button)));
   // CSV: plain numbers (a share from 0 to 1), ends of intervals and n in columns of their own.
@@ -95,7 +115,7 @@
     const body = [...table.tBodies[0].rows].map((row) => [...row.cells].map(partsOf));
     const columns = [...table.tHead.rows[0].cells].map((head, place) => {
       const cells = body.map((row) => row[place]);
-      const name = head.textContent.trim();
+      const name = head.textContent.trim().replace(/\s+/g, " ");
       const ends = cells.some((cell) => cell.ends);
       const parts = !ends || cells.some((cell) => cell.value !== "") ? [[name, (cell) => cell.value]] : [];
       if (ends) parts.push([`${name} low`, (cell) => cell.ends?.[0] ?? ""], [`${name} high`, (cell) => cell.ends?.[1] ?? ""]);
@@ -195,14 +215,29 @@
   const contents = document.querySelector("nav details");
   if (matchMedia("(max-width: 1179px)").matches) contents.open = false;
   const links = new Map([...contents.querySelectorAll("a")].map((link) => [link.hash.slice(1), link]));
-  const watcher = new IntersectionObserver((seen) => {
-    for (const { target, isIntersecting } of seen) {
-      if (!isIntersecting) continue;
-      links.forEach((link) => link.removeAttribute("aria-current"));
-      links.get(target.id)?.setAttribute("aria-current", "true");
+  const parts = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
+  let chosen = null;
+  const mark = () => {
+    // the last part that begins in the upper third, or that which was asked for while it is in view
+    const begun = parts.filter((part) => part.getBoundingClientRect().top <= innerHeight / 3);
+    const top = chosen?.getBoundingClientRect().top ?? -1;
+    const here = top >= 0 && top < innerHeight ? chosen : begun.at(-1) ?? parts[0];
+    for (const [id, link] of links) {
+      if (id === here?.id) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
     }
-  }, { rootMargin: "0px 0px -70% 0px" });
-  links.forEach((_, id) => { const target = document.getElementById(id); if (target) watcher.observe(target); });
+  };
+  let waiting = false;
+  const later = () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; mark(); });
+  };
+  addEventListener("scroll", later, { passive: true });
+  addEventListener("resize", later);
+  addEventListener("hashchange", () => { chosen = document.getElementById(location.hash.slice(1)); later(); });
+  for (const own of ["wheel", "touchmove", "keydown"]) addEventListener(own, () => { chosen = null; }, { passive: true });
+  mark();
   contents.addEventListener("click", (event) => {
     if (event.target.tagName === "A" && matchMedia("(max-width: 1179px)").matches) contents.open = false;
   });
