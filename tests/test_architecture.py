@@ -49,6 +49,8 @@ OPTIONAL = {
     "ray",
     "distributed",
     "pyarrow",
+    "duckdb",
+    "lance",
     "mteb",
     "datasets",
 }

@@ -2,9 +2,13 @@
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.shared import GivenAdapter, GivenPath, GivenRows
+
+if TYPE_CHECKING:
+    from conceptbind.repairs.labclip.adapter import Adapter
 
 
 @dataclass(frozen=True)
@@ -19,52 +23,69 @@ class Apply(Command[Path]):
     """Adapter folder written by conceptbind repair, or a published LABCLIP .pt file."""
     _: KW_ONLY
     texts: GivenRows
-    """Caption embeddings to map: an .npy file (n, d), or a folder written by conceptbind embed."""
+    """Caption embeddings to map: an .npy file (n, d), a folder written by conceptbind embed, or an
+    index that another program built.
+    """
     out: GivenPath
     """.npy file to write: (n, d) rows of unit length."""
 
     def work(self) -> Path:
         """Write the mapped rows."""
-        import io
-
-        import numpy as np
-
         from conceptbind.core.errors import ModalityError, ShapeError
-        from conceptbind.core.files import clear_asides, user_path, write_whole
+        from conceptbind.core.files import clear_asides, user_path, written_aside
         from conceptbind.repairs.labclip.adapter import load_adapter
         from conceptbind.repairs.labclip.pairs import open_rows
-        from conceptbind.rows.embeddings import load
+        from conceptbind.rows.embeddings import MANIFEST, load
         from conceptbind.rows.held import HeldRows
+        from conceptbind.rows.indexes.registry import open_container
 
         linear, texts = load_adapter(self.adapter), self.texts
         source = user_path(texts) if isinstance(texts, str | Path) else None
         target = _array_to_write(user_path(self.out), source)
-        if source is not None and source.is_dir():
-            rows = load(source)
-            if rows.modality != "text":
+        rows: Any
+        held = None
+        if source is not None and not (source.is_file() and source.suffix == ".npy"):
+            held = None if (source / MANIFEST).is_file() else open_container(source)
+        if held is not None:
+            rows = held.rows("text")[1]
+        elif source is not None and source.is_dir():
+            kept = load(source)
+            if kept.modality != "text":
                 raise ModalityError(
-                    f"{source} holds {rows.modality} embeddings; only captions are mapped, "
+                    f"{source} holds {kept.modality} embeddings; only captions are mapped, "
                     "pictures stay as they are"
                 )
-            linear.require(rows.encoder, rows.revision)
-            mapped = linear(rows.values)
+            linear.require(kept.encoder, kept.revision)
+            rows = kept.values
         else:
             if isinstance(texts, HeldRows) and texts.encoder:
                 linear.require(texts.encoder, texts.revision)
-            mapped = linear(open_rows(texts))
-        if len(mapped) == 0:
+            rows = open_rows(texts)
+        if len(rows) == 0:
             raise ShapeError(
                 f"{texts} has no rows, so there is nothing to map; give the embeddings of at "
                 "least one caption"
             )
-        content = io.BytesIO()
-        np.save(content, mapped)
         clear_asides(target.parent, [target.name])
-        write_whole(target, content.getvalue())
+        with written_aside(target) as aside:
+            _map_to(aside, linear, rows)
         return target
 
 
 apply = function_of(Apply)
+
+
+def _map_to(path: Path, linear: "Adapter", rows: Any) -> None:
+    """Map rows block by block into a .npy file, so that memory does not grow with their number."""
+    import numpy as np
+
+    blocks = linear.blocks(rows)
+    shape = len(rows), linear.weight.shape[0]
+    with path.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _, block in blocks:
+            file.write(block.astype("<f4", copy=False).tobytes())
 
 
 def _array_to_write(target: Path, source: Path | None) -> Path:

@@ -139,6 +139,10 @@ class FileError(ConceptBindError, OSError):
     """A file is missing, unreadable, or could not be written."""
 
 
+class EndpointError(ConceptBindError, OSError):
+    """A server cannot be reached, or its answers cannot be used."""
+
+
 class CutCaptionWarning(UserWarning):
     """Captions are longer than a model reads, so their ends were cut off."""
 

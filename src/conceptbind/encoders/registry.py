@@ -24,7 +24,7 @@ from conceptbind.encoders.options import Opening
 if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder, LongCaptions, Precision
 
-SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "controlled:", "file:", "py:")
+SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "api:", "controlled:", "file:", "py:")
 SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
 """Small dual encoders inside this package."""
 PACKAGED = ("minilm",)
@@ -53,7 +53,8 @@ def resolve(
     `tiny`, `tiny-bound`, `tiny-bag` (shipped: pictures and captions of flat scenes), `minilm`
     (all-MiniLM-L6-v2, extra `[demo]`), `hf:ORG/NAME` or a folder, `st:NAME` or a folder,
     `open_clip:ARCH@TAG` (also `open_clip:local-dir:FOLDER` and `open_clip:hf-hub:ORG/NAME`),
-    `timm:NAME`, `controlled:DIR` (made by `conceptbind train`) or `py:module:factory`.
+    `timm:NAME`, `api:URL?model=NAME` (a server of the
+    `/v1/embeddings` form), `controlled:DIR` (made by `conceptbind train`) or `py:module:factory`.
 
     Args:
         name: one of the forms above.
@@ -143,6 +144,10 @@ def _model(scheme: str, rest: str, how: Opening) -> Encoder:
         from conceptbind.encoders.timm import TimmEncoder
 
         return TimmEncoder(rest, how)
+    if scheme == "api":
+        from conceptbind.encoders.api import ApiEncoder
+
+        return ApiEncoder(rest, how)
     from conceptbind.encoders.factory import from_factory
 
     own: Encoder = from_factory(rest)

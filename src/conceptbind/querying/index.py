@@ -11,8 +11,11 @@ from conceptbind.core.files import user_path
 from conceptbind.core.text import read_lines
 from conceptbind.encoders.registry import can_be_named
 from conceptbind.repairs.labclip.pairs import open_rows
-from conceptbind.rows.arrays import read_embeddings_file
+from conceptbind.rows.arrays import ARRAYS, read_embeddings_file
 from conceptbind.rows.embeddings import MANIFEST, Embeddings, load
+from conceptbind.rows.indexes.contract import Index as Held
+from conceptbind.rows.indexes.contract import Rows
+from conceptbind.rows.indexes.registry import open_container
 from conceptbind.rows.source import table_of
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ CONFIG = "config.yaml"
 class Index:
     """Documents of which a query finds the nearest."""
 
-    rows: Num[Floats, "documents width"]
+    rows: Num[Floats, "documents width"] | Rows
     """(n, d) of any length; they may lie on disk."""
     encoder: str | None = None
     """Name of what made them; None where they do not say."""
@@ -71,7 +74,8 @@ def open_index(given: Any, modality: Modalities = "auto") -> Index:
 
     Args:
         given: a folder written by `embed` or `measure`, an array file, an array, `Embeddings`, or
-            the result of a command with a folder.
+            the result of a command with a folder. Or what another program built; see
+            `rows.indexes.open_container`.
         modality: which rows of a folder with several.
 
     Raises:
@@ -81,12 +85,18 @@ def open_index(given: Any, modality: Modalities = "auto") -> Index:
     given = getattr(given, "folder", given)
     if isinstance(given, Embeddings):
         return _of_embeddings(given)
+    if isinstance(given, Held):
+        return _of_container(given, modality)
     if not isinstance(given, str | Path):
         if hasattr(given, "encode_texts") or hasattr(given, "encoder"):
             raise _nothing_to_search(str(getattr(given, "id", "it")))
         return Index(open_rows(given))
     text = str(given)
     path = user_path(text.removeprefix("file:"))
+    if not _is_ours(path):
+        held = open_container(text)
+        if held is not None:
+            return _of_container(held, modality)
     if path.is_dir():
         return _of_folder(path, modality)
     if path.is_file():
@@ -94,8 +104,8 @@ def open_index(given: Any, modality: Modalities = "auto") -> Index:
     if can_be_named(text):
         raise _nothing_to_search(text)
     raise FileError(
-        f"'{text:.80}' is neither a folder of embeddings nor an array file, and no encoder; "
-        "conceptbind embed writes such a folder"
+        f"'{text:.80}' is neither a folder of embeddings nor an array file, no index that is read, "
+        "and no encoder; conceptbind embed writes such a folder"
     )
 
 
@@ -108,6 +118,20 @@ def _nothing_to_search(encoder: str) -> ValueRangeError:
 
 def _of_embeddings(rows: Embeddings) -> Index:
     return Index(rows.values, rows.encoder, rows.revision, modality=rows.modality)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a path is a folder of `embed` or of a run, or one array file."""
+    inside = (path, *(path / name for name in ("embeddings", "image", "text")))
+    if any((folder / MANIFEST).is_file() for folder in inside) or (path / CONFIG).is_file():
+        return True
+    return path.is_file() and path.suffix.lower() in ARRAYS
+
+
+def _of_container(held: Held, modality: Modalities) -> Index:
+    """An index that another program built; it does not say which encoder made it."""
+    name, rows = held.rows(modality)
+    return Index(rows, names=held.called, modality=name)
 
 
 def _of_folder(folder: Path, modality: Modalities) -> Index:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
     from conceptbind.core.typing import Bools, Floats
+    from conceptbind.rows.indexes.contract import Rows
 
 Way = Literal["whole", "sum", "min", "project", "project_documents"]
 WAYS: tuple[Way, ...] = get_args(Way)
@@ -162,7 +163,7 @@ def _basis(rows: Floats) -> Floats:
 
 @explains_arguments
 def cosines_with(
-    vectors: Float[Floats, "vectors width"], documents: Float[Floats, "documents width"]
+    vectors: Float[Floats, "vectors width"], documents: Float[Floats, "documents width"] | Rows
 ) -> Float[Floats, "vectors documents"]:
     """(k, n) cosine of each vector with each document, whose rows are read in blocks: they may be
     raw, and may lie on disk.

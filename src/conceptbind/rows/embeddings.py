@@ -58,7 +58,9 @@ from conceptbind.encoders.registry import open_encoder
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.pictures.files import picture_batches, read_picture, require_pictures
-from conceptbind.rows.arrays import FileEmbeddings, read_embeddings_file
+from conceptbind.rows.arrays import ARRAYS, FileEmbeddings, read_embeddings_file
+from conceptbind.rows.indexes.measured import rows_of_index
+from conceptbind.rows.indexes.registry import open_container
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -157,7 +159,7 @@ def open_source(
     name: str, how: Opening = DEFAULT, scenes: Scenes | None = None
 ) -> Encoder | FileEmbeddings | Embeddings:
     """What ENCODER names: an encoder, an array file (with a row for each of `scenes`), or
-    (`file:FOLDER`) a folder written by `embed`.
+    (`file:PATH`) a folder written by `embed` or an index that another program built.
 
     Args:
         name: as on the command line.
@@ -171,6 +173,11 @@ def open_source(
     scheme, _, rest = name.partition(":")
     if scheme == "file" and rest:
         path = user_path(rest)
+        array = path.is_file() and path.suffix.lower() in ARRAYS
+        ours = array or (path / MANIFEST).is_file()
+        held = None if ours else open_container(rest)
+        if held is not None:
+            return rows_of_index(held, scenes)
         return load(path) if path.is_dir() else read_embeddings_file(path, scenes)
     return open_encoder(name, how)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
@@ -41,10 +41,13 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Num
 
     from conceptbind.core.typing import Floats
+    from conceptbind.rows.indexes.contract import Rows
 
 WEIGHTS, CONFIG, CARD = "adapter.safetensors", "config.json", "README.md"
 PRECISIONS = ("F16", "F32", "F64")
 """Numbers of a folder's tensors that are read, in safetensors' names; ours are written as F32."""
+BLOCK = 65_536
+"""Rows that are mapped at once."""
 AGAIN = "fit the adapter again with conceptbind repair"
 
 
@@ -113,8 +116,28 @@ class Adapter:
                 direction.
         """
         texts = np.asarray(texts)
-        if not (np.issubdtype(texts.dtype, np.floating) or np.issubdtype(texts.dtype, np.integer)):
-            raise ShapeError(f"captions must be rows of real numbers; got {texts.dtype}")
+        blocks = self.blocks(texts)
+        mapped = np.empty((len(texts), self.weight.shape[0]), dtype=np.float32)
+        for start, rows in blocks:
+            mapped[start : start + len(rows)] = rows
+        return mapped
+
+    def blocks(
+        self, texts: Num[Floats, "captions width_in"] | Rows
+    ) -> Iterator[tuple[int, Float[Floats, "_ width_out"]]]:
+        """The same for rows that are larger than memory: some at once, each time with the number
+        of the first.
+
+        Args:
+            texts: (n, d_in) rows, also of an index that another program built.
+
+        Raises:
+            ShapeError: another width; both are named.
+            ValueRangeError: NaN or infinite numbers, or a row that is mapped to zero.
+        """
+        kind = getattr(texts, "dtype", np.dtype(np.float32))
+        if kind.kind not in "fiu":
+            raise ShapeError(f"captions must be rows of real numbers; got {kind}")
         if texts.ndim != 2 or texts.shape[1] != self.weight.shape[1]:
             whose = f" ('{self.config['encoder']}')" if self.config.get("encoder") else ""
             raise ShapeError(
@@ -122,24 +145,28 @@ class Adapter:
                 f"{counted(self.weight.shape[1], 'dimension')}; got an array "
                 f"of shape {texts.shape}"
             )
-        refuse_non_finite(texts, "captions")
-        mapped = np.empty((len(texts), self.weight.shape[0]), dtype=np.float32)
-        # in blocks, so that a memory-mapped array is never read whole
-        for start in range(0, len(texts), 65536):
-            block = texts[start : start + 65536].astype(np.promote_types(texts.dtype, np.float32))
-            # no overflow
-            block /= np.maximum(
-                np.abs(block).max(axis=1, keepdims=True, initial=0), np.finfo(block.dtype).tiny
+        if isinstance(texts, np.ndarray):  # rows of an index are checked when they are read
+            refuse_non_finite(texts, "captions")
+        return (
+            (start, self._mapped(texts[start : start + BLOCK], start))
+            for start in range(0, len(texts), BLOCK)
+        )
+
+    def _mapped(self, rows: Floats, start: int) -> Floats:
+        """Some rows, the first of which has a number, mapped to unit length."""
+        block = rows.astype(np.promote_types(rows.dtype, np.float32))
+        # no overflow
+        block /= np.maximum(
+            np.abs(block).max(axis=1, keepdims=True, initial=0), np.finfo(block.dtype).tiny
+        )
+        mapped: Floats = block.astype(np.float32, copy=False) @ self.weight.T
+        length = np.linalg.norm(mapped, axis=1, keepdims=True)
+        if not length.all():
+            raise ValueRangeError(
+                f"row index {start + int(np.argmin(length))} is mapped to zero and cannot be "
+                "normalised"
             )
-            rows = block.astype(np.float32, copy=False) @ self.weight.T
-            length = np.linalg.norm(rows, axis=1, keepdims=True)
-            if not length.all():
-                raise ValueRangeError(
-                    f"row index {start + int(np.argmin(length))} is mapped to zero and cannot be "
-                    "normalised"
-                )
-            mapped[start : start + len(rows)] = rows / length
-        return mapped
+        return mapped / length
 
     def require(self, encoder: str, revision: str) -> None:
         """Raise MismatchError unless the adapter was fitted on this encoder and these weights; both

@@ -426,18 +426,26 @@ def open_rows(path: AnyRows) -> Shaped[Floats, " ..."]:
     """An array from a `.npy` file, left on disk; or rows that a program holds.
 
     Args:
-        path: a `.npy` file of real numbers (n, d).
+        path: a `.npy` file of real numbers (n, d); or an index that another program built, which
+            is read into memory.
 
     Raises:
         ValueRangeError: see `Pairs.of`, which checks what it holds.
     """
     from conceptbind.core.errors import FileError, UnsafeFileError
-    from conceptbind.core.limits import require_npy, require_regular
+    from conceptbind.core.limits import require_memory, require_npy, require_regular
+    from conceptbind.rows.indexes.registry import open_container
 
     if isinstance(path, HeldRows):
         return path.values
     if not isinstance(path, str | Path):
         return held_rows(path, "an array of rows").values
+    place = user_path(path)
+    held = None if place.is_file() and place.suffix == ".npy" else open_container(path)
+    if held is not None:
+        rows = held.rows()[1]
+        require_memory(4.0 * len(rows) * rows.width, f"'{path}'", "give a part of it")
+        return np.asarray(rows)
     path = user_path(path)
     if path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
         raise UnsafeFileError(
@@ -446,8 +454,8 @@ def open_rows(path: AnyRows) -> Shaped[Floats, " ..."]:
         )
     if path.suffix != ".npy":
         raise FileError(
-            f"{path} must be a .npy file, which can be read from disk row by row; save the rows "
-            "with numpy.save"
+            f"{path} must be a .npy file, which can be read from disk row by row, or an index that "
+            "is read; save the rows with numpy.save"
         )
     require_npy(require_regular(path, "an array file"))
     try:

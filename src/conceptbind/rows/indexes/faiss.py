@@ -1,0 +1,112 @@
+"""faiss indexes whose rows can be reconstructed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.core.errors import FileError, MissingExtraError, ShapeError
+from conceptbind.core.limits import require_regular
+from conceptbind.rows.indexes.contract import Index, RowPart, Rows, TextPart, Texts
+from conceptbind.rows.indexes.places import sampled_hash
+
+if TYPE_CHECKING:
+    from jaxtyping import Shaped
+
+    from conceptbind.core.typing import Floats
+    from conceptbind.rows.indexes.places import Place
+
+name = "faiss"
+SUFFIXES = (".faiss", ".index")
+LOSSY = "rows are reconstructed from what faiss keeps, which is not all of each row"
+
+
+class FaissRows(RowPart):
+    """Rows that faiss reconstructs, in the order in which they were added."""
+
+    def __init__(self, whole: Any, inner: Any, file: str) -> None:
+        # the part that holds the rows belongs to the whole, and dies with it
+        self._whole, self._inner, self.name = whole, inner, file
+        self.n, self.width = int(inner.ntotal), int(inner.d)
+
+    def read(self, start: int, stop: int) -> Shaped[Floats, "rows width"]:  # noqa: D102
+        rows: Floats = self._inner.reconstruct_n(start, stop - start)
+        return rows
+
+
+class FaissKeys(TextPart):
+    """The numbers under which rows were added."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self._keys, self.n = keys, len(keys)
+
+    def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
+        return list(self._keys[start:stop])
+
+
+def claims(place: Place) -> bool:
+    """Whether the file is called .faiss or .index."""
+    return bool(place.of(*SUFFIXES))
+
+
+def open_place(place: Place) -> Index:
+    """The index, mapped from disk where faiss can.
+
+    Raises:
+        MissingExtraError: faiss is not installed.
+        FileError: it is no faiss index.
+        ShapeError: its rows cannot be reconstructed.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise MissingExtraError("faiss-cpu", "faiss", f"reading {place.path.name}") from error
+    path = require_regular(place.of(*SUFFIXES)[0], "a faiss index")
+    flags = getattr(faiss, "IO_FLAG_MMAP_IFC", faiss.IO_FLAG_MMAP) | faiss.IO_FLAG_READ_ONLY
+    try:
+        whole = faiss.read_index(str(path), flags)
+    except RuntimeError:
+        whole = _in_memory(path)
+    keys, inner = None, whole
+    if isinstance(whole, faiss.IndexIDMap):
+        # its own reconstruction goes by the numbers of the user, not by position
+        numbers = faiss.vector_to_array(whole.id_map)
+        keys = Texts([FaissKeys([str(number) for number in numbers.tolist()])])
+        inner = faiss.downcast_index(whole.index)
+    lossy = _require_rows(inner, path.name)
+    rows = Rows([FaissRows(whole, inner, path.name)], place.text)
+    notes = (LOSSY,) if lossy else ()
+    return Index(
+        place.text, sampled_hash([path]), name, {"embeddings": rows}, keys=keys, notes=notes
+    )
+
+
+def _in_memory(path: Any) -> Any:
+    import faiss
+
+    try:
+        return faiss.read_index(str(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).rpartition("Error: ")[2]
+        raise FileError(f"could not read {path} as a faiss index: {reason:.200}") from error
+
+
+def _require_rows(index: Any, file: str) -> bool:
+    """See that rows can be had by position; whether what is had is less than what was added.
+
+    `reconstruct_n` ends the process where a row is missing, so single ones are asked for first.
+    """
+    import faiss
+
+    try:
+        lists = faiss.try_extract_index_ivf(index)
+        if lists is not None:
+            lists.make_direct_map()
+        for row in {0, int(index.ntotal) // 2, int(index.ntotal) - 1} if index.ntotal else ():
+            index.reconstruct(row)
+    except RuntimeError as error:
+        raise ShapeError(
+            f"the rows of {file} cannot be reconstructed ({type(index).__name__}); give the rows "
+            "that it was built from, or an index that keeps them"
+        ) from error
+    whole = (faiss.IndexFlat, faiss.IndexHNSWFlat, faiss.IndexIVFFlat)
+    return not isinstance(index, whole)

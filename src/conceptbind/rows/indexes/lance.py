@@ -1,0 +1,148 @@
+"""Columns of a `.lance` folder, as LanceDB keeps its tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.core.errors import FileError, MissingExtraError
+from conceptbind.rows.indexes.contract import Index, RowPart, Rows, TextPart, Texts
+from conceptbind.rows.indexes.places import (
+    CAPTIONS,
+    KEYS,
+    PICTURES,
+    KeptRows,
+    KeptTexts,
+    column_of,
+    first_of_names,
+    is_list_of_numbers,
+    matrix_of,
+    modality_of,
+    sampled_hash,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jaxtyping import Int, Shaped
+
+    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.rows.indexes.places import Place
+
+name = "lance"
+
+
+class LanceRows(RowPart):
+    """Rows of a column of lists of numbers."""
+
+    def __init__(self, table: Any, column: str, file: str) -> None:
+        self._table, self._column, self.name = table, column, file
+        self.n = int(table.count_rows())
+        kind = table.schema.field(column).type
+        self.width = int(getattr(kind, "list_size", 0)) or self._first()
+
+    def read(self, start: int, stop: int) -> Shaped[Floats, "rows width"]:  # noqa: D102
+        return self._matrix(_span(self._table, self._column, start, stop))
+
+    def at(  # noqa: D102
+        self, places: Int[Ints, " rows"]
+    ) -> Iterator[tuple[Int[Ints, " some"], Shaped[Floats, "some width"]]]:
+        found = self._table.take(places.tolist(), columns=[self._column])
+        yield np.arange(len(places)), self._matrix(found.column(0))
+
+    def _matrix(self, array: Any) -> Floats:
+        if not array.null_count:
+            return matrix_of(array, self.width, self.name)
+        rows = np.zeros((len(array), self.width), dtype=np.float32)
+        there = np.asarray(array.is_valid())
+        rows[there] = matrix_of(array.drop_null(), self.width, self.name)
+        return rows
+
+    def _first(self) -> int:
+        """Width of lists that state no size: that of the first."""
+        kept = f"{_quoted(self._column)} IS NOT NULL"
+        found = self._table.to_table(columns=[self._column], filter=kept, limit=1).column(0)
+        return len(found[0]) if len(found) else 0
+
+
+class LanceTexts(TextPart):
+    """Texts of a column."""
+
+    def __init__(self, table: Any, column: str) -> None:
+        self._table, self._column, self.n = table, column, int(table.count_rows())
+
+    def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
+        cells = _span(self._table, self._column, start, stop).to_pylist()
+        return [None if cell is None else str(cell) for cell in cells]
+
+
+def _span(table: Any, column: str, start: int, stop: int) -> Any:
+    return table.to_table(columns=[column], offset=start, limit=stop - start).column(0)
+
+
+def _quoted(column: str) -> str:
+    return "`" + column.replace("`", "``") + "`"
+
+
+def claims(place: Place) -> bool:
+    """Whether the folder is called .lance."""
+    return place.path.suffix == ".lance" and place.path.is_dir()
+
+
+def open_place(place: Place) -> Index:
+    """The newest version of the table; `PATH::COLUMN` names the column where there are several.
+
+    Raises:
+        MissingExtraError: pylance is not installed.
+        FileError: it is damaged.
+        UnknownNameError: there is no such column.
+    """
+    try:
+        import lance
+    except ImportError as error:
+        raise MissingExtraError("pylance", "lance", f"reading {place.path.name}") from error
+    try:
+        table = lance.dataset(str(place.path))
+    except Exception as error:  # lance raises errors of its own
+        reason = " ".join(str(error).split())
+        raise FileError(f"could not read {place.path} as a lance table: {reason:.200}") from error
+    schema = table.schema
+    fitting = [one.name for one in schema if is_list_of_numbers(one.type)]
+    column = column_of(place.column, fitting, schema.names, place.path.name)
+    part: RowPart = LanceRows(table, column, place.path.name)
+    kept = _there(table, column)
+    total = part.n
+    if kept is not None:
+        part = KeptRows(part, kept)
+
+    def texts(names: tuple[str, ...]) -> Texts | None:
+        there = first_of_names(names, set(schema.names) - {column})
+        if there is None:
+            return None
+        found: TextPart = LanceTexts(table, there)
+        return Texts([found if kept is None else KeptTexts(found, kept)])
+
+    versions = sorted((place.path / "_versions").glob("*"))
+    return Index(
+        place.text,
+        sampled_hash(versions, column, str(table.version)),
+        name,
+        {modality_of(column): Rows([part], place.text)},
+        captions=texts(CAPTIONS),
+        pictures=texts(PICTURES),
+        keys=texts(KEYS),
+        failed=total - part.n,
+        folder=str(place.path.parent),
+    )
+
+
+def _there(table: Any, column: str) -> Ints | None:
+    """Numbers of the rows that have an embedding; None where all have."""
+    if not table.count_rows(filter=f"{_quoted(column)} IS NULL"):
+        return None
+    found, first = [], 0
+    for batch in table.to_batches(columns=[column]):
+        found.append(first + np.flatnonzero(np.asarray(batch.column(0).is_valid())))
+        first += len(batch)
+    return np.concatenate(found)

@@ -1,0 +1,384 @@
+"""Indexes that others built: every container gives the rows and captions that were put in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import conceptbind
+import containers as made
+from conceptbind.cli import main
+from conceptbind.core.errors import (
+    ConceptBindError,
+    FileError,
+    MismatchError,
+    ShapeError,
+    UnknownNameError,
+    ValueRangeError,
+)
+from conceptbind.repairs.labclip.adapter import Adapter
+from conceptbind.rows.indexes import Index, open_container
+
+ROWS = made.planted()
+
+
+def _faiss(path, kind):
+    faiss = pytest.importorskip("faiss")
+    rows = ROWS.astype(np.float32)
+    index = faiss.index_factory(made.WIDTH, kind)
+    index.train(rows)
+    if "IDMap" in kind:
+        index.add_with_ids(rows, np.arange(made.N) * 7 + 3)
+    else:
+        index.add(rows)
+    faiss.write_index(index, str(path))
+    return path
+
+
+def _webdataset(folder, told):
+    folder.mkdir()
+    made.tar(folder / "00000.tar", ROWS[:20], failed=3, told=told)
+    made.tar(folder / "00001.tar", ROWS[20:], 20, told=told)
+    return folder
+
+
+MAKE = {
+    "clip-retrieval": lambda place: made.clip_retrieval(place / "clip", ROWS),
+    "npy": lambda place: made.shards(place / "npy", ROWS),
+    "npy folder": lambda place: made.shards(place / "npy", ROWS).rpartition("/")[0],
+    "npy braces": lambda place: made.shards(place / "npy", ROWS).replace("*", "{0..11}"),
+    "parquet": lambda place: made.parquet(place / "x.parquet", ROWS),
+    "parquet lists": lambda place: made.parquet(place / "x.parquet", ROWS, fixed=False),
+    "parquet nulls": lambda place: made.parquet(place / "x.parquet", ROWS, missing=20),
+    "parquet ::": lambda place: f"{made.parquet(place / 'x.parquet', ROWS)}::vector",
+    "lance": lambda place: made.lance(place / "x.lance", ROWS),
+    "lance nulls": lambda place: made.lance(place / "x.lance", ROWS, missing=20),
+    "duckdb": lambda place: made.duck(place / "x.duckdb", ROWS),
+    "duckdb nulls": lambda place: (
+        f"{made.duck(place / 'x.duckdb', ROWS, missing=20)}::items.vector"
+    ),
+    "faiss flat": lambda place: _faiss(place / "x.faiss", "Flat"),
+    "faiss numbered": lambda place: _faiss(place / "x.index", "IDMap,Flat"),
+    "faiss lists": lambda place: _faiss(place / "x.index", "IVF2,Flat"),
+    "faiss graph": lambda place: _faiss(place / "x.index", "HNSW8"),
+}
+
+
+@pytest.fixture(params=MAKE, name="index")
+def _index(request, tmp_path) -> Index:
+    found = open_container(MAKE[request.param](tmp_path))
+    assert found is not None
+    assert request.param.startswith(found.container)
+    assert found.failed == (20 if "nulls" in request.param else 0)
+    return found
+
+
+def test_all_rows_come_back_by_slice_by_number_and_in_blocks(index):
+    rows = index.rows()[1]
+    assert (index.n, index.dimension, rows.shape) == (made.N, made.WIDTH, (made.N, made.WIDTH))
+    np.testing.assert_allclose(np.asarray(rows), ROWS.astype(np.float32), atol=1e-3)
+    np.testing.assert_array_equal(np.concatenate([part for _, part in rows.blocks(7)]), rows[:])
+    np.testing.assert_array_equal([start for start, _ in rows.blocks(7)], range(0, made.N, 7))
+    wanted = np.random.default_rng(2).integers(0, made.N, (5, 9))  # some of them several times
+    np.testing.assert_array_equal(rows[wanted], rows[:][wanted])
+    np.testing.assert_array_equal(rows[[-1, 3]], rows[:][[-1, 3]])
+    np.testing.assert_array_equal(rows[40:10:-3], rows[:][40:10:-3])
+    assert rows[9:9].shape == (0, made.WIDTH)
+    with pytest.raises(IndexError):
+        rows[[made.N]]
+
+
+def test_captions_belong_to_their_rows(index):
+    if index.captions is None:
+        assert index.container in ("npy", "faiss")
+        return
+    assert list(index.captions) == made.CAPTIONS
+    rows = np.array([30, 2, 30, 49])
+    assert index.captions.at(rows) == [made.CAPTIONS[row] for row in rows]
+    assert index.captions[17] == made.CAPTIONS[17]
+
+
+@pytest.mark.parametrize("told", ["txt", "json", "table"])
+def test_samples_of_webdataset_are_joined_by_key(tmp_path, told):
+    """The order of a shard is not that of its table: what is joined by row is wrong."""
+    index = open_container(_webdataset(tmp_path / "web", told))
+    assert (index.container, index.n, index.failed) == ("webdataset", made.N, 3)
+    keys = [int(key) for key in index.keys]
+    assert keys != sorted(keys)
+    np.testing.assert_array_equal(index.rows()[1][:], ROWS[keys].astype(np.float32))
+    assert list(index.captions) == [made.CAPTIONS[key] for key in keys]
+
+
+def test_revisions_follow_content(tmp_path):
+    first = open_container(made.shards(tmp_path / "a", ROWS)).revision
+    assert open_container(made.shards(tmp_path / "b", ROWS)).revision == first
+    assert open_container(made.shards(tmp_path / "c", ROWS[::-1])).revision != first
+
+
+def test_an_index_is_searched(index, tmp_path):
+    hits = conceptbind.query(index.id, "anything", encoder=_Fixed(), top=3)
+    near = np.argsort(-(ROWS.astype(np.float32) @ _Fixed().row), kind="stable")[:3]
+    assert sorted(hits.rows.tolist()) == sorted(near.tolist())
+    if index.captions is not None:
+        assert hits.names[0] == made.CAPTIONS[hits.rows[0]]
+
+
+class _Fixed:
+    id, revision, modalities, dimension = "fixed", "1", ("text",), made.WIDTH
+    row = np.linspace(-1, 1, made.WIDTH, dtype=np.float32)
+
+    def encode_texts(self, texts):
+        return np.tile(self.row, (len(texts), 1))
+
+    def encode_images(self, images):
+        raise NotImplementedError
+
+
+def test_a_repair_maps_an_index_block_by_block(index, tmp_path):
+    if index.modalities == ("image",):
+        pytest.skip("captions alone are mapped")
+    linear = Adapter(np.eye(made.WIDTH, dtype=np.float32)[::-1].copy(), 0.0, {})
+    target = conceptbind.apply(linear, texts=index.id, out=tmp_path / "mapped.npy")
+    np.testing.assert_allclose(np.load(target), linear(index.rows()[1][:]), atol=1e-6)
+
+
+def test_an_index_is_measured_where_its_rows_are_as_many_as_the_scenes(tmp_path):
+    scenes = conceptbind.load_scenes("text20:4x4")
+    rows = np.random.default_rng(0).normal(size=(len(scenes), 6)).astype(np.float32)
+    pattern = made.shards(tmp_path / "rows", rows)
+    found = conceptbind.measure(
+        f"file:{pattern}",
+        scenes=scenes,
+        modality="text",
+        complexity="none",
+        studies="probe",
+        out=tmp_path / "run",
+    )
+    assert found.records.where(metric="object_recognition")
+    with pytest.raises(MismatchError, match="has 50 rows but the scenes"):
+        conceptbind.measure(
+            f"file:{made.shards(tmp_path / 'other', ROWS)}",
+            scenes=scenes,
+            modality="text",
+            out=tmp_path / "no",
+        )
+    assert not (tmp_path / "no").exists()
+
+
+def test_scenes_find_their_rows_by_key(tmp_path):
+    from conceptbind.rows.indexes.measured import rows_of_index
+    from conceptbind.scenes.table import Scenes
+
+    index = open_container(_webdataset(tmp_path / "web", "txt"))
+    table = Scenes.unlabelled("some", captions=["one", "two"])
+    named = [str(name) for name in table.ids]
+    with pytest.raises(MismatchError, match="lacks 2 of the scenes 'some', the first is"):
+        rows_of_index(index, table)
+
+    class Named:
+        name, ids = "some", ("00033", "00004")
+
+    found = rows_of_index(index, Named())
+    np.testing.assert_array_equal(found.arrays["embeddings"], ROWS[[33, 4]].astype(np.float32))
+    assert len(named) == 2
+
+
+def _two_widths(place):
+    made.shards(place / "npy", ROWS)
+    np.save(place / "npy" / "part-3.npy", np.zeros((4, 9), np.float32))
+    return place / "npy" / "part-*.npy"
+
+
+def _lists_of_two_widths(place):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"v": [[1.0, 2.0], [1.0, 2.0, 3.0]]}), place / "x.parquet")
+    return place / "x.parquet"
+
+
+def _holes(place):
+    rows = ROWS.astype(np.float32)
+    rows[33, 2] = np.nan
+    return made.shards(place / "npy", rows)
+
+
+def _tars_of_two_widths(place):
+    made.tar(place / "0.tar", ROWS[:4])
+    made.tar(place / "1.tar", np.zeros((2, 9), np.float16), 4)
+    return place / "*.tar"
+
+
+def _same_key(place):
+    made.tar(place / "0.tar", ROWS[:4])
+    made.tar(place / "1.tar", ROWS[:4])
+    return place / "*.tar"
+
+
+def _uneven(place):
+    made.clip_retrieval(place / "clip", ROWS, made.CAPTIONS[:-1])
+    return place / "clip"
+
+
+def _lonely(place):
+    made.clip_retrieval(place / "clip", ROWS)
+    (place / "clip" / "metadata" / "metadata_10.parquet").unlink()
+    return place / "clip"
+
+
+def _two_columns(place):
+    import pyarrow as pa
+
+    more = {"other": pa.array([[1.0]] * made.N, pa.list_(pa.float32(), 1))}
+    return made.parquet(place / "x.parquet", ROWS, **more)
+
+
+def _scattered(place):
+    faiss = pytest.importorskip("faiss")
+    rows = ROWS.astype(np.float32)
+    index = faiss.index_factory(made.WIDTH, "IVF2,Flat")
+    index.train(rows)
+    index.add_with_ids(rows, np.arange(made.N) + 1000)
+    faiss.write_index(index, str(place / "x.faiss"))
+    return place / "x.faiss"
+
+
+def _written(place, name, content=b"not what it says"):
+    (place / name).write_bytes(content)
+    return place / name
+
+
+REFUSED = {
+    "two widths": (
+        _two_widths,
+        ShapeError,
+        "part-0.npy has rows of 8 dimensions and part-3.npy of 9",
+    ),
+    "lists of two widths": (_lists_of_two_widths, ShapeError, "rows of 2 dimensions and one of 3"),
+    "tars of two widths": (
+        _tars_of_two_widths,
+        ShapeError,
+        "0.tar has rows of 8 dimensions and 1.tar",
+    ),
+    "a key twice": (_same_key, MismatchError, "the key '00000' stands in two shards"),
+    "NaN": (_holes, ValueRangeError, "row 33 of .* holds NaN or infinite numbers"),
+    "fewer captions": (_uneven, MismatchError, "metadata_10.parquet has 33 rows and the first"),
+    "a shard alone": (_lonely, FileError, "the shards of metadata are not those"),
+    "no column": (
+        lambda place: f"{made.parquet(place / 'x.parquet', ROWS)}::vectors",
+        UnknownNameError,
+        "x.parquet has no column 'vectors'; .*vector",
+    ),
+    "a column of texts": (
+        lambda place: f"{made.parquet(place / 'x.parquet', ROWS)}::caption",
+        ShapeError,
+        "'caption' of x.parquet does not hold lists of numbers",
+    ),
+    "two columns": (_two_columns, UnknownNameError, "several columns of embeddings .vector, other"),
+    "no table": (
+        lambda place: f"{made.duck(place / 'x.duckdb', ROWS)}::thing",
+        UnknownNameError,
+        "x.duckdb has no table 'thing'",
+    ),
+    "no parquet": (
+        lambda place: _written(place, "x.parquet"),
+        FileError,
+        "could not read .*x.parquet",
+    ),
+    "no tar": (lambda place: _written(place, "x.tar"), FileError, "could not read .* as a tar"),
+    "no faiss": (lambda place: _written(place, "x.faiss"), FileError, "as a faiss index"),
+    "no database": (lambda place: _written(place, "x.duckdb"), FileError, "as a DuckDB database"),
+    "no file": (lambda place: place / "x-*.npy", FileError, "no file is called"),
+    "a lacking shard": (lambda place: place / "x-{0..3}.npy", FileError, "names x-0.npy, which is"),
+    "a column of an array": (
+        lambda place: f"{_written(place, 'x.txt')}::column",
+        UnknownNameError,
+        "has no columns",
+    ),
+    "rows that faiss does not find": (_scattered, ShapeError, "cannot be reconstructed"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_read_is_refused_in_one_line(case, tmp_path, capsys):
+    if "duck" in case or case in ("no table", "no database"):
+        pytest.importorskip("duckdb")
+    make, kind, said = REFUSED[case]
+    place = make(tmp_path)
+    with pytest.raises(kind, match=said):
+        np.asarray(open_container(place).rows()[1])
+    words = [
+        "apply",
+        str(_saved(tmp_path)),
+        "--texts",
+        str(place),
+        "--out",
+        str(tmp_path / "y.npy"),
+    ]
+    assert main(words) == 2
+    shown = capsys.readouterr().err
+    assert len(shown.strip().splitlines()) == 1, shown
+    assert not (tmp_path / "y.npy").exists()
+
+
+def _saved(folder):
+    from conceptbind import save_adapter
+
+    where = folder / "adapter"
+    save_adapter(Adapter(np.eye(made.WIDTH, dtype=np.float32), 0.0, {}), where, "card")
+    return where
+
+
+def test_packages_are_named_where_they_are_missing(tmp_path, monkeypatch):
+    import sys
+
+    cases = (
+        (made.parquet(tmp_path / "x.parquet", ROWS), "pyarrow", "parquet"),
+        (_written(tmp_path, "x.faiss"), "faiss", "faiss"),
+        (_written(tmp_path, "x.duckdb"), "duckdb", "duckdb"),
+    )
+    for place, package, extra in cases:
+        monkeypatch.setitem(sys.modules, package, None)
+        if package == "pyarrow":
+            monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+        with pytest.raises(ConceptBindError, match=rf"pip install 'conceptbind\[{extra}\]'"):
+            open_container(place)
+        monkeypatch.undo()
+
+
+def test_objects_are_never_unpickled(tmp_path):
+    (tmp_path / "x").mkdir()
+    np.save(tmp_path / "x" / "a-0.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
+    with pytest.raises(ConceptBindError, match="Python objects"):
+        open_container(tmp_path / "x")
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(tmp_path):
+    """4,000,000 rows of 512 float16 in shards with holes on disk are searched in less than 2 GiB;
+    an array in memory would take 4 GB in half precision, and 8 GB in single.
+    """
+    import subprocess
+    import sys
+
+    for number in range(4):
+        with (tmp_path / f"x-{number}.npy").open("wb") as file:
+            header = {"descr": "<f2", "fortran_order": False, "shape": (1_000_000, 512)}
+            np.lib.format.write_array_header_1_0(file, header)
+            start = file.tell()
+            file.truncate(start + 1_000_000 * 1024)
+    code = f"""
+import resource
+import numpy as np
+from conceptbind.rows.indexes import open_container
+index = open_container({str(tmp_path / "x-*.npy")!r})
+total = 0
+for start, rows in index.blocks():
+    total += len(rows)
+index.rows()[1][np.random.default_rng(0).integers(0, index.n, 2000)]
+print(total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    total, peak = map(int, run.stdout.split())
+    assert total == 4_000_000
+    assert peak < 2 * 1024**2, f"{peak / 1024**2:.2f} GiB"
