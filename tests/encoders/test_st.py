@@ -1,15 +1,25 @@
-"""Random weights of a sentence-transformers pipeline: the control of text encoders."""
+"""`st:` gives what the library's own call gives, for captions and pictures; prompts; random weights
+of a pipeline.
+"""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
 import torch
+import transformers
+from PIL import Image
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 from torch import nn
 
+import small_models
+from conceptbind.core.errors import ModalityError, UnknownNameError, ValueRangeError
 from conceptbind.encoders import resolve
+from conceptbind.encoders.told import pictures_told
+from conceptbind.encoders.weights import same_encoder
 
 CAPTIONS = ["a red square", "a blue circle and a red square", "red"]
 
@@ -63,3 +73,158 @@ def test_a_module_that_nothing_draws_again_leaves_the_control_out(minilm_folder)
     trained = resolve(f"st:{minilm_folder}", device="cpu")
     trained._model.append(Scaled())
     assert trained.untrained() is None
+
+
+# Pictures
+
+
+PICTURES = [
+    Image.fromarray(np.random.default_rng(i).integers(0, 255, (40, 36 + 8 * i, 3), dtype=np.uint8))
+    for i in range(3)
+]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A CLIP that was saved as sentence-transformers saves one, under the name of its class that
+    older versions know too.
+    """
+    folder = tmp_path_factory.mktemp("clip")
+    small_models.save("clip", folder / "0_CLIPModel")
+    part = {"idx": 0, "name": "0", "path": "0_CLIPModel"}
+    kind = "sentence_transformers.models.CLIPModel"
+    (folder / "modules.json").write_text(json.dumps([part | {"type": kind}]))
+    settings = {"prompts": {"photo": "a an ", "query": ""}, "default_prompt_name": None}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_a_pipeline_embeds_pictures_where_it_has_them(clip):
+    encoder = resolve(f"st:{clip}", device="cpu")
+    assert (encoder.modalities, encoder.dimension) == (("text", "image"), 24)
+    library = SentenceTransformer(str(clip), device="cpu")
+    model = transformers.CLIPModel.from_pretrained(clip / "0_CLIPModel").eval()
+    processor = transformers.AutoImageProcessor.from_pretrained(clip / "0_CLIPModel")
+    for picture, row in zip(PICTURES, encoder.encode_images(PICTURES), strict=True):
+        np.testing.assert_allclose(row, library.encode([picture])[0], atol=1e-5)
+        with torch.no_grad():
+            own = model.get_image_features(**processor(images=picture, return_tensors="pt"))
+        own = getattr(own, "pooler_output", own)
+        np.testing.assert_allclose(row, own[0].numpy(), atol=1e-5)
+    for caption, row in zip(CAPTIONS, encoder.encode_texts(CAPTIONS), strict=True):
+        np.testing.assert_allclose(row, library.encode([caption])[0], atol=1e-5)
+    assert encoder.encode_images([]).shape == (0, 24)
+    assert encoder.details["pictures"].startswith("resized to 32 x 32 (bicubic), mean 0.5 0.5 0.5")
+    drawn = encoder.untrained()
+    assert np.abs(drawn.encode_images(PICTURES) - encoder.encode_images(PICTURES)).max() > 1e-3
+
+
+def test_a_pipeline_of_pictures_alone(tmp_path):
+    folder = small_models.save("dinov2", tmp_path)
+    encoder = resolve(f"st:{folder}", device="cpu")
+    assert encoder.modalities == ("image",)
+    library = SentenceTransformer(str(folder), device="cpu")
+    for picture, row in zip(PICTURES, encoder.encode_images(PICTURES), strict=True):
+        np.testing.assert_allclose(row, library.encode([picture])[0], atol=1e-5)
+    with pytest.raises(ModalityError, match="encodes image, not text"):
+        encoder.encode_texts(CAPTIONS)
+
+
+def test_the_width_is_asked_of_the_model_and_must_be_one(tmp_path):
+    small_models.save("siglip", tmp_path / "equal")  # the library says 32 of rows of 48
+    assert resolve(f"st:{tmp_path / 'equal'}", device="cpu").dimension == 48
+    vision = small_models.VISION | {"hidden_size": 48}
+    small_models.towers("Siglip", small_models.CLIP_TEXT, vision).save_pretrained(tmp_path)
+    small_models.word_tokenizer(tmp_path)
+    small_models.picture_processor(tmp_path)
+    with pytest.raises(ModalityError, match="one vector of one width"):
+        resolve(f"st:{tmp_path}", device="cpu")
+
+
+# Prompts
+
+
+@pytest.fixture(scope="module")
+def prompted(minilm_folder, tmp_path_factory):
+    """MiniLM with the prompts of E5, none of which is the default."""
+    folder = tmp_path_factory.mktemp("prompted") / "model"
+    prompts = {"query": "query: ", "passage": "passage: "}
+    SentenceTransformer(str(minilm_folder), device="cpu", prompts=prompts).save(str(folder))
+    return folder
+
+
+def test_prompts_are_chosen_in_the_name_and_recorded(prompted):
+    library = SentenceTransformer(str(prompted), device="cpu")
+    plain = resolve(f"st:{prompted}", device="cpu")
+    query = resolve(f"st:{prompted}?prompt_name=query", device="cpu")
+    written = resolve(f"st:{prompted}?prompt=query:%20", device="cpu")
+    np.testing.assert_allclose(plain.encode_texts(CAPTIONS), library.encode(CAPTIONS), atol=1e-6)
+    expected = library.encode(CAPTIONS, prompt_name="query")
+    np.testing.assert_allclose(query.encode_texts(CAPTIONS), expected, atol=1e-6)
+    np.testing.assert_array_equal(written.encode_texts(CAPTIONS), query.encode_texts(CAPTIONS))
+    assert np.abs(expected - library.encode(CAPTIONS)).max() > 1e-2
+    without = "without a prompt (the model has query, passage), at most 256 tokens"
+    assert plain.details["text"] == without
+    assert query.details["text"] == "after the prompt 'query: ', at most 256 tokens"
+    assert plain.details["parts"] == "Transformer, Pooling (mean), Normalize"
+    ids = [(encoder.id, encoder.revision) for encoder in (plain, query, written)]
+    assert not same_encoder(ids[0], ids[1])
+    assert not same_encoder(ids[1], ids[2])
+    # a caption is longer with a prompt before it
+    long = " ".join(["red"] * 253)
+    assert (plain.find_long([long]), query.find_long([long])) == ([], [0])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ("prompt_name=qury", UnknownNameError, "has no prompt 'qury'; did you mean 'query'"),
+        ("prompt_name=document", UnknownNameError, "has no prompt 'document'; known: passage"),
+        ("prompt=a&prompt_name=query", ValueRangeError, "prompt or prompt_name, not both"),
+        ("promt=a", UnknownNameError, "has no option 'promt' in its name; did you mean 'prompt'"),
+        ("prompt=", ValueRangeError, "must be there once and have a value"),
+    ],
+)
+def test_prompts_that_are_not_there_are_one_line(prompted, options, error, said):
+    with pytest.raises(error, match=said):
+        resolve(f"st:{prompted}?{options}", device="cpu")
+
+
+def test_an_exported_pipeline_keeps_the_prompt(prompted, tmp_path):
+    encoder = resolve(f"st:{prompted}?prompt_name=query", device="cpu")
+    encoder._model.save(str(tmp_path / "saved"))
+    again = SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+    np.testing.assert_allclose(again.encode(CAPTIONS), encoder.encode_texts(CAPTIONS), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            {
+                "size": {"shortest_edge": 224},
+                "resample": 3,
+                "crop_size": {"height": 224, "width": 224},
+                "do_center_crop": True,
+                "image_mean": [0.48145466, 0.5, 0.25],
+                "image_std": [1, 1, 1],
+            },
+            "the short side 224 (bicubic), the middle 224 x 224 cut out, mean 0.4815 0.5 0.25, "
+            "deviation 1 1 1",
+        ),
+        (
+            {"size": [384, 256], "resample": 2, "do_normalize": False},
+            "resized to 384 x 256 (bilinear)",
+        ),
+        (
+            {"max_num_patches": 256, "patch_size": 16, "resample": 2},
+            "at most 256 patches of 16 x 16 (bilinear)",
+        ),
+        ({"do_resize": False, "size": 224, "do_pad": True}, "padded"),
+        ({"size": 224, "resample": "odd"}, "resized to 224 x 224"),
+        ({"size": {"height": 2}, "resample": 99}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_is_done_to_pictures_is_told(config, said):
+    assert pictures_told(config) == said

@@ -1,4 +1,4 @@
-"""`st:` any sentence-transformers model."""
+"""`st:` any sentence-transformers model, with every modality that it has."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import FileError, ModalityError, UnsafeFileError
+from conceptbind.core.errors import (
+    FileError,
+    ModalityError,
+    UnknownNameError,
+    UnsafeFileError,
+    ValueRangeError,
+    cut,
+    nearest,
+)
 from conceptbind.core.limits import require_plain_files
-from conceptbind.encoders.batching import BATCH, equal_length_batches
+from conceptbind.encoders.asked import split_name
+from conceptbind.encoders.batching import BATCH, PICTURES, equal_length_batches
 from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.options import CPU, Opening
+from conceptbind.encoders.told import pictures_told
 from conceptbind.encoders.weights import (
     folder_revision,
     hub_or_folder_json,
@@ -33,17 +43,27 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Floats, Modality
 
 
+ENDLESS = 1_000_000
+"""A longest caption above this is the library's way to say that it knows none."""
+CHOSEN = "chosen"
+"""The name that a prompt gets which the user writes out."""
+
+
 class SentenceTransformerEncoder(Brief):
     """A sentence-transformers pipeline as it stands, its own pooling, prompt and normalisation
-    included.
+    included. It embeds captions, pictures, or both, as `model.modalities` says.
 
     Args:
-        name: a folder, or `ORG/NAME` on the hub.
+        name: a folder, or `ORG/NAME` on the hub; `?prompt_name=NAME` takes one of the model's
+            prompts, and `?prompt=TEXT` puts a text before every caption.
         how: see `Opening`; its device is one of torch.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
+        UnknownNameError: the model has no such prompt.
+        ValueRangeError: the prompt is empty, or two are asked for.
         FileError: the model cannot be loaded.
+        ModalityError: it embeds neither captions nor pictures, or rows of both differ in width.
         UnsafeFileError: it asks for code of its own, or its weights are a pickle of more than
             tensors.
     """
@@ -53,6 +73,7 @@ class SentenceTransformerEncoder(Brief):
         with importing("sentence_transformers", "sentence-transformers", "st", what):
             from sentence_transformers import SentenceTransformer
         self.id, self.long_captions = f"st:{name}", how.long_captions
+        name, asked = split_name(name, ("prompt", "prompt_name"), "st")
         folder = Path(name).expanduser()
         local = folder.is_dir()
         if not local and (folder.is_absolute() or name.startswith((".", "~"))):
@@ -70,19 +91,38 @@ class SentenceTransformerEncoder(Brief):
                 local_files_only=local,
                 trust_remote_code=how.trust_remote_code,
             )
-            self.dimension = int(_dimension(model))
         config = getattr(model[0], "auto_model", None)
         commit = getattr(getattr(config, "config", None), "_commit_hash", None)
         trusted = how.trust_remote_code
         self.revision = folder_revision(folder, trusted) if local else commit or "unknown"
-        self.modalities: tuple[Modality, ...] = ("text",)
-        self.details: dict[str, str] = {"precision": how.precision}
-        self.longest: int | None = getattr(model, "max_seq_length", None)
-        self._prompt = (getattr(model, "prompts", None) or {}).get(
-            getattr(model, "default_prompt_name", None) or "", ""
-        )
-        if self._prompt:
-            self.details["text"] = f"after the prompt {self._prompt!r}"
+        self._take(model, asked, how)
+
+    @classmethod
+    def of(
+        cls, model: SentenceTransformer, name: str, revision: str, how: Opening, prompt: str = ""
+    ) -> SentenceTransformerEncoder:
+        """A pipeline that is loaded already, as an encoder.
+
+        Args:
+            model: the pipeline; it is changed.
+            name: what it is called in results, with its scheme.
+            revision: which weights these are.
+            how: see `Opening`.
+            prompt: put before every caption; empty for what the pipeline does by itself.
+        """
+        encoder = cls.__new__(cls)
+        encoder.id, encoder.revision = name, revision
+        encoder.long_captions = how.long_captions
+        encoder._take(model, {"prompt": prompt} if prompt else {}, how)
+        return encoder
+
+    def _take(self, model: SentenceTransformer, asked: dict[str, str], how: Opening) -> None:
+        """Settle what is done to captions and pictures, and how wide a row is."""
+        self.modalities: tuple[Modality, ...] = _modalities(model, self.id)
+        self._prompt = _set_prompt(model, asked, self.id)
+        longest = getattr(model, "max_seq_length", None)
+        known = isinstance(longest, int) and longest < ENDLESS
+        self.longest: int | None = longest if known else None
         self._precision = how.precision
         self._model: Any = to_precision(model, how.precision)
         tokenizer = getattr(model, "tokenizer", None)
@@ -95,6 +135,35 @@ class SentenceTransformerEncoder(Brief):
             # Captions are read in batches of one length, so that nothing is padded; the library
             # asks for the token all the same.
             self._tokenizer.pad_token = self._tokenizer.eos_token or self._tokenizer.unk_token
+        self.details: dict[str, str] = {"precision": how.precision}
+        self.details |= _done(model, self._prompt, self.longest, self.modalities)
+        self.dimension = self._asked_dimension()
+
+    def _asked_dimension(self) -> int:
+        """The width of a row, from a caption and a picture: what pipelines say of it is not always
+        so.
+
+        Raises:
+            ModalityError: captions and pictures have rows of different widths.
+        """
+        from PIL import Image as Pillow
+
+        examples: dict[Modality, Any] = {
+            "text": "a red circle",
+            "image": Pillow.effect_noise((64, 64), 64).convert("RGB"),
+        }
+        widths = {}
+        for part in self.modalities:
+            with one_line(f"could not embed with '{self.id}'"):
+                found = np.asarray(self._model.encode([examples[part]], show_progress_bar=False))
+                widths[part] = found.shape[1:]
+        if len(set(widths.values())) != 1 or len(widths[self.modalities[0]]) != 1:
+            shapes = ", ".join(f"{part} {shape}" for part, shape in widths.items())
+            raise ModalityError(
+                f"'{self.id}' does not give one vector of one width for each caption and picture "
+                f"({shapes})"
+            )
+        return int(widths[self.modalities[0]][0])
 
     def untrained(self, seed: int = 0) -> SentenceTransformerEncoder | None:
         """The same pipeline with random weights, as its libraries draw them: what probes find there
@@ -131,8 +200,11 @@ class SentenceTransformerEncoder(Brief):
         """Features (n, d), normalised if the pipeline normalises.
 
         Raises:
+            ModalityError: the model reads no text.
             ValueRangeError: a caption is longer than the model reads, and those are to be refused.
         """
+        if "text" not in self.modalities:
+            raise ModalityError(f"'{self.id}' encodes image, not text")
         texts = list(texts)
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
         if not texts:
@@ -148,15 +220,106 @@ class SentenceTransformerEncoder(Brief):
         return rows
 
     def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
-        """Refused: st: reads captions only.
+        """Features (n, d) of RGB pictures, normalised if the pipeline normalises.
 
         Raises:
-            ModalityError: always.
+            ModalityError: the model reads no pictures.
         """
+        if "image" not in self.modalities:
+            raise ModalityError(
+                f"'{self.id}' encodes text, not images; for pictures load the model as hf: or "
+                "open_clip:, or take an st: model whose modalities have 'image'"
+            )
+        rows = np.empty((len(images), self.dimension), dtype=np.float32)
+        for start in range(0, len(images), PICTURES):
+            some = list(images[start : start + PICTURES])
+            with one_line(f"could not embed pictures with '{self.id}'"):
+                rows[start : start + len(some)] = self._model.encode(
+                    some, batch_size=PICTURES, show_progress_bar=False
+                )
+        return rows
+
+
+def _modalities(model: SentenceTransformer, name: str) -> tuple[Modality, ...]:
+    """Which of captions and pictures a pipeline embeds.
+
+    Raises:
+        ModalityError: neither; says what it embeds.
+    """
+    # before version 5.4 the class of the first part says that a pipeline reads pictures
+    older = ["text", "image"] if type(model[0]).__name__ == "CLIPModel" else ["text"]
+    said = list(getattr(model, "modalities", older))
+    known: tuple[Modality, ...] = ("text", "image")
+    found = tuple(part for part in known if part in said or (part == "text" and not said))
+    if not found:
         raise ModalityError(
-            f"'{self.id}' encodes text, not images; for pictures load the model as hf: or "
-            "open_clip:"
+            f"'{name}' embeds {', '.join(map(str, said))}; conceptbind measures captions and "
+            "pictures"
         )
+    return found
+
+
+def _set_prompt(model: SentenceTransformer, asked: dict[str, str], name: str) -> str:
+    """Make the prompt that is asked for the pipeline's own, so that a copy that is saved has it
+    too; returns what stands before every caption.
+
+    Raises:
+        UnknownNameError: the model has no such prompt.
+        ValueRangeError: it is empty there, or two are asked for.
+    """
+    prompts: dict[str, str] = getattr(model, "prompts", None) or {}
+    if len(asked) > 1:
+        raise ValueRangeError(f"'{cut(name)}' may have prompt or prompt_name, not both")
+    chosen = asked.get("prompt_name")
+    if "prompt" in asked:
+        chosen = CHOSEN
+        prompts[CHOSEN] = asked["prompt"]
+        model.prompts = prompts
+    if chosen is not None:
+        filled = [key for key, text in prompts.items() if text]
+        if not prompts.get(chosen):
+            has = nearest(chosen, filled) if filled else "it has none; write it as ?prompt=TEXT"
+            raise UnknownNameError(f"'{cut(name)}' has no prompt '{cut(chosen)}'; {has}")
+        model.default_prompt_name = chosen
+    return str(prompts.get(getattr(model, "default_prompt_name", None) or "") or "")
+
+
+def _done(
+    model: SentenceTransformer, prompt: str, longest: int | None, modalities: tuple[Modality, ...]
+) -> dict[str, str]:
+    """What is done to captions and pictures, for the provenance."""
+    told: dict[str, str] = {}
+    prompts: dict[str, str] = getattr(model, "prompts", None) or {}
+    others = [key for key, text in prompts.items() if text]
+    if "text" in modalities:
+        done = [f"after the prompt {prompt!r}"] if prompt else []
+        if others and not prompt:
+            done.append(f"without a prompt (the model has {', '.join(others)})")
+        done += ["lower case"] if getattr(model[0], "do_lower_case", False) else []
+        done += [f"at most {longest} tokens"] if longest else []
+        told |= {"text": ", ".join(done)} if done else {}
+    if "image" in modalities:
+        told |= _done_to_pictures(model)
+    told["parts"] = ", ".join(_part_told(part) for part in model)
+    return told
+
+
+def _done_to_pictures(model: SentenceTransformer) -> dict[str, str]:
+    processor = getattr(model[0], "processor", None)
+    pictures = getattr(processor, "image_processor", processor)
+    as_dict = getattr(pictures, "to_dict", None)
+    said = pictures_told(as_dict()) if callable(as_dict) else ""
+    return {"pictures": said} if said else {}
+
+
+def _part_told(part: Any) -> str:
+    """A part of a pipeline, a pooling with how it pools."""
+    kind = type(part).__name__
+    modes = getattr(part, "get_pooling_mode_str", None)
+    pooling = modes() if callable(modes) else getattr(part, "pooling_mode", None)
+    if kind != "Pooling" or not pooling:
+        return kind
+    return f"{kind} ({pooling if isinstance(pooling, str) else '+'.join(map(str, pooling))})"
 
 
 def _refuse_own_code(source: str, local: bool) -> None:
@@ -195,9 +358,3 @@ def _drawn_again(module: Any) -> bool:
             drawn |= own
     others = (name for name, _ in module.named_parameters() if not name.startswith(within))
     return all(name in drawn for name in others)
-
-
-def _dimension(model: SentenceTransformer) -> int:
-    """Renamed in sentence-transformers 5.3."""
-    read = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
-    return int(read())

@@ -166,6 +166,8 @@ def _kind(name: str) -> str | None:
     scheme = "st" if name == "minilm" else name.partition(":")[0]
     if scheme not in BY_CONTENT:
         return None
+    if scheme in ("hf", "st"):  # a prompt in the name makes other rows of the same files
+        return scheme + "".join(name.partition("?")[1:])
     return (
         name.partition("@")[0]
         if scheme == "open_clip" and not name.startswith("open_clip:local-dir:")
