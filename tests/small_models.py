@@ -208,6 +208,7 @@ PICTURES = {
     ),
     "siglip_vision": lambda: alone("SiglipVision", VISION),
     "aimv2_vision": lambda: alone("Aimv2Vision", VISION | {"use_head": True}),
+    "metaclip_2_vision": lambda: alone("MetaClip2Vision", VISION),
     "vit": lambda: alone("ViT", VISION),
     "deit": lambda: alone("DeiT", VISION),
     "vit_msn": lambda: alone("ViTMSN", VISION),
@@ -223,6 +224,9 @@ PICTURES = {
     "dinov3": lambda: alone("DINOv3ViT", VISION | {"num_register_tokens": 4}),
     "dinov3_convnext": lambda: alone(
         "DINOv3ConvNext", {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 16, 32]}
+    ),
+    "dinov3_gated": lambda: alone(
+        "DINOv3ViT", VISION | {"num_register_tokens": 4, "use_gated_mlp": True}
     ),
     "ijepa": lambda: alone("IJepa", VISION),
     "swin": lambda: alone(
@@ -253,6 +257,8 @@ TEXTS = {
     "bert": lambda: alone("Bert", BERT),
     "roberta": lambda: alone("Roberta", ROBERTA),
     "xlm_roberta": lambda: alone("XLMRoberta", ROBERTA),
+    "camembert": lambda: alone("Camembert", ROBERTA),
+    "nomic_bert": lambda: alone("NomicBert", TEXT | SPECIAL | {"max_position_embeddings": 16}),
     "mpnet": lambda: alone("MPNet", TEXT | {"pad_token_id": 1, "max_position_embeddings": 18}),
     "distilbert": lambda: alone(
         "DistilBert", {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 2, "vocab_size": 40}
@@ -286,6 +292,8 @@ TEXTS = {
     "llama": lambda: alone("Llama", {k: v for k, v in QWEN.items() if k != "head_dim"}),
     "siglip_text": lambda: alone("SiglipText", CLIP_TEXT | {"projection_size": 24}),
     "clip_text": lambda: alone("CLIPText", CLIP_TEXT),
+    "metaclip_2_text": lambda: alone("MetaClip2Text", CLIP_TEXT),
+    "aimv2_text": lambda: alone("Aimv2Text", CLIP_TEXT),
     "clip_text_projection": lambda: alone(
         "CLIPText", CLIP_TEXT | {"projection_dim": 24}, "ModelWithProjection"
     ),

@@ -181,6 +181,67 @@ def test_modules_of_a_pipeline_are_not_imported(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+OWN_DUAL = """
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+
+class OwnConfig(PretrainedConfig):
+    model_type = "own_dual"
+    def __init__(self, width=8, **more):
+        self.width = width
+        super().__init__(**more)
+
+class OwnModel(PreTrainedModel):
+    config_class = OwnConfig
+    def __init__(self, config):
+        super().__init__(config)
+        self.words = torch.nn.Embedding(40, config.width)
+        self.pixels = torch.nn.Linear(3, config.width)
+        self.post_init()
+    def get_text_features(self, input_ids=None, attention_mask=None):
+        return (self.words(input_ids) * attention_mask[..., None]).sum(1)
+    def get_image_features(self, pixel_values=None):
+        return self.pixels(pixel_values.mean(dim=(2, 3)))
+    def forward(self, input_ids=None, attention_mask=None, pixel_values=None):
+        return self.get_text_features(input_ids, attention_mask)
+"""
+
+
+@pytest.mark.usefixtures("modules_elsewhere")
+def test_two_towers_of_a_folders_own_code_give_what_they_call_features(tmp_path):
+    """As jina-clip does: code beside the weights, with `get_text_features` and
+    `get_image_features`.
+    """
+    from PIL import Image
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "dual"
+    folder.mkdir()
+    (folder / "modeling_dual.py").write_text(OWN_DUAL)
+    places = {"AutoConfig": "modeling_dual.OwnConfig", "AutoModel": "modeling_dual.OwnModel"}
+    config = {"model_type": "own_dual", "architectures": ["OwnModel"], "auto_map": places}
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = {
+        "words.weight": torch.randn(40, 8),
+        "pixels.weight": torch.randn(8, 3),
+        "pixels.bias": torch.randn(8),
+    }
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    small_models.word_tokenizer(folder)
+    small_models.picture_processor(folder)
+    with pytest.raises(UnsafeFileError, match="--trust-remote-code"):
+        resolve(f"hf:{folder}", device="cpu")
+    encoder = resolve(f"hf:{folder}", device="cpu", trust_remote_code=True)
+    assert (encoder.modalities, encoder.dimension) == (("text", "image"), 8)
+    ids = torch.tensor(encoder.tokens(CAPTIONS[:1])[0])
+    own = weights["words.weight"][ids].sum(0)
+    np.testing.assert_allclose(encoder.encode_texts(CAPTIONS[:1])[0], own.numpy(), atol=1e-5)
+    picture = Image.new("RGB", (32, 32), (255, 0, 0))
+    channels = torch.tensor([1.0, -1.0, -1.0])  # after the mean and the deviation of 0.5
+    own = weights["pixels.weight"] @ channels + weights["pixels.bias"]
+    np.testing.assert_allclose(encoder.encode_images([picture])[0], own.numpy(), atol=1e-5)
+
+
 # Weights as .bin
 
 

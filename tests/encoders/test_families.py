@@ -14,7 +14,7 @@ import transformers
 from PIL import Image
 
 import small_models
-from conceptbind.core.errors import FileError, ModalityError
+from conceptbind.core.errors import FileError, ModalityError, UnknownNameError
 from conceptbind.encoders import resolve
 from conceptbind.encoders.families import sees_what_follows
 
@@ -94,11 +94,10 @@ def test_picture_models_give_what_they_pool(models, name):
     folder = models(name)
     encoder = resolve(f"hf:{folder}", device="cpu")
     assert encoder.modalities == ("image",)
-    kind = (
-        transformers.CLIPVisionModelWithProjection
-        if name == "clip_vision_projection"
-        else transformers.AutoModel
-    )
+    kind = {
+        "clip_vision_projection": transformers.CLIPVisionModelWithProjection,
+        "metaclip_2_vision": transformers.MetaClip2VisionModel,
+    }.get(name, transformers.AutoModel)
     model = kind.from_pretrained(folder).eval()
     more = {}
     if name == "vit_mae":
@@ -147,6 +146,8 @@ def test_text_models_give_the_mean_the_last_token_or_what_they_project(models, n
         "t5_whole": transformers.T5EncoderModel,
         "clip_text_projection": transformers.CLIPTextModelWithProjection,
         "siglip_text": transformers.SiglipTextModel,
+        "aimv2_text": transformers.Aimv2TextModel,
+        "metaclip_2_text": transformers.MetaClip2TextModel,
     }.get(name, transformers.AutoModel)
     model = kind.from_pretrained(folder).eval()
     for caption, row in zip(CAPTIONS, encoder.encode_texts(CAPTIONS), strict=True):
@@ -155,12 +156,90 @@ def test_text_models_give_the_mean_the_last_token_or_what_they_project(models, n
             output = model(**own_inputs(folder, caption=caption, **padded))
         if name == "clip_text_projection":
             own = output.text_embeds
-        elif name in ("clip_text", "siglip_text"):
+        elif name in ("clip_text", "siglip_text", "metaclip_2_text", "aimv2_text"):
             own = output.pooler_output
         else:
             hidden = output.last_hidden_state
             own = hidden[:, -1] if name in LAST else hidden.mean(dim=1)
         np.testing.assert_allclose(row, own[0].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("name", ["qwen2", "qwen3", "llama"])
+def test_the_last_token_is_that_of_a_batch_padded_on_either_side(models, name, side):
+    """Captions are read here without padding; a batch that the library pads gives the same rows."""
+    folder = models(name)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, padding_side=side)
+    batch = tokenizer(CAPTIONS, padding=True, return_tensors="pt")
+    inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    assert 0 in inputs["attention_mask"]
+    with torch.no_grad():
+        model = transformers.AutoModel.from_pretrained(folder).eval()
+        hidden = model(**inputs).last_hidden_state
+    places = torch.arange(hidden.shape[1]) * inputs["attention_mask"]
+    own = hidden[torch.arange(len(CAPTIONS)), places.argmax(dim=1)]
+    rows = resolve(f"hf:{folder}", device="cpu").encode_texts(CAPTIONS)
+    np.testing.assert_allclose(rows, own.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["roberta", "xlm_roberta", "camembert", "mpnet", "bert"])
+def test_positions_that_start_behind_the_padding_are_those_of_a_padded_batch(models, name):
+    """RoBERTa and its kin count positions from the padding token's number on."""
+    folder = models(name)
+    batch = transformers.AutoTokenizer.from_pretrained(folder)(
+        CAPTIONS, padding=True, return_tensors="pt"
+    )
+    mask = batch["attention_mask"]
+    with torch.no_grad():
+        model = transformers.AutoModel.from_pretrained(folder).eval()
+        hidden = model(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
+    own = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+    rows = resolve(f"hf:{folder}", device="cpu").encode_texts(CAPTIONS)
+    np.testing.assert_allclose(rows, own.numpy(), atol=1e-5)
+
+
+PROMPTED = {
+    "e5": ("bert", "mean", {"query": "a red ", "passage": "an "}),
+    "bge": ("bert", "cls", {"query": "a star and a cube for "}),
+    "qwen3-embedding": ("qwen3", "lasttoken", {"query": "a cube and a star ", "document": ""}),
+}
+
+
+@pytest.mark.parametrize("name", PROMPTED)
+def test_prompts_of_retrieval_models_are_those_of_sentence_transformers(tmp_path, name):
+    kind, mode, prompts = PROMPTED[name]
+    folder = small_models.save(kind, tmp_path)
+    small_models.pooling(folder, mode)
+    settings = {"prompts": prompts, "default_prompt_name": None}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    plain = resolve(f"hf:{folder}", device="cpu")
+    one = resolve(f"hf:{folder}?prompt_name=query", device="cpu")
+    written = resolve(f"hf:{folder}?prompt={prompts['query']}", device="cpu")
+    library = resolve(f"st:{folder}?prompt_name=query", device="cpu")
+    rows = one.encode_texts(CAPTIONS)
+    np.testing.assert_allclose(rows, library.encode_texts(CAPTIONS), atol=1e-5)
+    np.testing.assert_array_equal(written.encode_texts(CAPTIONS), rows)
+    assert np.abs(plain.encode_texts(CAPTIONS) - rows).max() > 1e-3
+    assert one.details["text"].startswith(f"after the prompt {prompts['query']!r}, at most ")
+    with pytest.raises(UnknownNameError, match="has no prompt 'quary'; did you mean 'query'"):
+        resolve(f"hf:{folder}?prompt_name=quary", device="cpu")
+
+
+def test_a_prompt_whose_tokens_are_left_out_of_the_mean_is_refused(tmp_path):
+    folder = small_models.save("bert", tmp_path)
+    small_models.pooling(folder, "mean")
+    path = folder / "1_Pooling" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"include_prompt": False}))
+    with pytest.raises(ModalityError, match="leaves the tokens of its prompt out of the mean"):
+        resolve(f"hf:{folder}?prompt=a red ", device="cpu")
+    assert resolve(f"hf:{folder}", device="cpu").dimension == 32
+
+
+def test_what_is_done_before_the_model_is_told(models):
+    told = resolve(f"hf:{models('clip')}?prompt=a ", device="cpu").details
+    assert told["text"] == "after the prompt 'a ', at most 16 tokens"
+    pictures = "resized to 32 x 32 (bicubic), mean 0.5 0.5 0.5, deviation 0.5 0.5 0.5"
+    assert told["pictures"] == pictures
 
 
 @pytest.mark.parametrize(
@@ -225,6 +304,13 @@ def test_naflex_reads_the_mask_and_the_shapes_of_its_patches(tmp_path):
         )
         for i in range(3)
     ]
+    assert encoder.details["pictures"].startswith("at most 16 patches of 8 x 8 (bilinear), mean")
+    upper, lower = encoder.encode_texts(["A RED Circle", "a red circle"])
+    np.testing.assert_array_equal(upper, lower)  # trained on lower case
+    ids = own_inputs(tmp_path, caption="a red circle", padding="max_length", max_length=16)
+    with torch.no_grad():
+        own = vector(model.get_text_features(**ids))
+    np.testing.assert_allclose(lower, own[0].numpy(), atol=1e-5)
     shapes = [
         tuple(own_inputs(tmp_path, picture)["spatial_shapes"][0].tolist()) for picture in wide
     ]
@@ -247,7 +333,7 @@ def test_a_still_picture_is_a_video_of_equal_frames_to_xclip(tmp_path):
         resolve(f"hf:{tmp_path}", device="cpu"),
         transformers.AutoModel.from_pretrained(tmp_path).eval(),
     )
-    assert encoder.details["pictures"] == "each as a video of 4 equal frames"
+    assert encoder.details["pictures"].endswith(", each as a video of 4 equal frames")
     for picture, row in zip(pictures(), encoder.encode_images(pictures()), strict=True):
         frames = own_inputs(tmp_path, picture)["pixel_values"][:, None].repeat(1, 4, 1, 1, 1)
         with torch.no_grad():
@@ -382,7 +468,14 @@ def test_towers_of_unequal_widths_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "longest"),
-    [("roberta", 16), ("xlm_roberta", 16), ("mpnet", 16), ("bert", 16), ("clip_text", 16)],
+    [
+        ("roberta", 16),
+        ("xlm_roberta", 16),
+        ("camembert", 16),
+        ("mpnet", 16),
+        ("bert", 16),
+        ("clip_text", 16),
+    ],
 )
 def test_the_longest_caption_is_asked_of_the_table_of_positions(models, name, longest):
     encoder = resolve(f"hf:{models(name)}", device="cpu")

@@ -5,7 +5,7 @@ of what a run is called.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -58,3 +58,27 @@ def whole_number(options: dict[str, str], key: str, otherwise: int) -> int:
     if re.fullmatch(r"[1-9][0-9]{0,8}", said) is None:
         raise ValueRangeError(f"the option '{key}' must be a whole number of at least 1")
     return int(said)
+
+
+def chosen_prompt(asked: Mapping[str, str], prompts: Mapping[str, str], name: str) -> str:
+    """The text that the user wants before every caption; empty where none is asked for.
+
+    Args:
+        asked: `prompt`, the text itself, or `prompt_name`, one of the model's.
+        prompts: of the model, by name; of an empty one nothing can be asked.
+        name: of the encoder, for messages.
+
+    Raises:
+        UnknownNameError: the model has no such prompt.
+        ValueRangeError: two are asked for.
+    """
+    if len(asked) > 1:
+        raise ValueRangeError(f"'{cut(name)}' may have prompt or prompt_name, not both")
+    chosen = asked.get("prompt_name")
+    if chosen is None:
+        return asked.get("prompt", "")
+    if not prompts.get(chosen):
+        filled = [key for key, text in prompts.items() if text]
+        has = nearest(chosen, filled) if filled else "it has none; write it as ?prompt=TEXT"
+        raise UnknownNameError(f"'{cut(name)}' has no prompt '{cut(chosen)}'; {has}")
+    return str(prompts[chosen])

@@ -90,6 +90,7 @@ PATCH_MEAN = frozenset({"ijepa"})
 
 TEXT_TOWERS = frozenset(
     {
+        "aimv2_text_model",
         "clip_text_model",
         "metaclip_2_text_model",
         "siglip2_text_model",

@@ -15,6 +15,7 @@ import numpy as np
 
 from conceptbind.core.errors import FileError, ModalityError, ValueRangeError, quoted
 from conceptbind.core.limits import require_plain_files, require_tensors
+from conceptbind.encoders.asked import chosen_prompt, split_name
 from conceptbind.encoders.batching import PICTURES, equal_length_batches
 from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle, too_long
@@ -27,6 +28,7 @@ from conceptbind.encoders.families import (
     unknown_family,
 )
 from conceptbind.encoders.options import CPU, Opening
+from conceptbind.encoders.told import pictures_told
 from conceptbind.encoders.weights import (
     folder_revision,
     hub_or_folder_json,
@@ -63,7 +65,8 @@ class HuggingFaceEncoder(Brief):
 
     Args:
         name: a folder written by `save_pretrained`, or `ORG/NAME` or `ORG/NAME@REVISION` on the
-            hub.
+            hub; `?prompt=TEXT` puts a text before every caption, and `?prompt_name=NAME` one of
+            its sentence-transformers files.
         how: see `Opening`; its device is one of torch.
 
     Raises:
@@ -78,12 +81,13 @@ class HuggingFaceEncoder(Brief):
         with importing("transformers", "transformers", "hf", f"the encoder 'hf:{name}'"):
             import transformers
         self.id, self.long_captions, self._device = f"hf:{name}", how.long_captions, how.device
+        name, asked = split_name(name, ("prompt", "prompt_name"), "hf")
         source, options = _source(name)
         options["trust_remote_code"] = how.trust_remote_code
         with loading(f"'{self.id}'"):
             config = transformers.AutoConfig.from_pretrained(source, **options)
         with one_line(f"could not read the sentence-transformers files of '{self.id}'"):
-            pipeline = _Pipeline.of(source, options, self.id)
+            pipeline = _Pipeline.of(source, options, self.id, asked)
         foreign = how.trust_remote_code and bool(getattr(config, "auto_map", None))
         self._family = family_of(config, pipeline.pooling, self.id, foreign)
         if config.model_type == "vit_mae":
@@ -141,8 +145,12 @@ class HuggingFaceEncoder(Brief):
         self.longest = _longest(self._model, config, self._tokenizer, pipeline.longest)
         self._padded = config.model_type in SIGLIP and self.longest is not None
         self._lower = pipeline.lower or _needs_lower_case(config, self._tokenizer)
-        done = ["lower case"] if self._lower else []
-        done += [f"padded to {self.longest} tokens"] if self._padded else []
+        self._prompt = pipeline.prompt
+        done = [f"after the prompt {self._prompt!r}"] if self._prompt else []
+        done += ["lower case"] if self._lower else []
+        if self.longest is not None:
+            how = "padded to" if self._padded else "at most"
+            done.append(f"{how} {self.longest} tokens")
         self.details |= {"text": ", ".join(done)} if done else {}
         return tuple((getattr(self._tokenizer, "vocab_files_names", None) or {}).values())
 
@@ -174,8 +182,10 @@ class HuggingFaceEncoder(Brief):
         with loading(f"the picture processor of '{self.id}'"):
             # The slow processors need Pillow and numpy only; newer ones default to torchvision.
             self._processor = _image_processor(transformers, source, options)
+        done = [pictures_told(self._processor.to_dict())]
         if config.model_type == "xclip":
-            self.details["pictures"] = f"each as a video of {_frames(config)} equal frames"
+            done.append(f"each as a video of {_frames(config)} equal frames")
+        self.details["pictures"] = ", ".join(part for part in done if part) or "not told"
 
     def _load_tokenizer(
         self, transformers: ModuleType, source: str, options: dict[str, Any]
@@ -288,15 +298,15 @@ class HuggingFaceEncoder(Brief):
     def find_long(self, texts: Sequence[str]) -> list[int]:
         """Positions of the captions that are longer than the model reads."""
         return too_long(
-            texts,
+            self._as_read(texts),
             self.longest,
-            lambda some: [
-                len(ids) for ids in self._tokenizer(self._cased(some), verbose=False)["input_ids"]
-            ],
+            lambda some: [len(ids) for ids in self._tokenizer(some, verbose=False)["input_ids"]],
         )
 
-    def _cased(self, texts: Sequence[str]) -> list[str]:
-        return [text.lower() for text in texts] if self._lower else list(texts)
+    def _as_read(self, texts: Sequence[str]) -> list[str]:
+        """Captions with the prompt before them, in lower case where the model was trained so."""
+        whole = [self._prompt + text for text in texts]
+        return [text.lower() for text in whole] if self._lower else whole
 
     def _tokenize(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
         """What the model reads of each caption, by the names of its inputs."""
@@ -305,7 +315,7 @@ class HuggingFaceEncoder(Brief):
         )
         options |= {"padding": "max_length"} if self._padded else {}
         with one_line(f"could not read captions with '{self.id}'"):
-            found = self._tokenizer(self._cased(texts), **options)
+            found = self._tokenizer(self._as_read(texts), **options)
         return {
             key: found[key]
             for key in found
@@ -648,12 +658,22 @@ class _Pipeline:
     pooling: str | None = None
     longest: int | None = None
     lower: bool = False
+    prompt: str = ""
 
     @classmethod
-    def of(cls, source: str, options: dict[str, Any], name: str) -> _Pipeline:
+    def of(
+        cls, source: str, options: dict[str, Any], name: str, asked: dict[str, str]
+    ) -> _Pipeline:
         """Read from a folder or the hub; empty where there are no such files.
 
+        Args:
+            source: a folder or a repository of the hub.
+            options: how `from_pretrained` reads it.
+            name: of the encoder, for messages.
+            asked: `prompt` or `prompt_name`, where the user wants one.
+
         Raises:
+            UnknownNameError, ValueRangeError: there is no such prompt, or two are asked for.
             ModalityError: the pipeline does what hf: does not: another module, a prompt, a pooling
                 that is not known; names st:.
         """
@@ -671,13 +691,15 @@ class _Pipeline:
                 f"({', '.join(other)}); {use}"
             )
         settings = hub_or_folder_json(source, "config_sentence_transformers.json", options) or {}
-        prompt = settings.get("default_prompt_name")
-        if prompt and (settings.get("prompts") or {}).get(prompt):
+        prompts = settings.get("prompts") or {}
+        default = settings.get("default_prompt_name")
+        if not asked and default and prompts.get(default):
             raise ModalityError(
                 f"'{name}' is a sentence-transformers model that puts the prompt "
-                f"{settings['prompts'][prompt]!r} before every caption, "
+                f"{prompts[default]!r} before every caption, "
                 f"which hf: does not; {use}"
             )
+        prompt = chosen_prompt(asked, prompts, name)
         if settings.get("truncate_dim"):
             raise ModalityError(
                 f"'{name}' is a sentence-transformers model that keeps {settings['truncate_dim']} "
@@ -688,6 +710,11 @@ class _Pipeline:
             "1_Pooling",
         )
         pooling = hub_or_folder_json(source, f"{place}/config.json", options)
+        if prompt and (pooling or {}).get("include_prompt") is False:
+            raise ModalityError(
+                f"'{name}' leaves the tokens of its prompt out of the mean, which hf: does not; "
+                f"{use}"
+            )
         bert = hub_or_folder_json(source, "sentence_bert_config.json", options) or {}
         longest = bert.get("max_seq_length")
         mode = None if pooling is None else _pooling_mode(pooling, name, use)
@@ -695,6 +722,7 @@ class _Pipeline:
             mode,
             longest if isinstance(longest, int) else None,
             bool(bert.get("do_lower_case", False)),
+            prompt,
         )
 
 

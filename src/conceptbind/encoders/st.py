@@ -12,14 +12,10 @@ import numpy as np
 from conceptbind.core.errors import (
     FileError,
     ModalityError,
-    UnknownNameError,
     UnsafeFileError,
-    ValueRangeError,
-    cut,
-    nearest,
 )
 from conceptbind.core.limits import require_plain_files
-from conceptbind.encoders.asked import split_name
+from conceptbind.encoders.asked import chosen_prompt, split_name
 from conceptbind.encoders.batching import BATCH, PICTURES, equal_length_batches
 from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle, too_long
@@ -46,7 +42,7 @@ if TYPE_CHECKING:
 ENDLESS = 1_000_000
 """A longest caption above this is the library's way to say that it knows none."""
 CHOSEN = "chosen"
-"""The name that a prompt gets which the user writes out."""
+"""The name that a prompt gets which is chosen in the encoder's name."""
 
 
 class SentenceTransformerEncoder(Brief):
@@ -268,19 +264,11 @@ def _set_prompt(model: SentenceTransformer, asked: dict[str, str], name: str) ->
         ValueRangeError: it is empty there, or two are asked for.
     """
     prompts: dict[str, str] = getattr(model, "prompts", None) or {}
-    if len(asked) > 1:
-        raise ValueRangeError(f"'{cut(name)}' may have prompt or prompt_name, not both")
-    chosen = asked.get("prompt_name")
-    if "prompt" in asked:
-        chosen = CHOSEN
-        prompts[CHOSEN] = asked["prompt"]
-        model.prompts = prompts
-    if chosen is not None:
-        filled = [key for key, text in prompts.items() if text]
-        if not prompts.get(chosen):
-            has = nearest(chosen, filled) if filled else "it has none; write it as ?prompt=TEXT"
-            raise UnknownNameError(f"'{cut(name)}' has no prompt '{cut(chosen)}'; {has}")
-        model.default_prompt_name = chosen
+    prompt = chosen_prompt(asked, prompts, name)
+    if prompt:
+        model.prompts = {**prompts, CHOSEN: prompt}
+        model.default_prompt_name = CHOSEN
+        return prompt
     return str(prompts.get(getattr(model, "default_prompt_name", None) or "") or "")
 
 
