@@ -288,6 +288,10 @@ class FileHashes:
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
+    def know(self, path: Path, digest: str) -> None:
+        """Take the hash of a file that was read for something else."""
+        self._known[os.path.abspath(path)] = digest
+
     def __call__(self, path: Path) -> str:
         """See `file_hash`."""
         place = os.path.abspath(path)

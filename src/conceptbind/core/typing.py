@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import NDArray
     from PIL.Image import Image
+    from torch import Tensor
 
     Floats: TypeAlias = NDArray[np.floating[Any]]
     Ints: TypeAlias = NDArray[np.integer[Any]]
@@ -67,3 +68,20 @@ class Encoder(Protocol):
 
     def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """Raw features (n, d) of n RGB pictures."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """An encoder that prepares pictures apart from computing, so that threads can do so meanwhile:
+    `encode_images(images)` equals `encode_prepared(prepare_images(images))`.
+    """
+
+    @property
+    def picture_batch(self) -> int:
+        """Pictures of one forward pass; 0 where they cannot be prepared one by one."""
+
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+        """RGB pictures as the model takes them, on the processor: tensors (b, ...), by name."""
+
+    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+        """Raw features (b, d) of prepared pictures."""

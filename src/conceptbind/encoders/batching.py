@@ -33,18 +33,67 @@ def equal_length_batches(lengths: Sequence[int], batch: int = BATCH) -> Iterator
             yield group[start : start + batch].tolist()
 
 
-def picture_rows(
+class InBatches:
+    """Pictures in batches, for an encoder that prepares them apart (`typing.Prepares`)."""
+
+    id: str
+    dimension: int
+    picture_batch: int = PICTURES
+    workers: int | None = None
+    """Threads that feed it; see `rows.feeding.threads_for`."""
+
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+        """See `typing.Prepares`."""
+        raise NotImplementedError
+
+    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+        """See `typing.Prepares`."""
+        raise NotImplementedError
+
+    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
+        """Raw features (n, d) of RGB pictures.
+
+        Raises:
+            FileError: whatever the library raises.
+        """
+        rows = [np.empty((0, self.dimension), dtype=np.float32)]
+        size = self.picture_batch or PICTURES
+        parts = (images[start : start + size] for start in range(0, len(images), size))
+        rows += [self.encode_prepared(self.prepare_images(part)) for part in parts]
+        return np.concatenate(rows)
+
+
+def stacked(
     images: Sequence[Image],
     prepared: Callable[[Image], Float[Tensor, "3 height breadth"]],
+    name: str,
+) -> dict[str, Tensor]:
+    """Pictures as one tensor.
+
+    Args:
+        images: the pictures, at least one.
+        prepared: a picture (3, h, w) as the model takes it.
+        name: of the encoder, for messages.
+
+    Raises:
+        FileError: whatever the library raises.
+    """
+    import torch
+
+    with one_line(f"could not prepare pictures for '{name}'"):
+        return {"pixels": torch.stack([prepared(image) for image in images])}
+
+
+def features_of(
+    pixels: Float[Tensor, "pictures 3 height breadth"],
     embedded: Callable[[Float[Tensor, "pictures 3 height breadth"]], Float[Tensor, "pictures ..."]],
     weight: Float[Tensor, " ..."],
     name: str,
 ) -> Float[Floats, "pictures ..."]:
-    """Features (n, ...) of n >= 1 RGB pictures.
+    """Features (b, ...) of prepared pictures.
 
     Args:
-        images: the pictures.
-        prepared: a picture (3, h, w) as the model takes it.
+        pixels: of the pictures.
         embedded: features (b, ...) of b pictures.
         weight: one of the model's, on its device and in its precision.
         name: of the encoder, for messages.
@@ -54,9 +103,7 @@ def picture_rows(
     """
     import torch
 
-    rows = []
-    for start in range(0, len(images), PICTURES):
-        with one_line(f"could not embed pictures with '{name}'"), torch.inference_mode():
-            pixels = torch.stack([prepared(image) for image in images[start : start + PICTURES]])
-            rows.append(embedded(pixels.to(weight)).float().cpu().numpy())
-    return np.concatenate(rows)
+    with one_line(f"could not embed pictures with '{name}'"), torch.inference_mode():
+        there = pixels.to(weight, non_blocking=True)
+        found: Floats = embedded(there).float().cpu().numpy()
+        return found

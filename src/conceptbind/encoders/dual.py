@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from conceptbind.core.errors import FileError, UnknownNameError, cut, nearest, quoted
 from conceptbind.core.files import read_json
-from conceptbind.encoders.batching import equal_length_batches
+from conceptbind.encoders.batching import InBatches, equal_length_batches
 from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.weights import folder_revision
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from conceptbind.core.typing import Floats, LongCaptions, Modality
 
-IMAGE_BATCH = 256
+IMAGE_BATCH = 64
 
 
 class Attention(nn.Module):
@@ -216,7 +216,7 @@ class Words:
         return [self.ids["<start>"], *(self.ids[word] for word in words), self.ids["<end>"]]
 
 
-class DualEncoder(Brief):
+class DualEncoder(InBatches, Brief):
     """A folder with a small CLIP, as an encoder.
 
     Args:
@@ -231,6 +231,7 @@ class DualEncoder(Brief):
     """
 
     modalities: tuple[Modality, ...] = ("text", "image")
+    picture_batch: int = IMAGE_BATCH
 
     def __init__(
         self,
@@ -376,22 +377,16 @@ class DualEncoder(Brief):
                 )
         return rows
 
-    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
-        """Raw features (n, d) of RGB pictures: the shorter side is scaled to the model's, the
-        middle is cut out.
-        """
-        rows = []
-        for start in range(0, len(images), IMAGE_BATCH):
-            pixels = np.stack(
-                [self._pixels(image) for image in images[start : start + IMAGE_BATCH]]
-            )
-            with torch.inference_mode():
-                rows.append(
-                    self._model.image_features(torch.from_numpy(pixels).to(self._device))
-                    .cpu()
-                    .numpy()
-                )
-        return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+        """Their shorter side is scaled to the model's, and the middle is cut out."""
+        return {"pixels": self.pixels(images)}
+
+    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+        """See `typing.Prepares`."""
+        with torch.inference_mode():
+            there = prepared["pixels"].to(self._device, non_blocking=True)
+            found: Floats = self._model.image_features(there).cpu().numpy()
+            return found
 
     def _pixels(self, image: Image) -> Floats:
         """(3, s, s), as transformers' CLIP processor prepares a picture."""

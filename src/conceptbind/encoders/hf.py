@@ -16,7 +16,7 @@ import numpy as np
 from conceptbind.core.errors import FileError, ModalityError, ValueRangeError, quoted
 from conceptbind.core.limits import require_plain_files, require_tensors
 from conceptbind.encoders.asked import chosen_prompt, split_name
-from conceptbind.encoders.batching import PICTURES, equal_length_batches
+from conceptbind.encoders.batching import InBatches, equal_length_batches
 from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.families import (
@@ -54,7 +54,7 @@ ENDLESS = 1_000_000
 """A tokenizer's `model_max_length` above this is transformers' way to say that it knows none."""
 
 
-class HuggingFaceEncoder(Brief):
+class HuggingFaceEncoder(InBatches, Brief):
     """A transformers model as an encoder of raw features: what the model's author calls its
     embedding, see `families`.
 
@@ -117,6 +117,8 @@ class HuggingFaceEncoder(Brief):
             self._family = replace(self._family, pooling=self._pooling_by_sight())
         if "image" in self.modalities:
             self._open_image(transformers, config, source, options)
+            if "pixel_mask" in self._reads("image"):  # a picture is padded to others of its batch
+                self.picture_batch = 0
         if self._family.pooling != "features":
             self.details["pooling"] = self._family.pooling
         activation = getattr(getattr(config, "text_config", config), "hidden_act", None)
@@ -228,7 +230,7 @@ class HuggingFaceEncoder(Brief):
                 )
             if "image" in self.modalities:
                 picture = Pillow.effect_noise((64, 64), 64).convert("RGB")
-                made["image"] = self._image_vectors(self._prepared([picture]), 1)
+                made["image"] = self._image_vectors(self.prepare_images([picture]), 1)
             absent = _absent(self._model, missing, list(made.values())) if missing else []
         if absent:
             more = f" and {len(absent) - 1} others" if len(absent) > 1 else ""
@@ -338,7 +340,7 @@ class HuggingFaceEncoder(Brief):
 
     def pixels(self, images: Sequence[Image]) -> Float[Tensor, "pictures ..."]:
         """(n, 3, s, s) prepared RGB pictures."""
-        return self._prepared(images)["pixel_values"]
+        return self.prepare_images(images)["pixel_values"]
 
     def text_features(self, ids: Int[Tensor, "captions tokens"]) -> Float[Tensor, "captions width"]:
         """(b, t) -> (b, d), with gradients."""
@@ -401,20 +403,20 @@ class HuggingFaceEncoder(Brief):
         Raises:
             ModalityError: the model reads no pictures.
         """
-        import torch
-
         if "image" not in self.modalities:
             raise ModalityError(f"'{self.id}' encodes {' and '.join(self.modalities)}, not images")
-        rows = np.empty((len(images), self.dimension), dtype=np.float32)
-        for start in range(0, len(images), PICTURES):
-            some = list(images[start : start + PICTURES])
-            with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
-                rows[start : start + len(some)] = (
-                    self._image_vectors(self._prepared(some), len(some)).float().cpu().numpy()
-                )
-        return rows
+        return super().encode_images(images)
 
-    def _prepared(self, images: Sequence[Image]) -> dict[str, Any]:
+    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+        """See `typing.Prepares`."""
+        import torch
+
+        n = len(next(iter(prepared.values())))
+        with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
+            found: Floats = self._image_vectors(prepared, n).float().cpu().numpy()
+            return found
+
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
         """All that the processor returns and the model takes: of NaFlex models also the mask and
         the shapes of the patches.
         """
@@ -426,7 +428,7 @@ class HuggingFaceEncoder(Brief):
 
     def _image_vectors(self, inputs: dict[str, Any], n: int) -> Any:
         """(n, d) of prepared pictures."""
-        inputs = {key: part.to(self._device) for key, part in inputs.items()}
+        inputs = {key: part.to(self._device, non_blocking=True) for key, part in inputs.items()}
         inputs = {
             key: part.to(self._model.dtype) if part.is_floating_point() else part
             for key, part in inputs.items()

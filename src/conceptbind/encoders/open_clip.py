@@ -17,7 +17,7 @@ import numpy as np
 from conceptbind.core.errors import FileError, UnknownNameError, UnsafeFileError, cut, nearest
 from conceptbind.core.files import file_hash, write_json
 from conceptbind.core.limits import require_plain_files, require_tensors
-from conceptbind.encoders.batching import picture_rows
+from conceptbind.encoders.batching import InBatches, features_of, stacked
 from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle
 from conceptbind.encoders.options import CPU, Opening
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float
     from PIL.Image import Image
+    from torch import Tensor
 
     from conceptbind.core.typing import Floats, Modality
 
@@ -44,7 +45,7 @@ WEIGHTS, PT = "open_clip_model.safetensors", {"format": "pt"}
 """Its weights, and what safetensors says of weights of torch."""
 
 
-class OpenClipEncoder(Brief):
+class OpenClipEncoder(InBatches, Brief):
     """An open_clip model as an encoder of raw projected features.
 
     Args:
@@ -196,12 +197,14 @@ class OpenClipEncoder(Brief):
                 rows.append(self._model.encode_text(ids.to(self._device)).float().cpu().numpy())
         return np.concatenate(rows)
 
-    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
-        """Raw features (n, d) of RGB pictures."""
-        if not len(images):
-            return np.empty((0, self.dimension), dtype=np.float32)
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+        """See `typing.Prepares`."""
+        return stacked(images, self._preprocess, self.id)
+
+    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+        """See `typing.Prepares`."""
         model, weight = self._model, next(self._model.parameters())
-        return picture_rows(images, self._preprocess, model.encode_image, weight, self.id)
+        return features_of(prepared["pixels"], model.encode_image, weight, self.id)
 
 
 @contextmanager

@@ -43,6 +43,12 @@ class Opening(Reading):
     """Number format of the encoder: float32, or bf16 (half the memory, less exact) where the
     processor computes fast in it.
     """
+    workers: int | None = None
+    """Number of threads that read and prepare pictures while the model computes; 0 does so between
+    two batches. Left out: one for each core, at most 16, where there is a GPU, else one.
+    """
+    picture_batch: int | None = None
+    """Number of pictures of one forward pass; left out, what is fast on most machines (32)."""
 
 
 CPU = Opening(device="cpu")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "api:", "controlled:", "file:", "py:")
 SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
 """Small dual encoders inside this package."""
+MOST_WORKERS, MOST_PICTURES = 256, 65_536
 PACKAGED = ("minilm",)
 """Encoders that come as Python packages with their weights inside."""
 
@@ -81,6 +82,23 @@ def resolve(
 
 def open_encoder(name: str, how: Opening) -> Encoder:
     """The encoder that a string names, opened as the options say; see `resolve`."""
+    for option, value, most in (
+        ("workers", how.workers, MOST_WORKERS),
+        ("picture-batch", how.picture_batch, MOST_PICTURES),
+    ):
+        least = int(option != "workers")
+        if value is not None and not least <= value <= most:
+            raise ValueRangeError(f"--{option} must lie between {least} and {most}; got {value}")
+    encoder = _opened(name, how)
+    if how.workers is not None and "image" in encoder.modalities:
+        with suppress(AttributeError, TypeError):  # an object that cannot be changed
+            encoder.workers = how.workers  # type: ignore[attr-defined]
+    if how.picture_batch is not None and getattr(encoder, "picture_batch", 0):
+        encoder.picture_batch = how.picture_batch  # type: ignore[attr-defined]
+    return encoder
+
+
+def _opened(name: str, how: Opening) -> Encoder:
     if name in SHIPPED:
         from conceptbind.encoders.dual import DualEncoder
 

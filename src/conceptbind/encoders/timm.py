@@ -6,10 +6,8 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from conceptbind.core.errors import FileError, ModalityError, UnknownNameError, cut, nearest
-from conceptbind.encoders.batching import picture_rows
+from conceptbind.encoders.batching import InBatches, features_of, stacked
 from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import importing, reason_of, to_precision
@@ -17,11 +15,12 @@ from conceptbind.encoders.weights import importing, reason_of, to_precision
 if TYPE_CHECKING:
     from jaxtyping import Float
     from PIL.Image import Image
+    from torch import Tensor
 
     from conceptbind.core.typing import Floats, Modality
 
 
-class TimmEncoder(Brief):
+class TimmEncoder(InBatches, Brief):
     """A timm model without its classifier.
 
     Args:
@@ -74,7 +73,7 @@ class TimmEncoder(Brief):
         self._device, self._architecture, self._precision = how.device, model_name, how.precision
         # Asked of the model: `num_features` is the width before its head, which in MobileNet,
         # EfficientViT, VGG, ... is not the last.
-        shape = self._features([Pillow.new("RGB", (64, 64))]).shape
+        shape = self.encode_prepared(self.prepare_images([Pillow.new("RGB", (64, 64))])).shape
         if len(shape) != 2:
             raise ModalityError(
                 f"'{self.id}' gives features of shape {shape[1:]}, not one vector per picture; use "
@@ -105,13 +104,11 @@ class TimmEncoder(Brief):
         """
         raise ModalityError(f"'{self.id}' encodes images, not text")
 
-    def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
-        """Pooled features (n, d) of RGB pictures."""
-        if not len(images):
-            return np.empty((0, self.dimension), dtype=np.float32)
-        return self._features(images)
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+        """See `typing.Prepares`."""
+        return stacked(images, self._transform, self.id)
 
-    def _features(self, images: Sequence[Image]) -> Floats:
-        """What the model gives for n >= 1 pictures (n, ...)."""
+    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+        """Pooled features (b, d) of prepared pictures."""
         model, weight = self._model, next(self._model.parameters())
-        return picture_rows(images, self._transform, model, weight, self.id)
+        return features_of(prepared["pixels"], model, weight, self.id)

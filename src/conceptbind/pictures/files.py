@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ from conceptbind.core.limits import require_regular
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+PICTURE_FILE = "PNG, JPEG or another picture file"
+"""What is expected where a picture should lie."""
 MOST_OPEN = 64
 """Pictures open at once, at most."""
 MOST_BYTES = 1 << 28
@@ -67,8 +71,23 @@ _UPRIGHT = {
 _ORIENTATION = 0x0112
 
 
-def read_picture(path: Path, box: Box | None = None) -> Image:
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Without what Pillow says of a file that it reads, for instance of a broken date in EXIF,
+    which decides no pixel. Filters are the whole process's, so threads read within one such block.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+        yield
+
+
+def read_picture(path: Path, box: Box | None = None, *, data: bytes | None = None) -> Image:
     """One picture file, or what a box shows of it, as every command sees it: see `as_seen`.
+
+    Args:
+        path: the file.
+        box: what is seen of it.
+        data: what it holds, where that was read; the caller is then within `quiet_pillow`.
 
     Raises:
         FileError: missing, no file, broken, truncated, or refused by `as_seen`; names the file.
@@ -77,17 +96,15 @@ def read_picture(path: Path, box: Box | None = None) -> Image:
     from PIL import Image as Pillow
 
     try:
+        if data is not None:
+            return _opened(BytesIO(data), path, box)
         if path.exists():
-            require_regular(path, "PNG, JPEG or another picture file", "the picture ")
-        with warnings.catch_warnings():
-            # for instance a broken date in EXIF, which decides no pixel
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
-            with Pillow.open(path) as picture:
-                return as_seen(picture, f"the picture {path}", box)
+            require_regular(path, PICTURE_FILE, "the picture ")
+        with quiet_pillow():
+            return _opened(path, path, box)
     except FileNotFoundError as error:
         raise FileError(f"the scene table names the picture {path}, which is not there") from error
-    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
+    except Pillow.DecompressionBombError as error:
         raise FileError(
             f"the picture {path} is refused as a decompression bomb: {error}; save a smaller one"
         ) from error
@@ -98,6 +115,18 @@ def read_picture(path: Path, box: Box | None = None) -> Image:
             f"the picture {path} cannot be read: {(str(error) or type(error).__name__):.200}; save "
             "it again as PNG or JPEG"
         ) from error
+
+
+def _opened(file: Path | BytesIO, path: Path, box: Box | None) -> Image:
+    from PIL import Image as Pillow
+
+    with Pillow.open(file) as picture:
+        most, pixels = Pillow.MAX_IMAGE_PIXELS, picture.width * picture.height
+        if most is not None and pixels > most:  # where Pillow only warns
+            raise Pillow.DecompressionBombError(
+                f"Image size ({pixels} pixels) exceeds limit of {most} pixels"
+            )
+        return as_seen(picture, f"the picture {path}", box)
 
 
 def as_seen(picture: Image, name: str = "a picture", box: Box | None = None) -> Image:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -36,6 +36,7 @@ from conceptbind.core.errors import (
 )
 from conceptbind.core.files import (
     CHECKSUM,
+    FileHashes,
     content_hash,
     file_hash,
     json_hash,
@@ -57,8 +58,9 @@ from conceptbind.encoders.options import Opening
 from conceptbind.encoders.registry import open_encoder
 from conceptbind.encoders.weights import same_encoder
 from conceptbind.metrics.checks import refuse_non_finite
-from conceptbind.pictures.files import picture_batches, read_picture, require_pictures
+from conceptbind.pictures.files import require_pictures
 from conceptbind.rows.arrays import ARRAYS, FileEmbeddings, read_embeddings_file
+from conceptbind.rows.feeding import picture_rows
 from conceptbind.rows.indexes.measured import rows_of_index
 from conceptbind.rows.indexes.registry import open_container
 
@@ -271,17 +273,18 @@ def _write_shards(
     for start in range(0, len(scenes), SHARD_ROWS):
         stop = min(start + SHARD_ROWS, len(scenes))
         path = _shard(folder, start)
-        pictures = _pictures_hash(scenes, start, stop, hash_of) if modality == "image" else None
-        if not path.exists() or _of_other_pictures(path, pictures):
-            rows = np.empty((stop - start, encoder.dimension), dtype=kind)
-            for first, values in _encoded(encoder, scenes, modality, start, stop):
-                rows[first - start : first - start + len(values)] = (
-                    _unit(values, first, encoder.id) if half else values
-                )
-                on_rows(len(values))
-            _add(kept, start, rows, pictures)
-        else:
+        if path.exists() and not _of_other_pictures(path, scenes, modality, start, stop, hash_of):
             on_rows(stop - start)
+            continue
+        rows = np.empty((stop - start, encoder.dimension), dtype=kind)
+        hashes: list[str] = []
+        for first, values in _encoded(encoder, scenes, modality, start, stop, hashes):
+            rows[first - start : first - start + len(values)] = (
+                _unit(values, first, encoder.id) if half else values
+            )
+            on_rows(len(values))
+        _remember(hash_of, scenes, start, hashes)
+        _add(kept, start, rows, content_hash(*hashes) if hashes else None)
     if not half:
         _seal_shards(kept, len(scenes))
     return kept
@@ -374,10 +377,27 @@ def _pictures_hash(
     return content_hash(*map(hash_of, paths)) if all(path.is_file() for path in paths) else None
 
 
-def _of_other_pictures(path: Path, pictures: str | None) -> bool:
+def _remember(
+    hash_of: Callable[[Path], str], scenes: Scenes, start: int, hashes: list[str]
+) -> None:
+    """Pictures that were hashed while they were read need not be read for it."""
+    if isinstance(hash_of, FileHashes) and hashes:
+        for path, digest in zip(_pictures(scenes, start, start + len(hashes)), hashes, strict=True):
+            hash_of.know(path, digest)
+
+
+def _of_other_pictures(
+    path: Path,
+    scenes: Scenes,
+    modality: Modality,
+    start: int,
+    stop: int,
+    hash_of: Callable[[Path], str],
+) -> bool:
     """Whether a shard was made from pictures that have been replaced since, under the same
     names.
     """
+    pictures = _pictures_hash(scenes, start, stop, hash_of) if modality == "image" else None
     if pictures is None:
         return False
     try:
@@ -401,20 +421,25 @@ def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality
 
 
 def _encoded(
-    encoder: Encoder, scenes: Scenes, modality: Modality, start: int, stop: int
+    encoder: Encoder,
+    scenes: Scenes,
+    modality: Modality,
+    start: int,
+    stop: int,
+    hashes: list[str],
 ) -> Iterator[tuple[int, Floats]]:
-    """(first row, features) of the scenes start..stop, batch by batch."""
+    """(first row, features) of the scenes start..stop, batch by batch; of pictures also what their
+    files hold, into `hashes`.
+    """
     first = start
-    for batch in (
-        _text_batches(scenes, start, stop) if modality == "text" else _seen(scenes, start, stop)
-    ):
-        last = first + len(batch)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CutCaptionWarning)  # said once for all, see `_say_cut`
-            values = (
-                encoder.encode_texts(batch) if modality == "text" else encoder.encode_images(batch)
-            )
-        values = _as_numbers(values, encoder.id)
+    batches = (
+        _read(encoder, scenes, start, stop)
+        if modality == "text"
+        else _seen(encoder, scenes, start, stop, hashes)
+    )
+    for n, features in batches:
+        last = first + n
+        values = _as_numbers(features, encoder.id)
         if values.shape != (last - first, encoder.dimension):
             raise ShapeError(
                 f"'{encoder.id}' was given {counted(last - first, 'scene')} and returned an "
@@ -432,19 +457,24 @@ def _encoded(
         first = last
 
 
-def _text_batches(scenes: Scenes, start: int, stop: int) -> Iterator[Any]:
-    """Captions of the scenes start..stop."""
+def _read(encoder: Encoder, scenes: Scenes, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+    """How many, and the features of the captions of the scenes start..stop."""
     for first in range(start, stop, TEXT_BATCH):
-        yield list(scenes.captions(first, min(first + TEXT_BATCH, stop)))
+        batch = list(scenes.captions(first, min(first + TEXT_BATCH, stop)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CutCaptionWarning)  # said once for all, see `_say_cut`
+            features = encoder.encode_texts(batch)
+        yield len(batch), features
 
 
-def _seen(scenes: Scenes, start: int, stop: int) -> Iterator[Any]:
-    """What is seen of the pictures of the scenes start..stop, few enough at once for memory."""
-    boxes = [None] * (stop - start) if scenes.boxes is None else scenes.boxes[start:stop]
-    return picture_batches(
-        partial(read_picture, path, box)
-        for path, box in zip(_pictures(scenes, start, stop), boxes, strict=True)
-    )
+def _seen(
+    encoder: Encoder, scenes: Scenes, start: int, stop: int, hashes: list[str]
+) -> Iterator[tuple[int, Any]]:
+    """How many, and the features of the pictures of the scenes start..stop."""
+    boxes = None if scenes.boxes is None else scenes.boxes[start:stop]
+    for fed in picture_rows(encoder, _pictures(scenes, start, stop), boxes):
+        hashes += fed.hashes
+        yield len(fed.hashes), fed.rows
 
 
 def _pictures(scenes: Scenes, start: int, stop: int) -> list[Path]:

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Record
 
 CONFIG = "config.yaml"
-PLACE_OPTIONS = ("out", "device", "executor", "address", "jobs", "stack", "require", "junit")
+PLACE_OPTIONS = (
+    *("out", "device", "workers", "picture_batch", "executor", "address", "jobs", "stack"),
+    *("require", "junit"),
+)
 """Options that say where something is done or how it is judged, not what is done: a run folder may
 be moved, continued on another device or cluster, and held against other requirements."""
 
