@@ -93,7 +93,7 @@ def open_encoder(name: str, how: Opening) -> Encoder:
     if how.workers is not None and "image" in encoder.modalities:
         with suppress(AttributeError, TypeError):  # an object that cannot be changed
             encoder.workers = how.workers  # type: ignore[attr-defined]
-    if how.picture_batch is not None and getattr(encoder, "picture_batch", 0):
+    if how.picture_batch is not None and getattr(encoder, "picture_batch", None):
         encoder.picture_batch = how.picture_batch  # type: ignore[attr-defined]
     return encoder
 

@@ -1,7 +1,7 @@
 """Embedding pictures: JPEG files of 640 x 480 through a ViT-B/32 of random weights, against the
 bare model on tensors that are prepared, transformers' own loop, and a plain DataLoader; in turn.
 
-    python bench/pictures.py [--pictures 256] [--rounds 3] [--workers 0 1 2] [--device cpu]
+    python bench/feeding.py [--pictures 256] [--rounds 3] [--workers 0 1 2] [--device cpu]
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -114,9 +115,9 @@ def compare(encoder, paths, folder, options) -> None:
         return embed(encoder, scenes, "image", folder / f"rows-{next(runs)}").values
 
     methods = {"bare model on prepared tensors": bare, "transformers' loop": transformers_loop}
-    methods |= {f"DataLoader, {n} workers": lambda n=n: loader(n) for n in (0, 2)}
-    methods |= {f"embed, {n} threads": lambda n=n: ours(n) for n in options.workers}
-    methods["embed, as it is"] = lambda: ours(None)
+    methods |= {f"DataLoader, {n} workers": partial(loader, n) for n in (0, 2)}
+    methods |= {f"embed, {n} threads": partial(ours, n) for n in options.workers}
+    methods["embed, as it is"] = partial(ours, None)
     expected = bare()
     for name, method in methods.items():
         np.testing.assert_allclose(method(), expected, atol=1e-4, err_msg=name)
