@@ -142,7 +142,9 @@ def _joined(batch: list[_One]) -> tuple[dict[str, Any], list[str]]:
     import torch
 
     parts = [one.prepared for one in batch if one.prepared is not None]
-    whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    whole = dict(parts[0])
+    for name in parts[0]:
+        whole[name] = torch.cat([part[name] for part in parts])
     if torch.cuda.is_available():
         whole = {name: tensor.pin_memory() for name, tensor in whole.items()}
     return whole, [one.digest for one in batch]
