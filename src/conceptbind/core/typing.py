@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_che
 
 if TYPE_CHECKING:
     import numpy as np
-    from jaxtyping import Float
+    from jaxtyping import Float, Shaped
     from numpy.typing import NDArray
     from PIL.Image import Image
     from torch import Tensor
@@ -80,8 +80,10 @@ class Prepares(Protocol):
     def picture_batch(self) -> int:
         """Pictures of one forward pass; 0 where they cannot be prepared one by one."""
 
-    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Shaped[Tensor, "pictures ..."]]:
         """RGB pictures as the model takes them, on the processor: tensors (b, ...), by name."""
 
-    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+    def encode_prepared(
+        self, prepared: dict[str, Shaped[Tensor, "pictures ..."]]
+    ) -> Float[Floats, "pictures width"]:
         """Raw features (b, d) of prepared pictures."""

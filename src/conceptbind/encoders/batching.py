@@ -10,7 +10,7 @@ import numpy as np
 from conceptbind.encoders.weights import one_line
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Shaped
     from PIL.Image import Image
     from torch import Tensor
 
@@ -42,11 +42,13 @@ class InBatches:
     workers: int | None = None
     """Threads that feed it; see `rows.feeding.threads_for`."""
 
-    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Shaped[Tensor, "pictures ..."]]:
         """See `typing.Prepares`."""
         raise NotImplementedError
 
-    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+    def encode_prepared(
+        self, prepared: dict[str, Shaped[Tensor, "pictures ..."]]
+    ) -> Float[Floats, "pictures width"]:
         """See `typing.Prepares`."""
         raise NotImplementedError
 
@@ -67,7 +69,7 @@ def stacked(
     images: Sequence[Image],
     prepared: Callable[[Image], Float[Tensor, "3 height breadth"]],
     name: str,
-) -> dict[str, Tensor]:
+) -> dict[str, Shaped[Tensor, "pictures ..."]]:
     """Pictures as one tensor.
 
     Args:

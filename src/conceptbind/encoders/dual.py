@@ -27,7 +27,7 @@ from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.weights import folder_revision
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Int, Shaped
     from PIL.Image import Image
 
     from conceptbind.core.typing import Floats, LongCaptions, Modality
@@ -377,11 +377,13 @@ class DualEncoder(InBatches, Brief):
                 )
         return rows
 
-    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Shaped[Tensor, "pictures ..."]]:
         """Their shorter side is scaled to the model's, and the middle is cut out."""
         return {"pixels": self.pixels(images)}
 
-    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+    def encode_prepared(
+        self, prepared: dict[str, Shaped[Tensor, "pictures ..."]]
+    ) -> Float[Floats, "pictures width"]:
         """See `typing.Prepares`."""
         with torch.inference_mode():
             there = prepared["pixels"].to(self._device, non_blocking=True)

@@ -42,7 +42,7 @@ from conceptbind.encoders.weights import (
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Int, Shaped
     from PIL.Image import Image
     from torch import Tensor
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -407,7 +407,9 @@ class HuggingFaceEncoder(InBatches, Brief):
             raise ModalityError(f"'{self.id}' encodes {' and '.join(self.modalities)}, not images")
         return super().encode_images(images)
 
-    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+    def encode_prepared(
+        self, prepared: dict[str, Shaped[Tensor, "pictures ..."]]
+    ) -> Float[Floats, "pictures width"]:
         """See `typing.Prepares`."""
         import torch
 
@@ -416,7 +418,7 @@ class HuggingFaceEncoder(InBatches, Brief):
             found: Floats = self._image_vectors(prepared, n).float().cpu().numpy()
             return found
 
-    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Shaped[Tensor, "pictures ..."]]:
         """All that the processor returns and the model takes: of NaFlex models also the mask and
         the shapes of the patches.
         """

@@ -33,7 +33,7 @@ from conceptbind.encoders.weights import (
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from jaxtyping import Float
+    from jaxtyping import Float, Shaped
     from PIL.Image import Image
     from torch import Tensor
 
@@ -197,11 +197,13 @@ class OpenClipEncoder(InBatches, Brief):
                 rows.append(self._model.encode_text(ids.to(self._device)).float().cpu().numpy())
         return np.concatenate(rows)
 
-    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Shaped[Tensor, "pictures ..."]]:
         """See `typing.Prepares`."""
         return stacked(images, self._preprocess, self.id)
 
-    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+    def encode_prepared(
+        self, prepared: dict[str, Shaped[Tensor, "pictures ..."]]
+    ) -> Float[Floats, "pictures width"]:
         """See `typing.Prepares`."""
         model, weight = self._model, next(self._model.parameters())
         return features_of(prepared["pixels"], model.encode_image, weight, self.id)

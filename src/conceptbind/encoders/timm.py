@@ -13,7 +13,7 @@ from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import importing, reason_of, to_precision
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Shaped
     from PIL.Image import Image
     from torch import Tensor
 
@@ -104,11 +104,13 @@ class TimmEncoder(InBatches, Brief):
         """
         raise ModalityError(f"'{self.id}' encodes images, not text")
 
-    def prepare_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+    def prepare_images(self, images: Sequence[Image]) -> dict[str, Shaped[Tensor, "pictures ..."]]:
         """See `typing.Prepares`."""
         return stacked(images, self._transform, self.id)
 
-    def encode_prepared(self, prepared: dict[str, Tensor]) -> Float[Floats, "pictures width"]:
+    def encode_prepared(
+        self, prepared: dict[str, Shaped[Tensor, "pictures ..."]]
+    ) -> Float[Floats, "pictures width"]:
         """Pooled features (b, d) of prepared pictures."""
         model, weight = self._model, next(self._model.parameters())
         return features_of(prepared["pixels"], model, weight, self.id)
