@@ -29,6 +29,7 @@ from conceptbind.pictures.files import (
 from conceptbind.run.executors import cores
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from PIL.Image import Image
 
     from conceptbind.core.typing import Encoder, Floats, Prepares
@@ -55,7 +56,7 @@ def threads_for(encoder: Encoder, workers: int | None = None) -> int:
 class Fed(NamedTuple):
     """The features of some pictures."""
 
-    rows: Floats
+    rows: Float[Floats, "pictures width"]
     """(b, d) as the encoder gave them."""
     hashes: list[str]
     """SHA-256 of each file."""
