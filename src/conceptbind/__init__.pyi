@@ -1,5 +1,6 @@
 __version__: str
 
+from .commands import Audited as Audited
 from .commands import Comparison as Comparison
 from .commands import Embedded as Embedded
 from .commands import Evaluation as Evaluation
@@ -11,6 +12,7 @@ from .commands import Repaired as Repaired
 from .commands import Stressed as Stressed
 from .commands import Training as Training
 from .commands import apply as apply
+from .commands import audit as audit
 from .commands import compare as compare
 from .commands import embed as embed
 from .commands import evaluate as evaluate

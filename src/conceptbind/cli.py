@@ -32,6 +32,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "measure": commands.Measure,
     "repair": commands.Repair,
     "apply": commands.Apply,
+    "audit": commands.Audit,
     "query": commands.Query,
     "export": commands.Export,
     "finetune": commands.Finetune,

@@ -3,6 +3,9 @@ from .applying import apply as apply
 from .asking import Hits as Hits
 from .asking import Query as Query
 from .asking import query as query
+from .auditing import Audit as Audit
+from .auditing import Audited as Audited
+from .auditing import audit as audit
 from .comparing import Compare as Compare
 from .comparing import Comparison as Comparison
 from .comparing import compare as compare

@@ -171,7 +171,7 @@ OWN_STUDIES = (
     *("probe", "within", "attribute_probe", "search", "crossmodal"),
     *("repair", "laboratory", "finetune", "negation", "query"),
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
-    "stress",
+    *("stress", "audit"),
 )
 """What `study` says in records of ours, whose words are members of the enumerations. Where several
 have one metric and none is named, the first of these is meant."""

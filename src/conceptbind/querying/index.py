@@ -43,6 +43,8 @@ class Index:
     names: Sequence[str] | None = None
     """(n,) what each is called; their row numbers where None."""
     modality: str | None = None
+    held: Held | None = None
+    """What another program built, where the rows are of that."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -131,7 +133,7 @@ def _is_ours(path: Path) -> bool:
 def _of_container(held: Held, modality: Modalities) -> Index:
     """An index that another program built; it does not say which encoder made it."""
     name, rows = held.rows(modality)
-    return Index(rows, names=held.called, modality=name)
+    return Index(rows, names=held.called, modality=name, held=held)
 
 
 def _of_folder(folder: Path, modality: Modalities) -> Index:

@@ -24,6 +24,7 @@ STUDIES = (
     "finetune",
     "controlled",
     "stress",
+    "audit",
 )
 """Studies whose shares are compared."""
 TITLE = "Every share beside that of the first run"

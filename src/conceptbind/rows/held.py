@@ -135,9 +135,24 @@ def held_captions(given: Iterable[str], name: str) -> HeldCaptions:
     return HeldCaptions(f"captions-{content_hash(*lines)[:16]}", tuple(map(str, lines)))
 
 
+def held_index(given: Any, name: str) -> Any:
+    """An index that a program holds; what knows where its rows come from stays as it is.
+
+    Args:
+        given: an array, a data frame or a list; or `Embeddings`, an index, a result.
+        name: how messages call it.
+
+    Raises:
+        ShapeError: it does not hold real numbers.
+    """
+    knows = any(hasattr(given, known) for known in ("modality", "container", "folder"))
+    return given if knows else held_rows(given, name)
+
+
 HOLDERS: dict[str, Callable[[Any, str], object]] = {
     **dict.fromkeys(("images", "texts", "negatives", "image_of"), held_rows),
     "captions": held_captions,
+    "index": held_index,
 }
 """How an option is held, by its name."""
 

@@ -21,6 +21,8 @@ usable in part (in one of them)."""
 CHANCE = 1 / 3
 """Share of an encoder whose three cosines have nothing to do with the scene."""
 BLIND = "the length of the captions alone"
+OTHERS: dict[str, str] = {Control.BAG_OF_WORDS: "a bag of words"}
+"""Controls of captions alone."""
 ALIKE = {
     ("text", NEUTRAL): "Where caption, paraphrase and swap are all worded differently",
     ("text", TRAP): "Where the swap keeps the caption's wording",
@@ -28,6 +30,11 @@ ALIKE = {
     ("image", TRAP): "Where the swap keeps the picture's places and sizes",
 }
 """What the settings are, by modality."""
+ALONE = {
+    "image": "Whether equal places mislead it cannot be judged: these pictures were not drawn.",
+    "text": "The other setting cannot be judged: no caption names two things side by side.",
+}
+"""What is said where only one setting was measured."""
 NEARER = {
     "text": "a caption and its paraphrase are nearer to each other than either is to the swap",
     "image": "two pictures of a scene are nearer to each other than either is to the swap",
@@ -71,7 +78,7 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
     name, level = first(who), "tell a scene from its swap by cosine"
     rest = _told(there, modality) + _beside(control, records)
     if len(there) == 1:
-        rest += " Whether equal places mislead it cannot be judged: these pictures were not drawn."
+        rest += f" {ALONE[modality]}"
     if len(there) > 1 and _value(weaker) >= USABLE and ends(weaker)[0] > SOMEWHAT:
         claim = f"{name} {level} (level 2, usable within {seen(modality)})"
         return replace(judged, word="yes", sentence=f"{claim}. {rest}")
@@ -127,7 +134,7 @@ def _beside(control: Record | None, records: Records) -> str:
     if control is None:
         return ""
     name = str(control.control)
-    words = CONTROL_WORDS.get(name, BLIND)
+    words = CONTROL_WORDS.get(name, OTHERS.get(name, BLIND))
     both = [_main(records, setting, name) for setting in (NEUTRAL, TRAP)]
     reached = " and ".join(value_of(record) for record in both if record is not None)
     return f" The strongest control, {words}, reaches {reached}."

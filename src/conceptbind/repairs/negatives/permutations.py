@@ -213,6 +213,21 @@ def permute(
     return None
 
 
+def exchanged(caption: str, tokens: Sequence[Token], source: Mapping[int, int]) -> str:
+    """A caption with some words at the places of others; articles follow, capitals stay.
+
+    Args:
+        caption: the caption.
+        tokens: its tokens, in order (see `Tagger`).
+        source: to each place, the place of the word that comes there.
+
+    Raises:
+        MismatchError: the tokens do not lie in the caption, in order.
+    """
+    _require_tokens_of(caption, tokens)
+    return _write(caption, tokens, source, "fix")
+
+
 def same_words(text: str) -> str:
     """What two texts share that differ in case, spaces and marks only."""
     return "".join(letter for letter in text.casefold() if letter.isalnum())

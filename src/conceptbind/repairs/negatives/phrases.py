@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from conceptbind.repairs.negatives.taggers import Token
 
 _JOINERS = frozenset((",", "and", "&", "or"))
-_DETERMINERS = frozenset(
+DETERMINERS = frozenset(
     (
         "a",
         "an",
@@ -36,6 +36,7 @@ _DETERMINERS = frozenset(
         "those",
     )
 )
+"""Words that begin a phrase."""
 
 Meaning = tuple[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...], ...]
 """The phrases of each list in a fixed order, each a determiner, adjectives in a fixed order,
@@ -73,7 +74,7 @@ class Phrases:
         """A new phrase: in the list of the last one where only joiners stand between them, else in
         a list of its own.
         """
-        determiner = between[-1] if between and between[-1] in _DETERMINERS else ""
+        determiner = between[-1] if between and between[-1] in DETERMINERS else ""
         joiners = between[:-1] if determiner else between
         phrase = _Phrase("a" if determiner == "an" else determiner)
         if self._lists and joiners and _JOINERS.issuperset(joiners):

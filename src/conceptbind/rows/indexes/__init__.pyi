@@ -1,5 +1,4 @@
 from .contract import Index as Index
-from .contract import Part as Part
 from .contract import RowPart as RowPart
 from .contract import Rows as Rows
 from .contract import TextPart as TextPart

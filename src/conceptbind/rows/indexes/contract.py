@@ -74,6 +74,27 @@ class TextPart(Part["list[str | None]"]):
         return [found[place] for place in places.tolist()]
 
 
+class HeldTexts(TextPart):
+    """Texts in memory."""
+
+    def __init__(self, texts: Sequence[str | None]) -> None:
+        self._texts, self.n = texts, len(texts)
+
+    def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
+        return list(self._texts[start:stop])
+
+
+class HeldRows(RowPart):
+    """Rows of an array; one that is mapped from a file stays there."""
+
+    def __init__(self, rows: Shaped[Floats, "rows width"], name: str) -> None:
+        self._rows, self.name = rows, name
+        self.n, self.width = rows.shape
+
+    def read(self, start: int, stop: int) -> Shaped[Floats, "rows width"]:  # noqa: D102
+        return np.asarray(self._rows[start:stop])
+
+
 class _Joined(Generic[T]):
     """Parts one behind the other."""
 

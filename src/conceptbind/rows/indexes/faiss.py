@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import FileError, MissingExtraError, ShapeError
 from conceptbind.core.limits import require_regular
-from conceptbind.rows.indexes.contract import Index, RowPart, Rows, TextPart, Texts
+from conceptbind.rows.indexes.contract import HeldTexts, Index, RowPart, Rows, Texts
 from conceptbind.rows.indexes.places import sampled_hash
 
 if TYPE_CHECKING:
@@ -31,16 +31,6 @@ class FaissRows(RowPart):
     def read(self, start: int, stop: int) -> Shaped[Floats, "rows width"]:  # noqa: D102
         rows: Floats = self._inner.reconstruct_n(start, stop - start)
         return rows
-
-
-class FaissKeys(TextPart):
-    """The numbers under which rows were added."""
-
-    def __init__(self, keys: list[str]) -> None:
-        self._keys, self.n = keys, len(keys)
-
-    def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
-        return list(self._keys[start:stop])
 
 
 def claims(place: Place) -> bool:
@@ -70,7 +60,7 @@ def open_place(place: Place) -> Index:
     if isinstance(whole, faiss.IndexIDMap):
         # its own reconstruction goes by the numbers of the user, not by position
         numbers = faiss.vector_to_array(whole.id_map)
-        keys = Texts([FaissKeys([str(number) for number in numbers.tolist()])])
+        keys = Texts([HeldTexts([str(number) for number in numbers.tolist()])])
         inner = faiss.downcast_index(whole.index)
     lossy = _require_rows(inner, path.name)
     rows = Rows([FaissRows(whole, inner, path.name)], place.text)

@@ -15,7 +15,7 @@ import numpy as np
 from conceptbind.core.errors import FileError, MismatchError, ShapeError, UnknownNameError, counted
 from conceptbind.core.limits import header_of
 from conceptbind.rows.indexes import parquet
-from conceptbind.rows.indexes.contract import Index, RowPart, Rows, TextPart, Texts
+from conceptbind.rows.indexes.contract import HeldTexts, Index, RowPart, Rows, TextPart, Texts
 from conceptbind.rows.indexes.places import (
     CAPTIONS,
     SEPARATOR,
@@ -170,16 +170,6 @@ class TarTexts(TextPart):
         return None if column is None else str(told[column] or "").strip() or None
 
 
-class TarKeys(TextPart):
-    """What samples are called: their keys, or their pictures where they have one."""
-
-    def __init__(self, keys: list[str]) -> None:
-        self._keys, self.n = keys, len(keys)
-
-    def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
-        return list(self._keys[start:stop])
-
-
 def claims(place: Place) -> bool:
     """Whether there is a tar file."""
     return bool(place.of(".tar"))
@@ -216,7 +206,7 @@ def open_place(place: Place) -> Index:
             continue
         parts.append(TarRows(shard, with_rows, ending))
         captions.append(TarTexts(shard, with_rows, table))
-        names.append(TarKeys(with_rows))
+        names.append(HeldTexts(with_rows))
         has = {one for key in with_rows[:100] for one in shard.members[key]}
         any_caption = any_caption or bool(table or has & {"txt", "json"})
     paths = [shard.path for shard in shards]

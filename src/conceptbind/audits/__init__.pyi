@@ -1,0 +1,10 @@
+from .draw import Drawn as Drawn
+from .draw import draw_items as draw_items
+from .phrases import Worded as Worded
+from .phrases import worded as worded
+from .retrieval import Searched as Searched
+from .retrieval import search_index as search_index
+from .study import Audit as Audit
+from .study import AuditStudy as AuditStudy
+from .study import audit_study as audit_study
+from .words import audit_verdict as audit_verdict

@@ -1,0 +1,102 @@
+"""How often a caption finds its own row among all rows of an index, which are read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.metrics.ties import rounding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Bool, Float, Int
+
+    from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.rows.indexes.contract import Rows
+
+TOGETHER = 8192
+"""Rows of equal captions that are looked at together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """Ranks of the own rows of m captions."""
+
+    ranks: Int[Ints, " searches"]
+    """(m,) 1 + rows of other captions that score at least as high; a tie is a miss."""
+    ties: Int[Ints, " searches"]
+    """(m,) rows of other captions that score the same, up to rounding."""
+
+    def first(self, k: int) -> Bool[Bools, " searches"]:
+        """Whether the own row is among the first k."""
+        return self.ranks <= k
+
+
+def unit_rows(rows: Float[Floats, "rows width"], first: int = 0) -> Float[Floats, "rows width"]:
+    """Rows divided by their length.
+
+    Args:
+        rows: (n, d)
+        first: number of the first in the index, for the message.
+
+    Raises:
+        ValueRangeError: a row is zero; names it.
+    """
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not lengths.all():
+        row = first + int(np.argmin(lengths))
+        raise ValueRangeError(
+            f"row {row:,} of the index is all zeros and has no direction; leave it out or embed it "
+            "again"
+        )
+    unit: Floats = rows / lengths
+    return unit
+
+
+def search_index(
+    rows: Rows,
+    queries: Float[Floats, "maps searches width"],
+    own: Int[Ints, " searches"],
+    same: Int[Ints, "pairs 2"],
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> list[Searched]:
+    """Ranks among all rows, for several maps of the same captions, in one pass.
+
+    Args:
+        rows: (n, d) of the index, of any length.
+        queries: (k, m, d) unit rows of m captions, after each of k maps.
+        own: (m,) row that each should find.
+        same: (p, 2) search and row of equal captions, own rows among them: such a row is no wrong
+            answer.
+        on_rows: called with the number of rows that are done.
+    """
+    maps, m, width = queries.shape
+    asked = np.ascontiguousarray(queries.reshape(-1, width).T, dtype=np.float32)
+    mine = unit_rows(rows[own])
+    score = np.einsum("kmd,md->km", queries.astype(np.float32), mine).reshape(-1)
+    margin = rounding(score, 1.0)
+    low, high = score - margin, score + margin
+    not_below, above = (np.zeros(maps * m, dtype=np.int64) for _ in range(2))
+    for start, block in rows.blocks():
+        scores = unit_rows(block, start) @ asked
+        not_below += (scores >= low).sum(axis=0)
+        above += (scores > high).sum(axis=0)
+        on_rows(len(block))
+    # rows with the caption that asks are no others; no score may differ from that of the pass
+    for start in range(0, len(same), TOGETHER):
+        search, row = same[start : start + TOGETHER].T
+        shown = unit_rows(rows[row])
+        for k in range(maps):
+            places = k * m + search
+            scores = np.einsum("pd,pd->p", shown, asked.T[places])
+            np.subtract.at(not_below, places, scores >= low[places])
+            np.subtract.at(above, places, scores > high[places])
+    found = []
+    for k in range(maps):
+        part = slice(k * m, (k + 1) * m)
+        found.append(Searched(not_below[part] + 1, not_below[part] - above[part]))
+    return found
