@@ -121,6 +121,7 @@ def test_all_is_written_and_a_finished_audit_is_read(audited):
     assert len(told["verdicts"]) == 3
     page = (found.folder / "report.html").read_text()
     assert "Pairs of attributes" in page
+    assert "drawn at random were tagged, and 150 with two attribute-noun phrases" in page
     assert "Where the swap leads by most" in page
     encoder = KINDS["repairable"]
     before = (found.folder / "results.json").stat().st_mtime_ns
@@ -283,7 +284,7 @@ REFUSED = {
     "no captions": (_no_captions, "has no captions; add --captions FILE"),
     "fewer captions": (_fewer_lines, "there are 899 captions and part-*.npy has 900 rows"),
     "no modality": (_no_modality, "does not say what its rows are of; add --modality image"),
-    "no attributes": (_no_attributes, "holds two attribute-noun phrases"),
+    "no attributes": (_no_attributes, "names two things with an attribute each"),
 }
 
 
@@ -315,7 +316,7 @@ def test_encoders_of_pictures_alone_and_of_other_rows_are_refused(tmp_path):
     rows = KINDS["binds"].pictures(CAPTIONS)
     with pytest.raises(ModalityError, match="does not embed captions"):
         conceptbind.audit(rows, index=rows, captions=CAPTIONS, modality="image", **OPTIONS)
-    with pytest.raises(ConceptBindError, match="--sample must be at least 1"):
+    with pytest.raises(ConceptBindError, match="sample must be at least 1"):
         conceptbind.audit(KINDS["bag"], index=rows, captions=CAPTIONS, sample=0)
     with pytest.raises(ShapeError, match="must hold real numbers"):
         conceptbind.audit(KINDS["bag"], index=[["a"]], captions=CAPTIONS)

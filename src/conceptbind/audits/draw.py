@@ -125,9 +125,9 @@ def draw_items(
             break
     if not items:
         raise ValueRangeError(
-            f"none of {counted(tagged, 'caption')} that were tagged holds two attribute-noun "
-            "phrases, such as a red cube and a blue ball, so binding cannot be judged here; give "
-            "an index with such captions"
+            f"binding cannot be judged here: none of {counted(tagged, 'tagged caption')} names two "
+            "things with an attribute each (a red cube and a blue ball); give an index with such "
+            "captions"
         )
     return Drawn(
         tuple(items),

@@ -86,6 +86,10 @@ def worded(caption: str, tokens: Sequence[Token]) -> Worded | None:
         return None
     plain = {one.attribute: one.attribute, two.attribute: two.attribute}
     behind, swap_behind = (_behind(caption, tokens, (one, two), taken) for taken in (plain, source))
+    turned: tuple[str | None, str | None] = (None, None)
+    if movable:
+        own, other = (_reversed(caption, tokens, one, two, taken) for taken in ({}, source))
+        turned = own, other
     both = tuple(tokens[phrase.attribute].text.lower() for phrase in (one, two))
     nouns = tuple(tokens[phrase.last].text.lower() for phrase in (one, two))
     return Worded(
@@ -93,8 +97,7 @@ def worded(caption: str, tokens: Sequence[Token]) -> Worded | None:
         swap,
         behind,
         swap_behind,
-        _reversed(caption, tokens, one, two, {}) if movable else None,
-        _reversed(caption, tokens, one, two, source) if movable else None,
+        *turned,
         (both[0], both[1]),
         (nouns[0], nouns[1]),
     )

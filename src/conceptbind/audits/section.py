@@ -89,7 +89,7 @@ def audit_sections(study: AuditStudy, pictures: dict[int, str]) -> list[Section]
     data = {
         "n": f"{drawn.n:,}",
         "tagged": f"{drawn.tagged:,}",
-        "items": f"{len(drawn.items):,}",
+        "taken": f"{len(drawn.items):,}",
         "movable": f"{int(study.audit.joined.sum()):,}",
         "pictures": study.audit.modality == "image",
         "head": HEAD,

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 CAPTION, SWAP, BEHIND, SWAP_BEHIND, REVERSED, SWAP_REVERSED = range(6)
 """Columns of the numbers of texts."""
 FITS = 0.6
-"""Share of comparisons in which a row must be nearer to its own caption than to another, so that
-the encoder can be the one of the index; by chance it is a half."""
+"""Share of comparisons in which a row must be nearer to its own caption than to another; by chance
+it is a half. Below it the encoder is not that of the index."""
 COMPARED = 256
 """Rows and captions that are compared for that."""
 FIRSTS = {Metric.RECALL_AT_1: 1, Metric.RECALL_AT_10: 10}
@@ -84,7 +84,9 @@ class Audit:
         return np.array([place[text] for text in self.drawn.searches], dtype=np.int64)
 
     @property
-    def compared(self) -> list[tuple[Ints, Ints, Bools]]:
+    def compared(
+        self,
+    ) -> list[tuple[Int[Ints, " items"], Int[Ints, " items"], Bool[Bools, " items"]]]:
         """True and false text of each comparison with the row of an item, and which items have it.
 
         A picture's row is compared with its caption. The row of a caption is that caption itself,
@@ -116,7 +118,7 @@ class AuditStudy:
     audit: Audit
     records: Records
     pairs: tuple[Pair, ...]
-    """By attributes, the worst first."""
+    """Pairs of attributes, the worst first."""
     right: Float[Floats, " items"]
     """(k,) share of an item's comparisons that its caption wins."""
     swapped: Float[Floats, " items"]
@@ -166,9 +168,9 @@ def require_fit(audit: Audit) -> float:
     if n > 1 and share < FITS:
         raise MismatchError(
             f"the rows of {audit.name} do not fit the captions of '{audit.encoder}': the mean "
-            f"cosine of a row with its own caption is {matched.mean():.3f}, with another's "
-            f"{others:.3f}, and its own is the nearer in {percent(share)} (chance: 50 %, "
-            f"n = {n}); give the encoder that made the index, or the captions in its order"
+            f"cosine is {matched.mean():.3f} with the own caption and {others:.3f} with others, "
+            f"the own is nearer in {percent(share)} (chance: 50 %, n = {n}); give the encoder of "
+            "the index, or captions in its order"
         )
     return share
 

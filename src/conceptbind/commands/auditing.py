@@ -37,7 +37,7 @@ class Audited(Shown):
     """The run folder, which is the adapter folder as well where a repair was fitted."""
     records: Records
     verdicts: "tuple[Verdict, ...]"
-    """Of the index, of its captions alone, and of a linear repair."""
+    """Verdicts of the index, of its captions alone, and of a linear repair."""
     sentences: tuple[str, ...]
     """The verdicts in words, what the repair costs, and what was left out."""
     why: str
