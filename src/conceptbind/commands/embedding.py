@@ -61,7 +61,8 @@ class Embed(Opening, Command[Embedded]):
 
     encoder: GivenEncoder
     """Model to embed with: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER,
-    open_clip:ARCH@TAG, timm:NAME, api:URL?model=NAME (a server), or py:module:factory.
+    open_clip:ARCH@TAG, timm:NAME, mteb:NAME, api:URL?model=NAME (a server), or
+    py:module:factory.
     """
     _: KW_ONLY
     out: GivenPath

@@ -4,6 +4,7 @@ for.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from contextlib import suppress
 from dataclasses import replace
@@ -24,12 +25,23 @@ from conceptbind.encoders.options import Opening
 if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder, LongCaptions, Precision
 
-SCHEMES = ("hf:", "st:", "open_clip:", "timm:", "api:", "controlled:", "file:", "py:")
+SCHEMES = ("hf:", "st:", "mteb:", "open_clip:", "timm:", "api:", "controlled:", "file:", "py:")
 SHIPPED = ("tiny", "tiny-bound", "tiny-bag")
 """Small dual encoders inside this package."""
 MOST_WORKERS, MOST_PICTURES = 256, 65_536
 PACKAGED = ("minilm",)
 """Encoders that come as Python packages with their weights inside."""
+
+
+LOADERS = {
+    "hf": ("hf", "HuggingFaceEncoder"),
+    "st": ("st", "SentenceTransformerEncoder"),
+    "mteb": ("mteb", "MtebEncoder"),
+    "open_clip": ("open_clip", "OpenClipEncoder"),
+    "timm": ("timm", "TimmEncoder"),
+    "api": ("api", "ApiEncoder"),
+}
+"""The module and the class that open a scheme; each imports its library when it is asked for."""
 
 
 def can_be_named(name: str) -> bool:
@@ -54,7 +66,7 @@ def resolve(
     `tiny`, `tiny-bound`, `tiny-bag` (shipped: pictures and captions of flat scenes), `minilm`
     (all-MiniLM-L6-v2, extra `[demo]`), `hf:ORG/NAME` or a folder, `st:NAME` or a folder,
     `open_clip:ARCH@TAG` (also `open_clip:local-dir:FOLDER` and `open_clip:hf-hub:ORG/NAME`),
-    `timm:NAME`, `api:URL?model=NAME` (a server of the
+    `timm:NAME`, `mteb:NAME` (mteb's registry), `api:URL?model=NAME` (a server of the
     `/v1/embeddings` form), `controlled:DIR` (made by `conceptbind train`) or `py:module:factory`.
 
     Args:
@@ -146,30 +158,15 @@ def _hint(name: str) -> str:
 
 
 def _model(scheme: str, rest: str, how: Opening) -> Encoder:
-    if scheme == "hf":
-        from conceptbind.encoders.hf import HuggingFaceEncoder
+    if scheme == "py":
+        from conceptbind.encoders.factory import from_factory
 
-        return HuggingFaceEncoder(rest, how)
-    if scheme == "st":
-        from conceptbind.encoders.st import SentenceTransformerEncoder
-
-        return SentenceTransformerEncoder(rest, how)
-    if scheme == "open_clip":
-        from conceptbind.encoders.open_clip import OpenClipEncoder
-
-        return OpenClipEncoder(rest, how)
-    if scheme == "timm":
-        from conceptbind.encoders.timm import TimmEncoder
-
-        return TimmEncoder(rest, how)
-    if scheme == "api":
-        from conceptbind.encoders.api import ApiEncoder
-
-        return ApiEncoder(rest, how)
-    from conceptbind.encoders.factory import from_factory
-
-    own: Encoder = from_factory(rest)
-    return own
+        own: Encoder = from_factory(rest)
+        return own
+    module, kind = LOADERS[scheme]
+    loader = getattr(importlib.import_module(f"conceptbind.encoders.{module}"), kind)
+    loaded: Encoder = loader(rest, how)
+    return loaded
 
 
 def torch_device(device: str) -> str:

@@ -79,7 +79,7 @@ class SentenceTransformerEncoder(Brief):
             )
         source = str(require_plain_files(folder)) if local else name
         if not how.trust_remote_code:
-            _refuse_own_code(source, local)
+            refuse_own_code(source, local)
         with loading(f"'{self.id}'"):
             model = SentenceTransformer(
                 source,
@@ -92,25 +92,6 @@ class SentenceTransformerEncoder(Brief):
         trusted = how.trust_remote_code
         self.revision = folder_revision(folder, trusted) if local else commit or "unknown"
         self._take(model, asked, how)
-
-    @classmethod
-    def of(
-        cls, model: SentenceTransformer, name: str, revision: str, how: Opening, prompt: str = ""
-    ) -> SentenceTransformerEncoder:
-        """A pipeline that is loaded already, as an encoder.
-
-        Args:
-            model: the pipeline; it is changed.
-            name: what it is called in results, with its scheme.
-            revision: which weights these are.
-            how: see `Opening`.
-            prompt: put before every caption; empty for what the pipeline does by itself.
-        """
-        encoder = cls.__new__(cls)
-        encoder.id, encoder.revision = name, revision
-        encoder.long_captions = how.long_captions
-        encoder._take(model, {"prompt": prompt} if prompt else {}, how)
-        return encoder
 
     def _take(self, model: SentenceTransformer, asked: dict[str, str], how: Opening) -> None:
         """Settle what is done to captions and pictures, and how wide a row is."""
@@ -310,9 +291,13 @@ def _part_told(part: Any) -> str:
     return f"{kind} ({pooling if isinstance(pooling, str) else '+'.join(map(str, pooling))})"
 
 
-def _refuse_own_code(source: str, local: bool) -> None:
+def refuse_own_code(source: str, local: bool) -> None:
     """Raise UnsafeFileError where a model asks for modules other than sentence-transformers' own;
     some versions would import them.
+
+    Args:
+        source: a folder, or a repository of the hub.
+        local: it is a folder.
     """
     modules = hub_or_folder_json(source, "modules.json", {"local_files_only": local})
     types = (
