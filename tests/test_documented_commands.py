@@ -59,7 +59,7 @@ SLOW = {
     r"conceptbind repair hf:FOLDER --images": "tests/repairs/test_repair_command.py does on fewer",
     r"conceptbind repair minilm --captions": "tests/repairs/test_queries.py does on fewer",
     r"conceptbind evaluate minilm --benchmark paraphrases": "tests/benchmarks does on few captions",
-    r"embeddings.*text20:10x10|text20:10x10.*embeddings": "10,000 rows",
+    r"load_scenes\(\W*text20:10x10": "10,000 rows",
 }
 """Commands that take long, and why."""
 OTHERWISE = {

@@ -10,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,7 @@ class _Items:
 
 
 def _joined(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {key: [row[key] for row in rows] for key in rows[0]}
+    return {key: list(map(itemgetter(key), rows)) for key in rows[0]}
 
 
 def _refuse_what_mteb_decides(how: Opening, name: str) -> None:
