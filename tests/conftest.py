@@ -58,8 +58,8 @@ def small_scenes() -> Scenes:
 
 @contextmanager
 def counted(path: Path) -> Iterator[None]:
-    """Count what is made within, and write it down: arrays made unit rows, pictures hashed, probes
-    fitted on rows of each width.
+    """Count what is made within, and write it down: arrays made unit rows, pictures read for their
+    hash alone, probes fitted on rows of each width.
     """
     from conceptbind.core import files
     from conceptbind.probes import study
