@@ -7,11 +7,11 @@ import pytest
 
 from conceptbind.audits import search_index
 from conceptbind.core.errors import ValueRangeError
-from conceptbind.rows.indexes.contract import HeldRows, HeldTexts, Rows, Texts
+from conceptbind.rows.indexes.contract import ArrayRows, HeldTexts, Rows, Texts
 
 
 def held(rows):
-    return Rows([HeldRows(part, "part") for part in np.array_split(rows, 3)], "rows")
+    return Rows([ArrayRows(part, "part") for part in np.array_split(rows, 3)], "rows")
 
 
 def unit(rows):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,22 +67,33 @@ class Audit:
     """What the index is called in results."""
     encoder: str
 
-    @property
+    @cached_property
     def joined(self) -> Bool[Bools, " items"]:
         """(k,) whether the two phrases can change places."""
         return self.numbers[:, REVERSED] >= 0
 
-    @property
+    @cached_property
     def draws(self) -> Int[Ints, " items"]:
         """(k,) items of one number share a row, a caption or a swap, and are one draw."""
         captions, swaps = (self.numbers[:, column] for column in (CAPTION, SWAP))
         return linked(self.drawn.rows, captions, swaps)
 
-    @property
+    @cached_property
     def searching(self) -> Int[Ints, " searches"]:
         """(m,) rows of the texts that search."""
         place = {text: number for number, text in enumerate(self.texts)}
         return np.array([place[text] for text in self.drawn.searches], dtype=np.int64)
+
+    @cached_property
+    def controls(self) -> list[tuple[Control, Alike]]:
+        """What knows the words of captions, or their length, and no row of the index. Articles
+        follow their words, so "an" counts as "a".
+        """
+        plain = [f" {text} ".replace(" an ", " a ").replace("An ", "A ") for text in self.texts]
+        return [
+            (Control.BAG_OF_WORDS, by_words(plain)),
+            (Control.BLIND_LENGTH, by_length([text.strip() for text in plain])),
+        ]
 
     @property
     def compared(
@@ -206,7 +218,7 @@ def audit_study(
         mean_record(Metric.BINDING_ACCURACY, right, int(tied.sum()), draws, **facts),
         mean_record(Metric.SWAP_ERROR, swapped, int(tied.sum()), draws, **facts),
     ]
-    for control, alike in _controls(audit):
+    for control, alike in audit.controls:
         won, _, ties, _ = _against(audit, rows, alike)
         told = facts | {"control": control}
         records.append(mean_record(Metric.BINDING_ACCURACY, won, int(ties.sum()), draws, **told))
@@ -227,17 +239,6 @@ def audit_study(
 
 def _facts(audit: Audit) -> dict[str, Any]:
     return {"study": "audit", "scenes": audit.name, "encoder": audit.encoder}
-
-
-def _controls(audit: Audit) -> list[tuple[Control, Alike]]:
-    """What knows the words of captions, or their length, and no row of the index. Articles follow
-    their words, so "an" counts as "a".
-    """
-    plain = [f" {text} ".replace(" an ", " a ").replace("An ", "A ") for text in audit.texts]
-    return [
-        (Control.BAG_OF_WORDS, by_words(plain)),
-        (Control.BLIND_LENGTH, by_length([text.strip() for text in plain])),
-    ]
 
 
 def _against(
@@ -302,7 +303,7 @@ def _among_texts(audit: Audit, draws: Ints) -> list[Record]:
     records = []
     for triplets in triplets_of(audit):
         outcomes: dict[str, Scored] = {str(Control.NONE): scored(audit.text_rows, triplets)}
-        for name, alike in _controls(audit):
+        for name, alike in audit.controls:
             outcomes[str(name)] = _scored_by(alike, triplets)
         for control, outcome in outcomes.items():
             facts = _facts(audit) | {"modality": "text", "question": 2, "split": "all"}

@@ -103,6 +103,7 @@ class Audit(Opening, Command[Audited]):
         from conceptbind.commands.common import default_folder
         from conceptbind.core.files import user_path
         from conceptbind.core.ownership import refuse_in_use
+        from conceptbind.core.results import RESULTS
         from conceptbind.encoders.registry import torch_device
         from conceptbind.run.folder import RunFolder
 
@@ -115,12 +116,16 @@ class Audit(Opening, Command[Audited]):
         index, source = _opened(self), _source(self)
         index.require(source)
         decided = index.decided(source)
+        folder = None
+        if (place / RESULTS).is_file():  # captions need not be looked through again
+            folder = RunFolder.open(place, config)
+            kept = folder.finished()
+            if kept is not None and kept.told.get("asked") == decided:
+                why, command = str(kept.told["why"]), str(kept.told["next"])
+                found = kept.records, kept.verdicts, kept.sentences
+                return Audited(folder.path, *found, why, command)
         drawn = _drawn(self, index)
-        folder = RunFolder.open(place, config)
-        kept = folder.finished()
-        if kept is not None and kept.told.get("asked") == decided:
-            why, command = str(kept.told["why"]), str(kept.told["next"])
-            return Audited(folder.path, kept.records, kept.verdicts, kept.sentences, why, command)
+        folder = folder or RunFolder.open(place, config)
         study = _studied(self, index, source, drawn, folder.path)
         return _written(self, study, index, source, folder, decided)
 
@@ -205,11 +210,47 @@ def _source(asked: Audit) -> "Source":
 
 
 def _opened(asked: Audit) -> _Opened:
-    """The rows, what they are of, and the caption of each."""
+    """The rows, what they are of, and the caption of each, of whatever lies at the index."""
+    from conceptbind.commands.command import plain
+    from conceptbind.core.files import content_hash
+    from conceptbind.querying.index import open_index
+    from conceptbind.rows.held import HeldRows
+    from conceptbind.rows.indexes.contract import ArrayRows, HeldTexts, Rows, Texts
+
+    given: Any = asked.index
+    index = open_index(given.values if isinstance(given, HeldRows) else given, asked.modality)
+    name = _name(str(plain(asked.index)))
+    if index.held is not None:
+        held = index.held
+        kind, rows = held.rows(asked.modality)
+        return _Opened(
+            *_required(name, rows, kind, _captions(asked, held.captions)),
+            pictures=held.pictures,
+            folder=held.folder,
+            made_by=None,
+            revision=held.revision,
+            failed=held.failed,
+            notes=held.notes,
+        )
+    told = index.modality or (asked.modality if asked.modality in ("image", "text") else None)
+    names = None if index.names is None else Texts([HeldTexts(index.names)])
+    array: Any = index.rows
+    rows = Rows([ArrayRows(array, name)], name)
+    return _Opened(
+        *_required(name, rows, told, _captions(asked, names)),
+        pictures=None,
+        folder="",
+        made_by=None if index.encoder is None else (index.encoder, index.revision or ""),
+        revision=content_hash(str(rows.shape), rows[:100].tobytes(), rows[-100:].tobytes())[:16],
+    )
+
+
+def _required(
+    name: str, rows: "Rows", modality: Any, captions: "Texts | None"
+) -> "tuple[str, Rows, Modality, Texts]":
+    """The same, where all of it is there and there is a caption for each row."""
     from conceptbind.core.errors import MismatchError, ModalityError, ValueRangeError
 
-    found = _found(asked)
-    name, rows, modality, captions = (found[part] for part in ("name", "rows", "is", "captions"))
     if modality is None:
         raise ModalityError(
             f"{name} does not say what its rows are of; add --modality image or --modality text"
@@ -224,43 +265,7 @@ def _opened(asked: Audit) -> _Opened:
             f"there are {len(captions):,} captions and {name} has {len(rows):,} rows; give one "
             "caption for each row, in the order of the index"
         )
-    rest = {part: found[part] for part in ("pictures", "folder", "made_by", "revision")}
-    kept = {part: found[part] for part in ("failed", "notes") if part in found}
-    return _Opened(name, rows, modality, captions, **rest, **kept)
-
-
-def _found(asked: Audit) -> dict[str, Any]:
-    """What lies at the index, of whatever kind."""
-    from conceptbind.commands.command import plain
-    from conceptbind.core.files import content_hash
-    from conceptbind.querying.index import open_index
-    from conceptbind.rows.held import HeldRows
-    from conceptbind.rows.indexes import contract
-    from conceptbind.rows.indexes.contract import HeldTexts, Index, Rows, Texts
-
-    given: Any = asked.index
-    if isinstance(given, HeldRows):
-        given = given.values
-    index = open_index(given, asked.modality)
-    name = _name(str(plain(asked.index)))
-    held: Index | None = index.held
-    if held is not None:
-        kind, rows = held.rows(asked.modality)
-        return {
-            **{"name": name, "rows": rows, "is": kind, "captions": _captions(asked, held.captions)},
-            **{"pictures": held.pictures, "folder": held.folder, "made_by": None},
-            **{"revision": held.revision, "failed": held.failed, "notes": held.notes},
-        }
-    told = index.modality or (asked.modality if asked.modality in ("image", "text") else None)
-    names = None if index.names is None else Texts([HeldTexts(index.names)])
-    array: Any = index.rows
-    rows = Rows([contract.HeldRows(array, name)], name)
-    made = None if index.encoder is None else (index.encoder, index.revision or "")
-    few = content_hash(str(rows.shape), rows[:100].tobytes(), rows[-100:].tobytes())[:16]
-    return {
-        **{"name": name, "rows": rows, "is": told, "captions": _captions(asked, names)},
-        **{"pictures": None, "folder": "", "made_by": made, "revision": few},
-    }
+    return name, rows, modality, captions
 
 
 def _name(index: str) -> str:

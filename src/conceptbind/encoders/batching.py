@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def equal_length_batches(lengths: Sequence[int], batch: int = BATCH) -> Iterator
             yield group[start : start + batch].tolist()
 
 
-class InBatches:
+class InBatches(ABC):
     """Pictures in batches, for an encoder that prepares them apart (`typing.Prepares`)."""
 
     id: str
@@ -42,15 +43,15 @@ class InBatches:
     workers: int | None = None
     """Threads that feed it; see `rows.feeding.threads_for`."""
 
+    @abstractmethod
     def prepare_images(self, images: Sequence[Image]) -> dict[str, Shaped[Tensor, "pictures ..."]]:
         """See `typing.Prepares`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode_prepared(
         self, prepared: dict[str, Shaped[Tensor, "pictures ..."]]
     ) -> Float[Floats, "pictures width"]:
         """See `typing.Prepares`."""
-        raise NotImplementedError
 
     def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
         """Raw features (n, d) of RGB pictures.

@@ -30,6 +30,7 @@ from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.st import refuse_own_code
 from conceptbind.encoders.weights import importing, loading, one_line
+from conceptbind.encoders.width import asked_width
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -94,7 +95,9 @@ class MtebEncoder(Brief):
             "text": self._told_prompt(),
             "loader": type(self._model).__name__,
         }
-        self.dimension = self._asked_dimension()
+        self.dimension = asked_width(
+            lambda item, part: self._asked([item], part), self.modalities, self.id
+        )
 
     def _told_prompt(self) -> str:
         """The prompt that the model's wrapper chooses, where it tells."""
@@ -110,25 +113,6 @@ class MtebEncoder(Brief):
                 find = getattr(self._model, "get_prompt_name", None)
                 said = prompts.get(find(self._task, self._kind) if find else None, "")
         return f"after the prompt {said!r}" if said else "without a prompt of mteb's"
-
-    def _asked_dimension(self) -> int:
-        """The width of a row, from a caption and a picture.
-
-        Raises:
-            ModalityError: there is not one vector of one width for each.
-        """
-        from PIL import Image as Pillow
-
-        noise = Pillow.effect_noise((64, 64), 64).convert("RGB")
-        examples: dict[Modality, Any] = {"text": "a red circle", "image": noise}
-        shapes = {part: self._asked([examples[part]], part).shape for part in self.modalities}
-        if len(set(shapes.values())) != 1 or len(shapes[self.modalities[0]]) != 2:
-            told = ", ".join(f"{part} {shape[1:]}" for part, shape in shapes.items())
-            raise ModalityError(
-                f"'{self.id}' does not give one vector of one width for each caption and picture "
-                f"({told})"
-            )
-        return int(shapes[self.modalities[0]][1])
 
     def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
         """Rows (n, d) as mteb's own call gives them.

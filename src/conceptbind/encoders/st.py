@@ -30,6 +30,7 @@ from conceptbind.encoders.weights import (
     quiet_loading,
     to_precision,
 )
+from conceptbind.encoders.width import asked_width
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -114,33 +115,12 @@ class SentenceTransformerEncoder(Brief):
             self._tokenizer.pad_token = self._tokenizer.eos_token or self._tokenizer.unk_token
         self.details: dict[str, str] = {"precision": how.precision}
         self.details |= _done(model, self._prompt, self.longest, self.modalities)
-        self.dimension = self._asked_dimension()
+        self.dimension = asked_width(self._row_of, self.modalities, self.id)
 
-    def _asked_dimension(self) -> int:
-        """The width of a row, from a caption and a picture: what pipelines say of it is not always
-        so.
-
-        Raises:
-            ModalityError: captions and pictures have rows of different widths.
-        """
-        from PIL import Image as Pillow
-
-        examples: dict[Modality, Any] = {
-            "text": "a red circle",
-            "image": Pillow.effect_noise((64, 64), 64).convert("RGB"),
-        }
-        widths = {}
-        for part in self.modalities:
-            with one_line(f"could not embed with '{self.id}'"):
-                found = np.asarray(self._model.encode([examples[part]], show_progress_bar=False))
-                widths[part] = found.shape[1:]
-        if len(set(widths.values())) != 1 or len(widths[self.modalities[0]]) != 1:
-            shapes = ", ".join(f"{part} {shape}" for part, shape in widths.items())
-            raise ModalityError(
-                f"'{self.id}' does not give one vector of one width for each caption and picture "
-                f"({shapes})"
-            )
-        return int(widths[self.modalities[0]][0])
+    def _row_of(self, item: Any, _: Modality) -> Floats:
+        """(1, d) of one caption or picture."""
+        with one_line(f"could not embed with '{self.id}'"):
+            return np.asarray(self._model.encode([item], show_progress_bar=False))
 
     def untrained(self, seed: int = 0) -> SentenceTransformerEncoder | None:
         """The same pipeline with random weights, as its libraries draw them: what probes find there

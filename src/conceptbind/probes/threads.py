@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
 from typing import TypeVar
 
 import torch
 
+from conceptbind.run import ordered
 from conceptbind.run.executors import one_thread
 
 Item = TypeVar("Item")
@@ -60,9 +60,4 @@ def in_order(
     if pool is None or torch.device(device).type != "cpu":
         yield from map(work, items)
         return
-    source = iter(items)
-    waiting = [pool.submit(work, item) for item in islice(source, threads + 1)]
-    while waiting:
-        done = waiting.pop(0).result()
-        waiting += [pool.submit(work, item) for item in islice(source, 1)]
-        yield done
+    yield from ordered.in_order(pool, work, items, threads + 1)

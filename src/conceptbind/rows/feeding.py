@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -19,14 +20,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from conceptbind.core.errors import FileError
 from conceptbind.core.limits import require_regular
 from conceptbind.pictures.files import (
-    MOST_BYTES,
-    MOST_OPEN,
     PICTURE_FILE,
     Box,
+    picture_batches,
     quiet_pillow,
     read_picture,
 )
 from conceptbind.run.executors import cores
+from conceptbind.run.ordered import in_order
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Asked = tuple[Path, Box | None]
+"""A picture file, and what is seen of it."""
 FEEDERS = 16
 """Threads that feed a GPU, where there are as many cores."""
 
@@ -62,15 +65,6 @@ class Fed(NamedTuple):
     """SHA-256 of each file."""
 
 
-class _One(NamedTuple):
-    """A picture that was read."""
-
-    digest: str
-    picture: Image | None
-    """None where it is prepared."""
-    prepared: dict[str, Any] | None
-
-
 def picture_rows(
     encoder: Encoder,
     paths: Sequence[Path],
@@ -90,32 +84,55 @@ def picture_rows(
         FileError: a picture is missing or broken; the first of them is named.
     """
     asked = list(zip(paths, boxes or [None] * len(paths), strict=True))
-    apart = prepares(encoder)
-
-    def read(one: tuple[Path, Box | None]) -> _One:
-        path, box = one
-        data = _data(path)
-        picture = read_picture(path, box, data=data)
-        digest = hashlib.sha256(data).hexdigest()
+    threads, apart = threads_for(encoder, workers), prepares(encoder)
+    with quiet_pillow():
         if apart is None:
-            return _One(digest, picture, None)
-        return _One(digest, None, apart.prepare_images([picture]))
+            yield from _opened(encoder, asked, threads)
+        else:
+            yield from _prepared(apart, asked, threads)
 
-    size = MOST_OPEN if apart is None else apart.picture_batch
-    threads = threads_for(encoder, workers)
-    # what is prepared is small; decoded pictures may be large
-    ahead = threads if apart is None else threads + size
-    with quiet_pillow(), _in_order(read, asked, threads, ahead) as found:
-        batches = _batches(found, size)
-        if apart is None:
-            for batch in batches:
-                pictures = [one.picture for one in batch if one.picture is not None]
-                yield Fed(encoder.encode_images(pictures), [one.digest for one in batch])
-            return
+
+def _opened(encoder: Encoder, asked: Sequence[Asked], threads: int) -> Iterator[Fed]:
+    """The features of an encoder that takes pictures as they are."""
+    digests: deque[str] = deque()
+
+    def openers(found: Iterable[tuple[str, Image]]) -> Iterator[Callable[[], Image]]:
+        for digest, picture in found:
+            digests.append(digest)
+            yield partial(_itself, picture)
+
+    # decoded pictures may be large, so only a few are
+    with _in_order(_read, asked, threads, threads) as found:
+        for batch in picture_batches(openers(found)):
+            rows = encoder.encode_images(batch)
+            yield Fed(rows, [digests.popleft() for _ in batch])
+
+
+def _itself(picture: Image) -> Image:
+    return picture
+
+
+def _prepared(encoder: Prepares, asked: Sequence[Asked], threads: int) -> Iterator[Fed]:
+    """The features of an encoder that prepares pictures apart."""
+    size = encoder.picture_batch
+
+    def prepare(one: Asked) -> tuple[str, dict[str, Any]]:
+        digest, picture = _read(one)
+        return digest, encoder.prepare_images([picture])
+
+    with _in_order(prepare, asked, threads, threads + size) as found:
+        batches = iter(lambda: list(islice(found, size)), [])
         # one batch is joined, and handed to a GPU's driver, while another computes
         with _in_order(_joined, batches, min(threads, 1), 1) as whole:
-            for prepared, hashes in whole:
-                yield Fed(apart.encode_prepared(prepared), hashes)
+            for digests, prepared in whole:
+                yield Fed(encoder.encode_prepared(prepared), digests)
+
+
+def _read(one: Asked) -> tuple[str, Image]:
+    """The hash of a picture file, and what is seen of it."""
+    path, box = one
+    data = _data(path)
+    return hashlib.sha256(data).hexdigest(), read_picture(path, box, data=data)
 
 
 def _data(path: Path) -> bytes:
@@ -136,43 +153,27 @@ def prepares(encoder: Encoder) -> Prepares | None:
     return encoder if isinstance(encoder, Prepares) and encoder.picture_batch else None
 
 
-def _joined(batch: list[_One]) -> tuple[dict[str, Any], list[str]]:
-    """Prepared pictures as one batch: their tensors (1, ...) joined along the first axis, in memory
-    that a GPU reads by itself where there is one; and the hashes of their files.
+def _joined(batch: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], dict[str, Any]]:
+    """Hashes, and prepared pictures as one batch: their tensors (1, ...) joined along the first
+    axis, in memory that a GPU reads by itself where there is one.
     """
     import torch
 
-    parts = [one.prepared for one in batch if one.prepared is not None]
+    digests, parts = map(list, zip(*batch, strict=True))
     whole = dict(parts[0])
     for name in parts[0]:
         whole[name] = torch.cat([part[name] for part in parts])
     if torch.cuda.is_available():
         whole = {name: tensor.pin_memory() for name, tensor in whole.items()}
-    return whole, [one.digest for one in batch]
-
-
-def _batches(found: Iterable[_One], most: int) -> Iterator[list[_One]]:
-    """Pictures in batches of so many, or fewer where decoded ones are large."""
-    batch: list[_One] = []
-    held = 0
-    for one in found:
-        size = 0 if one.picture is None else 3 * one.picture.width * one.picture.height
-        if batch and (len(batch) == most or held + size > MOST_BYTES):
-            yield batch
-            batch, held = [], 0
-        batch.append(one)
-        held += size
-        del one
-    if batch:
-        yield batch
+    return digests, whole
 
 
 @contextmanager
 def _in_order(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int
 ) -> Iterator[Iterator[Result]]:
-    """What `work` returns for each item, in their order, computed by threads that are a few items
-    ahead. An error is raised where its item would stand.
+    """What `work` returns for each item, in their order, computed by threads of its own; without
+    any, when it is asked for.
     """
     if not threads:
         yield map(work, items)
@@ -181,19 +182,7 @@ def _in_order(
 
     # a thread that prepares takes one core, whatever its libraries think
     pool = ThreadPoolExecutor(threads, "pictures", initializer=torch.set_num_threads, initargs=(1,))
-    left = iter(items)
-
-    def results() -> Iterator[Result]:
-        waiting: deque[Future[Result]] = deque()
-        for item in islice(left, ahead):
-            waiting.append(pool.submit(work, item))
-        while waiting:
-            done = waiting.popleft().result()
-            waiting.extend(pool.submit(work, item) for item in islice(left, 1))
-            yield done
-            del done
-
     try:
-        yield results()
+        yield in_order(pool, work, items, ahead)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +10,8 @@ from conceptbind.core.names import Metric, Repair
 from conceptbind.core.records import Records
 from conceptbind.core.scored import mean_record
 from conceptbind.crossmodal.comparing import compare, either_order
-from conceptbind.pictures.files import picture_batches, read_picture
 from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.rows.feeding import picture_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -62,10 +61,8 @@ def binding(
     pictures, of = np.unique(examples.scored, return_inverse=True)
     used, place = np.unique([examples.right, examples.wrong], return_inverse=True)
     right, wrong = place.reshape(2, -1, 2)
-    batches = picture_batches(
-        partial(read_picture, examples.pictures[i]) for i in pictures.tolist()
-    )
-    x = _unit(np.concatenate([np.asarray(encoder.encode_images(batch)) for batch in batches]))
+    paths = [examples.pictures[i] for i in pictures.tolist()]
+    x = _unit(np.concatenate([np.asarray(fed.rows) for fed in picture_rows(encoder, paths)]))
     y = _unit(np.asarray(encoder.encode_texts([examples.texts[i] for i in used.tolist()])))
     return either_order(compare(x[of.reshape(-1)], y, right, wrong))
 

@@ -84,7 +84,7 @@ class HeldTexts(TextPart):
         return list(self._texts[start:stop])
 
 
-class HeldRows(RowPart):
+class ArrayRows(RowPart):
     """Rows of an array; one that is mapped from a file stays there."""
 
     def __init__(self, rows: Shaped[Floats, "rows width"], name: str) -> None:

@@ -19,6 +19,7 @@ from conceptbind.rows.indexes.places import (
     matrix_of,
     modality_of,
     sampled_hash,
+    texts_of,
 )
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ class DuckTexts(TextPart):
         self._column, self.n = column, len(column.kept)
 
     def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
-        cells = self._column.arrow(start, stop).to_pylist()
-        return [None if cell is None else str(cell) for cell in cells]
+        return texts_of(self._column.arrow(start, stop))
 
 
 def _quoted(identifier: str) -> str:

@@ -15,11 +15,12 @@ from conceptbind.rows.indexes.places import (
     KeptRows,
     KeptTexts,
     column_of,
+    filled_matrix,
     first_of_names,
     is_list_of_numbers,
-    matrix_of,
     modality_of,
     sampled_hash,
+    texts_of,
 )
 
 if TYPE_CHECKING:
@@ -43,21 +44,14 @@ class LanceRows(RowPart):
         self.width = int(getattr(kind, "list_size", 0)) or self._first()
 
     def read(self, start: int, stop: int) -> Shaped[Floats, "rows width"]:  # noqa: D102
-        return self._matrix(_span(self._table, self._column, start, stop))
+        array = _span(self._table, self._column, start, stop)
+        return filled_matrix(array, self.width, self.name)
 
     def at(  # noqa: D102
         self, places: Int[Ints, " rows"]
     ) -> Iterator[tuple[Int[Ints, " some"], Shaped[Floats, "some width"]]]:
         found = self._table.take(places.tolist(), columns=[self._column])
-        yield np.arange(len(places)), self._matrix(found.column(0))
-
-    def _matrix(self, array: Any) -> Floats:
-        if not array.null_count:
-            return matrix_of(array, self.width, self.name)
-        rows = np.zeros((len(array), self.width), dtype=np.float32)
-        there = np.asarray(array.is_valid())
-        rows[there] = matrix_of(array.drop_null(), self.width, self.name)
-        return rows
+        yield np.arange(len(places)), filled_matrix(found.column(0), self.width, self.name)
 
     def _first(self) -> int:
         """Width of lists that state no size: that of the first."""
@@ -73,8 +67,7 @@ class LanceTexts(TextPart):
         self._table, self._column, self.n = table, column, int(table.count_rows())
 
     def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
-        cells = _span(self._table, self._column, start, stop).to_pylist()
-        return [None if cell is None else str(cell) for cell in cells]
+        return texts_of(_span(self._table, self._column, start, stop))
 
 
 def _span(table: Any, column: str, start: int, stop: int) -> Any:

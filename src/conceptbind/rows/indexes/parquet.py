@@ -16,11 +16,12 @@ from conceptbind.rows.indexes.places import (
     KeptRows,
     KeptTexts,
     column_of,
+    filled_matrix,
     first_of_names,
     is_list_of_numbers,
-    matrix_of,
     modality_of,
     sampled_hash,
+    texts_of,
 )
 
 if TYPE_CHECKING:
@@ -154,18 +155,10 @@ class ParquetRows(RowPart):
 
     def read(self, start: int, stop: int) -> Shaped[Floats, "rows width"]:  # noqa: D102
         parts = [
-            _filled(array, self.width, self.name) for array in self._column.arrays(start, stop)
+            filled_matrix(array, self.width, self.name)
+            for array in self._column.arrays(start, stop)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.width), np.float32)
-
-
-def _filled(array: Any, width: int, file: str) -> Floats:
-    """Lists as a matrix; rows of what is null are zero, and never asked for."""
-    if not array.null_count:
-        return matrix_of(array, width, file)
-    rows = np.zeros((len(array), width), dtype=np.float32)
-    rows[np.asarray(array.is_valid())] = matrix_of(array.drop_null(), width, file)
-    return rows
 
 
 class ParquetTexts(TextPart):
@@ -177,7 +170,7 @@ class ParquetTexts(TextPart):
     def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
         found: list[str | None] = []
         for array in self._column.arrays(start, stop):
-            found += [None if cell is None else str(cell) for cell in array.to_pylist()]
+            found += texts_of(array)
         return found
 
 

@@ -196,6 +196,29 @@ def matrix_of(array: Any, width: int | None, name: str) -> Shaped[Floats, "rows 
     return values.reshape(n, wanted)
 
 
+def filled_matrix(array: Any, width: int, name: str) -> Shaped[Floats, "rows width"]:
+    """A column of lists as a matrix; rows of what is null are zero, and never asked for.
+
+    Args:
+        array: see `matrix_of`; some of it may be null.
+        width: that the lists have.
+        name: for messages.
+
+    Raises:
+        ShapeError: a list has another width.
+    """
+    if not array.null_count:
+        return matrix_of(array, width, name)
+    rows = np.zeros((len(array), width), dtype=np.float32)
+    rows[np.asarray(array.is_valid())] = matrix_of(array.drop_null(), width, name)
+    return rows
+
+
+def texts_of(array: Any) -> list[str | None]:
+    """A column, as pyarrow holds it, as texts; None where a cell is null."""
+    return [None if cell is None else str(cell) for cell in array.to_pylist()]
+
+
 def is_list_of_numbers(kind: Any) -> bool:
     """Whether a type of pyarrow is lists of numbers."""
     import pyarrow as pa
