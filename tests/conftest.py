@@ -6,6 +6,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,22 @@ def minilm_folder() -> Path:
 def small_scenes() -> Scenes:
     """256 scenes: 16 objects in two slots."""
     return text20(4, 4)
+
+
+@pytest.fixture(autouse=True)
+def modules_of_this_test_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forget the modules that a test wrote and imported, and the folders where it looked.
+
+    Else `py:mine:make` of one test is the module that an earlier one wrote in another folder.
+    """
+    known, places = set(sys.modules), list(sys.path)
+    yield
+    sys.path[:] = places
+    written = tmp_path_factory.getbasetemp().resolve()
+    for name in set(sys.modules) - known:
+        origin = getattr(sys.modules[name], "__file__", None)
+        if origin and Path(origin).resolve().is_relative_to(written):
+            del sys.modules[name]
 
 
 @contextmanager

@@ -34,6 +34,7 @@ NEEDED = {
     "compare": {"runs": ["a", "b"]},
     "evaluate": {"benchmark": "coco", "data": "DATA"},
     "report": {"folder": "runs/one"},
+    "audit": {"encoder": "minilm", "index": "rows"},
     "query": {"index": "rows", "text": "a red square"},
 }
 
