@@ -118,6 +118,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path in readers:
             item.add_marker(pytest.mark.timeout(900))
+        if "main_job" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
     def place(item):
         if item.path.name == MAIN_JOB:

@@ -157,6 +157,7 @@ def test_the_same_command_again_gives_the_same_bytes(table, tmp_path, monkeypatc
     assert (out / "results.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_embed_then_measure_its_folder(minilm_folder, tmp_path, capsys):
     assert (
         run(
@@ -212,6 +213,7 @@ def test_embed_then_measure_its_folder(minilm_folder, tmp_path, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_real_label_tables(shared_data, tmp_path):
     for name, scenes, less in (
         ("clevr_labels.csv", "clevr", ("--complexity", "none")),
@@ -486,6 +488,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_train_makes_encoders_that_measure_reads(tmp_path, capsys):
     out = tmp_path / "models"
     assert run("train", *SMALL, "--out", out) == 0
@@ -526,6 +529,7 @@ def test_train_makes_encoders_that_measure_reads(tmp_path, capsys):
     assert (out / "results.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_sweep_draws_the_transition_and_continues(tmp_path, capsys):
     out = tmp_path / "sweep"
     options = (

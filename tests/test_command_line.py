@@ -147,6 +147,7 @@ def test_what_is_wrong_is_one_line_before_the_work(capsys, tmp_path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_configuration_runs_no_code(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "planted_code.py").write_text(
@@ -399,6 +400,7 @@ def test_default_folders_hold_what_differs():
     )
 
 
+@pytest.mark.slow
 def test_a_second_seed_is_a_second_run_and_a_finished_one_returns_at_once(
     tmp_path, capsys, monkeypatch
 ):

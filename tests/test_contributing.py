@@ -35,6 +35,7 @@ def command(start: str) -> list[str]:
     return found.split()[1:]
 
 
+@pytest.mark.slow
 def test_an_encoder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

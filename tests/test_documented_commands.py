@@ -2,7 +2,7 @@
 stands there, or says what it needs.
 
 A command is marked in its comment (`# needs the model's weights`) or above its block (`<!-- needs a
-GPU -->`). Those that take long are named in `SLOW` and run with `pytest -m slow`; in every run
+GPU -->`). Those that take long are named in `SLOW` and run with `pytest -m long`; in every run
 they, and those inside sentences, are started and stopped when everything that they name has been
 read and checked. The files that the pages speak of (x.npy, PICTURES, FOLDER, runs/one, ...) are
 made by `THINGS`. Tutorials, whose blocks go on from each other, are run by `test_tutorials.py`."""
@@ -382,7 +382,7 @@ def test_a_command_runs_as_written(found, place):
         assert Path(words[words.index("--out") + 1]).exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("found", commands("sh", slow=True))
 def test_a_long_command_runs_as_written(found, place):
@@ -485,7 +485,7 @@ def test_python_runs_as_written(found, place, clip_folder):  # noqa: F811
     exec(compile(found.text, str(found), "exec"), given(found, clip_folder))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("found", commands("python", slow=True))
 def test_long_python_runs_as_written(found, place, clip_folder):  # noqa: F811

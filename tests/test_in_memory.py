@@ -110,6 +110,7 @@ def test_an_adapter_that_was_saved_is_the_same(repaired, tmp_path):
     assert load_adapter(tmp_path / "saved").id == repaired.adapter.id
 
 
+@pytest.mark.slow
 def test_captions_are_taken_as_a_list(tmp_path):
     shapes = ("circle", "square", "triangle", "star")
     lines = [f"a red {one} and a blue {two}" for one in shapes for two in shapes if one != two]

@@ -61,7 +61,7 @@ def one(found, metric, **more):
     return found.records.one(study="audit", metric=metric, **{"control": "none"} | more)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_swap_never_wins_where_the_index_binds(audited):
     found = audited("binds")
     assert one(found, "binding_accuracy").value == 1
@@ -94,7 +94,7 @@ def test_a_repair_is_found_where_one_rotation_mends_all(audited):
     assert not np.allclose(conceptbind.load_adapter(found.folder).weight, np.eye(planted.WIDTH))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_repair_is_written_where_captions_do_not_hold_it(audited):
     found = audited("hopeless")
     low, high = (getattr(one(found, "binding_accuracy"), end) for end in ("ci_low", "ci_high"))
@@ -163,7 +163,7 @@ def test_the_cosines_that_are_told_are_those_of_row_and_text(audited):
             assert abs(float(failure[f"score of {name}"]) - row @ text) < 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rows_of_captions_are_compared_in_other_words(tmp_path):
     encoder = planted.Planted(0.4, noise=0.15)
     found = conceptbind.audit(

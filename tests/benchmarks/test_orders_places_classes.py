@@ -376,6 +376,7 @@ def test_two_runs_side_by_side(whatsup, tmp_path, capsys, monkeypatch):
     assert "other items" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_groups_and_the_files_for_other_tools(orders, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sometimes_known.py").write_text(

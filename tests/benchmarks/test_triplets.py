@@ -457,7 +457,7 @@ def test_the_command(five, tmp_path, capsys, monkeypatch):
     assert "coco needs an encoder of pictures and captions" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_minilm_on_the_published_files(shared_data, minilm_folder, tmp_path):
     """Against figures that were measured independently of this project."""
     from conceptbind.encoders import resolve

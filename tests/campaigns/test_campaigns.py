@@ -46,13 +46,14 @@ def rows(printed: str) -> dict[str, list[int]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_short_share_of_kills_and_damaged_inputs_finds_nothing():
     counts = rows(campaign("--kills", "2", "--inputs", "8", "--cheap", "--seed", "0"))
     assert [found[0] for found in counts.values()] == [2, 8]
     assert not any(sum(found[1:]) for found in counts.values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_all_that_once_failed_and_a_long_campaign_find_nothing():
     counts = rows(

@@ -130,7 +130,7 @@ def test_the_score_is_a_share_of_what_the_embeddings_reach(study):
         assert scores(study, readout)["per_object_product"] == pytest.approx(np.median(shares))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_codes_are_complex_and_a_bag_does_not_bind():
     sweep = Sweep((0.7,), (("additive", None), ("per_object_product", 4)), 5, 200, 1, (1,))
     codes = run(object_codes(SCENES), sweep)
@@ -194,6 +194,7 @@ def test_few_scenes_of_new_objects_are_no_negative():
     assert any("no rule was planted" in note for note in study.notes)
 
 
+@pytest.mark.slow
 def test_rounding_turns_no_answer():
     """Embeddings that differ in the last digits, as they do between thread counts and instruction
     sets.
@@ -243,6 +244,7 @@ def test_own_queries_come_first_and_are_held_against_plain_probes():
     }
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_continues(tmp_path):
     class Killed(Exception):
         pass

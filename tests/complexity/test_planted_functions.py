@@ -52,7 +52,7 @@ def generalisation(model, values: np.ndarray, coverage: float = 0.6) -> float:
     )
 
 
-FEW = [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "codes")) for kind in KINDS]
+FEW = [pytest.param(kind, marks=[pytest.mark.long] * (kind == "codes")) for kind in KINDS]
 
 
 @pytest.mark.parametrize("kind", FEW)
@@ -65,7 +65,7 @@ def test_a_probe_generalises_where_it_can_express_the_function(name, kind):
         assert r2 < 0.8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -145,7 +145,7 @@ def test_an_additive_fit_is_ridge_regression():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["additive", "per_object_product", "global_product"])
 @pytest.mark.parametrize("name", ["mlp", "forest", "boosting"])
 def test_networks_and_trees_learn_what_is_additive(name, kind):
@@ -163,7 +163,7 @@ def test_networks_and_trees_learn_what_is_additive(name, kind):
     assert r2 > low[name].get(kind, -1.0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_nothing_predicts_random_codes():
     for name in ("additive", "global_product", "mlp", "boosting"):
         assert generalisation(make(name, (V, V), 2, width=8), planted("codes")) < 0.1

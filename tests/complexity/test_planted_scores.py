@@ -77,7 +77,7 @@ def studied(sizes, kind, rank=0, coverages=(0.8,)):
     return score, complexity_sentence(study)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [(10, 10), (20, 20)])
 @pytest.mark.parametrize("rank", [1, 2, 4, 16])
 def test_products_generalise(sizes, rank):
@@ -87,7 +87,7 @@ def test_products_generalise(sizes, rank):
     assert DOES in said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [(10, 10), (20, 20)])
 def test_codes_do_not_generalise(sizes):
     score, said = studied(sizes, "codes")
@@ -95,7 +95,7 @@ def test_codes_do_not_generalise(sizes):
     assert DOES_NOT in said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [(8, 3), (10, 10), (20, 20)])
 @pytest.mark.parametrize(("kind", "rank"), [("additive", 0), ("global", 2)])
 def test_what_does_not_bind_is_not_complex(sizes, kind, rank):
@@ -105,7 +105,7 @@ def test_what_does_not_bind_is_not_complex(sizes, kind, rank):
     assert ("cannot be judged" if sizes == (8, 3) else "no rule of binding to judge") in said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "rank"), [("product", 4), ("product", 16), ("codes", 0)])
 def test_twenty_four_objects_are_no_ground_for_a_negative(kind, rank):
     assert DOES_NOT not in studied((8, 3), kind, rank)[1]

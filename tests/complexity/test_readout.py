@@ -53,6 +53,7 @@ def test_order_of_rows_and_predictions_by_row():
     assert {row["readout"] for row in readout.recognised(values, SCENES, ALL)} == {"plain"}
 
 
+@pytest.mark.slow
 def test_a_planted_rule_is_of_the_given_rank_and_size():
     scenes = full_grid(ConceptSpace(("color", "shape"), (tuple("abcdefgh"), tuple("stuvwxyz"))))
     noise = np.random.default_rng(1).normal(size=(len(scenes), 32)) / 50

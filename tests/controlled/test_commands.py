@@ -105,7 +105,7 @@ def test_scenes_of_one_object(tmp_path):
     assert not {metric for metric, _ in found} & {"binding_accuracy"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_holds_all_models_of_its_folder(tmp_path):
     """Another object space, a probe, another probe: nothing is lost, and probes that are not asked
     for are left out of the table.

@@ -89,7 +89,7 @@ def test_what_cannot_be_stacked():
             train_stacked(others)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_in_stacks(tmp_path):
     recipes = [
         recipe(share, seed, values=n) for n in (5, 6) for share in (0.4, 0.7) for seed in range(2)

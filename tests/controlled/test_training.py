@@ -88,7 +88,7 @@ def test_a_stopped_training_continues_to_the_same_weights(tmp_path, objective, o
     assert same(train(setting), whole)  # and training is repeatable at all
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_command_continues_to_the_same_weights(tmp_path):
     options = [f"--{name}={value}" for name, value in {**TINY, "steps": 400}.items()]
     command = [sys.executable, "-m", "conceptbind", "train", "--coverage=0.6", *options]
@@ -323,9 +323,9 @@ def test_a_probe_of_a_planted_additive_model_reads_nothing_more_than_it():
     ("probe", "least"),
     [
         ("additive", 0.95),
-        pytest.param("per_object_product", 0.95, marks=pytest.mark.slow),
+        pytest.param("per_object_product", 0.95, marks=pytest.mark.long),
         ("mlp", 0.95),
-        pytest.param("boosting", 0.6, marks=pytest.mark.slow),
+        pytest.param("boosting", 0.6, marks=pytest.mark.long),
         ("forest", 0.3),
     ],
 )
@@ -468,6 +468,7 @@ def test_a_sweep_keeps_what_is_finished(tmp_path):
     assert sweep_study(recipes, tmp_path, probes=(), jobs=1) == both
 
 
+@pytest.mark.slow
 def test_products_in_bfloat16_learn_the_same_and_continue_to_the_same_weights(tmp_path):
     setting, exact = recipe(steps=60, precision="bf16"), recipe(steps=60)
     whole, other = train(setting), train(exact)
@@ -500,7 +501,7 @@ def test_the_precision_is_that_of_the_device(monkeypatch):
         assert choose_precision("auto", "cpu") == ("bf16" if able else "float32")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_compiler_that_is_missing_is_named(tmp_path):
     """In a process of its own, since what is compiled is kept."""
     options = [f"--{name}={value}" for name, value in TINY.items()]

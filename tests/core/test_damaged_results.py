@@ -111,6 +111,7 @@ def test_results_without_a_checksum_are_those_of_earlier_versions(run, tmp_path)
     assert conceptbind.compare([str(edited(run, tmp_path, lambda _: None))]).tables
 
 
+@pytest.mark.slow
 def test_wrong_types_and_missing_fields_never_end_in_a_traceback(run, tmp_path):
     records = json.loads((run / "results.json").read_text())["records"]
     refused = []

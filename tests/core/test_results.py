@@ -87,6 +87,7 @@ def test_it_shows_itself_in_a_line_in_words_and_in_a_notebook(measured):
     assert measured._repr_html_() == html
 
 
+@pytest.mark.slow
 def test_a_moved_run_tells_a_command_that_runs_as_it_stands(measured, tmp_path, capsys):
     place = tmp_path / "my runs" / "moved"
     shutil.copytree(measured.folder, place)

@@ -399,7 +399,7 @@ def test_a_server_that_is_not_there_is_one_line_at_once():
 
 @pytest.mark.parametrize(
     "command",
-    ["embed", pytest.param("measure", marks=pytest.mark.slow)],
+    ["embed", pytest.param("measure", marks=pytest.mark.long)],
 )
 def test_the_key_is_read_from_the_environment_and_shown_nowhere(
     served, tmp_path, monkeypatch, command

@@ -168,14 +168,27 @@ def test_revision_follows_the_weights(clip_folder, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:this processor computes .* slower in bfloat16")
-def test_lower_precision_is_close_and_recorded(clip_folder):
+@pytest.mark.parametrize(("precision", "least"), [("bf16", 0.98), ("fp16", 0.9999)])
+def test_lower_precision_is_close_and_recorded(clip_folder, precision, least):
     full = resolve(f"hf:{clip_folder}", device="cpu")
-    low = resolve(f"hf:{clip_folder}", precision="bf16", device="cpu")
-    assert low.details["precision"] == "bf16"
+    low = resolve(f"hf:{clip_folder}", precision=precision, device="cpu")
+    assert low.details["precision"] == precision
     a, b = full.encode_texts(CAPTIONS), low.encode_texts(CAPTIONS)
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-    assert cosine.min() > 0.98
+    assert cosine.min() > least
     assert np.abs(a - b).max() > 0
+    assert b.dtype == np.float32
+
+
+def test_half_precision_is_torch_s_own_autocast(clip_folder):
+    low = resolve(f"hf:{clip_folder}", precision="fp16", device="cpu")
+    model = transformers.CLIPModel.from_pretrained(clip_folder).eval()
+    tokens = low._tokenize(CAPTIONS[:1])
+    asked = {key: torch.tensor(value) for key, value in tokens.items()}
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.float16):
+        wanted = model.get_text_features(**asked)
+    wanted = getattr(wanted, "pooler_output", wanted).float().numpy()
+    np.testing.assert_array_equal(low.encode_texts(CAPTIONS[:1]), wanted)
 
 
 def test_random_weights_of_the_same_architecture(clip_folder):

@@ -147,7 +147,7 @@ def test_batches_do_not_change_the_rows_or_their_order(tiny):
 
 
 @pytest.mark.filterwarnings(NO_BF16)
-@pytest.mark.parametrize(("precision", "angle"), [("bf16", 0.03)])
+@pytest.mark.parametrize(("precision", "angle"), [("bf16", 0.03), ("fp16", 0.001)])
 def test_low_precision_gives_float32_rows_near_those_of_float32(tiny, precision, angle):
     full = OpenClipEncoder(tiny)
     low = OpenClipEncoder(tiny, Opening(device="cpu", precision=precision))

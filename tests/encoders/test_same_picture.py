@@ -314,6 +314,7 @@ print(run([f"{i}.jpg" for i in range(16)], "many") - few)
 """
 
 
+@pytest.mark.slow
 def test_photographs_of_12_megapixels_do_not_stand_in_memory_together(tmp_path):
     """16 of them are 576 MB of pixels; at most 268 MB and the one that is decoded are held."""
     Image.new("RGB", (4_000, 3_000), RED).save(tmp_path / "0.jpg", quality=50)

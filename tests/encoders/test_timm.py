@@ -110,7 +110,7 @@ def test_pictures_are_prepared_as_the_weights_of_the_tag_need_them():
 
 
 @pytest.mark.filterwarnings(NO_BF16)
-@pytest.mark.parametrize("precision", ["bf16"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_low_precision_gives_float32_rows_near_those_of_float32(encoder, precision):
     low = TimmEncoder(f"{NAME}@random", Opening(device="cpu", precision=precision))
     expected, rows = encoder.encode_images(pictures()), low.encode_images(pictures())

@@ -185,7 +185,7 @@ def test_an_index_opens_no_code_and_no_other_encoder(folder):
         conceptbind.query(np.eye(3), "a", encoder=np.eye(3))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_hundred_thousand_rows_are_searched_without_a_copy(tmp_path):
     import tracemalloc
 

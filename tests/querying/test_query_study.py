@@ -243,7 +243,7 @@ def test_each_branch_of_the_sentence(study, said, unsaid):
     assert unsaid not in sentence
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tiny_finds_more_by_its_parts_than_by_one_caption(tmp_path):
     import conceptbind
 

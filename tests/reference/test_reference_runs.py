@@ -15,7 +15,7 @@ from reference import kept
 from reference.kept import ELSEWHERE, VALUES, ambiguous, differences, machine, read
 from reference.runs import RUNS
 
-MARKS = {True: [pytest.mark.slow, pytest.mark.timeout(900)], False: []}
+MARKS = {True: [pytest.mark.long, pytest.mark.timeout(900)], False: []}
 
 
 @pytest.mark.filterwarnings("ignore:.*have no hard negative")

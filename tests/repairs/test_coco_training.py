@@ -45,6 +45,7 @@ def coco(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*have no hard negative")
 def test_one_command_trains_and_scores(coco, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)

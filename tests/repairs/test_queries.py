@@ -243,6 +243,7 @@ def test_captions_that_people_wrote(tmp_path: Path) -> None:
     assert "paraphrase accuracy" in found.text()
 
 
+@pytest.mark.slow
 def test_scenes_in_the_words_of_a_model(tmp_path: Path) -> None:
     found = repair("tiny", side="query", scenes="clevr2d", paraphrased=60, out=tmp_path / "a")
     settings = {record["setting"] for record in found.records if record["setting"]}

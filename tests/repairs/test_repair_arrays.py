@@ -238,6 +238,7 @@ def test_noise_is_left_alone_and_a_hidden_binding_is_not():
     assert all(found)
 
 
+@pytest.mark.slow
 def test_threads_change_no_digit():
     images, texts, negatives = planted("rotated", 600)
     pairs = Pairs.of(

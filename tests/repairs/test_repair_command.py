@@ -166,6 +166,7 @@ def test_config_runs_again_to_the_same_numbers(fixed, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("always:.*no hard negative")
 def test_captions_get_negatives_and_what_has_none_is_counted(tmp_path, capsys):
     pytest.importorskip("HanTa")
@@ -265,6 +266,7 @@ def test_mistakes_get_one_message_and_leave_nothing(arrays, tmp_path, capsys, ch
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_other_captions_of_a_picture_are_no_wrong_answers(tmp_path):
     x, y, n = planted(120)
     rng = np.random.default_rng(1)

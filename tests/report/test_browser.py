@@ -115,6 +115,7 @@ def test_graphics_and_their_words_stand_out(browser, report, scheme):
     page.close()
 
 
+@pytest.mark.slow
 def test_headings_are_in_the_contents_and_can_be_linked_to(browser, report):
     page, _ = opened(browser, report)
     links = page.locator("nav a").all()
@@ -228,6 +229,7 @@ def test_a_long_table_of_cards_shows_its_first_rows(browser, report):
     page.close()
 
 
+@pytest.mark.slow
 def test_the_contents_mark_where_one_is(browser, report):
     page, _ = opened(browser, report)
     marked = "() => document.querySelector('nav a[aria-current]').hash"
@@ -300,6 +302,7 @@ def test_on_paper_nothing_is_cut(browser, report):
     page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext reads the sheets")
 def test_printed_tables_repeat_their_heads_and_no_head_stands_alone(browser, report, tmp_path):
     page, _ = opened(browser, report)

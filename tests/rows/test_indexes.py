@@ -353,7 +353,7 @@ def test_objects_are_never_unpickled(tmp_path):
         open_container(tmp_path / "x")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_rows(tmp_path):
     """4,000,000 rows of 512 float16 in shards with holes on disk are searched in less than 2 GiB;
     an array in memory would take 4 GB in half precision, and 8 GB in single.

@@ -126,7 +126,7 @@ def test_every_point_has_its_n_its_interval_and_the_test_scenes(stock, perfect):
         assert record.ci_low <= record.value <= record.ci_high
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_repair_never_sees_what_it_is_scored_on(stock):
     """Test scenes whose rows are nonsense change no fitted map."""
     seen = {}

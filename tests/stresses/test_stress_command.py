@@ -74,6 +74,7 @@ def test_a_finished_run_is_returned_and_not_computed(run):
     assert same.text() == run.text()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_continues_and_ends_with_the_same_results(run, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         conceptbind.stress(Small(most=2), out=tmp_path / "b", **OPTIONS)

@@ -12,6 +12,7 @@ from conceptbind.core.records import Records
 from conceptbind.core.typing import Modalities
 from conceptbind.encoders.options import Opening
 from conceptbind.report.shown import Shown
+from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
     from conceptbind.audits.draw import Drawn
@@ -62,7 +63,7 @@ class Audited(Shown):
 
 
 @dataclass(frozen=True)
-class Audit(Opening, Command[Audited]):
+class Audit(Opening, Cluster, Command[Audited]):
     """Tell whether a search index binds: conceptbind audit ENCODER --index FOLDER.
 
     Draws captions of the index that name two things with an attribute each, exchanges the
@@ -115,7 +116,7 @@ class Audit(Opening, Command[Audited]):
         torch_device(self.device)
         index, source = _opened(self), _source(self)
         index.require(source)
-        decided = index.decided(source)
+        decided = index.decided(source) | _given_captions(self)
         folder = None
         if (place / RESULTS).is_file():  # captions need not be looked through again
             folder = RunFolder.open(place, config)
@@ -287,6 +288,20 @@ def _captions(asked: Audit, own: "Texts | None") -> "Texts | None":
     if isinstance(asked.captions, HeldCaptions):
         return Texts([HeldTexts(asked.captions.lines)])
     return open_lines(user_path(str(asked.captions)))
+
+
+def _given_captions(asked: Audit) -> dict[str, str]:
+    """What the captions that are given hold, so that others under the same name are not taken for
+    them.
+    """
+    from conceptbind.core.files import content_hash, file_hash, user_path
+    from conceptbind.rows.held import HeldCaptions
+
+    if asked.captions is None:
+        return {}
+    if isinstance(asked.captions, HeldCaptions):
+        return {"captions": content_hash(*asked.captions.lines)}
+    return {"captions": file_hash(user_path(str(asked.captions)))}
 
 
 def _drawn(asked: Audit, index: _Opened) -> "Drawn":

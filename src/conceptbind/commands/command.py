@@ -33,6 +33,7 @@ from conceptbind.core.errors import (
 from conceptbind.core.files import user_path
 from conceptbind.core.limits import require_numbers
 from conceptbind.core.ownership import folders_of_a_command
+from conceptbind.run.executors import clusters_of_a_command
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,7 +79,7 @@ class Command(ABC, Generic[R_co]):
         """
         require_numbers(vars(self))
         self._require_kinds()
-        with folders_of_a_command():
+        with folders_of_a_command(), clusters_of_a_command():
             return self.work()
 
     def _require_kinds(self) -> None:

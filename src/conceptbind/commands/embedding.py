@@ -13,6 +13,7 @@ from conceptbind.core.records import frame_of
 from conceptbind.core.typing import Modalities
 from conceptbind.encoders.options import Opening
 from conceptbind.run.bars import progress
+from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ class Embedded(list[Path]):
 
 
 @dataclass(frozen=True)
-class Embed(Opening, Command[Embedded]):
+class Embed(Opening, Cluster, Command[Embedded]):
     """Embed scenes into a folder that file:FOLDER reads again. A killed run continues when it is
     started again.
     """

@@ -13,6 +13,7 @@ from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
 from conceptbind.report.shown import Shown
 from conceptbind.run.bars import Bar, progress
+from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +67,7 @@ class Evaluation(Shown):
 
 
 @dataclass(frozen=True)
-class Evaluate(Opening, Gated[Evaluation]):
+class Evaluate(Opening, Cluster, Gated[Evaluation]):
     """Score an encoder on published benchmarks whose files you have. Nothing is downloaded.
 
     Every distinct picture and caption is embedded once and kept; a killed run continues when it is

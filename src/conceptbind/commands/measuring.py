@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.commands.command import function_of, options
 from conceptbind.commands.common import default_folder, drawn, try_captions
 from conceptbind.commands.gating import Gated, refuse_unmeasured
-from conceptbind.commands.shared import Cluster, GivenEncoder, GivenPath, GivenScenes
+from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.findings import Verdicts
 from conceptbind.core.outcomes import FILE as OUTCOMES
@@ -20,6 +20,7 @@ from conceptbind.core.records import Records
 from conceptbind.core.typing import Effort, Modalities
 from conceptbind.encoders.options import Opening
 from conceptbind.report.shown import Shown
+from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy

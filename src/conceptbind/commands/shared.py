@@ -1,9 +1,6 @@
 """Options that several commands have, each written once."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
-
-from conceptbind.core.typing import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,17 +29,3 @@ else:
     # Words alone come from a command line, and importing these would make --help slow.
     GivenEncoder = GivenScenes = GivenPath = str
     GivenRun = GivenRows = GivenCaptions = GivenAdapter = str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cluster:
-    """Where many independent fits are computed."""
-
-    GROUP = "The sweep"
-
-    executor: Executor = "local"
-    """What runs the fits: local (processes of this machine), or a Ray or Dask cluster."""
-    address: str | None = None
-    """Address of a running Ray or Dask cluster; without it one is started on this machine."""
-    jobs: int | None = None
-    """Number of processes or workers; by default one for each core."""

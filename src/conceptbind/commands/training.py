@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import default_folder
-from conceptbind.commands.shared import Cluster, GivenPath
+from conceptbind.commands.shared import GivenPath
 from conceptbind.core.errors import counted
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.report.shown import Shown
 from conceptbind.run.bars import Bar, progress
+from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
-    from conceptbind.controlled.recipe import Recipe
+    from conceptbind.controlled.recipe import Precision, Recipe
     from conceptbind.controlled.training import Look
     from conceptbind.core.findings import Verdict
-    from conceptbind.core.typing import Precision
 
 HIGH, LOW = 0.8, 0.2
 """Coverages that are shown beside each other when none is asked for."""

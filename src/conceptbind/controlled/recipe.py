@@ -17,12 +17,13 @@ from conceptbind.core.errors import (
     nearest,
 )
 from conceptbind.core.limits import device_memory, require_memory, require_whole
-from conceptbind.core.typing import Precision
 
 Objective = Literal["queries", "scenes"]
 OBJECTIVES = ("queries", "scenes")
 Optimiser = Literal["adamw", "muon"]
 OPTIMISERS = ("adamw", "muon")
+Precision = Literal["float32", "bf16"]
+"""Number format of matrix products in a training."""
 PRECISIONS = ("float32", "bf16")
 
 

@@ -15,7 +15,7 @@ from conceptbind.controlled.data import Batch, ObjectSplit, Sampler, draw_object
 from conceptbind.controlled.losses import Loss, batch_loss, scenes_loss
 from conceptbind.controlled.model import ControlledModel
 from conceptbind.controlled.muon import StackedMuon
-from conceptbind.controlled.recipe import Recipe
+from conceptbind.controlled.recipe import Precision, Recipe
 from conceptbind.controlled.scoring import (
     all_queries,
     exchange_first_value,
@@ -25,7 +25,6 @@ from conceptbind.controlled.scoring import (
 )
 from conceptbind.core.errors import ConceptBindError, ValueRangeError
 from conceptbind.core.kept import read_piece, require_same, write_piece
-from conceptbind.core.typing import Precision
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Shaped

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 Modality = Literal["text", "image"]
 Modalities = Literal["auto", "text", "image", "both"]
 """What a user asks for; `auto` is all that the encoder and the scenes can do."""
-Precision = Literal["float32", "bf16"]
+Precision = Literal["float32", "bf16", "fp16"]
+"""Number format of an encoder: single precision, its weights in bfloat16, or products in half
+precision (autocast).
+"""
 LongCaptions = Literal["truncate", "refuse"]
 """What becomes of captions with more tokens than a model reads."""
 Executor = Literal["local", "ray", "dask"]

@@ -91,6 +91,7 @@ def features_of(
     pixels: Float[Tensor, "pictures 3 height breadth"],
     embedded: Callable[[Float[Tensor, "pictures 3 height breadth"]], Float[Tensor, "pictures ..."]],
     weight: Float[Tensor, " ..."],
+    precision: str,
     name: str,
 ) -> Float[Floats, "pictures ..."]:
     """Features (b, ...) of prepared pictures.
@@ -99,14 +100,18 @@ def features_of(
         pixels: of the pictures.
         embedded: features (b, ...) of b pictures.
         weight: one of the model's, on its device and in its precision.
+        precision: see `typing.Precision`.
         name: of the encoder, for messages.
 
     Raises:
         FileError: whatever the library raises.
     """
-    import torch
+    from conceptbind.encoders.weights import computing
 
-    with one_line(f"could not embed pictures with '{name}'"), torch.inference_mode():
+    with (
+        one_line(f"could not embed pictures with '{name}'"),
+        computing(precision, weight.device),
+    ):
         there = pixels.to(weight, non_blocking=True)
         found: Floats = embedded(there).float().cpu().numpy()
         return found

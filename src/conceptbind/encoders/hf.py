@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from conceptbind.encoders.families import (
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.told import pictures_told
 from conceptbind.encoders.weights import (
+    computing,
     folder_revision,
     hub_or_folder_json,
     importing,
@@ -385,7 +387,7 @@ class HuggingFaceEncoder(InBatches, Brief):
                 raise ValueRangeError(
                     f"the caption {quoted(texts[batch[0]])} has no token that '{self.id}' knows"
                 )
-            with one_line(f"could not embed captions with '{self.id}'"), torch.inference_mode():
+            with one_line(f"could not embed captions with '{self.id}'"), self._computing():
                 rows[batch] = self._text_vectors(inputs).float().cpu().numpy()
         return rows
 
@@ -411,12 +413,13 @@ class HuggingFaceEncoder(InBatches, Brief):
         self, prepared: dict[str, Shaped[Tensor, "pictures ..."]]
     ) -> Float[Floats, "pictures width"]:
         """See `typing.Prepares`."""
-        import torch
-
         n = len(next(iter(prepared.values())))
-        with one_line(f"could not embed pictures with '{self.id}'"), torch.inference_mode():
+        with one_line(f"could not embed pictures with '{self.id}'"), self._computing():
             found: Floats = self._image_vectors(prepared, n).float().cpu().numpy()
             return found
+
+    def _computing(self) -> AbstractContextManager[None]:
+        return computing(self.details["precision"], self._device)
 
     def prepare_images(self, images: Sequence[Image]) -> dict[str, Shaped[Tensor, "pictures ..."]]:
         """All that the processor returns and the model takes: of NaFlex models also the mask and

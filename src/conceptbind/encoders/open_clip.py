@@ -22,6 +22,7 @@ from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.weights import (
+    computing,
     folder_revision,
     hub_or_folder_json,
     importing,
@@ -188,12 +189,13 @@ class OpenClipEncoder(InBatches, Brief):
         return self._text_rows(texts)
 
     def _text_rows(self, texts: Sequence[str]) -> Floats:
-        import torch
-
         rows = []
         for start in range(0, len(texts), 64):
             ids = self._tokenizer(list(texts[start : start + 64]))
-            with one_line(f"could not embed captions with '{self.id}'"), torch.inference_mode():
+            with (
+                one_line(f"could not embed captions with '{self.id}'"),
+                computing(self._precision, self._device),
+            ):
                 rows.append(self._model.encode_text(ids.to(self._device)).float().cpu().numpy())
         return np.concatenate(rows)
 
@@ -206,7 +208,7 @@ class OpenClipEncoder(InBatches, Brief):
     ) -> Float[Floats, "pictures width"]:
         """See `typing.Prepares`."""
         model, weight = self._model, next(self._model.parameters())
-        return features_of(prepared["pixels"], model.encode_image, weight, self.id)
+        return features_of(prepared["pixels"], model.encode_image, weight, self._precision, self.id)
 
 
 @contextmanager

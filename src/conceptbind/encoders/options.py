@@ -40,8 +40,8 @@ class Opening(Reading):
     GROUP = "The encoder"
 
     precision: Precision = "float32"
-    """Number format of the encoder: float32, or bf16 (half the memory, less exact) where the
-    processor computes fast in it.
+    """Number format of the encoder: float32, bf16 (weights of half the memory, less exact) where
+    the processor computes fast in it, or fp16 (products in half precision by torch's autocast).
     """
     workers: int | None = None
     """Number of threads that read and prepare pictures while the model computes; 0 does so between

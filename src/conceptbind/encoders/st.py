@@ -22,6 +22,7 @@ from conceptbind.encoders.captions import settle, too_long
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.told import pictures_told
 from conceptbind.encoders.weights import (
+    computing,
     folder_revision,
     hub_or_folder_json,
     importing,
@@ -120,7 +121,7 @@ class SentenceTransformerEncoder(Brief):
     def _row_of(self, item: Any, _: Modality) -> Floats:
         """(1, d) of one caption or picture."""
         with one_line(f"could not embed with '{self.id}'"):
-            return np.asarray(self._model.encode([item], show_progress_bar=False))
+            return np.asarray(self._encode([item], 1))
 
     def untrained(self, seed: int = 0) -> SentenceTransformerEncoder | None:
         """The same pipeline with random weights, as its libraries draw them: what probes find there
@@ -171,9 +172,7 @@ class SentenceTransformerEncoder(Brief):
         settle(texts, self.find_long(texts), self.longest, self.id, self.long_captions)
         for batch in equal_length_batches(lengths):
             with one_line(f"could not embed captions with '{self.id}'"):
-                rows[batch] = self._model.encode(
-                    [texts[i] for i in batch], batch_size=BATCH, show_progress_bar=False
-                )
+                rows[batch] = self._encode([texts[i] for i in batch], BATCH)
         return rows
 
     def encode_images(self, images: Sequence[Image]) -> Float[Floats, "pictures width"]:
@@ -191,10 +190,14 @@ class SentenceTransformerEncoder(Brief):
         for start in range(0, len(images), PICTURES):
             some = list(images[start : start + PICTURES])
             with one_line(f"could not embed pictures with '{self.id}'"):
-                rows[start : start + len(some)] = self._model.encode(
-                    some, batch_size=PICTURES, show_progress_bar=False
-                )
+                rows[start : start + len(some)] = self._encode(some, PICTURES)
         return rows
+
+    def _encode(self, items: list[Any], batch: int) -> Floats:
+        """(n, d) of captions or pictures."""
+        with computing(self._precision, self._model.device):
+            found: Floats = self._model.encode(items, batch_size=batch, show_progress_bar=False)
+        return found
 
 
 def _modalities(model: SentenceTransformer, name: str) -> tuple[Modality, ...]:

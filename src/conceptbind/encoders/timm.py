@@ -113,4 +113,4 @@ class TimmEncoder(InBatches, Brief):
     ) -> Float[Floats, "pictures width"]:
         """Pooled features (b, d) of prepared pictures."""
         model, weight = self._model, next(self._model.parameters())
-        return features_of(prepared["pixels"], model, weight, self.id)
+        return features_of(prepared["pixels"], model, weight, self._precision, self.id)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from conceptbind.core.errors import (
     ConceptBindError,
@@ -24,11 +24,10 @@ from conceptbind.core.errors import (
     nearest,
 )
 from conceptbind.core.files import content_hash, file_hash, read_json
+from conceptbind.core.typing import Precision
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from conceptbind.core.typing import Precision
 
 
 READ_BY_LOADERS = frozenset(
@@ -367,16 +366,34 @@ def quiet_loading() -> Iterator[None]:
             noisy.enable_progress_bar()
 
 
-def to_precision(model: nn.Module, precision: Precision) -> Any:
-    """The model with its weights in the precision asked for.
+@contextmanager
+def computing(precision: str, device: Any) -> Iterator[None]:
+    """Compute without gradients. With `fp16` torch chooses for each operation: products are
+    computed in half precision, sums and normalisations in single.
 
-    `bf16` is fast on GPUs, on processors with matrix units (AMX), and on some with AVX512-BF16
-    only. Where a layer of a small transformer computes slower in it than in float32, that is warned
-    of.
+    Args:
+        precision: see `typing.Precision`.
+        device: of the model.
     """
     import torch
 
-    if precision == "float32":
+    half = torch.autocast(
+        torch.device(device).type, dtype=torch.float16, enabled=precision == "fp16"
+    )
+    with torch.inference_mode(), half:
+        yield
+
+
+def to_precision(model: nn.Module, precision: Precision) -> Any:
+    """The model with its weights in the precision asked for.
+
+    `fp16` leaves the weights in single precision; see `computing`. `bf16` is fast on GPUs, on
+    processors with matrix units (AMX), and on some with AVX512-BF16 only. Where a layer of a small
+    transformer computes slower in it than in float32, that is warned of.
+    """
+    import torch
+
+    if precision in ("float32", "fp16"):
         return model.float()
     if precision == "bf16":
         if not torch.cuda.is_available() and (ratio := _bf16_speed()) < 1:
@@ -386,7 +403,7 @@ def to_precision(model: nn.Module, precision: Precision) -> Any:
             )
         return model.to(torch.bfloat16)
     raise UnknownNameError(
-        f"unknown precision '{cut(precision)}'; {nearest(precision, ('float32', 'bf16'))}"
+        f"unknown precision '{cut(precision)}'; {nearest(precision, get_args(Precision))}"
     )
 
 

@@ -57,17 +57,24 @@ from conceptbind.encoders.captions import refusal
 from conceptbind.encoders.options import Opening
 from conceptbind.encoders.registry import open_encoder
 from conceptbind.encoders.weights import same_encoder
-from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.pictures.files import require_pictures
 from conceptbind.rows.arrays import ARRAYS, FileEmbeddings, read_embeddings_file
-from conceptbind.rows.feeding import picture_rows
+from conceptbind.rows.encoding import (
+    Piece,
+    encode_piece,
+    pictures_of,
+    piece_of,
+    single_precision,
+)
 from conceptbind.rows.indexes.measured import rows_of_index
 from conceptbind.rows.indexes.registry import open_container
+from conceptbind.rows.team import Team, join_team, team_of
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
     from conceptbind.core.typing import Encoder, Floats
+    from conceptbind.rows.feeding import Fed
     from conceptbind.scenes.table import Scenes
 
 MANIFEST = "manifest.json"
@@ -76,14 +83,10 @@ FORMAT = 3
 ROWS = "embeddings"
 """The name of the rows in a shard."""
 HALF = "rows.npy"
-LOST = 1e-5
-"""Share of a row's largest number that single precision may change."""
 MOST_ROWS, MOST_DIMENSIONS = 10**9, 10**6
 """What a manifest may state."""
 SHARD_ROWS = 4096
 """Rows of one shard: what a kill can cost."""
-TEXT_BATCH = 1024
-"""Captions handed to an encoder at once; it forms its own batches of equal length from them."""
 DEFAULT = Opening()
 """How an encoder is opened where nothing else is asked for."""
 
@@ -181,7 +184,9 @@ def open_source(
         if held is not None:
             return rows_of_index(held, scenes)
         return load(path) if path.is_dir() else read_embeddings_file(path, scenes)
-    return open_encoder(name, how)
+    encoder = open_encoder(name, how)
+    join_team(encoder, team_of(name, how, encoder))
+    return encoder
 
 
 @explains_arguments
@@ -270,24 +275,41 @@ def _write_shards(
     _say_cut(encoder, identity)
     kept = _kept(folder, _half(identity) if half else identity)
     kept.check()
+    left = []
     for start in range(0, len(scenes), SHARD_ROWS):
         stop = min(start + SHARD_ROWS, len(scenes))
-        path = _shard(folder, start)
-        if path.exists() and not _of_other_pictures(path, scenes, modality, start, stop, hash_of):
+        if _stands(_shard(folder, start), scenes, modality, (start, stop), hash_of):
             on_rows(stop - start)
-            continue
-        rows = np.empty((stop - start, encoder.dimension), dtype=kind)
-        hashes: list[str] = []
-        for first, values in _encoded(encoder, scenes, modality, start, stop, hashes):
-            rows[first - start : first - start + len(values)] = (
-                _unit(values, first, encoder.id) if half else values
-            )
-            on_rows(len(values))
-        _remember(hash_of, scenes, start, hashes)
-        _add(kept, start, rows, content_hash(*hashes) if hashes else None)
+        else:
+            left.append((start, stop))
+    for piece, fed in _encoded(encoder, scenes, modality, left, on_rows):
+        rows = _unit(fed.rows, piece.start, encoder.id).astype(kind) if half else fed.rows
+        _remember(hash_of, piece, fed.hashes)
+        _add(kept, piece.start, rows, content_hash(*fed.hashes) if fed.hashes else None)
     if not half:
         _seal_shards(kept, len(scenes))
     return kept
+
+
+def _encoded(
+    encoder: Encoder,
+    scenes: Scenes,
+    modality: Modality,
+    shards: list[tuple[int, int]],
+    on_rows: Callable[[int], None],
+) -> Iterator[tuple[Piece, Fed]]:
+    """The rows of each shard (first scene, last + 1): of this process, or of the encoder's team."""
+    team: Team | None = getattr(encoder, "team", None)
+    # a copy of it with other weights, such as a control, is not what the workers open
+    if team is None or team.revision != encoder.revision or len(shards) < 2:
+        for start, stop in shards:
+            piece = piece_of(scenes, modality, start, stop)
+            yield piece, encode_piece(encoder, piece, on_rows)
+        return
+    pieces = [piece_of(scenes, modality, start, stop) for start, stop in shards]
+    for number, fed in team.encode(pieces):
+        on_rows(len(pieces[number]))
+        yield pieces[number], fed
 
 
 def refuse_long_captions(encoder: Encoder, scenes: Scenes) -> None:
@@ -373,38 +395,37 @@ def _pictures_hash(
     scenes: Scenes, start: int, stop: int, hash_of: Callable[[Path], str]
 ) -> str | None:
     """What the pictures of some scenes hold; None where one is gone."""
-    paths = _pictures(scenes, start, stop)
+    paths = pictures_of(scenes, start, stop)
     return content_hash(*map(hash_of, paths)) if all(path.is_file() for path in paths) else None
 
 
-def _remember(
-    hash_of: Callable[[Path], str], scenes: Scenes, start: int, hashes: list[str]
-) -> None:
+def _remember(hash_of: Callable[[Path], str], piece: Piece, hashes: list[str]) -> None:
     """Pictures that were hashed while they were read need not be read for it."""
     if isinstance(hash_of, FileHashes) and hashes:
-        for path, digest in zip(_pictures(scenes, start, start + len(hashes)), hashes, strict=True):
+        for path, digest in zip(piece.pictures, hashes, strict=True):
             hash_of.know(path, digest)
 
 
-def _of_other_pictures(
+def _stands(
     path: Path,
     scenes: Scenes,
     modality: Modality,
-    start: int,
-    stop: int,
+    part: tuple[int, int],
     hash_of: Callable[[Path], str],
 ) -> bool:
-    """Whether a shard was made from pictures that have been replaced since, under the same
-    names.
+    """Whether the shard of some scenes (first, last + 1) is there, and not of pictures that have
+    been replaced since, under the same names.
     """
-    pictures = _pictures_hash(scenes, start, stop, hash_of) if modality == "image" else None
-    if pictures is None:
+    if not path.exists():
         return False
+    pictures = _pictures_hash(scenes, *part, hash_of) if modality == "image" else None
+    if pictures is None:
+        return True
     try:
         found = read_header(path).facts.get("pictures")
     except FileError:
-        return False  # a broken shard is told by `load`
-    return found is not None and found != pictures
+        return True  # a broken shard is told by `load`
+    return found is None or found == pictures
 
 
 def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality: Modality) -> None:
@@ -420,70 +441,6 @@ def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality
         )
 
 
-def _encoded(
-    encoder: Encoder,
-    scenes: Scenes,
-    modality: Modality,
-    start: int,
-    stop: int,
-    hashes: list[str],
-) -> Iterator[tuple[int, Floats]]:
-    """(first row, features) of the scenes start..stop, batch by batch; of pictures also what their
-    files hold, into `hashes`.
-    """
-    first = start
-    batches = (
-        _read(encoder, scenes, start, stop)
-        if modality == "text"
-        else _seen(encoder, scenes, start, stop, hashes)
-    )
-    for n, features in batches:
-        last = first + n
-        values = _as_numbers(features, encoder.id)
-        if values.shape != (last - first, encoder.dimension):
-            raise ShapeError(
-                f"'{encoder.id}' was given {counted(last - first, 'scene')} and returned an "
-                "array of shape "
-                f"{values.shape}; expected ({last - first}, {encoder.dimension})"
-            )
-        yield (
-            first,
-            _single(
-                values,
-                f"the features of '{encoder.id}' for the scenes {first}..{last - 1}, in single "
-                "precision,",
-            ),
-        )
-        first = last
-
-
-def _read(encoder: Encoder, scenes: Scenes, start: int, stop: int) -> Iterator[tuple[int, Any]]:
-    """How many, and the features of the captions of the scenes start..stop."""
-    for first in range(start, stop, TEXT_BATCH):
-        batch = list(scenes.captions(first, min(first + TEXT_BATCH, stop)))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CutCaptionWarning)  # said once for all, see `_say_cut`
-            features = encoder.encode_texts(batch)
-        yield len(batch), features
-
-
-def _seen(
-    encoder: Encoder, scenes: Scenes, start: int, stop: int, hashes: list[str]
-) -> Iterator[tuple[int, Any]]:
-    """How many, and the features of the pictures of the scenes start..stop."""
-    boxes = None if scenes.boxes is None else scenes.boxes[start:stop]
-    for fed in picture_rows(encoder, _pictures(scenes, start, stop), boxes):
-        hashes += fed.hashes
-        yield len(fed.hashes), fed.rows
-
-
-def _pictures(scenes: Scenes, start: int, stop: int) -> list[Path]:
-    """The picture files of the scenes start..stop."""
-    assert scenes.images is not None
-    folder = scenes.image_folder or Path()
-    return [folder / image for image in scenes.images[start:stop]]
-
-
 def _require_pictures(scenes: Scenes, folder: Path) -> None:
     """Raise FileError unless all pictures are there that no shard in the folder holds yet."""
     starts = [
@@ -493,44 +450,10 @@ def _require_pictures(scenes: Scenes, folder: Path) -> None:
         [
             path
             for start in starts
-            for path in _pictures(scenes, start, min(start + SHARD_ROWS, len(scenes)))
+            for path in pictures_of(scenes, start, min(start + SHARD_ROWS, len(scenes)))
         ],
         scenes.image_places,
     )
-
-
-def _as_numbers(values: Any, encoder: str) -> Floats:
-    """What an encoder returned as an array: an array, nested lists, or a tensor on any device."""
-    detach = getattr(values, "detach", None)
-    array = np.asarray(values if detach is None else detach().cpu().float().numpy())
-    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
-        raise ValueRangeError(
-            f"'{encoder}' returned {array.dtype} values; expected real numbers (n, d)"
-        )
-    return array
-
-
-def _single(values: Floats, what: str) -> Floats:
-    """Rows (n, d) in single precision, as they are written.
-
-    Raises:
-        ValueRangeError: a number is not finite, or too large; or a row is so small that single
-            precision loses it.
-    """
-    with np.errstate(over="ignore", under="ignore"):
-        single = values.astype(np.float32, copy=False)
-    refuse_non_finite(single, what)
-    if values.dtype.itemsize > single.dtype.itemsize and values.size:
-        size = np.abs(values).max(axis=1)
-        lost = np.flatnonzero(np.abs(values - single).max(axis=1) > LOST * size)
-        if len(lost):
-            raise ValueRangeError(
-                f"{what} must keep their digits; {len(lost)} of {len(values):,} rows "
-                "are too small, "
-                f"the first at index {lost[0]} with numbers "
-                f"up to {size[lost[0]]:.3g}; multiply all rows by one number"
-            )
-    return single
 
 
 @explains_arguments
@@ -560,7 +483,7 @@ def store(rows: Embeddings, folder: Path) -> None:
     )
     kept.check()
     key = json_hash(kept.identity)
-    single = _single(rows.values, f"the rows of '{rows.encoder}', in single precision,")
+    single = single_precision(rows.values, f"the rows of '{rows.encoder}', in single precision,")
     for start in range(0, len(rows), SHARD_ROWS):
         part = single[start : start + SHARD_ROWS]
         if not _shard(folder, start).exists():
@@ -690,7 +613,7 @@ def from_file(source: FileEmbeddings, scenes: Scenes, modality: Modality) -> Emb
     single precision cannot hold.
     """
     values = source.rows(scenes, modality)
-    _single(values, f"the rows of '{source.id}', in single precision,")
+    single_precision(values, f"the rows of '{source.id}', in single precision,")
     return Embeddings(
         values, modality, scenes.content_hash, scenes.name, source.id, source.revision
     )

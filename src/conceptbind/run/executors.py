@@ -11,10 +11,12 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conceptbind.core.errors import (
     ConceptBindError,
@@ -35,6 +37,16 @@ EXECUTORS = ("local", "ray", "dask")
 ATTEMPTS = 5
 """How often tasks whose workers died are given out again."""
 Task = Callable[[Any, Any], Any]
+Numbered = Sequence[tuple[int, Any]]
+
+
+class Where(NamedTuple):
+    """What runs tasks."""
+
+    jobs: int
+    address: str | None
+    gpu: bool
+    """Whether a task wants a GPU."""
 
 
 class WorkersDiedError(ConceptBindError, RuntimeError):
@@ -49,6 +61,7 @@ def run_tasks(
     executor: Executor = "local",
     address: str | None = None,
     jobs: int | None = None,
+    gpu: bool = False,
 ) -> Iterator[tuple[int, Any]]:
     """Number and result of each task, in the order in which they are done.
 
@@ -60,6 +73,8 @@ def run_tasks(
         address: of a running Ray or Dask cluster; without it a local one is started and stopped.
         jobs: workers of a local cluster; by default as many as cores that this process may use.
             One job runs in this process.
+        gpu: whether a task wants a GPU of its own where the cluster has some; Ray hides them
+            else. Dask's workers see what they were started with.
 
     Raises:
         UnknownNameError: no such executor.
@@ -69,13 +84,12 @@ def run_tasks(
     """
     check_executor(executor, address, jobs)
     run = {"local": _local, "ray": _ray, "dask": _dask}[executor]
-    left, jobs = set(range(len(tasks))), jobs or cores()
+    where = Where(jobs or cores(), address, gpu)
+    left = set(range(len(tasks)))
     for _ in range(ATTEMPTS):
         if not left:
             return
-        for number, result in run(
-            function, shared, [(i, tasks[i]) for i in sorted(left)], jobs, address
-        ):
+        for number, result in run(function, shared, [(i, tasks[i]) for i in sorted(left)], where):
             left.discard(number)
             yield number, result
     if left:
@@ -158,12 +172,8 @@ def _call(
         return number, function(shared, task)
 
 
-Numbered = Sequence[tuple[int, Any]]
-
-
-def _local(
-    function: Task, shared: Any, tasks: Numbered, jobs: int, _: str | None
-) -> Iterator[tuple[int, Any]]:
+def _local(function: Task, shared: Any, tasks: Numbered, where: Where) -> Iterator[tuple[int, Any]]:
+    jobs = where.jobs
     if jobs == 1 or len(tasks) == 1:
         for number, task in tasks:
             yield _call(function, shared, number, task)
@@ -185,25 +195,12 @@ def _local(
         )(calls)
 
 
-def _ray(
-    function: Task, shared: Any, tasks: Numbered, jobs: int, address: str | None
-) -> Iterator[tuple[int, Any]]:
-    import ray
-
-    started = not ray.is_initialized()
-    if started:
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-        try:
-            ray.init(address=address, **options) if address else ray.init(
-                num_cpus=jobs, include_dashboard=False, **options
-            )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ConceptBindError(
-                f"could not reach a Ray cluster at {address or 'this machine'}: {error}"
-            ) from error
-    try:
-        remote, handle = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(_call), ray.put(shared)
-        owner = None if address else Process.this()
+def _ray(function: Task, shared: Any, tasks: Numbered, where: Where) -> Iterator[tuple[int, Any]]:
+    with _open("ray", where, _ray_session) as ray:
+        some = where.gpu and ray.cluster_resources().get("GPU", 0) > 0
+        needs = {"num_cpus": 1, "num_gpus": int(some)}
+        remote, handle = ray.remote(**needs, max_retries=ATTEMPTS)(_call), ray.put(shared)
+        owner = None if where.address else Process.this()
         waiting = [
             remote.remote(function, handle, number, task, owner, owner is not None)
             for number, task in tasks
@@ -215,22 +212,71 @@ def _ray(
                 ray.exceptions.ObjectLostError,
                 ray.exceptions.OutOfMemoryError,
             ):
-                yield ray.get(done[0])
+                yield _of_ray(ray, done[0])
+
+
+@contextmanager
+def _ray_session(where: Where) -> Iterator[Any]:
+    """Ray, connected; one that was started here is stopped."""
+    import ray
+
+    started, address = not ray.is_initialized(), where.address
+    if started:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        try:
+            ray.init(address=address, **options) if address else ray.init(
+                num_cpus=where.jobs, include_dashboard=False, **options
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ConceptBindError(
+                f"could not reach a Ray cluster at {address or 'this machine'}: {error}"
+            ) from error
+    try:
+        yield ray
     finally:
         if started:
             ray.shutdown()
 
 
-def _dask(
-    function: Task, shared: Any, tasks: Numbered, jobs: int, address: str | None
-) -> Iterator[tuple[int, Any]]:
-    from distributed import Client, KilledWorker, LocalCluster, as_completed
+def _of_ray(ray: Any, done: Any) -> tuple[int, Any]:
+    """What a task returned; its own error where it failed, without Ray's account of it."""
+    try:
+        found: tuple[int, Any] = ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, ConceptBindError):
+            raise error.cause from error
+        raise
+    return found
+
+
+def _dask(function: Task, shared: Any, tasks: Numbered, where: Where) -> Iterator[tuple[int, Any]]:
+    from distributed import KilledWorker, as_completed
     from distributed.client import FutureCancelledError
 
+    with _open("dask", where, _dask_session) as client:
+        handle = client.scatter(shared, broadcast=True)
+        owner = None if where.address else Process.this()
+        futures = [
+            client.submit(
+                _call, function, handle, number, task, owner, pure=False, retries=ATTEMPTS
+            )
+            for number, task in tasks
+        ]
+        for future in as_completed(futures):
+            with suppress(KilledWorker, FutureCancelledError):
+                yield future.result()
+
+
+@contextmanager
+def _dask_session(where: Where) -> Iterator[Any]:
+    """A client of Dask; a cluster that was started here is stopped."""
+    from distributed import Client, LocalCluster
+
+    address = where.address
     cluster = (
         None
         if address
-        else LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
+        else LocalCluster(n_workers=where.jobs, threads_per_worker=1, dashboard_address=None)
     )
     try:
         client = Client(address or cluster, timeout="20s")
@@ -238,17 +284,46 @@ def _dask(
         raise ConceptBindError(f"could not reach a Dask cluster at {address}: {error}") from error
     try:
         with client:
-            handle = client.scatter(shared, broadcast=True)
-            owner = None if address else Process.this()
-            futures = [
-                client.submit(
-                    _call, function, handle, number, task, owner, pure=False, retries=ATTEMPTS
-                )
-                for number, task in tasks
-            ]
-            for future in as_completed(futures):
-                with suppress(KilledWorker, FutureCancelledError):
-                    yield future.result()
+            yield client
     finally:
         if cluster is not None:
             cluster.close()
+
+
+Session = Callable[[Where], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class _Sessions:
+    """Clusters that stay open until a command ends."""
+
+    stack: ExitStack
+    found: dict[tuple[Any, ...], Any]
+
+
+_sessions: ContextVar[_Sessions | None] = ContextVar("clusters of this command", default=None)
+
+
+@contextmanager
+def clusters_of_a_command() -> Iterator[None]:
+    """Clusters that are opened inside stay until the end, so that workers keep what they loaded."""
+    with ExitStack() as stack:
+        token = _sessions.set(_Sessions(stack, {}))
+        try:
+            yield
+        finally:
+            _sessions.reset(token)
+
+
+@contextmanager
+def _open(name: str, where: Where, session: Session) -> Iterator[Any]:
+    """A cluster: the one of this command, or one that is closed afterwards."""
+    kept = _sessions.get()
+    if kept is None:
+        with session(where) as opened:
+            yield opened
+        return
+    key = (name, where.address, where.jobs)
+    if key not in kept.found:
+        kept.found[key] = kept.stack.enter_context(session(where))
+    yield kept.found[key]

@@ -168,6 +168,7 @@ def test_an_open_clip_model_gives_the_adapters_rows(fitted, capsys, monkeypatch)
     np.testing.assert_allclose(image, before.encode_images([noise]), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_command_runs_as_a_program_and_from_python(fitted, capsys):
     adapter = fitted("tiny")
     words = ["export", "fixed", "--to", "transformers", "--out", "out"]

@@ -27,6 +27,8 @@ from conceptbind.report.finished import load_run
 from conceptbind.report.numbers import percent
 from conceptbind.scenes import Scenes, load_scenes, orbit_ids
 
+pytestmark = pytest.mark.slow
+
 COLOURS, SHAPES = ("red", "blue", "green", "yellow"), ("circle", "square", "triangle", "star")
 
 

@@ -86,6 +86,7 @@ def test_no_method_is_scored_as_worse_than_none_by_more_than_noise():
             assert gain.value > -0.05
 
 
+@pytest.mark.slow
 def test_hnb_has_the_numbers_of_the_repair_alone():
     pairs = Pairs.of(*planted_arrays("rotated", 300))
     repaired = array_repair(pairs)
