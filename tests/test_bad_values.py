@@ -143,6 +143,7 @@ def test_one_is_not_several():
     assert counted(2, "array") == "2 arrays"
 
 
+@pytest.mark.slow
 def test_names_with_commas_between_may_be_a_list(tmp_path):
     asked = {"scenes": "text20:3x3", "out": tmp_path / "run"}
     first = conceptbind.measure("minilm", studies=["probe", "geometry"], **asked)

@@ -500,6 +500,7 @@ def test_changed_results_are_not_taken_for_finished(tmp_path):
     assert page.read_text() == text
 
 
+@pytest.mark.slow
 def test_a_finished_run_whose_rows_or_pictures_were_damaged_since_says_so(tmp_path):
     """Other commands read them: the same command must not call such a run finished."""
     space = ConceptSpace(

@@ -336,7 +336,7 @@ def test_the_options_are_shown_as_a_file(capsys, tmp_path, monkeypatch):
 def test_help_has_a_group_for_each_kind_of_option(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     text = parse(["sweep", "--help"], cli.COMMANDS)
-    places = [text.index(f"─ {name} ─") for name in ("Options", "The models", "The sweep")]
+    places = [text.index(f"─ {name} ─") for name in ("Options", "The models", "The workers")]
     assert places == sorted(places)
     assert "Usage: conceptbind sweep [OPTIONS]" in text
     assert "[default: 20 30 50]" in text

@@ -36,12 +36,13 @@ from encoders.conftest import clip_folder  # noqa: F401
 
 ALL = [found for page in PAGES for found in documented(page)]
 SLOW = {
-    r"conceptbind measure( tiny-bound)?$": "tests/test_main_job.py runs both in every run",
+    r"conceptbind measure( tiny-bound)?$": "tests/test_main_job.py runs both",
     r"conceptbind measure tiny --studies (negation|query)$": "576 pictures; tests/negation and "
     "tests/querying run both studies on few scenes",
     r"conceptbind measure tiny --studies within$": "1,176 pictures; tests/within runs it on few",
     r"conceptbind repair minilm --scenes text20:8x8": "3,136 scenes in eight wordings",
     r"conceptbind embed tiny --out rows$": "576 pictures",
+    r"conceptbind embed minilm .*--jobs 2": "tests/rows/test_team.py does on fewer captions",
     r"conceptbind measure minilm": "160,000 captions",
     r"conceptbind measure .*--complexity full": "a whole sweep over approximators",
     r"conceptbind measure hf:FOLDER": "two towers with all studies",
@@ -52,7 +53,7 @@ SLOW = {
     r"conceptbind stress|conceptbind\.stress\(": "tests/stresses runs it on a small encoder",
     r"conceptbind (train|sweep)": "minutes on two cores",
     r"conceptbind measure controlled:": "minutes, and the model of `conceptbind train` before it",
-    r"conceptbind\.measure\(": "tests/test_main_job.py runs it in every run",
+    r"conceptbind\.measure\(": "tests/test_main_job.py runs it",
     r"complexity_study\(": "two coverages, three seeds, 1,024 units",
     r"mteb\.evaluate\(": "576 pictures, drawn and embedded",
     r"conceptbind repair --images x.npy": "tests/test_in_memory.py does on fewer rows",

@@ -274,7 +274,7 @@ def test_places_that_cannot_be_written(tmp_path):
 @pytest.mark.parametrize(
     ("executor", "number"),
     [
-        ("local", signal.SIGKILL),
+        pytest.param("local", signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param("local", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param("dask", signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param("ray", signal.SIGKILL, marks=pytest.mark.slow),

@@ -43,6 +43,7 @@ def _team(name="tiny", **changed):
     return replace(made, **changed)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_shards")
 def test_two_processes_write_what_one_writes(tmp_path):
     for jobs in (1, 2):

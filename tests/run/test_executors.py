@@ -34,6 +34,7 @@ def test_without_a_number_as_many_as_cores_that_it_may_use(monkeypatch):
     assert executors.cores() == 1
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_nothing(tmp_path):
     assert dict(run_tasks(dying, str(tmp_path), range(5), jobs=2)) == {i: i * i for i in range(5)}
     assert (tmp_path / "died").exists()

@@ -75,6 +75,7 @@ def test_a_run_makes_each_thing_once(main_job):
     assert made["fits"].keys() > {f"{bag}"}
 
 
+@pytest.mark.slow
 def test_arrays_frames_and_paths_are_taken_wherever_a_name_is(scenes, tmp_path):
     rows = object_codes(scenes, 12)
     np.save(tmp_path / "rows.npy", rows)

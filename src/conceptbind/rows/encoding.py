@@ -22,6 +22,8 @@ from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.rows.feeding import Fed, picture_rows
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.typing import Encoder, Floats, Modality
     from conceptbind.pictures.files import Box
     from conceptbind.scenes.table import Scenes
@@ -129,7 +131,7 @@ def _as_numbers(values: Any, encoder: str) -> Floats:
     return array
 
 
-def single_precision(values: Floats, what: str) -> Floats:
+def single_precision(values: Float[Floats, "rows width"], what: str) -> Float[Floats, "rows width"]:
     """Rows (n, d) in single precision, as they are written.
 
     Raises:
