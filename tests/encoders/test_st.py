@@ -119,6 +119,13 @@ def test_a_pipeline_embeds_pictures_where_it_has_them(clip):
     assert np.abs(drawn.encode_images(PICTURES) - encoder.encode_images(PICTURES)).max() > 1e-3
 
 
+def test_a_siglip_is_told_to_be_read_in_another_way_than_it_was_trained(tmp_path):
+    folder = small_models.save("siglip", tmp_path)
+    with pytest.warns(UserWarning, match="trained on lower case padded to full length.*use hf:"):
+        encoder = resolve(f"st:{folder}", device="cpu")
+    assert encoder.details["text"] == "without padding, in capitals too"
+
+
 def test_a_pipeline_of_pictures_alone(tmp_path):
     folder = small_models.save("dinov2", tmp_path)
     encoder = resolve(f"st:{folder}", device="cpu")
@@ -130,6 +137,7 @@ def test_a_pipeline_of_pictures_alone(tmp_path):
         encoder.encode_texts(CAPTIONS)
 
 
+@pytest.mark.filterwarnings("ignore:.*is a SigLIP model")
 def test_the_width_is_asked_of_the_model_and_must_be_one(tmp_path):
     small_models.save("siglip", tmp_path / "equal")  # the library says 32 of rows of 48
     assert resolve(f"st:{tmp_path / 'equal'}", device="cpu").dimension == 48

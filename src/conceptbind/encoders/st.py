@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from conceptbind.encoders.asked import chosen_prompt, split_name
 from conceptbind.encoders.batching import BATCH, PICTURES, equal_length_batches
 from conceptbind.encoders.brief import Brief
 from conceptbind.encoders.captions import settle, too_long
+from conceptbind.encoders.families import SIGLIP
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.told import pictures_told
 from conceptbind.encoders.weights import (
@@ -116,7 +118,30 @@ class SentenceTransformerEncoder(Brief):
             self._tokenizer.pad_token = self._tokenizer.eos_token or self._tokenizer.unk_token
         self.details: dict[str, str] = {"precision": how.precision}
         self.details |= _done(model, self._prompt, self.longest, self.modalities)
+        if "text" in self.modalities:
+            self._say_as_it_was_not_trained()
         self.dimension = asked_width(self._row_of, self.modalities, self.id)
+
+    def _say_as_it_was_not_trained(self) -> None:
+        """Warn of a SigLIP, which the library reads in another way than it was trained."""
+        configs = [getattr(part, "config", None) for part in self._model.modules()]
+        if not SIGLIP & {getattr(config, "model_type", None) for config in configs}:
+            return
+        done = "without padding" if self._same_in_capitals() else "without padding, in capitals too"
+        self.details["text"] = ", ".join(filter(None, (self.details.get("text"), done)))
+        warnings.warn(
+            f"'{self.id}' is a SigLIP model, trained on lower case padded to full length; "
+            f"sentence-transformers reads captions {done}. Unless it was trained further so, use "
+            f"hf:{self.id.removeprefix('st:')}",
+            stacklevel=4,
+        )
+
+    def _same_in_capitals(self) -> bool:
+        """Whether the tokenizer makes small letters of capitals."""
+        if self._tokenizer is None:
+            return False
+        upper, lower = self._tokenizer(["A RED CIRCLE", "a red circle"])["input_ids"]
+        return bool(upper == lower)
 
     def _row_of(self, item: Any, _: Modality) -> Floats:
         """(1, d) of one caption or picture."""
