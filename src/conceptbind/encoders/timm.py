@@ -73,7 +73,7 @@ class TimmEncoder(InBatches, Brief):
         self._device, self._architecture, self._precision = how.device, model_name, how.precision
         # Asked of the model: `num_features` is the width before its head, which in MobileNet,
         # EfficientViT, VGG, ... is not the last.
-        shape = self.encode_prepared(self.prepare_images([Pillow.new("RGB", (64, 64))])).shape
+        shape = self._features(self.prepare_images([Pillow.new("RGB", (64, 64))])).shape
         if len(shape) != 2:
             raise ModalityError(
                 f"'{self.id}' gives features of shape {shape[1:]}, not one vector per picture; use "
@@ -112,5 +112,9 @@ class TimmEncoder(InBatches, Brief):
         self, prepared: dict[str, Shaped[Tensor, "pictures ..."]]
     ) -> Float[Floats, "pictures width"]:
         """Pooled features (b, d) of prepared pictures."""
+        return self._features(prepared)
+
+    def _features(self, prepared: dict[str, Tensor]) -> Floats:
+        """(b, ...) of prepared pictures."""
         model, weight = self._model, next(self._model.parameters())
         return features_of(prepared["pixels"], model, weight, self._precision, self.id)
