@@ -66,9 +66,22 @@ def test_the_report_opens_whole(browser, report, size):
     page.close()
 
 
-@pytest.mark.slow  # axe takes its time for so large a page
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+OTHER = pytest.mark.long
+"""Axe takes its time for so large a page, so each run of CI opens every size and both schemes
+once."""
+PAIRS = [
+    pytest.param("phone", "light"),
+    pytest.param("tablet", "dark"),
+    pytest.param("desktop", "light"),
+    pytest.param("wide", "dark"),
+    pytest.param("phone", "dark", marks=OTHER),
+    pytest.param("tablet", "light", marks=OTHER),
+    pytest.param("desktop", "dark", marks=OTHER),
+    pytest.param("wide", "light", marks=OTHER),
+]
+
+
+@pytest.mark.parametrize(("size", "scheme"), PAIRS)
 def test_axe_finds_no_violation(browser, report, size, scheme):
     page, _ = opened(browser, report, *SIZES[size], color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
