@@ -25,7 +25,7 @@ from conceptbind.core.errors import (
 from conceptbind.encoders import endpoint, resolve
 from conceptbind.encoders.api import PROBES, ApiEncoder, fingerprint
 from conceptbind.encoders.options import Opening
-from conceptbind.rows import embeddings, encoding
+from conceptbind.rows import embeddings, encoding, shards
 from conceptbind.scenes import text20
 
 CAPTIONS = [
@@ -519,7 +519,7 @@ def test_a_fingerprint_knows_a_trained_model_and_overlooks_the_last_digits():
 def test_rows_that_are_done_are_kept_when_the_server_fails(
     served, tmp_path, monkeypatch, capsys, tiny
 ):
-    monkeypatch.setattr(embeddings, "SHARD_ROWS", 16)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 16)
     monkeypatch.setattr(encoding, "TEXT_BATCH", 16)
     monkeypatch.setattr(endpoint, "FIRST_PAUSE", 1e-4)
     command = ["embed", f"api:{served.url}?model=tiny&batch=8", "--scenes", "text20:4x4"]

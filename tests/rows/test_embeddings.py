@@ -28,7 +28,7 @@ from conceptbind.core.errors import (
     ValueRangeError,
 )
 from conceptbind.core.kept import Kept, write_piece
-from conceptbind.rows import embeddings, encoding
+from conceptbind.rows import embeddings, encoding, shards
 from conceptbind.rows.embeddings import embed, load
 from conceptbind.scenes import text20
 
@@ -58,7 +58,7 @@ class Letters:
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(embeddings, "SHARD_ROWS", 50)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 50)
     monkeypatch.setattr(encoding, "TEXT_BATCH", 20)
 
 
@@ -102,9 +102,9 @@ def test_kill_9_in_the_middle_gives_the_same_rows(tmp_path):
             import sys, time, zlib
             from pathlib import Path
             import numpy as np
-            from conceptbind.rows import embeddings, encoding
+            from conceptbind.rows import embeddings, encoding, shards
             from conceptbind.scenes import text20
-            embeddings.SHARD_ROWS, encoding.TEXT_BATCH = 20, 10
+            shards.SHARD_ROWS, encoding.TEXT_BATCH = 20, 10
 
             class Slow:
                 id, revision, dimension, modalities = "slow", "1", 3, ("text",)

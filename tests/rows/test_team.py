@@ -17,7 +17,7 @@ from conceptbind import cli
 from conceptbind.cli import main
 from conceptbind.core.errors import MismatchError, ValueRangeError
 from conceptbind.encoders.options import Opening
-from conceptbind.rows import embeddings, team
+from conceptbind.rows import shards, team
 from conceptbind.rows.embeddings import load, open_source
 from conceptbind.rows.encoding import piece_of
 from conceptbind.rows.team import Team, device_here, encode_task, join_team, team_of
@@ -34,7 +34,7 @@ class Both(Opening, Cluster):
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(embeddings, "SHARD_ROWS", 200)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 200)
 
 
 def _team(name="tiny", **changed):
@@ -84,7 +84,7 @@ def test_a_broken_picture_is_named_in_one_line(tmp_path, capsys):
 
 
 def test_a_control_with_other_weights_is_not_what_workers_open(monkeypatch, tmp_path):
-    monkeypatch.setattr(embeddings, "SHARD_ROWS", 300)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 300)
     encoder = open_source("tiny")
     scenes = load_scenes("clevr2d")
     asked = {"scenes": scenes, "modality": "text"}
@@ -164,9 +164,9 @@ def kill_one():
 
 if __name__ == "__main__":
     from conceptbind import embed
-    from conceptbind.rows import embeddings
+    from conceptbind.rows import shards
 
-    embeddings.SHARD_ROWS = 150
+    shards.SHARD_ROWS = 150
     threading.Thread(target=kill_one, daemon=True).start()
     embed("minilm", scenes="text20:6x6", modality="text", executor=executor, jobs=2, out=out)
 """
@@ -190,7 +190,7 @@ def test_a_lost_worker_changes_no_row(tmp_path, monkeypatch, executor, package):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "rows.killed").exists(), "no worker was found to kill"
-    monkeypatch.setattr(embeddings, "SHARD_ROWS", 150)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 150)
     with one_thread():
         conceptbind.embed("minilm", scenes="text20:6x6", modality="text", out=tmp_path / "own")
     assert load(out).values.tobytes() == load(tmp_path / "own").values.tobytes()

@@ -35,9 +35,10 @@ class Apply(Command[Path]):
         from conceptbind.core.files import clear_asides, user_path, written_aside
         from conceptbind.repairs.labclip.adapter import load_adapter
         from conceptbind.repairs.labclip.pairs import open_rows
-        from conceptbind.rows.embeddings import MANIFEST, load
+        from conceptbind.rows.embeddings import load
         from conceptbind.rows.held import HeldRows
         from conceptbind.rows.indexes.registry import open_container
+        from conceptbind.rows.shards import MANIFEST
 
         linear, texts = load_adapter(self.adapter), self.texts
         source = user_path(texts) if isinstance(texts, str | Path) else None

@@ -12,10 +12,11 @@ from conceptbind.core.text import read_lines
 from conceptbind.encoders.registry import can_be_named
 from conceptbind.repairs.labclip.pairs import open_rows
 from conceptbind.rows.arrays import ARRAYS, read_embeddings_file
-from conceptbind.rows.embeddings import MANIFEST, Embeddings, load
+from conceptbind.rows.embeddings import Embeddings, load
 from conceptbind.rows.indexes.contract import Index as Held
 from conceptbind.rows.indexes.contract import Rows
 from conceptbind.rows.indexes.registry import open_container
+from conceptbind.rows.shards import MANIFEST
 from conceptbind.rows.source import table_of
 
 if TYPE_CHECKING:

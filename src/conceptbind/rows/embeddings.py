@@ -1,10 +1,8 @@
 """Embeddings: rows that know their scenes, their encoder and what was done to them.
 
-A folder written by `embed` holds `manifest.json` and shards `rows-START.safetensors` (see
-`core.kept`). The manifest is written right before the first shard and says whose rows these are.
-Each shard states the manifest's hash. When all are there, a checksum of them all is added to the
-manifest. So a killed `embed` continues after its last whole shard, rows of another encoder or
-another table can never mix in, and rows that changed on disk are not read.
+A folder written by `embed` holds `manifest.json` and shards of rows (see `rows.shards`).
+A killed `embed` continues after its last whole shard, rows of another encoder or another table can
+never mix in, and rows that changed on disk are not read.
 """
 
 from __future__ import annotations
@@ -14,11 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
-from msgspec import Meta
 
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
@@ -40,24 +36,20 @@ from conceptbind.core.files import (
     content_hash,
     file_hash,
     json_hash,
-    read_json,
     user_path,
     written_aside,
 )
 from conceptbind.core.kept import (
     Kept,
-    as_struct,
     read_header,
-    read_piece,
     require_content,
-    write_piece,
 )
 from conceptbind.core.typing import Modality
 from conceptbind.encoders.captions import refusal
 from conceptbind.encoders.options import Opening
 from conceptbind.encoders.registry import open_encoder
-from conceptbind.encoders.weights import same_encoder
 from conceptbind.pictures.files import require_pictures
+from conceptbind.rows import shards
 from conceptbind.rows.arrays import ARRAYS, FileEmbeddings, read_embeddings_file
 from conceptbind.rows.encoding import (
     Piece,
@@ -68,6 +60,16 @@ from conceptbind.rows.encoding import (
 )
 from conceptbind.rows.indexes.measured import rows_of_index
 from conceptbind.rows.indexes.registry import open_container
+from conceptbind.rows.shards import (
+    MANIFEST,
+    add_shard,
+    identity_of_rows,
+    kept_rows,
+    manifest_of,
+    read_shard,
+    seal_shards,
+    shard_path,
+)
 from conceptbind.rows.team import Team, join_team, team_of
 
 if TYPE_CHECKING:
@@ -77,16 +79,7 @@ if TYPE_CHECKING:
     from conceptbind.rows.feeding import Fed
     from conceptbind.scenes.table import Scenes
 
-MANIFEST = "manifest.json"
-FORMAT = 3
-"""Version of manifest and shards; what another version wrote is embedded again."""
-ROWS = "embeddings"
-"""The name of the rows in a shard."""
 HALF = "rows.npy"
-MOST_ROWS, MOST_DIMENSIONS = 10**9, 10**6
-"""What a manifest may state."""
-SHARD_ROWS = 4096
-"""Rows of one shard: what a kill can cost."""
 DEFAULT = Opening()
 """How an encoder is opened where nothing else is asked for."""
 
@@ -239,7 +232,7 @@ def embed_half(
     path = folder / HALF
     joined = None
     if path.is_file():
-        told = _kept(folder, _half(_identity_of(encoder, scenes, modality))).check() or {}
+        told = kept_rows(folder, _half(_identity_of(encoder, scenes, modality))).check() or {}
         joined = told.get(CHECKSUM)
     if joined is not None:
         require_content(path, joined, "delete its folder and run the same command again")
@@ -249,8 +242,8 @@ def embed_half(
         kept = _write_shards(encoder, scenes, modality, folder, np.float16, on_rows)
         _join(kept, path, (len(scenes), encoder.dimension))
     # they are joined; a killed run may have left some
-    for start in range(0, len(scenes), SHARD_ROWS):
-        _shard(folder, start).unlink(missing_ok=True)
+    for start in range(0, len(scenes), shards.SHARD_ROWS):
+        shard_path(folder, start).unlink(missing_ok=True)
     rows: Floats = np.load(path, mmap_mode="r")
     return rows
 
@@ -273,21 +266,21 @@ def _write_shards(
         _require_pictures(scenes, folder)
     identity = _identity_of(encoder, scenes, modality)
     _say_cut(encoder, identity)
-    kept = _kept(folder, _half(identity) if half else identity)
+    kept = kept_rows(folder, _half(identity) if half else identity)
     kept.check()
     left = []
-    for start in range(0, len(scenes), SHARD_ROWS):
-        stop = min(start + SHARD_ROWS, len(scenes))
-        if _stands(_shard(folder, start), scenes, modality, (start, stop), hash_of):
+    for start in range(0, len(scenes), shards.SHARD_ROWS):
+        stop = min(start + shards.SHARD_ROWS, len(scenes))
+        if _stands(shard_path(folder, start), scenes, modality, (start, stop), hash_of):
             on_rows(stop - start)
         else:
             left.append((start, stop))
     for piece, fed in _encoded(encoder, scenes, modality, left, on_rows):
         rows = _unit(fed.rows, piece.start, encoder.id).astype(kind) if half else fed.rows
         _remember(hash_of, piece, fed.hashes)
-        _add(kept, piece.start, rows, content_hash(*fed.hashes) if fed.hashes else None)
+        add_shard(kept, piece.start, rows, content_hash(*fed.hashes) if fed.hashes else None)
     if not half:
-        _seal_shards(kept, len(scenes))
+        seal_shards(kept, len(scenes))
     return kept
 
 
@@ -328,7 +321,7 @@ def _identity_of(encoder: Encoder, scenes: Scenes, modality: Modality) -> dict[s
             raise refusal(scenes.caption(cut[0]), len(cut), len(scenes), longest, encoder.id)
         details["captions_cut"] = f"{len(cut)} of {len(scenes)}, after {longest} tokens"
     shape = (len(scenes), encoder.dimension)
-    return _identity(
+    return identity_of_rows(
         encoder.id, encoder.revision, shape, details, modality, scenes.name, scenes.content_hash
     )
 
@@ -338,11 +331,11 @@ def _find_long(encoder: Encoder, scenes: Scenes) -> list[int]:
     find = getattr(encoder, "find_long", None)
     if find is None:
         return []
-    starts = range(0, len(scenes), SHARD_ROWS)
+    starts = range(0, len(scenes), shards.SHARD_ROWS)
     return [
         start + int(i)
         for start in starts
-        for i in find(list(scenes.captions(start, min(start + SHARD_ROWS, len(scenes)))))
+        for i in find(list(scenes.captions(start, min(start + shards.SHARD_ROWS, len(scenes)))))
     ]
 
 
@@ -382,10 +375,10 @@ def _join(kept: Kept, path: Path, shape: tuple[int, int]) -> None:
     key = json_hash(kept.identity)
     with written_aside(path, 2 * shape[0] * shape[1]) as aside:
         rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float16, shape=shape)
-        for start in range(0, shape[0], SHARD_ROWS):
-            expected = (min(SHARD_ROWS, shape[0] - start), shape[1])
-            shard, _ = _read_shard(kept.folder, start, key, expected, np.float16)
-            rows[start : start + SHARD_ROWS] = shard
+        for start in range(0, shape[0], shards.SHARD_ROWS):
+            expected = (min(shards.SHARD_ROWS, shape[0] - start), shape[1])
+            shard, _ = read_shard(kept.folder, start, key, expected, np.float16)
+            rows[start : start + shards.SHARD_ROWS] = shard
         rows.flush()
         del rows
     kept.seal(file_hash(path))
@@ -443,17 +436,11 @@ def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality
 
 def _require_pictures(scenes: Scenes, folder: Path) -> None:
     """Raise FileError unless all pictures are there that no shard in the folder holds yet."""
-    starts = [
-        start for start in range(0, len(scenes), SHARD_ROWS) if not _shard(folder, start).exists()
-    ]
-    require_pictures(
-        [
-            path
-            for start in starts
-            for path in pictures_of(scenes, start, min(start + SHARD_ROWS, len(scenes)))
-        ],
-        scenes.image_places,
-    )
+    size, wanted = shards.SHARD_ROWS, []
+    for start in range(0, len(scenes), size):
+        if not shard_path(folder, start).exists():
+            wanted += pictures_of(scenes, start, min(start + size, len(scenes)))
+    require_pictures(wanted, scenes.image_places)
 
 
 @explains_arguments
@@ -469,9 +456,9 @@ def store(rows: Embeddings, folder: Path) -> None:
         MismatchError: the folder holds other rows; both are named.
         FileError: the disk is full.
     """
-    kept = _kept(
+    kept = kept_rows(
         folder,
-        _identity(
+        identity_of_rows(
             rows.encoder,
             rows.revision,
             rows.values.shape,
@@ -484,41 +471,16 @@ def store(rows: Embeddings, folder: Path) -> None:
     kept.check()
     key = json_hash(kept.identity)
     single = single_precision(rows.values, f"the rows of '{rows.encoder}', in single precision,")
-    for start in range(0, len(rows), SHARD_ROWS):
-        part = single[start : start + SHARD_ROWS]
-        if not _shard(folder, start).exists():
-            _add(kept, start, part)
-        elif not np.array_equal(_read_shard(folder, start, key, part.shape, np.float32)[0], part):
+    for start in range(0, len(rows), shards.SHARD_ROWS):
+        part = single[start : start + shards.SHARD_ROWS]
+        if not shard_path(folder, start).exists():
+            add_shard(kept, start, part)
+        elif not np.array_equal(read_shard(folder, start, key, part.shape, np.float32)[0], part):
             raise MismatchError(
-                f"{_shard(folder, start)} holds other rows than '{rows.encoder}'; delete {folder} "
-                "and run again"
+                f"{shard_path(folder, start)} holds other rows than '{rows.encoder}'; delete "
+                f"{folder} and run again"
             )
-    _seal_shards(kept, len(rows))
-
-
-def _identity(
-    encoder: str,
-    revision: str,
-    shape: tuple[int, ...],
-    details: dict[str, str],
-    modality: str,
-    scenes_name: str,
-    scenes_hash: str,
-) -> dict[str, Any]:
-    """What a folder says about its rows (n, d)."""
-    return {
-        "format": FORMAT,
-        "encoder": encoder,
-        "revision": revision,
-        "dimension": int(shape[1]),
-        "details": dict(details),
-        "modality": modality,
-        "normalisation": "none",
-        "scenes": scenes_name,
-        "scenes_hash": scenes_hash,
-        "rows": int(shape[0]),
-        "shard_rows": SHARD_ROWS,
-    }
+    seal_shards(kept, len(rows))
 
 
 def load(folder: Path) -> Embeddings:
@@ -532,7 +494,7 @@ def load(folder: Path) -> Embeddings:
         raise FileError(
             f"{folder} is not a folder written by conceptbind embed: it has no {MANIFEST}"
         )
-    manifest = _manifest(folder)
+    manifest = manifest_of(folder)
     key = manifest.key()
     n, size, dimension = manifest.rows, manifest.shard_rows, manifest.dimension
     shards, there = -(-n // size), sum(1 for _ in folder.glob("rows-*.safetensors"))
@@ -544,7 +506,7 @@ def load(folder: Path) -> Embeddings:
         )
     sums = []
     for start in range(0, n, size):
-        rows, own = _read_shard(folder, start, key, (min(size, n - start), dimension), np.float32)
+        rows, own = read_shard(folder, start, key, (min(size, n - start), dimension), np.float32)
         if (
             start == 0
             # only now: a manifest may state anything, and every shard holds as many rows as the
@@ -570,44 +532,6 @@ def load(folder: Path) -> Embeddings:
     )
 
 
-def _read_shard(
-    folder: Path, start: int, key: str, shape: tuple[int, ...], kind: Any
-) -> tuple[Floats, str]:
-    """The rows of a shard and their checksum.
-
-    Raises:
-        FileError: it is missing, broken or not what was written.
-        MismatchError: it belongs to another manifest.
-    """
-    path = _shard(folder, start)
-    piece = read_piece(path)
-    found, rows = piece.facts.get("manifest"), piece.arrays.get(ROWS, np.empty(0))
-    if found != key or rows.shape != shape or rows.dtype != kind:
-        raise MismatchError(
-            f"{path} holds {rows.shape} values for the manifest {str(found)[:12]}, but "
-            f"{folder / MANIFEST} is {key[:12]} and "
-            f"expects {shape}; delete the folder and embed again"
-        )
-    return rows, piece.checksum
-
-
-def _add(kept: Kept, start: int, rows: Floats, pictures: str | None = None) -> None:
-    """Write one shard; before the first, whose the folder is."""
-    from conceptbind.core.version import __version__
-
-    kept.begin(versions={"conceptbind": __version__, "numpy": np.__version__})
-    kept.seal(None)
-    facts = {"manifest": json_hash(kept.identity)} | ({"pictures": pictures} if pictures else {})
-    write_piece(_shard(kept.folder, start), {ROWS: rows}, facts)
-
-
-def _seal_shards(kept: Kept, n: int) -> None:
-    """Add the checksum of all shards to the manifest, where it is not there."""
-    if CHECKSUM not in kept.begin():
-        starts = range(0, n, SHARD_ROWS)
-        kept.seal(content_hash(*(read_header(_shard(kept.folder, i)).checksum for i in starts)))
-
-
 def from_file(source: FileEmbeddings, scenes: Scenes, modality: Modality) -> Embeddings:
     """The rows of an array file as the embeddings of a table; raises ValueRangeError for rows that
     single precision cannot hold.
@@ -617,60 +541,3 @@ def from_file(source: FileEmbeddings, scenes: Scenes, modality: Modality) -> Emb
     return Embeddings(
         values, modality, scenes.content_hash, scenes.name, source.id, source.revision
     )
-
-
-def _kept(folder: Path, identity: dict[str, Any]) -> Kept:
-    """The store of a folder's rows; the same model files by another path are the same encoder."""
-    if (folder / MANIFEST).is_file():
-        found = _manifest(folder)
-        ours, theirs = (identity["encoder"], identity["revision"]), (found.encoder, found.revision)
-        if same_encoder(ours, theirs):
-            identity = identity | {"encoder": found.encoder}
-    return Kept(folder, MANIFEST, "other embeddings", identity, pieces="rows*")
-
-
-class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a folder says about its rows."""
-
-    format: int
-    encoder: str
-    revision: str
-    dimension: Annotated[int, Meta(ge=1, le=MOST_DIMENSIONS)]
-    details: dict[str, Any]
-    modality: Modality
-    normalisation: Literal["none", "unit"]
-    scenes: str
-    scenes_hash: str
-    rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)]
-    shard_rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)]
-    dtype: str | None = None
-    """Number format of rows that are joined into one file."""
-    checksum: str | None = None
-    """Checksum of all rows, once they are there."""
-
-    def key(self) -> str:
-        """The hash of all that decides the rows, which every shard states."""
-        identity = msgspec.to_builtins(self)
-        identity.pop(CHECKSUM, None)
-        return json_hash(identity)
-
-
-def _manifest(folder: Path) -> Manifest:
-    """The manifest of a folder.
-
-    Raises:
-        FileError: it is broken.
-    """
-    path, advice = folder / MANIFEST, "delete the folder and embed again"
-    found = read_json(path, advice)
-    if not isinstance(found, dict) or "rows" not in found:
-        raise FileError(f"{path} is not a manifest of embeddings; {advice}")
-    if found.get("format") != FORMAT:
-        raise FileError(
-            f"{path} was written by another version, whose shards have another form; {advice}"
-        )
-    return as_struct(found, Manifest, path, advice)
-
-
-def _shard(folder: Path, start: int) -> Path:
-    return folder / f"rows-{start:09d}.safetensors"
