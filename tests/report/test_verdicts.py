@@ -256,9 +256,22 @@ RANDOM = "the same architecture with random weights, reaches"
 )
 def test_level_3_names_the_strongest_control_that_was_measured(controls, named, said):
     found = level3(0.68, 0.62, 0.74, **controls)
-    assert (found.control, found.word, found.score) == (named, "partly", 0.68)
+    beaten = said is None or "not clearly less" not in said
+    word = "partly" if beaten else "unclear"
+    assert (found.control, found.word, found.score) == (named, word, 0.68)
     own = level3(0.68, 0.62, 0.74).sentence
+    if not beaten:  # 0.06 below, 0.07 above, 0.13 between: one more would do
+        asked = "It cannot be judged whether the pictures and captions of enc agree on binding"
+        rest = own.partition(". ")[2]
+        own = f"{asked} (level 3). About 340 comparisons are needed. {rest}"
     assert found.sentence == (own if said is None else f"{own} The strongest control, {said}")
+
+
+def test_usable_at_level_3_beats_the_control_too():
+    assert level3(0.95, 0.93, 0.97, bag_twin=(0.9, 0.88, 0.929)).word == "yes"
+    found = level3(0.95, 0.93, 0.97, bag_twin=(0.96, 0.94, 0.98))
+    assert found.word == "unclear"
+    assert "Many more comparisons are needed" in found.sentence
 
 
 def test_the_words_of_level_3():

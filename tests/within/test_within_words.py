@@ -89,6 +89,38 @@ def test_the_strongest_control_is_named_with_both_numbers() -> None:
     )
 
 
+CONTROLS = {
+    # neutral of the control (the encoder has 0.608 and 0.546): word, and how the sentence goes on
+    "clearly less": ((0.4, 0.3, 0.5), "partly", "reaches 40.0 % and 37.5 %."),
+    "not clearly less": (
+        (0.525, 0.45, 0.6),
+        "unclear",
+        "reaches 52.5 % and 37.5 %, which is not clearly less.",
+    ),
+    "more": ((0.7, 0.6, 0.8), "unclear", "Many more comparisons are needed."),
+    "without an interval": ((0.5, None, None), "partly", "reaches 50.0 % and 37.5 %."),
+}
+
+
+@pytest.mark.parametrize("case", CONTROLS)
+def test_what_a_control_reaches_too_is_no_binding(case: str) -> None:
+    neutral, word, told = CONTROLS[case]
+    records = both((0.608, 0.529, 0.751), (0.546, 0.463, 0.74))
+    records += [
+        record("neutral", *neutral, control=Control.RANDOM_WEIGHTS),
+        record("trap", 0.375, 0.3, 0.45, control=Control.RANDOM_WEIGHTS),
+    ]
+    found = usable_within(records, "text", "tiny-bag")
+    assert found.word == word
+    assert told in found.sentence
+
+
+def test_usable_everywhere_beats_the_control_in_the_weaker_setting() -> None:
+    records = both((0.99, 0.97, 1.0), (0.95, 0.92, 0.97))
+    records += [record("trap", 0.93, 0.9, 0.96, control=Control.RANDOM_WEIGHTS)]
+    assert usable_within(records, "text", "minilm").word == "partly"
+
+
 def test_of_equal_controls_the_first_is_named_and_a_blind_one_is_called_so() -> None:
     records = both((0.9, 0.9, 0.9), (0.2, 0.1, 0.3))
     records += [

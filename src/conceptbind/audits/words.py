@@ -12,7 +12,7 @@ from conceptbind.repairs.arrays import ArrayRepair
 from conceptbind.repairs.queries.words import query_verdict
 from conceptbind.repairs.words import repair_verdict
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import apart, ends, first, needed
+from conceptbind.report.words import beats, ends, first, needed, needed_against
 from conceptbind.within.words import usable_within
 
 if TYPE_CHECKING:
@@ -43,25 +43,35 @@ def audit_verdict(study: AuditStudy) -> Verdict:
     name = "chance" if control is None else str(control.control)
     judged = Verdict("unclear", "", value, level, modality, binding.n, name)
     asked = f"{who} prefer a caption of {audit.encoder} to its swap"
-    if value >= USABLE and low > SOMEWHAT:
+    beaten = beats(binding, control)
+    if value >= USABLE and low > SOMEWHAT and beaten:
         word: Word = "yes"
         said = f"{first(asked)} (level {level}, usable)"
-    elif SOMEWHAT <= value < USABLE and low > CHANCE:
+    elif SOMEWHAT <= value < USABLE and low > CHANCE and beaten:
         word, said = "partly", f"{first(asked)} only in part (level {level})"
     elif high < SOMEWHAT:
         word = "no"
         said = f"{first(asked.replace('prefer', 'hardly prefer'))} (level {level}, not usable)"
     else:
-        gap, width = SOMEWHAT - value, high - value
-        if value >= SOMEWHAT:
-            gap, width = value - (SOMEWHAT if value >= USABLE else CHANCE), value - low
-        need = first(needed(binding.n, width, gap))
+        need = first(_needed(binding, None if beaten else control))
         word = "unclear"
         said = (
             f"It cannot be judged whether {asked} (level {level}). {need} captions with two "
             "attribute-noun phrases are needed"
         )
     return replace(judged, word=word, sentence=f"{said}. {told}")
+
+
+def _needed(binding: Record, control: Record | None) -> str:
+    """About how many captions would judge: against a control that is not beaten, against chance, or
+    against the threshold.
+    """
+    value, (low, high) = float(binding.value or 0.0), ends(binding)
+    if value < SOMEWHAT:
+        return needed(binding.n, high - value, SOMEWHAT - value)
+    if control is not None:
+        return needed_against(binding, control)
+    return needed(binding.n, value - low, value - (SOMEWHAT if value >= USABLE else CHANCE))
 
 
 def _told(binding: Record, swapped: Record, records: Records, *, pictures: bool) -> str:
@@ -77,7 +87,7 @@ def _told(binding: Record, swapped: Record, records: Records, *, pictures: bool)
     control = _strongest(records)
     if control is None:
         return words
-    beaten = "" if apart(binding, control) else ", which is not clearly less"
+    beaten = "" if beats(binding, control) else ", which is not clearly less"
     name = NAMED[Control(str(control.control))]
     return f"{words} The strongest control, {name}, reaches {value_of(control)}{beaten}."
 

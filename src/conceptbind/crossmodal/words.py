@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from conceptbind.core.findings import Verdict
 from conceptbind.core.names import Control, Metric
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import CONTROL_WORDS, apart, ends, first, needed
+from conceptbind.report.words import CONTROL_WORDS, beats, ends, first, needed, needed_against
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
@@ -52,14 +52,16 @@ def usable_across(records: Records) -> Verdict:
     if concepts is not None:
         words += f". It prefers its caption to one with another concept in {value_of(concepts)}"
     who = f"the pictures and captions of {encoder}"
+    asked = f"It cannot be judged whether {who} agree on binding (level 3)"
     control = _strongest(records)
     named = "chance" if control is None else str(control.control)
     words += f".{_beside(control, binding)}"
     judged = Verdict("unclear", "", value, 3, "both", binding.n, named)
-    if value >= USABLE and low > SOMEWHAT:
+    beaten = beats(binding, control)
+    if value >= USABLE and low > SOMEWHAT and beaten:
         claim = "agree on binding (level 3, usable between pictures and captions)"
         return replace(judged, word="yes", sentence=f"{first(who)} {claim}. {words}")
-    if SOMEWHAT <= value < USABLE and low > CHANCE:
+    if SOMEWHAT <= value < USABLE and low > CHANCE and beaten:
         return replace(
             judged,
             word="partly",
@@ -75,12 +77,14 @@ def usable_across(records: Records) -> Verdict:
             f"{words}",
         )
     # too near what would be no more than usable in part, or no more than chance
+    if value >= SOMEWHAT and control is not None and not beaten:
+        need = first(needed_against(binding, control))
+        return replace(judged, sentence=f"{asked}. {need} comparisons are needed. {words}")
     if value >= SOMEWHAT:
         gap, width = value - (SOMEWHAT if value >= USABLE else CHANCE), value - low
     else:
         gap, width = SOMEWHAT - value, high - value
     need = first(needed(binding.n, width, gap))
-    asked = f"It cannot be judged whether {who} agree on binding (level 3)"
     return replace(judged, sentence=f"{asked}. {need} comparisons are needed. {words}")
 
 
@@ -101,7 +105,7 @@ def _beside(control: Record | None, binding: Record) -> str:
         f" The strongest control, {CONTROL_WORDS[str(control.control)]}, reaches "
         f"{value_of(control)} ({interval_of(control)})"
     )
-    return f"{words}." if apart(binding, control) else f"{words}, which is not clearly less."
+    return f"{words}." if beats(binding, control) else f"{words}, which is not clearly less."
 
 
 def _disagreement(binding: Record, concepts: Record | None) -> str:

@@ -85,6 +85,22 @@ def apart(high: Record | None, low: Record | None) -> bool:
     return high.ci_low > low.ci_high
 
 
+def beats(record: Record, control: Record | None) -> bool:
+    """Whether a record lies clearly above a control; without one there is nothing to beat."""
+    if control is None:
+        return True
+    if control.ci_high is None:  # known without uncertainty
+        return ends(record)[0] > (control.value or 0.0)
+    return apart(record, control)
+
+
+def needed_against(record: Record, control: Record) -> str:
+    """About how many items would tell a record from a control that is not clearly less."""
+    value, other = record.value or 0.0, control.value or 0.0
+    width = (value - ends(record)[0]) + (ends(control)[1] - other)
+    return needed(record.n, width, value - other)
+
+
 def first(sentence: str) -> str:
     """A sentence with its first letter as a capital."""
     return sentence[0].upper() + sentence[1:]

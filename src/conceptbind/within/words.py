@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from conceptbind.core.findings import Verdict
 from conceptbind.core.names import Control, Metric
 from conceptbind.report.numbers import interval_of, percent, value_of
-from conceptbind.report.words import CONTROL_WORDS, ends, first, needed, seen
+from conceptbind.report.words import (
+    CONTROL_WORDS,
+    beats,
+    ends,
+    first,
+    needed,
+    needed_against,
+    seen,
+)
 from conceptbind.within.study import WHOLE
 from conceptbind.within.triplets import NEUTRAL, TRAP
 
@@ -63,9 +71,8 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
         return Verdict(
             "unclear", f"{asked}. {why} (n = {there[0].n:,}).", None, 2, modality, there[0].n
         )
-    weaker = min(there, key=_value)
-    stronger = max(there, key=_value)
-    control = _strongest(records, weaker)
+    weaker, stronger = min(there, key=_value), max(there, key=_value)
+    control, beside = _strongest(records, weaker), _strongest(records, stronger)
     judged = Verdict(
         "unclear",
         "",
@@ -76,26 +83,35 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
         "chance" if control is None else str(control.control),
     )
     name, level = first(who), "tell a scene from its swap by cosine"
-    rest = _told(there, modality) + _beside(control, records)
+    rest = _told(there, modality) + _beside(control, records, beats(stronger, beside))
     if len(there) == 1:
         rest += f" {ALONE[modality]}"
-    if len(there) > 1 and _value(weaker) >= USABLE and ends(weaker)[0] > SOMEWHAT:
+    whole = _value(weaker) >= USABLE and ends(weaker)[0] > SOMEWHAT and beats(weaker, control)
+    if len(there) > 1 and whole:
         claim = f"{name} {level} (level 2, usable within {seen(modality)})"
         return replace(judged, word="yes", sentence=f"{claim}. {rest}")
-    if _value(stronger) >= SOMEWHAT and ends(stronger)[0] > CHANCE:
-        whole = _value(weaker) >= USABLE and ends(weaker)[0] > SOMEWHAT
+    above = _value(stronger) >= SOMEWHAT and ends(stronger)[0] > CHANCE
+    if above and beats(stronger, beside):
         far = ", as far as it was measured" if whole else " only in part"  # one setting alone
         claim = f"{name} {level}{far} (level 2, usable in part)"
         return replace(judged, word="partly", sentence=f"{claim}. {rest}")
     if ends(stronger)[1] < SOMEWHAT:
         claim = f"{name} hardly {level} (level 2, not usable within {seen(modality)})"
         return replace(judged, word="no", sentence=f"{claim}. {rest}")
-    if _value(stronger) >= SOMEWHAT:  # too near chance
-        gap, width = _value(stronger) - CHANCE, _value(stronger) - ends(stronger)[0]
-    else:  # too near the threshold
-        gap, width = SOMEWHAT - _value(stronger), ends(stronger)[1] - _value(stronger)
-    need = first(needed(stronger.n, width, gap))
+    need = first(_needed(stronger, beside if above else None))
     return replace(judged, sentence=f"{asked}. {need} comparisons are needed. {rest}")
+
+
+def _needed(stronger: Record, control: Record | None) -> str:
+    """About how many comparisons would judge: against a control that is not beaten, against
+    chance, or against the threshold.
+    """
+    if control is not None:
+        return needed_against(stronger, control)
+    value, (low, high) = _value(stronger), ends(stronger)
+    if value >= SOMEWHAT:  # too near chance
+        return needed(stronger.n, value - low, value - CHANCE)
+    return needed(stronger.n, high - value, SOMEWHAT - value)  # too near the threshold
 
 
 def _value(record: Record) -> float:
@@ -129,12 +145,13 @@ def _told(there: list[Record], modality: str) -> str:
     return f"{' '.join(parts)} n = {there[0].n:,}; chance: {percent(round(CHANCE, 3))}."
 
 
-def _beside(control: Record | None, records: Records) -> str:
-    """What the strongest control reaches, in each setting."""
+def _beside(control: Record | None, records: Records, beaten: bool) -> str:
+    """What the strongest control reaches, in each setting, and whether it is beaten."""
     if control is None:
         return ""
     name = str(control.control)
     words = CONTROL_WORDS.get(name, OTHERS.get(name, BLIND))
     both = [_main(records, setting, name) for setting in (NEUTRAL, TRAP)]
     reached = " and ".join(value_of(record) for record in both if record is not None)
-    return f" The strongest control, {words}, reaches {reached}."
+    less = "" if beaten else ", which is not clearly less"
+    return f" The strongest control, {words}, reaches {reached}{less}."
