@@ -272,3 +272,20 @@ def test_inputs_that_do_not_fit(options: dict[str, Any], words: str, tmp_path: P
     with pytest.raises(ConceptBindError, match=words):
         repair(**{"encoder": "tiny", "side": "query", "out": tmp_path / "a", **options})
     assert not (tmp_path / "a").exists()
+
+
+def test_a_scene_and_its_swap_are_on_one_side_of_a_split(tmp_path):
+    """A negative of one line that another line asks for was fitted on."""
+    from conceptbind.commands.querying import _triplets
+
+    red, blue = "a red circle and a blue square", "a blue circle and a red square"
+    lines = [
+        "caption,paraphrase,negative",
+        f"{red},there is {red},{blue}",
+        "a cat on a mat,a mat below a cat,a mat on a cat",
+        f"{blue},there is {blue},{red}",
+    ]
+    (tmp_path / "both.csv").write_text("\n".join(lines) + "\n")
+    _, _, numbers, draws = _triplets(tmp_path / "both.csv")
+    assert draws.tolist() == [0, 1, 0]
+    assert numbers[0, 0] == numbers[2, 2]

@@ -42,6 +42,8 @@ def record(metric, value, low=None, high=None):
         (0.0004, "0.04 %"),
         (0.5, "50.0 %"),
         (0.999999, "99.9999 %"),
+        (1 - 1e-9, "99.999999 %"),
+        (1e-9, "0.000001 %"),
         (0.00000001, "0.000001 %"),
         (None, "-"),
     ],
@@ -53,6 +55,7 @@ def test_a_share_has_one_decimal_and_is_never_called_all_or_nothing_when_it_is_n
 def test_differences_and_other_numbers():
     assert points(0.3036) == "+30.4 points"
     assert points(-0.01) == "-1.0 points"
+    assert points(-0.0003) == "+0.0 points"
     assert points(None) == "-"
     assert number(0.66409) == "0.664"
     assert number(None) == "-"
@@ -184,6 +187,7 @@ def test_no_line_ends_within_a_number():
     found = whole(text)
     assert found.replace("\u00a0", " ") == text
     pieces = found.split(" ")
+    assert whole("p = 8.3e-25") == "p\u00a0=\u00a08.3e-\u206025"
     assert {"98.0\u00a0%", "+1.2\u00a0points,"} <= set(pieces)
     assert "(n\u00a0=\u00a01,000;" in pieces
     assert "p\u00a0=\u00a00.03)," in pieces

@@ -169,5 +169,13 @@ def test_the_answer_names_what_hurts_most_at_the_highest_level():
         "tiny's pictures prefer their caption to its swap in 40.0 %"
     )
     steady = curve(value(2, 0.7), value(6, 0.7), change(6, 0.0))
-    assert answer((steady,), "tiny") == "No factor makes tiny's binding fall for sure at level 3."
+    assert answer((steady,), "tiny") == (
+        "At level 3, tiny's binding does not fall by 10 points with any value of the number of "
+        "objects (n = 100 at each value)."
+    )
+    loose = curve(value(2, 0.9), value(4, 0.85), change(4, -0.05, 0.06))  # to -11 points
+    assert answer((loose,), "tiny") == (
+        "It cannot be judged whether tiny's binding falls at level 3 with the number of objects: "
+        "no fall is sure, and one of 10 points is not excluded (n = 100 at each value)."
+    )
     assert answer((), "tiny").startswith("It cannot be judged how far the binding of tiny carries")

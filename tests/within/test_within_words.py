@@ -44,8 +44,15 @@ CASES = {
     "half in neutral": ((SOMEWHAT, 0.45, 0.55), (0.0, 0.0, 0.02), "partly", 0.0),
     "both low": ((0.25, 0.2, 0.3), (0.0, 0.0, 0.02), "no", 0.0),
     "just below a half for certain": ((0.4, 0.35, 0.49), (0.0, 0.0, 0.02), "no", 0.0),
-    "perhaps a half": ((0.4, 0.3, 0.52), (0.0, 0.0, 0.02), "unclear", 0.0),
-    "a half, perhaps by chance": ((0.55, CHANCE - 0.01, 0.8), (0.0, 0.0, 0.1), "unclear", 0.0),
+    "perhaps a half, and one setting fails": ((0.4, 0.3, 0.52), (0.0, 0.0, 0.02), "no", 0.0),
+    "perhaps a half in both": ((0.4, 0.3, 0.52), (0.4, 0.3, 0.5), "unclear", 0.4),
+    "a half, perhaps by chance": ((0.55, CHANCE - 0.01, 0.8), (0.3, 0.1, 0.5), "unclear", 0.3),
+    "a half by chance, and one setting fails": (
+        (0.55, CHANCE - 0.01, 0.8),
+        (0.3, 0.1, 0.499),
+        "no",
+        0.3,
+    ),
 }
 
 
@@ -113,6 +120,19 @@ def test_what_a_control_reaches_too_is_no_binding(case: str) -> None:
     found = usable_within(records, "text", "tiny-bag")
     assert found.word == word
     assert told in found.sentence
+
+
+def test_the_strongest_control_of_either_setting_is_named() -> None:
+    records = both((0.99, 0.97, 1.0), (0.95, 0.92, 0.97))
+    records += [
+        record("neutral", 0.0, 0.0, 0.02, control=Control.BAG_OF_CONCEPTS),
+        record("trap", 0.0, 0.0, 0.02, control=Control.BAG_OF_CONCEPTS),
+        record("neutral", 0.286, 0.2, 0.37, control=Control.BLIND_LENGTH),
+        record("trap", 0.0, 0.0, 0.02, control=Control.BLIND_LENGTH),
+    ]
+    found = usable_within(records, "text", "template")
+    assert found.control == Control.BLIND_LENGTH
+    assert "the length of the captions alone, reaches 28.6 % and 0 %." in found.sentence
 
 
 def test_usable_everywhere_beats_the_control_in_the_weaker_setting() -> None:

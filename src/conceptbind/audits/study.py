@@ -322,7 +322,7 @@ def _scored_by(alike: Alike, triplets: Triplets) -> Scored:
     to_negative = alike(triplets.anchor, triplets.negative)
     between = alike(triplets.paraphrase, triplets.negative)
     outcome = triplet_choice(to_paraphrase, to_negative, between)
-    return Scored(triplets, outcome, to_paraphrase, to_negative)
+    return Scored(triplets, outcome, to_paraphrase, to_negative, between)
 
 
 def _repaired(

@@ -145,6 +145,8 @@ def _of_result(name: str, value: Any) -> Any:
         if not isinstance(runs, Iterable):
             raise FileError(f"expected folders of runs, or their results; got {quoted(value)}")
         return tuple(os.fspath(user_path(_folder_of(run))) for run in runs)
+    if hasattr(value, "folder") and not hasattr(value, "adapter"):
+        return os.fspath(user_path(_folder_of(value)))
     return getattr(value, "adapter", value)
 
 

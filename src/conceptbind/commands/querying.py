@@ -175,7 +175,7 @@ def _on_captions(asked: Asked, source: "Source", folder: Path, config: dict[str,
     from conceptbind.repairs.queries.study import Search
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.table import Scenes
-    from conceptbind.within.triplets import NEUTRAL, Triplets
+    from conceptbind.within.triplets import GIVEN, Triplets
 
     encoder = source.encoder
     assert encoder is not None
@@ -188,7 +188,7 @@ def _on_captions(asked: Asked, source: "Source", folder: Path, config: dict[str,
     item = np.arange(len(numbers))
     study = _fitted(
         groups_of_triplets(rows, numbers, draws),
-        [Triplets(NEUTRAL, numbers[:, 0], numbers[:, 1], numbers[:, 2], item)],
+        [Triplets(GIVEN, numbers[:, 0], numbers[:, 1], numbers[:, 2], item)],
         draws,
         searches=[
             Search(name, rows, numbers[:, 0], numbers[:, 1], draws),
@@ -211,7 +211,7 @@ def _on_captions(asked: Asked, source: "Source", folder: Path, config: dict[str,
 
 def _triplets(given: Any) -> tuple[str, list[str], "Ints", "Ints"]:
     """Name of a file of triplets, its different captions, (n, 3) their numbers, and (n,) which
-    triplets share a caption.
+    triplets share a text.
     """
     import numpy as np
 
@@ -229,8 +229,8 @@ def _triplets(given: Any) -> tuple[str, list[str], "Ints", "Ints"]:
     captions = Distinct()
     told = [captions(text) for triplet in read_triplets(path) for text in triplet]
     numbers = np.array(told, dtype=np.int64).reshape(-1, 3)
-    # triplets that share a caption or a paraphrase are on one side of a split
-    draws = linked(np.arange(len(numbers)), numbers[:, 0], numbers[:, 1])
+    # triplets that share a caption, a paraphrase or a negative are on one side of a split
+    draws = linked(np.arange(len(numbers)), numbers[:, 0], numbers[:, 1:].T.ravel())
     return path.stem, list(captions.all()), numbers, draws
 
 

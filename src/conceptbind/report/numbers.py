@@ -1,7 +1,8 @@
 """One rounding for everything that a person reads: card, table, terminal, page.
 
 - A share is in per cent with one decimal ("68.2 %"). Only 0 and 1 themselves are "0 %" and "100 %":
-  what lies so near that it would be rounded to one of them has as many decimals as it takes.
+  what lies so near that it would be rounded to one of them has as many decimals as it takes, up
+  to six.
 - A difference of two shares is in points with one decimal and a sign.
 - A binding score has three decimals and is cut towards 0: it never claims more than it is.
 - Everything else (R^2, cosines, gaps) has three decimals, and is cut where rounding would say 1.
@@ -32,6 +33,8 @@ _CHANGE = re.compile(r".*_gain|.*_change|lexical_sensitivity")
 _PLAIN = r"[+-]?[\d.,]*\d(?: %| points|e[+-]\d+)?"
 _CELL = re.compile(rf"-|{_PLAIN}(?: \({_PLAIN} to {_PLAIN}\))?|{_PLAIN} to {_PLAIN}")
 """A number, perhaps with its interval, an interval, or a dash."""
+_POWER = re.compile(r"(?<=\de)-(?=\d)")
+"""The minus of 8.3e-25, behind which a line may end."""
 _PIECE = re.compile(r"(?<=\d) (?=%|points\b)|(?<=\b[np]) (?== ?[\d<])|(?<=\b[np] =) (?=[\d<])")
 """Spaces at which a line does not end: 98.0 %, +1.2 points, n = 336, p = 0.03."""
 
@@ -43,7 +46,7 @@ def is_number(cell: str) -> bool:
 
 def whole(text: str) -> str:
     """A text whose numbers no line break cuts from their units or names."""
-    return _PIECE.sub("\u00a0", str(text))
+    return _POWER.sub("-\u2060", _PIECE.sub("\u00a0", str(text)))
 
 
 def unit_of(metric: str, unit: object = None) -> Unit:
@@ -68,13 +71,14 @@ def percent(share: float | None) -> str:
         return "-"
     if share in (0, 1):
         return f"{100 * share:.0f} %"
-    digits = next((n for n in range(1, 6) if 0 < round(100 * share, n) < 100), 6)
-    return f"{100 * share:.{digits}f} %"
+    inside = min(max(100 * share, 1e-6), 100 - 1e-6) if 0 < share < 1 else 100 * share
+    digits = next((n for n in range(1, 6) if 0 < round(inside, n) < 100), 6)
+    return f"{inside:.{digits}f} %"
 
 
 def points(change: float | None) -> str:
     """A difference of two shares in percentage points, with its sign."""
-    return "-" if change is None else f"{100 * change:+.1f} points"
+    return "-" if change is None else f"{_signed(change)} points"
 
 
 def difference(change: float | None, low: float | None, high: float | None) -> str:
@@ -85,7 +89,12 @@ def difference(change: float | None, low: float | None, high: float | None) -> s
 
 def _from_to(low: float, high: float) -> str:
     """The ends of a difference's interval; the unit stands beside the difference."""
-    return f"{100 * low:+.1f} to {100 * high:+.1f}"
+    return f"{_signed(low)} to {_signed(high)}"
+
+
+def _signed(change: float) -> str:
+    """Hundredths with one decimal and a sign; never a minus before 0."""
+    return f"{round(100 * change, 1) + 0.0:+.1f}"
 
 
 def number(value: float | None) -> str:

@@ -149,7 +149,7 @@ def _as_json(value: object) -> Any:
 
 def _from_json(value: object, figure: Callable[[Mapping[str, Any]], Markup]) -> Any:
     if isinstance(value, dict):
-        if set(value) == {"chart"}:
+        if set(value) == {"chart"} and isinstance(value["chart"], dict):  # no list of values
             return figure(value["chart"])
         return {name: _from_json(inner, figure) for name, inner in value.items()}
     return [_from_json(inner, figure) for inner in value] if isinstance(value, list) else value

@@ -479,4 +479,8 @@ def _told(series: Series, point: Point) -> str:
 def _short(name: str) -> str:
     """A name that leaves room for what it names."""
     line = " ".join(name.split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    if len(line) <= LONGEST:
+        return line
+    # runs of one study often differ in their last letters
+    head = LONGEST // 2
+    return f"{line[:head]}…{line[head + 1 - LONGEST :]}"

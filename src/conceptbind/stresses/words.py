@@ -241,10 +241,31 @@ def answer(curves: tuple[Curve, ...], encoder: str) -> str:
     falls = [(worst(curve), curve) for curve in top]
     sure = [(lost, curve) for lost, curve in falls if lost is not None]
     if not sure:
-        return f"No factor makes {encoder}'s binding fall for sure at level {level}."
+        return _no_fall(top, encoder)
     _, curve = min(sure, key=lambda pair: _value(pair[0]))
     what = curve.factor.title.lower()
     return f"At level {level}, {encoder}'s binding suffers most from the {what}. {fall(curve)}"
+
+
+def _no_fall(top: list[Curve], encoder: str) -> str:
+    """What is said where no fall is sure: that none is large, or that nobody knows."""
+    level, most = top[0].measure.level, f"{100 * TRIFLE:.0f} points"
+    names = " and of the ".join(dict.fromkeys(curve.factor.title.lower() for curve in top))
+    n = min(curve.changes()[0].n for curve in top)
+    if all(_deepest(curve) > -TRIFLE for curve in top):
+        return (
+            f"At level {level}, {encoder}'s binding does not fall by {most} with any value of the "
+            f"{names} (n = {n:,} at each value)."
+        )
+    return (
+        f"It cannot be judged whether {encoder}'s binding falls at level {level} with the {names}: "
+        f"no fall is sure, and one of {most} is not excluded (n = {n:,} at each value)."
+    )
+
+
+def _deepest(curve: Curve) -> float:
+    """How far a curve may fall at most."""
+    return min(ends(change)[0] for change in curve.changes())
 
 
 def _can_fall(curve: Curve) -> bool:

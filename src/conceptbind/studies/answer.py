@@ -217,8 +217,10 @@ def next_command(
     if words.get(3) in ("partly", "no") and trainable:
         command = f"conceptbind finetune {name} --out {RUN}-finetuned"
         return "To see what training the model further would reach:", command
-    text = next((v.word for v in verdicts if (v.level, v.modality) == (2, "text")), None)
-    if text in ("partly", "no") and reads and scenes is not None:
+    text = {verdict.level: verdict.word for verdict in verdicts if verdict.modality == "text"}
+    # what captions do not even hold, no map brings back
+    held = text.get(1, "yes") != "no"
+    if text.get(2) in ("partly", "no") and held and reads and scenes is not None:
         command = f"conceptbind repair {name} --scenes {quote(scenes)} --side query"
         why = "To repair a search among captions (their index stays as it is):"
         return why, f"{command} --out {RUN}-queries"

@@ -158,14 +158,16 @@ def _missed(
     """An item as a card: its worst triplet."""
     found = study.settings[setting]
     mine = np.flatnonzero(found.triplets.item == item)
-    lead = found.to_paraphrase[mine] - found.to_negative[mine]
-    worst = mine[lead.argmin()]
+    nearest = np.maximum(found.to_negative, found.between)[mine]
+    worst = mine[(found.to_paraphrase[mine] - nearest).argmin()]
     triplets, row = found.triplets, int(study.items.scene[item])
     rows = [int(part[worst]) for part in (triplets.anchor, triplets.paraphrase, triplets.negative)]
-    near = {1: found.to_paraphrase[worst], 2: found.to_negative[worst]}
+    same, swap, between = (
+        float(part[worst]) for part in (found.to_paraphrase, found.to_negative, found.between)
+    )
     names = (seen(study.modality)[:-1], "same", "swap")
     cards = [told(which) for which in rows]
-    cosines = ["", *(f" ({near[k]:.3f})" for k in (1, 2))]
+    cosines = ["", f" ({same:.3f})", f" ({swap:.3f}; {between:.3f} with the same)"]
     texts = [f"{card[0]}{cosine}" for card, cosine in zip(cards, cosines, strict=True)]
     return {
         "id": scenes.ids[row],

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NEUTRAL, TRAP = "neutral", "trap"
 SETTINGS = (NEUTRAL, TRAP)
+GIVEN = "given"
+"""Paraphrases and negatives that people wrote: nobody says how their wordings differ."""
 """Neutral: paraphrase and swap are both worded otherwise than the anchor, and than each other.
 Trap: the swap is worded as the anchor is, and the paraphrase is not."""
 CHUNK = 65_536
@@ -92,6 +94,8 @@ class Scored:
     """(t,) cosine of the anchor with its paraphrase."""
     to_negative: Float[Floats, " triplets"]
     """(t,) cosine of the anchor with its negative."""
+    between: Float[Floats, " triplets"]
+    """(t,) cosine of the paraphrase with the negative."""
 
     def by_item(
         self, *, one_sided: bool = False, some: Bool[Bools, " triplets"] | None = None
@@ -141,4 +145,4 @@ def scored(
         scores[3, part] = cosines(second, rows[triplets.anchor[part]])
     to_paraphrase, to_negative, between, back = scores
     outcome = triplet_choice(to_paraphrase, to_negative, between, back=back)
-    return Scored(triplets, outcome, to_paraphrase, to_negative)
+    return Scored(triplets, outcome, to_paraphrase, to_negative, between)

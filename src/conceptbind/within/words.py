@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict
@@ -61,18 +62,13 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
     asked = f"It cannot be judged whether {who} tell a scene from its swap by cosine (level 2)"
     found = {setting: _main(records, setting) for setting in (NEUTRAL, TRAP)}
     there = [record for record in found.values() if record is not None]
-    if not there:
-        why = "No scene has an attribute swap, or none has a second picture"
-        return Verdict("unclear", f"{asked}. {why}.", None, 2, modality, 0)
-    if any(record.ci_low is None for record in there):
-        why = (
-            "All comparisons are of one combination and its swap, so nothing can be said of others"
-        )
-        return Verdict(
-            "unclear", f"{asked}. {why} (n = {there[0].n:,}).", None, 2, modality, there[0].n
-        )
+    why = _unjudged(there)
+    if why is not None:
+        n = there[0].n if there else 0
+        return Verdict("unclear", f"{asked}. {why}.", None, 2, modality, n)
     weaker, stronger = min(there, key=_value), max(there, key=_value)
-    control, beside = _strongest(records, weaker), _strongest(records, stronger)
+    control, beside = _strongest(records, [weaker]), _strongest(records, [stronger])
+    named = _strongest(records, there)
     judged = Verdict(
         "unclear",
         "",
@@ -80,10 +76,10 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
         2,
         modality,
         weaker.n,
-        "chance" if control is None else str(control.control),
+        "chance" if named is None else str(named.control),
     )
     name, level = first(who), "tell a scene from its swap by cosine"
-    rest = _told(there, modality) + _beside(control, records, beats(stronger, beside))
+    rest = _told(there, modality) + _beside(named, records, beats(stronger, beside))
     if len(there) == 1:
         rest += f" {ALONE[modality]}"
     whole = _value(weaker) >= USABLE and ends(weaker)[0] > SOMEWHAT and beats(weaker, control)
@@ -98,8 +94,23 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
     if ends(stronger)[1] < SOMEWHAT:
         claim = f"{name} hardly {level} (level 2, not usable within {seen(modality)})"
         return replace(judged, word="no", sentence=f"{claim}. {rest}")
+    if ends(weaker)[1] < SOMEWHAT:  # whatever the other setting is, one fails
+        claim = f"{name} cannot be relied on to {level} (level 2, not usable within "
+        return replace(judged, word="no", sentence=f"{claim}{seen(modality)}). {rest}")
     need = first(_needed(stronger, beside if above else None))
     return replace(judged, sentence=f"{asked}. {need} comparisons are needed. {rest}")
+
+
+def _unjudged(there: list[Record]) -> str | None:
+    """Why nothing can be said; None where something can."""
+    if not there:
+        return "No scene has an attribute swap, or none has a second picture"
+    if any(record.ci_low is None for record in there):
+        return (
+            "All comparisons are of one combination and its swap, so nothing can be said of others "
+            f"(n = {there[0].n:,})"
+        )
+    return None
 
 
 def _needed(stronger: Record, control: Record | None) -> str:
@@ -124,11 +135,11 @@ def _main(records: Records, setting: str, control: str = Control.NONE) -> Record
     return records.first(metric=rule, setting=setting, control=control, **WHOLE)
 
 
-def _strongest(records: Records, beside: Record) -> Record | None:
+def _strongest(records: Records, beside: list[Record]) -> Record | None:
     """The control that is right most often in the setting of a record; of equals the first."""
-    setting = str(beside["setting"])
     names = [str(name) for name in records.distinct("control") if name != Control.NONE]
-    found = [_main(records, setting, name) for name in names]
+    settings = [str(record["setting"]) for record in beside]
+    found = [_main(records, setting, name) for name, setting in product(names, settings)]
     return max((record for record in found if record is not None), key=_value, default=None)
 
 

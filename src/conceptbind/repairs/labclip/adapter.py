@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from conceptbind.rows.indexes.contract import Rows
 
 WEIGHTS, CONFIG, CARD = "adapter.safetensors", "config.json", "README.md"
+OF_A_RUN = "adapter"
+"""Where `measure` keeps the adapter that it fitted."""
 PRECISIONS = ("F16", "F32", "F64")
 """Numbers of a folder's tensors that are read, in safetensors' names; ours are written as F32."""
 BLOCK = 65_536
@@ -251,7 +253,8 @@ def load_adapter(path: str | Path | Adapter | HasAdapter) -> Adapter:
     and `t`). An adapter, or that of a result of `repair`, is returned as it is.
 
     Args:
-        path: an adapter folder, a `.pt` file, an adapter, or what holds one.
+        path: an adapter folder, a run folder that holds one, a `.pt` file, an adapter, or a result
+            that has one or whose run folder does.
 
     Raises:
         FileError: nothing is there, or it is broken.
@@ -263,13 +266,15 @@ def load_adapter(path: str | Path | Adapter | HasAdapter) -> Adapter:
         return path
     if isinstance(path, HasAdapter):
         return path.adapter
-    path = user_path(path)
+    path = user_path(getattr(path, "folder", path))
     if path.suffix in (".pt", ".pth", ".bin"):
         return _read_published(path)
+    if not (path / WEIGHTS).is_file() and (path / OF_A_RUN / WEIGHTS).is_file():
+        path = path / OF_A_RUN
     if not (path / WEIGHTS).is_file():
         raise FileError(
-            f"{path} is not an adapter: expected a folder with {WEIGHTS} (written by conceptbind "
-            "repair), or a published .pt file"
+            f"{path} is not an adapter: expected a folder with {WEIGHTS} (written "
+            "by conceptbind repair), a run of measure that fitted one, or a published .pt file"
         )
     config = _read_config(path)
     tensors = _read_weights(path / WEIGHTS)

@@ -8,7 +8,7 @@ from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Metric, Repair
 from conceptbind.repairs.words import LARGE
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.within.triplets import NEUTRAL, TRAP
+from conceptbind.within.triplets import GIVEN, NEUTRAL, TRAP
 from conceptbind.within.words import USABLE
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WHERE = {
     NEUTRAL: "where caption, paraphrase and swap are worded differently",
     TRAP: "where the swap keeps the caption's wording",
+    GIVEN: "where paraphrase and negative are those of the file",
 }
 
 

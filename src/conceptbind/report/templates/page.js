@@ -235,7 +235,15 @@
   };
   addEventListener("scroll", later, { passive: true });
   addEventListener("resize", later);
-  addEventListener("hashchange", () => { chosen = document.getElementById(location.hash.slice(1)); later(); });
+  // What is jumped to is open: a list stands folded behind its heading.
+  const unfold = () => {
+    chosen = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const behind = chosen?.nextElementSibling;
+    if (behind?.tagName === "DETAILS") behind.open = true;
+    later();
+  };
+  addEventListener("hashchange", unfold);
+  if (location.hash) unfold();
   for (const own of ["wheel", "touchmove", "keydown"]) addEventListener(own, () => { chosen = null; }, { passive: true });
   mark();
   contents.addEventListener("click", (event) => {
