@@ -236,14 +236,14 @@
   addEventListener("scroll", later, { passive: true });
   addEventListener("resize", later);
   // What is jumped to is open: a list stands folded behind its heading.
-  const unfold = () => {
+  const follow = () => {
     chosen = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const behind = chosen?.nextElementSibling;
     if (behind?.tagName === "DETAILS") behind.open = true;
     later();
   };
-  addEventListener("hashchange", unfold);
-  if (location.hash) unfold();
+  addEventListener("hashchange", follow);
+  if (location.hash) follow();
   for (const own of ["wheel", "touchmove", "keydown"]) addEventListener(own, () => { chosen = null; }, { passive: true });
   mark();
   contents.addEventListener("click", (event) => {
