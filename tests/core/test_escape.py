@@ -167,7 +167,7 @@ def test_tables_of_several_runs():
     found = PaperTable(
         "edits", "Edits", ("run", "value"), ((EVIL, "-0.500"), ("a|b", "+85.7 points"))
     )
-    assert found.csv() == f"run,value\n\"'{EVIL}\",-0.500\na|b,'+85.7 points\n"
+    assert found.csv() == f'run,value\n"\'{EVIL}",-0.5\na|b,0.857\n'
     assert found.markdown().splitlines()[2].startswith("| =cmd\\|'/C calc'!A0 &lt;script&gt; |")
     assert (
         r"=cmd\textbar{}'/C calc'!A0 \textless{}script\textgreater{} & -0.500 \\" in found.latex()

@@ -89,8 +89,8 @@ def test_the_three_forms_say_the_same():
     )
     assert list(csv.reader(io.StringIO(table.csv()))) == [
         ["run", "R2", "n"],
-        ["a_b|c", "0.500", "1,000"],
-        ["50 %", "-", "7"],
+        ["a_b|c", "0.5", "1000"],
+        ["0.5", "", "7"],
     ]
     lines = table.markdown().splitlines()
     assert len({len(line) for line in lines}) == 1
@@ -100,6 +100,22 @@ def test_the_three_forms_say_the_same():
     assert r"50 \% & - & 7 \\" in latex
     assert r"\begin{tabular}{lrr}" in latex
     assert r"run & $R^2$ & n \\" in latex
+
+
+def test_programs_read_plain_numbers():
+    rows = (
+        ("a", "98.2 % (97.9 % to 100 %)", "0.5 to 0.7", "+1.2 points (-0.5 to +2.0)"),
+        ("b to c", "-", "-", "-0.3 points"),
+    )
+    table = PaperTable("t", "A table", ("run", "share", "interval", "change"), rows)
+    assert list(csv.reader(io.StringIO(table.csv()))) == [
+        [
+            *("run", "share", "share low", "share high", "interval low", "interval high"),
+            *("change", "change low", "change high"),
+        ],
+        ["a", "0.982", "0.979", "1", "0.5", "0.7", "0.012", "-0.005", "0.02"],
+        ["b to c", "", "", "", "", "", "-0.003", "", ""],
+    ]
 
 
 def test_the_command_writes_them_and_prints_markdown(runs, tmp_path, capsys):

@@ -33,6 +33,8 @@ _CHANGE = re.compile(r".*_gain|.*_change|lexical_sensitivity")
 _PLAIN = r"[+-]?[\d.,]*\d(?: %| points|e[+-]\d+)?"
 _CELL = re.compile(rf"-|{_PLAIN}(?: \({_PLAIN} to {_PLAIN}\))?|{_PLAIN} to {_PLAIN}")
 """A number, perhaps with its interval, an interval, or a dash."""
+_SPREAD = re.compile(r"(?:(?P<value>.+) \()?(?P<low>\S+(?: %)?) to (?P<high>[^\s)]+(?: %)?)\)?")
+_ALONE = re.compile(r"(?P<digits>[+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?)(?P<unit> %| points)?")
 _POWER = re.compile(r"(?<=\de)-(?=\d)")
 """The minus of 8.3e-25, behind which a line may end."""
 _PIECE = re.compile(r"(?<=\d) (?=%|points\b)|(?<=\b[np]) (?== ?[\d<])|(?<=\b[np] =) (?=[\d<])")
@@ -42,6 +44,39 @@ _PIECE = re.compile(r"(?<=\d) (?=%|points\b)|(?<=\b[np]) (?== ?[\d<])|(?<=\b[np]
 def is_number(cell: str) -> bool:
     """Whether a cell of a table holds a number as people read it: what stands to the right."""
     return _CELL.fullmatch(cell) is not None
+
+
+def plain_parts(cell: str) -> tuple[float | str, float | None, float | None]:
+    """A cell as a program reads it: its value and the ends of its interval, shares from 0 to 1.
+
+    Args:
+        cell: as people read it: "68.2 % (63.2 % to 72.8 %)", "+1.2 points", "-", or words.
+
+    Returns:
+        The value; words stay as they are, and what is not there is "". Then the ends, or None.
+    """
+    found = _SPREAD.fullmatch(cell)
+    value = cell
+    ends: tuple[float | None, float | None] = (None, None)
+    if found is not None:
+        value = found["value"] or ""
+        unit = " points" if value.endswith(" points") else ""
+        ends = _plain(found["low"], unit), _plain(found["high"], unit)
+        if None in ends:
+            return cell, None, None
+    number = _plain(value)
+    told = "" if value == "-" else value
+    return (told if number is None else number), *ends
+
+
+def _plain(text: str, unit: str = "") -> float | None:
+    """A number, of per cent and points the hundredth part; None where it is none."""
+    found = _ALONE.fullmatch(text)
+    if found is None:
+        return None
+    number = float(found["digits"].replace(",", ""))
+    number = round(number / 100, 12) if found["unit"] or unit else number
+    return int(number) if number == int(number) and "." not in found["digits"] else number
 
 
 def whole(text: str) -> str:

@@ -22,7 +22,7 @@ from conceptbind.report.cells import (
     r2_cells,
     removal_cells,
 )
-from conceptbind.report.numbers import is_number
+from conceptbind.report.numbers import is_number, plain_parts
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Records
@@ -72,8 +72,18 @@ class PaperTable:
         return "\n".join([texts[0], f"|{rule}|", *texts[1:]])
 
     def csv(self) -> str:
-        """The table as comma-separated values."""
-        return csv_text([self.columns, *self.rows])
+        """The table as comma-separated values for programs: shares from 0 to 1, the ends of
+        intervals in columns of their own.
+        """
+        columns: list[tuple[object, ...]] = []
+        for name, cells in zip(self.columns, zip(*self.rows, strict=True), strict=True):
+            values, lows, highs = zip(*map(plain_parts, cells), strict=True)
+            apart = any(low is not None for low in lows)
+            if not apart or any(value != "" for value in values):
+                columns.append((name, *values))
+            if apart:
+                columns += [(f"{name} low", *lows), (f"{name} high", *highs)]
+        return csv_text(zip(*columns, strict=True))
 
     def latex(self) -> str:
         """The table in LaTeX, for the package booktabs."""
