@@ -111,9 +111,14 @@ class Measurement(Shown):
         return next(iter(self._found("repair")), None)
 
     @property
+    def _besides(self) -> tuple[str, ...]:
+        """What is said besides the answer; without levels the answer is the first of it."""
+        return tuple(one for one in self.sentences if one != self.answer.sentence)
+
+    @property
     def said(self) -> tuple[str, ...]:
         """The answer and its sentences."""
-        return (self.answer.sentence, *self.sentences)
+        return (self.answer.sentence, *self._besides)
 
     @property
     def advice(self) -> tuple[str, str]:
@@ -124,7 +129,7 @@ class Measurement(Shown):
         from conceptbind.report.summary import summary_table
 
         table = summary_table(self.records, width)
-        parts = (str(self.answer), table, "\n".join(self.sentences))
+        parts = (str(self.answer), table, "\n".join(self._besides))
         judged = () if self.gate is None else (f"\n{self.gate}",)
         return "\n".join(
             ("\n\n".join(filter(None, parts)), f"Report: {self.folder / 'report.html'}", *judged)

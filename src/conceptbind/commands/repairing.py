@@ -1,6 +1,6 @@
 """Fit a linear repair."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -47,6 +47,10 @@ Method = Literal[
     "erasure",
     "laboratory",
 ]
+
+
+OF_QUERIES = ("paraphrased", "retrieval")
+BESIDE_PICTURES = ("method", "pull", "solver", "rate", "batch", "epochs", "tagger")
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ class Repair(Opening, Command[Repaired]):
             )
         if self.seed < 0:
             raise ValueRangeError(f"--seed must not be negative; got {self.seed}")
+        _require_files(self.captions, self.retrieval)
         options = {
             "solver": self.solver,
             "rate": self.rate,
@@ -165,6 +170,7 @@ class Repair(Opening, Command[Repaired]):
         source = for_queries(encoder, self.side, self, arrays=arrays)
         if source is not None:
             return _of_queries(self, source, folder, config)
+        _refuse(self, OF_QUERIES, "maps of queries among captions (--side query)")
         if self.coco is not None:
             rows = (self.images, self.texts, self.negatives, self.image_of, self.captions)
             if encoder is None or any(rows):
@@ -202,21 +208,31 @@ class Repair(Opening, Command[Repaired]):
 repair = function_of(Repair)
 
 
+def _refuse(asked: Repair, names: tuple[str, ...], what: str) -> None:
+    """Raise ValueRangeError where an option was written that would have no effect."""
+    from conceptbind.core.errors import ValueRangeError
+
+    for option in fields(Repair):
+        value = getattr(asked, option.name)
+        if option.name in names and value != option.default:
+            raise ValueRangeError(f"--{option.name} {value} is of {what}; leave it out")
+
+
+def _require_files(*given: Any) -> None:
+    """Raise FileError where a file that is named is not there: before a model is opened."""
+    from conceptbind.core.files import user_path
+    from conceptbind.core.limits import require_regular
+
+    for one in given:
+        if isinstance(one, str | Path):
+            require_regular(user_path(one))
+
+
 def _of_queries(
     asked: Repair, source: "Source", folder: Path, config: "dict[str, Any]"
 ) -> Repaired:
     """A map of queries."""
-    from conceptbind.core.errors import ValueRangeError
-
-    if asked.pull is not None:
-        raise ValueRangeError(
-            "--pull is of repairs beside pictures; for queries validation chooses the penalty"
-        )
-    if asked.method != "HNB":
-        raise ValueRangeError(
-            f"--method {asked.method} is of repairs beside pictures; for queries there is one "
-            "method; leave --method out"
-        )
+    _refuse(asked, BESIDE_PICTURES, "repairs beside pictures; for queries there is one method")
     wanted = Asked(
         asked.scenes,
         asked.template,
