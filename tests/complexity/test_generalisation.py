@@ -187,7 +187,7 @@ MEASURED = (
     "odels that saw the scenes of 80.0 % of the objects predict the embeddings of scenes with new "
     "ones. From the predictions plain "
     "probes recognise all objects in 21.3 % of the scenes (best on validation: additive in 3 "
-    "draws, MLP of width 256 in 2 draws), and the hardest concept in "
+    "draws, MLP of width 256 in 2 draws). The hardest concept is recognised in "
     "100 % (best on validation: product of each object of width 16 in 5 draws). "
     "From the embeddings themselves all objects are recognised in 90.0 %, from a bag of "
     "concepts in 40.0 % (medians of 5 draws of the objects, at least 169 scenes each)."
@@ -365,7 +365,7 @@ def test_the_concept_that_is_recognised_worst_is_told_and_the_largest_coverage()
         said = complexity_sentence(replace(found, records=Records(records)))
         assert "saw the scenes of 80.0 % of the objects" in said
         assert "recognise all objects in 21.3 %" in said
-        assert "and the hardest concept in 62.0 % (best on validation: forest in 5 draws)" in said
+        assert "The hardest concept is recognised in 62.0 % (best on validation: forest in 5 draws)" in said
         assert "at least 169 scenes each" in said
     assert "hardest concept" not in complexity_sentence(
         changed(found, concept_recognition=lambda _: None)

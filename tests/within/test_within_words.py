@@ -178,8 +178,8 @@ def test_ties_are_said() -> None:
         ]
     )
     found = usable_within(records, "text", "bag")
-    assert "Comparisons there that hold a tie, a miss: all." in found.sentence
-    assert "Comparisons there that hold a tie, a miss: 7." in found.sentence
+    assert "Comparisons there that hold a tie, which counts as a miss: all." in found.sentence
+    assert "Comparisons there that hold a tie, which counts as a miss: 7." in found.sentence
 
 
 def test_parts_are_not_taken_for_the_whole() -> None:

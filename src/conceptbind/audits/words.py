@@ -83,7 +83,7 @@ def _told(binding: Record, swapped: Record, records: Records, *, pictures: bool)
     )
     if binding.ties:
         share = "all" if binding.ties == binding.n else f"{binding.ties:,}"
-        words += f" Captions with a tie, a miss: {share}."
+        words += f" Captions with a tie, which counts as a miss: {share}."
     control = _strongest(records)
     if control is None:
         return words

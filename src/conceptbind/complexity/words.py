@@ -251,14 +251,15 @@ def _measured(study: ComplexityStudy, found: Evidence) -> str:
         for name in ("embeddings", "bag_of_concepts")
     )
     hardest = (
-        f", and the hardest concept in {percent(concepts[-1].value)} ({_who(concepts[-1])})"
+        f" The hardest concept is recognised in {percent(concepts[-1].value)} "
+        f"({_who(concepts[-1])})."
         if concepts
         else ""
     )
     return (
         f"Models that saw the scenes of {percent(at)} of the objects predict the embeddings of "
         f"scenes with new ones. From the predictions {_eyes(found.readout)} recognise all objects "
-        f"in {percent(objects.value)} of the scenes ({_who(objects)}){hardest}. From the "
+        f"in {percent(objects.value)} of the scenes ({_who(objects)}).{hardest} From the "
         f"embeddings themselves all objects are recognised in {percent(real.value)}, from a bag of "
         f"concepts in {percent(bag.value)} (medians of {objects['n_seeds']} draws of the objects, "
         f"at least {counted(found.n_scenes, 'scene')} each)."

@@ -152,7 +152,7 @@ def _told(there: list[Record], modality: str) -> str:
         parts.append(f"{alike}, {nearer}{value_of(record)} ({interval_of(record)}).")
         if record.ties:
             share = "all" if record.ties == record.n else f"{record.ties:,}"
-            parts.append(f"Comparisons there that hold a tie, a miss: {share}.")
+            parts.append(f"Comparisons there that hold a tie, which counts as a miss: {share}.")
     return f"{' '.join(parts)} n = {there[0].n:,}; chance: {percent(round(CHANCE, 3))}."
 
 
