@@ -365,7 +365,10 @@ def test_the_concept_that_is_recognised_worst_is_told_and_the_largest_coverage()
         said = complexity_sentence(replace(found, records=Records(records)))
         assert "saw the scenes of 80.0 % of the objects" in said
         assert "recognise all objects in 21.3 %" in said
-        assert "The hardest concept is recognised in 62.0 % (best on validation: forest in 5 draws)" in said
+        assert (
+            "The hardest concept is recognised in 62.0 % (best on validation: forest in 5 draws)"
+            in said
+        )
         assert "at least 169 scenes each" in said
     assert "hardest concept" not in complexity_sentence(
         changed(found, concept_recognition=lambda _: None)
