@@ -196,7 +196,7 @@ def test_too_few_swaps_give_no_study():
     assert repair_study(*planted(*small, held=0.5), *small) is None
 
 
-SEEDS = [pytest.param(10, marks=pytest.mark.slow), pytest.param(40, marks=pytest.mark.long)]
+SEEDS = [pytest.param(20, marks=pytest.mark.slow), pytest.param(40, marks=pytest.mark.long)]
 
 
 @pytest.mark.timeout(3600)

@@ -166,9 +166,9 @@ if __name__ == "__main__":
     from conceptbind import embed
     from conceptbind.rows import shards
 
-    shards.SHARD_ROWS = 150
+    shards.SHARD_ROWS = 30
     threading.Thread(target=kill_one, daemon=True).start()
-    embed("minilm", scenes="text20:6x6", modality="text", executor=executor, jobs=2, out=out)
+    embed("minilm", scenes="text20:4x4", modality="text", executor=executor, jobs=2, out=out)
 """
 
 
@@ -190,9 +190,9 @@ def test_a_lost_worker_changes_no_row(tmp_path, monkeypatch, executor, package):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "rows.killed").exists(), "no worker was found to kill"
-    monkeypatch.setattr(shards, "SHARD_ROWS", 150)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 30)
     with one_thread():
-        conceptbind.embed("minilm", scenes="text20:6x6", modality="text", out=tmp_path / "own")
+        conceptbind.embed("minilm", scenes="text20:4x4", modality="text", out=tmp_path / "own")
     assert load(out).values.tobytes() == load(tmp_path / "own").values.tobytes()
 
 
