@@ -305,6 +305,20 @@ def test_rows_without_a_caption_are_left_out_where_that_is_asked_for(place, caps
     assert "1 rows have no caption; left out." in capsys.readouterr().out
 
 
+def test_a_finished_audit_of_an_index_that_changed_is_refused(place, capsys):
+    rows = KINDS["binds"].pictures(CAPTIONS).astype(np.float16)
+    words = ["audit", _encoder(place), "--index", str(_folder(place, rows)), *WORDS]
+    assert main(words) == 0
+    assert main(words) == 0
+    shard = place / "clip" / "img_emb" / "img_emb_2.npy"
+    half = np.load(shard)
+    half[90:110] = half[90:110][::-1]
+    np.save(shard, half)
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "holds an audit that was made before the index changed" in capsys.readouterr().err
+
+
 def test_lines_of_a_file_are_captions(place, capsys):
     index, more = _fewer_lines(place)
     (place / "lines.txt").write_text("\n".join(CAPTIONS) + "\n", encoding="utf-8")

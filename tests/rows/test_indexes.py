@@ -165,6 +165,54 @@ def test_an_index_is_measured_where_its_rows_are_as_many_as_the_scenes(tmp_path)
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({3: "b0x"}, "lacks 1 of the scenes 'some', the first is 'b03'.*or leave its keys out"),
+        ({3: "b04"}, "two rows under the key 'b04'"),
+    ],
+)
+def test_one_wrong_key_does_not_join_by_row(tmp_path, change, words):
+    """The keys of a table's own column decide, or nothing does."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from conceptbind.rows.indexes.measured import rows_of_index
+
+    class Named:
+        name, ids = "some", tuple(f"b{row:02}" for row in range(8))
+
+    order = [5, 2, 7, 0, 1, 6, 3, 4]
+    for place, changed in (("whole", {}), ("changed", change)):
+        keys = [changed.get(row, f"b{row:02}") for row in order]
+        table = pa.table({"id": keys, "embedding": [ROWS[row].tolist() for row in order]})
+        pq.write_table(table, tmp_path / f"{place}.parquet")
+    found = rows_of_index(open_container(str(tmp_path / "whole.parquet")), Named())
+    np.testing.assert_allclose(
+        next(iter(found.arrays.values())), ROWS[:8].astype(np.float32), rtol=1e-3
+    )
+    with pytest.raises(MismatchError, match=words):
+        rows_of_index(open_container(str(tmp_path / "changed.parquet")), Named())
+
+
+def test_a_change_in_the_middle_of_a_file_is_another_index(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(4000, 64)).astype(np.float32)
+    before = open_container(made.shards(tmp_path / "one", rows)).revision
+    rows[1900:1950] = rows[1900:1950][::-1]
+    assert open_container(made.shards(tmp_path / "two", rows)).revision != before
+
+
+def test_metadata_without_the_captions_of_the_others_are_refused(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = made.clip_retrieval(tmp_path / "clip", ROWS)
+    last = folder / "metadata" / "metadata_10.parquet"
+    pq.write_table(pa.table({"image_path": ["x"] * pq.read_table(last).num_rows}), last)
+    with pytest.raises(MismatchError, match="metadata_10.parquet has no column 'caption'"):
+        open_container(str(folder))
+
+
 def test_scenes_find_their_rows_by_key(tmp_path):
     from conceptbind.rows.indexes.measured import rows_of_index
     from conceptbind.scenes.table import Scenes

@@ -61,6 +61,12 @@ def test_bad_input():
         list(run_tasks(square, None, [1], address="x:1"))
 
 
+def test_an_address_where_nobody_answers_is_one_line_at_once():
+    pytest.importorskip("ray")
+    with pytest.raises(ConceptBindError, match="could not reach a Ray cluster at 127.0.0.1:1: "):
+        list(run_tasks(square, None, [1, 2], executor="ray", address="127.0.0.1:1"))
+
+
 # Clusters run in a process of their own: their threads and sockets outlive them for a while, and
 # pytest minds.
 

@@ -121,7 +121,8 @@ class Audit(Opening, Cluster, Command[Audited]):
         if (place / RESULTS).is_file():  # captions need not be looked through again
             folder = RunFolder.open(place, config)
             kept = folder.finished()
-            if kept is not None and kept.told.get("asked") == decided:
+            if kept is not None:
+                _require_same(kept.told.get("asked"), decided, place)
                 why, command = str(kept.told["why"]), str(kept.told["next"])
                 found = kept.records, kept.verdicts, kept.sentences
                 return Audited(folder.path, *found, why, command)
@@ -213,7 +214,6 @@ def _source(asked: Audit) -> "Source":
 def _opened(asked: Audit) -> _Opened:
     """The rows, what they are of, and the caption of each, of whatever lies at the index."""
     from conceptbind.commands.command import plain
-    from conceptbind.core.files import content_hash
     from conceptbind.querying.index import open_index
     from conceptbind.rows.held import HeldRows
     from conceptbind.rows.indexes.contract import ArrayRows, HeldTexts, Rows, Texts
@@ -242,8 +242,19 @@ def _opened(asked: Audit) -> _Opened:
         pictures=None,
         folder="",
         made_by=None if index.encoder is None else (index.encoder, index.revision or ""),
-        revision=content_hash(str(rows.shape), rows[:100].tobytes(), rows[-100:].tobytes())[:16],
+        revision=_hash_of(array),
     )
+
+
+def _hash_of(array: Any) -> str:
+    """A hash of an array: of all rows, or of some at equal distances where they are many."""
+    import numpy as np
+
+    from conceptbind.core.files import content_hash
+    from conceptbind.rows.indexes.places import WHOLE
+
+    every = max(array.size * array.itemsize // WHOLE, 1)
+    return content_hash(str(array.shape), np.ascontiguousarray(array[::every]).tobytes())[:16]
 
 
 def _required(
@@ -288,6 +299,19 @@ def _captions(asked: Audit, own: "Texts | None") -> "Texts | None":
     if isinstance(asked.captions, HeldCaptions):
         return Texts([HeldTexts(asked.captions.lines)])
     return open_lines(user_path(str(asked.captions)))
+
+
+def _require_same(then: Any, now: dict[str, Any], place: Path) -> None:
+    """Raise MismatchError where a finished audit is of other rows, captions or weights."""
+    from conceptbind.core.errors import MismatchError
+
+    known = then if isinstance(then, dict) else {}
+    changed = [name for name in now if known.get(name) != now[name]]
+    if changed:
+        raise MismatchError(
+            f"{place} holds an audit that was made before the {' and the '.join(changed)} changed; "
+            "give another folder with --out"
+        )
 
 
 def _given_captions(asked: Audit) -> dict[str, str]:

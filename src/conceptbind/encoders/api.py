@@ -221,6 +221,7 @@ class ApiEncoder(Brief):
             )
         told = answer.get("model")
         if isinstance(told, str):
+            told = self._endpoint.without_key(told)  # a server may echo it
             if self._told not in (None, told):
                 raise EndpointError(
                     f"{place}: the server now answers as '{cut(told)}', before as "

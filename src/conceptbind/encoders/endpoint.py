@@ -218,10 +218,12 @@ class Endpoint:
         if said.lstrip().startswith("<"):
             return " with a web page"
         found = re.search(r'"(?:message|detail|error)"\s*:\s*"([^"]+)', said)
-        words = " ".join((found.group(1) if found else said).split())
-        if self._key:
-            words = words.replace(self._key, "***")
+        words = self.without_key(" ".join((found.group(1) if found else said).split()))
         return f": {cut(words, 200)}" if words else ""
+
+    def without_key(self, text: str) -> str:
+        """What a server said, where it may say the key that it was given."""
+        return text.replace(self._key, "***") if self._key else text
 
     def _json(self, response: http.client.HTTPResponse, text: bytes) -> Any:
         """Raise EndpointError for what is no JSON."""

@@ -8,6 +8,8 @@ end with it, also when it is killed.
 
 from __future__ import annotations
 
+import logging
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -221,6 +223,8 @@ def _ray_session(where: Where) -> Iterator[Any]:
     import ray
 
     started, address = not ray.is_initialized(), where.address
+    if started and address:
+        _require_answer(address)
     if started:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         try:
@@ -236,6 +240,18 @@ def _ray_session(where: Where) -> Iterator[Any]:
     finally:
         if started:
             ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raise ConceptBindError where nothing answers at an address of Ray, which waits for long."""
+    _, _, place = address.rpartition("//")
+    host, _, port = place.rpartition(":")
+    if not port.isdigit():  # `auto`, and other names that Ray knows
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=20).close()
+    except OSError as error:
+        raise ConceptBindError(f"could not reach a Ray cluster at {address}: {error}") from error
 
 
 def _of_ray(ray: Any, done: Any) -> tuple[int, Any]:
@@ -257,9 +273,8 @@ def _dask(function: Task, shared: Any, tasks: Numbered, where: Where) -> Iterato
         handle = client.scatter(shared, broadcast=True)
         owner = None if where.address else Process.this()
         futures = [
-            client.submit(
-                _call, function, handle, number, task, owner, pure=False, retries=ATTEMPTS
-            )
+            # a task whose worker died is given out again; one that failed would fail again
+            client.submit(_call, function, handle, number, task, owner, pure=False)
             for number, task in tasks
         ]
         for future in as_completed(futures):
@@ -276,7 +291,12 @@ def _dask_session(where: Where) -> Iterator[Any]:
     cluster = (
         None
         if address
-        else LocalCluster(n_workers=where.jobs, threads_per_worker=1, dashboard_address=None)
+        else LocalCluster(
+            n_workers=where.jobs,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,  # a task's own error is told once, by the command
+        )
     )
     try:
         client = Client(address or cluster, timeout="20s")

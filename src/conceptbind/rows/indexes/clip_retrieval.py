@@ -70,7 +70,15 @@ def open_place(place: Place) -> Index:
 
     def texts(names: tuple[str, ...]) -> Texts | None:
         column = first_of_names(names, tables[0].columns)
-        return None if column is None else Texts([table.texts(column) for table in tables])
+        if column is None:
+            return None
+        for table in tables:
+            if column not in table.columns:
+                raise MismatchError(
+                    f"{table.path.name} has no column '{column}', which {tables[0].path.name} has; "
+                    "write its metadata again"
+                )
+        return Texts([table.texts(column) for table in tables])
 
     return Index(
         place.text,

@@ -24,7 +24,7 @@ def rows_of_index(index: Index, scenes: Scenes | None = None) -> FileEmbeddings:
             in the order of the table.
 
     Raises:
-        MismatchError: the index has keys alone, and lacks one of the scenes.
+        MismatchError: the index lacks some of the scenes, or has two rows under one key.
         ValueRangeError: the rows are more than memory holds.
     """
     places = None if scenes is None else _places(index, scenes)
@@ -51,15 +51,22 @@ def _places(index: Index, scenes: Scenes) -> np.ndarray[tuple[int], np.dtype[np.
     places = np.full(len(wanted), -1)
     for start, keys in index.keys.blocks():
         for row, key in enumerate(keys, start):
-            if key in wanted:
-                places[wanted[str(key)]] = row
+            if key not in wanted:
+                continue
+            if places[wanted[str(key)]] >= 0:
+                raise MismatchError(
+                    f"{index.id} has two rows under the key '{key:.60}' of the scenes "
+                    f"'{scenes.name}'; give each row a key of its own"
+                )
+            places[wanted[str(key)]] = row
     missing = np.flatnonzero(places < 0)
     if not len(missing):
         return places
-    if not index.keyed:
-        return None
+    if len(missing) == len(places) and not index.keyed:
+        return None  # its keys are of another kind: rows are in the order of the table
+    order = "" if index.keyed else ", or leave its keys out where rows are in the table's order"
     raise MismatchError(
         f"{index.id} has {index.n:,} rows under keys, and lacks {len(missing):,} of the scenes "
         f"'{scenes.name}', the first is '{scenes.ids[int(missing[0])]}'; name scenes by their keys "
-        "(column id)"
+        f"(column id){order}"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.errors import FileError, ShapeError, UnknownNameError, counted, nearest
-from conceptbind.core.files import content_hash, user_path
+from conceptbind.core.files import content_hash, file_hash, user_path
 from conceptbind.rows.indexes.contract import RowPart, TextPart
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 SEPARATOR = "::"
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _NUMBER = re.compile(r"(\d+)")
-SAMPLED = 1 << 16
-"""Bytes at the beginning, in the middle and at the end of a file that its hash is of."""
+WHOLE = 1 << 28
+"""Bytes of a file whose hash is of all that it holds."""
+SAMPLED, PIECES = 1 << 16, 256
+"""Bytes of a piece of a larger one, and how many its hash is of."""
 CAPTIONS = ("caption", "captions", "text", "txt", "TEXT")
 PICTURES = ("image_path", "image", "path", "url", "file_name", "filename", "URL")
 KEYS = ("key", "id", "__key__", "image_id", "ids")
@@ -93,8 +95,8 @@ def by_number(path: Path) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def sampled_hash(paths: Iterable[Path], *told: str) -> str:
-    """A hash of the sizes of files, and of their beginning, middle and end: an index of gigabytes
-    is not read twice to be named.
+    """A hash of files: of all that they hold, or of large ones of their sizes and of pieces at
+    equal distances, since an index of gigabytes is not read twice to be named.
 
     Args:
         paths: files.
@@ -104,9 +106,12 @@ def sampled_hash(paths: Iterable[Path], *told: str) -> str:
     for path in paths:
         size = path.stat().st_size
         parts += [path.name, str(size)]
+        if size <= WHOLE:
+            parts.append(file_hash(path))
+            continue
         with path.open("rb") as file:
-            for place in (0, size // 2, max(size - SAMPLED, 0)):
-                file.seek(place)
+            for number in range(PIECES):
+                file.seek(number * (size - SAMPLED) // (PIECES - 1))
                 parts.append(file.read(SAMPLED))
     return content_hash(*parts)[:16]
 
