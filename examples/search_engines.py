@@ -93,7 +93,10 @@ def pgvector(rows: Any) -> Search:
     import psycopg
     from pgvector.psycopg import register_vector
 
-    server = psycopg.connect(autocommit=True)
+    try:
+        server = psycopg.connect(autocommit=True)
+    except psycopg.OperationalError as error:
+        raise ConnectionError(str(error).strip()) from error
     server.execute("CREATE EXTENSION IF NOT EXISTS vector")
     register_vector(server)
     server.execute(f"CREATE TEMPORARY TABLE pictures (id int, vector vector({rows.shape[1]}))")
@@ -145,6 +148,8 @@ def main(adapter: Path, engine: str) -> None:
         search = ENGINES[engine](rows)
     except ImportError as error:
         sys.exit(f"{engine} needs {error.name}; run: pip install 'conceptbind[engines]'")
+    except OSError as error:
+        sys.exit(f"{engine} could not be reached: {error}")
     repair = load_adapter(adapter)
     repair.require(ENCODER.id, ENCODER.revision)
     for title, found in (("before the repair", queries), ("after it, same index", repair(queries))):
