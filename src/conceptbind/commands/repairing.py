@@ -150,7 +150,8 @@ class Repair(Opening, Command[Repaired]):
             )
         if self.seed < 0:
             raise ValueRangeError(f"--seed must not be negative; got {self.seed}")
-        _require_files(self.captions, self.retrieval)
+        if self.coco is None:
+            _require_files(self.captions, self.retrieval)
         options = {
             "solver": self.solver,
             "rate": self.rate,
