@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
-from conceptbind.crossmodal.words import CHANCE, SOMEWHAT, USABLE
+from conceptbind.crossmodal.words import CHANCE, SOMEWHAT, USABLE, needed_to_judge
 from conceptbind.repairs.arrays import ArrayRepair
 from conceptbind.repairs.queries.words import query_verdict
 from conceptbind.repairs.words import repair_verdict
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import beats, ends, first, needed, needed_against
+from conceptbind.report.words import beats, ends, first
 from conceptbind.within.words import usable_within
 
 if TYPE_CHECKING:
@@ -53,25 +53,13 @@ def audit_verdict(study: AuditStudy) -> Verdict:
         word = "no"
         said = f"{first(asked.replace('prefer', 'hardly prefer'))} (level {level}, not usable)"
     else:
-        need = first(_needed(binding, None if beaten else control))
+        need = first(needed_to_judge(binding, control))
         word = "unclear"
         said = (
             f"It cannot be judged whether {asked} (level {level}). {need} captions with two "
             "attribute-noun phrases are needed"
         )
     return replace(judged, word=word, sentence=f"{said}. {told}")
-
-
-def _needed(binding: Record, control: Record | None) -> str:
-    """About how many captions would judge: against a control that is not beaten, against chance, or
-    against the threshold.
-    """
-    value, (low, high) = float(binding.value or 0.0), ends(binding)
-    if value < SOMEWHAT:
-        return needed(binding.n, high - value, SOMEWHAT - value)
-    if control is not None:
-        return needed_against(binding, control)
-    return needed(binding.n, value - low, value - (SOMEWHAT if value >= USABLE else CHANCE))
 
 
 def _told(binding: Record, swapped: Record, records: Records, *, pictures: bool) -> str:

@@ -76,16 +76,20 @@ def usable_across(records: Records) -> Verdict:
             sentence=f"{first(who)} {claim} (level 3, not usable between pictures and captions). "
             f"{words}",
         )
-    # too near what would be no more than usable in part, or no more than chance
-    if value >= SOMEWHAT and control is not None and not beaten:
-        need = first(needed_against(binding, control))
-        return replace(judged, sentence=f"{asked}. {need} comparisons are needed. {words}")
-    if value >= SOMEWHAT:
-        gap, width = value - (SOMEWHAT if value >= USABLE else CHANCE), value - low
-    else:
-        gap, width = SOMEWHAT - value, high - value
-    need = first(needed(binding.n, width, gap))
+    need = first(needed_to_judge(binding, control))
     return replace(judged, sentence=f"{asked}. {need} comparisons are needed. {words}")
+
+
+def needed_to_judge(binding: Record, control: Record | None) -> str:
+    """About how many comparisons would judge a binding accuracy: against the threshold, against a
+    control that is not beaten, or against what would be no more than usable in part or chance.
+    """
+    value, (low, high) = float(binding.value or 0.0), ends(binding)
+    if value < SOMEWHAT:
+        return needed(binding.n, high - value, SOMEWHAT - value)
+    if control is not None and not beats(binding, control):
+        return needed_against(binding, control)
+    return needed(binding.n, value - low, value - (SOMEWHAT if value >= USABLE else CHANCE))
 
 
 def _strongest(records: Records) -> Record | None:
