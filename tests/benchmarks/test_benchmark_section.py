@@ -203,6 +203,7 @@ def test_a_page(tmp_path):
     assert kept["parts"] == {
         "title": "e on 1 benchmark",
         "sentence": benchmark_sentence(records),
+        "verdicts": [],
         "notes": ["a note"],
         "head": head,
         "rows": rows,

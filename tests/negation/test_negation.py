@@ -159,7 +159,7 @@ def test_an_encoder_that_subtracts_what_is_negated_is_always_right(signed):
     assert signed.value(Metric.MENTION_PULL).value == 0.0
     verdict = negation_verdict(signed.records, "text", "signed")
     assert verdict.word == "yes"
-    assert "level 2, within captions" in verdict.sentence
+    assert "(within captions)" in verdict.sentence
 
 
 def test_scenes_that_know_what_is_absent_choose_right(bank, twins):
@@ -175,8 +175,7 @@ def test_scenes_that_know_what_is_absent_choose_right(bank, twins):
         assert found.value(Metric.AFFIRMATIVE_ACCURACY, chooser).value == 1.0
         assert found.value(Metric.NEGATION_IGNORED, chooser).value == 0.0
     assert negation_verdict(found.records, "image", "e").sentence.startswith(
-        'Where a caption chooses among pictures, e reacts to "no" (level 3, '
-        "between pictures and captions)."
+        'Where a caption chooses among pictures, e reacts to "no" (between pictures and captions).'
     )
 
 
@@ -373,7 +372,7 @@ def planted(value, low, high, *, twin=0.95, twin_low=0.9, control=0.4, n=200) ->
 @pytest.mark.parametrize(
     ("records", "word", "said"),
     [
-        (planted(0.9, 0.86, 0.93), "yes", 'e reacts to "no" (level 2'),
+        (planted(0.9, 0.86, 0.93), "yes", 'e reacts to "no" (within'),
         (planted(0.89, 0.86, 0.93), "partly", "reacts in part to"),
         (planted(0.6, 0.51, 0.69), "partly", "reacts in part to"),
         (planted(0.6, 0.5, 0.69), "unclear", "pairs of scenes are needed"),

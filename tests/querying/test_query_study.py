@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from conceptbind.querying import query_bank, query_study
 from conceptbind.querying.answer import SeveralParts
 from conceptbind.querying.items import BOTH, FORMS, TOGETHER, WITHOUT
 from conceptbind.querying.study import Choice, QueryStudy, Rows
-from conceptbind.querying.words import query_sentence
+from conceptbind.querying.words import query_sentence, query_verdict
 from conceptbind.scenes import ConceptSpace, Scenes, full_grid, orbit_ids, split_scenes
 from conceptbind.studies import Asked, Case
 
@@ -122,8 +123,8 @@ def test_an_object_encoder_finds_the_right_scene_first(objects):
     whole = study.value(Metric.QUERY_RECALL_AT_1, "whole", form=WITHOUT)
     assert whole.value == 0.0
     assert study.chosen.way == "sum"
-    assert "validation prefers the sum of its parts (--way sum)" in objects.sentences[0]
-    assert "A right scene is first in 100 %" in objects.sentences[0]
+    assert "validation prefers the sum of its parts (--way sum)" in objects.verdicts[0].sentence
+    assert "A right scene is first in 100 %" in objects.verdicts[0].sentence
 
 
 def test_the_bag_ties_with_swaps_and_misses(objects, tmp_path):
@@ -179,7 +180,15 @@ def test_too_few_combinations_cannot_be_judged(tmp_path):
     case = Case(Objects(), few, split_scenes(few), ("text",), tmp_path, Asked(controls=False))
     found = SeveralParts().run(case)
     assert not found.records
-    assert "cannot be judged" in found.sentences[0]
+    (verdict,) = found.verdicts
+    assert "it has too few combinations" in verdict.sentence
+    assert (verdict.word, verdict.level, verdict.modality, verdict.n) == (
+        "unclear",
+        None,
+        "text",
+        0,
+    )
+    assert verdict.asks == ASKED
 
 
 def test_what_the_study_needs(tmp_path):
@@ -197,6 +206,9 @@ def test_the_section_shows_every_way(objects):
         *("one caption", "sum", "least part", "projected query", "projected documents"),
     }
     assert {row[2] for row in first["rows"]} == {"all", "together", "without", "together, without"}
+
+
+ASKED = "is another way to ask than one caption surely better among captions?"
 
 
 def planted(
@@ -241,6 +253,32 @@ def test_each_branch_of_the_sentence(study, said, unsaid):
     sentence = query_sentence(study)
     assert said in sentence
     assert unsaid not in sentence
+
+
+@pytest.mark.parametrize(
+    ("study", "word"),
+    [
+        (planted(), "yes"),
+        (planted(gain=0.2, gain_ends=(0.0, 0.3)), "unclear"),  # a gain that may be none
+        (planted(gain=-0.1, gain_ends=(-0.2, 0.0)), "unclear"),
+        (planted(gain=-0.2, gain_ends=(-0.3, -0.1)), "no"),
+        (planted(gain_ends=(None, None)), "unclear"),  # one draw
+        (planted(low=None), "unclear"),
+        (planted(way="whole"), "no"),  # validation prefers none
+        (planted(way="whole", repair=Repair.HNB), "yes"),  # another way: after a repair
+    ],
+)
+def test_each_branch_of_the_verdict_which_is_of_no_level(study, word):
+    found = query_verdict(study)
+    assert (found.word, found.level, found.modality, found.asks) == (word, None, "text", ASKED)
+    assert (found.score, found.n, found.control) == (0.9, 90, "bag_of_concepts")
+    assert found.sentence == query_sentence(study)
+
+
+def test_without_controls_the_verdict_names_chance():
+    study = planted()
+    alone = Records(r for r in study.records if r.control != Control.BAG_OF_CONCEPTS)
+    assert query_verdict(replace(study, records=alone)).control == "chance"
 
 
 @pytest.mark.long

@@ -80,6 +80,7 @@ def test_an_encoder_that_hears_the_wording_most_is_repaired() -> None:
         assert after > 0.97
     verdict = query_verdict(study)
     assert (verdict.word, verdict.repairs) == ("yes", True)
+    assert (verdict.level, verdict.modality, verdict.judges) == (2, "text", None)
     assert verdict.sentence.startswith("A linear map of the query brings paraphrase accuracy")
     assert study.value(Metric.PARAPHRASE_RECALL_AT_1, "HNB").value > 0.9
     assert not np.allclose(study.adapter.weight, np.eye(len(study.adapter.weight)))

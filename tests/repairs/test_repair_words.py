@@ -99,6 +99,11 @@ def test_a_repair_that_helps():
         "objects stays at 100 %."
     )
     assert (found.word, found.score, found.n, found.control) == ("yes", 0.95, 400, "no repair")
+    assert (found.level, found.modality, found.judges) == (3, "both", None)
+
+
+def test_the_twin_is_the_strongest_control_where_it_was_repaired_too():
+    assert repair_verdict(study(twin=(0.1, 0.05, 0.15))).control == "bag_twin"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from conceptbind.core.outcomes import Outcome
 from conceptbind.report.cards import MISSED, TURNED, verdict_card
 
 USED = Verdict("partly", "Used.", 0.6, 2, "text", 10, "bag_twin")
-REPAIRED = Verdict("no", "Does not help.", 0.7, modality="both", n=10, repairs=False)
+REPAIRED = Verdict("no", "Does not help.", 0.7, 3, "both", n=10, repairs=False)
 NEGATED = Verdict("unclear", "Who knows.", None, modality="text", asks='reacts to "no"?')
 
 
@@ -44,6 +44,7 @@ def test_a_repair_leads_to_its_scenes_before_and_after():
     card = verdict_card(Findings("repair", sections=(shown,)), REPAIRED)
     assert card["title"] == "Does a linear repair help? No."
     assert (card["missed"], card["listed"]) == ("repair-gallery", TURNED)
+    assert (card["id"], card["scale"]) == ("repair", None)  # those of level 3 are another card's
     none = Section("repair", "Repair", {"gallery": []})
     assert verdict_card(Findings("repair", sections=(none,)), REPAIRED)["missed"] is None
 

@@ -24,7 +24,7 @@ VERDICTS = (
     Verdict("yes", "Held.", 0.99999, 1, "text", 1289, "bag_of_concepts"),
     Verdict("no", "Tied.", 0.25, 2, "image", 12, "chance"),
     Verdict("partly", "Used.", 0.6815, 3, "both", 336, "chance"),
-    Verdict("yes", "Helps.", 0.983, None, "both", 336, "no repair", repairs=True),
+    Verdict("yes", "Helps.", 0.983, 3, "both", 336, "no repair", repairs=True),
     Verdict("unclear", "Who knows.", None),
 )
 ANSWER = {"sentence": "It binds <b>.", "why": "To go on:", "next": "conceptbind apply a & b"}
@@ -49,7 +49,7 @@ def test_each_verdict_is_a_row():
         ("1", "decodable from captions?", "yes", "binding score 0.999", "1,289", "bag of concepts"),
         ("2", "usable within pictures?", "no", "25.0 %", "12", "chance"),
         ("3", "usable between pictures and captions?", "partly", "68.2 %", "336", "chance"),
-        ("-", "does a linear repair help?", "yes", "98.3 %", "336", "no repair"),
+        ("3", "does a linear repair help?", "yes", "98.3 %", "336", "no repair"),
         ("-", "-", "cannot be judged", "-", "-", "-"),
     ]
 

@@ -8,7 +8,13 @@ import pytest
 
 from conceptbind.core.findings import Verdict
 from conceptbind.report.advice import at
-from conceptbind.studies.answer import Answer, next_command, plain_answer, worth_applying
+from conceptbind.studies.answer import (
+    Answer,
+    next_command,
+    other_answers,
+    plain_answer,
+    worth_applying,
+)
 
 WHAT = "which color belongs to which shape"
 
@@ -22,7 +28,7 @@ def across(word, score=0.682):
 
 
 def repair(word, score=0.983, *, helps=False):
-    return Verdict(word, "", score, modality="both", repairs=helps)
+    return Verdict(word, "", score, 3, "both", repairs=helps)
 
 
 def said(*verdicts, concepts=("color", "shape")):
@@ -217,6 +223,16 @@ def test_level_two_alone_is_a_sentence_of_its_own():
         "tiny, by cosine: its captions hardly tell a scene from its swap (50.0 %), and its "
         "pictures may or may not tell a scene from its swap, which cannot be judged here."
     )
+
+
+def test_every_question_besides_levels_is_answered():
+    heard = Verdict("no", "It hardly reacts.", 0.0, modality="text", asks='reacts to "no"?')
+    asked = Verdict("yes", "Parts find more.", 0.9, modality="text", asks="is a way better?")
+    assert other_answers([heard]) == "It hardly reacts."
+    assert other_answers([heard, asked]) == 'Reacts to "no"? No. Is a way better? Yes.'
+    assert other_answers([probe("yes"), heard]) == 'Reacts to "no"? No.'
+    assert other_answers([probe("yes"), repair("no")]) == ""
+    assert plain_answer("tiny", ("a", "b"), [heard, asked]) == ""
 
 
 def test_an_answer_is_kept_and_printed():

@@ -6,6 +6,7 @@ from .evaluate import check_benchmark as check_benchmark
 from .evaluate import evaluate_benchmark as evaluate_benchmark
 from .evaluate import look_at_benchmark as look_at_benchmark
 from .evaluate import read_benchmark as read_benchmark
+from .judged import benchmark_verdicts as benchmark_verdicts
 from .karpathy import read_karpathy_train as read_karpathy_train
 from .registry import BENCHMARKS as BENCHMARKS
 from .registry import benchmark_folders as benchmark_folders

@@ -13,7 +13,7 @@ import numpy as np
 from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Score, lacks
 from conceptbind.benchmarks.karpathy import as_rows, lines_of_pictures, wrong_rows
 from conceptbind.benchmarks.shards import published_files
-from conceptbind.benchmarks.texts import Alike, triplet_scores
+from conceptbind.benchmarks.texts import EVERY, Alike, triplet_scores
 from conceptbind.core.errors import (
     FileError,
     MismatchError,
@@ -61,6 +61,7 @@ class Paraphrases:
         "captions with blank lines between them (captions.txt)"
     )
     licence = "that of the captions"
+    swapped = EVERY
 
     def __init__(self, files: Sequence[str]) -> None:
         self.files = files

@@ -34,6 +34,7 @@ from conceptbind.report.words import control_name
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Found
     from conceptbind.benchmarks.traps import Trap
+    from conceptbind.core.findings import Verdict
     from conceptbind.core.outcomes import Outcomes
     from conceptbind.core.records import Record, Records
 
@@ -141,6 +142,7 @@ def write_benchmark_report(
     notes: Sequence[str],
     provenance: Mapping[str, Any],
     traps: Mapping[str, Sequence[Trap]] = MappingProxyType({}),
+    verdicts: Sequence[Verdict] = (),
 ) -> None:
     """Write `report.html` of one evaluation.
 
@@ -150,6 +152,7 @@ def write_benchmark_report(
         notes: sentences on what was left out.
         provenance: options and versions, as `run.facts` gives them.
         traps: of benchmarks of captions alone, by their names.
+        verdicts: of level 2, of these benchmarks.
     """
     from conceptbind.report.page import render_page
 
@@ -160,6 +163,7 @@ def write_benchmark_report(
         "benchmarks.html.j2",
         title=f"{records[0].encoder} on {len(names)} benchmark{'s' if len(names) > 1 else ''}",
         sentence=benchmark_sentence(records),
+        verdicts=[{"word": one.word, "sentence": one.sentence} for one in verdicts],
         notes=notes,
         head=head,
         rows=rows,

@@ -147,6 +147,9 @@ def triplet_scores(items: Items, alike: Alike) -> list[Score]:
 
 ALL = "all"
 """The items of all files."""
+EVERY = ("every",)
+"""What a benchmark has as `swapped`, the names of files whose wrong captions are swaps, where that
+is so in all of them."""
 
 
 def parts_of(subsets: Sequence[str]) -> dict[str, Bool[Bools, " items"]]:

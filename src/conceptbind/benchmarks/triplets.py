@@ -77,6 +77,7 @@ class SugarCrepePlus:
         "https://cocodataset.org"
     )
     licence = "CC BY 4.0 (captions); the pictures' licences are their photographers'"
+    swapped = ("swap_obj", "swap_att")
 
     def layout(self, folder: Path) -> list[Found]:
         """The five files, and the pictures, which only the picture task needs."""

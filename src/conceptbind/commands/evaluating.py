@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.commands.command import function_of
 from conceptbind.commands.gating import Gated, refuse_unscored
 from conceptbind.commands.shared import GivenAdapter, GivenEncoder, GivenPath
+from conceptbind.core.findings import Verdicts
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
@@ -16,12 +17,14 @@ from conceptbind.run.bars import Bar, progress
 from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from conceptbind.benchmarks.base import Found
+    from conceptbind.benchmarks.traps import Trap
     from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Encoder
     from conceptbind.report.gates import Gate
+    from conceptbind.run.folder import RunFolder
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,7 +39,7 @@ class Evaluation(Shown):
     checked: "dict[str, list[Found]]"
     """The files of each benchmark, where they were only checked."""
     verdicts: "tuple[Verdict, ...]" = ()
-    """None: this command judges no level of binding."""
+    """Level 2 of each benchmark of captions alone; other benchmarks judge no level of binding."""
     gate: "Gate | None" = None
     """What became of the requirements; None where there are none."""
 
@@ -45,7 +48,13 @@ class Evaluation(Shown):
         """What the scores say, and what was left out; nothing of a check."""
         from conceptbind.benchmarks.words import benchmark_sentence
 
-        return (benchmark_sentence(self.records), *self.notes) if self.records else ()
+        judged = (verdict.sentence for verdict in self.verdicts)
+        return (benchmark_sentence(self.records), *judged, *self.notes) if self.records else ()
+
+    def _short(self) -> tuple[str, ...]:
+        """A table says the verdicts."""
+        told = {verdict.sentence for verdict in self.verdicts}
+        return tuple(sentence for sentence in self.said if sentence not in told)
 
     def __str__(self) -> str:
         return super().__str__() if self.records else self.text()
@@ -55,7 +64,9 @@ class Evaluation(Shown):
 
         if self.folder is None:
             return check_table(self.checked)
-        lines = [benchmark_table(self.records, width), *(f"Note: {note}" for note in self.notes)]
+        lines = [benchmark_table(self.records, width)]
+        lines += [verdict.sentence for verdict in self.verdicts]
+        lines += [f"Note: {note}" for note in self.notes]
         return "\n".join(
             (
                 *lines,
@@ -181,13 +192,10 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
         rows_to_embed,
     )
     from conceptbind.benchmarks.registry import benchmark_named
-    from conceptbind.benchmarks.section import write_benchmark_report
     from conceptbind.benchmarks.traps import kept_traps
-    from conceptbind.benchmarks.words import benchmark_sentence
     from conceptbind.commands.common import default_folder
     from conceptbind.core.files import user_path
     from conceptbind.repairs.labclip.adapter import load_adapter
-    from conceptbind.report.elsewhere import write_elsewhere
     from conceptbind.run.facts import plain_provenance
     from conceptbind.run.folder import RunFolder
 
@@ -263,10 +271,29 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
             for name, items in read.items()
         },
     }
-    folder.write_results(facts, records, sentences=[benchmark_sentence(records)])
+    judged = _written(folder, records, notes, facts, traps)
+    return Evaluation(folder.path, records, notes, layouts, judged)
+
+
+def _written(
+    folder: "RunFolder",
+    records: Records,
+    notes: tuple[str, ...],
+    facts: dict[str, Any],
+    traps: "Mapping[str, Sequence[Trap]]",
+) -> Verdicts:
+    """Judge, and write the results and the page."""
+    from conceptbind.benchmarks.judged import benchmark_verdicts
+    from conceptbind.benchmarks.section import write_benchmark_report
+    from conceptbind.benchmarks.words import benchmark_sentence
+    from conceptbind.report.elsewhere import write_elsewhere
+
+    judged = Verdicts(benchmark_verdicts(records))
+    sentences = [benchmark_sentence(records), *(verdict.sentence for verdict in judged)]
+    folder.write_results(facts, records, verdicts=judged, sentences=sentences)
     write_elsewhere(folder.path, records)
-    write_benchmark_report(folder.path / "report.html", records, notes, facts, traps)
-    return Evaluation(folder.path, records, notes, layouts)
+    write_benchmark_report(folder.path / "report.html", records, notes, facts, traps, judged)
+    return judged
 
 
 def _able(encoder: "GivenEncoder", how: Opening, names: list[str]) -> Any:

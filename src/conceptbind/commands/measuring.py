@@ -353,7 +353,13 @@ def _answer(
     from conceptbind.repairs.answer import ADAPTER
     from conceptbind.repairs.labclip.adapter import WEIGHTS
     from conceptbind.report.advice import at
-    from conceptbind.studies.answer import Answer, next_command, plain_answer, worth_applying
+    from conceptbind.studies.answer import (
+        Answer,
+        next_command,
+        other_answers,
+        plain_answer,
+        worth_applying,
+    )
 
     who = case.rows(case.modalities[0]).encoder
     mended = any(map(worth_applying, judged))
@@ -368,7 +374,8 @@ def _answer(
         reads=named and "text" in case.modalities,
         scenes=scenes if _is_named(scenes) else None,
     )
-    said = plain_answer(who, case.table.space.concepts, judged) or next(iter(sentences), "")
+    parts = plain_answer(who, case.table.space.concepts, judged), other_answers(judged)
+    said = " ".join(filter(None, parts)) or next(iter(sentences), "")
     return Answer(said, why, at(form, folder), form)
 
 

@@ -39,8 +39,8 @@ class Verdict:
     that can be recognised. Level 2: paraphrase accuracy in the setting where it is lower. Level 3:
     binding accuracy."""
     level: int | None = None
-    """1 decodable, 2 usable within a modality, 3 usable between pictures and captions; None for a
-    repair."""
+    """1 decodable, 2 usable within a modality, 3 usable between pictures and captions; of a repair
+    the level that it is for. None where no level is measured: `asks` says what is."""
     modality: str | None = None
     n: int | None = None
     """Scenes, or comparisons, that were scored."""
@@ -52,12 +52,18 @@ class Verdict:
     """What it answers, where that is neither a level nor a repair."""
 
     @property
+    def judges(self) -> int | None:
+        """The level whose binding it judges; None for a repair, and for what `asks` says."""
+        return self.level if self.repairs is None else None
+
+    @property
     def answer(self) -> str:
         """The word as people read it."""
         return "cannot be judged" if self.word == "unclear" else self.word
 
     def __repr__(self) -> str:
-        what = "" if self.level is None else f" of level {self.level}"
+        what = "" if self.repairs is None else " of a repair"
+        what += "" if self.level is None else f" of level {self.level}"
         seen = "" if self.modality is None else f" ({cut(self.modality, 20)})"
         score = "" if self.score is None else f", score {trunc(1000 * self.score) / 1000:.3f}"
         n = "" if self.n is None else f", n = {self.n:,}"

@@ -26,7 +26,7 @@ REACTS = {"yes": "reacts to", "partly": "reacts in part to", "no": "hardly react
 SHOWN = {"text": "descriptions", "image": "pictures"}
 """What is chosen among, by modality of the scenes."""
 ASKS = {modality: f'reacts to "no" among {shown}?' for modality, shown in SHOWN.items()}
-LEVEL = {"text": "level 2, within captions", "image": "level 3, between pictures and captions"}
+WHERE = {"text": "within captions", "image": "between pictures and captions"}
 
 
 def negation_verdict(records: Records, modality: str, encoder: str) -> Verdict:
@@ -58,7 +58,7 @@ def negation_verdict(records: Records, modality: str, encoder: str) -> Verdict:
     if word == "unclear":
         return replace(judged, sentence=f"{asked}{_why(negated, twin, control)} {rest}")
     who = f'Where a caption chooses among {SHOWN[modality]}, {encoder} {REACTS[word]} "no"'
-    return replace(judged, word=word, sentence=f"{who} ({LEVEL[modality]}). {rest}")
+    return replace(judged, word=word, sentence=f"{who} ({WHERE[modality]}). {rest}")
 
 
 def _word(negated: Record, twin: Record, control: Record | None) -> Word:

@@ -16,7 +16,7 @@ from conceptbind.probes.study import bag_of_concepts
 from conceptbind.querying.items import QueryBank, query_bank
 from conceptbind.querying.section import TERMS, query_section
 from conceptbind.querying.study import QueryStudy, Rows, query_study
-from conceptbind.querying.words import query_sentence
+from conceptbind.querying.words import no_queries, query_verdict
 from conceptbind.repairs.held_scenes import HeldScenes
 from conceptbind.repairs.labclip.estimator import fit_pairs
 from conceptbind.repairs.queries.groups import groups_of_bank
@@ -73,26 +73,26 @@ class SeveralParts:
         return None
 
     def run(self, case: Case) -> Findings:
-        """A study, a sentence and a section: among pictures where there are any, else among
+        """A study, a verdict and a section: among pictures where there are any, else among
         captions.
         """
         searched = _searched(case)
         reads = read_by(_encoder(case))
         told = f"Queries of several parts cannot be judged on {case.table.name}: "
         if searched is None:
-            return Findings(self.name, sentences=(f"{told}it has too few combinations.",))
+            why = f"{told}it has too few combinations."
+            return Findings(self.name, verdicts=(no_queries(_modality(case), why),))
         seed = case.asked.seed
         validation = query_bank(searched.table, searched.split.validation, reads, seed)
         test = query_bank(searched.table, searched.split.test, reads, seed)
         if min(_fewest(validation), _fewest(test)) < FEWEST:
-            return Findings(
-                self.name, sentences=(f"{told}too few scenes have two different objects.",)
-            )
+            why = f"{told}too few scenes have two different objects."
+            return Findings(self.name, verdicts=(no_queries(_modality(case), why),))
         study = _study(case, searched, validation, test)
         return Findings(
             self.name,
             study.records,
-            sentences=(query_sentence(study),),
+            (query_verdict(study),),
             sections=(query_section(study),),
             terms=TERMS,
             found=(study,),
@@ -104,13 +104,18 @@ def _encoder(case: Case) -> Encoder:
     return case.encoder
 
 
+def _modality(case: Case) -> Modality:
+    """What is searched: pictures where they are studied, else captions."""
+    return "image" if "image" in case.modalities else "text"
+
+
 def _fewest(bank: QueryBank) -> int:
     return min(map(len, bank.queries), default=0)
 
 
 def _searched(case: Case) -> _Searched | None:
     """Pictures where they are studied, else captions; None where they cannot be divided."""
-    pictures = "image" in case.modalities
+    pictures = _modality(case) == "image"
     most = MOST_PICTURES if pictures else case.asked.paraphrased or None
     every = np.arange(len(case.table))
     rows = drawn_scenes(case.table, every, most, case.asked.seed)
@@ -119,7 +124,7 @@ def _searched(case: Case) -> _Searched | None:
         split = split_scenes(table, "orbit", fractions=FRACTIONS, seed=case.asked.seed)
     except ValueRangeError:  # fewer orbits than parts
         return None
-    return _Searched("image" if pictures else "text", table, rows, split)
+    return _Searched(_modality(case), table, rows, split)
 
 
 def _study(case: Case, searched: _Searched, validation: QueryBank, test: QueryBank) -> QueryStudy:

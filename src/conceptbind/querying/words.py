@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.words import CONTROL_WORDS, needed
@@ -19,6 +20,10 @@ NAMED = {
     "project": "a projection (--way project)",
 }
 SEARCHED = {"text": "captions", "image": "pictures"}
+ASKS = {
+    modality: f"is another way to ask than one caption surely better among {searched}?"
+    for modality, searched in SEARCHED.items()
+}
 
 
 def way_named(choice: Choice) -> str:
@@ -29,6 +34,49 @@ def way_named(choice: Choice) -> str:
     """
     after = "" if choice.repair == Repair.NONE else " after the repair"
     return f"{NAMED[choice.way]}{after}"
+
+
+def query_verdict(study: QueryStudy) -> Verdict:
+    """Is another way of asking surely better than one caption? That is search and no level of
+    binding. The score is recall at 1 of the way that validation prefers.
+
+    Args:
+        study: what `query_study` returned.
+    """
+    own = study.records.one(**_whole_of(study.chosen), metric=Metric.QUERY_RECALL_AT_1)
+    control = _strongest(study)
+    return Verdict(
+        _word(study, own),
+        query_sentence(study),
+        own.value,
+        modality=study.modality,
+        n=own.n,
+        control="chance" if control is None else str(control.control),
+        asks=ASKS[study.modality],
+    )
+
+
+def _word(study: QueryStudy, own: Record) -> Word:
+    if own.ci_low is None:
+        return "unclear"
+    gain = study.records.first(metric=Metric.QUERY_GAIN)
+    if (study.chosen.way, study.chosen.repair) == ("whole", Repair.NONE):
+        return "no"  # validation prefers none
+    if gain is None or gain.ci_low is None or gain.ci_high is None:
+        return "unclear"
+    if gain.ci_high < 0:
+        return "no"
+    return "yes" if gain.ci_low > 0 else "unclear"
+
+
+def no_queries(modality: str, why: str) -> Verdict:
+    """The verdict where nothing could be asked.
+
+    Args:
+        modality: of the documents.
+        why: a sentence.
+    """
+    return Verdict("unclear", why, None, modality=modality, n=0, asks=ASKS[modality])
 
 
 def query_sentence(study: QueryStudy) -> str:
@@ -94,11 +142,7 @@ def _unsure(gain: Record) -> str:
 
 def _beside_controls(study: QueryStudy) -> str:
     """What the strongest control reaches in the same way, and chance."""
-    asked = {**_whole_of(study.chosen), "repair": Repair.NONE}
-    del asked["control"]
-    found = study.records.where(metric=Metric.QUERY_RECALL_AT_1, **asked)
-    others = [record for record in found if record.control != Control.NONE]
-    control = max(others, key=_value, default=None)
+    control = _strongest(study)
     chance = percent(study.records.one(metric=Metric.QUERY_CHANCE, form=None).value)
     if control is None:
         return f"Chance is {chance}."
@@ -107,6 +151,15 @@ def _beside_controls(study: QueryStudy) -> str:
         f"Chance is {chance}. The strongest control, asked in the same way, finds it in "
         f"{value_of(control)}: {name}."
     )
+
+
+def _strongest(study: QueryStudy) -> Record | None:
+    """The control that finds most in the chosen way; of equals the first."""
+    asked = {**_whole_of(study.chosen), "repair": Repair.NONE}
+    del asked["control"]
+    found = study.records.where(metric=Metric.QUERY_RECALL_AT_1, **asked)
+    others = [record for record in found if record.control != Control.NONE]
+    return max(others, key=_value, default=None)
 
 
 def _value(record: Record) -> float:

@@ -78,13 +78,17 @@ def repair_verdict(study: RepairStudy | ArrayRepair) -> Verdict:
         "unclear",
         "",
         written.value,
-        modality="both",
+        3,
+        "both",
         n=change.now.n,
-        control="no repair",
+        control=strongest_control(study.records),
         repairs=study.recommended,
     )
     if study.recommended:
-        twin, beaten = _twin(study.records, change)
+        gain = study.records.first(
+            metric=Metric.BINDING_GAIN, repair=Repair.HNB, control=Control.BAG_TWIN
+        )
+        twin, beaten = beside_twin(gain, change.ends[0])
         word: Word = "yes" if _usable(change.now) and beaten else "partly"
         sentence = (
             f"A linear repair of the captions brings {_said(study, change)}. "
@@ -116,7 +120,8 @@ def _without_negatives(study: RepairStudy | ArrayRepair, change: Change | None) 
         "unclear",
         f"A linear map was fitted without negatives. {NO_BINDING}.",
         None,
-        modality="both",
+        3,
+        "both",
         repairs=study.recommended,
     )
     if change is None:
@@ -235,12 +240,27 @@ def _kept(records: Records, metric: Metric, after: Repair) -> str:
     )
 
 
-def _twin(records: Records, change: Change) -> tuple[str, bool]:
-    """What the same repair does to the bag-of-words twin, and whether its gain is clearly less."""
-    gain = records.first(metric=Metric.BINDING_GAIN, repair=Repair.HNB, control=Control.BAG_TWIN)
+def strongest_control(records: Records) -> str:
+    """What a gain has to beat: that of the bag-of-words twin where it was repaired too, else no
+    repair.
+
+    Args:
+        records: of one repair, or of the laboratory.
+    """
+    twin = records.first(metric=Metric.BINDING_GAIN, control=Control.BAG_TWIN)
+    return "no repair" if twin is None else str(Control.BAG_TWIN)
+
+
+def beside_twin(gain: Record | None, least: float) -> tuple[str, bool]:
+    """What the same repair does to the bag-of-words twin, and whether its gain is clearly less.
+
+    Args:
+        gain: of the twin; None where it was not repaired.
+        least: the lower end of the encoder's gain.
+    """
     if gain is None or gain.value is None:
         return "", True
-    beaten = gain.ci_high is not None and gain.ci_high < change.ends[0]
+    beaten = gain.ci_high is not None and gain.ci_high < least
     name = first(CONTROL_WORDS[Control.BAG_TWIN])
     words = f" {name}, changes by {value_of(gain)} ({interval_of(gain)})"
     less = "" if beaten else ", which is not clearly less, so the gain need not be binding"

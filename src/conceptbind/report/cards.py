@@ -47,8 +47,8 @@ def verdict_card(found: Findings, verdict: Verdict) -> dict[str, Any]:
 def _place(found: Findings, verdict: Verdict) -> str:
     """What the card is linked by."""
     places = {1: verdict.modality, 2: f"within-{verdict.modality}", 3: "across"}
-    if verdict.level in places:
-        return str(places[verdict.level])
+    if verdict.judges in places:
+        return str(places[verdict.judges])
     if verdict.modality is not None and verdict.repairs is None:
         return f"{found.study}-{verdict.modality}"
     return found.study
@@ -59,12 +59,12 @@ def _title(verdict: Verdict) -> str:
     asked = question(verdict)
     if not asked:
         return ""
-    asked = first(asked) if verdict.level is None else f"Level {verdict.level}, {asked}"
+    asked = first(asked) if verdict.judges is None else f"Level {verdict.level}, {asked}"
     return f"{asked} {first(verdict.answer)}."
 
 
 def _scale(verdict: Verdict) -> str | None:
-    scale = SCALES.get(verdict.level or 0)
+    scale = SCALES.get(verdict.judges or 0)
     if scale is None or verdict.score is None:
         return None
     return scale.format(score=score(verdict.score))
@@ -77,9 +77,9 @@ def _missed(found: Findings, verdict: Verdict) -> str | None:
         for outcome in found.outcomes
         if outcome.rows is not None and outcome.about.get("modality") == verdict.modality
     ]
-    if verdict.level is None or not listed:
+    if verdict.judges is None or not listed:
         return None
-    if verdict.level == 1 or verdict.score is None:  # whose score is no share of scenes
+    if verdict.judges == 1 or verdict.score is None:  # whose score is no share of scenes
         return anchor(listed[0])
     value = verdict.score
     return anchor(min(listed, key=lambda outcome: abs(outcome.value - value)))

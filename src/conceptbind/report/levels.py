@@ -80,8 +80,8 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
 
 def question(verdict: Verdict) -> str:
     """What a verdict answers: "decodable from captions?"; empty where it does not say."""
-    if verdict.level in CLAIMS:
-        return f"{claim(verdict.level, verdict.modality)}?"
+    if verdict.judges in CLAIMS:
+        return f"{claim(verdict.judges, verdict.modality)}?"
     return (verdict.asks or "") if verdict.repairs is None else REPAIR
 
 
@@ -89,4 +89,6 @@ def _number(verdict: Verdict) -> str:
     """The score: from 0 to 1 at level 1, where 0 is a bag of concepts; a share elsewhere."""
     if verdict.score is None:
         return "-"
-    return f"binding score {score(verdict.score)}" if verdict.level == 1 else percent(verdict.score)
+    if verdict.judges == 1:
+        return f"binding score {score(verdict.score)}"
+    return percent(verdict.score)

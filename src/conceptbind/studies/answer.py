@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.crossmodal.words import SOMEWHAT
 from conceptbind.report.advice import RUN, moved
 from conceptbind.report.numbers import percent
-from conceptbind.report.words import seen, which
+from conceptbind.report.words import first, seen, which
 from conceptbind.within.words import USABLE
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdi
     Returns:
         The sentences; empty where nothing was asked that they are about.
     """
-    decodable = [verdict for verdict in verdicts if verdict.level == 1]
-    across = next((verdict for verdict in verdicts if verdict.level == 3), None)
+    decodable = [verdict for verdict in verdicts if verdict.judges == 1]
+    across = next((verdict for verdict in verdicts if verdict.judges == 3), None)
     repair = next((verdict for verdict in verdicts if verdict.repairs is not None), None)
-    within = [verdict for verdict in verdicts if verdict.level == 2]
+    within = [verdict for verdict in verdicts if verdict.judges == 2]
     if not decodable:
         return _match_alone(encoder, across) or _within_alone(encoder, within)
     sentence = f"{encoder} {_known(decodable, which(concepts))}"
@@ -104,6 +104,22 @@ def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdi
         joint = "but" if held != (across.word == "yes") else "and"
         sentence += f", {joint} {USES[across.word]}{_share(across)}"
     return f"{sentence}.{_repaired(across, repair)}{_among(within)}"
+
+
+def other_answers(verdicts: Sequence[Verdict]) -> str:
+    """What a run answers besides levels of binding, question by question.
+
+    Args:
+        verdicts: of the run.
+
+    Returns:
+        The questions with their answers; the whole sentence where there is a single one. Empty
+        where none was asked.
+    """
+    asked = [verdict for verdict in verdicts if verdict.asks is not None]
+    if len(asked) == 1 and len(verdicts) == 1:
+        return asked[0].sentence
+    return " ".join(f"{first(one.asks or '')} {first(one.answer)}." for one in asked)
 
 
 def _known(decodable: Sequence[Verdict], what: str) -> str:
@@ -213,11 +229,11 @@ def next_command(
         )
         why = "To repair these caption embeddings, or name yours (your index stays as it is):"
         return why, command
-    words = {verdict.level: verdict.word for verdict in verdicts}
+    words = {verdict.judges: verdict.word for verdict in verdicts}
     if words.get(3) in ("partly", "no") and trainable:
         command = f"conceptbind finetune {name} --out {RUN}-finetuned"
         return "To see what training the model further would reach:", command
-    text = {verdict.level: verdict.word for verdict in verdicts if verdict.modality == "text"}
+    text = {verdict.judges: verdict.word for verdict in verdicts if verdict.modality == "text"}
     # what captions do not even hold, no map brings back
     held = text.get(1, "yes") != "no"
     if text.get(2) in ("partly", "no") and held and reads and scenes is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
-from conceptbind.core.findings import Verdict
+from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.words import (
@@ -82,23 +82,44 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
     rest = _told(there, modality) + _beside(named, records, beats(stronger, beside))
     if len(there) == 1:
         rest += f" {ALONE[modality]}"
-    whole = _value(weaker) >= USABLE and ends(weaker)[0] > SOMEWHAT and beats(weaker, control)
-    if len(there) > 1 and whole:
+    word = usable_word((weaker, control), (stronger, beside))
+    if len(there) > 1 and word == "yes":
         claim = f"{name} {level} (level 2, usable within {seen(modality)})"
         return replace(judged, word="yes", sentence=f"{claim}. {rest}")
-    above = _value(stronger) >= SOMEWHAT and ends(stronger)[0] > CHANCE
-    if above and beats(stronger, beside):
-        far = ", as far as it was measured" if whole else " only in part"  # one setting alone
+    if word in ("yes", "partly"):  # yes: in one setting, and no other was measured
+        far = ", as far as it was measured" if word == "yes" else " only in part"
         claim = f"{name} {level}{far} (level 2, usable in part)"
         return replace(judged, word="partly", sentence=f"{claim}. {rest}")
-    if ends(stronger)[1] < SOMEWHAT:
-        claim = f"{name} hardly {level} (level 2, not usable within {seen(modality)})"
+    if word == "no":
+        far = "hardly" if ends(stronger)[1] < SOMEWHAT else "cannot be relied on to"
+        claim = f"{name} {far} {level} (level 2, not usable within {seen(modality)})"
         return replace(judged, word="no", sentence=f"{claim}. {rest}")
-    if ends(weaker)[1] < SOMEWHAT:  # whatever the other setting is, one fails
-        claim = f"{name} cannot be relied on to {level} (level 2, not usable within "
-        return replace(judged, word="no", sentence=f"{claim}{seen(modality)}). {rest}")
-    need = first(_needed(stronger, beside if above else None))
+    need = first(needed_for_usable(stronger, beside))
     return replace(judged, sentence=f"{asked}. {need} comparisons are needed. {rest}")
+
+
+def usable_word(
+    weaker: tuple[Record, Record | None], stronger: tuple[Record, Record | None]
+) -> Word:
+    """How far binding is usable within a modality, by the settings (or files) where it is lowest
+    and highest, each with its strongest control.
+
+    Args:
+        weaker: the lowest share, and its control.
+        stronger: the highest.
+    """
+    (low, control), (high, beside) = weaker, stronger
+    if _value(low) >= USABLE and ends(low)[0] > SOMEWHAT and beats(low, control):
+        return "yes"
+    if _above(high) and beats(high, beside):
+        return "partly"
+    # whatever the other is, one fails
+    return "no" if min(ends(low)[1], ends(high)[1]) < SOMEWHAT else "unclear"
+
+
+def _above(record: Record) -> bool:
+    """Whether a share is high enough for binding that is usable in part."""
+    return _value(record) >= SOMEWHAT and ends(record)[0] > CHANCE
 
 
 def _unjudged(there: list[Record]) -> str | None:
@@ -113,11 +134,15 @@ def _unjudged(there: list[Record]) -> str | None:
     return None
 
 
-def _needed(stronger: Record, control: Record | None) -> str:
+def needed_for_usable(stronger: Record, control: Record | None) -> str:
     """About how many comparisons would judge: against a control that is not beaten, against
     chance, or against the threshold.
+
+    Args:
+        stronger: the highest share.
+        control: its strongest control.
     """
-    if control is not None:
+    if control is not None and _above(stronger):
         return needed_against(stronger, control)
     value, (low, high) = _value(stronger), ends(stronger)
     if value >= SOMEWHAT:  # too near chance

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from conceptbind.core.names import Metric
@@ -54,6 +56,20 @@ def test_what_is_recommended_and_what_it_does():
     record = found.record(found.best, Metric.BINDING_ACCURACY)
     assert f"n = {record.n:,}) on pairs that it was not fitted on, a change of" in verdict.sentence
     assert verdict.score == record.value
+    assert (verdict.level, verdict.modality, verdict.control) == (3, "both", "no repair")
+    assert " The control is no repair: no encoder without binding" in verdict.sentence
+
+
+@pytest.mark.parametrize(("high", "word"), [(0.02, "yes"), (0.9, "partly")])
+def test_the_twin_is_named_and_has_to_gain_less(high, word):
+    found = compared(truths.turned(150))
+    own = found.record(found.best, Metric.BINDING_GAIN)
+    twin = own.but(control="bag_twin", value=0.01, ci_low=0.0, ci_high=high)
+    verdict = laboratory_verdict(replace(found, records=Records([*found.records, twin])), "pairs")
+    assert (verdict.word, verdict.control) == (word, "bag_twin")
+    assert "The bag-of-words twin, which was trained" in verdict.sentence
+    assert ("not clearly less" in verdict.sentence) is (word == "partly")
+    assert "The control is no repair" not in verdict.sentence
 
 
 def test_that_nothing_is_recommended_and_why():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict, Word
-from conceptbind.core.names import Metric, Repair
+from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.crossmodal.words import SOMEWHAT, USABLE
 from conceptbind.repairs.labclip.cost import TOLERANCE, WORTH, clears_noise
+from conceptbind.repairs.words import beside_twin, strongest_control
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.words import first
 
@@ -34,6 +35,7 @@ SIDES: dict[Side, str] = {
     "both": "both",
     "query": "queries",
 }
+NO_TWIN = " The control is no repair: no encoder without binding was repaired beside it."
 WHAT = {
     Metric.BINDING_ACCURACY: "the binding accuracy",
     Metric.RECALL_AT_1: "recall at 1",
@@ -50,6 +52,7 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
     before = _measured(found, found.entries[0], found.decides)
     after = _measured(found, found.best, found.decides)
     what, others = WHAT[found.decides], _others(found)
+    word: Word
     several = len(found.entries) - 1
     tried = METHODS[found.entries[-1].method]
     if not found.recommended:
@@ -60,10 +63,14 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
             f"{value_of(before)} ({interval_of(before)}, n = {before.n:,}) on {unseen} that were "
             f"not fitted on.{_tried(found)}{others}"
         )
-        word: Word = "yes" if _usable(before) else "no"
-        return _verdict(word, sentence, before, repairs=False)
+        word = "yes" if _usable(before) else "no"
+        return _verdict(word, sentence, before, "no repair", repairs=False)
     gain = found.record(found.best, _gain_of(found.decides))
     assert gain is not None
+    twin, beaten = beside_twin(
+        found.records.first(metric=_gain_of(found.decides), control=Control.BAG_TWIN),
+        -1.0 if gain.ci_low is None else gain.ci_low,
+    )
     chosen = f"Of {several} repairs validation prefers {METHODS[found.best.method]}"
     if several == 1:
         chosen = f"{first(tried)} helps"
@@ -71,21 +78,14 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
         f"{chosen}, with {found.best.parameters:,} numbers. It brings {what} "
         f"from {value_of(before)} to {value_of(after)} ({interval_of(after)}, n = {after.n:,}) on "
         f"{unseen} that it was not fitted on, a change of {value_of(gain)} ({interval_of(gain)})."
-        f"{others}"
+        f"{twin or NO_TWIN}{others}"
     )
-    return _verdict("yes" if _usable(after) else "partly", sentence, after, repairs=True)
+    word = "yes" if _usable(after) and beaten else "partly"
+    return _verdict(word, sentence, after, strongest_control(found.records), repairs=True)
 
 
-def _verdict(word: Word, sentence: str, record: Record, *, repairs: bool) -> Verdict:
-    return Verdict(
-        word,
-        sentence,
-        record.value,
-        modality="both",
-        n=record.n,
-        control="no repair",
-        repairs=repairs,
-    )
+def _verdict(word: Word, sentence: str, record: Record, control: str, *, repairs: bool) -> Verdict:
+    return Verdict(word, sentence, record.value, 3, "both", record.n, control, repairs)
 
 
 def _gain_of(metric: Metric) -> Metric:
