@@ -181,13 +181,9 @@ def test_too_few_combinations_cannot_be_judged(tmp_path):
     found = SeveralParts().run(case)
     assert not found.records
     (verdict,) = found.verdicts
-    assert "it has too few combinations" in verdict.sentence
-    assert (verdict.word, verdict.level, verdict.modality, verdict.n) == (
-        "unclear",
-        None,
-        "text",
-        0,
-    )
+    assert "cannot be judged on grid: too few scenes" in verdict.sentence
+    assert (verdict.word, verdict.level, verdict.n) == ("unclear", None, 0)
+    assert verdict.modality == "text"
     assert verdict.asks == ASKED
 
 
