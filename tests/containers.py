@@ -41,6 +41,11 @@ def clip_retrieval(
     return folder
 
 
+def one_array(path: Path, rows: np.ndarray) -> Path:
+    np.save(path, rows)
+    return path
+
+
 def shards(folder: Path, rows: np.ndarray) -> str:
     folder.mkdir()
     for number, part in enumerate(np.array_split(rows, 12)):

@@ -45,6 +45,9 @@ def _webdataset(folder, told):
 MAKE = {
     "clip-retrieval": lambda place: made.clip_retrieval(place / "clip", ROWS),
     "npy": lambda place: made.shards(place / "npy", ROWS),
+    "npy file": lambda place: made.one_array(place / "x.npy", ROWS),
+    "npy by column": lambda place: made.one_array(place / "x.npy", np.asfortranarray(ROWS)),
+    "npy big-endian": lambda place: made.one_array(place / "x.npy", ROWS.astype(">f4")),
     "npy folder": lambda place: made.shards(place / "npy", ROWS).rpartition("/")[0],
     "npy braces": lambda place: made.shards(place / "npy", ROWS).replace("*", "{0..11}"),
     "parquet": lambda place: made.parquet(place / "x.parquet", ROWS),
@@ -343,6 +346,11 @@ REFUSED = {
         UnknownNameError,
         "has no columns",
     ),
+    "a column of a file of rows": (
+        lambda place: f"{made.one_array(place / 'x.npy', ROWS)}::column",
+        UnknownNameError,
+        "x.npy::column' names the column 'column' of what has no columns",
+    ),
     "rows that faiss does not find": (_scattered, ShapeError, "cannot be reconstructed"),
 }
 
@@ -399,6 +407,59 @@ def test_objects_are_never_unpickled(tmp_path):
     np.save(tmp_path / "x" / "a-0.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
     with pytest.raises(ConceptBindError, match="Python objects"):
         open_container(tmp_path / "x")
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_told(tmp_path):
+    path = made.one_array(tmp_path / "x.npy", ROWS)
+    rows = open_container(path).rows()[1]
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 10)
+    for key in (slice(None), [3, made.N - 1]):
+        with pytest.raises(FileError, match="became shorter while it was read"):
+            rows[key]
+
+
+PEAK = """
+import resource, sys
+import numpy as np
+import conceptbind
+from conceptbind.querying.index import open_index
+
+class Fixed:
+    id, revision, modalities, dimension = "fixed", "1", ("text",), 256
+
+    def encode_texts(self, texts):
+        return np.ones((len(texts), 256), np.float32)
+
+    def encode_images(self, images):
+        raise NotImplementedError
+
+found = conceptbind.query(sys.argv[1], "anything", encoder=Fixed(), top=3)
+rows = open_index(sys.argv[1]).rows
+rows[np.random.default_rng(0).integers(0, len(rows), 2000)]
+print(len(rows), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_the_pages_of_one_file_are_no_memory_of_this_process(tmp_path):
+    """A file of 400 MB takes no more than one of 40 MB, searched and read at random."""
+    import subprocess
+    import sys
+
+    peaks = []
+    for n in (80_000, 800_000):
+        path = tmp_path / f"{n}.npy"
+        rows = np.lib.format.open_memmap(path, "w+", np.float16, (n, 256))
+        rows[:] = 1
+        rows.flush()
+        del rows
+        words = [sys.executable, "-c", PEAK, str(path)]
+        run = subprocess.run(words, capture_output=True, text=True, check=True)
+        total, peak = map(int, run.stdout.split())
+        assert total == n
+        peaks.append(peak)
+    assert peaks[1] - peaks[0] < 40 * 1024, f"{peaks} KiB"  # the file is 400,000 KiB
 
 
 @pytest.mark.long

@@ -45,8 +45,8 @@ class Apply(Command[Path]):
         target = _array_to_write(user_path(self.out), source)
         rows: Any
         held = None
-        if source is not None and not (source.is_file() and source.suffix == ".npy"):
-            held = None if (source / MANIFEST).is_file() else open_container(source)
+        if source is not None and not (source / MANIFEST).is_file():
+            held = open_container(source)
         if held is not None:
             rows = held.rows("text")[1]
         elif source is not None and source.is_dir():

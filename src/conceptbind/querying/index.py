@@ -124,11 +124,11 @@ def _of_embeddings(rows: Embeddings) -> Index:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a path is a folder of `embed` or of a run, or one array file."""
+    """Whether a path is a folder of `embed` or of a run, or an array file with names in it."""
     inside = (path, *(path / name for name in ("embeddings", "image", "text")))
     if any((folder / MANIFEST).is_file() for folder in inside) or (path / CONFIG).is_file():
         return True
-    return path.is_file() and path.suffix.lower() in ARRAYS
+    return path.is_file() and path.suffix.lower() in ARRAYS - {".npy"}
 
 
 def _of_container(held: Held, modality: Modalities) -> Index:
@@ -170,9 +170,7 @@ def _table_of_run(folder: Path) -> Scenes | None:
 
 
 def _array(path: Path, modality: Modalities) -> Any:
-    """An array file: a .npy stays on disk."""
-    if path.suffix == ".npy":
-        return open_rows(path)
+    """An array file that is read into memory; a .npy is a container."""
     arrays = read_embeddings_file(path).arrays
     wanted = ("image", "embeddings", "text") if modality in ("auto", "both") else (modality,)
     part = next((name for name in wanted if name in arrays), None)

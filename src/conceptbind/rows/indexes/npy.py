@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -24,8 +24,8 @@ name = "npy"
 
 
 class NpyRows(RowPart):
-    """The rows of one `.npy`. It is mapped again for each reading, so that its pages do not add up
-    to the whole file in this process's memory.
+    """The rows of one `.npy`, read from the file and not mapped: a map's pages count as memory of
+    this process, and for each row that is asked for the system maps its neighbours too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,15 +39,37 @@ class NpyRows(RowPart):
             )
         require_npy(path)
         self.n, self.width = shape
+        self._kind = np.dtype(kind)
+        self._start = size - self.n * self.width * self._kind.itemsize
+        # a file that is written column by column has no rows to seek
+        self._by_row = bool(self._mapped().flags.c_contiguous)
 
     def read(self, start: int, stop: int) -> Shaped[Floats, "rows width"]:  # noqa: D102
-        return np.array(self._mapped()[start:stop])
+        if not self._by_row:
+            return np.array(self._mapped()[start:stop])
+        found: Floats = np.empty((max(stop - start, 0), self.width), dtype=self._kind)
+        with self.path.open("rb") as file:
+            self._fill(file, start, found)
+        return found
 
     def at(  # noqa: D102
         self, places: Int[Ints, " rows"]
     ) -> Iterator[tuple[Int[Ints, " some"], Shaped[Floats, "some width"]]]:
         order = np.argsort(places, kind="stable")  # neighbours on disk are read together
-        yield order, self._mapped()[places[order]]
+        if not self._by_row:
+            yield order, self._mapped()[places[order]]
+            return
+        found: Floats = np.empty((len(places), self.width), dtype=self._kind)
+        with self.path.open("rb", buffering=0) as file:
+            for place, row in enumerate(places[order].tolist()):
+                self._fill(file, row, found[place : place + 1])
+        yield order, found
+
+    def _fill(self, file: IO[bytes], start: int, rows: Floats) -> None:
+        """Read the rows from one on into an array."""
+        file.seek(self._start + start * self.width * self._kind.itemsize)
+        if file.readinto(rows) != rows.nbytes:  # type: ignore[attr-defined]
+            raise FileError(f"{self.path} became shorter while it was read; start again")
 
     def _mapped(self) -> Floats:
         try:

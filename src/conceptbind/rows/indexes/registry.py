@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CONTAINERS = ("clip_retrieval", "lance", "webdataset", "parquet", "npy", "faiss", "duckdb")
 """Modules of this room, each with `name`, `claims` and `open_place`."""
+WITHOUT_COLUMNS = frozenset(("clip-retrieval", "npy", "faiss"))
+"""Those of which no column can be named."""
 
 
 class Container(Protocol):
@@ -43,18 +45,19 @@ def open_container(given: str | Path) -> Index | None:
     """An index that somebody built; None where nothing of that kind lies there.
 
     Args:
-        given: a folder of clip-retrieval, a pattern or a folder of .npy shards, parquet files, a
-            .lance folder, .tar shards of webdataset, a .faiss or .index file, or a .duckdb file.
-            `::COLUMN` behind it names a column, of a database `::TABLE` or `::TABLE.COLUMN`.
+        given: a folder of clip-retrieval, a .npy file, a pattern or a folder of such shards,
+            parquet files, a .lance folder, .tar shards of webdataset, a .faiss or .index file, or a
+            .duckdb file. `::COLUMN` behind it names a column, of a database `::TABLE` or
+            `::TABLE.COLUMN`.
 
     Raises:
         ConceptBindError: it cannot be read, or its parts do not fit.
     """
     place = place_of(given)
     found = container_of(place)
-    if found is not None:
+    if found is not None and (place.column is None or found.name not in WITHOUT_COLUMNS):
         return found.open_place(place)
-    if place.column is not None and place.path.exists():
+    if place.column is not None and (found is not None or place.path.exists()):
         raise UnknownNameError(
             f"'{place.text:.80}' names the column '{place.column:.40}' of what has no columns; "
             "leave out what stands behind ::"
