@@ -45,10 +45,9 @@ def open_container(given: str | Path) -> Index | None:
     """An index that somebody built; None where nothing of that kind lies there.
 
     Args:
-        given: a folder of clip-retrieval, a .npy file, a pattern or a folder of such shards,
-            parquet files, a .lance folder, .tar shards of webdataset, a .faiss or .index file, or a
-            .duckdb file. `::COLUMN` behind it names a column, of a database `::TABLE` or
-            `::TABLE.COLUMN`.
+        given: a folder of clip-retrieval, .npy or parquet files, a .lance folder, .tar shards of
+            webdataset, a .faiss or .index file, or a .duckdb file. `::COLUMN` behind it names a
+            column, of a database `::TABLE` or `::TABLE.COLUMN`.
 
     Raises:
         ConceptBindError: it cannot be read, or its parts do not fit.
