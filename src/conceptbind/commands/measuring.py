@@ -247,6 +247,7 @@ def _measured(asked: Measure) -> Measurement:
     from conceptbind.scenes.paraphrases import require_synonyms, synonyms_of
     from conceptbind.scenes.split import split_scenes
     from conceptbind.studies.loop import answers
+    from conceptbind.studies.registry import needs_split
 
     config = asked.configuration()
     words = synonyms_of(asked.synonyms)
@@ -262,12 +263,14 @@ def _measured(asked: Measure) -> Measurement:
     source, table = open_inputs(asked.encoder, asked.scenes, asked.template, asked)
     require_synonyms(table.space, words)
     modalities = source.able(table, asked.modality)
-    split = split_scenes(table, "pair", seed=asked.seed)
+    chosen = _chosen(config)
+    split = None
+    if needs_split(chosen):
+        split = split_scenes(table, "pair", seed=asked.seed)
     for part in modalities:
         source.check(table, part)
     if "text" in modalities and source.encoder is not None and source.encodes("text"):
         try_captions(source.encoder, table)
-    chosen = _chosen(config)
     refuse_unmeasured(asked.requirements(), [study.name for study in chosen], modalities, table)
     folder = RunFolder.open(place, config)
     case = partial(_case, source, table, split, modalities, folder.path, config)
@@ -307,7 +310,7 @@ def _written(
     sentences = (*(verdict.sentence for verdict in judged), *said)
     answer = _answer(folder.path, case, judged, sentences, config)
     rows = [case.rows(modality) for modality in case.modalities]
-    facts = provenance(config, case.table, case.split, rows, sys.argv)
+    facts = provenance(config, case.table, case.made_split, rows, sys.argv)
     page = folder.path / "report.html"
     outcomes = [outcome for part in found for outcome in part.outcomes]
     sections = [section for part in found for section in part.sections]
@@ -405,7 +408,7 @@ def _scenes(table: "Scenes") -> dict[str, Any]:
     }
 
 
-def _decided(source: "Source", table: "Scenes", split: "Split") -> dict[str, Any]:
+def _decided(source: "Source", table: "Scenes", split: "Split | None") -> dict[str, Any]:
     """What decides the results besides the options."""
     from conceptbind.core.version import __version__
     from conceptbind.run.facts import scenes_facts, split_facts
@@ -451,7 +454,7 @@ def _finished(folder: "RunFolder", asked: dict[str, Any]) -> Any:
 def _case(
     source: "Source",
     table: "Scenes",
-    split: "Split",
+    split: "Split | None",
     modalities: "tuple[Modality, ...]",
     folder: Path,
     config: dict[str, Any],

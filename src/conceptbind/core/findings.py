@@ -134,7 +134,11 @@ class Findings:
 
 @runtime_checkable
 class Study(Protocol):
-    """A question that is asked of a case."""
+    """A question that is asked of a case.
+
+    A study that needs no part of `case.split` may say `splits = False`; then tables that are too
+    small to be divided can be studied, too.
+    """
 
     @property
     def name(self) -> str:

@@ -30,6 +30,7 @@ class Across:
 
     name = "crossmodal"
     question = "Does a picture prefer its caption to the caption with the attributes swapped?"
+    splits = False
 
     def applies(self, case: Case) -> str | None:
         """Where one encoder embeds both, and captions can be swapped."""

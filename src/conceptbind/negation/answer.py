@@ -36,6 +36,7 @@ class NegationHeard:
 
     name = "negation"
     question = 'Does the encoder react to "no", or does a caption find what it says is absent?'
+    splits = False
 
     def applies(self, case: Case) -> str | None:
         """Where an encoder embeds captions that are made here."""

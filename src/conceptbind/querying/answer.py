@@ -61,6 +61,7 @@ class SeveralParts:
 
     name = "query"
     question = "Which way of joining the parts of a query finds the right scenes first?"
+    splits = False
 
     def applies(self, case: Case) -> str | None:
         """Where an encoder embeds captions that are made here, about several objects."""

@@ -26,6 +26,7 @@ class LinearRepair:
 
     name = "repair"
     question = "Does one linear map of the captions let pictures find the right ones?"
+    splits = False
 
     def applies(self, case: Case) -> str | None:
         """Where one encoder embeds both, and captions can be swapped."""

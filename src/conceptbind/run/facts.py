@@ -37,7 +37,7 @@ PACKAGES = (
 def provenance(
     config: Mapping[str, Any],
     scenes: Scenes,
-    split: Split,
+    split: Split | None,
     embeddings: Sequence[Embeddings],
     command: Sequence[str],
 ) -> dict[str, Any]:
@@ -47,11 +47,12 @@ def provenance(
     Args:
         config: the resolved options.
         scenes: the table.
-        split: which rows were fitted on, chosen with, and scored.
+        split: which rows were fitted on, chosen with, and scored; None where nobody asked.
         embeddings: one for each modality.
         command: the command line, `sys.argv`.
     """
-    return plain_provenance({**config, "seed": split.seed}, command) | {
+    seed = {} if split is None else {"seed": split.seed}
+    return plain_provenance({**config, **seed}, command) | {
         "config": dict(config),
         "scenes": scenes_facts(scenes),
         "split": split_facts(split),
@@ -86,12 +87,14 @@ def scenes_facts(scenes: Scenes) -> dict[str, Any]:
 
 
 @explains_arguments
-def split_facts(split: Split) -> dict[str, Any]:
-    """What names a split.
+def split_facts(split: Split | None) -> dict[str, Any] | None:
+    """What names a split; None of none.
 
     Args:
         split: the split of the table.
     """
+    if split is None:
+        return None
     return {
         "by": split.by,
         "seed": split.seed,

@@ -25,12 +25,12 @@ from conceptbind.report.words import seen
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.rows.source import Source, bag_twin, source_of, untrained
 from conceptbind.run.bars import progress, steps
+from conceptbind.scenes.split import Split, split_scenes
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
     from conceptbind.core.typing import Effort, Encoder, Executor, Floats, Modality
-    from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
 
 
@@ -64,7 +64,7 @@ class Case:
     Args:
         source: an encoder, or rows that are there; see `conceptbind.rows.source_of`.
         table: n scenes, with pictures where a modality needs them.
-        split: train, validation and test scenes.
+        split: train, validation and test scenes; None makes it when it is first asked for.
         modalities: those to study, `text` before `image`.
         folder: where rows and probes are kept.
         asked: what else decides the results.
@@ -74,12 +74,12 @@ class Case:
         self,
         source: Source | Encoder | Embeddings,
         table: Scenes,
-        split: Split,
+        split: Split | None,
         modalities: tuple[Modality, ...],
         folder: Path,
         asked: Asked | None = None,
     ) -> None:
-        self.source, self.table, self.split = source_of(source), table, split
+        self.source, self.table, self.made_split = source_of(source), table, split
         self.modalities, self.folder = modalities, folder
         self.asked = Asked() if asked is None else asked
         self.hash_of = FileHashes()
@@ -87,6 +87,17 @@ class Case:
         self._rows: dict[str, Embeddings] = {}
         self._probes: dict[str, SceneProbes] = {}
         self._queries: dict[int | None, Floats] = {}
+
+    @property
+    def split(self) -> Split:
+        """Train, validation and test scenes.
+
+        Raises:
+            ValueRangeError: there are too few scenes.
+        """
+        if self.made_split is None:
+            self.made_split = split_scenes(self.table, "pair", seed=self.asked.seed)
+        return self.made_split
 
     def rows(self, modality: Modality) -> Embeddings:
         """(n, d) unit rows of one modality.

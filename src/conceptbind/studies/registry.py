@@ -73,6 +73,11 @@ def load_studies(names: tuple[str, ...] | None = None) -> tuple[Study, ...]:
     return tuple(_load(name) for name in known if name in wanted)
 
 
+def needs_split(studies: Iterable[Study]) -> bool:
+    """Whether one of some studies needs the scenes divided for probes: all that do not deny it."""
+    return any(getattr(study, "splits", True) for study in studies)
+
+
 def _load(name: str) -> Study:
     place = {**OWN, **ON_REQUEST}.get(name)
     if place is not None:

@@ -22,6 +22,7 @@ class AttributeOfNoun:
 
     name = "attribute_probe"
     question = "Which attribute does each noun of a scene have, by a linear classifier?"
+    splits = False
 
     def applies(self, case: Case) -> str | None:
         """Always; a table without nouns or attributes has no records."""
@@ -50,6 +51,7 @@ class Search:
 
     name = "search"
     question = "Is one object found among many others in a picture?"
+    splits = False
 
     def applies(self, case: Case) -> str | None:
         """Where pictures are encoded and drawn flat."""

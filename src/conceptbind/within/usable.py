@@ -46,6 +46,7 @@ class Usable:
 
     name = "within"
     question = "Is a scene nearer to its paraphrase than to its swap, within one modality?"
+    splits = False
 
     def applies(self, case: Case) -> str | None:
         """Where attributes can be swapped, and captions or pictures can be made or are there

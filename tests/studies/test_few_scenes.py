@@ -1,0 +1,46 @@
+"""Tables of one scene or two: what needs no split answers, what needs one says why not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from conceptbind import measure
+from conceptbind.core.errors import ValueRangeError
+from conceptbind.scenes import ConceptSpace, Scenes
+from conceptbind.studies import Case
+from conceptbind.studies.registry import OWN, load_studies, needs_split
+
+SPACE = ConceptSpace(("color", "shape"), (("red", "blue"), ("square", "circle")))
+BOTH = [[[0, 0], [1, 1]], [[1, 0], [0, 1]]]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_level_two_of_a_scene_or_two_cannot_be_judged_and_does_not_die(n, tmp_path):
+    few = Scenes(SPACE, BOTH[:n], name="few")
+    asked = {"scenes": few, "modality": "text", "controls": False}
+    found = measure("tiny", **asked, studies="within", out=tmp_path / "run")
+    (verdict,) = found.verdicts
+    assert (verdict.word, verdict.level, verdict.n) == ("unclear", 2, n)
+    again = measure("tiny", **asked, studies="within", out=tmp_path / "run")  # read, not measured
+    assert again.records == found.records
+    with pytest.raises(ValueRangeError, match="part of the split by pair is empty"):
+        measure("tiny", **asked, studies="probe,within", out=tmp_path / "other")
+
+
+def test_which_studies_need_a_split():
+    needing = {name for name in OWN if needs_split(load_studies((name,)))}
+    assert needing == {"probe", "geometry", "complexity"}
+    assert not needs_split(load_studies(("negation", "query")))
+    assert needs_split([SimpleNamespace(name="of another package")])
+
+
+def test_a_case_makes_its_split_once_when_it_is_first_asked_for(tmp_path):
+    grid = Scenes(SPACE, [[[a, b], [c, d]] for a in (0, 1) for b in (0, 1) for c, d in BOTH[0]])
+    reads = {"encode_texts": None, "encode_images": None, "modalities": ("text",)}
+    encoder = SimpleNamespace(id="e", revision="1", dimension=2, **reads)
+    case = Case(encoder, grid, None, ("text",), tmp_path)
+    assert case.made_split is None
+    assert case.split is case.split
+    assert case.made_split is case.split
