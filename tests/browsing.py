@@ -25,6 +25,7 @@ FLAGS = [
 ]
 SIZES = {"phone": (390, 844), "tablet": (768, 1024), "desktop": (1280, 900), "wide": (1920, 1080)}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+OPEN_ALL = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 TOO_WIDE = """width => [...document.querySelectorAll('body *')].filter(element => {
   const box = element.getBoundingClientRect();
   const shown = box.width > 0 && getComputedStyle(element).visibility === 'visible';

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from browsing import SIZES, TOO_WIDE, in_browser, opened, violations
+from browsing import OPEN_ALL, SIZES, TOO_WIDE, in_browser, opened, violations
 
 A4 = 688
 """Pixels across of a sheet of A4 between margins of 14 mm."""
@@ -47,6 +47,9 @@ COLOURS = """names => Object.fromEntries(names.map(name => {
 def test_the_report_opens_whole(browser, report, size):
     page, wrong = opened(browser, report, *size)
     assert wrong == []
+    for part in page.locator("details.part").all():  # the appendix, folded on a phone alone
+        assert (part.get_attribute("open") is None) == (size == SIZES["phone"])
+    page.evaluate(OPEN_ALL)
     charts = page.locator("figure.chart")
     # for each modality bars, two of cosines, three of geometry and one of complexity; wordings; two
     # across, three of repair
@@ -84,7 +87,7 @@ PAIRS = [
 @pytest.mark.parametrize(("size", "scheme"), PAIRS)
 def test_axe_finds_no_violation(browser, report, size, scheme):
     page, _ = opened(browser, report, *SIZES[size], color_scheme=scheme)
-    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    page.evaluate(OPEN_ALL)
     assert violations(page) == []
     page.close()
 
@@ -261,7 +264,7 @@ def test_the_contents_mark_where_one_is(browser, report):
 
 def test_no_number_is_cut_from_its_unit(browser, report):
     page, _ = opened(browser, report)
-    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    page.evaluate(OPEN_ALL)
     cut = """[...document.querySelectorAll('main :is(td, th, p, dd, figcaption, summary)')]
     .map(part => part.textContent).filter(text => /\\d (%|points)|\\b[np] = \\d/.test(text))"""
     assert page.evaluate(cut) == []
@@ -302,8 +305,11 @@ def test_charts_and_tables_are_saved_as_files(browser, report, tmp_path):
 def test_on_paper_nothing_is_cut(browser, report):
     page, _ = opened(browser, report, A4, 1000)
     page.emulate_media(media="print")
+    page.evaluate("document.querySelector('details.part').open = false")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate(TOO_WIDE, A4) == []
+    assert all(part.is_visible() for part in page.locator("details.paper pre").all())
+    assert page.locator("details.part figure").first.is_visible()
     assert not page.locator("nav").is_visible()
     for gallery in page.locator(".gallery").all():
         cards = gallery.locator(".scene")
@@ -312,6 +318,18 @@ def test_on_paper_nothing_is_cut(browser, report):
     displays = "[...document.querySelectorAll('thead')].map(head => getComputedStyle(head).display)"
     heads = page.evaluate(displays)
     assert set(heads) == {"table-header-group"}
+    page.evaluate("dispatchEvent(new Event('afterprint'))")  # on the screen all is as it was
+    assert page.locator("details.part:not([open])").count() == 1
+    assert page.locator("details.paper[open]").count() == 0
+    page.close()
+
+
+def test_what_a_phone_folds_is_open_where_one_jumps_to(browser, report):
+    page, _ = opened(browser, report, *SIZES["phone"])
+    figure = page.locator("details.part figure").last
+    assert not figure.is_visible()
+    page.evaluate("id => { location.hash = id; }", figure.get_attribute("id"))
+    figure.wait_for(state="visible")
     page.close()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 import conceptbind
-from browsing import SIZES, TOO_WIDE, in_browser, opened, violations
+from browsing import OPEN_ALL, SIZES, TOO_WIDE, in_browser, opened, violations
 from made import run_folder
 
 pytestmark = in_browser
@@ -32,7 +32,7 @@ def test_the_page_opens_whole(browser, page_file, size):
     page, wrong = opened(browser, page_file, *size)
     assert wrong == []
     assert page.locator("figure.chart svg:visible").count() > 0
-    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    page.evaluate(OPEN_ALL)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.evaluate(TOO_WIDE, size[0]) == []
     page.close()
@@ -43,7 +43,7 @@ def test_the_page_opens_whole(browser, page_file, size):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(browser, page_file, size, scheme):
     page, _ = opened(browser, page_file, *SIZES[size], color_scheme=scheme)
-    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    page.evaluate(OPEN_ALL)
     assert violations(page) == []
     page.close()
 

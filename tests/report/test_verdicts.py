@@ -112,7 +112,7 @@ def test_the_strongest_control_is_named_and_the_bag_beside_it():
     twin = level1(1.0, 0.987, 1.0, bag_twin=(0.6, 0.58, 0.62), random_weights=(0.55, 0.5, 0.6))
     assert twin.control == "bag_twin"
     assert (
-        "the bag-of-words twin, which was trained so that binding never helps, reaches 60.0 %"
+        "the bag twin, which was trained so that binding never helps, reaches 60.0 %"
         in twin.sentence
     )
     assert level1(1.0, 0.987, 1.0, random_weights=(0.3, 0.2, 0.4)).control == "bag_of_concepts"
@@ -227,7 +227,7 @@ def test_thresholds_of_level_3(value, low, high, word):
 
 
 BAG = (0.0, 0.0, 0.01)
-TWIN = "the bag-of-words twin, which was trained so that binding never helps, reaches"
+TWIN = "the bag twin, which was trained so that binding never helps, reaches"
 RANDOM = "the same architecture with random weights, reaches"
 
 

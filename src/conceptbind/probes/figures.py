@@ -24,7 +24,7 @@ def recognition_figure(study: ProbeStudy) -> Chart:
     shown: tuple[tuple[Control, str, Look], ...] = (
         (Control.NONE, embeddings_of(study.modality), "own"),
         (Control.RANDOM_WEIGHTS, "the same model with random weights", "random"),
-        (Control.BAG_TWIN, "a twin trained as a bag of concepts", "twin"),
+        (Control.BAG_TWIN, "the bag twin, same scenes", "twin"),
         (Control.BAG_OF_CONCEPTS, "a bag of concepts, same scenes", "bag"),
     )
     series = []

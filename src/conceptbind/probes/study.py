@@ -125,7 +125,7 @@ def probe_study(
         scenes: the table that they belong to.
         split: by scene pair, as in arXiv 2605.31503, section 3.
         controls: embeddings of other encoders for the same scenes, by name: random weights, a
-            bag-of-words twin.
+            bag twin.
         keep: a file in which fitted probes are kept, and from which they are taken when they fit
             the same input.
         l2_grid: penalties to choose from.

@@ -241,7 +241,7 @@ def _kept(records: Records, metric: Metric, after: Repair) -> str:
 
 
 def strongest_control(records: Records) -> str:
-    """What a gain has to beat: that of the bag-of-words twin where it was repaired too, else no
+    """What a gain has to beat: that of the bag twin where it was repaired too, else no
     repair.
 
     Args:
@@ -252,7 +252,7 @@ def strongest_control(records: Records) -> str:
 
 
 def beside_twin(gain: Record | None, least: float) -> tuple[str, bool]:
-    """What the same repair does to the bag-of-words twin, and whether its gain is clearly less.
+    """What the same repair does to the bag twin, and whether its gain is clearly less.
 
     Args:
         gain: of the twin; None where it was not repaired.

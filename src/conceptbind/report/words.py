@@ -22,7 +22,7 @@ CONTROLS: dict[str, str] = {
 CONTROL_WORDS: dict[str, str] = {
     Control.BAG_OF_CONCEPTS: "a bag of concepts",
     Control.RANDOM_WEIGHTS: "the same architecture with random weights",
-    Control.BAG_TWIN: "the bag-of-words twin, which was trained so that binding never helps",
+    Control.BAG_TWIN: "the bag twin, which was trained so that binding never helps",
 }
 
 TOLD_APART = (

@@ -28,7 +28,7 @@ WITH_INTERVAL = (Metric.BINDING_ACCURACY, Metric.BINDING_GAIN)
 FITTED = 6
 """Columns that say what was fitted; those behind them are scores."""
 TWIN = (
-    "The recommended method on the bag-of-words twin, the same model trained so that binding never "
+    "The recommended method on the bag twin, the same model trained so that binding never "
     "helps:"
 )
 MEANING = (

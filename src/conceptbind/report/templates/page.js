@@ -82,8 +82,14 @@
   reach();
   // A head with buttons in it is not repeated on the next sheet of paper.
   const pressed = [...document.querySelectorAll("table.data thead th")].map((head) => ({ head, button: head.firstChild }));
-  const short = document.querySelectorAll("details.paper");
-  addEventListener("beforeprint", () => short.forEach((part) => { part.open = true; }));
+  // On paper stand also the parts that a small screen folds, and where the page comes from.
+  const folded = [...document.querySelectorAll("details.part, details.paper")];
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = folded.filter((part) => !part.open);
+    opened.forEach((part) => { part.open = true; });
+  });
+  addEventListener("afterprint", () => opened.forEach((part) => { part.open = false; }));
   addEventListener("beforeprint", () => pressed.forEach(({ head, button }) => head.replaceChildren(button.textContent)));
   addEventListener("afterprint", () => pressed.forEach(({ head, button }) => head.replaceChildren(button)));
   // CSV: plain numbers (a share from 0 to 1), ends of intervals and n in columns of their own.
@@ -240,8 +246,14 @@
     chosen = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const behind = chosen?.nextElementSibling;
     if (behind?.tagName === "DETAILS") behind.open = true;
+    for (let around = chosen?.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
     later();
   };
+  // A small screen begins with the appendix folded; on a large one it cannot be folded.
+  const appendix = [...document.querySelectorAll("details.part")];
+  const suit = () => appendix.forEach((part) => { part.open = !cards.matches; });
+  cards.addEventListener("change", suit);
+  suit();
   addEventListener("hashchange", follow);
   if (location.hash) follow();
   for (const own of ["wheel", "touchmove", "keydown"]) addEventListener(own, () => { chosen = null; }, { passive: true });
