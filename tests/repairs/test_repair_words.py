@@ -149,8 +149,7 @@ def test_what_it_costs():
 def test_the_bag_twin_is_named_and_must_gain_clearly_less(twin, beaten):
     found = repair_verdict(study(twin=twin))
     assert (
-        "The bag twin, which was trained so that binding never helps, changes by"
-        in found.sentence
+        "The bag twin, which was trained so that binding never helps, changes by" in found.sentence
     )
     assert ("not clearly less, so the gain need not be binding" in found.sentence) is not beaten
     assert found.word == ("yes" if beaten else "partly")

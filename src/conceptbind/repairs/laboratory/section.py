@@ -27,10 +27,7 @@ SHOWN = {
 WITH_INTERVAL = (Metric.BINDING_ACCURACY, Metric.BINDING_GAIN)
 FITTED = 6
 """Columns that say what was fitted; those behind them are scores."""
-TWIN = (
-    "The recommended method on the bag twin, the same model trained so that binding never "
-    "helps:"
-)
+TWIN = "The recommended method on the bag twin, the same model trained so that binding never helps:"
 MEANING = (
     "Every method was fitted on the same parts and scored on the part that it did not see. "
     "Validation chose its settings, and how far it is pulled towards no repair. With maps of "
