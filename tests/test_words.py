@@ -47,6 +47,7 @@ PLAINER = {
     r"\bless well read\b|\bwell read\b": "recognised",
     r"\bon the way that\b": "that",
     r"\bwherein\b|\bthereof\b|\bthereby\b|\bhitherto\b|\bheretofore\b": "a newer word",
+    r"\bbag-of-words twin\b": "bag twin",
     r"\butili[sz]e\w*\b": "use",
 }
 """What is not written, and what is."""

@@ -241,8 +241,7 @@ def _kept(records: Records, metric: Metric, after: Repair) -> str:
 
 
 def strongest_control(records: Records) -> str:
-    """What a gain has to beat: that of the bag twin where it was repaired too, else no
-    repair.
+    """What a gain has to beat: that of the bag twin where it was repaired too, else no repair.
 
     Args:
         records: of one repair, or of the laboratory.

@@ -67,7 +67,7 @@ def test_the_twin_is_named_and_has_to_gain_less(high, word):
     twin = own.but(control="bag_twin", value=0.01, ci_low=0.0, ci_high=high)
     verdict = laboratory_verdict(replace(found, records=Records([*found.records, twin])), "pairs")
     assert (verdict.word, verdict.control) == (word, "bag_twin")
-    assert "The bag-of-words twin, which was trained" in verdict.sentence
+    assert "The bag twin, which was trained" in verdict.sentence
     assert ("not clearly less" in verdict.sentence) is (word == "partly")
     assert "The control is no repair" not in verdict.sentence
 
