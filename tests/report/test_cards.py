@@ -18,8 +18,12 @@ NEGATED = Verdict("unclear", "Who knows.", None, modality="text", asks='reacts t
 
 def outcome(setting: str, hits: int) -> Outcome:
     about = {"metric": "paraphrase_accuracy", "modality": "text", "setting": setting}
+    return Outcome(about, *_scored(hits))
+
+
+def _scored(hits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows = np.arange(10)
-    return Outcome(about, rows < hits, np.zeros(10, dtype=bool), rows)
+    return rows < hits, np.zeros(10, dtype=bool), rows
 
 
 FOUND = Findings("within", outcomes=(outcome("neutral", 9), outcome("trap", 6)))
@@ -35,6 +39,9 @@ def test_a_card_asks_and_answers():
 def test_its_scenes_are_those_of_its_own_number():
     card = verdict_card(FOUND, USED)
     assert (card["missed"], card["listed"]) == ("items-paraphrase-accuracy-text-trap", MISSED)
+    one_sided = Outcome({**FOUND.outcomes[0].about, "metric": "one_sided"}, *_scored(6))
+    found = replace(FOUND, outcomes=(one_sided, *FOUND.outcomes))  # of the same value
+    assert verdict_card(found, USED)["missed"] == card["missed"]
     assert verdict_card(Findings("within"), USED)["missed"] is None
     assert verdict_card(FOUND, replace(USED, modality="image"))["missed"] is None
 

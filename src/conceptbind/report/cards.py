@@ -22,6 +22,8 @@ SCALES = {
     3: "Chance is 50 %; from 90 % on we call binding usable, from 60 % on usable in part.",
 }
 """How a score is read, by the level of its verdict."""
+JUDGED = {1: "object_recognition", 2: "paraphrase_accuracy", 3: "binding_accuracy"}
+"""The metric that a level is judged by."""
 MISSED, TURNED = "Which scenes were missed", "Scenes before and after"
 
 
@@ -72,17 +74,16 @@ def _scale(verdict: Verdict) -> str | None:
 
 def _missed(found: Findings, verdict: Verdict) -> str | None:
     """Where the page lists the scenes of a verdict's number; None where it does not."""
+    metric = JUDGED.get(verdict.judges or 0)
     listed = [
         outcome
         for outcome in found.outcomes
-        if outcome.rows is not None and outcome.about.get("modality") == verdict.modality
+        if outcome.rows is not None
+        and outcome.about["metric"] == metric
+        and outcome.about.get("modality") == verdict.modality
     ]
-    if verdict.judges is None or not listed:
-        return None
-    if verdict.judges == 1 or verdict.score is None:  # whose score is no share of scenes
-        return anchor(listed[0])
-    value = verdict.score
-    return anchor(min(listed, key=lambda outcome: abs(outcome.value - value)))
+    # level 2 is judged by the setting where it is lower
+    return anchor(min(listed, key=lambda outcome: outcome.value)) if listed else None
 
 
 def _turned(found: Findings) -> str | None:

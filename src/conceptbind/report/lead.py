@@ -49,7 +49,7 @@ def _place(board: Board, topic: str) -> str:
         return f"{ahead.run} is best at {topic} ({beside})"
     # equal ranks stand by value
     ends = dict.fromkeys((values[0], values[len(tied) - 1]))
-    names = _listed([entry.run for entry in tied])
+    names = listed([entry.run for entry in tied])
     return f"{names} cannot be told apart at {topic} ({' to '.join(ends)})"
 
 
@@ -60,10 +60,10 @@ def _alone(boards: Sequence[Board]) -> str:
     if not alone:
         return f"No run is clearly ahead of all others on any of {numbers}."
     most = [f"{run} on {n}" for run, n in alone.most_common()]
-    return f"Clearly ahead of all others: {_listed(most)} of {numbers}."
+    return f"Clearly ahead of all others: {listed(most)} of {numbers}."
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Names as people say them; of many the first, and how many more there are."""
     if len(names) > NAMED + 1:
         names = (*names[:NAMED], f"{len(names) - NAMED} others")

@@ -14,6 +14,7 @@ from conceptbind.core.names import Metric, Repair
 from conceptbind.core.outcomes import paired
 from conceptbind.metrics.rankings import followed, holm, ranks_of
 from conceptbind.report.charts import Chart, Point, Series, point_of
+from conceptbind.report.lead import listed
 from conceptbind.report.levels import LEVELS, level_title, own_records
 from conceptbind.report.numbers import difference, interval_of, p_value, value_of
 from conceptbind.report.tables import PaperTable
@@ -121,8 +122,7 @@ class Board:
     def sentence(self) -> str:
         """Who is first, in words."""
         first = [entry for entry in self.entries if entry.rank == 1]
-        *others, last = (entry.run for entry in first)
-        names = f"{', '.join(others)} and {last}" if others else last
+        names = listed([entry.run for entry in first])
         values = ", ".join(dict.fromkeys(value_of(entry.record) for entry in first))
         if len(first) == 1:
             return f"{self.title}: {names} is first ({values})."
