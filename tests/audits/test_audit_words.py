@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conceptbind.audits.words import audit_verdict
+from conceptbind.audits.words import audit_verdict, next_step
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
 
@@ -66,3 +66,40 @@ def test_what_the_length_alone_reaches_too_is_no_binding(control, word, told):
     found = judged(0.68, 0.62, 0.74, control)
     assert found.word == word
     assert told in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("recommended", "word", "embeds", "why", "command"),
+    [
+        (
+            True,
+            "no",
+            True,
+            "Map the queries",
+            "query {index} * --encoder {encoder} --adapter {out}",
+        ),
+        (True, "no", False, "Map the rows", "apply {out} --texts QUERIES.npy --out mapped.npy"),
+        (False, "unclear", True, "Look at more", "audit {encoder} * --sample 10000"),
+        (False, "unclear", False, "Look at more", "audit file:more.npy * --sample 10000"),
+        (
+            False,
+            "yes",
+            True,
+            "Nothing has to be",
+            "query {index} * --encoder {encoder} --way whole",
+        ),
+        (False, "yes", False, "Nothing has to be", "query {index} * --encoder ENCODER --way whole"),
+        (False, "partly", False, "No linear map", "query {index} * --encoder ENCODER --way sum"),
+    ],
+)
+def test_what_to_do_next(recommended, word, embeds, why, command):
+    item = SimpleNamespace(attributes=("red", "blue"), nouns=("cube", "ball"))
+    audit = SimpleNamespace(drawn=SimpleNamespace(items=[item]))
+    study = SimpleNamespace(
+        audit=audit, pairs=[SimpleNamespace(example=0)], recommended=recommended
+    )
+    told, form = next_step(study, SimpleNamespace(word=word), embeds=embeds)
+    assert told.startswith(why)
+    first, _, rest = command.partition(" * ")
+    assert form.startswith(f"conceptbind {first}")
+    assert rest in form

@@ -67,6 +67,19 @@ def test_an_address_where_nobody_answers_is_one_line_at_once():
         list(run_tasks(square, None, [1, 2], executor="ray", address="127.0.0.1:1"))
 
 
+def test_a_cluster_that_wants_a_token_is_told_how_to_get_it(monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def refuse(**_):
+        raise ConnectionError("Failed to connect\nto Ray")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr(executors, "_require_answer", lambda address: None)
+    words = "at 10.0.0.1:6379: Failed to connect to Ray; where it has a token, set RAY_AUTH_MODE="
+    with pytest.raises(ConceptBindError, match=words):
+        list(run_tasks(square, None, [1, 2], executor="ray", address="10.0.0.1:6379"))
+
+
 # Clusters run in a process of their own: their threads and sockets outlive them for a while, and
 # pytest minds.
 

@@ -36,12 +36,15 @@ class Searched:
         return self.ranks <= k
 
 
-def unit_rows(rows: Float[Floats, "rows width"], first: int = 0) -> Float[Floats, "rows width"]:
+def unit_rows(
+    rows: Float[Floats, "rows width"], first: int = 0, whose: str = "the index"
+) -> Float[Floats, "rows width"]:
     """Rows divided by their length.
 
     Args:
         rows: (n, d)
         first: number of the first in the index, for the message.
+        whose: rows they are, for the message.
 
     Raises:
         ValueRangeError: a row is zero; names it.
@@ -50,7 +53,7 @@ def unit_rows(rows: Float[Floats, "rows width"], first: int = 0) -> Float[Floats
     if not lengths.all():
         row = first + int(np.argmin(lengths))
         raise ValueRangeError(
-            f"row {row:,} of the index is all zeros and has no direction; leave it out or embed it "
+            f"row {row:,} of {whose} is all zeros and has no direction; leave it out or embed it "
             "again"
         )
     unit: Floats = rows / lengths

@@ -141,22 +141,29 @@ def cost_sentence(study: AuditStudy) -> str:
     )
 
 
-def next_step(study: AuditStudy, verdict: Verdict) -> tuple[str, str]:
+def next_step(study: AuditStudy, verdict: Verdict, *, embeds: bool = True) -> tuple[str, str]:
     """What to do, and the command that does it, with `{index}`, `{encoder}` and `{out}` in it.
 
     Args:
         study: what `audit_study` returned.
         verdict: of `audit_verdict`.
+        embeds: whether there is an encoder, and no rows of captions alone.
     """
     item = study.audit.drawn.items[study.pairs[0].example]
     parts = ", ".join(f"{a} {n}" for a, n in zip(item.attributes, item.nouns, strict=True))
-    ask = f'conceptbind query {{index}} "{parts}" --encoder {{encoder}}'
+    encoder, more = ("{encoder}",) * 2 if embeds else ("ENCODER", "file:more.npy")
+    ask = f'conceptbind query {{index}} "{parts}" --encoder {encoder}'
+    if study.recommended and not embeds:
+        return (
+            "Map the rows of queries by the repair; the index stays as it is",
+            "conceptbind apply {out} --texts QUERIES.npy --out mapped.npy",
+        )
     if study.recommended:
         return "Map the queries by the repair; the index stays as it is", f"{ask} --adapter {{out}}"
     if verdict.word == "unclear":
         return (
             "Look at more captions",
-            "conceptbind audit {encoder} --index {index} --sample 10000 --out {out}-more",
+            f"conceptbind audit {more} --index {{index}} --sample 10000 --out {{out}}-more",
         )
     if verdict.word == "yes":
         return "Nothing has to be mended; search as before", f"{ask} --way whole"

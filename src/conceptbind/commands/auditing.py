@@ -16,9 +16,10 @@ from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
     from conceptbind.audits.draw import Drawn
+    from conceptbind.audits.given import GivenRows
     from conceptbind.audits.study import AuditStudy
     from conceptbind.core.findings import Verdict
-    from conceptbind.core.typing import Modality
+    from conceptbind.core.typing import Encoder, Modality
     from conceptbind.rows.indexes.contract import Rows, Texts
     from conceptbind.rows.source import Source
     from conceptbind.run.folder import RunFolder
@@ -72,7 +73,9 @@ class Audit(Opening, Cluster, Command[Audited]):
     """
 
     encoder: GivenEncoder
-    """Model that embeds captions for the index; the names are those of conceptbind measure."""
+    """Model that embeds captions for the index; the names are those of conceptbind measure. Or
+    file:ROWS.npy, rows that another program makes of the captions that are written to ROWS.txt.
+    """
     _: KW_ONLY
     index: GivenEncoder
     """Rows to audit: a folder of clip-retrieval, .npy shards by a pattern, parquet, lance, tar,
@@ -101,6 +104,7 @@ class Audit(Opening, Cluster, Command[Audited]):
 
     def work(self) -> Audited:
         """Audit, or read what was found before."""
+        from conceptbind.audits.given import given_rows
         from conceptbind.commands.common import default_folder
         from conceptbind.core.files import user_path
         from conceptbind.core.ownership import refuse_in_use
@@ -114,8 +118,12 @@ class Audit(Opening, Cluster, Command[Audited]):
         place = user_path(self.out or default_folder(base, self, ("encoder", "index")))
         refuse_in_use(place)
         torch_device(self.device)
-        index, source = _opened(self), _source(self)
-        index.require(source)
+        index, given = _opened(self), given_rows(self.encoder)
+        if given is not None and not given.there:
+            raise given.ask_for(_texts(_drawn(self, index), index, None)[1])
+        source = _source(self, given)
+        if given is None:
+            index.require(source)
         decided = index.decided(source) | _given_captions(self)
         folder = None
         if (place / RESULTS).is_file():  # captions need not be looked through again
@@ -128,7 +136,7 @@ class Audit(Opening, Cluster, Command[Audited]):
                 return Audited(folder.path, *found, why, command)
         drawn = _drawn(self, index)
         folder = folder or RunFolder.open(place, config)
-        study = _studied(self, index, source, drawn, folder.path)
+        study = _studied(self, index, source, given, drawn, folder.path)
         return _written(self, study, index, source, folder, decided)
 
 
@@ -198,15 +206,17 @@ def _require_options(asked: Audit) -> None:
             raise ValueRangeError(f"--{name} must be at least {least}; got {value}")
 
 
-def _source(asked: Audit) -> "Source":
+def _source(asked: Audit, given: "GivenRows | None") -> "Source":
+    """What embeds captions, or the rows of captions that stand in its place."""
     from conceptbind.core.errors import ModalityError
     from conceptbind.rows.source import source_of
 
     source = source_of(asked.encoder, asked)
-    if not source.encodes("text"):
+    if given is None and not source.encodes("text"):
         raise ModalityError(
             f"an audit embeds captions and their swaps; '{source.id}' does not embed captions, so "
-            "give an encoder that does"
+            "give an encoder that does, or file:ROWS.npy, rows that you make of the captions in "
+            "ROWS.txt"
         )
     return source
 
@@ -346,23 +356,41 @@ def _drawn(asked: Audit, index: _Opened) -> "Drawn":
         )
 
 
+def _texts(
+    drawn: "Drawn", index: _Opened, encoder: "Encoder | None"
+) -> "tuple[Drawn, tuple[str, ...], Any]":
+    """What was drawn in the wordings that an encoder reads, all its texts, and their numbers."""
+    from conceptbind.audits.study import numbered
+    from conceptbind.scenes.paraphrases import read_by
+
+    if encoder is not None:
+        drawn = drawn.read(read_by(encoder), reworded=index.modality == "text")
+    return drawn, *numbered(drawn.items, drawn.searches)
+
+
 def _studied(
-    asked: Audit, index: _Opened, source: "Source", drawn: "Drawn", folder: Path
+    asked: Audit,
+    index: _Opened,
+    source: "Source",
+    given: "GivenRows | None",
+    drawn: "Drawn",
+    folder: Path,
 ) -> "AuditStudy":
     """Embed the captions that were drawn, and study them."""
     from conceptbind.audits import study
     from conceptbind.commands.common import rows_with_bar
     from conceptbind.encoders.registry import torch_device
+    from conceptbind.rows.source import ArraySource
     from conceptbind.run.bars import progress
-    from conceptbind.scenes.paraphrases import read_by
     from conceptbind.scenes.table import Scenes
 
-    assert source.encoder is not None
-    drawn = drawn.read(read_by(source.encoder), reworded=index.modality == "text")
-    texts, numbers = study.numbered(drawn.items, drawn.searches)
-    table = Scenes.unlabelled("audit", captions=texts)
-    place = folder / "embeddings" / "captions"
-    rows = rows_with_bar(source, table, "text", place, "captions and swaps").unit().values
+    drawn, texts, numbers = _texts(drawn, index, source.encoder)
+    if given is not None and isinstance(source, ArraySource):
+        rows = given.rows(source.arrays, texts)
+    else:
+        table = Scenes.unlabelled("audit", captions=texts)
+        place = folder / "embeddings" / "captions"
+        rows = rows_with_bar(source, table, "text", place, "captions and swaps").unit().values
     what = study.Audit(
         drawn, numbers, texts, rows, index.rows, index.modality, index.name, source.id
     )
@@ -398,7 +426,7 @@ def _written(
     verdicts = Verdicts((verdict, words.text_verdict(study), words.mend_verdict(study)))
     notes = _notes(study, index)
     told = tuple(filter(None, (*(one.sentence for one in verdicts), words.cost_sentence(study))))
-    why, form = words.next_step(study, verdict)
+    why, form = words.next_step(study, verdict, embeds=source.encoder is not None)
     given = asked.encoder if isinstance(asked.encoder, str) else source.id
     names = {"index": quote(str(plain(asked.index))), "encoder": quote(given), "out": RUN}
     form = form.format(**names)

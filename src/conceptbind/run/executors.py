@@ -232,8 +232,11 @@ def _ray_session(where: Where) -> Iterator[Any]:
                 num_cpus=where.jobs, include_dashboard=False, **options
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            token = "; where it has a token, set RAY_AUTH_MODE=token" if address else ""
             raise ConceptBindError(
-                f"could not reach a Ray cluster at {address or 'this machine'}: {error}"
+                f"could not reach a Ray cluster at {address or 'this machine'}: {reason:.200}"
+                f"{token}"
             ) from error
     try:
         yield ray
