@@ -60,8 +60,8 @@ class GivenRows:
             write_whole(self.captions, "\n".join(lines) + "\n")
         return FileError(
             f"{self.path} is not there yet; embed the {counted(len(lines), 'line')} of "
-            f"{self.captions} with the model of the index, save one row for each line, in their "
-            f"order, as {self.path}, and give the same command again"
+            f"{self.captions} with the model of the index, save their rows there in this order, "
+            "and give the same command again"
         )
 
     def rows(self, found: FileEmbeddings, texts: Sequence[str]) -> Float[Floats, "texts width"]:
@@ -80,9 +80,8 @@ class GivenRows:
         lines = lines_of(texts)
         if not self.captions.exists():
             raise FileError(
-                f"{self.captions}, which says what the rows of {self.path.name} are of, is not "
-                "there; give the name of a file that is not there yet, and the captions to embed "
-                "are written beside it"
+                f"there is no {self.captions} that says what the rows of {self.path.name} are of; "
+                "name a new file of rows, and the captions are written beside it"
             )
         self._require(lines)
         array = found.arrays.get("text", found.arrays.get("embeddings"))
