@@ -187,7 +187,11 @@ def test_code_of_a_model_needs_consent(registered, wrapper, tmp_path):
 def test_what_cannot_be_is_one_line(registered, wrapper, minilm_folder, tmp_path):
     name = registered(minilm_folder, wrapper)
     for asked, error, said in (
-        ("mteb:intfloat/multilingual-e5-smal", UnknownNameError, "did you mean 'intfloat/mult"),
+        (
+            "mteb:intfloat/multilingual-e5-smal",
+            UnknownNameError,
+            "nearest names are intfloat/multilingual-e5-small, ",
+        ),
         (f"{name}?task=NoSuch", UnknownNameError, "mteb has no task 'NoSuch'; expected one of"),
         (f"{name}?prompt_type=quary", UnknownNameError, "did you mean 'query'"),
         (f"{name}?promt=a", UnknownNameError, "has no option 'promt' in its name"),

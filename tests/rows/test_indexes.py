@@ -348,6 +348,21 @@ REFUSED = {
         UnknownNameError,
         "has no columns",
     ),
+    "bits of faiss": (
+        lambda place: _faiss(place / "x.faiss", "LSH"),
+        ShapeError,
+        r"x.faiss holds bits of each row \(LSH\), from which no row can be had",
+    ),
+    "bits behind a transform": (
+        lambda place: _faiss(place / "x.faiss", "PCA4,LSH"),
+        ShapeError,
+        "holds bits of each row",
+    ),
+    "bits that are numbered": (
+        lambda place: _faiss(place / "x.faiss", "IDMap,LSH"),
+        ShapeError,
+        "holds bits of each row",
+    ),
     "a column of a file of rows": (
         lambda place: f"{made.one_array(place / 'x.npy', ROWS)}::column",
         UnknownNameError,
@@ -409,6 +424,24 @@ def test_objects_are_never_unpickled(tmp_path):
     np.save(tmp_path / "x" / "a-0.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
     with pytest.raises(ConceptBindError, match="Python objects"):
         open_container(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "noted"),
+    [
+        ("Flat", False),
+        ("IVF2,Flat", False),
+        ("SQ8", True),
+        ("PQ4x4", True),
+        ("IVF2,PQ4x4", True),
+        ("PCA4,Flat", True),
+        ("LSH,RFlat", True),
+    ],
+)
+def test_it_is_noted_where_faiss_does_not_keep_all_of_a_row(tmp_path, kind, noted):
+    index = open_container(_faiss(tmp_path / "x.faiss", kind))
+    assert any("which is not all of each row" in note for note in index.notes) is noted
+    assert index.rows()[1].shape == (made.N, made.WIDTH)
 
 
 def test_a_file_that_becomes_shorter_while_it_is_read_is_told(tmp_path):

@@ -6,6 +6,7 @@ options of the name and stand in the provenance, with the prompt where the model
 
 from __future__ import annotations
 
+import difflib
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 TASK = "STSBenchmark"
 """Whose prompt is used where none is named: two texts are compared, neither of which is a query."""
+NEAR = 5
+"""Names that are told for one that is not known."""
 PLAIN = frozenset(
     {
         "SentenceTransformerEncoderWrapper",
@@ -202,9 +205,11 @@ def _registered(name: str) -> Any:
         with _quiet():
             return mteb.get_model_meta(name, fetch_from_hf=False)
     except KeyError as error:
-        known = [str(meta.name) for meta in mteb.get_model_metas()]
+        known = {str(meta.name) for meta in mteb.get_model_metas()}
+        # thousands of models, many of which begin alike
+        near = difflib.get_close_matches(name[:200], sorted(known), n=NEAR, cutoff=0)
         raise UnknownNameError(
-            f"mteb's registry has no model '{cut(name)}'; {nearest(name, known)}"
+            f"mteb's registry has no model '{cut(name)}'; its nearest names are {', '.join(near)}"
         ) from error
 
 

@@ -87,6 +87,11 @@ def _require_rows(index: Any, file: str) -> bool:
     """
     import faiss
 
+    if _holds_bits(index):
+        raise ShapeError(
+            f"{file} holds bits of each row (LSH), from which no row can be had; give the rows "
+            "that it was built from, or an index that keeps them"
+        )
     try:
         lists = faiss.try_extract_index_ivf(index)
         if lists is not None:
@@ -100,3 +105,14 @@ def _require_rows(index: Any, file: str) -> bool:
         ) from error
     whole = (faiss.IndexFlat, faiss.IndexHNSWFlat, faiss.IndexIVFFlat)
     return not isinstance(index, whole)
+
+
+def _holds_bits(index: Any) -> bool:
+    """Whether an index keeps signs alone, also behind a transform; what a refining index keeps
+    besides are rows.
+    """
+    import faiss
+
+    while isinstance(index, faiss.IndexPreTransform):
+        index = faiss.downcast_index(index.index)
+    return isinstance(index, faiss.IndexLSH)
