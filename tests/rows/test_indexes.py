@@ -114,6 +114,64 @@ def test_samples_of_webdataset_are_joined_by_key(tmp_path, told):
     assert list(index.captions) == [made.CAPTIONS[key] for key in keys]
 
 
+def _members(path, members):
+    """A shard of members with an embedding of one number, or with a text."""
+    import io
+    import tarfile
+
+    with tarfile.open(path, "w") as archive:
+        for name, held in members:
+            content = io.BytesIO()
+            if isinstance(held, int):
+                np.save(content, np.array([held], np.float32))
+            else:
+                content.write(held.encode())
+            head = tarfile.TarInfo(name)
+            head.size = content.tell()
+            content.seek(0)
+            archive.addfile(head, content)
+
+
+def test_what_tells_the_caption_of_a_sample(tmp_path):
+    """Its .txt, else the table, else its .json; members of a sample need not be neighbours."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    members = [("a/\u00e9.txt", " one "), ("b.json", '{"caption": "two"}'), ("c.json", "broken")]
+    members += [("d.npy", 4), ("lost.txt", "no row"), ("b.npy", 2), ("a/\u00e9.npy", 1)]
+    members += [("c.npy", 3), ("e.npy", 5), ("e.json", '{"caption": "not read"}'), ("d.txt", "")]
+    _members(tmp_path / "x.tar", members)
+    table = {"key": ["e", "gone", "a/\u00e9"], "caption": ["five", "nothing", "not read"]}
+    pq.write_table(pa.table(table), tmp_path / "x.parquet")
+    index = open_container(tmp_path / "x.tar")
+    rows, captions = np.asarray(index.rows()[1])[:, 0], index.captions.at(np.arange(index.n))
+    found = zip(index.keys, rows.tolist(), captions, strict=True)
+    assert {key: (row, text) for key, row, text in found} == {
+        "a/\u00e9": (1, "one"),
+        "b": (2, "two"),
+        "c": (3, None),
+        "d": (4, None),
+        "e": (5, "five"),
+    }
+    assert index.failed == 2  # a caption without a row, and a key of the table
+
+
+def test_a_sample_takes_its_key_and_a_few_numbers(tmp_path):
+    import tracemalloc
+
+    n = 4000
+    ends = (("npy", 1), ("txt", "x"))
+    members = [(f"{row:08}.{end}", held) for row in range(n) for end, held in ends]
+    _members(tmp_path / "x.tar", members)
+    open_container(tmp_path / "x.tar")  # what is imported is no memory of the index
+    tracemalloc.start()
+    index = open_container(tmp_path / "x.tar")
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert index.n == n
+    assert kept / n < 120, f"{kept / n:.0f} bytes a sample"
+
+
 def test_revisions_follow_content(tmp_path):
     first = open_container(made.shards(tmp_path / "a", ROWS)).revision
     assert open_container(made.shards(tmp_path / "b", ROWS)).revision == first

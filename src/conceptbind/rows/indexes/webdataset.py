@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from dataclasses import dataclass, field
+from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from conceptbind.core.errors import FileError, MismatchError, ShapeError, UnknownNameError, counted
 from conceptbind.core.limits import header_of
 from conceptbind.rows.indexes import parquet
-from conceptbind.rows.indexes.contract import HeldTexts, Index, RowPart, Rows, TextPart, Texts
+from conceptbind.rows.indexes.contract import Index, RowPart, Rows, TextPart, Texts
 from conceptbind.rows.indexes.places import (
     CAPTIONS,
     SEPARATOR,
@@ -38,63 +38,125 @@ LONGEST = 1 << 20
 """Bytes of a caption or of a sample's JSON."""
 
 
-@dataclass
 class _Shard:
-    """Where the members of a tar file lie."""
+    """Where the members of a tar file lie. An index has millions of samples: each takes its key
+    and a few numbers in arrays, and no object of its own.
+    """
 
-    path: Path
-    members: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    """Offset and size of each, by key and ending."""
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.endings: list[str] = []
+        """Of its members: `npy`, `txt`, ..."""
+        self.keys: bytes = b""
+        """All keys in UTF-8, one behind the other, in the order of the shard."""
+        self.ends: Ints = np.empty(0, np.int64)
+        """(samples,) where each key ends."""
+        self.places: Ints = np.empty((0, 0, 2), np.int64)
+        """(samples, endings, 2) offset and size of each member; -1 where there is none."""
 
     @classmethod
     def of(cls, path: Path) -> _Shard:
-        shard = cls(path)
+        """Read the headers of a tar file.
+
+        Raises:
+            FileError: it is damaged.
+            MismatchError: a member stands twice.
+        """
+        shard, rows = cls(path), dict[str, int]()
+        found: list[array[int]] = []
         try:
             with tarfile.open(path, "r:") as archive:
                 for member in archive:
                     if member.isfile():
-                        shard._add(member)
+                        shard._add(member, rows, found)
+                    # it would keep all of them
+                    archive.members = []  # type: ignore[attr-defined]
         except (tarfile.TarError, OSError, EOFError) as error:
             raise FileError(f"could not read {path} as a tar file: {error}") from error
+        shard._keep(rows, found)
         return shard
 
-    def _add(self, member: tarfile.TarInfo) -> None:
+    def _add(self, member: tarfile.TarInfo, rows: dict[str, int], found: list[array[int]]) -> None:
+        """Note one member in the array of its ending."""
         folder, slash, file = member.name.rpartition("/")
         stem, _, ending = file.partition(".")
-        endings = self.members.setdefault(f"{folder}{slash}{stem}", {})
-        if ending in endings:
+        row = rows.setdefault(f"{folder}{slash}{stem}", len(rows))
+        if ending not in self.endings:
+            self.endings.append(ending)
+            found.append(array("q"))
+        mine = found[self.endings.index(ending)]
+        mine.extend([-1] * (2 * (row + 1) - len(mine)))
+        if mine[2 * row] >= 0:
             raise MismatchError(
                 f"{self.path.name} holds {member.name:.80} twice; a key stands for one sample, so "
                 "write the shard again"
             )
-        endings[ending] = member.offset_data, member.size
+        mine[2 * row], mine[2 * row + 1] = member.offset_data, member.size
 
-    def bytes_of(self, place: tuple[int, int]) -> bytes:
+    def _keep(self, rows: dict[str, int], found: list[array[int]]) -> None:
+        """Put keys and places into arrays."""
+        encoded = [key.encode("utf-8", "surrogateescape") for key in rows]
+        self.keys = b"".join(encoded)
+        self.ends = np.cumsum([len(key) for key in encoded], dtype=np.int64)
+        self.places = np.full((len(rows), len(found), 2), -1, dtype=np.int64)
+        for number, numbers in enumerate(found):
+            part = np.frombuffer(numbers, dtype=np.int64).reshape(-1, 2)
+            self.places[: len(part), number] = part
+
+    def key(self, row: int) -> str:
+        """What a sample is called."""
+        low = int(self.ends[row - 1]) if row else 0
+        return self.keys[low : int(self.ends[row])].decode("utf-8", "surrogateescape")
+
+    def of_ending(self, ending: str) -> Int[Ints, "samples 2"]:
+        """(samples, 2) offset and size of the members with one ending; -1 where there is none."""
+        if ending not in self.endings:
+            return np.full((len(self.ends), 2), -1, dtype=np.int64)
+        found: Ints = self.places[:, self.endings.index(ending)]
+        return found
+
+    def bytes_of(self, row: int, ending: str) -> bytes | None:
+        """What a member holds, up to the longest caption; None where there is none."""
+        if ending not in self.endings:
+            return None
+        offset, size = self.places[row, self.endings.index(ending)].tolist()
+        if offset < 0:
+            return None
         with self.path.open("rb") as file:
-            file.seek(place[0])
-            return file.read(min(place[1], LONGEST))
+            file.seek(offset)
+            return file.read(min(size, LONGEST))
+
+
+class Keys(TextPart):
+    """The keys of some samples of a shard."""
+
+    def __init__(self, shard: _Shard, rows: Int[Ints, " rows"]) -> None:
+        self._shard, self._rows, self.n = shard, rows, len(rows)
+
+    def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
+        return [self._shard.key(row) for row in self._rows[start:stop].tolist()]
 
 
 class TarRows(RowPart):
     """The embeddings of one shard, in its order."""
 
-    def __init__(self, shard: _Shard, keys: list[str], ending: str) -> None:
-        self.name, self._path, self.n = shard.path.name, shard.path, len(keys)
-        places = [shard.members[key][ending] for key in keys]
+    def __init__(self, shard: _Shard, rows: Int[Ints, " rows"], ending: str) -> None:
+        self.name, self._path, self.n = shard.path.name, shard.path, len(rows)
         self.width, self._kind, self._starts = 0, np.dtype(np.float32), np.empty(0, np.int64)
-        if places:
-            self._look(keys, places)
+        if len(rows):
+            self._look(shard, rows, shard.of_ending(ending)[rows])
 
-    def _look(self, keys: list[str], places: list[tuple[int, int]]) -> None:
+    def _look(self, shard: _Shard, rows: Ints, places: Ints) -> None:
         """Find where the numbers of every member begin; all must be of one shape."""
         starts = np.empty(len(places), dtype=np.int64)
         with self._path.open("rb") as file:
             seen: dict[bytes, int] = {}
-            for i, (offset, size) in enumerate(places):
+            for i, (offset, size) in enumerate(map(np.ndarray.tolist, places)):
                 file.seek(offset)
                 head = file.read(min(128, size)) + size.to_bytes(8, "little")
                 if head not in seen:
-                    seen[head] = self._header(file, offset, size, keys[i], first=not seen)
+                    key = shard.key(int(rows[i]))
+                    seen[head] = self._header(file, offset, size, key, first=not seen)
                 starts[i] = offset + seen[head]
         self._starts = starts
 
@@ -147,27 +209,71 @@ class _Within:
 
 
 class TarTexts(TextPart):
-    """Captions of one shard: of its table, its .txt or its .json."""
+    """Captions of one shard: of its .txt, its table, or its .json."""
 
-    def __init__(self, shard: _Shard, keys: list[str], table: dict[str, str | None]) -> None:
-        self._shard, self._keys, self._table, self.n = shard, keys, table, len(keys)
+    def __init__(self, shard: _Shard, rows: Int[Ints, " rows"], table: _Beside) -> None:
+        self._shard, self._rows, self._table, self.n = shard, rows, table, len(rows)
 
     def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
-        return [self._caption(key) for key in self._keys[start:stop]]
+        rows = self._rows[start:stop]
+        told = self._table.at(rows)
+        return [self._caption(row, text) for row, text in zip(rows.tolist(), told, strict=True)]
 
-    def _caption(self, key: str) -> str | None:
-        endings = self._shard.members[key]
-        if "txt" in endings:
-            text = self._shard.bytes_of(endings["txt"]).decode("utf-8", "replace").strip()
-            return text or None
-        if key in self._table or "json" not in endings:
-            return self._table.get(key)
+    def _caption(self, row: int, told: str | None) -> str | None:
+        text = self._shard.bytes_of(row, "txt")
+        if text is not None:
+            return text.decode("utf-8", "replace").strip() or None
+        found = None if self._table.names(row) else self._shard.bytes_of(row, "json")
+        if found is None:
+            return told
         try:
-            told = json.loads(self._shard.bytes_of(endings["json"]))
-            column = first_of_names(CAPTIONS, told)
+            fields = json.loads(found)
+            column = first_of_names(CAPTIONS, fields)
         except (ValueError, TypeError):
             return None
-        return None if column is None else str(told[column] or "").strip() or None
+        return None if column is None else str(fields[column] or "").strip() or None
+
+
+class _Beside:
+    """The table beside a shard: which of its rows is of which sample, by key."""
+
+    def __init__(self, shard: _Shard) -> None:
+        self.others = 0
+        """Keys of the table that are not in the shard."""
+        self._rows: Ints | None = None
+        self._texts: Texts | None = None
+        path = shard.path.with_suffix(".parquet")
+        table = parquet.Table(path) if path.is_file() else None
+        if table is None or "key" not in table.columns:
+            return
+        keys = Texts([table.texts("key")])
+        listed = {
+            str(key): row for start, block in keys.blocks() for row, key in enumerate(block, start)
+        }
+        mine = [listed.pop(shard.key(row), -1) for row in range(len(shard.ends))]
+        self.others = len(listed)
+        column = first_of_names(CAPTIONS, table.columns)
+        if column is not None:
+            self._rows = np.array(mine, dtype=np.int64)
+            self._texts = Texts([table.texts(column)])
+
+    def names(self, row: int) -> bool:
+        """Whether the table has a sample, and captions."""
+        return self._rows is not None and bool(self._rows[row] >= 0)
+
+    def at(self, rows: Int[Ints, " rows"]) -> list[str | None]:
+        """The captions of some samples; None where it has none."""
+        found: list[str | None] = [None] * len(rows)
+        if self._rows is None or self._texts is None:
+            return found
+        mine = self._rows[rows]
+        there = np.flatnonzero(mine >= 0)
+        for place, text in zip(there.tolist(), self._texts.at(mine[there]), strict=True):
+            found[place] = text
+        return found
+
+    def __bool__(self) -> bool:
+        return self._texts is not None
 
 
 def claims(place: Place) -> bool:
@@ -190,25 +296,18 @@ def open_place(place: Place) -> Index:
     parts: list[RowPart] = []
     captions: list[TextPart] = []
     names: list[TextPart] = []
-    failed, seen, any_caption = 0, set[str](), False
+    failed, any_caption = 0, False
     for shard in shards:
-        with_rows = [key for key, endings in shard.members.items() if ending in endings]
-        table, listed = _table_beside(shard.path)
-        failed += len((set(shard.members) | listed) - set(with_rows))
-        twice = seen.intersection(with_rows)
-        if twice:
-            raise MismatchError(
-                f"the key '{min(twice):.60}' stands in two shards of {place.text:.80}; a key "
-                "stands for one sample, so give each its own"
-            )
-        seen.update(with_rows)
-        if not with_rows:
+        rows = np.flatnonzero(shard.of_ending(ending)[:, 0] >= 0)
+        table = _Beside(shard)
+        failed += len(shard.ends) - len(rows) + table.others
+        if not len(rows):
             continue
-        parts.append(TarRows(shard, with_rows, ending))
-        captions.append(TarTexts(shard, with_rows, table))
-        names.append(HeldTexts(with_rows))
-        has = {one for key in with_rows[:100] for one in shard.members[key]}
-        any_caption = any_caption or bool(table or has & {"txt", "json"})
+        parts.append(TarRows(shard, rows, ending))
+        captions.append(TarTexts(shard, rows, table))
+        names.append(Keys(shard, rows))
+        any_caption = any_caption or bool(table or {"txt", "json"} & set(shard.endings))
+    _require_once(Texts(names), place)
     paths = [shard.path for shard in shards]
     return Index(
         place.text,
@@ -225,8 +324,7 @@ def open_place(place: Place) -> Index:
 
 def _ending(place: Place, shards: list[_Shard]) -> str:
     """The ending of the members that hold embeddings."""
-    samples = (endings for shard in shards for endings in shard.members.values())
-    found = sorted({one for endings in samples for one in endings if one.endswith("npy")})
+    found = sorted({one for shard in shards for one in shard.endings if one.endswith("npy")})
     wanted = place.column
     if wanted is not None and wanted not in found:
         wanted = f"{wanted}.npy" if f"{wanted}.npy" in found else wanted
@@ -244,18 +342,18 @@ def _ending(place: Place, shards: list[_Shard]) -> str:
     )
 
 
-def _table_beside(path: Path) -> tuple[dict[str, str | None], set[str]]:
-    """Captions by key, and all keys, of the table beside a shard; nothing where there is none."""
-    beside = path.with_suffix(".parquet")
-    if not beside.is_file():
-        return {}, set()
-    table = parquet.Table(beside)
-    if "key" not in table.columns:
-        return {}, set()
-    keys = Texts([table.texts("key")])
-    listed = [str(key) for _, block in keys.blocks() for key in block]
-    column = first_of_names(CAPTIONS, table.columns)
-    if column is None:
-        return {}, set(listed)
-    texts = (text for _, block in Texts([table.texts(column)]).blocks() for text in block)
-    return dict(zip(listed, texts, strict=True)), set(listed)
+def _require_once(keys: Texts, place: Place) -> None:
+    """Raise MismatchError where a key stands in two shards; their hashes alone are in memory."""
+    hashes = np.empty(len(keys), dtype=np.int64)
+    for start, block in keys.blocks():
+        hashes[start : start + len(block)] = [hash(key) for key in block]
+    found, counts = np.unique(hashes, return_counts=True)
+    rows = np.flatnonzero(np.isin(hashes, found[counts > 1]))
+    seen: set[str | None] = set()
+    for key in sorted(str(key) for key in keys.at(rows)):
+        if key in seen:
+            raise MismatchError(
+                f"the key '{key:.60}' stands in two shards of {place.text:.80}; a key stands for "
+                "one sample, so give each its own"
+            )
+        seen.add(key)
