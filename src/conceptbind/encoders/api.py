@@ -238,12 +238,16 @@ class ApiEncoder(Brief):
                 rows = np.empty((n, self.dimension), dtype=np.float32)
             if len(row) != self.dimension:
                 raise EndpointError(
-                    f"{place}: a row has {len(row):,} numbers, the others have {self.dimension:,}"
+                    f"{place}: a row has {len(row):,} numbers, the others have "
+                    f"{self.dimension:,}; let one model answer at this address"
                 )
             rows[at] = row
         if not np.isfinite(rows).all():
             bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-            raise EndpointError(f"{place}: row index {bad} of an answer holds NaN or infinity")
+            raise EndpointError(
+                f"{place}: row index {bad} of an answer holds NaN or infinity; look at the server, "
+                "and run the same command again"
+            )
         return rows
 
     def _take_dimension(self, found: int, n: int) -> None:

@@ -46,7 +46,7 @@ class _Shard:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.endings: list[str] = []
-        """Of its members: `npy`, `txt`, ..."""
+        """Endings of its members: `npy`, `txt`, ..."""
         self.keys: bytes = b""
         """All keys in UTF-8, one behind the other, in the order of the shard."""
         self.ends: Ints = np.empty(0, np.int64)
