@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Records
     from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.laboratory.contest import Laboratory
+    from conceptbind.repairs.laboratory.contract import Side
     from conceptbind.repairs.laboratory.entrants import Contender
     from conceptbind.repairs.laboratory.grounds import Ground
 
@@ -40,8 +41,8 @@ def require_plain(method: str, options: "dict[str, Any]") -> None:
         )
 
 
-def entrants(method: str, n_negatives: int) -> "Sequence[Contender]":
-    """The methods that a --method means.
+def entrants(method: str, n_negatives: int, side: "Side" = "text") -> "Sequence[Contender]":
+    """The methods that a --method means, of captions beside pictures or of queries.
 
     Raises:
         ValueRangeError: it needs negatives, and there are none.
@@ -49,7 +50,9 @@ def entrants(method: str, n_negatives: int) -> "Sequence[Contender]":
     from conceptbind.core.names import Repair
     from conceptbind.repairs.laboratory.entrants import alone, contenders
 
-    return contenders(n_negatives) if method == ALL else alone((Repair(method),), n_negatives)
+    if method == ALL:
+        return contenders(n_negatives, side)
+    return alone((Repair(method),), n_negatives, side)
 
 
 def compare_methods(
@@ -58,7 +61,7 @@ def compare_methods(
     """Fit and score one method or all beside no repair."""
     from conceptbind.repairs.laboratory.contest import laboratory
 
-    several = entrants(method, ground.n_negatives)
+    several = entrants(method, ground.n_negatives, ground.side)
     with progress(desc="fitting", unit="step") as bar:
 
         def step(name: str) -> None:

@@ -9,15 +9,18 @@ from conceptbind.core.errors import ModalityError, ValueRangeError
 from conceptbind.run.bars import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from conceptbind.core.findings import Verdict
+    from conceptbind.core.records import Records
     from conceptbind.core.typing import Encoder, Ints
     from conceptbind.encoders.options import Opening
     from conceptbind.repairs.labclip.adapter import Adapter
+    from conceptbind.repairs.queries.groups import Groups
     from conceptbind.repairs.queries.study import QueryRepair, Search
     from conceptbind.rows.source import Source
     from conceptbind.scenes.table import Scenes
+    from conceptbind.within.triplets import Triplets
 
 FAILURES = "failures.csv"
 FAILED = ("setting", "item", "caption", "right before", "right after")
@@ -47,6 +50,22 @@ class Written:
     verdict: "Verdict"
 
 
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """What is fitted on and scored."""
+
+    name: str
+    """Of the table, or of the captions."""
+    groups: "Groups"
+    settings: "Sequence[Triplets]"
+    draws: "Ints"
+    searches: "list[Search]"
+    by_scenes: bool
+    """Whether the draws are combinations of a table."""
+    caption_of: "Callable[[int], tuple[str, str]]"
+    """Name and caption of an item."""
+
+
 def for_queries(encoder: Any, side: str, how: "Opening", *, arrays: bool) -> "Source | None":
     """The encoder where a repair is one of queries: it was asked for, or the encoder has captions
     alone; else None.
@@ -74,8 +93,8 @@ def for_queries(encoder: Any, side: str, how: "Opening", *, arrays: bool) -> "So
     return source if alone or side == "query" else None
 
 
-def repair_queries(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> Written:
-    """Embed captions, fit, score and write.
+def _material(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> _Material:
+    """Captions, embedded.
 
     Raises:
         ConceptBindError: there is nothing to fit on; the message says what to do.
@@ -90,12 +109,66 @@ def repair_queries(asked: Asked, source: "Source", folder: Path, config: dict[st
             f"{' and '.join(source.modalities) or 'rows'}"
         )
     if asked.captions is None:
-        return _on_scenes(asked, source, folder, config)
-    return _on_captions(asked, source, folder, config)
+        return _of_scenes(asked, source, folder, config)
+    return _of_captions(asked, source, folder, config)
 
 
-def _on_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> Written:
-    """Fit on the captions of a table, in several wordings."""
+def repair_queries(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> Written:
+    """Embed captions, fit, score and write.
+
+    Raises:
+        ConceptBindError: there is nothing to fit on; the message says what to do.
+    """
+    from conceptbind.repairs.queries.study import query_repair
+
+    found = _material(asked, source, folder, config)
+    with steps("fitting") as step:
+        study = query_repair(
+            found.groups,
+            found.settings,
+            found.draws,
+            searches=found.searches,
+            scenes=found.name,
+            encoder=source.id,
+            by_scenes=found.by_scenes,
+            seed=asked.seed,
+            on_step=step,
+        )
+    assert source.encoder is not None
+    return _written(study, found.caption_of, source.encoder, folder, config, found.name)
+
+
+def laboratory_of_queries(
+    asked: Asked,
+    method: str,
+    pull: float | None,
+    source: "Source",
+    folder: Path,
+    config: dict[str, Any],
+) -> "tuple[Adapter, Records, Verdict]":
+    """Embed captions, and fit and score one method or all.
+
+    Raises:
+        ConceptBindError: there is nothing to fit on; the message says what to do.
+    """
+    from conceptbind.commands.laboratory import compare_methods, write_laboratory
+    from conceptbind.repairs.laboratory.captions import QueryGround
+    from conceptbind.run.facts import plain_provenance
+
+    found = _material(asked, source, folder, config)
+    about = {"scenes": found.name, "encoder": source.id, "modality": "text", "question": 2}
+    told = found.groups.rows, found.settings, found.draws, about, asked.seed
+    ground = QueryGround(*told, searches=found.searches)
+    result = compare_methods(method, ground, None, pull, asked.seed)
+    facts = plain_provenance(config, sys.argv) | {"data": {"scenes": found.name}}
+    who = {"encoder": source.id, "revision": source.revision, "scenes": found.name}
+    on = {**who, "side": "query"}
+    unseen = "combinations" if found.by_scenes else "captions"
+    return write_laboratory(folder, config, result, facts, on, unseen)
+
+
+def _of_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> _Material:
+    """The captions of a table, in several wordings."""
     import numpy as np
 
     from conceptbind.commands.common import rows_with_bar
@@ -124,21 +197,14 @@ def _on_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, A
     # both orders of a scene mean the same: one of them asks
     first = np.unique(pair_ids(table)[bank.scene], return_index=True)[1]
     own = Search(table.name, rows, bank.anchor[first], told[first], orbit[first])
-    study = _fitted(
-        groups_of_bank(rows, bank, table, asked.seed),
-        text_triplets(bank),
-        orbit,
-        searches=[own, *_single(table, source, folder), *_embedded(others, source, folder)],
-        scenes=table.name,
-        encoder=encoder.id,
-        seed=asked.seed,
-    )
 
     def caption_of(item: int) -> tuple[str, str]:
         row = int(bank.scene[item])
         return table.ids[row], table.caption(row)
 
-    return _written(study, caption_of, encoder, folder, config, table.name)
+    groups = groups_of_bank(rows, bank, table, asked.seed)
+    searches = [own, *_single(table, source, folder), *_embedded(others, source, folder)]
+    return _Material(table.name, groups, text_triplets(bank), orbit, searches, True, caption_of)
 
 
 def _single(table: "Scenes", source: "Source", folder: Path) -> "list[Search]":
@@ -166,8 +232,8 @@ def _single(table: "Scenes", source: "Source", folder: Path) -> "list[Search]":
     return [Search(table.name, rows, objects, len(own) + objects, objects, metric)]
 
 
-def _on_captions(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> Written:
-    """Fit on captions that people wrote, each with a paraphrase and a negative."""
+def _of_captions(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> _Material:
+    """Captions that people wrote, each with a paraphrase and a negative."""
     import numpy as np
 
     from conceptbind.commands.common import rows_with_bar
@@ -177,8 +243,6 @@ def _on_captions(asked: Asked, source: "Source", folder: Path, config: dict[str,
     from conceptbind.scenes.table import Scenes
     from conceptbind.within.triplets import GIVEN, Triplets
 
-    encoder = source.encoder
-    assert encoder is not None
     name, texts, numbers, draws = _triplets(asked.captions)
     others = _others(asked)
     RunFolder.open(folder, config)
@@ -186,27 +250,15 @@ def _on_captions(asked: Asked, source: "Source", folder: Path, config: dict[str,
     place = folder / "embeddings" / "captions"
     rows = rows_with_bar(source, written, "text", place, "captions").unit().values
     item = np.arange(len(numbers))
-    study = _fitted(
-        groups_of_triplets(rows, numbers, draws),
-        [Triplets(GIVEN, numbers[:, 0], numbers[:, 1], numbers[:, 2], item)],
-        draws,
-        searches=[
-            Search(name, rows, numbers[:, 0], numbers[:, 1], draws),
-            *_embedded(others, source, folder),
-        ],
-        scenes=name,
-        encoder=encoder.id,
-        by_scenes=False,
-        seed=asked.seed,
-    )
-    return _written(
-        study,
-        lambda item: (str(item + 1), texts[numbers[item, 0]]),
-        encoder,
-        folder,
-        config,
-        name,
-    )
+    groups = groups_of_triplets(rows, numbers, draws)
+    given = [Triplets(GIVEN, numbers[:, 0], numbers[:, 1], numbers[:, 2], item)]
+    own = Search(name, rows, numbers[:, 0], numbers[:, 1], draws)
+    searches = [own, *_embedded(others, source, folder)]
+
+    def caption_of(item: int) -> tuple[str, str]:
+        return str(item + 1), texts[numbers[item, 0]]
+
+    return _Material(name, groups, given, draws, searches, False, caption_of)
 
 
 def _triplets(given: Any) -> tuple[str, list[str], "Ints", "Ints"]:
@@ -254,13 +306,6 @@ def _embedded(
         unit = rows.unit().values
         found.append(Search(f"{name} (retrieval)", unit, numbers[:, 0], numbers[:, 1], draws))
     return found
-
-
-def _fitted(*given: Any, **options: Any) -> "QueryRepair":
-    from conceptbind.repairs.queries.study import query_repair
-
-    with steps("fitting") as step:
-        return query_repair(*given, on_step=step, **options)
 
 
 def _written(

@@ -19,7 +19,7 @@ from conceptbind.commands.fitted import (
     written,
 )
 from conceptbind.commands.laboratory import entrants, require_plain
-from conceptbind.commands.querying import Asked, for_queries, repair_queries
+from conceptbind.commands.querying import Asked, for_queries, laboratory_of_queries, repair_queries
 from conceptbind.commands.repaired import Repaired
 from conceptbind.commands.shared import (
     GivenCaptions,
@@ -50,7 +50,7 @@ Method = Literal[
 
 
 OF_QUERIES = ("paraphrased", "retrieval")
-BESIDE_PICTURES = ("method", "pull", "solver", "rate", "batch", "epochs", "tagger")
+BESIDE_PICTURES = ("solver", "rate", "batch", "epochs", "tagger")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ class Repair(Opening, Command[Repaired]):
     method: Method = "HNB"
     """What is fitted: HNB (LABCLIP with hard negatives), SB (without), ridge, procrustes, cca,
     low_rank, diagonal or erasure. laboratory compares all of them, maps of pictures and a small
-    network too, and writes the one that is recommended.
+    network too, and writes the one that is recommended. Of queries HNB is a convex comparison of
+    all captions of an orbit, and laboratory compares maps of queries.
     """
     solver: Literal["quick", "published"] = "quick"
     """How the map is fitted: quick (Adam along the principal axes), or published (Adam as in the
@@ -233,7 +234,9 @@ def _of_queries(
     asked: Repair, source: "Source", folder: Path, config: "dict[str, Any]"
 ) -> Repaired:
     """A map of queries."""
-    _refuse(asked, BESIDE_PICTURES, "repairs beside pictures; for queries there is one method")
+    _refuse(asked, BESIDE_PICTURES, "repairs beside pictures")
+    if asked.method == "HNB":
+        _refuse(asked, ("pull",), "repairs beside pictures, and of the laboratory")
     wanted = Asked(
         asked.scenes,
         asked.template,
@@ -242,6 +245,10 @@ def _of_queries(
         asked.paraphrased,
         asked.seed,
     )
+    if asked.method != "HNB":
+        told = laboratory_of_queries(wanted, asked.method, asked.pull, source, folder, config)
+        adapter, records, verdict = told
+        return Repaired(folder, adapter, records, verdict.sentence, verdicts=Verdicts((verdict,)))
     found = repair_queries(wanted, source, folder, config)
     records, sentence = found.study.records, found.verdict.sentence
     return Repaired(folder, found.adapter, records, sentence, verdicts=Verdicts((found.verdict,)))

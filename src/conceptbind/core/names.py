@@ -84,6 +84,8 @@ class Repair(StrEnum):
     """The identity and a change of low rank."""
     DIAGONAL = "diagonal"
     """Weights of dimensions, or of principal axes."""
+    CONVEX = "convex"
+    """Every paraphrase against every swap of a group of captions, a convex problem."""
     ERASURE = "erasure"
     """Without directions that tell only which concepts there are."""
     TWO_LAYER = "two_layer"

@@ -1,3 +1,4 @@
+from .captions import QueryGround as QueryGround
 from .closed import Diagonal as Diagonal
 from .closed import LowRank as LowRank
 from .closed import Procrustes as Procrustes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -31,8 +31,10 @@ from conceptbind.repairs.laboratory.grounds import Ground, Scored, pooled
 if TYPE_CHECKING:
     from conceptbind.repairs.labclip.pairs import Pairs
 
+_Key = TypeVar("_Key", Metric, str)
 GAINS = {
     Metric.BINDING_ACCURACY: Metric.BINDING_GAIN,
+    Metric.PARAPHRASE_ACCURACY: Metric.PARAPHRASE_GAIN,
     Metric.RECALL_AT_1: Metric.RECALL_GAIN,
     Metric.PICTURE_RECALL_AT_1: Metric.PICTURE_RECALL_GAIN,
     Metric.SINGLE_OBJECT_ACCURACY: Metric.SINGLE_OBJECT_GAIN,
@@ -63,6 +65,8 @@ class Entry:
     """Whether it is one matrix of captions, so that pictures stay as they are."""
     outcome: dict[Metric, Scored]
     """Scores of what was not fitted on."""
+    by_setting: dict[str, Scored] = field(default_factory=dict)
+    """Of the metric that decides, where it has several settings."""
 
     @property
     def validation(self) -> Scores:
@@ -104,7 +108,9 @@ class Laboratory:
 
     @property
     def decides(self) -> Metric:
-        """The metric that decides: binding accuracy; without negatives recall at 1."""
+        """The metric that decides: binding accuracy, of queries paraphrase accuracy; without
+        negatives recall at 1.
+        """
         return next(metric for metric in GAINS if metric in self.entries[0].outcome)
 
     def record(self, entry: Entry, metric: Metric) -> Record | None:
@@ -115,12 +121,18 @@ class Laboratory:
             n_negatives=entry.n_negatives,
             control=Control.NONE,
             against=None,
+            setting=None,
         ).first(metric=metric)
+
+    def settings(self, entry: Entry) -> Records:
+        """What decides of one method, setting by setting; none where there is one alone."""
+        found = self.records.where(control=Control.NONE, **_place(entry), metric=self.decides)
+        return found.where(setting=tuple(entry.by_setting))
 
     @property
     def negatives(self) -> Record | None:
         """The paired difference of HNB to SB; None where both were not compared."""
-        return self.records.first(metric=Metric.BINDING_GAIN, against=Repair.SB)
+        return self.records.first(metric=GAINS[self.decides], against=Repair.SB)
 
 
 @steady()
@@ -237,17 +249,17 @@ def _none(ground: Ground, on_step: Callable[[str], None]) -> Entry:
     nothing = Fitted(Repair.NONE, "text")
     curves = [(Point("pull", 0.0, ground.scores(nothing, fold.chooses)),) for fold in ground.folds]
     outcomes = [ground.outcome(nothing, fold.test) for fold in ground.folds]
+    settings = _joined([ground.by_setting(nothing, fold.test) for fold in ground.folds])
     on_step("no repair")
-    return Entry(
-        Repair.NONE, "text", 0, 0, 0.0, mean_curve(curves), 0.0, "", True, _joined(outcomes)
-    )
+    told = mean_curve(curves), 0.0, "", True, _joined(outcomes), settings
+    return Entry(Repair.NONE, "text", 0, 0, 0.0, *told)
 
 
-def _joined(outcomes: Sequence[dict[Metric, Scored]]) -> dict[Metric, Scored]:
-    def of(metric: Metric) -> Scored:
-        return pooled([outcome[metric] for outcome in outcomes])
+def _joined(outcomes: Sequence[dict[_Key, Scored]]) -> dict[_Key, Scored]:
+    def of(key: _Key) -> Scored:
+        return pooled([outcome[key] for outcome in outcomes])
 
-    return {metric: of(metric) for metric in outcomes[0]}
+    return {key: of(key) for key in outcomes[0]}
 
 
 def _entered(
@@ -271,11 +283,13 @@ def _entered(
         on_step(f"{method.name}, {method.side}, fold {number}")
     curve = mean_curve(curves)
     taken = recommend(curve) if pull is None else pull
-    outcome = none.outcome
+    outcome, settings = none.outcome, none.by_setting
     if taken:
-        folds = zip(fits, ground.folds, strict=True)
-        parts = [ground.outcome(fit.pulled(taken), fold.test) for fit, fold in folds]
-        outcome = _joined(parts)
+        folds = [
+            (fit.pulled(taken), fold.test) for fit, fold in zip(fits, ground.folds, strict=True)
+        ]
+        outcome = _joined([ground.outcome(*fold) for fold in folds])
+        settings = _joined([ground.by_setting(*fold) for fold in folds])
     return Entry(
         method.name,
         method.side,
@@ -288,6 +302,7 @@ def _entered(
         all(fit.adapter is not None or not fit.helps for fit in fits)
         and method.side in ("text", "query"),
         outcome,
+        settings,
     )
 
 
@@ -316,6 +331,11 @@ def _records(entry: Entry, none: Entry, facts: dict[str, Any]) -> list[Record]:
         mean_record(metric, scored.values, int(scored.ties.sum()), scored.clusters, **own)
         for metric, scored in entry.outcome.items()
     ]
+    decides = next(metric for metric in GAINS if metric in entry.outcome)
+    for setting, scored in entry.by_setting.items():
+        told = {**own, "setting": setting}
+        ties = int(scored.ties.sum())
+        found.append(mean_record(decides, scored.values, ties, scored.clusters, **told))
     if entry is not none:
         measured = (metric for metric in GAINS if metric in entry.outcome)
         found += [_gain(entry, none, metric, own) for metric in measured]
@@ -332,18 +352,19 @@ def _gain(entry: Entry, other: Entry, metric: Metric, own: dict[str, Any] | None
 
 def _negatives_needed(entries: Sequence[Entry], facts: dict[str, Any]) -> list[Record]:
     """The paired difference of HNB to SB of captions, where both were compared."""
-    found: dict[Repair, Entry] = {}
+    known: dict[Repair, Entry] = {}
     for entry in entries:
         if entry.keeps_index and entry.n_negatives < 2:
-            found.setdefault(entry.method, entry)
-    hnb, sb = found.get(Repair.HNB), found.get(Repair.SB)
+            known.setdefault(entry.method, entry)
+    hnb, sb = known.get(Repair.HNB), known.get(Repair.SB)
     if hnb is None or sb is None or not (hnb.pull or sb.pull):
         return []
     own = {**facts, **hnb.facts, "against": str(Repair.SB)}
-    after, before = (entry.outcome[Metric.BINDING_ACCURACY] for entry in (hnb, sb))
+    decides = next(metric for metric in GAINS if metric in hnb.outcome)
+    after, before = (entry.outcome[decides] for entry in (hnb, sb))
     difference = after.values - before.values
-    record = mean_record(Metric.BINDING_GAIN, difference, None, after.clusters, "difference", **own)
-    return [record]
+    found = mean_record(GAINS[decides], difference, None, after.clusters, "difference", **own)
+    return [found]
 
 
 def _fit_again(ground: Ground, contender: Contender, seed: int) -> Fitted:

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Repair
+from conceptbind.repairs.laboratory.captions import ConvexQueries
 from conceptbind.repairs.laboratory.closed import Diagonal, LowRank, Procrustes
 from conceptbind.repairs.laboratory.contract import Method, Side
 from conceptbind.repairs.laboratory.projections import Cca, Erasure
 from conceptbind.repairs.laboratory.ridge import Ridge
 from conceptbind.repairs.laboratory.trained import LabClipMethod, TwoLayers
+
+LEFT_OUT = (
+    "Maps of documents and of both sides are left out: what is found would move too, so that an "
+    "index of captions had to be made again."
+)
+"""What is said where queries are mapped."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ def contenders(n_negatives: int, side: Side = "text") -> tuple[Contender, ...]:
 
     Args:
         n_negatives: negatives of a caption, where several are asked for.
-        side: what a map of captions is called: `text`, or `query` within one modality.
+        side: what a map of captions is called: `text`, or `query` within one modality. There all
+            maps are of queries (see `LEFT_OUT`), and the convex comparison is one of them.
     """
     trained = [Contender(LabClipMethod(Repair.SB, side))]
     if n_negatives:
@@ -48,7 +56,11 @@ def contenders(n_negatives: int, side: Side = "text") -> tuple[Contender, ...]:
     if n_negatives:
         methods.append(Erasure(side))
     methods.append(TwoLayers(side))
-    return (*trained, *map(Contender, methods))
+    found = (*trained, *map(Contender, methods))
+    if side != "query":
+        return found
+    convex = Contender(ConvexQueries(side), several=n_negatives > 1)
+    return (convex, *(one for one in found if one.method.side == side))
 
 
 def alone(names: Sequence[Repair], n_negatives: int, side: Side = "text") -> tuple[Contender, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from conceptbind.repairs.held_scenes import FOLDS, HeldScenes, fold_rows, parts_
 from conceptbind.repairs.labclip.cost import Scores
 from conceptbind.repairs.labclip.estimator import groups_of
 from conceptbind.repairs.labclip.pairs import MOST_NEGATIVES, Pairs, read_unit
-from conceptbind.repairs.laboratory.contract import Fitted
+from conceptbind.repairs.laboratory.contract import Fitted, Side
 from conceptbind.repairs.study import require_swaps
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 
@@ -67,8 +67,12 @@ class Ground(Protocol):
     """What methods are compared on."""
 
     @property
-    def names(self) -> Mapping[str, str]:
-        """`scenes` and `encoder` of the records."""
+    def side(self) -> Side:
+        """What a map of captions is called: of captions beside pictures, or of queries."""
+
+    @property
+    def names(self) -> Mapping[str, Any]:
+        """`scenes` and `encoder` of the records, and what else they are about."""
 
     @property
     def folds(self) -> Sequence[Fold]:
@@ -93,6 +97,9 @@ class Ground(Protocol):
     def outcome(self, fitted: Fitted, rows: Rows) -> dict[Metric, Scored]:
         """What a map achieves on rows that it never saw, metric by metric."""
 
+    def by_setting(self, fitted: Fitted, rows: Rows) -> dict[str, Scored]:
+        """The metric that decides, setting by setting; empty where there is one alone."""
+
 
 def require_folds(scenes: Scenes, bank: CaptionBank) -> None:
     """Raise unless the scenes offer enough swaps for folds.
@@ -116,6 +123,8 @@ class SceneGround:
         names: `scenes` and `encoder` of the records.
         seed: decides the folds.
     """
+
+    side: Side = "text"
 
     def __init__(self, held: HeldScenes, names: Mapping[str, str], seed: int) -> None:
         self.held, self.names = held, names
@@ -162,6 +171,9 @@ class SceneGround:
 
     def scores(self, fitted: Fitted, rows: Rows) -> Scores:  # noqa: D102
         return self.held.scores(rows, fitted.captions, fitted.pictures)
+
+    def by_setting(self, fitted: Fitted, rows: Rows) -> dict[str, Scored]:  # noqa: D102
+        return {}
 
     def outcome(self, fitted: Fitted, rows: Rows) -> dict[Metric, Scored]:  # noqa: D102
         held, bank, orbits = self.held, self.held.bank, self.orbits
@@ -211,6 +223,8 @@ class PairGround:
         ValueRangeError: pairs that cannot be divided.
     """
 
+    side: Side = "text"
+
     def __init__(
         self,
         pairs: Pairs,
@@ -232,6 +246,9 @@ class PairGround:
         most = MOST if len(self.all) <= FOLDED else JUDGED
         held = HeldPairs.of(self.all, rows, most, self.seed)
         return held.scores(fitted.captions, fitted.pictures)
+
+    def by_setting(self, fitted: Fitted, rows: Rows) -> dict[str, Scored]:  # noqa: D102
+        return {}
 
     def outcome(self, fitted: Fitted, rows: Rows) -> dict[Metric, Scored]:  # noqa: D102
         held = HeldPairs.of(self.all, rows, MOST, self.seed)

@@ -8,6 +8,7 @@ from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.crossmodal.words import SOMEWHAT, USABLE
 from conceptbind.repairs.labclip.cost import TOLERANCE, WORTH, clears_noise
+from conceptbind.repairs.laboratory.contest import GAINS
 from conceptbind.repairs.words import beside_twin, strongest_control
 from conceptbind.report.numbers import interval_of, percent, value_of
 from conceptbind.report.words import first
@@ -21,6 +22,7 @@ METHODS = {
     Repair.NONE: "no repair",
     Repair.SB: "LABCLIP without negatives (SB)",
     Repair.HNB: "LABCLIP with negatives (HNB)",
+    Repair.CONVEX: "convex comparison of captions",
     Repair.RIDGE: "ridge regression",
     Repair.PROCRUSTES: "rotation (Procrustes)",
     Repair.CCA: "canonical correlation (CCA)",
@@ -38,6 +40,7 @@ SIDES: dict[Side, str] = {
 NO_TWIN = " The control is no repair: no encoder without binding was repaired beside it."
 WHAT = {
     Metric.BINDING_ACCURACY: "the binding accuracy",
+    Metric.PARAPHRASE_ACCURACY: "the paraphrase accuracy",
     Metric.RECALL_AT_1: "recall at 1",
 }
 
@@ -61,10 +64,12 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
         sentence = (
             f"{none} {denied}: {what} stays at "
             f"{value_of(before)} ({interval_of(before)}, n = {before.n:,}) on {unseen} that were "
-            f"not fitted on.{_tried(found)}{others}"
+            f"not fitted on.{_settings(found, found.entries[0])}{_tried(found)}{others}"
         )
-        word = "yes" if _usable(before) else "no"
-        return _verdict(word, sentence, before, "no repair", repairs=False)
+        word = "yes" if _usable(found, found.entries[0]) else "no"
+        return _verdict(
+            word, sentence, _lowest(found, found.entries[0]), "no repair", repairs=False
+        )
     gain = found.record(found.best, _gain_of(found.decides))
     assert gain is not None
     twin, beaten = beside_twin(
@@ -78,19 +83,33 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
         f"{chosen}, with {found.best.parameters:,} numbers. It brings {what} "
         f"from {value_of(before)} to {value_of(after)} ({interval_of(after)}, n = {after.n:,}) on "
         f"{unseen} that it was not fitted on, a change of {value_of(gain)} ({interval_of(gain)})."
-        f"{twin or NO_TWIN}{others}"
+        f"{_settings(found, found.best)}{twin or NO_TWIN}{others}"
     )
-    word = "yes" if _usable(after) and beaten else "partly"
-    return _verdict(word, sentence, after, strongest_control(found.records), repairs=True)
+    word = "yes" if _usable(found, found.best) and beaten else "partly"
+    lowest = _lowest(found, found.best)
+    return _verdict(word, sentence, lowest, strongest_control(found.records), repairs=True)
 
 
 def _verdict(word: Word, sentence: str, record: Record, control: str, *, repairs: bool) -> Verdict:
-    return Verdict(word, sentence, record.value, 3, "both", record.n, control, repairs)
+    level, modality = (2, "text") if record.metric == Metric.PARAPHRASE_ACCURACY else (3, "both")
+    return Verdict(word, sentence, record.value, level, modality, record.n, control, repairs)
 
 
 def _gain_of(metric: Metric) -> Metric:
-    binding = metric == Metric.BINDING_ACCURACY
-    return Metric.BINDING_GAIN if binding else Metric.RECALL_GAIN
+    return GAINS[metric]
+
+
+def _settings(found: Laboratory, entry: Entry) -> str:
+    """What decides, setting by setting: of captions, where it is neutral and as a trap."""
+    records = found.settings(entry)
+    parts = [f"{one['setting']} {value_of(one)} ({interval_of(one)})" for one in records]
+    return f" That is the mean of {' and '.join(parts)}." if len(parts) > 1 else ""
+
+
+def _lowest(found: Laboratory, entry: Entry) -> Record:
+    """What decides where it is lowest."""
+    whole = _measured(found, entry, found.decides)
+    return min(found.settings(entry), key=lambda one: one.value or 0.0, default=whole)
 
 
 def _measured(found: Laboratory, entry: Entry, metric: Metric) -> Record:
@@ -99,7 +118,8 @@ def _measured(found: Laboratory, entry: Entry, metric: Metric) -> Record:
     return record
 
 
-def _usable(record: Record) -> bool:
+def _usable(found: Laboratory, entry: Entry) -> bool:
+    record = _lowest(found, entry)
     return (record.value or 0.0) >= USABLE and (record.ci_low or 0.0) > SOMEWHAT
 
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Floats, Ints
     from conceptbind.scenes.paraphrases import ParaphraseBank
 
-EACH = 10
-"""Captions of one class at most: a group has as many comparisons as the third power of it."""
+EACH = 16
+"""Captions of one class at most: all wordings of a scene in both orders. A group has as many
+comparisons as the third power of it."""
 NONE = -1
 """Where a group has no further caption."""
 
@@ -83,10 +84,30 @@ def groups_of_bank(
     """
     said = Scenes(scenes.space, np.concatenate([scenes.table, bank.meaning]))
     orbit, meaning = orbit_ids(said)[len(scenes) :], pair_ids(said)[len(scenes) :]
+    return grouped(rows, orbit, meaning, seed, each)
+
+
+@explains_arguments
+def grouped(
+    rows: Float[Floats, "captions width"],
+    group: Int[Ints, " captions"],
+    meaning: Int[Ints, " captions"],
+    seed: int = 0,
+    each: int = EACH,
+) -> Groups:
+    """Captions as groups, each group a draw.
+
+    Args:
+        rows: (c, d) unit rows.
+        group: (c,) the group of each.
+        meaning: (c,) equal numbers for captions that mean the same.
+        seed: of the draw of captions.
+        each: captions of one meaning at most.
+    """
     order = np.random.default_rng(seed).permutation(len(meaning))
     place = _place_within(meaning[order])
     chosen = np.sort(order[place < each])
-    groups, which = np.unique(orbit[chosen], return_inverse=True)
+    groups, which = np.unique(group[chosen], return_inverse=True)
     column = _place_within(which)
     shape = len(groups), int(column.max()) + 1
     members, classes = np.full(shape, NONE), np.full(shape, NONE)

@@ -7,7 +7,8 @@ does not depend on the length of A q. The loss is the mean of log(1 + exp(score 
 score of the paraphrase)), which is convex in A, and a penalty in coordinates in which captions of
 one group vary alike. A caption counts as a paraphrase of itself, too. That keeps the map near to a
 metric: without it, captions that people wrote find each other less often. L-BFGS solves the problem
-along a path of falling penalties; validation chooses among its stations and the identity.
+along a path of falling penalties; validation chooses among its stations and the identity. The map
+of the station that it chose is then fitted further on the groups of both parts.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-PENALTIES = (1e-3, 1e-4, 3e-5, 1e-5)
+PENALTIES = (1e-3, 1e-4, 1e-5)
 """Stations of the path."""
-STEPS = 60
-"""Steps of L-BFGS at each station."""
+STEPS = 40
+"""Steps of L-BFGS at each station, and at the end."""
 FLOOR = 1e-4
 """Least variance of a direction, as a share of the largest, so that noise is not blown up."""
-BLOCK = 256
+BLOCK = 64
 """Groups that are compared at once."""
 
 
@@ -72,24 +73,52 @@ class _Packed(NamedTuple):
 
     rows: Tensor
     """(g, k, d)"""
-    same: Tensor
-    """(g, k, k) whether two captions mean the same; each means the same as itself."""
-    other: Tensor
-    """(g, k, k) whether two captions are there and say something else."""
+    near: Tensor
+    """(g, k, s) members that mean the same as each; each means the same as itself."""
+    is_near: Tensor
+    """(g, k, s) whether there is one."""
+    far: Tensor
+    """(g, k, o) members that say something else."""
+    is_far: Tensor
+    """(g, k, o) whether there is one."""
 
     @classmethod
-    def of(cls, groups: Groups) -> _Packed:
+    def of(cls, groups: Groups, *, itself: bool = True) -> _Packed:
+        """Groups as tensors.
+
+        Args:
+            groups: captions in groups.
+            itself: whether a caption is a paraphrase of itself.
+        """
         there = torch.from_numpy(groups.members != NONE)
         rows = torch.from_numpy(np.asarray(groups.rows[groups.members.clip(0)], dtype=np.float32))
         classes = torch.from_numpy(groups.classes)
         alike = classes[:, :, None] == classes[:, None]
         pairs = there[:, :, None] & there[:, None]
-        return cls(rows * there[:, :, None], pairs & alike, pairs & ~alike)
+        own = torch.eye(there.shape[1], dtype=torch.bool)
+        near = pairs & alike if itself else pairs & alike & ~own
+        return cls(rows * there[:, :, None], *_listed(near), *_listed(pairs & ~alike))
 
-    def without_itself(self) -> _Packed:
-        """The same, but that no caption is a paraphrase of itself."""
-        two = ~torch.eye(self.same.shape[1], dtype=torch.bool)
-        return self._replace(same=self.same & two)
+    def and_also(self, more: _Packed) -> _Packed:
+        """These groups and others."""
+        parts = []
+        for one, other in zip(self, more, strict=True):
+            shape = [max(sizes) for sizes in zip(one.shape[1:], other.shape[1:], strict=True)]
+            parts.append(torch.cat([_padded(one, shape), _padded(other, shape)]))
+        return _Packed(*parts)
+
+
+def _listed(pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """(g, k, most) the partners of each member, and whether there are so many, from (g, k, k)."""
+    most = max(int(pairs.sum(2).max()), 1)
+    members = torch.argsort((~pairs).int(), dim=2, stable=True)[:, :, :most]
+    return members, pairs.gather(2, members)
+
+
+def _padded(part: Tensor, shape: list[int]) -> Tensor:
+    """(g, *shape) the same with zeros behind it."""
+    behind = [wanted - size for size, wanted in zip(part.shape[1:], shape, strict=True)]
+    return torch.nn.functional.pad(part, (0, behind[1], 0, behind[0]))
 
 
 def fit_queries(
@@ -102,20 +131,20 @@ def fit_queries(
     """Fit A on train groups; validation groups choose among the identity and the path.
 
     Of stations that win as many comparisons as the best, up to a hundredth, the first is taken: the
-    identity, then the largest penalty.
+    identity, then the largest penalty. From there a map is fitted further on both.
 
     Args:
         train: groups that are fitted.
-        validation: groups that choose.
+        validation: groups that choose; at the end they are fitted, too.
         seed: for the record; nothing is drawn.
         on_step: called with stations done and stations in all.
 
     Raises:
         ValueRangeError: there is nothing to compare in one of the two.
     """
-    fitted, judged = _Packed.of(train), _Packed.of(validation).without_itself()
-    for part, name in ((fitted, "fit on"), (judged, "choose by")):
-        if not _n_comparisons(part.without_itself()):
+    fitted, judged = _Packed.of(train), _Packed.of(validation, itself=False)
+    for part, name in ((_Packed.of(train, itself=False), "fit on"), (judged, "choose by")):
+        if not _n_comparisons(part):
             raise ValueRangeError(
                 f"a repair of queries needs captions with a paraphrase and a swap to {name}; got "
                 f"{counted(len(part.rows), 'group')} without any"
@@ -126,26 +155,43 @@ def fit_queries(
     basis = _alike(fitted)
     inner = torch.zeros(width, width, requires_grad=True)
     coordinates = fitted._replace(rows=fitted.rows @ basis / width**0.5)
+    ways = {}
     for done, penalty in enumerate(PENALTIES, 1):
         _solve(coordinates, inner, penalty)
-        weight = basis @ inner.detach() @ basis.T / width
-        weight = weight / _mean_length(fitted, weight)
+        weight = _weight(fitted, basis, inner)
         if torch.isfinite(weight).all():
             stations.append(Station(penalty, weight, _won(judged, weight)))
+        ways[penalty] = inner.detach().clone()
         on_step(done, len(PENALTIES))
     best = max(station.score for station in stations)
     chosen = next(s for s in stations if s.score >= best - TOLERANCE - ROUNDING)
+    weight = chosen.weight
+    if chosen.penalty is not None:
+        both = fitted.and_also(_Packed.of(validation))
+        inner = ways[chosen.penalty].requires_grad_()
+        _solve(both._replace(rows=both.rows @ basis / width**0.5), inner, chosen.penalty)
+        further = _weight(both, basis, inner)
+        weight = further if torch.isfinite(further).all() else weight
     config = {
         "protocol": "HNB",
         "solver": "convex",
         "side": "query",
         "penalty": chosen.penalty,
         "seed": seed,
-        "groups": len(train),
-        "data_hash": content_hash(fitted.rows.numpy().tobytes(), train.classes.tobytes()),
+        "groups": len(train) + len(validation),
+        "data_hash": content_hash(
+            *(part.rows.numpy().tobytes() for part in (fitted, judged)),
+            *(part.classes.tobytes() for part in (train, validation)),
+        ),
     }
-    adapter = Adapter(chosen.weight.numpy().astype(np.float32), 0.0, config)
+    adapter = Adapter(weight.numpy().astype(np.float32), 0.0, config)
     return QueryFit(adapter, tuple(stations), chosen)
+
+
+def _weight(groups: _Packed, basis: Tensor, inner: Tensor) -> Tensor:
+    """(d, d) the map, from its coordinates."""
+    weight: Tensor = basis @ inner.detach() @ basis.T / len(basis)
+    return weight / _mean_length(groups, weight)
 
 
 def _solve(groups: _Packed, inner: Tensor, penalty: float) -> None:
@@ -178,34 +224,34 @@ def _blocks(groups: _Packed) -> list[_Packed]:
     return [_Packed(*block) for block in zip(*parts, strict=True)]
 
 
-def _scores(groups: _Packed, weight: Tensor) -> Tensor:
-    """(g, k, k) score of each caption as a document (last) for each as a query."""
-    return (groups.rows @ weight.T) @ groups.rows.transpose(1, 2)
+def _lead(groups: _Packed, weight: Tensor) -> Tensor:
+    """(g, k, s, o) by how much each paraphrase scores higher than each negative, for a query."""
+    # of each caption as a document (last) for each as a query
+    scores = (groups.rows @ weight.T) @ groups.rows.transpose(1, 2)
+    near, far = scores.gather(2, groups.near), scores.gather(2, groups.far)
+    return near[:, :, :, None] - far[:, :, None, :]
 
 
 def _compared(groups: _Packed) -> Tensor:
-    """(g, k, k, k) whether a query, a paraphrase and a negative are compared."""
-    return groups.same[:, :, :, None] & groups.other[:, :, None, :]
+    """(g, k, s, o) whether a query, a paraphrase and a negative are compared."""
+    return groups.is_near[:, :, :, None] & groups.is_far[:, :, None, :]
 
 
 def _n_comparisons(groups: _Packed) -> int:
-    return int((groups.same.sum(2) * groups.other.sum(2)).sum())
+    return int((groups.is_near.sum(2) * groups.is_far.sum(2)).sum())
 
 
 def _loss(groups: _Packed, weight: Tensor) -> Tensor:
-    scores = _scores(groups, weight)
-    behind = scores[:, :, None, :] - scores[:, :, :, None]
-    return (softplus(behind) * _compared(groups)).sum()
+    return (softplus(-_lead(groups, weight)) * _compared(groups)).sum()
 
 
 def _won(groups: _Packed, weight: Tensor) -> float:
     """Share of the comparisons that are won; a tie is a miss."""
     won = 0
     for block in _blocks(groups):
-        scores = _scores(block, weight)
-        lead = scores[:, :, :, None] - scores[:, :, None, :]
+        lead = _lead(block, weight)
         size = (block.rows @ weight.T).norm(dim=2).amax().item()
-        margin = ULPS * torch.finfo(scores.dtype).eps * size
+        margin = ULPS * torch.finfo(lead.dtype).eps * size
         won += int(((lead > margin) & _compared(block)).sum())
     return won / _n_comparisons(groups)
 

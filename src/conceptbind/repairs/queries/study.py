@@ -131,14 +131,7 @@ def query_repair(
         ValueRangeError: there are fewer draws than parts.
     """
     every = np.unique(groups.draws)
-    if len(every) < FOLDS:
-        raise ValueRangeError(
-            f"a repair is scored on captions that it was not fitted on, which takes {FOLDS} "
-            f"combinations with a swap; got {len(every)}"
-        )
-    dealt = np.random.default_rng(seed).permutation(every)
-    parts = [np.sort(dealt[k::FOLDS]) for k in range(FOLDS)]
-    held_out = len(groups) > FOLDED
+    parts, held_out = dealt(every, len(groups), seed)
     with steady():
         scored_parts = []
         for k in range(1 if held_out else FOLDS):
@@ -178,6 +171,28 @@ def query_repair(
     return QueryRepair(Records(records), final, adapter, len(scored_parts), good, by_scenes, missed)
 
 
+def dealt(
+    every: Int[Ints, " draws"], n_groups: int, seed: int
+) -> tuple[list[Int[Ints, " _"]], bool]:
+    """Draws in five parts, and whether one of them alone is scored.
+
+    Args:
+        every: the different draws.
+        n_groups: groups of captions; of many one part is held out.
+        seed: of the parts.
+
+    Raises:
+        ValueRangeError: there are fewer draws than parts.
+    """
+    if len(every) < FOLDS:
+        raise ValueRangeError(
+            f"a repair is scored on captions that it was not fitted on, which takes {FOLDS} "
+            f"combinations with a swap; got {len(every)}"
+        )
+    order = np.random.default_rng(seed).permutation(every)
+    return [np.sort(order[k::FOLDS]) for k in range(FOLDS)], n_groups > FOLDED
+
+
 def _again(groups: Groups, every: Ints, parts: list[Ints], seed: int) -> QueryFit:
     """What is written: fitted on all parts but one that chooses."""
     return first_that_helps(
@@ -200,9 +215,9 @@ def _settled(
     after: list[Scored] = []
     for part in parts:
         mine = np.isin(draws[triplets.item], part.draws)
-        some = _some(triplets, mine)
-        before.append(scored(rows, some))
-        after.append(_after(rows, some, part.fit.adapter))
+        some = some_triplets(triplets, mine)
+        before.append(mapped_triplets(rows, some, None))
+        after.append(mapped_triplets(rows, some, part.fit.adapter))
     found = {}
     for _, _, one_sided in SCORES:
         found[one_sided] = [_joined(when, one_sided=one_sided) for when in (before, after)]
@@ -210,17 +225,35 @@ def _settled(
     return found, (items, right == 1, found[False][1][1] == 1)
 
 
-def _after(rows: Floats, triplets: Triplets, adapter: Adapter) -> Scored:
-    """Triplets whose queries are mapped; only the rows that occur are."""
+def mapped_triplets(
+    rows: Float[Floats, "captions width"],
+    triplets: Triplets,
+    queries: Callable[[Floats], Floats] | None,
+) -> Scored:
+    """Triplets whose queries are mapped; only the rows that occur are.
+
+    Args:
+        rows: (c, d) unit rows; they may lie on disk.
+        triplets: rows of it.
+        queries: the map; None leaves queries as they are.
+    """
+    if queries is None:
+        return scored(rows, triplets)
     parts = (triplets.anchor, triplets.paraphrase, triplets.negative)
     used, places = np.unique(np.stack(parts), return_inverse=True)
     anchor, paraphrase, negative = places.reshape(3, -1)
     here = replace(triplets, anchor=anchor, paraphrase=paraphrase, negative=negative)
     documents = np.asarray(rows[used])
-    return scored(documents, here, adapter(documents).astype(documents.dtype))
+    return scored(documents, here, queries(documents).astype(documents.dtype))
 
 
-def _some(triplets: Triplets, mine: Bools) -> Triplets:
+def some_triplets(triplets: Triplets, mine: Bool[Bools, " triplets"]) -> Triplets:
+    """Some of the triplets of a setting.
+
+    Args:
+        triplets: all.
+        mine: (t,) which are kept.
+    """
     return Triplets(
         triplets.setting,
         triplets.anchor[mine],
