@@ -189,7 +189,9 @@ def laboratory_card(adapter: Adapter, records: Records, sentence: str) -> str:
         records: of the laboratory.
         sentence: the verdict in words.
     """
-    config, queries = adapter.config, records.first(side="query") is not None
+    config, mapped, kept = adapter.config, "captions", "Pictures"
+    if records.first(side="query"):
+        mapped, kept = "queries", "Documents"
     head, *rows = laboratory_rows(records)
     lines = "\n".join("| " + " | ".join(map(markdown, row)) + " |" for row in rows)
     who = "the encoder whose rows it was fitted on"
@@ -199,10 +201,10 @@ def laboratory_card(adapter: Adapter, records: Records, sentence: str) -> str:
 library_name: conceptbind
 tags: [compositionality, binding]
 ---
-# Linear repair of {"queries" if queries else "captions"}
+# Linear repair of {mapped}
 
-For {"queries" if queries else "captions"} of {who}: `y = x @ weight.T`, divided by its length.
-{"Documents" if queries else "Pictures"} stay as they are, and so does an index of them.
+For {mapped} of {who}: `y = x @ weight.T`, divided by its length.
+{kept} stay as they are, and so does an index of them.
 
 {sentence}
 
