@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.repairs.labclip.adapter import Adapter
+    from conceptbind.repairs.laboratory.contract import RowMap
 
 FOLDS = 5
 """Parts of the draws; each is scored by a map that was fitted without it."""
@@ -228,7 +229,7 @@ def _settled(
 def mapped_triplets(
     rows: Float[Floats, "captions width"],
     triplets: Triplets,
-    queries: Callable[[Floats], Floats] | None,
+    queries: RowMap | None,
 ) -> Scored:
     """Triplets whose queries are mapped; only the rows that occur are.
 
