@@ -55,7 +55,7 @@ class _Material:
     """What is fitted on and scored."""
 
     name: str
-    """Of the table, or of the captions."""
+    """Name of the table, or of the captions."""
     groups: "Groups"
     settings: "Sequence[Triplets]"
     draws: "Ints"
