@@ -66,7 +66,7 @@ class Entry:
     outcome: dict[Metric, Scored]
     """Scores of what was not fitted on."""
     by_setting: dict[str, Scored] = field(default_factory=dict)
-    """Of the metric that decides, where it has several settings."""
+    """Scores of the metric that decides, where it has several settings."""
 
     @property
     def validation(self) -> Scores:
