@@ -90,7 +90,8 @@ def query_section(study: QueryRepair) -> Section:
     for station in study.fit.stations:
         name = "no repair" if station.penalty is None else f"{station.penalty:g}"
         mark = "chosen" if station is study.fit.chosen else "-"
-        path.append((name, percent(station.score), mark))
+        kept = "-" if station.kept is None else percent(station.kept)
+        path.append((name, percent(station.score), kept, mark))
     return section(
         "query-repair",
         "A linear map of the query",
@@ -101,8 +102,12 @@ def query_section(study: QueryRepair) -> Section:
         ),
         figure(bars),
         table(HEAD, query_rows(study.records)),
-        paragraph("The penalties that were tried, and what each reaches on validation:"),
-        table(("penalty", "comparisons won", "choice"), path),
+        paragraph(
+            "The penalties that were tried, and what each reaches on validation. Scenes are found "
+            "where their paraphrase scores above all scenes of other groups. A map that finds "
+            "fewer than no repair, by more than a point, is refused."
+        ),
+        table(("penalty", "comparisons won", "scenes found", "choice"), path),
     )
 
 

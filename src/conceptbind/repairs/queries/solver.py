@@ -3,17 +3,21 @@ the paraphrase should score higher (LABCLIP's aim, arXiv 2502.03566, section 5, 
 the place of pictures).
 
 The score of a document d for a query q is the inner product of d with A q: which document is first
-does not depend on the length of A q. The loss is the mean of log(1 + exp(score of the negative -
-score of the paraphrase)), which is convex in A, and a penalty in coordinates in which captions of
-one group vary alike. A caption counts as a paraphrase of itself, too. That keeps the map near to a
-metric: without it, captions that people wrote find each other less often. L-BFGS solves the problem
-along a path of falling penalties; validation chooses among its stations and the identity. The map
-of the station that it chose is then fitted further on the groups of both parts.
+does not depend on the length of A q. The loss is convex in A. It has two parts and a penalty in
+coordinates in which captions of one group vary alike:
+
+- within a group, the mean of log(1 + exp(score of the negative - score of the paraphrase));
+- `SHARE` times the loss of a paraphrase among captions of other groups, drawn at random (the mean
+  of log(1 + sum of exp(score of another - score of the paraphrase))). Without it a map of a low
+  penalty finds the right one of two swaps, but no longer the scene among others.
+
+A caption counts as a paraphrase of itself, too. L-BFGS solves the problem along a path of falling
+penalties; validation chooses among its stations and the identity, by binding and by its cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,11 +39,17 @@ if TYPE_CHECKING:
 PENALTIES = (1e-3, 1e-4, 1e-5)
 """Stations of the path."""
 STEPS = 40
-"""Steps of L-BFGS at each station, and at the end."""
+"""Steps of L-BFGS at each station."""
+OTHERS = 64
+"""Captions of other groups that the captions of a group are compared with."""
+SHARE = 0.02
+"""Weight of these comparisons; those within a group have 1."""
 FLOOR = 1e-4
 """Least variance of a direction, as a share of the largest, so that noise is not blown up."""
 BLOCK = 64
 """Groups that are compared at once."""
+SEARCHED = 1024
+"""Scenes that ask at once."""
 
 
 class Station(NamedTuple):
@@ -51,6 +61,9 @@ class Station(NamedTuple):
     """(d, d)"""
     score: float
     """Share of the comparisons of the validation groups that are won."""
+    kept: float | None
+    """Share of the scenes of validation that find their paraphrase before all scenes of other
+    groups; None where there is one group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,26 +112,12 @@ class _Packed(NamedTuple):
         near = pairs & alike if itself else pairs & alike & ~own
         return cls(rows * there[:, :, None], *_listed(near), *_listed(pairs & ~alike))
 
-    def and_also(self, more: _Packed) -> _Packed:
-        """These groups and others."""
-        parts = []
-        for one, other in zip(self, more, strict=True):
-            shape = [max(sizes) for sizes in zip(one.shape[1:], other.shape[1:], strict=True)]
-            parts.append(torch.cat([_padded(one, shape), _padded(other, shape)]))
-        return _Packed(*parts)
-
 
 def _listed(pairs: Tensor) -> tuple[Tensor, Tensor]:
     """(g, k, most) the partners of each member, and whether there are so many, from (g, k, k)."""
     most = max(int(pairs.sum(2).max()), 1)
     members = torch.argsort((~pairs).int(), dim=2, stable=True)[:, :, :most]
     return members, pairs.gather(2, members)
-
-
-def _padded(part: Tensor, shape: list[int]) -> Tensor:
-    """(g, *shape) the same with zeros behind it."""
-    behind = [wanted - size for size, wanted in zip(part.shape[1:], shape, strict=True)]
-    return torch.nn.functional.pad(part, (0, behind[1], 0, behind[0]))
 
 
 def fit_queries(
@@ -130,13 +129,10 @@ def fit_queries(
 ) -> QueryFit:
     """Fit A on train groups; validation groups choose among the identity and the path.
 
-    Of stations that win as many comparisons as the best, up to a hundredth, the first is taken: the
-    identity, then the largest penalty. From there a map is fitted further on both.
-
     Args:
         train: groups that are fitted.
-        validation: groups that choose; at the end they are fitted, too.
-        seed: for the record; nothing is drawn.
+        validation: groups that choose; see `chosen_station`.
+        seed: of the captions of other groups that each group is compared with.
         on_step: called with stations done and stations in all.
 
     Raises:
@@ -150,53 +146,119 @@ def fit_queries(
                 f"{counted(len(part.rows), 'group')} without any"
             )
     width = fitted.rows.shape[2]
-    eye = torch.eye(width)
-    stations = [Station(None, eye, _won(judged, eye))]
+    searched = _Searched.of(validation)
+
+    def station(penalty: float | None, weight: Tensor) -> Station:
+        return Station(penalty, weight, _won(judged, weight), searched.kept(weight))
+
+    stations = [station(None, torch.eye(width))]
     basis = _alike(fitted)
     inner = torch.zeros(width, width, requires_grad=True)
     coordinates = fitted._replace(rows=fitted.rows @ basis / width**0.5)
-    ways = {}
+    others = _others(train, seed)
     for done, penalty in enumerate(PENALTIES, 1):
-        _solve(coordinates, inner, penalty)
-        weight = _weight(fitted, basis, inner)
+        _solve(coordinates, others, inner, penalty)
+        weight: Tensor = basis @ inner.detach() @ basis.T / width
+        weight = weight / _mean_length(fitted, weight)
         if torch.isfinite(weight).all():
-            stations.append(Station(penalty, weight, _won(judged, weight)))
-        ways[penalty] = inner.detach().clone()
+            stations.append(station(penalty, weight))
         on_step(done, len(PENALTIES))
-    best = max(station.score for station in stations)
-    chosen = next(s for s in stations if s.score >= best - TOLERANCE - ROUNDING)
-    weight = chosen.weight
-    if chosen.penalty is not None:
-        both = fitted.and_also(_Packed.of(validation))
-        inner = ways[chosen.penalty].requires_grad_()
-        _solve(both._replace(rows=both.rows @ basis / width**0.5), inner, chosen.penalty)
-        further = _weight(both, basis, inner)
-        weight = further if torch.isfinite(further).all() else weight
+    chosen = chosen_station(stations)
     config = {
         "protocol": "HNB",
         "solver": "convex",
         "side": "query",
         "penalty": chosen.penalty,
         "seed": seed,
-        "groups": len(train) + len(validation),
+        "groups": len(train),
         "data_hash": content_hash(
             *(part.rows.numpy().tobytes() for part in (fitted, judged)),
             *(part.classes.tobytes() for part in (train, validation)),
         ),
     }
-    adapter = Adapter(weight.numpy().astype(np.float32), 0.0, config)
+    adapter = Adapter(chosen.weight.numpy().astype(np.float32), 0.0, config)
     return QueryFit(adapter, tuple(stations), chosen)
 
 
-def _weight(groups: _Packed, basis: Tensor, inner: Tensor) -> Tensor:
-    """(d, d) the map, from its coordinates."""
-    weight: Tensor = basis @ inner.detach() @ basis.T / len(basis)
-    return weight / _mean_length(groups, weight)
+def chosen_station(stations: Sequence[Station]) -> Station:
+    """The first station that binds as well as the best, up to a hundredth, among those that keep
+    scenes apart as well as the identity does, up to another hundredth.
+
+    Args:
+        stations: the identity, then the path from the largest penalty on.
+    """
+    least = (stations[0].kept or 0.0) - TOLERANCE - ROUNDING
+    allowed = [one for one in stations if one.kept is None or one.kept >= least]
+    best = max(one.score for one in allowed)
+    return next(one for one in allowed if one.score >= best - TOLERANCE - ROUNDING)
 
 
-def _solve(groups: _Packed, inner: Tensor, penalty: float) -> None:
+class _Searched(NamedTuple):
+    """Two captions of each scene: one asks, the other has to be found."""
+
+    queries: Tensor
+    """(s, d)"""
+    documents: Tensor
+    """(s, d)"""
+    draws: Tensor
+    """(s,) draw of each scene."""
+
+    @classmethod
+    def of(cls, groups: Groups) -> _Searched:
+        """The first and the last caption of each scene that has two.
+
+        Args:
+            groups: captions in groups.
+        """
+        group, column = np.nonzero(groups.members != NONE)
+        told = np.stack([group, groups.classes[group, column]], axis=1)
+        _, first, which = np.unique(told, axis=0, return_index=True, return_inverse=True)
+        last = np.zeros_like(first)
+        np.maximum.at(last, which.reshape(-1), np.arange(len(told)))
+        first, last = first[first < last], last[first < last]
+        rows = groups.members[group, column]
+        asking, found = (
+            torch.from_numpy(np.asarray(groups.rows[rows[some]], dtype=np.float32))
+            for some in (first, last)
+        )
+        return cls(asking, found, torch.from_numpy(groups.draws[group[first]]))
+
+    def kept(self, weight: Tensor) -> float | None:
+        """Share that scores its paraphrase above all captions of other draws; a tie is a miss."""
+        if len(self.draws) < 2 or bool((self.draws == self.draws[0]).all()):
+            return None
+        mapped, hits = self.queries @ weight.T, 0
+        margin = ULPS * torch.finfo(mapped.dtype).eps * mapped.norm(dim=1).amax()
+        # blocks, so that memory does not grow with the square of the scenes
+        parts = zip(mapped.split(SEARCHED), self.documents.split(SEARCHED), strict=True)
+        for (some, own), draws in zip(parts, self.draws.split(SEARCHED), strict=True):
+            scores = some @ self.documents.T
+            scores[draws[:, None] == self.draws] = -torch.inf
+            hits += int(((some * own).sum(1) > scores.amax(1) + margin).sum())
+        return hits / len(self.draws)
+
+
+def _others(groups: Groups, seed: int) -> Tensor | None:
+    """(g, r) captions of other draws for each group, as places among all members laid flat, drawn
+    at random; None where all groups are one draw.
+    """
+    places = np.flatnonzero(groups.members.ravel() != NONE)
+    draw = groups.draws[places // groups.members.shape[1]]
+    order = np.argsort(draw, kind="stable")
+    first = np.searchsorted(draw[order], groups.draws, side="left")[:, None]
+    own = np.searchsorted(draw[order], groups.draws, side="right")[:, None] - first
+    rest = len(places) - own
+    if not rest.min():
+        return None
+    drawn = np.random.default_rng(seed).random((len(groups), OTHERS)) * rest
+    which = drawn.astype(np.int64)
+    return torch.from_numpy(places[order][which + own * (which >= first)])
+
+
+def _solve(groups: _Packed, others: Tensor | None, inner: Tensor, penalty: float) -> None:
     """Move `inner` to the minimum of the loss with a penalty."""
-    n = _n_comparisons(groups)
+    n, pairs = _n_comparisons(groups), int(groups.is_near.sum())
+    flat = groups.rows.reshape(-1, groups.rows.shape[2])
     solver = torch.optim.LBFGS(
         [inner],
         max_iter=STEPS,
@@ -205,13 +267,17 @@ def _solve(groups: _Packed, inner: Tensor, penalty: float) -> None:
         tolerance_grad=1e-9,
         tolerance_change=1e-12,
     )
+    drawn = [None] * len(_blocks(groups)) if others is None else others.split(BLOCK)
 
     def closure() -> Tensor:
         solver.zero_grad()
         total = penalty / 2 * (inner**2).sum()
         total.backward()  # type: ignore[no-untyped-call]
-        for block in _blocks(groups):
-            part = _loss(block, inner) / n
+        for block, places in zip(_blocks(groups), drawn, strict=True):
+            mapped = block.rows @ inner.T
+            part = _loss(block, mapped) / n
+            if places is not None:
+                part = part + SHARE * _loss_of_others(block, mapped, flat[places]) / pairs
             part.backward()  # type: ignore[no-untyped-call]
             total = total + part
         return total.detach()
@@ -224,10 +290,10 @@ def _blocks(groups: _Packed) -> list[_Packed]:
     return [_Packed(*block) for block in zip(*parts, strict=True)]
 
 
-def _lead(groups: _Packed, weight: Tensor) -> Tensor:
+def _lead(groups: _Packed, mapped: Tensor) -> Tensor:
     """(g, k, s, o) by how much each paraphrase scores higher than each negative, for a query."""
     # of each caption as a document (last) for each as a query
-    scores = (groups.rows @ weight.T) @ groups.rows.transpose(1, 2)
+    scores = mapped @ groups.rows.transpose(1, 2)
     near, far = scores.gather(2, groups.near), scores.gather(2, groups.far)
     return near[:, :, :, None] - far[:, :, None, :]
 
@@ -241,16 +307,25 @@ def _n_comparisons(groups: _Packed) -> int:
     return int((groups.is_near.sum(2) * groups.is_far.sum(2)).sum())
 
 
-def _loss(groups: _Packed, weight: Tensor) -> Tensor:
-    return (softplus(-_lead(groups, weight)) * _compared(groups)).sum()
+def _loss(groups: _Packed, mapped: Tensor) -> Tensor:
+    """Of paraphrases among the negatives of their group."""
+    return (softplus(-_lead(groups, mapped)) * _compared(groups)).sum()
+
+
+def _loss_of_others(groups: _Packed, mapped: Tensor, others: Tensor) -> Tensor:
+    """Of paraphrases among captions of other groups (g, r, d)."""
+    near = (mapped @ groups.rows.transpose(1, 2)).gather(2, groups.near)
+    far = (mapped @ others.transpose(1, 2)).logsumexp(2, keepdim=True)
+    return (softplus(far - near) * groups.is_near).sum()
 
 
 def _won(groups: _Packed, weight: Tensor) -> float:
     """Share of the comparisons that are won; a tie is a miss."""
     won = 0
     for block in _blocks(groups):
-        lead = _lead(block, weight)
-        size = (block.rows @ weight.T).norm(dim=2).amax().item()
+        mapped = block.rows @ weight.T
+        lead = _lead(block, mapped)
+        size = mapped.norm(dim=2).amax().item()
         margin = ULPS * torch.finfo(lead.dtype).eps * size
         won += int(((lead > margin) & _compared(block)).sum())
     return won / _n_comparisons(groups)
