@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conceptbind.core.arguments import explains_arguments
+from conceptbind.probes.threads import in_order, steady
 from conceptbind.repairs.labclip.pairs import read_unit
 
 if TYPE_CHECKING:
@@ -68,37 +70,52 @@ class Moments:
 
 
 @explains_arguments
+@steady()
 def moments_of(pairs: Pairs, *, bags: bool = False) -> Moments:
-    """The moments of all pairs, read block by block.
+    """The moments of all pairs, read block by block, several blocks at once.
 
     Args:
         pairs: n pairs; with k negatives a caption has k differences.
         bags: whether that of negatives alone is taken too, which `Moments.bags` needs.
     """
-    width_out, width_in = pairs.images.shape[1], pairs.texts.shape[1]
+    out, into = pairs.images.shape[1], pairs.texts.shape[1]
+    shapes = ((out, out), *3 * [(into, into)], *2 * [(out, into)])
+    sums = [np.zeros(shape) for shape in shapes]  # in double precision
+    for products in in_order(partial(_products, pairs, bags), range(0, len(pairs), BLOCK)):
+        for number, product in enumerate(products):
+            sums[number] += product
+    total, compared = len(pairs), len(pairs) * max(pairs.n_negatives, 1)
+    xx, tt, nn, dd, xt, xd = sums
+    return Moments(
+        pictures=xx / total,
+        captions=tt / total,
+        negatives=nn / compared,
+        differences=dd / compared,
+        shared=xt / total,
+        bound=xd / compared,
+        n=total,
+        n_negatives=pairs.n_negatives,
+    )
+
+
+def _products(pairs: Pairs, bags: bool, start: int) -> list[Floats]:
+    """The sums of one block, in the order of `Moments`."""
     kind: type[np.floating[Any]] = np.float64 if len(pairs) <= EXACT else np.float32
-    xx = np.zeros((width_out, width_out))
-    tt, nn, dd = (np.zeros((width_in, width_in)) for _ in range(3))
-    xt, xd = (np.zeros((width_out, width_in)) for _ in range(2))
-    several = pairs.n_negatives
-    for start in range(0, len(pairs), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(pairs)))
-        x = read_unit(pairs.images, pairs.image_of[rows]).astype(kind, copy=False)
-        t = read_unit(pairs.texts, rows).astype(kind, copy=False)
-        xx += x.T @ x
-        tt += t.T @ t
-        xt += x.T @ t
-        if pairs.negatives is not None:
-            false = read_unit(pairs.negatives, rows).astype(kind, copy=False)
-            for n in np.moveaxis(false.reshape(len(rows), several, width_in), 1, 0):
-                if bags:
-                    nn += n.T @ n
-                d = t - n
-                dd += d.T @ d
-                xd += x.T @ d
-    total, compared = len(pairs), len(pairs) * max(several, 1)
-    means = (xx / total, tt / total, nn / compared, dd / compared, xt / total, xd / compared)
-    return Moments(*means, total, several)
+    rows = np.arange(start, min(start + BLOCK, len(pairs)))
+    x = read_unit(pairs.images, pairs.image_of[rows]).astype(kind, copy=False)
+    t = read_unit(pairs.texts, rows).astype(kind, copy=False)
+    tt, xt = t.T @ t, x.T @ t
+    nn, dd, xd = np.zeros_like(tt), np.zeros_like(tt), np.zeros_like(xt)
+    if pairs.negatives is not None:
+        false = read_unit(pairs.negatives, rows).astype(kind, copy=False)
+        several = np.moveaxis(false.reshape(len(rows), pairs.n_negatives, -1), 1, 0)
+        for n in several:
+            if bags:
+                nn += n.T @ n
+            d = t - n
+            dd += d.T @ d
+            xd += x.T @ d
+    return [x.T @ x, tt, nn, dd, xt, xd]
 
 
 def singular(
