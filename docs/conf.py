@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 project = html_title = "conceptbind"
 version = release = conceptbind.__version__
 author = "The conceptbind contributors"
+project_copyright = "2026, the conceptbind contributors"
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",

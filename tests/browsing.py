@@ -32,6 +32,25 @@ TOO_WIDE = """width => [...document.querySelectorAll('body *')].filter(element =
   return shown && !element.closest('.skip, thead, pre') && (box.right > width + 1 || box.left < -1);
 }).map(element => element.tagName + '#' + element.id + '.' + element.className).slice(0, 5)"""
 
+TORN = r"""() => {
+  const found = [];
+  const walk = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode, inside = text.parentElement;
+    const hidden = innerWidth <= 640 ? 'pre, script, style, svg, thead' : 'pre, script, style, svg';
+    if (inside.closest(hidden) || !inside.getClientRects().length) continue;
+    for (const word of text.data.matchAll(/\p{L}{2,16}/gu)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      const lines = [...range.getClientRects()].filter(box => box.width > 0).map(box => box.top);
+      if (new Set(lines.map(Math.round)).size > 1) found.push(word[0]);
+    }
+  }
+  return found.slice(0, 5);
+}"""
+"""Short words of which one part stands on another line."""
+
 in_browser = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """Of every test that opens a page: playwright's event loop is of an older kind."""
 

@@ -34,7 +34,7 @@ def test_a_folder_of_runs_is_a_leaderboard(runs, tmp_path, capsys):
     assert "todo.txt" not in said
     page = (tmp_path / "board" / "compare.html").read_text().replace("\u00a0", " ")
     assert "Level 1, decodable from captions: good is first (90.0 %)." in page
-    lead = "good is best at letting objects be recognised from captions (90.0 %, next is old with"
+    lead = "good is best at the recognition of objects in captions (90.0 %, next is old with"
     assert said.startswith(lead) or lead in said.partition("\n\n")[0] + said
     assert re.search(rf'id="answer"[^>]*><p>{re.escape(lead)}', page)
     assert "not paired: no outcomes kept" in page

@@ -57,7 +57,7 @@ def test_captions_are_judged_at_level_2():
     ("control", "word", "told"),
     [
         ((0.5, 0.4, 0.6), "partly", "chance: 50 %)."),  # no more than a coin: not named
-        ((0.55, 0.5, 0.619), "partly", "captions alone, reaches 55.0 %."),
+        ((0.55, 0.5, 0.619), "partly", "the blind control by length, reaches 55.0 %."),
         ((0.55, 0.5, 0.62), "unclear", "reaches 55.0 %, which is not clearly less."),
         ((0.7, 0.6, 0.8), "unclear", "Many more captions with two attribute-noun phrases"),
     ],

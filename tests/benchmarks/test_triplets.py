@@ -187,7 +187,7 @@ def test_what_is_said_of_captions_alone(tmp_path):
         "Level 2, captions alone (triplets): the paraphrase is nearer than the wrong caption "
         "in easy 100 %, hard 0 %, all 50.0 % of the items. Chance is 33.3 %: 2 of 3 scores "
         "clearly above it, 1 clearly below (hard). Not clearly above the strongest control: "
-        "hard: blind length 0 %."
+        "hard: blind by length 0 %."
     )
 
 

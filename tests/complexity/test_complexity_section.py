@@ -16,13 +16,14 @@ from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.records import Records
 from conceptbind.report.cells import COMPLEXITY_HEAD, complexity_cells
 from conceptbind.report.charts import Point
-from conceptbind.report.numbers import is_number, whole
+from conceptbind.report.numbers import has_long_word, is_number, whole
 
 
 def shown(found):
     loader = jinja2.PackageLoader("conceptbind", "report/templates")
     environment = jinja2.Environment(loader=loader, autoescape=True)
     environment.filters["whole"], environment.tests["number_cell"] = whole, is_number
+    environment.tests["long_cell"] = has_long_word
     template = environment.get_template("complexity_section.html.j2")
     return template.render(part=complexity_section(found), section={"title": "how complex"})
 
@@ -30,7 +31,10 @@ def shown(found):
 def test_controls_are_described_where_they_are_shown():
     page = shown(study(0.0, 0.5))
     assert "does not generalise to new objects" in page
-    assert "A bag of concepts: counts of the values in a scene, read by probes of its own" in page
+    assert (
+        "A bag of concepts: counts of the values in a scene, recognised by probes of its own"
+        in page
+    )
     assert "A planted rule of a known number of products" in page
     assert "Plain probes, fitted on real embeddings of other scenes" in page
     assert ">planted</th>" not in page  # no curve, no row
@@ -139,8 +143,9 @@ def test_the_whole_section():
     assert shown == {
         "modality": "text",
         "readout": "own",
-        "head": ("model", *COMPLEXITY_HEAD[1:-2], "R²", "R² train"),
+        "head": (*COMPLEXITY_HEAD[:-2], "R²", "R² train"),
         "rows": complexity_cells(found.records),
+        "planted": True,
         "notes": ("a note",),
     }
     unscored = ComplexityStudy("text", Records([point("object_recognition", 0.5, "mlp", 0.8)]))

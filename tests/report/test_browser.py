@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 import subprocess
 from xml.etree import ElementTree
 
 import pytest
 
-from browsing import OPEN_ALL, SIZES, TOO_WIDE, in_browser, opened, violations
+from browsing import OPEN_ALL, SIZES, TOO_WIDE, TORN, in_browser, opened, violations
 
 A4 = 688
 """Pixels across of a sheet of A4 between margins of 14 mm."""
@@ -62,6 +63,7 @@ def test_the_report_opens_whole(browser, report, size):
         assert len(drawing.get_attribute("aria-label")) > 20
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.evaluate(TOO_WIDE, size[0]) == []
+    assert page.evaluate(TORN) == []
     assert page.locator("#answer p").first.is_visible()
     broken = "[...document.images].filter(image => !image.complete || !image.naturalWidth).length"
     assert page.evaluate(broken) == 0
@@ -178,6 +180,21 @@ def test_a_gallery_shows_six_and_is_filtered_by_concept(browser, report):
     gallery.locator("xpath=following-sibling::button").click()
     assert seen.count() == 24
     assert count.inner_text() == "24 of 24 scenes"
+    page.close()
+
+
+def test_a_number_of_an_object_leads_to_its_scenes(browser, report):
+    page, _ = opened(browser, report)
+    number = page.locator("#probe-image-by-object a[data-pick]").first
+    name = json.loads(number.get_attribute("data-pick"))["object"]
+    number.click()
+    assert page.evaluate("location.hash") == "#probe-image-wrong"
+    seen = page.locator("section:has(> #probe-image-wrong) .scene:visible")
+    listed = [json.loads(one)["object"] for one in seen.evaluate_all(VALUES)]
+    assert listed
+    assert all(name in objects for objects in listed)
+    chosen = page.locator("section:has(> #probe-image-wrong) select[name=object]")
+    assert chosen.input_value() == name
     page.close()
 
 

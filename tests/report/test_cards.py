@@ -42,6 +42,7 @@ def test_its_scenes_are_those_of_its_own_number():
     one_sided = Outcome({**FOUND.outcomes[0].about, "metric": "one_sided"}, *_scored(6))
     found = replace(FOUND, outcomes=(one_sided, *FOUND.outcomes))  # of the same value
     assert verdict_card(found, USED)["missed"] == card["missed"]
+    assert card["others"] == [("items-paraphrase-accuracy-text-neutral", "neutral")]
     assert verdict_card(Findings("within"), USED)["missed"] is None
     assert verdict_card(FOUND, replace(USED, modality="image"))["missed"] is None
 

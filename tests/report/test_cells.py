@@ -274,9 +274,9 @@ TITLES = {
     "binding": "Binding: recognition by probes, and between pictures and captions",
     "finetune": "Fine-tuning: binding accuracy on what it was not trained on",
     "r2": "Additive structure",
-    "removal": "Targeted removal",
+    "removal": "What probes recognise without a part",
     "edits": "Edits at strength 1",
-    "complexity": "Complexity: what approximators predict for new objects",
+    "complexity": "Complexity: what small models predict for new objects",
 }
 HEADS = {
     "binding": "measure; value; 95 % interval; n",
@@ -286,7 +286,7 @@ HEADS = {
     "removal": "embeddings; concepts; objects; n",
     "edits": "hit by; object vectors; all; same attribute; different attribute; n; n same; "
     "n different",
-    "complexity": "approximator; width; read-out; score; 95 % interval; n; objects; "
+    "complexity": "small model; width; read-out; score; 95 % interval; n; objects; "
     "hardest concept; R2; R2 train",
 }
 

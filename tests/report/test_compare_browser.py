@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 import conceptbind
-from browsing import OPEN_ALL, SIZES, TOO_WIDE, in_browser, opened, violations
+from browsing import OPEN_ALL, SIZES, TOO_WIDE, TORN, in_browser, opened, violations
 from made import run_folder
 
 pytestmark = in_browser
@@ -35,6 +35,7 @@ def test_the_page_opens_whole(browser, page_file, size):
     page.evaluate(OPEN_ALL)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.evaluate(TOO_WIDE, size[0]) == []
+    assert page.evaluate(TORN) == []
     page.close()
 
 

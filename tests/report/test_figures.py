@@ -114,8 +114,8 @@ def test_objects_stand_at_their_attribute_and_noun():
     assert table["columns"] == list(columns)
     assert [name for name, _ in table["rows"]] == list(rows)
     cells = table["rows"][1][1]
-    assert cells[1] == {"share": 0.04, "text": "4.0 %", "n": 4}
-    assert cells[2] == {"share": None, "text": "-", "n": None}
+    assert cells[1] == {"share": 0.04, "text": "4.0 %", "n": 4, "object": f"{rows[1]} {columns[1]}"}
+    assert cells[2] == {"share": None, "text": "-", "n": None, "object": f"{rows[1]} {columns[2]}"}
 
 
 def test_comparisons_across_modalities():

@@ -156,6 +156,16 @@ def within(word, modality="text"):
             {"trainable": True},
             "conceptbind finetune 'hf:a b' --out 'my runs/r'-finetuned",
         ),
+        (
+            [probe("yes"), across("partly")],
+            {"trainable": True, "reads": True, "scenes": "clevr2d"},
+            "conceptbind repair 'hf:a b' --scenes clevr2d --out 'my runs/r'-repaired",
+        ),
+        (
+            [probe("yes"), across("partly"), repair("no", helps=False)],
+            {"trainable": True, "reads": True, "scenes": "clevr2d"},
+            "conceptbind finetune 'hf:a b' --out 'my runs/r'-finetuned",
+        ),
         ([probe("yes"), across("no")], {}, "conceptbind compare 'my runs/r'"),
         (
             [probe("unclear")],

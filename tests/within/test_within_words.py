@@ -132,7 +132,7 @@ def test_the_strongest_control_of_either_setting_is_named() -> None:
     ]
     found = usable_within(records, "text", "template")
     assert found.control == Control.BLIND_LENGTH
-    assert "the length of the captions alone, reaches 28.6 % and 0 %." in found.sentence
+    assert "the blind control by length, reaches 28.6 % and 0 %." in found.sentence
 
 
 def test_usable_everywhere_beats_the_control_in_the_weaker_setting() -> None:
@@ -149,7 +149,7 @@ def test_of_equal_controls_the_first_is_named_and_a_blind_one_is_called_so() -> 
     ]
     found = usable_within(records, "text", "minilm")
     assert found.control == Control.BLIND_LENGTH
-    assert "the length of the captions alone" in found.sentence
+    assert "the blind control by length" in found.sentence
 
 
 def test_pictures_that_were_not_drawn_have_no_trap_and_are_usable_in_part_at_most() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NAMED = {
     Control.BAG_OF_WORDS: "a bag of words",
-    Control.BLIND_LENGTH: "the length of the captions alone",
+    Control.BLIND_LENGTH: "the blind control by length",
 }
 
 

@@ -9,7 +9,6 @@ from conceptbind.benchmarks.registry import benchmark_named
 from conceptbind.benchmarks.texts import ALL, EVERY, TextBenchmark
 from conceptbind.benchmarks.words import BLIND, OF_TEXTS, best, own_scores
 from conceptbind.core.arguments import explains_arguments
-from conceptbind.core.errors import counted
 from conceptbind.core.findings import Verdict
 from conceptbind.core.names import Metric
 from conceptbind.report.numbers import interval_of, percent, value_of
@@ -72,7 +71,8 @@ def _verdict(name: str, files: Sequence[Record], records: Records) -> Verdict:
         who = f"The captions of {weaker.encoder} {told} a paraphrase from a swap by cosine"
         claim = f"{who} (level 2, {level})"
     both = [(weaker, control)] + ([(stronger, beside)] if stronger is not weaker else [])
-    parts = [claim, f"So it is in {name}, of {counted(len(there), 'file')}", *map(_told, both)]
+    files_of = "" if len(there) == 1 else f", in the lowest and highest of {len(there):,} files"
+    parts = [claim, f"This was measured on {name}{files_of}", *map(_told, both)]
     words = f"{'. '.join(parts)}. Chance: {percent(round(CHANCE, 3))}."
     return replace(judged, word=word, sentence=words if swapped else f"{words} {UNKNOWN}")
 

@@ -148,8 +148,8 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     encoder: GivenEncoder = "tiny"
     """Model to measure: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER,
     open_clip:ARCH@TAG, timm:NAME, mteb:NAME, api:URL?model=NAME (a server), or
-    py:module:factory. Also controlled:DIR (made by train), and rows that are there, file:PATH
-    (.npy, .npz, .safetensors, or a folder written by embed).
+    py:module:factory. Also controlled:DIR (made by train), and embeddings that exist already,
+    file:PATH (.npy, .npz, .safetensors, or a folder written by embed).
     """
     _: KW_ONLY
     scenes: GivenScenes = "clevr2d"

@@ -47,8 +47,9 @@ def complexity_section(study: ComplexityStudy) -> dict[str, Any]:
         "sentence": complexity_sentence(study),
         "readout": study.readouts[0],
         "figure": coverage_figure(study) if study.scores() else None,
-        "head": ("model", *(name.replace("R2", "R²") for name in COMPLEXITY_HEAD[1:])),
+        "head": tuple(name.replace("R2", "R²") for name in COMPLEXITY_HEAD),
         "rows": complexity_cells(study.records),
+        "planted": bool(study.records.where(approximator="planted")),
         "notes": study.notes,
     }
 

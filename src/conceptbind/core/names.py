@@ -22,7 +22,7 @@ class Control(StrEnum):
     BAG_OF_WORDS = "bag_of_words"
 
 
-CONTROL_TEXTS = {
+CONTROL_TEXTS: dict[str, tuple[str, str]] = {
     Control.BAG_OF_CONCEPTS: (
         "Bag of concepts",
         "The same probes, fitted on how often each value occurs in the scene and on nothing else. "
@@ -48,12 +48,12 @@ CONTROL_TEXTS = {
         "shuffled at random: binding never helped it.",
     ),
     Control.BLIND_LENGTH: (
-        "Blind, by length",
+        "Blind by length",
         "No picture is seen: the shorter caption wins. Of captions alone: the more alike in "
         "length, the nearer.",
     ),
     Control.BLIND_NORM: (
-        "Blind, by norm",
+        "Blind by norm",
         "No picture is seen: the caption with the longer feature vector wins.",
     ),
     Control.BAG_OF_WORDS: (

@@ -54,7 +54,7 @@ def across_section(study: CrossmodalStudy, scenes: Scenes) -> Section:
     wrong = [
         {
             "id": chosen.id,
-            "values": scenes.values_in(chosen.row),
+            "values": scenes.shown_in(chosen.row),
             "picture": thumbnail(chosen.image) if chosen.image else None,
             "true": chosen.true,
             "chosen": chosen.chosen,

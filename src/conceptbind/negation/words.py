@@ -20,7 +20,7 @@ HEARD, SOMEWHAT, CHANCE = 0.9, 0.6, 0.5
 part; and the share of a coin."""
 BAG: dict[str, str] = {
     Control.BAG_OF_WORDS: "a bag of words",
-    Control.BLIND_LENGTH: "the length of captions alone",
+    Control.BLIND_LENGTH: "the blind control by length",
 }
 REACTS = {"yes": "reacts to", "partly": "reacts in part to", "no": "hardly reacts to"}
 SHOWN = {"text": "descriptions", "image": "pictures"}

@@ -12,6 +12,8 @@ from conceptbind.report.numbers import percent
 from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float, Int
 
     from conceptbind.core.typing import Floats, Ints
@@ -69,10 +71,20 @@ def table_by_object(
         "corner": " × ".join(scenes.space.concepts),
         "columns": list(columns),
         "rows": [
-            (name, list(map(_cell, some.tolist(), of.tolist())))
-            for name, some, of in zip(rows, shares, counts, strict=True)
+            (name, _cells(name, columns, some, of))
+            for name, some, of in zip(rows, shares.tolist(), counts.tolist(), strict=True)
         ],
     }
+
+
+def _cells(
+    attribute: str, nouns: Sequence[str], shares: Sequence[float], counts: Sequence[int]
+) -> list[dict[str, Any]]:
+    """A row: shares with their n, and the objects that they are of."""
+    return [
+        _cell(share, n) | {"object": f"{attribute} {noun}"}
+        for noun, share, n in zip(nouns, shares, counts, strict=True)
+    ]
 
 
 def _cell(share: float, n: int) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def cells(record: Record, records: Records, controls: dict[str, str]) -> list[st
 
 def _wrong(scene: WrongScene, scenes: Scenes, *, pictured: bool) -> dict[str, Any]:
     return {
-        "values": scenes.values_in(scene.row),
+        "values": scenes.shown_in(scene.row),
         "id": scene.id,
         "caption": scene.caption,
         "picture": thumbnail(scene.image) if scene.image and pictured else None,

@@ -13,6 +13,7 @@ from conceptbind.report.words import first
 
 if TYPE_CHECKING:
     from conceptbind.core.findings import Findings, Verdict
+    from conceptbind.core.outcomes import Outcome
 
 SCALES = {
     1: "Binding score {score}: 0 is a bag of concepts, 1 is all that can be recognised; from 0.8 "
@@ -42,6 +43,7 @@ def verdict_card(found: Findings, verdict: Verdict) -> dict[str, Any]:
         "sentence": verdict.sentence,
         "scale": _scale(verdict),
         "missed": listed,
+        "others": _others(found, verdict, listed),
         "listed": TURNED if verdict.repairs is not None else MISSED,
     }
 
@@ -74,16 +76,27 @@ def _scale(verdict: Verdict) -> str | None:
 
 def _missed(found: Findings, verdict: Verdict) -> str | None:
     """Where the page lists the scenes of a verdict's number; None where it does not."""
+    listed = _outcomes(found, verdict)
+    # level 2 is judged by the setting where it is lower
+    return anchor(min(listed, key=lambda outcome: outcome.value)) if listed else None
+
+
+def _others(found: Findings, verdict: Verdict, listed: str | None) -> list[tuple[str, str]]:
+    """Where the scenes behind the other numbers of a sentence are, with the setting of each."""
+    there = [(anchor(one), one.about.get("setting", "")) for one in _outcomes(found, verdict)]
+    return [(place, setting) for place, setting in there if setting and place != listed]
+
+
+def _outcomes(found: Findings, verdict: Verdict) -> list[Outcome]:
+    """The scenes that a verdict judges, by setting where there are several."""
     metric = JUDGED.get(verdict.judges or 0)
-    listed = [
+    return [
         outcome
         for outcome in found.outcomes
         if outcome.rows is not None
         and outcome.about["metric"] == metric
         and outcome.about.get("modality") == verdict.modality
     ]
-    # level 2 is judged by the setting where it is lower
-    return anchor(min(listed, key=lambda outcome: outcome.value)) if listed else None
 
 
 def _turned(found: Findings) -> str | None:

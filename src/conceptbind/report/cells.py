@@ -49,7 +49,7 @@ EDIT_HEAD = (
 BINDING_HEAD = ("measure", "value", "95 % interval", "n")
 FINETUNE_HEAD = ("before", "after", "change", "n")
 COMPLEXITY_HEAD = (
-    *("approximator", "width", "read-out", "score", "95 % interval", "n"),
+    *("small model", "width", "read-out", "score", "95 % interval", "n"),
     *("objects", "hardest concept", "R2", "R2 train"),
 )
 

@@ -16,8 +16,8 @@ TOPICS: Mapping[str, str] = {
     "across": "picking a picture's own caption over its swap",
     "within-text": "telling captions from their swaps by cosine",
     "within-image": "telling pictures from their swaps by cosine",
-    "decodable-text": "letting objects be recognised from captions",
-    "decodable-image": "letting objects be recognised from pictures",
+    "decodable-text": "the recognition of objects in captions",
+    "decodable-image": "the recognition of objects in pictures",
 }
 """What a board is about, by how its id begins; the first that ranks several runs is told."""
 NAMED = 3
@@ -57,8 +57,11 @@ def _alone(boards: Sequence[Board]) -> str:
     """On how many numbers each run is clearly better than all others."""
     alone = Counter(board.entries[0].run for board in boards if board.entries[1].rank > 1)
     numbers = counted(len(boards), "number")
+    several = f" on any of {numbers}" if len(boards) > 1 else ""
     if not alone:
-        return f"No run is clearly ahead of all others on any of {numbers}."
+        return f"No run is clearly ahead of all others{several}."
+    if not several:
+        return f"{listed(list(alone))} is clearly ahead of all others."
     most = [f"{run} on {n}" for run, n in alone.most_common()]
     return f"Clearly ahead of all others: {listed(most)} of {numbers}."
 

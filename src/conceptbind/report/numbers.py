@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Record
     from conceptbind.core.scored import Unit
 
+LONG_WORD = 16
+"""Letters of a word that a cell may break: a name of a user's, not a word of ours."""
 _OWN = frozenset(map(str, Metric))
 _NUMBER = re.compile(r"r2|mse|.*_cosine|modality_gap|generalisation_score")
 """Metrics of ours that are not a share of anything."""
@@ -182,3 +184,8 @@ def with_interval(record: Record) -> str:
     """A record's value with its 95 % interval behind it, where it has one."""
     interval = interval_of(record)
     return value_of(record) if interval == "-" else f"{value_of(record)} ({interval})"
+
+
+def has_long_word(shown: object) -> bool:
+    """Whether a cell holds a word that may be broken to keep a table on the screen: a name."""
+    return any(len(word) > LONG_WORD for word in re.split(r"[\s/-]+", str(shown)))

@@ -15,7 +15,7 @@ from conceptbind.pictures.files import read_picture
 from conceptbind.report.advice import moved
 from conceptbind.report.charts import Chart
 from conceptbind.report.citing import citation, home
-from conceptbind.report.numbers import is_number, whole
+from conceptbind.report.numbers import has_long_word, is_number, whole
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -101,6 +101,7 @@ def _page(kept: Mapping[str, Any]) -> str:
         finalize=_unbroken,
     )
     environment.tests["number_cell"] = is_number
+    environment.tests["long_cell"] = has_long_word
     provenance = kept["provenance"]
     figure = environment.get_template("figure.html.j2")
     parts = _from_json(kept["parts"], lambda chart: _figure(chart, figure))

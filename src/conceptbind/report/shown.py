@@ -122,7 +122,7 @@ class Shown:
         return self.said[:1] if self.verdicts else tuple(dict.fromkeys(self.said))
 
     def __str__(self) -> str:
-        parts = ["\n".join(self._short())]
+        parts = ["\n".join(self._short())] if self._short() else []
         if self.verdicts:
             parts.append(terminal_table([HEAD, *level_rows(self.verdicts)], len(HEAD)))
         why, command = self.advice

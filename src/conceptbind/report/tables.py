@@ -43,10 +43,10 @@ TABLES: Mapping[str, tuple[str, Callable[[Records], Cells], Sequence[str]]] = {
         FINETUNE_HEAD,
     ),
     "r2": ("Additive structure", r2_cells, R2_HEAD),
-    "removal": ("Targeted removal", removal_cells, REMOVAL_HEAD),
+    "removal": ("What probes recognise without a part", removal_cells, REMOVAL_HEAD),
     "edits": ("Edits at strength 1", edit_cells, EDIT_HEAD),
     "complexity": (
-        "Complexity: what approximators predict for new objects",
+        "Complexity: what small models predict for new objects",
         complexity_cells,
         COMPLEXITY_HEAD,
     ),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
-from conceptbind.core.names import Control
+from conceptbind.core.names import CONTROL_TEXTS, Control
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
@@ -40,7 +40,9 @@ def control_name(control: str) -> str:
     """What a table calls a control; a dash for none, the encoder itself."""
     if control == Control.NONE:
         return "-"
-    return CONTROLS.get(control, control.replace("_", " "))
+    return CONTROLS.get(
+        control, CONTROL_TEXTS.get(control, (control.replace("_", " "),))[0].lower()
+    )
 
 
 def seen(modality: str | None) -> str:

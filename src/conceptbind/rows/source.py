@@ -34,7 +34,6 @@ from conceptbind.rows.embeddings import (
     store,
 )
 from conceptbind.scenes.named import load_scenes
-from conceptbind.scenes.readers.tables import scenes_of_frame
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
@@ -261,12 +260,8 @@ def table_of(scenes: Any, template: str | None = None) -> Scenes:
         raise ValueRangeError(f"expected a caption template as a text; got {quoted(template)}")
     if isinstance(scenes, os.PathLike):
         scenes = os.fspath(scenes)
-    if isinstance(scenes, str):
-        table = load_scenes(scenes, template)
-    elif hasattr(scenes, "columns"):
-        table = scenes_of_frame(scenes)
-    else:
-        table = scenes
+    framed = hasattr(scenes, "columns")
+    table = load_scenes(scenes, template) if framed or isinstance(scenes, str) else scenes
     if not isinstance(table, Scenes):
         raise ValueRangeError(
             f"expected scenes as a name, the path of a table, a data frame or Scenes; got "

@@ -8,6 +8,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conceptbind.core.errors import (
     FileError,
@@ -24,11 +25,14 @@ from conceptbind.scenes.grid import full_grid
 from conceptbind.scenes.readers.clevr import read_clevr
 from conceptbind.scenes.readers.pug import read_pug_spar, read_pug_spare
 from conceptbind.scenes.readers.spec import SCHEMES, read_named
-from conceptbind.scenes.readers.tables import read_scenes
+from conceptbind.scenes.readers.tables import read_scenes, scenes_of_frame
 from conceptbind.scenes.space import ConceptSpace
 from conceptbind.scenes.split import Split, split_scenes
 from conceptbind.scenes.swaps import attribute_swaps, orbit_ids, pair_ids
 from conceptbind.scenes.table import Scenes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "ConceptSpace",
@@ -64,12 +68,12 @@ FORMS = (
 """What `--scenes` accepts."""
 
 
-def load_scenes(spec: str | os.PathLike[str], template: str | None = None) -> Scenes:
+def load_scenes(spec: str | os.PathLike[str] | pd.DataFrame, template: str | None = None) -> Scenes:
     """The scenes that `--scenes` names: text20, text20:10x10, clevr, the files of CLEVR, PUG:SPAR
     and PUG:SPARE, or a CSV file.
 
     Args:
-        spec: one of `FORMS`, or the path of a table.
+        spec: one of `FORMS`, the path of a table, or a data frame with its columns.
         template: how captions name an object (see `scenes.captions`); the default is "a red
             circle".
 
@@ -78,6 +82,8 @@ def load_scenes(spec: str | os.PathLike[str], template: str | None = None) -> Sc
     """
     if isinstance(spec, os.PathLike):
         spec = os.fspath(spec)
+    if hasattr(spec, "columns"):
+        return scenes_of_frame(spec, DEFAULT_TEMPLATE if template is None else template)
     if not isinstance(spec, str) or not spec.strip():
         got = "an empty one" if isinstance(spec, str) else quoted(spec)
         raise UnknownNameError(f"expected a name of scenes; got {got}; {nearest('', FORMS)}")

@@ -221,6 +221,13 @@ class Scenes:
             found[concept] = [self.space.values[k][value] for value in values]
         return found
 
+    def shown_in(self, row: int) -> dict[str, list[str]]:
+        """The values of a scene by concept, and its objects by name, each once."""
+        if len(self.space.concepts) < 2:
+            return self.values_in(row)
+        objects = map(self.space.object_name, self.objects[row].tolist())
+        return {**self.values_in(row), "object": list(dict.fromkeys(objects))}
+
     def captions(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
         """Captions of a range of scenes, made one by one."""
         return (self.caption(row) for row in range(start, len(self) if stop is None else stop))

@@ -229,20 +229,35 @@ def next_command(
         )
         why = "To repair these caption embeddings, or name yours (your index stays as it is):"
         return why, command
+    mended = _to_mend(name, verdicts, trainable, quote(scenes) if reads and scenes else None)
+    if mended is not None:
+        return mended
     words = {verdict.judges: verdict.word for verdict in verdicts}
-    if words.get(3) in ("partly", "no") and trainable:
-        command = f"conceptbind finetune {name} --out {RUN}-finetuned"
-        return "To see what training the model further would reach:", command
-    text = {verdict.judges: verdict.word for verdict in verdicts if verdict.modality == "text"}
-    # what captions do not even hold, no map brings back
-    held = text.get(1, "yes") != "no"
-    if text.get(2) in ("partly", "no") and held and reads and scenes is not None:
-        command = f"conceptbind repair {name} --scenes {quote(scenes)} --side query"
-        why = "To repair a search among captions (their index stays as it is):"
-        return why, f"{command} --out {RUN}-queries"
     if words.get(1) == "unclear" and reads:
         command = f"conceptbind measure {name} --scenes text20:10x10"
         return "To judge it on more scenes:", command
     if any(verdict.level or verdict.repairs is not None for verdict in verdicts):
         return "To see its numbers as tables, or beside other runs:", f"conceptbind compare {RUN}"
     return "To draw its page again:", f"conceptbind report {RUN}"
+
+
+def _to_mend(
+    name: str, verdicts: Sequence[Verdict], trainable: bool, scenes: str | None
+) -> tuple[str, str] | None:
+    """What may mend binding that is not used; None where there is nothing to mend, or no way."""
+    across = {verdict.word for verdict in verdicts if verdict.judges == 3}
+    repaired = any(verdict.repairs is not None for verdict in verdicts)
+    if across & {"partly", "no"} and scenes and not repaired:
+        command = f"conceptbind repair {name} --scenes {scenes} --out {RUN}-repaired"
+        return "To see whether a linear repair helps:", command
+    if across & {"partly", "no"} and trainable:
+        command = f"conceptbind finetune {name} --out {RUN}-finetuned"
+        return "To see what training the model further would reach:", command
+    text = {verdict.judges: verdict.word for verdict in verdicts if verdict.modality == "text"}
+    # what captions do not even hold, no map brings back
+    held = text.get(1, "yes") != "no"
+    if text.get(2) in ("partly", "no") and held and scenes:
+        command = f"conceptbind repair {name} --scenes {scenes} --side query"
+        why = "To repair a search among captions (their index stays as it is):"
+        return why, f"{command} --out {RUN}-queries"
+    return None

@@ -68,7 +68,7 @@ def within_section(
     controls = {**shown_controls(records)}
     blind = Control.BLIND_LENGTH
     if blind in records.distinct("control"):
-        controls[blind] = "blind, by length"
+        controls[blind] = "blind by length"
     shown = TRAP if TRAP in study.settings else NEUTRAL
     items, right, _ = study.settings[shown].by_item()
     title = f"{what.capitalize()} against {what}: is a paraphrase nearer than a swap?"
@@ -171,7 +171,7 @@ def _missed(
     texts = [f"{card[0]}{cosine}" for card, cosine in zip(cards, cosines, strict=True)]
     return {
         "id": scenes.ids[row],
-        "values": scenes.values_in(row),
+        "values": scenes.shown_in(row),
         "texts": list(zip(names, texts, strict=True)),
         "pictures": [
             (name, thumbnail(Path(card[1])))

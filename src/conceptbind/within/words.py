@@ -29,7 +29,7 @@ USABLE, SOMEWHAT = 0.9, 0.5
 usable in part (in one of them)."""
 CHANCE = 1 / 3
 """Share of an encoder whose three cosines have nothing to do with the scene."""
-BLIND = "the length of the captions alone"
+BLIND = "the blind control by length"
 OTHERS: dict[str, str] = {Control.BAG_OF_WORDS: "a bag of words"}
 """Controls of captions alone."""
 ALIKE = {

@@ -15,7 +15,7 @@
   // Tables: sort by a column; numbers as numbers, what is no number last.
   const keyOf = (cell) => {
     const text = cell.dataset.sort ?? cell.textContent.trim();
-    const number = parseFloat(text.replace(/,/g, "").replace(/^\+/, ""));
+    const number = parseFloat(text.replace(/^binding score /, "").replace(/,/g, "").replace(/^\+/, "")) / (/ %$/.test(text) ? 100 : 1);
     return { text, number };
   };
   const cards = matchMedia("(max-width: 640px)");
@@ -109,7 +109,7 @@
     const ends = [low, high].map((end) => plain(end ?? "", unit));
     const spread = ends.every((end) => end !== null);
     const value = spread ? before ?? "" : text;
-    return { value: value === "-" ? "" : plain(value) ?? value, ends: spread ? ends : null, n: small && plain(small[1]) };
+    return { value: value === "-" ? "" : plain(value.replace(/^binding score /, "")) ?? value, ends: spread ? ends : null, n: small && plain(small[1]) };
   };
   const quoted = (cell) => {
     if (typeof cell === "number") return String(cell);
@@ -205,18 +205,30 @@
       const known = [...new Set(values.flatMap((own) => own[concept] ?? []))].sort();
       if (known.length < 2) continue;
       const label = make("label", `${concept} `);
-      const select = make("select", "");
+      const select = make("select", "", { name: concept });
       select.append(make("option", "all", { value: "" }), ...known.map((value) => make("option", value, { value })));
       select.addEventListener("change", () => { chosen[concept] = select.value; tell(); });
       label.append(select);
       filters.append(label);
     }
     more.addEventListener("click", () => { all = true; tell(); });
+    gallery.addEventListener("pick", ({ detail }) => {
+      concepts.forEach((name) => { chosen[name] = detail[name] ?? ""; });
+      filters.querySelectorAll("select").forEach((select) => { select.value = chosen[select.name]; });
+      tell();
+    });
     if (cards.length > FIRST && filters.children.length) gallery.before(filters);
     if (cards.length > FIRST) gallery.before(count);
     gallery.after(more);
     update();
   }
+  // From a number of one object to its scenes.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-pick]");
+    if (!link) return;
+    const gallery = document.getElementById(link.hash.slice(1)).parentElement.querySelector(".gallery");
+    gallery?.dispatchEvent(new CustomEvent("pick", { detail: JSON.parse(link.dataset.pick) }));
+  });
   // Where one is, in the contents.
   const contents = document.querySelector("nav details");
   if (matchMedia("(max-width: 1179px)").matches) contents.open = false;
