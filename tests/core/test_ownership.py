@@ -277,7 +277,7 @@ def test_places_that_cannot_be_written(tmp_path):
         pytest.param("local", signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param("local", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param("dask", signal.SIGKILL, marks=pytest.mark.slow),
-        pytest.param("ray", signal.SIGKILL, marks=pytest.mark.slow),
+        pytest.param("ray", signal.SIGKILL, marks=pytest.mark.long),
     ],
 )
 def test_a_killed_sweep_takes_its_workers_along(tmp_path, executor, number):

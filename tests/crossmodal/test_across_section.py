@@ -38,9 +38,9 @@ RECORDS = Records(
 
 
 IN = {
-    3: {"color": ["red", "blue"], "shape": ["cube", "ball"]},
-    4: {"color": ["red"], "shape": ["ball", "cube"]},
-    5: {"color": ["red"], "shape": ["ball"]},
+    3: {"color": ["red", "blue"], "shape": ["cube", "ball"], "object": ["red cube", "blue ball"]},
+    4: {"color": ["red"], "shape": ["ball", "cube"], "object": ["red ball", "red cube"]},
+    5: {"color": ["red"], "shape": ["ball"], "object": ["red ball"]},
 }
 """What is in three of the scenes."""
 

@@ -88,15 +88,15 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
                 (
                     "red",
                     [
-                        {"share": 0.0, "text": "0 %", "n": 3},
-                        {"share": 0.5, "text": "50.0 %", "n": 4},
+                        {"share": 0.0, "text": "0 %", "n": 3, "object": "red cube"},
+                        {"share": 0.5, "text": "50.0 %", "n": 4, "object": "red ball"},
                     ],
                 ),
                 (
                     "blue",
                     [
-                        {"share": 1.0, "text": "100 %", "n": 5},
-                        {"share": 0.25, "text": "25.0 %", "n": 6},
+                        {"share": 1.0, "text": "100 %", "n": 5, "object": "blue cube"},
+                        {"share": 0.25, "text": "25.0 %", "n": 6, "object": "blue ball"},
                     ],
                 ),
             ],
@@ -112,7 +112,11 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
         "wrong": [
             {
                 "id": "one",
-                "values": {"color": ["red"], "shape": ["cube", "ball"]},
+                "values": {
+                    "color": ["red"],
+                    "shape": ["cube", "ball"],
+                    "object": ["red cube", "red ball"],
+                },
                 "caption": "a",
                 "picture": thumbnail(tmp_path / "a.png"),
                 "true": ["red cube"],
@@ -122,7 +126,11 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
             },
             {
                 "id": "two",
-                "values": {"color": ["red", "blue"], "shape": ["cube"]},
+                "values": {
+                    "color": ["red", "blue"],
+                    "shape": ["cube"],
+                    "object": ["red cube", "blue cube"],
+                },
                 "caption": "b",
                 "picture": None,
                 "true": ["red ball"],

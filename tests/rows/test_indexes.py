@@ -424,7 +424,7 @@ REFUSED = {
     "a column of a file of rows": (
         lambda place: f"{made.one_array(place / 'x.npy', ROWS)}::column",
         UnknownNameError,
-        "x.npy::column' names the column 'column' of what has no columns",
+        "names the column 'column' of what has no columns",
     ),
     "rows that faiss does not find": (_scattered, ShapeError, "cannot be reconstructed"),
 }

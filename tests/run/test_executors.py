@@ -156,7 +156,7 @@ def table(tmp_path_factory):
     return run
 
 
-@pytest.mark.slow
+@pytest.mark.long  # CI kills workers of every kind in tests/rows/test_team.py
 @pytest.mark.parametrize(("executor", "package"), [("ray", "ray"), ("dask", "distributed")])
 def test_a_cluster_that_loses_a_worker_gives_the_same_table(table, executor, package):
     pytest.importorskip(package)
