@@ -12,17 +12,12 @@ from conceptbind.repairs.arrays import ArrayRepair
 from conceptbind.repairs.queries.words import query_verdict
 from conceptbind.repairs.words import repair_verdict
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import beats, ends, first
+from conceptbind.report.words import CONTROL_WORDS, OF_WORDS, beats, ends, first
 from conceptbind.within.words import usable_within
 
 if TYPE_CHECKING:
     from conceptbind.audits.study import AuditStudy
     from conceptbind.core.records import Record, Records
-
-NAMED = {
-    Control.BAG_OF_WORDS: "a bag of words",
-    Control.BLIND_LENGTH: "the blind control by length",
-}
 
 
 def audit_verdict(study: AuditStudy) -> Verdict:
@@ -76,13 +71,13 @@ def _told(binding: Record, swapped: Record, records: Records, *, pictures: bool)
     if control is None:
         return words
     beaten = "" if beats(binding, control) else ", which is not clearly less"
-    name = NAMED[Control(str(control.control))]
+    name = CONTROL_WORDS[str(control.control)]
     return f"{words} The strongest control, {name}, reaches {value_of(control)}{beaten}."
 
 
 def _strongest(records: Records) -> Record | None:
     """The control that is right most often; None where none is right more often than a coin."""
-    controls = records.where(metric=Metric.BINDING_ACCURACY, control=tuple(NAMED))
+    controls = records.where(metric=Metric.BINDING_ACCURACY, control=OF_WORDS)
     best = max(controls.scored(), key=lambda record: record.value or 0.0, default=None)
     return None if best is None or (best.value or 0.0) <= CHANCE else best
 

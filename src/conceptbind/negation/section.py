@@ -9,11 +9,11 @@ import numpy as np
 from conceptbind.core.names import Control, Metric
 from conceptbind.negation.study import CAPTION, SCENE
 from conceptbind.negation.wordings import CLAUSE, FORMS
-from conceptbind.negation.words import BAG, SHOWN
+from conceptbind.negation.words import SHOWN
 from conceptbind.report.blocks import figure, paragraph, section, table
 from conceptbind.report.charts import Chart, Look, Series, point_of
 from conceptbind.report.numbers import interval_of, number, value_of
-from conceptbind.report.words import CONTROLS
+from conceptbind.report.words import CONTROLS, OF_WORDS, control_name
 
 if TYPE_CHECKING:
     from conceptbind.core.findings import Section
@@ -89,7 +89,7 @@ _COSINES = {
 
 def _controls(study: NegationStudy) -> dict[str, str]:
     there = study.records.distinct("control")
-    known = {**CONTROLS, **{str(name): name.replace("_", " ") for name in BAG}}
+    known = {**CONTROLS, **{str(name): control_name(name) for name in OF_WORDS}}
     return {name: words for name, words in known.items() if name in there}
 
 

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 HEARD, SOMEWHAT, CHANCE = 0.9, 0.6, 0.5
 """Shares of negated captions that are right, from which an encoder reacts to "no", or reacts in
 part; and the share of a coin."""
-BAG: dict[str, str] = {
-    Control.BAG_OF_WORDS: "a bag of words",
-    Control.BLIND_LENGTH: "the blind control by length",
-}
 REACTS = {"yes": "reacts to", "partly": "reacts in part to", "no": "hardly reacts to"}
 SHOWN = {"text": "descriptions", "image": "pictures"}
 """What is chosen among, by modality of the scenes."""
@@ -158,7 +154,7 @@ def _beside(control: Record | None) -> str:
     if control is None:
         return ""
     name = str(control.control)
-    words = {**CONTROL_WORDS, **BAG}.get(name, name)
+    words = CONTROL_WORDS.get(name, name)
     return f" The strongest control, {words}, reaches {value_of(control)}."
 
 

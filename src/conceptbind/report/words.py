@@ -23,7 +23,11 @@ CONTROL_WORDS: dict[str, str] = {
     Control.BAG_OF_CONCEPTS: "a bag of concepts",
     Control.RANDOM_WEIGHTS: "the same architecture with random weights",
     Control.BAG_TWIN: "the bag twin, which was trained so that binding never helps",
+    Control.BAG_OF_WORDS: "a bag of words",
+    Control.BLIND_LENGTH: "the blind control by length",
 }
+OF_WORDS = (Control.BAG_OF_WORDS, Control.BLIND_LENGTH)
+"""Controls that see the words of captions alone."""
 
 TOLD_APART = (
     *("study", "modality", "metric", "concept", "noun", "setting", "order", "wording"),

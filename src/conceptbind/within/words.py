@@ -29,9 +29,6 @@ USABLE, SOMEWHAT = 0.9, 0.5
 usable in part (in one of them)."""
 CHANCE = 1 / 3
 """Share of an encoder whose three cosines have nothing to do with the scene."""
-BLIND = "the blind control by length"
-OTHERS: dict[str, str] = {Control.BAG_OF_WORDS: "a bag of words"}
-"""Controls of captions alone."""
 ALIKE = {
     ("text", NEUTRAL): "Where caption, paraphrase and swap are all worded differently",
     ("text", TRAP): "Where the swap keeps the caption's wording",
@@ -186,7 +183,7 @@ def _beside(control: Record | None, records: Records, beaten: bool) -> str:
     if control is None:
         return ""
     name = str(control.control)
-    words = CONTROL_WORDS.get(name, OTHERS.get(name, BLIND))
+    words = CONTROL_WORDS[name]
     both = [_main(records, setting, name) for setting in (NEUTRAL, TRAP)]
     reached = " and ".join(value_of(record) for record in both if record is not None)
     less = "" if beaten else ", which is not clearly less"

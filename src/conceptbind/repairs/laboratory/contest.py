@@ -85,6 +85,13 @@ class Entry:
             "pull": self.pull,
         }
 
+    @property
+    def decides(self) -> Metric:
+        """The metric that decides: binding accuracy, of queries paraphrase accuracy; without
+        negatives recall at 1.
+        """
+        return next(metric for metric in GAINS if metric in self.outcome)
+
 
 @dataclass(frozen=True, eq=False)
 class Laboratory:
@@ -108,10 +115,8 @@ class Laboratory:
 
     @property
     def decides(self) -> Metric:
-        """The metric that decides: binding accuracy, of queries paraphrase accuracy; without
-        negatives recall at 1.
-        """
-        return next(metric for metric in GAINS if metric in self.entries[0].outcome)
+        """The metric that decides, the same for all entries."""
+        return self.entries[0].decides
 
     def record(self, entry: Entry, metric: Metric) -> Record | None:
         """The record of a metric of one method, where it was measured."""
@@ -166,8 +171,7 @@ def laboratory(
     facts = {"study": "laboratory", "split": "test", "folds": len(ground.folds), **ground.names}
     records = [record for entry in entries for record in _records(entry, none, facts)]
     records += _negatives_needed(entries, facts)
-    decides = next(metric for metric in GAINS if metric in none.outcome)
-    gain = _gain(best, none, decides)
+    gain = _gain(best, none, none.decides)
     found = next((c for c in several if _is(best, c, ground)), None)
     fitted, adapter = None, identity(_width(ground))
     sure = best.pull > 0 and clears_noise(gain.value, gain.ci_low)
@@ -331,11 +335,10 @@ def _records(entry: Entry, none: Entry, facts: dict[str, Any]) -> list[Record]:
         mean_record(metric, scored.values, int(scored.ties.sum()), scored.clusters, **own)
         for metric, scored in entry.outcome.items()
     ]
-    decides = next(metric for metric in GAINS if metric in entry.outcome)
     for setting, scored in entry.by_setting.items():
         told = {**own, "setting": setting}
         ties = int(scored.ties.sum())
-        found.append(mean_record(decides, scored.values, ties, scored.clusters, **told))
+        found.append(mean_record(entry.decides, scored.values, ties, scored.clusters, **told))
     if entry is not none:
         measured = (metric for metric in GAINS if metric in entry.outcome)
         found += [_gain(entry, none, metric, own) for metric in measured]
@@ -360,7 +363,7 @@ def _negatives_needed(entries: Sequence[Entry], facts: dict[str, Any]) -> list[R
     if hnb is None or sb is None or not (hnb.pull or sb.pull):
         return []
     own = {**facts, **hnb.facts, "against": str(Repair.SB)}
-    decides = next(metric for metric in GAINS if metric in hnb.outcome)
+    decides = hnb.decides
     after, before = (entry.outcome[decides] for entry in (hnb, sb))
     difference = after.values - before.values
     found = mean_record(GAINS[decides], difference, None, after.clusters, "difference", **own)

@@ -70,10 +70,10 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
         return _verdict(
             word, sentence, _lowest(found, found.entries[0]), "no repair", repairs=False
         )
-    gain = found.record(found.best, _gain_of(found.decides))
+    gain = found.record(found.best, GAINS[found.decides])
     assert gain is not None
     twin, beaten = beside_twin(
-        found.records.first(metric=_gain_of(found.decides), control=Control.BAG_TWIN),
+        found.records.first(metric=GAINS[found.decides], control=Control.BAG_TWIN),
         -1.0 if gain.ci_low is None else gain.ci_low,
     )
     chosen = f"Of {several} repairs validation prefers {METHODS[found.best.method]}"
@@ -93,10 +93,6 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
 def _verdict(word: Word, sentence: str, record: Record, control: str, *, repairs: bool) -> Verdict:
     level, modality = (2, "text") if record.metric == Metric.PARAPHRASE_ACCURACY else (3, "both")
     return Verdict(word, sentence, record.value, level, modality, record.n, control, repairs)
-
-
-def _gain_of(metric: Metric) -> Metric:
-    return GAINS[metric]
 
 
 def _settings(found: Laboratory, entry: Entry) -> str:
@@ -125,7 +121,7 @@ def _usable(found: Laboratory, entry: Entry) -> bool:
 
 def _tried(found: Laboratory) -> str:
     """What the best one did, where one was preferred and its gain is not sure."""
-    gain = found.record(found.best, _gain_of(found.decides))
+    gain = found.record(found.best, GAINS[found.decides])
     if found.best.pull == 0 or gain is None:
         return " On validation no map does better without losing recall."
     return (
