@@ -80,6 +80,29 @@ def test_a_cluster_that_wants_a_token_is_told_how_to_get_it(monkeypatch):
         list(run_tasks(square, None, [1, 2], executor="ray", address="10.0.0.1:6379"))
 
 
+@pytest.mark.slow
+def test_another_cluster_on_the_machine_is_not_joined():
+    """Ray joins one that runs, or that RAY_ADDRESS names, and refuses a number of workers."""
+    pytest.importorskip("ray")
+    lines = (
+        "from planted_tasks import square",
+        "from conceptbind.run.executors import run_tasks",
+        "if __name__ == '__main__':",
+        "    print(sorted(run_tasks(square, {'add': 0}, [1, 2], executor='ray', jobs=2)))",
+    )
+    other = os.environ | {"RAY_ADDRESS": "127.0.0.1:1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=HERE,
+        env=other,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.stdout.strip().endswith("[(0, 1), (1, 4)]"), done.stderr[-3000:]
+
+
 # Clusters run in a process of their own: their threads and sockets outlive them for a while, and
 # pytest minds.
 

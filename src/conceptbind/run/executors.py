@@ -228,9 +228,12 @@ def _ray_session(where: Where) -> Iterator[Any]:
     if started:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         try:
-            ray.init(address=address, **options) if address else ray.init(
-                num_cpus=where.jobs, include_dashboard=False, **options
-            )
+            if address:
+                ray.init(address=address, **options)
+            else:
+                # "local" starts one though another command's, or the one that RAY_ADDRESS names,
+                # runs on this machine: Ray would join that one and refuse a number of workers.
+                ray.init(address="local", num_cpus=where.jobs, include_dashboard=False, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             token = "; where it has a token, set RAY_AUTH_MODE=token" if address else ""
