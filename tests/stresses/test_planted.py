@@ -13,7 +13,7 @@ from conceptbind.scenes import load_scenes
 from conceptbind.stresses import FACTORS, stock_of, stress_study
 from conceptbind.stresses.material import pictures_of
 from conceptbind.stresses.study import bag_reader
-from conceptbind.stresses.words import curves_of, fall
+from conceptbind.stresses.words import carries, curves_of, fall
 
 BOTH = ("text", "image")
 
@@ -169,6 +169,32 @@ def test_a_repair_that_is_learned_at_the_base_is_applied_elsewhere(stock):
         assert all(value > 0.9 for value in after.values())
         for value, gain in gains.items():
             assert gain == pytest.approx(after[value] - before[value])
+
+
+def surface_reader(material):
+    """Captions: whole objects faintly, single values, and loudly how the caption begins."""
+    names = material.table.captions()
+    surface = np.array([np.random.default_rng(sum(map(ord, c[:4]))).normal(size=8) for c in names])
+    parts = (0.3 * unit(objects_of(material.meaning)), unit(bag_of_concepts(material.meaning)))
+    return unit(np.concatenate([*parts, unit(surface)], axis=1)).astype(np.float32)
+
+
+def test_captions_alone_have_a_map_of_queries_that_is_fitted_at_the_base(stock):
+    factors = [FACTORS["objects"], FACTORS["clutter"]]
+    study = stress_study(stock, factors, {"none": surface_reader}, ("text",), encoder="planted")
+    assert (study.pulls, study.repaired) == ({"none": 1.0}, 2)
+    assert "Clutter is left out" in study.notes[0]
+    asked = {"metric": "paraphrase_accuracy", "setting": "trap"}
+    before, after = values(study, **asked), values(study, **asked, repair="HNB")
+    gains = values(study, metric="paraphrase_gain", setting="trap", repair="HNB")
+    assert before[2] < 0.2
+    assert after[2] > 0.9
+    for n, gain in gains.items():
+        assert gain == pytest.approx(after[n] - before[n])
+    # a map of queries leaves the rows of an index as they are, so also level 1
+    assert {r.question for r in study.records.where(repair="HNB")} == {2}
+    said = [carries(c, 1.0) for c in curves_of(study) if c.measure.level == 2]
+    assert said[1].startswith("Over the number of objects (trap), the repair of the base setting")
 
 
 FILLED = {"square": 1.0, "circle": 0.785, "triangle": 0.5}

@@ -10,9 +10,10 @@ import numpy as np
 from conceptbind.core.names import Metric
 from conceptbind.crossmodal.bank import CaptionBank
 from conceptbind.crossmodal.comparing import compare, either_order
+from conceptbind.repairs.queries.study import mapped_triplets
 from conceptbind.scenes.table import Scenes
 from conceptbind.within.attributes import noun_outcome
-from conceptbind.within.triplets import Triplets, scored
+from conceptbind.within.triplets import Triplets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
     from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.repairs.laboratory.contract import RowMap
     from conceptbind.scenes.split import Split
 
 
@@ -75,7 +77,10 @@ def decodable(rows: Float[Floats, "scenes width"], scenes: Scenes, split: Split)
 
 
 def usable_within(
-    rows: Float[Floats, "rows width"], triplets: Triplets, test: Int[Ints, " test"]
+    rows: Float[Floats, "rows width"],
+    triplets: Triplets,
+    test: Int[Ints, " test"],
+    queries: RowMap | None = None,
 ) -> ByScene:
     """Level 2: paraphrase accuracy by the rule of both sides.
 
@@ -83,8 +88,9 @@ def usable_within(
         rows: (r, d) unit rows.
         triplets: rows of it; item i is test scene i.
         test: (t,) the scenes.
+        queries: a map of the side that asks; None leaves it as it is.
     """
-    items, right, tied = scored(rows, triplets).by_item()
+    items, right, tied = mapped_triplets(rows, triplets, queries).by_item()
     return ByScene(test[items], right, tied)
 
 

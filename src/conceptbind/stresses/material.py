@@ -76,23 +76,27 @@ def captions_of(stock: Stock, view: View) -> tuple[CaptionBank, Material]:
 
 
 def paraphrases_of(
-    stock: Stock, view: View, reads: Callable[[str], bool], seed: int
+    stock: Stock,
+    view: View,
+    reads: Callable[[str], bool],
+    seed: int,
+    rows: Int[Ints, " some"],
 ) -> tuple[ParaphraseBank, Material] | None:
-    """Test scenes in other words, and their swaps; None where the encoder knows too few wordings.
+    """Some scenes in other words, and their swaps; None where the encoder knows too few wordings.
 
     Args:
         stock: n scenes.
         view: of them.
         reads: whether the encoder reads a caption.
         seed: of the bank.
+        rows: numbers of the scenes.
     """
-    test = stock.split.test
-    told = _as_scenes(stock, view.mentioned(view.table)[test], "test scenes")
+    told = _as_scenes(stock, view.mentioned(view.table)[rows], "test scenes")
     known, _ = wordings(told, reads)
     if len(known) < FEWEST:
         return None
-    swapped = view.mentioned(view.swapped)[test]
-    swaps = (np.arange(len(test)), swapped, np.zeros(len(test), dtype=np.int64))
+    swapped = view.mentioned(view.swapped)[rows]
+    swaps = (np.arange(len(rows)), swapped, np.zeros(len(rows), dtype=np.int64))
     bank = paraphrase_bank(told, swaps=swaps, reads=reads, seed=seed)
     return bank, Material("text", bank.captions, Scenes(stock.space, bank.meaning))
 
@@ -146,8 +150,9 @@ class Setting:
 
     @cached_property
     def paraphrases(self) -> tuple[ParaphraseBank, Material] | None:
-        """See `paraphrases_of`."""
-        return paraphrases_of(self.stock, self.view, self.reads, self.seed)
+        """Test scenes; see `paraphrases_of`."""
+        test = self.stock.split.test
+        return paraphrases_of(self.stock, self.view, self.reads, self.seed, test)
 
     @cached_property
     def pictures(self) -> Pictured:

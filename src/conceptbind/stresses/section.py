@@ -32,8 +32,6 @@ LOOKS: dict[tuple[str, Repair], tuple[str, Look]] = {
     (Control.BAG_OF_CONCEPTS, Repair.NONE): ("bag of concepts", "bag"),
 }
 """What is drawn, with its name and colour."""
-LAST = 3
-"""The level whose captions the repair is for."""
 ASKED = (
     "One factor is varied, and all else is held: the same scenes, places and seeds. Every point is "
     "of test scenes, whose orbits were fitted on by nothing. The repair was fitted once, at the "
@@ -50,7 +48,7 @@ def stress_sections(study: StressStudy) -> list[Section]:
         held = f"Held: {factor.held}."
         blocks = [paragraph(f"{ASKED} {held}")]
         blocks += [paragraph(sentence) for sentence in sentences(curves, study)]
-        blocks += [figure(chart) for chart in _charts(curves)]
+        blocks += [figure(chart) for chart in _charts(curves, study.repaired)]
         rows = [_row(curve, record) for curve in curves for record in curve.own()]
         blocks.append(table(HEAD, rows))
         found.append(section(f"stress-{name}", factor.title, *blocks))
@@ -63,9 +61,9 @@ def sentences(curves: list[Curve], study: StressStudy) -> list[str]:
 
 
 def carried(curves: Iterable[Curve], study: StressStudy) -> list[str]:
-    """Whether the repair carries over, of each curve of level 3; once where there is none."""
+    """Whether the repair carries over, of each curve that it is for; once where there is none."""
     pull = study.pulls.get(Control.NONE)
-    told = [carries(curve, pull) for curve in curves if curve.measure.level == LAST]
+    told = [carries(curve, pull) for curve in curves if curve.measure.level == study.repaired]
     return [sentence for sentence in dict.fromkeys(told) if sentence]
 
 
@@ -128,21 +126,27 @@ def _cells(record: Record | None) -> tuple[str, str]:
     return ("-", "-") if record is None else (value_of(record), interval_of(record))
 
 
-def _charts(curves: list[Curve]) -> list[Chart]:
-    """One chart for each level and modality; both settings of level 2 in one."""
+def _charts(curves: list[Curve], repaired: int) -> list[Chart]:
+    """One chart for each level and modality; both settings of level 2 in one, but for those that
+    the repair is for.
+    """
     charts = []
-    for (level, modality), group in groupby(
-        curves, key=lambda c: (c.measure.level, c.measure.modality)
-    ):
+
+    def chart_of(curve: Curve) -> tuple[int, str, str | None]:
+        level, _, modality, setting = curve.measure
+        return level, modality, setting if level == repaired else None
+
+    for (level, modality, setting), group in groupby(curves, key=chart_of):
         mine = list(group)
         factor = mine[0].factor
         numeric = not isinstance(factor.base, str)
+        kind = "" if setting is None else f", {setting}"
         charts.append(
             Chart(
-                f"stress-{factor.name}-{level}-{modality}",
-                f"{level_title(level, modality)}, over the {factor.title.lower()}",
+                "-".join(("stress", factor.name, str(level), modality, setting or "")).strip("-"),
+                f"{level_title(level, modality)}{kind}, over the {factor.title.lower()}",
                 "lines" if numeric else "dots",
-                tuple(series for curve in mine for series in _series(curve)),
+                tuple(series for curve in mine for series in _series(curve, repaired)),
                 factor.title.lower(),
                 "share of test scenes",
             )
@@ -150,18 +154,25 @@ def _charts(curves: list[Curve]) -> list[Chart]:
     return charts
 
 
-def _series(curve: Curve) -> list[Series]:
-    """The curve itself, after the repair, and its controls."""
+def _series(curve: Curve, repaired: int) -> list[Series]:
+    """The curve itself, after the repair, and its controls.
+
+    Where both settings are in one chart there is no room for the repair.
+    """
     found = []
-    setting = curve.measure.setting
+    shared = curve.measure.setting is not None and curve.measure.level != repaired
     strokes: dict[str | None, Stroke] = {None: "solid", "neutral": "solid", "trap": "dashed"}
     for (control, repair), (name, look) in LOOKS.items():
         mine = curve.records.where(metric=curve.measure.metric, control=control, repair=repair)
-        if not mine or (setting is not None and repair != Repair.NONE):
+        if not mine or (shared and repair != Repair.NONE):
             continue
         points = tuple(point_of(record, _place(record)) for record in mine)
-        told = name if setting is None else f"{name}, {setting}"
-        found.append(Series(told, points, look, strokes[setting]))
+        told, stroke = (
+            (f"{name}, {curve.measure.setting}", strokes[curve.measure.setting])
+            if shared
+            else (name, strokes[None])
+        )
+        found.append(Series(told, points, look, stroke))
     return found
 
 

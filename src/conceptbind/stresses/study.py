@@ -18,6 +18,8 @@ from conceptbind.repairs.held_scenes import HeldScenes
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.cost import recommend, trade_off
 from conceptbind.repairs.labclip.estimator import fit_pairs
+from conceptbind.repairs.queries.groups import groups_of_bank
+from conceptbind.repairs.queries.solver import fit_queries
 from conceptbind.scenes.table import Scenes
 from conceptbind.stresses.factors import Factor, Value
 from conceptbind.stresses.levels import (
@@ -29,7 +31,7 @@ from conceptbind.stresses.levels import (
     usable_across,
     usable_within,
 )
-from conceptbind.stresses.material import Material, Setting
+from conceptbind.stresses.material import Material, Setting, paraphrases_of
 from conceptbind.stresses.stock import Stock, View
 from conceptbind.within.triplets import text_triplets
 
@@ -68,7 +70,9 @@ class StressStudy:
     """What was left out, and why."""
     pulls: Mapping[str, float] = field(default_factory=dict)
     """How far captions are pulled by the repair of the encoder (`none`) and of each control; 0
-    where validation chose no repair."""
+    where validation chose no repair. A map of queries is taken whole: 1."""
+    repaired: int = 3
+    """The level that the repair is for: 3 with pictures and captions, 2 with captions alone."""
 
 
 def bag_reader(material: Material) -> Float[Floats, "rows values"]:
@@ -97,10 +101,10 @@ def stress_study(
     """Vary one factor at a time, and measure what the modalities allow.
 
     Everything is scored on the test scenes. Classifiers of level 1 are fitted on the train scenes
-    of each setting. The repair (LABCLIP with hard negatives) is fitted once, on pictures and
-    captions of the train scenes at the base setting, and how far it is pulled is chosen on its
-    validation scenes. At all settings it is applied as it is. A bag of concepts is always a
-    control, and is not repaired.
+    of each setting. The repair is fitted once, on the train scenes at the base setting, and its
+    validation scenes choose. With pictures and captions it is LABCLIP with hard negatives, and how
+    far captions are pulled is chosen. With captions alone it is a map of queries. At all settings
+    it is applied as it is. A bag of concepts is always a control, and is not repaired.
 
     Args:
         stock: n scenes.
@@ -142,7 +146,8 @@ def stress_study(
             on_step(f"{factor.name} {value}")
         records += _records(factor, curves, stock, facts)
     pulls = {control: pull for control, (_, pull) in running.repairs.items()}
-    return StressStudy(Records(records), tuple(chosen), tuple(dict.fromkeys(notes)), pulls)
+    level = 2 if running.of_queries else 3
+    return StressStudy(Records(records), tuple(chosen), tuple(dict.fromkeys(notes)), pulls, level)
 
 
 def _cannot(factor: Factor, stock: Stock, modalities: Sequence[Modality]) -> str | None:
@@ -172,26 +177,52 @@ class _Run:
         """A setting."""
         return Setting(self.stock, view, self.reads, self.seed)
 
+    @property
+    def of_queries(self) -> bool:
+        """Whether the repair is a map of queries."""
+        return self.modalities == ("text",)
+
     def repair(self) -> None:
-        """Fit the maps of captions at the base setting, where there are both modalities."""
-        base, split = self.at(self.stock.view()), self.stock.split
-        if {"text", "image"} - set(self.modalities) or not base.readable:
+        """Fit the maps at the base setting: of captions where there are both modalities, of queries
+        where there are captions alone.
+        """
+        base = self.at(self.stock.view())
+        if "text" not in self.modalities or not base.readable:
             return
-        bank, captions = base.captions
-        scenes = Scenes(self.stock.space, base.view.table, name=self.stock.given.name)
+        fit = self._map_of_queries if self.of_queries else self._map_of_captions
         for control, reader in self.readers.items():
-            if control == Control.BAG_OF_CONCEPTS:
-                continue
-            x = reader(base.pictures.material)[: len(self.stock)]
-            side = HeldScenes(x, reader(captions), scenes, bank, None)
-            parts = [
-                side.pairs.select(np.flatnonzero(np.isin(side.pair_scene, rows)))
-                for rows in (split.train, split.validation)
-            ]
-            fit = fit_pairs(*parts, seed=self.seed)
-            curve = trade_off(fit.adapter, partial(side.scores, split.validation), ranks=())
-            pull = recommend(curve)
-            self.repairs[control] = fit.adapter.pulled(pull), pull
+            found = None if control == Control.BAG_OF_CONCEPTS else fit(base, reader)
+            if found is not None:
+                self.repairs[control] = found
+
+    def _map_of_captions(self, base: Setting, reader: Reader) -> tuple[Adapter, float]:
+        """LABCLIP, and how far validation pulls it."""
+        bank, captions = base.captions
+        split = self.stock.split
+        scenes = Scenes(self.stock.space, base.view.table, name=self.stock.given.name)
+        x = reader(base.pictures.material)[: len(self.stock)]
+        side = HeldScenes(x, reader(captions), scenes, bank, None)
+        parts = [
+            side.pairs.select(np.flatnonzero(np.isin(side.pair_scene, rows)))
+            for rows in (split.train, split.validation)
+        ]
+        fit = fit_pairs(*parts, seed=self.seed)
+        curve = trade_off(fit.adapter, partial(side.scores, split.validation), ranks=())
+        pull = recommend(curve)
+        return fit.adapter.pulled(pull), pull
+
+    def _map_of_queries(self, base: Setting, reader: Reader) -> tuple[Adapter, float] | None:
+        """A map of queries, and 1, or 0 where validation chose none; None with too few wordings."""
+        parts = []
+        for rows in (self.stock.split.train, self.stock.split.validation):
+            worded = paraphrases_of(self.stock, base.view, self.reads, self.seed, rows)
+            if worded is None:
+                return None
+            bank, material = worded
+            told = Scenes(self.stock.space, base.view.mentioned(base.view.table)[rows])
+            parts.append(groups_of_bank(reader(material), bank, told, self.seed))
+        fit = fit_queries(*parts, seed=self.seed)
+        return fit.adapter, float(fit.helps)
 
     def outcomes(self, setting: Setting, changes: Sequence[Modality]) -> dict[Version, Outcomes]:
         """Every measure that a factor changes, of the encoder and its controls."""
@@ -210,8 +241,8 @@ class _Run:
         for measure in self.measures:
             if measure.modality not in ("both", *changes):
                 continue
-            if adapter is not None and measure.modality == "image":
-                continue  # a map of captions leaves pictures as they are
+            if adapter is not None and self._same(measure):
+                continue
             if measure.modality != "image" and not setting.readable:
                 continue
             # what the same captions and pictures gave before is not measured again
@@ -223,6 +254,12 @@ class _Run:
             if outcome is not None:
                 found[measure] = outcome
         return found
+
+    def _same(self, measure: Measure) -> bool:
+        """Whether a measure is the same after the repair: pictures are not mapped, and a map of
+        queries leaves the rows themselves as they are.
+        """
+        return measure.modality == "image" or (self.of_queries and measure.level == 1)
 
     def _decodable(
         self, measure: Measure, setting: Setting, control: str, adapter: Adapter | None
@@ -237,6 +274,7 @@ class _Run:
     def _within(
         self, measure: Measure, setting: Setting, control: str, adapter: Adapter | None
     ) -> ByScene | None:
+        queries = None
         if measure.modality == "image":
             rows = self.readers[control](setting.pictures.material)
             triplets = setting.pictures.triplets
@@ -244,10 +282,13 @@ class _Run:
             return None
         else:
             bank, material = setting.paraphrases
-            rows = _mapped(self.readers[control](material), adapter)
-            triplets = text_triplets(bank)
+            rows, triplets = self.readers[control](material), text_triplets(bank)
+            if self.of_queries:
+                queries = adapter
+            else:
+                rows = _mapped(rows, adapter)
         (mine,) = (part for part in triplets if part.setting == measure.setting)
-        return usable_within(rows, mine, self.stock.split.test)
+        return usable_within(rows, mine, self.stock.split.test, queries)
 
     def _across(
         self, measure: Measure, setting: Setting, control: str, adapter: Adapter | None

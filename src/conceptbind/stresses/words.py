@@ -178,10 +178,10 @@ def _lost(curve: Curve, base: Record, lost: Record, doing: str) -> str:
 
 
 def carries(curve: Curve, pull: float | None) -> str:
-    """Whether the repair, which was fitted at the base setting, helps along a curve of level 3.
+    """Whether the repair, which was fitted at the base setting, helps along a curve.
 
     Args:
-        curve: of level 3.
+        curve: of the level that the repair is for.
         pull: how far captions are pulled by it; 0 where validation chose no repair, None where
             none was fitted.
     """
@@ -190,7 +190,9 @@ def carries(curve: Curve, pull: float | None) -> str:
         return ""
     if pull == 0:
         return NO_REPAIR
-    asked = f"Whether the repair carries over to another {what} cannot be judged"
+    setting = curve.measure.setting
+    where = what if setting is None else f"{what} ({setting})"
+    asked = f"Whether the repair carries over to another {where} cannot be judged"
     base = gains.first(factor_value=curve.factor.base)
     others = [one for one in gains if one is not base]
     if base is None or base.ci_low is None or base.n < FEWEST or not others:
@@ -215,7 +217,7 @@ def carries(curve: Curve, pull: float | None) -> str:
         "worse": "It does harm where it changes by",
         "unclear": "It cannot be judged where it changes by",
     }
-    head = f"Over the {what}, the repair of the base setting gains {said}."
+    head = f"Over the {where}, the repair of the base setting gains {said}."
     return " ".join((head, *_listed(parts, groups)))
 
 
