@@ -15,6 +15,7 @@ from conceptbind.complexity import (
     fit_cell,
     fit_cells_together,
     fit_readout,
+    network,
 )
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
@@ -58,6 +59,49 @@ def test_fits_side_by_side_are_those_of_each_alone():
     for cell, rows in fit_cells_together(inputs, cells):
         for together, alone in zip(rows, fit_cell(inputs, cell), strict=True):
             assert together["value"] == pytest.approx(alone["value"], abs=0.02)
+
+
+def random_networks(n, seed=0):
+    """Networks of 7 hidden units on two slots of 3 and 2 values, to 5 dimensions."""
+    random = torch.Generator().manual_seed(seed)
+    shapes = ((n, 10, 7), (n, 1, 7), (n, 7, 5), (n, 1, 5))
+    return network.Weights(*(torch.randn(shape, generator=random) for shape in shapes))
+
+
+def test_gradients_by_hand_are_those_of_torch():
+    weights = random_networks(3)
+    flat = weights.flat()
+    into = weights.views(torch.zeros_like(flat))
+    columns = torch.stack([torch.randint(0, 3, (3, 11)) + 3 * f for f in range(3)], dim=2)
+    target = torch.randn(3, 11, 5)
+    network._gradients(weights.views(flat), columns, target, into)
+    for part in weights.all():
+        part.requires_grad_(True)
+    rest = network._forward(weights, columns) - target
+    expected = torch.autograd.grad(rest.square().sum(2).mean(1).sum(), weights.all())
+    for mine, theirs in zip(into.all(), expected, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_steps_are_those_of_torch_s_adamw_with_settings_of_their_own():
+    settings = ((3e-3, 1.0), (1e-3, 0.1))
+    entries = torch.randn(2, 30)
+    theirs = [row.clone().requires_grad_() for row in entries]
+    torchs = torch.optim.AdamW(
+        [
+            {"params": [row], "lr": rate, "weight_decay": decay}
+            for row, (rate, decay) in zip(theirs, settings, strict=True)
+        ],
+        betas=network.BETAS,
+    )
+    mine = network._AdamW(entries, torch.tensor(settings))
+    for _ in range(5):
+        slopes = torch.randn(2, 30)
+        for row, slope in zip(theirs, slopes, strict=True):
+            row.grad = slope
+        torchs.step()
+        mine.step(slopes)
+    torch.testing.assert_close(entries, torch.stack(theirs).detach(), atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -40,6 +40,7 @@ from conceptbind.core.version import __version__
 from conceptbind.metrics.medians import median_interval
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_of_concepts
+from conceptbind.probes.threads import steady
 from conceptbind.run.executors import one_thread, run_tasks
 from conceptbind.scenes.split import Split
 from conceptbind.scenes.table import Scenes
@@ -264,7 +265,7 @@ def complexity_study(
     kinds = (WHITENED,) if own is None else ()
 
     def fitted(rows: Floats, first: SceneProbes | None = None) -> tuple[Readout, ...]:
-        with one_thread():
+        with steady():
             plain = fit_readout(PLAIN, rows, bare, split, device=device)
             return (
                 plain,

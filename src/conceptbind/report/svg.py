@@ -79,16 +79,22 @@ def draw(chart: Chart, width: int, *, name: str = "", plain: bool = False) -> st
         plain: with colours of its own, for a file, instead of those of the page.
     """
     with _settings():
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
         figure = figure_of(chart, width)
         file = io.StringIO()
         told = {"Date": None, "Creator": None, "Format": None, "Type": None}
         _lay_out(figure)
-        figure.savefig(file, format="svg", transparent=not plain, metadata=told)
+        if not plain:
+            for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+                patch.set(facecolor="none", edgecolor="none")
+        # not savefig, which goes over the figure once more beforehand for layouts
+        FigureCanvasSVG(figure).print_svg(file, metadata=told)  # type: ignore[no-untyped-call]
     return _for_a_page(file.getvalue(), chart, name or chart.id, plain=plain)
 
 
 def _lay_out(figure: Figure) -> None:
-    """Find the layout once; matplotlib would find it in each of its two passes over a figure."""
+    """Find the layout before the figure is drawn, and no second time while it is."""
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.execute(figure)

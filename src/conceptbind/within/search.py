@@ -72,10 +72,9 @@ def search_records(
     fields = search_fields(n_fields, colors, shapes, counts=counts, seed=seed)
     facts: dict[str, Value] = {"objects": ", ".join(map(str, counts)), "seed": seed}
     records: list[Record] = []
-    own: Floats = np.empty(0)
-    for control, model in {Control.NONE: encoder, **(controls or {})}.items():
-        rows = _embedded(model, fields, seed, style)
-        own = rows if control == Control.NONE else own
+    embedded = _embedded({Control.NONE: encoder, **(controls or {})}, fields, seed, style)
+    own = embedded[Control.NONE]
+    for control, rows in embedded.items():
         rng = np.random.default_rng(seed)
         outcomes = [
             _classify(rows[mine], fields.present[mine], rng) for _, mine in _by_target(fields)
@@ -136,17 +135,26 @@ def _by_target(fields: SearchFields) -> list[tuple[tuple[str, str], Ints]]:
 
 
 def _embedded(
-    encoder: Encoder, fields: SearchFields, seed: int, style: FlatStyle | SolidStyle | None
-) -> Floats:
-    """Unit rows (n, d) of the pictures of all fields."""
-    parts = []
+    encoders: Mapping[str, Encoder],
+    fields: SearchFields,
+    seed: int,
+    style: FlatStyle | SolidStyle | None,
+) -> dict[str, Floats]:
+    """Unit rows (n, d) of the pictures of all fields, by each encoder; each picture is drawn
+    once.
+    """
+    parts: dict[str, list[Floats]] = {name: [] for name in encoders}
     for first in range(0, len(fields), BATCH):
         pictures = [
             draw_field(fields, i, seed=seed, style=style)[0]
             for i in range(first, min(first + BATCH, len(fields)))
         ]
-        parts.append(np.asarray(encoder.encode_images(pictures), dtype=np.float32))
-    rows = np.concatenate(parts)
+        for name, encoder in encoders.items():
+            parts[name].append(np.asarray(encoder.encode_images(pictures), dtype=np.float32))
+    return {name: _unit(np.concatenate(found)) for name, found in parts.items()}
+
+
+def _unit(rows: Floats) -> Floats:
     unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return unit
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,40 @@ def test_what_is_no_comparison_agrees_with_loops(data):
                 expected[i, (1 + which) * b + j] = texts[one] == negatives[two, which]
     np.testing.assert_array_equal(same_table(pairs, chosen), expected)
     np.testing.assert_array_equal(same_table(pairs.select(chosen)), expected)
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_rows_that_occur_often_are_multiplied_once_and_change_no_digit_but_the_last(k):
+    """Five pictures and six captions in sixty pairs, as in scenes."""
+    rng = np.random.default_rng(k)
+    pictures, captions = (rng.normal(size=(n, 12)).astype(np.float32) for n in (5, 6))
+    image_of, said = rng.integers(0, 5, 60), rng.integers(0, 6, 60)
+    other = (said[:, None] + 1 + np.arange(k)) % 6
+    negatives = None if k == 0 else captions[other if k > 1 else other[:, 0]]
+    pairs = Pairs.of(pictures, captions[said], negatives, image_of=image_of)
+    pairs = pairs.select(np.arange(2, 60))
+    batch = pairs.batch(rng.permutation(58)[:50])
+    assert batch.distinct is not None
+    assert (len(batch.distinct.images), len(batch.distinct.texts)) == (5, 6)
+    few, every = batch.distinct, replace(batch, distinct=None)
+    assert torch.equal(few.images[few.image_of], batch.images)
+    assert torch.equal(few.texts[few.text_of], batch.texts)
+    weight = torch.from_numpy(rng.normal(size=(12, 12)).astype(np.float32))
+    left, right = (torch.linalg.qr(torch.randn(12, 12))[0] for _ in range(2))
+    one, two = (loss_and_gradient(weight, 0.7, part) for part in (batch, every))
+    assert one.loss == pytest.approx(two.loss, rel=1e-5)
+    assert one.log_temperature == pytest.approx(two.log_temperature, abs=1e-5)
+    torch.testing.assert_close(one.weight, two.weight, atol=1e-6, rtol=1e-4)
+    # in other axes the loss is the same and the gradient is turned
+    for part in (batch, every):
+        turned = loss_and_gradient(left.T @ weight @ right, 0.7, part.turned(left, right))
+        assert turned.loss == pytest.approx(two.loss, rel=1e-5)
+        torch.testing.assert_close(left @ turned.weight @ right.T, two.weight, atol=1e-5, rtol=1e-3)
+
+
+def test_rows_that_occur_once_are_left_as_they_are():
+    images, texts, negatives = two_kinds(40)
+    assert Pairs.of(images, texts, negatives).batch(np.arange(40)).distinct is None
 
 
 def test_the_loss_is_a_softmax_over_captions_and_all_negatives():

@@ -39,13 +39,21 @@ class Step:
 def loss_and_gradient(
     weight: Float[torch.Tensor, "width_out width_in"], log_temperature: float, batch: Batch
 ) -> Step:
-    """Equation (1) and its gradient with respect to A (d_out, d_in) and t."""
-    x, y = batch.images, batch.texts
-    b, own, temperature = len(x), torch.arange(len(x), device=x.device), math.exp(log_temperature)
-    mapped = y @ weight.T  # (c, d_out), c = B or 2 B
+    """Equation (1) and its gradient with respect to A (d_out, d_in) and t.
+
+    Products are made of the different rows of the batch, and their scores are dealt to the table of
+    (B, c) scores, c = (1 + k) B.
+    """
+    few = batch.distinct
+    x, y = (batch.images, batch.texts) if few is None else (few.images, few.texts)
+    b, temperature = len(batch.images), math.exp(log_temperature)
+    own = torch.arange(b, device=x.device)
+    mapped = y @ weight.T
     length = mapped.norm(dim=1, keepdim=True).clamp_min(1e-12)
     v = mapped / length
-    scores = temperature * (x @ v.T)  # (B, c)
+    scores = temperature * (x @ v.T)
+    if few is not None:
+        scores = scores[few.image_of].index_select(1, few.text_of)
     scores[batch.same] = NO_COMPARISON
     to_text, to_image = scores.log_softmax(1), scores[:, :b].log_softmax(0)
     loss = -(to_text[own, own].mean() + to_image[own, own].mean()) / 2
@@ -53,9 +61,13 @@ def loss_and_gradient(
     slope[:, :b] += to_image.exp_()
     slope[own, own] -= 2
     slope /= 2 * b
+    d_temperature = float((slope * scores).sum())
+    if few is not None:
+        by_image = slope.new_zeros(len(x), slope.shape[1]).index_add_(0, few.image_of, slope)
+        slope = slope.new_zeros(len(x), len(y)).index_add_(1, few.text_of, by_image)
     d_v = temperature * (slope.T @ x)
     d_mapped = (d_v - v * (v * d_v).sum(1, keepdim=True)) / length
-    return Step(float(loss), d_mapped.T @ y, float((slope * scores).sum()))
+    return Step(float(loss), d_mapped.T @ y, d_temperature)
 
 
 def loss_only(

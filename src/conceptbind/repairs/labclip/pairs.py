@@ -44,6 +44,43 @@ class Batch:
     same: tuple[Int[torch.Tensor, " compared"], Int[torch.Tensor, " compared"]]
     """Row and column numbers in the (B, (1 + k) B) table of scores that are not compared: caption j
     (or negative j) says of picture i what its own caption says, or belongs to the same picture."""
+    distinct: Distinct | None = None
+    """The different rows alone, where that saves at least half of the scores."""
+
+    def turned(
+        self,
+        left: Float[torch.Tensor, "width_out width_out"],
+        right: Float[torch.Tensor, "width_in width_in"],
+    ) -> Batch:
+        """The same batch in other axes.
+
+        Args:
+            left: (d_out, d_out) axes of pictures, as columns.
+            right: (d_in, d_in) axes of captions, as columns.
+        """
+        if self.distinct is None:
+            return replace(self, images=self.images @ left, texts=self.texts @ right)
+        rows = replace(
+            self.distinct, images=self.distinct.images @ left, texts=self.distinct.texts @ right
+        )
+        images, texts = rows.images[rows.image_of], rows.texts[rows.text_of]
+        return replace(self, images=images, texts=texts, distinct=rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Distinct:
+    """The different pictures and captions of a batch. In scenes a caption is a negative of others,
+    and a picture has captions in several orders, so few rows occur once.
+    """
+
+    images: Float[torch.Tensor, "pictures width_out"]
+    """(u, d_out)"""
+    texts: Float[torch.Tensor, "rows width_in"]
+    """(w, d_in)"""
+    image_of: Int[torch.Tensor, " pairs"]
+    """(B,) the row of each picture of the batch."""
+    text_of: Int[torch.Tensor, " captions"]
+    """(c,) the row of each caption and negative of the batch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +103,10 @@ class Pairs:
     """(n,) equal numbers for captions that mean the same."""
     negative_ids: Int[Ints, " negatives *several"]
     """(n,) or (n, k) what each negative says, in the same numbers; empty without negatives."""
+    text_rows: Int[Ints, " captions"]
+    """(n,) equal numbers for captions with equal rows."""
+    negative_rows: Int[Ints, " negatives *several"]
+    """(n,) or (n, k) the same for negatives, in the same numbers; empty without negatives."""
     rows_hash: str = ""
     """A hash of all rows that these pairs were taken from."""
 
@@ -151,11 +192,11 @@ class Pairs:
         # so that half and single precision of one row are equal
         kind = np.result_type(*(array.dtype for _, array in parts))
         found = [_ids(array, name, kind) for name, array in parts]
+        empty = np.empty(0, np.int64)
+        negative_rows = empty if negatives is None else found[2].reshape(shape)
         text_ids = found[1] if text_ids is None else np.asarray(text_ids)
         if negatives is not None:
-            if negative_ids is None:
-                negative_ids = found[2].reshape(shape)
-            negative_ids = np.asarray(negative_ids)
+            negative_ids = np.asarray(negative_rows if negative_ids is None else negative_ids)
             equal = np.flatnonzero(_any(_beside(text_ids, negative_ids) == negative_ids))
             if len(equal) and not keep_equal:
                 raise ValueRangeError(
@@ -163,7 +204,6 @@ class Pairs:
                     "the first at "
                     f"index {equal[0]}; leave those rows out"
                 )
-        empty = np.empty(0, np.int64)
         return cls(
             images,
             texts,
@@ -172,6 +212,8 @@ class Pairs:
             found[0],
             text_ids,
             empty if negative_ids is None else negative_ids,
+            found[1],
+            negative_rows,
             content_hash(*map(np.ndarray.tobytes, found)),
         )
 
@@ -219,19 +261,22 @@ class Pairs:
         are on disk.
         """
         negatives = None if self.negatives is None else _take(self.negatives, rows)
-        ids = self.negative_ids[rows] if len(self.negative_ids) else self.negative_ids
+        some = slice(0, 0) if negatives is None else rows
         return replace(
             self,
             texts=_take(self.texts, rows),
             negatives=negatives,
             image_of=self.image_of[rows],
             text_ids=self.text_ids[rows],
-            negative_ids=ids,
+            negative_ids=self.negative_ids[some],
+            text_rows=self.text_rows[rows],
+            negative_rows=self.negative_rows[some],
         )
 
     def without_negatives(self) -> Pairs:
         """The same pairs without hard negatives (SB)."""
-        return replace(self, negatives=None, negative_ids=np.empty(0, np.int64))
+        empty = np.empty(0, np.int64)
+        return replace(self, negatives=None, negative_ids=empty, negative_rows=empty)
 
     def with_first_negative(self) -> Pairs:
         """The same pairs with the first of several negatives alone."""
@@ -239,7 +284,12 @@ class Pairs:
             return self
         rows = np.arange(len(self))
         first = read_unit(self.negatives, rows)[:, 0]
-        return replace(self, negatives=first, negative_ids=self.negative_ids[:, 0])
+        return replace(
+            self,
+            negatives=first,
+            negative_ids=self.negative_ids[:, 0],
+            negative_rows=self.negative_rows[:, 0],
+        )
 
     def batch(self, rows: Int[Ints, " rows"], device: str = "cpu") -> Batch:
         """Unit rows of some pairs."""
@@ -252,7 +302,25 @@ class Pairs:
         images = read_unit(self.images, self.image_of[rows])
         i, j = (torch.from_numpy(part).to(device) for part in self._same(rows))
         texts = torch.from_numpy(parts[0] if len(parts) == 1 else np.concatenate(parts))
-        return Batch(torch.from_numpy(images).to(device), texts.to(device), (i, j))
+        x, y = torch.from_numpy(images).to(device), texts.to(device)
+        return Batch(x, y, (i, j), self._distinct(rows, x, y))
+
+    def _distinct(self, rows: Ints, images: torch.Tensor, texts: torch.Tensor) -> Distinct | None:
+        """The different rows of a batch, or None where most occur once."""
+        import torch
+
+        said = self.text_rows[rows]
+        if self.negatives is not None:
+            said = np.concatenate([said, flat_ids(self.negative_rows[rows])])
+        first = []
+        of = []
+        for ids in (self.picture_ids[self.image_of[rows]], said):
+            _, at, places = np.unique(ids, return_index=True, return_inverse=True)
+            first.append(torch.from_numpy(at).to(images.device))
+            of.append(torch.from_numpy(places.reshape(-1)).to(images.device))
+        if 2 * len(first[0]) * len(first[1]) > len(images) * len(texts):
+            return None
+        return Distinct(images[first[0]], texts[first[1]], of[0], of[1])
 
     def _same(self, rows: Ints) -> tuple[Ints, Ints]:
         """Rows and columns of the table of scores that are not compared, the pairs themselves left

@@ -3,9 +3,9 @@ rows.
 
 Embeddings are long in few directions and short in most, and binding often stands in the short ones.
 Adam divides each entry of a gradient by its own running size, which helps only where the entries
-are those of such directions. So the second way turns the gradient of A into the principal axes of
-pictures and captions, takes Adam's step there, and turns it back (Shampoo's axes, which SOAP
-estimates while it runs, are here known before the first step, from the rows). With the temperature
+are those of such directions. So the second way turns pictures and captions into their principal
+axes, takes Adam's steps there, and turns A back (Shampoo's axes, which SOAP estimates while it
+runs, are here known before the first step, from the rows). With the temperature
 started where the identity's loss is least and a rate that falls to zero: one pass over the pairs
 does what the published settings do not reach in ten (`bench/labclip.py`).
 """
@@ -160,25 +160,30 @@ def quick(pairs: Pairs, judge: Judge, start: Candidate, course: Course) -> Itera
     candidates on the way.
     """
     rng, adam = np.random.default_rng(course.seed), _Adam(BETAS)
-    weight, t = start.weight.clone(), start.log_temperature
     left, right = _axes(pairs, course.seed, course.device)
+    weight, t = left.T @ start.weight @ right, start.log_temperature  # A in these axes
     total = max(course.epochs * course.steps(pairs), FEWEST_STEPS)
     checks = set(np.linspace(0, total, CHECKS + 1).round().astype(int)[1:].tolist())
+    # where all pairs are one batch it is the same at every step: their order decides nothing
+    whole = None
+    if course.steps(pairs) == 1:
+        whole = pairs.batch(np.arange(len(pairs)), course.device).turned(left, right)
     while adam.steps < total:
         for rows in course.batches(pairs, rng)[: total - adam.steps]:
-            step = loss_and_gradient(weight, t, pairs.batch(rows, course.device))
-            direction, slope = adam(left.T @ step.weight @ right, step.log_temperature)
+            batch = whole or pairs.batch(rows, course.device).turned(left, right)
+            step = loss_and_gradient(weight, t, batch)
+            direction, slope = adam(step.weight, step.log_temperature)
             falling = (
                 course.rate
                 * min(1.0, adam.steps / 5)
                 * (1 + math.cos(math.pi * (adam.steps - 1) / total))
                 / 2
             )
-            weight -= falling * (left @ direction @ right.T)
+            weight -= falling * direction
             t = min(t - falling * slope, HOTTEST)
             course.on_step(adam.steps, total)
             if adam.steps in checks:
-                yield judge(weight, t, adam.steps)
+                yield judge(left @ weight @ right.T, t, adam.steps)
 
 
 def best(candidates: list[Candidate]) -> Candidate:
