@@ -45,9 +45,8 @@ class Repaired(Shown):
         from conceptbind.repairs.laboratory.section import laboratory_table
         from conceptbind.repairs.section import repair_table
 
-        shown = repair_table(self.records, width)
-        if self.records.first(study="laboratory"):
-            shown = laboratory_table(self.records, width)
+        compared = self.records.first(study="laboratory") is not None
+        shown = (laboratory_table if compared else repair_table)(self.records, width)
         tables = [
             shown,
             *([benchmark_table(self.retrieval, width)] if self.retrieval else []),

@@ -184,3 +184,18 @@ def test_the_command_compares_maps_of_queries_on_captions_that_people_wrote(tmp_
     card = (tmp_path / "a" / "README.md").read_text()
     assert "Documents stay as they are" in card
     assert LEFT_OUT in found.text()
+
+
+def test_what_the_command_prints_has_a_row_for_each_of_several_methods(tmp_path):
+    """A table of one repair asks for the one gain that there is."""
+    from dataclasses import replace
+
+    from conceptbind.core.records import Records
+    from repairs.test_queries import captions_file
+
+    asked = {"side": "query", "captions": captions_file(tmp_path), "out": tmp_path / "a"}
+    found = repair("tiny", method="ridge", **asked)
+    others = [r.but(repair="HNB") for r in found.records.where(repair="ridge")]
+    said = replace(found, records=Records([*found.records, *others])).text()
+    assert "ridge" in said
+    assert "HNB" in said
