@@ -202,9 +202,9 @@ def fit_networks(
         first.device,
     )
     batches = [_Batches(len(trains[i]), models[i].seed, first.device) for i, _ in slices]
-    batches = [_Batches(len(trains[i]), models[i].seed, first.device) for i, _ in slices]
     flat = weights.flat()
     weights, slopes = weights.views(flat), torch.zeros_like(flat)
+    into = weights.views(slopes)
     settings = torch.tensor([setting for _, setting in slices], device=first.device)  # (S, 2)
     state = _AdamW(flat, settings)
     kept = _Kept(weights, [len(trains[i]) for i, _ in slices])
@@ -212,7 +212,7 @@ def fit_networks(
         rows = [source.take(BATCH) for source in batches]
         columns = torch.stack([labels[i][row] for (i, _), row in zip(slices, rows, strict=True)])
         target = torch.stack([values[i][row] for (i, _), row in zip(slices, rows, strict=True)])
-        _gradients(weights, columns, target, weights.views(slopes))
+        _gradients(weights, columns, target, into)
         state.step(slopes)
         for s, (i, _) in enumerate(slices):
             if kept.due(s, update):

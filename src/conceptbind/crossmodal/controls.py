@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from conceptbind.core.names import Control
 from conceptbind.core.records import Records
 from conceptbind.crossmodal.comparing import compare, comparison_records, comparisons
+from conceptbind.metrics.cosines import unit_rows
 from conceptbind.probes.study import bag_of_concepts
 from conceptbind.probes.threads import steady
 from conceptbind.scenes.swaps import orbit_ids
@@ -65,6 +64,4 @@ def control_records(
 
 def _bag(scenes: Scenes) -> Float[Floats, "scenes values"]:
     """Unit rows of counts of values."""
-    counts = bag_of_concepts(scenes)
-    unit: Floats = counts / np.linalg.norm(counts, axis=1, keepdims=True)
-    return unit
+    return unit_rows(bag_of_concepts(scenes))

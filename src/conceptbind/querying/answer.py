@@ -12,6 +12,7 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.findings import Findings
 from conceptbind.core.names import Control, Repair
 from conceptbind.crossmodal.bank import caption_bank
+from conceptbind.metrics.cosines import unit_rows
 from conceptbind.probes.study import bag_of_concepts
 from conceptbind.querying.items import QueryBank, query_bank
 from conceptbind.querying.section import TERMS, query_section
@@ -142,8 +143,8 @@ def _study(case: Case, searched: _Searched, validation: QueryBank, test: QueryBa
             place, told = f"queries-{part}{after}", f"queries, {part}{after.replace('-', ', ')}"
             captions = case.embedded(source, "text", place, told, bank.captions).values
             held[name] = Rows(captions, documents)
-    counted = _unit(bag_of_concepts(searched.table))
-    rows[str(Control.BAG_OF_CONCEPTS)] = Rows(_unit(test.meaning), counted)
+    counted = unit_rows(bag_of_concepts(searched.table))
+    rows[str(Control.BAG_OF_CONCEPTS)] = Rows(unit_rows(test.meaning), counted)
     repairs = _repairs(case, searched)
     with steps("asking queries", len(rows) + 1) as step:
         return query_study(
@@ -223,8 +224,3 @@ def _of_captions(case: Case, searched: _Searched) -> RowMap:
         rows = case.embedded(case.source, "text", place, told, bank.captions).values
         groups.append(groups_of_bank(rows, bank, table, seed))
     return fit_queries(*groups, seed=seed).adapter
-
-
-def _unit(rows: Floats) -> Floats:
-    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit

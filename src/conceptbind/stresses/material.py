@@ -91,7 +91,7 @@ def paraphrases_of(
         seed: of the bank.
         rows: numbers of the scenes.
     """
-    told = _as_scenes(stock, view.mentioned(view.table)[rows], "test scenes")
+    told = _as_scenes(stock, view.mentioned(view.table)[rows], "scenes")
     known, _ = wordings(told, reads)
     if len(known) < FEWEST:
         return None

@@ -160,19 +160,15 @@ def _series(curve: Curve, repaired: int) -> list[Series]:
     Where both settings are in one chart there is no room for the repair.
     """
     found = []
-    shared = curve.measure.setting is not None and curve.measure.level != repaired
+    setting = None if curve.measure.level == repaired else curve.measure.setting
     strokes: dict[str | None, Stroke] = {None: "solid", "neutral": "solid", "trap": "dashed"}
     for (control, repair), (name, look) in LOOKS.items():
         mine = curve.records.where(metric=curve.measure.metric, control=control, repair=repair)
-        if not mine or (shared and repair != Repair.NONE):
+        if not mine or (setting is not None and repair != Repair.NONE):
             continue
         points = tuple(point_of(record, _place(record)) for record in mine)
-        told, stroke = (
-            (f"{name}, {curve.measure.setting}", strokes[curve.measure.setting])
-            if shared
-            else (name, strokes[None])
-        )
-        found.append(Series(told, points, look, stroke))
+        told = name if setting is None else f"{name}, {setting}"
+        found.append(Series(told, points, look, strokes[setting]))
     return found
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import mean_record
+from conceptbind.metrics.cosines import unit_rows
 from conceptbind.probes.study import bag_of_concepts
 from conceptbind.probes.threads import steady
 from conceptbind.repairs.held_scenes import HeldScenes
@@ -81,9 +82,7 @@ def bag_reader(material: Material) -> Float[Floats, "rows values"]:
     Args:
         material: captions or pictures.
     """
-    rows = bag_of_concepts(material.meaning)
-    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit
+    return unit_rows(bag_of_concepts(material.meaning))
 
 
 @steady()
@@ -274,7 +273,6 @@ class _Run:
     def _within(
         self, measure: Measure, setting: Setting, control: str, adapter: Adapter | None
     ) -> ByScene | None:
-        queries = None
         if measure.modality == "image":
             rows = self.readers[control](setting.pictures.material)
             triplets = setting.pictures.triplets
@@ -283,12 +281,10 @@ class _Run:
         else:
             bank, material = setting.paraphrases
             rows, triplets = self.readers[control](material), text_triplets(bank)
-            if self.of_queries:
-                queries = adapter
-            else:
-                rows = _mapped(rows, adapter)
+            if not self.of_queries:
+                rows, adapter = _mapped(rows, adapter), None
         (mine,) = (part for part in triplets if part.setting == measure.setting)
-        return usable_within(rows, mine, self.stock.split.test, queries)
+        return usable_within(rows, mine, self.stock.split.test, adapter)
 
     def _across(
         self, measure: Measure, setting: Setting, control: str, adapter: Adapter | None

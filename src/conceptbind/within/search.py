@@ -14,6 +14,7 @@ from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import plain_record, share_record
+from conceptbind.metrics.cosines import unit_rows
 from conceptbind.metrics.intervals import ordering_interval
 from conceptbind.metrics.recognitions import Recognition, join, recognised_by
 from conceptbind.metrics.ties import rounding
@@ -151,12 +152,7 @@ def _embedded(
         ]
         for name, encoder in encoders.items():
             parts[name].append(np.asarray(encoder.encode_images(pictures), dtype=np.float32))
-    return {name: _unit(np.concatenate(found)) for name, found in parts.items()}
-
-
-def _unit(rows: Floats) -> Floats:
-    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit
+    return {name: unit_rows(np.concatenate(found)) for name, found in parts.items()}
 
 
 def _in_order(

@@ -10,6 +10,7 @@ import numpy as np
 from conceptbind.core.findings import Findings, Section, Verdict
 from conceptbind.core.names import Control
 from conceptbind.core.records import Records
+from conceptbind.metrics.cosines import unit_rows
 from conceptbind.pictures.folder import draw_pictures
 from conceptbind.probes.study import bag_of_concepts
 from conceptbind.rows.source import source_of
@@ -130,7 +131,7 @@ def _of_captions(case: Case) -> tuple[WithinStudy, Section]:
         seed=case.asked.seed,
     )
     rows = _embedded(case, "text", "paraphrases", bank.captions)
-    rows[str(Control.BAG_OF_CONCEPTS)] = _unit(_bag(case.table, bank))
+    rows[str(Control.BAG_OF_CONCEPTS)] = unit_rows(_bag(case.table, bank))
     rows[str(Control.BLIND_LENGTH)] = length_rows(bank.captions.written_captions or ())
     items = Items(
         bank.scene,
@@ -168,7 +169,7 @@ def _of_pictures(case: Case) -> tuple[WithinStudy, Section]:
         drawn, items, settings = table, found[0], (found[1],)
         rows = {str(Control.NONE): case.rows("image").values}
         rows |= {name: twin.values for name, twin in case.controls("image").items()}
-    rows[str(Control.BAG_OF_CONCEPTS)] = _unit(bag_of_concepts(drawn))
+    rows[str(Control.BAG_OF_CONCEPTS)] = unit_rows(bag_of_concepts(drawn))
     with steps("comparing pictures", len(rows)) as step:
         study = within_study(
             rows,
@@ -213,11 +214,6 @@ def _embedded(case: Case, modality: Modality, what: str, table: Scenes) -> dict[
 def _bag(table: Scenes, bank: ParaphraseBank) -> Float[Floats, "captions values"]:
     """How often each value occurs in what each caption says."""
     return bag_of_concepts(Scenes(table.space, bank.meaning))
-
-
-def _unit(rows: Floats) -> Floats:
-    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit
 
 
 def length_rows(captions: Sequence[str]) -> Float[Floats, "captions 2"]:

@@ -5,6 +5,7 @@ can, and what is fitted on by slow loops.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from conceptbind import repair
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Metric, Repair
+from conceptbind.core.records import Records
 from conceptbind.probes.study import bag_of_concepts
 from conceptbind.repairs.laboratory import QueryGround, alone, contenders, laboratory
 from conceptbind.repairs.laboratory.captions import asked_pairs, groups_of_pairs, meanings
@@ -188,9 +190,6 @@ def test_the_command_compares_maps_of_queries_on_captions_that_people_wrote(tmp_
 
 def test_what_the_command_prints_has_a_row_for_each_of_several_methods(tmp_path):
     """A table of one repair asks for the one gain that there is."""
-    from dataclasses import replace
-
-    from conceptbind.core.records import Records
     from repairs.test_queries import captions_file
 
     asked = {"side": "query", "captions": captions_file(tmp_path), "out": tmp_path / "a"}

@@ -10,6 +10,7 @@ from conceptbind.core.names import Metric, Repair
 from conceptbind.core.records import Records
 from conceptbind.core.scored import mean_record
 from conceptbind.crossmodal.comparing import compare, either_order
+from conceptbind.metrics.cosines import unit_rows
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.rows.feeding import picture_rows
 
@@ -62,15 +63,9 @@ def binding(
     used, place = np.unique([examples.right, examples.wrong], return_inverse=True)
     right, wrong = place.reshape(2, -1, 2)
     paths = [examples.pictures[i] for i in pictures.tolist()]
-    x = _unit(np.concatenate([np.asarray(fed.rows) for fed in picture_rows(encoder, paths)]))
-    y = _unit(np.asarray(encoder.encode_texts([examples.texts[i] for i in used.tolist()])))
+    x = unit_rows(np.concatenate([np.asarray(fed.rows) for fed in picture_rows(encoder, paths)]))
+    y = unit_rows(np.asarray(encoder.encode_texts([examples.texts[i] for i in used.tolist()])))
     return either_order(compare(x[of.reshape(-1)], y, right, wrong))
-
-
-def _unit(rows: Floats) -> Floats:
-    """Rows of length 1."""
-    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit
 
 
 def finetune_sentence(records: Records, tuned: FineTuned, examples: Examples) -> str:
