@@ -89,6 +89,18 @@ def opened(
     return page, wrong
 
 
+def assert_fits(browser: Browser, report: Path) -> None:
+    """At every size a page complains of nothing, and no part of it is beyond the screen or cut by
+    a frame that scrolls.
+    """
+    for name, size in SIZES.items():
+        page, wrong = opened(browser, report, *size)
+        page.evaluate(OPEN_ALL)
+        assert wrong == []
+        assert page.evaluate(TOO_WIDE, size[0]) == [], name
+        page.close()
+
+
 def violations(page: Page) -> list[tuple[str, str]]:
     """The rules of WCAG A and AA that axe-core finds broken, each with the first place."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

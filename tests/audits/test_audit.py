@@ -12,6 +12,7 @@ import pytest
 import conceptbind
 import containers as made
 import planted_index as planted
+from browsing import assert_fits, in_browser
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError, MismatchError, ModalityError, ShapeError
 
@@ -111,6 +112,11 @@ def test_controls_stand_beside_and_words_alone_tie(audited):
         for control in ("bag_of_words", "blind_length"):
             record = one(found, "binding_accuracy", control=control)
             assert (record.value, record.ties) == (0, N), control
+
+
+@in_browser
+def test_its_page_fits_every_screen(audited, browser):
+    assert_fits(browser, audited("repairable").folder / "report.html")
 
 
 def test_all_is_written_and_a_finished_audit_is_read(audited):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.test_benchmark_sentences import beside, score
+from browsing import assert_fits, in_browser
 from conceptbind.benchmarks.base import Found, Score
 from conceptbind.benchmarks.registry import benchmark_named
 from conceptbind.benchmarks.section import (
@@ -216,3 +217,12 @@ def test_a_page(tmp_path):
     write_benchmark_report(tmp_path / "report.html", two, [], facts)
     kept = json.loads((tmp_path / "page.json").read_text())
     assert kept.get("content", kept)["parts"]["title"] == "e on 2 benchmarks"
+
+
+@in_browser
+def test_the_page_fits_every_screen(tmp_path, browser):
+    records = Records(PLAIN)
+    about = {"title": "SugarCrepe", "pictures": 3, "captions": 4, "published": "https://x.org"}
+    facts = {"conceptbind": "9.9", "benchmarks": {"sugarcrepe": about, "aro": about}}
+    write_benchmark_report(tmp_path / "report.html", records, ["a note"], facts)
+    assert_fits(browser, tmp_path / "report.html")

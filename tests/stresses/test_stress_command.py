@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import conceptbind
+from browsing import assert_fits, in_browser
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
 
@@ -62,6 +63,11 @@ def test_the_folder_holds_records_a_page_and_a_table(run):
     assert {r["factor"] for r in again.records} == {"order", "clutter"}
     assert {r["factor_value"] for r in again.records.where(factor="clutter")} == {0, 2, 4, 8}
     assert again.sentences == run.sentences
+
+
+@in_browser
+def test_its_tables_fit_every_screen(run, browser):
+    assert_fits(browser, run.folder / "report.html")
 
 
 def test_a_finished_run_is_returned_and_not_computed(run):

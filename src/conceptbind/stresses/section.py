@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 HEAD = (
     *("level", "of", "where", "before", "95 % interval", "change from the base", "95 % interval"),
-    *("random weights", "bag of concepts", "after the repair", "its gain", "95 % interval", "n"),
+    *("random weights", "bag of concepts", "n"),
 )
+REPAIR_HEAD = ("level", "of", "where", "before", "after the repair", "gain", "95 % interval", "n")
 SHORT = ("factor", "level", "of", "base", "hardest", "change", "95 % interval", "random", "n")
 LOOKS: dict[tuple[str, Repair], tuple[str, Look]] = {
     (Control.NONE, Repair.NONE): ("before", "own"),
@@ -49,8 +50,11 @@ def stress_sections(study: StressStudy) -> list[Section]:
         blocks = [paragraph(f"{ASKED} {held}")]
         blocks += [paragraph(sentence) for sentence in sentences(curves, study)]
         blocks += [figure(chart) for chart in _charts(curves, study.repaired)]
-        rows = [_row(curve, record) for curve in curves for record in curve.own()]
-        blocks.append(table(HEAD, rows))
+        points = [(curve, record) for curve in curves for record in curve.own()]
+        blocks.append(table(HEAD, [_row(*point) for point in points]))
+        repaired = [_repaired(*point) for point in points if _after(*point) is not None]
+        if repaired:
+            blocks.append(table(REPAIR_HEAD, repaired))
         found.append(section(f"stress-{name}", factor.title, *blocks))
     return found
 
@@ -99,23 +103,33 @@ def _of(curve: Curve) -> str:
 
 def _row(curve: Curve, record: Record) -> tuple[str, ...]:
     """One point under all columns of `HEAD`."""
-    at = record["factor_value"]
-    change = curve.changes().first(factor_value=at)
-    gain = curve.gains().first(factor_value=at)
-    after = curve.own(Repair.HNB).first(factor_value=at)
+    change = curve.changes().first(factor_value=record["factor_value"])
     beside = [curve.at(record, name) for name in (Control.RANDOM_WEIGHTS, Control.BAG_OF_CONCEPTS)]
     return (
-        str(curve.measure.level),
-        _of(curve),
-        curve.factor.told(at),
+        *_where(curve, record),
         value_of(record),
         interval_of(record),
         *_cells(change),
         *(_share(one) for one in beside),
-        _share(after),
-        *_cells(gain),
         f"{record.n:,}",
     )
+
+
+def _repaired(curve: Curve, record: Record) -> tuple[str, ...]:
+    """One point under all columns of `REPAIR_HEAD`."""
+    gain = curve.gains().first(factor_value=record["factor_value"])
+    after = _share(_after(curve, record))
+    where = _where(curve, record)
+    return (*where, value_of(record), after, *_cells(gain), f"{record.n:,}")
+
+
+def _after(curve: Curve, record: Record) -> Record | None:
+    """The same point after the repair; None where the repair is for another level."""
+    return curve.own(Repair.HNB).first(factor_value=record["factor_value"])
+
+
+def _where(curve: Curve, record: Record) -> tuple[str, str, str]:
+    return str(curve.measure.level), _of(curve), curve.factor.told(record["factor_value"])
 
 
 def _share(record: Record | None) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import conceptbind
+from browsing import assert_fits, in_browser
 from conceptbind.core.names import Metric
 from conceptbind.repairs.labclip import load_adapter
 from repairs.laboratory import planted_truths as truths
@@ -46,6 +47,11 @@ def test_one_method_is_fitted_and_written(turned, given):
     assert verdict["sentence"] in card
     assert not (turned / "failures.csv").exists()
     assert "Which repair mends the binding" in (turned / "report.html").read_text()
+
+
+@in_browser
+def test_its_page_fits_every_screen(turned, browser):
+    assert_fits(browser, turned / "report.html")
 
 
 def test_apply_takes_what_was_written(turned, given, tmp_path):

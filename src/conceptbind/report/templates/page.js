@@ -19,6 +19,7 @@
     return { text, number };
   };
   const cards = matchMedia("(max-width: 640px)");
+  const cardsOfMany = matchMedia("(max-width: 900px)");
   // Where rows stand as cards, a long table shows its first ones and a button for the rest.
   const SHOWN = 8;
   const whole = new Set();
@@ -76,9 +77,13 @@
     unfold(table);
   }
   const reach = () => {
-    document.querySelectorAll("table.data thead button").forEach((button) => { button.tabIndex = cards.matches ? -1 : 0; });
+    for (const table of document.querySelectorAll("table.data")) {
+      const hidden = (table.classList.contains("many") ? cardsOfMany : cards).matches;
+      table.querySelectorAll("thead button").forEach((button) => { button.tabIndex = hidden ? -1 : 0; });
+    }
   };
   cards.addEventListener("change", reach);
+  cardsOfMany.addEventListener("change", reach);
   reach();
   // A head with buttons in it is not repeated on the next sheet of paper.
   const pressed = [...document.querySelectorAll("table.data thead th")].map((head) => ({ head, button: head.firstChild }));
