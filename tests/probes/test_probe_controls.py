@@ -4,6 +4,8 @@ is said beside it.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from conceptbind.core.names import CONTROL_TEXTS
@@ -65,6 +67,29 @@ def test_a_wrong_scene_shows_something_wrong_although_all_is_level(monkeypatch):
         assert wrong.tied and wrong.misbound
         assert not set(wrong.read) & set(wrong.true)
         assert len(wrong.read) == 2
+
+
+def test_values_found_in_place_of_others_are_counted_scene_by_scene():
+    scenes = text20(5, 4)
+    codes = object_codes(scenes, 30)
+    codes += 2 * np.random.default_rng(0).normal(size=codes.shape).astype(np.float32)
+    rows = Embeddings(codes, "text", scenes.content_hash, scenes.name, "planted", "1")
+    study = probe_study(rows, scenes, split_scenes(scenes, "pair"))
+    assert 30 < study.n_wrong == len(study.missed)
+    counts = Counter()
+    for wrong in study.missed:
+        own = []
+        for k, concept in enumerate(scenes.space.concepts):
+            there = sorted(name.split()[k] for name in wrong.true)
+            found = sorted(name.split()[k] for name in wrong.read)
+            lost, instead = Counter(there) - Counter(found), Counter(found) - Counter(there)
+            if sum(lost.values()) == 1 and len(wrong.read) == len(wrong.true):
+                own.append((concept, *lost, *instead))
+        assert wrong.mistakes == tuple(own)
+        counts.update(own)
+    assert study.confused == counts
+    assert len(counts) > 10
+    assert list(study.confused.values()) == sorted(counts.values(), reverse=True)
 
 
 def test_the_bags_record_says_how_many_scenes_leave_no_choice():

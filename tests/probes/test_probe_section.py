@@ -46,7 +46,10 @@ def study(records, wrong=(), modality="image"):
 def test_recognition_beside_the_controls_that_there_are(tmp_path):
     Image.new("RGB", (8, 8), (200, 0, 0)).save(tmp_path / "a.png")
     wrong = [
-        WrongScene(1, "one", "a", tmp_path / "a.png", ("red cube",), ("blue cube",), True, False),
+        WrongScene(
+            *(1, "one", "a", tmp_path / "a.png", ("red cube",), ("blue cube",), True, False),
+            (("color", "red", "blue"),),
+        ),
         WrongScene(2, "two", "b", None, ("red ball",), ("red cube", "x"), False, True),
     ]
     found = probe_section(study(RECORDS, wrong), SCENES)
@@ -102,11 +105,13 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
             ],
         },
         "confused": [["color", "red", "blue", "1,234"]],
+        "mistakes": ["color: “blue” in place of “red”"],
+        "missed_head": ["scene", "caption", "found", "mistaken", "kind"],
         "n": 2,
         "n_wrong": 9,
         "missed": [
-            ("one", "a", "blue cube", "tie"),
-            ("two", "b", "red cube, x", "misbound"),
+            ("one", "a", "blue cube", "color: “blue” in place of “red”", "tie"),
+            ("two", "b", "red cube, x", "-", "misbound"),
         ],
         "n_misbound": 4,
         "wrong": [

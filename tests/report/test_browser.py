@@ -198,6 +198,28 @@ def test_a_number_of_an_object_leads_to_its_scenes(browser, report):
     page.close()
 
 
+def test_a_number_of_a_mistake_leads_to_its_rows(browser, report):
+    page, _ = opened(browser, report)
+    number = page.locator("#probe-image-values a[data-find]").first
+    mistake, listed = number.get_attribute("data-find"), page.locator("#probe-image-missed")
+    assert not listed.is_visible()
+    number.click()
+    assert page.evaluate("location.hash") == "#probe-image-missed"
+    rows = listed.locator("tbody tr:visible")
+    assert rows.count() == int(number.inner_text())
+    assert all(mistake in text for text in rows.all_inner_texts())
+    box = page.get_by_label("Find in the rows of the table “Scenes that went wrong”").first
+    assert box.input_value() == mistake
+    box.fill("")
+    whole = rows.count()
+    assert whole > int(number.inner_text())
+    box.fill("no such words")
+    assert rows.count() == 0
+    box.fill(mistake.upper())
+    assert rows.count() == int(number.inner_text())
+    page.close()
+
+
 def test_a_table_sorts_by_a_column_both_ways(browser, report):
     page, _ = opened(browser, report)
     table = page.locator("#probe-image-scores")

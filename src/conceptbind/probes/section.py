@@ -14,10 +14,11 @@ from conceptbind.report.words import CONTROLS, controls_of, seen
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
-    from conceptbind.probes.study import ProbeStudy, WrongScene
+    from conceptbind.probes.study import Mistake, ProbeStudy, WrongScene
     from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
 
+MISSED_HEAD = ("scene", "caption", "found", "mistaken", "kind")
 INTERVAL = (
     "95 % interval",
     "Scenes that are right or wrong together are one draw. For probes, edits and retrieval of "
@@ -32,6 +33,7 @@ def probe_section(study: ProbeStudy, scenes: Scenes) -> Section:
     controls = shown_controls(study.records)
     own = study.records.where(control=Control.NONE)
     pictured = study.modality == "image"
+    listed = {mistake for wrong in study.missed for mistake in wrong.mistakes}
     data = {
         "modality": study.modality,
         "figure": recognition_figure(study),
@@ -40,9 +42,11 @@ def probe_section(study: ProbeStudy, scenes: Scenes) -> Section:
         "notes": list(study.notes),
         "objects": objects_table(study, scenes),
         "confused": [[*pair, f"{n:,}"] for pair, n in study.confused.items()],
+        "mistakes": [_told(pair) if pair in listed else None for pair in study.confused],
         "n": study.objects.n,
         "n_wrong": study.n_wrong,
         "n_misbound": study.n_misbound,
+        "missed_head": list(MISSED_HEAD),
         "missed": [_missed(wrong) for wrong in study.missed],
         "wrong": [_wrong(wrong, scenes, pictured=pictured) for wrong in study.wrong],
     }
@@ -77,10 +81,17 @@ def _wrong(scene: WrongScene, scenes: Scenes, *, pictured: bool) -> dict[str, An
     }
 
 
-def _missed(scene: WrongScene) -> tuple[str, str, str, str]:
+def _told(mistake: Mistake) -> str:
+    """A mistake in words, which also find the scenes with it in the list."""
+    concept, there, found = mistake
+    return f"{concept}: “{found}” in place of “{there}”"
+
+
+def _missed(scene: WrongScene) -> tuple[str, ...]:
     """A scene of the list of all that went wrong, as cells."""
     why = [word for word, holds in (("misbound", scene.misbound), ("tie", scene.tied)) if holds]
-    return scene.id, scene.caption, ", ".join(scene.read) or "-", ", ".join(why) or "-"
+    found, mistakes = ", ".join(scene.read), "; ".join(map(_told, scene.mistakes))
+    return scene.id, scene.caption, found or "-", mistakes or "-", ", ".join(why) or "-"
 
 
 def terms(split: Split) -> tuple[tuple[str, str], ...]:

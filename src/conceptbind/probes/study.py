@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Floats, Ints, Modality
 
+Mistake = tuple[str, str, str]
+"""A concept, its value that is there and was not found, and the value found in its place."""
 GALLERY = 24
 """Wrong scenes that the report shows."""
 LISTED = 300
@@ -63,6 +65,8 @@ class WrongScene:
     tied: bool
     misbound: bool
     """What was recognised is joined from values that are in the scene: an illusory conjunction."""
+    mistakes: tuple[Mistake, ...] = ()
+    """Values that were found in place of others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +89,7 @@ class ProbeStudy:
     recognise more. None where none is scored."""
     n_misbound: int
     """Wrong scenes whose misread objects are joined from values that are in the scene."""
-    confused: Mapping[tuple[str, str, str], int]
+    confused: Mapping[Mistake, int]
     """Confusions in wrong scenes: a concept, a value that is there and was not found, the value
     found in its place, and in how many scenes; the most frequent first."""
     notes: tuple[str, ...]
@@ -348,7 +352,7 @@ def _by_object(objects: Recognition, scenes: Scenes, test: Ints) -> tuple[Floats
 
 def _wrong_scenes(
     probes: SceneProbes, rows: Floats, scenes: Scenes, split: Split, objects: Recognition
-) -> tuple[list[WrongScene], list[WrongScene], int, dict[tuple[str, str, str], int]]:
+) -> tuple[list[WrongScene], list[WrongScene], int, dict[Mistake, int]]:
     """Test scenes that went wrong: a seeded sample in table order, and the first of them. Then how
     many of all misbound what they hold, and which values were found in place of others.
     """
@@ -366,6 +370,7 @@ def _wrong_scenes(
     in_scene = (values[:, :, None, :] == scenes.table[wrong][:, None, :, :]).any(axis=2).all(axis=2)
     there = (read[:, :, None] == scenes.objects[wrong][:, None, :]).any(axis=2)  # (w, m)
     misbound = (in_scene | none).all(axis=1) & ~(there | none).all(axis=1)
+    mistakes = _mistakes(scenes, scenes.table[wrong], values, ~none)
     shown = np.sort(np.random.default_rng(split.seed).permutation(len(wrong))[:GALLERY])
 
     def scene(i: int) -> WrongScene:
@@ -379,19 +384,19 @@ def _wrong_scenes(
             tuple(map(scenes.space.object_name, read[i][~none[i]].tolist())),
             bool(tied[i]),
             bool(misbound[i]),
+            tuple(mistakes[i]),
         )
 
     sample = [scene(i) for i in shown.tolist()]
     missed = [scene(i) for i in range(min(len(wrong), LISTED))]
-    confused = _confused(scenes, scenes.table[wrong], values, ~none)
+    counts = Counter(mistake for own in mistakes for mistake in own)
+    confused = dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
     return sample, missed, int(misbound.sum()), confused
 
 
-def _confused(
-    scenes: Scenes, there: Ints, found: Ints, known: Bools
-) -> dict[tuple[str, str, str], int]:
-    """How often a value was found in place of another: where the values of a scene differ from
-    those that were found by one.
+def _mistakes(scenes: Scenes, there: Ints, found: Ints, known: Bools) -> list[list[Mistake]]:
+    """Which values of each scene were found in place of others: where the values of a concept
+    differ from those that were found by one.
 
     Args:
         scenes: their names.
@@ -399,19 +404,18 @@ def _confused(
         found: (w, m, C) values of the objects that were found.
         known: (w, m) whether an object was found.
     """
-    counts: Counter[tuple[str, str, str]] = Counter()
-    whole = known.all(axis=1)
+    mistakes: list[list[Mistake]] = [[] for _ in there]
+    whole = np.flatnonzero(known.all(axis=1))
     for k, (concept, names) in enumerate(
         zip(scenes.space.concepts, scenes.space.values, strict=True)
     ):
-        for true, read in zip(
-            there[whole, :, k].tolist(), found[whole, :, k].tolist(), strict=True
-        ):
+        pairs = zip(there[whole, :, k].tolist(), found[whole, :, k].tolist(), strict=True)
+        for scene, (true, read) in zip(whole.tolist(), pairs, strict=True):
             missed, instead = Counter(true) - Counter(read), Counter(read) - Counter(true)
             if missed.total() == 1:
                 ((one,), (other,)) = missed, instead
-                counts[concept, names[one], names[other]] += 1
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+                mistakes[scene].append((concept, names[one], names[other]))
+    return mistakes
 
 
 def _read(probe: Probe, rows: Floats, scenes: Scenes, wrong: Ints) -> Ints:

@@ -26,7 +26,24 @@
   const fold = (table) => {
     const rows = [...table.tBodies[0].rows];
     const long = rows.length > SHOWN + 2 && !whole.has(table);
-    rows.forEach((row, place) => row.classList.toggle("beyond", long && place >= SHOWN));
+    const kept = rows.filter((row) => !row.hidden);
+    kept.forEach((row, place) => row.classList.toggle("beyond", long && place >= SHOWN));
+  };
+  const words = (text) => text.replace(/\s+/g, " ").trim().toLowerCase();
+  const search = (table) => {
+    const rows = [...table.tBodies[0].rows];
+    if (rows.length <= SHOWN + 2) return;
+    const box = make("input", "", { type: "search", "aria-label": `Find in the rows of the table “${table.caption.textContent}”` });
+    const count = make("span", "", { role: "status", "aria-live": "polite" });
+    box.addEventListener("input", () => {
+      const asked = words(box.value);
+      rows.forEach((row) => { row.hidden = !words(row.textContent).includes(asked); });
+      count.textContent = asked ? ` ${rows.filter((row) => !row.hidden).length} of ${rows.length} rows` : "";
+      fold(table);
+    });
+    const label = make("label", "Find ", { class: "find" });
+    label.append(box, count);
+    table.parentElement.before(label);
   };
   const unfold = (table) => {
     const rows = table.tBodies[0].rows.length;
@@ -74,6 +91,7 @@
     const label = make("label", "Sort by ", { class: "sort" });
     label.append(by);
     table.parentElement.before(label);
+    search(table);
     unfold(table);
   }
   const reach = () => {
@@ -233,6 +251,14 @@
     if (!link) return;
     const gallery = document.getElementById(link.hash.slice(1)).parentElement.querySelector(".gallery");
     gallery?.dispatchEvent(new CustomEvent("pick", { detail: JSON.parse(link.dataset.pick) }));
+  });
+  // From a number to the rows of a list that are behind it.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-find]");
+    const box = link && document.getElementById(link.hash.slice(1))?.parentElement.previousElementSibling?.querySelector("input");
+    if (!box) return;
+    box.value = link.dataset.find;
+    box.dispatchEvent(new Event("input"));
   });
   // Where one is, in the contents.
   const contents = document.querySelector("nav details");
