@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,18 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def tar(
-    path: Path, rows: np.ndarray, first: int = 0, *, failed: int = 0, told: str = "txt"
+    path: Path,
+    rows: np.ndarray,
+    first: int = 0,
+    *,
+    failed: int = 0,
+    told: str = "txt",
+    captions: list[str] = CAPTIONS,
+    picture: Callable[[int], bytes] | None = None,
 ) -> Path:
-    """A shard whose samples lie in another order than in the table beside it."""
+    """A shard whose samples lie in another order than in the table beside it; with the file of each
+    sample's picture where one is given.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -107,15 +117,17 @@ def tar(
         for row in np.random.default_rng(1).permutation(len(rows)):
             content = io.BytesIO()
             np.save(content, rows[row])
-            caption = CAPTIONS[first + row]
+            caption = captions[first + row]
+            if picture is not None:
+                _add(archive, f"{keys[row]}.jpg", picture(first + row))
             _add(archive, f"{keys[row]}.npy", content.getvalue())
             if told == "txt":
                 _add(archive, f"{keys[row]}.txt", caption.encode())
             if told == "json":
                 _add(archive, f"{keys[row]}.json", json.dumps({"caption": caption}).encode())
     lost = [f"lost{row}" for row in range(failed)]
-    captions = [*["lost"] * failed, *CAPTIONS[first : first + len(rows)]]
+    told_of = [*["lost"] * failed, *captions[first : first + len(rows)]]
     status = ["failed_to_download"] * failed + ["success"] * len(rows)
-    table = pa.table({"key": lost + keys, "caption": captions, "status": status})
+    table = pa.table({"key": lost + keys, "caption": told_of, "status": status})
     pq.write_table(table, path.with_suffix(".parquet"))
     return path

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import functools
+import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import conceptbind
 import containers as made
@@ -117,6 +121,40 @@ def test_controls_stand_beside_and_words_alone_tie(audited):
 @in_browser
 def test_its_page_fits_every_screen(audited, browser):
     assert_fits(browser, audited("repairable").folder / "report.html")
+
+
+def _photo(row):
+    """A picture file whose colour is the row's."""
+    content = io.BytesIO()
+    Image.new("RGB", (64, 48), (row % 256, row // 256, 77)).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_pictures_that_lie_in_the_shards_are_shown(folder, tmp_path):
+    encoder = KINDS["repairable"]
+    rows = encoder.pictures(CAPTIONS).astype(np.float16)
+    (tmp_path / "web").mkdir()
+    for number, start in enumerate(range(0, len(CAPTIONS), 300)):
+        shard = tmp_path / "web" / f"{number:05d}.tar"
+        part = rows[start : start + 300]
+        made.tar(shard, part, start, captions=CAPTIONS, picture=_photo)
+    found = conceptbind.audit(
+        encoder, index=tmp_path / "web", modality="image", out=tmp_path / "out", **OPTIONS
+    )
+    page = json.loads((found.folder / "page.json").read_text())
+    (section,) = (one for one in page["parts"]["sections"] if one["id"] == "audit")
+    cards = section["data"]["gallery"]
+    assert len(cards) > 5
+    failed = table(found, "failures.csv")
+    for card in cards:
+        (line,) = {one["picture"] for one in failed if one["row"] == card["row"].replace(",", "")}
+        key = int(Path(line).stem)
+        assert Path(line).parent.suffix == ".tar"
+        assert CAPTIONS[key] == card["caption"]
+        data = base64.b64decode(card["picture"].partition(",")[2])
+        with Image.open(io.BytesIO(data)) as picture:
+            near = np.subtract(picture.getpixel((20, 20)), (key % 256, key // 256, 77))
+        assert np.abs(near).max() <= 3  # it is a JPEG now
 
 
 def test_all_is_written_and_a_finished_audit_is_read(audited):

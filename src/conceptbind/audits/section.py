@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from conceptbind.repairs.arrays import ArrayRepair
 from conceptbind.repairs.queries.section import query_section
 from conceptbind.repairs.section import repair_section
 from conceptbind.report.numbers import interval_of, number, percent, value_of
-from conceptbind.report.page import thumbnail
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conceptbind.audits.study import AuditStudy, Pair
     from conceptbind.core.records import Record
 
@@ -78,12 +78,15 @@ def _pair(study: AuditStudy, pair: Pair) -> tuple[str, ...]:
     return " / ".join(pair.attributes), *cells, example
 
 
-def audit_sections(study: AuditStudy, pictures: dict[int, str]) -> list[Section]:
+def audit_sections(
+    study: AuditStudy, pictures: dict[int, str], shown: Callable[[str], str | None]
+) -> list[Section]:
     """What swaps do, which attributes are worst, and the repair.
 
     Args:
         study: what `audit_study` returned.
         pictures: path of an item's picture, by the item's number.
+        shown: a path's picture as a data address; None where it cannot be read.
     """
     drawn = study.audit.drawn
     data = {
@@ -97,7 +100,7 @@ def audit_sections(study: AuditStudy, pictures: dict[int, str]) -> list[Section]
         "pairs_head": PAIRS,
         "pairs": pair_rows(study)[:SHOWN],
         "more": max(len(study.pairs) - SHOWN, 0),
-        "gallery": _gallery(study, pictures),
+        "gallery": _gallery(study, pictures, shown),
     }
     sections = [Section("audit", "Captions and their swaps", data, "audit_section.html.j2")]
     if isinstance(study.repair, ArrayRepair):
@@ -107,11 +110,14 @@ def audit_sections(study: AuditStudy, pictures: dict[int, str]) -> list[Section]
     return sections
 
 
-def _gallery(study: AuditStudy, pictures: dict[int, str]) -> list[dict[str, Any]]:
+def _gallery(
+    study: AuditStudy, pictures: dict[int, str], shown: Callable[[str], str | None]
+) -> list[dict[str, Any]]:
     """The items whose swap leads by most."""
     lead = study.scores[:, 1] - study.scores[:, 0]
     worst = [item for item in np.argsort(-lead, kind="stable").tolist() if study.swapped[item] > 0]
-    return [_card(study, item, pictures.get(item)) for item in worst[:GALLERY]]
+    seen = {item: shown(pictures[item]) for item in worst[:GALLERY] if item in pictures}
+    return [_card(study, item, seen.get(item)) for item in worst[:GALLERY]]
 
 
 def _card(study: AuditStudy, number_of: int, picture: str | None) -> dict[str, Any]:
@@ -120,7 +126,7 @@ def _card(study: AuditStudy, number_of: int, picture: str | None) -> dict[str, A
     return {
         "row": f"{int(study.audit.drawn.rows[number_of]):,}",
         "values": {"attribute": list(item.attributes), "noun": list(item.nouns)},
-        "picture": thumbnail(Path(picture)) if picture else None,
+        "picture": picture,
         "caption": item.caption,
         "swap": item.swap,
         "true": number(true),

@@ -15,6 +15,8 @@ from conceptbind.report.shown import Shown
 from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conceptbind.audits.draw import Drawn
     from conceptbind.audits.given import GivenRows
     from conceptbind.audits.study import AuditStudy
@@ -152,6 +154,7 @@ class _Opened:
     modality: "Modality"
     captions: "Texts"
     pictures: "Texts | None"
+    picture_of: "Callable[[str], bytes] | None"
     folder: str
     made_by: tuple[str, str] | None
     revision: str
@@ -186,15 +189,26 @@ class _Opened:
         }
 
     def of_items(self, rows: Any) -> dict[int, str]:
-        """Paths of the pictures of some rows, by place, where they are files."""
+        """Paths of the pictures of some rows, by place, where they are files or the index itself
+        holds them.
+        """
         if self.pictures is None or self.modality != "image":
             return {}
         found = {}
         for place, name in enumerate(self.pictures.at(rows)):
             path = Path(self.folder, str(name))
-            if name and "://" not in name and path.is_file():
+            if name and (self.picture_of or ("://" not in name and path.is_file())):
                 found[place] = str(path)
         return found
+
+    def thumbnail(self, path: str) -> str | None:
+        """A picture of `of_items` as a data address."""
+        from conceptbind.report.page import thumbnail
+
+        if self.picture_of is None:
+            return thumbnail(Path(path))
+        name = Path(path).relative_to(self.folder).as_posix()
+        return thumbnail(Path(path), self.picture_of(name))
 
 
 def _require_options(asked: Audit) -> None:
@@ -237,6 +251,7 @@ def _opened(asked: Audit) -> _Opened:
         return _Opened(
             *_required(name, rows, kind, _captions(asked, held.captions)),
             pictures=held.pictures,
+            picture_of=held.picture_of,
             folder=held.folder,
             made_by=None,
             revision=held.revision,
@@ -250,6 +265,7 @@ def _opened(asked: Audit) -> _Opened:
     return _Opened(
         *_required(name, rows, told, _captions(asked, names)),
         pictures=None,
+        picture_of=None,
         folder="",
         made_by=None if index.encoder is None else (index.encoder, index.revision or ""),
         revision=_hash_of(array),
@@ -446,7 +462,7 @@ def _written(
         answer={"sentence": verdict.sentence, "why": why, "next": command, "form": form},
         verdicts=[{"id": name, **vars(one)} for name, one in shown if one is not verdict],
         notes=[*told[len(verdicts) :], *notes],
-        sections=[vars(one) for one in section.audit_sections(study, pictures)],
+        sections=[vars(one) for one in section.audit_sections(study, pictures, index.thumbnail)],
         provenance=facts,
     )
     kept = {"asked": decided, "why": why, "next": command}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import FileError, ValueRangeError
 from conceptbind.core.files import read_checked_json, write_checked_json, write_whole
-from conceptbind.pictures.files import read_picture
+from conceptbind.pictures.files import quiet_pillow, read_picture
 from conceptbind.report.advice import moved
 from conceptbind.report.charts import Chart
 from conceptbind.report.citing import citation, home
@@ -156,15 +156,20 @@ def _from_json(value: object, figure: Callable[[Mapping[str, Any]], Markup]) -> 
     return [_from_json(inner, figure) for inner in value] if isinstance(value, list) else value
 
 
-def thumbnail(path: Path) -> str | None:
+def thumbnail(path: Path, data: bytes | None = None) -> str | None:
     """A picture as a data address; None where an array was measured and the pictures that its table
     names are not there.
+
+    Args:
+        path: the file.
+        data: what it holds, where it lies in a container.
     """
     try:
-        picture = read_picture(path)
+        with quiet_pillow():
+            picture = read_picture(path, data=data)
     except FileError:
         return None
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+    small = io.BytesIO()
+    picture.save(small, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(small.getvalue()).decode()

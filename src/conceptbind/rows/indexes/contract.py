@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -264,7 +264,9 @@ class Index:
     """Rows by modality, or under `embeddings` where the container does not say."""
     captions: Texts | None = None
     pictures: Texts | None = None
-    """Paths or addresses of the pictures."""
+    """Paths or addresses of the pictures, or names of those that the container itself holds."""
+    picture_of: Callable[[str], bytes] | None = None
+    """Reads a picture that the container itself holds, by its name in `pictures`."""
     keys: Texts | None = None
     """What each row is called, where the container says it."""
     keyed: bool = False

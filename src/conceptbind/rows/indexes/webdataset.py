@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tarfile
 from array import array
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 name = "webdataset"
 LONGEST = 1 << 20
 """Bytes of a caption or of a sample's JSON."""
+PICTURES = ("jpg", "jpeg", "png", "webp")
+"""Endings of pictures."""
+LARGEST = 1 << 26
+"""Bytes of a picture."""
 
 
 class _Shard:
@@ -115,8 +120,12 @@ class _Shard:
         found: Ints = self.places[:, self.endings.index(ending)]
         return found
 
-    def bytes_of(self, row: int, ending: str) -> bytes | None:
-        """What a member holds, up to the longest caption; None where there is none."""
+    def row_of(self, key: str) -> int:
+        """The sample of a key that is there."""
+        return next(row for row in range(len(self.ends)) if self.key(row) == key)
+
+    def bytes_of(self, row: int, ending: str, most: int = LONGEST) -> bytes | None:
+        """What a member holds, up to `most` bytes; None where there is none."""
         if ending not in self.endings:
             return None
         offset, size = self.places[row, self.endings.index(ending)].tolist()
@@ -124,7 +133,7 @@ class _Shard:
             return None
         with self.path.open("rb") as file:
             file.seek(offset)
-            return file.read(min(size, LONGEST))
+            return file.read(min(size, most))
 
 
 class Keys(TextPart):
@@ -135,6 +144,24 @@ class Keys(TextPart):
 
     def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
         return [self._shard.key(row) for row in self._rows[start:stop].tolist()]
+
+
+class PictureNames(TextPart):
+    """The names of the pictures in a shard: `00000.tar/KEY.jpg`."""
+
+    def __init__(self, shard: _Shard, rows: Int[Ints, " rows"]) -> None:
+        self._shard, self._rows, self.n = shard, rows, len(rows)
+        endings = [one for one in PICTURES if one in shard.endings]
+        self._there = {one: shard.of_ending(one)[:, 0] >= 0 for one in endings}
+
+    def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
+        return [self._named(row) for row in self._rows[start:stop].tolist()]
+
+    def _named(self, row: int) -> str | None:
+        for ending, there in self._there.items():
+            if there[row]:
+                return f"{self._shard.path.name}/{self._shard.key(row)}.{ending}"
+        return None
 
 
 class TarRows(RowPart):
@@ -296,6 +323,7 @@ def open_place(place: Place) -> Index:
     parts: list[RowPart] = []
     captions: list[TextPart] = []
     names: list[TextPart] = []
+    pictures: list[TextPart] = []
     failed, any_caption = 0, False
     for shard in shards:
         rows = np.flatnonzero(shard.of_ending(ending)[:, 0] >= 0)
@@ -306,20 +334,37 @@ def open_place(place: Place) -> Index:
         parts.append(TarRows(shard, rows, ending))
         captions.append(TarTexts(shard, rows, table))
         names.append(Keys(shard, rows))
+        pictures.append(PictureNames(shard, rows))
         any_caption = any_caption or bool(table or {"txt", "json"} & set(shard.endings))
     _require_once(Texts(names), place)
     paths = [shard.path for shard in shards]
+    pictured = any(set(PICTURES) & set(shard.endings) for shard in shards)
     return Index(
         place.text,
         sampled_hash(paths, ending),
         name,
         {modality_of(ending.removesuffix("npy")): Rows(parts, place.text)},
         captions=Texts(captions) if any_caption else None,
+        pictures=Texts(pictures) if pictured else None,
+        picture_of=partial(_picture, shards),
         keys=Texts(names),
         failed=failed,
         keyed=True,
         folder=str(paths[0].parent),
     )
+
+
+def _picture(shards: list[_Shard], name: str) -> bytes:
+    """The file of a picture that `PictureNames` named."""
+    file, _, member = name.partition("/")
+    folder, slash, last = member.rpartition("/")
+    stem, _, ending = last.partition(".")
+    for shard in shards:
+        if shard.path.name == file and ending in shard.endings:
+            found = shard.bytes_of(shard.row_of(f"{folder}{slash}{stem}"), ending, LARGEST)
+            if found is not None:
+                return found
+    raise FileError(f"no shard holds the picture {name:.80}")
 
 
 def _ending(place: Place, shards: list[_Shard]) -> str:
