@@ -338,14 +338,16 @@ def open_place(place: Place) -> Index:
         any_caption = any_caption or bool(table or {"txt", "json"} & set(shard.endings))
     _require_once(Texts(names), place)
     paths = [shard.path for shard in shards]
-    pictured = any(set(PICTURES) & set(shard.endings) for shard in shards)
+    told = Texts(captions) if any_caption else None
+    any_picture = any(set(PICTURES) & set(shard.endings) for shard in shards)
+    pictured = Texts(pictures) if any_picture else None
     return Index(
         place.text,
         sampled_hash(paths, ending),
         name,
         {modality_of(ending.removesuffix("npy")): Rows(parts, place.text)},
-        captions=Texts(captions) if any_caption else None,
-        pictures=Texts(pictures) if pictured else None,
+        captions=told,
+        pictures=pictured,
         picture_of=partial(_picture, shards),
         keys=Texts(names),
         failed=failed,
