@@ -78,8 +78,9 @@ def test_the_template_reaches_every_set(tmp_path, kind):
         (
             "qqqq",
             "known: FILE.csv, anywhere:FILE.csv, clevr, clevr2d, clevr2d:N, clevr3d, clevr3d:N, "
-            "clevr:PATH[:OBJECTS], pug-spar:PATH[:WORLD][:one], pug-spare:PATH[:WORLD], text20, "
-            "text20:AxN",
+            "clevr:PATH[:OBJECTS], dsprites:FILE.npz, mpi3d:FILE.npz[:KIND], "
+            "pug-animals:PATH, pug-spar:PATH[:WORLD][:one], pug-spare:PATH[:WORLD], "
+            "text20, text20:AxN",
         ),
     ],
 )

@@ -9,8 +9,14 @@ from itertools import product
 
 import pytest
 
-from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError
-from conceptbind.scenes import load_scenes, orbit_ids, read_pug_spar, read_pug_spare
+from conceptbind.core.errors import ConceptBindError, FileError, UnknownNameError, ValueRangeError
+from conceptbind.scenes import (
+    load_scenes,
+    orbit_ids,
+    read_pug_animals,
+    read_pug_spar,
+    read_pug_spare,
+)
 
 HEADER = "filename,world_name,character_name,character2_name,character_pos,character2_pos,character_texture,character2_texture\n"  # noqa: E501
 ANIMALS = ("Cat", "Dog", "Elephant", "blank")
@@ -215,3 +221,72 @@ def test_a_missing_table_is_named_with_and_without_options(tmp_path):
             FileError, match=f"^could not read the table {tmp_path}/no.csv: No such file"
         ):
             load_scenes(f"pug-spar:{tmp_path}/no.csv{options}")
+
+
+FACTORS = "filename,world_name,character_name,character_scale,camera_yaw,character_texture\n"
+
+
+def animals(path, *more):
+    """PUG:Animals as it is published: all combinations."""
+    factors = (("Desert", "Egypt"), ("Cat", "Goldfish"), ("0.7", "1.3"), ("0", "45"), ("Default",))
+    lines = [f"{i}.png,{','.join(row)}" for i, row in enumerate(product(*factors))]
+    path.write_text(FACTORS + "\n".join((*lines, *more)) + "\n")
+    return path
+
+
+def test_animals_are_scenes_of_one_with_five_concepts(tmp_path):
+    scenes = load_scenes(f"pug-animals:{animals(tmp_path / 'labels.csv')}")
+    assert scenes.space.concepts == ("world", "animal", "size", "texture", "yaw")
+    assert scenes.space.values == (
+        ("Desert", "Egypt"),
+        ("Cat", "Goldfish"),
+        ("0.7", "1.3"),
+        ("Default",),  # one value, which is a concept still
+        ("0", "45"),
+    )
+    assert (len(scenes), scenes.n_slots, scenes.name) == (16, 1, "pug-animals")
+    assert scenes.caption(0) == "a Desert Cat 0.7 Default 0"
+    assert scenes.caption(15) == "an Egypt Goldfish 1.3 Default 45"
+    by_folder = load_scenes(f"pug-animals:{tmp_path}")
+    assert by_folder.content_hash == scenes.content_hash
+
+
+def test_pictures_of_animals_lie_in_the_folder_of_each(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(FACTORS + "0.png,Desert,Cat,1,0,Sky\n0.png,Desert,Goldfish,1,0,Sky\n")
+    scenes = read_pug_animals(path)
+    assert scenes.images == ["Cat/0.png", "Goldfish/0.png"]
+    assert scenes.ids == ("Cat/0.png", "Goldfish/0.png")
+    assert scenes.image_folder == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("1.png,Desert,,1,0,Sky", "data row 17: column 'character_name' is empty"),
+        (",Desert,Cat,1,0,Sky", "data row 17: column 'filename' is empty"),
+        ("0.png,Desert,..,1,0,Sky", "'../0.png', which lies outside the folder of the table"),
+        ("0.png,Desert,Cat,1,0,Sky", "duplicate scene id 'Cat/0.png'"),
+    ],
+)
+def test_a_wrong_row_of_animals(tmp_path, row, message):
+    path = animals(tmp_path / "labels.csv", row)
+    if message.startswith("duplicate"):
+        path.write_text(FACTORS + f"{row}\n{row}\n")
+    with pytest.raises(ConceptBindError, match=re.escape(message)):
+        load_scenes(f"pug-animals:{path}")
+
+
+def test_a_wrong_table_of_animals(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("filename,world_name,character_name\n0.png,Desert,Cat\n")
+    lacks = "character_scale, character_texture, camera_yaw"
+    with pytest.raises(
+        UnknownNameError, match=f"^{path} is not a PUG:Animals table: it lacks the columns {lacks}$"
+    ):
+        load_scenes(f"pug-animals:{path}")
+    animals(tmp_path / "other.csv")
+    with pytest.raises(FileError, match=r"must hold one .csv file, .* labels.csv, other.csv; name"):
+        load_scenes(f"pug-animals:{tmp_path}")
+    with pytest.raises(ValueRangeError, match="says too much after its path; expected pug-animals"):
+        load_scenes(f"pug-animals:{tmp_path / 'other.csv'}:Desert")

@@ -1,6 +1,6 @@
 """Scenes to rows, and scenes to pictures."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,8 @@ from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from conceptbind.scenes.table import Scenes
 
 COLUMNS = ("modality", "rows", "width", "encoder", "revision", "folder")
 
@@ -115,7 +117,8 @@ class Render(Command[Path]):
     """Folder to write."""
     scenes: GivenScenes = "clevr2d"
     """Scenes to draw: clevr2d, clevr2d:3 (three objects), clevr3d, or a CSV file of your own
-    vocabulary of colours and shapes.
+    vocabulary of colours and shapes. The pictures of dsprites:FILE.npz and mpi3d:FILE.npz are
+    written as they are, and take none of the options below.
     """
     kind: Literal["auto", "flat", "solid"] = "auto"
     """Look of the objects: flat shapes, or solid ones (extra [render3d]); auto is what the scenes
@@ -154,6 +157,8 @@ class Render(Command[Path]):
             if not least <= value <= most:
                 raise ValueRangeError(f"--{name} must lie between {least} and {most}; got {value}")
         table = table_of(self.scenes)
+        if table.stored is not None:
+            return self._written(table)
         chosen = (table.drawing or "flat") if self.kind == "auto" else self.kind
         style: FlatStyle | SolidStyle = SolidStyle(
             size=self.size, position_jitter=self.position_jitter, size_jitter=self.size_jitter
@@ -177,6 +182,26 @@ class Render(Command[Path]):
                 processes=self.processes,
                 on_picture=bar.update,
             )
+        return folder / "scenes.csv"
+
+    def _written(self, table: "Scenes") -> Path:
+        """Write the pictures of a file, and return their table."""
+        from conceptbind.core.errors import ValueRangeError
+        from conceptbind.core.files import clear_asides, user_path
+        from conceptbind.pictures.stored import write_pictures
+
+        drawing = (one for one in fields(self) if one.name not in ("out", "scenes"))
+        idle = [f"--{one.name}" for one in drawing if getattr(self, one.name) != one.default]
+        if idle:
+            raise ValueRangeError(
+                f"the pictures of '{table.name}' are written as they are, so "
+                f"{', '.join(idle)} would decide nothing; leave out what is drawn with"
+            )
+        folder = user_path(self.out)
+        own(folder)
+        clear_asides(folder)
+        with progress(total=len(table), desc="writing pictures", unit="picture") as bar:
+            write_pictures(table, folder, on_picture=bar.update)
         return folder / "scenes.csv"
 
 

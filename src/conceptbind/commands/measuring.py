@@ -155,9 +155,10 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     scenes: GivenScenes = "clevr2d"
     """Scenes to measure it on. Drawn here: clevr2d (clevr2d:3 has three objects). Captions: text20,
     or text20:10x10 with its first adjectives and nouns. Published files: clevr, clevr:PATH,
-    pug-spar:PATH, pug-spare:PATH or pug-spare:PATH:WORLD. The path of clevr is a label table,
-    LABCLIP's output_2obj.csv or a scene file (clevr:FILE.json:3 takes scenes of 3 objects). Your
-    own table: FILE.csv, or anywhere:FILE.csv for pictures outside its folder.
+    pug-spar:PATH, pug-spare:PATH or pug-spare:PATH:WORLD, pug-animals:PATH, dsprites:FILE.npz,
+    mpi3d:FILE.npz. The path of clevr is a label table, LABCLIP's output_2obj.csv or a scene file
+    (clevr:FILE.json:3 takes scenes of 3 objects). Your own table: FILE.csv, or anywhere:FILE.csv
+    for pictures outside its folder.
     """
     modality: Modalities = "auto"
     """What to embed: captions (text), pictures (image) or both; auto takes all that the encoder and

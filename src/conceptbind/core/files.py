@@ -81,6 +81,21 @@ def write_whole(path: Path, content: bytes | str) -> None:
         os.fsync(file.fileno())
 
 
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """Write a text that is made part by part, and rename it into place when it is whole.
+
+    Raises:
+        FileError: see `written_aside`.
+        ValueRangeError: a part holds half of a character.
+    """
+    with written_aside(path) as aside, aside.open("wb") as file:
+        hold(file.fileno())
+        for part in parts:
+            file.write(_bytes(part))
+        file.flush()
+        os.fsync(file.fileno())
+
+
 @contextmanager
 def folder_written_aside(folder: Path, what: str) -> Iterator[Path]:
     """A folder beside `folder` to write to, renamed into place at the end, so that it appears

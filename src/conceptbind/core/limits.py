@@ -417,7 +417,14 @@ def require_npy(path: Path) -> None:
 
 
 def header_of(file: Any, size: int, where: str) -> tuple[tuple[int, ...], Any]:
-    """Shape and kind of numbers that a `.npy` stream states, which must be what its bytes hold.
+    """Shape and kind of numbers that a `.npy` stream states; see `layout_of`."""
+    shape, kind, _ = layout_of(file, size, where)
+    return shape, kind
+
+
+def layout_of(file: Any, size: int, where: str) -> tuple[tuple[int, ...], Any, bool]:
+    """Shape and kind of numbers that a `.npy` stream states, which must be what its bytes hold, and
+    whether they stand row by row (C order).
 
     Args:
         file: at the beginning of the array.
@@ -438,7 +445,7 @@ def header_of(file: Any, size: int, where: str) -> tuple[tuple[int, ...], Any]:
             raise ValueError(f"format {version} is not known")
         form = np.lib.format
         read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
-        shape, _, kind = read(file)
+        shape, by_column, kind = read(file)
         offset = file.tell()
     except (
         Exception
@@ -458,4 +465,4 @@ def header_of(file: Any, size: int, where: str) -> tuple[tuple[int, ...], Any]:
             f"{where} is damaged: its header states {kind} of shape {shape}, which takes "
             f"{stated:,} bytes, and {size - offset:,} follow; write the array again with numpy.save"
         )
-    return shape, kind
+    return shape, kind, not by_column

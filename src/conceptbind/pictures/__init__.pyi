@@ -9,5 +9,6 @@ from .search import search_fields as search_fields
 from .solid import SolidLayout as SolidLayout
 from .solid import SolidStyle as SolidStyle
 from .solid import draw_solid as draw_solid
+from .stored import write_pictures as write_pictures
 from .varied import VariedStyle as VariedStyle
 from .varied import draw_varied as draw_varied

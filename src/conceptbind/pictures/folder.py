@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -129,7 +129,7 @@ def _draw(job: Job, write: bool = True) -> list[float]:
     rng = np.random.default_rng([seed, i])
     picture, layout = _drawn(objects, rng, style)
     if write and os.path.lexists(path):
-        _require_drawn(path, picture)
+        require_drawn(path, picture)
     elif write:
         data = io.BytesIO()
         picture.save(data, "PNG", compress_level=1)
@@ -151,9 +151,14 @@ def _drawn(
     return draw_solid(objects, rng, style)
 
 
-def _require_drawn(path: Path, picture: Any) -> None:
-    """Raise MismatchError unless a file of an earlier call holds the picture that would be drawn;
+def require_drawn(path: Path, picture: PictureImage, rounding: int = ROUNDING) -> None:
+    """Raise MismatchError unless a file of an earlier call holds the picture that would be written;
     rounding is not a difference.
+
+    Args:
+        path: the file.
+        picture: that would be written.
+        rounding: levels of 255 that may differ.
     """
     try:
         content = require_regular(path).read_bytes()
@@ -170,7 +175,7 @@ def _require_drawn(path: Path, picture: Any) -> None:
                         np.asarray(there, dtype=np.int16) - np.asarray(picture, dtype=np.int16)
                     ).max()
                 )
-                <= ROUNDING
+                <= rounding
             )
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         same = False

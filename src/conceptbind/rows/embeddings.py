@@ -427,6 +427,12 @@ def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality
         raise ModalityError(
             f"'{encoder.id}' encodes {' and '.join(encoder.modalities)}, not {modality}"
         )
+    if modality == "image" and scenes.images is None and scenes.stored is not None:
+        raise ModalityError(
+            f"the pictures of '{scenes.name}' lie in {scenes.stored.file.path}; write them as "
+            "files with conceptbind render --scenes ... --out DIR, and give --scenes "
+            "DIR/scenes.csv, or use --modality text"
+        )
     if modality == "image" and scenes.images is None:
         raise ModalityError(
             f"the scenes '{scenes.name}' have no pictures; use --modality text, or a table with a "

@@ -8,6 +8,9 @@ from .paraphrases import ParaphraseBank as ParaphraseBank
 from .paraphrases import Wording as Wording
 from .paraphrases import paraphrase_bank as paraphrase_bank
 from .readers.clevr import read_clevr as read_clevr
+from .readers.factors import read_dsprites as read_dsprites
+from .readers.factors import read_mpi3d as read_mpi3d
+from .readers.pug import read_pug_animals as read_pug_animals
 from .readers.pug import read_pug_spar as read_pug_spar
 from .readers.pug import read_pug_spare as read_pug_spare
 from .readers.tables import read_scenes as read_scenes

@@ -23,7 +23,8 @@ from conceptbind.scenes.builtin import clevr_grid, drawn_clevr, text20
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE, caption
 from conceptbind.scenes.grid import full_grid
 from conceptbind.scenes.readers.clevr import read_clevr
-from conceptbind.scenes.readers.pug import read_pug_spar, read_pug_spare
+from conceptbind.scenes.readers.factors import read_dsprites, read_mpi3d
+from conceptbind.scenes.readers.pug import read_pug_animals, read_pug_spar, read_pug_spare
 from conceptbind.scenes.readers.spec import SCHEMES, read_named
 from conceptbind.scenes.readers.tables import read_scenes, scenes_of_frame
 from conceptbind.scenes.space import ConceptSpace
@@ -47,6 +48,9 @@ __all__ = [
     "orbit_ids",
     "pair_ids",
     "read_clevr",
+    "read_dsprites",
+    "read_mpi3d",
+    "read_pug_animals",
     "read_pug_spar",
     "read_pug_spare",
     "read_scenes",
@@ -69,8 +73,8 @@ FORMS = (
 
 
 def load_scenes(spec: str | os.PathLike[str] | pd.DataFrame, template: str | None = None) -> Scenes:
-    """The scenes that `--scenes` names: text20, text20:10x10, clevr, the files of CLEVR, PUG:SPAR
-    and PUG:SPARE, or a CSV file.
+    """The scenes that `--scenes` names: text20, text20:10x10, clevr, the files of CLEVR, PUG,
+    dSprites and MPI3D, or a CSV file.
 
     Args:
         spec: one of `FORMS`, the path of a table, or a data frame with its columns.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
     from conceptbind.core.typing import Bools, Ints
+    from conceptbind.scenes.readers.arrays import StoredPictures
 
 Entry = TypeVar("Entry")
 
@@ -63,6 +64,9 @@ class Scenes:
     picture where there are none."""
     drawing: str | None = None
     """`flat` or `solid` where pictures can be drawn from the table; see `conceptbind.pictures`."""
+    stored: StoredPictures | None = None
+    """The pictures of all scenes where they lie as one array in a file; `render` writes them as
+    pictures. Not part of the content hash, and lost by `select`."""
 
     def __post_init__(self) -> None:
         table = np.asarray(self.table)

@@ -1,4 +1,4 @@
-"""Scenes from files that people already have: tables of their own, CLEVR and PUG."""
+"""Scenes from files that people already have: tables of their own, CLEVR, PUG, dSprites, MPI3D."""
 
 import lazy_loader
 

@@ -1,4 +1,7 @@
 from .clevr import read_clevr as read_clevr
+from .factors import read_dsprites as read_dsprites
+from .factors import read_mpi3d as read_mpi3d
+from .pug import read_pug_animals as read_pug_animals
 from .pug import read_pug_spar as read_pug_spar
 from .pug import read_pug_spare as read_pug_spare
 from .spec import SCHEMES as SCHEMES

@@ -1,5 +1,5 @@
-"""PUG:SPAR and PUG:SPARE: photorealistic scenes of two animals with textures (arXiv 2308.03977,
-arXiv 2502.03566).
+"""PUG:SPAR and PUG:SPARE: photorealistic scenes of two animals with textures; PUG:Animals: of one
+animal (arXiv 2308.03977, arXiv 2502.03566).
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
+from conceptbind.core.errors import FileError, UnknownNameError, ValueRangeError, cut, nearest
 from conceptbind.core.files import user_path
 from conceptbind.scenes.captions import DEFAULT_TEMPLATE
 from conceptbind.scenes.readers.tables import labelled, read_columns
@@ -36,6 +36,14 @@ _SLOTS = {
     (2, "texture"): "character2_texture",
     (2, "animal"): "character2_name",
 }
+_ANIMALS = {
+    "world": "world_name",
+    "animal": "character_name",
+    "size": "character_scale",
+    "texture": "character_texture",
+    "yaw": "camera_yaw",
+}
+"""Concepts of PUG:Animals, and their columns."""
 
 
 def read_pug_spare(
@@ -151,6 +159,60 @@ def read_pug_spar(
     if animals == 1:
         name = f"{name}:one"
     return labelled(path, labels, slots, vocabulary, name, template)
+
+
+def read_pug_animals(path: str | Path, template: str = DEFAULT_TEMPLATE) -> Scenes:
+    """PUG:Animals label table: scenes of one animal (arXiv 2308.03977). All rows are kept.
+
+    Args:
+        path: the table, or the folder whose only `.csv` file it is; the pictures are
+            `<character_name>/<filename>` beside it.
+        template: how captions name an object.
+
+    Returns:
+        Scenes of one object with the concepts world, animal, size, texture and yaw. A scene is
+        called by its picture, `<character_name>/<filename>`.
+
+    Raises:
+        FileError: a folder does not hold exactly one table.
+        UnknownNameError: a column is missing.
+        ValueRangeError: a cell is empty, or a picture appears twice.
+    """
+    path = user_path(path)
+    path = _only_table(path) if path.is_dir() else path
+    columns = read_columns(path)
+    missing = [name for name in ("filename", *_ANIMALS.values()) if name not in columns]
+    if missing:
+        raise UnknownNameError(
+            f"{path} is not a PUG:Animals table: it lacks the columns {', '.join(missing)}"
+        )
+    if "" in columns["filename"]:
+        raise ValueRangeError(
+            f"{path}, data row {columns['filename'].index('') + 1}: column 'filename' is empty"
+        )
+    named = zip(columns["character_name"], columns["filename"], strict=True)
+    pictures = [f"{animal}/{name}" for animal, name in named]
+    labels = {name: columns[name] for name in _ANIMALS.values()}
+    return labelled(
+        path,
+        {"id": pictures, "image": pictures, **labels},
+        {(1, concept): name for concept, name in _ANIMALS.items()},
+        dict.fromkeys(_ANIMALS),
+        "pug-animals",
+        template,
+    )
+
+
+def _only_table(folder: Path) -> Path:
+    """The one table of a folder."""
+    found = sorted(folder.glob("*.csv"))
+    if len(found) != 1:
+        held = cut(", ".join(file.name for file in found), 200) or "none"
+        raise FileError(
+            f"the folder {folder} must hold one .csv file, the table of PUG:Animals; its tables: "
+            f"{held}; name one, for example pug-animals:{folder / 'labels.csv'}"
+        )
+    return found[0]
 
 
 def _has_textured_animals(found: Sequence[tuple[str, str]], animals: int) -> bool:

@@ -9,18 +9,24 @@ import re
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.files import user_path
 from conceptbind.scenes.readers.clevr import read_clevr
-from conceptbind.scenes.readers.pug import read_pug_spar, read_pug_spare
+from conceptbind.scenes.readers.factors import read_dsprites, read_mpi3d
+from conceptbind.scenes.readers.pug import read_pug_animals, read_pug_spar, read_pug_spare
 from conceptbind.scenes.readers.tables import read_scenes
 from conceptbind.scenes.table import Scenes
 
 SCHEMES = {
     "anywhere": "anywhere:FILE.csv",
     "clevr": "clevr:PATH[:OBJECTS]",
+    "dsprites": "dsprites:FILE.npz",
+    "mpi3d": "mpi3d:FILE.npz[:KIND]",
+    "pug-animals": "pug-animals:PATH",
     "pug-spar": "pug-spar:PATH[:WORLD][:one]",
     "pug-spare": "pug-spare:PATH[:WORLD]",
 }
 """Schemes that name a file, and their forms; `anywhere:` is a table of one's own whose pictures may
 lie outside its folder."""
+_EXAMPLES = {"dsprites": "dsprites.npz", "mpi3d": "mpi3d_toy.npz"}
+"""Names of files that are no tables, for messages."""
 
 _OPTIONS = re.compile(r"(?P<path>.*?)(?P<options>(?::[^:/\\.]+)*)")
 """A path and what can only be options: words behind colons, without a slash or a dot."""
@@ -41,8 +47,10 @@ def read_named(scheme: str, rest: str, template: str) -> Scenes:
     """
     path, options = _split(rest)
     if not path:
+        what = "array file" if scheme in _EXAMPLES else "label table"
         raise ValueRangeError(
-            f"'{scheme}:' needs the path of its label table, for example {scheme}:labels.csv"
+            f"'{scheme}:' needs the path of its {what}, "
+            f"for example {scheme}:{_EXAMPLES.get(scheme, 'labels.csv')}"
         )
     file = user_path(path)
     if scheme == "anywhere":
@@ -56,6 +64,13 @@ def read_named(scheme: str, rest: str, template: str) -> Scenes:
                 f"{SCHEMES[scheme]}, for example clevr:{path}:3"
             )
         return read_clevr(file, template, int(options[0]) if options else None)
+    if scheme in ("dsprites", "pug-animals"):
+        _at_most(0, scheme, rest, options)
+        read = read_dsprites if scheme == "dsprites" else read_pug_animals
+        return read(file, template)
+    if scheme == "mpi3d":
+        _at_most(1, scheme, rest, options)
+        return read_mpi3d(file, options[0] if options else None, template)
     if scheme == "pug-spare":
         _at_most(1, scheme, rest, options)
         return read_pug_spare(file, options[0] if options else "Desert", template)
