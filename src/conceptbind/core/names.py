@@ -20,6 +20,7 @@ class Control(StrEnum):
     BLIND_LENGTH = "blind_length"
     BLIND_NORM = "blind_norm"
     BAG_OF_WORDS = "bag_of_words"
+    SHUFFLED_LABELS = "shuffled_labels"
 
 
 CONTROL_TEXTS: dict[str, tuple[str, str]] = {
@@ -60,6 +61,10 @@ CONTROL_TEXTS: dict[str, tuple[str, str]] = {
         "Bag of words",
         "The cosine of how often each word occurs in two captions. Captions of the same words in "
         "another order are one to it.",
+    ),
+    Control.SHUFFLED_LABELS: (
+        "Shuffled labels",
+        "The same embeddings with the labels of other scenes: what noise alone reaches.",
     ),
 }
 """What each control is: its name for people, and a description to stand where its numbers are
@@ -162,6 +167,9 @@ class Metric(StrEnum):
     QUERY_GAIN = "query_gain"
     QUERY_CHANCE = "query_chance"
     QUERY_CHANCE_PRECISION = "query_chance_precision"
+    WITHIN_VALUE_COSINE = "within_value_cosine"
+    ACROSS_VALUE_COSINE = "across_value_cosine"
+    VALUE_RANK = "value_rank"
 
 
 def recognised(concept: object) -> Metric:
@@ -171,7 +179,7 @@ def recognised(concept: object) -> Metric:
 
 OWN_STUDIES = (
     *("probe", "within", "attribute_probe", "search", "crossmodal"),
-    *("repair", "laboratory", "finetune", "negation", "query"),
+    *("repair", "laboratory", "finetune", "negation", "query", "factors"),
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
     *("stress", "audit"),
 )

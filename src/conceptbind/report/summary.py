@@ -13,7 +13,7 @@ from conceptbind.report.words import CONTROLS, controls_of, metric_name
 if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
 
-IN_THE_REPORT = ("additive", "spectrum", "removal", "edit", "complexity")
+IN_THE_REPORT = ("additive", "spectrum", "removal", "edit", "complexity", "factors")
 """Studies whose tables the report shows, and the terminal does not."""
 
 

@@ -29,6 +29,7 @@ OWN = {
 ON_REQUEST = {
     "negation": "conceptbind.negation.answer:NegationHeard",
     "query": "conceptbind.querying.answer:SeveralParts",
+    "factors": "conceptbind.factors.answer:AddUp",
 }
 """Our own that run only where they are named: they ask more than binding, and take their time."""
 

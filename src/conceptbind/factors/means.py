@@ -1,0 +1,232 @@
+"""Value means: one vector for each value of each factor, and the covariance of the rows.
+
+A factor is one concept of one object of a scene; of tables with one object a scene it is the
+concept. Rows may be memory-mapped: they are read block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from conceptbind.core.arguments import explains_arguments
+from conceptbind.core.errors import ShapeError, ValueRangeError, counted
+from conceptbind.metrics.checks import refuse_non_finite
+from conceptbind.probes.threads import in_order, steady
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int, Shaped
+
+    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.scenes.table import Scenes
+
+BLOCK = 4096
+"""Rows that are read at once."""
+EXACT = 20_000
+"""Up to so many rows products are taken in double precision; of more in single precision, block by
+block, and added up in double precision."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Which value each scene has, by factor."""
+
+    values: Int[Ints, "scenes factors"]
+    """(n, k) value ids."""
+    names: tuple[str, ...]
+    """(k,) names of the factors."""
+    sizes: tuple[int, ...]
+    """(k,) values of each."""
+
+    @property
+    def starts(self) -> Int[Ints, " factors"]:
+        """(k,) number of each factor's first value, where values of all factors are counted on."""
+        return np.cumsum((0, *self.sizes[:-1]))
+
+    def shuffled(self, seed: int) -> Labels:
+        """The same labels, which belong to other rows: what is left is the level of noise.
+
+        Args:
+            seed: of the draw.
+        """
+        order = np.random.default_rng(seed).permutation(len(self.values))
+        return Labels(self.values[order], self.names, self.sizes)
+
+
+def labels_of(scenes: Scenes) -> Labels:
+    """The factors of a scene table: its concepts, and where scenes hold several objects the
+    concepts of each. A concept of one value says nothing and is left out.
+
+    Raises:
+        ValueRangeError: no concept has two values.
+    """
+    space, slots = scenes.space, scenes.n_slots
+    told = [(slot, k) for slot in range(slots) for k, size in enumerate(space.sizes) if size > 1]
+    if not told:
+        raise ValueRangeError("no concept of the scenes has two values; there is nothing to tell")
+    names = [
+        space.concepts[k] if slots == 1 else f"{space.concepts[k]} {slot + 1}" for slot, k in told
+    ]
+    values = np.stack([scenes.table[:, slot, k] for slot, k in told], axis=1)
+    return Labels(values, tuple(names), tuple(space.sizes[k] for _, k in told))
+
+
+@dataclass(frozen=True, eq=False)
+class ValueMeans:
+    """What is fitted: a mean, and one vector for each value, added to it."""
+
+    mean: Float[Floats, " width"]
+    """(d,) of all rows that were fitted on."""
+    counts: Int[Ints, " values"]
+    """(V,) rows that have each value; values of all factors one behind the other."""
+    vectors: Float[Floats, "values width"]
+    """(V, d) mean of the rows that have it, minus the mean; zero where no row has it."""
+    covariance: Float[Floats, "width width"]
+    """(d, d)"""
+    n: int
+    """Rows that were fitted on."""
+    labels: Labels
+
+    def parts(self) -> list[slice]:
+        """Where each factor's values stand."""
+        ends = np.cumsum(self.labels.sizes).tolist()
+        return [slice(end - size, end) for end, size in zip(ends, self.labels.sizes, strict=True)]
+
+    def known(self, rows: Int[Ints, " rows"]) -> Int[Ints, " some"]:
+        """Those of some rows whose values were all seen.
+
+        Args:
+            rows: (r,) row numbers.
+        """
+        places = self.labels.values[rows] + self.labels.starts
+        found: Ints = rows[(self.counts[places] > 0).all(axis=1)]
+        return found
+
+
+@explains_arguments
+@steady()
+def value_means(
+    values: Shaped[Floats, "scenes width"],
+    labels: Labels,
+    rows: Int[Ints, " rows"] | None = None,
+) -> ValueMeans:
+    """The mean of the rows that have each value, and the covariance of all (arXiv 2602.24264,
+    section 5, which takes all rows for both).
+
+    Args:
+        values: (n, d) one row per scene; may be memory-mapped.
+        labels: of the n scenes.
+        rows: those to fit on; all by default.
+
+    Raises:
+        ShapeError: rows and labels do not fit.
+        ValueRangeError: a number is not finite, or fewer than two rows.
+    """
+    rows = _required(values, labels, rows)
+    kind: type[np.floating[Any]] = np.float64 if len(rows) <= EXACT else np.float32
+    # sums about a row near the mean lose no digits
+    near = np.asarray(values[rows[:BLOCK]], dtype=np.float64).mean(axis=0)
+    size, width = int(sum(labels.sizes)), values.shape[1]
+    counts, sums, total = np.zeros(size), np.zeros((size, width)), np.zeros(width)
+    second = np.zeros((width, width))
+    work = partial(_sums, values, labels, near.astype(kind), kind)
+    for used, summed, added, products in in_order(work, blocks_of(rows)):
+        counts += used
+        sums += summed
+        total += added
+        second += products
+    shift = total / len(rows)
+    covariance = second / len(rows) - np.outer(shift, shift)
+    known = counts > 0
+    vectors = np.zeros_like(sums)
+    vectors[known] = sums[known] / counts[known, None] - shift
+    return ValueMeans(
+        near.astype(kind) + shift,
+        counts.astype(np.int64),
+        vectors,
+        (covariance + covariance.T) / 2,
+        len(rows),
+        labels,
+    )
+
+
+def _required(
+    values: Floats, labels: Labels, rows: Int[Ints, " rows"] | None
+) -> Int[Ints, " rows"]:
+    if len(values.shape) != 2 or len(values) != len(labels.values):
+        raise ShapeError(
+            f"one embedding per scene: {counted(len(labels.values), 'scene')} but embeddings of "
+            f"shape {values.shape}"
+        )
+    rows = np.arange(len(values)) if rows is None else np.asarray(rows)
+    if len(rows) < 2:
+        raise ValueRangeError(f"value means need two rows at least; got {len(rows)}")
+    return rows
+
+
+def blocks_of(rows: Int[Ints, " rows"]) -> Iterator[Int[Ints, " some"]]:
+    """Some rows at a time.
+
+    Args:
+        rows: (r,) row numbers.
+    """
+    for start in range(0, len(rows), BLOCK):
+        yield rows[start : start + BLOCK]
+
+
+def _sums(
+    values: Floats, labels: Labels, near: Floats, kind: type[np.floating[Any]], rows: Ints
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Uses of each value, sums of the rows that have it, their sum, and their products."""
+    block = centred(values, near, kind, rows)
+    chosen = one_hot(labels, rows, kind)
+    used = np.asarray(chosen.sum(axis=0), dtype=np.float64).ravel()
+    return used, chosen.T @ block, block.sum(axis=0, dtype=np.float64), block.T @ block
+
+
+def centred(
+    values: Shaped[Floats, "scenes width"],
+    mean: Float[Floats, " width"],
+    kind: type[np.floating[Any]],
+    rows: Int[Ints, " rows"],
+) -> Float[Floats, "rows width"]:
+    """(r, d) some rows minus a mean.
+
+    Args:
+        values: (n, d) all rows.
+        mean: (d,)
+        kind: precision.
+        rows: (r,) which.
+
+    Raises:
+        ValueRangeError: a number is not finite.
+    """
+    block: Floats = np.asarray(values[rows], dtype=kind) - mean.astype(kind)
+    refuse_non_finite(block, "embeddings")
+    return block
+
+
+def one_hot(labels: Labels, rows: Int[Ints, " rows"], kind: type[np.floating[Any]]) -> Any:
+    """Sparse (r, V): 1 where a row has a value.
+
+    Args:
+        labels: of all rows.
+        rows: (r,) which.
+        kind: precision.
+    """
+    columns = labels.values[rows] + labels.starts
+    ends = np.arange(len(rows) + 1) * columns.shape[1]
+    ones = np.ones(columns.size, dtype=kind)
+    return csr_matrix((ones, columns.ravel(), ends), shape=(len(rows), int(sum(labels.sizes))))
+
+
+def directions(
+    means: ValueMeans,
+) -> Sequence[Float[Floats, "_ width"]]:
+    """(V_k, d) vectors of the values that were seen, by factor."""
+    return [means.vectors[part][means.counts[part] > 0] for part in means.parts()]
