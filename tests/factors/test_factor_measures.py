@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression
 
 from conceptbind.core.errors import ShapeError, ValueRangeError
 from conceptbind.factors import means as room
-from conceptbind.factors.means import Labels, labels_of, value_means
+from conceptbind.factors.means import Labels, effects_of, labels_of, value_means
 from conceptbind.factors.measures import (
     cosines_between,
     cosines_of,
@@ -139,6 +139,32 @@ def test_the_published_whitening_is_a_plain_svd():
         for k, part in enumerate(means.parts())
     )
     assert found == pytest.approx(1 - np.square(white - hat).sum() / np.square(white).sum())
+
+
+def test_vectors_of_some_combinations_are_least_squares():
+    labels = grid((6, 5, 4))
+    values = planted(labels, noise=0.5, joined=0.5)
+    train = np.flatnonzero(np.random.default_rng(1).random(len(values)) < 0.4)
+    means = value_means(values, labels, train)
+    effects = effects_of(means)
+    dummies = np.concatenate(
+        [np.eye(size)[labels.values[:, k]] for k, size in enumerate((6, 5, 4))], 1
+    )
+    model = LinearRegression().fit(dummies[train], values[train])
+    hat = means.mean + dummies @ effects.vectors
+    np.testing.assert_allclose(hat, model.predict(dummies), atol=1e-8)
+    whole = value_means(values, labels)
+    np.testing.assert_allclose(effects_of(whole).vectors, whole.vectors, atol=1e-9)
+
+
+def test_values_that_occur_together_do_not_look_alike():
+    """Colour and shape have directions of their own; in the train scenes they go together."""
+    labels = grid((6, 6), ("color", "shape"))
+    values = planted(labels)
+    near = np.abs(labels.values[:, 0] - labels.values[:, 1]) <= 1
+    means = value_means(values, labels, np.flatnonzero(near))
+    assert cosines_of(means).across > 0.1
+    assert cosines_of(effects_of(means)).across == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(("noise", "expected"), [(0.0, 1.0), (1.0, 0.5)])

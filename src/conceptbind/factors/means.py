@@ -7,7 +7,7 @@ concept. Rows may be memory-mapped: they are read block by block.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,8 @@ class ValueMeans:
     """(V, d) mean of the rows that have it, minus the mean; zero where no row has it."""
     covariance: Float[Floats, "width width"]
     """(d, d)"""
+    together: Float[Floats, "values values"]
+    """(V, V) rows that have both values."""
     n: int
     """Rows that were fitted on."""
     labels: Labels
@@ -133,10 +135,11 @@ def value_means(
     near = np.asarray(values[rows[:BLOCK]], dtype=np.float64).mean(axis=0)
     size, width = int(sum(labels.sizes)), values.shape[1]
     counts, sums, total = np.zeros(size), np.zeros((size, width)), np.zeros(width)
-    second = np.zeros((width, width))
+    second, together = np.zeros((width, width)), np.zeros((size, size))
     work = partial(_sums, values, labels, near.astype(kind), kind)
-    for used, summed, added, products in in_order(work, blocks_of(rows)):
+    for used, both, summed, added, products in in_order(work, blocks_of(rows)):
         counts += used
+        together += both
         sums += summed
         total += added
         second += products
@@ -150,6 +153,7 @@ def value_means(
         counts.astype(np.int64),
         vectors,
         (covariance + covariance.T) / 2,
+        together,
         len(rows),
         labels,
     )
@@ -181,12 +185,15 @@ def blocks_of(rows: Int[Ints, " rows"]) -> Iterator[Int[Ints, " some"]]:
 
 def _sums(
     values: Floats, labels: Labels, near: Floats, kind: type[np.floating[Any]], rows: Ints
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Uses of each value, sums of the rows that have it, their sum, and their products."""
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Uses of each value and of each two, sums of the rows that have it, the sum of all, and their
+    products.
+    """
     block = centred(values, near, kind, rows)
     chosen = one_hot(labels, rows, kind)
     used = np.asarray(chosen.sum(axis=0), dtype=np.float64).ravel()
-    return used, chosen.T @ block, block.sum(axis=0, dtype=np.float64), block.T @ block
+    both = (chosen.T @ chosen).toarray()
+    return used, both, chosen.T @ block, block.sum(axis=0, dtype=np.float64), block.T @ block
 
 
 def centred(
@@ -223,6 +230,27 @@ def one_hot(labels: Labels, rows: Int[Ints, " rows"], kind: type[np.floating[Any
     ends = np.arange(len(rows) + 1) * columns.shape[1]
     ones = np.ones(columns.size, dtype=kind)
     return csr_matrix((ones, columns.ravel(), ends), shape=(len(rows), int(sum(labels.sizes))))
+
+
+def effects_of(means: ValueMeans) -> ValueMeans:
+    """The vectors whose sums are nearest to the rows that were fitted on (least squares, of least
+    norm). Where every combination occurs equally often they are the value means. Elsewhere a mean
+    holds a part of the vectors that its value happens to occur with.
+
+    Args:
+        means: what `value_means` returned.
+    """
+    share = means.counts / means.n
+    gram = means.together / means.n - np.outer(share, share)
+    sums = share[:, None] * means.vectors
+    values, axes = np.linalg.eigh(gram)
+    kept = values > values[-1] * len(values) * np.finfo(float).eps * 100
+    axes = axes[:, kept]
+    vectors = axes @ (axes.T @ sums / values[kept, None])
+    for part in means.parts():
+        vectors[part] -= share[part] @ vectors[part] / max(share[part].sum(), 1e-300)
+    vectors[means.counts == 0] = 0
+    return replace(means, vectors=vectors)
 
 
 def directions(

@@ -124,6 +124,7 @@ def _figure(study: FactorStudy, controls: list[str]) -> Chart:
         tuple(series),
         "embeddings",
         "R^2",
+        share=False,
     )
 
 

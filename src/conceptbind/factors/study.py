@@ -15,7 +15,7 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Records
 from conceptbind.core.scored import Ledger, share_record
-from conceptbind.factors.means import Labels, ValueMeans, labels_of, value_means
+from conceptbind.factors.means import Labels, ValueMeans, effects_of, labels_of, value_means
 from conceptbind.factors.measures import (
     cosines_between,
     cosines_of,
@@ -78,9 +78,10 @@ def factor_study(
 ) -> FactorStudy:
     """R^2 of the sum of value vectors, their cosines and ranks, and linear probes of all factors.
 
-    Value vectors and probes are fitted on the train rows; validation chooses the shrinkage of the
-    probes, and test rows are scored. Beside each number stands the same with shuffled labels, which
-    is the level of noise, and of other encoders.
+    The paper's vectors are means of all rows. Here they are those whose sums are nearest to the
+    train rows, which is the same on a full grid. Probes are fitted on the train rows, too.
+    Validation chooses the shrinkage of the probes, and test rows are scored. Beside each number
+    stands the same with shuffled labels, which is the level of noise, and of other encoders.
 
     Args:
         embeddings: one modality of one encoder; they are made unit rows.
@@ -148,18 +149,18 @@ class _Study:
             raise ValueRangeError(
                 "every test scene has a value that no train scene has; give more scenes"
             )
-        probes = fit_factor_probes(values, means, validation)
+        probes, effects = fit_factor_probes(values, means, validation), effects_of(means)
         axes, shrunk = whitening(means.covariance, means.n)
         span = span_of(probe.weight for probe in probes)
         through = {RAW: None, WHITENED: axes, SPAN: span}
         told: dict[str, Any] = {"control": control, "protocol": None}
         for name, rows in (("test", test), ("train", means.known(self.split.train))):
-            for form, found in explained_rows(values, means, rows, through).items():
+            for form, found in explained_rows(values, effects, rows, through).items():
                 interval = found.interval(self.clusters[rows]) if name == "test" else (None, None)
                 self._add(Metric.R2, found.r2, len(rows), name, interval, form, told)
-        self._cosines(means, "train", told)
-        self._pairs(means, told)
-        self._ranks(means, value_means(values, labels, test), told)
+        self._cosines(effects, "train", told)
+        self._pairs(effects, told)
+        self._ranks(effects, effects_of(value_means(values, labels, test)), told)
         for probe, outcome in zip(probes, recognised(values, means, probes, test), strict=True):
             self._recognised(outcome, probe.factor, test, {"control": control, "readout": "plain"})
         return _Fitted(means, probes, shrunk, test)

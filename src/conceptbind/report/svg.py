@@ -159,7 +159,10 @@ def _bars(figure: Figure, chart: Chart, *, narrow: bool) -> None:
             at += step
         at += 12 if several else 0
     axes.set_ylim(max(at - step / 2, 0), -20)
-    axes.set_xlim(0, 1.0 if chart.share else None)
+    if chart.share:
+        axes.set_xlim(0, 1.0)
+    else:
+        axes.set_xlim(min(0.0, *_ends(chart)), None)
     shown = [] if narrow else ticks
     axes.set_yticks([place for place, _ in shown], [name for _, name in shown])
     axes.tick_params(axis="y", length=0)
@@ -170,6 +173,13 @@ def _bars(figure: Figure, chart: Chart, *, narrow: bool) -> None:
     if chart.reference is not None:
         _mark(axes, chart.reference, chart.reference_name)
     _height(figure, at + step + 50)
+
+
+def _ends(chart: Chart) -> list[float]:
+    """Values and lower ends of all points, for an axis of values that may be negative."""
+    points = [point for series in chart.series for point in series.points]
+    found = [end for point in points for end in (point.y, point.low) if end is not None]
+    return [0.0, *found]
 
 
 def _row(chart: Chart, place: str) -> Iterator[tuple[int, int, Series, Point]]:
@@ -227,7 +237,7 @@ def _bar(
         colour = COLOURS[series.look]
         (dot,) = axes.plot(value, at + low, "o", markersize=8, color=colour, clip_on=False)
         dot.set_gid(f"tip-{gid}")
-    place, colour = reach, "ink"
+    place, colour = max(reach, 0.0), "ink"
     if chart.share and reach > 0.8:  # no room behind it
         place, colour = 0.0, "ink" if dots else "on"
     axes.annotate(
