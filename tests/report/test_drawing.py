@@ -132,6 +132,16 @@ def test_bars_and_intervals_reach_as_far_as_their_values():
     assert (list(joined.get_xdata()), list(joined.get_ydata())) == ([0, 3], [0, 4])
 
 
+def test_bars_below_zero_are_whole_and_their_numbers_stand_beside_them():
+    points = (Point("a", -0.25, -0.3, -0.2, "-0.250"), Point("b", 0.5, 0.4, 0.6, "0.500"))
+    chart = Chart("c", "C", "bars", (Series("one", points),), share=False)
+    (axes,) = figure_of(chart, WIDE).axes
+    assert axes.get_xlim()[0] == -0.3
+    assert axes.get_xlim()[1] > 0.6
+    places = {text.get_text(): text.xy[0] for text in axes.texts if hasattr(text, "xy")}
+    assert places == {"-0.250": 0, "0.500": 0.6}
+
+
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_the_pointer_shows_each_point_of_a_line_and_of_a_map(width):
     points = (Point(0.25, 0.5, said="50.0 %", more="n = 7"), Point(0.5, None), Point(1.0, 1.0))

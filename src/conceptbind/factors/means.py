@@ -32,6 +32,41 @@ EXACT = 20_000
 block, and added up in double precision."""
 
 
+class UnitRows:
+    """Rows that are divided by their length when they are read, so that rows which are larger than
+    memory need no copy.
+
+    Args:
+        values: (n, d) rows; may be memory-mapped.
+    """
+
+    def __init__(self, values: Shaped[Floats, "scenes width"]) -> None:
+        self._values, self.shape = values, values.shape
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, rows: Int[Ints, " rows"]) -> Float[Floats, "rows width"]:
+        """(r, d) some rows, of length 1.
+
+        Args:
+            rows: (r,) which.
+
+        Raises:
+            ValueRangeError: a number is not finite, or a row is zero.
+        """
+        block = np.asarray(self._values[rows], dtype=np.float32)
+        refuse_non_finite(block, "embeddings")
+        lengths = np.linalg.norm(block, axis=1, keepdims=True)
+        if not lengths.all():
+            row = int(rows[int(np.argmin(lengths))])
+            raise ValueRangeError(
+                f"row index {row} of the embeddings is all zeros and cannot be normalised"
+            )
+        block /= lengths
+        return block
+
+
 @dataclass(frozen=True, eq=False)
 class Labels:
     """Which value each scene has, by factor."""
@@ -113,7 +148,7 @@ class ValueMeans:
 @explains_arguments
 @steady()
 def value_means(
-    values: Shaped[Floats, "scenes width"],
+    values: Shaped[Floats, "scenes width"] | UnitRows,
     labels: Labels,
     rows: Int[Ints, " rows"] | None = None,
 ) -> ValueMeans:
@@ -160,7 +195,7 @@ def value_means(
 
 
 def _required(
-    values: Floats, labels: Labels, rows: Int[Ints, " rows"] | None
+    values: Floats | UnitRows, labels: Labels, rows: Int[Ints, " rows"] | None
 ) -> Int[Ints, " rows"]:
     if len(values.shape) != 2 or len(values) != len(labels.values):
         raise ShapeError(
@@ -184,7 +219,11 @@ def blocks_of(rows: Int[Ints, " rows"]) -> Iterator[Int[Ints, " some"]]:
 
 
 def _sums(
-    values: Floats, labels: Labels, near: Floats, kind: type[np.floating[Any]], rows: Ints
+    values: Floats | UnitRows,
+    labels: Labels,
+    near: Floats,
+    kind: type[np.floating[Any]],
+    rows: Ints,
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Uses of each value and of each two, sums of the rows that have it, the sum of all, and their
     products.
@@ -197,7 +236,7 @@ def _sums(
 
 
 def centred(
-    values: Shaped[Floats, "scenes width"],
+    values: Shaped[Floats, "scenes width"] | UnitRows,
     mean: Float[Floats, " width"],
     kind: type[np.floating[Any]],
     rows: Int[Ints, " rows"],

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.factors.means import EXACT, ValueMeans, blocks_of, centred, directions, one_hot
+from conceptbind.factors.means import (
+    EXACT,
+    UnitRows,
+    ValueMeans,
+    blocks_of,
+    centred,
+    directions,
+    one_hot,
+)
 from conceptbind.metrics.intervals import mean_interval
 from conceptbind.probes.threads import in_order, steady
 
@@ -59,7 +67,7 @@ class Explained:
 
 @steady()
 def explained_rows(
-    values: Shaped[Floats, "scenes width"],
+    values: Shaped[Floats, "scenes width"] | UnitRows,
     means: ValueMeans,
     rows: Int[Ints, " rows"],
     axes: Mapping[str, Float[Floats, "width _"] | None],
@@ -83,7 +91,7 @@ def explained_rows(
 
 
 def _lengths(
-    values: Floats,
+    values: Floats | UnitRows,
     means: ValueMeans,
     axes: Mapping[str, Floats | None],
     kind: type[np.floating[Any]],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.factors.means import EXACT, ValueMeans, blocks_of, centred
+from conceptbind.factors.means import EXACT, UnitRows, ValueMeans, blocks_of, centred
 from conceptbind.metrics.recognitions import Recognition, join, magnitude, recognition
 from conceptbind.probes.threads import in_order, steady
 
@@ -69,7 +69,9 @@ def _along(means: ValueMeans, factor: int, shrinkages: tuple[float, ...]) -> lis
 
 @steady()
 def fit_factor_probes(
-    values: Shaped[Floats, "scenes width"], means: ValueMeans, validation: Int[Ints, " rows"]
+    values: Shaped[Floats, "scenes width"] | UnitRows,
+    means: ValueMeans,
+    validation: Int[Ints, " rows"],
 ) -> list[FactorProbe]:
     """A probe of each factor; validation chooses its shrinkage by accuracy.
 
@@ -88,7 +90,7 @@ def fit_factor_probes(
 
 @steady()
 def recognised(
-    values: Shaped[Floats, "scenes width"],
+    values: Shaped[Floats, "scenes width"] | UnitRows,
     means: ValueMeans,
     probes: list[FactorProbe],
     rows: Int[Ints, " rows"],
@@ -108,7 +110,7 @@ def recognised(
 
 
 def _scored(
-    values: Floats,
+    values: Floats | UnitRows,
     means: ValueMeans,
     probes: list[FactorProbe],
     kind: type[np.floating[Any]],

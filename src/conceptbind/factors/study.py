@@ -15,7 +15,15 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Records
 from conceptbind.core.scored import Ledger, share_record
-from conceptbind.factors.means import Labels, ValueMeans, effects_of, labels_of, value_means
+from conceptbind.factors.means import (
+    Labels,
+    UnitRows,
+    ValueMeans,
+    blocks_of,
+    effects_of,
+    labels_of,
+    value_means,
+)
 from conceptbind.factors.measures import (
     cosines_between,
     cosines_of,
@@ -26,7 +34,8 @@ from conceptbind.factors.measures import (
     whitening,
 )
 from conceptbind.factors.probes import FactorProbe, fit_factor_probes, recognised
-from conceptbind.metrics.recognitions import recognition
+from conceptbind.metrics.cosines import unit_rows
+from conceptbind.metrics.recognitions import join, recognition
 from conceptbind.probes.threads import steady
 from conceptbind.scenes.swaps import pair_ids
 
@@ -101,16 +110,17 @@ def factor_study(
     labels = labels_of(scenes)
     ledger = Ledger(embeddings.modality, scenes.name, embeddings.encoder)
     study = _Study(scenes, split, labels, pair_ids(scenes), ledger)
-    own = study.scored(embeddings.unit().values, labels, Control.NONE)
-    study.published(embeddings.unit().values)
+    values = _unit(embeddings)
+    own = study.scored(values, labels, Control.NONE)
+    study.published(values)
     if queries:
-        study.zero_shot(embeddings.unit().values, own, queries)
+        study.zero_shot(values, own, queries)
     on_step(Control.NONE)
-    study.scored(embeddings.unit().values, labels.shuffled(seed), Control.SHUFFLED_LABELS)
+    study.scored(values, labels.shuffled(seed), Control.SHUFFLED_LABELS)
     on_step(Control.SHUFFLED_LABELS)
     for name, beside in (controls or {}).items():
         beside.check(scenes)
-        study.scored(beside.unit().values, labels, name)
+        study.scored(_unit(beside), labels, name)
         on_step(name)
     return FactorStudy(
         embeddings.modality,
@@ -120,6 +130,12 @@ def factor_study(
         own.shrunk,
         len(split.test) - len(own.test),
     )
+
+
+def _unit(embeddings: Embeddings) -> Floats | UnitRows:
+    """Unit rows, without a copy of rows that may be larger than memory."""
+    given = embeddings.values
+    return given if embeddings.normalisation == "unit" else UnitRows(given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +157,7 @@ class _Study:
     """(n,) what is one draw: the orders of the same objects."""
     ledger: Ledger
 
-    def scored(self, values: Floats, labels: Labels, control: str) -> _Fitted:
+    def scored(self, values: Floats | UnitRows, labels: Labels, control: str) -> _Fitted:
         """All records of the encoder or of a control, and what was fitted for it."""
         means = value_means(values, labels, self.split.train)
         validation, test = means.known(self.split.validation), means.known(self.split.test)
@@ -165,7 +181,7 @@ class _Study:
             self._recognised(outcome, probe.factor, test, {"control": control, "readout": "plain"})
         return _Fitted(means, probes, shrunk, test)
 
-    def published(self, values: Floats) -> None:
+    def published(self, values: Floats | UnitRows) -> None:
         """The same as the published code: all rows are fitted on and scored, and nothing is
         shrunk.
         """
@@ -216,18 +232,21 @@ class _Study:
         value = None if rank is None else float(rank)
         self.ledger.add(STUDY, Metric.VALUE_RANK, value, n, split, **told, concept=name)
 
-    def zero_shot(self, values: Floats, own: _Fitted, queries: Mapping[str, Floats]) -> None:
+    def zero_shot(
+        self, values: Floats | UnitRows, own: _Fitted, queries: Mapping[str, Floats]
+    ) -> None:
         """What captions of single values recognise by cosine."""
         for factor, name in enumerate(self.labels.names):
             if name not in queries:
                 continue
-            asked = queries[name] / np.linalg.norm(queries[name], axis=1, keepdims=True)
-            scores = values[own.test].astype(np.float32) @ asked.T.astype(np.float32)
-            there = self.labels.values[own.test, factor][:, None] == np.arange(len(asked))
-            told = {"control": Control.NONE, "protocol": None, "queries": "text"}
-            self._recognised(
-                recognition(scores, there, np.ones(len(scores))), factor, own.test, told
-            )
+            asked = unit_rows(queries[name]).astype(np.float32)
+            parts = []
+            for rows in blocks_of(own.test):
+                scores = values[rows].astype(np.float32) @ asked.T
+                there = self.labels.values[rows, factor][:, None] == np.arange(len(asked))
+                parts.append(recognition(scores, there, np.ones(len(scores))))
+            told = {"control": Control.NONE, "queries": "text"}
+            self._recognised(join(parts), factor, own.test, told)
 
     def _add(
         self,
