@@ -4,9 +4,9 @@ ours, and of the plain way, which holds all rows and decomposes them; both in on
     python bench/factors.py                      # 737,280 rows of 512 numbers, memory-mapped
     python bench/factors.py --rows 60000
 
-Each side runs in a process of its own. Ours: R^2 of rows that were not fitted on, three forms, with
-intervals; cosines, ranks and probes of all factors, the same with shuffled labels, and the published
-figures. The plain way: the published figures alone.
+Each side runs in a process of its own. Ours: R^2 of rows that were not fitted on, in three forms,
+with intervals; cosines, ranks and probes of all factors; the same with shuffled labels; and the
+published figures. The plain way: the published R^2 alone.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def ours(path: Path, scenes: Scenes) -> tuple[float, float]:
         study.records.one(metric=Metric.R2, protocol="paper", normalisation=form).value
         for form in (RAW, WHITENED)
     ]
-    return found[0], found[1]
+    return float(found[0] or 0), float(found[1] or 0)
 
 
 def plain(path: Path, scenes: Scenes) -> tuple[float, float]:
