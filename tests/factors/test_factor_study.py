@@ -127,6 +127,8 @@ def test_scenes_of_two_objects_have_factors_of_each():
     study = study_of(rows, scenes)
     assert study.names == ("adjective 1", "noun 1", "adjective 2", "noun 2")
     assert r2(study, RAW) > 0.9
+    across = main_record(study.records, Metric.ACROSS_VALUE_COSINE, split="train", factors=None)
+    assert across.n == 4 * 4 * 4  # adjectives of one object with nouns of one, not with adjectives
 
 
 def test_linearity_and_orthogonality_of_seen_scenes_go_with_what_carries_over():

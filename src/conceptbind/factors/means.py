@@ -77,6 +77,12 @@ class Labels:
     """(k,) names of the factors."""
     sizes: tuple[int, ...]
     """(k,) values of each."""
+    concepts: tuple[str, ...] = ()
+    """(k,) the concept of each, which is one for several objects of a scene; the names by
+    default."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "concepts", self.concepts or self.names)
 
     @property
     def starts(self) -> Int[Ints, " factors"]:
@@ -90,7 +96,7 @@ class Labels:
             seed: of the draw.
         """
         order = np.random.default_rng(seed).permutation(len(self.values))
-        return Labels(self.values[order], self.names, self.sizes)
+        return Labels(self.values[order], self.names, self.sizes, self.concepts)
 
 
 def labels_of(scenes: Scenes) -> Labels:
@@ -108,7 +114,8 @@ def labels_of(scenes: Scenes) -> Labels:
         space.concepts[k] if slots == 1 else f"{space.concepts[k]} {slot + 1}" for slot, k in told
     ]
     values = np.stack([scenes.table[:, slot, k] for slot, k in told], axis=1)
-    return Labels(values, tuple(names), tuple(space.sizes[k] for _, k in told))
+    concepts = tuple(space.concepts[k] for _, k in told)
+    return Labels(values, tuple(names), tuple(space.sizes[k] for _, k in told), concepts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -165,14 +165,15 @@ class Cosines:
     within: float | None
     """Of two values of one factor; None where no factor has two."""
     across: float | None
-    """Of values of two factors; None where there is one factor."""
+    """Of values of two concepts; None where there is one."""
     n_within: int
     """Pairs of values."""
     n_across: int
 
 
 def cosines_of(means: ValueMeans) -> Cosines:
-    """Mean |cos| of value vectors within factors and across them.
+    """Mean |cos| of value vectors within factors and across concepts. One concept of two objects
+    counts as neither: that its vectors are alike is no fault.
 
     Value vectors of one factor sum to zero, so that with V values even unrelated ones have a mean
     |cos| of about 1 / (V - 1).
@@ -180,13 +181,15 @@ def cosines_of(means: ValueMeans) -> Cosines:
     Args:
         means: what was fitted.
     """
-    unit = [_unit(part) for part in directions(means)]
+    unit, concepts = [_unit(part) for part in directions(means)], means.labels.concepts
     within: list[Floats] = []
     across: list[Floats] = []
     for first, one in enumerate(unit):
         rows, columns = np.triu_indices(len(one), k=1)
         within.append(np.abs(one @ one.T)[rows, columns])
-        across += [np.abs(one @ other.T).ravel() for other in unit[first + 1 :]]
+        others = range(first + 1, len(unit))
+        different = [other for other in others if concepts[other] != concepts[first]]
+        across += [np.abs(one @ unit[other].T).ravel() for other in different]
     return Cosines(_mean(within), _mean(across), _size(within), _size(across))
 
 
