@@ -177,7 +177,7 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     studies: str = "all"
     """Studies to run: all, or names separated by commas: probe, within,
     attribute_probe, search, crossmodal, repair, geometry, complexity, and those that other
-    packages add. Only where they are named: negation, query, factors.
+    packages add. Only where they are named: negation, query, factors, ceiling.
     """
     without: Sequence[str] = ()
     """Studies to leave out, by their names; --no-repair is short for --without repair."""

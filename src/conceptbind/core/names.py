@@ -179,7 +179,7 @@ def recognised(concept: object) -> Metric:
 
 OWN_STUDIES = (
     *("probe", "within", "attribute_probe", "search", "crossmodal"),
-    *("repair", "laboratory", "finetune", "negation", "query", "factors"),
+    *("repair", "laboratory", "finetune", "negation", "query", "factors", "ceiling"),
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
     *("stress", "audit"),
 )

@@ -30,6 +30,7 @@ ON_REQUEST = {
     "negation": "conceptbind.negation.answer:NegationHeard",
     "query": "conceptbind.querying.answer:SeveralParts",
     "factors": "conceptbind.factors.answer:AddUp",
+    "ceiling": "conceptbind.ceiling.answer:Ceiling",
 }
 """Our own that run only where they are named: they ask more than binding, and take their time."""
 
