@@ -47,7 +47,7 @@ class FreeEmbeddings:
     values: Float[Floats, "scenes width"]
     """(n, d)"""
     concepts: tuple[Recognition, ...]
-    """Of each concept, on the scenes that were fitted."""
+    """Recognition of each concept, on the scenes that were fitted."""
     objects: Recognition
     start: Start
     similarity: Similarity

@@ -41,7 +41,7 @@ class CeilingStudy:
     n: int
     """Scenes that were fitted."""
     best: Mapping[Similarity, FreeEmbeddings]
-    """By similarity: of the starts, the one that recognises most objects."""
+    """The start that recognises most objects, by similarity."""
     fewest: int | None
     """Fewest dimensions that were found in which all objects are recognised; None where the
     encoder's own are not enough."""

@@ -99,9 +99,13 @@ class Labels:
         return Labels(self.values[order], self.names, self.sizes, self.concepts)
 
 
+@explains_arguments
 def labels_of(scenes: Scenes) -> Labels:
     """The factors of a scene table: its concepts, and where scenes hold several objects the
     concepts of each. A concept of one value says nothing and is left out.
+
+    Args:
+        scenes: the table.
 
     Raises:
         ValueRangeError: no concept has two values.

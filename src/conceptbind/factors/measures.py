@@ -84,10 +84,11 @@ def explained_rows(
     through = {name: None if a is None else a.astype(kind) for name, a in axes.items()}
     work = partial(_lengths, values, means, through, kind)
     parts = list(in_order(work, blocks_of(rows)))
-    return {
-        name: Explained(*(np.concatenate([part[name][i] for part in parts]) for i in range(2)))
-        for name in axes
-    }
+    found = {}
+    for name in axes:
+        left, total = zip(*(part[name] for part in parts), strict=True)
+        found[name] = Explained(np.concatenate(left), np.concatenate(total))
+    return found
 
 
 def _lengths(
@@ -163,9 +164,9 @@ class Cosines:
     """Mean absolute cosine of value vectors."""
 
     within: float | None
-    """Of two values of one factor; None where no factor has two."""
+    """Mean of two values of one factor; None where no factor has two."""
     across: float | None
-    """Of values of two concepts; None where there is one."""
+    """Mean of values of two concepts; None where there is one."""
     n_within: int
     """Pairs of values."""
     n_across: int

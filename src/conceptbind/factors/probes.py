@@ -105,7 +105,7 @@ def recognised(
     """
     kind: type[np.floating[Any]] = np.float64 if len(rows) <= EXACT else np.float32
     parts = list(in_order(partial(_scored, values, means, probes, kind), blocks_of(rows)))
-    return [join([part[i] for part in parts]) for i in range(len(probes))]
+    return [join(list(outcomes)) for outcomes in zip(*parts, strict=True)]
 
 
 def _scored(

@@ -60,7 +60,7 @@ class FactorStudy:
     modality: Modality
     records: Records
     means: ValueMeans
-    """Of the encoder, fitted on the train rows."""
+    """Vectors of the encoder, fitted on the train rows."""
     probes: tuple[FactorProbe, ...]
     shrunk: float
     """How far the covariance was shrunk before rows were whitened."""
