@@ -198,6 +198,43 @@ def test_a_number_of_an_object_leads_to_its_scenes(browser, report):
     page.close()
 
 
+def test_a_number_of_an_object_at_level_2_leads_to_all_its_missed_scenes(browser, report):
+    page, _ = opened(browser, report)
+    cells = page.locator("section:has(> #within-text-objects) table.shares a[data-find]")
+    assert cells.count() > 10
+    for place in range(3):
+        cell = cells.nth(place)
+        name, listed = cell.get_attribute("data-find"), cell.get_attribute("href")
+        cell.click()
+        rows = page.locator(f"{listed} tbody tr:visible").all_inner_texts()
+        assert rows
+        assert all(name in row for row in rows)
+        box = page.locator(f".find:has(+ .wide > {listed}) input")
+        assert box.is_visible()
+        assert box.bounding_box()["y"] >= 0
+    # the verdict leads to all of them again
+    heading = listed.removesuffix("-missed")
+    page.evaluate("hash => { location.hash = hash; }", heading)
+    page.wait_for_function(
+        "listed => !document.querySelector(`.find:has(+ .wide > ${listed}) input`).value",
+        arg=listed,
+    )
+    assert page.locator(f"{listed} tbody tr:visible").count() > len(rows)
+    page.close()
+
+
+def test_a_link_opens_its_list_as_often_as_it_is_followed(browser, report):
+    page, _ = opened(browser, report)
+    link = page.locator(".verdict a[href^='#items-']").first
+    details = page.locator(f"{link.get_attribute('href')} + details")
+    for _ in range(2):
+        link.click()
+        assert details.get_attribute("open") is not None
+        details.locator("summary").first.click()
+        assert details.get_attribute("open") is None
+    page.close()
+
+
 def test_a_number_of_a_mistake_leads_to_its_rows(browser, report):
     page, _ = opened(browser, report)
     number = page.locator("#probe-image-values a[data-find]").first

@@ -41,8 +41,19 @@ def anchor(outcome: Outcome) -> str:
     elsewhere = ELSEWHERE.get(outcome.about["metric"])
     if elsewhere is not None:
         return elsewhere.format(**outcome.about)
-    parts = (outcome.about.get(name, "") for name in ("metric", "modality", "setting"))
-    return "-".join(("items", *(part.replace("_", "-") for part in parts if part)))
+    return list_id(*(outcome.about.get(name, "") for name in ("metric", "modality", "setting")))
+
+
+def list_id(metric: str, modality: str, setting: str) -> str:
+    """The id of the heading of a list; its table has `-missed` behind it.
+
+    Args:
+        metric: what was asked.
+        modality: of the scenes.
+        setting: of paraphrases; empty for others.
+    """
+    parts = (part.replace("_", "-") for part in (metric, modality, setting) if part)
+    return "-".join(("items", *parts))
 
 
 def items_section(outcomes: Sequence[Outcome], scenes: Scenes) -> Section | None:

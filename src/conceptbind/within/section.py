@@ -14,6 +14,7 @@ from conceptbind.crossmodal.study import by_object
 from conceptbind.probes.figures import table_by_object
 from conceptbind.probes.section import cells, shown_controls
 from conceptbind.report.blocks import paragraph, section, table
+from conceptbind.report.items import list_id
 from conceptbind.report.numbers import percent, value_of
 from conceptbind.report.page import thumbnail
 from conceptbind.report.words import seen
@@ -145,7 +146,10 @@ def _objects(study: WithinStudy, scenes: Scenes, setting: str) -> dict[str, Any]
     held = scenes.presence(None)[counts > 0].sum(axis=0)
     found = table_by_object(by_object(means, scenes), held, scenes)
     caption = f"Right in the {setting} setting, by {' × '.join(scenes.space.concepts)}"
-    return None if found is None else {"caption": caption, **found}
+    if found is None:
+        return None
+    listed = list_id(Metric.PARAPHRASE_ACCURACY, study.modality, setting)
+    return {"caption": caption, "listed": f"{listed}-missed", **found}
 
 
 def _missed(

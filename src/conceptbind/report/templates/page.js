@@ -32,7 +32,7 @@
   const words = (text) => text.replace(/\s+/g, " ").trim().toLowerCase();
   const search = (table) => {
     const rows = [...table.tBodies[0].rows];
-    if (rows.length <= SHOWN + 2) return;
+    if (rows.length <= SHOWN + 2 && !document.querySelector(`a[data-find][href="#${table.id}"]`)) return;
     const box = make("input", "", { type: "search", "aria-label": `Find in the rows of the table “${table.caption.textContent}”` });
     const count = make("span", "", { role: "status", "aria-live": "polite" });
     box.addEventListener("input", () => {
@@ -118,7 +118,7 @@
   // CSV: plain numbers (a share from 0 to 1), ends of intervals and n in columns of their own.
   const plain = (text, unit = "") => {
     const found = /^([+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?)( %| points)?$/.exec(text);
-    if (!found) return null;
+    if (!found || /^0\d/.test(text)) return null;
     const number = Number(found[1].replace(/,/g, ""));
     return found[2] || unit ? Number((number / 100).toPrecision(12)) : number;
   };
@@ -132,7 +132,7 @@
     const ends = [low, high].map((end) => plain(end ?? "", unit));
     const spread = ends.every((end) => end !== null);
     const value = spread ? before ?? "" : text;
-    return { value: value === "-" ? "" : plain(value.replace(/^binding score /, "")) ?? value, ends: spread ? ends : null, n: small && plain(small[1]) };
+    return { text, value: value === "-" ? "" : plain(value.replace(/^binding score /, "")) ?? value, ends: spread ? ends : null, n: small && plain(small[1]) };
   };
   const quoted = (cell) => {
     if (typeof cell === "number") return String(cell);
@@ -141,10 +141,13 @@
     return `"${safe.replace(/"/g, '""')}"`;
   };
   const csvOf = (table) => {
-    const body = [...table.tBodies[0].rows].map((row) => [...row.cells].map(partsOf));
+    const body = [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => [...row.cells].map(partsOf));
     const columns = [...table.tHead.rows[0].cells].map((head, place) => {
       const cells = body.map((row) => row[place]);
       const name = head.textContent.trim().replace(/\s+/g, " ");
+      // names, ids and captions stay as they are, also those that look like numbers
+      const told = place === 0 || cells.some((cell) => typeof cell.value === "string" && cell.value !== "");
+      if (told && !cells.some((cell) => cell.n !== null)) return [[name, ...cells.map((cell) => cell.text)]];
       const ends = cells.some((cell) => cell.ends);
       const parts = !ends || cells.some((cell) => cell.value !== "") ? [[name, (cell) => cell.value]] : [];
       if (ends) parts.push([`${name} low`, (cell) => cell.ends?.[0] ?? ""], [`${name} high`, (cell) => cell.ends?.[1] ?? ""]);
@@ -238,6 +241,7 @@
     gallery.addEventListener("pick", ({ detail }) => {
       concepts.forEach((name) => { chosen[name] = detail[name] ?? ""; });
       filters.querySelectorAll("select").forEach((select) => { select.value = chosen[select.name]; });
+      if (!count.isConnected) gallery.before(...(filters.children.length ? [filters, count] : [count]));
       tell();
     });
     if (cards.length > FIRST && filters.children.length) gallery.before(filters);
@@ -255,11 +259,18 @@
   // From a number to the rows of a list that are behind it.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-find]");
+    const same = event.target.closest("a[href^='#']");
+    if (same && same.hash === location.hash) follow();  // no change of place is told
     const box = link && document.getElementById(link.hash.slice(1))?.parentElement.previousElementSibling?.querySelector("input");
     if (!box) return;
     box.value = link.dataset.find;
     box.dispatchEvent(new Event("input"));
   });
+  // A number leads nowhere where the list shows none of its rows.
+  for (const link of document.querySelectorAll("a[data-find]")) {
+    const rows = [...document.getElementById(link.hash.slice(1))?.tBodies[0].rows ?? []];
+    if (!rows.some((row) => words(row.textContent).includes(words(link.dataset.find)))) link.replaceWith(...link.childNodes);
+  }
   // Where one is, in the contents.
   const contents = document.querySelector("nav details");
   if (matchMedia("(max-width: 1179px)").matches) contents.open = false;
@@ -288,7 +299,10 @@
   const follow = () => {
     chosen = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const behind = chosen?.nextElementSibling;
-    if (behind?.tagName === "DETAILS") behind.open = true;
+    if (behind?.tagName === "DETAILS") {
+      behind.open = true;
+      for (const box of behind.querySelectorAll(".find input")) { box.value = ""; box.dispatchEvent(new Event("input")); }
+    }
     for (let around = chosen?.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
     later();
   };
