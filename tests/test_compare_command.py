@@ -139,7 +139,9 @@ def test_a_broken_run_of_a_folder_is_named_and_skipped(runs, tmp_path, capsys):
 
 def test_why_nothing_is_ranked(runs, tmp_path):
     alone = conceptbind.compare([runs / "good"])
-    assert alone.notes == ("Nothing is ranked: good is the only run. Give another beside it.",)
+    said = "Nothing is ranked: good is the only run. Give another beside it."
+    assert (alone.unranked, alone.notes) == ((said,), ())
+    assert alone.text().startswith(said)
     twice = conceptbind.compare([runs / "good", runs / "bad" / ".." / "good"])
     assert twice.notes[0] == "A run that was given twice counts once."
     assert len(twice.runs) == 1

@@ -16,6 +16,12 @@ from conceptbind.report.page import render_page
 pytestmark = in_browser
 IDS = [f"{row:012d}" for row in range(12)]
 HEAD = ("scene", "caption", "share", "95 % interval", "code")
+CODES = ["x"] + ["1e5"] * 11
+ROWS = [
+    (IDS[row], f"{row} to 5 cubes", f"{row}.0 %", f"{row}.0 % to {row + 1}.0 %", CODES[row])
+    for row in range(12)
+]
+HEAD = ("scene", "caption", "share", "95 % interval", "code")
 ROWS = [
     (
         IDS[row],

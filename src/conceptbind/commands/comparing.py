@@ -41,6 +41,8 @@ class Comparison(Shown):
     """Records of each run, by its name."""
     notes: tuple[str, ...] = ()
     """What was left out."""
+    unranked: tuple[str, ...] = ()
+    """Why nothing is ranked, where nothing is: the answer then."""
     gate: "Gate | None" = None
     """What became of the requirements; None where there are none."""
     verdicts: "tuple[Verdict, ...]" = ()
@@ -65,7 +67,7 @@ class Comparison(Shown):
         from conceptbind.report.lead import leading
 
         several = (board.sentence for board in self.boards if len(board.entries) > 1)
-        return tuple(filter(None, (leading(self.boards), *several)))
+        return (*self.unranked, *filter(None, (leading(self.boards), *several)))
 
     def text(self, width: int | None = None) -> str:
         """Who is first, and all tables in Markdown, whatever the width."""
@@ -164,7 +166,7 @@ class Compare(Gated[Comparison]):
         refuse_unknown(self.requirements(), found, (*WORDS["any"], *SEEN, *BENCHMARKS))
         kept = {name: outcomes_of(run) for name, run in zip(found, folders, strict=True)}
         ranked = boards([Competitor(name, found[name], kept[name]) for name in found])
-        notes += _unranked(list(found), ranked)
+        unranked = _unranked(list(found), ranked)
         tables = (
             *board_tables(ranked),
             *paper_tables(found),
@@ -173,9 +175,9 @@ class Compare(Gated[Comparison]):
         )
         if not tables:
             raise ValueRangeError(
-                f"no run holds a number that can be compared: {', '.join(map(str, folders))}"
+                f"these runs have no table to show: {', '.join(map(str, folders))}. {unranked[0]}"
             )
-        compared = Comparison(tables, folder, ranked, found, tuple(notes))
+        compared = Comparison(tables, folder, ranked, found, tuple(notes), unranked)
         if folder is not None:
             told = _told(dict(zip(found, folders, strict=True)), results)
             _write(compared, folder, told)
@@ -225,13 +227,13 @@ def _broken(runs: Sequence[Path]) -> dict[Path, str]:
     return broken
 
 
-def _unranked(names: Sequence[str], boards: "Sequence[Board]") -> list[str]:
+def _unranked(names: Sequence[str], boards: "Sequence[Board]") -> tuple[str, ...]:
     """Why nothing is ranked, where nothing is."""
     if any(len(board.entries) > 1 for board in boards):
-        return []
+        return ()
     if len(names) == 1:
-        return [f"Nothing is ranked: {names[0]} is the only run. Give another beside it."]
-    return ["Nothing is ranked: no two of these runs have the same number of the same scenes."]
+        return (f"Nothing is ranked: {names[0]} is the only run. Give another beside it.",)
+    return ("Nothing is ranked: no two of these runs have the same number of the same scenes.",)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
