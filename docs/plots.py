@@ -19,9 +19,9 @@ from typing import Any
 from conceptbind.controlled.section import history_figure, probe_figure, transition_figure
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
+from conceptbind.core.rounding import percent
 from conceptbind.report import svg
 from conceptbind.report.charts import Chart
-from conceptbind.report.numbers import percent
 
 SPEED = Path(__file__).parent / "speed"
 COLORS = ("#00509d", "#e07a1f", "#4d4d4d")

@@ -23,9 +23,9 @@ from conceptbind.benchmarks.section import (
 from conceptbind.core.names import CONTROL_TEXTS
 from conceptbind.core.outcomes import Outcomes
 from conceptbind.core.records import Records
+from conceptbind.core.rounding import percent
 from conceptbind.metrics.intervals import share_interval
 from conceptbind.report.charts import Point
-from conceptbind.report.numbers import percent
 
 HEAD = ["benchmark", "subset", "metric", "protocol", "value", "95 % interval"]
 PLAIN = [

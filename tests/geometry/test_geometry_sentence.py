@@ -6,10 +6,10 @@ import numpy as np
 
 import made
 from conceptbind.core.records import Record, Records
+from conceptbind.core.rounding import percent
 from conceptbind.geometry import GeometryStudy, geometry_sentence
 from conceptbind.geometry import spectrum as spectrum_of
 from conceptbind.geometry.spectra import Part, Spectrum
-from conceptbind.report.numbers import percent
 from conceptbind.scenes import ConceptSpace, full_grid
 
 

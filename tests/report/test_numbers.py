@@ -9,6 +9,7 @@ import pytest
 
 import made
 from conceptbind.core.errors import counted
+from conceptbind.core.rounding import percent, score
 from conceptbind.core.scored import mean_record, share_record
 from conceptbind.metrics import Recognition
 from conceptbind.report.numbers import (
@@ -17,9 +18,7 @@ from conceptbind.report.numbers import (
     is_number,
     number,
     p_value,
-    percent,
     points,
-    score,
     shown,
     value_of,
     whole,

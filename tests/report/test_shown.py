@@ -65,6 +65,9 @@ VERDICT = Verdict("yes", "It <b>binds</b>.", 0.88649, 1, "text", 289, "bag_of_co
 
 def test_verdicts_show_themselves_in_a_line_and_in_a_notebook():
     assert repr(VERDICT) == "<Verdict of level 1 (text): yes, score 0.886, n = 289>"
+    usable = Verdict("partly", "In part.", 0.68152, 3, "both", 336)
+    assert repr(usable) == "<Verdict of level 3 (both): partly, score 68.2 %, n = 336>"
+    assert ">68.2 %</td>" in usable._repr_html_()  # as everywhere else
     assert repr(Verdict("unclear", "No.", None)) == "<Verdict: unclear>"
     both = Verdicts((VERDICT, Verdict("no", "No.", None)))
     assert repr(both) == "<2 verdicts: level 1 yes, level - no>"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from conceptbind import measure
 from conceptbind.core.errors import ValueRangeError
-from conceptbind.scenes import ConceptSpace, Scenes
+from conceptbind.scenes import ConceptSpace, Scenes, full_grid
 from conceptbind.studies import Case
 from conceptbind.studies.registry import OWN, load_studies, needs_split
 
@@ -27,6 +28,26 @@ def test_level_two_of_a_scene_or_two_cannot_be_judged_and_does_not_die(n, tmp_pa
     assert again.records == found.records
     with pytest.raises(ValueRangeError, match="part of the split by pair is empty"):
         measure("tiny", **asked, studies="probe,within", out=tmp_path / "other")
+
+
+def test_a_study_that_was_named_and_does_not_apply_is_said(tmp_path):
+    grid = full_grid(SPACE)
+    rows = np.random.default_rng(0).normal(size=(len(grid), 8)).astype(np.float32)
+    asked = {"scenes": grid, "modality": "text", "studies": "probe,within"}
+    found = measure(rows, **asked, out=tmp_path / "run")
+    assert {record.study for record in found.records} == {"probe"}
+    (said,) = (one for one in found.sentences if "left out" in one)
+    assert said.startswith(
+        "The study within was left out: rows of captions are given, and an encoder"
+    )
+    again = measure(rows, **asked, out=tmp_path / "run")
+    assert said in again.sentences
+    every = measure(
+        rows, scenes=grid, modality="text", geometry=False, complexity="none", out=tmp_path / "all"
+    )
+    assert not any("left out" in one for one in every.sentences)  # nobody asked for it by name
+    with pytest.raises(ValueRangeError, match="needs the study within, which cannot be asked here"):
+        measure(rows, **asked, require="within>=50%", out=tmp_path / "gate")
 
 
 def test_which_studies_need_a_split():

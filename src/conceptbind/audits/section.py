@@ -9,10 +9,11 @@ import numpy as np
 from conceptbind.audits.study import GALLERY
 from conceptbind.core.findings import Section
 from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.rounding import percent
 from conceptbind.repairs.arrays import ArrayRepair
 from conceptbind.repairs.queries.section import query_section
 from conceptbind.repairs.section import repair_section
-from conceptbind.report.numbers import interval_of, number, percent, value_of
+from conceptbind.report.numbers import interval_of, number, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

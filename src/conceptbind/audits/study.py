@@ -16,6 +16,7 @@ from conceptbind.benchmarks.texts import by_length, by_words
 from conceptbind.core.errors import MismatchError, ShapeError, ValueRangeError, counted
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.records import Record, Records
+from conceptbind.core.rounding import percent
 from conceptbind.core.scored import mean_record
 from conceptbind.crossmodal.comparing import dot
 from conceptbind.metrics.choices import forced_choice
@@ -25,7 +26,6 @@ from conceptbind.repairs.labclip.estimator import linked
 from conceptbind.repairs.labclip.pairs import Pairs
 from conceptbind.repairs.queries.groups import groups_of_triplets
 from conceptbind.repairs.queries.study import QueryRepair, query_repair
-from conceptbind.report.numbers import percent
 from conceptbind.within.triplets import NEUTRAL, TRAP, Scored, Triplets, scored
 
 if TYPE_CHECKING:

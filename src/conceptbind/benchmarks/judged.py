@@ -11,7 +11,8 @@ from conceptbind.benchmarks.words import BLIND, OF_TEXTS, best, own_scores
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.findings import Verdict
 from conceptbind.core.names import Metric
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.core.rounding import percent
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.words import beats, control_name, ends, first
 from conceptbind.within.words import CHANCE, SOMEWHAT, needed_for_usable, usable_word
 

@@ -18,15 +18,9 @@ from conceptbind.benchmarks.words import (
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
 from conceptbind.core.outcomes import Outcome, paired
+from conceptbind.core.rounding import percent
 from conceptbind.report.charts import Chart, Look, Series, point_of
-from conceptbind.report.numbers import (
-    difference,
-    interval_of,
-    interval_told,
-    p_value,
-    percent,
-    value_of,
-)
+from conceptbind.report.numbers import difference, interval_of, interval_told, p_value, value_of
 from conceptbind.report.tables import PaperTable
 from conceptbind.report.terminal import terminal_table
 from conceptbind.report.words import control_name

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric, Repair
-from conceptbind.report.numbers import percent, value_of
+from conceptbind.core.rounding import percent
+from conceptbind.report.numbers import value_of
 from conceptbind.report.words import apart, control_name
 
 if TYPE_CHECKING:

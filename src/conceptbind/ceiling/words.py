@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Metric
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.core.rounding import percent
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:

@@ -149,6 +149,28 @@ def refuse_unmeasured(
             )
 
 
+def refuse_inapplicable(wanted: Sequence[Requirement], missing: Mapping[str, str]) -> None:
+    """Refuse requirements on levels whose study has nothing to work on, before the work.
+
+    Args:
+        wanted: the requirements.
+        missing: why a study that was asked for does not apply, by its name.
+
+    Raises:
+        ValueRangeError: a level will not be measured; says why.
+    """
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.report.gates import MEASURED_BY
+
+    for one in wanted:
+        study = MEASURED_BY.get(one.name)
+        if study is not None and study in missing:
+            raise ValueRangeError(
+                f"--require '{one.text:.80}' needs the study {study}, which cannot be asked here: "
+                f"{missing[study]}; leave the requirement out"
+            )
+
+
 def _refuse_unknown_words(wanted: Requirement, modalities: Collection[str], table: Scenes) -> None:
     """Raise UnknownNameError for a word that no record of a measurement can hold."""
     from conceptbind.core.errors import UnknownNameError, nearest

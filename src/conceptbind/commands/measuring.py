@@ -1,7 +1,7 @@
 """The main job."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import function_of, options
 from conceptbind.commands.common import default_folder, drawn, try_captions
-from conceptbind.commands.gating import Gated, refuse_unmeasured
+from conceptbind.commands.gating import Gated, refuse_inapplicable, refuse_unmeasured
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.findings import Verdicts
@@ -286,8 +286,10 @@ def _measured(asked: Measure) -> Measurement:
         records, judged, sentences, answer = kept
         return Measurement(folder.path, records, judged, sentences, answer, again)
     mine = case()
+    missing = {study.name: why for study in chosen if (why := study.applies(mine)) is not None}
+    refuse_inapplicable(asked.requirements(), missing)
     found = answers(mine, chosen)
-    return _written(folder, mine, found, config, decided)
+    return _written(folder, mine, found, config, decided, missing)
 
 
 def _written(
@@ -296,6 +298,7 @@ def _written(
     found: "tuple[Findings, ...]",
     config: dict[str, Any],
     decided: dict[str, Any],
+    missing: Mapping[str, str],
 ) -> Measurement:
     """Write the page, the files and, last, the results of a run."""
     from conceptbind.core.files import tree_hash, write_whole
@@ -308,7 +311,9 @@ def _written(
     records = Records(record for part in found for record in part.records)
     judged = Verdicts(verdict for part in found for verdict in part.verdicts)
     said = (sentence for part in found for sentence in part.sentences)
-    sentences = (*(verdict.sentence for verdict in judged), *said)
+    named = missing if config["studies"] != "all" else {}
+    left_out = (f"The study {name} was left out: {why}." for name, why in named.items())
+    sentences = (*(verdict.sentence for verdict in judged), *said, *left_out)
     answer = _answer(folder.path, case, judged, sentences, config)
     rows = [case.rows(modality) for modality in case.modalities]
     facts = provenance(config, case.table, case.made_split, rows, sys.argv)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.complexity.words import NAMES, complexity_sentence, weakest
 from conceptbind.core.names import Metric
+from conceptbind.core.rounding import percent
 from conceptbind.report.cells import COMPLEXITY_HEAD, complexity_cells
 from conceptbind.report.charts import Chart, Look, Point, Series, Stroke
-from conceptbind.report.numbers import percent, value_of
+from conceptbind.report.numbers import value_of
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Metric
+from conceptbind.core.rounding import percent
 from conceptbind.metrics.medians import FEWEST
-from conceptbind.report.numbers import number, percent
+from conceptbind.report.numbers import number
 from conceptbind.report.words import embeddings_of, first
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
+from conceptbind.core.rounding import percent
 from conceptbind.report.charts import Chart, Look, Point, Series, Stroke
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.numbers import interval_of, value_of
 
 if TYPE_CHECKING:
     from conceptbind.controlled.training import Trained

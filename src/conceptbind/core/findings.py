@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import trunc
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from conceptbind.core.errors import counted, cut
 from conceptbind.core.escape import html_table
 from conceptbind.core.records import Records
+from conceptbind.core.rounding import percent, score
 
 if TYPE_CHECKING:
     from conceptbind.core.outcomes import Outcome
@@ -65,7 +65,7 @@ class Verdict:
         what = "" if self.repairs is None else " of a repair"
         what += "" if self.level is None else f" of level {self.level}"
         seen = "" if self.modality is None else f" ({cut(self.modality, 20)})"
-        score = "" if self.score is None else f", score {trunc(1000 * self.score) / 1000:.3f}"
+        score = "" if self.score is None else f", score {_score(self)}"
         n = "" if self.n is None else f", n = {self.n:,}"
         return f"<Verdict{what}{seen}: {self.word}{score}{n}>"
 
@@ -88,9 +88,14 @@ class Verdicts(tuple[Verdict, ...]):
         return html_table(VERDICT_HEAD, map(_cells, self))
 
 
+def _score(verdict: Verdict) -> str:
+    """A binding score, or a share; as everywhere else."""
+    return score(verdict.score) if verdict.judges == 1 else percent(verdict.score)
+
+
 def _cells(verdict: Verdict) -> tuple[str, ...]:
     """A verdict as a row with the columns of `VERDICT_HEAD`; a dash where there is nothing."""
-    score = "-" if verdict.score is None else f"{trunc(1000 * verdict.score) / 1000:.3f}"
+    score = "-" if verdict.score is None else _score(verdict)
     n = "-" if verdict.n is None else f"{verdict.n:,}"
     level, modality = str(verdict.level or "-"), verdict.modality or "-"
     control = (verdict.control or "-").replace("_", " ")

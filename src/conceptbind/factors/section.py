@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Metric
+from conceptbind.core.rounding import percent
 from conceptbind.factors.study import RAW, SPAN, WHITENED, main_record
 from conceptbind.report.blocks import figure, paragraph, section, table
 from conceptbind.report.charts import Chart, Look, Series, point_of
-from conceptbind.report.numbers import interval_of, number, percent, value_of
+from conceptbind.report.numbers import interval_of, number, value_of
 from conceptbind.report.words import control_name, seen
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Metric
+from conceptbind.core.rounding import percent
 from conceptbind.factors.study import RAW, SPAN, WHITENED, main_record, mean_recognition
-from conceptbind.report.numbers import interval_of, number, percent, value_of
+from conceptbind.report.numbers import interval_of, number, value_of
 from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:

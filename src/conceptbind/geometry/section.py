@@ -8,6 +8,7 @@ import numpy as np
 
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric
+from conceptbind.core.rounding import percent
 from conceptbind.report.cells import (
     EDIT_HEAD,
     R2_HEAD,
@@ -17,7 +18,7 @@ from conceptbind.report.cells import (
     removal_cells,
 )
 from conceptbind.report.charts import Chart, Look, Point, Series, Stroke, point_of
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.svg import draw
 from conceptbind.report.words import embeddings_of
 

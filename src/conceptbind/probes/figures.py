@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.names import Control
+from conceptbind.core.rounding import percent
 from conceptbind.report.charts import Chart, Look, Series, point_of
-from conceptbind.report.numbers import percent
 from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from conceptbind.core.errors import counted
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric
+from conceptbind.core.rounding import percent
 from conceptbind.metrics.intervals import mid_p
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.words import (
     CONTROL_WORDS,
     CONTROLS,

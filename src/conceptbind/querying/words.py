@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.core.rounding import percent
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.words import CONTROL_WORDS, needed
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ import numpy as np
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.findings import Section, Verdict
 from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.rounding import percent
 from conceptbind.repairs.queries.section import query_table
 from conceptbind.repairs.words import pull_in_words, turned
 from conceptbind.report.charts import Chart, Look, Point, Series, Stroke, histogram, point_of
-from conceptbind.report.numbers import interval_of, number, percent, value_of
+from conceptbind.report.numbers import interval_of, number, value_of
 from conceptbind.report.page import render_page, thumbnail
 from conceptbind.report.terminal import terminal_table
 

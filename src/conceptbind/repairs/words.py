@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from conceptbind.core.errors import counted
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.rounding import percent
 from conceptbind.crossmodal.words import SOMEWHAT, USABLE
 from conceptbind.repairs.labclip.cost import SURE, WORTH, clears_noise, is_sure
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.words import CONTROL_WORDS, first, needed
 
 if TYPE_CHECKING:

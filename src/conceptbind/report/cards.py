@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.rounding import score
 from conceptbind.report.items import anchor
 from conceptbind.report.levels import question
-from conceptbind.report.numbers import score
 from conceptbind.report.words import first
 
 if TYPE_CHECKING:

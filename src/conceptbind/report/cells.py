@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.records import Records
-from conceptbind.report.numbers import interval_of, number, percent, value_of, with_interval
+from conceptbind.core.rounding import percent
+from conceptbind.report.numbers import interval_of, number, value_of, with_interval
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Repair
-from conceptbind.report.numbers import interval_of, percent, points, unit_of
+from conceptbind.core.rounding import percent
+from conceptbind.report.numbers import interval_of, points, unit_of
 from conceptbind.report.tables import PaperTable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from conceptbind.core.errors import counted
 from conceptbind.core.escape import csv_text
 from conceptbind.core.findings import Section
-from conceptbind.report.numbers import percent
+from conceptbind.core.rounding import percent
 from conceptbind.report.words import first, seen
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Metric, Repair
-from conceptbind.report.numbers import percent, score
+from conceptbind.core.rounding import percent, score
 from conceptbind.report.words import SEEN, control_name
 
 if TYPE_CHECKING:

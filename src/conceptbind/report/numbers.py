@@ -14,10 +14,10 @@
 from __future__ import annotations
 
 import re
-from math import trunc
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Metric
+from conceptbind.core.rounding import percent, score
 from conceptbind.core.scored import UNITS
 
 if TYPE_CHECKING:
@@ -100,19 +100,6 @@ def unit_of(metric: str, unit: object = None) -> Unit:
     return "change" if _CHANGE.fullmatch(metric) else "share"
 
 
-def percent(share: float | None) -> str:
-    """A share in per cent: one decimal, or as many as it takes not to say 100 or 0 for what is
-    neither.
-    """
-    if share is None:
-        return "-"
-    if share in (0, 1):
-        return f"{100 * share:.0f} %"
-    inside = min(max(100 * share, 1e-6), 100 - 1e-6) if 0 < share < 1 else 100 * share
-    digits = next((n for n in range(1, 6) if 0 < round(inside, n) < 100), 6)
-    return f"{inside:.{digits}f} %"
-
-
 def points(change: float | None) -> str:
     """A difference of two shares in percentage points, with its sign."""
     return "-" if change is None else f"{_signed(change)} points"
@@ -142,11 +129,6 @@ def number(value: float | None) -> str:
     if abs(value) < 1 <= abs(rounded):
         return score(value)
     return f"{rounded + 0.0:.3f}"  # no minus before 0
-
-
-def score(value: float | None) -> str:
-    """A binding score, from 0 to 1: cut towards 0, so that it never says 1 for less."""
-    return "-" if value is None else f"{trunc(1000 * value) / 1000 + 0.0:.3f}"
 
 
 def p_value(p: float | None) -> str:

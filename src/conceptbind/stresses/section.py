@@ -6,10 +6,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Repair
+from conceptbind.core.rounding import percent
 from conceptbind.report.blocks import figure, paragraph, section, table
 from conceptbind.report.charts import Chart, Look, Series, Stroke, point_of
 from conceptbind.report.levels import level_title
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.words import seen
 from conceptbind.stresses.words import Curve, carries, curves_of, fall, worst
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Repair
-from conceptbind.report.numbers import interval_of, percent, points, value_of
+from conceptbind.core.rounding import percent
+from conceptbind.report.numbers import interval_of, points, value_of
 from conceptbind.report.words import CONTROL_WORDS, ends, first, needed, seen
 from conceptbind.stresses.factors import Factor
 from conceptbind.stresses.levels import Measure

@@ -10,9 +10,9 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.rounding import percent
 from conceptbind.crossmodal.words import SOMEWHAT
 from conceptbind.report.advice import RUN, moved
-from conceptbind.report.numbers import percent
 from conceptbind.report.words import first, seen, which
 from conceptbind.within.words import USABLE
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conceptbind.core.names import Control, Metric
+from conceptbind.core.rounding import percent
 from conceptbind.report.charts import Chart, Look, Point, Series, histogram, point_of
-from conceptbind.report.numbers import percent
 from conceptbind.report.words import seen
 from conceptbind.within.triplets import NEUTRAL, SETTINGS
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from conceptbind.core.findings import Section
 from conceptbind.core.names import Control, Metric
+from conceptbind.core.rounding import percent
 from conceptbind.crossmodal.study import by_object
 from conceptbind.probes.figures import table_by_object
 from conceptbind.probes.section import cells, shown_controls
 from conceptbind.report.blocks import paragraph, section, table
 from conceptbind.report.items import list_id
-from conceptbind.report.numbers import percent, value_of
+from conceptbind.report.numbers import value_of
 from conceptbind.report.page import thumbnail
 from conceptbind.report.words import seen
 from conceptbind.within.figures import cosine_figure, sensitivity_figure, wording_figure

@@ -20,11 +20,11 @@ import conceptbind
 from conceptbind import cli
 from conceptbind.commands import finetuning
 from conceptbind.core.names import Metric, Repair
+from conceptbind.core.rounding import percent
 from conceptbind.encoders import resolve
 from conceptbind.repairs.finetune.examples import SHARES, of_pictures, of_scenes
 from conceptbind.repairs.finetune.study import binding
 from conceptbind.report.finished import load_run
-from conceptbind.report.numbers import percent
 from conceptbind.scenes import Scenes, load_scenes, orbit_ids
 
 pytestmark = pytest.mark.slow

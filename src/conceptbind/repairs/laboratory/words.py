@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.rounding import percent
 from conceptbind.crossmodal.words import SOMEWHAT, USABLE
 from conceptbind.repairs.labclip.cost import TOLERANCE, WORTH, clears_noise
 from conceptbind.repairs.laboratory.contest import GAINS
 from conceptbind.repairs.words import beside_twin, strongest_control
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.words import first
 
 if TYPE_CHECKING:

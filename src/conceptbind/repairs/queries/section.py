@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from conceptbind.core.escape import markdown
 from conceptbind.core.names import Metric, Repair
+from conceptbind.core.rounding import percent
 from conceptbind.report.blocks import figure, paragraph, section, table
 from conceptbind.report.charts import Chart, Look, Series, point_of
-from conceptbind.report.numbers import interval_of, percent, value_of
+from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.terminal import terminal_table
 
 if TYPE_CHECKING:
