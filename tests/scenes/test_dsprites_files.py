@@ -78,6 +78,14 @@ def test_values_nearer_than_two_digits_get_more(tmp_path):
     assert scenes.space.values[4] == ("0.500", "0.501", "0.502")
 
 
+def test_a_value_that_rounds_to_nothing_has_no_sign(tmp_path):
+    arrays = dsprites_arrays()
+    signed = arrays["latents_values"].copy()
+    signed[:, 4] = np.array([-0.001, -0.5, 0.25])[arrays["latents_classes"][:, 4]]
+    scenes = read_dsprites(write_dsprites(tmp_path / "d.npz", latents_values=signed))
+    assert scenes.space.values[4] == ("0.00", "-0.50", "0.25")
+
+
 @pytest.mark.parametrize("change", ["none", "disagrees", "nan", "same"])
 def test_values_that_say_nothing_leave_the_number_of_the_class(tmp_path, change):
     values = dsprites_arrays()["latents_values"].copy()
@@ -141,6 +149,18 @@ def test_labels_are_read_without_the_pictures(tmp_path, compressed):
     # positive control: who reads the pictures finds the damage
     with pytest.raises(FileError, match="is damaged: "):
         list(scenes.stored)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("name", ["imgs", "latents_classes"])
+def test_an_array_whose_checksum_does_not_fit_is_refused(tmp_path, name, compressed):
+    path = write_dsprites(tmp_path / "d.npz", compressed=compressed)
+    with zipfile.ZipFile(path) as archive:
+        stated = archive.getinfo(f"{name}.npy").CRC
+    data = path.read_bytes()
+    path.write_bytes(data.replace(stated.to_bytes(4, "little"), bytes(4)))
+    with pytest.raises(FileError, match="is damaged: Bad CRC-32 for file"):
+        list(read_dsprites(path).stored)
 
 
 @pytest.mark.parametrize("compressed", [True, False])

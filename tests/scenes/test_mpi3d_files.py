@@ -188,3 +188,10 @@ def test_labels_column_by_column_are_read(tmp_path):
     path = mpi3d(tmp_path / "m.npz", images=colours(4), labels=np.asfortranarray(labels))
     straight = mpi3d(tmp_path / "n.npz", images=colours(4), labels=labels)
     assert read_mpi3d(path).content_hash == read_mpi3d(straight).content_hash
+
+
+def test_a_nearly_black_first_picture_stays_as_it_is(tmp_path):
+    given = colours(3)
+    given[0] = given[0] % 2
+    path = mpi3d(tmp_path / "m.npz", images=given, labels=mpi3d_labels(3))
+    assert np.array_equal(np.stack(list(read_mpi3d(path).stored)), given)

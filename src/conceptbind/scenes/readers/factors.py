@@ -237,10 +237,11 @@ def _numbers(
     by_class = tuple(map(str, found.tolist()))
     if values is None or not np.isfinite(values).all() or (values != values[first][place]).any():
         return by_class
-    meant = values[first] + 0.0  # no "-0"
+    meant = values[first]
     for digits in range(MOST_DIGITS + 1):
-        names = tuple(f"{number:.{digits}f}" for number in meant)
-        exact = np.allclose(meant, np.round(meant, digits), rtol=0, atol=1e-9)
+        rounded = np.round(meant, digits) + 0.0  # no "-0"
+        names = tuple(f"{number:.{digits}f}" for number in rounded)
+        exact = np.allclose(meant, rounded, rtol=0, atol=1e-9)
         if len(set(names)) == len(names) and (exact or digits > 1):
             return names
     return by_class
