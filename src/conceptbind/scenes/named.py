@@ -89,7 +89,7 @@ def load_scenes(spec: str | os.PathLike[str] | pd.DataFrame, template: str | Non
     if hasattr(spec, "columns"):
         return scenes_of_frame(spec, DEFAULT_TEMPLATE if template is None else template)
     if not isinstance(spec, str) or not spec.strip():
-        got = "an empty one" if isinstance(spec, str) else quoted(spec)
+        got = "an empty one" if isinstance(spec, str) else cut(quoted(spec), 50)
         raise UnknownNameError(f"expected a name of scenes; got {got}; {nearest('', FORMS)}")
     template = DEFAULT_TEMPLATE if template is None else template
     scheme, _, rest = spec.partition(":")
