@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 
 import conceptbind
 from browsing import assert_fits, in_browser
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Records
 from conceptbind.factors import factor_study
@@ -198,6 +199,21 @@ def test_measure_asks_it_where_it_is_named(run):
 @in_browser
 def test_its_page_fits_every_screen(run, browser):
     assert_fits(browser, run.folder / "report.html")
+
+
+class Picky(Words):
+    """Reads no caption of a size alone."""
+
+    def encode_texts(self, texts):
+        if "a p" in texts:
+            raise ValueRangeError("the word 'p' is not in the model's vocabulary")
+        return super().encode_texts(texts)
+
+
+def test_a_concept_whose_words_are_not_read_has_no_zero_shot(tmp_path):
+    run = conceptbind.measure(Picky(), scenes=SCENES, studies="factors", out=tmp_path / "run")
+    asked = run.records.where(metric=Metric.CONCEPT_RECOGNITION, queries="text")
+    assert {one["concept"] for one in asked} == {"color", "shape"}
 
 
 def test_scenes_without_a_choice_are_not_asked():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import ConceptBindError, ValueRangeError
 from conceptbind.core.findings import Findings
 from conceptbind.core.records import Records
 from conceptbind.factors.means import labels_of
@@ -60,19 +60,25 @@ def _study(case: Case, modality: Modality) -> FactorStudy:
             case.table,
             case.split,
             controls=controls,
-            queries=_queries(case, modality),
+            queries=_queries(case),
             seed=case.asked.seed,
             on_step=lambda name: step(str(name)),
         )
 
 
-def _queries(case: Case, modality: Modality) -> dict[str, Floats]:
-    """Captions of single values, for scenes of one object; by name of the concept."""
+def _queries(case: Case) -> dict[str, Floats]:
+    """Captions of single values, for scenes of one object; by name of the concept. Words that the
+    encoder does not read leave their concept out.
+    """
     space = case.table.space
+    found: dict[str, Floats] = {}
     if case.table.n_slots != 1 or not case.encodes("text"):
-        return {}
-    return {
-        concept: np.asarray(case.queries(k))
-        for k, concept in enumerate(space.concepts)
-        if space.sizes[k] > 1
-    }
+        return found
+    for k, concept in enumerate(space.concepts):
+        if space.sizes[k] < 2:
+            continue
+        try:
+            found[concept] = np.asarray(case.queries(k))
+        except ConceptBindError:
+            continue
+    return found
