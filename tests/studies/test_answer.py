@@ -222,16 +222,17 @@ def test_all_that_was_measured_is_not_called_a_part():
     assert found.endswith("pictures use it, as far as it was measured (100 %).")
     found = plain_answer("clip", ("a", "b"), [whole])
     assert found == (
-        "clip, by cosine: its pictures tell a scene from its swap, as far as it was measured "
-        "(100 %)."
+        "Compared with each other, pictures of clip show which a belongs to which b, as far as it "
+        "was measured (100 %)."
     )
 
 
 def test_level_two_alone_is_a_sentence_of_its_own():
     said = plain_answer("tiny", ("a", "b"), [within("no"), within("unclear", "image")])
     assert said == (
-        "tiny, by cosine: its captions hardly tell a scene from its swap (50.0 %), and its "
-        "pictures may or may not tell a scene from its swap, which cannot be judged here."
+        "Compared with each other, captions of tiny hardly show which a belongs to which b "
+        "(50.0 %), and pictures of tiny may or may not show which a belongs to which b, which "
+        "cannot be judged here."
     )
 
 

@@ -44,11 +44,11 @@ AMONG = {
     "no": "{seen} hardly use it",
 }
 TELL = {
-    "yes": "tell a scene from its swap",
-    "whole": "tell a scene from its swap, as far as it was measured",
-    "partly": "tell a scene from its swap only partly",
-    "no": "hardly tell a scene from its swap",
-    "unclear": "may or may not tell a scene from its swap, which cannot be judged here",
+    "yes": "show {what}",
+    "whole": "show {what}, as far as it was measured",
+    "partly": "show {what} only partly",
+    "no": "hardly show {what}",
+    "unclear": "may or may not show {what}, which cannot be judged here",
 }
 CHANCE = "; a coin reaches 50 %"
 
@@ -97,7 +97,7 @@ def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdi
     repair = next((verdict for verdict in verdicts if verdict.repairs is not None), None)
     within = [verdict for verdict in verdicts if verdict.judges == 2]
     if not decodable:
-        return _match_alone(encoder, across) or _within_alone(encoder, within)
+        return _match_alone(encoder, across) or _within_alone(encoder, within, which(concepts))
     sentence = f"{encoder} {_known(decodable, which(concepts))}"
     if across is not None:
         held = any(verdict.word in ("yes", "partly") for verdict in decodable)
@@ -168,14 +168,15 @@ def _word(verdict: Verdict) -> str:
     return "whole" if whole else verdict.word
 
 
-def _within_alone(encoder: str, within: Sequence[Verdict]) -> str:
+def _within_alone(encoder: str, within: Sequence[Verdict], what: str) -> str:
     if not within:
         return ""
     parts = []
     for verdict in within:
         share = f" ({percent(verdict.score)})" if verdict.word in AMONG else ""
-        parts.append(f"its {seen(verdict.modality)} {TELL[_word(verdict)]}{share}")
-    return f"{encoder}, by cosine: {', and '.join(parts)}."
+        told = TELL[_word(verdict)].format(what=what)
+        parts.append(f"{seen(verdict.modality)} of {encoder} {told}{share}")
+    return f"Compared with each other, {', and '.join(parts)}."
 
 
 def _share(across: Verdict) -> str:
