@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
+import made
 from conceptbind import apply, load_run, repair
 from conceptbind.core.errors import ConceptBindError, ShapeError, ValueRangeError
 from conceptbind.core.names import Metric
+from conceptbind.core.records import Records
 from conceptbind.probes.study import bag_of_concepts
 from conceptbind.repairs.queries import (
     Groups,
@@ -25,9 +28,10 @@ from conceptbind.repairs.queries import (
 )
 from conceptbind.repairs.queries import solver as solving
 from conceptbind.repairs.queries.section import query_rows
-from conceptbind.repairs.queries.study import Search
-from conceptbind.repairs.queries.words import query_verdict
+from conceptbind.repairs.queries.study import WORDS, Search
+from conceptbind.repairs.queries.words import FEW_WORDS, _carries, query_verdict
 from conceptbind.scenes import Scenes, paraphrase_bank, text20
+from conceptbind.scenes.split import halves_of_words
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
 from conceptbind.within.triplets import text_triplets
 
@@ -185,8 +189,118 @@ def test_the_solver_reaches_the_minimum_that_scipy_finds(monkeypatch: pytest.Mon
     assert found / np.linalg.norm(found) == pytest.approx(wanted / np.linalg.norm(wanted), abs=2e-3)
 
 
-def station(penalty: float | None, score: float, kept: float | None) -> solving.Station:
-    return solving.Station(penalty, torch.eye(2), score, kept)
+WIDE = text20(6, 6)
+WIDE_BANK = paraphrase_bank(WIDE)
+
+
+def on_other_words(codes: np.ndarray, scenes: Scenes = WIDE) -> QueryRepair:
+    """A code for each object, and the wording far louder; scored on other words, too."""
+    bank = WIDE_BANK if scenes is WIDE else BANK
+    which = np.zeros(len(bank.captions), dtype=int)
+    for number in range(len(bank.wordings)):
+        which[bank.paraphrase[:, number]] = which[bank.neutral[:, number]] = number + 1
+    heard = np.random.default_rng(0).normal(size=(len(bank.wordings) + 1, 6))[which]
+    said = Scenes(scenes.space, bank.meaning).presence(None).astype(np.float32) @ codes
+    rows = unit(np.hstack([said, 2 * heard]))
+    return query_repair(
+        groups_of_bank(rows, bank, scenes, each=4),
+        text_triplets(bank),
+        orbit_ids(scenes)[bank.scene],
+        scenes=scenes.name,
+        encoder="planted",
+        words=halves_of_words(scenes)[bank.scene],
+    )
+
+
+def test_a_map_that_takes_the_wording_out_carries_over_to_other_words() -> None:
+    angles = 2 * np.pi * np.arange(6) / 6
+    circle = np.stack([np.cos(angles), np.sin(angles)], 1)
+    study = on_other_words(np.kron(circle, circle))  # words of one half span all of it
+    for setting in ("neutral", "trap"):
+        found = study.records.where(split=WORDS, setting=setting)
+        before, after = (
+            found.one(metric=Metric.PARAPHRASE_ACCURACY, repair=repair_)
+            for repair_ in ("none", "HNB")
+        )
+        # 3 x 3 words of each half are 36 scenes with a swap
+        assert before.n == after.n == 72
+        assert before.value < 0.7
+        assert after.value > 0.8
+    sentence = query_verdict(study).sentence
+    assert "On words that such a map was not fitted on it goes from" in sentence
+    assert sentence.endswith("(n = 72). So it carries over to other words.")
+    assert len(query_rows(study.records)) == 8
+    n = study.value(Metric.PARAPHRASE_ACCURACY, "HNB", "trap").n
+    assert n > 72, "the scores that decide are those on combinations"
+
+
+def test_a_map_of_dimensions_that_each_word_has_alone_does_not_carry_over() -> None:
+    """Where nothing of a half was seen in the other, its dimensions are taken for nothing."""
+    study = on_other_words(np.eye(36))
+    assert study.recommended
+    found = study.records.where(split=WORDS, metric=Metric.PARAPHRASE_ACCURACY, repair="HNB")
+    assert max(one.value for one in found) < 0.6
+    assert "fit it on the words of your own queries." in query_verdict(study).sentence
+
+
+def test_too_few_words_to_leave_half_out_are_said_to_be() -> None:
+    study = on_other_words(np.eye(16), SCENES)
+    assert not study.records.where(split=WORDS)
+    assert query_verdict(study).sentence.endswith(FEW_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [
+        ([(0.2, 0.1, 0.3), (0.5, 0.4, 0.6)], "So it carries over to other words."),
+        ([(0.01, 0.005, 0.02), (0.5, 0.4, 0.6)], "So it carries over in part: fit"),
+        ([(-0.01, -0.03, 0.02), (0.5, 0.4, 0.6)], "So it carries over in part: fit"),
+        ([(-0.05, -0.08, -0.001), (0.5, 0.4, 0.6)], "So it does not carry over: fit"),
+        ([(0.0, -0.05, 0.05), (0.02, -0.06, 0.1)], "Whether it carries over cannot be judged"),
+        ([(0.0, -0.05, 0.05), (0.02, -0.05, 0.09)], "So it does not carry over: fit"),
+    ],
+)
+def test_whether_a_map_carries_over(gains: list[tuple[float, ...]], said: str) -> None:
+    records = [made.record("paraphrase_gain", *gain, n=72) for gain in gains]
+    assert _carries(Records(records)).startswith(said)
+
+
+def station(
+    penalty: float | None, score: float, kept: float | None, alone: float | None = None
+) -> solving.Station:
+    return solving.Station(penalty, torch.eye(2), score, kept, alone)
+
+
+@pytest.mark.parametrize(
+    ("alone", "chosen"), [(1.0, 1e-4), (0.99, 1e-4), (0.989, 1e-3), (None, 1e-4)]
+)
+def test_a_map_with_which_single_objects_are_lost_is_refused(
+    alone: float | None, chosen: float
+) -> None:
+    start = None if alone is None else 1.0
+    path = [
+        station(None, 0.5, 1.0, start),
+        station(1e-3, 0.7, 1.0, start),
+        station(1e-4, 0.9, 1.0, alone),
+    ]
+    assert solving.chosen_station(path).penalty == chosen
+
+
+def test_single_objects_that_choose_are_not_scored() -> None:
+    rows = unit(np.vstack([np.eye(4), np.eye(4)[[0, 1, 3, 2]]]))
+    own = np.arange(4)
+    chooses = np.array([True, False, True, False])
+    search = Search("x", rows, own, 4 + own, own, Metric.SINGLE_OBJECT_ACCURACY, chooses)
+    sought = search.scored(own)
+    assert sought.searches.tolist() == [1, 3]
+    assert len(sought.documents) == 4, "among all objects"
+    assert sought.found(None)[0].tolist() == [True, False]
+    chosen = search.chosen_by()
+    assert chosen is not None
+    assert chosen.kept(torch.eye(4)) == 0.5
+    exchanged = torch.eye(4)[[1, 0, 3, 2]]
+    assert chosen.kept(exchanged) == 0.5
+    assert replace(search, chooses=None).chosen_by() is None
 
 
 @pytest.mark.parametrize(
@@ -280,14 +394,14 @@ def test_what_cannot_be_fitted() -> None:
         )
 
 
-WORDS = ("red square", "blue circle", "green star", "pink ring", "black cross", "white triangle")
+NAMES = ("red square", "blue circle", "green star", "pink ring", "black cross", "white triangle")
 
 
 def captions_file(folder: Path) -> Path:
     """Captions that tiny can read: a pair of objects, in other words, and swapped."""
     rows = ["caption,paraphrase,negative"]
-    for i, one in enumerate(WORDS):
-        for two in WORDS[i + 1 :]:
+    for i, one in enumerate(NAMES):
+        for two in NAMES[i + 1 :]:
             (a, b), (c, d) = one.split(), two.split()
             rows.append(f"a {a} {b} and a {c} {d},there is a {c} {d} and a {a} {b},")
             rows[-1] += f"a {c} {b} and a {a} {d}"

@@ -155,6 +155,19 @@ def test_the_bag_twin_is_named_and_must_gain_clearly_less(twin, beaten):
     assert found.word == ("yes" if beaten else "partly")
 
 
+@pytest.mark.parametrize(
+    ("gain", "word"), [((0.45, 0.40, 0.50), "yes"), ((0.45, 0.0, 0.5), "partly")]
+)
+def test_a_twin_for_which_validation_prefers_no_map_gains_nothing(gain, word):
+    found = study(gain=gain)
+    unchanged = record("binding_gain", "HNB", 0.0, control="bag_twin").but(pull=0.0)
+    found.records = Records([*found.records, unchanged])
+    verdict = repair_verdict(found)
+    assert (verdict.word, verdict.control) == (word, "bag_twin")
+    assert "is not repaired: validation prefers no map for it." in verdict.sentence
+    assert "not clearly less" not in verdict.sentence
+
+
 def test_chance_can_explain_the_best_map():
     found = repair_verdict(
         study(now=(0.51, 0.46, 0.56), gain=(0.01, -0.02, 0.04), recommended=False)

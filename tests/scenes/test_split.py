@@ -18,6 +18,7 @@ from conceptbind.scenes import (
     split_scenes,
     text20,
 )
+from conceptbind.scenes.split import halves_of_words
 
 SPACE = ConceptSpace(
     ("color", "shape"), (("red", "blue", "green", "pink"), ("cube", "ball", "cone"))
@@ -234,3 +235,18 @@ def test_fractions_are_three_positive_numbers_with_sum_one(fractions):
 def test_an_unknown_kind_of_split_is_named(kind, hint):
     with pytest.raises(UnknownNameError, match=f"^unknown kind of split '{kind}'; {hint}"):
         split_scenes(GRID, kind)
+
+
+def test_halves_of_words_share_no_value_of_any_concept():
+    scenes = text20(6, 5)
+    half = halves_of_words(scenes, seed=2)
+    assert half.shape == (len(scenes),)
+    one, two = (scenes.table[half == side] for side in (0, 1))
+    for concept, (ours, theirs) in enumerate([(3, 3), (3, 2)]):
+        here, there = (set(rows[:, :, concept].ravel()) for rows in (one, two))
+        assert (len(here), len(there)) == (ours, theirs)
+        assert not here & there
+    # two objects of 3 x 3, and of 3 x 2
+    assert (len(one), len(two)) == (81, 36)
+    assert (half == -1).sum() == len(scenes) - 117
+    np.testing.assert_array_equal(half, halves_of_words(scenes, seed=2))

@@ -64,6 +64,8 @@ class _Material:
     """Whether the draws are combinations of a table."""
     caption_of: "Callable[[int], tuple[str, str]]"
     """Name and caption of an item."""
+    words: "Ints | None" = None
+    """Half of the words that each item has; see `halves_of_words`."""
 
 
 def for_queries(encoder: Any, side: str, how: "Opening", *, arrays: bool) -> "Source | None":
@@ -131,6 +133,7 @@ def repair_queries(asked: Asked, source: "Source", folder: Path, config: dict[st
             scenes=found.name,
             encoder=source.id,
             by_scenes=found.by_scenes,
+            words=found.words,
             seed=asked.seed,
             on_step=step,
         )
@@ -177,6 +180,7 @@ def _of_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, A
     from conceptbind.rows.source import table_of
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.paraphrases import paraphrase_bank, read_by
+    from conceptbind.scenes.split import halves_of_words
     from conceptbind.scenes.swaps import orbit_ids, pair_ids
     from conceptbind.within.triplets import text_triplets
 
@@ -203,11 +207,14 @@ def _of_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, A
         return table.ids[row], table.caption(row)
 
     groups = groups_of_bank(rows, bank, table, asked.seed)
-    searches = [own, *_single(table, source, folder), *_embedded(others, source, folder)]
-    return _Material(table.name, groups, text_triplets(bank), orbit, searches, True, caption_of)
+    alone = _single(table, source, folder, asked.seed)
+    searches = [own, *alone, *_embedded(others, source, folder)]
+    words = halves_of_words(table, asked.seed)[bank.scene]
+    fitted_on = groups, text_triplets(bank), orbit, searches
+    return _Material(table.name, *fitted_on, True, caption_of, words)
 
 
-def _single(table: "Scenes", source: "Source", folder: Path) -> "list[Search]":
+def _single(table: "Scenes", source: "Source", folder: Path, seed: int) -> "list[Search]":
     """Single objects, which nothing was fitted on: each is asked for in the table's wording, among
     all of them in another.
     """
@@ -228,8 +235,10 @@ def _single(table: "Scenes", source: "Source", folder: Path) -> "list[Search]":
     place = folder / "embeddings" / "single"
     rows = rows_with_bar(source, written, "text", place, "single objects").unit().values
     objects = np.arange(len(own))
+    # half of the objects choose among maps, the other half is scored
+    chooses = np.random.default_rng(seed).permutation(len(own)) % 2 == 0
     metric = Metric.SINGLE_OBJECT_ACCURACY
-    return [Search(table.name, rows, objects, len(own) + objects, objects, metric)]
+    return [Search(table.name, rows, objects, len(own) + objects, objects, metric, chooses)]
 
 
 def _of_captions(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> _Material:

@@ -260,8 +260,10 @@ def beside_twin(gain: Record | None, least: float) -> tuple[str, bool]:
     """
     if gain is None or gain.value is None:
         return "", True
-    beaten = gain.ci_high is not None and gain.ci_high < least
     name = first(CONTROL_WORDS[Control.BAG_TWIN])
+    if gain["pull"] == 0:  # unchanged, so it has no interval
+        return f" {name}, is not repaired: validation prefers no map for it.", least > 0
+    beaten = gain.ci_high is not None and gain.ci_high < least
     words = f" {name}, changes by {value_of(gain)} ({interval_of(gain)})"
     less = "" if beaten else ", which is not clearly less, so the gain need not be binding"
     return f"{words}{less}.", beaten
@@ -277,12 +279,12 @@ def turned(study: RepairStudy | ArrayRepair) -> str:
     after = protocol_of(study.records)
     own = study.records.where(control=Control.NONE, repair=after)
     gain = own.first(metric=Metric.BINDING_GAIN) or own.one(metric=Metric.RECALL_GAIN)
-    orders = study.n_compared // gain.n
-    of = f"{counted(study.n_compared, 'comparison')}" + (
-        f" ({counted(gain.n, 'pair')} of scene and swap, {orders} orders of mention)"
-        if orders > 1
-        else ""
-    )
+    each = study.n_compared // gain.n
+    of = counted(study.n_compared, "comparison")
+    if each > 1 and unseen(study) == "combinations":
+        of += f" ({counted(gain.n, 'pair')} of scene and swap, {each} orders of mention)"
+    elif each > 1:
+        of += f" ({counted(gain.n, 'pair')}, {each} negatives of each)"
     return (
         f"Of {of} the map at pull {study.pull:g} turned {study.n_mended:,} right and "
         f"{study.n_spoiled:,} wrong: "

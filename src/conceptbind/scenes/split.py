@@ -134,3 +134,24 @@ def split_scenes(
     whole = (sides == sides[:, :1]).all(axis=1)
     train, validation, test = (np.flatnonzero(whole & (sides[:, 0] == part)) for part in range(3))
     return Split(train, validation, test, by, seed, members)
+
+
+@explains_arguments
+def halves_of_words(scenes: Scenes, seed: int = 0) -> Int[Ints, " scenes"]:
+    """(n,) 0 or 1 for scenes whose values are all of one half of each concept's values, -1 for
+    scenes with values of both halves: what is fitted on one half never met a word of the other.
+
+    Args:
+        scenes: the table.
+        seed: decides the halves.
+    """
+    rng = np.random.default_rng(seed)
+    half = [
+        rng.permutation(len(values)) >= (len(values) + 1) // 2 for values in scenes.space.values
+    ]
+    found = np.full(len(scenes), -1)
+    # (n, m, C)
+    of = np.stack([told[scenes.table[:, :, c]] for c, told in enumerate(half)], axis=2)
+    found[~of.any(axis=(1, 2))] = 0
+    found[of.all(axis=(1, 2))] = 1
+    return found

@@ -12,7 +12,7 @@ from conceptbind.core.names import Metric, Repair
 from conceptbind.repairs.arrays import array_repair
 from conceptbind.repairs.held_scenes import HeldScenes
 from conceptbind.repairs.labclip import Pairs
-from conceptbind.repairs.labclip.cost import Point, Scores
+from conceptbind.repairs.labclip.cost import Point, Scores, recommend
 from conceptbind.repairs.laboratory import alone, contenders, grounds, laboratory
 from conceptbind.repairs.laboratory.contest import Entry, preferred
 from conceptbind.repairs.laboratory.grounds import PairGround, Paraphrases, SceneGround, pooled
@@ -62,6 +62,22 @@ def test_records_say_which_method_on_which_side_with_how_many_numbers(mended):
     gain = mended.record(mended.best, Metric.BINDING_GAIN)
     before = mended.record(mended.entries[0], Metric.BINDING_ACCURACY)
     assert gain.value == pytest.approx(record.value - before.value)
+
+
+def test_a_method_without_negatives_is_judged_by_them_and_chooses_without_them():
+    found = compared(truths.turned(300), (Repair.SB,))
+    assert (found.recommended, found.best.method) == (True, "SB")
+    assert found.record(found.best, Metric.BINDING_ACCURACY).value > 0.95
+    assert found.best.validation.binding > 0.95
+    assert not np.allclose(found.adapter.weight, np.eye(16))
+    blind = [Point(p.over, p.at, Scores(None, p.scores.retrieval)) for p in found.best.curve]
+    assert found.best.pull == recommend(blind)
+
+
+def test_what_binds_no_better_is_not_written_for_what_it_retrieves():
+    found = compared(truths.bag(200), (Repair.SB,))
+    assert not found.recommended
+    np.testing.assert_array_equal(found.adapter.weight, np.eye(16))
 
 
 @pytest.mark.parametrize("seed", range(3))

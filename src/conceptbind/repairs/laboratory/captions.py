@@ -19,7 +19,13 @@ from conceptbind.repairs.laboratory.contract import Fitted, Side
 from conceptbind.repairs.laboratory.grounds import Fold, Scored
 from conceptbind.repairs.queries.groups import grouped
 from conceptbind.repairs.queries.solver import fit_queries
-from conceptbind.repairs.queries.study import Search, dealt, mapped_triplets, some_triplets
+from conceptbind.repairs.queries.study import (
+    Search,
+    dealt,
+    mapped_triplets,
+    some_triplets,
+    watched,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -47,8 +53,8 @@ class QueryGround:
         names: `scenes` and `encoder` of the records.
         seed: decides the parts and which pairs are drawn.
         searches: captions that have to find their paraphrase. The first has the draws of the
-            triplets, and validation sees it too; of the others the last of each metric is told in
-            its place.
+            triplets, and validation sees it too, and single objects that choose; of the others
+            the last of each metric is told in its place.
 
     Raises:
         ValueRangeError: there are fewer draws than parts.
@@ -66,7 +72,7 @@ class QueryGround:
         searches: Sequence[Search] = (),
     ) -> None:
         self.rows, self.settings, self.draws, self.names = rows, settings, draws, names
-        self.seed, self.searches = seed, searches
+        self.seed, self.searches, self._alone = seed, searches, watched(searches)
         every = np.unique(draws)
         parts, held_out = dealt(every, len(every), seed)
         self.folds = []
@@ -102,7 +108,12 @@ class QueryGround:
     def scores(self, fitted: Fitted, rows: Rows) -> Scores:  # noqa: D102
         lowest = min(float(part.values.mean()) for part in self.by_setting(fitted, rows).values())
         own = self._found(self.searches[0], fitted, rows) if self.searches else None
-        return Scores(lowest, None if own is None else float(own.values.mean()))
+        alone = None
+        if self._alone is not None:
+            asking, documents, objects = self._alone
+            mapped = asking if fitted.captions is None else fitted.captions(asking)
+            alone = float(within(*ranks(mapped, documents, objects), 1)[0].mean())
+        return Scores(lowest, None if own is None else float(own.values.mean()), alone)
 
     def by_setting(self, fitted: Fitted, rows: Rows) -> dict[str, Scored]:
         """The paraphrase accuracy of each setting on some draws."""
@@ -126,13 +137,9 @@ class QueryGround:
 
     def _found(self, search: Search, fitted: Fitted, rows: Rows) -> Scored:
         """Whether captions find their paraphrase first, among those of the same draws."""
-        mine = np.flatnonzero(np.isin(search.draws, rows))
-        asking = np.asarray(search.rows[search.queries[mine]])
-        documents, own = np.unique(search.documents[mine], return_inverse=True)
-        there = np.asarray(search.rows[documents])
-        if fitted.captions is not None:
-            asking = fitted.captions(asking).astype(there.dtype)
-        hits, ties = within(*ranks(asking, there, own), 1)
+        sought = search.scored(rows)
+        hits, ties = sought.found(fitted.captions)
+        mine = sought.searches
         return Scored(hits.astype(float), ties, mine, search.draws[mine])
 
 

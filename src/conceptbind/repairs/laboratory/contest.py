@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -286,7 +286,7 @@ def _entered(
         curves.append(_curve(ground, fits[-1], fold.chooses, pull))
         on_step(f"{method.name}, {method.side}, fold {number}")
     curve = mean_curve(curves)
-    taken = recommend(curve) if pull is None else pull
+    taken = recommend(_that_choose(method.name, curve)) if pull is None else pull
     outcome, settings = none.outcome, none.by_setting
     if taken:
         folds = [
@@ -310,18 +310,24 @@ def _entered(
     )
 
 
-def _curve(ground: Ground, fit: Fitted, rows: Any, pull: float | None) -> tuple[Point, ...]:
-    """What a map achieves on validation on the way to it. A method without negatives may not choose
-    by them.
+def _that_choose(method: Repair, curve: tuple[Point, ...]) -> tuple[Point, ...]:
+    """The curve by which a method chooses its pull. One without negatives may not choose by them;
+    among methods it is judged by them as all others are.
     """
+    if method != Repair.SB:
+        return curve
+    blind = [replace(point.scores, binding=None) for point in curve]
+    return tuple(replace(point, scores=scores) for point, scores in zip(curve, blind, strict=True))
+
+
+def _curve(ground: Ground, fit: Fitted, rows: Any, pull: float | None) -> tuple[Point, ...]:
+    """What a map achieves on validation on the way to it."""
     pulls = PULLS if pull is None else (0.0, pull)
     start = ground.scores(Fitted(fit.method, fit.side), rows)
     points = []
     for share in pulls:
         moved = share > 0 and fit.helps
         scores = ground.scores(fit.pulled(share), rows) if moved else start
-        if fit.method == Repair.SB:
-            scores = Scores(None, scores.retrieval, scores.singles)
         points.append(Point("pull", share, scores))
     return tuple(points)
 

@@ -27,14 +27,17 @@ from torch.nn.functional import softplus
 
 from conceptbind.core.errors import ValueRangeError, counted
 from conceptbind.core.files import content_hash
+from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.metrics.ties import ULPS
 from conceptbind.repairs.labclip.adapter import Adapter
 from conceptbind.repairs.labclip.cost import ROUNDING, TOLERANCE
 from conceptbind.repairs.queries.groups import NONE, Groups
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
     from torch import Tensor
+
+    from conceptbind.core.typing import Floats, Ints
 
 PENALTIES = (1e-3, 1e-4, 1e-5)
 """Stations of the path."""
@@ -64,6 +67,30 @@ class Station(NamedTuple):
     kept: float | None
     """Share of the scenes of validation that find their paraphrase before all scenes of other
     groups; None where there is one group."""
+    alone: float | None = None
+    """Share of the single objects that choose which find their paraphrase before all others; None
+    where there are none."""
+
+
+class Watched(NamedTuple):
+    """m captions of single objects, of which a map may not lose any."""
+
+    queries: Float[Floats, "queries width"]
+    """(m, d)"""
+    documents: Float[Floats, "documents width"]
+    """(k, d) what is found."""
+    own: Int[Ints, " queries"]
+    """(m,) document that each has to find."""
+
+    def kept(self, weight: Float[Tensor, "width width"]) -> float:
+        """Share that finds its document first.
+
+        Args:
+            weight: of the map.
+        """
+        mapped = np.asarray(self.queries) @ weight.numpy().T
+        hits, _ = within(*ranks(mapped, self.documents, self.own), 1)
+        return float(hits.mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +151,7 @@ def fit_queries(
     train: Groups,
     validation: Groups,
     *,
+    alone: Watched | None = None,
     seed: int = 0,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> QueryFit:
@@ -132,6 +160,7 @@ def fit_queries(
     Args:
         train: groups that are fitted.
         validation: groups that choose; see `chosen_station`.
+        alone: single objects that choose, too.
         seed: of the captions of other groups that each group is compared with.
         on_step: called with stations done and stations in all.
 
@@ -149,7 +178,8 @@ def fit_queries(
     searched = _Searched.of(validation)
 
     def station(penalty: float | None, weight: Tensor) -> Station:
-        return Station(penalty, weight, _won(judged, weight), searched.kept(weight))
+        found = None if alone is None else alone.kept(weight)
+        return Station(penalty, weight, _won(judged, weight), searched.kept(weight), found)
 
     stations = [station(None, torch.eye(width))]
     basis = _alike(fitted)
@@ -181,14 +211,22 @@ def fit_queries(
 
 
 def chosen_station(stations: Sequence[Station]) -> Station:
-    """The first station that binds as well as the best, up to a hundredth, among those that keep
-    scenes apart as well as the identity does, up to another hundredth.
+    """The first station that binds as well as the best, up to a hundredth, among those that find
+    scenes and single objects as well as the identity does, up to another hundredth.
 
     Args:
         stations: the identity, then the path from the largest penalty on.
     """
-    least = (stations[0].kept or 0.0) - TOLERANCE - ROUNDING
-    allowed = [one for one in stations if one.kept is None or one.kept >= least]
+
+    def loses(now: float | None, then: float | None) -> bool:
+        return now is not None and now < (then or 0.0) - TOLERANCE - ROUNDING
+
+    first = stations[0]
+    allowed = [
+        one
+        for one in stations
+        if not (loses(one.kept, first.kept) or loses(one.alone, first.alone))
+    ]
     best = max(one.score for one in allowed)
     return next(one for one in allowed if one.score >= best - TOLERANCE - ROUNDING)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from conceptbind.probes.threads import steady
 from conceptbind.repairs.labclip.cost import WORTH, clears_noise
 from conceptbind.repairs.labclip.estimator import first_that_helps
 from conceptbind.repairs.queries.groups import Groups
-from conceptbind.repairs.queries.solver import QueryFit, fit_queries
+from conceptbind.repairs.queries.solver import QueryFit, Watched, fit_queries
 from conceptbind.within.triplets import Scored, Triplets, scored
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ FOLDED = 120
 """Up to so many groups are scored in folds. Of more, one part is held out: it is large enough, and
 five fits would take five times as long."""
 QUESTION = 2
+WORDS = "words"
+"""Split of the scores on words that were not fitted on; all other scores are of `test`."""
 SCORES = (
     (Metric.PARAPHRASE_ACCURACY, Metric.PARAPHRASE_GAIN, False),
     (Metric.PARAPHRASE_ACCURACY_ONE_SIDED, Metric.ONE_SIDED_GAIN, True),
@@ -63,6 +65,59 @@ class Search:
     """(m,) searches of one number are one draw."""
     metric: Metric = Metric.PARAPHRASE_RECALL_AT_1
     """What the share of captions that find theirs first is called."""
+    chooses: Bool[Bools, " searches"] | None = None
+    """(m,) searches that choose among maps, and are not scored; None for none of them."""
+
+    def scored(self, draws: Int[Ints, " draws"]) -> _Sought:
+        """The searches of some draws that did not choose, among the documents of these draws.
+
+        Args:
+            draws: their numbers.
+        """
+        there = np.isin(self.draws, draws)
+        return self._sought(there, there if self.chooses is None else there & ~self.chooses)
+
+    def chosen_by(self) -> Watched | None:
+        """The searches that choose, among all documents; None where there are none."""
+        if self.chooses is None or not self.chooses.any():
+            return None
+        every = np.ones(len(self.draws), dtype=bool)
+        sought = self._sought(every, self.chooses)
+        return Watched(sought.queries, sought.documents, sought.own)
+
+    def _sought(self, there: Bools, asks: Bools) -> _Sought:
+        mine = np.flatnonzero(asks)
+        documents = np.unique(self.documents[there])
+        own = np.searchsorted(documents, self.documents[mine])
+        queries = np.asarray(self.rows[self.queries[mine]])
+        return _Sought(mine, queries, np.asarray(self.rows[documents]), own)
+
+
+class _Sought(NamedTuple):
+    """Captions that ask, and among what."""
+
+    searches: Ints
+    """(k,) which these are."""
+    queries: Floats
+    documents: Floats
+    own: Ints
+    """(k,) document that each has to find."""
+
+    def found(self, queries: RowMap | None) -> tuple[Bools, Bools]:
+        """Whether each finds its own first, and whether by a tie, with a map of the queries."""
+        asking = self.queries
+        if queries is not None:
+            asking = queries(asking).astype(self.documents.dtype)
+        return within(*ranks(asking, self.documents, self.own), 1)
+
+
+def watched(searches: Sequence[Search]) -> Watched | None:
+    """What chooses of the first search that does; None where none does.
+
+    Args:
+        searches: captions that have to find their paraphrase.
+    """
+    return next(filter(None, (search.chosen_by() for search in searches)), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +161,7 @@ def query_repair(
     scenes: str,
     encoder: str,
     by_scenes: bool = True,
+    words: Int[Ints, " items"] | None = None,
     seed: int = 0,
     on_step: Callable[[str], None] = lambda name: None,
 ) -> QueryRepair:
@@ -121,10 +177,14 @@ def query_repair(
         settings: triplets that are scored, as rows of `groups.rows`.
         draws: (i,) draw of each item of the triplets, in the numbers of `groups.draws`.
         searches: captions of others, on which the cost is told. The first has the draws of the
-            groups, and each part of it is searched by the map that never saw it.
+            groups, and each part of it is searched by the map that never saw it. Of single
+            objects some may choose, too.
         scenes: name of the table, or of the captions.
         encoder: its id.
         by_scenes: whether the draws are combinations of a scene table.
+        words: (i,) 0 or 1 for items whose words are all of one half, -1 for others; see
+            `scenes.split.halves_of_words`. Two further maps then tell whether a map carries over:
+            each is fitted on one half and scored on the other, which shares no word with it.
         seed: of the parts.
         on_step: called with what was done.
 
@@ -133,17 +193,20 @@ def query_repair(
     """
     every = np.unique(groups.draws)
     parts, held_out = dealt(every, len(groups), seed)
+    alone = watched(searches)
     with steady():
         scored_parts = []
         for k in range(1 if held_out else FOLDS):
             chooses = parts[(k + 1) % FOLDS]
             others = np.setdiff1d(every, np.concatenate([parts[k], chooses]))
-            fit = fit_queries(groups.of_draws(others), groups.of_draws(chooses), seed=seed)
+            fit = fit_queries(
+                groups.of_draws(others), groups.of_draws(chooses), alone=alone, seed=seed
+            )
             scored_parts.append(_Part(parts[k], fit))
             on_step(f"part {k + 1}")
         final = scored_parts[0].fit
         if not held_out:
-            final = _again(groups, every, parts, seed)
+            final = _again(groups, every, parts, alone, seed)
             on_step("what is written")
         facts: dict[str, Any] = {
             "study": "repair",
@@ -160,6 +223,10 @@ def query_repair(
             told = {**facts, "scenes": scenes, "setting": triplets.setting}
             found, missed[triplets.setting] = _settled(groups.rows, triplets, draws, scored_parts)
             records += _compared(found, draws, told)
+        if words is not None:
+            told = {**facts, "scenes": scenes}
+            records += _on_other_words(groups, settings, draws, words, seed, told)
+            on_step("other words")
         for place, search in enumerate(searches):
             seen = scored_parts if place == 0 else [_Part(np.unique(search.draws), final)]
             records += _searched(search, seen, {**facts, "scenes": search.name})
@@ -194,12 +261,43 @@ def dealt(
     return [np.sort(order[k::FOLDS]) for k in range(FOLDS)], n_groups > FOLDED
 
 
-def _again(groups: Groups, every: Ints, parts: list[Ints], seed: int) -> QueryFit:
+def _again(
+    groups: Groups, every: Ints, parts: list[Ints], alone: Watched | None, seed: int
+) -> QueryFit:
     """What is written: fitted on all parts but one that chooses."""
-    return first_that_helps(
-        fit_queries(groups.of_draws(np.setdiff1d(every, part)), groups.of_draws(part), seed=seed)
-        for part in parts
-    )
+
+    def fitted(part: Ints) -> QueryFit:
+        train, chooses = groups.of_draws(np.setdiff1d(every, part)), groups.of_draws(part)
+        return fit_queries(train, chooses, alone=alone, seed=seed)
+
+    return first_that_helps(map(fitted, parts))
+
+
+def _on_other_words(
+    groups: Groups,
+    settings: Sequence[Triplets],
+    draws: Ints,
+    words: Ints,
+    seed: int,
+    facts: Mapping[str, Any],
+) -> list[Record]:
+    """Before and after, with a map for each half of the words that is scored on the other; nothing
+    where a half has fewer draws than parts.
+    """
+    halves = [np.unique(draws[words == half]) for half in (0, 1)]
+    if min(map(len, halves)) < FOLDS:
+        return []
+    parts = []
+    for own, other in (halves, halves[::-1]):
+        chooses = dealt(own, len(own), seed)[0][0]
+        train = groups.of_draws(np.setdiff1d(own, chooses))
+        parts.append(_Part(other, fit_queries(train, groups.of_draws(chooses), seed=seed)))
+    records = []
+    for triplets in settings:
+        found, _ = _settled(groups.rows, triplets, draws, parts)
+        told = {**facts, "split": WORDS, "setting": triplets.setting, "folds": len(parts)}
+        records += _compared(found, draws, told)
+    return records
 
 
 def _identity(fit: QueryFit) -> Adapter:
@@ -296,16 +394,10 @@ def _searched(search: Search, parts: Sequence[_Part], facts: Mapping[str, Any]) 
     hits: dict[Repair, list[tuple[Bools, Bools]]] = {Repair.NONE: [], Repair.HNB: []}
     draws = []
     for part in parts:
-        mine = np.isin(search.draws, part.draws)
-        queries = np.asarray(search.rows[search.queries[mine]])
-        documents, own = np.unique(search.documents[mine], return_inverse=True)
-        found = np.asarray(search.rows[documents])
-        for repair, asking in (
-            (Repair.NONE, queries),
-            (Repair.HNB, part.fit.adapter(queries).astype(found.dtype)),
-        ):
-            hits[repair].append(within(*ranks(asking, found, own), 1))
-        draws.append(search.draws[mine])
+        sought = search.scored(part.draws)
+        hits[Repair.NONE].append(sought.found(None))
+        hits[Repair.HNB].append(sought.found(part.fit.adapter))
+        draws.append(search.draws[sought.searches])
     clusters, records = np.concatenate(draws), []
     values = {}
     for repair, outcomes in hits.items():
@@ -324,6 +416,10 @@ def _searched(search: Search, parts: Sequence[_Part], facts: Mapping[str, Any]) 
 
 def _recommended(records: Sequence[Record]) -> bool:
     """Whether the gain clears its noise in one setting, and no setting loses more than a trifle."""
-    gains = [record for record in records if record.metric == Metric.PARAPHRASE_GAIN]
+    gains = [
+        record
+        for record in records
+        if record.metric == Metric.PARAPHRASE_GAIN and record["split"] == "test"
+    ]
     some = any(clears_noise(record.value, record.ci_low) for record in gains)
     return some and all((record.value or 0.0) > -WORTH for record in gains)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Metric, Repair
+from conceptbind.repairs.labclip.cost import clears_noise
+from conceptbind.repairs.queries.study import WORDS
 from conceptbind.repairs.words import LARGE
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.within.triplets import GIVEN, NEUTRAL, TRAP
@@ -20,6 +22,12 @@ WHERE = {
     TRAP: "where the swap keeps the caption's wording",
     GIVEN: "where paraphrase and negative are those of the file",
 }
+
+
+FEW_WORDS = (
+    "Whether it carries over to other words cannot be judged: there are too few to leave half of "
+    "them out."
+)
 
 
 def query_verdict(study: QueryRepair) -> Verdict:
@@ -53,12 +61,13 @@ def _judged(study: QueryRepair, before: list[Record], after: list[Record]) -> tu
     said += f" (n = {after[0].n:,}; chance: 33.3 %)"
     if study.recommended:
         word: Word = "yes" if min(map(_value, after)) >= USABLE else "partly"
-        return word, f"A linear map of the query brings {said}.{_cost(study.records)}"
+        told = f"{_cost(study.records)}{_other_words(study)}"
+        return word, f"A linear map of the query brings {said}.{told}"
     kept = "The adapter is the identity, which changes nothing"
     if min(map(_value, before)) >= USABLE:
         words = f"A map of the query has nothing to add. It would bring {said}. {kept}."
         return "no", words
-    gains = study.records.where(metric=Metric.PARAPHRASE_GAIN)
+    gains = study.records.where(metric=Metric.PARAPHRASE_GAIN, split="test")
     if any((gain.ci_high or 1.0) >= LARGE for gain in gains) and study.fit.helps:
         words = f"It cannot be judged whether a map of the query helps here. It brings {said}."
         return "unclear", f"{words} {kept}."
@@ -91,9 +100,37 @@ def _cost(records: Records) -> str:
     return "".join(parts)
 
 
-def _scores(records: Records, repair: Repair) -> list[Record]:
+def _other_words(study: QueryRepair) -> str:
+    """What such a map does to words that it was not fitted on, and whether it carries over."""
+    if not study.by_scenes:
+        return ""
+    gains = study.records.where(metric=Metric.PARAPHRASE_GAIN, split=WORDS)
+    if not gains:
+        return f" {FEW_WORDS}"
+    before, after = (_scores(study.records, one, WORDS) for one in (Repair.NONE, Repair.HNB))
+    moved = [_change(*pair) for pair in zip(before, after, strict=True)]
+    said = ". There it goes ".join(moved)
+    words = f" On words that such a map was not fitted on it goes {said} (n = {gains[0].n:,})."
+    return f"{words} {_carries(gains)}"
+
+
+def _carries(gains: Records) -> str:
+    """Whether the gain is there in every setting, in some, or in none."""
+    sure = [clears_noise(gain.value, gain.ci_low) for gain in gains]
+    if all(sure):
+        return "So it carries over to other words."
+    if any((gain.ci_high or 0.0) < 0 for gain in gains):
+        return "So it does not carry over: fit it on the words of your own queries."
+    if any(sure):
+        return "So it carries over in part: fit it on the words of your own queries."
+    if any((gain.ci_high or 1.0) >= LARGE for gain in gains):
+        return "Whether it carries over cannot be judged: more words are needed."
+    return "So it does not carry over: fit it on the words of your own queries."
+
+
+def _scores(records: Records, repair: Repair, split: str = "test") -> list[Record]:
     """By the rule of both sides, of each setting."""
-    return list(records.where(metric=Metric.PARAPHRASE_ACCURACY, repair=repair))
+    return list(records.where(metric=Metric.PARAPHRASE_ACCURACY, repair=repair, split=split))
 
 
 def _value(record: Record) -> float:
