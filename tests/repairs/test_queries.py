@@ -224,8 +224,7 @@ def test_a_map_that_takes_the_wording_out_carries_over_to_other_words() -> None:
         )
         # 3 x 3 words of each half are 36 scenes with a swap
         assert before.n == after.n == 72
-        assert before.value < 0.7
-        assert after.value > 0.8
+        assert after.value > max(0.7, before.value + 0.2)
     sentence = query_verdict(study).sentence
     assert "On words that such a map was not fitted on it goes from" in sentence
     assert sentence.endswith("(n = 72). So it carries over to other words.")
