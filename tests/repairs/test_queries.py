@@ -199,9 +199,9 @@ def on_other_words(codes: np.ndarray, scenes: Scenes = WIDE) -> QueryRepair:
     which = np.zeros(len(bank.captions), dtype=int)
     for number in range(len(bank.wordings)):
         which[bank.paraphrase[:, number]] = which[bank.neutral[:, number]] = number + 1
-    heard = np.random.default_rng(0).normal(size=(len(bank.wordings) + 1, 6))[which]
+    heard = unit(np.random.default_rng(0).normal(size=(len(bank.wordings) + 1, 6)))[which]
     said = Scenes(scenes.space, bank.meaning).presence(None).astype(np.float32) @ codes
-    rows = unit(np.hstack([said, 2 * heard]))
+    rows = unit(np.hstack([said, 4 * heard]))
     return query_repair(
         groups_of_bank(rows, bank, scenes, each=4),
         text_triplets(bank),
