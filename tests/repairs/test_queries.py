@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 
 import made
 from conceptbind import apply, load_run, repair
+from conceptbind.commands.querying import _search, _Told, _triplets
 from conceptbind.core.errors import ConceptBindError, ShapeError, ValueRangeError
 from conceptbind.core.names import Metric
 from conceptbind.core.records import Records
@@ -424,13 +425,61 @@ def test_captions_that_people_wrote(tmp_path: Path) -> None:
     assert "paraphrase accuracy" in found.text()
 
 
+def test_a_negative_that_is_true_is_left_out_and_listed(tmp_path: Path) -> None:
+    lines = captions_file(tmp_path).read_text().splitlines()
+    caption, paraphrase, negative = lines[1].split(",")
+    lines[3:3] = [f"{caption},{paraphrase},{caption}", f"{caption},{paraphrase},{paraphrase}"]
+    lines.append(f"{caption},{negative},{caption.upper()}")  # tiny reads no capitals
+    (tmp_path / "mine.csv").write_text("\n".join(lines) + "\n")
+    with pytest.warns(UserWarning, match="3 of 18 rows are left out, whose negative is their cap"):
+        found = repair("tiny", side="query", captions=tmp_path / "mine.csv", out=tmp_path / "a")
+    listed = (tmp_path / "a" / "dropped.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in listed] == ["row", "2", "3", "17"]
+    assert "to this encoder" in listed[3]
+    assert "to this encoder" not in listed[1]
+    assert "Left out: " in found.text()
+    (tmp_path / "b").mkdir()
+    whole = repair("tiny", side="query", captions=captions_file(tmp_path / "b"), out=tmp_path / "c")
+    for one, other in zip(found.records, whole.records, strict=True):
+        assert (one.value, one.n) == (other.value, other.n)
+
+
+def test_a_file_of_true_negatives_alone_is_refused(tmp_path: Path) -> None:
+    lines = ["caption,paraphrase,negative", *(f"a {a},{a},a {a}" for a in NAMES)]
+    (tmp_path / "mine.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueRangeError, match="in every row of mine the negative is a true capt"):
+        repair("tiny", side="query", captions=tmp_path / "mine.csv", out=tmp_path / "a")
+
+
+def test_captions_are_searched_among_all_captions_but_themselves() -> None:
+    """Against a slow loop; a caption in two rows asks once, and finds either paraphrase."""
+    rng = np.random.default_rng(4)
+    rows = unit(rng.normal(size=(40, 4)))
+    numbers = np.arange(36).reshape(12, 3)
+    numbers[5, 0] = numbers[4, 0]
+    numbers[7, 2] = numbers[6, 0]  # a negative that is another caption
+    given = _Told("mine", [], numbers, np.arange(12) // 2)
+    search = _search("mine", rows, given)
+    for draws in (np.arange(6), np.array([0, 2]), np.array([1, 2, 3])):
+        sought = search.scored(draws)
+        here = numbers[np.isin(given.draws, draws)]
+        pool = set(here.ravel().tolist())
+        hits = []
+        for caption in sorted(set(here[:, 0].tolist())):
+            own = here[here[:, 0] == caption, 1].tolist()
+            others = pool - {caption, *own}
+            best = max(rows[caption] @ rows[other] for other in others)
+            hits.append(rows[caption] @ rows[own[0]] > best)
+        assert sought.found(None)[0].tolist() == hits
+
+
 @pytest.mark.slow
 def test_scenes_in_the_words_of_a_model(tmp_path: Path) -> None:
     found = repair("tiny", side="query", scenes="clevr2d", paraphrased=60, out=tmp_path / "a")
     settings = {record["setting"] for record in found.records if record["setting"]}
     assert settings == {"neutral", "trap"}
     alone = found.records.one(metric="single_object_accuracy", repair="HNB")
-    assert alone.n == 24
+    assert alone.n == 12  # half of the objects; the others chose
     assert found.verdicts[0].modality == "text"
     head = (tmp_path / "a" / "failures.csv").read_text().splitlines()[0]
     assert head == "setting,item,caption,right before,right after"
@@ -447,11 +496,18 @@ def test_scenes_in_the_words_of_a_model(tmp_path: Path) -> None:
         ({"side": "text", "paraphrased": 5}, "paraphrased 5 is of maps of queries"),
         ({"paraphrased": -1}, "paraphrased must be a number of scenes"),
         ({"captions": ["one", "two"]}, "must be a file with the columns"),
+        ({"captions": "mine.csv", "scenes": "text20"}, "scenes text20 is of repairs on scenes"),
+        ({"captions": "mine.csv", "template": "{a} {b}"}, "template .* is of repairs on scenes"),
+        ({"captions": "mine.csv", "paraphrased": 5}, "paraphrased 5 is of repairs on scenes"),
         ({"encoder": None}, "needs an encoder"),
         ({"encoder": np.eye(4)}, "needs an encoder of captions"),
     ],
 )
-def test_inputs_that_do_not_fit(options: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_inputs_that_do_not_fit(
+    options: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captions_file(tmp_path)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConceptBindError, match=words):
         repair(**{"encoder": "tiny", "side": "query", "out": tmp_path / "a", **options})
     assert not (tmp_path / "a").exists()
@@ -459,8 +515,6 @@ def test_inputs_that_do_not_fit(options: dict[str, Any], words: str, tmp_path: P
 
 def test_a_scene_and_its_swap_are_on_one_side_of_a_split(tmp_path):
     """A negative of one line that another line asks for was fitted on."""
-    from conceptbind.commands.querying import _triplets
-
     red, blue = "a red circle and a blue square", "a blue circle and a red square"
     lines = [
         "caption,paraphrase,negative",

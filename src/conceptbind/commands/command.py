@@ -106,6 +106,23 @@ class Command(ABC, Generic[R_co]):
     def work(self) -> R_co:
         """What the command does, inside `run`."""
 
+    def refuse(self, names: Collection[str], what: str) -> None:
+        """Raise ValueRangeError where an option was written that would have no effect.
+
+        Args:
+            names: options.
+            what: they are for.
+        """
+        for option in options(type(self)):
+            value = getattr(self, option.name)
+            # a table or an array never is a default, and does not compare as one
+            same = value is option.default or (
+                isinstance(value, type(option.default)) and bool(value == option.default)
+            )
+            if option.name in names and not same:
+                told = f" {value}" if isinstance(value, str | int | float) else ""
+                raise ValueRangeError(f"--{option.name}{told} is of {what}; leave it out")
+
     def configuration(self) -> dict[str, Any]:
         """The options as `config.yaml` holds them: plain values, and the names of objects."""
         return {option.name: plain(getattr(self, option.name)) for option in options(type(self))}

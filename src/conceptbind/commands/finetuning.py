@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from conceptbind.commands.captioned import make_negatives, open_model, without_negative
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, try_captions
+from conceptbind.commands.querying import DROPPED
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.errors import counted
 from conceptbind.core.ownership import refuse_in_use
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from conceptbind.repairs.finetune.examples import Examples
     from conceptbind.repairs.finetune.result import FineTuned
 
-MODEL, DROPPED = "model", "dropped.csv"
+MODEL = "model"
 WHAT = "the fine-tuned model"
 
 
@@ -122,8 +123,8 @@ class Finetune(Reading, Command[FineTuning]):
                 "--images, --captions and --negatives go together: a folder of pictures, a file "
                 "with their captions and, if you have them, a file of texts that are false of them"
             )
-        if self.images is not None and self.template is not None:
-            raise ValueRangeError("--template is for captions of scenes; leave it out")
+        if self.images is not None:
+            self.refuse(("scenes", "template"), "training on scenes, and --images was given")
         folder = user_path(self.out)
         refuse_in_use(folder)
         if not (folder / RESULTS).is_file():

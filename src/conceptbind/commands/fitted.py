@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from conceptbind.commands.captioned import coco_retrieval
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.laboratory import compare_methods, write_laboratory
-from conceptbind.commands.querying import FAILURES
-from conceptbind.commands.repaired import DROPPED, Repaired
+from conceptbind.commands.querying import DROPPED, FAILURES
+from conceptbind.commands.repaired import Repaired
 from conceptbind.core.findings import Verdicts
 from conceptbind.core.names import Control
 from conceptbind.core.records import Records

@@ -1,9 +1,10 @@
 """Repair within captions: a map of the query, fitted on scenes or on captions that people wrote."""
 
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conceptbind.core.errors import ModalityError, ValueRangeError
 from conceptbind.run.bars import steps
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from conceptbind.core.findings import Verdict
     from conceptbind.core.records import Records
-    from conceptbind.core.typing import Encoder, Ints
+    from conceptbind.core.typing import Encoder, Floats, Ints
     from conceptbind.encoders.options import Opening
     from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.repairs.queries.groups import Groups
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from conceptbind.scenes.table import Scenes
     from conceptbind.within.triplets import Triplets
 
-FAILURES = "failures.csv"
+FAILURES, DROPPED = "failures.csv", "dropped.csv"
 FAILED = ("setting", "item", "caption", "right before", "right after")
 
 
@@ -247,33 +248,87 @@ def _of_captions(asked: Asked, source: "Source", folder: Path, config: dict[str,
 
     from conceptbind.commands.common import rows_with_bar
     from conceptbind.repairs.queries.groups import groups_of_triplets
-    from conceptbind.repairs.queries.study import Search
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.table import Scenes
     from conceptbind.within.triplets import GIVEN, Triplets
 
-    name, texts, numbers, draws = _triplets(asked.captions)
-    others = _others(asked)
-    RunFolder.open(folder, config)
-    written = Scenes.unlabelled(name, captions=texts)
+    given, others = _triplets(asked.captions), _others(asked)
+    run = RunFolder.open(folder, config)
+    written = Scenes.unlabelled(given.name, captions=given.texts)
     place = folder / "embeddings" / "captions"
     rows = rows_with_bar(source, written, "text", place, "captions").unit().values
-    item = np.arange(len(numbers))
+    dropped = _ties(given, rows)
+    if dropped:
+        run.write_table(DROPPED, ("row", "reason", "caption"), dropped)
+    kept = np.setdiff1d(np.arange(len(given.numbers)), [row for row, *_ in dropped])
+    numbers, draws = given.numbers[kept], given.draws[kept]
     groups = groups_of_triplets(rows, numbers, draws)
-    given = [Triplets(GIVEN, numbers[:, 0], numbers[:, 1], numbers[:, 2], item)]
-    own = Search(name, rows, numbers[:, 0], numbers[:, 1], draws)
+    anchor, paraphrase, negative = numbers.T
+    settings = [Triplets(GIVEN, anchor, paraphrase, negative, np.arange(len(kept)))]
+    own = _search(given.name, rows, given._replace(numbers=numbers, draws=draws))
     searches = [own, *_embedded(others, source, folder)]
 
     def caption_of(item: int) -> tuple[str, str]:
-        return str(item + 1), texts[numbers[item, 0]]
+        return str(kept[item] + 1), given.texts[numbers[item, 0]]
 
-    return _Material(name, groups, given, draws, searches, False, caption_of)
+    return _Material(given.name, groups, settings, draws, searches, False, caption_of)
 
 
-def _triplets(given: Any) -> tuple[str, list[str], "Ints", "Ints"]:
-    """Name of a file of triplets, its different captions, (n, 3) their numbers, and (n,) which
-    triplets share a text.
+class _Told(NamedTuple):
+    """A file of triplets."""
+
+    name: str
+    texts: list[str]
+    """The different captions."""
+    numbers: "Ints"
+    """(n, 3) caption, paraphrase and negative of each row."""
+    draws: "Ints"
+    """(n,) rows that share a text have one number."""
+
+
+def _ties(given: _Told, rows: "Floats") -> list[tuple[int, str, str]]:
+    """Row, reason and caption of triplets whose negative is a true caption to the encoder; a
+    warning says how many.
+
+    Raises:
+        ValueRangeError: none other is left.
     """
+    caption, paraphrase, negative = given.numbers.T
+    equal = (rows[negative] == rows[caption]).all(axis=1)
+    equal |= (rows[negative] == rows[paraphrase]).all(axis=1)
+    dropped = []
+    for row in equal.nonzero()[0].tolist():
+        same = negative[row] in (caption[row], paraphrase[row])
+        why = f"its negative is its caption or paraphrase{'' if same else ' to this encoder'}"
+        dropped.append((row, why, given.texts[caption[row]]))
+    if len(dropped) == len(given.numbers):
+        raise ValueRangeError(
+            f"in every row of {given.name} the negative is a true caption to this encoder, so "
+            "there is nothing to fit on; give negatives that say something else"
+        )
+    if dropped:
+        warnings.warn(
+            f"{len(dropped):,} of {len(given.numbers):,} rows are left out, whose negative is "
+            f"their caption or paraphrase; {DROPPED} lists them",
+            stacklevel=2,
+        )
+    return dropped
+
+
+def _search(name: str, rows: "Floats", given: _Told) -> "Search":
+    """Every caption asks for its paraphrase, among all captions of its draws but itself."""
+    import numpy as np
+
+    from conceptbind.repairs.queries.study import Search
+
+    caption, paraphrase, _ = given.numbers.T
+    every, first = np.unique(given.numbers, return_index=True)
+    draws = np.repeat(given.draws, 3)[first]
+    return Search(name, rows, caption, paraphrase, given.draws, others=every, other_draws=draws)
+
+
+def _triplets(given: Any) -> _Told:
+    """A file of triplets, read."""
     import numpy as np
 
     from conceptbind.benchmarks.base import Distinct
@@ -292,28 +347,25 @@ def _triplets(given: Any) -> tuple[str, list[str], "Ints", "Ints"]:
     numbers = np.array(told, dtype=np.int64).reshape(-1, 3)
     # triplets that share a caption, a paraphrase or a negative are on one side of a split
     draws = linked(np.arange(len(numbers)), numbers[:, 0], numbers[:, 1:].T.ravel())
-    return path.stem, list(captions.all()), numbers, draws
+    return _Told(path.stem, list(captions.all()), numbers, draws)
 
 
-def _others(asked: Asked) -> list[tuple[str, list[str], "Ints", "Ints"]]:
+def _others(asked: Asked) -> list[_Told]:
     """Captions that people wrote, on which the cost is told."""
     return [] if asked.retrieval is None else [_triplets(asked.retrieval)]
 
 
-def _embedded(
-    others: "Sequence[tuple[str, list[str], Ints, Ints]]", source: "Source", folder: Path
-) -> "list[Search]":
+def _embedded(others: "Sequence[_Told]", source: "Source", folder: Path) -> "list[Search]":
     from conceptbind.commands.common import rows_with_bar
-    from conceptbind.repairs.queries.study import Search
     from conceptbind.scenes.table import Scenes
 
     found = []
-    for name, texts, numbers, draws in others:
-        table = Scenes.unlabelled(name, captions=texts)
+    for given in others:
+        table = Scenes.unlabelled(given.name, captions=given.texts)
         place = folder / "embeddings" / "retrieval"
         rows = rows_with_bar(source, table, "text", place, "captions of --retrieval")
         unit = rows.unit().values
-        found.append(Search(f"{name} (retrieval)", unit, numbers[:, 0], numbers[:, 1], draws))
+        found.append(_search(f"{given.name} (retrieval)", unit, given))
     return found
 
 

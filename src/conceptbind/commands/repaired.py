@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptbind.commands.querying import FAILURES
+from conceptbind.commands.querying import DROPPED, FAILURES
 from conceptbind.core.records import Records
 from conceptbind.report.shown import Shown
 
 if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
     from conceptbind.repairs.labclip.adapter import Adapter
-
-DROPPED = "dropped.csv"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,6 +1,6 @@
 """Fit a linear repair."""
 
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,6 +50,7 @@ Method = Literal[
 
 
 OF_QUERIES = ("paraphrased", "retrieval")
+OF_SCENES = ("scenes", "template")
 BESIDE_PICTURES = ("solver", "rate", "batch", "epochs", "tagger")
 
 
@@ -172,7 +173,8 @@ class Repair(Opening, Command[Repaired]):
         source = for_queries(encoder, self.side, self, arrays=arrays)
         if source is not None:
             return _of_queries(self, source, folder, config)
-        _refuse(self, OF_QUERIES, "maps of queries among captions (--side query)")
+        self.refuse(OF_QUERIES, "maps of queries among captions (--side query)")
+        _refuse_unused(self)
         if self.coco is not None:
             rows = (self.images, self.texts, self.negatives, self.image_of, self.captions)
             if encoder is None or any(rows):
@@ -210,14 +212,22 @@ class Repair(Opening, Command[Repaired]):
 repair = function_of(Repair)
 
 
-def _refuse(asked: Repair, names: tuple[str, ...], what: str) -> None:
-    """Raise ValueRangeError where an option was written that would have no effect."""
+def _refuse_unused(asked: Repair) -> None:
+    """Raise ValueRangeError where scenes are named that rows or pictures take the place of, or rows
+    without pictures.
+    """
     from conceptbind.core.errors import ValueRangeError
 
-    for option in fields(Repair):
-        value = getattr(asked, option.name)
-        if option.name in names and value != option.default:
-            raise ValueRangeError(f"--{option.name} {value} is of {what}; leave it out")
+    if asked.coco is not None or asked.images is not None:
+        asked.refuse(OF_SCENES, "repairs on scenes, and rows or pictures were given")
+        return
+    beside = ("texts", "negatives", "image_of", "captions")
+    given = [f"--{name}" for name in beside if getattr(asked, name) is not None]
+    if given:
+        raise ValueRangeError(
+            f"{' and '.join(given)} can be used beside --images alone, which was not given; give "
+            "--images with the embeddings of the pictures, or leave the other out"
+        )
 
 
 def _require_files(*given: Any) -> None:
@@ -234,9 +244,12 @@ def _of_queries(
     asked: Repair, source: "Source", folder: Path, config: "dict[str, Any]"
 ) -> Repaired:
     """A map of queries."""
-    _refuse(asked, BESIDE_PICTURES, "repairs beside pictures")
+    asked.refuse(BESIDE_PICTURES, "repairs beside pictures")
+    if asked.captions is not None:
+        names = (*OF_SCENES, "paraphrased")
+        asked.refuse(names, "repairs on scenes, and --captions was given")
     if asked.method == "HNB":
-        _refuse(asked, ("pull",), "repairs beside pictures, and of the laboratory")
+        asked.refuse(("pull",), "repairs beside pictures, and of the laboratory")
     wanted = Asked(
         asked.scenes,
         asked.template,

@@ -26,8 +26,10 @@ LARGE = 0.1
 whether a repair helps."""
 COSTS = {
     Metric.RECALL_AT_1: "recall at 1",
+    Metric.PARAPHRASE_RECALL_AT_1: "recall of paraphrases",
     Metric.SINGLE_OBJECT_ACCURACY: "recognition of single objects",
 }
+"""Scores that a repair is not for, and that it may cost."""
 NO_BINDING = "Whether pictures and captions agree on binding cannot be judged without negatives"
 
 
@@ -227,18 +229,26 @@ def _more(change: Change) -> str:
 
 def _cost(records: Records, after: Repair) -> str:
     """What happens to recall and to single objects."""
-    measured = records.where(repair=after).distinct("metric")
-    return " and ".join(_kept(records, metric, after) for metric in COSTS if metric in measured)
+    parts = []
+    for metric, name in COSTS.items():
+        then, now = (records.first(metric=metric, repair=one) for one in (Repair.NONE, after))
+        if now is not None:
+            parts.append(kept(name, then, now))
+    return " and ".join(parts)
 
 
-def _kept(records: Records, metric: Metric, after: Repair) -> str:
-    beside = (records.first(metric=metric, repair=repair) for repair in (Repair.NONE, after))
-    then, now = (value_of(record) if record else "-" for record in beside)
-    return (
-        f"{COSTS[metric]} stays at {now}"
-        if then == now
-        else f"{COSTS[metric]} goes from {then} to {now}"
-    )
+def kept(name: str, then: Record | None, now: Record) -> str:
+    """What happens to a score that a repair is not for.
+
+    Args:
+        name: of the score.
+        then: before; None where it was not measured.
+        now: after.
+    """
+    before, after = ("-" if one is None else value_of(one) for one in (then, now))
+    if before == after:
+        return f"{name} stays at {after}"
+    return f"{name} goes from {before} to {after}"
 
 
 def strongest_control(records: Records) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from conceptbind.core.names import Metric
 from conceptbind.core.records import Record, Records
+from conceptbind.core.rounding import percent
 from conceptbind.repairs.laboratory.section import laboratory_rows, laboratory_section
 from conceptbind.repairs.laboratory.words import laboratory_verdict, negatives_sentence
 from repairs.laboratory import planted_truths as truths
@@ -58,6 +59,25 @@ def test_what_is_recommended_and_what_it_does():
     assert verdict.score == record.value
     assert (verdict.level, verdict.modality, verdict.control) == (3, "both", "no repair")
     assert " The control is no repair: no encoder without binding" in verdict.sentence
+
+
+def test_what_it_costs_is_said_beside_what_it_gains():
+    found = compared(truths.turned(150))
+    then, now = (
+        found.record(entry, Metric.RECALL_AT_1).value for entry in (found.entries[0], found.best)
+    )
+    said = f" Recall at 1 goes from {percent(then)} to {percent(now)}."
+    assert said in laboratory_verdict(found, "pairs").sentence
+    alone = [
+        record.but(metric="single_object_accuracy", value=value)
+        for record, value in (
+            (found.record(found.entries[0], Metric.BINDING_ACCURACY), 1.0),
+            (found.record(found.best, Metric.BINDING_ACCURACY), 0.862),
+        )
+    ]
+    with_more = replace(found, records=Records([*found.records, *alone]))
+    said = " and recognition of single objects goes from 100 % to 86.2 %."
+    assert said in laboratory_verdict(with_more, "pairs").sentence
 
 
 @pytest.mark.parametrize(("high", "word"), [(0.02, "yes"), (0.9, "partly")])

@@ -10,7 +10,7 @@ from conceptbind.core.rounding import percent
 from conceptbind.crossmodal.words import SOMEWHAT, USABLE
 from conceptbind.repairs.labclip.cost import TOLERANCE, WORTH, clears_noise
 from conceptbind.repairs.laboratory.contest import GAINS
-from conceptbind.repairs.words import beside_twin, strongest_control
+from conceptbind.repairs.words import COSTS, beside_twin, kept, strongest_control
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.words import first
 
@@ -84,7 +84,7 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
         f"{chosen}, with {found.best.parameters:,} numbers. It brings {what} "
         f"from {value_of(before)} to {value_of(after)} ({interval_of(after)}, n = {after.n:,}) on "
         f"{unseen} that it was not fitted on, a change of {value_of(gain)} ({interval_of(gain)})."
-        f"{_settings(found, found.best)}{twin or NO_TWIN}{others}"
+        f"{_settings(found, found.best)}{twin or NO_TWIN}{_cost(found)}{others}"
     )
     word = "yes" if _usable(found, found.best) and beaten else "partly"
     lowest = _lowest(found, found.best)
@@ -101,6 +101,16 @@ def _settings(found: Laboratory, entry: Entry) -> str:
     records = found.settings(entry)
     parts = [f"{one['setting']} {value_of(one)} ({interval_of(one)})" for one in records]
     return f" That is the mean of {' and '.join(parts)}." if len(parts) > 1 else ""
+
+
+def _cost(found: Laboratory) -> str:
+    """What happens to retrieval and to single objects."""
+    parts = []
+    for metric, name in COSTS.items():
+        then, now = (found.record(entry, metric) for entry in (found.entries[0], found.best))
+        if metric != found.decides and then is not None and now is not None:
+            parts.append(kept(name, then, now))
+    return f" {first(' and '.join(parts))}." if parts else ""
 
 
 def _lowest(found: Laboratory, entry: Entry) -> Record:

@@ -35,6 +35,8 @@ FOLDS = 5
 FOLDED = 120
 """Up to so many groups are scored in folds. Of more, one part is held out: it is large enough, and
 five fits would take five times as long."""
+NOBODY = -1
+"""Where a document belongs to no caption that asks."""
 QUESTION = 2
 WORDS = "words"
 """Split of the scores on words that were not fitted on; all other scores are of `test`."""
@@ -67,6 +69,10 @@ class Search:
     """What the share of captions that find theirs first is called."""
     chooses: Bool[Bools, " searches"] | None = None
     """(m,) searches that choose among maps, and are not scored; None for none of them."""
+    others: Int[Ints, " others"] | None = None
+    """(o,) rows of further captions that are found, such as negatives; None for none."""
+    other_draws: Int[Ints, " others"] | None = None
+    """(o,) draw of each."""
 
     def scored(self, draws: Int[Ints, " draws"]) -> _Sought:
         """The searches of some draws that did not choose, among the documents of these draws.
@@ -75,22 +81,33 @@ class Search:
             draws: their numbers.
         """
         there = np.isin(self.draws, draws)
-        return self._sought(there, there if self.chooses is None else there & ~self.chooses)
+        asks = there if self.chooses is None else there & ~self.chooses
+        found = self.documents[there]
+        if self.others is not None and self.other_draws is not None:
+            found = np.concatenate([found, self.others[np.isin(self.other_draws, draws)]])
+        return self._sought(there, asks, np.unique(found))
 
     def chosen_by(self) -> Watched | None:
         """The searches that choose, among all documents; None where there are none."""
         if self.chooses is None or not self.chooses.any():
             return None
         every = np.ones(len(self.draws), dtype=bool)
-        sought = self._sought(every, self.chooses)
+        sought = self._sought(every, self.chooses, np.unique(self.documents))
         return Watched(sought.queries, sought.documents, sought.own)
 
-    def _sought(self, there: Bools, asks: Bools) -> _Sought:
-        mine = np.flatnonzero(asks)
-        documents = np.unique(self.documents[there])
+    def _sought(self, there: Bools, asks: Bools, documents: Ints) -> _Sought:
+        """A caption asks once. Neither itself nor its further paraphrases stand in its way."""
+        asking, first = np.unique(self.queries[asks], return_index=True)
+        mine = np.flatnonzero(asks)[first]
+        belongs = np.full(len(documents), NOBODY)
+        for right in (self.queries[there], self.documents[there]):
+            place = np.searchsorted(documents, right).clip(max=len(documents) - 1)
+            who = np.searchsorted(asking, self.queries[there]).clip(max=len(asking) - 1)
+            known = (documents[place] == right) & (asking[who] == self.queries[there])
+            belongs[place[known]] = who[known]
         own = np.searchsorted(documents, self.documents[mine])
-        queries = np.asarray(self.rows[self.queries[mine]])
-        return _Sought(mine, queries, np.asarray(self.rows[documents]), own)
+        queries = np.asarray(self.rows[asking])
+        return _Sought(mine, queries, np.asarray(self.rows[documents]), own, belongs)
 
 
 class _Sought(NamedTuple):
@@ -102,13 +119,15 @@ class _Sought(NamedTuple):
     documents: Floats
     own: Ints
     """(k,) document that each has to find."""
+    belongs: Ints
+    """Caption that each document is, or says in other words; `NOBODY` for others."""
 
     def found(self, queries: RowMap | None) -> tuple[Bools, Bools]:
         """Whether each finds its own first, and whether by a tie, with a map of the queries."""
         asking = self.queries
         if queries is not None:
             asking = queries(asking).astype(self.documents.dtype)
-        return within(*ranks(asking, self.documents, self.own), 1)
+        return within(*ranks(asking, self.documents, self.own, self.belongs), 1)
 
 
 def watched(searches: Sequence[Search]) -> Watched | None:
