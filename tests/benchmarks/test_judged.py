@@ -86,6 +86,12 @@ def test_the_strongest_control_is_named_and_has_to_be_beaten():
     assert "about" in touching.sentence.lower()
 
 
+def test_controls_that_are_never_right_are_told_together():
+    none = [score(0.0, 0.0, 0.02, control=name) for name in ("bag_of_words", "random_weights")]
+    sentence = judged(score(0.97, 0.96, 0.99), *none).sentence
+    assert "; all controls stay at 0 % there." in sentence
+
+
 def test_of_a_file_of_ones_own_only_who_made_it_knows_whether_it_swaps():
     own = judged(score(0.97, 0.96, 0.99, split="mine", scenes="triplets"))
     assert own.word == "yes"

@@ -108,6 +108,7 @@ def test_names_and_order_of_rows_and_clusters_do_not_matter(kind, seed):
 def test_one_cluster_gives_no_interval(kind):
     values = np.array([0.0, 1.0, 1.0])
     assert MAKERS[kind](values, np.zeros(3, dtype=int)) == (None, None)
+    assert MAKERS[kind](values[:1]) == (None, None), "one row is one draw"
 
 
 @pytest.mark.parametrize("kind", MAKERS)

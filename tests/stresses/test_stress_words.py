@@ -157,6 +157,7 @@ def test_a_repair_that_is_none_or_gains_nothing_is_not_said_to_carry_over():
     unsure = carries(curve(value(2, 0.7), gain(2, 0.05), gain(4, 0.3)), 0.4)
     assert "cannot be judged: its gain is not sure" in unsure
     few = carries(curve(value(2, 0.7), gain(2, 0.3, n=19), gain(4, 0.3)), 0.4)
+    assert few.startswith("Whether the repair carries over along the number of objects cannot")
     assert few.endswith("cannot be judged: too little was scored.")
     assert carries(curve(value(2, 0.7), gain(2, 0.3)), 0.4).endswith("too little was scored.")
 

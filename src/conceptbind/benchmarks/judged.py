@@ -95,6 +95,8 @@ def _told(pair: tuple[Record, Record | None]) -> str:
     )
     if control is None:
         return words
+    if not _value(control):
+        return f"{words}; all controls stay at 0 % there"
     less = "" if beats(record, control) else ", which is not clearly less"
     return (
         f"{words}; the strongest control there, {control_name(str(control.control))}, reaches "

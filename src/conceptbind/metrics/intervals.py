@@ -80,7 +80,7 @@ def share_interval(
     sample = _Sample.of(values, clusters, groups)
     if values.min() < 0 or values.max() > 1:
         raise ValueRangeError(f"outcomes must lie in 0..1; got {values.min()} to {values.max()}")
-    if sample.n_clusters == 1 and len(values) > 1:
+    if sample.n_clusters == 1:
         return None, None
     share = sample.mean
     rarer = min(sample.clusters_with(values), sample.clusters_with(1 - values))
@@ -118,7 +118,7 @@ def difference_interval(
         raise ValueRangeError(
             f"differences of outcomes must lie in -1..1; got {values.min()} to {values.max()}"
         )
-    if sample.n_clusters == 1 and len(values) > 1:
+    if sample.n_clusters == 1:
         return None, None
     # whose rows are not all the same change
     rarer = min(map(sample.clusters_with, (np.abs(values), 1 - values, 1 + values)))

@@ -26,7 +26,7 @@ HEAD = (
     *("random weights", "bag of concepts", "n"),
 )
 REPAIR_HEAD = ("level", "of", "where", "before", "after the repair", "gain", "95 % interval", "n")
-SHORT = ("factor", "level", "of", "base", "hardest", "change", "95 % interval", "random", "n")
+SHORT = ("factor", "level", "of", "base", "lowest other", "change", "95 % interval", "random", "n")
 LOOKS: dict[tuple[str, Repair], tuple[str, Look]] = {
     (Control.NONE, Repair.NONE): ("before", "own"),
     (Control.NONE, Repair.HNB): ("after the repair", "other"),
@@ -73,7 +73,7 @@ def carried(curves: Iterable[Curve], study: StressStudy) -> list[str]:
 
 
 def short_rows(study: StressStudy) -> list[tuple[str, ...]]:
-    """The head, and the base and the hardest value of every curve, for a terminal."""
+    """The head, and the base and the lowest other value of every curve, for a terminal."""
     return [SHORT, *map(_short, curves_of(study))]
 
 
@@ -82,17 +82,17 @@ def _short(curve: Curve) -> tuple[str, ...]:
     what = (curve.factor.name, str(curve.measure.level), _of(curve))
     if base is None or not changes:
         return (*what, "-", "-", "-", "-", "-", "-")
-    hardest = worst(curve) or min(changes, key=lambda one: float(one.value or 0.0))
-    there = curve.at(hardest)
-    random = curve.at(hardest, Control.RANDOM_WEIGHTS)
+    lowest = worst(curve) or min(changes, key=lambda one: float(one.value or 0.0))
+    there = curve.at(lowest)
+    random = curve.at(lowest, Control.RANDOM_WEIGHTS)
     return (
         *what,
         value_of(base),
-        f"{_share(there)} ({hardest['factor_value']})",
-        value_of(hardest),
-        interval_of(hardest),
+        f"{_share(there)} ({lowest['factor_value']})",
+        value_of(lowest),
+        interval_of(lowest),
         _share(random),
-        f"{hardest.n:,}",
+        f"{lowest.n:,}",
     )
 
 

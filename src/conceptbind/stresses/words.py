@@ -193,7 +193,7 @@ def carries(curve: Curve, pull: float | None) -> str:
         return NO_REPAIR
     setting = curve.measure.setting
     where = what if setting is None else f"{what} ({setting})"
-    asked = f"Whether the repair carries over to another {where} cannot be judged"
+    asked = f"Whether the repair carries over along the {where} cannot be judged"
     base = gains.first(factor_value=curve.factor.base)
     others = [one for one in gains if one is not base]
     if base is None or base.ci_low is None or base.n < FEWEST or not others:

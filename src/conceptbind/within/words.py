@@ -186,6 +186,9 @@ def _beside(control: Record | None, records: Records, beaten: bool) -> str:
     name = str(control.control)
     words = CONTROL_WORDS[name]
     both = [_main(records, setting, name) for setting in (NEUTRAL, TRAP)]
-    reached = " and ".join(value_of(record) for record in both if record is not None)
+    there = [record for record in both if record is not None]
+    if not any(map(_value, there)):
+        return " All controls stay at 0 %."
+    reached = " and ".join(map(value_of, there))
     less = "" if beaten else ", which is not clearly less"
     return f" The strongest control, {words}, reaches {reached}{less}."
