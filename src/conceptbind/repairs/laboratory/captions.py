@@ -53,8 +53,8 @@ class QueryGround:
         names: `scenes` and `encoder` of the records.
         seed: decides the parts and which pairs are drawn.
         searches: captions that have to find their paraphrase. The first has the draws of the
-            triplets, and validation sees it too, and single objects that choose; of the others
-            the last of each metric is told in its place.
+            triplets, and validation sees it too. So it does single objects that choose. Of the
+            others the last of each metric is told in its place.
 
     Raises:
         ValueRangeError: there are fewer draws than parts.

@@ -211,8 +211,8 @@ def fit_queries(
 
 
 def chosen_station(stations: Sequence[Station]) -> Station:
-    """The first station that binds as well as the best, up to a hundredth, among those that find
-    scenes and single objects as well as the identity does, up to another hundredth.
+    """The first station that binds as well as the best, up to a hundredth. It may lose no more than
+    another hundredth of the scenes, and of the single objects, that the identity finds.
 
     Args:
         stations: the identity, then the path from the largest penalty on.

@@ -24,6 +24,7 @@ WHERE = {
 }
 
 
+OTHER_MAPS = "Other maps may do better: --method laboratory compares them."
 FEW_WORDS = (
     "Whether it carries over to other words cannot be judged: there are too few to leave half of "
     "them out."
@@ -62,6 +63,8 @@ def _judged(study: QueryRepair, before: list[Record], after: list[Record]) -> tu
     if study.recommended:
         word: Word = "yes" if min(map(_value, after)) >= USABLE else "partly"
         told = f"{_cost(study.records)}{_other_words(study)}"
+        if word == "partly":
+            told += f" {OTHER_MAPS}"
         return word, f"A linear map of the query brings {said}.{told}"
     kept = "The adapter is the identity, which changes nothing"
     if min(map(_value, before)) >= USABLE:
