@@ -153,9 +153,9 @@ def test_models_beside_their_probes():
     assert (places(diagonal), diagonal.line, diagonal.marker) == ([(0, 0), (1, 1)], "dotted", "")
     assert (points.name, points.line) == ("25 objects (5x5)", "none")
     assert [(p.x, p.y, p.said, p.more) for p in points.points] == [
-        (0.5, 0.125, "model 50.0 %, probe 12.5 %", "coverage 0.8, seed 0"),
-        (0.25, 0.1, "model 25.0 %, probe 10.0 %", "coverage 0.2, seed 1"),
-        (0.75, 0.3, "model 75.0 %, probe 30.0 %", "coverage 0.2, seed 2"),
+        (0.5, 0.125, "12.5 %", "of a model with 50.0 %, coverage 0.8, seed 0"),
+        (0.25, 0.1, "10.0 %", "of a model with 25.0 %, coverage 0.2, seed 1"),
+        (0.75, 0.3, "30.0 %", "of a model with 75.0 %, coverage 0.2, seed 2"),
     ]
     wide = [r.but(control="per_object_product") if r.control == "additive" else r for r in OTHERS]
     found = probe_figure(Records(SWEPT + wide), "per_object_product")

@@ -112,7 +112,10 @@ def test_hits_over_the_strength_of_an_edit():
     chart = sweep_figure(study({}, *records))
     points = (
         Point(0.0, 0.2, None, None, "20.0 %", "n = 1,234, ties 5"),
-        Point(2.0, 0.5, 0.4, 0.7, "50.0 %", "95 %: 40.0 % to 70.0 %, n = 1,234, ties 5"),
+        Point(
+            *(2.0, 0.5, 0.4, 0.7, "50.0 %", "n = 1,234, ties 5"),
+            interval="40.0 % to 70.0 %",
+        ),
     )
     nearest = Series("the nearest scene is the target", points, "own", "solid", "o")
     assert chart == Chart(

@@ -180,19 +180,19 @@ def test_a_long_alternative_points_to_the_table():
     assert len(chart.alternative()) <= LONGEST
     assert chart.alternative().endswith("The table below has all values.")
     head, rows = chart.table()
-    assert head == ("series", "of", "share", "from", "to")
+    assert head == ("series", "of", "share", "95 % interval")
     assert len(rows) == 120
-    assert rows[0] == ("one", "value 0", "0.25", "0.2", "0.3")
+    assert rows[0] == ("one", "value 0", "25.0 %", "20.0 % to 30.0 %")
     (head, (origin, other)) = plane().table()
     assert head == ("series", "of", "value", "details")
-    assert (origin, other) == (("s", "0", "0", "the origin"), ("s", "3", "4", ""))
-    assert lines().table()[0] == ("series", "panel", "x", "y", "from", "to")
-    assert lines().table()[1][0] == ("left", "one", "0", "0", "0", "1")
+    assert (origin, other) == (("s", "0", "0.000", "the origin"), ("s", "3", "4.000", ""))
+    assert lines().table()[0] == ("series", "panel", "x", "y", "95 % interval")
+    assert lines().table()[1][0] == ("left", "one", "0", "0", "0 % to 100 %")
 
 
 def test_what_has_no_value_is_not_drawn_and_has_no_row():
     chart = Chart(
         "c", "C", "bars", (Series("s", (Point("a", None), Point("b", 0.5, said="50 %"))),)
     )
-    assert chart.table()[1] == [("s", "b", "0.5", "", "")]
+    assert chart.table()[1] == [("s", "b", "50 %")]
     assert draw(chart, WIDE).count('id="c-tip-') == 1

@@ -49,7 +49,8 @@ def test_a_point_has_the_interval_and_the_words_of_its_record():
         (0.5, None, None),
         (None, None, None),
     ]
-    assert (points[0].said, points[0].more) == ("50.0 %", "95 %: 40.0 % to 70.0 %, n = 10, ties 1")
+    assert (points[0].said, points[0].more) == ("50.0 %", "n = 10, ties 1")
+    assert points[0].interval == "40.0 % to 70.0 %"
     assert points[2].more == "n = 10"
 
 

@@ -85,7 +85,7 @@ def test_the_file_holds_every_scene_and_no_formula():
     head, *rows = csv.reader(io.StringIO(text))
     assert tuple(head) == COLUMNS
     assert [row[-2:] for row in rows] == [["0.25", "1"], ["1.0", "0"]]
-    assert rows[0][6].startswith("'=1+1")
+    assert rows[0][7].startswith("'=1+1")
 
 
 @pytest.mark.parametrize("asked", [RECOGNISED, {**RECOGNISED, "modality": "text"}, PREFERRED])

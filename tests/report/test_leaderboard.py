@@ -14,12 +14,16 @@ from conceptbind.report.lead import leading
 from conceptbind.report.leaderboard import (
     PAIRS,
     RANKING,
+    Board,
     Competitor,
+    Entry,
     board_tables,
     boards,
+    levels_table,
     pair_rows,
     ranking_rows,
 )
+from conceptbind.report.numbers import with_interval
 
 ABOUT = {"study": "crossmodal", "modality": "both", "metric": "binding_accuracy"}
 
@@ -109,6 +113,32 @@ def test_other_scenes_are_another_board():
     assert found[1].duels == ()
 
 
+def test_every_run_on_every_level_in_one_table():
+    found = boards([run("a", 80), run("b", 20, scenes="clevr2d:3"), run("c", 60)])
+    table = levels_table(found)
+    assert table.columns == ("run", "level 3 (clevr2d)", "level 3 (clevr2d:3)")
+    assert [row[0] for row in table.rows] == ["a", "c", "b"]
+    value = with_interval(found[0].entries[0].record)
+    assert table.rows[0] == ("a", value, "-")
+    assert value.startswith("80.0 % (")
+    assert table.rows[2][1] == "-"
+    assert boards([run("a", 80), run("c", 60)])[0].short == "level 3"
+
+
+def test_heads_of_levels_say_whose_and_where():
+    record = run("a", 80).records[0]
+
+    def short(name, **changed):
+        entry = Entry("a", record.but(**changed), 1, ())
+        return Board(name, f"Level {changed['question']}, long", "clevr2d", (entry,), ()).short
+
+    assert short("recall-2", modality="both", question=3) == "level 3, recall at 1"
+    within = {"modality": "image", "question": 2, "study": "within", "setting": "trap"}
+    assert short("within-image-trap", **within) == "level 2, pictures, trap"
+    told = {"modality": "text", "question": 2, "study": "benchmark"}
+    assert short("within-text-benchmark", **told) == "level 2, captions, benchmark"
+
+
 def test_rows_and_sentences():
     (board,) = boards([run("b", 50), run("a", 82), run("c", 50)])
     title = "Level 3, usable between pictures and captions"
@@ -131,7 +161,7 @@ def test_rows_and_sentences():
         ("b", 0.5),
         ("c", 0.5),
     ]
-    assert chart.series[0].points[0].more.startswith("rank 1, 95 %: ")
+    assert chart.series[0].points[0].more.startswith("rank 1, n = 100")
 
 
 def test_controls_repairs_and_other_orders_are_not_ranked():
@@ -153,7 +183,7 @@ def test_controls_repairs_and_other_orders_are_not_ranked():
 
 
 def test_the_tables_have_their_heads_and_a_dash_for_nothing():
-    ranking, pairs = board_tables(boards([run("a", 90), run("b", 50, kept=False)]))
+    _, ranking, pairs = board_tables(boards([run("a", 90), run("b", 50, kept=False)]))
     assert (ranking.name, pairs.name) == ("ranking", "pairs")
     assert ranking.columns == (
         *("level", "scenes", "rank", "run", "encoder"),

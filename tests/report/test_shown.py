@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conceptbind import Run
+from conceptbind import Run, load_run, measure
 from conceptbind.core.errors import FileError
 from conceptbind.core.findings import Verdict, Verdicts
 from conceptbind.core.records import Record, Records
@@ -97,6 +97,21 @@ def test_without_levels_every_sentence_is_printed_once(tmp_path):
     found = run(tmp_path, verdicts=(), told={}, sentences=("One.", "Two.", "One."))
     assert str(found) == "One.\nTwo."
     assert found.advice == ("", "")
+
+
+def test_a_run_read_back_says_all_with_its_levels_and_the_next_command(tmp_path):
+    run = measure(
+        "tiny", scenes="clevr2d", studies="crossmodal", modality="both", out=tmp_path / "run"
+    )
+    found = load_run(tmp_path / "run" / "results.json")
+    assert found.folder == tmp_path / "run"
+    told = found.text()
+    assert told.startswith(found.answer)
+    assert all(sentence in told for sentence in found.sentences)
+    assert "usable between pictures and captions?" in told
+    assert found.advice[1] in told
+    assert told.endswith(f"Report: {tmp_path / 'run' / 'report.html'}")
+    assert found.records == run.records
 
 
 def test_html_is_text_whatever_names_hold_and_sets_no_colour(with_page):

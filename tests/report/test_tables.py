@@ -125,7 +125,7 @@ def test_the_command_writes_them_and_prints_markdown(runs, tmp_path, capsys):
     names = {file.name for file in (tmp_path / "tables").iterdir()}
     assert names == {"compare.html"} | {
         f"{name}.{suffix}"
-        for name in ("binding", "r2", "removal", "edits", "ranking", "pairs")
+        for name in ("binding", "r2", "removal", "edits", "levels", "ranking", "pairs")
         for suffix in ("csv", "md", "tex")
     }
     assert r"two\_\&\_three" in (tmp_path / "tables" / "edits.tex").read_text()

@@ -12,7 +12,7 @@ from conceptbind.core.records import Records
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, full_grid, orbit_ids, split_scenes, text20
 from conceptbind.within import attribute_records
-from conceptbind.within.attributes import FEWEST, FRACTIONS, noun_outcome
+from conceptbind.within.attributes import FEWEST, FRACTIONS, attribute_study, noun_outcome
 from planted import concept_codes, object_codes
 
 SCENES = text20(6, 5)
@@ -120,6 +120,19 @@ def test_the_interval_takes_the_orbits_of_the_scenes_that_were_scored():
     n = int((SCENES.table[test, :, 1] == 0).any(axis=1).sum())
     assert 0 < one.n <= n
     assert one.ci_high - one.ci_low > 0.1
+
+
+def test_the_outcomes_are_the_scenes_behind_the_numbers():
+    found = attribute_study(rows(concept_codes(SCENES, 60)), SCENES, seed=1)
+    (outcome,) = found.outcomes
+    record = found.records.one(noun=None, control="none")
+    assert (outcome.value, outcome.n) == (record.value, record.n)
+    assert outcome.interval() == (record.ci_low, record.ci_high)
+    assert outcome.about["concept"] == record["concept"]
+    test = split_scenes(SCENES, "orbit", fractions=FRACTIONS, seed=1).test
+    assert set(outcome.rows) <= set(test)
+    few = SCENES.select(np.array([0]))
+    assert attribute_study(rows(object_codes(SCENES, 60)[:1], few), few).outcomes == ()
 
 
 def test_two_objects_of_one_noun_want_both_attributes():

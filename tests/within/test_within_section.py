@@ -13,9 +13,9 @@ def record(study, metric, value, low=None, high=None, ties=0, n=1234, modality="
     return made.record(metric, value, low, high, **facts)
 
 
-def shown(name, title, text, head, rows):
+def shown(name, title, text, head, rows, **links):
     paragraph = {"kind": "paragraph", "text": text}
-    table = {"kind": "table", "head": head, "rows": rows}
+    table = {"kind": "table", "head": head, "rows": rows, **links}
     return Section(name, title, {"blocks": [paragraph, table]}, GENERAL)
 
 
@@ -43,7 +43,12 @@ def test_which_attribute_a_noun_has():
             ["all nouns (color)", "90.0 %", "80.0 % to 100 %", "50.0 %", "1,234", "4,321"],
             ["cube (color)", "75.0 %", "-", "-", "1,234", "-"],
         ],
+        listed="items-attribute-recognition-image-color-missed",
+        finds=[" ", "cube"],
     )
+    right = [record.but(value=1.0) for record in records[:1]]
+    (_, table) = noun_section(Records(right), "image").data["blocks"]
+    assert table["finds"] == [""], "where all is right there is no list"
     assert noun_section(Records(records[-1:]), "image") is None
 
 

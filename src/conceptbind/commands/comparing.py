@@ -294,7 +294,9 @@ def _write(compared: Comparison, folder: Path, runs: list[tuple[str, ...]]) -> N
         write_whole(folder / name, text)
     several = len({board.scenes for board in compared.boards}) > 1
     shown = [_as_shown(board, several=several) for board in compared.boards]
-    others = [table for table in compared.tables if table.name not in ("ranking", "pairs")]
+    drawn = ("levels", "ranking", "pairs")
+    others = [table for table in compared.tables if table.name not in drawn]
+    whole = next((table for table in compared.tables if table.name == "levels"), None)
     write_page(
         folder / PAGE,
         "compare.html.j2",
@@ -302,6 +304,7 @@ def _write(compared: Comparison, folder: Path, runs: list[tuple[str, ...]]) -> N
         sentences=compared._ranked,
         notes=compared.notes,
         rule=RULE,
+        levels=None if whole is None else vars(whole),
         boards=shown,
         tables=[
             {"title": table.title, "head": table.columns, "rows": table.rows} for table in others

@@ -12,7 +12,7 @@ from conceptbind.core.names import Metric
 from conceptbind.core.rounding import percent
 from conceptbind.report.cells import COMPLEXITY_HEAD, complexity_cells
 from conceptbind.report.charts import Chart, Look, Point, Series, Stroke
-from conceptbind.report.numbers import value_of
+from conceptbind.report.numbers import interval_of, value_of
 
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
@@ -114,4 +114,5 @@ def _point(record: Record) -> Point:
         record.ci_high,
         value_of(record),
         f"{record['n_seeds']} draws, n = {record.n:,}",
+        interval="" if record.ci_low is None else interval_of(record),
     )

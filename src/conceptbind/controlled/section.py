@@ -228,8 +228,9 @@ def probe_figure(records: Records, probe: str) -> Chart | None:
             Point(
                 model.value or 0.0,
                 found.value,
-                said=f"model {percent(model.value)}, probe {percent(found.value)}",
-                more=f"coverage {model['coverage']}, seed {model['seed']}",
+                said=percent(found.value),
+                more=f"of a model with {percent(model.value)}, coverage {model['coverage']}, "
+                f"seed {model['seed']}",
             )
             for model, found in pairs
             if model.encoder in called

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conceptbind.core.findings import Section
@@ -25,9 +25,23 @@ def paragraph(text: str) -> dict[str, Any]:
     return {"kind": "paragraph", "text": text}
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> dict[str, Any]:
-    """A table of a section: its head, and one tuple of cells a row."""
-    return {"kind": "table", "head": list(head), "rows": [list(row) for row in rows]}
+def table(
+    head: tuple[str, ...],
+    rows: list[tuple[str, ...]],
+    listed: str = "",
+    finds: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A table of a section: its head, and one tuple of cells a row.
+
+    Args:
+        head: names of the columns.
+        rows: cells.
+        listed: id of a list of the page that the last cells lead to; empty for none.
+        finds: words by which that list is searched, for each row; a space finds all.
+    """
+    cells = [list(row) for row in rows]
+    found = {"kind": "table", "head": list(head), "rows": cells}
+    return found | {"listed": listed, "finds": list(finds)} if listed else found
 
 
 def figure(chart: Chart) -> dict[str, Any]:

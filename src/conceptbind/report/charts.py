@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from conceptbind.core.errors import ValueRangeError
-from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.core.rounding import percent
+from conceptbind.report.numbers import interval_of, interval_told, number, value_of
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
     from conceptbind.core.records import Record
+    from conceptbind.core.scored import Unit
     from conceptbind.core.typing import Floats
 
 Kind = Literal["bars", "dots", "stack", "lines", "histogram", "map"]
 Look = Literal["own", "random", "twin", "bag", "other", "paper", "ink"]
 Stroke = Literal["solid", "dashed", "dotted", "dashdot", "none"]
+INTERVAL = "95 % interval"
 LONGEST = 600
 """Characters of a chart's text alternative."""
 
@@ -46,6 +49,8 @@ class Point:
     """What else the pointer shows."""
     name: str = ""
     """Written beside a point of a map."""
+    interval: str = ""
+    """Its interval in words; from `low` and `high` by default."""
 
     @property
     def place(self) -> str:
@@ -136,8 +141,8 @@ class Chart:
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The head and the rows of the table below it: every value with its interval."""
         pairs = [(series, p) for series in self.series for p in series.points if p.y is not None]
-        head = ["series", "panel", self.x or "of", self.y or "value", "from", "to", "details"]
-        left_out = {"from", "to"} if self.kind == "map" else set()
+        head = ["series", "panel", self.x or "of", self.y or "value", INTERVAL, "details"]
+        left_out = set() if any(point.low is not None for _, point in pairs) else {INTERVAL}
         if len(self.panels) == 1:
             left_out.add("panel")
         if not any(point.more for _, point in pairs):
@@ -148,30 +153,34 @@ class Chart:
 
     def _row(self, series: Series, point: Point) -> list[str]:
         """A point under all columns."""
-        numbers = (_short(number) for number in (point.y, point.low, point.high))
-        return [series.name, self.panels[series.panel], point.place, *numbers, point.more]
+        told = percent if self.share else number
+        value = point.said or told(point.y)
+        unit: Unit = "share" if self.share else "number"
+        interval = point.interval or interval_told(unit, point.low, point.high)
+        where = series.name, self.panels[series.panel], point.place
+        return [*where, value, interval, point.more]
 
 
 def _picked(row: list[str], kept: list[int]) -> tuple[str, ...]:
     return tuple(row[place] for place in kept)
 
 
-def _short(number: float | None) -> str:
-    """A number in four digits; nothing where there is none."""
-    return "" if number is None else f"{number:.4g}"
+def _short(place: float) -> str:
+    """A place on an axis in four digits."""
+    return f"{place:.4g}"
 
 
 def point_of(record: Record, x: float | str) -> Point:
     """A record as a point, in the words of the tables."""
     ties = "" if record.ties is None else f", ties {record.ties:,}"
-    interval = "" if record.ci_low is None else f"95 %: {interval_of(record)}, "
     return Point(
         x,
         record.value,
         record.ci_low,
         record.ci_high,
         value_of(record),
-        f"{interval}n = {record.n:,}{ties}",
+        f"n = {record.n:,}{ties}",
+        interval="" if record.ci_low is None else interval_of(record),
     )
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.files import user_path
-from conceptbind.core.results import load_results
+from conceptbind.core.results import RESULTS, load_results
 from conceptbind.report.advice import moved
+from conceptbind.report.levels import HEAD, level_rows
 from conceptbind.report.shown import Shown
+from conceptbind.report.terminal import terminal_table
 
 if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
@@ -46,6 +48,21 @@ class Run(Shown):
         """What to do next, and the command that does it where the run is now."""
         return self._of_answer("why"), self._of_answer("next")
 
+    def text(self, width: int | None = None) -> str:
+        """All that the run says, its levels, what to do next, and where its page lies.
+
+        Args:
+            width: of a terminal, in characters; see `Shown.text`.
+        """
+        parts = ["\n".join(dict.fromkeys(self.said))]
+        if self.verdicts:
+            parts.append(terminal_table([HEAD, *level_rows(self.verdicts)], len(HEAD), width))
+        why, command = self.advice
+        if command:
+            parts.append(f"{why}\n  {command}")
+        where = self._page() or self.folder
+        return "\n\n".join((*filter(None, parts), f"{self!r}\nReport: {where}"))
+
     def _of_answer(self, part: str) -> str:
         answer = self.told.get("answer")
         return moved(answer, self.folder)[part] if isinstance(answer, Mapping) else ""
@@ -56,11 +73,13 @@ def load_run(path: str | Path) -> Run:
 
     Args:
         path: a run folder of measure, repair, finetune, evaluate, train or sweep, also of earlier
-            versions.
+            versions; or its `results.json`.
 
     Raises:
         FileError: the folder holds no results, or they were damaged.
     """
     folder = user_path(path)
+    if folder.name == RESULTS and folder.is_file():
+        folder = folder.parent
     found = load_results(folder)
     return Run(folder, found.records, found.verdicts, found.sentences, found.provenance, found.told)

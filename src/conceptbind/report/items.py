@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,9 @@ ITEMS = "items.csv"
 MOST = 200
 """Missed scenes of a number that the page lists."""
 HEAD = ("scene", "caption", "right", "tie")
-ABOUT = ("study", "metric", "modality", "order", "setting")
+TOLD = ("setting", "concept")
+"""What tells lists of one metric and modality apart."""
+ABOUT = ("study", "metric", "modality", "order", "setting", "concept")
 COLUMNS = (*ABOUT, "scene", "caption", "right", "tied")
 ELSEWHERE = {"object_recognition": "probe-{modality}-wrong"}
 """Where the page lists items by itself, with what was found in their place: the heading's id."""
@@ -31,6 +34,7 @@ NAMES = {
     "binding_accuracy": "a picture prefers its caption to the swapped one",
     "recall_at_1": "a picture finds its caption first",
     "paraphrase_accuracy": "a paraphrase is nearer than the swap",
+    "attribute_recognition": "a linear classifier recognises the attribute of a noun",
     "negated_accuracy": "a negated caption finds the scene without the object",
 }
 """What was asked of each scene, by metric."""
@@ -41,19 +45,21 @@ def anchor(outcome: Outcome) -> str:
     elsewhere = ELSEWHERE.get(outcome.about["metric"])
     if elsewhere is not None:
         return elsewhere.format(**outcome.about)
-    return list_id(*(outcome.about.get(name, "") for name in ("metric", "modality", "setting")))
+    return list_id(*(outcome.about.get(name, "") for name in ("metric", "modality", *TOLD)))
 
 
-def list_id(metric: str, modality: str, setting: str) -> str:
+def list_id(metric: str, modality: str, setting: str = "", concept: str = "") -> str:
     """The id of the heading of a list; its table has `-missed` behind it.
 
     Args:
         metric: what was asked.
         modality: of the scenes.
         setting: of paraphrases; empty for others.
+        concept: of an attribute; empty for others.
     """
-    parts = (part.replace("_", "-") for part in (metric, modality, setting) if part)
-    return "-".join(("items", *parts))
+    # a concept is any text, and an id holds no spaces
+    words = re.findall(r"[^\W_]+", " ".join((metric, modality, setting, concept)))
+    return "-".join(("items", *words))
 
 
 def items_section(outcomes: Sequence[Outcome], scenes: Scenes) -> Section | None:
@@ -104,7 +110,7 @@ def _list(outcome: Outcome, scenes: Scenes) -> dict[str, Any]:
     missed = missed[np.argsort(right[missed], kind="stable")]
     rows = [_row(outcome, place, scenes) for place in missed[:MOST].tolist()]
     what = NAMES.get(outcome.about["metric"], outcome.about["metric"].replace("_", " "))
-    told = [outcome.about[name] for name in ("setting",) if name in outcome.about]
+    told = [outcome.about[name] for name in TOLD if name in outcome.about]
     if told:  # a number of one modality by itself
         what = f"{what} ({', '.join((seen(outcome.about.get('modality')), *told))})"
     unit = "comparison" if len(np.unique(outcome.rows)) < outcome.n else "scene"

@@ -16,7 +16,7 @@ from conceptbind.metrics.rankings import followed, holm, ranks_of
 from conceptbind.report.charts import Chart, Point, Series, point_of
 from conceptbind.report.lead import listed
 from conceptbind.report.levels import LEVELS, level_title, own_records
-from conceptbind.report.numbers import difference, interval_of, p_value, value_of
+from conceptbind.report.numbers import difference, interval_of, p_value, value_of, with_interval
 from conceptbind.report.tables import PaperTable
 from conceptbind.report.words import SEEN, apart
 
@@ -117,6 +117,18 @@ class Board:
     scenes: str
     entries: tuple[Entry, ...]
     duels: tuple[Duel, ...]
+
+    @property
+    def short(self) -> str:
+        """Its title as the head of a narrow column: level 2, captions, trap."""
+        record = self.entries[0].record
+        parts = [self.title.split(",")[0].lower()]
+        if record.modality in SEEN:
+            parts.append(SEEN[record.modality])
+        if self.id.startswith("recall"):
+            parts.append("recall at 1")
+        told = record["setting"] or ("benchmark" if record.study == "benchmark" else None)
+        return ", ".join((*parts, *([str(told)] if told else ())))
 
     @property
     def sentence(self) -> str:
@@ -289,6 +301,24 @@ def pair_rows(board: Board) -> list[tuple[str, ...]]:
     ]
 
 
+def levels_table(found: Sequence[Board]) -> PaperTable:
+    """Every run on every level: its value and interval; a dash where it has none.
+
+    Args:
+        found: boards.
+    """
+    several = len({board.scenes for board in found}) > 1
+    heads = [f"{board.short} ({board.scenes})" if several else board.short for board in found]
+    runs = dict.fromkeys(entry.run for board in found for entry in board.entries)
+    cells = {
+        (entry.run, place): with_interval(entry.record)
+        for place, board in enumerate(found)
+        for entry in board.entries
+    }
+    rows = [(run, *(cells.get((run, place), "-") for place in range(len(found)))) for run in runs]
+    return PaperTable("levels", "Every run on every level", ("run", *heads), tuple(rows))
+
+
 def board_tables(found: Iterable[Board]) -> list[PaperTable]:
     """The ranking on each level, and the paired differences, as tables."""
     found = list(found)
@@ -297,6 +327,7 @@ def board_tables(found: Iterable[Board]) -> list[PaperTable]:
     tables = []
     if pairs:  # one run has no rank
         tables = [
+            levels_table(found),
             PaperTable("ranking", "Ranking on each level", RANKING, ranked),
             PaperTable("pairs", "Differences of all pairs of runs", PAIRS, pairs),
         ]

@@ -489,7 +489,9 @@ def _with_tips(svg: str, chart: Chart) -> str:
 def _told(series: Series, point: Point) -> str:
     """A point in words, as text of an SVG."""
     what = f"{series.name}, {point.place}: {point.said}" if point.said else series.name
-    return escape(f"{what} ({point.more})" if point.more else what)
+    interval = f"95 %: {point.interval}" if point.interval else ""
+    more = ", ".join(filter(None, (interval, point.more)))
+    return escape(f"{what} ({more})" if more else what)
 
 
 def _short(name: str) -> str:

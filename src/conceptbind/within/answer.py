@@ -8,7 +8,7 @@ from conceptbind.core.findings import Findings
 from conceptbind.core.records import Records
 from conceptbind.crossmodal.study import query_record
 from conceptbind.run.bars import steps
-from conceptbind.within.attributes import attribute_records
+from conceptbind.within.attributes import AttributeStudy, attribute_study
 from conceptbind.within.search import search_records
 from conceptbind.within.section import noun_section, search_section
 
@@ -29,21 +29,29 @@ class AttributeOfNoun:
 
     def run(self, case: Case) -> Findings:
         """Records and a section for each modality."""
-        records = Records(r for modality in case.modalities for r in self._records(case, modality))
+        studies = [self._study(case, modality) for modality in case.modalities]
+        records = Records(record for study in studies for record in study.records)
         sections = (noun_section(records, modality) for modality in case.modalities)
-        return Findings(self.name, records, sections=tuple(filter(None, sections)), found=records)
+        return Findings(
+            self.name,
+            records,
+            sections=tuple(filter(None, sections)),
+            found=records,
+            outcomes=tuple(outcome for study in studies for outcome in study.outcomes),
+        )
 
-    def _records(self, case: Case, modality: Modality) -> Records:
+    def _study(self, case: Case, modality: Modality) -> AttributeStudy:
         rows, controls = case.rows(modality), case.controls(modality)
         with steps(f"attributes of nouns in {modality}", 1) as step:
-            found = attribute_records(rows, case.table, controls=controls, seed=case.asked.seed)
+            found = attribute_study(rows, case.table, controls=controls, seed=case.asked.seed)
             step("attributes of nouns")
         if case.own_probes is None:
             return found
-        return found + (
+        own = (
             query_record(rows, case.own_probes.head(concept).weight, case.table, concept, "own")
             for concept in (*range(len(case.table.space.concepts)), None)
         )
+        return found._replace(records=found.records + own)
 
 
 class Search:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Control, Metric
+from conceptbind.core.outcomes import Outcome, recognition_outcome
 from conceptbind.core.records import Records
 from conceptbind.core.scored import share_record
 from conceptbind.metrics.recognitions import Recognition, join, recognised_by
@@ -39,8 +40,19 @@ MOST = 4000
 quick."""
 
 
+class AttributeStudy(NamedTuple):
+    """Which attribute each noun has, and the scenes behind it."""
+
+    records: Records
+    outcomes: tuple[Outcome, ...]
+    """Of the encoder itself, one for each attribute concept over all nouns: an item is a scene and
+    a noun that it holds."""
+
+
+NOTHING = AttributeStudy(Records(), ())
+
+
 @explains_arguments
-@steady()
 def attribute_records(
     embeddings: Embeddings,
     scenes: Scenes,
@@ -48,6 +60,26 @@ def attribute_records(
     controls: Mapping[str, Embeddings] | None = None,
     seed: int = 0,
 ) -> Records:
+    """The records of `attribute_study`.
+
+    Args:
+        embeddings: of one modality.
+        scenes: the table.
+        controls: embeddings of other encoders for the same scenes, by name.
+        seed: of the split.
+    """
+    return attribute_study(embeddings, scenes, controls=controls, seed=seed).records
+
+
+@explains_arguments
+@steady()
+def attribute_study(
+    embeddings: Embeddings,
+    scenes: Scenes,
+    *,
+    controls: Mapping[str, Embeddings] | None = None,
+    seed: int = 0,
+) -> AttributeStudy:
     """One linear classifier (with bias) for every noun and attribute, from the scene's embedding to
     the attributes that the noun has there.
 
@@ -67,17 +99,17 @@ def attribute_records(
         seed: of the split.
 
     Returns:
-        For each attribute concept and control one record over all nouns; for the encoder itself
-        also one for each noun. Empty where the scenes cannot be split by orbit.
+        Records: for each attribute concept and control one over all nouns; for the encoder itself
+        also one for each noun. And the outcomes. Empty where the scenes cannot be split by orbit.
     """
     embeddings.check(scenes)
     if len(scenes.space.concepts) < 2:
-        return Records()
+        return NOTHING
     try:
         split = split_scenes(scenes, "orbit", fractions=FRACTIONS, seed=seed)
     except ValueRangeError:  # fewer orbits than parts
-        return Records()
-    records = []
+        return NOTHING
+    records, found_by = [], []
     orbits = orbit_ids(scenes)
     compared: dict[str, Floats] = {
         Control.NONE: embeddings.unit().values,
@@ -104,6 +136,14 @@ def attribute_records(
                 parts += [
                     (scenes.space.values[-1][noun], found) for noun, found in outcomes.items()
                 ]
+                about = {
+                    "study": "attribute_probe",
+                    "metric": str(Metric.ATTRIBUTE_RECOGNITION),
+                    "modality": str(embeddings.modality),
+                    "concept": scenes.space.concepts[k],
+                }
+                joined, rows = together
+                found_by.append(recognition_outcome(joined, rows, orbits[rows], **about))
             records += [
                 share_record(
                     outcome,
@@ -125,7 +165,7 @@ def attribute_records(
                 )
                 for name, (outcome, rows) in parts
             ]
-    return Records(records)
+    return AttributeStudy(Records(records), tuple(found_by))
 
 
 def noun_outcome(

@@ -193,10 +193,15 @@ def noun_section(records: Records, modality: Modality) -> Section | None:
     if not mine:
         return None
     controls = shown_controls(mine)
-    rows = [
-        (f"{r['noun'] or 'all nouns'} ({r['concept']})", *cells(r, mine, controls))
-        for r in mine.where(control=Control.NONE)
-    ]
+    head = ("noun", "right", "95 % interval", *controls.values(), "scenes (n)", "ties")
+    tables = []
+    for concept in mine.where(control=Control.NONE).distinct("concept"):
+        own = mine.where(control=Control.NONE, concept=concept)
+        rows = [(f"{r['noun'] or 'all nouns'} ({concept})", *cells(r, mine, controls)) for r in own]
+        listed = list_id(Metric.ATTRIBUTE_RECOGNITION, modality, concept=str(concept))
+        # a space finds all scenes; where all is right there is no list
+        finds = [str(r["noun"] or " ") if r.value != 1 else "" for r in own]
+        tables.append(table(head, rows, f"{listed}-missed", finds))
     return section(
         f"attribute-{modality}",
         f"{seen(modality).capitalize()}: which attribute does a noun have?",
@@ -204,7 +209,7 @@ def noun_section(records: Records, modality: Modality) -> Section | None:
             "One linear classifier for every noun recognises the noun's attributes. A combination "
             "and all its swaps stay on one side of the split."
         ),
-        table(("noun", "right", "95 % interval", *controls.values(), "scenes (n)", "ties"), rows),
+        *tables,
     )
 
 
