@@ -36,6 +36,7 @@ from conceptbind.repairs.words import repair_verdict
 from conceptbind.scenes import ConceptSpace, full_grid, pair_ids
 from conceptbind.studies import Asked
 from conceptbind.within import answer as within
+from conceptbind.within.attributes import AttributeStudy
 from repairs.test_repair_section import bare
 
 SHOWN = {"text": "Captions", "image": "Pictures"}
@@ -282,13 +283,14 @@ def test_pictures_against_captions(stand_in):
 def test_the_attribute_of_a_noun_and_the_encoder_s_own_queries(stand_in, barred):
     def made(rows, *_, **__):
         if rows == "image rows":
-            return Records()
-        return Records([record("attribute_probe", "attribute_recognition", 0.5, concept="color")])
+            return AttributeStudy(Records(), ())
+        one = record("attribute_probe", "attribute_recognition", 0.5, concept="color")
+        return AttributeStudy(Records([one]), ("an outcome",))
 
     def asked(rows, weight, table, concept, kind):
         return record("crossmodal", "object_recognition", 0.5, encoder=weight, queries=kind)
 
-    calls = stand_in(within, "attribute_records", made)
+    calls = stand_in(within, "attribute_study", made)
     queried = stand_in(within, "query_record", asked)
     bars = barred(within, "steps")
     study = within.AttributeOfNoun()
@@ -304,6 +306,7 @@ def test_the_attribute_of_a_noun_and_the_encoder_s_own_queries(stand_in, barred)
     assert bars == [((f"attributes of nouns in {m}", 1), {}) for m in ("text", "image")]
     assert queried == []
     assert (found.study, len(found.records), found.found) == ("attribute_probe", 1, found.records)
+    assert found.outcomes == ("an outcome",)
     assert [section.id for section in found.sections] == ["attribute-text"]
     own = study.run(case(own_probes=Head(), modalities=("image",)))
     assert queried == [

@@ -315,7 +315,12 @@ def levels_table(found: Sequence[Board]) -> PaperTable:
         for place, board in enumerate(found)
         for entry in board.entries
     }
-    rows = [(run, *(cells.get((run, place), "-") for place in range(len(found)))) for run in runs]
+    places = range(len(found))
+
+    def row(run: str) -> tuple[str, ...]:
+        return run, *(cells.get((run, place), "-") for place in places)
+
+    rows = list(map(row, runs))
     return PaperTable("levels", "Every run on every level", ("run", *heads), tuple(rows))
 
 

@@ -45,7 +45,7 @@ class AttributeStudy(NamedTuple):
 
     records: Records
     outcomes: tuple[Outcome, ...]
-    """Of the encoder itself, one for each attribute concept over all nouns: an item is a scene and
+    """One for each attribute concept over all nouns, of the encoder itself: an item is a scene and
     a noun that it holds."""
 
 
