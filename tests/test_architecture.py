@@ -27,7 +27,7 @@ FLOORS = {
     **{"controlled": 3.3, "repairs": 3.3},
     **{"benchmarks": 3.4, "stresses": 3.4},
     **{"negation": 3.5, "querying": 3.5, "factors": 3.5, "ceiling": 3.5},
-    "audits": 3.6,
+    **{"audits": 3.6, "reproductions": 3.6},
     "studies": 4,  # the case, and the loop over what each room asks of it
     "commands": 5,
     "cli": 6,

@@ -22,6 +22,7 @@ from .commands import measure as measure
 from .commands import query as query
 from .commands import render as render
 from .commands import repair as repair
+from .commands import reproduce as reproduce
 from .commands import stress as stress
 from .commands import sweep as sweep
 from .commands import train as train

@@ -42,6 +42,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "report": commands.Report,
     "evaluate": commands.Evaluate,
     "stress": commands.Stress,
+    "reproduce": commands.Reproduce,
     "train": commands.Train,
     "sweep": commands.Sweep,
 }

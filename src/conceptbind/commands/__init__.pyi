@@ -30,6 +30,9 @@ from .repaired import Repaired as Repaired
 from .repairing import Repair as Repair
 from .repairing import repair as repair
 from .reporting import Report as Report
+from .reproducing import Reproduce as Reproduce
+from .reproducing import Reproduction as Reproduction
+from .reproducing import reproduce as reproduce
 from .stressing import Stress as Stress
 from .stressing import Stressed as Stressed
 from .stressing import stress as stress

@@ -82,7 +82,7 @@ def default_folder(base: tuple[str, ...], asked: Command[Any], named: Sequence[s
     from conceptbind.run.folder import PLACE_OPTIONS
 
     names = (HASH.sub(lambda found: found[0][:16], part.rstrip("/")) for part in base)
-    parts = [_slug(name.split("/")[-1] if name.count("/") > 1 else name) for name in names]
+    parts = [slug(name.split("/")[-1] if name.count("/") > 1 else name) for name in names]
     values = asked.configuration()
     for option in options(type(asked)):
         value = values[option.name]
@@ -105,12 +105,12 @@ def _as_part(name: str, value: object) -> str:
     if isinstance(value, int):
         return f"{name}{value}"
     text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
-    short = _slug(text)[:40]
+    short = slug(text)[:40]
     if short == text:
         return f"{name}-{short}"
     return f"{name}-{short}-{content_hash(text)[:8]}".replace("--", "-")
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
     """A text with what a file name cannot hold replaced."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-")

@@ -1,0 +1,9 @@
+from .binding import BINDING as BINDING
+from .fill import Entry as Entry
+from .fill import Filled as Filled
+from .fill import Place as Place
+from .fill import filled as filled
+from .labclip import LABCLIP as LABCLIP
+from .tables import Cell as Cell
+from .tables import Row as Row
+from .tables import Table as Table

@@ -1,0 +1,74 @@
+"""What a paper's table is: its rows and columns, the published figures, and which record of ours
+answers each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Asked
+    from conceptbind.core.scored import Unit
+    from conceptbind.core.typing import Modality
+
+Command = Literal["measure", "finetune"]
+"""The command whose results hold the figure."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure."""
+
+    paper: float | None
+    """As published, from 0 to 1; None where the paper has none there."""
+    asked: Mapping[str, Asked]
+    """What its record holds; of several records the least is told, as for concepts. Empty where
+    nothing of ours answers it."""
+    at_least: bool = False
+    """Whether the paper says that it is reached or passed."""
+    command: Command = "measure"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: an encoder on scenes."""
+
+    name: str
+    """As the paper has it."""
+    encoder: str
+    """As `--encoder` takes it."""
+    scenes: str
+    """As `--scenes` takes it; `{data}` stands for the folder of published files."""
+    modality: Modality | None
+    """What is embedded, where columns do not say it."""
+    cells: tuple[Cell, ...]
+    """One for each column."""
+    instead: str = ""
+    """The command that has its figures, where `reproduce` does not run it."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, or a figure whose values the text gives."""
+
+    name: str
+    """One word, as the command takes it."""
+    title: str
+    paper: str
+    """arXiv number."""
+    where: str
+    """Section of the paper."""
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    studies: tuple[str, ...] = ()
+    """Studies of `measure` that have the figures."""
+    protocol: str = ""
+    """How ours differs from what the paper does."""
+    unit: Unit = "share"
+    """What its figures are counted in."""
+    objects: bool = False
+    """Whether every row is about another number of objects, as `scenes:3`."""
+    of_one: bool = False
+    """Whether its rows are about one encoder on the same scenes: all are kept for another."""

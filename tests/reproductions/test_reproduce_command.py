@@ -1,0 +1,82 @@
+"""`conceptbind reproduce`: our figures are those of `measure`, and nothing is fetched."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from conceptbind import load_run, reproduce
+from conceptbind.cli import main
+from conceptbind.core.errors import ConceptBindError
+
+
+def test_without_an_encoder_and_data_nothing_is_run_and_it_says_what_is_missing(tmp_path):
+    found = reproduce("labclip", tables=["binding", "benchmarks"], out=tmp_path / "a")
+    assert not found.records
+    assert found.said[0].startswith("None of the ")
+    with (tmp_path / "a" / "binding-figures.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["word"] for row in rows} == {"not run"}
+    assert "published at https://github.com/kdariina" in rows[0]["why"]
+    assert not (tmp_path / "a" / "runs").exists()
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "conceptbind evaluate ENCODER --benchmark vg_attribution" in page
+
+
+def test_the_paper_s_encoder_is_not_fetched(tmp_path):
+    (tmp_path / "CLEVR").mkdir()
+    found = reproduce("labclip", tables=["probing"], data=tmp_path, out=tmp_path / "a")
+    with (tmp_path / "a" / "probing-figures.csv").open() as file:
+        why = next(csv.DictReader(file))["why"]
+    assert why.startswith("hf:openai/clip-vit-large-patch14 is not on this machine: --encoder")
+    assert not found.records
+
+
+def test_ours_are_the_figures_of_measure(tmp_path):
+    found = reproduce("binding", tables=["probes"], encoder="tiny", out=tmp_path / "a")
+    (folder,) = (tmp_path / "a" / "runs").iterdir()
+    assert folder.name == "tiny-clevr2d-measure"
+    run = load_run(folder)
+    assert found.records == run.records
+    with (tmp_path / "a" / "probes-figures.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["row"] for row in rows] == [
+        *["beside captions, CLIP ViT-B/32"] * 2,
+        *["beside pictures, CLIP ViT-B/32"] * 2,
+    ]
+    for row, modality in ((rows[1], "text"), (rows[3], "image")):
+        record = run.records.one(
+            study="probe", metric="object_recognition", modality=modality, control="none"
+        )
+        assert float(row["ours"]) == pytest.approx(record.value, abs=1e-3)
+        assert int(row["n"].replace(",", "")) == record.n
+    again = reproduce("binding", tables=["probes"], encoder="tiny", out=tmp_path / "a")
+    assert again.said == found.said
+    assert "Linear probes (paper / ours)" in found.text()
+
+
+@pytest.mark.slow
+def test_both_papers_whole(tmp_path):
+    for paper in ("binding", "labclip"):
+        assert main(["reproduce", paper, "--encoder", "tiny", "--out", str(tmp_path / paper)]) == 0
+        names = {file.name for file in (tmp_path / paper).iterdir()}
+        assert {"report.html", "results.json", "runs"} < names
+        with (
+            tmp_path / paper / f"{'edits' if paper == 'binding' else 'search'}.tex"
+        ).open() as file:
+            assert r"\toprule" in file.read()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tables": ["nope"]}, "has no table 'nope' here; known: "),
+        ({"scenes": "text20"}, "scenes text20 is of an encoder of yours"),
+        ({"encoder": "tiny", "scenes": "text20"}, "is not in the model's vocabulary"),
+        ({"encoder": "nothing"}, "nothing"),
+    ],
+)
+def test_inputs_that_do_not_fit(options, words, tmp_path):
+    with pytest.raises(ConceptBindError, match=words):
+        reproduce(**{"paper": "binding", "out": tmp_path / "a", **options})
