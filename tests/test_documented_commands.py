@@ -51,7 +51,7 @@ SLOW = {
     r"--method laboratory|[^.\w]laboratory\(": "twelve methods, five folds",
     r"conceptbind finetune tiny --out": "576 pictures, ten passes",
     r"conceptbind stress|conceptbind\.stress\(": "tests/stresses runs it on a small encoder",
-    r"conceptbind reproduce": "tests/reproductions runs it on one table",
+    r"conceptbind reproduce (binding|labclip)": "tests/reproductions runs it on one table",
     r"conceptbind (train|sweep)": "minutes on two cores",
     r"conceptbind measure controlled:": "minutes, and the model of `conceptbind train` before it",
     r"conceptbind\.measure\(": "tests/test_main_job.py runs it",

@@ -9,6 +9,7 @@ from .commands import FineTuning as FineTuning
 from .commands import Hits as Hits
 from .commands import Measurement as Measurement
 from .commands import Repaired as Repaired
+from .commands import Reproduction as Reproduction
 from .commands import Stressed as Stressed
 from .commands import Training as Training
 from .commands import apply as apply

@@ -32,6 +32,8 @@ PUBLISHED = {
 }
 """Folder of `--data`, and where its files are published."""
 DEFAULT_SCENES = "clevr2d"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""Files of a model that has been fetched."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -218,12 +220,16 @@ class _Runs:
 
 
 def _is_here(encoder: str) -> bool:
-    """Whether a model of the hub lies in its cache on this machine."""
-    try:
-        from huggingface_hub import try_to_load_from_cache
-    except ImportError:
-        return False
-    return isinstance(try_to_load_from_cache(encoder.removeprefix("hf:"), "config.json"), str)
+    """Whether the weights of a model of the hub lie in its cache on this machine."""
+    from contextlib import suppress
+
+    for file in WEIGHTS:
+        with suppress(ImportError, OSError):
+            from transformers.utils import cached_file
+
+            if cached_file(encoder.removeprefix("hf:"), file, local_files_only=True):
+                return True
+    return False
 
 
 def _written(

@@ -8,7 +8,7 @@ from conceptbind.core.names import Control, Metric
 from conceptbind.reproductions.tables import Cell, Row, Table
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Asked
+    from conceptbind.core.columns import Value
     from conceptbind.core.typing import Modality
 
 PAPER = "2605.31503"
@@ -16,7 +16,7 @@ CLIP = "hf:openai/clip-vit-base-patch32"
 DINO = "hf:facebook/dinov2-base"
 SPARE = "pug-spare:{data}/PUG_SPARE"
 CLEVR = "clevr:{data}/CLEVR/output_2obj.csv"
-OWN: dict[str, Asked] = {"control": Control.NONE}
+OWN: dict[str, Value] = {"control": Control.NONE}
 CONCEPTS = {**OWN, "metric": Metric.CONCEPT_RECOGNITION}
 OBJECTS = {**OWN, "metric": Metric.OBJECT_RECOGNITION}
 
@@ -48,7 +48,7 @@ PROBES = Table(
     "is recognised least is told.",
 )
 
-FIRST: dict[str, Asked] = {**OWN, "study": "additive", "level": 1}
+FIRST: dict[str, Value] = {**OWN, "study": "additive", "level": 1}
 
 
 def _additive(
@@ -90,7 +90,7 @@ ADDITIVE = Table(
 
 def _removed(removed: str, *figures: float) -> tuple[Cell, ...]:
     """Concepts and objects of captions, then of pictures."""
-    asked: dict[str, Asked] = {**OWN, "study": "removal", "removed": removed}
+    asked: dict[str, Value] = {**OWN, "study": "removal", "removed": removed}
     metrics = (Metric.CONCEPT_RECOGNITION, Metric.OBJECT_RECOGNITION)
     wanted = [(modality, metric) for modality in ("text", "image") for metric in metrics]
     return tuple(
@@ -125,7 +125,7 @@ def _edited(*figures: float | None) -> tuple[Cell, ...]:
     """Probing, then retrieval, of the three estimators."""
     metrics = (Metric.EDIT_PROBING, Metric.EDIT_RETRIEVAL)
     wanted = [(metric, name) for metric in metrics for name in ("avg", "avg+pos", "single")]
-    asked: dict[str, Asked] = {**OWN, "study": "edit", "steering": 1.0, "attribute": "all"}
+    asked: dict[str, Value] = {**OWN, "study": "edit", "steering": 1.0, "attribute": "all"}
     return tuple(
         Cell(figure, {**asked, "metric": metric, "estimator": name})
         for figure, (metric, name) in zip(figures, wanted, strict=True)
@@ -163,7 +163,7 @@ EDITS = Table(
 
 def _simple(concepts: float, objects: float) -> tuple[Cell, Cell]:
     """Scenes of new objects, predicted by a network."""
-    asked: dict[str, Asked] = {
+    asked: dict[str, Value] = {
         **OWN,
         "study": "complexity",
         "approximator": "mlp",

@@ -10,7 +10,7 @@ from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.reproductions.tables import Cell, Row, Table
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Asked
+    from conceptbind.core.columns import Value
 
 PAPER = "2502.03566"
 LARGE = "hf:openai/clip-vit-large-patch14"
@@ -18,12 +18,12 @@ BASE = "hf:openai/clip-vit-base-patch32"
 CLEVR = "clevr:{data}/CLEVR/output_2obj.csv"
 SPAR = "pug-spar:{data}/PUG_SPAR"
 SPARE = "pug-spare:{data}/PUG_SPARE"
-OWN: dict[str, Asked] = {"control": Control.NONE}
+OWN: dict[str, Value] = {"control": Control.NONE}
 
 
 def _noun(modality: str, paper: float, *, at_least: bool = False) -> Cell:
     """Which attribute each noun has, all nouns together."""
-    asked: dict[str, Asked] = {
+    asked: dict[str, Value] = {
         **OWN,
         "study": "attribute_probe",
         "metric": Metric.ATTRIBUTE_RECOGNITION,
@@ -93,20 +93,20 @@ SEARCH = Table(
     "orders pairs of fields; a tie is a miss.",
 )
 
-ACROSS: dict[str, Asked] = {
+ACROSS: dict[str, Value] = {
     **OWN,
     "study": "crossmodal",
     "metric": Metric.BINDING_ACCURACY,
     "order": "either",
 }
-REPAIRED: dict[str, Asked] = {
+REPAIRED: dict[str, Value] = {
     **OWN,
     "study": "repair",
     "metric": Metric.BINDING_ACCURACY,
     "repair": Repair.HNB,
     "split": "test",
 }
-TUNED: dict[str, Asked] = {"metric": Metric.BINDING_ACCURACY, "repair": "FT"}
+TUNED: dict[str, Value] = {"metric": Metric.BINDING_ACCURACY, "repair": "FT"}
 
 
 def _binds(name: str, scenes: str, clip: float, labclip: float) -> Row:
@@ -137,7 +137,7 @@ ACCURACY = Table(
 
 
 def _probe_cosines(name: str, scenes: str, before: float, after: float) -> Row:
-    asked: dict[str, Asked] = {**OWN, "study": "repair", "metric": Metric.PROBE_COSINE}
+    asked: dict[str, Value] = {**OWN, "study": "repair", "metric": Metric.PROBE_COSINE}
     cells = tuple(
         Cell(figure, {**asked, "repair": repair})
         for figure, repair in ((before, Repair.NONE), (after, Repair.HNB))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from conceptbind.core.records import Asked
+    from conceptbind.core.columns import Value
     from conceptbind.core.scored import Unit
     from conceptbind.core.typing import Modality
 
@@ -23,7 +23,7 @@ class Cell:
 
     paper: float | None
     """As published, from 0 to 1; None where the paper has none there."""
-    asked: Mapping[str, Asked]
+    asked: Mapping[str, Value]
     """What its record holds; of several records the least is told, as for concepts. Empty where
     nothing of ours answers it."""
     at_least: bool = False
