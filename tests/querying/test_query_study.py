@@ -223,8 +223,12 @@ def planted(
         record(recall, 0.3, way=way, repair=Repair.NONE, control=Control.BAG_OF_CONCEPTS),
         record(Metric.QUERY_CHANCE, 0.02),
     ]
-    if (way, repair) != ("whole", Repair.NONE):
-        found.append(record(recall, 0.7, way="whole", repair=Repair.NONE, form=form))
+    if way != "whole":
+        found.append(record(recall, 0.7, way="whole", repair=repair, form=form))
+        if form is not None:
+            found.append(record(recall, 0.8, way=way, repair=repair, form=form))
+    elif repair != Repair.NONE:
+        found.append(record(recall, 0.75, way="whole", repair=Repair.NONE))
     told = {"way": way, "repair": repair, "form": form}
     found.append(record(Metric.QUERY_GAIN, gain, gain_ends, **told))
     return QueryStudy("text", Records(found), Choice(repair, way), {Repair.NONE: 1.0}, 40)
@@ -235,12 +239,24 @@ def planted(
     [
         (planted(), "a change of +20.0 points (+10.0 to +30.0, n = 90).", "cannot be judged"),
         (planted(), "Chance is 2.0 %. The strongest control", "one caption is surely"),
-        (planted(form=TOGETHER), "in 70.0 %, where nothing is excluded", "cannot"),
+        (
+            planted(form=TOGETHER),
+            "in 70.0 %, where nothing is excluded and this way finds it in 80.0 %: a change",
+            "cannot",
+        ),
         (planted(gain=0.05, gain_ends=(-0.05, 0.15)), "queries are needed", "surely"),
         (planted(gain=0.0, gain_ends=(-0.1, 0.1)), "which of the two is better.", "needed"),
         (planted(gain=-0.2, gain_ends=(-0.3, -0.1)), "One caption is surely better", "cannot"),
         (planted(gain=0.2, gain_ends=(0.0, 0.3)), "cannot be judged which of the two", "surely"),
         (planted(repair=Repair.HNB), "(--way min) after the repair", "cannot"),
+        (planted(repair=Repair.HNB), "query, after the same repair, finds it in 70.0 %", "cannot"),
+        (planted(repair=Repair.HNB), "asked in the same way, without a repair, finds", "cannot"),
+        (
+            planted(way="whole", repair=Repair.HNB),
+            "Without the repair it is first in 75.0 %",
+            "a ch",
+        ),
+        (planted(low=0.29), "in 30.0 %, which is not clearly less: a bag of concepts.", "cannot"),
         (planted(way="whole"), "one caption for the whole query (--way whole).", "a change of"),
         (planted(low=None), "It cannot be judged which way suits", "Chance"),
     ],
@@ -261,7 +277,7 @@ def test_each_branch_of_the_sentence(study, said, unsaid):
         (planted(gain_ends=(None, None)), "unclear"),  # one draw
         (planted(low=None), "unclear"),
         (planted(way="whole"), "no"),  # validation prefers none
-        (planted(way="whole", repair=Repair.HNB), "yes"),  # another way: after a repair
+        (planted(way="whole", repair=Repair.HNB), "no"),  # one caption too, after a repair
     ],
 )
 def test_each_branch_of_the_verdict_which_is_of_no_level(study, word):

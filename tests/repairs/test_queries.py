@@ -30,7 +30,7 @@ from conceptbind.repairs.queries import (
 from conceptbind.repairs.queries import solver as solving
 from conceptbind.repairs.queries.section import query_rows
 from conceptbind.repairs.queries.study import WORDS, Search
-from conceptbind.repairs.queries.words import FEW_WORDS, _carries, query_verdict
+from conceptbind.repairs.queries.words import FEW_WORDS, OTHER_MAPS, _carries, query_verdict
 from conceptbind.scenes import Scenes, paraphrase_bank, text20
 from conceptbind.scenes.split import halves_of_words
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
@@ -119,6 +119,30 @@ def test_a_bag_of_concepts_cannot_be_repaired() -> None:
     for setting in ("neutral", "trap"):
         assert study.value(Metric.PARAPHRASE_ACCURACY, "HNB", setting).value < 0.4
     assert query_verdict(study).repairs is False
+
+
+def test_where_no_map_is_chosen_nothing_is_claimed_and_others_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(solving, "chosen_station", lambda stations: stations[0])
+    study = repaired(np.hstack([objects(), 2 * wordings()]))
+    assert not study.recommended
+    for gain in study.records.where(metric=Metric.PARAPHRASE_GAIN):
+        assert (gain.value, gain.ci_low, gain.ci_high) == (0, None, None)
+    verdict = query_verdict(study)
+    lowest = study.value(Metric.PARAPHRASE_ACCURACY, "none", "trap")
+    assert (verdict.word, verdict.score) == ("no", lowest.value)
+    assert f"so paraphrase accuracy stays at {100 * lowest.value:.1f} % (" in verdict.sentence
+    assert verdict.sentence.endswith(OTHER_MAPS)
+    wide = [
+        record.but(ci_low=0.0, ci_high=0.9)
+        if record.has(metric="paraphrase_accuracy", setting="trap")
+        else record
+        for record in study.records
+    ]
+    unsure = query_verdict(replace(study, records=Records(wide)))
+    assert unsure.word == "unclear"
+    assert unsure.sentence.startswith("It cannot be judged whether a map of the query helps")
 
 
 def test_an_encoder_of_objects_has_nothing_to_repair() -> None:

@@ -43,7 +43,7 @@ class Small:
         return (pixels / 255.0) @ rng.normal(size=(108, 24)).astype(np.float32)
 
 
-OPTIONS = {"factors": "order,clutter", "drawn": 40}
+OPTIONS = {"factors": "order,clutter", "drawn": 60}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,11 @@ def test_what_it_prints_is_the_answer_and_a_row_for_each_curve(run):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"drawn": 39}, "drawn must be at least 40 scenes; got 39"),
+        ({"drawn": 59}, "drawn must be at least 60 scenes; got 59"),
+        (
+            {"encoder": "minilm", "scenes": "text20:6x6", "factors": "size,clutter"},
+            "none of these factors can be varied here .size: ",
+        ),
         ({"seed": -1}, "seed must be a whole number from 0"),
         ({"factors": "clutterr"}, "unknown factor 'clutterr'"),
         ({"factors": ","}, "factors names none"),
@@ -117,7 +121,7 @@ def test_what_it_prints_is_the_answer_and_a_row_for_each_curve(run):
 )
 def test_what_cannot_be_asked_is_said_in_one_line(options, said, tmp_path):
     with pytest.raises(ConceptBindError, match=said):
-        conceptbind.stress(Small(), out=tmp_path / "c", **options)
+        conceptbind.stress(**{"encoder": Small(), "out": tmp_path / "c", **options})
     assert not (tmp_path / "c").exists()
 
 

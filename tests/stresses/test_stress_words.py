@@ -162,6 +162,16 @@ def test_a_repair_that_is_none_or_gains_nothing_is_not_said_to_carry_over():
     assert carries(curve(value(2, 0.7), gain(2, 0.3)), 0.4).endswith("too little was scored.")
 
 
+def test_with_too_few_scenes_the_answer_says_so_and_not_that_nothing_can_be_lost():
+    few = curve(value(2, 0.7, n=19), value(6, 0.1, n=19), change(6, -0.6, n=19))
+    assert answer((few,), "tiny") == (
+        "It cannot be judged how far the binding of tiny carries: 19 test scenes were scored, and "
+        "20 are needed. Take more with --drawn."
+    )
+    nothing = curve(value(2, 0.5), value(6, 0.5), change(6, 0.0))
+    assert "at no level is there anything to lose" in answer((nothing,), "tiny")
+
+
 def test_the_answer_names_what_hurts_most_at_the_highest_level():
     deep = curve(value(2, 0.7), value(6, 0.4), change(6, -0.3))
     mild = curve(value(2, 0.7), value(6, 0.6), change(6, -0.1))

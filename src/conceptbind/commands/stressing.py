@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from conceptbind.stresses.stock import Stock
     from conceptbind.stresses.study import StressStudy
 
-FEWEST = 40
+FEWEST = 60
 """Scenes that a run needs."""
 
 
@@ -119,6 +119,7 @@ class Stress(Opening, Command[Stressed]):
         source, table = open_inputs(self.encoder, self.scenes, self.template, self)
         modalities = _able(source, table)
         stock = stock_of(table, self.drawn, self.seed)
+        _require_one(factors, stock, modalities)
         folder = RunFolder.open(place, config)
         decided = _decided(source, stock)
         kept = folder.finished()
@@ -130,6 +131,22 @@ class Stress(Opening, Command[Stressed]):
 
 
 stress = function_of(Stress)
+
+
+def _require_one(
+    factors: "Sequence[Factor]", stock: "Stock", modalities: "tuple[Modality, ...]"
+) -> None:
+    """Raise ValueRangeError unless one of the factors can be varied."""
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.stresses.study import why_not
+
+    reasons = {factor.name: why_not(factor, stock, modalities) for factor in factors}
+    if all(reasons.values()):
+        told = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+        raise ValueRangeError(
+            f"none of these factors can be varied here ({told}); give others with --factors, or "
+            "other --scenes"
+        )
 
 
 def _able(source: "Source", table: "Scenes") -> "tuple[Modality, ...]":

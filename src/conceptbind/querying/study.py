@@ -245,10 +245,10 @@ def _gains(
     queries: Sequence[PartQueries],
     facts: Mapping[str, Any],
 ) -> Iterator[Record]:
-    """The recommended way beside one caption without a repair, query by query, in the forms that
-    one caption can say.
+    """The recommended way beside one caption with the same repair, query by query, in the forms
+    that one caption can say.
     """
-    before, after = own[Choice(Repair.NONE, "whole")], own[chosen]
+    before, after = own[Choice(chosen.repair, "whole")], own[chosen]
     both = [one for one in queries if one.form in before and one.form in after]
     if not both:
         return

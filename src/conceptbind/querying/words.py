@@ -8,7 +8,7 @@ from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.rounding import percent
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import CONTROL_WORDS, needed
+from conceptbind.report.words import CONTROL_WORDS, beats, needed
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record
@@ -61,8 +61,8 @@ def _word(study: QueryStudy, own: Record) -> Word:
     if own.ci_low is None:
         return "unclear"
     gain = study.records.first(metric=Metric.QUERY_GAIN)
-    if (study.chosen.way, study.chosen.repair) == ("whole", Repair.NONE):
-        return "no"  # validation prefers none
+    if study.chosen.way == "whole":
+        return "no"  # validation prefers one caption
     if gain is None or gain.ci_low is None or gain.ci_high is None:
         return "unclear"
     if gain.ci_high < 0:
@@ -116,20 +116,33 @@ def _whole_of(choice: Choice) -> dict[str, str | None]:
 
 
 def _beside_one_caption(study: QueryStudy) -> str:
-    """What one caption finds without a repair, and whether the difference is sure."""
-    gain = study.records.first(metric=Metric.QUERY_GAIN)
-    if gain is None or (study.chosen.way, study.chosen.repair) == ("whole", Repair.NONE):
-        return ""
-    where = "" if gain["form"] is None else ", where nothing is excluded"
-    about = {"repair": Repair.NONE, "way": "whole", "form": gain["form"], "split": "test"}
-    usual = study.records.one(metric=Metric.QUERY_RECALL_AT_1, control=Control.NONE, **about)
-    said = f"One caption for the whole query, without a repair, finds it in {value_of(usual)}"
+    """What one caption finds, with the same repair, and whether the difference is sure."""
+    gain, repair = study.records.first(metric=Metric.QUERY_GAIN), study.chosen.repair
+    if gain is None or study.chosen.way == "whole":
+        return _beside_no_repair(study)
+    about = {"repair": repair, "form": gain["form"], "split": "test", "control": Control.NONE}
+    found = study.records.where(metric=Metric.QUERY_RECALL_AT_1, **about)
+    there, usual = found.one(way=study.chosen.way), found.one(way="whole")
+    how = "without a repair" if repair == Repair.NONE else "after the same repair"
+    where = ""
+    if gain["form"] is not None:
+        where = f", where nothing is excluded and this way finds it in {value_of(there)}"
+    said = f"One caption for the whole query, {how}, finds it in {value_of(usual)}"
     said = f"{said}{where}: a change of {value_of(gain)} ({interval_of(gain)}, n = {gain.n:,})."
     if gain.ci_low is None or gain.ci_high is None or (gain.ci_low <= 0 <= gain.ci_high):
         return f"{said} {_unsure(gain)}"
     if gain.ci_high < 0:
         return f"{said} One caption is surely better there."
     return said
+
+
+def _beside_no_repair(study: QueryStudy) -> str:
+    """What one caption finds without the repair that was chosen; empty without one."""
+    if study.chosen.repair == Repair.NONE:
+        return ""
+    about = {"repair": Repair.NONE, "way": "whole", "form": None, "split": "test"}
+    usual = study.records.first(metric=Metric.QUERY_RECALL_AT_1, control=Control.NONE, **about)
+    return "" if usual is None else f"Without the repair it is first in {value_of(usual)}."
 
 
 def _unsure(gain: Record) -> str:
@@ -148,9 +161,12 @@ def _beside_controls(study: QueryStudy) -> str:
     if control is None:
         return f"Chance is {chance}."
     name = CONTROL_WORDS.get(str(control.control), str(control.control))
+    own = study.records.one(**_whole_of(study.chosen), metric=Metric.QUERY_RECALL_AT_1)
+    how = "" if study.chosen.repair == Repair.NONE else ", without a repair"
+    less = "" if beats(own, control) else ", which is not clearly less"
     return (
-        f"Chance is {chance}. The strongest control, asked in the same way, finds it in "
-        f"{value_of(control)}: {name}."
+        f"Chance is {chance}. The strongest control, asked in the same way{how}, finds it in "
+        f"{value_of(control)}{less}: {name}."
     )
 
 

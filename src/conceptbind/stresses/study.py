@@ -128,7 +128,7 @@ def stress_study(
         "seed": seed,
     }
     for factor in factors:
-        reason = _cannot(factor, stock, modalities)
+        reason = why_not(factor, stock, modalities)
         if reason is not None:
             notes.append(f"{factor.title} is left out: {reason}.")
             continue
@@ -149,7 +149,14 @@ def stress_study(
     return StressStudy(Records(records), tuple(chosen), tuple(dict.fromkeys(notes)), pulls, level)
 
 
-def _cannot(factor: Factor, stock: Stock, modalities: Sequence[Modality]) -> str | None:
+def why_not(factor: Factor, stock: Stock, modalities: Sequence[Modality]) -> str | None:
+    """Why a factor cannot be varied; None where it can.
+
+    Args:
+        factor: what would be varied.
+        stock: the scenes.
+        modalities: of the encoder.
+    """
     if not set(factor.changes) & set(modalities):
         return "it changes no embedding that the encoder has"
     return factor.needs(stock)

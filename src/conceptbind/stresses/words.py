@@ -234,6 +234,12 @@ def answer(curves: tuple[Curve, ...], encoder: str) -> str:
         encoder: its id.
     """
     able = [curve for curve in curves if _can_fall(curve)]
+    most = max((base.n for curve in curves if (base := curve.base()) is not None), default=0)
+    if not able and most < FEWEST:
+        return (
+            f"It cannot be judged how far the binding of {encoder} carries: {most} test scenes "
+            f"were scored, and {FEWEST} are needed. Take more with --drawn."
+        )
     if not able:
         return (
             f"It cannot be judged how far the binding of {encoder} carries: at no level is there "

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from conceptbind.core.names import Metric
+from conceptbind.core.names import Metric, Repair
 from conceptbind.core.records import Record, Records
 from conceptbind.core.rounding import percent
+from conceptbind.repairs.labclip import Pairs
+from conceptbind.repairs.laboratory import alone, laboratory
+from conceptbind.repairs.laboratory.grounds import PairGround
 from conceptbind.repairs.laboratory.section import laboratory_rows, laboratory_section
 from conceptbind.repairs.laboratory.words import laboratory_verdict, negatives_sentence
 from repairs.laboratory import planted_truths as truths
@@ -99,6 +102,40 @@ def test_that_nothing_is_recommended_and_why():
     assert "Of 4 repairs none is recommended: the binding accuracy stays at" in verdict.sentence
     why = ("On validation no map does better", "which is not sure enough")
     assert any(reason in verdict.sentence for reason in why)
+
+
+def test_without_negatives_no_binding_is_claimed():
+    images, texts, _ = truths.turned(150)
+    ground = PairGround(Pairs.of(images, texts), {"scenes": "s", "encoder": "e"}, 0)
+    found = laboratory(ground, alone((Repair.PROCRUSTES,), 0))
+    assert found.decides == Metric.RECALL_AT_1
+    verdict = laboratory_verdict(found, "pairs")
+    assert (verdict.word, verdict.score, verdict.level) == ("unclear", None, 3)
+    assert verdict.sentence.endswith("on binding cannot be judged without negatives.")
+    assert "It brings recall at 1 from" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("gain", "word"),
+    [
+        ((0.05, -0.05, 0.1), "unclear"),  # may be large, may be none
+        ((0.05, -0.05, 0.099), "no"),
+        ((-0.05, -0.2, -0.01), "no"),
+    ],
+)
+def test_a_repair_whose_gain_may_be_large_cannot_be_judged(gain, word):
+    found = compared(truths.turned(150))
+    own = found.record(found.best, Metric.BINDING_GAIN)
+    value, low, high = gain
+    records = [
+        own.but(value=value, ci_low=low, ci_high=high) if record == own else record
+        for record in found.records
+    ]
+    verdict = laboratory_verdict(
+        replace(found, records=Records(records), recommended=False), "pairs"
+    )
+    assert verdict.word == word
+    assert verdict.sentence.startswith("It cannot be judged") is (word == "unclear")
 
 
 def test_tables_have_as_many_cells_as_their_heads_with_a_control_that_measured_less():

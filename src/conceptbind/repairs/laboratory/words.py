@@ -10,9 +10,16 @@ from conceptbind.core.rounding import percent
 from conceptbind.crossmodal.words import SOMEWHAT, USABLE
 from conceptbind.repairs.labclip.cost import TOLERANCE, WORTH, clears_noise
 from conceptbind.repairs.laboratory.contest import GAINS
-from conceptbind.repairs.words import COSTS, beside_twin, kept, strongest_control
+from conceptbind.repairs.words import (
+    COSTS,
+    LARGE,
+    NO_BINDING,
+    beside_twin,
+    kept,
+    strongest_control,
+)
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import first
+from conceptbind.report.words import ends, first
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record
@@ -67,7 +74,9 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
             f"{value_of(before)} ({interval_of(before)}, n = {before.n:,}) on {unseen} that were "
             f"not fitted on.{_settings(found, found.entries[0])}{_tried(found)}{others}"
         )
-        word = "yes" if _usable(found, found.entries[0]) else "no"
+        word = "no"
+        if _could_be_large(found) and not _usable(found, found.entries[0]):
+            word, sentence = "unclear", f"It cannot be judged whether a repair helps. {sentence}"
         return _verdict(
             word, sentence, _lowest(found, found.entries[0]), "no repair", repairs=False
         )
@@ -91,7 +100,22 @@ def laboratory_verdict(found: Laboratory, unseen: str) -> Verdict:
     return _verdict(word, sentence, lowest, strongest_control(found.records), repairs=True)
 
 
+def _could_be_large(found: Laboratory) -> bool:
+    """Whether neither a large gain nor none is ruled out; where nothing was changed, by how well
+    the score itself is known.
+    """
+    gain = found.record(found.best, GAINS[found.decides])
+    if found.best.pull > 0 and gain is not None:
+        high = 1.0 if gain.ci_high is None else gain.ci_high
+        return not clears_noise(gain.value, gain.ci_low) and high >= LARGE
+    low, high = ends(_measured(found, found.entries[0], found.decides))
+    return round((high - low) / 2, 9) >= LARGE  # rounding must not decide
+
+
 def _verdict(word: Word, sentence: str, record: Record, control: str, *, repairs: bool) -> Verdict:
+    if record.metric == Metric.RECALL_AT_1:  # of binding nothing was measured
+        told = f"{sentence} {NO_BINDING}."
+        return Verdict("unclear", told, None, 3, "both", record.n, control, repairs)
     level, modality = (2, "text") if record.metric == Metric.PARAPHRASE_ACCURACY else (3, "both")
     return Verdict(word, sentence, record.value, level, modality, record.n, control, repairs)
 

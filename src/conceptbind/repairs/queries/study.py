@@ -241,7 +241,7 @@ def query_repair(
         for triplets in settings:
             told = {**facts, "scenes": scenes, "setting": triplets.setting}
             found, missed[triplets.setting] = _settled(groups.rows, triplets, draws, scored_parts)
-            records += _compared(found, draws, told)
+            records += _compared(found, draws, told, scored_parts)
         if words is not None:
             told = {**facts, "scenes": scenes}
             records += _on_other_words(groups, settings, draws, words, seed, told)
@@ -315,7 +315,7 @@ def _on_other_words(
     for triplets in settings:
         found, _ = _settled(groups.rows, triplets, draws, parts)
         told = {**facts, "split": WORDS, "setting": triplets.setting, "folds": len(parts)}
-        records += _compared(found, draws, told)
+        records += _compared(found, draws, told, parts)
     return records
 
 
@@ -388,9 +388,15 @@ def _joined(parts: list[Scored], *, one_sided: bool) -> tuple[Ints, Floats, Bool
 
 
 def _compared(
-    found: Mapping[bool, list[tuple[Ints, Floats, Bools]]], draws: Ints, facts: Mapping[str, Any]
+    found: Mapping[bool, list[tuple[Ints, Floats, Bools]]],
+    draws: Ints,
+    facts: Mapping[str, Any],
+    parts: Sequence[_Part],
 ) -> list[Record]:
-    """Before, after, and the paired difference, by both rules."""
+    """Before, after, and the paired difference, by both rules; where no part has a map the
+    difference is 0 and has no interval.
+    """
+    changed = any(part.fit.helps for part in parts)
     records = []
     for metric, gain, one_sided in SCORES:
         (items, before, tied), (_, after, tied_after) = found[one_sided]
@@ -404,7 +410,8 @@ def _compared(
             )
         change = after - before
         told = {**facts, "repair": Repair.HNB}
-        records.append(mean_record(gain, change, None, mine, "difference", **told))
+        record = mean_record(gain, change, None, mine, "difference", **told)
+        records.append(record if changed else record.but(ci_low=None, ci_high=None))
     return records
 
 

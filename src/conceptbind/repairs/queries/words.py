@@ -10,6 +10,7 @@ from conceptbind.repairs.labclip.cost import clears_noise
 from conceptbind.repairs.queries.study import WORDS
 from conceptbind.repairs.words import LARGE
 from conceptbind.report.numbers import interval_of, value_of
+from conceptbind.report.words import ends
 from conceptbind.within.triplets import GIVEN, NEUTRAL, TRAP
 from conceptbind.within.words import USABLE
 
@@ -67,14 +68,35 @@ def _judged(study: QueryRepair, before: list[Record], after: list[Record]) -> tu
             told += f" {OTHER_MAPS}"
         return word, f"A linear map of the query brings {said}.{told}"
     kept = "The adapter is the identity, which changes nothing"
-    if min(map(_value, before)) >= USABLE:
+    usable = min(map(_value, before)) >= USABLE
+    gains = study.records.where(metric=Metric.PARAPHRASE_GAIN, split="test")
+    if all(gain.ci_low is None for gain in gains):  # no map was chosen in any part
+        return _unchanged(before, usable)
+    if usable:
         words = f"A map of the query has nothing to add. It would bring {said}. {kept}."
         return "no", words
-    gains = study.records.where(metric=Metric.PARAPHRASE_GAIN, split="test")
-    if any((gain.ci_high or 1.0) >= LARGE for gain in gains) and study.fit.helps:
+    highs = [1.0 if gain.ci_high is None else gain.ci_high for gain in gains]
+    if max(highs) >= LARGE and study.fit.helps:
         words = f"It cannot be judged whether a map of the query helps here. It brings {said}."
         return "unclear", f"{words} {kept}."
-    return "no", f"A map of the query does not help here. It brings {said}. {kept}."
+    words = f"This map of the query does not help here. It brings {said}. {kept}."
+    return "no", f"{words} {OTHER_MAPS}"
+
+
+def _unchanged(before: list[Record], usable: bool) -> tuple[Word, str]:
+    """What is said where validation prefers no map of the path to none."""
+    lowest = min(before, key=_value)
+    stays = (
+        f"paraphrase accuracy stays at {value_of(lowest)} ({interval_of(lowest)}, n = {lowest.n:,})"
+    )
+    if usable:
+        return "no", f"A map of the query has nothing to add: {stays}."
+    why = "On validation no map of this kind does better without losing what is found"
+    low, high = ends(lowest)
+    if round((high - low) / 2, 9) >= LARGE:  # rounding must not decide
+        said = f"It cannot be judged whether a map of the query helps here. {why}, so {stays}."
+        return "unclear", f"{said} {OTHER_MAPS}"
+    return "no", f"This map of the query does not help here. {why}, so {stays}. {OTHER_MAPS}"
 
 
 def _change(then: Record, now: Record) -> str:
@@ -122,11 +144,11 @@ def _carries(gains: Records) -> str:
     sure = [clears_noise(gain.value, gain.ci_low) for gain in gains]
     if all(sure):
         return "So it carries over to other words."
-    if any((gain.ci_high or 0.0) < 0 for gain in gains):
+    if any(gain.ci_high is not None and gain.ci_high < 0 for gain in gains):
         return "So it does not carry over: fit it on the words of your own queries."
     if any(sure):
         return "So it carries over in part: fit it on the words of your own queries."
-    if any((gain.ci_high or 1.0) >= LARGE for gain in gains):
+    if any(gain.ci_high is None or gain.ci_high >= LARGE for gain in gains):
         return "Whether it carries over cannot be judged: more words are needed."
     return "So it does not carry over: fit it on the words of your own queries."
 
