@@ -110,11 +110,11 @@ def test_scores_and_their_baselines_drawn():
     assert (chart.id, chart.kind, chart.y) == ("benchmark-sugarcrepe", "bars", "share right")
     shown, blind = chart.series
     one, other = "a, recall at 1 (strict)", "b, accuracy (paper)"
-    ties = "95 %: 70.0 % to 80.0 %, n = 1,234, ties 4,321"
+    ties = "n = 1,234, ties 4,321"
     assert (shown.name, shown.points) == (
         "score",
         (
-            Point(one, 0.75, 0.7, 0.8, "75.0 %", ties),
+            Point(one, 0.75, 0.7, 0.8, "75.0 %", ties, interval="70.0 % to 80.0 %"),
             Point(other, 0.5, None, None, "50.0 %", "n = 100, ties 0"),
         ),
     )

@@ -356,7 +356,7 @@ def test_without_pictures_the_texts_are_scored_alone(plus, tmp_path):
     """And the run is on the same questions as one with pictures."""
     whole = read_benchmark("sugarcrepe_pp", plus)
     blind = read_with("sugarcrepe_pp", plus, Making(plus, pictures=False))
-    assert "the text-only task alone: the encoder embeds none." in blind.notes
+    assert "the text-only task alone: no pictures are embedded by the encoder." in blind.notes
     (plus / "val2017" / "b.png").unlink()
     with pytest.raises(ConceptBindError, match="1 of 3 pictures are not in"):
         read_benchmark("sugarcrepe_pp", plus)

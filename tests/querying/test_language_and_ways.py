@@ -52,6 +52,7 @@ def test_a_minus_or_a_quote_may_belong_to_a_part():
         ('a, "b', "a quote in the query 'a, \"b' does not end"),
         ("a\\", "ends in a backslash"),
         ("red, -red", "both asks for 'red' and excludes it"),
+        ("red square, -Red Square", "both asks for 'red square' and excludes it"),
     ],
 )
 def test_what_is_wrong_with_a_query_is_said(text, message):

@@ -110,8 +110,8 @@ class SugarCrepePlus:
         draws = np.array(seen, dtype=np.int64)
         shown = making.pictures and _has_pictures(folder)
         if not shown:
-            why = "no pictures lie in the folder" if making.pictures else "the encoder embeds none"
-            notes.append(f"the text-only task alone: {why}.")
+            why = "lie in the folder" if making.pictures else "are embedded by the encoder"
+            notes.append(f"the text-only task alone: no pictures {why}.")
         items = {
             "rows": np.array(rows, dtype=np.int64),
             "subsets": np.array(subsets),

@@ -297,7 +297,8 @@ def _refuse_unused(
             option = word.partition("=")[0]
             raise UnknownNameError(
                 f"conceptbind {name} has no option '{cut(option)}'; "
-                f"{nearest(option.replace('_', '-'), shown)}"
+                f"{nearest(option.replace('_', '-'), shown)}; a value that begins with a dash is "
+                "written behind -- at the end, or as --NAME=VALUE"
             )
     if unused:
         first = next((option.name for option in known.values() if option.positional), None)

@@ -74,6 +74,11 @@ def _beaten(negated: Record, control: Record | None) -> bool:
 
 def _why(negated: Record, twin: Record, control: Record | None) -> str:
     """Why it cannot be judged, and what would be needed."""
+    if ends(twin)[0] <= CHANCE < _value(twin):
+        return (
+            f": that the same captions without negation find the object is not sure with n = "
+            f"{twin.n:,}."
+        )
     if ends(twin)[0] <= CHANCE:
         return ": without negation the same captions do not find the object above chance either."
     value, (low, high) = _value(negated), ends(negated)

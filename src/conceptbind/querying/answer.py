@@ -21,10 +21,16 @@ from conceptbind.querying.words import no_queries, query_verdict
 from conceptbind.repairs.held_scenes import HeldScenes
 from conceptbind.repairs.labclip.estimator import fit_pairs
 from conceptbind.repairs.queries.groups import groups_of_bank
-from conceptbind.repairs.queries.solver import fit_queries
+from conceptbind.repairs.queries.solver import Watched, fit_queries
 from conceptbind.rows.source import source_of
 from conceptbind.run.bars import steps
-from conceptbind.scenes.paraphrases import drawn_scenes, paraphrase_bank, read_by, wordings
+from conceptbind.scenes.paraphrases import (
+    drawn_scenes,
+    paraphrase_bank,
+    read_by,
+    single_objects_said,
+    wordings,
+)
 from conceptbind.scenes.split import Split, split_scenes
 from conceptbind.scenes.table import Scenes
 
@@ -223,4 +229,17 @@ def _of_captions(case: Case, searched: _Searched) -> RowMap:
         place = f"queries-paraphrases-{part}"
         rows = case.embedded(case.source, "text", place, told, bank.captions).values
         groups.append(groups_of_bank(rows, bank, table, seed))
-    return fit_queries(*groups, seed=seed).adapter
+    return fit_queries(*groups, alone=_alone(case, searched), seed=seed).adapter
+
+
+def _alone(case: Case, searched: _Searched) -> Watched | None:
+    """Single objects, of which the map may not lose any; None where no other wording is read."""
+    said = single_objects_said(searched.table, read_by(_encoder(case)))
+    if said is None:
+        return None
+    own, others = said
+    captions = Scenes.unlabelled(searched.table.name, captions=[*own, *others])
+    place = "queries-single"
+    rows = case.embedded(case.source, "text", place, "single objects", captions).values
+    n = len(own)
+    return Watched(rows[:n], rows[n:], np.arange(n))

@@ -38,8 +38,9 @@ def parse_query(text: str) -> tuple[QueryPart, ...]:
     if not text.strip():
         raise ValueRangeError(f"the query is empty; write parts with commas between: {EXAMPLE}")
     parts = [_part(letters, number) for number, letters in enumerate(_pieces(text), 1)]
+    said = {(part.text.casefold(), part.negated) for part in parts}
     for part in parts:
-        if QueryPart(part.text, not part.negated) in parts:
+        if (part.text.casefold(), not part.negated) in said:
             raise ValueRangeError(
                 f"the query both asks for '{part.text:.60}' and excludes it; leave out one of them"
             )

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from conceptbind.scenes.paraphrases import ParaphraseBank
 
 NEUTRAL, TRAP = "neutral", "trap"
+"""Neutral: paraphrase and swap are both worded otherwise than the anchor, and than each other.
+Trap: the swap is worded as the anchor is, and the paraphrase is not."""
 SETTINGS = (NEUTRAL, TRAP)
 GIVEN = "given"
 """Paraphrases and negatives that people wrote: nobody says how their wordings differ."""
-"""Neutral: paraphrase and swap are both worded otherwise than the anchor, and than each other.
-Trap: the swap is worded as the anchor is, and the paraphrase is not."""
 CHUNK = 65_536
 """Triplets whose rows are held at once."""
 

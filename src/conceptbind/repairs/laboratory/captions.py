@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Metric, Repair
 from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.repairs.labclip.cost import Scores
@@ -198,7 +199,10 @@ class ConvexQueries:
     name = Repair.CONVEX
 
     def fit(self, pairs: Pairs, validation: Pairs, seed: int) -> Fitted:  # noqa: D102
-        found = fit_queries(groups_of_pairs(pairs, seed), groups_of_pairs(validation, seed))
+        try:
+            found = fit_queries(groups_of_pairs(pairs, seed), groups_of_pairs(validation, seed))
+        except ValueRangeError:  # rows so alike that nothing can be compared
+            return Fitted(self.name, self.side)
         penalty = found.chosen.penalty
         said = "no repair" if penalty is None else f"penalty {penalty:g}"
         size = found.adapter.weight.size
