@@ -75,7 +75,8 @@ def test_recognition_beside_the_controls_that_there_are(tmp_path):
         ("a bag of concepts, same scenes", "bag", [("objects", 0.3, 0.25, 0.35)]),
     ]
     told = chart.series[0].points[0]
-    assert (told.said, told.more) == ("90.0 %", "95 %: 80.0 % to 100 %, n = 1,234, ties 4,321")
+    assert (told.said, told.interval) == ("90.0 %", "80.0 % to 100 %")
+    assert told.more == "n = 1,234, ties 4,321"
     assert data == {
         "modality": "image",
         "controls": ["bag of concepts", "random weights"],

@@ -274,8 +274,7 @@ def dealt(
     if len(every) < FOLDS:
         raise ValueRangeError(
             f"a repair is scored on captions that it was not fitted on, which takes {FOLDS} "
-            f"combinations with a swap, or as many rows of captions that share no text; got "
-            f"{len(every)}"
+            f"combinations with a swap (of a file, rows that share no text); got {len(every)}"
         )
     order = np.random.default_rng(seed).permutation(every)
     return [np.sort(order[k::FOLDS]) for k in range(FOLDS)], n_groups > FOLDED
