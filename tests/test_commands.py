@@ -35,6 +35,7 @@ NEEDED = {
     "evaluate": {"benchmark": "coco", "data": "DATA"},
     "report": {"folder": "runs/one"},
     "audit": {"encoder": "minilm", "index": "rows"},
+    "reproduce": {"paper": "binding", "out": "reproduced"},
     "query": {"index": "rows", "text": "a red square"},
 }
 

@@ -14,6 +14,7 @@ from conceptbind.complexity import ComplexityStudy
 from conceptbind.complexity.section import LABELS, PAPER, complexity_section, coverage_figure
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.records import Records
+from conceptbind.core.rounding import percent
 from conceptbind.report.cells import COMPLEXITY_HEAD, complexity_cells
 from conceptbind.report.charts import Point
 from conceptbind.report.numbers import has_long_word, is_number, whole
@@ -86,7 +87,10 @@ def test_recognition_over_coverage_line_by_line():
 
     def line(label, stroke, panel, *points):
         told = [
-            Point(x, y, low, high, words, more if low is not False else "")
+            Point(
+                *(x, y, low, high, words, more if low is not False else ""),
+                interval=f"{percent(low)} to {percent(high)}" if low else "",
+            )
             for x, y, low, high, words in points
         ]
         return (label, stroke, panel, told)
