@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 
 import made
 from conceptbind import apply, load_run, repair
-from conceptbind.commands.querying import _search, _Told, _triplets
+from conceptbind.commands.querying import CLOSED, INSTEAD, _search, _Told, _triplets
 from conceptbind.core.errors import ConceptBindError, ShapeError, ValueRangeError
 from conceptbind.core.names import Metric
 from conceptbind.core.records import Records
@@ -447,6 +447,32 @@ def test_captions_that_people_wrote(tmp_path: Path) -> None:
     out = apply(str(tmp_path / "a"), texts=rows, out=tmp_path / "mapped.npy")
     assert np.load(out).shape == (3, 256)
     assert "paraphrase accuracy" in found.text()
+
+
+def test_where_the_convex_map_is_not_chosen_closed_forms_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solving, "chosen_station", lambda stations: stations[0])
+    found = repair("minilm", scenes="text20:4x4", out=tmp_path / "a")
+    assert found.sentence.startswith(INSTEAD + "Of 4 repairs validation prefers ")
+    assert found.verdicts[0].repairs
+    assert {record.study for record in found.records} == {"laboratory"}
+    assert {record.repair for record in found.records} >= {"none", *CLOSED}
+    assert not np.allclose(found.adapter.weight, np.eye(len(found.adapter.weight)))
+    assert load_run(tmp_path / "a").records == found.records
+    rows = np.random.default_rng(0).normal(size=(3, 384)).astype(np.float32)
+    assert np.load(apply(str(tmp_path / "a"), texts=rows, out=tmp_path / "m.npy")).shape == (3, 384)
+
+
+def test_where_closed_forms_do_no_better_nothing_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solving, "chosen_station", lambda stations: stations[0])
+    file = captions_file(tmp_path)
+    found = repair("tiny", side="query", captions=file, out=tmp_path / "a")
+    assert {record.study for record in found.records} == {"repair"}
+    assert np.allclose(found.adapter.weight, np.eye(len(found.adapter.weight)))
+    assert found.sentence.startswith("A map of the query has nothing to add: paraphrase accuracy")
 
 
 def test_a_negative_that_is_true_is_left_out_and_listed(tmp_path: Path) -> None:

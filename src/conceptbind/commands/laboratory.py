@@ -41,8 +41,11 @@ def require_plain(method: str, options: "dict[str, Any]") -> None:
         )
 
 
-def entrants(method: str, n_negatives: int, side: "Side" = "text") -> "Sequence[Contender]":
-    """The methods that a --method means, of captions beside pictures or of queries.
+def entrants(
+    method: str | tuple[str, ...], n_negatives: int, side: "Side" = "text"
+) -> "Sequence[Contender]":
+    """The methods that a --method means, of captions beside pictures or of queries; or some by
+    name.
 
     Raises:
         ValueRangeError: it needs negatives, and there are none.
@@ -52,13 +55,18 @@ def entrants(method: str, n_negatives: int, side: "Side" = "text") -> "Sequence[
 
     if method == ALL:
         return contenders(n_negatives, side)
-    return alone((Repair(method),), n_negatives, side)
+    names = (method,) if isinstance(method, str) else method
+    return alone([Repair(name) for name in names], n_negatives, side)
 
 
 def compare_methods(
-    method: str, ground: "Ground", twin: "Ground | None", pull: float | None, seed: int
+    method: str | tuple[str, ...],
+    ground: "Ground",
+    twin: "Ground | None",
+    pull: float | None,
+    seed: int,
 ) -> "Laboratory":
-    """Fit and score one method or all beside no repair."""
+    """Fit and score one method, some or all beside no repair."""
     from conceptbind.repairs.laboratory.contest import laboratory
 
     several = entrants(method, ground.n_negatives, ground.side)
@@ -78,8 +86,9 @@ def write_laboratory(
     facts: "dict[str, Any]",
     fitted_on: "dict[str, Any]",
     unseen: str,
+    before: str = "",
 ) -> "tuple[Adapter, Records, Verdict]":
-    """Write the page, the adapter and the results."""
+    """Write the page, the adapter and the results; what stands before the verdict is said first."""
     from conceptbind.core.version import __version__
     from conceptbind.repairs.labclip.adapter import save_adapter
     from conceptbind.repairs.laboratory.section import laboratory_card, laboratory_section
@@ -88,6 +97,7 @@ def write_laboratory(
     from conceptbind.run.folder import RunFolder
 
     verdict = laboratory_verdict(found, unseen)
+    verdict = replace(verdict, sentence=before + verdict.sentence)
     told = {
         **fitted_on,
         **found.adapter.config,

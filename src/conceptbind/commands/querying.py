@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder, Floats, Ints
     from conceptbind.encoders.options import Opening
     from conceptbind.repairs.labclip.adapter import Adapter
+    from conceptbind.repairs.laboratory.contest import Laboratory
     from conceptbind.repairs.queries.groups import Groups
     from conceptbind.repairs.queries.study import QueryRepair, Search
     from conceptbind.rows.source import Source
@@ -42,12 +43,18 @@ class Asked:
     seed: int
 
 
+CLOSED = ("ridge", "procrustes", "low_rank", "diagonal")
+"""Maps that are compared where the convex comparison is not chosen: they take seconds."""
+INSTEAD = "On validation the convex comparison of captions does no better than no map. "
+"""What stands before the verdict on the others."""
+
+
 @dataclass(frozen=True, eq=False)
 class Written:
     """What was written."""
 
     adapter: "Adapter"
-    study: "QueryRepair"
+    records: "Records"
     verdict: "Verdict"
 
 
@@ -117,7 +124,8 @@ def _material(asked: Asked, source: "Source", folder: Path, config: dict[str, An
 
 
 def repair_queries(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> Written:
-    """Embed captions, fit, score and write.
+    """Embed captions, fit, score and write. Where the convex comparison is not chosen, closed forms
+    are compared, and what they recommend is written.
 
     Raises:
         ConceptBindError: there is nothing to fit on; the message says what to do.
@@ -139,6 +147,10 @@ def repair_queries(asked: Asked, source: "Source", folder: Path, config: dict[st
             on_step=step,
         )
     assert source.encoder is not None
+    if study.unchanged:
+        others = _compared(found, CLOSED, None, source, asked.seed)
+        if others.recommended:
+            return Written(*_kept(found, others, source, folder, config, INSTEAD))
     return _written(study, found.caption_of, source.encoder, folder, config, found.name)
 
 
@@ -155,20 +167,44 @@ def laboratory_of_queries(
     Raises:
         ConceptBindError: there is nothing to fit on; the message says what to do.
     """
-    from conceptbind.commands.laboratory import compare_methods, write_laboratory
+    found = _material(asked, source, folder, config)
+    result = _compared(found, method, pull, source, asked.seed)
+    return _kept(found, result, source, folder, config)
+
+
+def _compared(
+    found: _Material,
+    method: "str | tuple[str, ...]",
+    pull: float | None,
+    source: "Source",
+    seed: int,
+) -> "Laboratory":
+    """Fit and score methods on captions."""
+    from conceptbind.commands.laboratory import compare_methods
     from conceptbind.repairs.laboratory.captions import QueryGround
+
+    about = {"scenes": found.name, "encoder": source.id, "modality": "text", "question": 2}
+    told = found.groups.rows, found.settings, found.draws, about, seed
+    ground = QueryGround(*told, searches=found.searches)
+    return compare_methods(method, ground, None, pull, seed)
+
+
+def _kept(
+    found: _Material,
+    result: "Laboratory",
+    source: "Source",
+    folder: Path,
+    config: dict[str, Any],
+    before: str = "",
+) -> "tuple[Adapter, Records, Verdict]":
+    """Write what was compared."""
+    from conceptbind.commands.laboratory import write_laboratory
     from conceptbind.run.facts import plain_provenance
 
-    found = _material(asked, source, folder, config)
-    about = {"scenes": found.name, "encoder": source.id, "modality": "text", "question": 2}
-    told = found.groups.rows, found.settings, found.draws, about, asked.seed
-    ground = QueryGround(*told, searches=found.searches)
-    result = compare_methods(method, ground, None, pull, asked.seed)
     facts = plain_provenance(config, sys.argv) | {"data": {"scenes": found.name}}
     who = {"encoder": source.id, "revision": source.revision, "scenes": found.name}
-    on = {**who, "side": "query"}
     unseen = "combinations" if found.by_scenes else "captions"
-    return write_laboratory(folder, config, result, facts, on, unseen)
+    return write_laboratory(folder, config, result, facts, {**who, "side": "query"}, unseen, before)
 
 
 def _of_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, Any]) -> _Material:
@@ -417,4 +453,4 @@ def _written(
     )
     save_adapter(adapter, folder, query_card(adapter, study, verdict.sentence))
     run.write_results(facts, study.records, verdicts=[verdict], sentences=[verdict.sentence])
-    return Written(adapter, study, verdict)
+    return Written(adapter, study.records, verdict)

@@ -263,5 +263,5 @@ def _of_queries(
         adapter, records, verdict = told
         return Repaired(folder, adapter, records, verdict.sentence, verdicts=Verdicts((verdict,)))
     found = repair_queries(wanted, source, folder, config)
-    records, sentence = found.study.records, found.verdict.sentence
+    records, sentence = found.records, found.verdict.sentence
     return Repaired(folder, found.adapter, records, sentence, verdicts=Verdicts((found.verdict,)))

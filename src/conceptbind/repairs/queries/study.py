@@ -157,6 +157,12 @@ class QueryRepair:
     missed: Mapping[str, tuple[Int[Ints, " items"], Bool[Bools, " items"], Bool[Bools, " items"]]]
     """Items that were scored, and whether each was fully right before and after, by setting."""
 
+    @property
+    def unchanged(self) -> bool:
+        """Whether validation preferred no repair in every part that was scored."""
+        gains = self.records.where(metric=Metric.PARAPHRASE_GAIN, split="test")
+        return all(gain.ci_low is None for gain in gains)
+
     def value(self, metric: str, repair: str, setting: str | None = None) -> Record:
         """The record of a metric on the captions that were not fitted on."""
         return self.records.one(metric=metric, repair=repair, setting=setting, split="test")

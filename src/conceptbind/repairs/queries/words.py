@@ -70,7 +70,7 @@ def _judged(study: QueryRepair, before: list[Record], after: list[Record]) -> tu
     kept = "The adapter is the identity, which changes nothing"
     usable = min(map(_value, before)) >= USABLE
     gains = study.records.where(metric=Metric.PARAPHRASE_GAIN, split="test")
-    if all(gain.ci_low is None for gain in gains):  # no map was chosen in any part
+    if study.unchanged:
         return _unchanged(before, usable)
     if usable:
         words = f"A map of the query has nothing to add. It would bring {said}. {kept}."
