@@ -8,6 +8,8 @@ import getpass
 import os
 import subprocess
 import sys
+import time
+import weakref
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -564,3 +566,31 @@ def test_a_study_is_left_out_by_one_option(words, left, capsys):
     assert cli.main(["measure", *words, "--print-config"]) == 0
     shown = yaml.safe_load(capsys.readouterr().out)
     assert {name: shown[name] for name in left} == left
+
+
+def test_an_interrupt_while_python_clears_up_stops_the_command(monkeypatch, tmp_path, capfd):
+    """A weak reference's callback is the place of one that was met: Python prints a traceback and
+    goes on, and the command would end as if nobody had stopped it.
+    """
+
+    class Held:
+        pass
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    def work(self):
+        held = Held()
+        watched = weakref.ref(held, interrupted)
+        del held
+        for _ in range(100):  # a long sleep is not ended by what Python itself sends
+            time.sleep(0.05)
+        return watched
+
+    monkeypatch.setattr(cli.COMMANDS["compare"], "work", work)
+    start = time.monotonic()
+    assert cli.main(["compare", str(tmp_path), str(tmp_path)]) == 130
+    assert time.monotonic() - start < 4
+    told = capfd.readouterr().err
+    assert told.startswith("conceptbind: stopped") or "stopped; the same command" in told
+    assert "Traceback" not in told

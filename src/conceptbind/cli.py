@@ -7,8 +7,10 @@ CONCEPTBIND_DEBUG=1 the whole traceback is shown before it.
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -47,6 +49,8 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "sweep": commands.Sweep,
 }
 DEBUG = "CONCEPTBIND_DEBUG"
+AGAIN_AFTER = 0.05
+"""Seconds after which an interrupt that was lost is sent again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     make_streams_safe()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     errors, sys.stderr = sys.stderr, cast("Any", PatientStream(sys.stderr))
+    hook, sys.unraisablehook = sys.unraisablehook, _interrupt_again
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -64,7 +69,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _failed(*_explained(error))
     finally:
-        sys.stderr = errors
+        sys.stderr, sys.unraisablehook = errors, hook
+
+
+def _interrupt_again(what: sys.UnraisableHookArgs) -> None:
+    """Let an interrupt that came while Python cleared something up stop the command after all;
+    Python would print a traceback and go on.
+    """
+    if issubclass(what.exc_type, KeyboardInterrupt):
+        later = threading.Timer(AGAIN_AFTER, _thread.interrupt_main)  # not in here once more
+        later.daemon = True
+        later.start()
+    else:
+        sys.__unraisablehook__(what)
 
 
 def _run(words: list[str]) -> object:
