@@ -321,9 +321,9 @@ def test_single_objects_that_choose_are_not_scored() -> None:
     assert sought.found(None)[0].tolist() == [True, False]
     chosen = search.chosen_by()
     assert chosen is not None
-    assert chosen.kept(torch.eye(4)) == 0.5
+    assert chosen.kept(chosen.queries) == 0.5
     exchanged = torch.eye(4)[[1, 0, 3, 2]]
-    assert chosen.kept(exchanged) == 0.5
+    assert chosen.kept(chosen.queries @ exchanged.numpy().T) == 0.5
     assert replace(search, chooses=None).chosen_by() is None
 
 

@@ -211,15 +211,24 @@ def _still_low(now: Record) -> str:
     return f" This stays below {percent(SOMEWHAT)}, from which we call binding usable in part."
 
 
+def is_wide(record: Record) -> bool:
+    """Whether a score is known so badly that a large gain on it could not be seen.
+
+    Args:
+        record: the score; without an interval nothing is known.
+    """
+    low, high = record.ci_low, record.ci_high
+    # rounding must not decide
+    return low is None or high is None or round((high - low) / 2, 9) >= LARGE
+
+
 def _could_be_large(study: RepairStudy | ArrayRepair, change: Change) -> bool:
     """Whether neither a large gain nor none is ruled out; where nothing was changed, by how well
     the score itself is known.
     """
     if study.pull > 0:
         return not is_sure(change.gain.value, change.gain.ci_low) and change.ends[1] >= LARGE
-    low, high = change.then.ci_low, change.then.ci_high
-    # rounding must not decide
-    return low is None or high is None or round((high - low) / 2, 9) >= LARGE
+    return is_wide(change.then)
 
 
 def _more(change: Change) -> str:

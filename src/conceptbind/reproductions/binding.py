@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Metric
-from conceptbind.reproductions.tables import Cell, Row, Table
+from conceptbind.reproductions.tables import CLEVR, CLIP, OWN, SPARE, Cell, Row, Table
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Modality
 
 PAPER = "2605.31503"
-CLIP = "hf:openai/clip-vit-base-patch32"
 DINO = "hf:facebook/dinov2-base"
-SPARE = "pug-spare:{data}/PUG_SPARE"
-CLEVR = "clevr:{data}/CLEVR/output_2obj.csv"
-OWN: dict[str, Value] = {"control": Control.NONE}
 CONCEPTS = {**OWN, "metric": Metric.CONCEPT_RECOGNITION}
 OBJECTS = {**OWN, "metric": Metric.OBJECT_RECOGNITION}
 
@@ -88,15 +86,23 @@ ADDITIVE = Table(
 )
 
 
+def _cells(
+    figures: Iterable[float | None],
+    asked: Mapping[str, Value],
+    several: Iterable[Mapping[str, Value]],
+) -> tuple[Cell, ...]:
+    """One cell for each figure: what all ask for, and what each does."""
+    pairs = zip(figures, several, strict=True)
+    return tuple(Cell(figure, {**asked, **one}) for figure, one in pairs)
+
+
 def _removed(removed: str, *figures: float) -> tuple[Cell, ...]:
     """Concepts and objects of captions, then of pictures."""
     asked: dict[str, Value] = {**OWN, "study": "removal", "removed": removed}
     metrics = (Metric.CONCEPT_RECOGNITION, Metric.OBJECT_RECOGNITION)
-    wanted = [(modality, metric) for modality in ("text", "image") for metric in metrics]
-    return tuple(
-        Cell(figure, {**asked, "modality": modality, "metric": metric})
-        for figure, (modality, metric) in zip(figures, wanted, strict=True)
-    )
+    wanted = product(("text", "image"), metrics)
+    told = ({"modality": modality, "metric": metric} for modality, metric in wanted)
+    return _cells(figures, asked, told)
 
 
 REMOVAL = Table(
@@ -124,12 +130,10 @@ REMOVAL = Table(
 def _edited(*figures: float | None) -> tuple[Cell, ...]:
     """Probing, then retrieval, of the three estimators."""
     metrics = (Metric.EDIT_PROBING, Metric.EDIT_RETRIEVAL)
-    wanted = [(metric, name) for metric in metrics for name in ("avg", "avg+pos", "single")]
+    wanted = product(metrics, ("avg", "avg+pos", "single"))
+    told = ({"metric": metric, "estimator": name} for metric, name in wanted)
     asked: dict[str, Value] = {**OWN, "study": "edit", "steering": 1.0, "attribute": "all"}
-    return tuple(
-        Cell(figure, {**asked, "metric": metric, "estimator": name})
-        for figure, (metric, name) in zip(figures, wanted, strict=True)
-    )
+    return _cells(figures, asked, told)
 
 
 EDITS = Table(

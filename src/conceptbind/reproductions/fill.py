@@ -19,7 +19,6 @@ Word = Literal["agrees", "differs", "not run"]
 NEAR = 0.05
 """How far a published figure may lie beyond our interval, or beyond our value where it has none, to
 agree: it has two digits, and other pictures, splits and seeds behind it."""
-CONCEPTS = "concept_recognition"
 
 
 class Place(NamedTuple):

@@ -6,19 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conceptbind.core.names import Control, Metric, Repair
-from conceptbind.reproductions.tables import Cell, Row, Table
+from conceptbind.core.names import Metric, Repair
+from conceptbind.reproductions.tables import CLEVR, CLIP, OWN, SPARE, Cell, Row, Table
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
 
 PAPER = "2502.03566"
 LARGE = "hf:openai/clip-vit-large-patch14"
-BASE = "hf:openai/clip-vit-base-patch32"
-CLEVR = "clevr:{data}/CLEVR/output_2obj.csv"
 SPAR = "pug-spar:{data}/PUG_SPAR"
-SPARE = "pug-spare:{data}/PUG_SPARE"
-OWN: dict[str, Value] = {"control": Control.NONE}
 
 
 def _noun(modality: str, paper: float, *, at_least: bool = False) -> Cell:
@@ -164,7 +160,7 @@ COSINES = Table(
 
 def _benchmarks(name: str, clip: float, labclip: float, benchmark: str) -> Row:
     told = f"conceptbind evaluate ENCODER --benchmark {benchmark} --data DIR"
-    return Row(name, BASE, "", None, (Cell(clip, {}), Cell(labclip, {})), told)
+    return Row(name, CLIP, "", None, (Cell(clip, {}), Cell(labclip, {})), told)
 
 
 BENCHMARKS = Table(

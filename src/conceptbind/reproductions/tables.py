@@ -8,11 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from conceptbind.core.names import Control
+
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
     from conceptbind.core.scored import Unit
     from conceptbind.core.typing import Modality
 
+CLIP = "hf:openai/clip-vit-base-patch32"
+CLEVR = "clevr:{data}/CLEVR/output_2obj.csv"
+SPARE = "pug-spare:{data}/PUG_SPARE"
+OWN: Mapping[str, Value] = {"control": Control.NONE}
+"""What all records of the encoder itself hold."""
 Command = Literal["measure", "finetune"]
 """The command whose results hold the figure."""
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.names import Metric, Repair
-from conceptbind.metrics.retrieval import ranks, within
 from conceptbind.repairs.labclip.cost import Scores
 from conceptbind.repairs.labclip.estimator import linked
 from conceptbind.repairs.labclip.pairs import MOST_NEGATIVES, Pairs, flat_ids, read_unit
@@ -111,9 +110,8 @@ class QueryGround:
         own = self._found(self.searches[0], fitted, rows) if self.searches else None
         alone = None
         if self._alone is not None:
-            asking, documents, objects = self._alone
-            mapped = asking if fitted.captions is None else fitted.captions(asking)
-            alone = float(within(*ranks(mapped, documents, objects), 1)[0].mean())
+            asking = self._alone.queries
+            alone = self._alone.kept(asking if fitted.captions is None else fitted.captions(asking))
         return Scores(lowest, None if own is None else float(own.values.mean()), alone)
 
     def by_setting(self, fitted: Fitted, rows: Rows) -> dict[str, Scored]:

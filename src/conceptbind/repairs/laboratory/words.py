@@ -15,11 +15,12 @@ from conceptbind.repairs.words import (
     LARGE,
     NO_BINDING,
     beside_twin,
+    is_wide,
     kept,
     strongest_control,
 )
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import ends, first
+from conceptbind.report.words import first
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record
@@ -108,8 +109,7 @@ def _could_be_large(found: Laboratory) -> bool:
     if found.best.pull > 0 and gain is not None:
         high = 1.0 if gain.ci_high is None else gain.ci_high
         return not clears_noise(gain.value, gain.ci_low) and high >= LARGE
-    low, high = ends(_measured(found, found.entries[0], found.decides))
-    return round((high - low) / 2, 9) >= LARGE  # rounding must not decide
+    return is_wide(_measured(found, found.entries[0], found.decides))
 
 
 def _verdict(word: Word, sentence: str, record: Record, control: str, *, repairs: bool) -> Verdict:

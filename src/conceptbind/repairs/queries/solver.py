@@ -82,13 +82,12 @@ class Watched(NamedTuple):
     own: Int[Ints, " queries"]
     """(m,) document that each has to find."""
 
-    def kept(self, weight: Float[Tensor, "width width"]) -> float:
+    def kept(self, mapped: Float[Floats, "queries width"]) -> float:
         """Share that finds its document first.
 
         Args:
-            weight: of the map.
+            mapped: (m, d) the queries as a map leaves them.
         """
-        mapped = np.asarray(self.queries) @ weight.numpy().T
         hits, _ = within(*ranks(mapped, self.documents, self.own), 1)
         return float(hits.mean())
 
@@ -178,7 +177,7 @@ def fit_queries(
     searched = _Searched.of(validation)
 
     def station(penalty: float | None, weight: Tensor) -> Station:
-        found = None if alone is None else alone.kept(weight)
+        found = None if alone is None else alone.kept(alone.queries @ weight.numpy().T)
         return Station(penalty, weight, _won(judged, weight), searched.kept(weight), found)
 
     stations = [station(None, torch.eye(width))]

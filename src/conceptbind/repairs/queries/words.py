@@ -8,9 +8,8 @@ from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Metric, Repair
 from conceptbind.repairs.labclip.cost import clears_noise
 from conceptbind.repairs.queries.study import WORDS
-from conceptbind.repairs.words import LARGE
+from conceptbind.repairs.words import LARGE, is_wide
 from conceptbind.report.numbers import interval_of, value_of
-from conceptbind.report.words import ends
 from conceptbind.within.triplets import GIVEN, NEUTRAL, TRAP
 from conceptbind.within.words import USABLE
 
@@ -92,8 +91,7 @@ def _unchanged(before: list[Record], usable: bool) -> tuple[Word, str]:
     if usable:
         return "no", f"A map of the query has nothing to add: {stays}."
     why = "On validation no map of this kind does better without losing what is found"
-    low, high = ends(lowest)
-    if round((high - low) / 2, 9) >= LARGE:  # rounding must not decide
+    if is_wide(lowest):
         said = f"It cannot be judged whether a map of the query helps here. {why}, so {stays}."
         return "unclear", f"{said} {OTHER_MAPS}"
     return "no", f"This map of the query does not help here. {why}, so {stays}. {OTHER_MAPS}"
