@@ -37,6 +37,7 @@ from conceptbind.scenes import ConceptSpace, full_grid, pair_ids
 from conceptbind.studies import Asked
 from conceptbind.within import answer as within
 from conceptbind.within.attributes import AttributeStudy
+from conceptbind.within.search import SearchStudy
 from repairs.test_repair_section import bare
 
 SHOWN = {"text": "Captions", "image": "Pictures"}
@@ -317,7 +318,8 @@ def test_the_attribute_of_a_noun_and_the_encoder_s_own_queries(stand_in, barred)
 
 def test_one_object_among_many(stand_in):
     records = Records([record("search", "search_accuracy", 0.5, "image", objects="4")])
-    calls = stand_in(within, "search_records", lambda *_, **__: records)
+    told = SearchStudy(records, (), 0)
+    calls = stand_in(within, "search_study", lambda *_, **__: told)
     study = within.Search()
     assert study.name == "search"
     assert study.question == "Is one object found among many others in a picture?"

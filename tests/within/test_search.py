@@ -8,6 +8,7 @@ import numpy as np
 
 from conceptbind.pictures.vocabulary import COLORS
 from conceptbind.within import search_records
+from conceptbind.within.search import LISTED, search_study
 
 
 class Pixels:
@@ -52,6 +53,26 @@ def test_colours_alone_do_not_find_the_target_and_the_answer_does():
     )
     assert told.value > 0.9
     assert told.n == blind.n
+
+
+def test_fields_that_were_missed_are_kept_with_their_pictures():
+    from conceptbind.pictures import draw_field, search_fields
+
+    asked = {"n_fields": 400, "counts": (4, 8)}
+    fields = search_fields(400, ("red", "green"), ("square", "circle"), counts=(4, 8))
+    found = search_study(Pixels(), **asked)
+    (record,) = found.records
+    assert found.n_missed == round(record.n * (1 - record.value)) > LISTED
+    assert len({missed.row for missed in found.missed}) == LISTED
+    for missed in found.missed:
+        assert missed.target == " ".join(fields.targets[missed.row])
+        assert missed.present == fields.present[missed.row]
+        assert missed.objects == len(fields.objects[missed.row])
+        drawn, _ = draw_field(fields, missed.row)
+        assert (np.asarray(drawn) == np.asarray(missed.picture)).all()
+    told = search_study(Cheats(fields), **asked)
+    assert len(told.missed) == min(told.n_missed, LISTED)
+    assert told.n_missed < found.n_missed / 5
 
 
 class Blank(Pixels):

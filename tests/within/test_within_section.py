@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from PIL import Image
+
 import made
 from conceptbind.core.findings import GENERAL, Section
 from conceptbind.core.records import Records
+from conceptbind.within.search import Missed, SearchStudy
 from conceptbind.within.section import noun_section, search_section
 
 
@@ -60,7 +63,7 @@ def test_whether_an_object_is_found_among_many():
             record("search", "search_in_order", 0.6, 0.5, 0.7, 5, modality="both", objects="4, 8"),
         ]
     )
-    assert search_section(records) == shown(
+    assert search_section(SearchStudy(records, (), 0)) == shown(
         "search",
         "Pictures: can one object be found among many?",
         "Fields of two kinds of objects, half of them with the one object that joins the colour "
@@ -75,3 +78,24 @@ def test_whether_an_object_is_found_among_many():
             ["caption alone (4, 8 objects)", "60.0 %", "50.0 % to 70.0 %", "-", "1,234", "5"],
         ],
     )
+
+
+def test_fields_that_were_missed_are_cards():
+    records = Records([record("search", "search_accuracy", 0.9, n=20, objects="4")])
+    picture = Image.new("RGB", (40, 40), "red")
+    missed = tuple(
+        Missed(row, "red circle", 4, present, tied, picture)
+        for row, present, tied in ((3, True, False), (5, False, False), (7, True, True))
+    )
+    *_, told, cards = search_section(SearchStudy(records, missed, 4)).data["blocks"]
+    assert told["text"] == (
+        "The classifier was wrong about 4 of 20 test fields. Here are 3 of them."
+    )
+    assert [card["told"] for card in cards["cards"]] == [
+        [("look for", "red circle"), ("true", "there"), ("said", "not there")],
+        [("look for", "red circle"), ("true", "not there"), ("said", "there")],
+        [("look for", "red circle"), ("true", "there"), ("said", "both answers scored the same")],
+    ]
+    assert [card["tag"] for card in cards["cards"]] == ["field 3", "field 5", "field 7"]
+    assert all(card["picture"].startswith("data:image/jpeg;base64,") for card in cards["cards"])
+    assert cards["cards"][0]["values"] == {"object": "red circle"}

@@ -15,7 +15,7 @@ def section(id: str, title: str, *blocks: Mapping[str, Any]) -> Section:
     Args:
         id: of the HTML element, so that it can be linked to.
         title: the heading.
-        blocks: of `paragraph`, `table` and `figure`, in order.
+        blocks: of `paragraph`, `table`, `figure` and `gallery`, in order.
     """
     return Section(id, title, {"blocks": list(blocks)})
 
@@ -47,3 +47,29 @@ def table(
 def figure(chart: Chart) -> dict[str, Any]:
     """A chart of a section; its id is unique on the page."""
     return {"kind": "figure", "chart": chart}
+
+
+def gallery(label: str, cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Cards of a section, six of them at once.
+
+    Args:
+        label: what they are.
+        cards: of `card`.
+    """
+    return {"kind": "gallery", "label": label, "cards": list(cards)}
+
+
+def card(
+    picture: str, shows: str, told: Mapping[str, str], values: Mapping[str, str], tag: str
+) -> dict[str, Any]:
+    """One item of a gallery. The last of what is told is marked as missed.
+
+    Args:
+        picture: a data address.
+        shows: what is on the picture.
+        told: about it, by name.
+        values: what the gallery is filtered by, by concept.
+        tag: where the item is.
+    """
+    lines = list(told.items())
+    return {"picture": picture, "shows": shows, "told": lines, "values": values, "tag": tag}

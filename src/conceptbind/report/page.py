@@ -20,6 +20,7 @@ from conceptbind.report.numbers import has_long_word, is_number, whole
 if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
+    from PIL.Image import Image
 
 THUMBNAIL = 224
 
@@ -166,9 +167,18 @@ def thumbnail(path: Path, data: bytes | None = None) -> str | None:
     """
     try:
         with quiet_pillow():
-            picture = read_picture(path, data=data)
+            return small_picture(read_picture(path, data=data))
     except FileError:
         return None
+
+
+def small_picture(picture: Image) -> str:
+    """A picture as a data address, at most `THUMBNAIL` wide and high.
+
+    Args:
+        picture: RGB; it is left as it is.
+    """
+    picture = picture.copy()
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     small = io.BytesIO()
     picture.save(small, "JPEG", quality=85)

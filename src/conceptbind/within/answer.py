@@ -9,7 +9,7 @@ from conceptbind.core.records import Records
 from conceptbind.crossmodal.study import query_record
 from conceptbind.run.bars import steps
 from conceptbind.within.attributes import AttributeStudy, attribute_study
-from conceptbind.within.search import search_records
+from conceptbind.within.search import search_study
 from conceptbind.within.section import noun_section, search_section
 
 if TYPE_CHECKING:
@@ -72,10 +72,11 @@ class Search:
     def run(self, case: Case) -> Findings:
         """Records and one section."""
         assert case.encoder is not None
-        records = search_records(
+        found = search_study(
             case.encoder,
             controls=case.twins,
             scenes_name=f"{case.table.name} search",
             seed=case.asked.seed,
         )
-        return Findings(self.name, records, sections=(search_section(records),), found=records)
+        records = found.records
+        return Findings(self.name, records, sections=(search_section(found),), found=records)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from conceptbind.probes.threads import steady
 from conceptbind.scenes.captions import article
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Bools, Encoder, Floats, Ints
 
@@ -34,6 +36,33 @@ COUNTS = (4, 8, 16)
 """Objects in a field."""
 TRAIN, VALIDATION = 0.5, 0.2
 BATCH = 64
+LISTED = 6
+"""Missed fields that are kept with their pictures."""
+
+
+class Missed(NamedTuple):
+    """A field about which the classifier was wrong."""
+
+    row: int
+    """Its place among the fields."""
+    target: str
+    """The object to look for."""
+    objects: int
+    """How many it holds."""
+    present: bool
+    """Whether the target is there."""
+    tied: bool
+    """Whether both answers scored the same."""
+    picture: Image
+
+
+class SearchStudy(NamedTuple):
+    """What was measured, and what was missed."""
+
+    records: Records
+    missed: tuple[Missed, ...]
+    """Fields that the encoder's own classifier missed: at most `LISTED`, evenly from all."""
+    n_missed: int
 
 
 @explains_arguments
@@ -70,16 +99,59 @@ def search_records(
         scenes_name: recorded.
         seed: of fields, pictures and splits.
     """
+    return search_study(
+        encoder,
+        controls=controls,
+        colors=colors,
+        shapes=shapes,
+        n_fields=n_fields,
+        counts=counts,
+        style=style,
+        scenes_name=scenes_name,
+        seed=seed,
+    ).records
+
+
+def search_study(
+    encoder: Encoder,
+    *,
+    controls: Mapping[str, Encoder] | None = None,
+    colors: Sequence[str] = ("red", "green"),
+    shapes: Sequence[str] = ("square", "circle"),
+    n_fields: int = N_FIELDS,
+    counts: Sequence[int] = COUNTS,
+    style: FlatStyle | SolidStyle | None = None,
+    scenes_name: str = "search",
+    seed: int = 0,
+) -> SearchStudy:
+    """As `search_records`, with the fields that were missed.
+
+    Args:
+        encoder: as there.
+        controls: as there.
+        colors: as there.
+        shapes: as there.
+        n_fields: as there.
+        counts: as there.
+        style: as there.
+        scenes_name: as there.
+        seed: as there.
+    """
     fields = search_fields(n_fields, colors, shapes, counts=counts, seed=seed)
     facts: dict[str, Value] = {"objects": ", ".join(map(str, counts)), "seed": seed}
     records: list[Record] = []
     embedded = _embedded({Control.NONE: encoder, **(controls or {})}, fields, seed, style)
     own = embedded[Control.NONE]
+    wrong: list[tuple[int, bool]] = []
     for control, rows in embedded.items():
         rng = np.random.default_rng(seed)
-        outcomes = [
-            _classify(rows[mine], fields.present[mine], rng) for _, mine in _by_target(fields)
-        ]
+        outcomes = []
+        for _, mine in _by_target(fields):
+            tested, outcome = _classify(rows[mine], fields.present[mine], rng)
+            outcomes.append(outcome)
+            if control == Control.NONE:
+                lost = ~outcome.correct
+                wrong += zip(mine[tested][lost].tolist(), outcome.tied[lost].tolist(), strict=True)
         records.append(
             share_record(
                 join(outcomes),
@@ -123,7 +195,18 @@ def search_records(
                 **facts,
             )
         )
-    return Records(records)
+    spread = np.linspace(0, len(wrong) - 1, min(LISTED, len(wrong))).round().astype(int)
+    missed = (_missed(fields, wrong[i], seed, style) for i in spread)
+    return SearchStudy(Records(records), tuple(missed), len(wrong))
+
+
+def _missed(
+    fields: SearchFields, wrong: tuple[int, bool], seed: int, style: FlatStyle | SolidStyle | None
+) -> Missed:
+    row, tied = wrong
+    picture, _ = draw_field(fields, row, seed=seed, style=style)
+    target, n_objects = " ".join(fields.targets[row]), int(fields.n_objects[row])
+    return Missed(row, target, n_objects, bool(fields.present[row]), tied, picture)
 
 
 def _by_target(fields: SearchFields) -> list[tuple[tuple[str, str], Ints]]:
@@ -171,9 +254,9 @@ def _in_order(
 
 
 @steady()
-def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> Recognition:
-    """The outcome of one present / absent classifier on its test fields, half of them with the
-    target.
+def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> tuple[Ints, Recognition]:
+    """The test fields of one present / absent classifier, half of them with the target, and its
+    outcome on them.
     """
     sides = np.empty(len(rows))
     for answer in (False, True):  # the same shares of both
@@ -198,4 +281,4 @@ def _classify(rows: Floats, present: Bools, rng: np.random.Generator) -> Recogni
     targets = torch.tensor(answers[train], dtype=coordinates[0].rotated.dtype)
     moments = [targets.T @ part.rotated / len(targets) for part in coordinates]
     probe = fit_probe(coordinates, moments, np.arange(2), validate)
-    return outcome(probe.weight, test)
+    return np.flatnonzero(test), outcome(probe.weight, test)

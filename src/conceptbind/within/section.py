@@ -14,10 +14,10 @@ from conceptbind.core.rounding import percent
 from conceptbind.crossmodal.study import by_object
 from conceptbind.probes.figures import table_by_object
 from conceptbind.probes.section import cells, shown_controls
-from conceptbind.report.blocks import paragraph, section, table
+from conceptbind.report.blocks import card, gallery, paragraph, section, table
 from conceptbind.report.items import list_id
 from conceptbind.report.numbers import value_of
-from conceptbind.report.page import thumbnail
+from conceptbind.report.page import small_picture, thumbnail
 from conceptbind.report.words import seen
 from conceptbind.within.figures import cosine_figure, sensitivity_figure, wording_figure
 from conceptbind.within.study import main_record
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from conceptbind.core.records import Record, Records
     from conceptbind.core.typing import Modality
     from conceptbind.scenes.table import Scenes
+    from conceptbind.within.search import Missed, SearchStudy
     from conceptbind.within.study import WithinStudy
 
 TERMS = (
@@ -213,8 +214,9 @@ def noun_section(records: Records, modality: Modality) -> Section | None:
     )
 
 
-def search_section(records: Records) -> Section:
-    """One object among many, in pictures."""
+def search_section(study: SearchStudy) -> Section:
+    """One object among many, in pictures, with fields that were missed."""
+    records = study.records
     controls = shown_controls(records)
     names: dict[str, str] = {
         Metric.SEARCH_ACCURACY: "linear classifier",
@@ -224,6 +226,13 @@ def search_section(records: Records) -> Section:
         (f"{names[r.metric]} ({r['objects']} objects)", *cells(r, records, controls))
         for r in records.where(control=Control.NONE)
     ]
+    shown = [_field(missed) for missed in study.missed]
+    of = records.first(metric=Metric.SEARCH_ACCURACY, control=Control.NONE)
+    assert of is not None
+    told = f"The classifier was wrong about {study.n_missed:,} of {of.n:,} test fields."
+    if len(shown) < study.n_missed:
+        told += f" Here are {len(shown)} of them."
+    missed = (paragraph(told), gallery("Fields that were missed", shown)) if shown else ()
     return section(
         "search",
         "Pictures: can one object be found among many?",
@@ -234,4 +243,21 @@ def search_section(records: Records) -> Section:
             "50 %."
         ),
         table(("search", "right", "95 % interval", *controls.values(), "n", "ties"), rows),
+        *missed,
+    )
+
+
+def _field(missed: Missed) -> dict[str, Any]:
+    """A missed field as a card."""
+    there = "there" if missed.present else "not there"
+    if missed.tied:
+        said = "both answers scored the same"
+    else:
+        said = "not there" if missed.present else "there"
+    return card(
+        small_picture(missed.picture),
+        f"{missed.objects} objects",
+        {"look for": missed.target, "true": there, "said": said},
+        {"object": missed.target},
+        f"field {missed.row}",
     )
