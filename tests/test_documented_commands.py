@@ -44,7 +44,7 @@ SLOW = {
     r"conceptbind embed tiny --out rows$": "576 pictures",
     r"conceptbind embed minilm .*--jobs 2": "tests/rows/test_team.py does on fewer captions",
     r"conceptbind measure minilm": "160,000 captions",
-    r"conceptbind measure .*--complexity full": "a whole sweep over approximators",
+    r"conceptbind measure .*--complexity (full|operators)": "a whole sweep over approximators",
     r"conceptbind measure hf:FOLDER": "two towers with all studies",
     r"conceptbind measure file:rows.npy": "all studies, with the short sweep over approximators",
     r"conceptbind repair tiny": "576 pictures, five folds",

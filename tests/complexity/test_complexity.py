@@ -54,7 +54,7 @@ def scores(study, readout=None):
 def test_the_contract_of_the_records(study):
     rows = [record.flat() for record in study.records]
     assert {row["study"] for row in rows} == {"complexity"}
-    assert {row["split"] for row in rows} == {"train", "mixed", "unseen"}
+    assert {row["split"] for row in rows} == {"train", "mixed", "unseen", "all"}
     assert {row["metric"] for row in rows} == {
         "r2",
         "mse",
@@ -63,6 +63,7 @@ def test_the_contract_of_the_records(study):
         "generalisation_score",
         "binding_gap",
         "planted_gap",
+        "products_needed",
     }
     assert (
         {row["readout"] for row in rows if "recognition" in row["metric"]}

@@ -10,8 +10,11 @@ from .cells import some as some
 from .coverage import Coverage as Coverage
 from .coverage import cover as cover
 from .labels import Labelled as Labelled
+from .needed import products_needed as products_needed
 from .network import MLP as MLP
 from .network import fit_networks as fit_networks
+from .operators import OPERATORS as OPERATORS
+from .operators import OperatorProbe as OperatorProbe
 from .planted import plant as plant
 from .products import StructuredProbe as StructuredProbe
 from .readout import OWN as OWN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.complexity.section import complexity_section
-from conceptbind.complexity.study import FULL, SHORT, ComplexityStudy, complexity_study
+from conceptbind.complexity.study import SWEEPS, ComplexityStudy, complexity_study
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.findings import Findings, Section
 from conceptbind.core.records import Records
@@ -42,7 +42,7 @@ class HowComplex:
     def _study(self, case: Case, modality: Modality) -> ComplexityStudy:
         rows, probes, asked = case.rows(modality), case.probes(modality), case.asked
         about = f"complexity of {seen(modality)}"
-        sweep = FULL if asked.complexity == "full" else SHORT
+        sweep = SWEEPS[asked.complexity]
         with progress(total=sweep.n_fits, desc=about, unit="fit") as bar:
             return complexity_study(
                 rows,

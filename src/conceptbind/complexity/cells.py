@@ -13,6 +13,7 @@ import numpy as np
 from conceptbind.complexity.coverage import Coverage, cover
 from conceptbind.complexity.labels import Labelled
 from conceptbind.complexity.network import MLP, fit_networks
+from conceptbind.complexity.operators import OPERATORS, OperatorProbe
 from conceptbind.complexity.products import StructuredProbe
 from conceptbind.complexity.readout import Readout, hardest
 from conceptbind.complexity.trees import Boosting, Forest
@@ -63,17 +64,17 @@ def make(
     starts: int = 2,
     device: str = "cpu",
 ) -> Approximator:
-    """An approximator by name; `width` is the rank of products, the hidden units of a network, the
-    trees of an ensemble.
+    """An approximator by name; `width` is the rank of products, the dimensions of an operator's
+    vectors, the hidden units of a network, the trees of an ensemble.
 
     Args:
         name: a name of `APPROXIMATORS`.
         sizes: number of values of each concept.
         n_slots: objects in a scene.
-        width: rank of the products, hidden units of the network, or trees of the ensemble; by
-            default the own of each.
+        width: rank of the products, dimensions of vectors, hidden units of the network, or trees
+            of the ensemble; by default the own of each.
         seed: decides random starts and batches.
-        starts: random starts of product probes.
+        starts: random starts of products and operators.
         device: a device of torch.
 
     Raises:
@@ -83,6 +84,10 @@ def make(
     if name in STRUCTURED:
         options: dict[str, Any] = STRUCTURED[name] | ({} if width is None else {"rank": width})
         return StructuredProbe(sizes, n_slots, **options, starts=starts, seed=seed, device=device)
+    if name in OPERATORS:
+        return OperatorProbe(
+            sizes, n_slots, operator=name, **wide, starts=starts, seed=seed, device=device
+        )
     if name == "mlp":
         return MLP(sizes, n_slots, **wide, seed=seed, device=device)
     if name in ("boosting", "forest"):

@@ -2,9 +2,10 @@
 solved by second-order steps.
 
     additive             sum of u_{i,k}(c_ik)
-    per-object products  additive + sum over objects i of the product over concepts k of
-    v_{i,k}(c_ik) global product       additive + the product over objects and concepts of
-    v_{i,k}(c_ik)
+
+    per-object products  additive + sum over objects i of the product over k of v_{i,k}(c_ik)
+
+    global product       additive + the product over objects i and concepts k of v_{i,k}(c_ik)
 
 (arXiv 2605.31503, section 6). Products are elementwise in R^r; then a linear map to R^d. The loss
 is the squared error plus a penalty on all product vectors and the map alike. With all factors at
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 
 from conceptbind.complexity.labels import Labelled, Scale, check_labels
+from conceptbind.complexity.sums import RIDGE, SIMPLER, design_of, fit_sums, mean_error
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 
 if TYPE_CHECKING:
@@ -30,16 +32,11 @@ if TYPE_CHECKING:
 
 Products = Literal["none", "per_object", "global"]
 PRODUCTS = ("none", "per_object", "global")
-ADDITIVE_L2 = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-"""Penalties of an additive fit, times the number of scenes."""
 FIRST_L2 = 1e-6
 """The penalty that product fits begin with: with a larger one, products of random vectors die
 before they are of use."""
 SMALLER_L2 = (1e-7, 1e-8)
 LARGER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)
-RIDGE = 1e-8
-"""Penalty on the additive part beside products, times the number of scenes: it makes the solution
-unique."""
 MOST_STEPS = 30
 """Steps at one penalty."""
 GAIN = 1e-3
@@ -52,9 +49,6 @@ GRADIENT_STEPS, GRADIENT_BATCH, GRADIENT_LOOK = 800, 512, 50
 GRADIENT_RATE, GRADIENT_DECAYS = 1e-2, (0.3, 1.0)
 """Largest learning rate of AdamW, and the weight decays of products that validation chooses
 from."""
-SIMPLER = 0.01
-"""A candidate that can express more is taken only where it lowers the error on validation by this
-share. Which of two nearly equal ones is ahead would otherwise be decided by rounding."""
 PATIENCE = 2
 """Penalties without a gain on validation after which the path ends."""
 
@@ -170,22 +164,8 @@ class StructuredProbe:
     # A table of labels has m * C columns, slot after slot; column f holds concept f % C.
 
     def _design(self, table: torch.Tensor) -> torch.Tensor:
-        """(n, P) the additive part: one column for each value, and one of ones."""
-        ones = torch.ones(len(table), 1, dtype=torch.float64, device=table.device)
-        if not self.additive:
-            return ones
-        slots = [self._one_hot(table, slot) for slot in range(self.n_slots)]
-        joined = torch.cat(slots, dim=1) if self.per_slot else torch.stack(slots).sum(dim=0)
-        return torch.cat([joined.double(), ones], dim=1)
-
-    def _one_hot(self, table: torch.Tensor, slot: int) -> torch.Tensor:
-        """(n, sum of the V_k) which values the objects of a slot have."""
-        first = slot * len(self.sizes)
-        concepts = [
-            torch.nn.functional.one_hot(table[:, first + k], size)
-            for k, size in enumerate(self.sizes)
-        ]
-        return torch.cat(concepts, dim=1)
+        """(n, P) the additive part."""
+        return design_of(table, self.sizes, additive=self.additive, per_slot=self.per_slot)
 
     def _groups(self) -> list[list[int]]:
         """Columns that are multiplied with each other."""
@@ -223,18 +203,8 @@ class StructuredProbe:
         return [found[f] for f in sorted(found)]
 
     def _additive(self, train: _Data, held: _Data) -> _Fit:
-        """Ridge regression at every penalty from one eigendecomposition."""
-        gram, moment, n = (
-            train.design.T @ train.design,
-            train.design.T @ train.values,
-            len(train.values),
-        )
-        eigenvalues, axes = torch.linalg.eigh(gram)
-        fits = []
-        for l2 in ADDITIVE_L2:
-            sums = axes @ ((axes.T @ moment) / (eigenvalues.clamp_min(0) + l2 * n)[:, None])
-            fits.append(_Fit(sums, [], None, l2, 0, _error(held.values - held.design @ sums)))
-        return min(fits, key=lambda fit: fit.validation)
+        fit = fit_sums(train.design, train.values, held.design, held.values)
+        return _Fit(fit.weight, [], None, fit.l2, 0, fit.validation)
 
     def _products(self, train: _Data, held: _Data, rank: int, start: int) -> _Fit:
         """One random start: from a small penalty to smaller ones, then from there to larger ones,
@@ -265,9 +235,8 @@ class StructuredProbe:
         """The best per-object products as a global product; None where they are of no use.
 
         A product over all objects can be one over a single object, where the vectors of the others
-            are one: each object gets a share of
-        the r products. From random vectors alone a global product often ends in a worse minimum
-        than this.
+        are one: each object gets a share of the r products. From random vectors alone a global
+        product often ends in a worse minimum than this.
         """
         rank = max(1, self.rank // self.n_slots)
         probe = StructuredProbe(
@@ -357,7 +326,7 @@ class StructuredProbe:
             optimiser.step()
             if step % GRADIENT_LOOK == GRADIENT_LOOK - 1:
                 parts = [part.detach().double() for part in (sums / size, weight / size, *vectors)]
-                error = _error(
+                error = mean_error(
                     held.values
                     - held.design @ parts[0]
                     - self._features(parts[2:], held.table) @ parts[1]
@@ -398,7 +367,7 @@ class StructuredProbe:
             if taken is None:
                 break
             gain, state = 1 - taken.objective / state.objective, taken
-            error = _error(
+            error = mean_error(
                 held.values
                 - held.design @ state.sums
                 - self._features(state.vectors, held.table) @ state.map
@@ -408,7 +377,7 @@ class StructuredProbe:
             if gain < GAIN or best.validation <= 1e-9:
                 break
         if best is None:
-            error = _error(
+            error = mean_error(
                 held.values
                 - held.design @ state.sums
                 - self._features(state.vectors, held.table) @ state.map
@@ -529,8 +498,3 @@ class _Fit:
 def _better(simpler: _Fit, other: _Fit) -> _Fit:
     """The other one only where it is clearly better."""
     return other if other.validation < (1 - SIMPLER) * simpler.validation else simpler
-
-
-def _error(rest: torch.Tensor) -> float:
-    """Mean over scenes of the squared length of the residual."""
-    return float(rest.square().sum(dim=1).mean())

@@ -21,6 +21,7 @@ from conceptbind.complexity.cells import (
     some,
 )
 from conceptbind.complexity.coverage import cover
+from conceptbind.complexity.needed import products_needed
 from conceptbind.complexity.planted import plant
 from conceptbind.complexity.readout import OWN, PLAIN, WHITENED, Readout, fit_readout, own_readout
 from conceptbind.core.arguments import explains_arguments
@@ -158,6 +159,24 @@ FULL = Sweep(
     (1, 4, 16),
 )
 """All of arXiv 2605.31503, section 6."""
+NAMED = Sweep(
+    SHORT.coverages,
+    (
+        ("additive", None),
+        ("per_object_product", 16),
+        ("role_filler", 16),
+        ("holographic", 16),
+        ("tensor_product", 8),
+        ("bilinear", 8),
+        ("matrix_vector", 8),
+    ),
+    5,
+    2_000,
+    1,
+)
+"""The binding operators that have a name (`complexity.operators`)."""
+SWEEPS = {"short": SHORT, "full": FULL, "operators": NAMED}
+"""Sweeps by the effort that is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -334,6 +353,12 @@ def complexity_study(
         study.read(possible, f"{PLANTED}_{REAL}", rank, eyes, rule, sweep.most_scenes)
     study.medians()
     study.score(len(sweep.coverages))
+    needed = products_needed(values, bare)
+    if needed is not None:
+        value, n_objects = float(needed.products), bare.space.n_objects
+        study.ledger.add(
+            *(STUDY, Metric.PRODUCTS_NEEDED, value, n_objects, "all"), approximator=REAL, seed=None
+        )
     if any(row["missing_values"] for rows in found.values() for row in rows):
         notes.append(
             "at small coverages some values belong to no train object, so that no approximator can "

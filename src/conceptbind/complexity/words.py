@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from conceptbind.complexity.needed import HELD
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Metric
 from conceptbind.core.rounding import percent
@@ -34,6 +35,11 @@ NAMES = {
     "global_product": "product of all",
     "per_object_product_alone": "product of each object, alone",
     "global_product_alone": "product of all, alone",
+    "role_filler": "role-filler",
+    "holographic": "holographic",
+    "tensor_product": "tensor product",
+    "bilinear": "bilinear",
+    "matrix_vector": "matrix-vector",
     "mlp": "MLP",
     "boosting": "boosting",
     "forest": "forest",
@@ -221,7 +227,7 @@ def complexity_sentence(study: ComplexityStudy) -> str | None:
         "unclear": f"It cannot be judged whether a small model of the {rows} generalises to new "
         f"objects. {first(missing or '-')}",
     }[word]
-    words = f"{opening}. {_measured(study, found[0])}"
+    words = f"{opening}. {_measured(study, found[0])}{_needed(study)}"
     if word in ("simple", "partly", "no"):
         words += f" {_score(found[0])}"
         others = [(one.readout, judge(one)[0]) for one in found[1:]]
@@ -265,6 +271,20 @@ def _measured(study: ComplexityStudy, found: Evidence) -> str:
         f"concepts in {percent(bag.value)} (medians of {objects['n_seeds']} draws of the objects, "
         f"at least {counted(found.n_scenes, 'scene')} each)."
     )
+
+
+def _needed(study: ComplexityStudy) -> str:
+    """How many products it takes at least, beside those of the sweep."""
+    needed = study.records.first(metric=Metric.PRODUCTS_NEEDED)
+    if needed is None or needed.value is None:
+        return ""
+    widths = study.records.where(approximator="per_object_product").distinct("width")
+    tried = max((int(width) for width in widths if isinstance(width, int)), default=0)
+    words = (
+        f" At least {counted(int(needed.value), 'product')} of vectors of values would be needed "
+        f"to hold {percent(HELD)} of what {needed.n:,} objects add beyond their values"
+    )
+    return words + (f"; up to {tried} were tried." if tried else ".")
 
 
 def _score(found: Evidence) -> str:

@@ -170,6 +170,7 @@ class Metric(StrEnum):
     WITHIN_VALUE_COSINE = "within_value_cosine"
     ACROSS_VALUE_COSINE = "across_value_cosine"
     VALUE_RANK = "value_rank"
+    PRODUCTS_NEEDED = "products_needed"
 
 
 def recognised(concept: object) -> Metric:
@@ -187,7 +188,9 @@ OWN_STUDIES = (
 have one metric and none is named, the first of these is meant."""
 APPROXIMATORS = (
     *("additive", "per_object_product", "global_product"),
-    *("per_object_product_alone", "global_product_alone", "mlp", "boosting", "forest"),
+    *("per_object_product_alone", "global_product_alone"),
+    *("role_filler", "holographic", "tensor_product", "bilinear", "matrix_vector"),
+    *("mlp", "boosting", "forest"),
 )
 """What is fitted from labels to embeddings. Where it is fitted to a controlled model, its name
 stands as a control."""

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 LONG_WORD = 16
 """Letters of a word that a cell may break: a name of a user's, not a word of ours."""
 _OWN = frozenset(map(str, Metric))
-_NUMBER = re.compile(r"r2|mse|.*_cosine|modality_gap|value_rank|generalisation_score")
+_NUMBER = re.compile(
+    r"r2|mse|.*_cosine|modality_gap|value_rank|products_needed|generalisation_score"
+)
 """Metrics of ours that are not a share of anything."""
 _CHANGE = re.compile(r".*_gain|.*_change|lexical_sensitivity")
 """Metrics of ours that are a difference of two shares."""

@@ -1,0 +1,89 @@
+"""The additive part of approximators: one vector for each value, by ridge regression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+ADDITIVE_L2 = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+"""Penalties of an additive fit, times the number of scenes."""
+RIDGE = 1e-8
+"""Penalty on the additive part beside products, times the number of scenes: it makes the solution
+unique."""
+SIMPLER = 0.01
+"""A candidate that can express more is taken only where it lowers the error on validation by this
+share. Which of two nearly equal ones is ahead would otherwise be decided by rounding."""
+
+
+class Sums(NamedTuple):
+    """An additive fit."""
+
+    weight: Float[torch.Tensor, "columns width"]
+    """(P, d) of the design's columns."""
+    l2: float
+    validation: float
+    """Mean squared length of the residual on validation."""
+
+
+def design_of(
+    table: Int[torch.Tensor, "scenes labels"],
+    sizes: tuple[int, ...],
+    *,
+    additive: bool = True,
+    per_slot: bool = True,
+) -> Float[torch.Tensor, "scenes columns"]:
+    """(n, P) one column for each value, and one of ones.
+
+    Args:
+        table: (n, m * C) labels, slot after slot; column f holds concept f % C.
+        sizes: number of values of each concept.
+        additive: whether values have columns.
+        per_slot: whether the values of each slot have columns of their own.
+    """
+    ones = torch.ones(len(table), 1, dtype=torch.float64, device=table.device)
+    if not additive:
+        return ones
+    hot = [
+        torch.nn.functional.one_hot(table[:, f], sizes[f % len(sizes)])
+        for f in range(table.shape[1])
+    ]
+    firsts = range(0, table.shape[1], len(sizes))
+    slots = [torch.cat(hot[first : first + len(sizes)], dim=1) for first in firsts]
+    joined = torch.cat(slots, dim=1) if per_slot else torch.stack(slots).sum(dim=0)
+    return torch.cat([joined.double(), ones], dim=1)
+
+
+def fit_sums(
+    design: Float[torch.Tensor, "scenes columns"],
+    values: Float[torch.Tensor, "scenes width"],
+    held_design: Float[torch.Tensor, "held columns"],
+    held_values: Float[torch.Tensor, "held width"],
+) -> Sums:
+    """Ridge regression at every penalty from one eigendecomposition; validation chooses.
+
+    Args:
+        design: (n, P) of the train scenes.
+        values: (n, d) their scaled embeddings.
+        held_design: of the validation scenes.
+        held_values: their scaled embeddings.
+    """
+    gram, moment, n = design.T @ design, design.T @ values, len(values)
+    eigenvalues, axes = torch.linalg.eigh(gram)
+    fits = []
+    for l2 in ADDITIVE_L2:
+        weight = axes @ ((axes.T @ moment) / (eigenvalues.clamp_min(0) + l2 * n)[:, None])
+        fits.append(Sums(weight, l2, mean_error(held_values - held_design @ weight)))
+    return min(fits, key=lambda fit: fit.validation)
+
+
+def mean_error(rest: Float[torch.Tensor, "scenes width"]) -> float:
+    """Mean over scenes of the squared length of the residual.
+
+    Args:
+        rest: (n, d)
+    """
+    return float(rest.square().sum(dim=1).mean())
