@@ -42,8 +42,14 @@ def code_cells(book: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def printed(book: nbformat.NotebookNode) -> list[str]:
-    """What each cell prints."""
-    return ["".join(one.get("text", "") for one in cell.outputs) for cell in code_cells(book)]
+    """What each cell prints and shows, without pictures."""
+    return ["".join(map(_words, cell.outputs)) for cell in code_cells(book)]
+
+
+def _words(output: nbformat.NotebookNode) -> str:
+    """Printed text, or what is shown: HTML where there is some."""
+    shown = output.get("data", {})
+    return output.get("text", "") + shown.get("text/html", shown.get("text/plain", ""))
 
 
 def main(names: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import re
+import unicodedata
 
 import pytest
 
@@ -153,3 +154,31 @@ def test_a_run_folder_is_no_place_for_a_comparison(runs, capsys):
     assert cli.main(["compare", str(runs / "good"), "--out", str(runs / "good")]) == 2
     assert "is a run folder" in capsys.readouterr().err
     assert sorted((runs / "good").iterdir()) == before
+
+
+def test_a_results_file_stands_for_its_folder(runs):
+    found = conceptbind.compare([runs / "good" / "results.json", runs / "bad"])
+    assert [entry.run for entry in found.boards[0].entries] == ["good", "bad"]
+    assert repr(found.boards[0]) == "<Board decodable-text: 2 runs>"
+    assert ">good<" in found.boards[0]._repr_html_()
+    assert all(re.fullmatch(r"<PaperTable \S+: \d+ rows?>", repr(one)) for one in found.tables)
+    assert ">good<" in found.tables[0]._repr_html_()
+
+
+def test_names_move_no_cursor_and_break_no_line(runs, tmp_path, capsys):
+    run_folder(tmp_path / "odd" / "\x1b[31mred\x1b]0;title\x07", 60)
+    run_folder(tmp_path / "odd" / "two\nlines", 50)
+    assert cli.main(["compare", str(tmp_path / "odd")]) == 0
+    said = capsys.readouterr().out
+    assert not any(unicodedata.category(letter) == "Cc" for letter in said.replace("\n", ""))
+    assert said.splitlines()[0].startswith(" [31mred ]0;title  is best")
+
+
+@pytest.mark.parametrize("name", ["[v2] tiny", "*star"])
+def test_a_row_of_latex_begins_with_no_option(tmp_path, name):
+    one, two = run_folder(tmp_path / name, 60), run_folder(tmp_path / "other", 50)
+    conceptbind.compare([one, two], out=tmp_path / "board")
+    for file in (tmp_path / "board").glob("*.tex"):
+        lines = file.read_text().splitlines()
+        assert not any(line.lstrip().startswith(("[", "*")) for line in lines)
+    assert "{}" + name in (tmp_path / "board" / "ranking.tex").read_text()

@@ -193,7 +193,11 @@ def test_a_page(tmp_path):
     about = {"title": "SugarCrepe", "pictures": 3, "captions": 4, "published": "https://x.org"}
     facts = {"conceptbind": "9.9", "benchmarks": {"sugarcrepe": about, "aro": about}}
     records = Records(PLAIN[:4])
-    write_benchmark_report(tmp_path / "report.html", records, ["a note"], facts)
+    answer = {"sentence": "Well.", "why": "To see it:", "next": "look"}
+    page = tmp_path / "report.html"
+    write_benchmark_report(page, records, ["a note"], facts, answer=answer)
+    told = page.read_text()
+    assert told.index("<p>Well.</p>") < told.index("To see it:") < told.index("verdict-benchmarks")
     kept = json.loads((tmp_path / "page.json").read_text())
     kept = kept.get("content", kept)
     head, rows = benchmark_cells(records)
@@ -202,6 +206,7 @@ def test_a_page(tmp_path):
     assert figure["chart"]["id"] == "benchmark-sugarcrepe"
     assert (kept["template"], kept["provenance"]) == ("benchmarks.html.j2", facts)
     assert kept["parts"] == {
+        "answer": answer,
         "title": "e on 1 benchmark",
         "sentence": benchmark_sentence(records),
         "verdicts": [],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conceptbind.benchmarks import benchmark_sentence, benchmark_table
+from conceptbind.benchmarks.words import benchmark_answer
 from conceptbind.core.records import Record, Records
 from conceptbind.report.numbers import difference
 
@@ -146,3 +147,40 @@ def test_where_ties_are():
 def test_a_difference_is_in_points():
     assert difference(0.0123, -0.01, 0.03) == "+1.2 points (-1.0 to +3.0)"
     assert difference(-0.5, None, None) == "-50.0 points"
+
+
+def test_the_answer_names_no_term_of_the_field():
+    records = [
+        score(0.8, 0.61, 0.9, subset="a"),
+        *beside("a"),
+        score(0.3, 0.2, 0.39, subset="c"),
+        *beside("c"),
+        score(0.8, 0.7, 0.9, subset="without a baseline"),
+    ]
+    better = "e is clearly better than guessing without the pictures on"
+    assert benchmark_answer(Records(records)) == f"{better} 1 of 2 scores."
+    changed = [
+        score(0.1, 0.05, 0.2, repair="difference", ties=None),
+        score(0.1, -0.05, 0.2, subset="a", repair="difference", ties=None),
+    ]
+    assert benchmark_answer(Records([*records, *changed])) == (
+        f"{better} 1 of 2 scores. The repair raises 1 of 2 scores."
+    )
+
+
+def test_the_answer_of_captions_alone_counts_no_item_twice():
+    def strict(value, low, high, **more):
+        found = score(value, low, high, scenes="mine", **more)
+        return found.but(modality="text", metric="paraphrase_accuracy")
+
+    parts = [strict(0.1, 0.05, 0.2, subset="a"), strict(0.9, 0.8, 0.95, subset="b")]
+    records = [
+        *parts,
+        strict(0.5, 0.4, 0.6, n=200),
+        *(strict(0.3, 0.2, 0.4, subset=name, control="bag_of_words") for name in "ab"),
+    ]
+    assert benchmark_answer(Records(records)) == (
+        "e finds the caption in other words nearer than a wrong caption in 10.0 % to 90.0 % of 200 "
+        "items (chance: 33.3 %). That is clearly more than its strongest control in 1 of 2 parts."
+    )
+    assert "in 50.0 % of 200 items" in benchmark_answer(Records([records[2]]))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
+import conceptbind
 from conceptbind.core.errors import MissingExtraError, UnknownNameError, ValueRangeError
 from conceptbind.encoders import resolve
 
@@ -111,3 +113,20 @@ def test_importing_is_light(statement):
         ).stdout.strip()
         == "[]"
     )
+
+
+@pytest.mark.parametrize("part", ["id", "revision"])
+@pytest.mark.parametrize("value", [3, "", " ", "two\nlines", "\x1b[31mred", None])
+def test_an_encoder_has_a_name_that_can_be_printed(part, value):
+    class Named:
+        id, revision, dimension, modalities = "named", "1", 2, ("text",)
+
+        def encode_texts(self, texts):
+            return [[1.0, 0.0]] * len(texts)
+
+        encode_images = encode_texts
+
+    setattr(Named, part, value)
+    with pytest.raises(ValueRangeError, match=f"{part} must be a text of printable letters"):
+        conceptbind.measure(Named(), scenes="text20:2x2", out="run")
+    assert not Path("run").exists()

@@ -82,14 +82,9 @@ def bare(**changes):
     return SimpleNamespace(**{**vars(study(scenes=False)), "curve": points, **changes})
 
 
-def test_below_the_table_stand_what_was_turned_the_map_and_the_sentence():
+def test_below_the_table_stand_what_was_turned_and_the_map():
     found = study()
-    assert repair_summary(found, "A sentence.").split("\n") == [
-        turned(found),
-        pull_in_words(found),
-        "",
-        "A sentence.",
-    ]
+    assert repair_summary(found).split("\n") == [turned(found), pull_in_words(found)]
 
 
 CARD = """---
@@ -278,7 +273,8 @@ def test_cosines_objects_and_gallery(tmp_path):
 def test_a_page_of_its_own(tmp_path):
     found = bare()
     verdict = repair_verdict(found)
-    write_repair_report(tmp_path / "report.html", found, verdict, {"conceptbind": "9.9"})
+    answer = {"sentence": verdict.sentence, "why": "To see it:", "next": "look --at 'it'"}
+    write_repair_report(tmp_path / "report.html", found, verdict, {"conceptbind": "9.9"}, answer)
     kept = json.loads((tmp_path / "page.json").read_text())
     kept = kept.get("content", kept)
     assert kept["template"] == "repair.html.j2"
@@ -288,3 +284,4 @@ def test_a_page_of_its_own(tmp_path):
     assert [section["id"] for section in kept["parts"]["sections"]] == ["repair"]
     page = (tmp_path / "report.html").read_text().replace("\u00a0", " ")
     assert verdict.sentence in page
+    assert "look --at &#39;it&#39;" in page

@@ -196,3 +196,20 @@ def test_what_has_no_value_is_not_drawn_and_has_no_row():
     )
     assert chart.table()[1] == [("s", "b", "50 %")]
     assert draw(chart, WIDE).count('id="c-tip-') == 1
+
+
+def test_a_wide_interval_leaves_its_label_alone():
+    """Where it begins left of the end of a label inside the bar, the label stands behind it."""
+    for low, high, inside in ((0.025, 0.975, False), (0.7, 0.99, True), (0.1, 0.6, False)):
+        points = (Point("a", 0.5, low, high, "50.0 %"), Point("b", 0.9, 0.85, 0.95, "90.0 %"))
+        chart = Chart("c", "C", "bars", (Series("s", points),), share=True)
+        for width in (WIDE, NARROW):
+            figure = figure_of(chart, width)
+            figure.draw_without_rendering()
+            (axes,) = figure.axes
+            label = next(text for text in axes.texts if text.get_text() == "50.0 %")
+            box = label.get_window_extent()
+            ends = axes.transData.transform([(low, 0), (high, 0)])[:, 0]
+            assert box.x1 <= ends[0] or box.x0 >= ends[1]
+            assert (box.x1 <= ends[0]) == inside
+            assert box.x1 <= figure.bbox.x1

@@ -9,7 +9,7 @@ import pytest
 
 from conceptbind.core.errors import UnknownNameError, ValueRangeError
 from conceptbind.core.records import Record, Records
-from conceptbind.report.gates import judge, refuse_unknown, requirement, requirements
+from conceptbind.report.gates import Gate, judge, refuse_unknown, requirement, requirements
 
 
 def record(value, low=None, high=None, **more):
@@ -192,3 +192,27 @@ def test_of_a_metric_of_another_package_the_sign_says_that_it_is_a_share():
     assert str(requirement("theirs.win>=50%")) == "theirs.win >= 50.0 %"
     assert str(requirement("theirs.win>=3.5")) == "theirs.win >= 3.500"
     assert str(requirement("r2>=50%")) == "r2 >= 0.500"
+
+
+def test_a_value_whose_interval_reaches_beyond_the_bound_may_be_luck():
+    found = judged("decodable.image>=65%")
+    assert found.met
+    assert found.reason.endswith(
+        "n = 80); its interval reaches beyond the bound, so it may be luck: "
+        "decodable.image.low asks for more"
+    )
+    assert judged("decodable.image<=75%").reason.endswith("decodable.image.high asks for more")
+    for sure in ("decodable.image>=60%", "decodable.image<=80%", "decodable.image.low>=60%"):
+        assert "luck" not in judged(sure).reason
+    assert "luck" not in judged("decodable.image>=75%").reason, "it is not met"
+
+
+def test_a_decimal_with_a_comma_is_told_how_it_is_written():
+    with pytest.raises(ValueRangeError, match=r"'9' is not a requirement; .* a point \(0\.9\)"):
+        requirement("9")
+
+
+def test_a_gate_is_short_and_shown_as_a_table():
+    gate = Gate((judged("decodable.image>=65%"), judged("decodable.image>=90%")))
+    assert repr(gate) == "<Gate: 1 of 2 requirements met>"
+    assert ">not met<" in gate._repr_html_()

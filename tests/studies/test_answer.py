@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from conceptbind.core.findings import Verdict
-from conceptbind.report.advice import at
+from conceptbind.report.advice import Answer, at
 from conceptbind.studies.answer import (
-    Answer,
     next_command,
     other_answers,
     plain_answer,

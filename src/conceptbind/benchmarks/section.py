@@ -137,6 +137,7 @@ def write_benchmark_report(
     provenance: Mapping[str, Any],
     traps: Mapping[str, Sequence[Trap]] = MappingProxyType({}),
     verdicts: Sequence[Verdict] = (),
+    answer: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write `report.html` of one evaluation.
 
@@ -147,6 +148,7 @@ def write_benchmark_report(
         provenance: options and versions, as `run.facts` gives them.
         traps: of benchmarks of captions alone, by their names.
         verdicts: of level 2, of these benchmarks.
+        answer: what stands first, and the command to run next (`report.advice.Answer.as_json`).
     """
     from conceptbind.report.page import render_page
 
@@ -156,6 +158,7 @@ def write_benchmark_report(
         path,
         "benchmarks.html.j2",
         title=f"{records[0].encoder} on {len(names)} benchmark{'s' if len(names) > 1 else ''}",
+        answer=dict(answer),
         sentence=benchmark_sentence(records),
         verdicts=[{"word": one.word, "sentence": one.sentence} for one in verdicts],
         notes=notes,

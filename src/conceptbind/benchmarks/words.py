@@ -42,6 +42,44 @@ def benchmark_sentence(records: Records) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
+@explains_arguments
+def benchmark_answer(records: Records) -> str:
+    """What an encoder can do on benchmarks, for a reader who knows no term of the field.
+
+    Args:
+        records: records of one evaluation.
+    """
+    main = [r for r in own_scores(records).scored() if r.n]
+    who = str(main[0]["encoder"]) if main else "The encoder"
+    sentences = []
+    seen = [r for r in main if r.modality != "text"]
+    if seen := [r for r in seen if best(r, records) is not None] or seen:
+        above = [r for r in seen if apart(r, best(r, records))]
+        sentences.append(
+            f"{who} is clearly better than guessing without the pictures on {len(above)} of "
+            f"{counted(len(seen), 'score')}."
+        )
+    strict = [r for r in main if r.metric == Metric.PARAPHRASE_ACCURACY]
+    # the whole would count its parts once more
+    if alone := [r for r in strict if r.split != "all"] or strict:
+        rivals = [best(r, records, (*BLIND, *OF_TEXTS)) for r in alone]
+        ahead = [r for r, rival in zip(alone, rivals, strict=True) if apart(r, rival)]
+        low, high = (pick(alone, key=lambda r: r.value or 0.0) for pick in (min, max))
+        shares = " to ".join(dict.fromkeys((value_of(low), value_of(high))))
+        items = counted(sum(r.n for r in alone), "item")
+        parts = counted(len(alone), "part")
+        sentences.append(
+            f"{who} finds the caption in other words nearer than a wrong caption in {shares} of "
+            f"{items} (chance: {percent(CHANCE)}). That is clearly more than its strongest control "
+            f"in {len(ahead)} of {parts}."
+        )
+    changes = [r for r in records.where(repair=Repair.DIFFERENCE) if r.ci_low is not None]
+    if changes:
+        better = sum((r.ci_low or 0) > 0 for r in changes)
+        sentences.append(f"The repair raises {better} of {counted(len(changes), 'score')}.")
+    return " ".join(sentences)
+
+
 def _over_blind(main: Sequence[Record], records: Records) -> str:
     """How many scores are above the better blind baseline: their intervals must be apart."""
     blind = {id(r): best(r, records) for r in main}

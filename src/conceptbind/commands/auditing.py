@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import Command, function_of
-from conceptbind.commands.querying import FAILURES
+from conceptbind.commands.repaired import FAILURES
 from conceptbind.commands.shared import GivenCaptions, GivenEncoder, GivenPath
 from conceptbind.core.records import Records
 from conceptbind.core.typing import Modalities

@@ -10,7 +10,7 @@ from conceptbind.commands.command import function_of
 from conceptbind.commands.gating import Gated
 from conceptbind.commands.shared import GivenPath, GivenRun
 from conceptbind.core.errors import counted
-from conceptbind.core.escape import html_table
+from conceptbind.core.escape import html_table, one_line
 from conceptbind.core.ownership import own
 from conceptbind.core.records import Records
 from conceptbind.report.shown import Shown
@@ -192,7 +192,8 @@ def _run_folders(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
     from conceptbind.core.results import RESULTS
 
     found, notes = [], []
-    for place in given:
+    for named in given:
+        place = named.parent if named.name == RESULTS and named.is_file() else named
         if (place / RESULTS).is_file() or not place.is_dir():
             found.append(place)  # what is no run is named where it is read
             continue
@@ -238,8 +239,10 @@ def _unranked(names: Sequence[str], boards: "Sequence[Board]") -> tuple[str, ...
 
 def _names(folders: Sequence[Path]) -> list[str]:
     """A name for each run: of its folder, or its path where two folders have one name."""
-    names = [folder.resolve().name for folder in folders]
-    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
+    names = [one_line(folder.resolve().name) for folder in folders]
+    if len(set(names)) == len(names):
+        return names
+    return [one_line(str(folder)) for folder in folders]
 
 
 def _refuse_edited(records: Records, place: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from conceptbind.benchmarks.traps import Trap
     from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Encoder
+    from conceptbind.report.advice import Answer
     from conceptbind.report.gates import Gate
     from conceptbind.run.folder import RunFolder
 
@@ -42,14 +43,24 @@ class Evaluation(Shown):
     """Level 2 of each benchmark of captions alone; other benchmarks judge no level of binding."""
     gate: "Gate | None" = None
     """What became of the requirements; None where there are none."""
+    answer: "Answer | None" = None
+    """The plain sentence, and the command to run next; None of a check."""
+
+    @property
+    def advice(self) -> tuple[str, str]:
+        """The command to run next, and what it is for."""
+        return ("", "") if self.answer is None else (self.answer.why, self.answer.next)
 
     @property
     def said(self) -> tuple[str, ...]:
         """What the scores say, and what was left out; nothing of a check."""
         from conceptbind.benchmarks.words import benchmark_sentence
 
+        if not self.records:
+            return ()
+        first = () if self.answer is None else (self.answer.sentence,)
         judged = (verdict.sentence for verdict in self.verdicts)
-        return (benchmark_sentence(self.records), *judged, *self.notes) if self.records else ()
+        return (*first, benchmark_sentence(self.records), *judged, *self.notes)
 
     def _short(self) -> tuple[str, ...]:
         """A table says the verdicts."""
@@ -64,7 +75,8 @@ class Evaluation(Shown):
 
         if self.folder is None:
             return check_table(self.checked)
-        lines = [benchmark_table(self.records, width)]
+        lines = [] if self.answer is None else [f"{self.answer}\n"]
+        lines.append(benchmark_table(self.records, width))
         lines += [verdict.sentence for verdict in self.verdicts]
         lines += [f"Note: {note}" for note in self.notes]
         return "\n".join(
@@ -271,8 +283,8 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
             for name, items in read.items()
         },
     }
-    judged = _written(folder, records, notes, facts, traps)
-    return Evaluation(folder.path, records, notes, layouts, judged)
+    judged, answer = _written(folder, records, notes, facts, traps, config)
+    return Evaluation(folder.path, records, notes, layouts, judged, answer=answer)
 
 
 def _written(
@@ -281,19 +293,38 @@ def _written(
     notes: tuple[str, ...],
     facts: dict[str, Any],
     traps: "Mapping[str, Sequence[Trap]]",
-) -> Verdicts:
+    config: dict[str, Any],
+) -> "tuple[Verdicts, Answer]":
     """Judge, and write the results and the page."""
     from conceptbind.benchmarks.judged import benchmark_verdicts
     from conceptbind.benchmarks.section import write_benchmark_report
-    from conceptbind.benchmarks.words import benchmark_sentence
+    from conceptbind.benchmarks.words import benchmark_answer, benchmark_sentence
+    from conceptbind.report.advice import answer_at
     from conceptbind.report.elsewhere import write_elsewhere
 
     judged = Verdicts(benchmark_verdicts(records))
+    answer = answer_at(folder.path, benchmark_answer(records), *_next(config))
     sentences = [benchmark_sentence(records), *(verdict.sentence for verdict in judged)]
-    folder.write_results(facts, records, verdicts=judged, sentences=sentences)
+    told = {"answer": answer.as_json()}
+    folder.write_results(facts, records, told, verdicts=judged, sentences=sentences)
     write_elsewhere(folder.path, records)
-    write_benchmark_report(folder.path / "report.html", records, notes, facts, traps, judged)
-    return judged
+    page = folder.path / "report.html"
+    write_benchmark_report(page, records, notes, facts, traps, judged, answer.as_json())
+    return judged, answer
+
+
+def _next(config: dict[str, Any]) -> tuple[str, str]:
+    """What to do next, and the command that does it."""
+    from shlex import quote
+
+    from conceptbind.encoders.registry import can_be_named
+    from conceptbind.report.advice import RUN
+
+    encoder = str(config["encoder"])
+    if config["adapter"] is None and can_be_named(encoder):
+        why = "To see on scenes where it goes wrong, and what a linear repair does:"
+        return why, f"conceptbind measure {quote(encoder)}"
+    return "To see its numbers as tables, or beside other runs:", f"conceptbind compare {RUN}"
 
 
 def _able(encoder: "GivenEncoder", how: Opening, names: list[str]) -> Any:

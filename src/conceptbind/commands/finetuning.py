@@ -1,14 +1,14 @@
 """Train an encoder further, with hard negatives."""
 
 import sys
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.captioned import make_negatives, open_model, without_negative
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import drawn, try_captions
-from conceptbind.commands.querying import DROPPED
+from conceptbind.commands.repaired import DROPPED
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.errors import counted
 from conceptbind.core.ownership import refuse_in_use
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Encoder
     from conceptbind.repairs.finetune.examples import Examples
+    from conceptbind.repairs.finetune.judge import Candidate
     from conceptbind.repairs.finetune.result import FineTuned
 
 MODEL = "model"
@@ -38,8 +39,12 @@ class FineTuning(Shown):
     records: Records
     """Binding accuracy before and after, and the difference."""
     sentence: str
+    candidates: "tuple[Candidate, ...]" = ()
+    """The encoder as it was, then each epoch, with what validation said of it."""
+    chosen: "Candidate | None" = None
+    """The one that validation chose."""
     tuned: "FineTuned | None" = None
-    """Every epoch and the one that validation chose; None of a run that was finished before."""
+    """What can be trained further; None of a run that was finished before."""
     verdicts: "tuple[Verdict, ...]" = ()
     """None: this command judges no level of binding."""
 
@@ -259,11 +264,15 @@ def _trained(
         "validation": len(examples.validation),
         "test": len(examples.scored),
     }
-    facts["finetune"] = dict(tuned.config)
+    facts["finetune"] = dict(tuned.config) | {
+        "candidates": [asdict(one) for one in tuned.candidates],
+        "chosen": tuned.chosen.epoch,
+    }
     facts["model"] = {"encoder": tuned.encoder.id, "revision": tuned.encoder.revision}
     RunFolder.open(folder, config).write_results(facts, records, sentences=[sentence])
     tuned.save(folder / MODEL)
-    return FineTuning(folder, tuned.encoder, records, sentence, tuned)
+    judged = tuned.candidates, tuned.chosen
+    return FineTuning(folder, tuned.encoder, records, sentence, *judged, tuned)
 
 
 def _finished(
@@ -279,6 +288,7 @@ def _finished(
     from conceptbind.core.results import RESULTS, load_results
     from conceptbind.core.version import __version__
     from conceptbind.repairs.finetune.data import Captioned
+    from conceptbind.repairs.finetune.judge import Candidate
     from conceptbind.repairs.finetune.result import require_as_written
 
     model = folder / MODEL
@@ -294,7 +304,9 @@ def _finished(
     require_as_written(model)
     trained: Encoder = open_model(f"hf:{model}", _how(asked), ("text", "image"))
     (sentence,) = found.sentences
-    return FineTuning(folder, trained, found.records, sentence)
+    candidates = tuple(Candidate(**one) for one in made.get("candidates", ()))
+    chosen = next((one for one in candidates if one.epoch == made["chosen"]), None)
+    return FineTuning(folder, trained, found.records, sentence, candidates, chosen)
 
 
 def read_captioned(folder: Path, file: Path) -> tuple[list[Path], list[int], list[str]]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from conceptbind.commands.captioned import coco_retrieval
 from conceptbind.commands.common import drawn, rows_with_bar
 from conceptbind.commands.laboratory import compare_methods, write_laboratory
-from conceptbind.commands.querying import DROPPED, FAILURES
-from conceptbind.commands.repaired import Repaired
+from conceptbind.commands.repaired import DROPPED, FAILURES, Repaired, answer_of
 from conceptbind.core.findings import Verdicts
 from conceptbind.core.names import Control
 from conceptbind.core.records import Records
@@ -47,7 +46,8 @@ def written(
     run.write_table(FAILURES, *_failures(found, given))
     if given is not None and given.dropped:
         run.write_table(DROPPED, ("row", "reason", "caption"), given.dropped)
-    write_repair_report(folder / "report.html", found, verdict, facts)
+    answer = answer_of(folder, config, verdict)
+    write_repair_report(folder / "report.html", found, verdict, facts, answer.as_json())
     adapter = described(found, **_fitted_on(facts))
     save_adapter(adapter, folder, repair_card(adapter, found, sentence))
     encoder, pictures = coco
@@ -55,11 +55,10 @@ def written(
     if pictures is not None:
         retrieval = coco_retrieval(encoder, pictures, adapter, folder)
     records = found.records + retrieval
-    run.write_results(facts, records, verdicts=[verdict], sentences=[sentence])
-    summary = repair_summary(found, sentence)
-    return Repaired(
-        folder, adapter, found.records, sentence, retrieval, summary, Verdicts((verdict,))
-    )
+    told = {"answer": answer.as_json()}
+    run.write_results(facts, records, told, verdicts=[verdict], sentences=[sentence])
+    judged, summary = Verdicts((verdict,)), repair_summary(found)
+    return Repaired(folder, adapter, found.records, sentence, retrieval, summary, judged)
 
 
 class _Scenes(NamedTuple):

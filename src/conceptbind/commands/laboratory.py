@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.commands.repaired import answer_of
 from conceptbind.run.bars import progress
 
 if TYPE_CHECKING:
@@ -107,9 +108,11 @@ def write_laboratory(
         "conceptbind": __version__,
     }
     adapter = replace(found.adapter, config=told)
+    answer = answer_of(folder, config, verdict)
     render_page(
         folder / "report.html",
         "repair.html.j2",
+        answer=answer.as_json(),
         title=f"Which repair mends the binding of {found.records[0].encoder}?",
         verdict=vars(verdict),
         sections=[vars(laboratory_section(found.records))],
@@ -117,5 +120,6 @@ def write_laboratory(
     )
     save_adapter(adapter, folder, laboratory_card(adapter, found.records, verdict.sentence))
     run = RunFolder.open(folder, config)
-    run.write_results(facts, found.records, verdicts=[verdict], sentences=[verdict.sentence])
+    told, sentences = {"answer": answer.as_json()}, [verdict.sentence]
+    run.write_results(facts, found.records, told, verdicts=[verdict], sentences=sentences)
     return adapter, found.records, verdict

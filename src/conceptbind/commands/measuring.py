@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from conceptbind.geometry.study import GeometryStudy
     from conceptbind.probes.study import ProbeStudy
     from conceptbind.repairs.study import RepairStudy
+    from conceptbind.report.advice import Answer
     from conceptbind.report.gates import Gate
     from conceptbind.rows.source import Source
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.split import Split
     from conceptbind.scenes.table import Scenes
-    from conceptbind.studies.answer import Answer
     from conceptbind.studies.case import Case
     from conceptbind.within.study import WithinStudy
 
@@ -361,9 +361,8 @@ def _answer(
     from conceptbind.encoders.registry import can_be_named
     from conceptbind.repairs.answer import ADAPTER
     from conceptbind.repairs.labclip.adapter import WEIGHTS
-    from conceptbind.report.advice import at
+    from conceptbind.report.advice import answer_at
     from conceptbind.studies.answer import (
-        Answer,
         next_command,
         other_answers,
         plain_answer,
@@ -385,7 +384,7 @@ def _answer(
     )
     parts = plain_answer(who, case.table.space.concepts, judged), other_answers(judged)
     said = " ".join(filter(None, parts)) or next(iter(sentences), "")
-    return Answer(said, why, at(form, folder), form)
+    return answer_at(folder, said, why, form)
 
 
 def _is_named(scenes: str) -> bool:
@@ -434,7 +433,7 @@ def _finished(folder: "RunFolder", asked: dict[str, Any]) -> Any:
     """
     from conceptbind.core.errors import FileError
     from conceptbind.core.files import tree_hash
-    from conceptbind.studies.answer import Answer
+    from conceptbind.report.advice import Answer
 
     kept = folder.finished()
     if kept is None:

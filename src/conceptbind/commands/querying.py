@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from conceptbind.commands.repaired import DROPPED, FAILURES, answer_of
 from conceptbind.core.errors import ModalityError, ValueRangeError
 from conceptbind.run.bars import steps
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from conceptbind.scenes.table import Scenes
     from conceptbind.within.triplets import Triplets
 
-FAILURES, DROPPED = "failures.csv", "dropped.csv"
 FAILED = ("setting", "item", "caption", "right before", "right after")
 
 
@@ -443,14 +443,17 @@ def _written(
         if not (after if study.recommended else before)
     ]
     run.write_table(FAILURES, FAILED, failed)
+    answer = answer_of(folder, config, verdict)
     render_page(
         folder / "report.html",
         "repair.html.j2",
+        answer=answer.as_json(),
         title=f"Can a map of the query repair the captions of {encoder.id}?",
         verdict=vars(verdict),
         sections=[vars(query_section(study))],
         provenance=facts,
     )
     save_adapter(adapter, folder, query_card(adapter, study, verdict.sentence))
-    run.write_results(facts, study.records, verdicts=[verdict], sentences=[verdict.sentence])
+    kept, sentences = {"answer": answer.as_json()}, [verdict.sentence]
+    run.write_results(facts, study.records, kept, verdicts=[verdict], sentences=sentences)
     return Written(adapter, study.records, verdict)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shlex import quote
+from typing import TYPE_CHECKING, Any
 
-from conceptbind.commands.querying import DROPPED, FAILURES
 from conceptbind.core.records import Records
+from conceptbind.report.advice import RUN, Answer, answer_at
 from conceptbind.report.shown import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from conceptbind.core.findings import Verdict
     from conceptbind.repairs.labclip.adapter import Adapter
+
+
+FAILURES, DROPPED = "failures.csv", "dropped.csv"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,10 +34,16 @@ class Repaired(Shown):
     retrieval: Records = field(default_factory=Records)
     """Retrieval on the test pictures before and after, with --coco."""
     summary: str = ""
-    """The comparisons that were turned, which map was scored and which is written, and the
-    sentence."""
+    """The comparisons that were turned, which map was scored and which is written."""
     verdicts: tuple[Verdict, ...] = ()
     """The verdict of the repair."""
+    answer: Answer | None = None
+    """The verdict in words, and the command to run next."""
+
+    @property
+    def advice(self) -> tuple[str, str]:
+        """The command to run next, and what it is for."""
+        return ("", "") if self.answer is None else (self.answer.why, self.answer.next)
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -57,11 +69,36 @@ class Repaired(Shown):
             places.append(("Failures", self.folder / FAILURES))
         if (self.folder / DROPPED).is_file():
             places.append(("Left out", self.folder / DROPPED))
-        return "\n\n".join(
-            (
-                *tables,
-                "\n".join(
-                    (self.summary or self.sentence, *(f"{name}: {path}" for name, path in places))
-                ),
-            )
-        )
+        files = "\n".join(f"{name}: {path}" for name, path in places)
+        first = self.sentence if self.answer is None else str(self.answer)
+        return "\n\n".join(filter(None, (first, *tables, self.summary, files)))
+
+
+SCENES = ("captions", "paraphrases")
+"""Folders of kept captions, of which the first that is there is mapped."""
+
+
+def answer_of(folder: Path, config: Mapping[str, Any], verdict: Verdict) -> Answer:
+    """The verdict of a repair, and the command to run next.
+
+    Args:
+        folder: the adapter folder.
+        config: the options of the command.
+        verdict: of the repair.
+    """
+    from conceptbind.encoders.registry import can_be_named
+
+    kept = next((name for name in SCENES if (folder / "embeddings" / name).is_dir()), None)
+    encoder, scenes = str(config["encoder"]), str(config["scenes"])
+    why, form = "To see its numbers as tables, or beside other runs:", f"conceptbind compare {RUN}"
+    if verdict.repairs and kept is not None:
+        why = "To map these caption embeddings, or name yours (the index stays as it is):"
+        form = f"conceptbind apply {RUN} --texts {RUN}/embeddings/{kept} --out {RUN}/mapped.npy"
+    elif verdict.repairs:
+        why = "To use the map in other programs (the index stays as it is):"
+        form = f"conceptbind export {RUN} --to onnx --out {RUN}-onnx"
+    elif config["method"] == "HNB" and kept is not None and can_be_named(encoder):
+        why = "To see whether another method does better:"
+        named = f"{quote(encoder)} --scenes {quote(scenes)}"
+        form = f"conceptbind repair {named} --method laboratory --out {RUN}-laboratory"
+    return answer_at(folder, verdict.sentence, why, form)

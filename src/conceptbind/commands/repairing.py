@@ -1,6 +1,6 @@
 """Fit a linear repair."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,7 @@ from conceptbind.commands.fitted import (
 )
 from conceptbind.commands.laboratory import entrants, require_plain
 from conceptbind.commands.querying import Asked, for_queries, laboratory_of_queries, repair_queries
-from conceptbind.commands.repaired import Repaired
+from conceptbind.commands.repaired import Repaired, answer_of
 from conceptbind.commands.shared import (
     GivenCaptions,
     GivenEncoder,
@@ -140,6 +140,11 @@ class Repair(Opening, Command[Repaired]):
 
     def work(self) -> Repaired:
         """Fit, score and write the map."""
+        found = self._written()
+        (verdict,) = found.verdicts
+        return replace(found, answer=answer_of(found.folder, self.configuration(), verdict))
+
+    def _written(self) -> Repaired:
         from conceptbind.core.errors import ValueRangeError
         from conceptbind.core.files import user_path
         from conceptbind.encoders.registry import torch_device

@@ -25,7 +25,8 @@ def quoted(value: object, most: int = ECHOED) -> str:
     """
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
-        return f"an array of shape {shape}"
+        kind = type(value).__name__
+        return f"{'a DataFrame' if kind == 'DataFrame' else 'an array'} of shape {shape}"
     short = reprlib.Repr()
     short.maxstring = short.maxother = most
     short.maxlist = short.maxtuple = short.maxset = short.maxdict = 3

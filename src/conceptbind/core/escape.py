@@ -117,4 +117,6 @@ def markdown(text: str) -> str:
 
 def latex(text: str) -> str:
     """Text that LaTeX sets as it stands."""
-    return "".join(_TEX.get(letter, letter) for letter in one_line(text))
+    escaped = "".join(_TEX.get(letter, letter) for letter in one_line(text))
+    # after the end of a row a star or a bracket would be an option of it
+    return "{}" + escaped if escaped.lstrip().startswith(("[", "*")) else escaped

@@ -126,7 +126,10 @@ def _wrong(found: object) -> str | None:
         return f"its schema {schema} is of a later version, this one reads up to {SCHEMA}"
     for name, kind in (("provenance", dict), ("verdicts", list), ("sentences", list)):
         if not isinstance(found.get(name, kind()), kind):
-            return f"its {name} are {found[name]!r:.40}"
+            return f"in the place of its {name} stands {found[name]!r:.40}"
+    answer = found.get("answer", {})
+    if not isinstance(answer, dict) or not all(isinstance(one, str) for one in answer.values()):
+        return f"its answer is {answer!r:.40}"
     sentences = found.get("sentences", [])
     wrong = (
         *(f"a sentence is {one!r:.40}" for one in sentences if not isinstance(one, str)),

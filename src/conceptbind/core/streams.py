@@ -73,7 +73,7 @@ def print_out(text: str | None) -> OSError | ValueError | None:
     """
     try:
         if text is not None:
-            print(text)
+            print(shown(text))
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
@@ -81,6 +81,16 @@ def print_out(text: str | None) -> OSError | ValueError | None:
         _drop_output()
         return error
     return None
+
+
+def shown(text: str) -> str:
+    """Text without what moves a terminal's cursor, sets its title or turns the direction of text:
+    names are a user's, or come with somebody's files. Lines stay lines.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
+        for letter in text
+    )
 
 
 def _drop_output() -> None:

@@ -78,6 +78,13 @@ def checked(encoder: Any, name: str) -> Any:
             f"{name} is not an encoder: {type(encoder).__name__} lacks {', '.join(missing)}; see "
             "conceptbind.core.typing.Encoder"
         )
+    for part in ("id", "revision"):
+        value = getattr(encoder, part)
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+            raise ValueRangeError(
+                f"{name}: {part} must be a text of printable letters, which names the "
+                f"{'model' if part == 'id' else 'weights'}; got {quoted(value)}"
+            )
     modalities = encoder.modalities
     if isinstance(modalities, str) or not modalities or not set(modalities) <= {"text", "image"}:
         raise ValueRangeError(

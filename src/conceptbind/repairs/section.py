@@ -86,18 +86,21 @@ def _cell(record: Record | None) -> str:
     )
 
 
-def repair_summary(study: RepairStudy | ArrayRepair, sentence: str) -> str:
+def repair_summary(study: RepairStudy | ArrayRepair) -> str:
     """What a terminal shows below the table.
 
     Args:
         study: what was scored.
-        sentence: the verdict in words.
     """
-    return "\n".join((turned(study), pull_in_words(study), "", sentence))
+    return "\n".join((turned(study), pull_in_words(study)))
 
 
 def write_repair_report(
-    path: Path, study: RepairStudy | ArrayRepair, verdict: Verdict, provenance: Mapping[str, Any]
+    path: Path,
+    study: RepairStudy | ArrayRepair,
+    verdict: Verdict,
+    provenance: Mapping[str, Any],
+    answer: Mapping[str, str],
 ) -> None:
     """Write `report.html` of a repair on its own.
 
@@ -106,10 +109,12 @@ def write_repair_report(
         study: what was scored.
         verdict: whether the repair helps.
         provenance: options and versions, as `run.facts` gives them.
+        answer: the command to run next (`report.advice.Answer.as_json`).
     """
     render_page(
         path,
         "repair.html.j2",
+        answer=dict(answer),
         title=f"Can a linear map repair the binding of {study.records[0].encoder}?",
         verdict=vars(verdict),
         sections=[vars(repair_section(study))],

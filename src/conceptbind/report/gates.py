@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, counted, cut, nearest
-from conceptbind.core.escape import one_line
+from conceptbind.core.escape import html_table, one_line
 from conceptbind.core.files import write_whole
 from conceptbind.core.names import OWN_STUDIES, Metric
 from conceptbind.report.levels import LEVELS, own_records
@@ -107,7 +107,7 @@ class Judged:
         return one_line(f"{word}: {self.run}: {self.requirement}; {self.reason}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gate:
     """All requirements of a command, judged."""
 
@@ -117,6 +117,18 @@ class Gate:
     def met(self) -> bool:
         """Whether all are met."""
         return all(one.met for one in self.judged)
+
+    def __repr__(self) -> str:
+        failed = sum(not one.met for one in self.judged)
+        total = len(self.judged)
+        return f"<Gate: {total - failed} of {counted(total, 'requirement')} met>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("met" if one.met else "not met", one.run, str(one.requirement), one.reason)
+            for one in self.judged
+        ]
+        return html_table(("", "run", "requirement", "what came"), rows)
 
     def __str__(self) -> str:
         failed = sum(not one.met for one in self.judged)
@@ -165,7 +177,9 @@ def requirement(text: str) -> Requirement:
     """
     found = _FORM.fullmatch(text)
     if found is None:
-        raise ValueRangeError(f"--require '{cut(text, 80)}' is not a requirement; {FORM}")
+        # a list is written with commas, so that 0,9 comes as two
+        point = ", and decimals with a point (0.9)" if text.strip(" %").isdecimal() else ""
+        raise ValueRangeError(f"--require '{cut(text, 80)}' is not a requirement; {FORM}{point}")
     words, operator, digits, per_cent = found.groups()
     name, *where = (word.strip() for word in words.split("."))
     study = None
@@ -276,7 +290,20 @@ def _judged(run: str, wanted: Requirement, records: Records) -> Judged:
         f"came {shown(record.metric, number, record.get('unit'))} in {_told(record)} "
         f"({value}95 % interval {interval_of(record)}, n = {record.n:,})"
     )
-    return Judged(run, wanted, wanted.holds(number), reason)
+    met = wanted.holds(number)
+    if met and wanted.end is None:
+        reason += _by_luck(wanted, record)
+    return Judged(run, wanted, met, reason)
+
+
+def _by_luck(wanted: Requirement, record: Record) -> str:
+    """What has to be known of a value that is as it has to be, and whose interval is not."""
+    end = "low" if wanted.operator in (">=", ">") else "high"
+    bound = record.get(ENDS[end])
+    if bound is None or wanted.holds(float(bound)):
+        return ""
+    named = ".".join((wanted.called, *wanted.where, end))
+    return f"; its interval reaches beyond the bound, so it may be luck: {named} asks for more"
 
 
 def _named(wanted: Requirement, records: Records) -> list[Record]:

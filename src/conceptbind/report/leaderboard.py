@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import MismatchError
+from conceptbind.core.errors import MismatchError, counted
+from conceptbind.core.escape import html_table
 from conceptbind.core.names import Metric, Repair
 from conceptbind.core.outcomes import paired
 from conceptbind.metrics.rankings import followed, holm, ranks_of
@@ -108,7 +109,7 @@ class Duel:
     """1 where one is clearly better, -1 where other is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Board:
     """Runs on one number, the best first."""
 
@@ -117,6 +118,12 @@ class Board:
     scenes: str
     entries: tuple[Entry, ...]
     duels: tuple[Duel, ...]
+
+    def __repr__(self) -> str:
+        return f"<Board {self.id}: {counted(len(self.entries), 'run')}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(RANKING, ranking_rows(self))
 
     @property
     def short(self) -> str:

@@ -43,6 +43,9 @@ PLAIN = {
 chart has the colours of the page's light or dark form."""
 COLOURS = {name: f"#00a1{place:02x}" for place, name in enumerate(PLAIN, 1)}
 """Stand-ins for them, which matplotlib draws with."""
+ROOM, LABEL, BESIDE = 0.8, 0.25, 1.22
+"""Shares: behind an end above the first there is no room for a label; a label inside reaches to the
+second; an axis that goes on to the third has room."""
 HATCHES = ("", "//", "\\\\", "xx", "--")
 SETTINGS = {
     "svg.fonttype": "none",
@@ -160,7 +163,7 @@ def _bars(figure: Figure, chart: Chart, *, narrow: bool) -> None:
         at += 12 if several else 0
     axes.set_ylim(max(at - step / 2, 0), -20)
     if chart.share:
-        axes.set_xlim(0, 1.0)
+        axes.set_xlim(0, BESIDE if _crowded(chart) else 1.0)
     else:
         axes.set_xlim(min(0.0, *_ends(chart)), None)
     shown = [] if narrow else ticks
@@ -173,6 +176,17 @@ def _bars(figure: Figure, chart: Chart, *, narrow: bool) -> None:
     if chart.reference is not None:
         _mark(axes, chart.reference, chart.reference_name)
     _height(figure, at + step + 50)
+
+
+def _crowded(chart: Chart) -> bool:
+    """Whether an interval that leaves no room behind it begins where its label would stand, so that
+    the axis has to go on behind 100 %.
+    """
+    points = [point for series in chart.series for point in series.points]
+    return chart.share and any(
+        point.low is not None and point.low < LABEL and (point.high or 0.0) > ROOM
+        for point in points
+    )
 
 
 def _ends(chart: Chart) -> list[float]:
@@ -238,7 +252,7 @@ def _bar(
         (dot,) = axes.plot(value, at + low, "o", markersize=8, color=colour, clip_on=False)
         dot.set_gid(f"tip-{gid}")
     place, colour = max(reach, 0.0), "ink"
-    if chart.share and reach > 0.8:  # no room behind it
+    if chart.share and reach > ROOM and not _crowded(chart):  # no room behind it
         place, colour = 0.0, "ink" if dots else "on"
     axes.annotate(
         point.said,

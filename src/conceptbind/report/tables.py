@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from conceptbind.core.escape import csv_text, latex, markdown
+from conceptbind.core.errors import counted
+from conceptbind.core.escape import csv_text, html_table, html_text, latex, markdown
 from conceptbind.report.cells import (
     BINDING_HEAD,
     COMPLEXITY_HEAD,
@@ -54,7 +55,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Records], Cells], Sequence[str]]] = {
 """Title of each table, its rows from the records of one run and modality, and its columns."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PaperTable:
     """One table over several runs."""
 
@@ -62,6 +63,12 @@ class PaperTable:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def __repr__(self) -> str:
+        return f"<PaperTable {self.name}: {counted(len(self.rows), 'row')}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html_text(self.title)}</p>{html_table(self.columns, self.rows)}"
 
     def markdown(self) -> str:
         """The table in Markdown, its columns aligned."""

@@ -5,14 +5,12 @@ command to run next.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from conceptbind.core.rounding import percent
 from conceptbind.crossmodal.words import SOMEWHAT
-from conceptbind.report.advice import RUN, moved
+from conceptbind.report.advice import RUN
 from conceptbind.report.words import first, seen, which
 from conceptbind.within.words import USABLE
 
@@ -51,34 +49,6 @@ TELL = {
     "unclear": "may or may not show {what}, which cannot be judged here",
 }
 CHANCE = "; a coin reaches 50 %"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a run found, for everybody."""
-
-    sentence: str
-    why: str = ""
-    """What the next command is for."""
-    next: str = ""
-    """The command to run next; empty where none is known."""
-    form: str = ""
-    """The same with `report.advice.RUN` for the run folder, so that it can be told wherever the
-    run lies later."""
-
-    def as_json(self) -> dict[str, str]:
-        """As `results.json` and the page hold it."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, plain: dict[str, Any], folder: Path) -> Answer:
-        """From `as_json`, with the command for the folder where the run is now."""
-        return cls(**moved(plain, folder))
-
-    def __str__(self) -> str:
-        if not self.next:
-            return self.sentence
-        return f"{self.sentence}\n\n{self.why}\n  {self.next}"
 
 
 def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdict]) -> str:

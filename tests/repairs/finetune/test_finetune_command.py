@@ -222,6 +222,10 @@ def test_the_function_does_the_same_to_the_last_digit(drawn_pairs):
     weights = [(Path(name) / "model/model.safetensors").read_bytes() for name in ("one", "two")]
     assert weights[0] == weights[1]
     assert one.tuned.encoder.id == "tiny (fine-tuned)"
+    again = conceptbind.finetune("tiny", out="one", **options)
+    assert again.tuned is None, "it was read, not trained again"
+    assert again.candidates == one.candidates == one.tuned.candidates
+    assert again.chosen == one.chosen == one.tuned.chosen
     assert len(one.frame()) == 3
     assert repr(one) == "<FineTuning of tiny: 3 records in one>"
     assert one.said[0].startswith("Fine-tuning takes the binding accuracy of pictures")
