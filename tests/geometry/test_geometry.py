@@ -4,6 +4,7 @@ up.
 
 from __future__ import annotations
 
+import csv
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from conceptbind.core.errors import MismatchError
 from conceptbind.geometry import STEPS, geometry_study
 from conceptbind.geometry import study as module
+from conceptbind.geometry.section import edits_csv
 from conceptbind.probes import fit_scene_probes
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
@@ -141,3 +143,28 @@ def test_rows_of_another_table_are_refused():
     rows = Embeddings(positions()[0].astype(np.float32), "text", "0" * 64, "other", "planted", "1")
     with pytest.raises(MismatchError):
         geometry_study(rows, GRID, split_scenes(GRID, "pair"), None)
+
+
+def test_every_edit_is_kept_with_what_it_hit():
+    values, codes = positions()
+    found = study(values, singles=codes[0] / 1.4, strength=0.4, keep_edits=True)
+    plain = study(values, singles=codes[0] / 1.4)
+    assert plain.cases == ()
+    at_one = found.records.where(study="edit", steering=1.0)
+    assert list(at_one) == list(plain.records.where(study="edit", steering=1.0))
+    kinds = {(case.metric, case.vectors, case.strength) for case in found.cases}
+    assert len(kinds) == len(found.cases) == 2 * 3 * 2
+    for case in found.cases:
+        facts = {"estimator": case.vectors, "steering": case.strength, "attribute": "all"}
+        record = found.records.one(study="edit", metric=case.metric, **facts)
+        assert (record.n, record.value) == (len(case.edits), case.hits.hit.mean())
+    rows = list(csv.DictReader(edits_csv(found.cases, GRID).splitlines()))
+    assert len(rows) == sum(len(case.edits) for case in found.cases)
+    assert sum(int(row["hit"]) for row in rows) == sum(c.hits.hit.sum() for c in found.cases)
+    for row in rows[:: len(rows) // 50]:
+        scene, target = (GRID.ids.index(row[name]) for name in ("scene", "target"))
+        slot, concept = int(row["slot"]) - 1, SPACE.concepts.index(row["concept"])
+        changed = GRID.table[scene].copy()
+        assert SPACE.values[concept][changed[slot, concept]] == row["old"]
+        changed[slot, concept] = SPACE.values[concept].index(row["new"])
+        assert (changed == GRID.table[target]).all()

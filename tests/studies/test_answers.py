@@ -16,7 +16,7 @@ import made
 from complexity.test_generalisation import study as complexity_found
 from conceptbind.complexity import answer as complexity
 from conceptbind.complexity.section import complexity_section
-from conceptbind.complexity.study import FULL, SHORT
+from conceptbind.complexity.study import FULL, NAMED, SHORT
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.findings import Findings, Section, Verdict
 from conceptbind.core.records import Records
@@ -218,6 +218,8 @@ def test_geometry_of_each_modality(stand_in, barred):
                 "singles": f"{modality} alone",
                 "controls": {"random_weights": f"{modality} random"},
                 "seed": 3,
+                "strength": 1.0,
+                "keep_edits": False,
                 "device": "cuda:7",
             },
         )
@@ -342,7 +344,9 @@ def test_one_object_among_many(stand_in):
     )
 
 
-@pytest.mark.parametrize(("effort", "sweep"), [("short", SHORT), ("full", FULL)])
+@pytest.mark.parametrize(
+    ("effort", "sweep"), [("short", SHORT), ("full", FULL), ("operators", NAMED)]
+)
 def test_approximators_of_each_modality(stand_in, barred, effort, sweep):
     def made(rows, *_, **__):
         found = complexity_found(0.8, 0.5)

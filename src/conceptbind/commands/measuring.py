@@ -1,5 +1,6 @@
 """The main job."""
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
@@ -195,6 +196,12 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     """
     geometry: bool = True
     """Also study what the embeddings are made of: sums of objects and concepts, edits."""
+    edit_strength: float = 1.0
+    """Share of the way from one object's vector to the other that edits go; other than 1 it is
+    scored beside 1.
+    """
+    edit_cases: bool = False
+    """Write every edit into edits-MODALITY.csv: scenes, values, and whether it hit."""
     complexity: Effort = "short"
     """How thoroughly to approximate the rule from labels to embeddings: none, a short sweep, or the
     full one, which takes minutes to hours.
@@ -257,6 +264,8 @@ def _measured(asked: Measure) -> Measurement:
             raise ValueRangeError(
                 f"--{name} must be a number of scenes, or 0 for all; got {config[name]}"
             )
+    if not math.isfinite(asked.edit_strength):
+        raise ValueRangeError(f"--edit_strength must be finite; got {asked.edit_strength}")
     base = str(config["encoder"]), str(config["scenes"])
     place = user_path(asked.out or default_folder(base, asked, ("encoder", "scenes")))
     refuse_in_use(place)
@@ -265,6 +274,8 @@ def _measured(asked: Measure) -> Measurement:
     require_synonyms(table.space, words)
     modalities = source.able(table, asked.modality)
     chosen = _chosen(config)
+    if "geometry" not in [study.name for study in chosen]:
+        asked.refuse(("edit_strength", "edit_cases"), "the study geometry, which is left out")
     split = None
     if needs_split(chosen):
         split = split_scenes(table, "pair", seed=asked.seed)

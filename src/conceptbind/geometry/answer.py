@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from conceptbind.core.findings import Findings, Section
 from conceptbind.core.names import Control
 from conceptbind.core.records import Records
-from conceptbind.geometry.section import geometry_section, geometry_sentence, scaling_picture
+from conceptbind.geometry.section import (
+    edits_csv,
+    geometry_section,
+    geometry_sentence,
+    scaling_picture,
+)
 from conceptbind.geometry.study import STEPS, GeometryStudy, geometry_study
 from conceptbind.report.words import seen
 from conceptbind.run.bars import steps
@@ -35,12 +40,17 @@ class MadeOf:
             for study in studies
             if study.scaling is not None
         }
+        cases = {
+            f"edits-{study.modality}.csv": edits_csv(study.cases, case.table)
+            for study in studies
+            if study.cases
+        }
         return Findings(
             self.name,
             Records(record for study in studies for record in study.records),
             sentences=tuple(sentences),
             sections=tuple(map(self._section, studies)),
-            files=pictures,
+            files=pictures | cases,
             found=studies,
         )
 
@@ -59,6 +69,8 @@ class MadeOf:
                 singles=alone,
                 controls=random,
                 seed=case.asked.seed,
+                strength=case.asked.edit_strength,
+                keep_edits=case.asked.edit_cases,
                 device=case.asked.device,
                 on_step=step,
             )

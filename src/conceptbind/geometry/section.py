@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.errors import counted
+from conceptbind.core.escape import csv_text
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.rounding import percent
 from conceptbind.report.cells import (
@@ -23,11 +24,19 @@ from conceptbind.report.svg import draw
 from conceptbind.report.words import embeddings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conceptbind.geometry.scaling import Kind as PointKind
     from conceptbind.geometry.scaling import Scaling
     from conceptbind.geometry.spectra import Kind, Spectrum
-    from conceptbind.geometry.study import GeometryStudy
+    from conceptbind.geometry.study import GeometryStudy, Scored
+    from conceptbind.scenes.table import Scenes
 
+EDIT_COLUMNS: tuple[object, ...] = (
+    *("metric", "estimator", "steering", "scene", "target", "slot"),
+    *("concept", "old", "new", "attribute shared", "hit", "tied"),
+)
+"""Columns of the file of edits."""
 KINDS: dict[str, tuple[str, Look]] = {
     "concept": ("single concepts", "twin"),
     "object": ("concepts of one object (the binding share)", "own"),
@@ -245,3 +254,28 @@ def scaling_picture(scaling: Scaling, modality: str) -> str:
         modality: whose embeddings they are.
     """
     return draw(scaling_figure(scaling, modality), 620, plain=True) + "\n"
+
+
+def edits_csv(cases: Sequence[Scored], scenes: Scenes) -> str:
+    """Every edit, one line each: the two scenes, what was exchanged, and whether it hit.
+
+    Args:
+        cases: edits of each kind, with what they hit.
+        scenes: the table.
+    """
+    concepts, rows = scenes.space.concepts, [EDIT_COLUMNS]
+    for kind in cases:
+        edits, hits = kind.edits, kind.hits
+        told = zip(edits.source, edits.target, edits.slot, edits.concept, edits.shared, strict=True)
+        for number, (source, target, slot, concept, shared) in enumerate(told):
+            values = scenes.space.values[concept]
+            old, new = (values[scenes.table[row, slot, concept]] for row in (source, target))
+            rows.append(
+                (
+                    *(kind.metric, kind.vectors, kind.strength),
+                    *(scenes.ids[source], scenes.ids[target], int(slot) + 1),
+                    *(concepts[concept], old, new, int(shared)),
+                    *(int(hits.hit[number]), int(hits.tied[number])),
+                )
+            )
+    return csv_text(rows)

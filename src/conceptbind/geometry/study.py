@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -72,6 +72,20 @@ class GeometryStudy:
     scaling: Scaling | None
     notes: tuple[str, ...]
     """What was left out, sampled or could not be fitted, with the reason."""
+    cases: tuple[Scored, ...] = ()
+    """Every edit that was made with all its kind, where they are kept."""
+
+
+class Scored(NamedTuple):
+    """Edits of one kind, and which of them hit."""
+
+    metric: Metric
+    """Whether retrieval or probes tell what hits."""
+    vectors: str
+    """What the exchanged vectors are; see `fit_additive`."""
+    strength: float
+    edits: Edits
+    hits: Hits
 
 
 @explains_arguments
@@ -85,6 +99,8 @@ def geometry_study(
     singles: Float[Floats, "objects width"] | None = None,
     controls: Mapping[str, Embeddings] | None = None,
     seed: int = 0,
+    strength: float = 1.0,
+    keep_edits: bool = False,
     device: str = "cpu",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> GeometryStudy:
@@ -102,6 +118,8 @@ def geometry_study(
         singles: (|O|, d) embeddings of scenes of one object, in the order of object ids.
         controls: other encoders for the same scenes (random weights): their R^2 and spectra.
         seed: of samples, permutations and the scaling.
+        strength: k of edits; other than 1 it is scored beside 1.
+        keep_edits: whether every edit is kept, with what it hit.
         device: where the probes of the removal are fitted.
         on_step: called before each of `STEPS`.
 
@@ -116,6 +134,7 @@ def geometry_study(
     study = _Study(
         values, scenes, split, probes, singles, seed, embeddings.modality, embeddings.encoder
     )
+    study.strengths, study.keep = tuple(dict.fromkeys((1.0, strength))), keep_edits
     if repeated:
         study.notes.append(
             f"{counted(repeated, 'scene')} with the objects of an earlier one: retrieval takes "
@@ -155,6 +174,7 @@ def geometry_study(
         spectra,
         scaling,
         tuple(dict.fromkeys([*missing, *study.notes])),
+        tuple(study.cases),
     )
 
 
@@ -184,6 +204,10 @@ class _Study:
         self.groups = pair_ids(scenes)
         self.concepts = (*range(len(scenes.space.concepts)), None)
         self.notes: list[str] = []
+        self.strengths: tuple[float, ...] = (1.0,)
+        """Strengths at which all edits are made."""
+        self.keep = False
+        self.cases: list[Scored] = []
         self.missing: dict[str, list[str]] = {}
         """What could not be done, by reason."""
         self.train_fits: dict[tuple[str, Order], AdditiveFit] = {}
@@ -421,7 +445,7 @@ class _Study:
             self.score_edits(editor, possible, STRENGTHS if vectors == "avg+pos" else ())
 
     def score_edits(self, editor: Editor, edits: Edits, sweep: Iterable[float]) -> None:
-        """Records of one kind of vectors: all edits at strength 1, and some at other strengths."""
+        """Records of one kind of vectors: all edits at the strengths asked for, some at others."""
         if len(edits) == 0:
             self.notes.append(
                 f"no edits with {editor.vectors} vectors: no object of an edit stands in a second "
@@ -432,13 +456,14 @@ class _Study:
         # the probes were fitted on other scenes
         unseen = np.flatnonzero(np.isin(edits.target, self.split.test))
         asked = self.sample(np.arange(len(edits)), self.values.size, rng, "edits")
-        self.score_some(editor, edits.select(asked), edits.select(unseen), 1.0)
+        for strength in self.strengths:
+            self.score_some(editor, edits.select(asked), edits.select(unseen), strength)
         few = (
             edits.select(rng.permutation(len(edits))[:SWEPT]),
             edits.select(rng.permutation(unseen)[:SWEPT]),
         )
         for steering in sweep:
-            if steering != 1:
+            if steering not in self.strengths:
                 self.score_some(editor, *few, steering, apart=False)
 
     def score_some(
@@ -457,6 +482,8 @@ class _Study:
                 if by_search
                 else read(editor, edits, self.probes, steering)
             )
+            if self.keep and apart:
+                self.cases.append(Scored(metric, editor.vectors, steering, edits, hits))
             for attribute, rows in (
                 _by_attribute(edits.shared) if apart else [("all", np.arange(len(edits)))]
             ):

@@ -56,6 +56,10 @@ class Asked:
     """Scenes of which further pictures are drawn, at most; 0 for all."""
     synonyms: Mapping[str, Sequence[str]] | None = None
     """Other words for values, which paraphrases use."""
+    edit_strength: float = 1.0
+    """How far objects are exchanged by edits, beside 1."""
+    edit_cases: bool = False
+    """Whether every edit is kept."""
 
 
 class Case:
