@@ -13,7 +13,7 @@ import pytest
 from conceptbind.core.errors import MismatchError
 from conceptbind.geometry import STEPS, geometry_study
 from conceptbind.geometry import study as module
-from conceptbind.geometry.section import edits_csv
+from conceptbind.geometry.section import edits_csv, geometry_sentence
 from conceptbind.probes import fit_scene_probes
 from conceptbind.rows.embeddings import Embeddings
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
@@ -168,3 +168,16 @@ def test_every_edit_is_kept_with_what_it_hit():
         assert SPACE.values[concept][changed[slot, concept]] == row["old"]
         changed[slot, concept] = SPACE.values[concept].index(row["new"])
         assert (changed == GRID.table[target]).all()
+
+
+def test_the_published_protocol_stands_beside_ours():
+    values, _ = positions(noise=1.2)
+    found, plain = study(values, published=True), study(values)
+    ours = {"study": "edit", "protocol": "strict"}
+    assert list(found.records.where(**ours)) == list(plain.records.where(**ours))
+    both = found.records.where(study="edit", steering=1.0, attribute="all", estimator="avg+pos")
+    strict, paper = (both.one(metric="edit_retrieval", protocol=p) for p in ("strict", "paper"))
+    assert paper.n == strict.n
+    # the vector of the new object has seen the answer
+    assert paper.value > strict.value + 0.05
+    assert geometry_sentence(found) == geometry_sentence(plain)

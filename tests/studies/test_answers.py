@@ -220,6 +220,7 @@ def test_geometry_of_each_modality(stand_in, barred):
                 "seed": 3,
                 "strength": 1.0,
                 "keep_edits": False,
+                "published": False,
                 "device": "cuda:7",
             },
         )

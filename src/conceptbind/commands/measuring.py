@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.command import function_of, options
 from conceptbind.commands.common import default_folder, drawn, try_captions
@@ -137,6 +137,10 @@ class Measurement(Shown):
         )
 
 
+OF_EDITS = ("edit_strength", "edit_protocol", "edit_cases")
+"""Options of the study of geometry."""
+
+
 @dataclass(frozen=True)
 class Measure(Opening, Cluster, Gated[Measurement]):
     """Tell whether an encoder binds concepts, and write a report.
@@ -199,6 +203,10 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     edit_strength: float = 1.0
     """Share of the way from one object's vector to the other that edits go; other than 1 it is
     scored beside 1.
+    """
+    edit_protocol: Literal["strict", "paper"] = "strict"
+    """How edits are scored: strict leaves the scene that they should lead to out of the vectors,
+    paper scores them beside it with that scene left in, as published.
     """
     edit_cases: bool = False
     """Write every edit into edits-MODALITY.csv: scenes, values, and whether it hit."""
@@ -275,7 +283,7 @@ def _measured(asked: Measure) -> Measurement:
     modalities = source.able(table, asked.modality)
     chosen = _chosen(config)
     if "geometry" not in [study.name for study in chosen]:
-        asked.refuse(("edit_strength", "edit_cases"), "the study geometry, which is left out")
+        asked.refuse(OF_EDITS, "the study geometry, which is left out")
     split = None
     if needs_split(chosen):
         split = split_scenes(table, "pair", seed=asked.seed)

@@ -183,6 +183,8 @@ class _Runs:
             else:
                 studies = self._studies(place)
                 told = {"scenes": scenes, "out": out, "seed": self.asked.seed, **how}
+                if "geometry" in studies:
+                    told["edit_protocol"] = "paper"
                 self.found[name] = Measure(encoder, studies=studies, **told).run().records
         except ConceptBindError as error:
             if self.given is not None and place.scenes == self.given.scenes:

@@ -71,6 +71,7 @@ class MadeOf:
                 seed=case.asked.seed,
                 strength=case.asked.edit_strength,
                 keep_edits=case.asked.edit_cases,
+                published=case.asked.edit_protocol == "paper",
                 device=case.asked.device,
                 on_step=step,
             )

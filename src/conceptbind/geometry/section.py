@@ -76,7 +76,11 @@ def geometry_sentence(study: GeometryStudy) -> str | None:
     joint = percent(found.share("objects", "rest"))
     words += f" Everything that joins different objects explains {joint}."
     hits = study.records.first(
-        metric=Metric.EDIT_RETRIEVAL, estimator="avg+pos", steering=1.0, attribute="all"
+        metric=Metric.EDIT_RETRIEVAL,
+        estimator="avg+pos",
+        steering=1.0,
+        attribute="all",
+        protocol=(None, "strict"),
     )
     if hits is not None:
         words += (
@@ -184,7 +188,8 @@ def sweep_figure(study: GeometryStudy) -> Chart | None:
         (Metric.EDIT_PROBING, "the probes recognise the target", "random", "dashed", "s"),
     )
     for metric, name, look, line, marker in hits:
-        swept = study.records.where(metric=metric, estimator="avg+pos", attribute="all")
+        facts = {"estimator": "avg+pos", "attribute": "all", "protocol": (None, "strict")}
+        swept = study.records.where(metric=metric, **facts)
         records = sorted(swept, key=lambda record: float(record["steering"] or 0))
         if len(records) < 2:
             continue

@@ -5,7 +5,7 @@ scaling as one study.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -101,6 +101,7 @@ def geometry_study(
     seed: int = 0,
     strength: float = 1.0,
     keep_edits: bool = False,
+    published: bool = False,
     device: str = "cpu",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> GeometryStudy:
@@ -120,6 +121,8 @@ def geometry_study(
         seed: of samples, permutations and the scaling.
         strength: k of edits; other than 1 it is scored beside 1.
         keep_edits: whether every edit is kept, with what it hit.
+        published: whether edits are scored by the protocol `paper` too, which leaves the scene that
+            an edit should lead to in the mean of its new object.
         device: where the probes of the removal are fitted.
         on_step: called before each of `STEPS`.
 
@@ -134,7 +137,8 @@ def geometry_study(
     study = _Study(
         values, scenes, split, probes, singles, seed, embeddings.modality, embeddings.encoder
     )
-    study.strengths, study.keep = tuple(dict.fromkeys((1.0, strength))), keep_edits
+    study.strengths = tuple(dict.fromkeys((1.0, strength)))
+    study.keep, study.published = keep_edits, published
     if repeated:
         study.notes.append(
             f"{counted(repeated, 'scene')} with the objects of an earlier one: retrieval takes "
@@ -206,7 +210,7 @@ class _Study:
         self.notes: list[str] = []
         self.strengths: tuple[float, ...] = (1.0,)
         """Strengths at which all edits are made."""
-        self.keep = False
+        self.keep, self.published = False, False
         self.cases: list[Scored] = []
         self.missing: dict[str, list[str]] = {}
         """What could not be done, by reason."""
@@ -443,6 +447,8 @@ class _Study:
             editor = Editor.fit(self.values, self.scenes, vectors, singles=self.singles)  # type: ignore[arg-type]
             possible = every.select(np.flatnonzero(editor.possible(every)))
             self.score_edits(editor, possible, STRENGTHS if vectors == "avg+pos" else ())
+            if self.published and vectors != "single" and len(possible):
+                self.score_some(replace(editor, protocol="paper"), *self.drawn(possible), 1.0)
 
     def score_edits(self, editor: Editor, edits: Edits, sweep: Iterable[float]) -> None:
         """Records of one kind of vectors: all edits at the strengths asked for, some at others."""
@@ -453,18 +459,23 @@ class _Study:
             )
             return
         rng = np.random.default_rng(self.seed)
-        # the probes were fitted on other scenes
-        unseen = np.flatnonzero(np.isin(edits.target, self.split.test))
-        asked = self.sample(np.arange(len(edits)), self.values.size, rng, "edits")
+        searched, probed = self.drawn(edits, rng)
         for strength in self.strengths:
-            self.score_some(editor, edits.select(asked), edits.select(unseen), strength)
+            self.score_some(editor, searched, probed, strength)
         few = (
             edits.select(rng.permutation(len(edits))[:SWEPT]),
-            edits.select(rng.permutation(unseen)[:SWEPT]),
+            probed.select(rng.permutation(len(probed))[:SWEPT]),
         )
         for steering in sweep:
             if steering not in self.strengths:
                 self.score_some(editor, *few, steering, apart=False)
+
+    def drawn(self, edits: Edits, rng: np.random.Generator | None = None) -> tuple[Edits, Edits]:
+        """Edits that are scored by retrieval, and by probes, which were fitted on other scenes."""
+        rng = np.random.default_rng(self.seed) if rng is None else rng
+        unseen = np.flatnonzero(np.isin(edits.target, self.split.test))
+        asked = self.sample(np.arange(len(edits)), self.values.size, rng, "edits")
+        return edits.select(asked), edits.select(unseen)
 
     def score_some(
         self, editor: Editor, searched: Edits, probed: Edits, steering: float, *, apart: bool = True

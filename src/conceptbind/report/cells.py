@@ -106,7 +106,7 @@ def removal_cells(records: Records) -> Cells:
 
 def edit_cells(records: Records) -> Cells:
     """Rows of the edit table at strength 1, under `EDIT_HEAD`."""
-    rows = records.where(study="edit", steering=1)
+    rows = records.where(study="edit", steering=1, protocol=(None, "strict"))
     cells = []
     for metric, name in EDIT_ROWS:
         for estimator in ("avg", "avg+pos", "single"):

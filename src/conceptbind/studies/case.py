@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -58,6 +58,8 @@ class Asked:
     """Other words for values, which paraphrases use."""
     edit_strength: float = 1.0
     """How far objects are exchanged by edits, beside 1."""
+    edit_protocol: Literal["strict", "paper"] = "strict"
+    """Whether edits are scored as published too."""
     edit_cases: bool = False
     """Whether every edit is kept."""
 
