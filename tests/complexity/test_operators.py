@@ -176,7 +176,12 @@ def test_a_validation_error_is_that_of_the_predictions(name):
     if probe.best_.map is not None:
         part = part + probe.rows(probe.best_.vectors, train.objects) @ probe.best_.map
     rest = (fitted.values - probe.predict(fitted.labels)) / probe.scale_.size
-    assert float(train.error(part)) == pytest.approx(np.square(rest).sum(axis=1).mean())
+    error, slope = train.error(part)
+    assert error == pytest.approx(np.square(rest).sum(axis=1).mean())
+    one = torch.zeros_like(part)
+    one[3, 2] = 1e-4
+    risen = (train.error(part + one)[0] - train.error(part - one)[0]) / 2e-4
+    assert float(slope[3, 2]) == pytest.approx(risen, abs=1e-6)
 
 
 def test_what_cannot_be_fitted_is_named():

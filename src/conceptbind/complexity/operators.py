@@ -23,6 +23,7 @@ cost does not grow with the number of scenes.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -245,11 +246,12 @@ class OperatorProbe:
                 fitted = (
                     train.design @ solution[: train.n_sums] + features @ solution[train.n_sums :]
                 )
-                penalty = solution[train.n_sums :].square().sum() + point.square().sum()
-                loss = train.error(fitted) + l2 * penalty
-                loss.backward()
+                error, slope = train.error(fitted.detach())
+                fitted.backward(slope)  # type: ignore[no-untyped-call]
             assert point.grad is not None
-            return float(loss.detach()), point.grad.cpu().numpy()
+            entered = point.detach()
+            penalty = solution[train.n_sums :].square().sum() + entered.square().sum()
+            return error + l2 * float(penalty), (point.grad + 2 * l2 * entered).cpu().numpy()
 
         begun = torch.cat([part.flatten() for part in vectors]).cpu().numpy()
         options = {"maxiter": STEPS, "maxcor": MEMORY, "ftol": GAIN}
@@ -305,7 +307,8 @@ class _Train:
     design: Float[torch.Tensor, "rows columns"]
     """(m K, P)"""
     pairs: Float[torch.Tensor, "rows rows"]
-    """(m K, m K) scenes that hold an object in one slot and an object in another."""
+    """(m K, m K) scenes that hold an object in one slot and an object in another; sparse, since of
+    many objects most never meet."""
     sums: Float[torch.Tensor, "rows width"]
     """(m K, d) scaled embeddings summed over the scenes that hold an object in a slot."""
     size: float
@@ -320,13 +323,19 @@ class _Train:
         k = len(objects)
         rows = number.view(n, m) + k * torch.arange(m, device=table.device)
         sums = values.new_zeros(m * k, values.shape[1])
-        pairs = values.new_zeros(m * k * m * k)
         for one in rows.T:
             sums.index_add_(0, one, values)
-            for other in rows.T:
-                pairs += torch.bincount(one * m * k + other, minlength=len(pairs))
+        places = torch.stack([rows.repeat_interleave(m, dim=1), rows.repeat(1, m)])  # (2, n, m m)
+        ones = values.new_ones(n * m * m)
+        with warnings.catch_warnings():
+            # torch calls its sparse rows a beta, which they have been for years
+            warnings.filterwarnings("ignore", "Sparse ", UserWarning)
+            found = torch.sparse_coo_tensor(
+                places.flatten(1), ones, (m * k, m * k), check_invariants=True
+            )
+            pairs = found.coalesce().to_sparse_csr()
         size = float(values.square().sum())
-        return cls(objects, probe.design(objects), pairs.view(m * k, m * k), sums, size, n)
+        return cls(objects, probe.design(objects), pairs, sums, size, n)
 
     @property
     def n_sums(self) -> int:
@@ -336,7 +345,7 @@ class _Train:
     def solved(self, features: torch.Tensor, l2: float) -> torch.Tensor:
         """(P + q, d) the sums and the map that are best for given features (m K, q)."""
         both = torch.cat([self.design, features], dim=1)
-        gram = both.T @ self.pairs @ both
+        gram = both.T @ (self.pairs @ both)
         gram.diagonal()[: self.n_sums] += RIDGE * self.n
         gram.diagonal()[self.n_sums :] += l2 * self.n
         factor, failed = torch.linalg.cholesky_ex(gram)
@@ -345,12 +354,13 @@ class _Train:
             factor = torch.linalg.cholesky(gram)
         return torch.cholesky_solve(both.T @ self.sums, factor)
 
-    def error(self, fitted: torch.Tensor) -> torch.Tensor:
+    def error(self, fitted: torch.Tensor) -> tuple[float, torch.Tensor]:
         """Mean over scenes of the squared length of the residual, from the part of each object (m
-        K, d).
+        K, d), and its slope there.
         """
-        crossed = (fitted * (self.pairs @ fitted - 2 * self.sums)).sum()
-        return (self.size + crossed) / self.n
+        rest = self.pairs @ fitted - self.sums
+        crossed = float((fitted * (rest - self.sums)).sum())
+        return (self.size + crossed) / self.n, 2 / self.n * rest
 
 
 @dataclass(frozen=True, eq=False)
