@@ -1,3 +1,4 @@
+from .cosine import CosineProbe as CosineProbe
 from .linear import LinearProbe as LinearProbe
 from .scene_probes import Probe as Probe
 from .scene_probes import SceneProbes as SceneProbes
