@@ -80,7 +80,7 @@ def test_an_encoder_that_hears_the_wording_most_is_repaired() -> None:
     assert study.recommended
     for setting in ("neutral", "trap"):
         before = study.value(Metric.PARAPHRASE_ACCURACY, "none", setting).value
-        after = study.value(Metric.PARAPHRASE_ACCURACY, "HNB", setting).value
+        after = study.value(Metric.PARAPHRASE_ACCURACY, "convex", setting).value
         assert before is not None
         assert after is not None
         assert before < 0.6
@@ -89,7 +89,7 @@ def test_an_encoder_that_hears_the_wording_most_is_repaired() -> None:
     assert (verdict.word, verdict.repairs) == ("yes", True)
     assert (verdict.level, verdict.modality, verdict.judges) == (2, "text", None)
     assert verdict.sentence.startswith("A linear map of the query brings paraphrase accuracy")
-    assert study.value(Metric.PARAPHRASE_RECALL_AT_1, "HNB").value > 0.9
+    assert study.value(Metric.PARAPHRASE_RECALL_AT_1, "convex").value > 0.9
     assert not np.allclose(study.adapter.weight, np.eye(len(study.adapter.weight)))
     assert len(query_rows(study.records)) == 5
 
@@ -103,10 +103,10 @@ def test_single_objects_are_searched_with_the_map_that_is_written(shift: int, va
     rows = unit(np.concatenate([asked, told]))
     found = Search("itself", rows, own, 16 + own, own, Metric.SINGLE_OBJECT_ACCURACY)
     study = repaired(np.hstack([objects(), heard]), more=(found,))
-    for repair_ in ("none", "HNB"):
+    for repair_ in ("none", "convex"):
         record = study.value(found.metric, repair_)
         assert (record.value, record.n) == (value, 16)
-    assert study.value(Metric.SINGLE_OBJECT_GAIN, "HNB").value == 0
+    assert study.value(Metric.SINGLE_OBJECT_GAIN, "convex").value == 0
     share = "100 %" if value else "0 %"
     said = f"A caption of a single object finds its paraphrase first in {share}, without the map"
     assert said in query_verdict(study).sentence
@@ -117,7 +117,7 @@ def test_a_bag_of_concepts_cannot_be_repaired() -> None:
     assert not study.recommended
     assert np.allclose(study.adapter.weight, np.eye(len(study.adapter.weight)))
     for setting in ("neutral", "trap"):
-        assert study.value(Metric.PARAPHRASE_ACCURACY, "HNB", setting).value < 0.4
+        assert study.value(Metric.PARAPHRASE_ACCURACY, "convex", setting).value < 0.4
     assert query_verdict(study).repairs is False
 
 
@@ -177,7 +177,7 @@ def test_one_part_is_held_out_of_many_groups(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("conceptbind.repairs.queries.study.FOLDED", 10)
     study = repaired(np.hstack([objects(), 2 * wordings()]))
     assert study.folds == 1
-    n = study.value(Metric.PARAPHRASE_ACCURACY, "HNB", "trap").n
+    n = study.value(Metric.PARAPHRASE_ACCURACY, "convex", "trap").n
     assert 0 < n < len(BANK) / 3
 
 
@@ -245,7 +245,7 @@ def test_a_map_that_takes_the_wording_out_carries_over_to_other_words() -> None:
         found = study.records.where(split=WORDS, setting=setting)
         before, after = (
             found.one(metric=Metric.PARAPHRASE_ACCURACY, repair=repair_)
-            for repair_ in ("none", "HNB")
+            for repair_ in ("none", "convex")
         )
         # 3 x 3 words of each half are 36 scenes with a swap
         assert before.n == after.n == 72
@@ -254,7 +254,7 @@ def test_a_map_that_takes_the_wording_out_carries_over_to_other_words() -> None:
     assert "On words that such a map was not fitted on it goes from" in sentence
     assert sentence.endswith("(n = 72). So it carries over to other words.")
     assert len(query_rows(study.records)) == 8
-    n = study.value(Metric.PARAPHRASE_ACCURACY, "HNB", "trap").n
+    n = study.value(Metric.PARAPHRASE_ACCURACY, "convex", "trap").n
     assert n > 72, "the scores that decide are those on combinations"
 
 
@@ -262,7 +262,7 @@ def test_a_map_of_dimensions_that_each_word_has_alone_does_not_carry_over() -> N
     """Where nothing of a half was seen in the other, its dimensions are taken for nothing."""
     study = on_other_words(np.eye(36))
     assert study.recommended
-    found = study.records.where(split=WORDS, metric=Metric.PARAPHRASE_ACCURACY, repair="HNB")
+    found = study.records.where(split=WORDS, metric=Metric.PARAPHRASE_ACCURACY, repair="convex")
     assert max(one.value for one in found) < 0.6
     assert "fit it on the words of your own queries." in query_verdict(study).sentence
 
@@ -528,7 +528,7 @@ def test_scenes_in_the_words_of_a_model(tmp_path: Path) -> None:
     found = repair("tiny", side="query", scenes="clevr2d", paraphrased=60, out=tmp_path / "a")
     settings = {record["setting"] for record in found.records if record["setting"]}
     assert settings == {"neutral", "trap"}
-    alone = found.records.one(metric="single_object_accuracy", repair="HNB")
+    alone = found.records.one(metric="single_object_accuracy", repair="convex")
     assert alone.n == 12  # half of the objects; the others chose
     assert found.verdicts[0].modality == "text"
     head = (tmp_path / "a" / "failures.csv").read_text().splitlines()[0]

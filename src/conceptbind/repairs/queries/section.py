@@ -35,7 +35,7 @@ def query_rows(records: Records) -> list[tuple[str, ...]]:
         records: of `query_repair`.
     """
     rows: list[tuple[str, ...]] = []
-    for now in records.where(repair=Repair.HNB):
+    for now in records.where(repair=Repair.CONVEX):
         if now.metric not in NAMES:
             continue
         name, gain = NAMES[Metric(now.metric)]
@@ -72,7 +72,7 @@ def query_section(study: QueryRepair) -> Section:
     """
     looks: tuple[tuple[str, Repair, Look], ...] = (
         ("no repair", Repair.NONE, "bag"),
-        ("map of the query", Repair.HNB, "own"),
+        ("map of the query", Repair.CONVEX, "own"),
     )
     rule = study.records.where(metric=Metric.PARAPHRASE_ACCURACY, split="test")
 

@@ -194,7 +194,7 @@ def fit_queries(
         on_step(done, len(PENALTIES))
     chosen = chosen_station(stations)
     config = {
-        "protocol": "HNB",
+        "protocol": "convex",
         "solver": "convex",
         "side": "query",
         "penalty": chosen.penalty,

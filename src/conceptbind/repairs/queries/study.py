@@ -409,13 +409,13 @@ def _compared(
         mine = draws[items]
         for repair, right, ties in (
             (Repair.NONE, before, tied),
-            (Repair.HNB, after, tied_after),
+            (Repair.CONVEX, after, tied_after),
         ):
             records.append(
                 mean_record(metric, right, int(ties.sum()), mine, repair=repair, **facts)
             )
         change = after - before
-        told = {**facts, "repair": Repair.HNB}
+        told = {**facts, "repair": Repair.CONVEX}
         record = mean_record(gain, change, None, mine, "difference", **told)
         records.append(record if changed else record.but(ci_low=None, ci_high=None))
     return records
@@ -423,12 +423,12 @@ def _compared(
 
 def _searched(search: Search, parts: Sequence[_Part], facts: Mapping[str, Any]) -> list[Record]:
     """Recall at 1 before and after: each part among the documents of that part."""
-    hits: dict[Repair, list[tuple[Bools, Bools]]] = {Repair.NONE: [], Repair.HNB: []}
+    hits: dict[Repair, list[tuple[Bools, Bools]]] = {Repair.NONE: [], Repair.CONVEX: []}
     draws = []
     for part in parts:
         sought = search.scored(part.draws)
         hits[Repair.NONE].append(sought.found(None))
-        hits[Repair.HNB].append(sought.found(part.fit.adapter))
+        hits[Repair.CONVEX].append(sought.found(part.fit.adapter))
         draws.append(search.draws[sought.searches])
     clusters, records = np.concatenate(draws), []
     values = {}
@@ -439,8 +439,8 @@ def _searched(search: Search, parts: Sequence[_Part], facts: Mapping[str, Any]) 
         records.append(
             mean_record(search.metric, values[repair], int(tied.sum()), clusters, **told)
         )
-    change = values[Repair.HNB] - values[Repair.NONE]
-    told = {**facts, "repair": Repair.HNB}
+    change = values[Repair.CONVEX] - values[Repair.NONE]
+    told = {**facts, "repair": Repair.CONVEX}
     gain = FOUND_FIRST[search.metric]
     records.append(mean_record(gain, change, None, clusters, "difference", **told))
     return records

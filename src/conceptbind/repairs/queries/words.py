@@ -38,7 +38,7 @@ def query_verdict(study: QueryRepair) -> Verdict:
         study: what `query_repair` returned.
     """
     records = study.records
-    before, after = (_scores(records, repair) for repair in (Repair.NONE, Repair.HNB))
+    before, after = (_scores(records, repair) for repair in (Repair.NONE, Repair.CONVEX))
     written = after if study.recommended else before
     lowest = min(_value(record) for record in written)
     word, sentence = _judged(study, before, after)
@@ -108,14 +108,15 @@ def _cost(records: Records) -> str:
     found = records.where(metric=Metric.PARAPHRASE_RECALL_AT_1)
     parts = []
     for name in found.distinct("scenes"):
-        then, now = (found.one(scenes=name, repair=repair) for repair in (Repair.NONE, Repair.HNB))
+        both = (Repair.NONE, Repair.CONVEX)
+        then, now = (found.one(scenes=name, repair=repair) for repair in both)
         parts.append(
             f" A caption of {name} finds its paraphrase first in {value_of(now)}, without the map "
             f"in {value_of(then)} (n = {now.n:,})."
         )
     alone = records.where(metric=Metric.SINGLE_OBJECT_ACCURACY)
     if alone:
-        then, now = (alone.one(repair=repair) for repair in (Repair.NONE, Repair.HNB))
+        then, now = (alone.one(repair=repair) for repair in (Repair.NONE, Repair.CONVEX))
         parts.append(
             f" A caption of a single object finds its paraphrase first in {value_of(now)}, without "
             f"the map in {value_of(then)} (n = {now.n:,})."
@@ -130,7 +131,7 @@ def _other_words(study: QueryRepair) -> str:
     gains = study.records.where(metric=Metric.PARAPHRASE_GAIN, split=WORDS)
     if not gains:
         return f" {FEW_WORDS}"
-    before, after = (_scores(study.records, one, WORDS) for one in (Repair.NONE, Repair.HNB))
+    before, after = (_scores(study.records, one, WORDS) for one in (Repair.NONE, Repair.CONVEX))
     moved = [_change(*pair) for pair in zip(before, after, strict=True)]
     said = ". There it goes ".join(moved)
     words = f" On words that such a map was not fitted on it goes {said} (n = {gains[0].n:,})."
