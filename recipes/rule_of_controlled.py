@@ -1,7 +1,7 @@
 """Why products do not carry a trained controlled model over to new objects: where the rule is lost
 between sums of objects, their axes, their products, and the operator that is fitted.
 
-python recipes/rule_of_py runs/controlled-50x50/coverage-0.8 --models bilinear:16
+python recipes/rule_of_controlled.py runs/controlled-50x50/coverage-0.8 --models bilinear:16
 """
 
 from __future__ import annotations
