@@ -207,7 +207,7 @@ def test_a_page(tmp_path):
     assert (kept["template"], kept["provenance"]) == ("benchmarks.html.j2", facts)
     assert kept["parts"] == {
         "answer": answer,
-        "title": "e on 1 benchmark",
+        "title": "e on sugarcrepe",
         "sentence": benchmark_sentence(records),
         "verdicts": [],
         "notes": ["a note"],
@@ -221,7 +221,7 @@ def test_a_page(tmp_path):
     two = Records([*PLAIN[:1], PLAIN[0].but(scenes="aro", encoder="other")])
     write_benchmark_report(tmp_path / "report.html", two, [], facts)
     kept = json.loads((tmp_path / "page.json").read_text())
-    assert kept.get("content", kept)["parts"]["title"] == "e on 2 benchmarks"
+    assert kept.get("content", kept)["parts"]["title"] == "e on sugarcrepe, aro"
 
 
 @in_browser

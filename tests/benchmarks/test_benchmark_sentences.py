@@ -183,4 +183,12 @@ def test_the_answer_of_captions_alone_counts_no_item_twice():
         "e finds the caption in other words nearer than a wrong caption in 10.0 % to 90.0 % of 200 "
         "items (chance: 33.3 %). That is clearly more than its strongest control in 1 of 2 parts."
     )
-    assert "in 50.0 % of 200 items" in benchmark_answer(Records([records[2]]))
+    whole = benchmark_answer(Records([records[2]]))
+    assert "in 50.0 % of 200 items" in whole
+    assert whole.endswith("items (chance: 33.3 %)."), "it has no control"
+    below = [records[2], strict(0.1, 0.05, 0.2, control="bag_of_words")]
+    assert benchmark_answer(Records(below)).endswith(
+        "That is clearly more than its strongest control."
+    )
+    level = [records[2], strict(0.5, 0.4, 0.6, control="bag_of_words")]
+    assert benchmark_answer(Records(level)).endswith("not clearly more than its strongest control.")

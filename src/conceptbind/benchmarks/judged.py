@@ -30,7 +30,7 @@ def benchmark_verdicts(records: Records) -> tuple[Verdict, ...]:
     """A verdict of level 2 for every benchmark of captions alone; none for other benchmarks.
 
     Only files whose wrong captions are swaps are judged, by the one where paraphrases win least
-    often; in a file of one's own any may be.
+    often; in your own file any may be.
 
     Args:
         records: of one evaluation, by the names of benchmarks of ours.

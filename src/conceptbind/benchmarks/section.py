@@ -16,6 +16,7 @@ from conceptbind.benchmarks.words import (
     own_scores,
 )
 from conceptbind.core.arguments import explains_arguments
+from conceptbind.core.errors import counted
 from conceptbind.core.names import CONTROL_TEXTS, Control, Repair
 from conceptbind.core.outcomes import Outcome, paired
 from conceptbind.core.rounding import percent
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
     from conceptbind.core.outcomes import Outcomes
     from conceptbind.core.records import Record, Records
+
+NAMED = 3
+"""Benchmarks that the title names; of more it tells the number."""
 
 
 @explains_arguments
@@ -157,7 +161,7 @@ def write_benchmark_report(
     render_page(
         path,
         "benchmarks.html.j2",
-        title=f"{records[0].encoder} on {len(names)} benchmark{'s' if len(names) > 1 else ''}",
+        title=f"{records[0].encoder} on {_called(names)}",
         answer=dict(answer),
         sentence=benchmark_sentence(records),
         verdicts=[{"word": one.word, "sentence": one.sentence} for one in verdicts],
@@ -174,6 +178,11 @@ def write_benchmark_report(
         traps=[(name, HEAD, trap_rows(found)) for name, found in traps.items() if found],
         provenance=provenance,
     )
+
+
+def _called(names: Sequence[str]) -> str:
+    """Benchmarks by name; of many how many there are."""
+    return ", ".join(names) if len(names) <= NAMED else counted(len(names), "benchmark")
 
 
 def paired_tables(runs: Mapping[str, Mapping[str, Outcomes]]) -> list[PaperTable]:

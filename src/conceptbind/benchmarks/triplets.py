@@ -170,7 +170,7 @@ class Triplets:
     """
 
     name = "triplets"
-    title = "Triplets of one's own"
+    title = "Your own triplets"
     published = (
         "your own file with the columns caption, paraphrase, negative "
         f"({', '.join((*TABLES, *JSON))})"

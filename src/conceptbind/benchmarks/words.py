@@ -62,22 +62,29 @@ def benchmark_answer(records: Records) -> str:
     strict = [r for r in main if r.metric == Metric.PARAPHRASE_ACCURACY]
     # the whole would count its parts once more
     if alone := [r for r in strict if r.split != "all"] or strict:
-        rivals = [best(r, records, (*BLIND, *OF_TEXTS)) for r in alone]
-        ahead = [r for r, rival in zip(alone, rivals, strict=True) if apart(r, rival)]
+        pairs = [(r, best(r, records, (*BLIND, *OF_TEXTS))) for r in alone]
+        rivals = [(r, rival) for r, rival in pairs if rival is not None]
+        ahead = [r for r, rival in rivals if apart(r, rival)]
         low, high = (pick(alone, key=lambda r: r.value or 0.0) for pick in (min, max))
         shares = " to ".join(dict.fromkeys((value_of(low), value_of(high))))
         items = counted(sum(r.n for r in alone), "item")
-        parts = counted(len(alone), "part")
         sentences.append(
             f"{who} finds the caption in other words nearer than a wrong caption in {shares} of "
-            f"{items} (chance: {percent(CHANCE)}). That is clearly more than its strongest control "
-            f"in {len(ahead)} of {parts}."
+            f"{items} (chance: {percent(CHANCE)})."
         )
+        sentences += [_more(len(ahead), len(rivals))] if rivals else []
     changes = [r for r in records.where(repair=Repair.DIFFERENCE) if r.ci_low is not None]
     if changes:
         better = sum((r.ci_low or 0) > 0 for r in changes)
         sentences.append(f"The repair raises {better} of {counted(len(changes), 'score')}.")
     return " ".join(sentences)
+
+
+def _more(ahead: int, parts: int) -> str:
+    """In how many parts an encoder is above its strongest control."""
+    if parts > 1:
+        return f"That is clearly more than its strongest control in {ahead} of {parts} parts."
+    return f"That is {'' if ahead else 'not '}clearly more than its strongest control."
 
 
 def _over_blind(main: Sequence[Record], records: Records) -> str:

@@ -105,7 +105,7 @@ class Evaluate(Opening, Cluster, Gated[Evaluation]):
     benchmark: str
     """Benchmarks to score on: sugarcrepe, vg_attribution, vg_relation, coco_order, flickr_order,
     winoground, colorswap, whatsup, coco, flickr30k, or zeroshot (a folder of labelled pictures).
-    Of captions alone: sugarcrepe_pp, or triplets and paraphrases (files of one's own). aro means
+    Of captions alone: sugarcrepe_pp, or triplets and paraphrases (your own files). aro means
     its four. Several are written with commas: aro,sugarcrepe,coco.
     """
     data: GivenPath

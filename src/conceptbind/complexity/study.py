@@ -264,7 +264,7 @@ def complexity_study(
             they are left out.
         own: the encoder's own queries; they then take the place of whitened probes and are the
             first read-out.
-        sweep: `SHORT`, `FULL`, or one's own.
+        sweep: `SHORT`, `FULL`, `NAMED`, or your own.
         keep: a folder for finished cells, so that a killed sweep continues.
         executor: `local`, `ray` or `dask`; the results are the same.
         address: of a running cluster.
