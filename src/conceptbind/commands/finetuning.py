@@ -14,6 +14,7 @@ from conceptbind.core.errors import counted
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening, Reading
+from conceptbind.report.advice import RUN, Answer, answer_at
 from conceptbind.report.shown import Shown
 from conceptbind.run.bars import progress
 
@@ -54,12 +55,20 @@ class FineTuning(Shown):
         return (self.sentence,)
 
     @property
+    def advice(self) -> tuple[str, str]:
+        """The command to run next, and what it is for."""
+        answer = _answer(self.folder, self.sentence)
+        return answer.why, answer.next
+
+    @property
     def model(self) -> Path:
         """The folder of the model."""
         return self.folder / MODEL
 
     def text(self, width: int | None = None) -> str:  # noqa: D102
-        return f"{self.sentence}\nModel: {self.model}, an encoder: hf:{self.model}"
+        why, command = self.advice
+        where = f"Model: {self.model}, an encoder: hf:{self.model}"
+        return f"{self.sentence}\n\n{why}\n  {command}\n\n{where}"
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,12 @@ class Finetune(Reading, Command[FineTuning]):
 
 
 finetune = function_of(Finetune)
+
+
+def _answer(folder: Path, sentence: str) -> Answer:
+    """What training reached, and how to measure the model."""
+    form = f"conceptbind measure hf:{RUN}/{MODEL}"
+    return answer_at(folder, sentence, "To measure the trained model:", form)
 
 
 def _how(asked: Finetune) -> Opening:
@@ -269,7 +284,8 @@ def _trained(
         "chosen": tuned.chosen.epoch,
     }
     facts["model"] = {"encoder": tuned.encoder.id, "revision": tuned.encoder.revision}
-    RunFolder.open(folder, config).write_results(facts, records, sentences=[sentence])
+    told = {"answer": _answer(folder, sentence).as_json()}
+    RunFolder.open(folder, config).write_results(facts, records, told, sentences=[sentence])
     tuned.save(folder / MODEL)
     judged = tuned.candidates, tuned.chosen
     return FineTuning(folder, tuned.encoder, records, sentence, *judged, tuned)

@@ -109,7 +109,9 @@ def test_what_it_never_saw_is_bound_better_and_the_sentence_says_so(tuned):
     told = (percent(before.value), percent(after.value), "n = 76", "of 3.")
     assert all(words in sentence for words in told)
     said = (tuned.parent / "said").read_text()
-    assert said == f"{sentence}\nModel: {tuned}/model, an encoder: hf:{tuned}/model\n"
+    after = f"To measure the trained model:\n  conceptbind measure hf:{tuned}/model"
+    where = f"Model: {tuned}/model, an encoder: hf:{tuned}/model"
+    assert said == f"{sentence}\n\n{after}\n\n{where}\n"
 
 
 def test_the_scores_are_those_of_the_encoder_and_of_the_written_model(tuned):
@@ -375,7 +377,7 @@ def test_a_finished_run_is_read_and_no_other_takes_its_folder(tuned, capsys, mon
         without.delattr("conceptbind.repairs.finetune.training.finetune")  # nothing is trained
         assert cli.main(words) == 0
     (sentence,) = load_run(tuned).sentences
-    assert capsys.readouterr().out.startswith(f"{sentence}\nModel: run/model")
+    assert capsys.readouterr().out.startswith(f"{sentence}\n\nTo measure the trained model:")
     assert before == files_below("run")
     told = refused(capsys, "tiny", "--out", "run", "--epochs", "4", "--device", "cpu")
     assert "epochs: 3 there, 4 now" in told
