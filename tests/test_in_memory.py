@@ -221,3 +221,11 @@ def test_the_folder_of_an_array_has_a_short_name():
     rows = f"array-{'0123456789abcdef' * 4}"
     folder = default_folder((rows, "text20"), Measure(rows), ("encoder", "scenes"))
     assert folder.name == "array-0123456789abcdef-text20"
+
+
+@pytest.mark.parametrize("name", ["encoder", "scenes"])
+def test_nothing_is_no_name_of_anything(name, tmp_path):
+    given = {"encoder": "tiny", name: None}
+    said = f"^{name}: expected a name, a path or an object; got nothing$"
+    with pytest.raises(ValueRangeError, match=said):
+        conceptbind.measure(**given, out=tmp_path / "run")

@@ -93,6 +93,10 @@ class Command(ABC, Generic[R_co]):
                 require_kind(option.name, Sequence[str], value)
                 value = ",".join(value)
                 object.__setattr__(self, option.name, value)
+            if value is None and option.name in objects and option.kind is str:
+                raise ValueRangeError(
+                    f"{option.name}: expected a name, a path or an object; got nothing"
+                )
             if value is None or option.name not in objects:
                 require_kind(option.name, option.kind, value)
             if option.name in PLACES and isinstance(value, str) and not value.strip():
