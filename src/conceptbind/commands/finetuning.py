@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Encoder
     from conceptbind.repairs.finetune.examples import Examples
-    from conceptbind.repairs.finetune.judge import Candidate
+    from conceptbind.repairs.finetune.judge import Checkpoint
     from conceptbind.repairs.finetune.result import FineTuned
 
 MODEL = "model"
@@ -40,9 +40,9 @@ class FineTuning(Shown):
     records: Records
     """Binding accuracy before and after, and the difference."""
     sentence: str
-    candidates: "tuple[Candidate, ...]" = ()
+    candidates: "tuple[Checkpoint, ...]" = ()
     """The encoder as it was, then each epoch, with what validation said of it."""
-    chosen: "Candidate | None" = None
+    chosen: "Checkpoint | None" = None
     """The one that validation chose."""
     tuned: "FineTuned | None" = None
     """What can be trained further; None of a run that was finished before."""
@@ -304,7 +304,7 @@ def _finished(
     from conceptbind.core.results import RESULTS, load_results
     from conceptbind.core.version import __version__
     from conceptbind.repairs.finetune.data import Captioned
-    from conceptbind.repairs.finetune.judge import Candidate
+    from conceptbind.repairs.finetune.judge import Checkpoint
     from conceptbind.repairs.finetune.result import require_as_written
 
     model = folder / MODEL
@@ -320,7 +320,7 @@ def _finished(
     require_as_written(model)
     trained: Encoder = open_model(f"hf:{model}", _how(asked), ("text", "image"))
     (sentence,) = found.sentences
-    candidates = tuple(Candidate(**one) for one in made.get("candidates", ()))
+    candidates = tuple(Checkpoint(**one) for one in made.get("candidates", ()))
     chosen = next((one for one in candidates if one.epoch == made["chosen"]), None)
     return FineTuning(folder, trained, found.records, sentence, candidates, chosen)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Checkpoint:
     """The weights after an epoch, and what validation says of them."""
 
     epoch: int
@@ -32,7 +32,7 @@ class Candidate:
     binding: float
     """Share of validation captions that score strictly above their negative."""
 
-    def beats(self, other: Candidate, start: Candidate) -> bool:
+    def beats(self, other: Checkpoint, start: Checkpoint) -> bool:
         """Less validation loss than another, and binding at least as good as before (as
         `labclip` chooses).
         """
@@ -48,7 +48,7 @@ def judged(
     epoch: int,
     batch: int,
     seed: int,
-) -> Candidate | None:
+) -> Checkpoint | None:
     """Score the validation rows; None where training has run away and features are no longer
     numbers.
     """
@@ -71,7 +71,7 @@ def judged(
     )
     found = Judge(pairs, batch, seed).identity(torch.eye(arrays[0].shape[1]))
     assert found.binding is not None
-    return Candidate(epoch, found.loss, found.binding)
+    return Checkpoint(epoch, found.loss, found.binding)
 
 
 def _texts(model: Trainable, texts: list[str], batch: int) -> torch.Tensor:

@@ -21,7 +21,7 @@ from conceptbind.core.files import (
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder
-    from conceptbind.repairs.finetune.judge import Candidate
+    from conceptbind.repairs.finetune.judge import Checkpoint
     from conceptbind.repairs.finetune.towers import Trainable
 
 CONFIG = "finetune.json"
@@ -33,10 +33,10 @@ class FineTuned:
 
     model: Trainable
     """The encoder with the chosen weights."""
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Checkpoint, ...]
     """The encoder as it was, then each epoch; one that ran away into infinite numbers is left
     out."""
-    chosen: Candidate
+    chosen: Checkpoint
     """The one that validation chose."""
     config: Mapping[str, Any]
     """How it was made: encoder, revision, options, hash of the data."""

@@ -16,7 +16,7 @@ from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 from conceptbind.core.files import content_hash
 from conceptbind.repairs.finetune.data import Captioned
-from conceptbind.repairs.finetune.judge import Candidate, judged
+from conceptbind.repairs.finetune.judge import Checkpoint, judged
 from conceptbind.repairs.finetune.loss import contrastive
 from conceptbind.repairs.finetune.pixels import Pixels
 from conceptbind.repairs.finetune.result import FineTuned
@@ -158,7 +158,7 @@ def _train(
     batch: int,
     seed: int,
     on_step: Callable[[int, int], None],
-) -> tuple[list[Candidate], Candidate]:
+) -> tuple[list[Checkpoint], Checkpoint]:
     """Train, and leave the model with the weights of the candidate that is returned."""
     pixels, tokens = Pixels(model, data), model.tokens([*data.captions, *data.negatives])
     t = _log_temperature(model)
