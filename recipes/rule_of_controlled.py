@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import spsolve
 
 from conceptbind.complexity import Labelled, make
+from conceptbind.complexity.needed import beyond_values, rank_holding, unfolded
 from conceptbind.controlled import read_trained
 from conceptbind.controlled.data import draw_objects, object_values
 from conceptbind.controlled.scoring import all_queries, read_rows, scene_rows
@@ -29,7 +30,6 @@ SCENES = 60_000
 """Scenes of all objects, from which the vector of each object in each slot is solved."""
 AXES = (4, 16, 32, 48)
 MODELS = ("additive", "bilinear:4", "bilinear:8", "bilinear:16", "matrix_vector:16")
-SHARE = 0.95
 
 
 class Rule:
@@ -93,20 +93,6 @@ class Rule:
         return np.add(mean, np.sum(parts, axis=0))
 
 
-def beyond(vectors: Floats) -> Floats:
-    """What is left of vectors of objects without the mean of each value."""
-    concepts = set(range(1, vectors.ndim - 1))
-    left = vectors - vectors.mean(axis=tuple(concepts), keepdims=True)
-    effects = [left.mean(axis=tuple(concepts - {k}), keepdims=True) for k in concepts]
-    return left - sum(effects)
-
-
-def rank(matrix: Floats) -> int:
-    """The smallest rank that holds 95 % of the sum of squares."""
-    sizes = np.square(np.linalg.svd(matrix, compute_uv=False))
-    return int(np.searchsorted(np.cumsum(sizes), SHARE * sizes.sum())) + 1
-
-
 def main() -> None:
     """Print what is recognised of new objects at each step."""
     parser = argparse.ArgumentParser()
@@ -117,7 +103,8 @@ def main() -> None:
     print("| scenes of new objects | recognised | R^2 |\n|---|---|---|")
     print(rule.scored("the model itself", rule.new[1].values))
     mean, vectors = rule.objects()
-    bound = beyond(vectors)
+    centres = vectors.mean(axis=tuple(range(1, vectors.ndim - 1)), keepdims=True)
+    bound = np.stack([beyond_values(slot) for slot in vectors - centres])
     print(rule.scored("sum of object vectors, all objects seen", rule.summed(mean, vectors)))
     d = vectors.shape[-1]
     axes = np.linalg.svd(bound.reshape(-1, d), full_matrices=False)[2]
@@ -134,13 +121,8 @@ def main() -> None:
         }
         fitted = make(name, rule.sizes, rule.slots, **asked).fit(rule.train[1], rule.held[1])
         print(rule.scored(text, fitted.predict(rule.new[1].labels)), flush=True)
-    unfolded = [
-        rank(np.moveaxis(slot, k, 0).reshape(size, -1))
-        for slot in bound
-        for k, size in enumerate(rule.sizes)
-    ]
-    found = rank(bound.reshape(-1, d))
-    print(f"\nproducts needed for 95 %: at least {max(*unfolded, found)} (axes: {found})")
+    along, *others = map(rank_holding, unfolded(list(bound)))
+    print(f"\nproducts needed for 95 %: at least {max(along, *others)} (axes: {along})")
 
 
 if __name__ == "__main__":

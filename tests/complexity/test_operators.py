@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from complexity.test_planted_functions import SCENES, D, V, generalisation
 from conceptbind.complexity import OPERATORS, Labelled, OperatorProbe, cover, make, operators
 from conceptbind.complexity.operators import convolved
 from conceptbind.core.errors import UnknownNameError, ValueRangeError
-from conceptbind.scenes import ConceptSpace, full_grid
 
-V, D = 10, 16
-SCENES = full_grid(
-    ConceptSpace(("color", "shape"), tuple(tuple(f"{k}{i}" for i in range(V)) for k in "cs"))
-)
-TABLE = SCENES.table
+TABLE, COVERAGE = SCENES.table, 0.8
 WIDTHS = {
     "role_filler": 4,
     "holographic": 6,
@@ -73,17 +69,6 @@ def planted(operator: str, seed: int = 1) -> np.ndarray:
     return 2 * bound / bound.std() + added
 
 
-def generalisation(model, values: np.ndarray, coverage: float = 0.8) -> float:
-    """R^2 in scenes of objects that were neither fitted nor chosen with."""
-    parts = cover(SCENES, coverage)
-    fitted, held = (Labelled(TABLE[rows], values[rows]) for rows in (parts.train, parts.validation))
-    model.fit(fitted, held)
-    real = values[parts.unseen]
-    rest = real - model.predict(TABLE[parts.unseen])
-    centre = values[parts.train].mean(axis=0)
-    return 1 - np.square(rest).sum() / np.square(real - centre).sum()
-
-
 PAIRS = [
     pytest.param(name, kind, marks=[] if kind == name else [pytest.mark.slow])
     for name in OPERATORS
@@ -93,7 +78,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
 def test_an_operator_generalises_where_it_can_express_the_function(name, kind):
-    r2 = generalisation(make(name, (V, V), 2, width=WIDTHS[name]), planted(kind))
+    r2 = generalisation(make(name, (V, V), 2, width=WIDTHS[name]), planted(kind), COVERAGE)
     if kind in EXPRESSES[name]:
         assert r2 > 0.9999
     else:
@@ -104,7 +89,7 @@ def test_an_operator_generalises_where_it_can_express_the_function(name, kind):
 @pytest.mark.parametrize("kind", OPERATORS)
 @pytest.mark.parametrize("name", ["additive", "per_object_product"])
 def test_sums_and_products_do_not_take_their_place(name, kind):
-    r2 = generalisation(make(name, (V, V), 2, width=12), planted(kind))
+    r2 = generalisation(make(name, (V, V), 2, width=12), planted(kind), COVERAGE)
     if kind in EXPRESSES[name]:
         assert r2 > 0.9999
     else:

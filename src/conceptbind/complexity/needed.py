@@ -12,6 +12,8 @@ import numpy as np
 from conceptbind.core.arguments import explains_arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float
 
     from conceptbind.core.typing import Floats
@@ -73,28 +75,47 @@ def products_needed(values: Float[Floats, "scenes width"], scenes: Scenes) -> Ne
     )
     scatter = max(total - explained, 0.0) / (n - n_free)
     noise = sum(float((1 / count).sum()) for count in counts) * scatter
-    tables = [_beyond_values(mean.reshape(*sizes, -1)) for mean in means]
+    tables = [beyond_values(mean.reshape(*sizes, -1)) for mean in means]
     size = sum(float(np.square(table).sum()) for table in tables)
     if size <= 1e-9 * total / n or noise > NOISE * size:
         return None
-    # one map serves all slots, so that the d entries of all of them unfold together
-    unfolded = [np.concatenate([table.reshape(n_objects, -1) for table in tables])]
-    for table, k in product(tables, range(len(sizes))):
-        unfolded.append(np.moveaxis(table, k, 0).reshape(sizes[k], -1))
     # what is left of the means without their noise is all that products have to hold
     share = HELD * (1 - noise / size)
-    return Needed(max(_rank(matrix, share) for matrix in unfolded), noise / size)
+    return Needed(max(rank_holding(one, share) for one in unfolded(tables)), noise / size)
 
 
-def _beyond_values(table: Floats) -> Floats:
-    """(V_1, ..., V_C, d) what is left of a centred table without the mean of each value."""
+def unfolded(tables: Sequence[Float[Floats, " ..."]]) -> list[Float[Floats, "_ _"]]:
+    """All unfoldings of the tables of objects: objects against the d entries, of all slots together
+    since one map serves them, then each concept's values against the rest, slot by slot.
+
+    Args:
+        tables: (V_1, ..., V_C, d) of each slot.
+    """
+    width = tables[0].shape[-1]
+    found = [np.concatenate([table.reshape(-1, width) for table in tables])]
+    for table, k in product(tables, range(tables[0].ndim - 1)):
+        found.append(np.moveaxis(table, k, 0).reshape(table.shape[k], -1))
+    return found
+
+
+def beyond_values(table: Float[Floats, " ..."]) -> Float[Floats, " ..."]:
+    """(V_1, ..., V_C, d) what is left of a centred table without the mean of each value.
+
+    Args:
+        table: (V_1, ..., V_C, d) vectors of objects, whose mean is zero.
+    """
     concepts = set(range(table.ndim - 1))
     effects = [table.mean(axis=tuple(concepts - {k}), keepdims=True) for k in concepts]
     return table - sum(effects)
 
 
-def _rank(matrix: Floats, share: float) -> int:
-    """The smallest rank that holds a share of the sum of squares."""
+def rank_holding(matrix: Float[Floats, "rows columns"], share: float = HELD) -> int:
+    """The smallest rank that holds a share of the sum of squares.
+
+    Args:
+        matrix: (n, k)
+        share: of its sum of squares.
+    """
     sizes = np.square(np.linalg.svd(matrix, compute_uv=False))
     # a billionth less, so that rounding does not ask for one more
     return int(np.searchsorted(np.cumsum(sizes), (share - 1e-9) * sizes.sum())) + 1

@@ -33,7 +33,18 @@ import numpy as np
 import torch
 
 from conceptbind.complexity.labels import Labelled, Scale, check_labels
-from conceptbind.complexity.sums import RIDGE, SIMPLER, design_of, fit_sums, mean_error
+from conceptbind.complexity.sums import (
+    EXACT,
+    FIRST_L2,
+    LARGER_L2,
+    PATIENCE,
+    SIMPLER,
+    SMALLER_L2,
+    design_of,
+    fit_sums,
+    mean_error,
+    penalised_factor,
+)
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 
 if TYPE_CHECKING:
@@ -43,14 +54,6 @@ if TYPE_CHECKING:
 
 Operator = Literal["role_filler", "holographic", "tensor_product", "bilinear", "matrix_vector"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
-FIRST_L2 = 1e-6
-"""The penalty that a fit begins with, times the number of scenes."""
-SMALLER_L2 = (1e-7, 1e-8)
-LARGER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)
-PATIENCE = 2
-"""Penalties without a gain on validation after which the path ends."""
-EXACT = 1e-9
-"""An error on validation, as a share of the variance, below which nothing is left to choose."""
 STEPS = 300
 """Steps of L-BFGS at one penalty, at most."""
 GAIN = 1e-11
@@ -346,12 +349,7 @@ class _Train:
         """(P + q, d) the sums and the map that are best for given features (m K, q)."""
         both = torch.cat([self.design, features], dim=1)
         gram = both.T @ (self.pairs @ both)
-        gram.diagonal()[: self.n_sums] += RIDGE * self.n
-        gram.diagonal()[self.n_sums :] += l2 * self.n
-        factor, failed = torch.linalg.cholesky_ex(gram)
-        if failed:
-            gram.diagonal()[:] += 1e-10 * gram.diagonal().max()
-            factor = torch.linalg.cholesky(gram)
+        factor = penalised_factor(gram, self.n_sums, l2, self.n)
         return torch.cholesky_solve(both.T @ self.sums, factor)
 
     def error(self, fitted: torch.Tensor) -> tuple[float, torch.Tensor]:

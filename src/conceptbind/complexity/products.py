@@ -22,7 +22,18 @@ import numpy as np
 import torch
 
 from conceptbind.complexity.labels import Labelled, Scale, check_labels
-from conceptbind.complexity.sums import RIDGE, SIMPLER, design_of, fit_sums, mean_error
+from conceptbind.complexity.sums import (
+    EXACT,
+    FIRST_L2,
+    LARGER_L2,
+    PATIENCE,
+    SIMPLER,
+    SMALLER_L2,
+    design_of,
+    fit_sums,
+    mean_error,
+    penalised_factor,
+)
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, cut, nearest
 
 if TYPE_CHECKING:
@@ -32,11 +43,6 @@ if TYPE_CHECKING:
 
 Products = Literal["none", "per_object", "global"]
 PRODUCTS = ("none", "per_object", "global")
-FIRST_L2 = 1e-6
-"""The penalty that product fits begin with: with a larger one, products of random vectors die
-before they are of use."""
-SMALLER_L2 = (1e-7, 1e-8)
-LARGER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)
 MOST_STEPS = 30
 """Steps at one penalty."""
 GAIN = 1e-3
@@ -49,8 +55,6 @@ GRADIENT_STEPS, GRADIENT_BATCH, GRADIENT_LOOK = 800, 512, 50
 GRADIENT_RATE, GRADIENT_DECAYS = 1e-2, (0.3, 1.0)
 """Largest learning rate of AdamW, and the weight decays of products that validation chooses
 from."""
-PATIENCE = 2
-"""Penalties without a gain on validation after which the path ends."""
 
 
 class StructuredProbe:
@@ -134,7 +138,7 @@ class StructuredProbe:
                 for start in range(self.starts):
                     found = self._products(fitted, held, rank, start)
                     best = _better(best, found)
-                    if best.validation <= 1e-9:  # exact: nothing is left to choose
+                    if best.validation <= EXACT:  # exact: nothing is left to choose
                         break
         self.best_ = best
         self.l2_, self.rank_, self.validation_ = (
@@ -227,7 +231,7 @@ class StructuredProbe:
                 before = best.validation
                 state, best = self._descend(state, train, held, l2, best)
                 worse = 0 if best.validation < before else worse + 1
-                if worse == PATIENCE or best.validation <= 1e-9:
+                if worse == PATIENCE or best.validation <= EXACT:
                     break
         return best
 
@@ -341,12 +345,7 @@ class StructuredProbe:
         n, n_sums = len(data.values), data.design.shape[1]
         both = torch.cat([data.design, self._features(vectors, data.table)], dim=1)
         gram = both.T @ both
-        gram.diagonal()[:n_sums] += RIDGE * n
-        gram.diagonal()[n_sums:] += l2 * n
-        factor, failed = torch.linalg.cholesky_ex(gram)
-        if failed:
-            gram.diagonal()[:] += 1e-10 * gram.diagonal().max()
-            factor = torch.linalg.cholesky(gram)
+        factor = penalised_factor(gram, n_sums, l2, n)
         solution = torch.cholesky_solve(both.T @ data.values, factor)
         rest = data.values - both @ solution
         sums, weight = solution[:n_sums], solution[n_sums:]
@@ -374,7 +373,7 @@ class StructuredProbe:
             )
             if best is None or error < best.validation:
                 best = _Fit(state.sums, state.vectors, state.map, l2, state.map.shape[0], error)
-            if gain < GAIN or best.validation <= 1e-9:
+            if gain < GAIN or best.validation <= EXACT:
                 break
         if best is None:
             error = mean_error(

@@ -14,6 +14,15 @@ ADDITIVE_L2 = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 RIDGE = 1e-8
 """Penalty on the additive part beside products, times the number of scenes: it makes the solution
 unique."""
+FIRST_L2 = 1e-6
+"""The penalty that fits of vectors begin with, times the number of scenes: with a larger one,
+products of random vectors die before they are of use."""
+SMALLER_L2 = (1e-7, 1e-8)
+LARGER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)
+PATIENCE = 2
+"""Penalties without a gain on validation after which the path ends."""
+EXACT = 1e-9
+"""An error on validation, as a share of the variance, below which nothing is left to choose."""
 SIMPLER = 0.01
 """A candidate that can express more is taken only where it lowers the error on validation by this
 share. Which of two nearly equal ones is ahead would otherwise be decided by rounding."""
@@ -78,6 +87,26 @@ def fit_sums(
         weight = axes @ ((axes.T @ moment) / (eigenvalues.clamp_min(0) + l2 * n)[:, None])
         fits.append(Sums(weight, l2, mean_error(held_values - held_design @ weight)))
     return min(fits, key=lambda fit: fit.validation)
+
+
+def penalised_factor(
+    gram: Float[torch.Tensor, "columns columns"], n_sums: int, l2: float, n: int
+) -> Float[torch.Tensor, "columns columns"]:
+    """Cholesky factor of the Gram matrix of an additive part with features behind it, penalised.
+
+    Args:
+        gram: (P + q, P + q), which is changed.
+        n_sums: P, columns of the additive part.
+        l2: penalty on the features.
+        n: scenes.
+    """
+    gram.diagonal()[:n_sums] += RIDGE * n
+    gram.diagonal()[n_sums:] += l2 * n
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    if failed:
+        gram.diagonal()[:] += 1e-10 * gram.diagonal().max()
+        factor = torch.linalg.cholesky(gram)
+    return factor
 
 
 def mean_error(rest: Float[torch.Tensor, "scenes width"]) -> float:

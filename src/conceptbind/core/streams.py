@@ -108,9 +108,7 @@ def tell(message: str, kind: str = "error: ") -> None:
 
 def one_line(text: str, longest: int = LONGEST) -> str:
     """A text as one line of so many characters, its middle left out where it is longer."""
-    folded = "".join(
-        char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(text.split())
-    )
+    folded = shown(" ".join(text.split()))
     if len(folded) <= longest:
         return folded
     end = longest // 3
