@@ -123,7 +123,9 @@ def test_every_approximator_has_a_line_and_five_widths_share_four_dashes():
         *("the real embeddings", "a bag of concepts", "additive", "product of each object"),
         *("product of all", "product of each object, alone", "product of all, alone"),
         *("role-filler", "holographic", "tensor product", "bilinear", "matrix-vector"),
-        *("MLP", "boosting", "forest", "CLIP, as published (about)"),
+        *("MLP", "MLP of 2 layers", "MLP of 3 layers"),
+        *("MLP on products of each object", "MLP on products of all"),
+        *("boosting", "forest", "CLIP, as published (about)"),
     ]
     records = [point("object_recognition", 0.5, "mlp", 0.8, width=w) for w in (16, 1, 8, 2, 4)]
     found = coverage_figure(ComplexityStudy("text", Records(records))).series
@@ -137,7 +139,7 @@ def test_no_two_curves_have_one_colour_and_stroke():
     found = coverage_figure(ComplexityStudy("text", Records(records))).series
     for panel in (0, 1):
         looks = [(s.look, s.line) for s in found if s.panel == panel]
-        assert len(set(looks)) == len(looks) == 20
+        assert len(set(looks)) == len(looks) == 24
 
 
 def test_the_whole_section():

@@ -17,7 +17,7 @@ from conceptbind.complexity import (
     fit_readout,
     network,
 )
-from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
 from planted import object_codes
 
@@ -40,6 +40,39 @@ def test_table_sums_are_the_first_layer_of_a_plain_network():
     np.testing.assert_allclose(model.predict(SCENES.table), plain, atol=1e-5)
 
 
+def fitted(**form):
+    values = np.random.default_rng(0).normal(size=(len(SCENES), 5))
+    parts = cover(SCENES, 0.6)
+    model = MLP((6, 6), 2, width=7, **form).fit(
+        *(Labelled(SCENES.table[rows], values[rows]) for rows in (parts.train, parts.validation))
+    )
+    flat = SCENES.table.reshape(len(SCENES), -1)
+    return model, np.concatenate([np.eye(6)[flat[:, f]] for f in range(4)], axis=1)
+
+
+def test_further_layers_are_those_of_a_plain_network():
+    model, one_hot = fitted(depth=3)
+    table, bias, out, out_bias, *further = (part[0].numpy() for part in model.weights_.all())
+    hidden = np.maximum(one_hot @ table + bias, 0)
+    for matrix, offset in zip(further[::2], further[1::2], strict=True):
+        hidden = np.maximum(hidden @ matrix + offset, 0)
+    plain = (hidden @ out + out_bias) * model.scale_.size + model.scale_.mean
+    assert len(further) == 4
+    np.testing.assert_allclose(model.predict(SCENES.table), plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("products", ["per_object", "global"])
+def test_products_feed_the_first_layer(products):
+    model, one_hot = fitted(products=products)
+    table, bias, out, out_bias, vectors, matrix = (p[0].numpy() for p in model.weights_.all())
+    of = [one_hot[:, 6 * f : 6 * f + 6] @ vectors[6 * f : 6 * f + 6] for f in range(4)]
+    per_object = of[0] * of[1] + of[2] * of[3]
+    joined = per_object if products == "per_object" else of[0] * of[1] * of[2] * of[3]
+    hidden = np.maximum(one_hot @ table + joined @ matrix + bias, 0)
+    plain = (hidden @ out + out_bias) * model.scale_.size + model.scale_.mean
+    np.testing.assert_allclose(model.predict(SCENES.table), plain, atol=1e-5)
+
+
 def test_validation_is_what_it_says():
     values = object_codes(SCENES).astype(float)
     parts = cover(SCENES, 0.6)
@@ -50,12 +83,13 @@ def test_validation_is_what_it_says():
     assert model.validation_ == pytest.approx(np.square(rest).sum(axis=1).mean(), rel=1e-4)
 
 
-def test_fits_side_by_side_are_those_of_each_alone():
+@pytest.mark.parametrize("name", ["mlp", "mlp_2_layers", "mlp_global_product"])
+def test_fits_side_by_side_are_those_of_each_alone(name):
     values = object_codes(SCENES)
     inputs = Inputs(
         values, SCENES, (fit_readout("plain", values, SCENES, split_scenes(SCENES)),), 1000, 1
     )
-    cells = [Cell("mlp", 16, coverage, seed) for coverage, seed in ((0.4, 0), (0.7, 1))]
+    cells = [Cell(name, 16, coverage, seed) for coverage, seed in ((0.4, 0), (0.7, 1))]
     for cell, rows in fit_cells_together(inputs, cells):
         for together, alone in zip(rows, fit_cell(inputs, cell), strict=True):
             assert together["value"] == pytest.approx(alone["value"], abs=0.02)
@@ -122,6 +156,12 @@ def test_shapes_are_refused():
         MLP((6, 6), 3).fit(good, good)
     with pytest.raises(ValueRangeError, match="width"):
         MLP((6, 6), 2, width=0)
+    with pytest.raises(ValueRangeError, match="depth"):
+        MLP((6, 6), 2, depth=0)
+    with pytest.raises(UnknownNameError, match="unknown products 'all'"):
+        MLP((6, 6), 2, products="all")
+    with pytest.raises(ShapeError, match="same sizes, slots, width, depth"):
+        network.fit_networks([MLP((6, 6), 2), MLP((6, 6), 2, depth=2)], [good] * 2, [good] * 2)
     with pytest.raises(ShapeError, match="one embedding each"):
         Labelled(SCENES.table, np.zeros((3, 3)))
     with pytest.raises(ValueRangeError, match="outside"):

@@ -184,3 +184,35 @@ def test_three_objects_and_three_concepts():
     np.testing.assert_allclose(
         probe.predict(scenes.table[parts.unseen]), values[parts.unseen], atol=1e-2
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "least"), [("per_object_product", 0.98), ("global_product", 0.97)]
+)
+def test_a_network_that_products_feed_carries_them_over(kind, least):
+    """A plain network of the same width is clearly worse at it."""
+    values = planted(kind)
+    fed = generalisation(make(f"mlp_{kind}", (V, V), 2, width=256), values, coverage=0.8)
+    assert fed > least
+    assert generalisation(make("mlp", (V, V), 2, width=256), values, coverage=0.8) < least - 0.1
+
+
+@pytest.mark.slow
+def test_a_second_layer_carries_products_of_all_values_over_where_one_does_not():
+    one, two = (
+        generalisation(make(name, (V, V), 2, width=256), planted("global_product"), coverage=0.8)
+        for name in ("mlp", "mlp_2_layers")
+    )
+    assert two > 0.85 > 0.7 > one
+
+
+def test_a_matrix_before_the_first_vector_of_a_product_adds_nothing():
+    """The published option of such a matrix W: vectors times W are vectors again, so that a product
+    without W fits what was made with one.
+    """
+    rng, table = np.random.default_rng(0), SCENES.table.reshape(len(SCENES), -1)
+    vectors = [rng.normal(size=(V, RANK))[table[:, f]] for f in range(4)]
+    vectors[0] = vectors[0] @ rng.normal(size=(RANK, RANK))
+    values = np.prod(vectors, axis=0) @ rng.normal(size=(RANK, D))
+    assert generalisation(make("global_product_alone", (V, V), 2, width=12), values) > 0.9999

@@ -13,7 +13,7 @@ from markupsafe import escape
 import conceptbind
 from conceptbind import cli, load_run
 from conceptbind.complexity import OPERATORS
-from conceptbind.complexity.cells import STRUCTURED
+from conceptbind.complexity.cells import NETWORKS, STRUCTURED
 from conceptbind.core.errors import FileError, cut_left
 from conceptbind.core.findings import Verdict, Verdicts
 from conceptbind.core.names import APPROXIMATORS, OWN_STUDIES, Metric
@@ -161,7 +161,7 @@ def test_an_approximator_is_the_control_of_a_controlled_model(tmp_path):
 
 
 def test_all_approximators_are_known():
-    assert (*STRUCTURED, *OPERATORS, "mlp", "boosting", "forest") == APPROXIMATORS
+    assert (*STRUCTURED, *OPERATORS, *NETWORKS, "boosting", "forest") == APPROXIMATORS
 
 
 def test_words_of_another_package_are_read(tmp_path):

@@ -37,6 +37,14 @@ STRUCTURED: dict[str, dict[str, Any]] = {
     "global_product_alone": {"products": "global", "additive": False},
 }
 """The structured probes by name."""
+NETWORKS: dict[str, dict[str, Any]] = {
+    "mlp": {},
+    "mlp_2_layers": {"depth": 2},
+    "mlp_3_layers": {"depth": 3},
+    "mlp_per_object_product": {"products": "per_object"},
+    "mlp_global_product": {"products": "global"},
+}
+"""The networks by name."""
 APPROXIMATORS = KNOWN
 SPLITS = ("train", "mixed", "unseen")
 
@@ -88,8 +96,8 @@ def make(
         return OperatorProbe(
             sizes, n_slots, operator=name, **wide, starts=starts, seed=seed, device=device
         )
-    if name == "mlp":
-        return MLP(sizes, n_slots, **wide, seed=seed, device=device)
+    if name in NETWORKS:
+        return MLP(sizes, n_slots, **NETWORKS[name], **wide, seed=seed, device=device)
     if name in ("boosting", "forest"):
         return (Boosting if name == "boosting" else Forest)(sizes, n_slots, **wide, seed=seed)
     raise UnknownNameError(f"unknown approximator '{cut(name)}'; {nearest(name, APPROXIMATORS)}")
@@ -143,7 +151,7 @@ def fit_cells_together(
 
     Args:
         inputs: as for `fit_cell`.
-        cells: cells of networks that have one width.
+        cells: cells of networks that have one name and one width.
     """
     parts = [cover(inputs.scenes, cell.coverage, cell.seed) for cell in cells]
     models = [_model(inputs, cell) for cell in cells]

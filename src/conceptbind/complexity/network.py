@@ -1,21 +1,23 @@
-"""A network with one hidden layer from labels to embeddings, many fits at once.
+"""Networks from labels to embeddings, many fits at once.
 
 A learned vector for each slot and value, concatenated and followed by a linear map, is a table
 lookup: hidden unit j before its ReLU is the sum of one entry for each label. So the first layer is
-learned as that table and no matrix product is made for it.
+learned as that table and no matrix product is made for it. Products of such vectors may feed the
+first layer too, and further hidden layers may follow it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from torch.nn.functional import embedding_bag
 
 from conceptbind.complexity.labels import Labelled, Scale, check_labels
-from conceptbind.core.errors import ShapeError, ValueRangeError
+from conceptbind.core.errors import ShapeError, UnknownNameError, ValueRangeError, cut, nearest
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, Shaped
@@ -39,10 +41,12 @@ common; from a large one it memorises."""
 BETAS = (0.9, 0.999)
 CHUNK = 8192
 """Scenes predicted at once."""
+Products = Literal["none", "per_object", "global"]
+PRODUCTS = ("none", "per_object", "global")
 
 
 class MLP:
-    """One hidden layer of ReLUs on learned vectors of values (arXiv 2605.31503, section 6).
+    """Hidden layers of ReLUs on learned vectors of values (arXiv 2605.31503, section 6).
 
     AdamW on minibatches; validation chooses the moment to stop, the learning rate and the weight
     decay.
@@ -50,7 +54,11 @@ class MLP:
     Args:
         sizes: number of values of each concept.
         n_slots: m.
-        width: hidden units.
+        width: hidden units of each layer, and products where there are any.
+        depth: hidden layers.
+        products: of learned vectors, which feed the first layer beside the vectors themselves:
+            `none`, those of each object's values, summed over objects (`per_object`), or those of
+            all values of the scene (`global`).
         rates: learning rates, each with its weight decay, fitted side by side.
         seed: of the start and the batches.
         device: where torch computes, in single precision.
@@ -71,22 +79,28 @@ class MLP:
         n_slots: int,
         *,
         width: int = 1024,
+        depth: int = 1,
+        products: Products = "none",
         rates: Sequence[tuple[float, float]] = RATES,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        if width < 1 or not rates:
+        if width < 1 or depth < 1 or not rates:
             raise ValueRangeError(
-                f"width must be at least 1 and rates must not be empty; got {width} and {rates}"
+                "width and depth must be at least 1 and rates must not be empty; "
+                f"got {width}, {depth} and {rates}"
             )
-        self.sizes, self.n_slots, self.width, self.rates, self.seed, self.device = (
-            tuple(sizes),
-            n_slots,
-            width,
-            tuple(rates),
-            seed,
-            device,
-        )
+        if products not in PRODUCTS:
+            raise UnknownNameError(
+                f"unknown products '{cut(products)}'; {nearest(products, PRODUCTS)}"
+            )
+        self.sizes, self.n_slots, self.width, self.depth = tuple(sizes), n_slots, width, depth
+        self.products, self.rates, self.seed, self.device = products, tuple(rates), seed, device
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What networks that are fitted together have in common."""
+        return self.sizes, self.n_slots, self.width, self.depth, self.products, self.device
 
     def fit(self, train: Labelled, validation: Labelled) -> MLP:
         """Fit on `train`; `validation` chooses."""
@@ -115,28 +129,46 @@ class Weights:
     """(S, H, d)"""
     out_bias: Float[torch.Tensor, "networks 1 width"]
     """(S, 1, d)"""
+    further: tuple[Float[torch.Tensor, "networks _ hidden"], ...] = ()
+    """The matrix (S, H, H) and the bias (S, 1, H) of each further hidden layer."""
+    factors: tuple[Float[torch.Tensor, "networks _ hidden"], ...] = ()
+    """Where products feed the first layer: the vectors (S, sum of values over slots, H) that are
+    multiplied, and the matrix (S, H, H) behind them."""
+    slots: int = 1
+    """Groups of labels whose vectors are multiplied with each other: one for each object, or 1."""
 
     def all(self) -> list[Shaped[torch.Tensor, " ..."]]:
-        """The four parts."""
-        return [self.table, self.bias, self.out, self.out_bias]
+        """All parts."""
+        return [self.table, self.bias, self.out, self.out_bias, *self.further, *self.factors]
 
     def flat(self) -> Float[torch.Tensor, "networks entries"]:
         """(S, E) all entries of each network, part after part."""
         return torch.cat([part.flatten(1) for part in self.all()], dim=1)
 
+    def like(self, parts: Sequence[Shaped[torch.Tensor, " ..."]]) -> Weights:
+        """Weights of this form of other parts, in the order of `all`.
+
+        Args:
+            parts: as many as `all` gives.
+        """
+        table, bias, out, out_bias, *rest = parts
+        end = len(self.further)
+        further, factors = tuple(rest[:end]), tuple(rest[end:])
+        return Weights(table, bias, out, out_bias, further, factors, self.slots)
+
     def views(self, flat: Float[torch.Tensor, "networks entries"]) -> Weights:
-        """The four parts of entries that lie one after the other, in the same memory.
+        """The parts of entries that lie one after the other, in the same memory.
 
         Args:
             flat: (S, E) as `flat` gives them.
         """
         shapes = [part.shape for part in self.all()]
         pieces = flat.split([shape[1:].numel() for shape in shapes], dim=1)
-        return Weights(*(piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)))
+        return self.like([piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)])
 
     def one(self, number: int) -> Weights:
         """One of the networks."""
-        return Weights(*(part[number : number + 1] for part in self.all()))
+        return self.like([part[number : number + 1] for part in self.all()])
 
 
 def fit_networks(
@@ -159,20 +191,14 @@ def fit_networks(
         ShapeError: the models or the embeddings differ in shape.
     """
     first = models[0]
-    shape = (first.sizes, first.n_slots, first.width, first.device, trains[0].values.shape[1])
+    dimension = trains[0].values.shape[1]
     for model, train, held in zip(models, trains, validations, strict=True):
         check_labels(train, model.sizes, model.n_slots)
         check_labels(held, model.sizes, model.n_slots)
-        if (
-            model.sizes,
-            model.n_slots,
-            model.width,
-            model.device,
-            train.values.shape[1],
-        ) != shape or held.values.shape[1] != shape[-1]:
+        if model.form != first.form or {train.values.shape[1], held.values.shape[1]} != {dimension}:
             raise ShapeError(
-                "networks that are fitted together must have the same sizes, slots, width, device "
-                "and dimensions"
+                "networks that are fitted together must have the same sizes, slots, width, depth, "
+                "products, device and dimensions"
             )
     slices = [(i, setting) for i, model in enumerate(models) for setting in model.rates]
     widths = np.array(first.sizes * first.n_slots)
@@ -193,18 +219,12 @@ def fit_networks(
         torch.as_tensor(s.to(t.values), dtype=torch.float32, device=first.device)
         for s, t in zip(scales, validations, strict=True)
     ]
-    weights = _start(
-        [models[i].seed for i, _ in slices],
-        int(widths.sum()),
-        first.width,
-        shape[-1],
-        len(widths),
-        first.device,
-    )
+    weights = _start(first, [models[i].seed for i, _ in slices], widths, dimension)
     batches = [_Batches(len(trains[i]), models[i].seed, first.device) for i, _ in slices]
     flat = weights.flat()
     weights, slopes = weights.views(flat), torch.zeros_like(flat)
     into = weights.views(slopes)
+    plain = not weights.further and not weights.factors
     settings = torch.tensor([setting for _, setting in slices], device=first.device)  # (S, 2)
     state = _AdamW(flat, settings)
     kept = _Kept(weights, [len(trains[i]) for i, _ in slices])
@@ -212,7 +232,10 @@ def fit_networks(
         rows = [source.take(BATCH) for source in batches]
         columns = torch.stack([labels[i][row] for (i, _), row in zip(slices, rows, strict=True)])
         target = torch.stack([values[i][row] for (i, _), row in zip(slices, rows, strict=True)])
-        _gradients(weights, columns, target, into)
+        if plain:
+            _gradients(weights, columns, target, into)
+        else:
+            slopes = _slopes(flat, weights, columns, target)
         state.step(slopes)
         for s, (i, _) in enumerate(slices):
             if kept.due(s, update):
@@ -224,7 +247,8 @@ def fit_networks(
         mine = [s for s, (owner, _) in enumerate(slices) if owner == i]
         best = min(mine, key=lambda s: kept.errors[s])
         model.scale_, model.offsets_ = scales[i], offsets
-        model.weights_ = Weights(*(part[best : best + 1].clone() for part in kept.weights.all()))
+        alone = kept.weights.one(best)
+        model.weights_ = alone.like([part.clone() for part in alone.all()])
         model.rate_, model.updates_ = slices[best][1], kept.best[best]
         model.validation_ = kept.errors[best] * scales[i].size ** 2
     return models
@@ -232,18 +256,36 @@ def fit_networks(
 
 def _forward(weights: Weights, columns: torch.Tensor) -> torch.Tensor:
     """(S, n, d) from columns (S, n, F) of the table."""
-    return torch.baddbmm(weights.out_bias, _hidden(weights, columns), weights.out)
+    hidden = _hidden(weights, columns)
+    for matrix, bias in zip(weights.further[::2], weights.further[1::2], strict=True):
+        hidden = torch.relu(torch.baddbmm(bias, hidden, matrix))
+    return torch.baddbmm(weights.out_bias, hidden, weights.out)
 
 
 def _hidden(weights: Weights, columns: torch.Tensor) -> torch.Tensor:
-    """(S, n, H) the hidden units."""
+    """(S, n, H) the units of the first hidden layer."""
     n_networks, n, n_labels = columns.shape
     size, width = weights.table.shape[1:]
     shifted = columns + (torch.arange(n_networks, device=columns.device) * size)[:, None, None]
-    summed = torch.nn.functional.embedding_bag(
+    summed = embedding_bag(
         shifted.view(-1, n_labels), weights.table.reshape(-1, width), mode="sum"
-    )
-    return torch.relu(summed.view(n_networks, n, width) + weights.bias)
+    ).view(n_networks, n, width)
+    if weights.factors:
+        vectors, matrix = weights.factors
+        found = vectors.reshape(-1, width)[shifted].unflatten(2, (weights.slots, -1))
+        summed = torch.baddbmm(summed, found.prod(dim=3).sum(dim=2), matrix)
+    return torch.relu(summed + weights.bias)
+
+
+def _slopes(
+    flat: torch.Tensor, weights: Weights, columns: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
+    """(S, E) slopes of each network's mean squared residual of a batch, by torch."""
+    point = flat.detach().requires_grad_(True)
+    with torch.enable_grad():
+        rest = _forward(weights.views(point), columns) - target
+        (found,) = torch.autograd.grad(rest.square().sum(dim=2).mean(dim=1).sum(), point)
+    return found
 
 
 def _gradients(
@@ -265,17 +307,27 @@ def _gradients(
     torch.bmm(used.mT, pulled, out=into.table)
 
 
-def _start(
-    seeds: Sequence[int], size: int, width: int, dimension: int, n_labels: int, device: str
-) -> Weights:
-    """Small random tables, and an output layer as large as torch's own."""
-    parts = []
+def _start(form: MLP, seeds: Sequence[int], widths: Ints, dimension: int) -> Weights:
+    """Small random tables; all other layers as large as torch's own."""
+    size, width, n_labels = int(widths.sum()), form.width, len(widths)
+    slots = form.n_slots if form.products == "per_object" else 1
+    networks = []
     for seed in seeds:
         random = torch.Generator().manual_seed(seed)
         table = TABLE_SIZE * torch.randn(size, width, generator=random) / n_labels**0.5
         out = torch.randn(width, dimension, generator=random) * (1 / (3 * width)) ** 0.5
-        parts.append((table, torch.zeros(1, width), out, torch.zeros(1, dimension)))
-    return Weights(*(torch.stack(part).to(device) for part in zip(*parts, strict=True)))
+        parts = [table, torch.zeros(1, width), out, torch.zeros(1, dimension)]
+        for _ in range(form.depth - 1):
+            matrix = torch.randn(width, width, generator=random) * (2 / width) ** 0.5
+            parts += [matrix, torch.zeros(1, width)]
+        if form.products != "none":
+            matrix = TABLE_SIZE * torch.randn(width, width, generator=random) / width**0.5
+            parts += [torch.randn(size, width, generator=random), matrix]
+        networks.append(parts)
+    stacked = (torch.stack(part).to(form.device) for part in zip(*networks, strict=True))
+    table, bias, out, out_bias, *rest = stacked
+    end = 2 * (form.depth - 1)
+    return Weights(table, bias, out, out_bias, tuple(rest[:end]), tuple(rest[end:]), slots)
 
 
 def _error(weights: Weights, columns: torch.Tensor, values: torch.Tensor) -> float:
@@ -294,7 +346,7 @@ class _Kept:
     """
 
     def __init__(self, weights: Weights, sizes: Sequence[int]) -> None:
-        self.weights = Weights(*(part.detach().clone() for part in weights.all()))
+        self.weights = weights.like([part.detach().clone() for part in weights.all()])
         self.updates = [int(np.clip(EPOCHS * size // BATCH, *UPDATES)) for size in sizes]
         self.errors, self.best, self.waited = (
             [float("inf")] * len(sizes),

@@ -33,6 +33,10 @@ LOOKS: dict[str, tuple[Look, str]] = {
     "bilinear": ("other", "v"),
     "matrix_vector": ("random", "^"),
     "mlp": ("own", "D"),
+    "mlp_2_layers": ("own", "^"),
+    "mlp_3_layers": ("own", "s"),
+    "mlp_per_object_product": ("random", "D"),
+    "mlp_global_product": ("other", "D"),
     "boosting": ("twin", "^"),
     "forest": ("twin", "s"),
 }

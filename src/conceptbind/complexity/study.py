@@ -14,6 +14,7 @@ import numpy as np
 
 from conceptbind.complexity.cells import (
     APPROXIMATORS,
+    NETWORKS,
     Cell,
     Inputs,
     fit_cell,
@@ -175,7 +176,23 @@ NAMED = Sweep(
     1,
 )
 """The binding operators that have a name (`complexity.operators`)."""
-SWEEPS = {"short": SHORT, "full": FULL, "operators": NAMED}
+DEEPER = Sweep(
+    SHORT.coverages,
+    (
+        ("additive", None),
+        ("per_object_product", 16),
+        ("mlp", 256),
+        ("mlp_2_layers", 256),
+        ("mlp_3_layers", 256),
+        ("mlp_per_object_product", 256),
+        ("mlp_global_product", 256),
+    ),
+    5,
+    2_000,
+    1,
+)
+"""Networks with several hidden layers, and networks that products feed."""
+SWEEPS = {"short": SHORT, "full": FULL, "operators": NAMED, "networks": DEEPER}
 """Sweeps by the effort that is asked for."""
 
 
@@ -420,10 +437,10 @@ def _run(
         on_cell(1)
 
     if inputs.device != "cpu":
-        networks: dict[int | None, list[Cell]] = {}
+        networks: dict[tuple[str, int | None], list[Cell]] = {}
         for cell in left:
-            if cell.approximator == "mlp":
-                networks.setdefault(cell.width, []).append(cell)
+            if cell.approximator in NETWORKS:
+                networks.setdefault((cell.approximator, cell.width), []).append(cell)
         for group in networks.values():
             for cell, rows in fit_cells_together(inputs, group):
                 finish(cell, rows)

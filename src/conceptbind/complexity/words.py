@@ -41,6 +41,10 @@ NAMES = {
     "bilinear": "bilinear",
     "matrix_vector": "matrix-vector",
     "mlp": "MLP",
+    "mlp_2_layers": "MLP of 2 layers",
+    "mlp_3_layers": "MLP of 3 layers",
+    "mlp_per_object_product": "MLP on products of each object",
+    "mlp_global_product": "MLP on products of all",
     "boosting": "boosting",
     "forest": "forest",
 }

@@ -190,7 +190,8 @@ APPROXIMATORS = (
     *("additive", "per_object_product", "global_product"),
     *("per_object_product_alone", "global_product_alone"),
     *("role_filler", "holographic", "tensor_product", "bilinear", "matrix_vector"),
-    *("mlp", "boosting", "forest"),
+    *("mlp", "mlp_2_layers", "mlp_3_layers", "mlp_per_object_product", "mlp_global_product"),
+    *("boosting", "forest"),
 )
 """What is fitted from labels to embeddings. Where it is fitted to a controlled model, its name
 stands as a control."""

@@ -38,7 +38,7 @@ LongCaptions = Literal["truncate", "refuse"]
 """What becomes of captions with more tokens than a model reads."""
 Executor = Literal["local", "ray", "dask"]
 """What runs many independent fits: processes of this machine, or a cluster."""
-Effort = Literal["none", "short", "full", "operators"]
+Effort = Literal["none", "short", "full", "operators", "networks"]
 """How much of a sweep is run."""
 
 
