@@ -12,7 +12,7 @@ import conceptbind.controlled
 from conceptbind.cli import main
 from conceptbind.controlled import CHECKPOINT, ControlledEncoder
 from conceptbind.core.files import read_checked_json, write_checked_json
-from conceptbind.core.records import FIELDS
+from conceptbind.core.records import FIELDS, Records
 from conceptbind.core.results import load_results
 
 TINY = {
@@ -197,6 +197,9 @@ def test_cells_that_an_earlier_version_kept_are_read(tmp_path):
     first = load_results(tmp_path).records
     (path,) = tmp_path.glob("models/*/cell.json")
     content = read_checked_json(path)
+    by_number = [row for row in content["records"] if row["metric"].endswith("by_number")]
+    assert len(by_number) == 10  # of one and of two objects, beside counts of concepts
+    content["records"] = [row for row in content["records"] if row not in by_number]
     for row in content["records"]:
         row["extra"] = {name: row.pop(name) for name in set(row) - set(FIELDS)}
         control = row.pop("control")
@@ -205,5 +208,6 @@ def test_cells_that_an_earlier_version_kept_are_read(tmp_path):
             row["extra"]["control"] = control
     write_checked_json(path, content)
     assert run("sweep", tmp_path, *sweep) == 0
-    assert load_results(tmp_path).records == first
-    assert len(first) > 5
+    again = load_results(tmp_path).records
+    assert again == Records(r for r in first if not r.metric.endswith("by_number"))
+    assert len(again) > 5

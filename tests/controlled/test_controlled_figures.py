@@ -246,6 +246,7 @@ def test_a_page(tmp_path, best, level):
         "level": level,
         "sentences": ["One.", "Two."],
         "overview": [["head"], ["cell"]],
+        "overview_title": "New objects by coverage: means over models",
         "head": list(TABLE_HEAD),
         "rows": controlled_table(records),
         "figures": [["figure-c", "a figure", {"chart": json.loads(json.dumps(CHART.as_json()))}]],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conceptbind.controlled import rank_correlation, sweep_sentence, transition_table
+from conceptbind.controlled.section import number_table
 from conceptbind.core.records import Record, Records
 
 
@@ -64,6 +65,21 @@ def test_means_by_space_and_coverage():
         ["400 objects (20x20)", "0.1", "1", "25.0 %", "-", "10.0 %"],
         ["400 objects (20x20)", "0.5", "2", "95.0 % (90.0 % to 100 %)", "40.0 %", "20.0 %"],
     ]
+
+
+def test_recognition_by_the_number_of_objects():
+    counted = [
+        one.but(metric="object_recognition_by_number", in_scene=number)
+        for number, value in ((1, 0.75), (3, 0.25))
+        for one in model("5x5", 25, 0.5, 0, value, counts_of_concepts=value / 5)
+    ]
+    name = "5x5 coverage 0.5 seed 0"
+    assert number_table(Records([*RECORDS, *counted])) == [
+        ["model", "scenes of objects", "1 object", "3 objects"],
+        [name, "unseen", "75.0 %", "25.0 %"],
+        [name, "unseen (counts of concepts)", "15.0 %", "5.0 %"],
+    ]
+    assert number_table(Records(RECORDS)) == []
 
 
 def test_sizes_of_models_have_lines_of_their_own():

@@ -91,6 +91,79 @@ def test_a_batch_equals_the_plain_loop(swaps):
             assert batch.concept_targets[row, k].tolist() == pytest.approx(expected)
 
 
+def drawn(seed=0, batch=40, **how):
+    split = split_objects(SIZES, 0.5)
+    sampler = Sampler(SIZES, split.train, 3, batch, **how)
+    found = sampler.draw(torch.Generator().manual_seed(seed))
+    scenes = [row for group in found.scenes for row in group.tolist()]
+    return found, scenes, set(split.train.tolist())
+
+
+def test_few_of_the_objects_are_asked_for():
+    """Scenes that hold none of them have no mass, and the others share it among those they hold."""
+    batch, scenes, _ = drawn(swaps=False, most_object_queries=5)
+    asked = batch.queries[~batch.filler].tolist()
+    held = {item for scene in scenes for item in scene}
+    assert len(asked) == 5 < len(held)
+    assert set(asked) < held
+    for row, scene in enumerate(scenes):
+        there = [query in scene for query in asked]
+        mass = [here / max(1, sum(there)) for here in there]
+        assert batch.targets[row, :5].tolist() == pytest.approx(mass)
+    assert (batch.targets.sum(dim=1) == 0).any()
+
+
+def test_few_of_the_values_are_asked_for():
+    batch, scenes, _ = drawn(most_concept_queries=4)
+    asked = [(k, v) for k, v in (~batch.concept_filler).nonzero().tolist()]
+    assert len(asked) == 4
+    for row, scene in enumerate(scenes):
+        for k in range(len(SIZES)):
+            held = {int(object_values(torch.tensor(item), SIZES)[k]) for item in scene}
+            mine = {v for j, v in asked if j == k} & held
+            found = batch.concept_targets[row, k]
+            assert set(found.nonzero()[:, 0].tolist()) == mine
+            assert float(found.sum()) == pytest.approx(1.0 if mine else 0.0)
+
+
+def test_so_many_swaps_of_each_scene_are_drawn():
+    every, scenes, train = drawn(batch=6)
+    held = {item for scene in scenes for item in scene}
+    assert set(drawn(batch=6, most_swaps=0)[0].queries.tolist()) == held
+    some = set(drawn(batch=6, most_swaps=1)[0].queries.tolist())
+    assert held < some <= set(every.queries.tolist())
+    swaps = {
+        item
+        for scene in scenes
+        if len(scene) > 1
+        for item in swapped(object_values(torch.tensor(scene), SIZES)[None], SIZES)[0].tolist()
+    }
+    assert some - held <= swaps & train
+    assert len(some - held) <= sum(len(scene) > 1 for scene in scenes)
+
+
+def test_further_train_objects_are_negatives():
+    plain, scenes, train = drawn(swaps=False)
+    more = drawn(swaps=False, negatives=2)[0]
+    held = {item for scene in scenes for item in scene}
+    asked = set(more.queries.tolist())
+    assert set(plain.queries.tolist()) == held < asked <= train
+    assert len(asked) <= 3 * len(held)
+    columns = [query in held for query in more.queries.tolist()]
+    assert float(more.targets[:, ~torch.tensor(columns)].sum()) == 0
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"most_swaps": 1}, {"negatives": 1}, {"most_object_queries": 4}, {"most_concept_queries": 3}],
+)
+def test_one_seed_gives_one_batch_of_every_kind(how):
+    one, other = (drawn(seed=3, **how)[0] for _ in range(2))
+    assert torch.equal(one.queries, other.queries)
+    assert torch.equal(one.targets, other.targets)
+    assert torch.equal(one.concept_targets, other.concept_targets)
+
+
 def test_one_seed_gives_one_batch():
     sampler = Sampler(SIZES, split_objects(SIZES, 0.5).train, 2, 16)
     first, second = (sampler.draw(torch.Generator().manual_seed(7)) for _ in range(2))

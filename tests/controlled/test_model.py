@@ -25,10 +25,11 @@ def test_tokens_of_a_scene():
     assert (shape.n_tokens, shape.longest) == (10, 9)
 
 
+@pytest.mark.parametrize("attention", ["full", "causal"])
 @pytest.mark.parametrize("positions", ["learned", "relative"])
-def test_the_last_block_computes_the_end_alone_and_gives_the_same(positions):
+def test_the_last_block_computes_the_end_alone_and_gives_the_same(positions, attention):
     """The plain way: every block on every token, read at end-of-scene."""
-    encoders = model(positions=positions)
+    encoders = model(positions=positions, attention=attention)
     tower, values = (
         encoders.scene_tower,
         torch.tensor([[[0, 1], [3, 2], [1, 0]], [[2, 2], [0, 0], [1, 1]]]),
@@ -48,8 +49,14 @@ def test_the_last_block_computes_the_end_alone_and_gives_the_same(positions):
             for part in block.attend(normed).chunk(3, dim=-1)
         )
         weights = q @ k.transpose(-1, -2) / 8**0.5 + (0 if bias is None else bias)
+        if attention == "causal":
+            later = torch.ones(weights.shape[-2:], dtype=torch.bool).triu(1)
+            weights = weights.masked_fill(later, float("-inf"))
         x = x + block.join((weights.softmax(-1) @ v).transpose(1, 2).flatten(2))
-        x = x + block.narrow(torch.nn.functional.gelu(block.widen(block.norm_2(x))))
+        wide = block.widen(block.norm_2(x))
+        quick = wide * torch.sigmoid(1.702 * wide)
+        active = quick if attention == "causal" else torch.nn.functional.gelu(wide)
+        x = x + block.narrow(active)
     plain = tower.project(tower.norm(x[:, -1]))
     plain = plain / plain.norm(dim=1, keepdim=True)
     assert torch.allclose(encoders.scenes(values), plain, atol=1e-5)
@@ -111,3 +118,22 @@ def test_slopes_of_attention():
     one = model(positions="relative", heads=1)
     scene, swap = one.scenes(torch.tensor([[[0, 0], [3, 2]], [[0, 2], [3, 0]]]))
     assert float((scene - swap).detach().abs().max()) > 1e-3
+
+
+def test_a_dot_product_has_an_offset_for_each_query():
+    """Rows are not of length 1, and a score is their product plus what the query adds."""
+    encoders = model(similarity="dot")
+    values = torch.tensor([[[0, 1], [3, 2]], [[2, 2], [0, 0]]])
+    scenes, queries = encoders.scenes(values), encoders.objects(values[:, 0])
+    plain = encoders.scene_tower(encoders.shape.scene_tokens(values))[:, :-1]
+    expected = plain @ queries[:, :-1].T + queries[:, -1]
+    assert scenes.shape == (2, 9) == queries.shape
+    assert not torch.allclose(plain.norm(dim=1), torch.ones(2), atol=1e-2)
+    torch.testing.assert_close(scenes @ queries.T, expected)
+    assert encoders.scale() == 1
+
+
+@pytest.mark.parametrize("option", ["attention", "similarity"])
+def test_an_unknown_kind_is_named(option):
+    with pytest.raises(ConceptBindError, match=f"unknown {option} 'half'"):
+        Shape((4, 3), 2, **SMALL, **{option: "half"})

@@ -62,6 +62,19 @@ def test_together_as_one_by_one(one_by_one):
     assert sorted(looks) == [(i, look.step) for i, one in enumerate(found) for look in one.history]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"similarity": "dot"},
+        {"attention": "causal", "most_swaps": 1, "negatives": 1},
+        {"most_object_queries": 8, "most_concept_queries": 6},
+    ],
+)
+def test_every_kind_of_model_and_of_queries_together(changed):
+    recipes = [recipe(share, seed, **changed) for share, seed in ((0.4, 0), (0.7, 1))]
+    assert_same(train_stacked(recipes), [train(one) for one in recipes])
+
+
 def test_a_killed_stack_continues(one_by_one, tmp_path):
     """Killed between two states: the models stand at different steps, and each goes on from its
     own.

@@ -41,6 +41,8 @@ from conceptbind.controlled import (
     write_model,
 )
 from conceptbind.controlled.losses import exchanged, scenes_loss
+from conceptbind.controlled.recipe import Recipe
+from conceptbind.controlled.scoring import read_rows
 from conceptbind.core.errors import ConceptBindError, FileError
 
 TINY = {
@@ -555,3 +557,51 @@ def test_unknown_settings():
         make_recipe("small", 0.5, 0, "querys")
     with pytest.raises(ConceptBindError, match="as many train objects"):
         make_recipe("small", 0.2, values=4, objects=5).check()
+
+
+def test_a_recipe_of_an_earlier_version_is_the_same(tmp_path):
+    """Later settings stand in no file and no name where they are as ever."""
+    plain, dot = recipe(), recipe(similarity="dot", negatives=1)
+    assert not {"negatives", "most_swaps"} & set(plain.flat())
+    assert "similarity" not in plain.flat()["shape"]
+    assert "similarity" not in plain.key
+    assert "negatives=1" in dot.key
+    for one in (plain, dot):
+        assert Recipe.read(one.flat(), "here") == one
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"similarity": "dot"}, {"attention": "causal"}, {"similarity": "dot", "shared": True}],
+)
+def test_a_model_of_every_kind_is_an_encoder(changed, tmp_path):
+    """What its queries recognise is what they recognise in its rows, also made unit rows."""
+    trained = train(recipe(**changed))
+    write_model(trained, tmp_path)
+    encoder = ControlledEncoder(tmp_path)
+    space = vocabulary((5, 5))
+    scenes = draw_objects(torch.arange(25), 40, 2, torch.Generator().manual_seed(0))
+    texts = [" and ".join("a " + space.object_name(int(o)) for o in scene) for scene in scenes]
+    rows = encoder.encode_texts(texts)
+    assert rows.shape == (40, encoder.dimension)
+    rows = torch.tensor(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    for concept in (None, 0, 1):
+        queries = torch.tensor(encoder.query_rows(space, concept))
+        held = scenes if concept is None else object_values(scenes, (5, 5))[..., concept]
+        own = recognise(
+            trained.model, all_queries(trained.model, trained.recipe.split()), scenes, concept
+        )
+        assert (read_rows(rows, queries, held).correct == own.correct).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"negatives": -1}, "negatives must be at least 0; got -1"),
+        ({"most_object_queries": 0}, "most_object_queries must be at least 1; got 0"),
+        ({"most_swaps": 1.5}, "most_swaps must be a whole number"),
+    ],
+)
+def test_numbers_of_queries_that_make_no_sense(changed, said):
+    with pytest.raises(ConceptBindError, match=said):
+        recipe(**changed)

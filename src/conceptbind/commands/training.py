@@ -41,7 +41,8 @@ class Training(Shown):
     """All records of `results.json`."""
     sentences: tuple[str, ...]
     overview: tuple[tuple[str, ...], ...] = ()
-    """A head, then a row for each object space and coverage; of a sweep."""
+    """A head, then a row for each object space and coverage of a sweep, or for each model of
+    `train`: recognition by the number of objects in a scene."""
     verdicts: "tuple[Verdict, ...]" = ()
     """None: this command judges no level of binding."""
 
@@ -92,6 +93,20 @@ class Models:
     """Optimiser: adamw, or muon for the matrices of the transformers."""
     concept_weight: float | None = None
     """Weight of the loss on queries of single values."""
+    attention: Literal["full", "causal"] | None = None
+    """Attention of the transformers: full, or causal with CLIP's activation, as its text tower."""
+    similarity: Literal["cosine", "dot"] | None = None
+    """How scenes and queries are compared: by cosine with a learned scale, or by dot products with
+    an offset for each query.
+    """
+    most_swaps: int | None = None
+    """Swap negatives drawn for each scene; by default all are queries, and 0 is none."""
+    negatives: int | None = None
+    """Further train objects that are queries, for each object that is asked for."""
+    most_object_queries: int | None = None
+    """Most objects of a batch that are asked for; by default all of them."""
+    most_concept_queries: int | None = None
+    """Most values of a batch that are asked for; by default all values are queries."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Number format of matrix products; auto is bf16 on a GPU and on a processor with AMX, else
     float32.
@@ -158,6 +173,7 @@ def _trained(asked: Train) -> Training:
     from conceptbind.controlled.section import (
         controlled_sentence,
         history_figure,
+        number_table,
         write_controlled_report,
     )
     from conceptbind.controlled.store import CONFIG, read_trained, write_model
@@ -227,6 +243,7 @@ def _trained(asked: Train) -> Training:
         "recipes": {name: recipe.flat() for name, recipe in recipes.items()}
     }
     folder.write_results(facts, records, sentences=sentences)
+    by_number = number_table(records)
     write_controlled_report(
         folder.path / "report.html",
         "Does a model learn to bind?",
@@ -234,8 +251,10 @@ def _trained(asked: Train) -> Training:
         records,
         [("Training", history_figure(models))],
         facts,
+        by_number,
+        "Scenes whose objects are all recognised, by the number of objects",
     )
-    return Training(folder.path, records, tuple(sentences))
+    return Training(folder.path, records, tuple(sentences), tuple(map(tuple, by_number)))
 
 
 @contextmanager

@@ -161,14 +161,18 @@ class Batch:
     a concept does not have."""
     filler: Bool[Tensor, "*models queries"]
     """(Q,) queries that stand for nothing and must not count."""
+    concept_filler: Bool[Tensor, "*models concepts values"]
+    """(C, V) values that are no queries."""
 
 
 class Queried(TypedDict, total=False):
     """Which queries a batch has; see `StackedSampler`."""
 
     swaps: bool
-    all_queries: bool
-    round_to: int
+    most_swaps: int | None
+    negatives: int
+    most_object_queries: int | None
+    most_concept_queries: int | None
 
 
 class StackedSampler:
@@ -182,6 +186,12 @@ class StackedSampler:
         batch: scenes in a batch.
         swaps: whether objects that exchange one attribute with another object of the scene are
             queries too.
+        most_swaps: how many of them are drawn for each scene; by default all are queries.
+        negatives: further train objects that are queries, for each object that is asked for.
+        most_object_queries: how many of the objects in the batch are asked for, drawn at random; by
+            default all are.
+        most_concept_queries: how many of the values in the batch are asked for; by default all
+            values are queries.
         all_queries: compare with all train objects instead of those in the batch.
         round_to: queries are filled up to a multiple of this, so that few lengths occur.
 
@@ -197,6 +207,10 @@ class StackedSampler:
         batch: int,
         *,
         swaps: bool = True,
+        most_swaps: int | None = None,
+        negatives: int = 0,
+        most_object_queries: int | None = None,
+        most_concept_queries: int | None = None,
         all_queries: bool = False,
         round_to: int = 1,
     ) -> None:
@@ -205,12 +219,10 @@ class StackedSampler:
                 f"a batch needs a scene of every number of objects: at least {most_objects}; got "
                 f"{batch}"
             )
-        self.sizes, self.swaps, self.all_queries, self.round_to = (
-            sizes,
-            swaps,
-            all_queries,
-            round_to,
-        )
+        self.sizes, self.all_queries, self.round_to = sizes, all_queries, round_to
+        self.swaps, self.most_swaps, self.negatives = swaps, most_swaps, negatives
+        self.most_object_queries = most_object_queries
+        self.most_concept_queries = most_concept_queries
         self.counts = [
             batch // most_objects + (j < batch % most_objects) for j in range(most_objects)
         ]
@@ -238,7 +250,7 @@ class StackedSampler:
                 self.train.device, non_blocking=True
             )
             scenes.append(self.train.gather(1, numbers.flatten(1)).view_as(numbers))
-        asked = self.known if self.all_queries else self._asked(scenes)
+        asked = self.known if self.all_queries else self._asked(scenes, randoms)
         place = asked.cumsum(1) - 1  # (E, |O|) where a query stands among those of its model
         last = place[:, -1:]
         n_queries = -(-(int(last.max()) + 1) // self.round_to) * self.round_to
@@ -249,24 +261,47 @@ class StackedSampler:
         n, start = sum(self.counts), 0
         targets = torch.zeros(len(asked), n, n_queries, device=asked.device)
         values = torch.zeros(len(asked), n, len(self.sizes), max(self.sizes), device=asked.device)
-        for j, group in enumerate(scenes, start=1):
+        for group in scenes:
             rows = slice(start, start + group.shape[1])
-            targets[:, rows].scatter_(2, place.gather(1, group.flatten(1)).view_as(group), 1.0 / j)
+            objects = group.flatten(1)
+            where = place.gather(1, objects).clamp(min=0).view_as(group)
+            mass = asked.gather(1, objects).view_as(group).float()  # 0 of objects that are no query
+            targets[:, rows].scatter_add_(2, where, mass)
             # by (E, n_j, C, j) values
             values[:, rows].scatter_(3, object_values(group, self.sizes).transpose(2, 3), 1.0)
             start += group.shape[1]
-        return Batch(scenes, queries, targets, values / values.sum(dim=3, keepdim=True), filler)
+        no_query = torch.zeros_like(values[:, 0], dtype=torch.bool)  # (E, C, V)
+        if self.most_concept_queries is not None:
+            there = (values > 0).any(dim=1).flatten(1)
+            no_query = ~_some(there, self.most_concept_queries, randoms).view_as(no_query)
+            values = values.masked_fill(no_query[:, None], 0.0)
+        return Batch(scenes, queries, _shares(targets), _shares(values), filler, no_query)
 
-    def _asked(self, scenes: list[Tensor]) -> Tensor:
+    def _asked(self, scenes: list[Tensor], randoms: Sequence[torch.Generator]) -> Tensor:
         """(E, |O|) which objects are queries."""
-        asked = torch.zeros_like(self.known)
+        held = torch.zeros_like(self.known)
         for group in scenes:
-            asked.scatter_(1, group.flatten(1), True)
-            if self.swaps and group.shape[2] > 1:
-                asked.scatter_(
-                    1, swapped(object_values(group, self.sizes), self.sizes).flatten(1), True
-                )
+            held.scatter_(1, group.flatten(1), True)
+        if self.most_object_queries is not None:
+            held = _some(held, self.most_object_queries, randoms)
+        asked = held.clone()
+        if self.negatives:
+            self._add_negatives(asked, randoms)
+        for group in scenes if self.swaps else ():
+            if group.shape[2] > 1:
+                swaps = swapped(object_values(group, self.sizes), self.sizes)
+                if self.most_swaps is not None:
+                    swaps = swaps.gather(2, _numbers(swaps, self.most_swaps, randoms))
+                asked.scatter_(1, swaps.flatten(1), True)
         return asked & self.known
+
+    def _add_negatives(self, asked: Tensor, randoms: Sequence[torch.Generator]) -> None:
+        """Ask for train objects beside those that are asked for, so many for each."""
+        for row, train, n_train, random in zip(
+            asked, self.train, self.n_train, randoms, strict=True
+        ):
+            drawn = torch.randint(n_train, (self.negatives * int(row.sum()),), generator=random)
+            row[train[drawn.to(train.device)]] = True
 
 
 class Sampler:
@@ -277,6 +312,8 @@ class Sampler:
         train: ids of the train objects, on the device where batches are made.
         most_objects: see `StackedSampler`, as all others.
         batch: scenes in a batch.
+        all_queries: see there.
+        round_to: see there.
         **how: which queries a batch has.
     """
 
@@ -286,9 +323,20 @@ class Sampler:
         train: Int[Tensor, " train"],
         most_objects: int,
         batch: int,
+        *,
+        all_queries: bool = False,
+        round_to: int = 1,
         **how: Unpack[Queried],
     ) -> None:
-        self._stack = StackedSampler(sizes, [train], most_objects, batch, **how)
+        self._stack = StackedSampler(
+            sizes,
+            [train],
+            most_objects,
+            batch,
+            all_queries=all_queries,
+            round_to=round_to,
+            **how,
+        )
         self.sizes, self.train, self.known = sizes, train, self._stack.known[0]
         self.swaps = self._stack.swaps
 
@@ -301,7 +349,29 @@ class Sampler:
             of.targets[0],
             of.concept_targets[0],
             of.filler[0],
+            of.concept_filler[0],
         )
+
+
+def _shares(mass: Tensor) -> Tensor:
+    """Mass that sums to one over the last axis, or to nothing where there is none."""
+    return mass / mass.sum(dim=-1, keepdim=True).clamp(min=1.0)
+
+
+def _some(there: Tensor, most: int, randoms: Sequence[torch.Generator]) -> Tensor:
+    """(E, N) so many of the items of each model, or all where they are fewer."""
+    keys = torch.stack([torch.rand(there.shape[1], generator=random) for random in randoms])
+    keys = keys.to(there.device).masked_fill(~there, -1.0)
+    chosen = torch.zeros_like(there)
+    chosen.scatter_(1, keys.topk(min(most, there.shape[1]), dim=1).indices, True)
+    return chosen & there
+
+
+def _numbers(swaps: Tensor, n: int, randoms: Sequence[torch.Generator]) -> Tensor:
+    """(E, n_j, n) which of the swaps of each scene are drawn, each by itself."""
+    _, scenes, most = swaps.shape
+    drawn = [torch.randint(most, (scenes, n), generator=random) for random in randoms]
+    return torch.stack(drawn).to(swaps.device)
 
 
 def swapped(

@@ -29,7 +29,13 @@ def batch_loss(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The objective `queries` on a batch of one model."""
     return queries_loss(
-        model, batch.scenes, batch.queries, batch.targets, batch.concept_targets, batch.filler
+        model,
+        batch.scenes,
+        batch.queries,
+        batch.targets,
+        batch.concept_targets,
+        batch.filler,
+        batch.concept_filler,
     )
 
 
@@ -40,6 +46,7 @@ def queries_loss(
     targets: Float[Tensor, "scenes queries"],
     concept_targets: Float[Tensor, "scenes concepts values"],
     filler: Bool[Tensor, " queries"],
+    concept_filler: Bool[Tensor, "concepts values"],
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Cross-entropy of each scene against object queries, and against the values of each concept
     (mean over concepts).
@@ -51,18 +58,27 @@ def queries_loss(
         targets: (n, Q) shares.
         concept_targets: (n, C, V) shares.
         filler: (Q,) queries that stand for nothing: no softmax sees them.
+        concept_filler: (C, V) values that are no queries.
     """
     sizes = model.shape.sizes
     rows = model.scale() * torch.cat(
         [model.scenes(object_values(group, sizes)) for group in scenes]
     )
     scores = rows @ model.objects(object_values(queries, sizes)).T
-    loss = cross_entropy(scores.masked_fill(filler, NOTHING), targets)
-    parts = [
-        cross_entropy(rows @ part.T, concept_targets[:, k, : len(part)])
-        for k, part in enumerate(model.concepts().split(list(sizes)))
-    ]
+    loss = _mean_loss(scores.masked_fill(filler, NOTHING), targets)
+    parts = []
+    for k, part in enumerate(model.concepts().split(list(sizes))):
+        asked = (rows @ part.T).masked_fill(concept_filler[k, : len(part)], NOTHING)
+        parts.append(_mean_loss(asked, concept_targets[:, k, : len(part)]))
     return loss, torch.stack(parts).mean()
+
+
+def _mean_loss(
+    scores: Float[Tensor, "scenes queries"], targets: Float[Tensor, "scenes queries"]
+) -> Float[Tensor, ""]:
+    """The mean cross-entropy of the scenes that hold any of the queries."""
+    held = (targets.sum(dim=1) > 0).sum().clamp(min=1)
+    return cross_entropy(scores, targets, reduction="none").sum() / held
 
 
 def scenes_loss(

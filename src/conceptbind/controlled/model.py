@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 Positions = Literal["learned", "relative"]
 POSITIONS = ("learned", "relative")
+Attention = Literal["full", "causal"]
+ATTENTION = ("full", "causal")
+Similarity = Literal["cosine", "dot"]
+SIMILARITY = ("cosine", "dot")
 MOST_OBJECTS, MOST_CONCEPTS = 10_000_000, 25
 START, END, SCENE_END, FIRST_VALUE = 0, 1, 2, 3
 """Ids of the special tokens, and of the first value of the first concept."""
@@ -52,6 +56,12 @@ class Shape:
     two tokens."""
     shared: bool = False
     """One transformer for scenes and queries instead of two."""
+    attention: Attention = "full"
+    """Tokens attend to all others, or (`causal`) to those before them, with CLIP's activation: a
+    text tower like that of CLIP."""
+    similarity: Similarity = "cosine"
+    """Scores are cosines times a learned scale, or (`dot`) dot products with an offset for each
+    query."""
 
     def __post_init__(self) -> None:
         for name in ("most_objects", "width", "depth", "heads", "feed_forward", "dimension"):
@@ -79,10 +89,11 @@ class Shape:
                 f"the width must be a multiple of the number of heads; got {self.width} and "
                 f"{self.heads}"
             )
-        if self.positions not in POSITIONS:
-            raise UnknownNameError(
-                f"unknown positions '{cut(self.positions)}'; {nearest(self.positions, POSITIONS)}"
-            )
+        kinds = {"positions": POSITIONS, "attention": ATTENTION, "similarity": SIMILARITY}
+        for name, known in kinds.items():
+            value = getattr(self, name)
+            if value not in known:
+                raise UnknownNameError(f"unknown {name} '{cut(value)}'; {nearest(value, known)}")
 
     @property
     def n_tokens(self) -> int:
@@ -94,9 +105,14 @@ class Shape:
         """Weights of both encoders, but for norms and offsets."""
         block = 4 * self.width**2 + 2 * self.width * self.feed_forward
         tables = (self.n_tokens + (self.longest if self.positions == "learned" else 0)) * self.width
-        return (1 if self.shared else 2) * (
-            self.depth * block + tables + self.width * self.dimension
-        )
+        return (1 if self.shared else 2) * (self.depth * block + tables + self.width * self.entries)
+
+    @property
+    def entries(self) -> int:
+        """Entries of an embedding: `dimension`, and with dot products one more, which is 1 in
+        scenes and the offset in queries, so that a score is one product.
+        """
+        return self.dimension + (self.similarity == "dot")
 
     @property
     def longest(self) -> int:
@@ -137,6 +153,7 @@ class Block(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.heads = shape.heads
+        self.active = quick_gelu if shape.attention == "causal" else gelu
         self.norm_1, self.norm_2 = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
         self.attend, self.join = (
             nn.Linear(shape.width, 3 * shape.width),
@@ -176,8 +193,13 @@ class Block(nn.Module):
             self.join.weight,
             self.join.bias,
         )
-        wide = gelu(over_tokens(self.norm_2(x), self.widen.weight, self.widen.bias))
+        wide = self.active(over_tokens(self.norm_2(x), self.widen.weight, self.widen.bias))
         return x + over_tokens(wide, self.narrow.weight, self.narrow.bias)
+
+
+def quick_gelu(x: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows width"]:
+    """CLIP's approximation of GELU."""
+    return x * torch.sigmoid(1.702 * x)
 
 
 def over_tokens(
@@ -227,22 +249,27 @@ class Tower(nn.Module):
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
         self.norm, self.project = (
             nn.LayerNorm(shape.width),
-            nn.Linear(shape.width, shape.dimension, bias=False),
+            nn.Linear(shape.width, shape.entries, bias=False),
         )
         for table in (self.tokens, self.positions):
             if table is not None:
                 nn.init.normal_(table.weight, std=0.5)
 
     def forward(self, tokens: Int[Tensor, "rows tokens"]) -> Float[Tensor, "rows width"]:
-        """(n, t) -> (n, d) unit rows."""
+        """(n, t) -> (n, d) rows, unit rows where they are compared by cosine."""
         x, bias = self.tokens(tokens), None
         if self.positions is None:
             bias = distance_penalty(tokens.shape[1], self.shape.heads, x.device).to(x.dtype)
         else:
             x = x + self.positions.weight[: tokens.shape[1]]
+        if self.shape.attention == "causal":
+            later = torch.full((tokens.shape[1],) * 2, float("-inf"), device=x.device).triu(1)
+            later = later.to(x.dtype).expand(self.shape.heads, -1, -1)
+            bias = later if bias is None else bias + later
         for number, block in enumerate(self.blocks, start=1):
             x = block(x, bias, number == len(self.blocks))
-        return normalize(self.project(self.norm(x[:, -1])).float(), dim=-1)
+        rows = self.project(self.norm(x[:, -1])).float()
+        return normalize(rows, dim=-1) if self.shape.similarity == "cosine" else rows
 
 
 def distance_penalty(
@@ -275,22 +302,26 @@ class ControlledModel(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
     def scenes(self, values: Int[Tensor, "scenes slots concepts"]) -> Float[Tensor, "scenes width"]:
-        """(n, m, C) value ids -> (n, d) unit rows."""
+        """(n, m, C) value ids -> (n, d) rows, see `Shape.entries`."""
         found: Tensor = self.scene_tower(self.shape.scene_tokens(values))
+        if self.shape.similarity == "dot":
+            return torch.cat([found[:, :-1], torch.ones_like(found[:, -1:])], dim=1)
         return found
 
     def objects(self, values: Int[Tensor, "objects concepts"]) -> Float[Tensor, "objects width"]:
-        """(n, C) value ids -> (n, d) unit rows of object queries."""
+        """(n, C) value ids -> (n, d) rows of object queries."""
         found: Tensor = self.query_tower(self.shape.scene_tokens(values[:, None]))
         return found
 
     def concepts(self) -> Float[Tensor, "values width"]:
-        """(V_1 + ... + V_C, d) unit rows of the queries for single values."""
+        """(V_1 + ... + V_C, d) rows of the queries for single values."""
         found: Tensor = self.query_tower(self.shape.concept_tokens(self.log_scale.device))
         return found
 
     def scale(self) -> Float[Tensor, ""]:
-        """What cosines are multiplied with."""
+        """What cosines are multiplied with; 1 for dot products."""
+        if self.shape.similarity == "dot":
+            return torch.ones_like(self.log_scale)
         return self.log_scale.clamp(max=self.hottest).exp()
 
     def without_twin(

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from conceptbind.controlled.data import ObjectSplit, split_objects
+from conceptbind.controlled.data import ObjectSplit, Queried, split_objects
 from conceptbind.controlled.model import Shape
 from conceptbind.core.errors import (
     FileError,
@@ -66,24 +66,26 @@ class Recipe:
     """Recognition of scenes of validation objects, among all objects, at which training ends."""
     precision: Precision = "float32"
     """Number format of all products in training, those of the scores included; weights and moments,
-    and what is
-    scored afterwards, are float32."""
+    and what is scored afterwards, are float32."""
+    most_swaps: int | None = None
+    """Swap negatives that are drawn for each scene; by default all are queries."""
+    negatives: int = 0
+    """Further train objects that are queries, for each object that is asked for."""
+    most_object_queries: int | None = None
+    """Objects of a batch that are asked for, at most, drawn at random."""
+    most_concept_queries: int | None = None
+    """Values of a batch that are asked for, at most; by default all values are queries."""
 
     def __post_init__(self) -> None:
-        if self.objective not in OBJECTIVES:
-            raise UnknownNameError(
-                f"unknown objective '{cut(self.objective)}'; {nearest(self.objective, OBJECTIVES)}"
-            )
-        if self.optimiser not in OPTIMISERS:
-            raise UnknownNameError(
-                f"unknown optimiser '{cut(self.optimiser)}'; {nearest(self.optimiser, OPTIMISERS)}"
-            )
-        if self.precision not in PRECISIONS:
-            raise UnknownNameError(
-                f"unknown precision '{cut(self.precision)}'; {nearest(self.precision, PRECISIONS)}"
-            )
+        kinds = {"objective": OBJECTIVES, "optimiser": OPTIMISERS, "precision": PRECISIONS}
+        for name, known in kinds.items():
+            value = getattr(self, name)
+            if value not in known:
+                raise UnknownNameError(f"unknown {name} '{cut(value)}'; {nearest(value, known)}")
         for name in ("batch", "steps", "looks", "seed"):
             require_whole(name, getattr(self, name))
+        for name, least in LEAST.items():
+            _require_least(name, getattr(self, name), least)
         for name in ("batch", "steps", "looks"):
             if getattr(self, name) < 1:
                 raise ValueRangeError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -163,9 +165,35 @@ class Recipe:
         fall = min(1.0, (self.steps - step) / max(1.0, self.decay * self.steps))
         return rise * fall
 
+    @property
+    def queried(self) -> Queried:
+        """Which queries its batches have."""
+        return {
+            "swaps": self.swaps,
+            "most_swaps": self.most_swaps,
+            "negatives": self.negatives,
+            "most_object_queries": self.most_object_queries,
+            "most_concept_queries": self.most_concept_queries,
+        }
+
+    @property
+    def key(self) -> str:
+        """What tells two recipes apart. Settings that came later do not stand in it where they are
+        as ever, so that models of earlier versions are found.
+        """
+        text = repr(self)
+        for name, usual in {**LATER, **LATER_SHAPE}.items():
+            text = text.replace(f", {name}={usual!r}", "")
+        return text
+
     def flat(self) -> dict[str, Any]:
-        """As it is written to `config.json`."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        """As it is written to `config.json`; later settings only where they are not as ever."""
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        for settings, later in ((found, LATER), (found["shape"], LATER_SHAPE)):
+            for name, usual in later.items():
+                if settings[name] == usual:
+                    del settings[name]
+        return found
 
     @classmethod
     def read(cls, content: Any, where: str) -> Recipe:
@@ -184,6 +212,15 @@ class Recipe:
             raise FileError(
                 f"{where} does not hold the recipe of a controlled model ({error}); train it again"
             ) from error
+
+
+def _require_least(name: str, number: int | None, least: int) -> None:
+    """Raise ValueRangeError unless a number that was asked for is whole and large enough."""
+    if number is None:
+        return
+    require_whole(name, number)
+    if number < least:
+        raise ValueRangeError(f"{name} must be at least {least}; got {number}")
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -231,6 +268,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """Settings by name: one that binds within minutes on two cores, and that of arXiv 2605.31503."""
+LATER: dict[str, Any] = {
+    "most_swaps": None,
+    "negatives": 0,
+    "most_object_queries": None,
+    "most_concept_queries": None,
+}
+LEAST = {"most_swaps": 0, "negatives": 0, "most_object_queries": 1, "most_concept_queries": 1}
+LATER_SHAPE: dict[str, Any] = {"attention": "full", "similarity": "cosine"}
+"""Settings that came after the first models, with what they were before; the same in every
+preset."""
 SHAPE = ("width", "depth", "heads", "feed_forward", "dimension", "positions", "shared")
 
 
@@ -279,15 +326,11 @@ def make_recipe(
     if preset not in PRESETS:
         raise UnknownNameError(f"unknown preset '{cut(preset)}'; {nearest(preset, PRESETS)}")
     sizes = changed.pop("sizes", None)
-    settings = {
-        **PRESETS[preset],
-        **{name: value for name, value in changed.items() if value is not None},
-    }
+    known = {**PRESETS[preset], **LATER, **LATER_SHAPE}
+    settings = {**known, **{name: value for name, value in changed.items() if value is not None}}
     for name in changed:
-        if name not in PRESETS[preset]:
-            raise UnknownNameError(
-                f"unknown setting '{cut(name)}'; {nearest(name, PRESETS[preset])}"
-            )
+        if name not in known:
+            raise UnknownNameError(f"unknown setting '{cut(name)}'; {nearest(name, known)}")
     for name in ("values", "concepts", "objects"):
         if settings[name] < 1:
             raise ValueRangeError(f"{name} must be at least 1; got {settings[name]}")
@@ -296,6 +339,6 @@ def make_recipe(
     shape = Shape(
         tuple(map(int, sizes)),
         settings.pop("objects"),
-        **{name: settings.pop(name) for name in SHAPE},
+        **{name: settings.pop(name) for name in (*SHAPE, *LATER_SHAPE)},
     )
     return Recipe(shape, coverage, seed, objective, precision=precision, **settings)

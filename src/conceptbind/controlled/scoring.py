@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -111,13 +110,16 @@ def read_rows(
         held: (n, m) numbers of the candidates that are in each scene.
     """
     found, size = [], max(1, SCORES // len(queries))
+    longest = float(queries.norm(dim=1).max())
     for part, inside in zip(scenes.split(size), held.split(size), strict=True):
         present = torch.zeros(
             len(part), len(queries), dtype=torch.bool, device=part.device
         ).scatter_(1, inside, True)
         found.append(
             recognition(
-                (part @ queries.T).cpu().numpy(), present.cpu().numpy(), size=np.ones(len(part))
+                (part @ queries.T).cpu().numpy(),
+                present.cpu().numpy(),
+                size=longest * part.norm(dim=1).cpu().numpy(),
             )
         )
     return join(found)
@@ -164,6 +166,7 @@ def own_scene(
     sizes, device = model.shape.sizes, model.log_scale.device
     true: list[Tensor] = []
     false: list[Tensor] = []
+    size = 0.0
     for part, other in zip(
         scenes.to(device).split(QUERIES), others.to(device).split(QUERIES), strict=True
     ):
@@ -176,7 +179,8 @@ def own_scene(
                 else model.scenes(values)
             )
             found.append((rows * compared).sum(dim=1))
-    return forced_choice(torch.cat(true).cpu().numpy(), torch.cat(false).cpu().numpy(), size=1.0)
+            size = max(size, float(rows.norm(dim=1).max() * compared.norm(dim=1).max()))
+    return forced_choice(torch.cat(true).cpu().numpy(), torch.cat(false).cpu().numpy(), size=size)
 
 
 @explains_arguments

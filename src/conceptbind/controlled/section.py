@@ -144,6 +144,30 @@ TABLE_HEAD = (
 )
 
 
+@explains_arguments
+def number_table(records: Records) -> list[list[str]]:
+    """A head, then a row for each model and kind of scene: the share of scenes with 1 to m objects
+    whose objects are all recognised, and beside it what counts of concepts reach. Empty for models
+    that have no queries.
+
+    Args:
+        records: records of models that have the same number of objects at most.
+    """
+    found = records.where(metric=Metric.OBJECT_RECOGNITION_BY_NUMBER)
+    numbers = sorted(int(n) for n in found.distinct("in_scene") if isinstance(n, int))
+    if len(numbers) < 2:
+        return []
+    rows = [["model", "scenes of objects", *(counted(n, "object") for n in numbers)]]
+    for encoder in map(str, found.distinct("encoder")):
+        for split in ("train", "mixed", "unseen"):
+            for control, more in ((Control.NONE, ""), (BAG, " (counts of concepts)")):
+                mine = found.where(encoder=encoder, split=split, control=control)
+                cells = (_value(mine.first(in_scene=number)) for number in numbers)
+                if mine:
+                    rows.append([encoder, f"{split}{more}", *map(percent, cells)])
+    return rows
+
+
 def history_figure(models: Mapping[str, Trained]) -> Chart:
     """Recognition of the objects of train and validation scenes over steps, one pair of lines for
     each model.
@@ -383,6 +407,7 @@ def write_controlled_report(
     figures: Sequence[tuple[str, Chart]],
     provenance: Mapping[str, Any],
     overview: Sequence[Sequence[str]] = (),
+    overview_title: str = "New objects by coverage: means over models",
 ) -> None:
     """Write `report.html` of one training or of a sweep; `figures` are titles with charts,
     `overview` a table with its head.
@@ -395,6 +420,7 @@ def write_controlled_report(
         figures: charts with their titles.
         provenance: options and versions, as `run.facts` gives them.
         overview: a table with its head; empty for none.
+        overview_title: its heading.
     """
     from conceptbind.report.page import render_page
 
@@ -407,6 +433,7 @@ def write_controlled_report(
         level=_level(best),
         sentences=sentences,
         overview=overview,
+        overview_title=overview_title,
         head=TABLE_HEAD,
         rows=controlled_table(records),
         figures=[(f"figure-{chart.id}", name, chart) for name, chart in figures],

@@ -113,7 +113,7 @@ class _Stack:
             [run.sampler.train for run in runs],
             shape.most_objects,
             self.recipe.batch,
-            swaps=self.recipe.swaps,
+            **self.recipe.queried,
             round_to=ROUND_TO,
         )
         named = [dict(run.model.named_parameters()) for run in runs]
@@ -147,6 +147,7 @@ class _Stack:
                 batch.targets,
                 batch.concept_targets,
                 batch.filler,
+                batch.concept_filler,
                 *batch.scenes,
             )
         for weight in self.weights.values():
@@ -204,10 +205,12 @@ class _Losses(nn.Module):
         targets: Tensor,
         concept_targets: Tensor,
         filler: Tensor,
+        concept_filler: Tensor,
         *scenes: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """See `queries_loss`."""
-        return queries_loss(self.model, scenes, queries, targets, concept_targets, filler)
+        of = (queries, targets, concept_targets, filler, concept_filler)
+        return queries_loss(self.model, scenes, *of)
 
 
 @torch.no_grad()

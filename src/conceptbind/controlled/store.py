@@ -249,7 +249,7 @@ class ControlledEncoder(Brief):
         }
         self.id = f"controlled:{folder.name}"
         self.revision = file_hash(folder / WEIGHTS)
-        self.dimension = self.recipe.shape.dimension
+        self.dimension = self.recipe.shape.entries
         self.details = {
             "precision": "float32",
             "coverage": self.recipe.coverage,
@@ -269,7 +269,7 @@ class ControlledEncoder(Brief):
         return twin
 
     def encode_texts(self, texts: Sequence[str]) -> Float[Floats, "captions width"]:
-        """Unit rows (n, d).
+        """Rows (n, d), of length 1 unless the model compares by dot products.
 
         Raises:
             UnknownNameError: a caption has a word that looks like a value but is none.

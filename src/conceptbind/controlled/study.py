@@ -19,6 +19,7 @@ from conceptbind.complexity.labels import Labelled
 from conceptbind.controlled.data import draw_objects, object_values
 from conceptbind.controlled.recipe import Recipe
 from conceptbind.controlled.scoring import (
+    Queries,
     all_queries,
     exchange_first_value,
     own_scene,
@@ -121,7 +122,24 @@ def controlled_study(
                     control=Control.COUNTS_OF_CONCEPTS,
                 )
             )
+    records += _by_number(trained, queries, n, record)
     return Records((*records, *probe_records(trained, name, probes=probes)))
+
+
+def _by_number(
+    trained: Trained, queries: Queries, n: int, record: Callable[..., Record]
+) -> list[Record]:
+    """Recognition of the objects of scenes of 1 to m objects, among all."""
+    recipe, model, found = trained.recipe, trained.model, []
+    sizes, split = recipe.shape.sizes, recipe.split()
+    for held in range(1, recipe.shape.most_objects + 1):
+        for part, scenes in scenes_to_test(split, held, n, recipe.seed + 2).items():
+            outcome = recognise(model, queries, scenes)
+            counts = count_recognition(scenes, sizes)
+            for control, one in ((Control.NONE, outcome), (Control.COUNTS_OF_CONCEPTS, counts)):
+                own = {"concept": None, "among": "all", "in_scene": held, "control": control}
+                found.append(record(one, Metric.OBJECT_RECOGNITION_BY_NUMBER, part, **own))
+    return found
 
 
 def probe_records(trained: Trained, name: str, *, probes: Sequence[str]) -> Records:
@@ -395,7 +413,7 @@ def stacks(recipes: Sequence[Recipe], most: int) -> list[list[Recipe]]:
 def cell_name(recipe: Recipe) -> str:
     """The folder of a model of a sweep: what it is, and a hash of all that decides its weights."""
     what = f"{recipe.sizes_name}-coverage-{recipe.coverage:g}-seed-{recipe.seed}"
-    return f"{what}-{content_hash(repr(recipe))[:8]}"
+    return f"{what}-{content_hash(recipe.key)[:8]}"
 
 
 def sweep_study(

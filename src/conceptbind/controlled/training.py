@@ -164,7 +164,7 @@ class Run:
             self.split.train.to(device),
             shape.most_objects,
             recipe.batch,
-            swaps=recipe.swaps,
+            **recipe.queried,
             round_to=round_to,
         )
         eyes = torch.Generator().manual_seed(recipe.seed + 1)

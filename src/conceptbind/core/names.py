@@ -108,6 +108,7 @@ class Metric(StrEnum):
 
     CONCEPT_RECOGNITION = "concept_recognition"
     OBJECT_RECOGNITION = "object_recognition"
+    OBJECT_RECOGNITION_BY_NUMBER = "object_recognition_by_number"
     ATTRIBUTE_RECOGNITION = "attribute_recognition"
     SEARCH_ACCURACY = "search_accuracy"
     SEARCH_IN_ORDER = "search_in_order"
