@@ -29,7 +29,8 @@ def main() -> None:
                 options.model, seed=seed, geometry=False, complexity="none", out=f"{folder}/run"
             )
         for record in run.records:
-            if record.control == "none" and not record["noun"] and record.value is not None:
+            whole = not record["noun"] and not record["wording"]
+            if record.control == "none" and whole and record.value is not None:
                 words = [
                     str(record[key])
                     for key in ("setting", "concept", "order", "queries")

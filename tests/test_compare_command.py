@@ -6,12 +6,15 @@ import csv
 import html
 import re
 import unicodedata
+import webbrowser
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
 import conceptbind
 from conceptbind import cli
-from conceptbind.core.errors import FileError
 from conceptbind.core.outcomes import FILE
 from made import run_folder
 
@@ -50,7 +53,7 @@ def test_a_folder_of_runs_is_a_leaderboard(runs, tmp_path, capsys):
     assert r"+40.0 points" in (tmp_path / "board" / "pairs.tex").read_text()
 
 
-def test_in_python_paths_and_results_are_runs(runs):
+def test_in_python_paths_and_results_are_runs(runs, monkeypatch):
     found = conceptbind.compare([runs / "good", conceptbind.load_run(runs / "bad")])
     assert repr(found) == "<Comparison of 2 runs on 1 number>"
     frame = found.frame()
@@ -60,8 +63,13 @@ def test_in_python_paths_and_results_are_runs(runs):
     ]
     assert "<td" in found._repr_html_()
     assert ">bad<" in found._repr_html_()
-    with pytest.raises(FileError, match="nothing was written, so there is no page"):
-        found.show()
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
+    found.show()  # a page of its own, in a temporary folder
+    (address,) = opened
+    page = Path(url2pathname(urlsplit(address).path)).read_text(encoding="utf-8")
+    assert "Every run on every level" in page
+    assert found.folder is None
 
 
 def test_broken_and_foreign_folders_are_named_in_one_line(runs, tmp_path, capsys):

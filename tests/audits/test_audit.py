@@ -220,7 +220,7 @@ def test_rows_of_captions_are_compared_in_other_words(tmp_path):
     )
     record = one(found, "binding_accuracy")
     assert record.modality == "text"
-    assert record.question == 2
+    assert record.level == 2
     assert found.verdicts[0].level == 2
     assert found.records.where(study="repair", side="query")
     assert (tmp_path / "run" / "adapter.safetensors").is_file()

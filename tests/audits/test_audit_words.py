@@ -13,7 +13,7 @@ from conceptbind.core.records import Record, Records
 
 def record(metric, value, low, high, n=336, **told):
     facts = {"study": "audit", "modality": "image", "split": "all", "scenes": "shop", "ties": 0}
-    facts |= {"encoder": "minilm", "question": 3, **told}
+    facts |= {"encoder": "minilm", "level": 3, **told}
     return Record.of(metric=metric, value=value, ci_low=low, ci_high=high, n=n, **facts)
 
 

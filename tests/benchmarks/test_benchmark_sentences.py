@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from conceptbind.benchmarks import benchmark_sentence, benchmark_table
 from conceptbind.benchmarks.words import benchmark_answer
+from conceptbind.core.findings import Verdict
 from conceptbind.core.records import Record, Records
 from conceptbind.report.numbers import difference
 
@@ -181,14 +184,36 @@ def test_the_answer_of_captions_alone_counts_no_item_twice():
     ]
     assert benchmark_answer(Records(records)) == (
         "e finds the caption in other words nearer than a wrong caption in 10.0 % to 90.0 % of 200 "
-        "items (chance: 33.3 %). That is clearly more than its strongest control in 1 of 2 parts."
+        "items, in 2 parts (chance: 33.3 %). That is clearly more than its strongest control in 1 "
+        "of 2 parts, and clearly less than chance in 1."
     )
     whole = benchmark_answer(Records([records[2]]))
     assert "in 50.0 % of 200 items" in whole
     assert whole.endswith("items (chance: 33.3 %)."), "it has no control"
     below = [records[2], strict(0.1, 0.05, 0.2, control="bag_of_words")]
     assert benchmark_answer(Records(below)).endswith(
-        "That is clearly more than its strongest control."
+        "That is clearly more than its strongest control (bag of words: 10.0 %)."
     )
     level = [records[2], strict(0.5, 0.4, 0.6, control="bag_of_words")]
-    assert benchmark_answer(Records(level)).endswith("not clearly more than its strongest control.")
+    assert benchmark_answer(Records(level)).endswith(
+        "not clearly more than its strongest control (bag of words: 50.0 %)."
+    )
+    worse = [strict(0.2, 0.15, 0.25, n=200), strict(0.1, 0.05, 0.12, control="bag_of_words")]
+    assert benchmark_answer(Records(worse)).endswith(
+        "That is clearly more than its strongest control (bag of words: 10.0 %), but clearly "
+        "less than chance."
+    )
+    assert benchmark_answer(Records(worse[:1])).endswith("That is clearly less than chance.")
+
+
+def test_where_level_two_cannot_be_judged_the_answer_claims_nothing():
+    found = score(0.0, 0.0, 0.9, scenes="mine", n=2).but(
+        modality="text", metric="paraphrase_accuracy"
+    )
+    unclear = Verdict("unclear", "It cannot be judged.", 0.0, 2, "text", 2)
+    assert benchmark_answer(Records([found]), [unclear]) == (
+        "It cannot be judged whether e finds the caption in other words nearer than a wrong "
+        "caption. It is so in 0 % of 2 items (chance: 33.3 %)."
+    )
+    clear = replace(unclear, word="no")
+    assert benchmark_answer(Records([found]), [clear]).startswith("e finds the caption")

@@ -87,7 +87,7 @@ def test_both_rules_by_hand(five, tmp_path):
     found = values(records, repair="none", control="none")
     assert found == {("mine", BOTH): (0.2, 5, 2), ("mine", ONE): (0.6, 5, 1)}
     own = records.where(control="none")
-    assert {(r.study, r.modality, r.question, r.scenes) for r in own} == {
+    assert {(r.study, r.modality, r.level, r.scenes) for r in own} == {
         ("benchmark", "text", 2, "triplets")
     }
 
@@ -129,7 +129,7 @@ def test_an_adapter_maps_the_caption_that_asks_alone(tmp_path):
     assert values(records, repair="adapter")["one", ONE][0] == 1
     change = records.one(repair="difference", metric=BOTH)
     assert (change.value, change["fixed"], change["broken"]) == (1.0, 1, 0)
-    assert (change.question, change.modality) == (2, "text")
+    assert (change.level, change.modality) == (2, "text")
     wide = Adapter(np.ones((3, 2), dtype=np.float32), 0.0, {})
     with pytest.raises(ConceptBindError, match="it maps to 3 dimensions, and 'angles' has 2"):
         evaluated(Angles(), file, tmp_path / "kept", adapter=wide)
@@ -341,7 +341,7 @@ def test_sugarcrepe_pp_by_hand(plus, tmp_path):
     assert found["swap_att", "accuracy"] == (2 / 3, 3, 1)
     assert found["replace_rel", "accuracy"] == (0.0, 2, 1)
     assert found["all", "accuracy"] == (2 / 5, 5, 2)
-    by_modality = {(r.modality, r.question, r.metric) for r in records}
+    by_modality = {(r.modality, r.level, r.metric) for r in records}
     assert by_modality == {("both", None, "accuracy"), ("text", 2, BOTH), ("text", 2, ONE)}
     # Of pictures and of texts, each beside its own controls.
     assert {r.control for r in records if r.metric == "accuracy"} == {

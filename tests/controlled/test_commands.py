@@ -203,7 +203,7 @@ def test_cells_that_an_earlier_version_kept_are_read(tmp_path):
     for row in content["records"]:
         row["extra"] = {name: row.pop(name) for name in set(row) - set(FIELDS)}
         control = row.pop("control")
-        del row["repair"], row["question"]
+        del row["repair"], row["level"]
         if row["metric"].endswith("recognition"):
             row["extra"]["control"] = control
     write_checked_json(path, content)

@@ -47,7 +47,7 @@ def run(tmp_path_factory):
         record(
             "additive",
             "r2",
-            level=1,
+            additive_level=1,
             estimator="avg",
             slots="together",
             control="none",

@@ -26,6 +26,7 @@ ROW = {
     **{"study": "probe", "modality": "text", "metric": "r2", "value": 0.5, "n": 4},
     **{"split": "all", "scenes": "s", "encoder": "e"},
 }
+SHARE = {**ROW, "metric": "object_recognition"}
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,22 @@ def measured(tmp_path_factory):
     )
 
 
+def test_columns_of_earlier_versions_have_their_names_of_today():
+    """`level` was called `question`, and the kind of additive vectors `level`."""
+    old = {**ROW, "question": 1, "level": None}
+    assert (Record.read(old).level, Record.read(old)["additive_level"]) == (1, None)
+    sums = {**ROW, "study": "additive", "metric": "r2", "question": None, "level": 2}
+    assert (Record.read(sums).level, Record.read(sums)["additive_level"]) == (None, 2)
+    earliest = {name: cell for name, cell in sums.items() if name != "question"}
+    assert (Record.read(earliest).level, Record.read(earliest)["additive_level"]) == (None, 2)
+    for record in (Record.read(old), Record.read(sums)):
+        assert Record.read(record.flat()) == record
+
+
 def test_what_was_written_is_read(tmp_path):
-    records = Records([Record.of(**ROW, level=1), Record.of(**ROW, control="random_weights")])
+    records = Records(
+        [Record.of(**ROW, additive_level=1), Record.of(**ROW, control="random_weights")]
+    )
     results = Results(records, {"seed": 0}, (VERDICT,), ("It binds.",), {"asked": {"a": 1}})
     write_results(tmp_path, results)
     assert load_results(tmp_path) == results
@@ -48,12 +63,12 @@ def test_what_was_written_is_read(tmp_path):
         **dict.fromkeys(FIELDS),
         **ROW,
         "control": "none",
-        "level": 1,
+        "additive_level": 1,
     }
     assert content["verdicts"][0]["word"] == "yes"
     with (tmp_path / "results.csv").open(newline="") as file:
         head, *rows = csv.reader(file)
-    assert head == [*FIELDS, "level"]
+    assert head == [*FIELDS, "additive_level"]
     assert [row[-1] for row in rows] == ["1", ""]
 
 
@@ -66,7 +81,7 @@ def test_a_real_run_is_read_back(measured):
     assert found.provenance["config"]["scenes"] == "text20:3x3"
     assert set(found.told) == {"answer", "asked", "files"}
     assert {verdict.level for verdict in found.verdicts} == {1, 2}
-    assert found.records.one(metric=Metric.OBJECT_RECOGNITION, control="none").question == 1
+    assert found.records.one(metric=Metric.OBJECT_RECOGNITION, control="none").level == 1
     assert found.frame().equals(measured.frame())
     assert load_run(str(measured.folder)).records == found.records
 
@@ -111,7 +126,8 @@ def test_results_of_the_version_before_schemas_are_read(name, tmp_path):
     assert len(found.records) == len(rows)
     assert (found.verdicts, found.sentences) == ((), ())
     for row, record in zip(rows, found.records, strict=True):
-        assert {name: record[name] for name in row} == row
+        called = {"level": "additive_level", "question": "level"}
+        assert {name: record[called.get(name, name)] for name in row} == row
     assert all(isinstance(metric, Metric) for metric in found.records.distinct("metric"))
     assert load_results(tmp_path).schema == 0
     if name == "tiny":
@@ -139,10 +155,21 @@ def test_results_of_the_version_before_schemas_are_read(name, tmp_path):
         ({"records": [ROW, {**ROW, "metric": "r3"}]}, "record 2 of 2: unknown metric 'r3'"),
         ({"records": [{**ROW, "control": "nne"}]}, "unknown control 'nne'; did you mean 'none'"),
         ({"records": [{**ROW, "control": 1}]}, "'control' = 1"),
-        ({"records": [{**ROW, "question": "1"}]}, "'question' = '1'"),
+        ({"records": [{**ROW, "level": "1"}]}, "'level' = '1'"),
         ({"records": [{**ROW, "concept": [1]}]}, "'concept' = [1]"),
         ({"records": [{**ROW, "value": 1e301}]}, "'value' = 1e+301"),
         ({"records": [{**ROW, "value": True}]}, "'value' = True"),
+        ({"records": [{**ROW, "n": -5}]}, "'n' = -5"),
+        ({"records": [{**ROW, "n": 2.5}]}, "'n' = 2.5"),
+        ({"records": [{**ROW, "ties": -1}]}, "'ties' = -1"),
+        (
+            {"records": [{**SHARE, "value": 7.5}]},
+            "'value' = 7.5, which no share is",
+        ),
+        (
+            {"records": [{**SHARE, "ci_low": -3}]},
+            "'ci_low' = -3, which no share is",
+        ),
     ],
 )
 def test_what_is_of_another_form_is_one_line(content, words, tmp_path):

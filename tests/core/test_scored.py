@@ -34,7 +34,7 @@ def test_each_kind_of_mean_has_its_interval():
         **FACTS,
         "metric": "recall_at_1",
         "modality": "both",
-        "question": 3,
+        "level": 3,
         "value": 0.75,
         "n": 6,
         "ties": 3,
@@ -77,9 +77,9 @@ def test_a_gain_has_an_interval_only_where_something_was_changed(pull, known):
 def test_a_plain_value():
     found = plain_record("modality_gap", 0.5, 7, **FACTS)
     assert (found.value, found.n, *ends(found)) == (0.5, 7, None, None)
-    assert (found.modality, found.question) == ("both", 3)
-    own = plain_record("r2", 0.5, 7, 0.4, 0.6, **FACTS, modality="text", question=None)
-    assert (own.modality, own.question, *ends(own)) == ("text", None, 0.4, 0.6)
+    assert (found.modality, found.level) == ("both", 3)
+    own = plain_record("r2", 0.5, 7, 0.4, 0.6, **FACTS, modality="text", level=None)
+    assert (own.modality, own.level, *ends(own)) == ("text", None, 0.4, 0.6)
 
 
 OUTCOME = recognition(
@@ -91,16 +91,16 @@ OUTCOME = recognition(
 
 def test_the_clusters_of_a_share_are_those_of_its_scored_scenes():
     found = share_record(
-        OUTCOME, CLUSTERS, **FACTS, modality="text", metric="object_recognition", question=1
+        OUTCOME, CLUSTERS, **FACTS, modality="text", metric="object_recognition", level=1
     )
     right = np.array([1.0, 1, 1, 0, 0])
     assert ends(found) == share_interval(right, CLUSTERS[:5])
-    assert (found.value, found.n, found.ties, found.question, found.own) == (0.6, 5, 1, 1, {})
+    assert (found.value, found.n, found.ties, found.level, found.own) == (0.6, 5, 1, 1, {})
 
 
 def test_a_ledger_knows_whose_records_it_holds():
     ledger = Ledger("text", "s", "e")
-    ledger.add("additive", "r2", 0.5, 7, "all", level=1)
+    ledger.add("additive", "r2", 0.5, 7, "all", additive_level=1)
     ledger.add(
         *("edit", "edit_probing", 0.25, 8, "test"),
         ties=3,
@@ -109,7 +109,7 @@ def test_a_ledger_knows_whose_records_it_holds():
     )
     facts = {"study": "removal", "metric": "object_recognition", "split": "test"}
     ledger.recognised(OUTCOME, CLUSTERS, **facts, removed="concepts")
-    shared = {"modality": "text", "scenes": "s", "encoder": "e", "repair": None, "question": None}
+    shared = {"modality": "text", "scenes": "s", "encoder": "e", "repair": None, "level": None}
     nothing = {"ci_low": None, "ci_high": None, "control": "none"}
     low, high = share_interval(np.array([1.0, 1, 1, 0, 0]), CLUSTERS[:5])
     assert [record.flat() for record in ledger.records] == [
@@ -117,7 +117,7 @@ def test_a_ledger_knows_whose_records_it_holds():
             **shared,
             **nothing,
             **{"study": "additive", "metric": "r2", "value": 0.5, "n": 7, "ties": None},
-            **{"split": "all", "level": 1},
+            **{"split": "all", "additive_level": 1},
         },
         {
             **shared,

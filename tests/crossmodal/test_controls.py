@@ -51,7 +51,7 @@ def test_a_bag_ties_with_every_swap_a_binder_wins_and_noise_is_a_coin():
     assert (
         found.one(control="bag_of_concepts", metric="concept_accuracy", order="either").value == 1
     )
-    assert {(r.encoder, r.study, r.modality, r.question) for r in found} == {
+    assert {(r.encoder, r.study, r.modality, r.level) for r in found} == {
         ("mine", "crossmodal", "both", 3)
     }
 

@@ -53,7 +53,9 @@ def additive():
 def test_planted_objects_are_found_by_every_part(additive):
     (r2,) = [
         r
-        for r in additive.records.where(study="additive", metric="r2", level=1, estimator="avg+pos")
+        for r in additive.records.where(
+            study="additive", metric="r2", additive_level=1, estimator="avg+pos"
+        )
         if r.split == "all"
     ]
     assert r2.value > 0.97
@@ -103,7 +105,7 @@ def test_a_bag_has_no_binding_share_and_its_objects_are_not_read_from_sums():
     )
     assert found.spectra["none"].binding_share < 0.03
     record = found.records.one(
-        study="additive", metric="object_recognition", level=2, estimator="least_squares"
+        study="additive", metric="object_recognition", additive_level=2, estimator="least_squares"
     )
     assert record.value < 0.6
 

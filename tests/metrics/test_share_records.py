@@ -57,5 +57,5 @@ def test_a_share_of_nothing_is_undefined_not_nan():
 
 
 def test_a_record_is_plain_json():
-    row = share_record(outcome(), **WHERE, own={"level": 1}).flat()
+    row = share_record(outcome(), **WHERE, own={"additive_level": 1}).flat()
     assert json.loads(json.dumps(row, allow_nan=False)) == row

@@ -251,7 +251,7 @@ def test_agrees_with_a_slow_loop(bank, twins):
         expected = np.mean([np.mean(one) for one in slow])
         record = found.value(metric, chooser)
         assert record.value == pytest.approx(expected)
-        assert (record.modality, record.question) == ("both", 3)
+        assert (record.modality, record.level) == ("both", 3)
 
 
 def test_unrelated_captions_share_the_fewest_values(bank):

@@ -172,7 +172,7 @@ def test_a_repair_that_turns_captions_back_is_chosen():
         (study.chosen.way, Repair.HNB),
     ]
     assert "after the repair" in query_sentence(study)
-    assert (after.modality, after.question) == ("both", 3)
+    assert (after.modality, after.level) == ("both", 3)
 
 
 def test_too_few_combinations_cannot_be_judged(tmp_path):

@@ -30,7 +30,7 @@ ELSEWHERE = ("n",)
 """Columns that are compared on another machine. Measured with AVX2 in place of AVX-512: fits in
 single precision round differently, choices by validation turn, and shares follow by up to 0.08."""
 
-RENAMED: dict[str, str | None] = {}
+RENAMED: dict[str, str | None] = {"level": "additive_level", "question": "level"}
 """What a column of the kept records is called now; None where it was dropped, and why beside it."""
 
 SAID: dict[object, Row] = {"controlled": {"control": "none"}}

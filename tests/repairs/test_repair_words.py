@@ -98,7 +98,7 @@ def test_a_repair_that_helps():
         "and recognition of single "
         "objects stays at 100 %."
     )
-    assert (found.word, found.score, found.n, found.control) == ("yes", 0.95, 400, "no repair")
+    assert (found.word, found.score, found.n, found.control) == ("yes", 0.95, 400, "no_repair")
     assert (found.level, found.modality, found.judges) == (3, "both", None)
 
 

@@ -21,9 +21,12 @@ def record(study, metric, value, low=None, high=None, n=1234, **extra):
     return made.record(metric, value, low, high, study=study, n=n, ties=None, **extra)
 
 
+FIRST = {"estimator": "avg", "additive_level": 1}
+
+
 def additive(estimator, slots, level=1, add=0.0):
     """All numbers of one row of the additive table."""
-    facts = {"estimator": estimator, "level": level}
+    facts = {"estimator": estimator, "additive_level": level}
 
     def r2(value, split, **more):
         return record("additive", "r2", value + add, slots=slots, split=split, **facts, **more)
@@ -47,7 +50,7 @@ def test_sums_of_parts_by_order_and_estimator():
         *additive("single", "together"),
         *additive("avg+pos", "apart"),
         *additive("avg", "together"),
-        record("probe", "r2", 0.123, estimator="avg", level=1, slots="together", split="all"),
+        record("probe", "r2", 0.123, **FIRST, slots="together", split="all"),
         *additive("avg", "together", level=3),
     ]
     shares = ["50.0 % (45.0 % to 55.0 %)", "40.0 % (35.0 % to 45.0 %)", "30.0 %"]
@@ -315,8 +318,8 @@ def test_latex_has_the_interval_and_n_of_each_number():
     records = [
         record("probe", "object_recognition", 0.5, **facts),
         record("finetune", "binding_gain", 0.5, repair="FT", **facts),
-        record("additive", "r2", 0.5, estimator="avg", level=1, slots="together", split="all"),
-        record("additive", "retrieval_top1", 0.5, estimator="avg", level=1, **facts),
+        record("additive", "r2", 0.5, **FIRST, slots="together", split="all"),
+        record("additive", "retrieval_top1", 0.5, **FIRST, **facts),
         record("removal", "object_recognition", 0.5, removed="none", **facts),
         record("edit", "edit_probing", 0.5, estimator="avg", steering=1, attribute="all", **facts),
         swept("object_recognition", 0.2),

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from conceptbind.core.errors import UnknownNameError, ValueRangeError
+import conceptbind
+from conceptbind.core.errors import ConceptBindError, UnknownNameError, ValueRangeError
 from conceptbind.core.records import Record, Records
 from conceptbind.report.gates import Gate, judge, refuse_unknown, requirement, requirements
 
@@ -216,3 +217,15 @@ def test_a_gate_is_short_and_shown_as_a_table():
     gate = Gate((judged("decodable.image>=65%"), judged("decodable.image>=90%")))
     assert repr(gate) == "<Gate: 1 of 2 requirements met>"
     assert ">not met<" in gate._repr_html_()
+
+
+def test_junit_of_a_command_that_could_not_run_says_so(tmp_path):
+    """The file of an earlier run would else still say that all is well."""
+    path = tmp_path / "gate.xml"
+    path.write_text("<testsuites/>")
+    with pytest.raises(ConceptBindError, match="unknown"):
+        conceptbind.measure("nobody", require="across>=60%", junit=path, out=tmp_path / "run")
+    top = ElementTree.fromstring(path.read_text())
+    assert (top.get("errors"), top.get("failures")) == ("1", "0")
+    (error,) = top.iter("error")
+    assert "nobody" in error.get("message")

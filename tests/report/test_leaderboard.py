@@ -130,12 +130,12 @@ def test_heads_of_levels_say_whose_and_where():
 
     def short(name, **changed):
         entry = Entry("a", record.but(**changed), 1, ())
-        return Board(name, f"Level {changed['question']}, long", "clevr2d", (entry,), ()).short
+        return Board(name, f"Level {changed['level']}, long", "clevr2d", (entry,), ()).short
 
-    assert short("recall-2", modality="both", question=3) == "level 3, recall at 1"
-    within = {"modality": "image", "question": 2, "study": "within", "setting": "trap"}
+    assert short("recall-2", modality="both", level=3) == "level 3, recall at 1"
+    within = {"modality": "image", "level": 2, "study": "within", "setting": "trap"}
     assert short("within-image-trap", **within) == "level 2, pictures, trap"
-    told = {"modality": "text", "question": 2, "study": "benchmark"}
+    told = {"modality": "text", "level": 2, "study": "benchmark"}
     assert short("within-text-benchmark", **told) == "level 2, captions, benchmark"
 
 

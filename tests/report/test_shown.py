@@ -201,3 +201,11 @@ def test_in_a_real_kernel(tmp_path):
     assert verdict["text/plain"].startswith("<Verdict of level 1 (text): yes, score ")
     assert encoder["text/plain"] == "<encoder tiny: captions and pictures, 256 dimensions>"
     assert all(len(one["text/plain"]) < 100 for one in (scenes, verdicts, verdict, encoder))
+
+
+def test_a_run_of_a_version_without_verdicts_says_so(tmp_path):
+    found = run(tmp_path, verdicts=(), told={}, sentences=())
+    said = "The version that made this run kept no verdicts. Its"
+    assert said in str(found)
+    assert said in found._repr_html_()
+    assert found.text().startswith(said)

@@ -192,7 +192,7 @@ def test_captions_alone_have_a_map_of_queries_that_is_fitted_at_the_base(stock):
     for n, gain in gains.items():
         assert gain == pytest.approx(after[n] - before[n])
     # a map of queries leaves the rows of an index as they are, so also level 1
-    assert {r.question for r in study.records.where(repair="HNB")} == {2}
+    assert {r.level for r in study.records.where(repair="HNB")} == {2}
     said = [carries(c, 1.0) for c in curves_of(study) if c.measure.level == 2]
     assert said[1].startswith("Over the number of objects (trap), the repair of the base setting")
 

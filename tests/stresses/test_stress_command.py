@@ -139,13 +139,13 @@ def test_captions_alone_have_levels_1_and_2(tmp_path):
 
     options = {"scenes": "text20:6x6", "factors": "order,size", "drawn": 60}
     found = conceptbind.stress(Reading(), out=tmp_path / "e", **options)
-    assert {r.question for r in found.records} == {1, 2}
+    assert {r.level for r in found.records} == {1, 2}
     assert {r.modality for r in found.records} == {"text"}
     assert (
         "Size of objects is left out: it changes no embedding that the encoder has." in found.said
     )
     # the repair is a map of queries, so each setting of level 2 has a chart with it
-    assert {r.question for r in found.records.where(repair="HNB")} == {2}
+    assert {r.level for r in found.records.where(repair="HNB")} == {2}
     page = (found.folder / "report.html").read_text()
     assert "stress-order-2-text-neutral" in page
     assert "stress-order-2-text-trap" in page

@@ -16,7 +16,7 @@ FACTS = {
     "split": "test",
     "scenes": "clevr2d",
     "encoder": "tiny",
-    "question": 3,
+    "level": 3,
     "factor": "objects",
 }
 
@@ -118,7 +118,7 @@ def test_a_base_alone_is_not_judged():
 
 
 def test_the_levels_have_their_own_words():
-    told = {"question": 1, "modality": "text"}
+    told = {"level": 1, "modality": "text"}
     found = curve(
         record("attribute_recognition", 2, 0.9, 0.85, 0.95, **told),
         record("attribute_recognition", 6, 0.5, 0.45, 0.55, **told),

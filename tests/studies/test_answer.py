@@ -218,11 +218,11 @@ def test_all_that_was_measured_is_not_called_a_part():
     """Given pictures have one setting alone: 100 % right is "partly", for want of the other."""
     whole = Verdict("partly", "", 1.0, 2, "image", 100)
     found = plain_answer("clip", ("a", "b"), [probe("yes"), whole])
-    assert found.endswith("pictures use it, as far as it was measured (100 %).")
+    assert found.endswith("pictures use it in the one setting that was measured (100 %).")
     found = plain_answer("clip", ("a", "b"), [whole])
     assert found == (
-        "Compared with each other, pictures of clip show which a belongs to which b, as far as it "
-        "was measured (100 %)."
+        "Compared with each other, pictures of clip show which a belongs to which b in the one "
+        "setting that was measured (100 %)."
     )
 
 
@@ -238,7 +238,7 @@ def test_level_two_alone_is_a_sentence_of_its_own():
 def test_every_question_besides_levels_is_answered():
     heard = Verdict("no", "It hardly reacts.", 0.0, modality="text", asks='reacts to "no"?')
     asked = Verdict("yes", "Parts find more.", 0.9, modality="text", asks="is a way better?")
-    assert other_answers([heard]) == "It hardly reacts."
+    assert other_answers([heard]) == 'Reacts to "no"? No.'
     assert other_answers([heard, asked]) == 'Reacts to "no"? No. Is a way better? Yes.'
     assert other_answers([probe("yes"), heard]) == 'Reacts to "no"? No.'
     assert other_answers([probe("yes"), repair("no")]) == ""

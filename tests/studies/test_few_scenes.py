@@ -36,18 +36,42 @@ def test_a_study_that_was_named_and_does_not_apply_is_said(tmp_path):
     asked = {"scenes": grid, "modality": "text", "studies": "probe,within"}
     found = measure(rows, **asked, out=tmp_path / "run")
     assert {record.study for record in found.records} == {"probe"}
-    (said,) = (one for one in found.sentences if "left out" in one)
-    assert said.startswith(
-        "The study within was left out: rows of captions are given, and an encoder"
+    (said,) = (one for one in found.sentences if "(level 2)" in one)
+    assert said.startswith("It cannot be judged whether the captions of array")
+    assert said.endswith(
+        "tell a scene from its swap by cosine (level 2). Rows of captions are given, and an "
+        "encoder is needed to embed paraphrases."
     )
     again = measure(rows, **asked, out=tmp_path / "run")
     assert said in again.sentences
+    # also where nobody asked for it by name
     every = measure(
         rows, scenes=grid, modality="text", geometry=False, complexity="none", out=tmp_path / "all"
     )
-    assert not any("left out" in one for one in every.sentences)  # nobody asked for it by name
+    assert said in every.sentences
+    assert [verdict.level for verdict in every.verdicts] == [1, 2]
+    named = measure(rows, **{**asked, "studies": "probe,negation"}, out=tmp_path / "named")
+    (left,) = (one for one in named.sentences if "left out" in one)
+    assert left.startswith("The study negation was left out: ")
     with pytest.raises(ValueRangeError, match="needs the study within, which cannot be asked here"):
         measure(rows, **asked, require="within>=50%", out=tmp_path / "gate")
+
+
+def test_level_three_of_rows_is_no_silence(tmp_path):
+    """Rows of both modalities: captions with their attributes swapped cannot be embedded."""
+    grid = full_grid(SPACE)
+    rows = np.random.default_rng(0).normal(size=(len(grid), 8)).astype(np.float32)
+    np.savez(tmp_path / "both.npz", text=rows, image=rows)
+    quick = {"geometry": False, "complexity": "none", "out": tmp_path / "run"}
+    found = measure(f"file:{tmp_path / 'both.npz'}", scenes=grid, **quick)
+    last = [verdict for verdict in found.verdicts if verdict.level == 3]
+    assert [(one.word, one.score, one.n) for one in last] == [("unclear", None, 0)]
+    assert last[0].sentence.endswith(
+        "agree on binding (level 3). It needs an encoder, which embeds captions with their "
+        "attributes swapped."
+    )
+    assert "| 3" in str(found) or "\n3 " in str(found)
+    assert ".:" not in " ".join(found.sentences)
 
 
 def test_which_studies_need_a_split():

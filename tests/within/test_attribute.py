@@ -102,7 +102,7 @@ def test_every_column_of_the_records():
             "test",
         )
         assert (record.scenes, record.encoder, record.modality) == (scenes.name, "planted", "text")
-        assert (record.question, record["split_by"], record["seed"]) == (1, "orbit", 2)
+        assert (record.level, record["split_by"], record["seed"]) == (1, "orbit", 2)
     split = split_scenes(scenes, "orbit", fractions=FRACTIONS, seed=2)
     shapes, colors = scenes.table[split.test, :, 2], scenes.table[split.test, :, 0]
     for noun in (0, 1):

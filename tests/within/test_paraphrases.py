@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -15,6 +17,7 @@ from conceptbind.scenes.swaps import orbit_ids
 from conceptbind.within.study import Items, WithinStudy, area_under_curve, within_study
 from conceptbind.within.triplets import NEUTRAL, TRAP, scored, text_triplets
 from conceptbind.within.usable import length_rows
+from conceptbind.within.words import usable_within
 
 SCENES = text20(5, 4)
 BANK = paraphrase_bank(SCENES)
@@ -98,6 +101,53 @@ def test_an_encoder_that_hears_the_wording_little_passes_both() -> None:
     assert strict(np.hstack([objects(), 0.5 * wording_of(BANK)])) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_surface_alone_wins_half_of_neutral_and_no_verdict_says_that_it_binds(seed: int) -> None:
+    """An angle for each wording and no word of the scene: which wordings are near each other is
+    chance, and each is the paraphrase's as often as the swap's.
+    """
+    angles = np.random.default_rng(seed).uniform(0, 2, len(BANK.wordings) + 1)
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    found = study((wording_of(BANK) @ circle).astype(np.float32))
+    assert found.value(NEUTRAL, Metric.PARAPHRASE_ACCURACY_ONE_SIDED).value == pytest.approx(0.5)
+    neutral = found.value(NEUTRAL).value
+    assert neutral is not None
+    assert neutral <= 0.5
+    assert found.value(TRAP).value == 0
+    assert usable_within(found.records, "text", "surface").word == "no"
+
+
+def test_each_pair_of_wordings_stands_in_both_places() -> None:
+    neutral, _ = text_triplets(BANK)
+    worded = wording_of(BANK).argmax(axis=1)
+    pairs = np.stack([worded[neutral.paraphrase], worded[neutral.negative]], axis=1)
+    found, counts = np.unique(pairs, axis=0, return_counts=True)
+    w = len(BANK.wordings)
+    assert len(found) == w * (w - 1)
+    assert set(counts.tolist()) == {4 * len(BANK)}, "both orders of each"
+
+
+def test_tiled_triplets_are_scored_as_plain_ones() -> None:
+    rows = unit(np.hstack([objects(), wording_of(BANK)]) + 0.2 * _noise()).astype(np.float32)
+    asking = unit(rows + 0.1 * _noise())
+    for triplets in text_triplets(BANK):
+        plain = replace(triplets, tile=None)
+        some = triplets.item % 3 == 1
+        used, here = triplets.used()
+        pairs = [
+            (scored(rows, triplets, asking), scored(rows, plain, asking)),
+            (scored(rows, triplets.of_items(some)), scored(rows, plain.of_items(some))),
+            (scored(rows[used], here), scored(rows, plain)),
+        ]
+        odd = triplets.of_items(np.arange(len(triplets)) % 5 == 0)  # no whole item
+        assert odd.tile is None
+        for one, other in pairs:
+            for part in ("to_paraphrase", "to_negative", "between"):
+                np.testing.assert_allclose(getattr(one, part), getattr(other, part), atol=1e-6)
+            assert (one.outcome.correct == other.outcome.correct).mean() > 0.999
+            assert (one.triplets.item == other.triplets.item).all()
+
+
 def test_an_encoder_of_the_first_object_alone_is_right_in_half_of_neutral() -> None:
     """Paraphrases in the anchor's order are right, those in reverse are not, whatever the swap."""
     first = np.eye(SCENES.space.n_objects, dtype=np.float32)[MEANT.objects[:, 0]]
@@ -129,9 +179,7 @@ def test_each_record_has_its_parts() -> None:
     worded = [r for r in mine if r["wording"]]
     assert [r["wording"] for r in worded] == list(BANK.wordings)
     assert np.mean([r.value for r in worded]) == pytest.approx(whole.value)
-    assert {(r.study, r.modality, r.question, r.n) for r in mine} == {
-        ("within", "text", 2, len(BANK))
-    }
+    assert {(r.study, r.modality, r.level, r.n) for r in mine} == {("within", "text", 2, len(BANK))}
     assert [r.control for r in mine if r["wording"] is None and r["order"] is None] == [
         "none",
         "bag_of_concepts",

@@ -212,7 +212,7 @@ def audit_study(
     draws = audit.draws
     right, swapped, tied, scores = _against(audit, rows)
     level = 3 if audit.modality == "image" else 2
-    facts = _facts(audit) | {"question": level, "split": "all"}
+    facts = _facts(audit) | {"level": level, "split": "all"}
     facts["modality"] = "both" if audit.modality == "image" else "text"
     records = [
         mean_record(Metric.BINDING_ACCURACY, right, int(tied.sum()), draws, **facts),
@@ -306,7 +306,7 @@ def _among_texts(audit: Audit, draws: Ints) -> list[Record]:
         for name, alike in audit.controls:
             outcomes[str(name)] = _scored_by(alike, triplets)
         for control, outcome in outcomes.items():
-            facts = _facts(audit) | {"modality": "text", "question": 2, "split": "all"}
+            facts = _facts(audit) | {"modality": "text", "level": 2, "split": "all"}
             facts |= {"setting": triplets.setting, "control": control}
             for metric, one_sided in (
                 (Metric.PARAPHRASE_ACCURACY, False),

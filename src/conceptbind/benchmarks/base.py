@@ -99,6 +99,8 @@ class Score:
     """What was compared: captions with each other, or with pictures."""
     rows: Int[Ints, " items"] | None = None
     """(n,) which item each is, where other runs may have scored others of the same list."""
+    unwinnable: int = 0
+    """Items whose wrong caption equals a true one; they count, as misses."""
 
     @property
     def n(self) -> int:

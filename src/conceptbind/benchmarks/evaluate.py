@@ -386,7 +386,7 @@ def _of_score(
     return Record.of(
         study="benchmark",
         modality=score.modality,
-        question=level,
+        level=level,
         metric=score.metric,
         n=score.n,
         ci_low=low,
@@ -396,5 +396,6 @@ def _of_score(
         encoder=encoder.id,
         protocol=score.protocol,
         average="micro" if score.groups is None else "macro",
+        unwinnable=score.unwinnable or None,
         **told,
     )

@@ -60,6 +60,13 @@ def _verdict(name: str, files: Sequence[Record], records: Records) -> Verdict:
     if any(record.ci_low is None for record in there):
         words = f"{asked}. All items of a file are one draw (n = {weaker.n:,})."
         return replace(judged, score=None, sentence=words)
+    hopeless = int(stronger["unwinnable"] or 0)
+    if (stronger.n - hopeless) / stronger.n < SOMEWHAT:
+        words = (
+            f"{asked}. In {hopeless:,} of {stronger.n:,} items the wrong caption equals a true "
+            "one, so that no encoder could show it."
+        )
+        return replace(judged, score=None, sentence=words)
     word = usable_word((weaker, control), (stronger, beside))
     claim = f"{asked}. {first(needed_for_usable(stronger, beside))} items are needed"
     if word != "unclear":

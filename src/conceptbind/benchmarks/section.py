@@ -130,7 +130,7 @@ def benchmark_figure(records: Records, name: str) -> Chart:
 def _label(record: Record) -> str:
     """What a score is called in a figure."""
     name = f"{record.split}, {record.metric.replace('_', ' ')}"
-    return name if record.question == 2 else f"{name} ({record['protocol']})"
+    return name if record.level == 2 else f"{name} ({record['protocol']})"
 
 
 @explains_arguments

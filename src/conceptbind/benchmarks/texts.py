@@ -130,6 +130,7 @@ def triplet_scores(items: Items, alike: Alike) -> list[Score]:
         (Metric.PARAPHRASE_ACCURACY, outcome.correct, outcome.tied),
         (Metric.PARAPHRASE_ACCURACY_ONE_SIDED, outcome.one_sided, outcome.one_sided_tied),
     )
+    equal = (negative == caption) | (negative == paraphrase)
     return [
         Score(
             metric,
@@ -139,6 +140,7 @@ def triplet_scores(items: Items, alike: Alike) -> list[Score]:
             tied[chosen],
             clusters=items["draws"][chosen],
             modality="text",
+            unwinnable=int(equal[chosen].sum()),
         )
         for subset, chosen in parts_of(items["subsets"]).items()
         for metric, right, tied in rules

@@ -13,6 +13,7 @@ from conceptbind.report.numbers import value_of
 from conceptbind.report.words import apart, control_name
 
 if TYPE_CHECKING:
+    from conceptbind.core.findings import Verdict
     from conceptbind.core.records import Record, Records
 
 BLIND = (Control.BLIND_LENGTH, Control.BLIND_NORM)
@@ -43,11 +44,12 @@ def benchmark_sentence(records: Records) -> str:
 
 
 @explains_arguments
-def benchmark_answer(records: Records) -> str:
+def benchmark_answer(records: Records, verdicts: Sequence[Verdict] = ()) -> str:
     """What an encoder can do on benchmarks, for a reader who knows no term of the field.
 
     Args:
         records: records of one evaluation.
+        verdicts: of the same; where none of level 2 could be judged, nothing is claimed of it.
     """
     main = [r for r in own_scores(records).scored() if r.n]
     who = str(main[0]["encoder"]) if main else "The encoder"
@@ -62,17 +64,9 @@ def benchmark_answer(records: Records) -> str:
     strict = [r for r in main if r.metric == Metric.PARAPHRASE_ACCURACY]
     # the whole would count its parts once more
     if alone := [r for r in strict if r.split != "all"] or strict:
-        pairs = [(r, best(r, records, (*BLIND, *OF_TEXTS))) for r in alone]
-        rivals = [(r, rival) for r, rival in pairs if rival is not None]
-        ahead = [r for r, rival in rivals if apart(r, rival)]
-        low, high = (pick(alone, key=lambda r: r.value or 0.0) for pick in (min, max))
-        shares = " to ".join(dict.fromkeys((value_of(low), value_of(high))))
-        items = counted(sum(r.n for r in alone), "item")
-        sentences.append(
-            f"{who} finds the caption in other words nearer than a wrong caption in {shares} of "
-            f"{items} (chance: {percent(CHANCE)})."
-        )
-        sentences += [_more(len(ahead), len(rivals))] if rivals else []
+        within = [verdict for verdict in verdicts if verdict.judges == 2]
+        unclear = bool(within) and all(verdict.word == "unclear" for verdict in within)
+        sentences += _alone(who, alone, records, unclear)
     changes = [r for r in records.where(repair=Repair.DIFFERENCE) if r.ci_low is not None]
     if changes:
         better = sum((r.ci_low or 0) > 0 for r in changes)
@@ -80,11 +74,40 @@ def benchmark_answer(records: Records) -> str:
     return " ".join(sentences)
 
 
-def _more(ahead: int, parts: int) -> str:
-    """In how many parts an encoder is above its strongest control."""
-    if parts > 1:
-        return f"That is clearly more than its strongest control in {ahead} of {parts} parts."
-    return f"That is {'' if ahead else 'not '}clearly more than its strongest control."
+def _alone(who: str, parts: Sequence[Record], records: Records, unclear: bool) -> list[str]:
+    """What is so of captions alone: how often, beside chance and the strongest control."""
+    low, high = (pick(parts, key=lambda r: r.value or 0.0) for pick in (min, max))
+    shares = " to ".join(dict.fromkeys((value_of(low), value_of(high))))
+    items = counted(sum(r.n for r in parts), "item")
+    among = f", in {len(parts)} parts" if len(parts) > 1 else ""
+    asked = f"{who} finds the caption in other words nearer than a wrong caption"
+    chance = f"(chance: {percent(CHANCE)})"
+    if unclear:
+        told = f"It is so in {shares} of {items}{among} {chance}."
+        return [f"It cannot be judged whether {asked}. {told}"]
+    said = [f"{asked} in {shares} of {items}{among} {chance}."]
+    pairs = [(r, best(r, records, (*BLIND, *OF_TEXTS))) for r in parts]
+    rivals = [(r, rival) for r, rival in pairs if rival is not None]
+    below = sum(r.ci_high is not None and r.ci_high < CHANCE for r in parts)
+    if rivals:
+        ahead = [r for r, rival in rivals if apart(r, rival)]
+        said.append(_more(len(ahead), rivals, below))
+    elif below:
+        said.append("That is clearly less than chance" + (f" in {below}." if among else "."))
+    return said
+
+
+def _more(ahead: int, rivals: Sequence[tuple[Record, Record]], below: int) -> str:
+    """In how many parts an encoder is above its strongest control, and below chance."""
+    if len(rivals) > 1:
+        less = f", and clearly less than chance in {below}" if below else ""
+        of = f"in {ahead} of {len(rivals)} parts"
+        return f"That is clearly more than its strongest control {of}{less}."
+    ((_, rival),) = rivals
+    more = f"{'' if ahead else 'not '}clearly more than its strongest control"
+    joint = "but" if ahead else "and"
+    less = f", {joint} clearly less than chance" if below else ""
+    return f"That is {more} ({control_name(rival.control)}: {value_of(rival)}){less}."
 
 
 def _over_blind(main: Sequence[Record], records: Records) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from conceptbind.report.tables import PaperTable
 
 PAGE = "compare.html"
+FITTING = 8
+"""Columns of a table that stand beside each other on a page of 1,280 px with room to spare."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,6 +49,8 @@ class Comparison(Shown):
     """What became of the requirements; None where there are none."""
     verdicts: "tuple[Verdict, ...]" = ()
     """None: every run has its own."""
+    sources: tuple[tuple[str, ...], ...] = ()
+    """Where each run comes from: its name, encoders, revision, scenes, version and folder."""
 
     @property
     def records(self) -> Records:  # type: ignore[override]
@@ -109,6 +113,19 @@ class Comparison(Shown):
         table = html_table(RANKING, rows) if rows else ""
         sentences = html_table(("what the runs say",), [(one,) for one in self.said])
         return f"{sentences if self.said else ''}{table}"
+
+    def show(self) -> None:
+        """Open the page: below the cell of a notebook, elsewhere in the browser. Where nothing was
+        written it is drawn into a temporary folder.
+        """
+        if self.folder is None:
+            import tempfile
+
+            place = Path(tempfile.mkdtemp(prefix="conceptbind-"))
+            _draw(self, place / PAGE)
+            replace(self, folder=place).show()
+            return
+        super().show()
 
     def _page(self) -> Path | None:
         page = None if self.folder is None else self.folder / PAGE
@@ -177,10 +194,10 @@ class Compare(Gated[Comparison]):
             raise ValueRangeError(
                 f"these runs have no table to show: {', '.join(map(str, folders))}. {unranked[0]}"
             )
-        compared = Comparison(tables, folder, ranked, found, tuple(notes), unranked)
+        told = tuple(_told(dict(zip(found, folders, strict=True)), results))
+        compared = Comparison(tables, folder, ranked, found, tuple(notes), unranked, sources=told)
         if folder is not None:
-            told = _told(dict(zip(found, folders, strict=True)), results)
-            _write(compared, folder, told)
+            _write(compared, folder)
         return compared
 
 
@@ -280,12 +297,9 @@ def _told(folders: "Mapping[str, Path]", results: "Sequence[Results]") -> list[t
     return rows
 
 
-def _write(compared: Comparison, folder: Path, runs: list[tuple[str, ...]]) -> None:
+def _write(compared: Comparison, folder: Path) -> None:
     """Write the tables, and last the page."""
     from conceptbind.core.files import clear_asides, write_whole
-    from conceptbind.report.leaderboard import RULE
-    from conceptbind.report.page import write_page
-    from conceptbind.run.facts import plain_provenance
 
     own(folder)
     texts: dict[str, str] = {}
@@ -295,19 +309,29 @@ def _write(compared: Comparison, folder: Path, runs: list[tuple[str, ...]]) -> N
     clear_asides(folder, [*texts, PAGE])
     for name, text in texts.items():
         write_whole(folder / name, text)
+    _draw(compared, folder / PAGE)
+
+
+def _draw(compared: Comparison, page: Path) -> None:
+    """Write the page."""
+    from conceptbind.report.leaderboard import RULE
+    from conceptbind.report.page import write_page
+    from conceptbind.run.facts import plain_provenance
+
+    runs = compared.sources
     several = len({board.scenes for board in compared.boards}) > 1
     shown = [_as_shown(board, several=several) for board in compared.boards]
     drawn = ("levels", "ranking", "pairs")
     others = [table for table in compared.tables if table.name not in drawn]
     whole = next((table for table in compared.tables if table.name == "levels"), None)
     write_page(
-        folder / PAGE,
+        page,
         "compare.html.j2",
         title=f"{counted(len(compared.runs), 'run')} side by side",
         sentences=compared._ranked,
         notes=compared.notes,
         rule=RULE,
-        levels=None if whole is None else vars(whole),
+        levels=None if whole is None else _upright(whole),
         boards=shown,
         tables=[
             {"title": table.title, "head": table.columns, "rows": table.rows} for table in others
@@ -315,6 +339,19 @@ def _write(compared: Comparison, folder: Path, runs: list[tuple[str, ...]]) -> N
         runs=runs,
         provenance=plain_provenance({"runs": [row[-1] for row in runs], "seed": None}, sys.argv),
     )
+
+
+def _upright(table: "PaperTable") -> dict[str, Any]:
+    """The table of all levels as the page shows it: with a column for each run where there are
+    fewer runs than numbers and the numbers do not fit beside each other.
+    """
+    shown = {"title": table.title, "columns": table.columns, "rows": table.rows}
+    if len(table.columns) <= FITTING or len(table.rows) + 1 >= len(table.columns):
+        return shown
+    names = table.columns[1:]
+    head, *columns = zip(*table.rows, strict=True)
+    rows = [(name, *cells) for name, cells in zip(names, columns, strict=True)]
+    return {**shown, "columns": ("number", *head), "rows": rows}
 
 
 def _as_shown(board: "Board", *, several: bool) -> dict[str, Any]:

@@ -303,7 +303,7 @@ def _written(
     from conceptbind.report.elsewhere import write_elsewhere
 
     judged = Verdicts(benchmark_verdicts(records))
-    answer = answer_at(folder.path, benchmark_answer(records), *_next(config))
+    answer = answer_at(folder.path, benchmark_answer(records, judged), *_next(config))
     sentences = [benchmark_sentence(records), *(verdict.sentence for verdict in judged)]
     told = {"answer": answer.as_json()}
     folder.write_results(facts, records, told, verdicts=judged, sentences=sentences)

@@ -41,8 +41,17 @@ class Gated(Command[G]):
         Raises:
             ConceptBindError: the input cannot be used; the message says what to do.
         """
+        from conceptbind.core.errors import ConceptBindError
+
         wanted, file = self.requirements(), self._file()
-        result = super().run()
+        try:
+            result = super().run()
+        except ConceptBindError as error:
+            if file is not None:  # else the file of an earlier run would still say that all is well
+                from conceptbind.report.gates import write_error
+
+                write_error(file, str(error))
+            raise
         if not wanted:
             return result
         from conceptbind.report.gates import judge

@@ -182,7 +182,8 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     studies: str = "all"
     """Studies to run: all, or names separated by commas: probe, within,
     attribute_probe, search, crossmodal, repair, geometry, complexity, and those that other
-    packages add. Only where they are named: negation, query, factors, ceiling.
+    packages add. Only where they are named: negation, query, factors, ceiling,
+    probe_kinds.
     """
     without: Sequence[str] = ()
     """Studies to leave out, by their names; --no-repair is short for --without repair."""
@@ -330,10 +331,12 @@ def _written(
     records = Records(record for part in found for record in part.records)
     judged = Verdicts(verdict for part in found for verdict in part.verdicts)
     said = (sentence for part in found for sentence in part.sentences)
-    named = missing if config["studies"] != "all" else {}
+    said_why = {part.study for part in found}
+    asked_for = missing if config["studies"] != "all" else {}
+    named = {name: why for name, why in asked_for.items() if name not in said_why}
     left_out = (f"The study {name} was left out: {why}." for name, why in named.items())
     sentences = (*(verdict.sentence for verdict in judged), *said, *left_out)
-    answer = _answer(folder.path, case, judged, sentences, config)
+    answer = _answer(folder.path, case, found, sentences, config)
     rows = [case.rows(modality) for modality in case.modalities]
     facts = provenance(config, case.table, case.made_split, rows, sys.argv)
     page = folder.path / "report.html"
@@ -343,7 +346,7 @@ def _written(
     render_page(
         page,
         "report.html.j2",
-        title=f"Does {rows[0].encoder} bind concepts?",
+        title=_title(rows[0].encoder, judged),
         scenes=_scenes(case.table),
         answer=answer.as_json(),
         levels={"head": HEAD, "rows": level_rows(judged)},
@@ -369,10 +372,17 @@ def _written(
     return Measurement(folder.path, records, judged, sentences, answer, lambda: found)
 
 
+def _title(encoder: str, judged: "Sequence[Verdict]") -> str:
+    """The question of the page."""
+    if any(one.level is not None or one.repairs is not None for one in judged) or not judged:
+        return f"Does {encoder} bind concepts?"
+    return f"How {encoder} answers"
+
+
 def _answer(
     folder: Path,
     case: "Case",
-    judged: "Sequence[Verdict]",
+    found: "Sequence[Findings]",
     sentences: Sequence[str],
     config: dict[str, Any],
 ) -> "Answer":
@@ -388,6 +398,7 @@ def _answer(
         worth_applying,
     )
 
+    judged = [verdict for part in found for verdict in part.verdicts]
     who = case.rows(case.modalities[0]).encoder
     mended = any(map(worth_applying, judged))
     kept = (folder / ADAPTER / WEIGHTS).is_file() and (folder / "embeddings" / "text").is_dir()
@@ -401,6 +412,8 @@ def _answer(
         reads=named and "text" in case.modalities,
         scenes=scenes if _is_named(scenes) else None,
     )
+    if not any(verdict.level or verdict.repairs is not None for verdict in judged):
+        why, form = next((part.next for part in found if part.next[1]), (why, form))
     parts = plain_answer(who, case.table.space.concepts, judged), other_answers(judged)
     said = " ".join(filter(None, parts)) or next(iter(sentences), "")
     return answer_at(folder, said, why, form)

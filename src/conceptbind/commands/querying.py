@@ -183,9 +183,9 @@ def _compared(
     from conceptbind.commands.laboratory import compare_methods
     from conceptbind.repairs.laboratory.captions import QueryGround
 
-    about = {"scenes": found.name, "encoder": source.id, "modality": "text", "question": 2}
+    about = {"scenes": found.name, "encoder": source.id, "modality": "text", "level": 2}
     told = found.groups.rows, found.settings, found.draws, about, seed
-    ground = QueryGround(*told, searches=found.searches)
+    ground = QueryGround(*told, searches=found.searches, groups=found.groups)
     return compare_methods(method, ground, None, pull, seed)
 
 

@@ -92,13 +92,20 @@ def answer_of(folder: Path, config: Mapping[str, Any], verdict: Verdict) -> Answ
     encoder, scenes = str(config["encoder"]), str(config["scenes"])
     why, form = "To see its numbers as tables, or beside other runs:", f"conceptbind compare {RUN}"
     if verdict.repairs and kept is not None:
-        why = "To map these caption embeddings, or name yours (the index stays as it is):"
+        why = "To map these captions (give yours with --texts; the index stays as it is):"
         form = f"conceptbind apply {RUN} --texts {RUN}/embeddings/{kept} --out {RUN}/mapped.npy"
     elif verdict.repairs:
         why = "To use the map in other programs (the index stays as it is):"
         form = f"conceptbind export {RUN} --to onnx --out {RUN}-onnx"
-    elif config["method"] == "HNB" and kept is not None and can_be_named(encoder):
+    elif _may_do_better(config, verdict) and kept is not None and can_be_named(encoder):
         why = "To see whether another method does better:"
-        named = f"{quote(encoder)} --scenes {quote(scenes)}"
+        given = config.get("captions")
+        of = f"--captions {quote(str(given))}" if given else f"--scenes {quote(scenes)}"
+        named = f"{quote(encoder)} {of}"
         form = f"conceptbind repair {named} --method laboratory --out {RUN}-laboratory"
     return answer_at(folder, verdict.sentence, why, form)
+
+
+def _may_do_better(config: Mapping[str, Any], verdict: Verdict) -> bool:
+    """Whether another method is worth a try: one was fitted, and there is something to mend."""
+    return config["method"] == "HNB" and (verdict.score is None or verdict.score < 1)

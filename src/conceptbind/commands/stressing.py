@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Modality
+    from conceptbind.report.advice import Answer
     from conceptbind.rows.source import Source
     from conceptbind.run.folder import RunFolder
     from conceptbind.scenes.table import Scenes
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 FEWEST = 60
 """Scenes that a run needs."""
+
+
+LARGE = {"text20": "text20:10x10"}
+"""Scenes that are too many to be measured whole, and what is measured in their place."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,11 +49,18 @@ class Stressed(Shown):
     and what was left out."""
     verdicts: "tuple[Verdict, ...]" = ()
     """None: levels are judged by `measure`, which has the whole table."""
+    answer: "Answer | None" = None
+    """The answer, and the command to run next."""
 
     @property
     def said(self) -> tuple[str, ...]:
         """The answer, then what is said of each curve."""
         return self.sentences
+
+    @property
+    def advice(self) -> tuple[str, str]:
+        """The command to run next, and what it is for."""
+        return ("", "") if self.answer is None else (self.answer.why, self.answer.next)
 
     def _short(self) -> tuple[str, ...]:
         return self.sentences[:1]
@@ -58,7 +70,8 @@ class Stressed(Shown):
 
         lines = [tuple(line.split("\t")) for line in self.table.splitlines()]
         said = self.sentences[1 : self.main]
-        parts = (self.sentences[0], terminal_table(lines, 3, width), *said)
+        top = self.sentences[0] if self.answer is None else str(self.answer)
+        parts = (top, terminal_table(lines, 3, width), *said)
         return "\n\n".join((*parts, f"Report: {self.folder / 'report.html'}"))
 
 
@@ -125,12 +138,28 @@ class Stress(Opening, Command[Stressed]):
         kept = folder.finished()
         if kept is not None and kept.told.get("asked") == decided:
             told, main = str(kept.told["table"]), int(kept.told["main"])
-            return Stressed(folder.path, kept.records, kept.sentences, told, main)
+            answer = _answer(self, source, folder.path, kept.sentences[0])
+            return Stressed(folder.path, kept.records, kept.sentences, told, main, answer=answer)
         study = _measured(self, source, stock, factors, modalities, folder.path)
-        return _written(folder, study, source, config, decided)
+        return _written(self, folder, study, source, config, decided)
 
 
 stress = function_of(Stress)
+
+
+def _answer(asked: Stress, source: "Source", folder: Path, sentence: str) -> "Answer":
+    """The answer, and the command that keeps a repair or judges the levels."""
+    from shlex import quote
+
+    from conceptbind.encoders.registry import can_be_named
+    from conceptbind.report.advice import RUN, answer_at
+
+    why, form = "To draw its page again:", f"conceptbind report {RUN}"
+    if can_be_named(str(asked.encoder)) and isinstance(asked.scenes, str):
+        why = "To judge every level on the scenes themselves, with the repair that is kept:"
+        scenes = LARGE.get(asked.scenes, asked.scenes)
+        form = f"conceptbind measure {quote(str(asked.encoder))} --scenes {quote(scenes)}"
+    return answer_at(folder, sentence, why, form)
 
 
 def _require_one(
@@ -233,6 +262,7 @@ def _measured(
 
 
 def _written(
+    asked: Stress,
     folder: "RunFolder",
     study: "StressStudy",
     source: "Source",
@@ -251,16 +281,17 @@ def _written(
     main = 1 + len(over) + len(study.notes)
     facts = plain_provenance(config, sys.argv) | decided
     facts |= {"pulls": dict(study.pulls), "notes": list(study.notes)}
+    found = _answer(asked, source, folder.path, told)
     render_page(
         folder.path / "report.html",
         "stress.html.j2",
         title=f"How far does the binding of {source.id} carry?",
-        sentence=told,
+        answer=found.as_json(),
         notes=list(study.notes),
         sections=[vars(section) for section in stress_sections(study)],
         provenance=facts,
     )
     table = "\n".join("\t".join(row) for row in short_rows(study))
-    kept = {"asked": decided, "table": table, "main": main}
+    kept = {"asked": decided, "table": table, "main": main, "answer": found.as_json()}
     folder.write_results(facts, study.records, kept, sentences=said)
-    return Stressed(folder.path, study.records, said, table, main)
+    return Stressed(folder.path, study.records, said, table, main, answer=found)

@@ -341,8 +341,8 @@ def complexity_study(
     if sweep.planted and fewest < FEW:
         noun, verb = ("scene", "is") if fewest == 1 else ("scenes", "are")
         notes.append(
-            f"no rule was planted: {fewest} {noun} of new objects at the largest coverage {verb} "
-            "too few to find any."
+            f"whether a simple rule would have been found is not known: {fewest} {noun} of new "
+            f"objects at the largest coverage {verb} too few."
         )
         on_cell(sweep.n_fits - len(sweep.cells()))
     for rank in sweep.planted if fewest >= FEW else ():

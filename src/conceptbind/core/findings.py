@@ -135,6 +135,9 @@ class Findings:
     """Text files of the run folder, by name."""
     found: tuple[Any, ...] = ()
     """What the study's functions returned, for those who go on in Python."""
+    next: tuple[str, str] = ("", "")
+    """What to do after it, and the command that does it, with `report.advice.RUN` for the run
+    folder; told where no level of binding was judged."""
 
 
 @runtime_checkable

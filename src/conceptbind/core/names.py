@@ -109,6 +109,7 @@ class Metric(StrEnum):
     CONCEPT_RECOGNITION = "concept_recognition"
     OBJECT_RECOGNITION = "object_recognition"
     OBJECT_RECOGNITION_BY_NUMBER = "object_recognition_by_number"
+    PAIR_RECOGNITION = "pair_recognition"
     ATTRIBUTE_RECOGNITION = "attribute_recognition"
     SEARCH_ACCURACY = "search_accuracy"
     SEARCH_IN_ORDER = "search_in_order"
@@ -182,6 +183,7 @@ def recognised(concept: object) -> Metric:
 OWN_STUDIES = (
     *("probe", "within", "attribute_probe", "search", "crossmodal"),
     *("repair", "laboratory", "finetune", "negation", "query", "factors", "ceiling"),
+    "probe_kinds",
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
     *("stress", "audit"),
 )

@@ -54,7 +54,7 @@ class Record:
     """Whose number it is; a control that a caller gave may have a name of its own."""
     repair: Repair | None = field(default=None, kw_only=True)
     """None where a study repairs nothing."""
-    question: int | None = field(default=None, kw_only=True)
+    level: int | None = field(default=None, kw_only=True)
     """Which level of binding the number is about: 1 decodable, 2 usable within a modality, 3
     usable between pictures and captions; None where it is not about whether an encoder binds."""
 
@@ -88,7 +88,7 @@ class Record:
         """What `flat` gave, perhaps in an earlier version or by a study of a package that is not
         installed: columns that nobody declares are kept as they are.
         """
-        common, own = _divided(row)
+        common, own = _divided(_renamed(row))
         record = cls(**common)
         object.__setattr__(record, "own", own)
         return record
@@ -140,6 +140,20 @@ class Record:
 FIELDS = tuple(item.name for item in fields(Record) if item.name != "own")
 """Columns of every record, in the order of the files."""
 _MAY_LACK = ("ties", "ci_low", "ci_high")
+
+
+def _renamed(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A flat row with the column names of today. Earlier versions called the level `question`, and
+    the kind of additive vectors `level`.
+    """
+    told = row.get("study") == "additive" and "additive_level" not in row and "level" in row
+    if "question" not in row and not told:
+        return row
+    found = dict(row)
+    if "level" in found:
+        found["additive_level"] = found.pop("level")
+    found["level"] = found.pop("question", None)
+    return found
 
 
 def _divided(row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -19,17 +19,21 @@ from conceptbind.core.files import (
     write_whole,
 )
 from conceptbind.core.findings import Verdict, Verdicts
-from conceptbind.core.names import wrong_word
+from conceptbind.core.names import Metric, wrong_word
 from conceptbind.core.records import FIELDS, Record, Records
+from conceptbind.core.scored import unit_of
 
 RESULTS, TABLE = "results.json", "results.csv"
-SCHEMA = 1
+SCHEMA = 2
 """Version of the form of `results.json`. Version 0 had no number, and records without `control`,
-`repair` and `question` where a study had nothing to say of them."""
+`repair` and `question` where a study had nothing to say of them. Up to version 1 the column `level`
+was called `question`, and that of additive vectors `level`."""
+ROUNDING = 1e-6
+"""By how much a share may exceed 1."""
 MOST = 1e300
 """No number of a record is larger."""
 TEXTS = ("study", "modality", "metric", "split", "scenes", "encoder")
-NUMBERS = ("value", "n", "ties", "ci_low", "ci_high", "question")
+NUMBERS = ("value", "n", "ties", "ci_low", "ci_high", "level")
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,25 @@ def _wrong_record(row: object) -> str | None:
             wrong = wrong_word(row["study"], name, value)
             if wrong is not None:
                 return wrong
-    return None if row["n"] is not None else "it lacks 'n'"
+    if row["n"] is None:
+        return "it lacks 'n'"
+    return _out_of_range(row)
+
+
+def _out_of_range(row: Mapping[str, Any]) -> str | None:
+    """What no count, share or difference of shares can be, in words."""
+    for name in ("n", "ties"):
+        count = row.get(name)
+        if count is not None and (count < 0 or count != int(count)):
+            return f"it has {name!r} = {count!r:.40}"
+    metric = row["metric"]
+    if metric not in Metric._value2member_map_ or unit_of(metric) == "number":
+        return None
+    for name in ("value", "ci_low", "ci_high"):
+        share = row.get(name)
+        if share is not None and abs(share) > 1 + ROUNDING:
+            return f"it has {name!r} = {share!r:.40}, which no share is"
+    return None
 
 
 def _may_hold(name: str, value: object) -> bool:

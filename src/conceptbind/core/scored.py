@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +26,29 @@ UNITS: tuple[Unit, ...] = ("share", "change", "number")
 _KINDS: Mapping[str, Unit] = {"share": "share", "difference": "change", "mean": "number"}
 
 
+_OWN = frozenset(map(str, Metric))
+_NUMBER = re.compile(
+    r"r2|mse|.*_cosine|modality_gap|value_rank|products_needed|generalisation_score"
+)
+"""Metrics of ours that are not a share of anything."""
+_CHANGE = re.compile(r".*_gain|.*_change|lexical_sensitivity")
+"""Metrics of ours that are a difference of two shares."""
+
+
+def unit_of(metric: str, unit: object = None) -> Unit:
+    """What a metric is counted in.
+
+    Args:
+        metric: its name.
+        unit: what its record says, in the column `unit`; metrics of ours need none.
+    """
+    if unit in UNITS:
+        return UNITS[UNITS.index(unit)]
+    if metric not in _OWN or _NUMBER.fullmatch(metric):
+        return "number"
+    return "change" if _CHANGE.fullmatch(metric) else "share"
+
+
 def unit_told(metric: str, unit: Unit) -> dict[str, Value]:
     """The column `unit` of a metric of another package; of ours it is known by the name."""
     return {} if metric in Metric._value2member_map_ else {"unit": unit}
@@ -41,7 +65,7 @@ def share_record(
     split: str,
     scenes: str,
     encoder: str,
-    question: int | None = None,
+    level: int | None = None,
     control: str = Control.NONE,
     own: Mapping[str, Value] | None = None,
 ) -> Record:
@@ -69,7 +93,7 @@ def share_record(
         scenes=scenes,
         encoder=encoder,
         control=control,
-        question=question,
+        level=level,
         own={**unit_told(metric, "share"), **(own or {})},
     )
 
@@ -172,5 +196,5 @@ def plain_record(
     """A value between pictures and captions, with its interval where it has one; see
     `mean_record`.
     """
-    told = {"modality": "both", "question": 3, **facts}
+    told = {"modality": "both", "level": 3, **facts}
     return Record.of(metric=metric, value=value, n=n, ci_low=low, ci_high=high, **told)

@@ -8,9 +8,10 @@ from conceptbind.core.findings import Findings
 from conceptbind.crossmodal.controls import control_records
 from conceptbind.crossmodal.section import TERMS, across_section
 from conceptbind.crossmodal.study import crossmodal_study, query_record
-from conceptbind.crossmodal.words import across
+from conceptbind.crossmodal.words import across, not_judged
 
 if TYPE_CHECKING:
+    from conceptbind.core.findings import Verdict
     from conceptbind.studies.case import Case
 
 
@@ -35,6 +36,12 @@ class Across:
     def applies(self, case: Case) -> str | None:
         """Where one encoder embeds both, and captions can be swapped."""
         return cannot_compare(case)
+
+    def unjudged(self, case: Case, why: str) -> tuple[Verdict, ...]:
+        """A verdict that says why, where pictures and captions are there."""
+        if set(case.modalities) != {"text", "image"}:
+            return ()
+        return (not_judged(case.rows("image").encoder, why),)
 
     def run(self, case: Case) -> Findings:
         """One study, verdict and section."""

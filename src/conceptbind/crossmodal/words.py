@@ -28,17 +28,27 @@ def across(study: CrossmodalStudy) -> Verdict:
     return usable_across(study.records)
 
 
+def not_judged(encoder: str, why: str) -> Verdict:
+    """Level 3, where nothing can be said.
+
+    Args:
+        encoder: its name.
+        why: the reason, without a full stop.
+    """
+    sentence = (
+        f"It cannot be judged whether the pictures and captions of {encoder} agree on binding "
+        f"(level 3). {first(why)}."
+    )
+    return Verdict("unclear", sentence, None, 3, "both", 0)
+
+
 def usable_across(records: Records) -> Verdict:
     """Level 3, from the records of a study between pictures and captions."""
     either = records.where(order="either", control=Control.NONE)
     binding = either.where(metric=Metric.BINDING_ACCURACY).scored().first()
     encoder = records[0].encoder if records else "the encoder"
     if binding is None:
-        sentence = (
-            f"It cannot be judged whether the pictures and captions of {encoder} agree on "
-            "binding (level 3). No scene has an attribute swap."
-        )
-        return Verdict("unclear", sentence, None, 3, "both", 0)
+        return not_judged(encoder, "no scene has an attribute swap")
     value, (low, high) = float(binding.value or 0.0), ends(binding)
     concepts = either.first(metric=Metric.CONCEPT_ACCURACY)
     words = (

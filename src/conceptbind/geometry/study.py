@@ -47,7 +47,7 @@ SWEPT = 2_000
 REMOVAL_SCENES = 8_000
 """Train scenes that the probes of the removal are fitted on, at most."""
 STORED: dict[Order, int] = {2: 1, 1: 2}
-"""What records hold as the `level` of additive vectors (the paper's numbers), by the order of their
+"""What records hold as the `additive_level` of vectors (the paper's numbers), by the order of their
 terms."""
 FITS: tuple[tuple[Estimator, bool], ...] = (
     ("avg", False),
@@ -257,7 +257,7 @@ class _Study:
                     "singles": self.singles,
                 }
                 facts: dict[str, Any] = {
-                    "level": stored,
+                    "additive_level": stored,
                     "estimator": estimator,
                     "slots": "apart" if per_slot else "together",
                     "control": control,
@@ -304,7 +304,7 @@ class _Study:
             rows = self.split.test[fit.covered(self.split.test)]
             if len(rows) == 0:
                 continue
-            facts: dict[str, Any] = {"level": STORED[order], "estimator": estimator}
+            facts: dict[str, Any] = {"additive_level": STORED[order], "estimator": estimator}
             asked = self.sample(rows, self.values.size, rng, "reconstructions")
             rank, ties = ranks(fit[asked].astype(self.values.dtype), self.values, asked)
             self.share(

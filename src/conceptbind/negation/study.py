@@ -27,8 +27,8 @@ CAPTION, SCENE = "caption", "scene"
 WHOLE: Mapping[str, None] = dict.fromkeys(("form", "wording"))
 """Columns that a record over clauses and objects alone, in all wordings, leaves empty."""
 ABOUT: Mapping[str, Mapping[str, Any]] = {
-    "text": {"modality": "text", "question": 2},
-    "image": {"modality": "both", "question": 3},
+    "text": {"modality": "text", "level": 2},
+    "image": {"modality": "both", "level": 3},
 }
 """What records are about, by modality of the scenes."""
 CHUNK = 65_536

@@ -201,7 +201,7 @@ def probe_study(
                     outcome,
                     pairs,
                     study="probe",
-                    question=1,
+                    level=1,
                     control=control,
                     modality=embeddings.modality,
                     metric=recognised(concept),
@@ -309,8 +309,7 @@ def fitted_probes(
     if (unit.values == unit.values[0]).all():
         raise ValueRangeError(
             f"all {counted(len(unit), 'row')} of '{unit.encoder}' are the same, so there is "
-            "nothing to "
-            "read; check that the encoder sees its captions or pictures"
+            "nothing to recognise; check that the encoder sees its captions or pictures"
         )
     parts = (
         np.ascontiguousarray(part).tobytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from conceptbind.repairs.held_scenes import HeldScenes
 from conceptbind.repairs.labclip.estimator import fit_pairs
 from conceptbind.repairs.queries.groups import groups_of_bank
 from conceptbind.repairs.queries.solver import Watched, fit_queries
+from conceptbind.report.advice import RUN
 from conceptbind.rows.source import source_of
 from conceptbind.run.bars import steps
 from conceptbind.scenes.paraphrases import (
@@ -104,7 +106,17 @@ class SeveralParts:
             sections=(query_section(study),),
             terms=TERMS,
             found=(study,),
+            next=_next(case, study),
         )
+
+
+def _next(case: Case, study: QueryStudy) -> tuple[str, str]:
+    """A query about the first scene, in the way that validation prefers."""
+    scene = case.table.objects[0].tolist()
+    text = ", ".join(dict.fromkeys(map(case.table.space.object_name, scene)))
+    way = study.chosen.way
+    how = f"--way {way}" + (f" --minus {study.minus[study.chosen.repair]:g}" * (way == "sum"))
+    return "To ask so in these embeddings:", f"conceptbind query {RUN} {quote(text)} {how}"
 
 
 def _encoder(case: Case) -> Encoder:

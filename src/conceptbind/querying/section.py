@@ -67,7 +67,8 @@ def query_section(study: QueryStudy) -> Section:
         paragraph(query_sentence(study)),
         paragraph(
             f"Validation has {study.n_validation:,} queries, and chose the weight of what is "
-            f"absent in the sum: {weights}. Controls have weight 1 and no repair."
+            f"absent in the sum: {weights}. Controls have the weight of the preferred way, and no "
+            "repair."
         ),
         figure(_figure(study)),
         table(head, [_row(study, one, controls) for one in _own(study)]),

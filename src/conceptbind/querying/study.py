@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 MINUS = (0.25, 0.5, 1.0, 2.0)
 """Weights of a negated part in the sum, of which validation chooses one."""
 PLAIN = 1.0
-"""Weight where nothing is chosen, as for controls."""
+"""Of equal weights the one that is nearest to this."""
 CHOSEN_AMONG: tuple[Way, ...] = ("whole", "sum", "min", "project")
 """Ways that can be recommended: those of the command. Documents are projected for comparison."""
 BLOCK = 128
 """Queries that are scored at once."""
 ABOUT: Mapping[str, Mapping[str, Any]] = {
-    "text": {"modality": "text", "question": 2},
-    "image": {"modality": "both", "question": 3},
+    "text": {"modality": "text", "level": 2},
+    "image": {"modality": "both", "level": 3},
 }
 """What records are about, by modality of the documents."""
 
@@ -134,7 +134,8 @@ def query_study(
     own: dict[Choice, dict[str, Found]] = {}
     for control, held in rows.items():
         for repair, mapped in repairs.items() if control == Control.NONE else _NO_REPAIR.items():
-            weight = minus[repair] if control == Control.NONE else PLAIN
+            # controls are asked as the way that validation prefers asks
+            weight = minus[repair if control == Control.NONE else chosen.repair]
             for way in WAYS:
                 found = _answers(held, mapped, test, way, weight)
                 facts = {**told, "control": control, "repair": repair, "way": way}

@@ -138,7 +138,7 @@ def _without_negatives(study: RepairStudy | ArrayRepair, change: Change | None) 
         judged,
         sentence=f"A linear map fitted without negatives {said}. {NO_BINDING}.",
         n=change.now.n,
-        control="no repair",
+        control="no_repair",
     )
 
 
@@ -267,7 +267,7 @@ def strongest_control(records: Records) -> str:
         records: of one repair, or of the laboratory.
     """
     twin = records.first(metric=Metric.BINDING_GAIN, control=Control.BAG_TWIN)
-    return "no repair" if twin is None else str(Control.BAG_TWIN)
+    return "no_repair" if twin is None else str(Control.BAG_TWIN)
 
 
 def beside_twin(gain: Record | None, least: float) -> tuple[str, bool]:

@@ -37,7 +37,7 @@ SIMPLE, SOMEWHAT = 0.5, 0.1
 """Generalisation scores from which a rule is called simple, and simple in part."""
 Cells = list[list[str]]
 ORDERS = {2: "1 (values)", 1: "2 (objects)"}
-"""What records store as the `level` of additive vectors, and the order of their terms in words."""
+"""What records store as their `additive_level`, and the order of their terms in words."""
 R2_HEAD = (
     *("order", "estimator", "R2", "R2 held out", "R2 random weights"),
     *("retrieval", "objects recognised", "concepts recognised", "n", "n held out"),
@@ -61,7 +61,7 @@ def r2_cells(records: Records) -> Cells:
     cells = []
     for level, order in ORDERS.items():
         for estimator, slots, name in FITS:
-            one = rows.where(level=level, estimator=estimator)
+            one = rows.where(additive_level=level, estimator=estimator)
             fits = one.where(metric=Metric.R2, slots=slots)
             if not fits:
                 continue

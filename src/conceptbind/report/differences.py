@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Repair
 from conceptbind.core.rounding import percent
-from conceptbind.report.numbers import interval_of, points, unit_of
+from conceptbind.core.scored import unit_of
+from conceptbind.report.numbers import interval_of, points
 from conceptbind.report.tables import PaperTable
 
 if TYPE_CHECKING:

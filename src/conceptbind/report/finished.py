@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.core.errors import counted
 from conceptbind.core.files import user_path
 from conceptbind.core.results import RESULTS, load_results
 from conceptbind.report.advice import moved
@@ -17,6 +18,9 @@ from conceptbind.report.terminal import terminal_table
 if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
     from conceptbind.core.records import Records
+
+NO_WORDS = "The version that made this run kept no verdicts."
+"""What is said of a run whose results have numbers alone."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,8 +44,13 @@ class Run(Shown):
 
     @property
     def said(self) -> tuple[str, ...]:
-        """The answer, where the command gives one, and its sentences."""
-        return (*filter(None, (self.answer,)), *self.sentences)
+        """The answer, where the command gives one, and its sentences. Of a run of an earlier
+        version that kept none, what there is.
+        """
+        told = (*filter(None, (self.answer,)), *self.sentences)
+        if told or self.verdicts:
+            return told
+        return (f"{NO_WORDS} Its {counted(len(self.records), 'record')}: .frame() or .records.",)
 
     @property
     def advice(self) -> tuple[str, str]:

@@ -18,8 +18,9 @@ from conceptbind.core.errors import UnknownNameError, ValueRangeError, counted, 
 from conceptbind.core.escape import html_table, one_line
 from conceptbind.core.files import write_whole
 from conceptbind.core.names import OWN_STUDIES, Metric
+from conceptbind.core.scored import unit_of
 from conceptbind.report.levels import LEVELS, own_records
-from conceptbind.report.numbers import interval_of, shown, unit_of, value_of
+from conceptbind.report.numbers import interval_of, shown, value_of
 
 if TYPE_CHECKING:
     from conceptbind.core.columns import Value
@@ -163,6 +164,30 @@ class Gate:
             FileError: the file cannot be written.
         """
         write_whole(path, self.junit())
+
+
+def write_error(path: Path, message: str) -> None:
+    """Write JUnit XML that says that nothing could be judged.
+
+    Args:
+        path: the file.
+        message: why not.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    from xml.etree import ElementTree
+
+    counts = {"tests": "1", "failures": "0", "errors": "1"}
+    top = ElementTree.Element("testsuites", {"name": "conceptbind", **counts})
+    suite = ElementTree.SubElement(top, "testsuite", {"name": "requirements", **counts})
+    named = {"classname": "conceptbind", "name": "the command"}
+    case = ElementTree.SubElement(suite, "testcase", named)
+    said = {"message": _xml(one_line(message)), "type": "error"}
+    ElementTree.SubElement(case, "error", said).text = _xml(message)
+    ElementTree.indent(top)
+    body = ElementTree.tostring(top, encoding="unicode")
+    write_whole(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n')
 
 
 def requirement(text: str) -> Requirement:

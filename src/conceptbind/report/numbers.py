@@ -16,9 +16,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from conceptbind.core.names import Metric
 from conceptbind.core.rounding import percent, score
-from conceptbind.core.scored import UNITS
+from conceptbind.core.scored import unit_of
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Record
@@ -26,14 +25,6 @@ if TYPE_CHECKING:
 
 LONG_WORD = 16
 """Letters of a word that a cell may break: a name of a user's, not a word of ours."""
-_OWN = frozenset(map(str, Metric))
-_NUMBER = re.compile(
-    r"r2|mse|.*_cosine|modality_gap|value_rank|products_needed|generalisation_score"
-)
-"""Metrics of ours that are not a share of anything."""
-_CHANGE = re.compile(r".*_gain|.*_change|lexical_sensitivity")
-"""Metrics of ours that are a difference of two shares."""
-
 _PLAIN = r"[+-]?[\d.,]*\d(?: %| points|e[+-]\d+)?"
 _CELL = re.compile(rf"-|{_PLAIN}(?: \({_PLAIN} to {_PLAIN}\))?|{_PLAIN} to {_PLAIN}")
 """A number, perhaps with its interval, an interval, or a dash."""
@@ -86,20 +77,6 @@ def _plain(text: str, unit: str = "") -> float | None:
 def whole(text: str) -> str:
     """A text whose numbers no line break cuts from their units or names."""
     return _POWER.sub("-\u2060", _PIECE.sub("\u00a0", str(text)))
-
-
-def unit_of(metric: str, unit: object = None) -> Unit:
-    """What a metric is counted in.
-
-    Args:
-        metric: its name.
-        unit: what its record says, in the column `unit`; metrics of ours need none.
-    """
-    if unit in UNITS:
-        return UNITS[UNITS.index(unit)]
-    if metric not in _OWN or _NUMBER.fullmatch(metric):
-        return "number"
-    return "change" if _CHANGE.fullmatch(metric) else "share"
 
 
 def points(change: float | None) -> str:

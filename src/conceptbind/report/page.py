@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import FileError, ValueRangeError
+from conceptbind.core.escape import TURNED
 from conceptbind.core.files import read_checked_json, write_checked_json, write_whole
 from conceptbind.pictures.files import quiet_pillow, read_picture
 from conceptbind.report.advice import moved
@@ -106,12 +107,13 @@ def _page(kept: Mapping[str, Any]) -> str:
     provenance = kept["provenance"]
     figure = environment.get_template("figure.html.j2")
     parts = _from_json(kept["parts"], lambda chart: _figure(chart, figure))
-    return environment.get_template(kept["template"]).render(
+    page = environment.get_template(kept["template"]).render(
         **parts,
         provenance=provenance,
         provenance_text=json.dumps(provenance, indent=2, ensure_ascii=False),
         citation=citation(str(provenance.get("conceptbind", "")), home()),
     )
+    return TURNED.sub(" ", page)
 
 
 def _unbroken(shown: object) -> object:

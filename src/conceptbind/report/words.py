@@ -31,7 +31,7 @@ OF_WORDS = (Control.BAG_OF_WORDS, Control.BLIND_LENGTH)
 
 TOLD_APART = (
     *("study", "modality", "metric", "concept", "noun", "setting", "order", "wording"),
-    *("form", "chooser"),
+    *("form", "chooser", "probe"),
 )
 """Columns by which a record finds its controls."""
 NAMED = ("concept", "noun", "setting", "order")
@@ -116,6 +116,8 @@ def metric_name(record: Record) -> str:
     """A record's metric in words, with what it varies."""
     name = record.metric.replace("_", " ")
     details = [str(record[key]) for key in NAMED if record[key]]
+    if record["probe"] in ("linear", "cosine"):  # of pairs says the metric
+        details.append(f"{record['probe']} probe")
     if record["chooser"]:
         details.append(f"a {record['chooser']} chooses")
     if record["queries"]:

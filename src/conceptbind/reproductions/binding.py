@@ -46,7 +46,7 @@ PROBES = Table(
     "is recognised least is told.",
 )
 
-FIRST: dict[str, Value] = {**OWN, "study": "additive", "level": 1}
+FIRST: dict[str, Value] = {**OWN, "study": "additive", "additive_level": 1}
 
 
 def _additive(

@@ -334,7 +334,7 @@ def _records(
                     "control": control,
                     "repair": repair,
                     "modality": measure.modality,
-                    "question": measure.level,
+                    "level": measure.level,
                     "setting": measure.setting,
                 }
                 ties = int(outcome.tied.sum())

@@ -92,7 +92,7 @@ def curves_of(study: StressStudy) -> tuple[Curve, ...]:
     for factor in study.factors:
         mine = study.records.where(factor=factor.name)
         keys = {
-            Measure(int(r.question or 0), r.metric, r.modality, r["setting"])  # type: ignore[arg-type]
+            Measure(int(r.level or 0), r.metric, r.modality, r["setting"])  # type: ignore[arg-type]
             for r in mine
             if r.metric not in (*CHANGES.values(), *GAINS.values())
         }
@@ -100,7 +100,7 @@ def curves_of(study: StressStudy) -> tuple[Curve, ...]:
             keys, key=lambda key: (key.level, key.modality != "text", key[3] or "")
         ):
             about: dict[str, Value] = {
-                "question": measure.level,
+                "level": measure.level,
                 "modality": measure.modality,
                 "setting": measure.setting,
             }

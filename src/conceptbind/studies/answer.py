@@ -37,18 +37,20 @@ USES = {
 }
 AMONG = {
     "yes": "{seen} use it",
-    "whole": "{seen} use it, as far as it was measured",
+    "whole": "{seen} use it in the one setting that was measured",
     "partly": "{seen} use it only partly",
     "no": "{seen} hardly use it",
 }
 TELL = {
     "yes": "show {what}",
-    "whole": "show {what}, as far as it was measured",
+    "whole": "show {what} in the one setting that was measured",
     "partly": "show {what} only partly",
     "no": "hardly show {what}",
     "unclear": "may or may not show {what}, which cannot be judged here",
 }
 CHANCE = "; a coin reaches 50 %"
+REACTS = 'reacts to "no"'
+"""How the question begins that the study of negation asks."""
 
 
 def plain_answer(encoder: str, concepts: Sequence[str], verdicts: Sequence[Verdict]) -> str:
@@ -83,12 +85,9 @@ def other_answers(verdicts: Sequence[Verdict]) -> str:
         verdicts: of the run.
 
     Returns:
-        The questions with their answers; the whole sentence where there is a single one. Empty
-        where none was asked.
+        The questions with their answers. Empty where none was asked.
     """
     asked = [verdict for verdict in verdicts if verdict.asks is not None]
-    if len(asked) == 1 and len(verdicts) == 1:
-        return asked[0].sentence
     return " ".join(f"{first(one.asks or '')} {first(one.answer)}." for one in asked)
 
 
@@ -198,7 +197,7 @@ def next_command(
             f"conceptbind apply {RUN}/adapter --texts {RUN}/embeddings/text "
             f"--out {RUN}/repaired.npy"
         )
-        why = "To repair these caption embeddings, or name yours (your index stays as it is):"
+        why = "To repair these captions (give yours with --texts; your index stays as it is):"
         return why, command
     mended = _to_mend(name, verdicts, trainable, quote(scenes) if reads and scenes else None)
     if mended is not None:
@@ -209,6 +208,10 @@ def next_command(
         return "To judge it on more scenes:", command
     if any(verdict.level or verdict.repairs is not None for verdict in verdicts):
         return "To see its numbers as tables, or beside other runs:", f"conceptbind compare {RUN}"
+    heard = any((verdict.asks or "").startswith(REACTS) for verdict in verdicts)
+    if heard and reads and scenes:
+        why = "To see which way of asking leaves an object out better:"
+        return why, f"conceptbind measure {name} --scenes {quote(scenes)} --studies query"
     return "To draw its page again:", f"conceptbind report {RUN}"
 
 

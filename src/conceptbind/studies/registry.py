@@ -31,6 +31,7 @@ ON_REQUEST = {
     "query": "conceptbind.querying.answer:SeveralParts",
     "factors": "conceptbind.factors.answer:AddUp",
     "ceiling": "conceptbind.ceiling.answer:Ceiling",
+    "probe_kinds": "conceptbind.probes.kinds.answer:Kinds",
 }
 """Our own that run only where they are named: they ask more than binding, and take their time."""
 

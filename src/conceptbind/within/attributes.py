@@ -149,7 +149,7 @@ def attribute_study(
                     outcome,
                     orbits[rows],
                     study="attribute_probe",
-                    question=1,
+                    level=1,
                     modality=embeddings.modality,
                     metric=Metric.ATTRIBUTE_RECOGNITION,
                     split="test",

@@ -190,7 +190,7 @@ def search_study(
                 split="all",
                 scenes=scenes_name,
                 encoder=encoder.id,
-                question=None,
+                level=None,
                 pairs=sum(right.size for right in ordered),
                 **facts,
             )

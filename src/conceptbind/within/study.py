@@ -141,7 +141,7 @@ def within_study(
     common: dict[str, Any] = {
         "study": "within",
         "modality": modality,
-        "question": 2,
+        "level": 2,
         "split": "all",
         "scenes": scenes,
         "encoder": encoder,

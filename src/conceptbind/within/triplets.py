@@ -6,7 +6,7 @@ triplets, one for each wording, order of mention or drawing, and counts the shar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,23 @@ SETTINGS = (NEUTRAL, TRAP)
 GIVEN = "given"
 """Paraphrases and negatives that people wrote: nobody says how their wordings differ."""
 CHUNK = 65_536
-"""Triplets whose rows are held at once."""
+"""Rows, or triplets with theirs, that are held at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """Triplets that are alike for all items: each has the same number of rows, and its triplets are
+    the same places among them. So the cosines of an item are one small product.
+    """
+
+    rows: Int[Ints, "items places"]
+    """(i, r) rows of each item."""
+    pattern: Int[Ints, "each 3"]
+    """(k, 3) places of anchor, paraphrase and negative; the triplets of an item stand together."""
+
+    def global_rows(self) -> Int[Ints, "3 triplets"]:
+        """(3, i k) rows of all triplets."""
+        return self.rows[:, self.pattern].reshape(-1, 3).T
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +60,40 @@ class Triplets:
     pictures."""
     wording: Int[Ints, " triplets"] | None = None
     """(t,) which wording the paraphrase has; None for pictures."""
+    tile: Tile | None = None
+    """The same triplets, where all items have the same; the three columns follow from it."""
+
+    def of_items(self, some: Bool[Bools, " triplets"]) -> Triplets:
+        """The triplets of some items, without order and wording.
+
+        Args:
+            some: (t,) which triplets are kept.
+        """
+        kept = self.item[some]
+        if self.tile is None:
+            anchor, paraphrase = self.anchor[some], self.paraphrase[some]
+            return Triplets(self.setting, anchor, paraphrase, self.negative[some], kept)
+        each = len(self.tile.pattern)
+        whole = some.reshape(-1, each)
+        if (whole.all(axis=1) != whole.any(axis=1)).any():
+            return replace(self, tile=None).of_items(some)
+        tile = Tile(self.tile.rows[whole[:, 0]], self.tile.pattern)
+        anchor, paraphrase, negative = tile.global_rows()
+        return Triplets(self.setting, anchor, paraphrase, negative, kept, tile=tile)
+
+    def used(self) -> tuple[Int[Ints, " rows"], Triplets]:
+        """The rows that occur (u,), in order, and the same triplets as places among them."""
+        if self.tile is not None:
+            rows, places = np.unique(self.tile.rows, return_inverse=True)
+            tile = Tile(places.reshape(self.tile.rows.shape), self.tile.pattern)
+            anchor, paraphrase, negative = tile.global_rows()
+        else:
+            parts = np.stack((self.anchor, self.paraphrase, self.negative))
+            rows, places = np.unique(parts, return_inverse=True)
+            anchor, paraphrase, negative = places.reshape(3, -1)
+            tile = None
+        here = replace(self, anchor=anchor, paraphrase=paraphrase, negative=negative, tile=tile)
+        return rows, here
 
     def __len__(self) -> int:
         return len(self.anchor)
@@ -52,36 +102,40 @@ class Triplets:
 def text_triplets(bank: ParaphraseBank) -> tuple[Triplets, Triplets]:
     """The neutral and the trapping triplets of a bank of captions.
 
-    In the neutral setting the paraphrase is in one wording and the swap in the next, both orders of
-    each: of the three captions no two share a wording, so none is nearer by its surface. As a trap
-    the swap keeps the anchor's wording, in both orders, while the paraphrase has another wording
-    and the reverse order.
+    In the neutral setting the paraphrase is in one wording and the swap in another, for every pair
+    of wordings and both orders of each. No two of the three captions share a wording. Of any two
+    wordings each is the paraphrase's as often as the swap's. So the wording alone wins half of the
+    comparisons by the one-sided rule, and at most half by the strict one. As a trap the swap keeps
+    the anchor's wording, in both orders. The paraphrase has another one and the reverse order.
 
     Args:
         bank: see `scenes.paraphrases.paraphrase_bank`.
     """
     n, w = len(bank), len(bank.wordings)
-    item, wording, order, other = np.indices((n, w, 2, 2)).reshape(4, -1)
-    neutral = Triplets(
-        NEUTRAL,
-        bank.anchor[item],
-        bank.paraphrase[item, wording, order],
-        bank.neutral[item, (wording + 1) % w, other],
-        item,
-        order,
-        wording,
-    )
-    item, wording, other = np.indices((n, w, 2)).reshape(3, -1)
-    trap = Triplets(
-        TRAP,
-        bank.anchor[item],
-        bank.paraphrase[item, wording, 1],
-        bank.trap[item, other],
-        item,
-        np.ones_like(item),
-        wording,
-    )
+    words, others = np.nonzero(~np.eye(w, dtype=bool))
+    pair, order, other = np.indices((len(words), 2, 2)).reshape(3, -1)
+    anchor, reworded, swapped = bank.anchor[:, None], bank.paraphrase.reshape(n, -1), bank.neutral
+    rows = np.concatenate([anchor, reworded, swapped.reshape(n, -1)], axis=1)
+    places = 1 + 2 * words[pair] + order, 1 + 2 * w + 2 * others[pair] + other
+    neutral = _tiled(NEUTRAL, rows, *places, order, words[pair])
+    wording, other = np.indices((w, 2)).reshape(2, -1)
+    rows = np.concatenate([anchor, bank.paraphrase[:, :, 1], bank.trap], axis=1)
+    last = np.ones_like(wording)
+    trap = _tiled(TRAP, rows, 1 + wording, 1 + w + other, last, wording)
     return neutral, trap
+
+
+def _tiled(
+    setting: str, rows: Ints, paraphrase: Ints, negative: Ints, order: Ints, wording: Ints
+) -> Triplets:
+    """Triplets of all items from places among their rows; the anchor is the first."""
+    each = len(paraphrase)
+    pattern = np.stack([np.zeros(each, dtype=np.int64), paraphrase, negative], axis=1)
+    tile, n = Tile(rows, pattern), len(rows)
+    one, two, three = tile.global_rows()
+    item = np.repeat(np.arange(n), each)
+    told = item, np.tile(order, n), np.tile(wording, n)
+    return Triplets(setting, one, two, three, *told, tile)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +189,9 @@ def scored(
     """
     asking = rows if queries is None else queries
     scores = np.empty((4, len(triplets)), dtype=rows.dtype)
-    for start in range(0, len(triplets), CHUNK):
+    if triplets.tile is not None:
+        _fill(scores, rows, asking, triplets.tile)
+    for start in range(0, len(triplets), CHUNK) if triplets.tile is None else ():
         part = slice(start, start + CHUNK)
         negative, second = rows[triplets.negative[part]], asking[triplets.paraphrase[part]]
         anchor = asking[triplets.anchor[part]]
@@ -146,3 +202,19 @@ def scored(
     to_paraphrase, to_negative, between, back = scores
     outcome = triplet_choice(to_paraphrase, to_negative, between, back=back)
     return Scored(triplets, outcome, to_paraphrase, to_negative, between)
+
+
+def _fill(scores: Floats, rows: Floats, asking: Floats, tile: Tile) -> None:
+    """Write the four cosines of all triplets, item by item."""
+    items, places = tile.rows.shape
+    anchor, paraphrase, negative = tile.pattern.T
+    asked = (anchor, paraphrase), (anchor, negative), (paraphrase, negative), (paraphrase, anchor)
+    each, most = len(tile.pattern), max(1, CHUNK // places)
+    for start in range(0, items, most):
+        mine = tile.rows[start : start + most]
+        found = rows[mine]
+        ask = found if asking is rows else asking[mine]
+        alike = ask @ found.transpose(0, 2, 1)  # (i, r, r): who asks, and what is found
+        part = slice(start * each, (start + len(mine)) * each)
+        for place, (one, other) in enumerate(asked):
+            scores[place, part] = alike[:, one, other].ravel()

@@ -28,7 +28,7 @@ from conceptbind.within.pictures import given_triplets, picture_bank
 from conceptbind.within.section import TERMS, within_section
 from conceptbind.within.study import Items, WithinStudy, within_study
 from conceptbind.within.triplets import Triplets, text_triplets
-from conceptbind.within.words import usable_within
+from conceptbind.within.words import not_judged, usable_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +61,14 @@ class Usable:
         reasons = [_cannot(case, modality) for modality in case.modalities]
         return None if None in reasons else "; ".join(filter(None, reasons))
 
+    def unjudged(self, case: Case, why: str) -> tuple[Verdict, ...]:
+        """A verdict for each modality, which says why."""
+        reasons = {modality: _cannot(case, modality) or why for modality in case.modalities}
+        return tuple(
+            not_judged(modality, case.rows(modality).encoder, reason)
+            for modality, reason in reasons.items()
+        )
+
     def run(self, case: Case) -> Findings:
         """A study, a verdict and a section for each modality that can be judged; for others the
         verdict says why not.
@@ -72,7 +80,7 @@ class Usable:
         for modality in case.modalities:
             reason = _cannot(case, modality)
             if reason is not None:
-                verdicts.append(_not_judged(case, modality, reason))
+                verdicts.append(not_judged(modality, case.rows(modality).encoder, reason))
                 continue
             study, section = _of_captions(case) if modality == "text" else _of_pictures(case)
             studies.append(study)
@@ -112,12 +120,6 @@ def _cannot_reword(case: Case) -> str | None:
         return None
     named = ", ".join(f"'{wording.name}'" for wording in unknown)
     return f"the encoder does not know the words of the paraphrases {named}, or cuts them"
-
-
-def _not_judged(case: Case, modality: Modality, reason: str) -> Verdict:
-    who = usable_within(Records(), modality, case.rows(modality).encoder)
-    sentence = f"{who.sentence.partition(': ')[0]}: {reason}."
-    return Verdict("unclear", sentence, None, 2, modality, 0)
 
 
 def _of_captions(case: Case) -> tuple[WithinStudy, Section]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict, Word
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
 USABLE, SOMEWHAT = 0.9, 0.5
 """Level 2: strict shares from which binding is usable within a modality (in both settings), or
 usable in part (in one of them)."""
+SURFACE = 1 / 2
+"""The most that a wording or a drawing alone can win in the neutral setting: of any two wordings
+each is the paraphrase's as often as the swap's."""
 CHANCE = 1 / 3
 """Share of an encoder whose three cosines have nothing to do with the scene."""
 ALIKE = {
@@ -48,6 +50,23 @@ NEARER = {
 }
 
 
+def not_judged(modality: str, encoder: str, why: str, n: int = 0) -> Verdict:
+    """Level 2 of one modality, where nothing can be said.
+
+    Args:
+        modality: `text` or `image`.
+        encoder: its name.
+        why: the reason, without a full stop.
+        n: comparisons that were made.
+    """
+    return Verdict("unclear", f"{_asked(modality, encoder)}. {first(why)}.", None, 2, modality, n)
+
+
+def _asked(modality: str, encoder: str) -> str:
+    who = f"the {seen(modality)} of {encoder}"
+    return f"It cannot be judged whether {who} tell a scene from its swap by cosine (level 2)"
+
+
 def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
     """Level 2 of one modality, from the records of the study.
 
@@ -57,16 +76,14 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
         encoder: its name.
     """
     who = f"the {seen(modality)} of {encoder}"
-    asked = f"It cannot be judged whether {who} tell a scene from its swap by cosine (level 2)"
+    asked = _asked(modality, encoder)
     found = {setting: _main(records, setting) for setting in (NEUTRAL, TRAP)}
     there = [record for record in found.values() if record is not None]
     why = _unjudged(there)
     if why is not None:
-        n = there[0].n if there else 0
-        return Verdict("unclear", f"{asked}. {why}.", None, 2, modality, n)
+        return not_judged(modality, encoder, why, there[0].n if there else 0)
     weaker, stronger = min(there, key=_value), max(there, key=_value)
-    control, beside = _strongest(records, [weaker]), _strongest(records, [stronger])
-    named = _strongest(records, there)
+    control, beside = _strongest(records, weaker), _strongest(records, stronger)
     judged = Verdict(
         "unclear",
         "",
@@ -74,10 +91,10 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
         2,
         modality,
         weaker.n,
-        "chance" if named is None else str(named.control),
+        "chance" if control is None else str(control.control),
     )
     name, level = first(who), "tell a scene from its swap by cosine"
-    rest = _told(there, modality) + _beside(named, records, beats(stronger, beside))
+    rest = _told(there, modality) + _beside(there, records)
     if len(there) == 1:
         rest += f" {ALONE[modality]}"
     word = usable_word((weaker, control), (stronger, beside))
@@ -85,7 +102,7 @@ def usable_within(records: Records, modality: str, encoder: str) -> Verdict:
         claim = f"{name} {level} (level 2, usable within {seen(modality)})"
         return replace(judged, word="yes", sentence=f"{claim}. {rest}")
     if word in ("yes", "partly"):  # yes: in one setting, and no other was measured
-        far = ", as far as it was measured" if word == "yes" else " only in part"
+        far = " in the one setting that was measured" if word == "yes" else " only in part"
         claim = f"{name} {level}{far} (level 2, usable in part)"
         return replace(judged, word="partly", sentence=f"{claim}. {rest}")
     if word == "no":
@@ -117,7 +134,12 @@ def usable_word(
 
 def _above(record: Record) -> bool:
     """Whether a share is high enough for binding that is usable in part."""
-    return _value(record) >= SOMEWHAT and ends(record)[0] > CHANCE
+    return _value(record) >= SOMEWHAT and ends(record)[0] > _without_binding(record)
+
+
+def _without_binding(record: Record) -> float:
+    """What can be reached where no value is bound: by chance, or by surface alone."""
+    return SURFACE if record["setting"] == NEUTRAL else CHANCE
 
 
 def _unjudged(there: list[Record]) -> str | None:
@@ -143,8 +165,8 @@ def needed_for_usable(stronger: Record, control: Record | None) -> str:
     if control is not None and _above(stronger):
         return needed_against(stronger, control)
     value, (low, high) = _value(stronger), ends(stronger)
-    if value >= SOMEWHAT:  # too near chance
-        return needed(stronger.n, value - low, value - CHANCE)
+    if value >= SOMEWHAT:  # too near chance, or what the surface can reach
+        return needed(stronger.n, value - low, value - _without_binding(stronger))
     return needed(stronger.n, high - value, SOMEWHAT - value)  # too near the threshold
 
 
@@ -158,11 +180,10 @@ def _main(records: Records, setting: str, control: str = Control.NONE) -> Record
     return records.first(metric=rule, setting=setting, control=control, **WHOLE)
 
 
-def _strongest(records: Records, beside: list[Record]) -> Record | None:
+def _strongest(records: Records, beside: Record) -> Record | None:
     """The control that is right most often in the setting of a record; of equals the first."""
     names = [str(name) for name in records.distinct("control") if name != Control.NONE]
-    settings = [str(record["setting"]) for record in beside]
-    found = [_main(records, setting, name) for name, setting in product(names, settings)]
+    found = [_main(records, str(beside["setting"]), name) for name in names]
     return max((record for record in found if record is not None), key=_value, default=None)
 
 
@@ -179,16 +200,25 @@ def _told(there: list[Record], modality: str) -> str:
     return f"{' '.join(parts)} n = {there[0].n:,}; chance: {percent(round(CHANCE, 3))}."
 
 
-def _beside(control: Record | None, records: Records, beaten: bool) -> str:
-    """What the strongest control reaches, in each setting, and whether it is beaten."""
-    if control is None:
+def _beside(there: list[Record], records: Records) -> str:
+    """What the strongest control of each setting reaches, and where it is not beaten."""
+    pairs = [(record, _strongest(records, record)) for record in there]
+    known = [(record, control) for record, control in pairs if control is not None]
+    if not known:
         return ""
-    name = str(control.control)
-    words = CONTROL_WORDS[name]
-    both = [_main(records, setting, name) for setting in (NEUTRAL, TRAP)]
-    there = [record for record in both if record is not None]
-    if not any(map(_value, there)):
-        return " All controls stay at 0 %."
-    reached = " and ".join(map(value_of, there))
-    less = "" if beaten else ", which is not clearly less"
-    return f" The strongest control, {words}, reaches {reached}{less}."
+    if not any(_value(control) for _, control in known):
+        alone = len([name for name in records.distinct("control") if name != Control.NONE]) == 1
+        return " The control stays at 0 %." if alone else " All controls stay at 0 %."
+    words = [CONTROL_WORDS[str(control.control)] for _, control in known]
+    values = [value_of(control) for _, control in known]
+    close = [not beats(record, control) for record, control in known]
+    if len(set(words)) == 1:
+        reached = f" The strongest control, {words[0]}, reaches {' and '.join(values)}"
+    else:
+        named = [f"{value} ({name})" for value, name in zip(values, words, strict=True)]
+        reached = f" The strongest controls reach {' and '.join(named)}"
+    if not any(close):
+        return f"{reached}."
+    if all(close):
+        return f"{reached}, which is not clearly less."
+    return f"{reached}. The {'first' if close[0] else 'second'} is not clearly less."

@@ -60,7 +60,7 @@ def test_what_is_recommended_and_what_it_does():
     record = found.record(found.best, Metric.BINDING_ACCURACY)
     assert f"n = {record.n:,}) on pairs that it was not fitted on, a change of" in verdict.sentence
     assert verdict.score == record.value
-    assert (verdict.level, verdict.modality, verdict.control) == (3, "both", "no repair")
+    assert (verdict.level, verdict.modality, verdict.control) == (3, "both", "no_repair")
     assert " The control is no repair: no encoder without binding" in verdict.sentence
 
 

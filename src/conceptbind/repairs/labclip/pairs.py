@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int, Shaped
 
     from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.repairs.queries.groups import Groups
+    from conceptbind.repairs.queries.solver import Watched
     from conceptbind.rows.held import AnyRows
 
 BLOCK = 8192
@@ -109,6 +111,10 @@ class Pairs:
     """(n,) or (n, k) the same for negatives, in the same numbers; empty without negatives."""
     rows_hash: str = ""
     """A hash of all rows that these pairs were taken from."""
+    linked: Groups | None = None
+    """All captions of the same draws, in groups, where more is known than pairs say."""
+    watched: Watched | None = None
+    """Single objects that choose among maps too, beside `linked`."""
 
     @classmethod
     def of(

@@ -5,7 +5,7 @@ queries are mapped, and the negatives of a query are captions of its swap.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from conceptbind.repairs.queries.study import (
     Search,
     dealt,
     mapped_triplets,
-    some_triplets,
     watched,
 )
 
@@ -55,6 +54,8 @@ class QueryGround:
         searches: captions that have to find their paraphrase. The first has the draws of the
             triplets, and validation sees it too. So it does single objects that choose. Of the
             others the last of each metric is told in its place.
+        groups: the captions as `query_repair` takes them, of the same draws; by default they are
+            made of the pairs.
 
     Raises:
         ValueRangeError: there are fewer draws than parts.
@@ -70,7 +71,9 @@ class QueryGround:
         names: Mapping[str, Any],
         seed: int,
         searches: Sequence[Search] = (),
+        groups: Groups | None = None,
     ) -> None:
+        self.groups = groups
         self.rows, self.settings, self.draws, self.names = rows, settings, draws, names
         self.seed, self.searches, self._alone = seed, searches, watched(searches)
         every = np.unique(draws)
@@ -94,7 +97,7 @@ class QueryGround:
         if not several:
             negatives = negatives[:, 0]
         documents, of = np.unique(document, return_inverse=True)
-        return Pairs.of(
+        found = Pairs.of(
             np.asarray(self.rows[documents]),
             np.asarray(self.rows[query]),
             np.asarray(self.rows[negatives]),
@@ -104,6 +107,9 @@ class QueryGround:
             names=("documents", "queries", "negatives"),
             keep_equal=True,
         )
+        if self.groups is None:
+            return found
+        return replace(found, linked=self.groups.of_draws(rows), watched=self._alone)
 
     def scores(self, fitted: Fitted, rows: Rows) -> Scores:  # noqa: D102
         lowest = min(float(part.values.mean()) for part in self.by_setting(fitted, rows).values())
@@ -118,7 +124,7 @@ class QueryGround:
         """The paraphrase accuracy of each setting on some draws."""
         found = {}
         for triplets in self.settings:
-            mine = some_triplets(triplets, np.isin(self.draws[triplets.item], rows))
+            mine = triplets.of_items(np.isin(self.draws[triplets.item], rows))
             outcome = mapped_triplets(self.rows, mine, fitted.captions)
             items, right, tied = outcome.by_item()
             found[triplets.setting] = Scored(right, tied, items, self.draws[items])
@@ -198,7 +204,11 @@ class ConvexQueries:
 
     def fit(self, pairs: Pairs, validation: Pairs, seed: int) -> Fitted:  # noqa: D102
         try:
-            found = fit_queries(groups_of_pairs(pairs, seed), groups_of_pairs(validation, seed))
+            train, chooses = (
+                part.linked if part.linked is not None else groups_of_pairs(part, seed)
+                for part in (pairs, validation)
+            )
+            found = fit_queries(train, chooses, alone=pairs.watched, seed=seed)
         except ValueRangeError:  # rows so alike that nothing can be compared
             return Fitted(self.name, self.side)
         penalty = found.chosen.penalty

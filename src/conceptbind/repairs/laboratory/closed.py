@@ -153,7 +153,9 @@ class LowRank:
                 for rank in ranks:
                     said = f"rank {rank}, shrinkage {shrinkage:g}"
                     found = shortened.rank(rank)
-                    yield on_side(self.name, self.side, found, moments, said, rank * width)
+                    # a map of rank r has so many free numbers: an inner basis may be turned
+                    size = rank * (width - rank)
+                    yield on_side(self.name, self.side, found, moments, said, size)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,8 @@ class Cca:
     def _made(self, moments: Moments, found: Canonical, k: int, said: str) -> Fitted:
         root = np.sqrt(found.correlations[:k, None])
         pictures, captions = root * found.pictures[:k], root * found.captions[:k]
-        size = k * sum(moments.shared.shape)
+        # a map of rank k has so many free numbers: an inner basis of k directions may be turned
+        size = k * (sum(moments.shared.shape) - k)
         if self.side != "both":
             weight = pictures.T @ captions
             return on_side(self.name, self.side, weight, moments, said, size)
@@ -165,4 +166,4 @@ class Erasure:
             for k in (2**power for power in range(12) if 2**power < width):
                 said = f"{k} directions erased, shrinkage {shrinkage:g}"
                 found = bags.erased(k).T
-                yield on_side(self.name, self.side, found, moments, said, 2 * k * width)
+                yield on_side(self.name, self.side, found, moments, said, k * (2 * width - k))

@@ -37,7 +37,7 @@ FOLDED = 120
 five fits would take five times as long."""
 NOBODY = -1
 """Where a document belongs to no caption that asks."""
-QUESTION = 2
+LEVEL = 2
 WORDS = "words"
 """Split of the scores on words that were not fitted on; all other scores are of `test`."""
 SCORES = (
@@ -236,7 +236,7 @@ def query_repair(
         facts: dict[str, Any] = {
             "study": "repair",
             "modality": "text",
-            "question": QUESTION,
+            "level": LEVEL,
             "split": "test",
             "encoder": encoder,
             "side": "query",
@@ -339,7 +339,7 @@ def _settled(
     after: list[Scored] = []
     for part in parts:
         mine = np.isin(draws[triplets.item], part.draws)
-        some = some_triplets(triplets, mine)
+        some = triplets.of_items(mine)
         before.append(mapped_triplets(rows, some, None))
         after.append(mapped_triplets(rows, some, part.fit.adapter))
     found = {}
@@ -363,28 +363,9 @@ def mapped_triplets(
     """
     if queries is None:
         return scored(rows, triplets)
-    parts = (triplets.anchor, triplets.paraphrase, triplets.negative)
-    used, places = np.unique(np.stack(parts), return_inverse=True)
-    anchor, paraphrase, negative = places.reshape(3, -1)
-    here = replace(triplets, anchor=anchor, paraphrase=paraphrase, negative=negative)
+    used, here = triplets.used()
     documents = np.asarray(rows[used])
     return scored(documents, here, queries(documents).astype(documents.dtype))
-
-
-def some_triplets(triplets: Triplets, mine: Bool[Bools, " triplets"]) -> Triplets:
-    """Some of the triplets of a setting.
-
-    Args:
-        triplets: all.
-        mine: (t,) which are kept.
-    """
-    return Triplets(
-        triplets.setting,
-        triplets.anchor[mine],
-        triplets.paraphrase[mine],
-        triplets.negative[mine],
-        triplets.item[mine],
-    )
 
 
 def _joined(parts: list[Scored], *, one_sided: bool) -> tuple[Ints, Floats, Bools]:
@@ -447,11 +428,18 @@ def _searched(search: Search, parts: Sequence[_Part], facts: Mapping[str, Any]) 
 
 
 def _recommended(records: Sequence[Record]) -> bool:
-    """Whether the gain clears its noise in one setting, and no setting loses more than a trifle."""
+    """Whether the gain clears its noise in one setting, and no setting loses: neither more than a
+    trifle, nor for certain.
+    """
     gains = [
         record
         for record in records
         if record.metric == Metric.PARAPHRASE_GAIN and record["split"] == "test"
     ]
     some = any(clears_noise(record.value, record.ci_low) for record in gains)
-    return some and all((record.value or 0.0) > -WORTH for record in gains)
+    return some and not any(map(_loses, gains))
+
+
+def _loses(gain: Record) -> bool:
+    certain = gain.ci_high is not None and gain.ci_high < 0
+    return certain or (gain.value or 0.0) <= -WORTH

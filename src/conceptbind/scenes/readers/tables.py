@@ -137,8 +137,15 @@ def scenes_of_frame(frame: Any, template: str = DEFAULT_TEMPLATE, name: str = "t
         name: of the scenes.
 
     Raises:
-        ValueRangeError: it has no rows, or is neither a table of scenes nor a vocabulary.
+        ValueRangeError: it has no rows, two columns of one name, or is neither a table of scenes
+            nor a vocabulary.
     """
+    names = [str(column) for column in frame.columns]
+    if "" in names or len(set(names)) != len(names):
+        raise ValueRangeError(
+            f"the data frame '{name}' has empty or duplicate column names: {', '.join(names)}; "
+            "number them by slot, as color_1, shape_1, color_2, shape_2"
+        )
     columns = {str(column): list(map(_cell, frame[column])) for column in frame.columns}
     if not any(columns.values()):
         raise ValueRangeError(f"the data frame '{name}' is empty; expected at least one row")
