@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import pytest
+from PIL import Image
 
-from conceptbind import load_run, reproduce
+from conceptbind import load_run, repair, reproduce
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
 
@@ -21,7 +23,7 @@ def test_without_an_encoder_and_data_nothing_is_run_and_it_says_what_is_missing(
     assert "published at https://github.com/kdariina" in rows[0]["why"]
     assert not (tmp_path / "a" / "runs").exists()
     page = (tmp_path / "a" / "report.html").read_text()
-    assert "conceptbind evaluate ENCODER --benchmark vg_attribution" in page
+    assert "needs --data with the folder vg_attribution, published at" in page
 
 
 def test_the_paper_s_encoder_is_not_fetched(tmp_path):
@@ -54,6 +56,45 @@ def test_ours_are_the_figures_of_measure(tmp_path):
     again = reproduce("binding", tables=["probes"], encoder="tiny", out=tmp_path / "a")
     assert again.said == found.said
     assert "Linear probes (paper / ours)" in found.text()
+
+
+def sugarcrepe(folder):
+    """Two items in the published layout, whose captions `tiny` reads."""
+    (folder / "val2017").mkdir(parents=True)
+    pictures = {"a.jpg": ("red", "blue"), "b.jpg": ("green", "yellow")}
+    items = {}
+    for number, (name, (one, other)) in enumerate(pictures.items()):
+        Image.new("RGB", (32, 32), one).save(folder / "val2017" / name)
+        items[str(number)] = {
+            "filename": name,
+            "caption": f"a {one} square and a {other} circle",
+            "negative_caption": f"a {other} square and a {one} circle",
+        }
+    for subset in ("swap_att", "swap_obj"):
+        (folder / f"{subset}.json").write_text(json.dumps(items))
+
+
+def test_benchmarks_that_are_there_are_scored_before_and_after_a_map(tmp_path):
+    sugarcrepe(tmp_path / "data" / "sugarcrepe")
+    repair("tiny", scenes="clevr2d", pull=1.0, out=tmp_path / "map")
+    told = {"tables": ["benchmarks"], "encoder": "tiny", "data": tmp_path / "data"}
+    found = reproduce("labclip", **told, out=tmp_path / "a")
+    with (tmp_path / "a" / "benchmarks-figures.csv").open() as file:
+        rows = {(row["row"], row["column"]): row for row in csv.DictReader(file)}
+    swap = rows["SugarCrepe, swap", "CLIP"]
+    record = found.records.one(split="swap", protocol="paper", control="none", repair="none")
+    assert float(swap["ours"]) == pytest.approx(record.value, abs=1e-3)
+    assert int(swap["n"]) == record.n == 4
+    assert "needs --adapter with a map of captions" in rows["SugarCrepe, swap", "LABCLIP"]["why"]
+    assert rows["VG-A", "CLIP"]["why"].startswith("needs --data with the folder vg_attribution")
+    mapped = reproduce("labclip", **told, adapter=tmp_path / "map", out=tmp_path / "b")
+    with (tmp_path / "b" / "benchmarks-figures.csv").open() as file:
+        rows = {(row["row"], row["column"]): row for row in csv.DictReader(file)}
+    after = mapped.records.one(split="swap", protocol="paper", control="none", repair="adapter")
+    assert float(rows["SugarCrepe, swap", "LABCLIP"]["ours"]) == pytest.approx(
+        after.value, abs=1e-3
+    )
+    assert rows["SugarCrepe, replace", "CLIP"]["word"] == "not run"
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from conceptbind.commands.command import function_of, options
 from conceptbind.commands.common import default_folder, drawn, try_captions
 from conceptbind.commands.gating import Gated, refuse_inapplicable, refuse_unmeasured
-from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
+from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenRows, GivenScenes
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.findings import Verdicts
 from conceptbind.core.outcomes import FILE as OUTCOMES
@@ -26,7 +26,7 @@ from conceptbind.run.cluster import Cluster
 if TYPE_CHECKING:
     from conceptbind.complexity.study import ComplexityStudy
     from conceptbind.core.findings import Findings, Study, Verdict
-    from conceptbind.core.typing import Modality
+    from conceptbind.core.typing import Floats, Modality
     from conceptbind.crossmodal.study import CrossmodalStudy
     from conceptbind.geometry.study import GeometryStudy
     from conceptbind.probes.study import ProbeStudy
@@ -137,7 +137,7 @@ class Measurement(Shown):
         )
 
 
-OF_EDITS = ("edit_strength", "edit_protocol", "edit_cases")
+OF_EDITS = ("edit_strength", "edit_protocol", "edit_cases", "singles")
 """Options of the study of geometry."""
 
 
@@ -149,6 +149,8 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     captions, and writes a run folder with `report.html`, `results.json`, `results.csv`,
     `config.yaml` and the embeddings. A killed run continues when it is started again.
     """
+
+    HELD = frozenset({"singles"})
 
     encoder: GivenEncoder = "tiny"
     """Model to measure: tiny, tiny-bound, minilm, hf:NAME or hf:FOLDER, st:NAME or st:FOLDER,
@@ -211,6 +213,10 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     """
     edit_cases: bool = False
     """Write every edit into edits-MODALITY.csv: scenes, values, and whether it hit."""
+    singles: GivenRows | None = None
+    """Rows of scenes of one object each, .npy, for object vectors of edits and sums; one row for
+    each object, the first concept slowest. By default they are embedded where the encoder can.
+    """
     complexity: Effort = "short"
     """How thoroughly to approximate the rule from labels to embeddings: none, a short sweep, or the
     full one, which takes minutes to hours.
@@ -257,7 +263,7 @@ measure = function_of(Measure)
 
 def _measured(asked: Measure) -> Measurement:
     """Measure, or read what was measured before."""
-    from conceptbind.core.files import user_path
+    from conceptbind.core.files import content_hash, user_path
     from conceptbind.rows.source import open_inputs
     from conceptbind.run.executors import check_executor
     from conceptbind.run.folder import RunFolder
@@ -285,6 +291,7 @@ def _measured(asked: Measure) -> Measurement:
     chosen = _chosen(config)
     if "geometry" not in [study.name for study in chosen]:
         asked.refuse(OF_EDITS, "the study geometry, which is left out")
+    alone = None if asked.singles is None else _singles(asked, table, modalities)
     split = None
     if needs_split(chosen):
         split = split_scenes(table, "pair", seed=asked.seed)
@@ -294,8 +301,10 @@ def _measured(asked: Measure) -> Measurement:
         try_captions(source.encoder, table)
     refuse_unmeasured(asked.requirements(), [study.name for study in chosen], modalities, table)
     folder = RunFolder.open(place, config)
-    case = partial(_case, source, table, split, modalities, folder.path, config)
+    case = partial(_case, source, table, split, modalities, folder.path, config, alone)
     decided = _decided(source, table, split)  # before pictures are drawn, which changes the table
+    if alone is not None:
+        decided["singles"] = content_hash(alone.tobytes())
     kept = _finished(folder, decided)
     if kept is not None:
 
@@ -310,6 +319,36 @@ def _measured(asked: Measure) -> Measurement:
     refuse_inapplicable(asked.requirements(), missing)
     found = answers(mine, chosen)
     return _written(folder, mine, found, config, decided, missing)
+
+
+def _singles(asked: Measure, table: "Scenes", modalities: "tuple[Modality, ...]") -> "Floats":
+    """(|O|, d) rows of single objects that were given.
+
+    Raises:
+        ValueRangeError: they are not one for each object, hold no finite numbers, or are asked for
+            beside two modalities.
+    """
+    import numpy as np
+
+    from conceptbind.core.errors import ValueRangeError
+    from conceptbind.metrics.checks import refuse_non_finite
+    from conceptbind.repairs.labclip.pairs import open_rows
+
+    assert asked.singles is not None
+    if len(modalities) > 1:
+        raise ValueRangeError(
+            "--singles holds rows of one modality; say which with --modality text or image"
+        )
+    rows = np.ascontiguousarray(open_rows(asked.singles), dtype=np.float32)
+    if rows.ndim != 2 or len(rows) != table.space.n_objects:
+        raise ValueRangeError(
+            f"--singles needs one row for each of {table.space.n_objects:,} objects; got shape "
+            f"{rows.shape}"
+        )
+    refuse_non_finite(rows, "--singles")
+    if not np.linalg.norm(rows, axis=1).all():
+        raise ValueRangeError("--singles has a row of length 0, which has no direction")
+    return rows
 
 
 def _written(
@@ -495,6 +534,7 @@ def _case(
     modalities: "tuple[Modality, ...]",
     folder: Path,
     config: dict[str, Any],
+    alone: "Floats | None",
 ) -> "Case":
     """The case of a run, with its pictures drawn."""
     from conceptbind.encoders.registry import torch_device
@@ -504,6 +544,7 @@ def _case(
     own(folder)
     known = {item.name for item in fields(Asked)}
     asked = {name: value for name, value in config.items() if name in known}
+    asked["singles"] = alone
     asked["synonyms"] = synonyms_of(config["synonyms"])
     table = drawn(table, modalities, folder / "pictures", config["seed"])
     asked["device"] = torch_device(config["device"])

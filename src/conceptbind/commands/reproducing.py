@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.common import slug
+from conceptbind.commands.evaluating import Evaluate
 from conceptbind.commands.finetuning import Finetune
 from conceptbind.commands.measuring import Measure
-from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
+from conceptbind.commands.shared import GivenAdapter, GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.errors import ConceptBindError, UnknownNameError, nearest
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
@@ -91,7 +92,13 @@ class Reproduce(Opening, Command[Reproduction]):
     scenes: GivenScenes = DEFAULT_SCENES
     """Scenes for --encoder; see conceptbind measure --help."""
     data: GivenPath | None = None
-    """Folder with published scenes, in its folders CLEVR, PUG_SPAR and PUG_SPARE."""
+    """Folder with published files: scenes in its folders CLEVR, PUG_SPAR and PUG_SPARE, benchmarks
+    in those of their names (vg_attribution, vg_relation, sugarcrepe, coco).
+    """
+    adapter: GivenAdapter | None = None
+    """Repair of captions for the column LABCLIP of the table of benchmarks: a folder written by
+    conceptbind repair, or a published .pt.
+    """
     seed: int = 0
     """Random seed."""
 
@@ -160,6 +167,8 @@ class _Runs:
         return self._once(place, command)
 
     def _records(self, place: "Place", command: str) -> Records | str:
+        if command in ("evaluate", "adapted"):
+            return self._scored(place, command)
         missing = self._missing(place)
         if missing:
             return missing
@@ -191,6 +200,33 @@ class _Runs:
                 raise
             return str(error)
         return self.found[name]
+
+    def _scored(self, place: "Place", command: str) -> Records | str:
+        """Records of a benchmark, or why there are none."""
+        from conceptbind.benchmarks.registry import benchmark_named
+
+        name = place.scenes
+        if command == "adapted":
+            if self.asked.adapter is None:
+                return "needs --adapter with a map of captions: conceptbind repair --coco makes one"
+            return self(place, "evaluate")
+        folder = None if self.asked.data is None else Path(self.asked.data) / name
+        if folder is None or not folder.is_dir():
+            where = benchmark_named(name).published
+            return f"needs --data with the folder {name}, published at {where}"
+        if self.given is None and not _is_here(place.encoder):
+            return self._missing(place)
+        encoder: Any = place.encoder if self.given is None else self.asked.encoder
+        run = "-".join((slug(place.encoder), slug(name), command))
+        told: dict[str, Any] = {"benchmark": name, "data": folder}
+        told |= {"adapter": self.asked.adapter}
+        told |= {"out": self.folder / "runs" / run, "seed": self.asked.seed}
+        told |= {name: getattr(self.asked, name) for name in Opening.__dataclass_fields__}
+        try:
+            self.found[run] = Evaluate(encoder, **told).run().records
+        except ConceptBindError as error:
+            return str(error)
+        return self.found[run]
 
     def _studies(self, place: "Place") -> str:
         """All studies that tables need of an encoder on scenes, with commas between."""

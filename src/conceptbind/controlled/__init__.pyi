@@ -1,5 +1,6 @@
 from .data import Batch as Batch
 from .data import ObjectSplit as ObjectSplit
+from .data import Queried as Queried
 from .data import Sampler as Sampler
 from .data import draw_objects as draw_objects
 from .data import object_ids as object_ids

@@ -82,8 +82,10 @@ def rows_of(table: Table, given: Place | None, modalities: Sequence[Modality]) -
             )
             for row in table.rows
         ]
-    if table.of_one:
-        return [_yours(row, given, row.name) for row in table.rows]
+    if table.benchmarks or table.of_one:
+        own = [row.scenes if table.benchmarks else given.scenes for row in table.rows]
+        places = [Place(given.encoder, scenes) for scenes in own]
+        return [_yours(row, place, row.name) for row, place in zip(table.rows, places, strict=True)]
     kinds = [None] if table.rows[0].modality is None else list(modalities)
     found = []
     for modality in kinds:

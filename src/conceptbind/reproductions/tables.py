@@ -20,8 +20,8 @@ CLEVR = "clevr:{data}/CLEVR/output_2obj.csv"
 SPARE = "pug-spare:{data}/PUG_SPARE"
 OWN: Mapping[str, Value] = {"control": Control.NONE}
 """What all records of the encoder itself hold."""
-Command = Literal["measure", "finetune"]
-"""The command whose results hold the figure."""
+Command = Literal["measure", "finetune", "evaluate", "adapted"]
+"""The command whose results hold the figure; `adapted` is `evaluate` with a repair."""
 
 
 @dataclass(frozen=True)
@@ -77,5 +77,7 @@ class Table:
     """What its figures are counted in."""
     objects: bool = False
     """Whether every row is about another number of objects, as `scenes:3`."""
+    benchmarks: bool = False
+    """Whether the scenes of every row are a published benchmark, for whatever encoder."""
     of_one: bool = False
     """Whether its rows are about one encoder on the same scenes: all are kept for another."""

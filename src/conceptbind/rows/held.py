@@ -150,7 +150,7 @@ def held_index(given: Any, name: str) -> Any:
 
 
 HOLDERS: dict[str, Callable[[Any, str], object]] = {
-    **dict.fromkeys(("images", "texts", "negatives", "image_of"), held_rows),
+    **dict.fromkeys(("images", "texts", "negatives", "image_of", "singles"), held_rows),
     "captions": held_captions,
     "index": held_index,
 }

@@ -62,6 +62,8 @@ class Asked:
     """Whether edits are scored as published too."""
     edit_cases: bool = False
     """Whether every edit is kept."""
+    singles: Float[Floats, "objects width"] | None = None
+    """(|O|, d) rows of scenes of one object, where they are given."""
 
 
 class Case:
@@ -224,6 +226,8 @@ class Case:
         """(|O|, d) rows of scenes of one object: captions, or the mean of pictures that were drawn.
         None where there are none.
         """
+        if self.asked.singles is not None:
+            return self.asked.singles
         if modality == "text":
             asked = self.table.written_captions is None and self.encodes("text")
             return self.queries(None).astype(np.float32) if asked else None
