@@ -187,24 +187,25 @@ def test_three_objects_and_three_concepts():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "least"), [("per_object_product", 0.98), ("global_product", 0.97)]
-)
-def test_a_network_that_products_feed_carries_them_over(kind, least):
+@pytest.mark.parametrize("kind", ["per_object_product", "global_product"])
+def test_a_network_that_products_feed_carries_them_over(kind):
     """A plain network of the same width is clearly worse at it."""
     values = planted(kind)
-    fed = generalisation(make(f"mlp_{kind}", (V, V), 2, width=256), values, coverage=0.8)
-    assert fed > least
-    assert generalisation(make("mlp", (V, V), 2, width=256), values, coverage=0.8) < least - 0.1
+    fed, plain = (
+        generalisation(make(name, (V, V), 2, width=48), values, coverage=0.8)
+        for name in (f"mlp_{kind}", "mlp")
+    )
+    assert fed > 0.97
+    assert plain < 0.93
 
 
 @pytest.mark.slow
 def test_a_second_layer_carries_products_of_all_values_over_where_one_does_not():
     one, two = (
-        generalisation(make(name, (V, V), 2, width=256), planted("global_product"), coverage=0.8)
+        generalisation(make(name, (V, V), 2, width=48), planted("global_product"), coverage=0.8)
         for name in ("mlp", "mlp_2_layers")
     )
-    assert two > 0.85 > 0.7 > one
+    assert two > 0.72 > one
 
 
 def test_a_matrix_before_the_first_vector_of_a_product_adds_nothing():
