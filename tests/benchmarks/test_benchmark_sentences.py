@@ -213,7 +213,11 @@ def test_where_level_two_cannot_be_judged_the_answer_claims_nothing():
     unclear = Verdict("unclear", "It cannot be judged.", 0.0, 2, "text", 2)
     assert benchmark_answer(Records([found]), [unclear]) == (
         "It cannot be judged whether e finds the caption in other words nearer than a wrong "
-        "caption. It is so in 0 % of 2 items (chance: 33.3 %)."
+        "caption. In these it is nearer in 0 % of 2 items (chance: 33.3 %)."
+    )
+    rival = found.but(control="random_weights", value=1.0)
+    assert benchmark_answer(Records([found, rival]), [unclear]).endswith(
+        "In these it is nearer in 0 % of 2 items (chance: 33.3 %), and random weights in 100 %."
     )
     clear = replace(unclear, word="no")
     assert benchmark_answer(Records([found]), [clear]).startswith("e finds the caption")

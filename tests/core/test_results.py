@@ -26,6 +26,7 @@ ROW = {
     **{"study": "probe", "modality": "text", "metric": "r2", "value": 0.5, "n": 4},
     **{"split": "all", "scenes": "s", "encoder": "e"},
 }
+SAID = {"word": "yes", "sentence": "It binds.", "score": 0.5, "n": 4, "level": 1}
 SHARE = {**ROW, "metric": "object_recognition"}
 
 
@@ -159,6 +160,11 @@ def test_results_of_the_version_before_schemas_are_read(name, tmp_path):
         ({"records": [{**ROW, "concept": [1]}]}, "'concept' = [1]"),
         ({"records": [{**ROW, "value": 1e301}]}, "'value' = 1e+301"),
         ({"records": [{**ROW, "value": True}]}, "'value' = True"),
+        ({"records": [{**SHARE, "ci_low": 0.9, "ci_high": 0.1}]}, "its interval ends before it"),
+        ({"records": [], "verdicts": [{**SAID, "score": 7.5}]}, "a verdict has the score 7.5"),
+        ({"records": [], "verdicts": [{**SAID, "n": -5}]}, "a verdict has n = -5"),
+        ({"records": [], "verdicts": [{**SAID, "level": 9}]}, "a verdict is of level 9"),
+        ({"records": [], "verdicts": [{**SAID, "word": "banana"}]}, "a verdict says 'banana'"),
         ({"records": [{**ROW, "n": -5}]}, "'n' = -5"),
         ({"records": [{**ROW, "n": 2.5}]}, "'n' = 2.5"),
         ({"records": [{**ROW, "ties": -1}]}, "'ties' = -1"),

@@ -230,8 +230,8 @@ def test_level_two_alone_is_a_sentence_of_its_own():
     said = plain_answer("tiny", ("a", "b"), [within("no"), within("unclear", "image")])
     assert said == (
         "Compared with each other, captions of tiny hardly show which a belongs to which b "
-        "(50.0 %), and pictures of tiny may or may not show which a belongs to which b, which "
-        "cannot be judged here."
+        "(50.0 %). Whether pictures of tiny show which a belongs to which b by cosine cannot be "
+        "judged here."
     )
 
 

@@ -82,12 +82,15 @@ def _alone(who: str, parts: Sequence[Record], records: Records, unclear: bool) -
     among = f", in {len(parts)} parts" if len(parts) > 1 else ""
     asked = f"{who} finds the caption in other words nearer than a wrong caption"
     chance = f"(chance: {percent(CHANCE)})"
-    if unclear:
-        told = f"It is so in {shares} of {items}{among} {chance}."
-        return [f"It cannot be judged whether {asked}. {told}"]
-    said = [f"{asked} in {shares} of {items}{among} {chance}."]
     pairs = [(r, best(r, records, (*BLIND, *OF_TEXTS))) for r in parts]
     rivals = [(r, rival) for r, rival in pairs if rival is not None]
+    if unclear:
+        told = f"In these it is nearer in {shares} of {items}{among} {chance}"
+        if len(rivals) == 1:
+            rival = rivals[0][1]
+            told += f", and {control_name(rival.control)} in {value_of(rival)}"
+        return [f"It cannot be judged whether {asked}. {told}."]
+    said = [f"{asked} in {shares} of {items}{among} {chance}."]
     below = sum(r.ci_high is not None and r.ci_high < CHANCE for r in parts)
     if rivals:
         ahead = [r for r, rival in rivals if apart(r, rival)]

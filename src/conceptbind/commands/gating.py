@@ -43,8 +43,9 @@ class Gated(Command[G]):
         """
         from conceptbind.core.errors import ConceptBindError
 
-        wanted, file = self.requirements(), self._file()
+        file = self._file()
         try:
+            wanted = self.requirements()
             result = super().run()
         except ConceptBindError as error:
             if file is not None:  # else the file of an earlier run would still say that all is well

@@ -101,7 +101,8 @@ def answer_of(folder: Path, config: Mapping[str, Any], verdict: Verdict) -> Answ
         why = "To see whether another method does better:"
         given = config.get("captions")
         of = f"--captions {quote(str(given))}" if given else f"--scenes {quote(scenes)}"
-        named = f"{quote(encoder)} {of}"
+        side = " --side query" if config.get("side") == "query" else ""
+        named = f"{quote(encoder)} {of}{side}"
         form = f"conceptbind repair {named} --method laboratory --out {RUN}-laboratory"
     return answer_at(folder, verdict.sentence, why, form)
 

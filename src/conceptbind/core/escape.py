@@ -16,9 +16,10 @@ _FORMULA = re.compile(r"\s*'*\s*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]")
 a cell begin again."""
 _NUMBER = re.compile(r"[+-]?(\d[\d,]*\.?\d*|\.\d+)([eE][+-]?\d+)?( ?%)?|-")
 """Cells that are numbers, or the dash of an empty one."""
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_DIRECTION = r"\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_DIRECTION}]+")
 """What ends lines, moves a terminal's cursor, or turns the direction of text."""
-TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")
+TURNED = re.compile(f"[{_DIRECTION}]")
 """What turns the direction of the text behind it, so that a name would be read backwards."""
 _CELL = "text-align: left; padding: 0.2em 1em 0.2em 0"
 """Style of a table's cells in a notebook. No colour is set, so that dark notebooks stay dark."""

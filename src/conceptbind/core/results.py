@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from conceptbind.core.errors import FileError
 from conceptbind.core.escape import csv_text
@@ -18,7 +18,7 @@ from conceptbind.core.files import (
     write_checked_json,
     write_whole,
 )
-from conceptbind.core.findings import Verdict, Verdicts
+from conceptbind.core.findings import Verdict, Verdicts, Word
 from conceptbind.core.names import Metric, wrong_word
 from conceptbind.core.records import FIELDS, Record, Records
 from conceptbind.core.scored import unit_of
@@ -155,7 +155,18 @@ def _wrong_verdict(row: object) -> str | None:
         return f"a verdict is {row!r:.40}"
     if not isinstance(row["word"], str) or not isinstance(row["sentence"], str):
         return f"a verdict says {row['word']!r:.40}"
-    return None
+    if row["word"] not in get_args(Word):
+        return f"a verdict says {row['word']!r:.40}"
+    score, n, level = row["score"], row.get("n"), row.get("level")
+    if not _is_number(score) or abs(score or 0.0) > 1 + ROUNDING:
+        return f"a verdict has the score {score!r:.40}"
+    if not _is_number(n) or (n or 0) < 0:
+        return f"a verdict has n = {n!r:.40}"
+    return None if level in (None, 1, 2, 3) else f"a verdict is of level {level!r:.40}"
+
+
+def _is_number(cell: object) -> bool:
+    return cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool))
 
 
 def _wrong_record(row: object) -> str | None:
@@ -190,6 +201,9 @@ def _out_of_range(row: Mapping[str, Any]) -> str | None:
         share = row.get(name)
         if share is not None and abs(share) > 1 + ROUNDING:
             return f"it has {name!r} = {share!r:.40}, which no share is"
+    low, high = row.get("ci_low"), row.get("ci_high")
+    if low is not None and high is not None and low > high + ROUNDING:
+        return f"its interval ends before it begins: {low!r:.20} to {high!r:.20}"
     return None
 
 

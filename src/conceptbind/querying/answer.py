@@ -111,12 +111,15 @@ class SeveralParts:
 
 
 def _next(case: Case, study: QueryStudy) -> tuple[str, str]:
-    """A query about the first scene, in the way that validation prefers."""
-    scene = case.table.objects[0].tolist()
-    text = ", ".join(dict.fromkeys(map(case.table.space.object_name, scene)))
-    way = study.chosen.way
+    """A query for one object and without another, in the way that validation prefers."""
+    several = (case.table.objects != case.table.objects[:, :1]).any(axis=1)
+    one, *_, other = case.table.objects[np.flatnonzero(several)[0]].tolist()
+    name, way = case.table.space.object_name, study.chosen.way
+    text = f"{name(one)}, -{name(other)}" if way != "whole" else name(one)
     how = f"--way {way}" + (f" --minus {study.minus[study.chosen.repair]:g}" * (way == "sum"))
-    return "To ask so in these embeddings:", f"conceptbind query {RUN} {quote(text)} {how}"
+    repaired = "" if study.chosen.repair == Repair.NONE else ", without the repair"
+    why = f"To ask so in these embeddings{repaired}:"
+    return why, f"conceptbind query {RUN} {quote(text)} {how}"
 
 
 def _encoder(case: Case) -> Encoder:

@@ -103,6 +103,8 @@ def beats(record: Record, control: Record | None) -> bool:
 def needed_against(record: Record, control: Record) -> str:
     """About how many items would tell a record from a control that is not clearly less."""
     value, other = record.value or 0.0, control.value or 0.0
+    if value <= other:  # so many of the kind would change nothing
+        return "many more"
     width = (value - ends(record)[0]) + (ends(control)[1] - other)
     return needed(record.n, width, value - other)
 

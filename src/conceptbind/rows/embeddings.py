@@ -497,6 +497,10 @@ def load(folder: Path) -> Embeddings:
         MismatchError: a shard belongs to another manifest.
     """
     if not (folder / MANIFEST).is_file():
+        inner = sorted(place.parent for place in folder.glob(f"*/{MANIFEST}"))
+        if inner:
+            named = " or ".join(map(str, inner))
+            raise FileError(f"{folder} holds the rows of several modalities; give {named}")
         raise FileError(
             f"{folder} is not a folder written by conceptbind embed: it has no {MANIFEST}"
         )

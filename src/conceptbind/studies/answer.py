@@ -46,7 +46,6 @@ TELL = {
     "whole": "show {what} in the one setting that was measured",
     "partly": "show {what} only partly",
     "no": "hardly show {what}",
-    "unclear": "may or may not show {what}, which cannot be judged here",
 }
 CHANCE = "; a coin reaches 50 %"
 REACTS = 'reacts to "no"'
@@ -140,12 +139,16 @@ def _word(verdict: Verdict) -> str:
 def _within_alone(encoder: str, within: Sequence[Verdict], what: str) -> str:
     if not within:
         return ""
-    parts = []
+    parts, unclear = [], []
     for verdict in within:
-        share = f" ({percent(verdict.score)})" if verdict.word in AMONG else ""
+        who = f"{seen(verdict.modality)} of {encoder}"
+        if verdict.word not in AMONG:
+            unclear.append(f"Whether {who} show {what} by cosine cannot be judged here.")
+            continue
         told = TELL[_word(verdict)].format(what=what)
-        parts.append(f"{seen(verdict.modality)} of {encoder} {told}{share}")
-    return f"Compared with each other, {', and '.join(parts)}."
+        parts.append(f"{who} {told} ({percent(verdict.score)})")
+    judged = [f"Compared with each other, {', and '.join(parts)}."] if parts else []
+    return " ".join((*judged, *unclear))
 
 
 def _share(across: Verdict) -> str:
@@ -208,11 +211,21 @@ def next_command(
         return "To judge it on more scenes:", command
     if any(verdict.level or verdict.repairs is not None for verdict in verdicts):
         return "To see its numbers as tables, or beside other runs:", f"conceptbind compare {RUN}"
-    heard = any((verdict.asks or "").startswith(REACTS) for verdict in verdicts)
-    if heard and reads and scenes:
-        why = "To see which way of asking leaves an object out better:"
-        return why, f"conceptbind measure {name} --scenes {quote(scenes)} --studies query"
+    if reads and scenes and (other := _of_other_questions(verdicts)):
+        why, studies = other
+        return why, f"conceptbind measure {name} --scenes {quote(scenes)}{studies}"
     return "To draw its page again:", f"conceptbind report {RUN}"
+
+
+def _of_other_questions(verdicts: Sequence[Verdict]) -> tuple[str, str] | None:
+    """What to measure after a run that judges no level, and its option; None where nothing is
+    known.
+    """
+    if not verdicts:
+        return "To judge every level of binding on these scenes:", ""
+    if any((verdict.asks or "").startswith(REACTS) for verdict in verdicts):
+        return "To see which way of asking leaves an object out better:", " --studies query"
+    return None
 
 
 def _to_mend(
