@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -588,8 +589,13 @@ def test_an_interrupt_while_python_clears_up_stops_the_command(monkeypatch, tmp_
         return watched
 
     monkeypatch.setattr(cli.COMMANDS["compare"], "work", work)
+    # a process that a shell started in the background ignores what would interrupt it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     start = time.monotonic()
-    assert cli.main(["compare", str(tmp_path), str(tmp_path)]) == 130
+    try:
+        assert cli.main(["compare", str(tmp_path), str(tmp_path)]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - start < 4
     told = capfd.readouterr().err
     assert told.startswith("conceptbind: stopped") or "stopped; the same command" in told

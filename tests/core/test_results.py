@@ -51,6 +51,13 @@ def test_columns_of_earlier_versions_have_their_names_of_today():
         assert Record.read(record.flat()) == record
 
 
+def test_a_binding_score_may_lie_below_minus_one(tmp_path):
+    """Where a probe recognises far less than a bag of concepts."""
+    content = {"records": [], "verdicts": [{**SAID, "score": -1.7}]}
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert load_results(tmp_path).verdicts[0].score == -1.7
+
+
 def test_what_was_written_is_read(tmp_path):
     records = Records(
         [Record.of(**ROW, additive_level=1), Record.of(**ROW, control="random_weights")]

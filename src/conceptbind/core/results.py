@@ -158,7 +158,8 @@ def _wrong_verdict(row: object) -> str | None:
     if row["word"] not in get_args(Word):
         return f"a verdict says {row['word']!r:.40}"
     score, n, level = row["score"], row.get("n"), row.get("level")
-    if not _is_number(score) or abs(score or 0.0) > 1 + ROUNDING:
+    # a binding score may lie far below 0, where a probe recognises less than a bag of concepts
+    if not _is_number(score) or (score or 0.0) > 1 + ROUNDING:
         return f"a verdict has the score {score!r:.40}"
     if not _is_number(n) or (n or 0) < 0:
         return f"a verdict has n = {n!r:.40}"
