@@ -20,7 +20,7 @@ def edits(found):
 
 
 def test_given_rows_are_what_the_encoder_would_embed(tmp_path):
-    encoder = open_encoder("minilm", Opening())
+    encoder = open_encoder("tiny", Opening())
     rows = np.asarray(encoder.encode_texts(tuple(TABLE.captions())))
     names = [f"a {TABLE.space.object_name(item)}" for item in range(TABLE.space.n_objects)]
     np.save(tmp_path / "alone.npy", np.asarray(encoder.encode_texts(names)))

@@ -136,8 +136,8 @@ def test_what_is_said():
 
 
 def test_a_measurement_asks_for_it_by_name(tmp_path):
-    asked = {"scenes": "text20:4x4", "modality": "text", "controls": False}
-    found = conceptbind.measure("minilm", **asked, studies="probe_kinds", out=tmp_path / "run")
+    asked = {"scenes": "text20:3x3", "modality": "text", "controls": False}
+    found = conceptbind.measure("tiny", **asked, studies="probe_kinds", out=tmp_path / "run")
     assert {record.study for record in found.records} == {"probe_kinds"}
     assert {record.level for record in found.records} == {1}
     text = found.text()
