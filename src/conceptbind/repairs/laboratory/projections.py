@@ -83,9 +83,11 @@ class Cca:
     def _made(self, moments: Moments, found: Canonical, k: int, said: str) -> Fitted:
         root = np.sqrt(found.correlations[:k, None])
         pictures, captions = root * found.pictures[:k], root * found.captions[:k]
-        # a map of rank k has so many free numbers: an inner basis of k directions may be turned
-        size = k * (sum(moments.shared.shape) - k)
+        width = sum(moments.shared.shape)
+        # two maps to k directions may be turned together; one of rank k has any inner basis
+        size = k * width - k * (k - 1) // 2
         if self.side != "both":
+            size = k * (width - k)
             weight = pictures.T @ captions
             return on_side(self.name, self.side, weight, moments, said, size)
         # Cosines do not see a common rotation: the one is taken that comes nearest the identity.
