@@ -36,10 +36,8 @@ from conceptbind.complexity.labels import Labelled, Scale, check_labels
 from conceptbind.complexity.sums import (
     EXACT,
     FIRST_L2,
-    LARGER_L2,
-    PATIENCE,
     SIMPLER,
-    SMALLER_L2,
+    along_penalties,
     design_of,
     fit_sums,
     mean_error,
@@ -209,24 +207,19 @@ class OperatorProbe:
         return torch.cat([torch.cat(blocks), own], dim=1)
 
     def _path(self, train: _Train, held: _Held, width: int, start: int) -> _Fit:
-        """One random start: from a small penalty to smaller ones, then from there to larger ones,
-        while validation gains.
-        """
+        """One random start, along the penalties."""
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + 1009 * width + start)
         shapes = self.shapes(width)
         drawn = [torch.randn(shape, generator=random, dtype=torch.float64) for shape in shapes]
         # a product of matrices keeps about the length of the vector
         sized = [part / part.shape[1] ** 0.5 if part.ndim == 3 else part for part in drawn]
-        first = best = self._solved(train, held, FIRST_L2, [part.to(self.device) for part in sized])
-        for path in (SMALLER_L2, LARGER_L2):
-            at, worse = first, 0
-            for l2 in path:
-                at = self._solved(train, held, l2, at.vectors)
-                worse = 0 if at.validation < best.validation else worse + 1
-                best = min(best, at, key=lambda fit: fit.validation)
-                if worse == PATIENCE or best.validation <= EXACT:
-                    break
-        return best
+        first = self._solved(train, held, FIRST_L2, [part.to(self.device) for part in sized])
+
+        def go(at: _Fit, best: _Fit, l2: float) -> tuple[_Fit, _Fit]:
+            found = self._solved(train, held, l2, at.vectors)
+            return found, min(best, found, key=lambda fit: fit.validation)
+
+        return along_penalties(first, first, go)
 
     def _solved(self, train: _Train, held: _Held, l2: float, vectors: list[torch.Tensor]) -> _Fit:
         """Vectors at one penalty by L-BFGS, with the map and the sums solved for at each step."""

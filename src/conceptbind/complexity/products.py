@@ -25,10 +25,8 @@ from conceptbind.complexity.labels import Labelled, Scale, check_labels
 from conceptbind.complexity.sums import (
     EXACT,
     FIRST_L2,
-    LARGER_L2,
-    PATIENCE,
     SIMPLER,
-    SMALLER_L2,
+    along_penalties,
     design_of,
     fit_sums,
     mean_error,
@@ -211,9 +209,7 @@ class StructuredProbe:
         return _Fit(fit.weight, [], None, fit.l2, 0, fit.validation)
 
     def _products(self, train: _Data, held: _Data, rank: int, start: int) -> _Fit:
-        """One random start: from a small penalty to smaller ones, then from there to larger ones,
-        while validation gains.
-        """
+        """One random start, along the penalties."""
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + 1009 * rank + start)
         columns = range(train.table.shape[1])
         vectors = [
@@ -224,16 +220,11 @@ class StructuredProbe:
         ]
         state = self._solve_map(vectors, train, FIRST_L2)
         state, best = self._descend(state, train, held, FIRST_L2, None)
-        first = state
-        for path in (SMALLER_L2, LARGER_L2):
-            state, worse = first, 0
-            for l2 in path:
-                before = best.validation
-                state, best = self._descend(state, train, held, l2, best)
-                worse = 0 if best.validation < before else worse + 1
-                if worse == PATIENCE or best.validation <= EXACT:
-                    break
-        return best
+
+        def go(at: _State, best: _Fit, l2: float) -> tuple[_State, _Fit]:
+            return self._descend(at, train, held, l2, best)
+
+        return along_penalties(state, best, go)
 
     def _lifted(self, train: Labelled, validation: Labelled) -> _Fit | None:
         """The best per-object products as a global product; None where they are of no use.

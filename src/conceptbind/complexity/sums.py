@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import torch
 
@@ -26,6 +27,18 @@ EXACT = 1e-9
 SIMPLER = 0.01
 """A candidate that can express more is taken only where it lowers the error on validation by this
 share. Which of two nearly equal ones is ahead would otherwise be decided by rounding."""
+
+
+class Candidate(Protocol):
+    """A fit that validation chooses from."""
+
+    @property
+    def validation(self) -> float:
+        """Mean squared length of the residual on validation."""
+
+
+State = TypeVar("State")
+Fit = TypeVar("Fit", bound=Candidate)
 
 
 class Sums(NamedTuple):
@@ -107,6 +120,28 @@ def penalised_factor(
         gram.diagonal()[:] += 1e-10 * gram.diagonal().max()
         factor = torch.linalg.cholesky(gram)
     return factor
+
+
+def along_penalties(
+    first: State, best: Fit, go: Callable[[State, Fit, float], tuple[State, Fit]]
+) -> Fit:
+    """From the first penalty to smaller ones, then from there to larger ones, while validation
+    gains.
+
+    Args:
+        first: where the fit at `FIRST_L2` ended.
+        best: the best fit on the way there.
+        go: from a state and the best fit so far to those at a penalty.
+    """
+    for path in (SMALLER_L2, LARGER_L2):
+        state, worse = first, 0
+        for l2 in path:
+            before = best.validation
+            state, best = go(state, best, l2)
+            worse = 0 if best.validation < before else worse + 1
+            if worse == PATIENCE or best.validation <= EXACT:
+                break
+    return best
 
 
 def mean_error(rest: Float[torch.Tensor, "scenes width"]) -> float:

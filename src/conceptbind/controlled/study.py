@@ -52,6 +52,7 @@ from conceptbind.metrics.variance import squared_sums
 if TYPE_CHECKING:
     from jaxtyping import Int
 
+    from conceptbind.controlled.model import ControlledModel
 
 CELL = "cell.json"
 """The records of a model of a sweep, in its folder."""
@@ -90,7 +91,13 @@ def controlled_study(
     if recipe.objective == "scenes":
         return Records(records)
     queries = all_queries(model, split)
-    for part, scenes in scenes_to_test(split, m, n, recipe.seed + 2).items():
+    tested = {held: scenes_to_test(split, held, n, recipe.seed + 2) for held in range(1, m + 1)}
+    among_all = {
+        (held, part): _beside_counts(model, queries, scenes)
+        for held, parts in tested.items()
+        for part, scenes in parts.items()
+    }
+    for part, scenes in tested[m].items():
         for concept in range(len(sizes)):
             outcome = recognise(model, queries, scenes, concept)
             called = vocabulary(sizes).concepts[concept]
@@ -103,43 +110,28 @@ def controlled_study(
                     among="all",
                 )
             )
-        asked: list[tuple[str, Tensor | None]] = [("all", None)]
+        found = {"all": among_all[m, part]}
         if part == "unseen":
-            asked.append(("unseen", split.test))
-        for among, candidates in asked:
-            outcome = recognise(model, queries, scenes, None, candidates)
-            records.append(
-                record(outcome, Metric.OBJECT_RECOGNITION, part, concept=None, among=among)
-            )
-            bag = count_recognition(scenes, sizes, candidates)
-            records.append(
-                record(
-                    bag,
-                    Metric.OBJECT_RECOGNITION,
-                    part,
-                    concept=None,
-                    among=among,
-                    control=Control.COUNTS_OF_CONCEPTS,
-                )
-            )
-    records += _by_number(trained, queries, n, record)
+            found["unseen"] = _beside_counts(model, queries, scenes, split.test)
+        for among, both in found.items():
+            for control, outcome in both.items():
+                what = (outcome, Metric.OBJECT_RECOGNITION, part, control)
+                records.append(record(*what, concept=None, among=among))
+    for (held, part), both in among_all.items():
+        for control, outcome in both.items():
+            what = (outcome, Metric.OBJECT_RECOGNITION_BY_NUMBER, part, control)
+            records.append(record(*what, concept=None, among="all", in_scene=held))
     return Records((*records, *probe_records(trained, name, probes=probes)))
 
 
-def _by_number(
-    trained: Trained, queries: Queries, n: int, record: Callable[..., Record]
-) -> list[Record]:
-    """Recognition of the objects of scenes of 1 to m objects, among all."""
-    recipe, model, found = trained.recipe, trained.model, []
-    sizes, split = recipe.shape.sizes, recipe.split()
-    for held in range(1, recipe.shape.most_objects + 1):
-        for part, scenes in scenes_to_test(split, held, n, recipe.seed + 2).items():
-            outcome = recognise(model, queries, scenes)
-            counts = count_recognition(scenes, sizes)
-            for control, one in ((Control.NONE, outcome), (Control.COUNTS_OF_CONCEPTS, counts)):
-                own = {"concept": None, "among": "all", "in_scene": held, "control": control}
-                found.append(record(one, Metric.OBJECT_RECOGNITION_BY_NUMBER, part, **own))
-    return found
+def _beside_counts(
+    model: ControlledModel, queries: Queries, scenes: Tensor, among: Tensor | None = None
+) -> dict[Control, Recognition]:
+    """Recognition of objects among candidates, the model's own and by counts of values."""
+    return {
+        Control.NONE: recognise(model, queries, scenes, None, among),
+        Control.COUNTS_OF_CONCEPTS: count_recognition(scenes, model.shape.sizes, among),
+    }
 
 
 def probe_records(trained: Trained, name: str, *, probes: Sequence[str]) -> Records:

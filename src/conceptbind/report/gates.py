@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, counted, cut, nearest
 from conceptbind.core.escape import html_table, one_line
@@ -141,21 +141,14 @@ class Gate:
         """JUnit XML, one test case per requirement and run; no times, so that the same run gives
         the same file.
         """
-        from xml.etree import ElementTree
-
-        failed = str(sum(not one.met for one in self.judged))
-        counts = {"tests": str(len(self.judged)), "failures": failed, "errors": "0"}
-        top = ElementTree.Element("testsuites", {"name": "conceptbind", **counts})
-        suite = ElementTree.SubElement(top, "testsuite", {"name": "requirements", **counts})
-        for one in self.judged:
-            named = {"classname": _xml(one.run), "name": _xml(one.requirement.text)}
-            case = ElementTree.SubElement(suite, "testcase", named)
-            if not one.met:
-                said = {"message": _xml(one_line(one.reason)), "type": "requirement"}
-                ElementTree.SubElement(case, "failure", said).text = _xml(str(one))
-        ElementTree.indent(top)
-        body = ElementTree.tostring(top, encoding="unicode")
-        return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+        return _junit(
+            _Case(
+                one.run,
+                one.requirement.text,
+                None if one.met else _Fault("failure", "requirement", one.reason, str(one)),
+            )
+            for one in self.judged
+        )
 
     def write_junit(self, path: Path) -> None:
         """Write `junit` into a file.
@@ -176,18 +169,8 @@ def write_error(path: Path, message: str) -> None:
     Raises:
         FileError: the file cannot be written.
     """
-    from xml.etree import ElementTree
-
-    counts = {"tests": "1", "failures": "0", "errors": "1"}
-    top = ElementTree.Element("testsuites", {"name": "conceptbind", **counts})
-    suite = ElementTree.SubElement(top, "testsuite", {"name": "requirements", **counts})
-    named = {"classname": "conceptbind", "name": "the command"}
-    case = ElementTree.SubElement(suite, "testcase", named)
-    said = {"message": _xml(one_line(message)), "type": "error"}
-    ElementTree.SubElement(case, "error", said).text = _xml(message)
-    ElementTree.indent(top)
-    body = ElementTree.tostring(top, encoding="unicode")
-    write_whole(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n')
+    fault = _Fault("error", "error", message, message)
+    write_whole(path, _junit([_Case("conceptbind", "the command", fault)]))
 
 
 def requirement(text: str) -> Requirement:
@@ -384,6 +367,47 @@ def _told(record: Record) -> str:
     places = (record.get(place) for place in ("modality", "scenes", "split", "concept", "setting"))
     held = ", ".join(str(place) for place in places if place is not None)
     return f"{record.metric.replace('_', ' ')} ({held})"
+
+
+class _Fault(NamedTuple):
+    """Why a test case of JUnit XML did not pass."""
+
+    element: Literal["failure", "error"]
+    type: str
+    message: str
+    text: str
+
+
+class _Case(NamedTuple):
+    """A test case of JUnit XML."""
+
+    classname: str
+    name: str
+    fault: _Fault | None
+
+
+def _junit(cases: Iterable[_Case]) -> str:
+    """JUnit XML of test cases, in one suite."""
+    from xml.etree import ElementTree
+
+    cases = tuple(cases)
+    elements = [case.fault.element for case in cases if case.fault is not None]
+    counts = {
+        "tests": str(len(cases)),
+        "failures": str(elements.count("failure")),
+        "errors": str(elements.count("error")),
+    }
+    top = ElementTree.Element("testsuites", {"name": "conceptbind", **counts})
+    suite = ElementTree.SubElement(top, "testsuite", {"name": "requirements", **counts})
+    for case in cases:
+        named = {"classname": _xml(case.classname), "name": _xml(case.name)}
+        made = ElementTree.SubElement(suite, "testcase", named)
+        if case.fault is not None:
+            said = {"message": _xml(one_line(case.fault.message)), "type": case.fault.type}
+            ElementTree.SubElement(made, case.fault.element, said).text = _xml(case.fault.text)
+    ElementTree.indent(top)
+    body = ElementTree.tostring(top, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
 
 
 def _xml(text: str) -> str:
