@@ -15,6 +15,7 @@ import pytest
 
 import conceptbind
 from conceptbind import cli
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.core.outcomes import FILE
 from made import run_folder
 
@@ -190,3 +191,8 @@ def test_a_row_of_latex_begins_with_no_option(tmp_path, name):
         lines = file.read_text().splitlines()
         assert not any(line.lstrip().startswith(("[", "*")) for line in lines)
     assert "{}" + name in (tmp_path / "board" / "ranking.tex").read_text()
+
+
+def test_nothing_to_compare_is_told_by_what_is_taken():
+    with pytest.raises(ValueRangeError, match="runs: expected a list of folders or results; got"):
+        conceptbind.compare(None)

@@ -39,6 +39,26 @@ def test_the_exit_code_is_1_where_a_requirement_is_not_met(words, tmp_path, caps
     assert "Gate" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("junit", [["--junit", "FILE"], ["--junit=FILE"]])
+def test_words_that_are_no_command_leave_no_good_file_behind(junit, tmp_path, capsys):
+    """A file of an earlier run would still say that all is well."""
+    file = tmp_path / "junit.xml"
+    file.write_text("<testsuites/>")
+    words = [word.replace("FILE", str(file)) for word in junit]
+    asked = ["measure", "tiny", "--sceens", "clevr2d", "--require", "decodable>=0", *words]
+    assert cli.main(asked) == 2
+    (error,) = ElementTree.parse(file).iter("error")
+    assert "sceens" in error.attrib["message"]
+    assert "sceens" in capsys.readouterr().err
+
+
+def test_a_folder_for_junit_is_left_alone_where_the_words_are_wrong(tmp_path):
+    (tmp_path / "kept").write_text("mine")
+    assert cli.main(["measure", "--sceens", "x", "--junit", str(tmp_path)]) == 2
+    assert cli.main(["measure", "--sceens", "x", "--junit"]) == 2
+    assert (tmp_path / "kept").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

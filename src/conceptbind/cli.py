@@ -15,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any, cast
 
 from conceptbind import commands
@@ -49,6 +50,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "sweep": commands.Sweep,
 }
 DEBUG = "CONCEPTBIND_DEBUG"
+JUNIT = "--junit"
 AGAIN_AFTER = 0.05
 """Seconds after which an interrupt that was lost is sent again."""
 
@@ -92,7 +94,11 @@ def _run(words: list[str]) -> object:
     for word in words:
         if has_half_characters(word):
             raise ValueRangeError(_unreadable(word))
-    asked = parse(words, COMMANDS)
+    try:
+        asked = parse(words, COMMANDS)
+    except ConceptBindError as error:
+        _tell_gate(words, str(error))
+        raise
     if isinstance(asked, str):
         return asked
     if asked.show:
@@ -106,6 +112,22 @@ def _run(words: list[str]) -> object:
         raise KeyboardInterrupt(asked.command.AGAIN) from None
     finally:
         WORKING_FOLDER.reset(searched)
+
+
+def _tell_gate(words: list[str], message: str) -> None:
+    """Say in the file of `--junit` that nothing was judged: words that are no command leave the
+    file of an earlier run otherwise, which may say that all is well.
+    """
+    named = [word.partition("=")[2] for word in words if word.startswith(f"{JUNIT}=")]
+    pairs = pairwise(words)
+    named += [value for word, value in pairs if word == JUNIT and not value.startswith("-")]
+    if not named:
+        return
+    from conceptbind.core.files import user_path
+    from conceptbind.report.gates import write_error
+
+    with suppress(ConceptBindError, OSError):  # the words themselves are what has to be told
+        write_error(user_path(named[-1]), message)
 
 
 def _unreadable(word: str) -> str:

@@ -42,6 +42,11 @@ OBJECTS = frozenset({"index", "encoder", "scenes", "runs", "adapter"})
 """Options that name something, and may be the thing itself."""
 JOINED = {"benchmark", "factors", "studies"}
 """Options that take several names with commas between; a program may give a list."""
+TAKEN: dict[Any, str] = {
+    str: "a name, a path or an object",
+    Sequence[str]: "a list of folders or results",
+}
+"""What an option takes that may be an object, in words, by the type of its words."""
 PLACES = frozenset({"out", "junit"})
 """Options that say where something is written."""
 GROUP = "GROUP"
@@ -93,10 +98,8 @@ class Command(ABC, Generic[R_co]):
                 require_kind(option.name, Sequence[str], value)
                 value = ",".join(value)
                 object.__setattr__(self, option.name, value)
-            if value is None and option.name in objects and option.kind is str:
-                raise ValueRangeError(
-                    f"{option.name}: expected a name, a path or an object; got nothing"
-                )
+            if value is None and option.name in objects and option.kind in TAKEN:
+                raise ValueRangeError(f"{option.name}: expected {TAKEN[option.kind]}; got nothing")
             if value is None or option.name not in objects:
                 require_kind(option.name, option.kind, value)
             if option.name in PLACES and isinstance(value, str) and not value.strip():
