@@ -30,7 +30,13 @@ from conceptbind.repairs.queries import (
 from conceptbind.repairs.queries import solver as solving
 from conceptbind.repairs.queries.section import query_rows
 from conceptbind.repairs.queries.study import WORDS, Search
-from conceptbind.repairs.queries.words import FEW_WORDS, OTHER_MAPS, _carries, query_verdict
+from conceptbind.repairs.queries.words import (
+    FEW_WORDS,
+    OTHER_MAPS,
+    _carries,
+    _clearly_more,
+    query_verdict,
+)
 from conceptbind.scenes import Scenes, paraphrase_bank, text20
 from conceptbind.scenes.split import halves_of_words
 from conceptbind.scenes.swaps import orbit_ids, pair_ids
@@ -92,6 +98,42 @@ def test_an_encoder_that_hears_the_wording_most_is_repaired() -> None:
     assert study.value(Metric.PARAPHRASE_RECALL_AT_1, "convex").value > 0.9
     assert not np.allclose(study.adapter.weight, np.eye(len(study.adapter.weight)))
     assert len(query_rows(study.records)) == 5
+
+
+def test_the_same_map_of_random_weights_stands_beside_it() -> None:
+    """The control learned nothing: here it cannot be repaired, hears nothing, or gains as much."""
+    heard = 2 * wordings()
+    rows = np.hstack([objects(), heard])
+    bag = unit(np.hstack([bag_of_concepts(MEANT), heard]))
+    beside = query_verdict(repaired(rows, untrained=bag))
+    assert (beside.word, beside.control) == ("yes", "random_weights")
+    assert "With random weights, validation prefers no map." in beside.sentence
+    assert "need not be" not in beside.sentence
+    study = repaired(rows, untrained=unit(rows))
+    verdict = query_verdict(study)
+    assert (verdict.word, verdict.control, verdict.repairs) == ("partly", "random_weights", True)
+    assert "That is not clearly less, so the gain need not be what the encoder" in verdict.sentence
+    assert OTHER_MAPS not in verdict.sentence
+    own = study.value(Metric.PARAPHRASE_ACCURACY, "convex", "trap")
+    control = study.records.one(
+        metric=own.metric, repair="convex", setting="trap", control="random_weights"
+    )
+    assert 0 < control.n < own.n, "one part is scored"
+    assert "paraphrase accuracy (trap, random weights)" in [
+        row[0] for row in query_rows(study.records)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("control", "beaten"),
+    [((0.1, 0.0, 0.19), True), ((0.1, 0.0, 0.2), False), ((0, None, None), True)],
+)
+def test_a_gain_is_clearly_more_where_intervals_do_not_meet(control: Any, beaten: bool) -> None:
+    own = made.record("paraphrase_gain", 0.3, 0.2, 0.4, n=72)
+    assert _clearly_more(own, made.record("paraphrase_gain", *control, n=72)) is beaten
+    assert not _clearly_more(
+        made.record("paraphrase_gain", 0.0, n=72), made.record("paraphrase_gain", *control, n=72)
+    )
 
 
 @pytest.mark.parametrize(("shift", "value"), [(0, 1), (1, 0)])

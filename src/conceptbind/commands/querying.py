@@ -3,6 +3,7 @@
 import sys
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,6 +75,8 @@ class _Material:
     """Name and caption of an item."""
     words: "Ints | None" = None
     """Half of the words that each item has; see `halves_of_words`."""
+    untrained: "Callable[[], Floats | None]" = lambda: None
+    """Unit rows of the same captions by the encoder with random weights, embedded when asked."""
 
 
 def for_queries(encoder: Any, side: str, how: "Opening", *, arrays: bool) -> "Source | None":
@@ -143,6 +146,7 @@ def repair_queries(asked: Asked, source: "Source", folder: Path, config: dict[st
             encoder=source.id,
             by_scenes=found.by_scenes,
             words=found.words,
+            untrained=found.untrained(),
             seed=asked.seed,
             on_step=step,
         )
@@ -248,7 +252,22 @@ def _of_scenes(asked: Asked, source: "Source", folder: Path, config: dict[str, A
     searches = [own, *alone, *_embedded(others, source, folder)]
     words = halves_of_words(table, asked.seed)[bank.scene]
     fitted_on = groups, text_triplets(bank), orbit, searches
-    return _Material(table.name, *fitted_on, True, caption_of, words)
+    twin = partial(_untrained, source, bank.captions, folder)
+    return _Material(table.name, *fitted_on, True, caption_of, words, twin)
+
+
+def _untrained(source: "Source", captions: "Scenes", folder: Path) -> "Floats | None":
+    """(c, d) unit rows of captions by the encoder with random weights, where it has them."""
+    from conceptbind.commands.common import rows_with_bar
+    from conceptbind.rows.source import source_of, untrained
+
+    twin = untrained(source)
+    if twin is None:
+        return None
+    place = folder / "embeddings" / "random_weights"
+    rows = rows_with_bar(source_of(twin), captions, "text", place, "random weights")
+    values: Floats = rows.unit().values
+    return values
 
 
 def _single(table: "Scenes", source: "Source", folder: Path, seed: int) -> "list[Search]":
@@ -307,7 +326,9 @@ def _of_captions(asked: Asked, source: "Source", folder: Path, config: dict[str,
     def caption_of(item: int) -> tuple[str, str]:
         return str(kept[item] + 1), given.texts[numbers[item, 0]]
 
-    return _Material(given.name, groups, settings, draws, searches, False, caption_of)
+    fitted_on = groups, settings, draws, searches
+    twin = partial(_untrained, source, written, folder)
+    return _Material(given.name, *fitted_on, False, caption_of, untrained=twin)
 
 
 class _Told(NamedTuple):

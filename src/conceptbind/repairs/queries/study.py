@@ -12,7 +12,7 @@ import numpy as np
 
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
-from conceptbind.core.names import Metric, Repair
+from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.records import Record, Records
 from conceptbind.core.scored import mean_record
 from conceptbind.metrics.retrieval import ranks, within
@@ -160,12 +160,13 @@ class QueryRepair:
     @property
     def unchanged(self) -> bool:
         """Whether validation preferred no repair in every part that was scored."""
-        gains = self.records.where(metric=Metric.PARAPHRASE_GAIN, split="test")
+        gains = own_gains(self.records)
         return all(gain.ci_low is None for gain in gains)
 
     def value(self, metric: str, repair: str, setting: str | None = None) -> Record:
         """The record of a metric on the captions that were not fitted on."""
-        return self.records.one(metric=metric, repair=repair, setting=setting, split="test")
+        asked = {"metric": metric, "repair": repair, "setting": setting, "split": "test"}
+        return self.records.one(control=Control.NONE, **asked)
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,7 @@ def query_repair(
     encoder: str,
     by_scenes: bool = True,
     words: Int[Ints, " items"] | None = None,
+    untrained: Float[Floats, "captions width"] | None = None,
     seed: int = 0,
     on_step: Callable[[str], None] = lambda name: None,
 ) -> QueryRepair:
@@ -210,6 +212,8 @@ def query_repair(
         words: (i,) 0 or 1 for items whose words are all of one half, -1 for others; see
             `scenes.split.halves_of_words`. Two further maps then tell whether a map carries over:
             each is fitted on one half and scored on the other, which shares no word with it.
+        untrained: (c, d) unit rows of the same captions by the same encoder with random weights:
+            the control. The first part is scored with a map that was fitted on them alone.
         seed: of the parts.
         on_step: called with what was done.
 
@@ -252,6 +256,11 @@ def query_repair(
             told = {**facts, "scenes": scenes}
             records += _on_other_words(groups, settings, draws, words, seed, told)
             on_step("other words")
+        if untrained is not None:
+            told = {**facts, "scenes": scenes, "control": Control.RANDOM_WEIGHTS, "folds": 1}
+            twin = replace(groups, rows=untrained)
+            records += _on_control(twin, settings, draws, (every, parts), seed, told)
+            on_step("random weights")
         for place, search in enumerate(searches):
             seen = scored_parts if place == 0 else [_Part(np.unique(search.draws), final)]
             records += _searched(search, seen, {**facts, "scenes": search.name})
@@ -323,6 +332,36 @@ def _on_other_words(
         told = {**facts, "split": WORDS, "setting": triplets.setting, "folds": len(parts)}
         records += _compared(found, draws, told, parts)
     return records
+
+
+def _on_control(
+    groups: Groups,
+    settings: Sequence[Triplets],
+    draws: Ints,
+    dealt_draws: tuple[Ints, list[Ints]],
+    seed: int,
+    facts: Mapping[str, Any],
+) -> list[Record]:
+    """Before and after of the first part, with a map that was fitted on the rows of a control."""
+    every, parts = dealt_draws
+    scored_here, chooses = parts[:2]
+    train = groups.of_draws(np.setdiff1d(every, np.concatenate([scored_here, chooses])))
+    part = _Part(scored_here, fit_queries(train, groups.of_draws(chooses), seed=seed))
+    records = []
+    for triplets in settings:
+        found, _ = _settled(groups.rows, triplets, draws, [part])
+        records += _compared(found, draws, {**facts, "setting": triplets.setting}, [part])
+    return records
+
+
+def own_gains(records: Sequence[Record]) -> list[Record]:
+    """What the encoder itself gains in each setting, on combinations that were not fitted on.
+
+    Args:
+        records: of `query_repair`.
+    """
+    asked = {"metric": Metric.PARAPHRASE_GAIN, "split": "test", "control": Control.NONE}
+    return [record for record in records if record.has(**asked)]
 
 
 def _identity(fit: QueryFit) -> Adapter:
@@ -431,11 +470,7 @@ def _recommended(records: Sequence[Record]) -> bool:
     """Whether the gain clears its noise in one setting, and no setting loses: neither more than a
     trifle, nor for certain.
     """
-    gains = [
-        record
-        for record in records
-        if record.metric == Metric.PARAPHRASE_GAIN and record["split"] == "test"
-    ]
+    gains = own_gains(records)
     some = any(clears_noise(record.value, record.ci_low) for record in gains)
     return some and not any(map(_loses, gains))
 

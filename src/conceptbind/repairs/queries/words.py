@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.core.findings import Verdict, Word
-from conceptbind.core.names import Metric, Repair
+from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.repairs.labclip.cost import clears_noise
-from conceptbind.repairs.queries.study import WORDS
+from conceptbind.repairs.queries.study import WORDS, own_gains
 from conceptbind.repairs.words import LARGE, is_wide
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.within.triplets import GIVEN, NEUTRAL, TRAP
@@ -49,7 +49,7 @@ def query_verdict(study: QueryRepair) -> Verdict:
         2,
         "text",
         n=written[0].n,
-        control="no repair",
+        control="no_repair" if _untrained(records) is None else str(Control.RANDOM_WEIGHTS),
         repairs=study.recommended,
     )
 
@@ -61,14 +61,16 @@ def _judged(study: QueryRepair, before: list[Record], after: list[Record]) -> tu
     said += f". These are scores on {unseen} that it was not fitted on"
     said += f" (n = {after[0].n:,}; chance: 33.3 %)"
     if study.recommended:
-        word: Word = "yes" if min(map(_value, after)) >= USABLE else "partly"
-        told = f"{_cost(study.records)}{_other_words(study)}"
-        if word == "partly":
+        beside, beaten = _beside_untrained(study.records)
+        usable = min(map(_value, after)) >= USABLE
+        word: Word = "yes" if usable and beaten else "partly"
+        told = f"{beside}{_cost(study.records)}{_other_words(study)}"
+        if not usable:
             told += f" {OTHER_MAPS}"
         return word, f"A linear map of the query brings {said}.{told}"
     kept = "The adapter is the identity, which changes nothing"
     usable = min(map(_value, before)) >= USABLE
-    gains = study.records.where(metric=Metric.PARAPHRASE_GAIN, split="test")
+    gains = own_gains(study.records)
     if study.unchanged:
         return _unchanged(before, usable)
     if usable:
@@ -101,6 +103,43 @@ def _change(then: Record, now: Record) -> str:
     setting = WHERE.get(str(then["setting"]), "")
     moved = f"from {value_of(then)} to {value_of(now)} ({interval_of(now)})"
     return f"{moved} {setting}".rstrip()
+
+
+def _untrained(records: Records) -> list[Record] | None:
+    """What the control gains in each setting; None where there is none."""
+    found = records.where(metric=Metric.PARAPHRASE_GAIN, control=Control.RANDOM_WEIGHTS)
+    return list(found) or None
+
+
+def _beside_untrained(records: Records) -> tuple[str, bool]:
+    """What such a map does to the same encoder with random weights, and whether that is clearly
+    less in every setting.
+    """
+    gains = _untrained(records)
+    if gains is None:
+        return "", True
+    pairs = list(zip(own_gains(records), gains, strict=True))
+    beaten = all(_clearly_more(own, control) for own, control in pairs)
+    if all(gain.ci_low is None for gain in gains):
+        return " With random weights, validation prefers no map.", beaten
+    before, after = (
+        _scores(records, one, control=Control.RANDOM_WEIGHTS)
+        for one in (Repair.NONE, Repair.CONVEX)
+    )
+    moved = [_change(*pair) for pair in zip(before, after, strict=True)]
+    said = ". It goes ".join(moved)
+    words = f" With random weights such a map brings it {said} (n = {gains[0].n:,})."
+    if not beaten:
+        words += " That is not clearly less, so the gain need not be what the encoder has learned."
+    return words, beaten
+
+
+def _clearly_more(own: Record, control: Record) -> bool:
+    """Whether the interval of a gain lies above that of the control's; a control that no map was
+    chosen for gains nothing.
+    """
+    most = 0.0 if control.ci_high is None else control.ci_high
+    return own.ci_low is not None and own.ci_low > most
 
 
 def _cost(records: Records) -> str:
@@ -152,9 +191,12 @@ def _carries(gains: Records) -> str:
     return "So it does not carry over: fit it on the words of your own queries."
 
 
-def _scores(records: Records, repair: Repair, split: str = "test") -> list[Record]:
+def _scores(
+    records: Records, repair: Repair, split: str = "test", control: Control = Control.NONE
+) -> list[Record]:
     """By the rule of both sides, of each setting."""
-    return list(records.where(metric=Metric.PARAPHRASE_ACCURACY, repair=repair, split=split))
+    asked = {"metric": Metric.PARAPHRASE_ACCURACY, "repair": repair, "split": split}
+    return list(records.where(control=control, **asked))
 
 
 def _value(record: Record) -> float:
