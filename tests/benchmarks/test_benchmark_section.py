@@ -213,9 +213,7 @@ def test_a_page(tmp_path):
         "notes": ["a note"],
         "head": head,
         "rows": rows,
-        "controls": [
-            list(text) for name, text in CONTROL_TEXTS.items() if name.startswith("blind")
-        ],
+        "controls": [list(CONTROL_TEXTS[name]) for name in ("blind_length", "blind_norm")],
         "traps": [],
     }
     two = Records([*PLAIN[:1], PLAIN[0].but(scenes="aro", encoder="other")])

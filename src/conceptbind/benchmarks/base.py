@@ -56,9 +56,15 @@ class Data:
     with two boxes stands there twice."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What was made for the items, such as the hash of drawn negatives; every record says it."""
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    """Where pictures lie that are not in `folder`, since they were written from other files."""
     besides: frozenset[str] = frozenset()
     """Items that runs on the same questions may lack, such as `pictures` where others ask about
     captions alone."""
+
+    def path(self, picture: str) -> Path:
+        """Where a picture lies."""
+        return self.elsewhere.get(picture, self.folder / picture)
 
     @property
     def hash(self) -> str:
@@ -155,6 +161,8 @@ class Making:
     """What the encoder says against captions, in words; None where it reads them."""
     pictures: bool = True
     """Whether the encoder embeds pictures; tasks without them are all that is read where not."""
+    unpack: bool = True
+    """Whether pictures that stand inside other files are written as files of their own."""
 
 
 @runtime_checkable
@@ -347,7 +355,7 @@ def without_missing(
             f"a picture is called '{outside:.200}', which lies outside {data.folder}; only "
             "pictures below it are read"
         )
-    there = np.array([os.path.isfile(data.folder / name) for name in data.pictures])
+    there = np.array([os.path.isfile(data.path(name)) for name in data.pictures])
     if there.all():
         return data
     missing = [name for name, found in zip(data.pictures, there.tolist(), strict=True) if not found]

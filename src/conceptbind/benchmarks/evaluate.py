@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.benchmarks.base import Benchmark, Data, Found, Making, Score, without_missing
+from conceptbind.benchmarks.declared import Declared
 from conceptbind.benchmarks.order import Order
 from conceptbind.benchmarks.paraphrases import Paraphrases
 from conceptbind.benchmarks.registry import BENCHMARKS, benchmark_named
@@ -88,6 +89,8 @@ def look_at_benchmark(
     captions: Sequence[str] | None = (
         benchmark.captions_inside(folder) if isinstance(benchmark, TwoByTwo) else None
     )
+    if isinstance(benchmark, Declared) and benchmark.stores(folder):
+        captions = benchmark.read(folder, replace(making, unpack=False)).captions
     if isinstance(benchmark, Order):
         without_missing(
             benchmark.karpathy.read(folder, making), benchmark.karpathy.keep, allow_missing
@@ -123,13 +126,13 @@ def check_benchmark(name: str, folder: Path) -> list[Found]:
         if _captions_only(benchmark, folder):
             return found
         data = (benchmark.karpathy if isinstance(benchmark, Order) else benchmark).read(
-            folder, Making(folder)
+            folder, Making(folder, unpack=False)
         )
     except ConceptBindError as error:
         return [*found, Found(folder, f"as they are, these files are refused: {error}", False)]
     if not data.pictures:
         return found
-    there = sum(os.path.isfile(data.folder / picture) for picture in set(data.pictures))
+    there = sum(os.path.isfile(data.path(picture)) for picture in set(data.pictures))
     pictures = Found(
         data.folder,
         f"pictures: {there:,} of {len(set(data.pictures)):,}",
@@ -142,6 +145,8 @@ def _captions_only(benchmark: Benchmark | TextBenchmark, folder: Path) -> bool:
     """Whether a benchmark's captions are all that can be looked at before something is made."""
     if isinstance(benchmark, Paraphrases):
         return bool(benchmark.captions(folder))
+    if isinstance(benchmark, Declared) and benchmark.inside(folder):
+        return bool(benchmark.read(folder, Making(folder, unpack=False)).captions)
     return isinstance(benchmark, TwoByTwo) and benchmark.captions_inside(folder) is not None
 
 
@@ -226,7 +231,10 @@ def evaluate_benchmark(
     pictures = None
     if isinstance(benchmark, Benchmark) and data.pictures:
         shown = Scenes.unlabelled(
-            name, images=data.pictures, image_folder=data.folder, boxes=data.boxes
+            name,
+            images=[str(data.elsewhere.get(one, one)) for one in data.pictures],
+            image_folder=data.folder,
+            boxes=data.boxes,
         )
         seen = embed(encoder, shown, "image", keep / "pictures", on_rows=done("pictures"))
         pictures = seen.unit().values

@@ -25,17 +25,16 @@ from conceptbind.benchmarks.base import (
     picture_folder,
     read_published,
 )
+from conceptbind.benchmarks.scoring import recalls
 from conceptbind.benchmarks.shards import OneFile, require_files
 from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.core.text import read_lines
-from conceptbind.metrics.retrieval import ranks, within
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
     from conceptbind.core.typing import Floats, Ints
 
-KS = (1, 5, 10)
 PLACES = (
     ".",
     "val2014",
@@ -116,23 +115,7 @@ class Karpathy(OneFile):
         captions: Float[Floats, "captions width"],
     ) -> list[Score]:
         """Recall of pictures by captions and of captions by pictures."""
-        place, x, y = items["owner"], pictures, captions[items["captions"]]
-        found = []
-        order = np.lexsort((-np.einsum("cd,cd->c", x[place], y), place))
-        best = order[np.unique(place[order], return_index=True)[1]]  # each picture's best caption
-        for subset, (rank, ties), clusters, candidates in (
-            ("text to image", ranks(y, x, place), place, len(x)),
-            ("image to text", ranks(x, y, best, belongs=place), None, len(y)),
-        ):
-            for k in KS:
-                outcome = within(rank, ties, k)
-                facts = {"candidates": candidates}
-                found.append(
-                    Score(
-                        f"recall_at_{k}", subset, "strict", *outcome, clusters=clusters, facts=facts
-                    )
-                )
-        return found
+        return recalls(items["owner"], pictures, captions[items["captions"]])
 
 
 def as_rows(content: Any, splits: tuple[str, ...]) -> Any:

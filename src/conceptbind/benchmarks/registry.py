@@ -8,6 +8,8 @@ from typing import Any
 
 from conceptbind.benchmarks.aro import VisualGenome
 from conceptbind.benchmarks.classify import LabelledFolder
+from conceptbind.benchmarks.declared import catalogue
+from conceptbind.benchmarks.description import CONTAINERS
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.order import Order
 from conceptbind.benchmarks.paraphrases import Paraphrases
@@ -46,13 +48,6 @@ FLICKR = Karpathy(
     "research only; see the Denotation Graph's page",
     captions_each=5,
 )
-CONTAINERS = tuple(
-    f"{place}*.{kind}"
-    for kind in ("parquet", "arrow")
-    for place in ("", "data/", "test/", "default/test/")
-)
-"""Where the files of Hugging Face's data sets lie: as published, as converted, as saved by
-`save_to_disk`."""
 WINOGROUND = TwoByTwo(
     "winoground",
     "Winoground",
@@ -91,6 +86,7 @@ BENCHMARKS: dict[str, Any] = {
         Paraphrases((*OWN_CAPTIONS, *COCO.files, *FLICKR.files)),
     )
 }
+BENCHMARKS |= catalogue()
 FILES = ("triplets", "paraphrases")
 """Benchmarks that read a user's own file, where that is given instead of a folder."""
 GROUPS = {"aro": ("vg_attribution", "vg_relation", "coco_order", "flickr_order")}

@@ -197,7 +197,10 @@ def unpacked(
 
 
 def table_rows(
-    path: Path, fields: Sequence[str], columns: Sequence[str] | None = None
+    path: Path,
+    fields: Sequence[str],
+    columns: Sequence[str] | None = None,
+    without: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
     """The rows of a parquet or arrow file.
 
@@ -205,6 +208,7 @@ def table_rows(
         path: the file.
         fields: columns that it must have.
         columns: those that are read; all by default.
+        without: columns that are not read.
 
     Raises:
         MissingExtraError, FileError, MismatchError: see `unpacked`.
@@ -236,15 +240,15 @@ def table_rows(
             require_unpacked(
                 path, max(groups, default=0), "get it again from where it is published"
             )
-            names, batches = (
-                file.schema_arrow.names,
-                file.iter_batches(batch_size=_ROWS, columns=columns),
-            )
+            names = file.schema_arrow.names
+            columns = _but(names, columns, without)
+            batches = file.iter_batches(batch_size=_ROWS, columns=columns)
         if missing := [name for name in fields if name not in names]:
             raise MismatchError(
                 f"{path} is not the file it should be: it lacks the columns {', '.join(missing)}; "
                 f"it has {', '.join(names)}"
             )
+        columns = _but(names, columns, without)
         for batch in batches:
             yield from (batch if columns is None else batch.select(list(columns))).to_pylist()
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
@@ -254,6 +258,15 @@ def table_rows(
             f"{path} is not a whole {path.suffix[1:]} file ({' '.join(str(error).split())}); get "
             "it again from where it is published"
         ) from error
+
+
+def _but(
+    names: Sequence[str], columns: Sequence[str] | None, without: Sequence[str]
+) -> Sequence[str] | None:
+    """The columns that are read: None for all."""
+    if columns is not None or not without:
+        return columns
+    return [name for name in names if name not in without]
 
 
 def _open_arrow(pa: ModuleType, path: Path) -> Any:

@@ -55,6 +55,8 @@ def traps_of(
         each: how many of each file.
     """
     rows, alike, subsets = data.items["rows"], by_rows(captions, captions), data.items["subsets"]
+    if rows.shape[1] != 3:  # queries and documents
+        return ()
     caption, paraphrase, negative = rows.T
     near = alike(caption, paraphrase)
     far = np.maximum(alike(caption, negative), alike(paraphrase, negative))

@@ -103,10 +103,12 @@ class Evaluate(Opening, Cluster, Gated[Evaluation]):
     """
     _: KW_ONLY
     benchmark: str
-    """Benchmarks to score on: sugarcrepe, vg_attribution, vg_relation, coco_order, flickr_order,
-    winoground, colorswap, whatsup, coco, flickr30k, or zeroshot (a folder of labelled pictures).
-    Of captions alone: sugarcrepe_pp, or triplets and paraphrases (your own files). aro means
-    its four. Several are written with commas: aro,sugarcrepe,coco.
+    """Benchmarks to score on, with commas between them. One picture and its captions: sugarcrepe,
+    vg_attribution, vg_relation, coco_order, flickr_order, whatsup, valse, vl_checklist, crepe,
+    spec, negbench_mcq. Two pictures: winoground, colorswap, bivlc, cola, vismin, eqben, mmvp,
+    naturalbench; ten: imagecode. Retrieval: coco, flickr30k, negbench_retrieval. Labelled pictures:
+    zeroshot. Captions alone: sugarcrepe_pp, abc6k, nevir, or triplets and paraphrases (your own
+    files). aro means its four.
     """
     data: GivenPath
     """Folder in the published layout, or the file of triplets or paraphrases; with several

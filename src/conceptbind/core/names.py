@@ -19,6 +19,8 @@ class Control(StrEnum):
     BAG_TWIN = "bag_twin"
     BLIND_LENGTH = "blind_length"
     BLIND_NORM = "blind_norm"
+    BLIND_PLAUSIBILITY = "blind_plausibility"
+    BLIND_SURFACE = "blind_surface"
     BAG_OF_WORDS = "bag_of_words"
     SHUFFLED_LABELS = "shuffled_labels"
 
@@ -56,6 +58,17 @@ CONTROL_TEXTS: dict[str, tuple[str, str]] = {
     Control.BLIND_NORM: (
         "Blind by norm",
         "No picture is seen: the caption with the longer feature vector wins.",
+    ),
+    Control.BLIND_PLAUSIBILITY: (
+        "Blind by plausibility",
+        "No picture is seen: the caption whose words follow each other more often in English text "
+        "wins. Of captions alone: the more alike in that, the nearer.",
+    ),
+    Control.BLIND_SURFACE: (
+        "Blind by surface",
+        "No picture is seen: the caption that looks less as if a program had written it wins. What "
+        "counts are spaces before marks, then commas. Of captions alone: the more alike in that, "
+        "the nearer.",
     ),
     Control.BAG_OF_WORDS: (
         "Bag of words",
@@ -150,8 +163,12 @@ class Metric(StrEnum):
     TEXT_SCORE = "text_score"
     IMAGE_SCORE = "image_score"
     GROUP_SCORE = "group_score"
+    GROUP_MATCH = "group_match"
     PARAPHRASE_ACCURACY = "paraphrase_accuracy"
     PARAPHRASE_ACCURACY_ONE_SIDED = "paraphrase_accuracy_one_sided"
+    SWAP_NOTICED = "swap_noticed"
+    LEXICAL_DISTANCE = "lexical_distance"
+    SEMANTIC_DISTANCE = "semantic_distance"
     PARAPHRASE_AREA = "paraphrase_area"
     LEXICAL_SENSITIVITY = "lexical_sensitivity"
     PARAPHRASE_GAIN = "paraphrase_gain"

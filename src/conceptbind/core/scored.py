@@ -28,7 +28,7 @@ _KINDS: Mapping[str, Unit] = {"share": "share", "difference": "change", "mean": 
 
 _OWN = frozenset(map(str, Metric))
 _NUMBER = re.compile(
-    r"r2|mse|.*_cosine|modality_gap|value_rank|products_needed|generalisation_score"
+    r"r2|mse|.*_cosine|.*_distance|modality_gap|value_rank|products_needed|generalisation_score"
 )
 """Metrics of ours that are not a share of anything."""
 _CHANGE = re.compile(r".*_gain|.*_change|lexical_sensitivity")

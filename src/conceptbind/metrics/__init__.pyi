@@ -1,4 +1,5 @@
 from .checks import refuse_non_finite as refuse_non_finite
+from .choices import choice_among as choice_among
 from .choices import every as every
 from .choices import forced_choice as forced_choice
 from .intervals import difference_interval as difference_interval

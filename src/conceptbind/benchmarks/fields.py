@@ -1,0 +1,124 @@
+"""What a description's fields find in an entry of a published file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conceptbind.core.errors import MismatchError
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+ABSENT = object()
+"""What is found where a field is not there."""
+
+
+class Entry:
+    """One entry of a file, and how it is spoken of in messages.
+
+    Args:
+        content: a dictionary, a list, or a text.
+        where: file and number.
+    """
+
+    def __init__(self, content: Any, where: str) -> None:
+        self.content, self.where = content, where
+
+    def value(self, field: str) -> Any:
+        """What a field holds: `a.b` inside `a`, a number in a list, of `a|b` the first that is
+        there.
+
+        Raises:
+            MismatchError: it is not there.
+        """
+        found = next((v for v in map(self._at, field.split("|")) if v is not ABSENT), ABSENT)
+        if found is ABSENT:
+            raise MismatchError(
+                f"{self.where}: expected the field '{field:.60}'; it has {self._has()}"
+            )
+        return found
+
+    def text(self, field: str) -> str:
+        """A field, or a pattern with fields in braces, as text.
+
+        Raises:
+            MismatchError: it is not there, or is no text and no whole number.
+        """
+        if "{" in field:
+            return _BRACES.sub(lambda match: self.text(match[1]), field)
+        found = self.value(field)
+        if isinstance(found, bool) or not isinstance(found, str | int):
+            raise MismatchError(f"{self.where}: '{field:.60}' must be text; it is {found!r:.60}")
+        return str(found)
+
+    def texts(self, fields: Sequence[str], parse: Mapping[str, Any]) -> list[str]:
+        """The texts of several fields; a list gives all of its own.
+
+        Args:
+            fields: their names.
+            parse: what reads a field's text, by its name.
+
+        Raises:
+            MismatchError: one is no text.
+        """
+        found: list[Any] = []
+        for field in fields:
+            value = self.value(field)
+            if field in parse and isinstance(value, str):
+                value = parse[field](value, f"{self.where}, {field}")
+            found += value if isinstance(value, list | tuple) else [value]
+        wrong = next((text for text in found if not isinstance(text, str)), None)
+        if wrong is not None or not found:
+            raise MismatchError(
+                f"{self.where}: '{', '.join(fields):.60}' must be texts; got {wrong!r:.60}"
+            )
+        return found
+
+    def whole(self, field: str) -> int:
+        """A field as a whole number, which a table holds as text.
+
+        Raises:
+            MismatchError: it is none.
+        """
+        found = self.value(field)
+        try:
+            number = float(found)
+            if isinstance(found, bool) or number != int(number):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError) as error:
+            raise MismatchError(
+                f"{self.where}: '{field:.60}' must be a whole number; it is {found!r:.60}"
+            ) from error
+        return int(number)
+
+    def number(self, field: str) -> float:
+        """A field as a number.
+
+        Raises:
+            MismatchError: it is none.
+        """
+        found = self.value(field)
+        try:
+            return float(found)
+        except (TypeError, ValueError) as error:
+            raise MismatchError(
+                f"{self.where}: '{field:.60}' must be a number; it is {found!r:.60}"
+            ) from error
+
+    def _at(self, path: str) -> Any:
+        found = self.content
+        for part in path.strip().split("."):
+            if isinstance(found, Mapping) and part in found:
+                found = found[part]
+            elif isinstance(found, list | tuple) and part.isdigit() and int(part) < len(found):
+                found = found[int(part)]
+            else:
+                return ABSENT
+        return found
+
+    def _has(self) -> str:
+        if isinstance(self.content, Mapping):
+            return ", ".join(f"'{name!s:.40}'" for name in list(self.content)[:12]) or "nothing"
+        if isinstance(self.content, list | tuple):
+            return f"{len(self.content)} values in a list"
+        return f"{self.content!r:.60}"

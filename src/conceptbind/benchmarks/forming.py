@@ -1,0 +1,362 @@
+"""Items of a described benchmark: numbers of pictures and captions, from the entries of its
+files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.benchmarks.base import Distinct
+from conceptbind.benchmarks.containers import entries_of, literal
+from conceptbind.benchmarks.fields import Entry
+from conceptbind.core.errors import FileError, MismatchError, counted
+from conceptbind.core.text import require_characters
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+    from conceptbind.benchmarks.description import Task
+    from conceptbind.benchmarks.shown import Box, Pictures
+    from conceptbind.core.typing import Ints
+
+NONE = -1
+"""The number of no picture and no caption."""
+_MARK = re.compile(r"\s*([.,!?;:])")
+_SPACED = re.compile(r"\s[.,!?;:]")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One data set of a task."""
+
+    name: str
+    paths: tuple[Path, ...]
+    places: tuple[str, ...] = ()
+    """Where its pictures may lie, before the places of the task."""
+
+
+@dataclass
+class Formed:
+    """The items of a task as they are gathered."""
+
+    rows: list[list[int]] = field(default_factory=list)
+    right: list[int] = field(default_factory=list)
+    subsets: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
+    draws: list[int] = field(default_factory=list)
+    shown: list[int] = field(default_factory=list)
+    """The picture of triplets, or `NONE`."""
+    hopeless: list[bool] = field(default_factory=list)
+    """Whether a wrong candidate is a right one too."""
+
+    def hopeless_of(self, subset: str) -> list[bool]:
+        """Those of a subset."""
+        pairs = zip(self.hopeless, self.subsets, strict=True)
+        return [hopeless for hopeless, name in pairs if name == subset]
+
+    def arrays(self) -> dict[str, Any]:
+        """With one row per item; shorter ones are filled up with `NONE`."""
+        width = max(map(len, self.rows), default=0)
+        table = np.full((len(self.rows), width), NONE, dtype=np.int64)
+        for place, row in enumerate(self.rows):
+            table[place, : len(row)] = row
+        found: dict[str, Any] = {
+            "rows": table,
+            "subsets": np.array(self.subsets, dtype=str),
+            "draws": np.array(self.draws, dtype=np.int64),
+            "hopeless": np.array(self.hopeless, dtype=bool),
+        }
+        for name in ("right", "details", "shown"):
+            values = getattr(self, name)
+            if len(values) == len(self.rows):
+                found[name] = np.array(values)
+        return found
+
+
+@dataclass(frozen=True)
+class _Item:
+    """What an entry holds."""
+
+    entry: Entry
+    texts: list[str]
+    shown: list[int]
+    """Numbers of its pictures."""
+    names: list[str]
+    """Their names."""
+
+
+class Former:
+    """Makes the items of one task.
+
+    Args:
+        task: how an item is formed.
+        pictures: numbers of pictures.
+        captions: numbers of captions.
+    """
+
+    def __init__(self, task: Task, pictures: Pictures, captions: Distinct) -> None:
+        self.task, self.pictures, self.captions = task, pictures, captions
+        self.files = Distinct()
+        self.left_out: Counter[str] = Counter()
+        self.parse: Mapping[str, Callable[[str, str], Any]] = dict.fromkeys(task.literals, literal)
+        self.formed = Formed()
+        self.owners: dict[int, str] = {}
+
+    def items(self, parts: Sequence[Part]) -> dict[str, Any]:
+        """Arrays with one row per item; see `scoring`.
+
+        Raises:
+            MismatchError: an entry is not as the description says.
+            FileError: there is no item.
+        """
+        for part in parts:
+            for entry in self._entries(part):
+                self._add(entry, part)
+        if not self.formed.rows:
+            named = ", ".join(part.paths[0].name for part in parts[:4])
+            raise FileError(f"{named}: no item is left to score")
+        require_characters(list(self.captions.all()), f"{parts[0].paths[0]}: caption")
+        return self.formed.arrays()
+
+    def notes(self) -> list[str]:
+        """What was left out, and which items no encoder can get right."""
+        found = [f"left out: {counted(n, 'item')} {why}." for why, n in self.left_out.items()]
+        names = dict.fromkeys(self.formed.subsets)
+        for name in names:
+            here = self.formed.hopeless_of(name)
+            if any(here):
+                start = f"{name}: " if name else ""
+                found.append(
+                    f"{start}in {sum(here):,} of {len(here):,} items a wrong candidate equals a "
+                    "right one, capitals and spaces apart; they count, as misses."
+                )
+        return found
+
+    def _entries(self, part: Part) -> Iterator[Entry]:
+        task = self.task
+        hidden: list[str] = []
+        if not self.pictures.making.unpack:
+            hidden = [name for one in task.pictures if "{" not in one for name in one.split("|")]
+        found = entries_of(part.paths, without=hidden, nested=task.nested, group=task.group)
+        for number, content in enumerate(found, start=1):
+            yield Entry(content, f"{part.paths[0]}, item {number}")
+
+    def _add(self, entry: Entry, part: Part) -> None:
+        """One item, unless it is to be left out."""
+        task = self.task
+        for name, least in task.keep.items():
+            if entry.number(name) < least:
+                self.left_out[f"whose {name} is below {least:g}"] += 1
+                return
+        texts = [task.prompt.replace("{}", text) for text in entry.texts(task.captions, self.parse)]
+        box = self._box(entry)
+        names = self._names(entry, part)
+        shown = [self.pictures.number(name, box) for name in names]
+        getattr(self, f"_{task.form}")(_Item(entry, texts, shown, names))
+        added = len(self.formed.rows) - len(self.formed.subsets)
+        subset = self._subset(entry, part)
+        self.formed.subsets += [subset] * added
+        if task.detail:
+            self.formed.details += [entry.text(task.detail)] * added
+
+    def _subset(self, entry: Entry, part: Part) -> str:
+        if not self.task.subset:
+            return part.name
+        found = entry.text(self.task.subset)
+        if not self.task.starts:
+            return found
+        fitting = [start for start in self.task.starts if found.startswith(start)]
+        return self.task.starts[max(fitting, key=len)] if fitting else "other"
+
+    def _box(self, entry: Entry) -> Box | None:
+        if not self.task.box:
+            return None
+        left, top, width, height = map(entry.whole, self.task.box)
+        return left, top, width, height
+
+    def _names(self, entry: Entry, part: Part) -> list[str]:
+        """Names of an item's pictures."""
+        task, pictures = self.task, self.pictures
+        wanted = [place.replace("{@part}", part.name) for place in (*part.places, *task.places)]
+        places = [entry.text(place) if "{" in place else place for place in wanted]
+        if task.listed:
+            found = pictures.listed(places, task.listed)
+            if not found:
+                raise FileError(
+                    f"{entry.where}: no pictures {task.listed} lie in {places[0]} of "
+                    f"{pictures.folder}; put them there"
+                )
+            return found
+        names: list[str] = []
+        for name in task.pictures:
+            value = self._picture(entry, name)
+            several = value if isinstance(value, list | tuple) else (value,)
+            names += [self._name(entry, name, one, places) for one in several]
+        return names
+
+    def _picture(self, entry: Entry, name: str) -> Any:
+        """What a picture's field holds; nothing where pictures inside a file are not read."""
+        if "{" in name:
+            return entry.text(name)
+        try:
+            return entry.value(name)
+        except MismatchError:
+            if self.pictures.making.unpack or self.task.form == "triplets":
+                raise
+            return {"bytes": b""}
+
+    def _name(self, entry: Entry, name: str, value: Any, places: Sequence[str]) -> str:
+        field = name.split("|", maxsplit=1)[0].replace("/", "-")
+        data = value.get("bytes") if isinstance(value, dict) else value
+        if isinstance(data, bytes):
+            if not data and self.pictures.making.unpack:
+                raise FileError(
+                    f"{entry.where}: '{field}' holds no picture; get the file whose pictures are "
+                    "inside"
+                )
+            return self.pictures.stored(data, field)
+        path = value.get("path") if isinstance(value, dict) else value
+        if isinstance(path, bool) or not isinstance(path, str | int):
+            raise MismatchError(
+                f"{entry.where}: '{field:.60}' must be the name of a picture; it is {value!r:.60}"
+            )
+        called = str(path).rsplit("/", 1)[-1] if self.task.last_part else str(path)
+        return self.pictures.named(called, places, self.task.endings, self.task.npy)
+
+    # --- one method for each form
+
+    def _keep(self, row: Sequence[int], draw: str, hopeless: bool) -> None:
+        self.formed.rows.append(list(row))
+        self.formed.draws.append(self.files(draw))
+        self.formed.hopeless.append(hopeless)
+
+    def _two_by_two(self, item: _Item) -> None:
+        _require(item.entry, item.shown, 2, "pictures")
+        _require(item.entry, item.texts, 2, "captions")
+        hopeless = alike(*item.texts) or item.shown[0] == item.shown[1]
+        self._keep([*item.shown, *map(self.captions, item.texts)], item.names[0], hopeless)
+
+    def _captions(self, item: _Item) -> None:
+        _require(item.entry, item.shown, 1, "picture")
+        true = range(self.task.positives)
+        if len(item.texts) < self.task.positives + 1:
+            raise MismatchError(
+                f"{item.entry.where}: expected at least {self.task.positives + 1} captions; it has "
+                f"{len(item.texts)}"
+            )
+        if self.task.right:
+            true = range(right := self._right(item.entry, item.texts), right + 1)
+        self.formed.right.append(true.start)
+        wrong = [text for place, text in enumerate(item.texts) if place not in true]
+        hopeless = any(alike(item.texts[place], text) for place in true for text in wrong)
+        self._keep([*item.shown, *map(self.captions, item.texts)], item.names[0], hopeless)
+
+    def _pictures(self, item: _Item) -> None:
+        _require(item.entry, item.texts, 1, "caption")
+        if len(item.shown) < 2:
+            raise MismatchError(
+                f"{item.entry.where}: expected several pictures; it has {len(item.shown)}"
+            )
+        right = self._right(item.entry, item.names) if self.task.right else 0
+        self.formed.right.append(right)
+        hopeless = item.shown.count(item.shown[right]) > 1
+        self._keep([self.captions(item.texts[0]), *item.shown], min(item.names), hopeless)
+
+    def _triplets(self, item: _Item) -> None:
+        _require(item.entry, item.texts, 3, "texts")
+        self.formed.shown.append(item.shown[0] if item.shown else NONE)
+        caption, paraphrase, negative = item.texts
+        hopeless = alike(negative, caption) or alike(negative, paraphrase)
+        self._keep(
+            [*map(self.captions, item.texts)], item.names[0] if item.names else caption, hopeless
+        )
+
+    def _swaps(self, item: _Item) -> None:
+        _require(item.entry, item.texts, 2, "texts")
+        caption, swap = item.texts
+        spelled = spelled_like(caption, swap)
+        rows = [self.captions(text) for text in (caption, spelled, swap)]
+        self._keep(rows, caption, alike(caption, swap))
+
+    def _queries(self, item: _Item) -> None:
+        _require(item.entry, item.texts, 4, "texts: two queries and two documents")
+        hopeless = alike(item.texts[0], item.texts[1]) or alike(item.texts[2], item.texts[3])
+        self._keep([*map(self.captions, item.texts)], item.entry.where, hopeless)
+
+    def _retrieval(self, item: _Item) -> None:
+        _require(item.entry, item.shown, 1, "picture")
+        for text in item.texts:
+            self._keep([item.shown[0], self.captions(text)], item.names[0], False)
+
+    def _right(self, entry: Entry, candidates: Sequence[Any]) -> int:
+        right = entry.whole(self.task.right)
+        if not 0 <= right < len(candidates):
+            raise MismatchError(
+                f"{entry.where}: the right one of {len(candidates)} candidates must lie in "
+                f"0..{len(candidates) - 1}; '{self.task.right:.60}' is {right}"
+            )
+        return right
+
+
+def _require(entry: Entry, found: Sequence[Any], n: int, what: str) -> None:
+    if len(found) != n:
+        raise MismatchError(f"{entry.where}: expected {n} {what}; it has {len(found)}")
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two texts are equal, capitals and spaces apart."""
+    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
+
+
+def spelled_like(caption: str, other: str) -> str:
+    """A caption with spaces before its marks, a final mark and a small first letter where another
+    text has these.
+    """
+    found = caption.strip()
+    if other[:1].islower() and not found[:2].isupper():
+        found = found[:1].lower() + found[1:]
+    ends = other.rstrip()[-1:]
+    if ends in ".!?" and found[-1:] not in ".!?":
+        found += ends
+    elif ends not in ".!?":
+        found = found.rstrip(" .!?")
+    return _MARK.sub(r" \1", found) if _SPACED.search(other) else found
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Whether a subset belongs to a family."""
+    return fnmatchcase(name, pattern)
+
+
+def kept_items(
+    items: Mapping[str, Any], form: str, number: Int[Ints, " pictures"]
+) -> tuple[dict[str, Any], int]:
+    """The items whose pictures are there, with their new numbers, and how many were left out.
+
+    Args:
+        items: arrays of one task.
+        form: of the task.
+        number: of each picture its new number, `NONE` for one that is missing.
+    """
+    columns = {"two_by_two": slice(0, 2), "captions": slice(0, 1), "retrieval": slice(0, 1)}
+    if form == "triplets":
+        shown = items["shown"]
+        renumbered = np.where(shown == NONE, NONE, number[shown])
+        lost = int(((renumbered == NONE) & (shown != NONE)).sum())
+        return {**items, "shown": renumbered}, lost
+    where = columns.get(form, slice(1, None))
+    old = items["rows"][:, where]
+    new = np.where(old == NONE, NONE, number[old])
+    kept = ((new != NONE) | (old == NONE)).all(axis=1)
+    left = {name: values[kept] for name, values in items.items()}
+    left["rows"] = left["rows"].copy()
+    left["rows"][:, where] = new[kept]
+    return left, int((~kept).sum())

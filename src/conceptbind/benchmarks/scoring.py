@@ -1,0 +1,270 @@
+"""Scores of described items, by the rules that a description names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conceptbind.benchmarks.base import BLOCK, Items, Score
+from conceptbind.benchmarks.description import Scoring
+from conceptbind.benchmarks.forming import NONE, fits
+from conceptbind.core.names import Metric
+from conceptbind.metrics.choices import choice_among, every
+from conceptbind.metrics.retrieval import ranks, within
+from conceptbind.metrics.triplets import triplet_choice
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+    from conceptbind.benchmarks.description import Task
+    from conceptbind.benchmarks.texts import Alike
+    from conceptbind.core.typing import Bools, Floats, Ints
+
+KS = (1, 5, 10)
+STRICT = (Scoring("strict"), Scoring("strict", "details"), Scoring("strict", "all"))
+"""Ours, of every benchmark."""
+ALL = "all"
+Outcome = tuple["Bools", "Bools"]
+Rule = Callable[[str], Mapping[str, Outcome]]
+"""From a rule for ties to what became of the items by each metric."""
+
+
+def scores_with_pictures(
+    task: Task,
+    items: Items,
+    pictures: Float[Floats, "pictures width"],
+    captions: Float[Floats, "captions width"],
+) -> list[Score]:
+    """Scores of a task that compares pictures with captions.
+
+    Args:
+        task: with its rules.
+        items: arrays of `forming.Formed`.
+        pictures: (p, d) unit rows.
+        captions: (c, d) unit rows.
+    """
+    if task.form == "retrieval":
+        return _of_retrieval(task, items, pictures, captions)
+    if task.form == "triplets":
+        return _of_shown(task, items, pictures, captions)
+    rule: Rule
+    if task.form == "two_by_two":
+        rows = items["rows"]
+        table = _two_by_two(pictures, captions, rows)
+
+        def rule(ties: str) -> Mapping[str, Outcome]:
+            return _both_ways(table, ties)
+    else:
+        x, y = (pictures, captions) if task.form == "captions" else (captions, pictures)
+        table = _among(x, y, items["rows"])
+
+        def rule(ties: str) -> Mapping[str, Outcome]:
+            return {Metric.ACCURACY: _of_right(table, items["right"], task.positives, ties)}
+
+    return list(_scores(task, items, rule, "both"))
+
+
+def scores_of_texts(task: Task, items: Items, alike: Alike) -> list[Score]:
+    """Scores of a task that compares captions alone.
+
+    Args:
+        task: with its rules.
+        items: arrays of `forming.Formed`.
+        alike: how alike two captions are.
+    """
+    if task.form == "queries":
+        one, two, first, second = items["rows"].T
+        both = [np.stack([alike(q, first), alike(q, second)], axis=1) for q in (one, two)]
+        table = np.stack(both, axis=1)
+
+        def rule(ties: str) -> Mapping[str, Outcome]:
+            return {Metric.PAIR_ACCURACY: _diagonal(table, ties)}
+
+        return list(_scores(task, items, rule, "text"))
+    anchor, paraphrase, negative = items["rows"].T
+    near, far = alike(anchor, paraphrase), alike(anchor, negative)
+    found = triplet_choice(near, far, alike(paraphrase, negative), back=alike(paraphrase, anchor))
+    outcomes: dict[str, Outcome] = {Metric.SWAP_NOTICED: (found.correct, found.tied)}
+    if task.form == "triplets":
+        outcomes = {
+            Metric.PARAPHRASE_ACCURACY: (found.correct, found.tied),
+            Metric.PARAPHRASE_ACCURACY_ONE_SIDED: (found.one_sided, found.one_sided_tied),
+        }
+    return list(_scores(task, items, lambda _: outcomes, "text"))
+
+
+def _among(one: Floats, other: Floats, rows: Ints) -> Floats:
+    """(n, k) scores of each item's candidates; minus infinity where it has fewer."""
+    kind = np.result_type(one, other)
+    table = np.full((len(rows), rows.shape[1] - 1), -np.inf, dtype=kind)
+    for start in range(0, len(rows), BLOCK):
+        part = rows[start : start + BLOCK]
+        scores = np.einsum("nd,nkd->nk", one[part[:, 0]], other[part[:, 1:]])
+        table[start : start + BLOCK] = np.where(part[:, 1:] == NONE, -np.inf, scores)
+    return table
+
+
+def _two_by_two(pictures: Floats, captions: Floats, rows: Ints) -> Floats:
+    """(n, 2, 2) scores of picture p with caption c."""
+    table = np.empty((len(rows), 2, 2), dtype=np.result_type(pictures, captions))
+    for start in range(0, len(rows), BLOCK):
+        part = rows[start : start + BLOCK]
+        x, y = pictures[part[:, :2]], captions[part[:, 2:]]
+        table[start : start + BLOCK] = np.einsum("npd,ncd->npc", x, y)
+    return table
+
+
+def _of_right(table: Floats, right: Ints, positives: int, ties: str) -> Outcome:
+    """Whether all right candidates win."""
+    if positives == 1:
+        return choice_among(table, right, ties)
+    found = []
+    for place in range(positives):
+        others = [p for p in range(table.shape[1]) if p == place or p >= positives]
+        found.append(choice_among(table[:, others], others.index(place), ties))
+    return every(found)
+
+
+def _diagonal(table: Floats, ties: str) -> Outcome:
+    """Whether the diagonal of (n, 2, 2) wins in both rows."""
+    return every([choice_among(table[:, i], i, ties) for i in (0, 1)])
+
+
+def _both_ways(table: Floats, ties: str) -> dict[str, Outcome]:
+    """Text, image and group score, and whether the right matching of the group wins as a whole
+    (GroupMatch, arXiv 2510.07632).
+    """
+    text, image = _diagonal(table, ties), _diagonal(table.transpose(0, 2, 1), ties)
+    matchings = np.stack([table[:, 0, 0] + table[:, 1, 1], table[:, 0, 1] + table[:, 1, 0]], axis=1)
+    return {
+        Metric.TEXT_SCORE: text,
+        Metric.IMAGE_SCORE: image,
+        Metric.GROUP_SCORE: every([text, image]),
+        Metric.GROUP_MATCH: choice_among(matchings, 0, ties, size=2.0),
+    }
+
+
+def _of_shown(task: Task, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    """The picture task of triplets: both true captions above the wrong one."""
+    shown = np.flatnonzero(items["shown"] != NONE)
+    mine = {name: values[shown] for name, values in items.items()}
+    mine |= {"draws": mine["shown"]}
+    table = _among(pictures, captions, np.column_stack([mine["shown"], mine["rows"]]))
+
+    def rule(ties: str) -> Mapping[str, Outcome]:
+        return {Metric.ACCURACY: _of_right(table, np.zeros(len(table), dtype=np.int64), 2, ties)}
+
+    return list(_scores(task, mine, rule, "both", shown))
+
+
+def _of_retrieval(task: Task, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
+    """Recall of pictures by captions and of captions by pictures, within each subset."""
+    found = []
+    for name in dict.fromkeys(items["subsets"].tolist()):
+        mine = items["rows"][items["subsets"] == name]
+        seen, place = np.unique(mine[:, 0], return_inverse=True)
+        for score in recalls(place, pictures[seen], captions[mine[:, 1]]):
+            subset = " ".join(filter(None, (task.name, name, score.subset)))
+            found.append(replace(score, subset=subset))
+    return found
+
+
+def recalls(
+    owner: Int[Ints, " texts"],
+    pictures: Float[Floats, "pictures width"],
+    captions: Float[Floats, "texts width"],
+) -> list[Score]:
+    """Recall at 1, 5 and 10 both ways. A picture's rank is that of its best caption; a tie ranks
+    behind.
+
+    Args:
+        owner: (n,) picture of each caption.
+        pictures: (p, d) unit rows.
+        captions: (n, d) unit rows.
+    """
+    x, y = pictures, captions
+    order = np.lexsort((-np.einsum("cd,cd->c", x[owner], y), owner))
+    best = order[np.unique(owner[order], return_index=True)[1]]  # each picture's best caption
+    found = []
+    for subset, (rank, ties), clusters, candidates in (
+        ("text to image", ranks(y, x, owner), owner, len(x)),
+        ("image to text", ranks(x, y, best, belongs=owner), None, len(y)),
+    ):
+        for k in KS:
+            facts, outcome = {"candidates": candidates}, within(rank, ties, k)
+            name = f"recall_at_{k}"
+            found.append(Score(name, subset, "strict", *outcome, clusters=clusters, facts=facts))
+    return found
+
+
+def _scores(
+    task: Task, items: Items, rule: Rule, modality: Any, rows: Ints | None = None
+) -> Iterator[Score]:
+    """The scores of all rules, of the items that each is about."""
+    found: dict[str, Mapping[str, Outcome]] = {}
+    for scoring in (*STRICT, *task.scores):
+        if scoring.ties not in found:
+            found[scoring.ties] = rule(scoring.ties)
+        for label, chosen in chosen_by(task, scoring, items):
+            groups = None
+            if scoring.average == "macro":
+                groups = np.unique(items["subsets"][chosen], return_inverse=True)[1]
+            for metric, (correct, tied) in found[scoring.ties].items():
+                if scoring.metrics and metric not in scoring.metrics:
+                    continue
+                yield Score(
+                    metric,
+                    label,
+                    scoring.protocol,
+                    correct[chosen],
+                    tied[chosen],
+                    groups,
+                    clusters=items["draws"][chosen],
+                    modality=modality,
+                    rows=None if rows is None else rows[chosen],
+                    unwinnable=int(items["hopeless"][chosen].sum()),
+                )
+
+
+def chosen_by(
+    task: Task, scoring: Scoring, items: Items
+) -> Iterator[tuple[str, Bool[Bools, " items"]]]:
+    """The items that a rule is about, (n,), by the name of each subset.
+
+    Args:
+        task: with its families.
+        scoring: the rule.
+        items: arrays of `forming.Formed`.
+    """
+    subsets = items["subsets"]
+    names = list(dict.fromkeys(subsets.tolist()))
+    everything = np.ones(len(subsets), dtype=bool)
+    several = len(names) > 1
+    if scoring.of == "all" or (scoring.of == "each" and not several and not names[0]):
+        repeated = scoring.of == "all" and scoring.protocol == "strict" and not several
+        if not repeated:
+            yield _label(task, ALL), everything
+    elif scoring.of == "each":
+        yield from ((_label(task, name), subsets == name) for name in names)
+    elif scoring.of == "families":
+        for family, pattern in task.families.items():
+            members = [name for name in names if fits(name, pattern)]
+            if members:
+                yield _label(task, family), np.isin(subsets, members)
+    elif "details" in items:
+        details = items["details"]
+        for name in names:
+            mine = subsets == name
+            for detail in dict.fromkeys(details[mine].tolist()):
+                label = " ".join(filter(None, (name if several else "", detail)))
+                yield _label(task, label), mine & (details == detail)
+
+
+def _label(task: Task, subset: str) -> str:
+    """What a subset is called in a record."""
+    if not task.name:
+        return subset
+    return task.name if subset == ALL else f"{task.name} {subset}"
