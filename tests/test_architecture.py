@@ -7,7 +7,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -77,25 +79,72 @@ def _type_checking_only(tree: ast.Module) -> set[ast.AST]:
     blocks = (
         node
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
     )
     return {inner for block in blocks for statement in block.body for inner in ast.walk(statement)}
 
 
-def _imports(path: Path, *, at_run_time: bool) -> set[str]:
+@dataclass(frozen=True)
+class Facts:
+    """What the tests ask of one file, which is read and walked once."""
+
+    imported: frozenset[str]
+    """Modules that it imports at run time, in functions too, by the names that it writes."""
+    names: frozenset[str]
+    """The names that it imports from modules, each as `module.name`."""
+    top: frozenset[str]
+    """Packages that it imports where it stands, before anything is called."""
+    held: frozenset[str]
+    """Functions and classes that it defines."""
+    nested: tuple[int, ...]
+    """Lines of comprehensions that hold another."""
+    crowded: tuple[int, ...]
+    """Lines of statements with two conditional expressions; those of its body count for
+    themselves.
+    """
+
+
+@cache
+def facts(path: Path) -> Facts:
     tree = ast.parse(path.read_text())
-    skipped = _type_checking_only(tree) if at_run_time else set()
-    found = set()
-    for node in ast.walk(tree):
-        if node in skipped:
-            continue
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            if node.module == "conceptbind":
-                found.update(f"conceptbind.{name.name}" for name in node.names)
-        elif isinstance(node, ast.Import):
-            found.update(name.name for name in node.names)
-    return found
+    skipped = _type_checking_only(tree)
+    nodes = list(ast.walk(tree))
+    ran = [node for node in nodes if node not in skipped]
+    froms = [node for node in ran if isinstance(node, ast.ImportFrom)]
+    plain = {name.name for node in ran if isinstance(node, ast.Import) for name in node.names}
+    names = {f"{node.module or ''}.{name.name}" for node in froms for name in node.names}
+    ours = {f"conceptbind.{n.name}" for f in froms if f.module == "conceptbind" for n in f.names}
+    head = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return Facts(
+        frozenset({node.module for node in froms if node.module} | ours | plain),
+        frozenset(names),
+        frozenset(package for node in head for package in _packages(node)),
+        frozenset(getattr(node, "name", "") for node in tree.body) - {""},
+        tuple(n.lineno for n in nodes if isinstance(n, COMPREHENSIONS) and _holds_another(n)),
+        tuple(n.lineno for n in nodes if isinstance(n, ast.stmt) and _conditionals(n) > 1),
+    )
+
+
+def _packages(node: ast.Import | ast.ImportFrom) -> set[str]:
+    if isinstance(node, ast.ImportFrom):
+        return {(node.module or "").split(".")[0]}
+    return {name.name.split(".")[0] for name in node.names}
+
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
+
+
+def _holds_another(node: ast.AST) -> bool:
+    return any(isinstance(one, COMPREHENSIONS) for one in ast.walk(node) if one is not node)
+
+
+def _conditionals(node: ast.AST) -> int:
+    """Conditional expressions under a statement, without those of statements in its body."""
+    inner = [one for one in ast.iter_child_nodes(node) if not isinstance(one, STATEMENTS)]
+    return sum(isinstance(one, ast.IfExp) + _conditionals(one) for one in inner)
 
 
 FILES = sorted(path for path in SOURCE.rglob("*.py") if _room(path) not in ("__init__", "__main__"))
@@ -109,7 +158,7 @@ def test_every_room_has_a_floor():
 def test_imports_go_down(path):
     room = _room(path)
     name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
-    for module in _imports(path, at_run_time=True):
+    for module in facts(path).imported:
         parts = module.split(".")
         if parts[0] == "conceptbind" and len(parts) > 1 and parts[1] in FLOORS and parts[1] != room:
             other = parts[1]
@@ -120,17 +169,9 @@ def test_imports_go_down(path):
 
 
 def _modules_imported(path: Path) -> set[str]:
-    """Modules of this package that a module imports at run time, in functions too."""
-    tree = ast.parse(path.read_text())
-    skipped = _type_checking_only(tree)
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node not in skipped:
-            module = node.module or ""
-            for name in node.names:
-                whole = f"{module}.{name.name}"
-                found.add(whole if whole in MODULES else module)
-    return found & set(MODULES)
+    """Modules of this package that a module imports from at run time, in functions too."""
+    whole = facts(path).names
+    return {one if one in MODULES else one.rpartition(".")[0] for one in whole} & set(MODULES)
 
 
 def _name(path: Path) -> str:
@@ -165,23 +206,12 @@ def test_nothing_imports_the_surface_of_its_own_room():
 
 def test_no_module_is_named_like_what_it_holds():
     for name, path in MODULES.items():
-        held = {getattr(node, "name", None) for node in ast.parse(path.read_text()).body}
-        assert name.rsplit(".", 1)[-1] not in held, name
+        assert name.rsplit(".", 1)[-1] not in facts(path).held, name
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_optional_packages_are_never_imported_at_the_top(path):
-    tree = ast.parse(path.read_text())
-    top = {
-        name.name.split(".")[0]
-        for node in tree.body
-        if isinstance(node, ast.Import)
-        for name in node.names
-    }
-    top |= {
-        (node.module or "").split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)
-    }
-    assert not top & OPTIONAL
+    assert not facts(path).top & OPTIONAL
 
 
 @pytest.mark.parametrize(
@@ -201,47 +231,39 @@ def test_nothing_slow_is_imported_before_a_command_runs(arguments):
     assert not names & SLOW
 
 
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
-
-
-def _inside(node: ast.AST, but: tuple[type[ast.AST], ...]) -> Iterator[ast.AST]:
-    """All nodes under a node, without those of some types and what these hold."""
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, but):
-            yield child
-            yield from _inside(child, but)
-
-
-def _count(
-    node: ast.AST, of: tuple[type[ast.AST], ...], but: tuple[type[ast.AST], ...] = ()
-) -> int:
-    return sum(isinstance(inner, of) for inner in _inside(node, but))
-
-
-def _code() -> Iterator[tuple[str, ast.AST]]:
-    """Every statement and expression of the package, with its file and line."""
-    for path in MODULES.values():
-        file = path.relative_to(SOURCE).as_posix()
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.stmt | ast.expr):
-                yield f"{file}:{node.lineno}", node
+def _places(lines: Callable[[Facts], tuple[int, ...]]) -> list[str]:
+    """Files and lines of what a file should not hold."""
+    named = {path.relative_to(SOURCE).as_posix(): facts(path) for path in MODULES.values()}
+    return [f"{file}:{line}" for file, found in named.items() for line in lines(found)]
 
 
 def test_no_comprehension_stands_inside_another():
-    nested = [
-        place
-        for place, node in _code()
-        if isinstance(node, COMPREHENSIONS) and _count(node, COMPREHENSIONS)
-    ]
+    nested = _places(lambda found: found.nested)
     assert not nested, "\n".join(nested)
 
 
 def test_no_statement_has_two_conditional_expressions():
     """The statements in its body count for themselves."""
-    crowded = [
-        place
-        for place, node in _code()
-        if isinstance(node, ast.stmt) and _count(node, (ast.IfExp,), but=STATEMENTS) > 1
-    ]
+    crowded = _places(lambda found: found.crowded)
     assert not crowded, "\n".join(crowded)
+
+
+def test_what_is_looked_for_is_found(tmp_path):
+    """A file with each of the faults."""
+    file = tmp_path / "wrong.py"
+    file.write_text(
+        "from __future__ import annotations\n"
+        "import faiss.contrib\n"
+        "from conceptbind import core\n"
+        "if TYPE_CHECKING:\n    import spacy\n"
+        "def wrong(x):\n    from conceptbind.core.files import write_whole\n"
+        "    a = [[y for y in z] for z in x]\n"
+        "    b = (1 if x else 2) + (3 if a else 4)\n"
+        "    if 1 if x else 2:\n        c = 1 if x else 2\n"
+    )
+    found = facts(file)
+    assert found.top == {"__future__", "faiss", "conceptbind"}
+    assert "spacy" not in found.imported
+    assert {"conceptbind.core", "conceptbind.core.files", "faiss.contrib"} <= found.imported
+    assert _modules_imported(file) == {"conceptbind.core", "conceptbind.core.files"}
+    assert (found.held, found.nested, found.crowded) == ({"wrong"}, (8,), (9,))
