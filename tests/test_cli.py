@@ -49,7 +49,8 @@ def records(folder):
     return json.loads((folder / "results.json").read_text())["records"]
 
 
-def test_measure_a_file_writes_the_whole_contract(table, tmp_path, capsys):
+@pytest.mark.parametrize("complexity", ["none", pytest.param("short", marks=pytest.mark.slow)])
+def test_measure_a_file_writes_the_whole_contract(table, tmp_path, capsys, complexity):
     out = tmp_path / "run"
     assert (
         run(
@@ -60,7 +61,7 @@ def test_measure_a_file_writes_the_whole_contract(table, tmp_path, capsys):
             "--modality",
             "text",
             "--complexity",
-            "short",
+            complexity,
             "--jobs",
             1,  # others would wait for the same cores
             "--out",
@@ -91,7 +92,9 @@ def test_measure_a_file_writes_the_whole_contract(table, tmp_path, capsys):
     assert all(needed <= set(row) for row in rows)
     probes = [row for row in rows if row["study"] == "probe"]
     assert all({"concept", "seed"} <= set(row) for row in probes)
-    assert {"additive", "spectrum", "removal", "edit"} < {row["study"] for row in rows}
+    studies = {row["study"] for row in rows}
+    assert {"additive", "spectrum", "removal", "edit"} < studies
+    assert ("complexity" in studies) is (complexity == "short")
     objects = {row["control"]: row for row in probes if row["metric"] == "object_recognition"}
     assert objects["none"]["value"] == 1.0
     assert objects["bag_of_concepts"]["value"] < 0.7

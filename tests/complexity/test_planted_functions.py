@@ -52,11 +52,17 @@ def generalisation(model, values: np.ndarray, coverage: float = 0.6) -> float:
     )
 
 
-FEW = [pytest.param(kind, marks=[pytest.mark.long] * (kind == "codes")) for kind in KINDS]
+def marks(name: str, kind: str) -> list[pytest.MarkDecorator]:
+    """Fits of products of two vectors take the longest; one of them is among the quick tests."""
+    if kind == "codes":
+        return [pytest.mark.long]
+    return [pytest.mark.slow] * (name == "per_object_product" == kind)
 
 
-@pytest.mark.parametrize("kind", FEW)
-@pytest.mark.parametrize("name", EXPRESSES)
+FEW = [pytest.param(n, k, marks=marks(n, k)) for n in EXPRESSES for k in KINDS]
+
+
+@pytest.mark.parametrize(("name", "kind"), FEW)
 def test_a_probe_generalises_where_it_can_express_the_function(name, kind):
     r2 = generalisation(make(name, (V, V), 2, width=12), planted(kind))
     if kind in EXPRESSES[name]:
