@@ -30,6 +30,7 @@ FLOORS = {
     **{"benchmarks": 3.4, "stresses": 3.4},
     **{"negation": 3.5, "querying": 3.5, "factors": 3.5, "ceiling": 3.5},
     **{"audits": 3.6, "reproductions": 3.6},
+    "watching": 3.7,
     "studies": 4,  # the case, and the loop over what each room asks of it
     "commands": 5,
     "cli": 6,
@@ -56,6 +57,12 @@ OPTIONAL = {
     "lance",
     "mteb",
     "datasets",
+    "lightning",
+    "pytorch_lightning",
+    "accelerate",
+    "tensorboard",
+    "wandb",
+    "mlflow",
 }
 SLOW = {
     *OPTIONAL,

@@ -45,3 +45,4 @@ from .scenes import Scenes as Scenes
 from .scenes import Split as Split
 from .scenes import load_scenes as load_scenes
 from .scenes import split_scenes as split_scenes
+from .watching import BindingProbe as BindingProbe

@@ -1,0 +1,11 @@
+from .changes import Change as Change
+from .changes import History as History
+from .changes import Seen as Seen
+from .changes import change_of as change_of
+from .live import encoder_of as encoder_of
+from .looking import look_at as look_at
+from .probe import BindingProbe as BindingProbe
+from .scores import ModelLook as ModelLook
+from .scores import Number as Number
+from .suite import Suite as Suite
+from .table import Table as Table
