@@ -168,7 +168,7 @@ def test_fine_tuning(folder, expected, as_files):
     pictures = [folder / name if as_files else opened(folder / name) for name in KINDS]
     texts = [f"caption {i}" for i in range(len(KINDS))]
     data = Captioned.of(pictures, texts, [f"not {text}" for text in texts])
-    found = Pixels(Eye(), data)(np.arange(len(KINDS)))
+    found = Pixels(Eye(), data.open)(np.arange(len(KINDS)))
     np.testing.assert_array_equal(found.numpy(), expected)
 
 

@@ -114,6 +114,10 @@ class Finetune(Reading, Command[FineTuning]):
     """Passes over the training captions; validation chooses the best one."""
     batch: int = 64
     """Captions per training step."""
+    flip: bool = False
+    """Mirror pictures left to right by chance while training; refused where captions speak of
+    sides.
+    """
     seed: int = 0
     """Random seed; it decides what is for training, choosing and scoring, the batches and the
     negatives.
@@ -172,6 +176,7 @@ def _of_scenes(asked: Finetune, folder: Path) -> "tuple[Encoder, Examples, dict[
 
     from conceptbind.core.errors import ModalityError
     from conceptbind.repairs.finetune.examples import of_scenes
+    from conceptbind.repairs.finetune.mirrored import refuse_sided_scenes
     from conceptbind.repairs.finetune.towers import trainable_copy
     from conceptbind.rows.source import open_inputs
     from conceptbind.run.facts import scenes_facts
@@ -185,6 +190,8 @@ def _of_scenes(asked: Finetune, folder: Path) -> "tuple[Encoder, Examples, dict[
     trainable_copy(source.encoder)
     source.able(table, "both")
     try_captions(source.encoder, table)
+    if asked.flip:
+        refuse_sided_scenes(table)
     examples = of_scenes(table, asked.seed)
     RunFolder.open(folder, asked.configuration())
     table = drawn(table, ("image",), folder / "pictures", asked.seed)
@@ -200,6 +207,7 @@ def _of_pictures(asked: Finetune, folder: Path) -> "tuple[Encoder, Examples, dic
     from conceptbind.core.escape import csv_text
     from conceptbind.core.files import user_path, write_whole
     from conceptbind.repairs.finetune.examples import of_pictures
+    from conceptbind.repairs.finetune.mirrored import refuse_sides
     from conceptbind.repairs.finetune.towers import trainable_copy
     from conceptbind.run.folder import RunFolder
 
@@ -222,6 +230,8 @@ def _of_pictures(asked: Finetune, folder: Path) -> "tuple[Encoder, Examples, dic
     examples = of_pictures(
         str(asked.captions), pictures, np.asarray(of), captions, false, asked.seed
     )
+    if asked.flip:
+        refuse_sides(examples.texts)
     RunFolder.open(folder, asked.configuration())
     if dropped:
         write_whole(folder / DROPPED, csv_text([("row", "reason", "caption"), *dropped]))
@@ -257,6 +267,7 @@ def _trained(
             rate=asked.rate,
             epochs=asked.epochs,
             batch=asked.batch,
+            flip=asked.flip,
             seed=asked.seed,
             on_step=step,
         )

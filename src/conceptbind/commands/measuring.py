@@ -139,6 +139,8 @@ class Measurement(Shown):
 
 OF_EDITS = ("edit_strength", "edit_protocol", "edit_cases", "singles")
 """Options of the study of geometry."""
+OF_TRAINING = ("along_epochs", "along_rate", "flip")
+"""Options of the study in which the encoder is trained."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     """Studies to run: all, or names separated by commas: probe, within,
     attribute_probe, search, crossmodal, repair, geometry, complexity, and those that other
     packages add. Only where they are named: negation, query, factors, ceiling,
-    probe_kinds.
+    probe_kinds, trained_along.
     """
     without: Sequence[str] = ()
     """Studies to leave out, by their names; --no-repair is short for --without repair."""
@@ -216,6 +218,14 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     singles: GivenRows | None = None
     """Rows of scenes of one object each, .npy, for object vectors of edits and sums; one row for
     each object, the first concept slowest. By default they are embedded where the encoder can.
+    """
+    along_epochs: int = 20
+    """Passes over the train scenes of the study trained_along; validation chooses the best one."""
+    along_rate: float = 3e-4
+    """Highest learning rate of the encoder in the study trained_along."""
+    flip: bool = False
+    """Mirror pictures left to right by chance in the study trained_along; refused where concepts or
+    captions speak of sides.
     """
     complexity: Effort = "short"
     """How thoroughly to approximate the rule from labels to embeddings: none, a short sweep, or the
@@ -291,6 +301,7 @@ def _measured(asked: Measure) -> Measurement:
     chosen = _chosen(config)
     if "geometry" not in [study.name for study in chosen]:
         asked.refuse(OF_EDITS, "the study geometry, which is left out")
+    _settle_training(asked, [study.name for study in chosen], table, modalities)
     alone = None if asked.singles is None else _singles(asked, table, modalities)
     split = None
     if needs_split(chosen):
@@ -319,6 +330,27 @@ def _measured(asked: Measure) -> Measurement:
     refuse_inapplicable(asked.requirements(), missing)
     found = answers(mine, chosen)
     return _written(folder, mine, found, config, decided, missing)
+
+
+def _settle_training(
+    asked: Measure, chosen: Sequence[str], table: "Scenes", modalities: "tuple[Modality, ...]"
+) -> None:
+    """Raise where an option of training along is without effect, or cannot be used."""
+    if "trained_along" not in chosen:
+        asked.refuse(OF_TRAINING, "the study trained_along, which was not named")
+        return
+    from conceptbind.ceiling.along.training import BATCH, settle_options
+
+    if asked.flip and "image" not in modalities:
+        raise ValueRangeError("--flip mirrors pictures, and only captions are embedded here")
+    settle_options(
+        table,
+        epochs=asked.along_epochs,
+        rate=asked.along_rate,
+        batch=BATCH,
+        flip=asked.flip,
+        modality=modalities[-1],
+    )
 
 
 def _singles(asked: Measure, table: "Scenes", modalities: "tuple[Modality, ...]") -> "Floats":

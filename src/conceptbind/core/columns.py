@@ -129,6 +129,7 @@ _TEXTS = {
     "tagger": "What tagged the words of a benchmark's captions.",
     "template": "The first caption template of zero-shot classification.",
     "unit": "What a metric of another package is: a `share`, a `change` of shares, or a `number`.",
+    "weights": "Whose classifier: of the encoder as it is (`frozen`), or `trained` with it.",
     "way": "How the parts of a query are joined.",
     "wording": "How a paraphrase, or a negation, is worded; None for all wordings together.",
     "values": "Values of each concept, as `6x6`.",

@@ -200,7 +200,7 @@ def recognised(concept: object) -> Metric:
 OWN_STUDIES = (
     *("probe", "within", "attribute_probe", "search", "crossmodal"),
     *("repair", "laboratory", "finetune", "negation", "query", "factors", "ceiling"),
-    "probe_kinds",
+    *("probe_kinds", "trained_along"),
     *("controlled", "additive", "spectrum", "removal", "edit", "complexity", "benchmark"),
     *("stress", "audit"),
 )

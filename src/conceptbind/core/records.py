@@ -31,7 +31,7 @@ class Record:
 
     study: str
     """probe, within, attribute_probe, search, crossmodal, repair, finetune, additive, spectrum,
-    removal, edit, complexity, controlled, benchmark, negation, query, stress,
+    removal, edit, complexity, controlled, benchmark, negation, query, trained_along, stress,
     audit"""
     modality: str
     """text, image, both, or symbols of a controlled model"""

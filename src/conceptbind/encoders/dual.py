@@ -289,9 +289,11 @@ class DualEncoder(InBatches, Brief):
             long_captions=self.long_captions,
         )
 
-    def trainable(self) -> DualEncoder:
-        """A copy with weights of its own, for `finetune`; training it leaves this encoder as it
-        is.
+    def trainable(self, modality: Modality | None = None) -> DualEncoder:
+        """A copy with weights of its own; training it leaves this encoder as it is.
+
+        Args:
+            modality: the tower that will be trained; None for both.
         """
         return self.with_module(copy.deepcopy(self._model))
 

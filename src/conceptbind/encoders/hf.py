@@ -265,14 +265,16 @@ class HuggingFaceEncoder(InBatches, Brief):
         twin.id, twin.revision = f"{self.id} (random weights)", f"random:{seed}"
         return twin
 
-    def trainable(self) -> HuggingFaceEncoder:
-        """A copy with weights of its own in float32, for `finetune`; training it leaves this
-        encoder as it is.
+    def trainable(self, modality: Modality | None = None) -> HuggingFaceEncoder:
+        """A copy with weights of its own in float32; training it leaves this encoder as it is.
+
+        Args:
+            modality: the tower that will be trained; None for both.
 
         Raises:
-            ModalityError: the model has one tower only, or its pictures are more than one tensor.
+            ModalityError: the model has no such tower, or its pictures are more than one tensor.
         """
-        if self.modalities != ("text", "image"):
+        if modality is None and self.modalities != ("text", "image"):
             raise ModalityError(
                 f"'{self.id}' encodes {' and '.join(self.modalities)} only, so it cannot be "
                 "fine-tuned on pictures with captions; "

@@ -120,6 +120,8 @@ def metric_name(record: Record) -> str:
     details = [str(record[key]) for key in NAMED if record[key]]
     if record["probe"] in ("linear", "cosine"):  # of pairs says the metric
         details.append(f"{record['probe']} probe")
+    if record["weights"]:
+        details.append("as it is" if record["weights"] == "frozen" else "trained along")
     if record["chooser"]:
         details.append(f"a {record['chooser']} chooses")
     if record["queries"]:

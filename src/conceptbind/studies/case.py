@@ -64,6 +64,12 @@ class Asked:
     """Whether every edit is kept."""
     singles: Float[Floats, "objects width"] | None = None
     """(|O|, d) rows of scenes of one object, where they are given."""
+    along_epochs: int = 20
+    """Passes over the train scenes, where the encoder is trained along with classifiers."""
+    along_rate: float = 3e-4
+    """Highest learning rate of that."""
+    flip: bool = False
+    """Whether pictures are mirrored left to right by chance in that."""
 
 
 class Case:

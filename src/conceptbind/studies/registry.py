@@ -32,6 +32,7 @@ ON_REQUEST = {
     "factors": "conceptbind.factors.answer:AddUp",
     "ceiling": "conceptbind.ceiling.answer:Ceiling",
     "probe_kinds": "conceptbind.probes.kinds.answer:Kinds",
+    "trained_along": "conceptbind.ceiling.along.answer:Along",
 }
 """Our own that run only where they are named: they ask more than binding, and take their time."""
 

@@ -17,7 +17,7 @@ from conceptbind.core.outcomes import Outcome, recognition_outcome
 from conceptbind.core.records import Records
 from conceptbind.core.scored import share_record
 from conceptbind.metrics.recognitions import Recognition, join, recognised_by
-from conceptbind.probes.scene_probes import fit_probe, whitened
+from conceptbind.probes.scene_probes import Probe, fit_probe, whitened
 from conceptbind.probes.study import bag_of_concepts
 from conceptbind.probes.threads import steady
 from conceptbind.scenes.split import Split, split_scenes
@@ -25,9 +25,9 @@ from conceptbind.scenes.swaps import orbit_ids
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
 
-    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.rows.embeddings import Embeddings
 
 FRACTIONS = (0.8, 0.1, 0.1)
@@ -181,38 +181,87 @@ def noun_outcome(
         k: which concept is recognised.
         noun: of which noun.
     """
-    holds = (scenes.table[:, :, -1] == noun).any(axis=1)
-    train, validation, test = (
-        part[holds[part]] for part in (split.train, split.validation, split.test)
-    )
-    if len(train) < FEWEST or not len(validation) or not len(test):
+    test = holding(scenes, split.test, noun)
+    probe = noun_probe(unit, scenes, split, k, noun) if len(test) else None
+    if probe is None:
+        return None
+    return noun_recognition(probe.weight, unit[test], scenes, test, k, noun), test
+
+
+def noun_probe(
+    unit: Float[Floats, "scenes width"], scenes: Scenes, split: Split, k: int, noun: int
+) -> Probe | None:
+    """The classifier of one noun, fitted on the train scenes that hold it; those of validation
+    choose its penalty. None where there are too few scenes. Its last column is the bias.
+
+    Args:
+        unit: (n, d) unit rows; those of test scenes are not read.
+        scenes: the table.
+        split: of the scenes.
+        k: which concept is recognised.
+        noun: of which noun.
+    """
+    train, validation = (holding(scenes, part, noun) for part in (split.train, split.validation))
+    if len(train) < FEWEST or not len(validation):
         return None
     train = train[:: max(1, len(train) // MOST)]  # twenty values of a noun's attribute need no more
 
-    def features(rows: Ints) -> Floats:
-        """(b, d + 1) rows with a last column for the bias."""
-        return np.column_stack([unit[rows], np.ones(len(rows), unit.dtype)])
-
-    def present(rows: Ints) -> Floats:
-        """(b, V_k) how many objects with the noun have each value."""
-        counts = np.zeros((len(rows), scenes.space.sizes[k]))
-        for slot in range(scenes.n_slots):
-            here = scenes.table[rows, slot, -1] == noun
-            counts[np.flatnonzero(here), scenes.table[rows, slot, k][here]] += 1
-        return counts
-
-    def outcome(weight: Floats, rows: Ints) -> Recognition:
-        return recognised_by(weight, features(rows), present(rows) > 0)
-
     def validate(weight: Floats) -> float:
-        found = outcome(weight, validation)
+        found = noun_recognition(weight, unit[validation], scenes, validation, k, noun)
         return found.accuracy if found.n else 1.0
 
-    counts = present(train)
+    counts = values_of(scenes, train, k, noun)
     targets = torch.tensor(
         counts / counts.sum(axis=1, keepdims=True), dtype=torch.from_numpy(unit[:1]).dtype
     )
-    coordinates = whitened(torch.from_numpy(features(train)))
+    coordinates = whitened(torch.from_numpy(_with_bias(unit[train])))
     moments = [targets.T @ rows.rotated / len(train) for rows in coordinates]
-    probe = fit_probe(coordinates, moments, np.arange(scenes.space.sizes[k]), validate)
-    return outcome(probe.weight, test), test
+    return fit_probe(coordinates, moments, np.arange(scenes.space.sizes[k]), validate)
+
+
+def noun_recognition(
+    weight: Float[Floats, "values _"],
+    unit: Float[Floats, "rows width"],
+    scenes: Scenes,
+    rows: Int[Ints, " rows"],
+    k: int,
+    noun: int,
+) -> Recognition:
+    """Whether the values of a noun score above all others in each of some scenes that hold it.
+
+    Args:
+        weight: (V_k, d + 1) a classifier; its last column is the bias.
+        unit: (b, d) unit rows of these scenes.
+        scenes: the table.
+        rows: (b,) scenes that hold the noun.
+        k: which concept is recognised.
+        noun: of which noun.
+    """
+    return recognised_by(weight, _with_bias(unit), values_of(scenes, rows, k, noun) > 0)
+
+
+def holding(scenes: Scenes, rows: Int[Ints, " rows"], noun: int) -> Int[Ints, " some"]:
+    """Those of some scenes that hold a noun."""
+    return rows[holds(scenes, rows, noun)]
+
+
+def holds(scenes: Scenes, rows: Int[Ints, " rows"], noun: int) -> Bool[Bools, " rows"]:
+    """(b,) whether each of some scenes holds a noun."""
+    found: Bools = (scenes.table[rows, :, -1] == noun).any(axis=1)
+    return found
+
+
+def values_of(
+    scenes: Scenes, rows: Int[Ints, " rows"], k: int, noun: int
+) -> Float[Floats, "rows values"]:
+    """(b, V_k) how many objects of some scenes with the noun have each value of a concept."""
+    counts = np.zeros((len(rows), scenes.space.sizes[k]))
+    for slot in range(scenes.n_slots):
+        here = scenes.table[rows, slot, -1] == noun
+        counts[np.flatnonzero(here), scenes.table[rows, slot, k][here]] += 1
+    return counts
+
+
+def _with_bias(unit: Floats) -> Floats:
+    """(b, d + 1) rows with a last column for the bias."""
+    return np.column_stack([unit, np.ones(len(unit), unit.dtype)])

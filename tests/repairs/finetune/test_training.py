@@ -137,7 +137,7 @@ def test_pictures_that_do_not_fit_in_memory_are_read_again(tiny, flat, monkeypat
         Captioned.of(*flat.arguments(), image_of=flat.ids["image_of"]),
     )
     batches = [np.array([3, 1]), np.array([1, 5, 3, 0])]
-    kept, few = Pixels(model, data), Pixels(model, data)
+    kept, few = Pixels(model, data.open), Pixels(model, data.open)
     expected = [kept(rows) for rows in batches]
     monkeypatch.setattr(pixels, "KEPT_BYTES", 2 * expected[0][0].numel() * 4)
     for rows, values in zip(batches, expected, strict=True):

@@ -4,15 +4,16 @@ file again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
+    from PIL.Image import Image
 
     from conceptbind.core.typing import Ints
-    from conceptbind.repairs.finetune.data import Captioned
     from conceptbind.repairs.finetune.towers import Trainable
 
 KEPT_BYTES = 2**30
@@ -20,10 +21,15 @@ KEPT_BYTES = 2**30
 
 
 class Pixels:
-    """The pictures of a data set, as an encoder reads them."""
+    """Pictures as an encoder reads them.
 
-    def __init__(self, model: Trainable, data: Captioned) -> None:
-        self._model, self._data = model, data
+    Args:
+        model: the encoder.
+        opened: opens the picture of a number.
+    """
+
+    def __init__(self, model: Trainable, opened: Callable[[int], Image]) -> None:
+        self._model, self._open = model, opened
         self._kept: dict[int, torch.Tensor] = {}
         self._bytes = 0
 
@@ -31,7 +37,7 @@ class Pixels:
         """(b, ...) as the model takes them, on the model's device."""
         missing = [int(i) for i in pictures if int(i) not in self._kept]
         # one is open at a time
-        fresh = {i: self._model.pixels([self._data.open(i)])[0].cpu() for i in missing}
+        fresh = {i: self._model.pixels([self._open(i)])[0].cpu() for i in missing}
         batch = torch.stack(
             [self._kept[int(i)] if int(i) in self._kept else fresh[int(i)] for i in pictures]
         )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
+    from conceptbind.core.typing import Modality
+
 
 class Trainable(Encoder, Protocol):
     """A copy of an encoder whose weights are its own, as `DualEncoder.trainable()` gives it.
@@ -50,8 +52,12 @@ class Trainable(Encoder, Protocol):
         """A model folder with these weights, as safetensors."""
 
 
-def trainable_copy(encoder: Any) -> Trainable:
+def trainable_copy(encoder: Any, modality: Modality | None = None) -> Trainable:
     """A copy to train; the encoder stays as it is.
+
+    Args:
+        encoder: that is copied.
+        modality: the tower that will be trained, where one is enough; None for both.
 
     Raises:
         ModalityError: the encoder cannot be trained; says which can.
@@ -62,7 +68,9 @@ def trainable_copy(encoder: Any) -> Trainable:
             "method trainable(): tiny, tiny-bound, tiny-bag, or hf:NAME with a picture and a "
             "caption tower (CLIP, SigLIP)"
         )
-    return cast(Trainable, encoder.trainable())
+    if modality is None:
+        return cast(Trainable, encoder.trainable())
+    return cast(Trainable, encoder.trainable(modality))
 
 
 def text_rows(model: Trainable, tokens: Sequence[Sequence[int]]) -> Float[Tensor, "captions width"]:

@@ -18,6 +18,7 @@ from conceptbind.core.files import content_hash
 from conceptbind.repairs.finetune.data import Captioned
 from conceptbind.repairs.finetune.judge import Checkpoint, judged
 from conceptbind.repairs.finetune.loss import contrastive
+from conceptbind.repairs.finetune.mirrored import mirrored, refuse_sides
 from conceptbind.repairs.finetune.pixels import Pixels
 from conceptbind.repairs.finetune.result import FineTuned
 from conceptbind.repairs.finetune.towers import text_rows, trainable_copy
@@ -56,6 +57,7 @@ def finetune(
     rate: float | None = None,
     epochs: int = 10,
     batch: int = 64,
+    flip: bool = False,
     seed: int = 0,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> FineTuned:
@@ -81,7 +83,8 @@ def finetune(
         rate: highest rate of the steps; by default 3e-4 (adamw), 3e-2 (sgd).
         epochs: passes over the training captions.
         batch: captions of a step.
-        seed: of the batches, and of dropout where a model has any.
+        flip: whether pictures are mirrored left to right by chance while weights are trained.
+        seed: of the batches and mirrors, and of dropout where a model has any.
         on_step: called with steps done and steps in all.
 
     Returns:
@@ -91,7 +94,8 @@ def finetune(
     Raises:
         ModalityError: an encoder that cannot be trained.
         UnknownNameError: an unknown optimiser.
-        ValueRangeError: options or rows out of range, or negatives equal to their caption.
+        ValueRangeError: options or rows out of range, negatives equal to their caption, or texts
+            that speak of sides with `flip`.
         ShapeError: lengths that do not fit.
         MismatchError: a picture on both sides.
         FileError: a picture is missing or broken.
@@ -107,11 +111,14 @@ def finetune(
     )
     fit_on, choose_on = np.asarray(train, dtype=np.int64), np.asarray(validation, dtype=np.int64)
     data.require_apart(fit_on, choose_on)
+    if flip:
+        refuse_sides(data.captions)
+        refuse_sides(data.negatives, "negative")
     model = trainable_copy(encoder)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         candidates, chosen = _train(
-            model, data, fit_on, choose_on, optimiser, rate, epochs, batch, seed, on_step
+            model, data, fit_on, choose_on, optimiser, rate, epochs, batch, seed, on_step, flip=flip
         )
     model.id = f"{encoder.id} (fine-tuned)"
     model.revision = _weights_hash(model)
@@ -123,6 +130,7 @@ def finetune(
         "rate": rate,
         "epochs": epochs,
         "batch": batch,
+        "flip": flip,
         "seed": seed,
         "chosen_epoch": chosen.epoch,
         "captions": len(fit_on),
@@ -158,14 +166,17 @@ def _train(
     batch: int,
     seed: int,
     on_step: Callable[[int, int], None],
+    *,
+    flip: bool,
 ) -> tuple[list[Checkpoint], Checkpoint]:
     """Train, and leave the model with the weights of the candidate that is returned."""
-    pixels, tokens = Pixels(model, data), model.tokens([*data.captions, *data.negatives])
+    pixels, tokens = Pixels(model, data.open), model.tokens([*data.captions, *data.negatives])
     t = _log_temperature(model)
     steps = _optimiser(optimiser, model, t, rate)
+    turns = np.random.default_rng([seed, 1]) if flip else None
     rng, per_epoch = np.random.default_rng(seed), len(split_evenly(train, batch))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        steps, lambda done: _height(done, epochs * per_epoch)
+        steps, lambda done: height(done, epochs * per_epoch)
     )
     start = judged(model, pixels, data, validation, epoch=0, batch=batch, seed=seed)
     if start is None:
@@ -173,11 +184,11 @@ def _train(
             f"'{model.id}' gives rows that are NaN, infinite or all zeros before any training; "
             "check its weights"
         )
-    candidates, chosen, kept, done = [start], start, _weights(model), 0
+    candidates, chosen, kept, done = [start], start, weights_now(model), 0
     for epoch in range(1, epochs + 1):
         model.module.train()
         for rows in split_evenly(rng.permutation(train), batch):
-            loss = _loss(model, pixels, tokens, data, rows, t)
+            loss = _loss(model, pixels, tokens, data, rows, t, turns)
             if not bool(torch.isfinite(loss)):
                 break  # run away: further steps would only spread NaN
             steps.zero_grad()
@@ -196,7 +207,7 @@ def _train(
             break
         candidates.append(found)
         if found.beats(chosen, start):
-            chosen, kept = found, _weights(model)
+            chosen, kept = found, weights_now(model)
     model.module.load_state_dict(kept)
     model.module.eval()
     return candidates, chosen
@@ -209,10 +220,12 @@ def _loss(
     data: Captioned,
     rows: Ints,
     t: torch.Tensor,
+    turns: np.random.Generator | None,
 ) -> torch.Tensor:
     # a picture with two captions in the batch is read once
     pictures, of = np.unique(data.image_of[rows], return_inverse=True)
-    images = model.image_features(pixels(pictures))[torch.from_numpy(of.reshape(-1))]
+    seen = pixels(pictures) if turns is None else mirrored(pixels(pictures), turns)
+    images = model.image_features(seen)[torch.from_numpy(of.reshape(-1))]
     texts = text_rows(model, [tokens[i] for i in (*rows, *(rows + len(data)))])
     return contrastive(
         images, texts, t.reshape(()), torch.from_numpy(data.same(rows)).to(images.device)
@@ -245,7 +258,7 @@ def _optimiser(
     return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM)
 
 
-def _height(done: int, total: int) -> float:
+def height(done: int, total: int) -> float:
     """Share of the highest rate at a step: a straight rise, then half a cosine."""
     rise = max(1, round(WARM_UP * total))
     return (
@@ -255,12 +268,13 @@ def _height(done: int, total: int) -> float:
     )
 
 
-def _weights(model: Trainable) -> dict[str, torch.Tensor]:
+def weights_now(model: Trainable) -> dict[str, torch.Tensor]:
+    """A copy of the weights as they are, on the processor."""
     return {name: value.detach().cpu().clone() for name, value in model.module.state_dict().items()}
 
 
 def _weights_hash(model: Trainable) -> str:
-    weights = sorted(_weights(model).items())
+    weights = sorted(weights_now(model).items())
     return content_hash(
         *(part for name, value in weights for part in (name, value.contiguous().numpy().tobytes()))
     )[:16]
