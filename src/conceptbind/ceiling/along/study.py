@@ -25,7 +25,7 @@ from conceptbind.within.attributes import (
 )
 
 if TYPE_CHECKING:
-    from conceptbind.ceiling.along.training import Asked, TrainedAlong
+    from conceptbind.ceiling.along.training import Question, TrainedAlong
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Encoder, Floats, Ints, Modality
     from conceptbind.metrics.recognitions import Recognition
@@ -138,7 +138,7 @@ class _Scored(NamedTuple):
     weights: str
     control: str
     unit: Floats
-    classifiers: Mapping[Asked, Floats]
+    classifiers: Mapping[Question, Floats]
 
 
 def _records(

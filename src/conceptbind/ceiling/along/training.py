@@ -47,7 +47,7 @@ LENGTH = 16.0
 READ = 256
 """Scenes encoded at once where nothing is learned."""
 
-Asked = tuple[int, int]
+Question = tuple[int, int]
 """A concept and a noun."""
 
 
@@ -73,9 +73,9 @@ class TrainedAlong:
     """The encoder with the weights that validation chose."""
     inputs: Inputs
     """The scenes as it reads them."""
-    frozen: Mapping[Asked, Float[Floats, "_ _"]]
+    frozen: Mapping[Question, Float[Floats, "_ _"]]
     """(V_k, d + 1) the classifier of each concept and noun on the encoder as it was."""
-    trained: Mapping[Asked, Float[Floats, "_ _"]]
+    trained: Mapping[Question, Float[Floats, "_ _"]]
     """(V_k, d + 1) those that were trained along; the frozen ones where nothing was better."""
     epochs: tuple[Epoch, ...]
     chosen: Epoch
@@ -215,7 +215,7 @@ def settle_options(
 
 
 def accuracy(
-    classifiers: Mapping[Asked, Float[Floats, "_ _"]],
+    classifiers: Mapping[Question, Float[Floats, "_ _"]],
     unit: Float[Floats, "rows width"],
     scenes: Scenes,
     rows: Int[Ints, " rows"],
@@ -236,7 +236,7 @@ def accuracy(
     return hits / n if n else 1.0
 
 
-def _frozen(unit: Floats, scenes: Scenes, split: Split) -> dict[Asked, Floats]:
+def _frozen(unit: Floats, scenes: Scenes, split: Split) -> dict[Question, Floats]:
     """The classifiers of the encoder as it is."""
     found = {}
     for k in range(len(scenes.space.concepts) - 1):
@@ -256,7 +256,7 @@ class _Training:
         inputs: Inputs,
         scenes: Scenes,
         split: Split,
-        asked: Mapping[Asked, Floats],
+        asked: Mapping[Question, Floats],
         rate: float,
         *,
         flip: bool,
@@ -287,7 +287,7 @@ class _Training:
         batch: int,
         seed: int,
         on_step: Callable[[int, int], None],
-    ) -> tuple[tuple[Epoch, ...], Epoch, Mapping[Asked, Floats] | None]:
+    ) -> tuple[tuple[Epoch, ...], Epoch, Mapping[Question, Floats] | None]:
         """All epochs, the one that validation chose, and its classifiers, None for the encoder as
         it was. The model is left with its weights of then.
         """
@@ -298,7 +298,7 @@ class _Training:
         )
         was, tried, best, done = weights_now(self.model), [start], start, 0
         weights: Mapping[str, torch.Tensor] = was
-        heads: Mapping[Asked, Floats] | None = None
+        heads: Mapping[Question, Floats] | None = None
         for epoch in range(1, epochs + 1):
             self.model.module.train()
             for rows in split_evenly(random.permutation(train), batch):
@@ -351,7 +351,7 @@ class _Training:
             loss = float(self._loss(torch.from_numpy(unit).to(self.device), rows))
         return Epoch(epoch, accuracy(self._classifiers(), unit, self.scenes, rows), loss)
 
-    def _classifiers(self) -> dict[Asked, Floats]:
+    def _classifiers(self) -> dict[Question, Floats]:
         """(V_k, d + 1) each, for unit rows with a last column of ones."""
         found = {}
         for asked, head in zip(self.asked, self.heads, strict=True):
