@@ -176,7 +176,7 @@ def _of_scenes(asked: Finetune, folder: Path) -> "tuple[Encoder, Examples, dict[
 
     from conceptbind.core.errors import ModalityError
     from conceptbind.repairs.finetune.examples import of_scenes
-    from conceptbind.repairs.finetune.mirrored import refuse_sided_scenes
+    from conceptbind.repairs.finetune.mirrors import refuse_sided_scenes
     from conceptbind.repairs.finetune.towers import trainable_copy
     from conceptbind.rows.source import open_inputs
     from conceptbind.run.facts import scenes_facts
@@ -207,7 +207,7 @@ def _of_pictures(asked: Finetune, folder: Path) -> "tuple[Encoder, Examples, dic
     from conceptbind.core.escape import csv_text
     from conceptbind.core.files import user_path, write_whole
     from conceptbind.repairs.finetune.examples import of_pictures
-    from conceptbind.repairs.finetune.mirrored import refuse_sides
+    from conceptbind.repairs.finetune.mirrors import refuse_sides
     from conceptbind.repairs.finetune.towers import trainable_copy
     from conceptbind.run.folder import RunFolder
 

@@ -18,7 +18,7 @@ from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ModalityError, ValueRangeError
 from conceptbind.metrics.cosines import unit_rows
 from conceptbind.pictures.files import read_picture
-from conceptbind.repairs.finetune.mirrored import mirrored, refuse_sided_scenes
+from conceptbind.repairs.finetune.mirrors import mirrored, refuse_sided_scenes
 from conceptbind.repairs.finetune.pixels import Pixels
 from conceptbind.repairs.finetune.towers import text_rows, trainable_copy
 from conceptbind.repairs.finetune.training import (

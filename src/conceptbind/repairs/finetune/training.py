@@ -18,7 +18,7 @@ from conceptbind.core.files import content_hash
 from conceptbind.repairs.finetune.data import Captioned
 from conceptbind.repairs.finetune.judge import Checkpoint, judged
 from conceptbind.repairs.finetune.loss import contrastive
-from conceptbind.repairs.finetune.mirrored import mirrored, refuse_sides
+from conceptbind.repairs.finetune.mirrors import mirrored, refuse_sides
 from conceptbind.repairs.finetune.pixels import Pixels
 from conceptbind.repairs.finetune.result import FineTuned
 from conceptbind.repairs.finetune.towers import text_rows, trainable_copy
@@ -268,7 +268,7 @@ def height(done: int, total: int) -> float:
     )
 
 
-def weights_now(model: Trainable) -> dict[str, torch.Tensor]:
+def weights_now(model: Trainable) -> dict[str, Float[torch.Tensor, " ..."]]:
     """A copy of the weights as they are, on the processor."""
     return {name: value.detach().cpu().clone() for name, value in model.module.state_dict().items()}
 

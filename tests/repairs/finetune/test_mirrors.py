@@ -9,7 +9,7 @@ import torch
 from conceptbind import cli
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.repairs.finetune import finetune
-from conceptbind.repairs.finetune.mirrored import mirrored, refuse_sided_scenes, refuse_sides
+from conceptbind.repairs.finetune.mirrors import mirrored, refuse_sided_scenes, refuse_sides
 from conceptbind.scenes import ConceptSpace, full_grid, load_scenes
 
 
