@@ -25,7 +25,7 @@ from conceptbind.repairs.finetune.towers import text_rows, trainable_copy
 from conceptbind.repairs.labclip.solver import HOTTEST, split_evenly
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
     from PIL.Image import Image
 
     from conceptbind.core.typing import Encoder, Ints
