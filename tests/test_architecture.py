@@ -63,6 +63,7 @@ OPTIONAL = {
     "tensorboard",
     "wandb",
     "mlflow",
+    "wordsegment",
 }
 SLOW = {
     *OPTIONAL,

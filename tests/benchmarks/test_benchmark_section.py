@@ -92,7 +92,7 @@ def test_long_lists_name_three_and_ties_are_shared_out_by_items():
     ]
     records += [r for one in "abcd" for r in beside(one)]
     assert benchmark_sentence(Records(records)) == (
-        "4 scores of 1 benchmark. 0 clearly above the better of two baselines that never see a "
+        "4 scores of 1 benchmark. 0 clearly above the best of the baselines that never see a "
         "picture (95 % intervals apart), 4 not to be told from it (sugarcrepe a accuracy, "
         "sugarcrepe b accuracy, sugarcrepe c accuracy, ...). Ties are misses. Most are in "
         "sugarcrepe b (10.0 % of 100)."

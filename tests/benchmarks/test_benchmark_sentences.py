@@ -61,7 +61,7 @@ def test_scores_above_at_and_below_the_better_blind_baseline():
         *beside("d"),
     ]
     assert benchmark_sentence(Records(records)) == (
-        "4 scores of 1 benchmark. 1 clearly above the better of two baselines that never see a "
+        "4 scores of 1 benchmark. 1 clearly above the best of the baselines that never see a "
         "picture (95 % intervals apart), "
         "2 not to be told from it (sugarcrepe b accuracy, sugarcrepe d accuracy), 1 clearly below "
         "it (sugarcrepe c accuracy)."
@@ -71,7 +71,7 @@ def test_scores_above_at_and_below_the_better_blind_baseline():
 def test_all_above():
     one = [score(0.8, 0.7, 0.9), *beside("all")]
     assert benchmark_sentence(Records(one)).startswith(
-        "1 score of 1 benchmark. It is clearly above the better of two baselines"
+        "1 score of 1 benchmark. It is clearly above the best of the baselines"
     )
     two = [*one, score(0.9, 0.8, 1.0, scenes="aro"), *beside("all", scenes="aro")]
     assert benchmark_sentence(Records(two)).startswith(

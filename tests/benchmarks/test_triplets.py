@@ -345,10 +345,10 @@ def test_sugarcrepe_pp_by_hand(plus, tmp_path):
     assert by_modality == {("both", None, "accuracy"), ("text", 2, BOTH), ("text", 2, ONE)}
     # Of pictures and of texts, each beside its own controls.
     assert {r.control for r in records if r.metric == "accuracy"} == {
-        *("none", "blind_length", "blind_norm"),
+        *("none", "blind_length", "blind_norm", "blind_plausibility", "blind_surface"),
     }
     assert {r.control for r in records if r.metric == BOTH} == {
-        *("none", "blind_length", "bag_of_words"),
+        *("none", "blind_length", "bag_of_words", "blind_plausibility", "blind_surface"),
     }
 
 

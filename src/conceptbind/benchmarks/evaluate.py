@@ -5,7 +5,7 @@ items are scored.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.benchmarks.base import Benchmark, Data, Found, Making, Score, without_missing
+from conceptbind.benchmarks.blind import blind_baselines, by_difference
 from conceptbind.benchmarks.declared import Declared
 from conceptbind.benchmarks.order import Order
 from conceptbind.benchmarks.paraphrases import Paraphrases
+from conceptbind.benchmarks.recording import difference_record, distance_records, score_record
 from conceptbind.benchmarks.registry import BENCHMARKS, benchmark_named
 from conceptbind.benchmarks.texts import TextBenchmark, by_length, by_rows, by_words
 from conceptbind.benchmarks.two_by_two import TwoByTwo
@@ -28,9 +30,9 @@ from conceptbind.core.errors import (
 )
 from conceptbind.core.files import user_path
 from conceptbind.core.names import Control, Repair
-from conceptbind.core.outcomes import paired, save_outcomes
+from conceptbind.core.outcomes import save_outcomes
 from conceptbind.core.records import Record, Records
-from conceptbind.rows.embeddings import embed, refuse_long_captions
+from conceptbind.rows.embeddings import embed, load, refuse_long_captions
 from conceptbind.rows.source import EncoderSource, untrained
 from conceptbind.scenes.table import Scenes
 
@@ -196,12 +198,13 @@ def evaluate_benchmark(
     """Score one benchmark; with an adapter also after the repair, with the paired difference of
     each score.
 
-    Beside scores of pictures stand two blind baselines that see none: the shorter caption wins
-    (`blind_length`), and the caption with the longer feature vector wins (`blind_norm`; all tie
-    where the encoder returns unit rows). Beside scores of captions alone: texts are as alike as
-    their lengths (`blind_length`) or their words (`bag_of_words`), and the same encoder with random
-    weights, where it offers that. There an adapter maps the caption that asks, and those that it is
-    compared with stay as they are.
+    Beside scores of pictures stand blind baselines that see none: the shorter caption wins
+    (`blind_length`), the caption with the longer feature vector (`blind_norm`; all tie where the
+    encoder returns unit rows), the more plausible one (`blind_plausibility`), the one that looks
+    less as if a program had written it (`blind_surface`). Beside scores of captions alone: texts
+    are as alike as their lengths, plausibility, spelling or words (`bag_of_words`), and the same
+    encoder with random weights, where it offers that. There an adapter maps the caption that
+    asks, and those that it is compared with stay as they are.
 
     Args:
         encoder: of captions, and of pictures where the benchmark needs them.
@@ -258,26 +261,12 @@ def evaluate_benchmark(
         for repair, found in scores.items()
         for score in found
     ]
-    controls: list[tuple[Control, list[Score]]] = []
-    if pictures is not None:
-        controls += _blind(name, data, captions)
+    records += _controls(encoder, name, data, captions, facts, pictures is not None)
     if isinstance(benchmark, TextBenchmark):
-        twin = untrained(EncoderSource(encoder))
-        if twin is not None:
-            place = keep / f"captions-{Control.RANDOM_WEIGHTS}"
-            drawn = embed(twin, said, "text", place, on_rows=done("captions")).unit().values
-            alike = by_rows(drawn, drawn)
-            controls.append((Control.RANDOM_WEIGHTS, benchmark.score_texts(data.items, alike)))
-        for control, alike in (
-            (Control.BLIND_LENGTH, by_length(data.captions)),
-            (Control.BAG_OF_WORDS, by_words(data.captions)),
-        ):
-            controls.append((control, benchmark.score_texts(data.items, alike)))
-    for control, found in controls:
-        records += [score_record(score, encoder, name, facts, control=control) for score in found]
+        records += _controls_of_texts(encoder, name, data, facts, keep, done("captions"))
     if adapter is not None:
         records += [
-            _difference(a, b, encoder, name, facts)
+            difference_record(a, b, encoder, name, facts)
             for a, b in zip(scores[Repair.NONE], scores[Repair.ADAPTER], strict=True)
         ]
     return Records(records)
@@ -322,88 +311,77 @@ def scores_of(
     return found
 
 
-def _blind(name: str, data: Data, captions: Embeddings) -> list[tuple[Control, list[Score]]]:
-    """What is reached without a look at the pictures."""
-    lengths = np.linalg.norm(captions.values.astype(np.float64), axis=1)
-    blind = {
-        Control.BLIND_LENGTH: _brevity(data.captions),
-        Control.BLIND_NORM: lengths / max(lengths.max(), 1e-30),
-    }
-    seen, benchmark = np.ones((len(data.pictures), 1)), benchmark_named(name)
-    return [
-        (control, benchmark.score(data.items, seen, values[:, None]))
-        for control, values in blind.items()
-    ]
+def distances_of(benchmark: Any) -> bool:
+    """Whether a benchmark has triplets of a caption, a paraphrase and a wrong caption."""
+    if isinstance(benchmark, Declared):
+        return [task.form for task in benchmark.tasks] == ["triplets"]
+    return isinstance(benchmark, TextBenchmark)
 
 
-def _brevity(captions: Sequence[str]) -> Floats:
-    """The blind baseline that prefers short captions: minus the share of the longest caption's
-    characters.
+def kept_distances(
+    encoder: Encoder, name: str, data: Data, keep: Path, adapter: Adapter | None = None
+) -> Records:
+    """`recording.distance_records` from the rows that `evaluate_benchmark` kept; none where a
+    benchmark has no triplets.
+
+    Args:
+        encoder: that was scored.
+        name: of the benchmark.
+        data: its items.
+        keep: folder of the rows.
+        adapter: a linear map of captions.
     """
-    longest = max(1, max(map(len, captions), default=1))
-    return np.array([-len(caption) / longest for caption in captions], dtype=np.float64)
+    if not distances_of(benchmark_named(name)):
+        return Records()
+    captions = load(keep / "captions")
+    rows = {Repair.NONE: captions.unit().values}
+    if adapter is not None:
+        rows[Repair.ADAPTER] = adapter(captions.values)
+    return Records(distance_records(encoder, name, data, rows, {"items": data.hash}))
 
 
-def score_record(
-    score: Score,
+def _controls(
     encoder: Encoder,
     name: str,
+    data: Data,
+    captions: Embeddings,
     facts: Mapping[str, Any],
-    *,
-    repair: Repair = Repair.NONE,
-    control: Control = Control.NONE,
-) -> Record:
-    """A score as a record; `facts` are further columns."""
-    told = {
-        "value": score.value,
-        "ties": int(score.tied.sum()),
-        "repair": repair,
-        "control": control,
-        "revision": encoder.revision,
-        "normalisation": "unit",
-    }
-    return _of_score(score, score.interval(), encoder, name, {**told, **facts, **score.facts})
+    shown: bool,
+) -> Iterator[Record]:
+    """What is reached without a look at the pictures."""
+    if not shown:
+        return
+    lengths = np.linalg.norm(captions.values.astype(np.float64), axis=1)
+    seen = np.ones((len(data.pictures), 1))
+    for blind in blind_baselines(data.captions, lengths):
+        for score in benchmark_named(name).score(data.items, seen, blind.values[:, None]):
+            told = {**facts, **blind.told}
+            yield score_record(score, encoder, name, told, control=blind.control)
 
 
-def _difference(
-    before: Score, after: Score, encoder: Encoder, name: str, facts: Mapping[str, Any]
-) -> Record:
-    """After minus before on the same items."""
-    found = paired(before.outcome(Repair.NONE), after.outcome(Repair.ADAPTER))
-    told = {
-        "value": found.change,
-        "repair": Repair.DIFFERENCE,
-        "fixed": found.fixed,
-        "broken": found.broken,
-    }
-    if found.mcnemar is not None:
-        told["mcnemar_p"] = found.mcnemar
-    return _of_score(before, found.interval, encoder, name, {**told, **facts})
-
-
-def _of_score(
-    score: Score,
-    interval: tuple[float | None, float | None],
+def _controls_of_texts(
     encoder: Encoder,
     name: str,
-    told: Mapping[str, Any],
-) -> Record:
-    """A record of the items of a score; `told` is what is said of them."""
-    low, high = interval
-    level = 2 if score.modality == "text" else None
-    return Record.of(
-        study="benchmark",
-        modality=score.modality,
-        level=level,
-        metric=score.metric,
-        n=score.n,
-        ci_low=low,
-        ci_high=high,
-        split=score.subset,
-        scenes=name,
-        encoder=encoder.id,
-        protocol=score.protocol,
-        average="micro" if score.groups is None else "macro",
-        unwinnable=score.unwinnable or None,
-        **told,
-    )
+    data: Data,
+    facts: Mapping[str, Any],
+    keep: Path,
+    on_rows: Callable[[int], None],
+) -> Iterator[Record]:
+    """What is reached without the meaning of captions, or without training."""
+    benchmark, said = benchmark_named(name), Scenes.unlabelled(name, captions=data.captions)
+    found: list[tuple[Control, Alike, Mapping[str, str]]] = []
+    twin = untrained(EncoderSource(encoder))
+    if twin is not None:
+        place = keep / f"captions-{Control.RANDOM_WEIGHTS}"
+        drawn = embed(twin, said, "text", place, on_rows=on_rows).unit().values
+        found.append((Control.RANDOM_WEIGHTS, by_rows(drawn, drawn), {}))
+    found.append((Control.BLIND_LENGTH, by_length(data.captions), {}))
+    found.append((Control.BAG_OF_WORDS, by_words(data.captions), {}))
+    found += [
+        (blind.control, by_difference(blind.values), blind.told)
+        for blind in blind_baselines(data.captions)
+        if blind.control != Control.BLIND_LENGTH
+    ]
+    for control, alike, told in found:
+        for score in benchmark.score_texts(data.items, alike):
+            yield score_record(score, encoder, name, {**facts, **told}, control=control)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conceptbind.benchmarks.base import Benchmark, Data
-from conceptbind.benchmarks.evaluate import score_record, scores_of
+from conceptbind.benchmarks.evaluate import scores_of
 from conceptbind.benchmarks.order import PERTURBATIONS, Order
 from conceptbind.benchmarks.paraphrases import Paraphrases
+from conceptbind.benchmarks.recording import score_record
 from conceptbind.benchmarks.registry import benchmark_named
 from conceptbind.benchmarks.texts import by_rows
 from conceptbind.core.records import Records

@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric, Repair
+from conceptbind.core.records import Records
 from conceptbind.core.rounding import percent
 from conceptbind.report.numbers import value_of
 from conceptbind.report.words import apart, control_name
 
 if TYPE_CHECKING:
     from conceptbind.core.findings import Verdict
-    from conceptbind.core.records import Record, Records
+    from conceptbind.core.records import Record
 
-BLIND = (Control.BLIND_LENGTH, Control.BLIND_NORM)
+BLIND = (
+    Control.BLIND_LENGTH,
+    Control.BLIND_NORM,
+    Control.BLIND_PLAUSIBILITY,
+    Control.BLIND_SURFACE,
+)
 """What is reached without pictures, or without texts being read."""
 OF_TEXTS = (Control.BAG_OF_WORDS, Control.RANDOM_WEIGHTS)
 """Further controls of captions alone."""
+ALL, STRICT = "all", "strict"
+PAIRS = {Metric.SWAP_NOTICED: "swaps are noticed", Metric.PAIR_ACCURACY: "both queries are right"}
+"""Metrics of captions alone without paraphrases, in words."""
 CHANCE = 1 / 3
 """Share of triplets that are right by the rule of both sides where all orders are equally
 likely."""
@@ -37,7 +46,7 @@ def benchmark_sentence(records: Records) -> str:
     alone = [r for r in main if r.modality == "text"]
     of_pictures = [_over_blind(seen, records)] if seen else []
     sentences = [
-        *(*of_pictures, *_of_texts(alone, records)),
+        *(*of_pictures, *_of_texts(alone, records), *_of_pairs(alone, records)),
         *(_of_repair(records), _of_ties(main)),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -122,7 +131,7 @@ def _over_blind(main: Sequence[Record], records: Records) -> str:
     same = [r for r in compared if r not in above and r not in below]
     n = len({r.scenes for r in main})
     words = [f"{counted(len(main), 'score')} of {counted(n, 'benchmark')}."]
-    baseline = "the better of two baselines that never see a picture (95 % intervals apart)"
+    baseline = "the best of the baselines that never see a picture (95 % intervals apart)"
     if above and len(above) == len(main):
         return f"{words[0]} {'It is' if len(above) == 1 else 'All are'} clearly above {baseline}."
     parts = [f"{len(above)} clearly above {baseline}"] if compared else []
@@ -158,6 +167,29 @@ def _of_texts(main: Sequence[Record], records: Records) -> list[str]:
         found.append(f"Not clearly above the strongest control: {_listed(names)}.")
     else:
         found.append("All are clearly above the strongest control.")
+    return found
+
+
+def _of_pairs(main: Sequence[Record], records: Records) -> list[str]:
+    """What is so of captions alone where there are no paraphrases: the whole of each benchmark,
+    beside its strongest control.
+    """
+    found = []
+    for record in main:
+        if record.metric not in PAIRS or record.split != ALL or record["protocol"] != STRICT:
+            continue
+        rival = best(record, records, (*BLIND, *OF_TEXTS))
+        words = (
+            f"Captions alone ({record.scenes}): {PAIRS[Metric(record.metric)]} in "
+            f"{value_of(record)} of {counted(record.n, 'item')}"
+        )
+        if rival is not None:
+            more = "" if apart(record, rival) else ", which is not clearly less"
+            words += (
+                f"; the strongest control, {control_name(rival.control)}, reaches "
+                f"{value_of(rival)}{more}"
+            )
+        found.append(f"{words}.")
     return found
 
 
@@ -202,9 +234,14 @@ def _of_ties(main: Sequence[Record]) -> str:
     )
 
 
+DISTANCES = (Metric.LEXICAL_DISTANCE, Metric.SEMANTIC_DISTANCE)
+"""Means of cosines, which no rule calls right or wrong."""
+
+
 def own_scores(records: Records) -> Records:
-    """The scores themselves, without baselines and repairs."""
-    return records.where(repair=Repair.NONE, control=Control.NONE)
+    """The scores themselves, without baselines, repairs and distances."""
+    found = records.where(repair=Repair.NONE, control=Control.NONE)
+    return Records(record for record in found if record.metric not in DISTANCES)
 
 
 SCORE = ("scenes", "split", "metric", "protocol", "average")

@@ -200,6 +200,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
     from conceptbind.benchmarks.base import Making
     from conceptbind.benchmarks.evaluate import (
         evaluate_benchmark,
+        kept_distances,
         look_at_benchmark,
         needs_pictures,
         read_benchmark,
@@ -265,6 +266,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
             records += evaluate_benchmark(source, name, items, kept, adapter=linear, on_rows=done)
         if not needs_pictures(name):
             traps[name] = kept_traps(items, kept)
+        records += kept_distances(source, name, items, kept, linear)
     left_out = tuple(
         f"{name}: left out, its files are not there." for name in absent if name not in folders
     )
