@@ -32,6 +32,7 @@ FLOORS = {
     **{"audits": 3.6, "reproductions": 3.6},
     "watching": 3.7,
     "studies": 4,  # the case, and the loop over what each room asks of it
+    "app": 4.5,  # a page of this machine for one's own captions and pictures
     "commands": 5,
     "cli": 6,
 }
@@ -64,6 +65,8 @@ OPTIONAL = {
     "wandb",
     "mlflow",
     "wordsegment",
+    "starlette",
+    "uvicorn",
 }
 SLOW = {
     *OPTIONAL,

@@ -27,6 +27,8 @@ import pytest
 from PIL import Image
 
 from conceptbind import cli
+from conceptbind.app import listening as server_listening
+from conceptbind.app import server
 from conceptbind.commands import embedding
 from conceptbind.commands.parsing import known_options, parse
 from conceptbind.run import RunFolder
@@ -427,6 +429,8 @@ def to_start() -> list:
 def test_every_other_command_starts(found, place, monkeypatch):
     monkeypatch.setattr(RunFolder, "open", started)
     monkeypatch.setattr(embedding, "own", started)
+    monkeypatch.setattr(server, "listening", lambda _: server_listening(0))
+    monkeypatch.setattr(server, "serve", started)
     with pytest.raises(StartedError), contextlib.redirect_stderr(io.StringIO()):
         cli.main(words_of(found)[1:])
 
@@ -512,7 +516,7 @@ def test_the_options_of_every_command_are_known(found, monkeypatch, tmp_path):
     assert words[1] in cli.COMMANDS, found
     options = {
         word.partition("=")[0].replace("-", "_").strip("_")
-        for word in words[2:]
+        for word in cli.COMMANDS[words[1]].respelled(words[2:])
         if word.startswith("--")
     }
     known = {option.name for option in known_options(cli.COMMANDS[words[1]])}

@@ -43,6 +43,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "render": commands.Render,
     "compare": commands.Compare,
     "report": commands.Report,
+    "try": commands.Try,
     "evaluate": commands.Evaluate,
     "stress": commands.Stress,
     "reproduce": commands.Reproduce,

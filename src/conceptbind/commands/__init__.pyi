@@ -41,3 +41,4 @@ from .training import Train as Train
 from .training import Training as Training
 from .training import sweep as sweep
 from .training import train as train
+from .trying import Try as Try

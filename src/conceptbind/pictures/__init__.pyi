@@ -1,5 +1,6 @@
 from .flat import FlatStyle as FlatStyle
 from .flat import draw_flat as draw_flat
+from .flat import draw_placed as draw_placed
 from .folder import draw_pictures as draw_pictures
 from .layout import Layout as Layout
 from .layout import place as place

@@ -5,7 +5,7 @@ give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,28 @@ def draw_flat(
     picture = ground(rng, style)
     paint(picture, objects, layout, style)
     return picture, layout
+
+
+def draw_placed(
+    objects: Sequence[tuple[str, str]], layout: Layout, style: FlatStyle | None = None
+) -> Image:
+    """A picture of objects that stand where a layout says, on a ground without jitter. Where they
+    overlap, later ones cover earlier ones.
+
+    Args:
+        objects: m pairs of a colour and a flat shape.
+        layout: where they stand.
+        style: how it looks; its jitter has no effect.
+
+    Raises:
+        UnknownNameError: a colour or shape that is not known.
+        ValueRangeError: an object is so small that its shape could not be told.
+    """
+    style = replace(style or FlatStyle(), background_jitter=0.0)
+    picture = ground(np.random.default_rng(0), style)
+    if objects:
+        paint(picture, objects, layout, style)
+    return picture
 
 
 def placed(n_objects: int, rng: np.random.Generator, style: FlatStyle) -> Layout:

@@ -1,0 +1,12 @@
+from .model import Model as Model
+from .pictures import Placed as Placed
+from .server import Compared as Compared
+from .server import Page as Page
+from .server import application as application
+from .server import listening as listening
+from .server import serve as serve
+from .server import server_of as server_of
+from .trial import Blank as Blank
+from .trial import Line as Line
+from .trial import Trial as Trial
+from .trial import try_picture as try_picture

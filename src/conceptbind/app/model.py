@@ -1,0 +1,119 @@
+"""The encoder of the page and its repair: one caller at a time, and rows of unit length."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conceptbind.core.errors import ConceptBindError, CutCaptionWarning, ModalityError
+from conceptbind.metrics.checks import refuse_non_finite
+from conceptbind.metrics.cosines import unit_rows
+from conceptbind.scenes.paraphrases import read_by
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jaxtyping import Float
+    from PIL.Image import Image
+
+    from conceptbind.core.typing import Encoder, Floats
+    from conceptbind.repairs.labclip.adapter import Adapter
+
+REMEMBERED = 4096
+"""Texts of which it is known whether they are read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An encoder of captions, perhaps of pictures too, and perhaps a repair of its captions."""
+
+    encoder: Encoder
+    adapter: Adapter | None = None
+    adapter_name: str | None = None
+    """Where the repair lies, for the Python that does the same."""
+    name: str | None = None
+    """What opens the encoder; its `id` by default."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held while the encoder computes."""
+    read: dict[str, bool] = field(default_factory=dict)
+    """What is known of texts: whether the encoder reads them."""
+
+    def __post_init__(self) -> None:
+        if "text" not in self.encoder.modalities:
+            raise ModalityError(
+                f"'{self.encoder.id}' does not embed captions, and the page compares captions; "
+                "give an encoder that does"
+            )
+        if self.adapter is not None:
+            self.adapter.require(self.encoder.id, self.encoder.revision)
+
+    @property
+    def id(self) -> str:
+        """What the encoder is called."""
+        return self.encoder.id
+
+    @property
+    def sees(self) -> bool:
+        """Whether it embeds pictures."""
+        return "image" in self.encoder.modalities
+
+    @cached_property
+    def _reads(self) -> Callable[[str], bool]:
+        return read_by(self.encoder)
+
+    def reads(self, text: str) -> bool:
+        """Whether the encoder knows the words of a text, and does not cut it."""
+        with self.lock:
+            if text not in self.read:
+                if len(self.read) >= REMEMBERED:
+                    self.read.clear()
+                self.read[text] = self._reads(text)
+            return self.read[text]
+
+    def captions(
+        self, texts: Sequence[str]
+    ) -> tuple[Float[Floats, "captions width"], Float[Floats, "captions width_out"] | None]:
+        """Unit rows of captions before and after the repair; None where there is no repair.
+
+        Args:
+            texts: n captions; those that are too long are cut.
+
+        Raises:
+            ConceptBindError: the encoder refuses one.
+        """
+        with self.lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore", CutCaptionWarning)  # the page says which
+            rows = np.asarray(self.encoder.encode_texts(list(texts)))
+        refuse_non_finite(rows, "the rows of the captions")
+        after = None if self.adapter is None else self.adapter(rows).astype(np.float64)
+        return unit_rows(rows.astype(np.float64)), after
+
+    def picture(self, picture: Image) -> Float[Floats, " width"]:
+        """The unit row of a picture.
+
+        Args:
+            picture: RGB.
+        """
+        with self.lock:
+            rows = np.asarray(self.encoder.encode_images([picture]))
+        refuse_non_finite(rows, "the row of the picture")
+        row: Floats = unit_rows(rows.astype(np.float64))[0]
+        return row
+
+    def refusal(self, text: str) -> str | None:
+        """Why the encoder does not read a caption at all; None where it does, also where it cuts
+        its end.
+
+        Args:
+            text: a caption.
+        """
+        try:
+            self.captions([text])
+        except ConceptBindError as error:
+            return str(error)
+        return None

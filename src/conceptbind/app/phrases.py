@@ -1,0 +1,227 @@
+"""Which words of a typed caption are attributes and nouns, and the same caption in other words.
+
+The words that scenes are made of are known here, so that a newcomer needs no tagger. A caption of
+other words is read by a tagger where one is installed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from conceptbind.audits.phrases import Worded, worded
+from conceptbind.core.errors import ConceptBindError
+from conceptbind.pictures.vocabulary import APART, COLORS, FLAT_SHAPES, SOLID_SHAPES
+from conceptbind.repairs.negatives.phrases import DETERMINERS
+from conceptbind.repairs.negatives.taggers import QUANTITIES, Token, load_tagger
+from conceptbind.scenes.builtin import ADJECTIVES, CLEVR_COLORS, NOUNS
+from conceptbind.scenes.captions import article
+
+if TYPE_CHECKING:
+    from conceptbind.repairs.negatives.taggers import Part, Tagger
+
+KNOWN = frozenset((*COLORS, *ADJECTIVES))
+"""Attributes that need no tagger."""
+THINGS = frozenset((*FLAT_SHAPES, *SOLID_SHAPES, *NOUNS, "object"))
+"""Nouns that need none."""
+NO_NOUNS = DETERMINERS | QUANTITIES
+NO_NOUNS |= frozenset(
+    (
+        *("and", "or", "but", "not", "no", "of", "in", "on", "at", "with", "without", "next", "to"),
+        *("beside", "near", "under", "over", "above", "below", "behind", "from", "by", "into"),
+        *("than", "then", "is", "are", "was", "were", "has", "have", "which", "who", "there"),
+    )
+)
+"""Words that name nothing, also behind an attribute."""
+DENIED = frozenset(("no", "not", "without", "never", "none", "isn't", "nor"))
+"""Words that say what is absent: what such a caption is true of is not told here."""
+PLAIN = frozenset(
+    ("a", "an", "the", "and", ",", ".", "there", "is", "are", "picture", "photo", "of")
+)
+"""Words of a caption that names objects and says nothing else of them."""
+FRAMES = (("there is", "there is {}"), ("a picture of", "a picture of {}"))
+"""Wordings around any caption that begins with an article."""
+
+
+class WordList:
+    """Words that scenes are made of, and what stands behind an attribute.
+
+    In "a red shirt" the word behind "red" is taken for a noun, unless it is one that names nothing.
+    """
+
+    name = "words of scenes"
+    version = "1"
+
+    def tag(self, captions: Sequence[str]) -> Iterator[list[Token]]:
+        """The tokens of each caption, in order."""
+        return map(_tokens, captions)
+
+
+def _tokens(caption: str) -> list[Token]:
+    found: list[Token] = []
+    for word in re.finditer(r"\w+(?:['’-]\w+)*|[^\w\s]", caption):
+        low = word[0].lower()
+        before = found[-1].part if found else "other"
+        part: Part = "other"
+        if low in KNOWN:
+            part = "adjective"
+        elif low in THINGS or (before == "adjective" and low[0].isalpha() and low not in NO_NOUNS):
+            part = "noun"
+        found.append(Token(word.start(), word.end(), word[0], part))
+    return found
+
+
+@cache
+def _installed() -> Tagger | None:
+    """The tagger that is installed; None where none is."""
+    try:
+        return load_tagger()
+    except ConceptBindError:
+        return None
+
+
+def tagged(caption: str) -> tuple[list[Token], Worded | None]:
+    """The tokens of a caption, and its swap where it has one.
+
+    Args:
+        caption: a text.
+    """
+    (tokens,) = WordList().tag([caption])
+    found = worded(caption, tokens)
+    if found is not None or _all_known(tokens):
+        return tokens, found
+    if (tagger := _installed()) is not None:
+        (others,) = tagger.tag([caption])
+        other = worded(caption, others)
+        if other is not None:
+            return others, other
+    return tokens, found
+
+
+def _all_known(tokens: Sequence[Token]) -> bool:
+    """Whether every word is one of scenes, or names nothing, so that a tagger knows no better."""
+    words = [token for token in tokens if token.text[0].isalpha()]
+    return all(token.part != "other" or token.text.lower() in NO_NOUNS for token in words)
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """An attribute of a caption, and the noun that it stands before."""
+
+    place: int
+    """Number of the attribute's token."""
+    attribute: str
+    noun: str
+
+
+def phrases_of(tokens: Sequence[Token]) -> tuple[Phrase, ...]:
+    """Every attribute that stands right before a noun, in lower case.
+
+    Args:
+        tokens: of a caption.
+    """
+    pairs = enumerate(pairwise(tokens))
+    return tuple(
+        Phrase(place, one.text.lower(), two.text.lower())
+        for place, (one, two) in pairs
+        if one.part == "adjective" and two.part == "noun"
+    )
+
+
+def pairs_said(caption: str) -> frozenset[tuple[str, str]] | None:
+    """The attribute and the noun of each phrase of a caption, by the words of scenes; None where it
+    has none, or says what is absent.
+
+    Args:
+        caption: a text.
+    """
+    (tokens,) = WordList().tag([caption])
+    found = frozenset((phrase.attribute, phrase.noun) for phrase in phrases_of(tokens))
+    if not found or any(token.text.lower() in DENIED for token in tokens):
+        return None
+    return found
+
+
+def drawn_pairs(caption: str) -> frozenset[tuple[str, str]] | None:
+    """The colour and the shape of each object that a caption names. None where it says more: the
+    objects alone do not tell whether that is true.
+
+    Args:
+        caption: a text.
+    """
+    (tokens,) = WordList().tag([caption])
+    phrases = phrases_of(tokens)
+    named = {place for one in phrases for place in (one.place, one.place + 1)}
+    rest = {token.text.lower() for place, token in enumerate(tokens) if place not in named}
+    drawn = all(one.attribute in APART and one.noun in FLAT_SHAPES for one in phrases)
+    if not phrases or not drawn or not rest <= PLAIN:
+        return None
+    return frozenset((same_colour(one.attribute), one.noun) for one in phrases)
+
+
+def same_colour(name: str) -> str:
+    """One name for a colour that has several: grey is gray."""
+    return next(other for other, value in APART.items() if value == APART[name])
+
+
+def replaced(caption: str, tokens: Sequence[Token], place: int, word: str) -> str:
+    """A caption with another word in one place, whose article follows.
+
+    Args:
+        caption: a text.
+        tokens: its tokens.
+        place: number of the token that is replaced.
+        word: what comes there.
+    """
+    old = tokens[place]
+
+    def fitting(found: re.Match[str]) -> str:
+        new = article(word)
+        return (new.capitalize() if found[1][0].isupper() else new) + found[2]
+
+    before = re.sub(r"\b(an?)(\s+)$", fitting, caption[: old.start], flags=re.IGNORECASE)
+    return before + word + caption[old.end :]
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A caption and its swap, worded alike."""
+
+    name: str
+    caption: str
+    swap: str
+
+
+def wordings_of(found: Worded, reads: Callable[[str], bool]) -> tuple[Wording, ...]:
+    """A caption with its swap as it was written, then in the other words that an encoder reads.
+
+    Args:
+        found: the caption and its swap.
+        reads: whether an encoder reads a text.
+    """
+    pairs = [
+        ("the other order", found.reversed, found.swap_reversed),
+        ("the attribute last", found.behind, found.swap_behind),
+    ]
+    if found.caption.partition(" ")[0] in ("a", "an"):
+        pairs += [(n, f.format(found.caption), f.format(found.swap)) for n, f in FRAMES]
+    others = (Wording(name, own, swap) for name, own, swap in pairs if own and swap)
+    read = (one for one in others if reads(one.caption) and reads(one.swap))
+    return (Wording("as written", found.caption, found.swap), *read)
+
+
+def alternatives(attribute: str, phrases: Sequence[Phrase]) -> tuple[str, ...]:
+    """Attributes that could stand in the place of one: the others of the caption, and of a colour
+    all colours of CLEVR.
+
+    Args:
+        attribute: the one that is written.
+        phrases: of the caption.
+    """
+    colours = CLEVR_COLORS if attribute in COLORS else ()
+    all_of_them = (*(phrase.attribute for phrase in phrases), *colours)
+    return tuple(dict.fromkeys(word for word in all_of_them if word != attribute))

@@ -1,0 +1,121 @@
+"""Which words of a typed caption are attributes and nouns, without a tagger."""
+
+from __future__ import annotations
+
+import pytest
+
+from conceptbind.app import phrases
+from conceptbind.app.phrases import (
+    WordList,
+    alternatives,
+    drawn_pairs,
+    pairs_said,
+    phrases_of,
+    replaced,
+    tagged,
+    wordings_of,
+)
+
+
+def found(caption):
+    (tokens,) = WordList().tag([caption])
+    return [(one.attribute, one.noun) for one in phrases_of(tokens)]
+
+
+@pytest.mark.parametrize(
+    ("caption", "pairs"),
+    [
+        ("a red square and a blue circle", [("red", "square"), ("blue", "circle")]),
+        ("A Red shirt, blue trousers", [("red", "shirt"), ("blue", "trousers")]),
+        ("a red and blue shirt", [("blue", "shirt")]),
+        ("the red of the sky", []),
+        ("a small dog near a large cat", [("small", "dog"), ("large", "cat")]),
+        ("a red 7", []),
+        ("nothing of the kind", []),
+        ("", []),
+    ],
+)
+def test_phrases_are_found_by_known_attributes(caption, pairs):
+    assert found(caption) == pairs
+
+
+@pytest.mark.parametrize(
+    ("caption", "swap"),
+    [
+        ("a red square and a blue circle", "a blue square and a red circle"),
+        ("An orange star beside a red ring", "A red star beside an orange ring"),
+        ("a red shirt with blue trousers", "a blue shirt with red trousers"),
+    ],
+)
+def test_the_swap_is_made_without_a_tagger(caption, swap, monkeypatch):
+    monkeypatch.setattr(phrases, "_installed", lambda: None)
+    assert tagged(caption)[1].swap == swap
+
+
+@pytest.mark.parametrize("caption", ["a red square", "a red square and a red circle", "red", "!?"])
+def test_no_swap_is_made_up(caption, monkeypatch):
+    monkeypatch.setattr(phrases, "_installed", lambda: None)
+    assert tagged(caption)[1] is None
+
+
+@pytest.mark.slow
+def test_other_words_are_read_by_a_tagger_where_one_is_installed():
+    pytest.importorskip("spacy")
+    caption = "a fluffy dog and a shaggy cat"
+    assert tagged(caption)[1].swap == "a shaggy dog and a fluffy cat"
+
+
+def test_wordings_that_the_encoder_does_not_read_are_left_out():
+    _, swap = tagged("a red square and a blue circle")
+    names = [one.name for one in wordings_of(swap, lambda text: "that" not in text)]
+    assert names == ["as written", "the other order", "there is", "a picture of"]
+    assert [one.name for one in wordings_of(swap, lambda _: False)] == ["as written"]
+    every = {one.name: (one.caption, one.swap) for one in wordings_of(swap, lambda _: True)}
+    assert every["the attribute last"] == (
+        "a square that is red and a circle that is blue",
+        "a square that is blue and a circle that is red",
+    )
+    assert every["there is"][1] == "there is a blue square and a red circle"
+
+
+def test_an_article_follows_the_word_that_is_put_in():
+    caption = "A red square"
+    (tokens,) = WordList().tag([caption])
+    assert replaced(caption, tokens, 1, "orange") == "An orange square"
+    assert replaced("the red square", *WordList().tag(["the red square"]), 1, "orange") == (
+        "the orange square"
+    )
+
+
+def test_alternatives_are_the_other_attributes_and_of_a_colour_all_colours():
+    (tokens,) = WordList().tag(["a red square and a small circle"])
+    two = phrases_of(tokens)
+    assert alternatives("small", two) == ("red",)
+    assert alternatives("red", two)[0] == "small"
+    assert set(alternatives("red", two)) > {"blue", "green", "yellow"}
+    assert "red" not in alternatives("red", two)
+
+
+@pytest.mark.parametrize(
+    ("caption", "pairs"),
+    [
+        ("a red square and a blue circle", {("red", "square"), ("blue", "circle")}),
+        ("a picture of a grey square", {("gray", "square")}),
+        ("a red square left of a blue circle", None),  # who knows what is left of what
+        ("no red square", None),
+        ("a crimson square", None),  # is that red?
+        ("a red ball", None),
+        ("a large square", None),
+        ("squares", None),
+    ],
+)
+def test_only_plain_captions_can_be_told_true_or_false(caption, pairs):
+    assert drawn_pairs(caption) == (None if pairs is None else frozenset(pairs))
+
+
+def test_captions_that_deny_say_nothing_of_what_is_there():
+    assert pairs_said("a red square without a blue circle") is None
+    assert pairs_said("a red square left of a blue circle") == {
+        ("red", "square"),
+        ("blue", "circle"),
+    }
