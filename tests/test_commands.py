@@ -37,6 +37,7 @@ NEEDED = {
     "report": {"folder": "runs/one"},
     "audit": {"encoder": "minilm", "index": "rows"},
     "reproduce": {"paper": "binding", "out": "reproduced"},
+    "watch": {"checkpoints": "run"},
     "query": {"index": "rows", "text": "a red square"},
 }
 

@@ -12,6 +12,7 @@ from .commands import Repaired as Repaired
 from .commands import Reproduction as Reproduction
 from .commands import Stressed as Stressed
 from .commands import Training as Training
+from .commands import WatchedRun as WatchedRun
 from .commands import apply as apply
 from .commands import audit as audit
 from .commands import compare as compare
@@ -27,6 +28,7 @@ from .commands import reproduce as reproduce
 from .commands import stress as stress
 from .commands import sweep as sweep
 from .commands import train as train
+from .commands import watch as watch
 from .core.errors import ConceptBindError as ConceptBindError
 from .core.typing import Encoder as Encoder
 from .probes import LinearProbe as LinearProbe

@@ -49,6 +49,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "reproduce": commands.Reproduce,
     "train": commands.Train,
     "sweep": commands.Sweep,
+    "watch": commands.Watch,
 }
 DEBUG = "CONCEPTBIND_DEBUG"
 JUNIT = "--junit"

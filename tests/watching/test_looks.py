@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,15 +59,19 @@ def look_of(look, numbers):
 
 
 @pytest.mark.slow
-def test_all_numbers_of_the_default_suite_are_those_of_measure(tmp_path):
+def test_all_numbers_are_those_of_measure_and_have_intervals(tmp_path):
     tiny = resolve("tiny", device="cpu")
+    colors = ("red", "blue", "green", "yellow")
+    space = ConceptSpace(("color", "shape"), (colors, ("circle", "square", "triangle")))
+    twelve = replace(full_grid(space, name="twelve"), drawing="flat")
     run = measure(
         tiny,
+        scenes=twelve,
         studies="probe,within,crossmodal,geometry,factors",
         controls=False,
         out=tmp_path / "run",
     )
-    look = look_at(Suite(tmp_path / "suite"), tiny)
+    look = look_at(Suite(tmp_path / "suite", twelve), tiny)
     assert same_as_measured(look, run.records) == 11
     assert all(one.record.ci_low is not None for one in look.numbers)
 

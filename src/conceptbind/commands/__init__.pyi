@@ -42,3 +42,6 @@ from .training import Training as Training
 from .training import sweep as sweep
 from .training import train as train
 from .trying import Try as Try
+from .watching import Watch as Watch
+from .watching import WatchedRun as WatchedRun
+from .watching import watch as watch

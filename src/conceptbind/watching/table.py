@@ -127,12 +127,7 @@ class Table:
 
     def rows(self) -> Iterator[dict[str, str]]:
         """The rows of all looks, read one by one."""
-        path = self.folder / TABLE
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                yield from csv.DictReader(file)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise FileError(f"{path} cannot be read ({error}); choose another folder") from error
+        return rows_of(self.folder)
 
     def _rows(
         self, look: ModelLook, changes: Mapping[tuple[str, ...], Change], number: int
@@ -219,6 +214,23 @@ class Table:
         facts = {"seen": seen, "looks": history.looks, "comparisons": history.comparisons}
         facts |= {"step": history.step, "rows": text, "last": self.looks + 1}
         write_piece(self.folder / HISTORY, arrays, facts)
+
+
+def rows_of(folder: Path) -> Iterator[dict[str, str]]:
+    """The rows of the table of a watch, read one by one.
+
+    Args:
+        folder: of the watch.
+
+    Raises:
+        FileError: there is none, or it cannot be read.
+    """
+    path = folder / TABLE
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FileError(f"{path} cannot be read ({error}); choose another folder") from error
 
 
 def _compared(change: Change | None) -> tuple[Any, ...]:

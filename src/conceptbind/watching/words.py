@@ -192,13 +192,14 @@ def change_sentence(row: Row) -> str:
     moved = _moved(row)
     return (
         f"{name_of(row.key)}: {row.told} between step {row.since:,} and step {row.step:,}, from "
-        f"{before} to {row.said} ({moved})."
+        f"{before} to {row.said} ({moved}; n = {row.n:,})."
     )
 
 
 def _moved(row: Row) -> str:
     if unit_of(row.key[1]) == "share":
-        return difference(row.change, row.change_low, row.change_high)
+        changed = difference(row.change, row.change_low, row.change_high)
+        return changed.replace(" (", ", ").removesuffix(")")
     low, high = number(row.change_low), number(row.change_high)
     return f"{number(row.change)}, {low} to {high}"
 
