@@ -18,7 +18,7 @@ from conceptbind.controlled import train, write_model
 from conceptbind.controlled.recipe import make_recipe
 from conceptbind.core.errors import FileError
 from conceptbind.encoders.registry import resolve
-from conceptbind.watching.checkpoints import checkpoints, require_whole, signature, step_in
+from conceptbind.watching.checkpoints import found_checkpoints, require_whole, signature, step_in
 from conceptbind.watching.suite import Suite
 from conceptbind.watching.table import TABLE, Table
 from conceptbind.watching.watcher import Watcher, first_scenes
@@ -203,14 +203,14 @@ def test_checkpoints_are_found_in_a_folder_or_by_a_pattern(tmp_path):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "config.json").write_text("{}")
     (tmp_path / "logs").mkdir()
-    names = [one.name for one in checkpoints(str(tmp_path), "hf")]
+    names = [one.name for one in found_checkpoints(str(tmp_path), "hf")]
     assert names == ["checkpoint-20", "checkpoint-100", "final"]
-    names = [one.name for one in checkpoints(str(tmp_path / "*" / "checkpoint-*"), "hf")]
+    names = [one.name for one in found_checkpoints(str(tmp_path / "*" / "checkpoint-*"), "hf")]
     assert len(names) == 1
     assert names[0].endswith("other/checkpoint-3")
     (tmp_path / "epoch_1.pt").write_bytes(b"")
-    assert [one.name for one in checkpoints(str(tmp_path), "open_clip")] == ["epoch_1.pt"]
-    assert checkpoints(str(tmp_path / "nothing"), "hf") == []
+    assert [one.name for one in found_checkpoints(str(tmp_path), "open_clip")] == ["epoch_1.pt"]
+    assert found_checkpoints(str(tmp_path / "nothing"), "hf") == []
 
 
 def test_shards_that_are_not_there_yet_are_missed(tmp_path):

@@ -63,7 +63,7 @@ def step_in(name: str) -> int | None:
     return int(found[-1]) if found else None
 
 
-def checkpoints(place: str, kind: CheckpointKind) -> list[Checkpoint]:
+def found_checkpoints(place: str, kind: CheckpointKind) -> list[Checkpoint]:
     """The checkpoints of a folder, or of a pattern with `*`, by their steps.
 
     Args:

@@ -16,7 +16,7 @@ from conceptbind.watching.checkpoints import (
     Checkpoint,
     CheckpointKind,
     Signature,
-    checkpoints,
+    found_checkpoints,
     reason_of,
     require_alike,
     require_whole,
@@ -84,7 +84,7 @@ class Watcher:
         scored = 0
         if not self._settled():
             return 0
-        for one in checkpoints(self.place, self.kind):
+        for one in found_checkpoints(self.place, self.kind):
             if one.name not in self.table.names and self._one(one):
                 scored += 1
         return scored
@@ -229,7 +229,7 @@ def first_scenes(place: str, kind: CheckpointKind, symbols: int = SYMBOLS) -> An
     from conceptbind.scenes.grid import full_grid
     from conceptbind.scenes.space import ConceptSpace
 
-    for one in checkpoints(place, kind):
+    for one in found_checkpoints(place, kind):
         try:
             config = read_json(one.path / CONFIG)
             recipe = Recipe.read(config.get("recipe"), str(one.path / CONFIG))
