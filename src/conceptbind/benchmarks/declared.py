@@ -17,6 +17,7 @@ from conceptbind.benchmarks.scoring import scores_of_texts, scores_with_pictures
 from conceptbind.benchmarks.shards import published_files, require_files
 from conceptbind.benchmarks.shown import Pictures
 from conceptbind.core.errors import FileError
+from conceptbind.core.files import content_hash
 from conceptbind.core.limits import load_options, read_options
 
 if TYPE_CHECKING:
@@ -79,6 +80,13 @@ class Declared:
             boxes=pictures.boxes(),
             elsewhere=pictures.elsewhere,
         )
+
+    def named_files(self) -> frozenset[str]:
+        """Names of its files, without those that are patterns."""
+        lists = [files for task in self.tasks for files in (task.files, *task.parts.values())]
+        names = [name for files in lists for name in files if "*" not in name]
+        indexes = [task.index.files for task in self.tasks if task.index is not None]
+        return frozenset(PurePath(name).name for name in (*names, *indexes))
 
     def inside(self, folder: Path) -> bool:
         """Whether its pictures stand inside other files."""
@@ -170,6 +178,19 @@ def benchmark_of(description: Description) -> Any:
     if shown and said:
         return DeclaredBoth(description)
     return DeclaredPictures(description) if shown else DeclaredTexts(description)
+
+
+def published_rule(benchmark: object) -> dict[str, str]:
+    """What a description says of the published rule, and a hash of all that it says; nothing of
+    benchmarks that are written.
+
+    Args:
+        benchmark: any.
+    """
+    if not isinstance(benchmark, Declared):
+        return {}
+    told = benchmark.description
+    return {"rule": told.rule, "description": content_hash(repr(told))}
 
 
 def own_benchmark(path: Path) -> Any:

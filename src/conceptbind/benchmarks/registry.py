@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from conceptbind.benchmarks.aro import VisualGenome
+from conceptbind.benchmarks.base import Found
 from conceptbind.benchmarks.classify import LabelledFolder
-from conceptbind.benchmarks.declared import catalogue
+from conceptbind.benchmarks.declared import Declared, catalogue, own_benchmark
 from conceptbind.benchmarks.description import CONTAINERS
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.order import Order
@@ -17,7 +18,15 @@ from conceptbind.benchmarks.sugarcrepe import SugarCrepe
 from conceptbind.benchmarks.triplets import SugarCrepePlus, Triplets
 from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.benchmarks.whatsup import WhatsUp
-from conceptbind.core.errors import FileError, UnknownNameError, cut, nearest
+from conceptbind.core.errors import (
+    ConceptBindError,
+    FileError,
+    MismatchError,
+    UnknownNameError,
+    cut,
+    nearest,
+)
+from conceptbind.core.files import user_path
 
 COCO = Karpathy(
     "coco",
@@ -89,6 +98,15 @@ BENCHMARKS: dict[str, Any] = {
 BENCHMARKS |= catalogue()
 FILES = ("triplets", "paraphrases")
 """Benchmarks that read a user's own file, where that is given instead of a folder."""
+ALL = "all"
+"""The name for every benchmark whose files are there."""
+ENDINGS = (".yaml", ".yml")
+"""What the file of a user's own description is called."""
+OWN: set[str] = set()
+"""Names of the benchmarks that users described in this process."""
+IN_A_FOLDER_OF_ITS_OWN = frozenset(("sugarcrepe", "sugarcrepe_pp", "zeroshot", *FILES))
+"""Benchmarks whose files are called like those of others: with `all` they are looked for in
+DATA/NAME alone."""
 GROUPS = {"aro": ("vg_attribution", "vg_relation", "coco_order", "flickr_order")}
 """Names for several benchmarks that are published together."""
 
@@ -104,9 +122,109 @@ def benchmark_named(name: str) -> Any:
     """
     if name not in BENCHMARKS:
         raise UnknownNameError(
-            f"unknown benchmark '{cut(name)}'; {nearest(name, (*BENCHMARKS, *GROUPS))}"
+            f"unknown benchmark '{cut(name)}'; {nearest(name, (*BENCHMARKS, *GROUPS, ALL))}"
         )
     return BENCHMARKS[name]
+
+
+def own_description(name: str) -> str:
+    """The name of a benchmark that a user's file describes, which is known from now on; other names
+    as they are.
+
+    Args:
+        name: path of a YAML file, or the name of a benchmark.
+
+    Raises:
+        MismatchError: the description is called like a benchmark of this package.
+        FileError, UnknownNameError, ValueRangeError: it is no description; see
+            `declared.own_benchmark`.
+    """
+    if not name.lower().endswith(ENDINGS):
+        return name
+    benchmark = own_benchmark(user_path(name))
+    if benchmark.name in BENCHMARKS and benchmark.name not in OWN:
+        raise MismatchError(
+            f"{name} describes a benchmark called '{benchmark.name}', which this package has "
+            "already; choose another name"
+        )
+    if benchmark.name in (ALL, *GROUPS):
+        raise MismatchError(
+            f"{name} describes a benchmark called '{benchmark.name}', which stands for several; "
+            "choose another name"
+        )
+    BENCHMARKS[benchmark.name] = benchmark
+    OWN.add(benchmark.name)
+    return str(benchmark.name)
+
+
+def is_there(layout: Sequence[Found]) -> bool:
+    """Whether files of items are there, whatever is there of pictures.
+
+    Args:
+        layout: of a benchmark.
+    """
+    items = [one for one in layout if not one.what.startswith(("pictures", "COCO pictures"))]
+    return any(one.there for one in (items or layout))
+
+
+def benchmarks_at_hand(top: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """Every benchmark whose files lie in a folder, or in folders of their names in it.
+
+    Args:
+        top: the folder.
+
+    Returns:
+        folders: of those that are there.
+        missing: of all others why, in words.
+
+    Raises:
+        FileError: there is no such folder.
+    """
+    if not top.is_dir():
+        raise FileError(f"--data must be a folder with a folder for each benchmark; got {top}")
+    folders, missing = {}, {}
+    for name, benchmark in BENCHMARKS.items():
+        if name in OWN:
+            continue
+        places = _places(name, benchmark, top)
+        if name in IN_A_FOLDER_OF_ITS_OWN:
+            places = [place for place in places if place != top]
+        missing[name] = f"its files are not there; {benchmark.published}"
+        for place in places:
+            try:
+                there = is_there(_certain(benchmark, place, place == top))
+            except ConceptBindError as error:
+                missing[name], there = str(error), False
+            if there:
+                folders[name] = place
+                del missing[name]
+                break
+    return folders, missing
+
+
+def _certain(benchmark: Any, place: Path, shared: bool) -> list[Found]:
+    """The layout in a folder; in one that benchmarks share only files that are named, not those
+    that fit a pattern.
+    """
+    found: list[Found] = benchmark.layout(place)
+    if not shared:
+        return found
+    if isinstance(benchmark, Declared):
+        named = benchmark.named_files()
+    else:
+        named = frozenset(Path(one).name for one in getattr(benchmark, "files", ()))
+        named |= {one.path.name for one in found} if not named else set()
+    return [one for one in found if one.path.name in named] or found[:0]
+
+
+def _places(name: str, benchmark: Any, top: Path) -> list[Path]:
+    """Folders where a benchmark may lie: DATA/NAME, DATA/GROUP, that of its retrieval files, DATA
+    itself.
+    """
+    groups = [group for group, members in GROUPS.items() if name in members]
+    others = [benchmark.karpathy.name] if isinstance(benchmark, Order) else []
+    named = [top / place for place in (name, *groups, *others)]
+    return [place for place in named if place.is_dir()] + [top]
 
 
 def benchmark_folders(names: Sequence[str], top: Path) -> dict[str, Path]:
@@ -137,11 +255,7 @@ def benchmark_folders(names: Sequence[str], top: Path) -> dict[str, Path]:
     for name in names:
         for member in GROUPS.get(name, (name,)):
             benchmark = benchmark_named(member)
-            groups = [group for group, members in GROUPS.items() if member in members]
-            others = [benchmark.karpathy.name] if isinstance(benchmark, Order) else []
-            there = [
-                top / place for place in (member, *groups, *others) if (top / place).is_dir()
-            ] + [top]
+            there = _places(member, benchmark, top)
             found[member] = next(
                 (place for place in there if benchmark.layout(place)[0].there), there[0]
             )

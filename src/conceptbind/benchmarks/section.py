@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from conceptbind.benchmarks.field import distance_table, field_table
 from conceptbind.benchmarks.traps import HEAD, trap_rows
 from conceptbind.benchmarks.words import (
     OF_TEXTS,
@@ -88,6 +89,33 @@ def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:
     return [*head[:6], *shown, head[6], *map(control_name, further), *head[7:]], lines
 
 
+def overview(records: Records, width: int | None = None) -> list[str]:
+    """Tables of several benchmarks together, for a terminal; none of a single one without
+    paraphrases.
+
+    Args:
+        records: records of one evaluation.
+        width: characters of the terminal; None folds nothing.
+    """
+    found = field_tables(records)
+    return [
+        f"{table.title}\n{terminal_table([list(table.columns), *map(list, table.rows)], 3, width)}"
+        for table in found
+    ]
+
+
+def field_tables(records: Records) -> list[PaperTable]:
+    """Several benchmarks side by side, and distances of paraphrases and wrong captions.
+
+    Args:
+        records: records of one evaluation.
+    """
+    several = len(records.distinct("scenes")) > 1
+    found = [field_table(records)] if several else []
+    distances = distance_table({"": records})
+    return found if distances is None else [*found, distances]
+
+
 def _further(records: Records) -> list[Control]:
     """The controls besides the blind baselines that some score has."""
     there = records.distinct("control")
@@ -158,6 +186,7 @@ def write_benchmark_report(
 
     head, rows = benchmark_cells(records)
     names = [str(name) for name in records.distinct("scenes")]
+    together = [(table.title, table.columns, table.rows) for table in field_tables(records)]
     render_page(
         path,
         "benchmarks.html.j2",
@@ -177,6 +206,7 @@ def write_benchmark_report(
         ],
         traps=[(name, HEAD, trap_rows(found)) for name, found in traps.items() if found],
         provenance=provenance,
+        **({"field": together} if together else {}),
     )
 
 

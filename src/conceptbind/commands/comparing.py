@@ -154,6 +154,7 @@ class Compare(Gated[Comparison]):
 
     def work(self) -> Comparison:
         """Make the tables."""
+        from conceptbind.benchmarks.field import distance_table
         from conceptbind.benchmarks.registry import BENCHMARKS
         from conceptbind.benchmarks.section import paired_tables
         from conceptbind.core.errors import FileError, ValueRangeError
@@ -189,6 +190,7 @@ class Compare(Gated[Comparison]):
             *paper_tables(found),
             *difference_tables(found, ranked),
             *paired_tables(kept),
+            *filter(None, [distance_table(found)]),
         )
         if not tables:
             raise ValueRangeError(

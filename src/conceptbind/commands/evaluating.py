@@ -19,10 +19,11 @@ from conceptbind.run.cluster import Cluster
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from conceptbind.benchmarks.base import Found
+    from conceptbind.benchmarks.base import Data, Found, Making
     from conceptbind.benchmarks.traps import Trap
     from conceptbind.core.findings import Verdict
     from conceptbind.core.typing import Encoder
+    from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.report.advice import Answer
     from conceptbind.report.gates import Gate
     from conceptbind.run.folder import RunFolder
@@ -71,12 +72,13 @@ class Evaluation(Shown):
         return super().__str__() if self.records else self.text()
 
     def text(self, width: int | None = None) -> str:  # noqa: D102
-        from conceptbind.benchmarks.section import benchmark_table, check_table
+        from conceptbind.benchmarks.section import benchmark_table, check_table, overview
 
         if self.folder is None:
             return check_table(self.checked)
         lines = [] if self.answer is None else [f"{self.answer}\n"]
         lines.append(benchmark_table(self.records, width))
+        lines += [f"{table}\n" for table in overview(self.records, width)]
         lines += [verdict.sentence for verdict in self.verdicts]
         lines += [f"Note: {note}" for note in self.notes]
         return "\n".join(
@@ -108,7 +110,8 @@ class Evaluate(Opening, Cluster, Gated[Evaluation]):
     spec, negbench_mcq. Two pictures: winoground, colorswap, bivlc, cola, vismin, eqben, mmvp,
     naturalbench; ten: imagecode. Retrieval: coco, flickr30k, negbench_retrieval. Labelled pictures:
     zeroshot. Captions alone: sugarcrepe_pp, abc6k, nevir, or triplets and paraphrases (your own
-    files). aro means its four.
+    files). aro means its four, all means everything that is there. A path of a YAML file is a
+    benchmark that you describe yourself.
     """
     data: GivenPath
     """Folder in the published layout, or the file of triplets or paraphrases; with several
@@ -142,25 +145,41 @@ class Evaluate(Opening, Cluster, Gated[Evaluation]):
     def work(self) -> Evaluation:
         """Score, or only look at the files."""
         from conceptbind.benchmarks.evaluate import check_benchmark
-        from conceptbind.benchmarks.registry import benchmark_folders
+        from conceptbind.benchmarks.registry import (
+            ALL,
+            benchmark_folders,
+            benchmarks_at_hand,
+            own_description,
+        )
         from conceptbind.core.errors import ValueRangeError
         from conceptbind.core.files import user_path
 
-        names = [name.strip() for name in self.benchmark.split(",") if name.strip()]
-        if not names:
+        asked = [name.strip() for name in self.benchmark.split(",") if name.strip()]
+        if not asked:
             raise ValueRangeError("--benchmark must name at least one benchmark")
+        if ALL in asked and len(asked) > 1:
+            raise ValueRangeError(
+                f"--benchmark {ALL} takes everything that is there; leave the other names out"
+            )
+        names = list(map(own_description, asked))
         if self.seed < 0:
             raise ValueRangeError(f"--seed must not be negative; got {self.seed}")
-        folders = benchmark_folders(names, user_path(self.data))
-        self._refuse_levels([*folders])
+        missing: dict[str, str] = {}
+        if names == [ALL]:
+            folders, missing = benchmarks_at_hand(user_path(self.data))
+        else:
+            folders = benchmark_folders(names, user_path(self.data))
+            self._refuse_levels([*folders])
         if self.check:
-            checked = {name: check_benchmark(name, place) for name, place in folders.items()}
+            self._refuse_levels([])
+            there = {**folders, **{name: user_path(self.data) / name for name in missing}}
+            checked = {name: check_benchmark(name, place) for name, place in there.items()}
             return Evaluation(None, Records(), (), checked)
         if self.template is not None and "zeroshot" not in folders:
             raise ValueRangeError(
                 f"--template is for zeroshot; {self.benchmark} has captions of its own"
             )
-        return _evaluated(self, names, folders)
+        return _evaluated(self, names, folders, missing)
 
     def _refuse_levels(self, names: list[str]) -> None:
         """Raise ValueRangeError for a requirement that benchmarks cannot meet."""
@@ -189,26 +208,22 @@ class Evaluate(Opening, Cluster, Gated[Evaluation]):
 evaluate = function_of(Evaluate)
 
 
-def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> Evaluation:
+def _evaluated(
+    asked: Evaluate, names: list[str], folders: dict[str, Path], missing: dict[str, str]
+) -> Evaluation:
     """Score an encoder on benchmarks, each with its folder.
 
     Args:
         asked: the command.
         names: benchmarks and groups of them that were asked for by name.
         folders: of all benchmarks.
+        missing: of those that are not there why, where everything was asked for.
     """
     from conceptbind.benchmarks.base import Making
-    from conceptbind.benchmarks.evaluate import (
-        evaluate_benchmark,
-        kept_distances,
-        look_at_benchmark,
-        needs_pictures,
-        read_benchmark,
-        rows_to_embed,
-    )
-    from conceptbind.benchmarks.registry import benchmark_named
-    from conceptbind.benchmarks.traps import kept_traps
+    from conceptbind.benchmarks.declared import published_rule
+    from conceptbind.benchmarks.registry import ALL, benchmark_named, is_there
     from conceptbind.commands.common import default_folder
+    from conceptbind.commands.everything import looked_at, readable, told_missing
     from conceptbind.core.files import user_path
     from conceptbind.repairs.labclip.adapter import load_adapter
     from conceptbind.run.facts import plain_provenance
@@ -218,16 +233,20 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
     absent = [
         name
         for name in folders
-        if asked.allow_missing and name not in names and not layouts[name][0].there
+        if asked.allow_missing and name not in names and not is_there(layouts[name])
     ]
     if len(absent) < len(folders):  # a group stands for those of its benchmarks that are there
         folders = {name: place for name, place in folders.items() if name not in absent}
     config = asked.configuration()
-    base, named = (str(config["encoder"]), asked.benchmark), ("encoder", "benchmark", "data")
+    base, named = (str(config["encoder"]), ",".join(names)), ("encoder", "benchmark", "data")
     place = user_path(asked.out or default_folder(base, asked, named))
     refuse_in_use(place)
     linear = None if asked.adapter is None else load_adapter(asked.adapter)
-    source = _able(asked.encoder, asked, [*folders])
+    everything = names == [ALL]
+    source = _able(asked.encoder, asked, [] if everything else [*folders])
+    if everything:
+        folders, missing = readable(source, folders, missing, user_path(asked.data))
+        asked._refuse_levels([*folders])
     if linear is not None:
         linear.require(source.id, source.revision)
     making = Making(
@@ -238,38 +257,18 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
         unreadable=lambda texts: _unreadable(source, texts),
         pictures="image" in source.modalities,
     )
-    looked = {
-        name: look_at_benchmark(name, files, making, allow_missing=asked.allow_missing)
-        for name, files in folders.items()
-    }
+    looked = looked_at(folders, making, missing if everything else None, asked.allow_missing)
+    folders = {name: folders[name] for name in looked}
     refuse_unscored(asked.requirements(), source, {n: (looked[n], folders[n]) for n in folders})
     # only now: what is refused above leaves no folder behind
     folder = RunFolder.open(place, config)
-    read = {}
-    for name, files in folders.items():
-        with progress(desc=f"reading {name}", unit="item") as bar:
-            told = replace(making, on_item=bar.update)
-            read[name] = looked[name] or read_benchmark(
-                name, files, told, allow_missing=asked.allow_missing
-            )
+    read = _read(asked, folders, looked, making)
     # once more: of some benchmarks only the items say which subsets there are
     refuse_unscored(asked.requirements(), source, {n: (read[n], folders[n]) for n in folders})
-    records, traps = Records(), {}
-    for name, items in read.items():
-        total = rows_to_embed(source, name, items)
-        with progress(total=total, desc=f"embedding {name}", unit="row") as bar:
-            kept = folder.path / "embeddings" / name
-
-            def done(_: str, n: int, bar: Bar = bar) -> None:
-                bar.update(n)
-
-            records += evaluate_benchmark(source, name, items, kept, adapter=linear, on_rows=done)
-        if not needs_pictures(name):
-            traps[name] = kept_traps(items, kept)
-        records += kept_distances(source, name, items, kept, linear)
+    records, traps = _scored(source, read, folder.path / "embeddings", linear)
     left_out = tuple(
         f"{name}: left out, its files are not there." for name in absent if name not in folders
-    )
+    ) + told_missing(missing)
     notes = (
         tuple(f"{name}: {note}" for name, items in read.items() for note in items.notes) + left_out
     )
@@ -282,6 +281,7 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
                 "items": items.hash,
                 "pictures": len(items.pictures),
                 "captions": len(items.captions),
+                **published_rule(benchmark_named(name)),
                 **items.facts,
             }
             for name, items in read.items()
@@ -289,6 +289,50 @@ def _evaluated(asked: Evaluate, names: list[str], folders: dict[str, Path]) -> E
     }
     judged, answer = _written(folder, records, notes, facts, traps, config)
     return Evaluation(folder.path, records, notes, layouts, judged, answer=answer)
+
+
+def _read(
+    asked: Evaluate, folders: dict[str, Path], looked: "dict[str, Data | None]", making: "Making"
+) -> "dict[str, Data]":
+    """The items of all benchmarks, with what has to be made for them."""
+    from conceptbind.benchmarks.evaluate import read_benchmark
+
+    read = {}
+    for name, files in folders.items():
+        with progress(desc=f"reading {name}", unit="item") as bar:
+            told = replace(making, on_item=bar.update)
+            read[name] = looked[name] or read_benchmark(
+                name, files, told, allow_missing=asked.allow_missing
+            )
+    return read
+
+
+def _scored(
+    source: "Encoder", read: "dict[str, Data]", place: Path, adapter: "Adapter | None"
+) -> "tuple[Records, dict[str, Sequence[Trap]]]":
+    """Records of all benchmarks, and the traps of those of captions alone."""
+    from conceptbind.benchmarks.evaluate import (
+        evaluate_benchmark,
+        kept_distances,
+        needs_pictures,
+        rows_to_embed,
+    )
+    from conceptbind.benchmarks.traps import kept_traps
+
+    records = Records()
+    traps: dict[str, Sequence[Trap]] = {}
+    for name, items in read.items():
+        total, kept = rows_to_embed(source, name, items), place / name
+        with progress(total=total, desc=f"embedding {name}", unit="row") as bar:
+
+            def done(_: str, n: int, bar: Bar = bar) -> None:
+                bar.update(n)
+
+            records += evaluate_benchmark(source, name, items, kept, adapter=adapter, on_rows=done)
+        if not needs_pictures(name):
+            traps[name] = kept_traps(items, kept)
+        records += kept_distances(source, name, items, kept, adapter)
+    return records, traps
 
 
 def _written(

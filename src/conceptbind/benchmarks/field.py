@@ -1,0 +1,178 @@
+"""Several benchmarks on one page: what each is about, the published number of CLIP beside ours,
+repaired beside unrepaired, and how far paraphrases and wrong captions lie for each repair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from conceptbind.benchmarks.declared import Declared
+from conceptbind.benchmarks.description import TEXTS, Reference
+from conceptbind.benchmarks.registry import BENCHMARKS
+from conceptbind.benchmarks.words import BLIND, OF_TEXTS, beside, best, own_scores
+from conceptbind.core.arguments import explains_arguments
+from conceptbind.core.names import Metric, Repair
+from conceptbind.core.rounding import percent
+from conceptbind.report.numbers import difference, interval_of, number, value_of
+from conceptbind.report.tables import PaperTable
+from conceptbind.report.words import control_name
+
+if TYPE_CHECKING:
+    from conceptbind.core.records import Record, Records
+
+LABCLIP = "arXiv 2502.03566"
+REFERENCES: Mapping[str, tuple[Reference, ...]] = {
+    "vg_attribution": (
+        Reference(
+            *(Metric.ACCURACY, "attribute pairs with 25 items or more", 0.63, "paper"),
+            source=LABCLIP,
+        ),
+    ),
+    "vg_relation": (Reference(Metric.ACCURACY, "all relations", 0.63, "labclip", source=LABCLIP),),
+    "sugarcrepe": (
+        Reference(Metric.ACCURACY, "replace", 0.80, "paper", source=LABCLIP),
+        Reference(Metric.ACCURACY, "swap", 0.62, "paper", source=LABCLIP),
+    ),
+    "coco": (Reference(Metric.RECALL_AT_1, "text to image", 0.30, source=LABCLIP),),
+}
+"""Published numbers of CLIP ViT-B/32 on benchmarks that are written rather than declared."""
+FAMILIES = {
+    "two_by_two": "two pictures, two captions",
+    "captions": "one picture, several captions",
+    "pictures": "one caption, several pictures",
+    "retrieval": "retrieval",
+}
+WRITTEN = {
+    **dict.fromkeys(("winoground", "colorswap"), "two pictures, two captions"),
+    **dict.fromkeys(("triplets", "paraphrases", "sugarcrepe_pp"), "captions alone"),
+    **dict.fromkeys(("coco", "flickr30k"), "retrieval"),
+    "zeroshot": "labelled pictures",
+}
+ORDER = (*FAMILIES.values(), "captions alone", "labelled pictures")
+"""Families as the page has them; those of your own descriptions come last."""
+HEADLINES: tuple[tuple[str, str], ...] = (
+    (Metric.GROUP_SCORE, "all"),
+    (Metric.ACCURACY, "all"),
+    (Metric.PARAPHRASE_ACCURACY, "all"),
+    (Metric.SWAP_NOTICED, "all"),
+    (Metric.PAIR_ACCURACY, "all"),
+)
+"""The score that stands for a benchmark without a published number of CLIP: the first that it
+has."""
+
+
+def family_of(name: str) -> str:
+    """What a benchmark is about.
+
+    Args:
+        name: of it.
+    """
+    benchmark = BENCHMARKS.get(name)
+    if isinstance(benchmark, Declared):
+        if benchmark.description.family != "own":
+            return benchmark.description.family
+        form = benchmark.tasks[0].form
+        return "captions alone" if form in TEXTS else FAMILIES[form]
+    return WRITTEN.get(name, FAMILIES["captions"])
+
+
+def references_of(name: str) -> tuple[Reference, ...]:
+    """Published numbers of a benchmark.
+
+    Args:
+        name: of it.
+    """
+    benchmark = BENCHMARKS.get(name)
+    if isinstance(benchmark, Declared):
+        return benchmark.description.references
+    return REFERENCES.get(name, ())
+
+
+def _rank(name: str) -> tuple[int, str]:
+    family = family_of(name)
+    return (ORDER.index(family) if family in ORDER else len(ORDER)), name
+
+
+def _shown(name: str, records: Records) -> list[tuple[Record, Reference | None]]:
+    """The scores that stand for a benchmark, with what was published of CLIP."""
+    mine = own_scores(records).where(scenes=name)
+    found: list[tuple[Record, Reference | None]] = []
+    for reference in references_of(name):
+        asked = {"metric": reference.metric, "split": reference.subset}
+        record = mine.first(**asked, protocol=reference.protocol)
+        if record is not None:
+            found.append((record, reference))
+    if found:
+        return found
+    for metric, split in HEADLINES:
+        record = mine.first(metric=metric, split=split)
+        if record is not None:
+            return [(record, None)]
+    recalls = mine.where(metric=Metric.RECALL_AT_1)
+    return [(record, None) for record in (recalls or mine[:1])]
+
+
+@explains_arguments
+def field_table(records: Records) -> PaperTable:
+    """One or a few numbers of each benchmark, by family: ours with its interval, CLIP ViT-B/32 as
+    published, after the repair, and the strongest control.
+
+    Args:
+        records: of one evaluation.
+    """
+    repaired = Repair.ADAPTER in records.distinct("repair")
+    head = ["family", "benchmark", "score", "ours", "95 % interval", "CLIP ViT-B/32, published"]
+    head += ["repaired", "difference"] if repaired else []
+    rows = []
+    for name in sorted(map(str, records.distinct("scenes")), key=_rank):
+        for record, reference in _shown(name, records):
+            row = [family_of(name), name, _score_of(record), value_of(record), interval_of(record)]
+            row.append("-" if reference is None else percent(reference.value))
+            if repaired:
+                change = beside(record, records, Repair.DIFFERENCE)
+                row.append(value_of(beside(record, records, Repair.ADAPTER)))
+                row.append(difference(change.value, change.ci_low, change.ci_high))
+            row += [_strongest(record, records), f"{record.n:,}"]
+            rows.append(tuple(row))
+    columns = (*head, "strongest control", "n")
+    return PaperTable("field", "All benchmarks", columns, tuple(rows))
+
+
+def _score_of(record: Record) -> str:
+    words = f"{record.metric.replace('_', ' ')}, {record.split}"
+    return f"{words} ({record['protocol']}, {record['average']})"
+
+
+def _strongest(record: Record, records: Records) -> str:
+    rival = best(record, records, (*BLIND, *OF_TEXTS))
+    return "-" if rival is None else f"{value_of(rival)} ({control_name(rival.control)})"
+
+
+@explains_arguments
+def distance_table(runs: Mapping[str, Records]) -> PaperTable | None:
+    """Lexical beside semantic distance of each file, for each repair; None where there are none.
+
+    Args:
+        runs: records of each run, by its name; an empty name for a single one.
+    """
+    rows: list[tuple[str, ...]] = []
+    for run, records in runs.items():
+        lexical = records.where(study="benchmark", metric=Metric.LEXICAL_DISTANCE)
+        for one in lexical:
+            asked: dict[str, Any] = {name: one[name] for name in ("scenes", "split", "repair")}
+            other = records.first(metric=Metric.SEMANTIC_DISTANCE, **asked)
+            if other is None or one.value is None or other.value is None:
+                continue
+            cells = [one.scenes, one.split, str(one.repair)]
+            for record in (one, other):
+                cells += [value_of(record), interval_of(record)]
+            ratio = number(other.value / one.value) if one.value > 0 else "-"
+            rows.append((*([run] if run else []), *cells, ratio, f"{one.n:,}"))
+    if not rows:
+        return None
+    head: Sequence[str] = ("benchmark", "file", "repair", "lexical distance", "95 % interval")
+    head = (*head, "semantic distance", "95 % interval ", "semantic over lexical", "n")
+    named = ("run",) if any(runs) else ()
+    title = "How far paraphrases and wrong captions lie"
+    return PaperTable("distances", title, (*named, *head), tuple(rows))

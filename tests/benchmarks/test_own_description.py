@@ -1,0 +1,184 @@
+"""A user's own benchmark as a description, and everything that is there at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import conceptbind
+from conceptbind.benchmarks import BENCHMARKS
+from conceptbind.benchmarks.containers import literal
+from conceptbind.benchmarks.description import described, read_description
+from conceptbind.core.errors import ConceptBindError
+from conceptbind.repairs.labclip import Adapter, save_adapter
+from known_vectors import ByName, picture
+from published_layouts import CHOICES, abc6k, by_digit, cola, nevir, spec
+
+PAGE = Path(__file__).parents[2] / "docs/howto/benchmark.md"
+
+
+@pytest.fixture
+def garments(tmp_path):
+    """The description of the page, and its folder: shirts right and wrong, trousers the rest."""
+    (told,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.S)
+    (tmp_path / "garments.yaml").write_text(told)
+    lines = []
+    for n, (level, (right, wrong)) in enumerate(CHOICES):
+        entry = {"photo": f"{n}.png", "right": right, "wrong": wrong}
+        lines.append(json.dumps({**entry, "garment": "shirt" if n < 2 else "trousers"}))
+        picture(tmp_path / "data/garments/photos", f"{n}.png", level)
+    (tmp_path / "data/garments/items.jsonl").write_text("\n".join(lines))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_description_of_the_page_is_scored(garments):
+    done = conceptbind.evaluate(
+        by_digit(),
+        benchmark=str(garments / "garments.yaml"),
+        data=garments / "data",
+        out=garments / "run",
+    )
+    found = {
+        (r["protocol"], r.split): (r.value, r.ties)
+        for r in done.records.where(control="none", metric="accuracy")
+    }
+    assert found["strict", "shirt"] == (1 / 2, 0)
+    assert found["strict", "trousers"] == (pytest.approx(1 / 3), 2)
+    assert found["strict", "all"] == (2 / 5, 2)
+    assert found["paper", "all"] == ((1 / 2 + 1) / 2, 2)  # of equals the first wins
+    page = (garments / "run/report.html").read_text()
+    assert "Shirts and trousers" in page
+    del BENCHMARKS["garments"]
+
+
+GOOD = yaml.safe_load(
+    "{name: mine, title: t, published: p, licence: l, form: captions, files: [a.json], "
+    "pictures: [x], captions: [y, z]}"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"captoins": ["y"]}, "mine.yaml: unknown field 'captoins'; did you mean 'captions'"),
+        ({"form": "caption"}, "mine.yaml: unknown form 'caption'; did you mean 'captions'"),
+        ({"captions": []}, "mine.yaml: 'captions' is missing"),
+        ({"captions": 3.5}, "captions: expected text, or a list of texts; got 3.5"),
+        ({"name": "a b"}, "the name must be of letters, digits and '_'"),
+        ({"box": ["x"]}, "a box has four fields"),
+        ({"parts": {"a": "b.json"}}, "give one of files, parts and index"),
+        ({"prompt": "a photo"}, "the prompt must have {} once"),
+        ({"scores": {"protocol": "paper", "ties": "frist"}}, "unknown rule for ties 'frist'"),
+        ({"scores": [{"of": "all"}]}, "'protocol' is missing"),
+        ({"group": True}, "group: expected a whole number; got True"),
+        ({"keep": {"a": "b"}}, "keep: expected numbers; got 'b'"),
+        ({"references": {"metric": "a", "subset": "b", "value": 75.8}}, "a share from 0 to 1"),
+        ({"form": "swaps"}, "the form swaps has no pictures"),
+        ({"pictures": []}, "the form captions needs 'pictures'"),
+        ({"tasks": [{"form": "captions"}]}, "stand beside 'tasks'"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(change, said):
+    with pytest.raises(ConceptBindError) as error:
+        described({**GOOD, **change}, "mine.yaml")
+    told = str(error.value)
+    assert said in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: &a x\ntitle: *a", "the anchor or alias"),
+        ("!!python/object/apply:os.system ['true']", "is not a file of options"),
+        ("- a", "holds no options"),
+        ("", "holds no options"),
+    ],
+)
+def test_a_file_that_is_no_description_is_refused(tmp_path, text, said):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConceptBindError, match=said):
+        read_description(tmp_path / "mine.yaml")
+
+
+def test_a_description_cannot_take_the_name_of_a_benchmark(tmp_path):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**GOOD, "name": "sugarcrepe"}))
+    with pytest.raises(ConceptBindError, match="this package has already; choose another name"):
+        conceptbind.evaluate(
+            by_digit(), benchmark=str(tmp_path / "mine.yaml"), data=tmp_path, out=tmp_path / "run"
+        )
+
+
+@pytest.mark.parametrize(
+    "text", ["__import__('os').getcwd()", "[1", "[" * 60 + "]" * 60, "x" * (1 << 20) + "y"]
+)
+def test_python_is_parsed_and_never_evaluated(text):
+    with pytest.raises(ConceptBindError, match="file, item 1: expected a list written as a Python"):
+        literal(text, "file, item 1")
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Two benchmarks of pictures, two of captions alone, one that is damaged."""
+    for write in (cola, spec, abc6k, nevir):
+        write(tmp_path / "data" / write.__name__)
+    (tmp_path / "data/valse/data").mkdir(parents=True)
+    (tmp_path / "data/valse/data/existence.json").write_text('{"a": ')
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_all_takes_what_is_there_and_says_what_is_missing(several):
+    """A map that does nothing stands for a repair."""
+    import numpy as np
+
+    unchanged = Adapter(np.eye(4, dtype=np.float32), 0.0, {"encoder": "by-name", "revision": "1"})
+    save_adapter(unchanged, several / "fixed")
+    done = conceptbind.evaluate(
+        by_digit(),
+        benchmark="all",
+        data=several / "data",
+        out=several / "run",
+        adapter=several / "fixed",
+    )
+    assert set(done.records.distinct("scenes")) == {"cola", "spec", "abc6k", "nevir"}
+    (broken,) = (note for note in done.notes if note.startswith("valse: left out"))
+    assert "existence.json is not valid JSON" in broken
+    (absent,) = (note for note in done.notes if note.startswith("not there: "))
+    assert "sugarcrepe, " in absent
+    assert "cola" not in absent
+    page = " ".join((several / "run/report.html").read_text().split())
+    table = page[page.index('id="field-1"') :]
+    # SPEC's published numbers of CLIP beside ours, repaired and not
+    assert table.index("two pictures, two captions") < table.index("33.4 %") < table.index("30.6 %")
+    assert "CLIP ViT-B/32, published" in table
+    assert "repaired" in table
+
+
+def test_all_of_an_encoder_of_captions_is_captions_alone(several):
+    encoder = by_digit()
+    encoder.modalities = ("text",)
+    done = conceptbind.evaluate(
+        encoder, benchmark="all", data=several / "data", out=several / "run"
+    )
+    assert set(done.records.distinct("scenes")) == {"abc6k", "nevir"}
+    assert "cola: left out: 'by-name' embeds no pictures." in done.notes
+    assert isinstance(encoder, ByName)
+
+
+def test_all_of_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(ConceptBindError, match="holds no benchmark; put each into a folder"):
+        conceptbind.evaluate(by_digit(), benchmark="all", data=tmp_path, out=tmp_path / "run")
+    with pytest.raises(ConceptBindError, match="takes everything that is there; leave"):
+        conceptbind.evaluate(by_digit(), benchmark="all,coco", data=tmp_path)
+
+
+def test_check_of_all_lists_every_benchmark(several):
+    done = conceptbind.evaluate(by_digit(), benchmark="all", data=several / "data", check=True)
+    assert set(done.checked) >= {"cola", "sugarcrepe", "bivlc"}
+    assert "missing" in str(done)
