@@ -63,7 +63,7 @@ def parquet(
     cells = [None] * missing + rows.astype(np.float32).tolist()
     width = rows.shape[1] if fixed else -1
     columns = {"vector": pa.array(cells, pa.list_(pa.float32(), width))}
-    columns["caption"] = [*["lost"] * missing, *CAPTIONS]
+    columns["caption"] = [*["lost"] * missing, *CAPTIONS[: len(rows)]]
     pq.write_table(pa.table(columns | more), path, row_group_size=16)
     return path
 

@@ -8,7 +8,9 @@ import base64
 import io
 import json
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -268,7 +270,11 @@ BROKEN = {
     "one index": (changed(index=1), r"must state their index, 0 to 3 once each; got \[1"),
     "width": (changed(embedding=[1.0, 2.0]), "a row has 2 numbers, the others have"),
     "NaN": (changed(embedding=[float("nan")] * 256), "row index 0 of an answer holds NaN"),
-    "null": (changed(embedding=[None] * 256), "row index 0 of an answer holds NaN"),
+    "null": (changed(embedding=[None] * 256), "must be a list of numbers or base64"),
+    "huge": (changed(embedding=[10**400] + [0.5] * 255), "must be a list of numbers or base64"),
+    "texts": (changed(embedding=["0.5"] * 256), "must be a list of numbers or base64"),
+    "truths": (changed(embedding=[True] * 256), "must be a list of numbers or base64"),
+    "zeros": (changed(embedding=[-0.0] * 256), "row index 0 of an answer is all zeros"),
     "nested": (changed(embedding=[[1.0]]), "must be a list of numbers or base64"),
     "words": (changed(embedding={"a": 1}), "must be a list of numbers or base64"),
     "base64": (changed(embedding="%%%"), "must be a list of numbers or base64"),
@@ -436,8 +442,75 @@ def test_a_wrong_key_is_one_line_without_the_key(served, monkeypatch, key, capsy
 def test_a_server_that_repeats_the_key_does_not_bring_it_into_a_message(served, monkeypatch):
     monkeypatch.setenv("CONCEPTBIND_API_KEY", SECRET)
     served.always = text(json.dumps({"error": {"message": f"{SECRET} has no quota"}}), 402)
-    with pytest.raises(EndpointError, match=r"HTTP 402: \*\*\* has no quota"):
+    with pytest.raises(EndpointError, match=r"HTTP 402: \(its words may hold the key\)"):
         opened(served)
+
+
+KEY = "sk-Abc/def+gh/SECRET=="
+WRITTEN = {
+    "as it came": KEY,
+    "escaped slashes": KEY.replace("/", r"\/"),
+    "escaped letters": "".join(f"\\u{ord(letter):04x}" for letter in KEY),
+    "for an address": quote(KEY, safe=""),
+    "twice for an address": quote(quote(KEY, safe=""), safe=""),
+    "for HTML": KEY.replace("/", "&#x2F;"),
+    "base64": base64.b64encode(KEY.encode()).decode(),
+    "base64 of the header": base64.b64encode(f"Bearer {KEY}".encode()).decode(),
+    "hexadecimal": KEY.encode().hex(),
+    "upper case": KEY.upper(),
+    "without its middle": f"{KEY[:9]}...{KEY[-4:]}",
+    "spaced": " ".join(KEY),
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+@pytest.mark.parametrize("body", ['{"error": {"message": "bad key KEY"}}', "bad key KEY"])
+def test_no_form_of_the_key_is_repeated(served, monkeypatch, way, body):
+    monkeypatch.setenv("CONCEPTBIND_API_KEY", KEY)
+    served.always = text(body.replace("KEY", WRITTEN[way]), 400)
+    with pytest.raises(EndpointError) as caught:
+        opened(served)
+    assert str(caught.value).endswith("HTTP 400: (its words may hold the key)")
+    served.always, served.name = None, f"tiny {WRITTEN[way]}"
+    assert opened(served).details["server_model"] == "(its words may hold the key)"
+
+
+def test_words_without_the_key_are_repeated(served, monkeypatch):
+    monkeypatch.setenv("CONCEPTBIND_API_KEY", KEY)
+    said = "model tiny-2 reads at most 512 tokens; see https://example.org/models"
+    served.always = text(json.dumps({"error": {"message": said}}), 400)
+    with pytest.raises(EndpointError, match="HTTP 400: model tiny-2 reads at most 512 tokens"):
+        opened(served)
+
+
+def test_a_server_that_drips_is_given_up(served, monkeypatch):
+    """Each byte is in time, and the answer never ends."""
+    encoder = opened(served, "&timeout=1")
+    monkeypatch.setattr(endpoint, "WHOLE", 0.3)
+    monkeypatch.setattr(endpoint, "TRIES", 2)
+    over = threading.Event()
+
+    def drip(handler, _):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100000")
+        handler.end_headers()
+        with suppress(OSError):
+            while not over.wait(0.02):
+                handler.wfile.write(b" ")
+
+    served.always = drip
+    with pytest.raises(EndpointError, match="no whole answer within 0.3 s .*asked 2 times"):
+        encoder.encode_texts(CAPTIONS)
+    over.set()
+
+
+def test_a_long_pause_is_told(served, capsys):
+    encoder = opened(served)
+    served.faults = [text("busy", 429, Retry_After="30")]
+    encoder.encode_texts(CAPTIONS)
+    assert encoder.slept == [30]
+    said = capsys.readouterr().err
+    assert "the server is busy or fails (HTTP 429); asking again in 30 s" in said
 
 
 @pytest.mark.parametrize(

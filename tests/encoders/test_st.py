@@ -183,11 +183,33 @@ def test_prompts_are_chosen_in_the_name_and_recorded(prompted):
     assert (plain.find_long([long]), query.find_long([long])) == ([], [0])
 
 
+def test_a_prompt_that_is_empty_asks_for_none(minilm_folder, tmp_path):
+    """Documents of a model that puts its query prompt before every caption."""
+    prompts = {"query": "query: ", "document": ""}
+    model = SentenceTransformer(str(minilm_folder), device="cpu", prompts=prompts)
+    model.default_prompt_name = "query"
+    model.save(str(tmp_path / "model"))
+    usual, plain = (
+        resolve(f"st:{tmp_path / 'model'}{asked}", device="cpu")
+        for asked in ("", "?prompt_name=document")
+    )
+    library = SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    for encoder, name in ((usual, "query"), (plain, "document")):
+        expected = library.encode(CAPTIONS, prompt_name=name)
+        np.testing.assert_allclose(encoder.encode_texts(CAPTIONS), expected, atol=1e-6)
+    assert np.abs(usual.encode_texts(CAPTIONS) - plain.encode_texts(CAPTIONS)).max() > 1e-2
+    assert plain.details["text"].startswith("without a prompt (the model has query")
+    same = resolve(f"hf:{tmp_path / 'model'}?prompt_name=document", device="cpu")
+    rows = same.encode_texts(CAPTIONS)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)  # the pipeline's last part
+    np.testing.assert_allclose(rows, plain.encode_texts(CAPTIONS), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
         ("prompt_name=qury", UnknownNameError, "has no prompt 'qury'; did you mean 'query'"),
-        ("prompt_name=document", UnknownNameError, "has no prompt 'document'; known: passage"),
+        ("prompt_name=title", UnknownNameError, "has no prompt 'title'; known: document"),
         ("prompt=a&prompt_name=query", ValueRangeError, "prompt or prompt_name, not both"),
         ("promt=a", UnknownNameError, "has no option 'promt' in its name; did you mean 'prompt'"),
         ("prompt=", ValueRangeError, "must be there once and have a value"),

@@ -354,6 +354,45 @@ def _scattered(place):
     return place / "x.faiss"
 
 
+def _twice(place):
+    """An upsert that was meant to replace a row."""
+    faiss = pytest.importorskip("faiss")
+    rows = ROWS.astype(np.float32)
+    index = faiss.index_factory(made.WIDTH, "IVF2,Flat")
+    index.train(rows)
+    numbers = np.arange(made.N)
+    numbers[30] = 31
+    index.add_with_ids(rows, numbers)
+    faiss.write_index(index, str(place / "x.faiss"))
+    return place / "x.faiss"
+
+
+def _schemas(place):
+    """A table, a view of it, and a table in a schema of its own."""
+    path = made.duck(place / "x.duckdb", ROWS)
+    with pytest.importorskip("duckdb").connect(str(path)) as database:
+        database.execute("CREATE VIEW seen AS FROM items")
+        database.execute("CREATE SCHEMA mine; CREATE TABLE mine.other AS FROM items")
+        database.execute("UPDATE mine.other SET vector = NULL WHERE rowid < 4")
+    return path
+
+
+def _halves(place):
+    made.parquet(place / "a.parquet", ROWS)
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pq.read_table(place / "a.parquet").select(["vector"]), place / "b.parquet")
+    return place
+
+
+def _of_other_keys(place):
+    made.tar(place / "00000.tar", ROWS[:20], told="table")
+    pq = pytest.importorskip("pyarrow.parquet")
+    table = pq.read_table(place / "00000.parquet")
+    named = table.set_column(0, "key", [[f"x/{key}" for key in table["key"].to_pylist()]])
+    pq.write_table(named, place / "00000.parquet")
+    return place / "00000.tar"
+
+
 def _written(place, name, content=b"not what it says"):
     (place / name).write_bytes(content)
     return place / name
@@ -426,7 +465,23 @@ REFUSED = {
         UnknownNameError,
         "names the column 'column' of what has no columns",
     ),
-    "rows that faiss does not find": (_scattered, ShapeError, "cannot be reconstructed"),
+    "rows that faiss does not find": (_scattered, ShapeError, "other numbers are there"),
+    "a row that faiss has twice": (_twice, ShapeError, "the number 31 stands twice"),
+    "duck view": (
+        lambda place: f"{_schemas(place)}::seen",
+        FileError,
+        "'seen' of x.duckdb is a view, whose rows have no numbers",
+    ),
+    "captions in one file of two": (
+        _halves,
+        MismatchError,
+        "b.parquet has no column 'caption', which other files have",
+    ),
+    "a table of other keys": (
+        _of_other_keys,
+        MismatchError,
+        "00000.parquet lies beside 00000.tar and has none of its keys, such as '00",
+    ),
 }
 
 
@@ -493,13 +548,15 @@ def test_objects_are_never_unpickled(tmp_path):
         ("PQ4x4", True),
         ("IVF2,PQ4x4", True),
         ("PCA4,Flat", True),
-        ("LSH,RFlat", True),
+        ("LSH,RFlat", False),
     ],
 )
 def test_it_is_noted_where_faiss_does_not_keep_all_of_a_row(tmp_path, kind, noted):
     index = open_container(_faiss(tmp_path / "x.faiss", kind))
     assert any("which is not all of each row" in note for note in index.notes) is noted
     assert index.rows()[1].shape == (made.N, made.WIDTH)
+    if not noted:
+        np.testing.assert_array_equal(np.asarray(index.rows()[1]), ROWS.astype(np.float32))
 
 
 def test_a_file_that_becomes_shorter_while_it_is_read_is_told(tmp_path):
@@ -586,3 +643,121 @@ print(total, re.search("VmHWM:\\s+(\\d+)", status)[1])
     total, peak = map(int, run.stdout.split())
     assert total == 4_000_000
     assert peak < 2 * 1024**2, f"{peak / 1024**2:.2f} GiB"
+
+
+def test_tables_of_another_schema_are_named_with_it(tmp_path):
+    index = open_container(f"{_schemas(tmp_path)}::mine.other")
+    assert (index.n, index.failed) == (made.N - 4, 4)
+    np.testing.assert_allclose(np.asarray(index.rows()[1]), ROWS[4:], atol=1e-3)
+    with pytest.raises(UnknownNameError, match=r"3 tables \(items, seen, mine.other\)"):
+        open_container(tmp_path / "x.duckdb")
+
+
+def test_a_database_without_tables_says_so(tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    duckdb.connect(str(tmp_path / "x.duckdb")).close()
+    with pytest.raises(UnknownNameError, match=r"x.duckdb has 0 tables; name one"):
+        open_container(tmp_path / "x.duckdb")
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_column_with_a_dot_in_its_name(tmp_path, beside):
+    """A column `image` with a field `embedding` has the same path in the file."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    cells = [None, *ROWS.astype(np.float32).tolist()]
+    fields = [[{"embedding": [0.0], "path": "x.png"}] * len(cells)] * beside
+    names = ["image"] * beside
+    table = pa.table([*fields, cells], names=[*names, "image.embedding"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    index = open_container(f"{tmp_path / 'x.parquet'}::image.embedding")
+    assert (index.n, index.failed, index.modalities) == (made.N, 1, ("image",))
+    np.testing.assert_allclose(np.asarray(index.rows()[1]), ROWS, atol=1e-3)
+    assert (index.pictures is not None) is beside
+    if beside:
+        assert set(index.pictures) == {"x.png"}
+
+
+def _with_cells(place, kind, cells):
+    """The same rows, with `cells` in front."""
+    pa = pytest.importorskip("pyarrow")
+    rows = [*cells, *ROWS.astype(np.float32).tolist()]
+    captions = ["lost"] * len(cells) + made.CAPTIONS
+    table = pa.table({"vector": pa.array(rows, pa.list_(pa.float32())), "caption": captions})
+    if kind == "parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(table, place / "x.parquet")
+        return place / "x.parquet"
+    if kind == "lance":
+        pytest.importorskip("lance").write_dataset(table, str(place / "x.lance"))
+        return place / "x.lance"
+    with pytest.importorskip("duckdb").connect(str(place / "x.duckdb")) as database:
+        database.register("given", table)
+        database.execute("CREATE TABLE items AS FROM given")
+    return place / "x.duckdb"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "lance", "duckdb"])
+@pytest.mark.parametrize("cells", [[[]], [[], None, []]])
+def test_an_empty_list_marks_a_failure_as_null_does(tmp_path, kind, cells):
+    index = open_container(_with_cells(tmp_path, kind, cells))
+    assert (index.n, index.failed, index.dimension) == (made.N, len(cells), made.WIDTH)
+    np.testing.assert_allclose(np.asarray(index.rows()[1]), ROWS, atol=1e-3)
+    np.testing.assert_allclose(index.rows()[1][[3, 0]], ROWS[[3, 0]], atol=1e-3)
+    assert list(index.captions) == made.CAPTIONS
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        ([["a red cube", "a cube"], [], None], ["a red cube", "", ""]),
+        ([b"a red cube", b"\xc3\xa9", None], ["a red cube", "é", ""]),
+        (
+            [{"bytes": b"x", "path": "a.png"}, {"bytes": b"y", "path": None}, None],
+            ["a.png", "", ""],
+        ),
+        ([3, 12, None], ["3", "12", ""]),
+    ],
+)
+def test_cells_that_are_no_plain_texts(tmp_path, cells, read):
+    """Lists have the first caption, as in COCO's tables; pictures of `datasets` have a path."""
+    made.parquet(tmp_path / "x.parquet", ROWS[:3], url=cells, caption=["a", "b", "c"])
+    assert list(open_container(tmp_path / "x.parquet").pictures) == read
+
+
+@pytest.mark.parametrize("cell", [1.5, {"text": "a red cube"}, True])
+def test_cells_that_hold_no_text_are_refused(tmp_path, cell):
+    made.parquet(tmp_path / "x.parquet", ROWS[:3], caption=[cell] * 3)
+    with pytest.raises(ShapeError, match="a cell of the column 'caption' must hold a text; got"):
+        list(open_container(tmp_path / "x.parquet").captions)
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_a_table_is_joined_where_names_begin_with_a_dot_or_keys_are_numbers(tmp_path, numbers):
+    """`tar cf x.tar .` writes `./KEY.npy`; a data frame reads 00012 as 12."""
+    import tarfile
+
+    made.tar(tmp_path / "a.tar", ROWS[:20], told="table")
+    with tarfile.open(tmp_path / "a.tar") as old, tarfile.open(tmp_path / "b.tar", "w") as new:
+        for member in old.getmembers():
+            content = old.extractfile(member)
+            member.name = f"./{member.name.replace('.npy', '.NPY')}"
+            new.addfile(member, content)
+    pq = pytest.importorskip("pyarrow.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    if numbers:
+        table = table.set_column(0, "key", [[int(key) for key in table["key"].to_pylist()]])
+    pq.write_table(table, tmp_path / "b.parquet")
+    index = open_container(tmp_path / "b.tar")
+    assert (index.n, index.failed) == (20, 0)
+    told = {int(key): caption for key, caption in zip(index.keys, index.captions, strict=True)}
+    assert told == dict(enumerate(made.CAPTIONS[:20]))
+
+
+def test_a_number_that_single_precision_cannot_hold_is_told_without_a_warning(tmp_path, recwarn):
+    rows = ROWS.astype(np.float64)
+    rows[7] = 1e300
+    made.one_array(tmp_path / "x.npy", rows)
+    with pytest.raises(ValueRangeError, match="row 7 of"):
+        open_container(tmp_path / "x.npy").rows()[1][:]
+    with pytest.raises(ValueRangeError, match="row 7 of"):
+        open_container(tmp_path / "x.npy").rows()[1][[7]]
+    assert not recwarn.list

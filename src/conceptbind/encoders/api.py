@@ -248,6 +248,12 @@ class ApiEncoder(Brief):
                 f"{place}: row index {bad} of an answer holds NaN or infinity; look at the server, "
                 "and run the same command again"
             )
+        if not rows.any(axis=1).all():
+            bad = int(np.flatnonzero(~rows.any(axis=1))[0])
+            raise EndpointError(
+                f"{place}: row index {bad} of an answer is all zeros, which has no direction; look "
+                "at the server, and run the same command again"
+            )
         return rows
 
     def _take_dimension(self, found: int, n: int) -> None:
@@ -301,7 +307,7 @@ class Seen:
         """Each row's digest with its input; raises AskAgain as `add` does."""
         own: dict[bytes, tuple[object, str]] = {}
         for row, text in zip(rows, inputs, strict=True):
-            key, content = sha256(row.tobytes()).digest(), what(text)
+            key, content = sha256((row + 0.0).tobytes()).digest(), what(text)  # -0.0 is 0.0
             other, before = own.setdefault(key, (content, text))
             if other != content:
                 raise AskAgain(_equal(before, text))
@@ -353,10 +359,10 @@ def _numbers(embedding: Any, place: str) -> Floats:
     try:
         if isinstance(embedding, str):
             return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
+        if not isinstance(embedding, list) or not set(map(type, embedding)) <= {int, float}:
+            raise TypeError("no list of numbers")
         row = np.asarray(embedding, dtype=np.float64)
-        if row.ndim != 1 or not isinstance(embedding, list):
-            raise ValueError("not flat")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise EndpointError(
             f"{place}: an embedding must be a list of numbers or base64 of float32; got "
             f"{quoted(embedding)}"

@@ -65,7 +65,7 @@ def chosen_prompt(asked: Mapping[str, str], prompts: Mapping[str, str], name: st
 
     Args:
         asked: `prompt`, the text itself, or `prompt_name`, one of the model's.
-        prompts: of the model, by name; of an empty one nothing can be asked.
+        prompts: of the model, by name; one of them may be empty, which asks for none.
         name: of the encoder, for messages.
 
     Raises:
@@ -77,8 +77,8 @@ def chosen_prompt(asked: Mapping[str, str], prompts: Mapping[str, str], name: st
     chosen = asked.get("prompt_name")
     if chosen is None:
         return asked.get("prompt", "")
-    if not prompts.get(chosen):
-        filled = [key for key, text in prompts.items() if text]
-        has = nearest(chosen, filled) if filled else "it has none; write it as ?prompt=TEXT"
+    if prompts.get(chosen) is None:
+        known = [key for key, text in prompts.items() if text is not None]
+        has = nearest(chosen, known) if known else "it has none; write it as ?prompt=TEXT"
         raise UnknownNameError(f"'{cut(name)}' has no prompt '{cut(chosen)}'; {has}")
     return str(prompts[chosen])

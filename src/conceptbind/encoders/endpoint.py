@@ -7,18 +7,23 @@ once. Redirects are not followed, so that a key never goes to another address.
 
 from __future__ import annotations
 
+import base64
+import html
 import http.client
 import json
 import os
 import re
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from conceptbind.core.errors import EndpointError, ValueRangeError, cut
+from conceptbind.core.streams import tell
 
 TRIES = 6
 """How often a question is asked."""
@@ -29,8 +34,14 @@ BUSY = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 """Answers after which the same question may be answered."""
 REACH = 10.0
 """Seconds in which a server must take a connection."""
+WHOLE = 5
+"""An answer may take so many times as long as the server may be silent, however it drips."""
+TOLD_FROM = 5.0
+"""A pause of so many seconds is told."""
 MOST_BYTES = 1 << 28
 """Of an answer."""
+PART = 6
+"""Letters or digits of a key in a row that are not to be shown."""
 KEY = "CONCEPTBIND_API_KEY"
 """The environment variable that holds the key where none is named."""
 
@@ -98,7 +109,10 @@ class Endpoint:
                         "when the server is well, and it continues"
                     ) from again
                 pause = FIRST_PAUSE * 2**turn if again.pause is None else again.pause
-                self._sleep(min(pause, LONGEST_PAUSE))
+                pause = min(pause, LONGEST_PAUSE)
+                if pause >= TOLD_FROM:
+                    tell(f"{self.place}: {again}; asking again in {pause:g} s", "")
+                self._sleep(pause)
         raise AssertionError  # the last try returns or raises
 
     def _answer(self, body: bytes) -> Any:
@@ -109,7 +123,8 @@ class Endpoint:
             EndpointError: none will.
         """
         try:
-            response, text = self._exchange(body)
+            with self._deadline() as late:
+                response, text = self._exchange(body)
         except TimeoutError as error:
             self._close()
             raise AskAgain(f"no answer within {self._timeout:g} s (&timeout=SECONDS)") from error
@@ -117,10 +132,35 @@ class Endpoint:
             raise
         except (OSError, http.client.HTTPException) as error:
             self._close()
+            if late:
+                raise AskAgain(
+                    f"no whole answer within {WHOLE * self._timeout:g} s (&timeout=SECONDS)"
+                ) from error
             raise AskAgain(f"the connection broke ({type(error).__name__})") from error
         if response.status != 200:
             raise self._refusal(response, text)
         return self._json(response, text)
+
+    @contextmanager
+    def _deadline(self) -> Iterator[list[bool]]:
+        """Breaks the connection of an answer that comes byte by byte: each of them is in time, and
+        the whole never ends. What is yielded is filled then.
+        """
+        late: list[bool] = []
+
+        def end() -> None:
+            late.append(True)
+            connection = self._connection
+            with suppress(OSError, AttributeError):
+                connection.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+        timer = Timer(WHOLE * self._timeout, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
 
     def _exchange(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         """Post to the kept connection, or to a fresh one where the server has closed it."""
@@ -217,13 +257,19 @@ class Endpoint:
         said = text[:4000].decode("utf-8", "replace")
         if said.lstrip().startswith("<"):
             return " with a web page"
-        found = re.search(r'"(?:message|detail|error)"\s*:\s*"([^"]+)', said)
+        found = re.search(r'"(?:message|detail|error)"\s*:\s*"((?:[^"\\]|\\.)+)', said)
         words = self.without_key(" ".join((found.group(1) if found else said).split()))
         return f": {cut(words, 200)}" if words else ""
 
     def without_key(self, text: str) -> str:
-        """What a server said, where it may say the key that it was given."""
-        return text.replace(self._key, "***") if self._key else text
+        """What a server said; not a word of it where that may hold the key or a part of it.
+
+        A server may write the key as it came, escaped for JSON, for an address or for HTML, in
+        base64 or hexadecimal, or with its middle left out.
+        """
+        if self._key is None or not _may_hold(text, self._key):
+            return text
+        return "(its words may hold the key)"
 
     def _json(self, response: http.client.HTTPResponse, text: bytes) -> Any:
         """Raise EndpointError for what is no JSON."""
@@ -237,6 +283,34 @@ class Endpoint:
                 f"{self.place}: the answer is {came}, not embeddings; the address must be that of "
                 "the API, such as http://HOST:PORT/v1"
             ) from error
+
+
+def _may_hold(text: str, key: str) -> bool:
+    """Whether a text has a part of a key, in any of the ways in which one is written."""
+    raw = key.encode()
+    coded = [base64.b64encode(b" " * shift + raw).decode() for shift in range(3)]
+    secrets = [_folded(one) for one in (key, raw.hex(), *(code[2:-4] for code in coded))]
+    texts = [text]
+    for read in (_unescaped, unquote, html.unescape):
+        texts.append(read(texts[-1]))
+    shown = [_folded(one) for one in texts]
+    for secret in filter(None, secrets):
+        size = min(PART, len(secret))
+        parts = {secret[at : at + size] for at in range(len(secret) - size + 1)}
+        if any(part in one for one in shown for part in parts):
+            return True
+    return False
+
+
+def _unescaped(text: str) -> str:
+    """A text without the marks of JSON's escapes."""
+    coded = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
+    return coded.replace("\\", "")
+
+
+def _folded(text: str) -> str:
+    """Letters and digits alone, in lower case: marks between them hide nothing."""
+    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def _split_address(address: str) -> SplitResult:

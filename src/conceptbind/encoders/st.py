@@ -250,11 +250,11 @@ def _set_prompt(model: SentenceTransformer, asked: dict[str, str], name: str) ->
 
     Raises:
         UnknownNameError: the model has no such prompt.
-        ValueRangeError: it is empty there, or two are asked for.
+        ValueRangeError: two are asked for.
     """
     prompts: dict[str, str] = getattr(model, "prompts", None) or {}
     prompt = chosen_prompt(asked, prompts, name)
-    if prompt:
+    if asked:  # an empty one takes the place of the model's usual one
         model.prompts = {**prompts, CHOSEN: prompt}
         model.default_prompt_name = CHOSEN
         return prompt

@@ -171,14 +171,16 @@ class Rows(_Joined["Floats"]):
             found = np.empty((max(wanted[1] - wanted[0], 0), self.width), dtype=np.float32)
             at = 0
             for part, start, stop in self._spans(*wanted):
-                found[at : at + stop - start] = part.read(start, stop)
+                with np.errstate(over="ignore"):  # told by `_require`
+                    found[at : at + stop - start] = part.read(start, stop)
                 at += stop - start
             self._require(found, np.arange(*wanted))
             return found
         flat = wanted.reshape(-1)
         found = np.empty((len(flat), self.width), dtype=np.float32)
         for some, rows in self._each(flat):
-            found[some] = rows
+            with np.errstate(over="ignore"):
+                found[some] = rows
         self._require(found, flat)
         return found.reshape(*wanted.shape, self.width)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import FileError, MissingExtraError, UnknownNameError, nearest
+from conceptbind.core.errors import FileError, MissingExtraError, UnknownNameError, counted, nearest
 from conceptbind.core.limits import require_regular
 from conceptbind.rows.indexes.contract import Index, RowPart, Rows, TextPart, Texts
 from conceptbind.rows.indexes.places import (
@@ -36,14 +36,14 @@ class _Column:
     """One column of the rows that have an embedding, in the order of the table."""
 
     def __init__(self, database: Any, table: str, column: str, kept: Ints) -> None:
-        self._database, self._table, self._column, self.kept = database, table, column, kept
+        self._database, self._table, self.name, self.kept = database, table, column, kept
 
     def arrow(self, start: int, stop: int) -> Any:
         """Arrow array of rows `start` to `stop`."""
         rows = self.kept[start:stop]
         low, high = int(rows[0]), int(rows[-1])
         ask = (
-            f"SELECT rowid, {_quoted(self._column)} FROM {_quoted(self._table)} "  # noqa: S608
+            f"SELECT rowid, {_quoted(self.name)} FROM {self._table} "  # noqa: S608
             f"WHERE rowid BETWEEN {low} AND {high} ORDER BY rowid"
         )
         found = self._database.sql(ask).to_arrow_table().combine_chunks()
@@ -69,7 +69,24 @@ class DuckTexts(TextPart):
         self._column, self.n = column, len(column.kept)
 
     def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
-        return texts_of(self._column.arrow(start, stop))
+        return texts_of(self._column.arrow(start, stop), self._column.name)
+
+
+def _tables(database: Any) -> dict[str, str | None]:
+    """Tables by what they are called here, as SQL names them; None for views. A table of another
+    schema than the usual one is called SCHEMA.TABLE.
+    """
+    asked = (
+        "SELECT table_schema, table_name, table_type FROM information_schema.tables "
+        "WHERE table_catalog = current_database() "
+        "ORDER BY table_schema <> 'main', table_schema, table_name"
+    )
+    found: dict[str, str | None] = {}
+    for schema, table, kind in database.execute(asked).fetchall():
+        called = table if schema == "main" else f"{schema}.{table}"
+        whole = f"{_quoted(schema)}.{_quoted(table)}"
+        found[called] = None if kind == "VIEW" else whole
+    return found
 
 
 def _quoted(identifier: str) -> str:
@@ -99,19 +116,25 @@ def open_place(place: Place) -> Index:
     path = require_regular(place.of(*SUFFIXES)[0], "a DuckDB database")
     try:
         database = duckdb.connect(str(path), read_only=True)
-        tables = [row[0] for row in database.execute("SHOW TABLES").fetchall()]
+        tables = _tables(database)
     except duckdb.Error as error:
         reason = " ".join(str(error).split())
         raise FileError(f"could not read {path} as a DuckDB database: {reason:.200}") from error
-    table, wanted = _named(place, tables)
-    empty = database.sql(f"SELECT * FROM {_quoted(table)} LIMIT 0").to_arrow_table()  # noqa: S608
+    called, wanted = _named(place, [*tables])
+    table = tables[called]
+    if table is None:
+        raise FileError(
+            f"'{called:.60}' of {path.name} is a view, whose rows have no numbers; write it as a "
+            "table (CREATE TABLE ... AS FROM ...) and name that"
+        )
+    empty = database.sql(f"SELECT * FROM {table} LIMIT 0").to_arrow_table()  # noqa: S608
     fitting = [one.name for one in empty.schema if is_list_of_numbers(one.type)]
-    where = f"the table '{table}' of {path.name}"
+    where = f"the table '{called}' of {path.name}"
     column = column_of(wanted, fitting, empty.column_names, where)
-    ask = f"FROM {_quoted(table)} WHERE {_quoted(column)} IS NOT NULL"
+    ask = f"FROM {table} WHERE len({_quoted(column)}) > 0"  # an empty list marks a failure
     kept = database.sql(f"SELECT rowid {ask} ORDER BY rowid").to_arrow_table().column(0)
     rows = np.asarray(kept.cast(pa.int64()))
-    total = database.sql(f"SELECT count(*) FROM {_quoted(table)}").fetchall()[0][0]  # noqa: S608
+    total = database.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0]  # noqa: S608
     part = DuckRows(_Column(database, table, column, rows), path.name)
 
     def texts(names: tuple[str, ...]) -> Texts | None:
@@ -122,7 +145,7 @@ def open_place(place: Place) -> Index:
 
     return Index(
         place.text,
-        sampled_hash([path], table, column),
+        sampled_hash([path], called, column),
         name,
         {modality_of(column): Rows([part], place.text)},
         captions=texts(CAPTIONS),
@@ -140,8 +163,9 @@ def _named(place: Place, tables: list[str]) -> tuple[str, str | None]:
         if len(tables) == 1:
             return tables[0], None
         raise UnknownNameError(
-            f"{place.path.name} has {len(tables)} tables ({', '.join(tables):.200}); name one "
-            f"behind the path, as {place.path.name}::{tables[0] if tables else 'TABLE'}"
+            f"{place.path.name} has {counted(len(tables), 'table')}"
+            + (f" ({', '.join(tables):.200})" if tables else "")
+            + f"; name one behind the path, as {place.path.name}::{(*tables, 'TABLE')[0]}"
         )
     if wanted in tables:
         return wanted, None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from conceptbind.core.errors import FileError, MissingExtraError, ShapeError
 from conceptbind.core.limits import require_regular
 from conceptbind.rows.indexes.contract import HeldTexts, Index, RowPart, Rows, Texts
@@ -95,6 +97,7 @@ def _require_rows(index: Any, file: str) -> bool:
     try:
         lists = faiss.try_extract_index_ivf(index)
         if lists is not None:
+            _require_each_once(lists, file)
             lists.make_direct_map()
         for row in {0, int(index.ntotal) // 2, int(index.ntotal) - 1} if index.ntotal else ():
             index.reconstruct(row)
@@ -103,8 +106,31 @@ def _require_rows(index: Any, file: str) -> bool:
             f"the rows of {file} cannot be reconstructed ({type(index).__name__}); give the rows "
             "that it was built from, or an index that keeps them"
         ) from error
-    whole = (faiss.IndexFlat, faiss.IndexHNSWFlat, faiss.IndexIVFFlat)
+    whole = (faiss.IndexFlat, faiss.IndexHNSWFlat, faiss.IndexIVFFlat, faiss.IndexRefineFlat)
     return not isinstance(index, whole)
+
+
+def _require_each_once(index: Any, file: str) -> None:
+    """See that the lists of an inverted file hold the rows 0 to n - 1 once each. `reconstruct_n`
+    leaves what is not there as it finds it in memory.
+    """
+    import faiss
+
+    lists = index.invlists
+    numbers = [
+        faiss.rev_swig_ptr(lists.get_ids(k), lists.list_size(k)).copy()
+        for k in range(index.nlist)
+        if lists.list_size(k)
+    ]
+    held = np.sort(np.concatenate(numbers)) if numbers else np.empty(0, np.int64)
+    if np.array_equal(held, np.arange(int(index.ntotal))):
+        return
+    twice = held[1:][held[1:] == held[:-1]]
+    what = f"the number {twice[0]} stands twice" if len(twice) else "other numbers are there"
+    raise ShapeError(
+        f"the lists of {file} must hold the row numbers 0 to {int(index.ntotal) - 1:,} once each; "
+        f"{what}; build it again without repeated ids, with an IDMap around it for ids of yours"
+    )
 
 
 def _holds_bits(index: Any) -> bool:

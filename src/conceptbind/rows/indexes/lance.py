@@ -17,6 +17,7 @@ from conceptbind.rows.indexes.places import (
     column_of,
     filled_matrix,
     first_of_names,
+    has_numbers,
     is_list_of_numbers,
     modality_of,
     sampled_hash,
@@ -55,9 +56,11 @@ class LanceRows(RowPart):
 
     def _first(self) -> int:
         """Width of lists that state no size: that of the first."""
-        kept = f"{_quoted(self._column)} IS NOT NULL"
-        found = self._table.to_table(columns=[self._column], filter=kept, limit=1).column(0)
-        return len(found[0]) if len(found) else 0
+        for batch in self._table.to_batches(columns=[self._column]):
+            there = np.flatnonzero(has_numbers(batch.column(0)))
+            if len(there):
+                return len(batch.column(0)[int(there[0])])
+        return 0
 
 
 class LanceTexts(TextPart):
@@ -67,7 +70,7 @@ class LanceTexts(TextPart):
         self._table, self._column, self.n = table, column, int(table.count_rows())
 
     def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
-        return texts_of(_span(self._table, self._column, start, stop))
+        return texts_of(_span(self._table, self._column, start, stop), self._column)
 
 
 def _span(table: Any, column: str, start: int, stop: int) -> Any:
@@ -132,10 +135,12 @@ def open_place(place: Place) -> Index:
 
 def _there(table: Any, column: str) -> Ints | None:
     """Numbers of the rows that have an embedding; None where all have."""
-    if not table.count_rows(filter=f"{_quoted(column)} IS NULL"):
-        return None
+    fixed = hasattr(table.schema.field(column).type, "list_size")
+    if fixed and not table.count_rows(filter=f"{_quoted(column)} IS NULL"):
+        return None  # such lists are never empty
     found, first = [], 0
     for batch in table.to_batches(columns=[column]):
-        found.append(first + np.flatnonzero(np.asarray(batch.column(0).is_valid())))
+        found.append(first + np.flatnonzero(has_numbers(batch.column(0))))
         first += len(batch)
-    return np.concatenate(found)
+    there = np.concatenate(found) if found else np.empty(0, np.int64)
+    return None if len(there) == first else there

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import FileError, MissingExtraError
+from conceptbind.core.errors import FileError, MismatchError, MissingExtraError
 from conceptbind.core.limits import require_regular
 from conceptbind.rows.indexes.contract import BLOCK, Index, RowPart, Rows, TextPart, Texts
 from conceptbind.rows.indexes.places import (
@@ -18,6 +18,7 @@ from conceptbind.rows.indexes.places import (
     column_of,
     filled_matrix,
     first_of_names,
+    has_numbers,
     is_list_of_numbers,
     modality_of,
     sampled_hash,
@@ -25,7 +26,7 @@ from conceptbind.rows.indexes.places import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from jaxtyping import Int, Shaped
@@ -86,26 +87,32 @@ class Table:
         with pq.ParquetFile(self.path) as file:
             groups = range(group, len(self.ends))
             for batch in file.iter_batches(BLOCK, row_groups=list(groups), columns=[column]):
-                yield first, batch.column(0)
+                yield first, batch.column(batch.schema.get_field_index(column))
                 first += len(batch)
 
     def valid(self, column: str) -> Int[Ints, " valid"] | None:
-        """Numbers of the rows that have a value; None where all have."""
+        """Numbers of the rows of a column of lists that hold numbers; None where all do."""
         groups = range(self.metadata.num_row_groups)
-        leaf = next(
-            k
-            for k in range(self.metadata.num_columns)
-            if self.metadata.schema.column(k).path.split(".")[0] == column
-        )
+        leaf = self._leaf(column)
         stats = [self.metadata.row_group(group).column(leaf).statistics for group in groups]
         if all(one is not None and one.has_null_count and not one.null_count for one in stats):
-            return None
-        found = [
-            first + np.flatnonzero(np.asarray(part.is_valid()))
-            for first, part in self.batches(column)
-        ]
+            return None  # an empty list counts as null there
+        found = [first + np.flatnonzero(has_numbers(part)) for first, part in self.batches(column)]
         rows = np.concatenate(found) if found else np.empty(0, np.int64)
         return None if len(rows) == self.n else rows
+
+    def _leaf(self, column: str) -> int:
+        """Where the numbers of a column stand among the leaves of all columns. Names do not tell:
+        `image.embedding` may be a column, or a field of the column `image`.
+        """
+        before = self.schema.get_field_index(column)
+        return sum(_leaves(self.schema.field(k).type) for k in range(before))
+
+    def holds_whole_numbers(self, column: str) -> bool:
+        """Whether a column is one of whole numbers."""
+        import pyarrow as pa
+
+        return bool(pa.types.is_integer(self.schema.field(column).type))
 
     def texts(self, column: str) -> ParquetTexts:
         """A column as texts."""
@@ -170,7 +177,7 @@ class ParquetTexts(TextPart):
     def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
         found: list[str | None] = []
         for array in self._column.arrays(start, stop):
-            found += texts_of(array)
+            found += texts_of(array, self._column.column)
         return found
 
 
@@ -180,10 +187,29 @@ def _width(table: Table, column: str) -> int:
     if hasattr(kind, "list_size"):
         return int(kind.list_size)
     for _, array in table.batches(column):
-        there = array.drop_null()
+        there = np.flatnonzero(has_numbers(array))
         if len(there):
-            return len(there[0])
+            return len(array[int(there[0])])
     return 0
+
+
+def _leaves(kind: Any) -> int:
+    """Columns of a parquet file that a type takes."""
+    if not kind.num_fields:
+        return 1
+    return sum(_leaves(kind.field(k).type) for k in range(kind.num_fields))
+
+
+def _require_none(
+    there: Sequence[str | None], tables: Sequence[Table], names: Sequence[str]
+) -> None:
+    """Raise MismatchError where some files have a column and others lack it."""
+    lacks, has = there.index(None), next((one for one in there if one is not None), None)
+    if has is not None:
+        raise MismatchError(
+            f"{tables[lacks].path.name} has no column '{has}', which other files have; write it "
+            f"again, with a column called {' or '.join(names[:2])}"
+        )
 
 
 def claims(place: Place) -> bool:
@@ -197,6 +223,7 @@ def open_place(place: Place) -> Index:
     Raises:
         UnknownNameError: a file has no such column.
         ShapeError: the column holds no lists of numbers, or two files have two widths.
+        MismatchError: some files have captions, pictures or keys, and others lack them.
     """
     tables = [Table(path) for path in place.of(".parquet")]
     tables = [table for table in tables if table.n] or tables[:1]
@@ -214,6 +241,7 @@ def open_place(place: Place) -> Index:
     def texts(names: tuple[str, ...]) -> Texts | None:
         there = [first_of_names(names, set(table.columns) - {wanted}) for table in tables]
         if None in there:
+            _require_none(there, tables, names)
             return None
         found: list[TextPart] = []
         for table, column, some in zip(tables, there, kept, strict=True):

@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.core.errors import FileError, ShapeError, UnknownNameError, counted, nearest
+from conceptbind.core.errors import (
+    FileError,
+    ShapeError,
+    UnknownNameError,
+    counted,
+    nearest,
+    quoted,
+)
 from conceptbind.core.files import content_hash, file_hash, user_path
 from conceptbind.rows.indexes.contract import RowPart, TextPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from jaxtyping import Int, Shaped
+    from jaxtyping import Bool, Int, Shaped
 
-    from conceptbind.core.typing import Floats, Ints
+    from conceptbind.core.typing import Bools, Floats, Ints
 
 SEPARATOR = "::"
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -202,26 +209,67 @@ def matrix_of(array: Any, width: int | None, name: str) -> Shaped[Floats, "rows 
 
 
 def filled_matrix(array: Any, width: int, name: str) -> Shaped[Floats, "rows width"]:
-    """A column of lists as a matrix; rows of what is null are zero, and never asked for.
+    """A column of lists as a matrix; rows without an embedding are zero, and never asked for.
 
     Args:
-        array: see `matrix_of`; some of it may be null.
+        array: see `matrix_of`; some of it may be null or empty.
         width: that the lists have.
         name: for messages.
 
     Raises:
         ShapeError: a list has another width.
     """
-    if not array.null_count:
+    there = has_numbers(array)
+    if there.all():
         return matrix_of(array, width, name)
     rows = np.zeros((len(array), width), dtype=np.float32)
-    rows[np.asarray(array.is_valid())] = matrix_of(array.drop_null(), width, name)
+    if there.any():
+        import pyarrow as pa
+
+        rows[there] = matrix_of(array.filter(pa.array(there)), width, name)
     return rows
 
 
-def texts_of(array: Any) -> list[str | None]:
-    """A column, as pyarrow holds it, as texts; None where a cell is null."""
-    return [None if cell is None else str(cell) for cell in array.to_pylist()]
+def has_numbers(array: Any) -> Bool[Bools, " rows"]:
+    """Which cells of a column of lists hold numbers: an empty list marks a failure as null does.
+
+    Args:
+        array: an Arrow array, or one in chunks.
+    """
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.fill_null(pc.list_value_length(array), 0)) > 0
+
+
+def texts_of(array: Any, name: str = "") -> list[str | None]:
+    """A column, as pyarrow holds it, as texts; None where a cell is null.
+
+    Args:
+        array: of texts, numbers, lists of texts (the first is taken), or of pictures as
+            `datasets` keeps them (their path).
+        name: of the column, for messages.
+
+    Raises:
+        ShapeError: a cell holds something else.
+    """
+    return [_text(cell, name) for cell in array.to_pylist()]
+
+
+def _text(cell: Any, name: str) -> str | None:
+    if cell is None or isinstance(cell, str):
+        return cell
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return str(cell)
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace")
+    if isinstance(cell, list):
+        return _text(cell[0], name) if cell else None
+    if isinstance(cell, dict) and "path" in cell:
+        return _text(cell["path"], name)
+    raise ShapeError(
+        f"a cell of the column '{name:.60}' must hold a text; got {quoted(cell)}; give texts, or "
+        "call the column by another name"
+    )
 
 
 def is_list_of_numbers(kind: Any) -> bool:

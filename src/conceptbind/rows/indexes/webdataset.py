@@ -83,8 +83,9 @@ class _Shard:
 
     def _add(self, member: tarfile.TarInfo, rows: dict[str, int], found: list[array[int]]) -> None:
         """Note one member in the array of its ending."""
-        folder, slash, file = member.name.rpartition("/")
+        folder, slash, file = member.name.removeprefix("./").rpartition("/")
         stem, _, ending = file.partition(".")
+        ending = ending.lower()  # as webdataset itself reads them
         row = rows.setdefault(f"{folder}{slash}{stem}", len(rows))
         if ending not in self.endings:
             self.endings.append(ending)
@@ -112,6 +113,10 @@ class _Shard:
         """What a sample is called."""
         low = int(self.ends[row - 1]) if row else 0
         return self.keys[low : int(self.ends[row])].decode("utf-8", "surrogateescape")
+
+    def each_key(self) -> Iterator[str]:
+        """What all samples are called, in order."""
+        return map(self.key, range(len(self.ends)))
 
     def of_ending(self, ending: str) -> Int[Ints, "samples 2"]:
         """(samples, 2) offset and size of the members with one ending; -1 where there is none."""
@@ -261,6 +266,11 @@ class TarTexts(TextPart):
         return None if column is None else str(fields[column] or "").strip() or None
 
 
+def _as_number(key: str) -> str:
+    """A key of digits as the whole number that a table holds: without zeros in front."""
+    return str(int(key)) if key.isascii() and key.isdigit() else key
+
+
 class _Beside:
     """The table beside a shard: which of its rows is of which sample, by key."""
 
@@ -274,10 +284,16 @@ class _Beside:
         if table is None or "key" not in table.columns:
             return
         keys = Texts([table.texts("key")])
+        called = _as_number if table.holds_whole_numbers("key") else str
         listed = {
             str(key): row for start, block in keys.blocks() for row, key in enumerate(block, start)
         }
-        mine = [listed.pop(shard.key(row), -1) for row in range(len(shard.ends))]
+        mine = [listed.pop(called(key), -1) for key in shard.each_key()]
+        if mine and listed and max(mine) < 0:
+            raise MismatchError(
+                f"{path.name} lies beside {shard.path.name} and has none of its keys, such as "
+                f"'{shard.key(0):.60}'; give each shard its own table, or move the table away"
+            )
         self.others = len(listed)
         column = first_of_names(CAPTIONS, table.columns)
         if column is not None:
