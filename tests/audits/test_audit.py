@@ -349,6 +349,71 @@ def test_rows_without_a_caption_are_left_out_where_that_is_asked_for(place, caps
     assert "1 rows have no caption; left out." in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def broken():
+    """900 rows, one of them zeros and one NaN, and the rows that are left."""
+    rows = KINDS["binds"].pictures(CAPTIONS).astype(np.float32)
+    rows[300], rows[7] = 0, np.nan
+    return rows, np.setdiff1d(np.arange(900), [7, 300])
+
+
+@pytest.mark.parametrize("row", [7, 300])
+def test_a_row_without_a_direction_is_named_by_its_number(broken, tmp_path, row):
+    rows = np.where(np.isnan(broken[0]), 1, broken[0]) if row == 300 else broken[0] + (row == 7)
+    with pytest.raises(ConceptBindError, match=rf"row {row} of .*\(audit does with"):
+        conceptbind.audit(
+            KINDS["binds"],
+            index=rows,
+            captions=CAPTIONS,
+            modality="image",
+            out=tmp_path / "a",
+            **OPTIONS | {"sample": 900},
+        )
+
+
+def test_rows_without_a_direction_are_left_out_where_that_is_asked_for(broken, tmp_path):
+    """Numbers are those of an index that never had them; rows are told by the index that has."""
+    rows, kept = broken
+    asked = {"modality": "image", "allow_missing": True, **OPTIONS}
+    found = conceptbind.audit(
+        KINDS["bag"], index=rows, captions=CAPTIONS, out=tmp_path / "a", **asked
+    )
+    left = [CAPTIONS[row] for row in kept]
+    without = conceptbind.audit(
+        KINDS["bag"], index=rows[kept], captions=left, out=tmp_path / "b", **asked
+    )
+    numbers = [(r.metric, r.value, r.n) for r in found.records]
+    assert numbers == [(r.metric, r.value, r.n) for r in without.records]
+    assert any("has 2 rows without an embedding that can be used" in s for s in found.sentences)
+    told = {int(row["row"]): row["caption"] for row in table(found, "failures.csv")}
+    assert told
+    assert all(CAPTIONS[row] == caption for row, caption in told.items())
+
+
+@pytest.mark.parametrize(("step", "side"), [(1, "behind"), (-1, "before")])
+def test_an_index_one_row_out_of_step_is_refused(tmp_path, step, side):
+    """Neighbours are alike enough for most rows to be nearer to a caption than strangers are."""
+    captions = sorted(CAPTIONS)
+    rows = KINDS["binds"].pictures(captions)
+    near = rows + 0.9 * np.roll(rows, 1, axis=0) + 0.9 * np.roll(rows, -1, axis=0)
+    words = rf"one row out of step: in .* \(n = .*\) the row {side} is nearer"
+    with pytest.raises(MismatchError, match=words):
+        conceptbind.audit(
+            KINDS["binds"],
+            index=np.roll(near, step, axis=0).astype(np.float32),
+            captions=captions,
+            modality="image",
+            out=tmp_path / "a",
+            **OPTIONS,
+        )
+
+
+def test_the_fit_of_rows_and_captions_is_told(audited):
+    said = [one for one in audited("repairable").sentences if "nearer to its own caption" in one]
+    assert len(said) == 1
+    assert "with each other. Chance: 50 %." in said[0]
+
+
 def test_a_finished_audit_of_an_index_that_changed_is_refused(place, capsys):
     rows = KINDS["binds"].pictures(CAPTIONS).astype(np.float16)
     words = ["audit", _encoder(place), "--index", str(_folder(place, rows)), *WORDS]

@@ -761,3 +761,16 @@ def test_a_number_that_single_precision_cannot_hold_is_told_without_a_warning(tm
     with pytest.raises(ValueRangeError, match="row 7 of"):
         open_container(tmp_path / "x.npy").rows()[1][[7]]
     assert not recwarn.list
+
+
+def test_files_that_are_not_read_and_folders_of_folders_are_told(tmp_path):
+    from conceptbind.querying.index import open_index
+
+    (tmp_path / "in" / "2024").mkdir(parents=True)
+    made.parquet(tmp_path / "in" / "2024" / "x.parquet", ROWS)
+    with pytest.raises(FileError, match=r"for the files in its folders, .* '.*in/\*/\*.parquet'"):
+        open_index(tmp_path / "in")
+    assert open_container(f"{tmp_path}/in/*/*.parquet").n == made.N
+    (tmp_path / "x.tar.gz").write_bytes(b"x")
+    with pytest.raises(FileError, match=r"names x.tar.gz, which is no file of an index .* unpack"):
+        open_container(f"{tmp_path}/*.tar.gz")

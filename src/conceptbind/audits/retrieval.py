@@ -37,13 +37,15 @@ class Searched:
 
 
 def unit_rows(
-    rows: Float[Floats, "rows width"], first: int = 0, whose: str = "the index"
+    rows: Float[Floats, "rows width"],
+    numbers: Int[Ints, " rows"] | int = 0,
+    whose: str = "the index",
 ) -> Float[Floats, "rows width"]:
     """Rows divided by their length.
 
     Args:
         rows: (n, d)
-        first: number of the first in the index, for the message.
+        numbers: (n,) of the rows in the index, or of the first of a block, for the message.
         whose: rows they are, for the message.
 
     Raises:
@@ -51,10 +53,11 @@ def unit_rows(
     """
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not lengths.all():
-        row = first + int(np.argmin(lengths))
+        place = int(np.argmin(lengths))
+        row = numbers + place if isinstance(numbers, int) else int(numbers[place])
         raise ValueRangeError(
-            f"row {row:,} of {whose} is all zeros and has no direction; leave it out or embed it "
-            "again"
+            f"row {row:,} of {whose} is all zeros and has no direction; embed it again, or leave "
+            "it out (audit does with --allow-missing)"
         )
     unit: Floats = rows / lengths
     return unit
@@ -79,7 +82,7 @@ def search_index(
     """
     maps, m, width = queries.shape
     asked = np.ascontiguousarray(queries.reshape(-1, width).T, dtype=np.float32)
-    mine = unit_rows(rows[own])
+    mine = unit_rows(rows[own], own)
     score = np.einsum("kmd,md->km", queries.astype(np.float32), mine).reshape(-1)
     margin = rounding(score, 1.0)
     low, high = score - margin, score + margin
@@ -92,7 +95,7 @@ def search_index(
     # rows with the caption that asks are no others; no score may differ from that of the pass
     for start in range(0, len(same), TOGETHER):
         search, row = same[start : start + TOGETHER].T
-        shown = unit_rows(rows[row])
+        shown = unit_rows(rows[row], row)
         for k in range(maps):
             places = k * m + search
             scores = np.einsum("pd,pd->p", shown, asked.T[places])

@@ -20,6 +20,7 @@ from conceptbind.core.rounding import percent
 from conceptbind.core.scored import mean_record
 from conceptbind.crossmodal.comparing import dot
 from conceptbind.metrics.choices import forced_choice
+from conceptbind.metrics.intervals import share_interval
 from conceptbind.metrics.triplets import triplet_choice
 from conceptbind.repairs.arrays import ArrayRepair, array_repair
 from conceptbind.repairs.labclip.estimator import linked
@@ -42,6 +43,8 @@ CAPTION, SWAP, BEHIND, SWAP_BEHIND, REVERSED, SWAP_REVERSED = range(6)
 FITS = 0.6
 """Share of comparisons in which a row must be nearer to its own caption than to another; by chance
 it is a half. Below it the encoder is not that of the index."""
+FEWEST = 20
+"""Rows with a neighbour; with fewer it is not asked whether the neighbours fit better."""
 COMPARED = 256
 """Rows and captions that are compared for that."""
 FIRSTS = {Metric.RECALL_AT_1: 1, Metric.RECALL_AT_10: 10}
@@ -144,6 +147,8 @@ class AuditStudy:
     """Why nothing was fitted."""
     adapter: Adapter | None
     """What is written: the map, or the identity."""
+    fit: Fit
+    """Whether the rows belong to their captions."""
 
     @property
     def recommended(self) -> bool:
@@ -151,15 +156,26 @@ class AuditStudy:
         return self.repair is not None and self.repair.recommended
 
 
-def require_fit(audit: Audit) -> float:
-    """The share of comparisons in which a row is nearer to its own caption than to another one.
+@dataclass(frozen=True)
+class Fit:
+    """Whether rows belong to their captions."""
+
+    share: float
+    """Of the comparisons in which a row is nearer to its own caption than to another one."""
+    n: int
+    """Rows and captions that were compared, each with each."""
+
+
+def require_fit(audit: Audit) -> Fit:
+    """How surely rows are nearer to their own caption than to others.
 
     Args:
         audit: rows and texts.
 
     Raises:
         ShapeError: the encoder's rows have another width.
-        MismatchError: the rows do not fit the captions, with the evidence.
+        MismatchError: the rows do not fit the captions, or fit them better one row further, with
+            the evidence.
     """
     if audit.index.width != audit.text_rows.shape[1]:
         raise ShapeError(
@@ -170,7 +186,8 @@ def require_fit(audit: Audit) -> float:
     captions = np.concatenate([audit.numbers[:, CAPTION], audit.searching])
     _, first = np.unique(captions, return_index=True)
     chosen = np.sort(first)[:COMPARED]
-    rows = unit_rows(audit.index[own[chosen]])
+    places = own[chosen]
+    rows = unit_rows(audit.index[places], places)
     cosines = rows @ audit.text_rows[captions[chosen]].T
     matched = np.diagonal(cosines)
     n = len(chosen)
@@ -184,7 +201,27 @@ def require_fit(audit: Audit) -> float:
             f"the own is nearer in {percent(share)} (chance: 50 %, n = {n}); give the encoder of "
             "the index, or captions in its order"
         )
-    return share
+    for step in (1, -1):
+        _require_in_step(audit, places, captions[chosen], matched, step)
+    return Fit(share, n)
+
+
+def _require_in_step(audit: Audit, places: Ints, captions: Ints, own: Floats, step: int) -> None:
+    """Raise MismatchError where the row before or behind is surely nearer to most captions."""
+    there = (places + step >= 0) & (places + step < len(audit.index))
+    if there.sum() < FEWEST:
+        return
+    beside = places[there] + step
+    scores = dot(unit_rows(audit.index[beside], beside), audit.text_rows[captions[there]])
+    nearer, _ = forced_choice(scores, own[there], 1.0)
+    low, _ = share_interval(nearer)
+    if low is not None and low > 0.5:
+        side = "behind" if step > 0 else "before"
+        raise MismatchError(
+            f"the captions of {audit.name} are one row out of step: in "
+            f"{percent(float(nearer.mean()))} (n = {len(nearer)}) the row {side} is nearer to a "
+            "caption than its own; give captions in the order of the index"
+        )
 
 
 def audit_study(
@@ -207,8 +244,8 @@ def audit_study(
     Raises:
         MismatchError: the rows do not fit the captions.
     """
-    require_fit(audit)
-    rows = unit_rows(audit.index[audit.drawn.rows])
+    fit = require_fit(audit)
+    rows = unit_rows(audit.index[audit.drawn.rows], audit.drawn.rows)
     draws = audit.draws
     right, swapped, tied, scores = _against(audit, rows)
     level = 3 if audit.modality == "image" else 2
@@ -233,7 +270,7 @@ def audit_study(
     on_step("searched")
     pairs = _by_attributes(audit, right, swapped, tied, draws, facts)
     return AuditStudy(
-        audit, Records(records), pairs, right, swapped, scores, found, why_not, adapter
+        audit, Records(records), pairs, right, swapped, scores, found, why_not, adapter, fit
     )
 
 

@@ -1,14 +1,16 @@
 """An audit of a search index: does it bind, where does it not, and does a linear repair help?"""
 
 import sys
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.repaired import FAILURES
 from conceptbind.commands.shared import GivenCaptions, GivenEncoder, GivenPath
+from conceptbind.core.errors import counted
 from conceptbind.core.records import Records
+from conceptbind.core.rounding import percent
 from conceptbind.core.typing import Modalities
 from conceptbind.encoders.options import Opening
 from conceptbind.report.shown import Shown
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from conceptbind.audits.given import GivenRows
     from conceptbind.audits.study import AuditStudy
     from conceptbind.core.findings import Verdict
-    from conceptbind.core.typing import Encoder, Modality
+    from conceptbind.core.typing import Encoder, Ints, Modality
     from conceptbind.rows.indexes.contract import Rows, Texts
     from conceptbind.rows.source import Source
     from conceptbind.run.folder import RunFolder
@@ -94,7 +96,9 @@ class Audit(Opening, Cluster, Command[Audited]):
     tagger: str = "auto"
     """Program that finds nouns and adjectives in captions: spacy, spacy:MODEL, hanta, or auto."""
     allow_missing: bool = False
-    """Leave rows without a caption out, instead of refusing the index."""
+    """Leave out rows without a caption, and rows that are all zeros or hold NaN, instead of
+    refusing the index. They are counted.
+    """
     out: GivenPath | None = None
     """Run folder to write, which holds the adapter too; by default runs/audit-ENCODER-INDEX,
     followed by options that differ from their defaults.
@@ -121,6 +125,8 @@ class Audit(Opening, Cluster, Command[Audited]):
         refuse_in_use(place)
         torch_device(self.device)
         index, given = _opened(self), given_rows(self.encoder)
+        if self.allow_missing:
+            index = index.without_dead()
         if given is not None and not given.there:
             raise given.ask_for(_texts(_drawn(self, index), index, None)[1])
         source = _source(self, given)
@@ -160,6 +166,34 @@ class _Opened:
     revision: str
     failed: int = 0
     notes: tuple[str, ...] = ()
+    kept: "Ints | None" = None
+    """(n,) numbers that the rows have in the index, where some were left out."""
+
+    def without_dead(self) -> "_Opened":
+        """The same without rows that have no direction."""
+        import numpy as np
+
+        from conceptbind.core.errors import ValueRangeError
+        from conceptbind.rows.indexes.kept import dead_rows, only_rows, only_texts
+
+        dead = dead_rows(self.rows)
+        if not len(dead):
+            return self
+        kept = np.setdiff1d(np.arange(len(self.rows)), dead)
+        if not len(kept):
+            raise ValueRangeError(f"all rows of {self.name} are zeros or hold NaN; embed it again")
+        return replace(
+            self,
+            rows=only_rows(self.rows, kept),
+            captions=only_texts(self.captions, kept),
+            pictures=None if self.pictures is None else only_texts(self.pictures, kept),
+            failed=self.failed + len(dead),
+            kept=kept,
+        )
+
+    def number(self, row: int) -> int:
+        """The number that a row has in the index."""
+        return row if self.kept is None else int(self.kept[row])
 
     def require(self, source: "Source") -> None:
         """Raise MismatchError where another encoder than this one made the rows."""
@@ -452,7 +486,7 @@ def _written(
     pictures = index.of_items(study.audit.drawn.rows)
     _save_adapter(study, source, folder.path, told)
     folder.write_table(PAIRS, section.PAIRS, section.pair_rows(study))
-    folder.write_table(FAILURES, FAILED, _failures(study, pictures))
+    folder.write_table(FAILURES, FAILED, _failures(study, pictures, index.number))
     shown = zip(("index", "captions", "repair"), verdicts, strict=True)
     render_page(
         folder.path / "report.html",
@@ -477,7 +511,13 @@ def _notes(study: "AuditStudy", index: _Opened) -> tuple[str, ...]:
 
     notes = [f"{first(note)}." for note in index.notes]
     if index.failed:
-        notes.append(f"The index names {index.failed:,} rows without an embedding; left out.")
+        rows = counted(index.failed, "row")
+        notes.append(f"The index has {rows} without an embedding that can be used; left out.")
+    fit = study.fit
+    notes.append(
+        f"A row is nearer to its own caption than to another one in {percent(fit.share)} of the "
+        f"comparisons of {counted(fit.n, 'row')} with each other. Chance: 50 %."
+    )
     if study.audit.drawn.missing:
         notes.append(f"{study.audit.drawn.missing:,} rows have no caption; left out.")
     return tuple(notes)
@@ -517,15 +557,17 @@ def _save_adapter(
     save_adapter(adapter, folder, query_card(adapter, found, sentence))
 
 
-def _failures(study: "AuditStudy", pictures: dict[int, str]) -> list[tuple[Any, ...]]:
+def _failures(
+    study: "AuditStudy", pictures: dict[int, str], number: "Callable[[int], int]"
+) -> list[tuple[Any, ...]]:
     """Items whose caption does not win every comparison."""
     rows = []
-    for number, item in enumerate(study.audit.drawn.items):
-        if study.right[number] == 1:
+    for place, item in enumerate(study.audit.drawn.items):
+        if study.right[place] == 1:
             continue
-        true, false = study.scores[number].tolist()
+        true, false = study.scores[place].tolist()
         told = item.caption, item.swap, " / ".join(item.attributes), " / ".join(item.nouns)
-        scores = float(study.swapped[number]), round(true, 4), round(false, 4)
-        row = int(study.audit.drawn.rows[number])
-        rows.append((row, *told, *scores, pictures.get(number, "")))
+        scores = float(study.swapped[place]), round(true, 4), round(false, 4)
+        row = number(int(study.audit.drawn.rows[place]))
+        rows.append((row, *told, *scores, pictures.get(place, "")))
     return sorted(rows)

@@ -111,9 +111,11 @@ def read_picture(path: Path, box: Box | None = None, *, data: bytes | None = Non
     except ConceptBindError:
         raise
     except Exception as error:  # a decoder that is fed a broken file raises what it likes
+        said = str(error) or type(error).__name__
+        if "object at 0x" in said:  # Pillow names the stream that it was given
+            said = "it is of no format that is known"
         raise FileError(
-            f"the picture {path} cannot be read: {(str(error) or type(error).__name__):.200}; save "
-            "it again as PNG or JPEG"
+            f"the picture {path} cannot be read: {said:.200}; save it again as PNG or JPEG"
         ) from error
 
 

@@ -15,7 +15,7 @@ from conceptbind.rows.arrays import ARRAYS, read_embeddings_file
 from conceptbind.rows.embeddings import Embeddings, load
 from conceptbind.rows.indexes.contract import Index as Held
 from conceptbind.rows.indexes.contract import Rows
-from conceptbind.rows.indexes.registry import open_container
+from conceptbind.rows.indexes.registry import open_container, pattern_below
 from conceptbind.rows.shards import MANIFEST
 from conceptbind.rows.source import table_of
 
@@ -145,9 +145,11 @@ def _of_folder(folder: Path, modality: Modalities) -> Index:
     wanted = ("image", "text") if modality in ("auto", "both") else (modality,)
     part = next((name for name in wanted if (inside / name / MANIFEST).is_file()), None)
     if part is None:
+        below = pattern_below(folder)
+        hint = f"; for the files in its folders, give the pattern '{below}'" if below else ""
         raise FileError(
             f"{folder} holds no embeddings of {' or '.join(wanted)}: expected a folder written by "
-            "conceptbind embed, or a run folder of conceptbind measure"
+            f"conceptbind embed, or a run folder of conceptbind measure{hint}"
         )
     found = _of_embeddings(load(inside / part))
     table = _table_of_run(folder)

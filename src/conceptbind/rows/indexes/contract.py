@@ -204,7 +204,7 @@ class Rows(_Joined["Floats"]):
             row = int(numbers[int(np.argmin(good))])
             raise ValueRangeError(
                 f"row {row:,} of {self.name} holds NaN or infinite numbers; embed it again, or "
-                "leave it out"
+                "leave it out (audit does with --allow-missing)"
             )
 
 

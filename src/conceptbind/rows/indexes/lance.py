@@ -8,12 +8,11 @@ import numpy as np
 
 from conceptbind.core.errors import FileError, MissingExtraError
 from conceptbind.rows.indexes.contract import Index, RowPart, Rows, TextPart, Texts
+from conceptbind.rows.indexes.kept import KeptRows, KeptTexts
 from conceptbind.rows.indexes.places import (
     CAPTIONS,
     KEYS,
     PICTURES,
-    KeptRows,
-    KeptTexts,
     column_of,
     filled_matrix,
     first_of_names,

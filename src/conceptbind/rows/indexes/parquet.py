@@ -9,12 +9,11 @@ import numpy as np
 from conceptbind.core.errors import FileError, MismatchError, MissingExtraError
 from conceptbind.core.limits import require_regular
 from conceptbind.rows.indexes.contract import BLOCK, Index, RowPart, Rows, TextPart, Texts
+from conceptbind.rows.indexes.kept import KeptRows, KeptTexts
 from conceptbind.rows.indexes.places import (
     CAPTIONS,
     KEYS,
     PICTURES,
-    KeptRows,
-    KeptTexts,
     column_of,
     filled_matrix,
     first_of_names,

@@ -19,14 +19,13 @@ from conceptbind.core.errors import (
     quoted,
 )
 from conceptbind.core.files import content_hash, file_hash, user_path
-from conceptbind.rows.indexes.contract import RowPart, TextPart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from jaxtyping import Bool, Int, Shaped
+    from jaxtyping import Bool, Shaped
 
-    from conceptbind.core.typing import Bools, Floats, Ints
+    from conceptbind.core.typing import Bools, Floats
 
 SEPARATOR = "::"
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -280,29 +279,3 @@ def is_list_of_numbers(kind: Any) -> bool:
     if not any(is_one(kind) for is_one in lists):
         return False
     return bool(pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))
-
-
-class KeptRows(RowPart):
-    """The rows of a part that have an embedding."""
-
-    def __init__(self, part: RowPart, kept: Int[Ints, " rows"]) -> None:
-        self.part, self.kept = part, kept
-        self.n, self.width, self.name = len(kept), part.width, part.name
-
-    def read(self, start: int, stop: int) -> Shaped[Floats, "rows width"]:  # noqa: D102
-        return _kept(self.part.read, self.kept[start:stop], self.some)
-
-
-class KeptTexts(TextPart):
-    """The texts of the rows that have an embedding."""
-
-    def __init__(self, part: TextPart, kept: Int[Ints, " rows"]) -> None:
-        self.part, self.kept, self.n = part, kept, len(kept)
-
-    def read(self, start: int, stop: int) -> list[str | None]:  # noqa: D102
-        return _kept(self.part.read, self.kept[start:stop], self.some)
-
-
-def _kept(read: Callable[[int, int], Any], rows: Ints, some: Callable[[Any, Ints], Any]) -> Any:
-    first = int(rows[0])
-    return some(read(first, int(rows[-1]) + 1), rows - first)

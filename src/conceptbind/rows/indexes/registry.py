@@ -41,6 +41,18 @@ def container_of(place: Place) -> Container | None:
     return None
 
 
+def pattern_below(folder: Path) -> str | None:
+    """A pattern that names files of an index in the folders of a folder; None where there are none.
+
+    Args:
+        folder: that holds no index itself.
+    """
+    for suffix in (".parquet", ".tar", ".npy"):
+        if next(folder.glob(f"*/*{suffix}"), None) is not None:
+            return f"{folder}/*/*{suffix}"
+    return None
+
+
 def open_container(given: str | Path) -> Index | None:
     """An index that somebody built; None where nothing of that kind lies there.
 
@@ -60,6 +72,11 @@ def open_container(given: str | Path) -> Index | None:
         raise UnknownNameError(
             f"'{place.text:.80}' names the column '{place.column:.40}' of what has no columns; "
             "leave out what stands behind ::"
+        )
+    if found is None and place.files and not place.path.exists():
+        raise FileError(
+            f"{place.text:.80} names {place.files[0].name:.60}, which is no file of an index that "
+            "is read (.npy, .parquet, .tar, .faiss, .duckdb); unpack what is packed"
         )
     if any(mark in str(place.path) for mark in "*?["):
         raise FileError(f"no file is called {place.path}; give a pattern that names files")
