@@ -52,7 +52,7 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_others():
 
 @pytest.mark.usefixtures("mitsuba")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:lance is not fork-safe")
 def test_processes_forked_after_the_first_picture_draw_the_same_bytes():
     here = [digest(seed) for seed in range(4)]
     with get_context("fork").Pool(2) as pool:

@@ -161,7 +161,7 @@ class Fit:
     """Whether rows belong to their captions."""
 
     share: float
-    """Of the comparisons in which a row is nearer to its own caption than to another one."""
+    """Share of the comparisons in which a row is nearer to its own caption than to another one."""
     n: int
     """Rows and captions that were compared, each with each."""
 

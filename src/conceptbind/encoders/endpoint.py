@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
+from itertools import product
 from threading import Lock, Timer
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -289,7 +290,8 @@ def _may_hold(text: str, key: str) -> bool:
     """Whether a text has a part of a key, in any of the ways in which one is written."""
     raw = key.encode()
     coded = [base64.b64encode(b" " * shift + raw).decode() for shift in range(3)]
-    secrets = [_folded(one) for one in (key, raw.hex(), *(code[2:-4] for code in coded))]
+    middles = [code[2:-4] for code in coded]  # the ends depend on what stands beside
+    secrets = [_folded(one) for one in (key, raw.hex(), *middles)]
     texts = [text]
     for read in (_unescaped, unquote, html.unescape):
         texts.append(read(texts[-1]))
@@ -297,7 +299,7 @@ def _may_hold(text: str, key: str) -> bool:
     for secret in filter(None, secrets):
         size = min(PART, len(secret))
         parts = {secret[at : at + size] for at in range(len(secret) - size + 1)}
-        if any(part in one for one in shown for part in parts):
+        if any(part in one for one, part in product(shown, parts)):
             return True
     return False
 
