@@ -18,6 +18,8 @@ beside captions). They differ in what is told:
   captions: what the cosine uses within a modality must be asked of that modality.
 - tiny-bag: as tiny, but the labels are dealt out as well, so that binding never helps anywhere.
 
+A `BindingProbe` scores the model on the way, on CLEVR-2D, and draws its curves into OUT-watched.
+
 No scene holds two of the 24 CLEVR-2D objects: all pairs of them are new to the models.
 """
 
@@ -34,7 +36,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from conceptbind.encoders.dual import DualModel, Words, dual_config, save_dual
+from conceptbind import BindingProbe
+from conceptbind.encoders.dual import DualEncoder, DualModel, Words, dual_config, save_dual
 from conceptbind.pictures import FlatStyle, draw_flat
 from conceptbind.scenes import ConceptSpace, caption
 from conceptbind.scenes.builtin import CLEVR_COLORS
@@ -165,6 +168,12 @@ def main() -> None:
         default=0.5,
         help="tiny and tiny-bag: share of captions (and labels) whose colours are dealt out",
     )
+    parser.add_argument(
+        "--watched", type=Path, help="folder of the looks on the way; default: OUT-watched"
+    )
+    parser.add_argument(
+        "--every", type=int, help="steps between two looks; default: at most 5 %% of the time"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -201,7 +210,13 @@ def main() -> None:
     careless = share if options.model == "tiny-bag" else 0.0
     views = 2 if options.model == "tiny-bound" else 1
 
+    save_dual(model, config, words.ids, options.out)  # how captions and pictures are prepared
+    like = DualEncoder(options.out, options.model, options.device)
+    watched = options.watched or options.out.with_name(f"{options.out.name}-watched")
+    probe = BindingProbe(watched, like=like, every=options.every)
+
     for step in range(options.steps):
+        probe(model, step)
         m = int(source.rng.choice(list(COUNTS), p=list(COUNTS.values())))
         scenes = source.batch(options.batch // views, m, swaps=options.model != "tiny-bag")
         names = source.wordings(m, views)
@@ -242,6 +257,7 @@ def main() -> None:
                 flush=True,
             )
     options.out.mkdir(parents=True, exist_ok=True)
+    probe.finish(model, options.steps)
     save_dual(model.eval(), config, words.ids, options.out)
     print(f"wrote {options.out} after {time.perf_counter() - start:.0f} s")
 

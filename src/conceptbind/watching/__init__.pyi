@@ -1,3 +1,6 @@
+from .callbacks import lightning_callback as lightning_callback
+from .callbacks import sentence_evaluator as sentence_evaluator
+from .callbacks import trainer_callback as trainer_callback
 from .changes import Change as Change
 from .changes import History as History
 from .changes import Seen as Seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from conceptbind.core.rounding import percent
 from conceptbind.core.streams import tell
 from conceptbind.run.facts import plain_provenance
 from conceptbind.watching.live import as_it_was, encoder_of
+from conceptbind.watching.logs import Log, as_log
 from conceptbind.watching.looking import look_at
 from conceptbind.watching.section import PAGE, write_watch_page
 from conceptbind.watching.suite import Suite
@@ -52,7 +53,8 @@ class BindingProbe:
         processor: see `watching.live.encoder_of`.
         texts: of (model, captions) to rows.
         pictures: of (model, pictures) to rows.
-        log: called with numbers by name, and the step, for a log of your own.
+        log: a function of numbers by name and the step, or a TensorBoard writer. By default the
+            runs of W&B and MLflow that are open get the numbers, and nothing else does.
         say: called with each line; prints by default.
         clock: seconds that do not go back.
 
@@ -72,7 +74,7 @@ class BindingProbe:
         processor: Any = None,
         texts: Embeds | None = None,
         pictures: Embeds | None = None,
-        log: Callable[[Mapping[str, float], int], object] | None = None,
+        log: Any = None,
         say: Callable[[str], object] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -80,7 +82,8 @@ class BindingProbe:
             raise ValueRangeError(f"every must be a number of steps, at least 1; got {every!r}")
         if not 0 < share < 1:
             raise ValueRangeError(f"share must lie between 0 and 1; got {share!r}")
-        self.every, self.share, self.log = every, share, log
+        self.every, self.share = every, share
+        self._asked_log, self.log = log, as_log(log)
         self.say = say or _say
         self._clock, self._start, self._last = clock, clock(), 0.0
         self.folder = user_path(folder)
@@ -184,9 +187,32 @@ class BindingProbe:
         self.say(brief(rows))
         for line in told_at(rows):
             self.say(line)
-        if self.log is not None:
-            self.log(self.last, step)
+        self._log(step)
         return look
+
+    def _log(self, step: int) -> None:
+        try:
+            self.log(self.last, step)
+        except Exception as error:  # a log that fails ends no training
+            self._note(f"step {step:,} was not logged: {type(error).__name__}: {error}")
+
+    def log_by_default(self, log: Log) -> None:
+        """Hand numbers to the log of a trainer, unless another was asked for.
+
+        Args:
+            log: a function of numbers by name and the step.
+        """
+        if self._asked_log is None:
+            self.log = log
+
+    def process_by_default(self, processor: Any) -> None:
+        """Embed with a trainer's processor, unless it was said how the model embeds.
+
+        Args:
+            processor: of transformers; None where the trainer has none.
+        """
+        if all(way is None for way in self._how.values()):
+            self._how["processor"] = processor
 
     def _remember(self, look: ModelLook) -> list[Row]:
         rows = [Row.of(cells) for cells in self.table.latest]
