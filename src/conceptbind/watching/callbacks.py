@@ -149,7 +149,8 @@ def sentence_evaluator(probe: BindingProbe) -> Any:
         ) -> dict[str, float]:
             """The numbers of the latest look."""
             latest = probe.table.history.step
-            step = steps if steps >= 0 else 1 + (-1 if latest is None else latest)
+            after = 0 if latest is None else latest + 1
+            step = steps if steps >= 0 else after
             if probe(model, step) is not None:
                 probe.draw()
             return {name.replace("/", "_"): value for name, value in probe.last.items()}
