@@ -8,6 +8,7 @@ from .evaluate import look_at_benchmark as look_at_benchmark
 from .evaluate import read_benchmark as read_benchmark
 from .judged import benchmark_verdicts as benchmark_verdicts
 from .karpathy import read_karpathy_train as read_karpathy_train
+from .mteb_tasks import benchmark_task as benchmark_task
 from .registry import BENCHMARKS as BENCHMARKS
 from .registry import benchmark_folders as benchmark_folders
 from .registry import benchmark_named as benchmark_named

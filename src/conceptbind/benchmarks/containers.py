@@ -7,15 +7,14 @@ from __future__ import annotations
 import ast
 import tarfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from conceptbind.benchmarks.shards import table_rows
-from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
-from conceptbind.core.text import parse_json, read_json_values, read_lines
-from conceptbind.scenes.readers.tables import read_columns
+from conceptbind.core.errors import FileError, MismatchError, ValueRangeError, counted
+from conceptbind.core.text import parse_json, read_json_values, read_lines, read_table
 
 PICTURE_KINDS = ("jpg", "jpeg", "png", "webp", "npy")
 """Endings of pictures in a webdataset."""
@@ -71,7 +70,7 @@ def _entries(path: Path, without: Sequence[str], nested: bool) -> Iterator[Any]:
 def _of_text(path: Path, nested: bool) -> Iterator[Any]:
     kind = path.suffix.lower()
     if kind in (".csv", ".tsv"):
-        return _of_columns(read_columns(path))
+        return _of_table(path)
     if kind == ".txt":
         return iter(read_lines(path))
     content = read_json_values(path, AGAIN)
@@ -84,9 +83,25 @@ def _of_text(path: Path, nested: bool) -> Iterator[Any]:
     return iter(content)
 
 
-def _of_columns(columns: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
-    for cells in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, cells, strict=True))
+def _of_table(path: Path) -> Iterator[dict[str, str]]:
+    """Rows of a table; a first column without a name, which is the index of pandas, may stand
+    there.
+    """
+    lines = read_table(path)
+    if not lines:
+        raise ValueRangeError(f"the table {path} is empty; expected a header line and rows")
+    (_, header), *rows = lines
+    if "" in header[1:] or len(set(header)) != len(header):
+        raise ValueRangeError(
+            f"the header of {path} has empty or duplicate column names: {', '.join(header):.200}"
+        )
+    for number, cells in rows:
+        if len(cells) != len(header):
+            raise ValueRangeError(
+                f"{path}, line {number}: expected {counted(len(header), 'cell')} as in the "
+                f"header, got {len(cells)}"
+            )
+        yield dict(zip(header, cells, strict=True))
 
 
 def _nested(path: Path, content: object) -> Iterator[dict[str, Any]]:

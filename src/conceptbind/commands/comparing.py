@@ -146,7 +146,7 @@ class Compare(Gated[Comparison]):
 
     runs: Sequence[GivenRun]
     """Run folders written by conceptbind measure, repair or evaluate, or folders of such folders:
-    their runs make a leaderboard.
+    their runs make a leaderboard. Folders and files that mteb wrote stand beside them.
     """
     _: KW_ONLY
     out: GivenPath | None = None
@@ -155,6 +155,7 @@ class Compare(Gated[Comparison]):
     def work(self) -> Comparison:
         """Make the tables."""
         from conceptbind.benchmarks.field import distance_table
+        from conceptbind.benchmarks.mteb_tasks import mteb_files, mteb_table, read_mteb
         from conceptbind.benchmarks.registry import BENCHMARKS
         from conceptbind.benchmarks.section import paired_tables
         from conceptbind.core.errors import FileError, ValueRangeError
@@ -169,7 +170,10 @@ class Compare(Gated[Comparison]):
 
         if not self.runs:
             raise ValueRangeError("give at least one run folder")
-        folders, notes = _run_folders([user_path(str(run)) for run in self.runs])
+        given = [user_path(str(run)) for run in self.runs]
+        theirs = [read_mteb(file) for place in given for file in mteb_files(place)]
+        given = [place for place in given if not mteb_files(place)]
+        folders, notes = _run_folders(given)
         folder = None if self.out is None else user_path(self.out)
         if folder is not None and folder.is_file():
             raise FileError(f"--out must be a folder; {folder} is a file")
@@ -190,7 +194,7 @@ class Compare(Gated[Comparison]):
             *paper_tables(found),
             *difference_tables(found, ranked),
             *paired_tables(kept),
-            *filter(None, [distance_table(found)]),
+            *filter(None, [distance_table(found), mteb_table(theirs, found)]),
         )
         if not tables:
             raise ValueRangeError(
