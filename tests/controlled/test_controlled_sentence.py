@@ -6,6 +6,9 @@ import pytest
 
 import made
 from conceptbind.controlled import controlled_sentence, sweep_sentence
+from conceptbind.controlled.ending import ending_sentence
+from conceptbind.controlled.recipe import make_recipe
+from conceptbind.controlled.training import Look, Trained
 from conceptbind.core.records import Records
 
 
@@ -107,3 +110,29 @@ def test_a_sweep_of_models_that_were_trained_against_scenes():
     assert "one model: no coverage reaches 90.0 %; the best is 89.9 % at 0.8." in sweep_sentence(
         Records(lower), []
     )
+
+
+def trained(looks, enough=0.995, steps=1200):
+    """A training of which validation said so much at these steps."""
+    seen = tuple(Look(step, 0.0, 0.0, 1.0, share, 1.0) for step, share in looks)
+    recipe = make_recipe("small", 0.8, steps=steps)
+    return Trained(recipe, None, seen, max(seen, key=lambda look: look.validation))
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ([(300, 0.5), (600, 0.995)], "ended at step 600 of 1,200, since 99.5 % of the scenes"),
+        # 3 / 4 of the steps are 900, which belong to what was before
+        ([(900, 0.40), (1200, 0.43)], "still rising (40.0 % of the scenes of validation objects"),
+        ([(900, 0.40), (1000, 0.43), (1200, 0.3)], "43.0 % after), so more --steps may raise it"),
+        ([(900, 0.40), (1200, 0.42)], "no longer rose (40.0 %"),
+        ([(600, 0.43), (900, 0.40), (1200, 0.44)], "no longer rose (43.0 %"),
+        ([(1200, 0.44)], "cannot be judged from so few looks"),
+        ([(901, 0.4), (1200, 0.9)], "cannot be judged from so few looks"),
+    ],
+)
+def test_how_a_training_ended_is_said(looks, said):
+    sentence = ending_sentence(trained(looks))
+    assert said in sentence
+    assert ("at its last step, 1,200" in sentence) == (looks[-1][0] == 1200)

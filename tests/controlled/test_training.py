@@ -605,3 +605,13 @@ def test_a_model_of_every_kind_is_an_encoder(changed, tmp_path):
 def test_numbers_of_queries_that_make_no_sense(changed, said):
     with pytest.raises(ConceptBindError, match=said):
         recipe(**changed)
+
+
+def test_recipes_of_earlier_versions_are_read_and_found():
+    """They had a setting `swaps`, which 0 of `most_swaps` now says."""
+    recipe = make_recipe("small", 0.5)
+    flat = recipe.flat()
+    assert flat["swaps"] is True
+    assert "concept_weight=0.2, swaps=True, scale=20.0" in recipe.key
+    assert Recipe.read(flat, "x") == recipe
+    assert Recipe.read({**flat, "swaps": False}, "x") == make_recipe("small", 0.5, most_swaps=0)

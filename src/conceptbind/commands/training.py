@@ -169,6 +169,7 @@ train = function_of(Train)
 
 def _trained(asked: Train) -> Training:
     """Train, score and write."""
+    from conceptbind.controlled.ending import ending_sentence
     from conceptbind.controlled.recipe import make_recipe
     from conceptbind.controlled.section import (
         controlled_sentence,
@@ -238,7 +239,7 @@ def _trained(asked: Train) -> Training:
         models[name] = trained
         mine = controlled_study(trained, f"controlled:{name}")
         records += mine
-        sentences.append(controlled_sentence(mine))
+        sentences.append(f"{controlled_sentence(mine)} {ending_sentence(trained)}")
     facts = plain_provenance(config, sys.argv) | {
         "recipes": {name: recipe.flat() for name, recipe in recipes.items()}
     }
@@ -268,10 +269,11 @@ def _sweeping(
 
     with progress(total=len(recipes), desc="training models", unit="model") as bar:
         if probes:
+            fitted = "are" if len(probes) > 1 else "is"
             bar.line(
                 f"{counted(len(recipes), 'model')} are trained for at most "
                 f"{counted(recipes[0].steps, 'step')}; then "
-                f"{' and '.join(probes)} are fitted to each "
+                f"{' and '.join(probes)} {fitted} fitted to each "
                 f"on {PROBE_SCENES:,} scenes, whatever the steps, which may take longer than the "
                 "training (--probes [] leaves them out)"
             )

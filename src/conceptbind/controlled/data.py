@@ -168,7 +168,6 @@ class Batch:
 class Queried(TypedDict, total=False):
     """Which queries a batch has; see `StackedSampler`."""
 
-    swaps: bool
     most_swaps: int | None
     negatives: int
     most_object_queries: int | None
@@ -184,9 +183,8 @@ class StackedSampler:
         trains: ids of the train objects of each model, on the device where batches are made.
         most_objects: scenes have 1 to this many objects, equally many of each number.
         batch: scenes in a batch.
-        swaps: whether objects that exchange one attribute with another object of the scene are
-            queries too.
-        most_swaps: how many of them are drawn for each scene; by default all are queries.
+        most_swaps: how many objects that exchange one attribute with another object of the scene
+            are queries too, drawn for each scene; by default all are, and 0 is none.
         negatives: further train objects that are queries, for each object that is asked for.
         most_object_queries: how many of the objects in the batch are asked for, drawn at random; by
             default all are.
@@ -206,7 +204,6 @@ class StackedSampler:
         most_objects: int,
         batch: int,
         *,
-        swaps: bool = True,
         most_swaps: int | None = None,
         negatives: int = 0,
         most_object_queries: int | None = None,
@@ -220,7 +217,7 @@ class StackedSampler:
                 f"{batch}"
             )
         self.sizes, self.all_queries, self.round_to = sizes, all_queries, round_to
-        self.swaps, self.most_swaps, self.negatives = swaps, most_swaps, negatives
+        self.most_swaps, self.negatives = most_swaps, negatives
         self.most_object_queries = most_object_queries
         self.most_concept_queries = most_concept_queries
         self.counts = [
@@ -287,7 +284,7 @@ class StackedSampler:
         asked = held.clone()
         if self.negatives:
             self._add_negatives(asked, randoms)
-        for group in scenes if self.swaps else ():
+        for group in () if self.most_swaps == 0 else scenes:
             if group.shape[2] > 1:
                 swaps = swapped(object_values(group, self.sizes), self.sizes)
                 if self.most_swaps is not None:
@@ -338,7 +335,7 @@ class Sampler:
             **how,
         )
         self.sizes, self.train, self.known = sizes, train, self._stack.known[0]
-        self.swaps = self._stack.swaps
+        self.most_swaps = self._stack.most_swaps
 
     def draw(self, random: torch.Generator) -> Batch:
         """The next batch."""

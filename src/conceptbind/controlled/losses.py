@@ -106,7 +106,7 @@ def scenes_loss(
     scores = model.scale() * torch.cat(left) @ torch.cat(right).T
     backwards = cross_entropy(scores.T, same / same.sum(dim=1, keepdim=True))
     targets = same
-    if sampler.swaps:
+    if sampler.most_swaps != 0:
         others = [exchanged(group, sampler) for group in batch.scenes if group.shape[1] > 1]
         rows = [
             model.query_tower(model.shape.scene_tokens(object_values(found, sizes)))

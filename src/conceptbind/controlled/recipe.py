@@ -53,9 +53,6 @@ class Recipe:
     """Share of the steps, the last, on which it falls to 0."""
     concept_weight: float = 1.0
     """Weight of the loss on concept queries beside that on object queries."""
-    swaps: bool = True
-    """Objects with one attribute taken from another object of the scene are queries too, where they
-    are train objects."""
     scale: float = 10.0
     """What cosines are multiplied with at the start; it is learned."""
     hottest: float = 100.0
@@ -68,7 +65,8 @@ class Recipe:
     """Number format of all products in training, those of the scores included; weights and moments,
     and what is scored afterwards, are float32."""
     most_swaps: int | None = None
-    """Swap negatives that are drawn for each scene; by default all are queries."""
+    """Objects with one attribute taken from another object of the scene that are queries too, drawn
+    for each scene among train objects; by default all are, and 0 is none."""
     negatives: int = 0
     """Further train objects that are queries, for each object that is asked for."""
     most_object_queries: int | None = None
@@ -169,7 +167,6 @@ class Recipe:
     def queried(self) -> Queried:
         """Which queries its batches have."""
         return {
-            "swaps": self.swaps,
             "most_swaps": self.most_swaps,
             "negatives": self.negatives,
             "most_object_queries": self.most_object_queries,
@@ -181,7 +178,8 @@ class Recipe:
         """What tells two recipes apart. Settings that came later do not stand in it where they are
         as ever, so that models of earlier versions are found.
         """
-        text = repr(self)
+        # earlier versions had a setting that 0 of most_swaps now says
+        text = repr(self).replace(", scale=", ", swaps=True, scale=", 1)
         for name, usual in {**LATER, **LATER_SHAPE}.items():
             text = text.replace(f", {name}={usual!r}", "")
         return text
@@ -189,6 +187,7 @@ class Recipe:
     def flat(self) -> dict[str, Any]:
         """As it is written to `config.json`; later settings only where they are not as ever."""
         found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        found["swaps"] = self.most_swaps != 0  # as earlier versions wrote and read it
         for settings, later in ((found, LATER), (found["shape"], LATER_SHAPE)):
             for name, usual in later.items():
                 if settings[name] == usual:
@@ -203,7 +202,9 @@ class Recipe:
             FileError: it is not a recipe.
         """
         try:
-            shape = dict(content["shape"])
+            shape, content = dict(content["shape"]), dict(content)
+            if not content.pop("swaps", True):  # of earlier versions
+                content["most_swaps"] = 0
             unknown = set(content) - {item.name for item in fields(cls)}
             if unknown:
                 raise KeyError(", ".join(sorted(unknown)))
