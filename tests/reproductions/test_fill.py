@@ -39,7 +39,7 @@ def one_row(*cells, **more):
         (0.8, True, (0.7, 0.6, 0.8), "agrees"),  # not surely below
         (0.8, True, (0.7, 0.6, 0.799), "differs"),
         (0.8, True, (0.799, None, None), "differs"),
-        (None, False, (0.9, 0.8, 1.0), "not run"),
+        (None, False, (0.9, 0.8, 1.0), "not published"),
     ],
 )
 def test_the_word_of_a_figure(paper, at_least, ours, said):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from PIL import Image
 
 from conceptbind import load_run, reproduce, resolve
 from conceptbind.cli import main
+from conceptbind.controlled import study
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.repairs.labclip import Adapter, save_adapter
+from conceptbind.reproductions import binding, controlled
+from conceptbind.run import executors
 
 
 def test_without_an_encoder_and_data_nothing_is_run_and_it_says_what_is_missing(tmp_path):
@@ -104,7 +108,8 @@ def test_benchmarks_that_are_there_are_scored_before_and_after_a_map(tmp_path):
 @pytest.mark.slow
 def test_both_papers_whole(tmp_path):
     for paper in ("binding", "labclip"):
-        assert main(["reproduce", paper, "--encoder", "tiny", "--out", str(tmp_path / paper)]) == 0
+        words = ["reproduce", paper, "--encoder", "tiny", "--models", "none"]
+        assert main([*words, "--out", str(tmp_path / paper)]) == 0
         names = {file.name for file in (tmp_path / paper).iterdir()}
         assert {"report.html", "results.json", "runs"} < names
         with (
@@ -125,3 +130,41 @@ def test_both_papers_whole(tmp_path):
 def test_inputs_that_do_not_fit(options, words, tmp_path):
     with pytest.raises(ConceptBindError, match=words):
         reproduce(**{"paper": "binding", "out": tmp_path / "a", **options})
+
+
+def transition(folder, **told):
+    found = reproduce("binding", tables=["transition"], out=folder, **told)
+    with (folder / "transition-figures.csv").open() as file:
+        return found, list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_controlled_models_are_trained_and_told_as_their_sweep_tells_them(tmp_path, monkeypatch):
+    """The setting of the table, but for its length, the fit of its probe and the coverages."""
+    space = {(controlled.SMALL, "20x20"): (0.5,)}
+    monkeypatch.setattr(controlled, "COVERAGES", {**controlled.COVERAGES, **space})
+    steps = {controlled.SMALL: {**controlled.SETTINGS[controlled.SMALL], "steps": 20}}
+    monkeypatch.setattr(controlled, "SETTINGS", {**controlled.SETTINGS, **steps})
+    monkeypatch.setattr(study, "PROBE_SCENES", 300)
+    monkeypatch.setattr(study, "PROBE_RANK", 2)
+    monkeypatch.setattr(executors, "cores", lambda: 1)
+    rows = [controlled._row(controlled.SMALL, "20x20", 0.5), *controlled.TRANSITION.rows[-1:]]
+    table = replace(controlled.TRANSITION, rows=tuple(rows))
+    monkeypatch.setattr(binding, "BINDING", (table,))
+    found, told = transition(tmp_path / "a", encoder="tiny")
+    run = load_run(tmp_path / "a" / "runs" / "controlled-models-small-20x20-sweep")
+    assert found.records == run.records
+    asked = {"metric": "object_recognition", "split": "unseen", "among": "all"}
+    for row, control in zip(told[:2], ("none", "global_product"), strict=True):
+        record = run.records.one(**asked, control=control)
+        assert float(row["ours"]) == pytest.approx(record.value, abs=1e-3)
+        assert (row["word"], int(row["n"])) == ("not published", record.n)
+    assert told[0]["row"] == "400 objects, 50 % of them seen, small setting"
+    assert told[2]["word"] == "not run" and "needs a GPU for hours" in told[2]["why"]
+
+
+def test_controlled_models_are_left_out_where_none_is_asked_for(tmp_path):
+    found, told = transition(tmp_path / "a", models="none")
+    assert {row["why"] for row in told} == {"left out by --models none"}
+    assert len(told) == 10
+    assert not found.records

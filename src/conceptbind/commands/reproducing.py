@@ -99,6 +99,10 @@ class Reproduce(Opening, Command[Reproduction]):
     """Repair of captions for the column LABCLIP of the table of benchmarks: a folder written by
     conceptbind repair, or a published .pt.
     """
+    models: Literal["none", "small", "published"] = "small"
+    """Controlled models to train for the table transition: none; two small ones, minutes on two
+    cores; or also those of the published sizes, hours on a GPU.
+    """
     seed: int = 0
     """Random seed."""
 
@@ -167,6 +171,8 @@ class _Runs:
         return self._once(place, command)
 
     def _records(self, place: "Place", command: str) -> Records | str:
+        if command == "sweep":
+            return self._swept(place)
         if command in ("evaluate", "adapted"):
             return self._scored(place, command)
         missing = self._missing(place)
@@ -200,6 +206,25 @@ class _Runs:
                 raise
             return str(error)
         return self.found[name]
+
+    def _swept(self, place: "Place") -> Records | str:
+        """Records of controlled models of a setting, or why there are none."""
+        from conceptbind.commands.training import Sweep
+        from conceptbind.reproductions import controlled as room
+
+        if self.asked.models == "none":
+            return "left out by --models none"
+        if place.encoder == room.PUBLISHED and self.asked.models != "published":
+            return room.NEEDS
+        run = "-".join((slug(place.encoder), slug(place.scenes), "sweep"))
+        told: dict[str, Any] = dict(room.SETTINGS[place.encoder])
+        told |= {
+            "spaces": (place.scenes,),
+            "coverages": room.COVERAGES[place.encoder, place.scenes],
+        }
+        told |= {"seeds": 1, "probes": (room.PROBE,), "device": self.asked.device}
+        self.found[run] = Sweep(out=self.folder / "runs" / run, **told).run().records
+        return self.found[run]
 
     def _scored(self, place: "Place", command: str) -> Records | str:
         """Records of a benchmark, or why there are none."""

@@ -271,7 +271,7 @@ def _sweeping(
         if probes:
             fitted = "are" if len(probes) > 1 else "is"
             bar.line(
-                f"{counted(len(recipes), 'model')} are trained for at most "
+                f"{counted(len(recipes), 'model')} to be trained for at most "
                 f"{counted(recipes[0].steps, 'step')}; then "
                 f"{' and '.join(probes)} {fitted} fitted to each "
                 f"on {PROBE_SCENES:,} scenes, whatever the steps, which may take longer than the "

@@ -7,6 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from conceptbind.core.names import Control, Metric
+from conceptbind.reproductions.controlled import TRANSITION
 from conceptbind.reproductions.tables import CLEVR, CLIP, OWN, SPARE, Cell, Row, Table
 
 if TYPE_CHECKING:
@@ -214,5 +215,5 @@ COMPLEXITY = Table(
     "for concepts, and 0.9 and width 4096 for objects.",
 )
 
-BINDING = (PROBES, ADDITIVE, REMOVAL, EDITS, PUBLISHED_EDITS, COMPLEXITY)
+BINDING = (PROBES, ADDITIVE, REMOVAL, EDITS, PUBLISHED_EDITS, COMPLEXITY, TRANSITION)
 """In the order of the paper."""

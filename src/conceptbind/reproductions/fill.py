@@ -15,7 +15,7 @@ from conceptbind.reproductions.tables import Cell, Command, Row, Table
 if TYPE_CHECKING:
     from conceptbind.core.typing import Modality
 
-Word = Literal["agrees", "differs", "not run"]
+Word = Literal["agrees", "differs", "not published", "not run"]
 NEAR = 0.05
 """How far a published figure may lie beyond our interval, or beyond our value where it has none, to
 agree: it has two digits, and other pictures, splits and seeds behind it."""
@@ -67,7 +67,7 @@ def rows_of(table: Table, given: Place | None, modalities: Sequence[Modality]) -
         given: your encoder and scenes; None takes the paper's.
         modalities: of your encoder on these scenes.
     """
-    if given is None:
+    if given is None or table.controlled:
         return list(table.rows)
     if table.objects:
         base, _, told = given.scenes.partition(":")
@@ -177,7 +177,7 @@ def word(cell: Cell, value: float, low: float | None, high: float | None) -> Wor
         high: upper end.
     """
     if cell.paper is None:
-        return "not run"
+        return "not published"
     bottom, top = (value if end is None else end for end in (low, high))
     # rounding must not decide
     below = round(cell.paper - top, 9) > (0 if cell.at_least else NEAR)
@@ -191,7 +191,7 @@ def counts(rows: Mapping[str, Sequence[Filled]]) -> dict[Word, int]:
     Args:
         rows: of each table.
     """
-    found: dict[Word, int] = {"agrees": 0, "differs": 0, "not run": 0}
+    found: dict[Word, int] = dict.fromkeys(("agrees", "differs", "not run"), 0)
     for several in rows.values():
         for row in several:
             for entry in row.entries:

@@ -20,7 +20,7 @@ CLEVR = "clevr:{data}/CLEVR/output_2obj.csv"
 SPARE = "pug-spare:{data}/PUG_SPARE"
 OWN: Mapping[str, Value] = {"control": Control.NONE}
 """What all records of the encoder itself hold."""
-Command = Literal["measure", "finetune", "evaluate", "adapted"]
+Command = Literal["measure", "finetune", "evaluate", "adapted", "sweep"]
 """The command whose results hold the figure; `adapted` is `evaluate` with a repair."""
 
 
@@ -81,3 +81,5 @@ class Table:
     """Whether the scenes of every row are a published benchmark, for whatever encoder."""
     of_one: bool = False
     """Whether its rows are about one encoder on the same scenes: all are kept for another."""
+    controlled: bool = False
+    """Whether its rows are models that are trained here, whatever the encoder."""
