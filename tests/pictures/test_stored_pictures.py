@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from conceptbind.cli import main
-from conceptbind.core.errors import MismatchError, ModalityError, ValueRangeError
-from conceptbind.encoders.registry import resolve
+from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.pictures import stored, write_pictures
-from conceptbind.rows.embeddings import require_modality
+from conceptbind.rows import shards
+from conceptbind.rows.embeddings import embed
+from conceptbind.rows.shards import shard_path
 from conceptbind.scenes import clevr_grid, load_scenes
 from factor_files import (
     colours,
@@ -152,12 +153,67 @@ def test_a_table_without_stored_pictures():
         write_pictures(clevr_grid(), "p")
 
 
-def test_an_encoder_of_pictures_is_told_to_write_them_first(sprites):
-    scenes = load_scenes(f"dsprites:{sprites}")
-    with pytest.raises(
-        ModalityError, match=f"the pictures of 'dsprites' lie in {sprites}; write them as files"
-    ):
-        require_modality(resolve("tiny"), scenes, "image")
+class Means:
+    """The mean of each quarter of a picture, by colour."""
+
+    id, revision, modalities, dimension = "means", "1", ("image",), 13
+
+    def encode_images(self, images):
+        found = []
+        for image in images:
+            assert image.mode == "RGB"
+            pixels = np.asarray(image, dtype=np.float32)
+            parts = [half for side in np.split(pixels, 2) for half in np.split(side, 2, axis=1)]
+            found.append([1.0, *np.concatenate([part.mean(axis=(0, 1)) for part in parts])])
+        return np.array(found, dtype=np.float32)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_an_encoder_reads_them_from_the_file_as_it_reads_their_files(
+    tmp_path, compressed, monkeypatch
+):
+    """144 pictures in shards of 50, so that a pass goes on where the last shard ended."""
+    monkeypatch.setattr(shards, "SHARD_ROWS", 50)
+    path = write_dsprites(tmp_path / "d.npz", compressed=compressed)
+    scenes = load_scenes(f"dsprites:{path}")
+    here = embed(Means(), scenes, "image", tmp_path / "here")
+    written = write_pictures(scenes, tmp_path / "p")
+    there = embed(Means(), written, "image", tmp_path / "there")
+    np.testing.assert_array_equal(here.values, there.values)
+    # a shard in the middle that a kill left out is read by itself
+    shard_path(tmp_path / "here", 50).unlink()
+    again = embed(Means(), scenes, "image", tmp_path / "here")
+    np.testing.assert_array_equal(again.values, there.values)
+
+
+def test_pictures_may_be_asked_for_in_any_order(sprites):
+    pictures = load_scenes(f"dsprites:{sprites}").stored
+    whole = list(pictures)
+    for start, stop in ((0, 5), (5, 9), (20, 30), (10, 12), (140, 144), (143, 144), (0, 144)):
+        np.testing.assert_array_equal(list(pictures.rows(start, stop)), whole[start:stop])
+
+
+def test_rows_of_pictures_that_changed_are_refused(tmp_path):
+    path = write_dsprites(tmp_path / "d.npz")
+    embed(Means(), load_scenes(f"dsprites:{path}"), "image", tmp_path / "rows")
+    write_dsprites(path, imgs=dsprites_arrays(seed=1)["imgs"])
+    with pytest.raises(MismatchError, match="CRC"):
+        embed(Means(), load_scenes(f"dsprites:{path}"), "image", tmp_path / "rows")
+
+
+def test_a_file_that_is_damaged_near_its_end_gives_no_rows(tmp_path):
+    path = write_dsprites(tmp_path / "d.npz", compressed=False)
+    spoil(path, "imgs", 9_000)
+    with pytest.raises(FileError, match="is damaged"):
+        embed(Means(), load_scenes(f"dsprites:{path}"), "image", tmp_path / "rows")
+
+
+def test_a_measurement_needs_no_picture_files(tmp_path, sprites, capsys):
+    words = ["--modality", "image", "--studies", "factors,probe", "--controls", "false"]
+    words += ["--out", str(tmp_path / "run")]
+    assert main(["measure", "tiny", "--scenes", f"dsprites:{sprites}", *words]) == 0
+    assert "of tiny's picture embeddings in new combinations" in capsys.readouterr().out
+    assert not list((tmp_path / "run").rglob("*.png"))
 
 
 def test_rows_of_a_program_are_measured_without_any_picture(tmp_path, sprites, capsys):

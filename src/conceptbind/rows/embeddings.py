@@ -278,7 +278,8 @@ def _write_shards(
     for piece, fed in _encoded(encoder, scenes, modality, left, on_rows):
         rows = _unit(fed.rows, piece.start, encoder.id).astype(kind) if half else fed.rows
         _remember(hash_of, piece, fed.hashes)
-        add_shard(kept, piece.start, rows, content_hash(*fed.hashes) if fed.hashes else None)
+        pictures = content_hash(*fed.hashes) if any(fed.hashes) else None
+        add_shard(kept, piece.start, rows, pictures)
     if not half:
         seal_shards(kept, len(scenes))
     return kept
@@ -320,6 +321,8 @@ def _identity_of(encoder: Encoder, scenes: Scenes, modality: Modality) -> dict[s
         if getattr(encoder, "long_captions", "truncate") == "refuse":
             raise refusal(scenes.caption(cut[0]), len(cut), len(scenes), longest, encoder.id)
         details["captions_cut"] = f"{len(cut)} of {len(scenes)}, after {longest} tokens"
+    if modality == "image" and scenes.images is None and scenes.stored is not None:
+        details["pictures"] = scenes.stored.identity()
     shape = (len(scenes), encoder.dimension)
     return identity_of_rows(
         encoder.id, encoder.revision, shape, details, modality, scenes.name, scenes.content_hash
@@ -387,14 +390,18 @@ def _join(kept: Kept, path: Path, shape: tuple[int, int]) -> None:
 def _pictures_hash(
     scenes: Scenes, start: int, stop: int, hash_of: Callable[[Path], str]
 ) -> str | None:
-    """What the pictures of some scenes hold; None where one is gone."""
+    """What the pictures of some scenes hold; None where one is gone, or where they lie in an array
+    file, whose checksum stands in the manifest.
+    """
+    if scenes.images is None:
+        return None
     paths = pictures_of(scenes, start, stop)
     return content_hash(*map(hash_of, paths)) if all(path.is_file() for path in paths) else None
 
 
 def _remember(hash_of: Callable[[Path], str], piece: Piece, hashes: list[str]) -> None:
     """Pictures that were hashed while they were read need not be read for it."""
-    if isinstance(hash_of, FileHashes) and hashes:
+    if isinstance(hash_of, FileHashes) and piece.pictures:
         for path, digest in zip(piece.pictures, hashes, strict=True):
             hash_of.know(path, digest)
 
@@ -427,13 +434,7 @@ def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality
         raise ModalityError(
             f"'{encoder.id}' encodes {' and '.join(encoder.modalities)}, not {modality}"
         )
-    if modality == "image" and scenes.images is None and scenes.stored is not None:
-        raise ModalityError(
-            f"the pictures of '{scenes.name}' lie in {scenes.stored.file.path}; write them as "
-            "files with conceptbind render --scenes ... --out DIR, and give --scenes "
-            "DIR/scenes.csv, or use --modality text"
-        )
-    if modality == "image" and scenes.images is None:
+    if modality == "image" and scenes.images is None and scenes.stored is None:
         raise ModalityError(
             f"the scenes '{scenes.name}' have no pictures; use --modality text, or a table with a "
             "column 'image' or 'filename'"
@@ -442,6 +443,8 @@ def require_modality(encoder: Encoder | FileEmbeddings, scenes: Scenes, modality
 
 def _require_pictures(scenes: Scenes, folder: Path) -> None:
     """Raise FileError unless all pictures are there that no shard in the folder holds yet."""
+    if scenes.images is None:  # they lie in an array file
+        return
     size, wanted = shards.SHARD_ROWS, []
     for start in range(0, len(scenes), size):
         if not shard_path(folder, start).exists():

@@ -19,13 +19,14 @@ from conceptbind.core.errors import (
     counted,
 )
 from conceptbind.metrics.checks import refuse_non_finite
-from conceptbind.rows.feeding import Fed, picture_rows
+from conceptbind.rows.feeding import Fed, array_rows, picture_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
     from conceptbind.core.typing import Encoder, Floats, Modality
     from conceptbind.pictures.files import Box
+    from conceptbind.scenes.readers.arrays import StoredPictures
     from conceptbind.scenes.table import Scenes
 
 TEXT_BATCH = 1024
@@ -46,15 +47,21 @@ class Piece:
     pictures: tuple[Path, ...] = ()
     boxes: tuple[Box | None, ...] | None = None
     """What is seen of each picture; None for whole pictures."""
+    stored: StoredPictures | None = None
+    """Pictures that lie in an array file, where they do."""
+    n_stored: int = 0
+    """How many of them belong to the piece."""
 
     def __len__(self) -> int:
-        return len(self.captions) or len(self.pictures)
+        return len(self.captions) or len(self.pictures) or self.n_stored
 
 
 def piece_of(scenes: Scenes, modality: Modality, start: int, stop: int) -> Piece:
     """The scenes start..stop of a table."""
     if modality == "text":
         return Piece(start, captions=tuple(scenes.captions(start, stop)))
+    if scenes.images is None and scenes.stored is not None:
+        return Piece(start, stored=scenes.stored, n_stored=stop - start)
     boxes = None if scenes.boxes is None else tuple(scenes.boxes[start:stop])
     return Piece(start, pictures=tuple(pictures_of(scenes, start, stop)), boxes=boxes)
 
@@ -116,7 +123,10 @@ def _read(encoder: Encoder, captions: Sequence[str]) -> Iterator[Fed]:
 
 
 def _seen(encoder: Encoder, piece: Piece) -> Iterator[Fed]:
-    """The features of pictures."""
+    """The features of pictures; an empty hash stands for each that lies in an array."""
+    if piece.stored is not None:
+        stored = piece.stored.rows(piece.start, piece.start + piece.n_stored)
+        return array_rows(encoder, stored)
     return picture_rows(encoder, piece.pictures, piece.boxes)
 
 

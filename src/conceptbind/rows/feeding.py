@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from conceptbind.core.errors import FileError
 from conceptbind.core.limits import require_regular
@@ -30,7 +30,8 @@ from conceptbind.run.executors import cores
 from conceptbind.run.ordered import in_order
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Shaped
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from conceptbind.core.typing import Encoder, Floats, Prepares
@@ -39,6 +40,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Asked = tuple[Path, Box | None]
 """A picture file, and what is seen of it."""
+Reader: TypeAlias = "Callable[[Item], tuple[str, Image]]"
+"""Opens a picture, and tells the hash of its file."""
 FEEDERS = 16
 """Threads that feed a GPU, where there are as many cores."""
 
@@ -87,12 +90,40 @@ def picture_rows(
     threads, apart = threads_for(encoder, workers), prepares(encoder)
     with quiet_pillow():
         if apart is None:
-            yield from _opened(encoder, asked, threads)
+            yield from _opened(encoder, asked, threads, _read)
         else:
-            yield from _prepared(apart, asked, threads)
+            yield from _prepared(apart, asked, threads, _read)
 
 
-def _opened(encoder: Encoder, asked: Sequence[Asked], threads: int) -> Iterator[Fed]:
+def array_rows(
+    encoder: Encoder,
+    arrays: Iterable[Shaped[NDArray[Any], "height width *channels"]],
+    workers: int | None = None,
+) -> Iterator[Fed]:
+    """The same for pictures that are read one after the other from an array; they have no hash.
+
+    Args:
+        encoder: see `picture_rows`.
+        arrays: each (h, w) or (h, w, 3), uint8.
+        workers: see there.
+    """
+    threads, apart = threads_for(encoder, workers), prepares(encoder)
+    if apart is None:
+        yield from _opened(encoder, arrays, threads, _as_picture)
+    else:
+        yield from _prepared(apart, arrays, threads, _as_picture)
+
+
+def _as_picture(values: NDArray[Any]) -> tuple[str, Image]:
+    """No hash, and the picture in colours, as its file would be read."""
+    from PIL import Image as Pillow
+
+    return "", Pillow.fromarray(values).convert("RGB")
+
+
+def _opened(
+    encoder: Encoder, asked: Iterable[Item], threads: int, read: Reader[Item]
+) -> Iterator[Fed]:
     """The features of an encoder that takes pictures as they are."""
     digests: deque[str] = deque()
 
@@ -102,7 +133,7 @@ def _opened(encoder: Encoder, asked: Sequence[Asked], threads: int) -> Iterator[
             yield partial(_itself, picture)
 
     # decoded pictures may be large, so only a few are
-    with _in_order(_read, asked, threads, threads) as found:
+    with _in_order(read, asked, threads, threads) as found:
         for batch in picture_batches(openers(found)):
             rows = encoder.encode_images(batch)
             yield Fed(rows, [digests.popleft() for _ in batch])
@@ -112,12 +143,14 @@ def _itself(picture: Image) -> Image:
     return picture
 
 
-def _prepared(encoder: Prepares, asked: Sequence[Asked], threads: int) -> Iterator[Fed]:
+def _prepared(
+    encoder: Prepares, asked: Iterable[Item], threads: int, read: Reader[Item]
+) -> Iterator[Fed]:
     """The features of an encoder that prepares pictures apart."""
     size = encoder.picture_batch
 
-    def prepare(one: Asked) -> tuple[str, dict[str, Any]]:
-        digest, picture = _read(one)
+    def prepare(one: Item) -> tuple[str, dict[str, Any]]:
+        digest, picture = read(one)
         return digest, encoder.prepare_images([picture])
 
     with _in_order(prepare, asked, threads, threads + size) as found:

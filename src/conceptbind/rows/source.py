@@ -108,7 +108,8 @@ class EncoderSource(Source):
     def able(self, table: Scenes, asked: Modalities) -> tuple[Modality, ...]:  # noqa: D102
         wanted = _wanted(asked)
         if wanted is None:
-            pictures = table.images is not None or table.drawing is not None
+            there = (table.images, table.drawing, table.stored)
+            pictures = any(one is not None for one in there)
             found = tuple(part for part in self.modalities if part == "text" or pictures)
             if not found:
                 require_modality(self.encoder, table, self.modalities[0])

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -34,6 +35,8 @@ BLOCK_BYTES = 1 << 22
 """Pictures that are in memory at once."""
 LARGEST_SIDE = 4096
 """Pixels of a stored picture, in height and in width."""
+_CURSORS: dict[tuple[str, str, str], tuple[int, Iterator[Any]]] = {}
+"""Where a pass over an array stands, and what is left of it."""
 ONLY = ""
 """The name of the array of a `.npy` file, which has none."""
 
@@ -241,6 +244,32 @@ class StoredPictures:
                 raise self._mixed(block, start)
             yield from block.astype(np.uint8) * np.uint8(factor)
             start += len(block)
+
+    def rows(
+        self, start: int, stop: int
+    ) -> Iterator[Shaped[NDArray[Any], "height width *channels"]]:
+        """The pictures start..stop of the scenes. Neighbouring calls, one after the other, go on in
+        the file where the last one ended: an array that is packed can be read from its start only.
+
+        Args:
+            start: number of the first scene.
+            stop: that of the last, and 1.
+
+        Raises:
+            FileError: the array is damaged, which a checksum tells at its end.
+            ShapeError: it stands column by column.
+            ValueRangeError: see `__iter__`.
+        """
+        key = str(self.file.path), self.name, self.identity()
+        at, pictures = _CURSORS.pop(key, (0, iter(self)))
+        if at > start:
+            at, pictures = 0, iter(self)
+        yield from islice(pictures, start - at, stop - at)
+        if stop < self.n:
+            _CURSORS.clear()  # one file is open at a time
+            _CURSORS[key] = stop, pictures
+        else:
+            next(pictures, None)  # the end, where the checksum is compared
 
     def _mixed(
         self, block: Shaped[NDArray[Any], "rows height width *channels"], start: int
