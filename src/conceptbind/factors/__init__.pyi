@@ -1,3 +1,9 @@
+from .carried import Agreement as Agreement
+from .carried import Measured as Measured
+from .carried import carried_sentences as carried_sentences
+from .carried import measured_controlled as measured_controlled
+from .carried import measured_of as measured_of
+from .carried import rank_agreement as rank_agreement
 from .means import Labels as Labels
 from .means import ValueMeans as ValueMeans
 from .means import labels_of as labels_of
