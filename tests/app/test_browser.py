@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from browsing import TOO_WIDE, TORN, in_browser, violations
+from conceptbind.geometry import all_edits
 
 pytestmark = [in_browser, pytest.mark.slow]
 CAPTION = "a red square and a blue circle"
@@ -26,7 +27,13 @@ def visit(browser, site, width=1280, height=900, **options):
     page = context.new_page()
     page.set_default_timeout(60_000)
     wrong = []
-    page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
+    refused = "Failed to load resource: the server responded with a status of 400 (Bad Request)"
+    page.on(  # what a user typed may be refused; nothing else may go wrong
+        "console",
+        lambda told: (
+            wrong.append(told.text) if told.type == "error" and told.text != refused else None
+        ),
+    )
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: wrong.append(dialog.message))
     own = (f"http://127.0.0.1:{site.port}/", "data:", "blob:")
@@ -42,9 +49,11 @@ def answered(page):
 
 def changes(page, act):
     """Do something, and wait for the answer to it."""
-    before = page.locator("#shared").inner_html()
+    before = page.locator("#answer .shared").inner_html()
     act()
-    page.wait_for_function("old => document.querySelector('#shared').innerHTML !== old", arg=before)
+    page.wait_for_function(
+        "old => document.querySelector('#answer .shared').innerHTML !== old", arg=before
+    )
     answered(page)
 
 
@@ -76,11 +85,10 @@ def test_every_control_by_pointer(browser, site, tmp_path):
     page.get_by_label("Colour").select_option("green")
     page.get_by_label("Shape").select_option("star")
     page.get_by_label("Size").select_option("large")
-    box = page.locator("#cells").bounding_box()
-    changes(
-        page,
-        lambda: page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.3 * box["height"]),
-    )
+    cells = page.locator("#cells")
+    box = cells.bounding_box()
+    there = {"x": 0.75 * box["width"], "y": 0.3 * box["height"]}
+    changes(page, lambda: cells.click(position=there))
     assert page.locator("#objects li span").all_inner_texts() == ["red square", "green star"]
     assert page.locator("#picture").get_attribute("alt") == "A drawing: red square, green star"
     (one, two) = next(iter(site.page.kept.values())).objects, [*site.page.kept.values()][-1].objects
@@ -167,7 +175,7 @@ def test_by_keyboard_alone(browser, site):
 
 @pytest.mark.parametrize(
     ("size", "scheme"),
-    [((390, 844), "light"), ((390, 844), "dark"), ((1280, 900), "light"), ((1280, 900), "dark")],
+    [((390, 844), "light"), ((1280, 900), "dark")],
 )
 def test_it_fits_and_axe_finds_nothing(browser, site, size, scheme):
     page, wrong = visit(browser, site, *size, color_scheme=scheme)
@@ -195,14 +203,9 @@ def test_what_is_saved_needs_nothing_and_what_is_copied_gives_the_numbers(browse
         exec(compile(python, "copied.py", "exec"), {"__name__": "copied"})
     told = [re.findall(r"-?\d\.\d+", line) for line in printed.getvalue().splitlines()]
     assert [[f"{float(one):.3f}" for one in line] for line in told] == [row[1:] for row in shown]
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save as HTML").click()
-    file = tmp_path / "saved.html"
-    download.value.save_as(file)
+    file = saved_by(page, tmp_path)
     page.context.close()
-    text = file.read_text()
-    assert "<script" not in text and site.page.key not in text
-    assert not re.search(r"""(src|href)=["'](?!data:|#)""", text)
+    assert site.page.key not in file.read_text()
     saved = browser.new_page(viewport={"width": 390, "height": 844})
     asked = []
     saved.on("request", lambda request: asked.append(request.url.split(":")[0]))
@@ -244,3 +247,118 @@ def test_it_paints_and_answers_soon_also_in_twenty_tabs(browser, site):
         took.append(time.perf_counter() - start)
     assert min(took) < 0.3
     context.close()
+
+
+def part(page, name):
+    """Open a part of the page, and wait for what it begins with."""
+    page.get_by_role("button", name=name, exact=True).click()
+    page.locator({"Search": "#sides li", "Explore": "#reached li"}[name]).first.wait_for()
+
+
+def saved_by(page, tmp_path):
+    """The file that is saved, and whether it runs or names anything elsewhere."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as HTML").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    text = file.read_text()
+    assert "<script" not in text
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", text)
+    return file
+
+
+def test_search_before_and_after(browser, whole_site, tmp_path):
+    page, wrong = visit(browser, whole_site)
+    part(page, "Search")
+    assert page.locator("#view-try").is_hidden()
+    assert page.locator("#sides h3").all_inner_texts() == ["Before the repair", "After the repair"]
+    assert page.locator("#sides li").count() == 20
+    assert page.locator("#search-said p").first.inner_text().startswith("2 of 36 documents hold")
+    query = page.get_by_label("Query")
+    query.fill("red square, -blue circle")
+    query.press("Enter")
+    page.locator("#search-said", has_text="of 36 documents hold").wait_for()
+    page.wait_for_function(
+        "() => !document.querySelector('#sides').innerText.includes('a swap of it')"
+    )
+    page.get_by_label("Parts are joined by").select_option("whole")
+    page.locator("#search-said .error", has_text="does not know a word").wait_for()
+    assert page.get_by_role("button", name="Copy Python").is_disabled()
+    query.fill(MARKUP)
+    page.get_by_role("button", name="Search", exact=True).nth(1).click()
+    page.locator("#search-said .error", has_text="not in the model's vocabulary").wait_for()
+    assert page.locator("#search-said img").count() == 0
+    query.fill("red square, blue circle")
+    page.get_by_label("Parts are joined by").select_option("min")
+    page.locator("#sides li").first.wait_for()
+    file = saved_by(page, tmp_path)
+    assert file.name == "conceptbind-search.html"
+    assert "Query: red square, blue circle" in file.read_text()
+    assert wrong == []
+    page.context.close()
+
+
+def test_explore_a_run(browser, whole_site, tmp_path):
+    page, wrong = visit(browser, whole_site)
+    part(page, "Explore")
+    missed = page.locator("#missed button")
+    assert missed.count() == 3
+    assert page.locator("#missed-count").inner_text() == "3 not wholly right"
+    worst = missed.nth(0).inner_text()
+    assert page.locator("#scene-name").inner_text().endswith(worst)
+    colour = worst.split()[1]
+    page.get_by_label("color").select_option(colour)
+    page.wait_for_function(
+        "count => document.querySelectorAll('#missed button').length <= count", arg=3
+    )
+    last = missed.last
+    row = last.get_attribute("data-row")
+    last.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.activeElement.id === 'scene-name'")
+    assert page.locator("#row").input_value() == row
+    assert page.locator("#nearest h3").all_inner_texts() == [
+        "Captions nearest to the picture, before the repair",
+        "Captions nearest to the picture, after the repair",
+    ]
+    assert page.locator("#scene-picture").evaluate("image => image.naturalWidth") == 64
+    page.get_by_label("Scene number").fill("99")
+    page.get_by_label("Scene number").press("Enter")
+    page.locator("#scene-name", has_text="the run has 36 scenes; got row 99").wait_for()
+    page.get_by_label("Scene number").fill("0")  # two of one noun
+    page.get_by_label("Scene number").press("Enter")
+    page.get_by_text("No object can be exchanged here").wait_for()
+    edits = all_edits(whole_site.page.explored.table)
+    page.get_by_label("Scene number").fill(str(edits.source.min()))
+    page.get_by_label("Scene number").press("Enter")
+    page.locator("#edit-said", has_text="strength 1.00").wait_for()
+    strength = page.get_by_label("Strength")
+    strength.focus()
+    page.keyboard.press("Home")
+    page.locator("#edit-said", has_text="strength 0.00").wait_for()
+    page.locator("#reached li", has_text="the scene that is edited").wait_for()
+    assert page.locator("#reached li").first.get_attribute("class") == "own"
+    page.keyboard.press("ArrowRight")
+    page.locator("#edit-said", has_text="strength 0.05").wait_for()
+    page.locator("#edit").select_option(index=1)
+    page.locator(
+        "#edit-said", has_text=page.locator("#edit option").nth(1).inner_text().split(": ")[1]
+    ).wait_for()
+    page.locator(".figure summary").first.click()
+    assert page.locator(".figure svg").first.is_visible()
+    assert "Exchange one object" in saved_by(page, tmp_path).read_text()
+    assert wrong == []
+    page.context.close()
+
+
+@pytest.mark.parametrize(("size", "scheme"), [((390, 844), "dark"), ((1280, 900), "light")])
+def test_all_parts_fit_and_axe_finds_nothing(browser, whole_site, size, scheme):
+    page, wrong = visit(browser, whole_site, *size, color_scheme=scheme)
+    for name in ("Search", "Explore"):
+        part(page, name)
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        assert page.evaluate(TOO_WIDE, size[0]) == []
+        assert violations(page) == []
+    assert wrong == []
+    page.context.close()

@@ -113,12 +113,17 @@ def test_overlapping_objects_make_no_caption_true():
     assert shown_by([Placed("grey", "square", 0.5, 0.5)]) == {("gray", "square")}
 
 
-def run_python(source):
-    """What a program prints, as numbers before the last word of each line."""
+def run_text(source):
+    """What a program prints."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(source, "copied.py", "exec"), {"__name__": "copied"})
-    return [line.split("  ") for line in printed.getvalue().splitlines()]
+    return printed.getvalue()
+
+
+def run_python(source):
+    """The same, as the cells of each line."""
+    return [line.split("  ") for line in run_text(source).splitlines()]
 
 
 def test_the_python_of_a_drawing_gives_the_numbers_of_the_page(model):

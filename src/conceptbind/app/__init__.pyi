@@ -1,5 +1,12 @@
+from .explore import Explored as Explored
+from .explore import Near as Near
+from .explore import Question as Question
+from .explore import explored as explored
 from .model import Model as Model
 from .pictures import Placed as Placed
+from .search import Found as Found
+from .search import Hit as Hit
+from .search import Searched as Searched
 from .server import Compared as Compared
 from .server import Page as Page
 from .server import application as application

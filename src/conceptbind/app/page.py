@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from conceptbind.app.search import OFFERED
 from conceptbind.app.trial import LONGEST, MOST_CAPTIONS
 from conceptbind.core.version import __version__
 from conceptbind.pictures.vocabulary import APART, FLAT_SHAPES
+from conceptbind.report.words import seen
 
 if TYPE_CHECKING:
+    from conceptbind.app.explore import Explored
     from conceptbind.app.model import Model
+    from conceptbind.app.search import Searched
 
+MISSED = {False: "missed", True: "not wholly right"}
 LEFT_OUT = ("grey",)
 """Second names of colours."""
 FIRST = "a red square and a blue circle"
@@ -23,11 +28,13 @@ BEGUN = [
 """The picture that it begins with."""
 
 
-def page_of(model: Model, nonce: str) -> str:
+def page_of(model: Model, searched: Searched | None, explored: Explored | None, nonce: str) -> str:
     """The page.
 
     Args:
         model: the encoder and its repair.
+        searched: what a query searches; None where there is nothing.
+        explored: a finished run; None where none is named.
         nonce: of its script, which alone may run.
     """
     import jinja2
@@ -45,8 +52,11 @@ def page_of(model: Model, nonce: str) -> str:
         "sees": model.sees,
         "repaired": model.adapter is not None,
         "begun": BEGUN,
-        "most": MOST_CAPTIONS,
+        "searched": searched is not None,
+        "explored": explored is not None,
     }
+    of_run = None if explored is None else _of_run(explored)
+    told = None if searched is None else searched.told
     colours = {name: value for name, value in APART.items() if name not in LEFT_OUT}
     return environment.get_template("try.html.j2").render(
         encoder=model.id,
@@ -58,6 +68,31 @@ def page_of(model: Model, nonce: str) -> str:
         longest=LONGEST,
         most=MOST_CAPTIONS,
         version=__version__,
+        searched=told,
+        ways=OFFERED,
+        explored=of_run,
         facts=json.dumps(facts),
         nonce=nonce,
     )
+
+
+def _of_run(explored: Explored) -> dict[str, Any]:
+    """What the page says of a run before anything is asked."""
+    from markupsafe import Markup
+
+    space, missing = explored.table.space, [one.wholly for one in explored.questions]
+    begun = missing.index(max(missing)) if missing else 0
+    return {
+        "begun": begun,
+        "name": explored.folder.name,
+        "scenes": explored.table.name,
+        "questions": [
+            f"{one.title}: {len(one.missed):,} of {one.n:,} {MISSED[one.partly]}"
+            for one in explored.questions
+        ],
+        "concepts": dict(zip(space.concepts, space.values, strict=True)),
+        "charts": {
+            seen(name): Markup(html)  # noqa: S704 - drawn by report.svg, which escapes names
+            for name, html in explored.charts.items()
+        },
+    }

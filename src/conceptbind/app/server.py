@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import msgspec
 
 from conceptbind.app import recipes
+from conceptbind.app.explore import Explored
 from conceptbind.app.guard import Guard
 from conceptbind.app.model import Model
 from conceptbind.app.page import page_of
@@ -29,6 +30,7 @@ from conceptbind.app.pictures import (
     read_dropped,
     shown_by,
 )
+from conceptbind.app.search import Searched
 from conceptbind.app.trial import LONGEST, Pairs, require_captions, try_picture
 from conceptbind.core.errors import (
     ConceptBindError,
@@ -80,6 +82,36 @@ class Scored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     captions: list[str]
 
 
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A query of one or several parts."""
+
+    text: str
+    way: str = "sum"
+
+
+class Failing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which failures of a run to list."""
+
+    question: int
+    values: dict[str, str] = {}
+    first: int = 0
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scene of a run."""
+
+    row: int
+
+
+class Edited(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An object of a scene exchanged inside its embedding."""
+
+    modality: str
+    edit: int
+    row: int
+    strength: float
+
+
 @dataclass(frozen=True, eq=False)
 class Compared:
     """What captions are compared with: a picture, or a text."""
@@ -99,6 +131,8 @@ class Page:
     """What the page can answer."""
 
     model: Model
+    searched: Searched | None = None
+    explored: Explored | None = None
     key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     kept: OrderedDict[str, Compared] = field(default_factory=OrderedDict)
     holding: threading.Lock = field(default_factory=threading.Lock)
@@ -210,11 +244,42 @@ def _scored(page: Page, data: bytes, _: Request) -> Any:
     return {"trial": trial, "python": python}
 
 
+def _searched(page: Page, data: bytes, _: Request) -> Any:
+    asked = _read(data, Asked)
+    if page.searched is None:
+        raise ValueRangeError("there is nothing to search; start with --search or --run")
+    return page.searched.found(page.model, asked.text, asked.way)
+
+
+def _explored(page: Page) -> Explored:
+    if page.explored is None:
+        raise ValueRangeError("there is no run to explore; start with --run")
+    return page.explored
+
+
+def _failures(page: Page, data: bytes, _: Request) -> Any:
+    asked = _read(data, Failing)
+    return _explored(page).failures(asked.question, asked.values, asked.first)
+
+
+def _item(page: Page, data: bytes, _: Request) -> Any:
+    return _explored(page).item(_read(data, Item).row)
+
+
+def _edited(page: Page, data: bytes, _: Request) -> Any:
+    asked = _read(data, Edited)
+    return _explored(page).edited(asked.modality, asked.row, asked.edit, asked.strength)
+
+
 ANSWERS: dict[str, tuple[int, Answering]] = {
     "/draw": (MOST_TEXT, _drawn),
     "/picture": (MOST_BYTES + 1, _dropped),
     "/text": (MOST_TEXT, _texted),
     "/score": (MOST_TEXT, _scored),
+    "/search": (MOST_TEXT, _searched),
+    "/failures": (MOST_TEXT, _failures),
+    "/item": (MOST_TEXT, _item),
+    "/edit": (MOST_TEXT, _edited),
 }
 """What is asked for by POST: bytes of a request at most, and what answers it."""
 
@@ -254,7 +319,7 @@ def _routes(page: Page) -> Starlette:
             "img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
             "frame-ancestors 'none'"
         )
-        html = page_of(page.model, nonce)
+        html = page_of(page.model, page.searched, page.explored, nonce)
         return HTMLResponse(html, headers={"content-security-policy": policy})
 
     posts = [route(path, most, answering) for path, (most, answering) in ANSWERS.items()]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conceptbind.core.errors import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -126,4 +128,43 @@ def fitted_on(scenes: object) -> str:
         return "The repair does not say what it was fitted on, which may hold a scene like this."
     return (
         f"The repair was fitted on captions of {short(scenes)}, which may hold a scene like this."
+    )
+
+
+def of_search(marks: Sequence[Sequence[str]], n: int, right: int | None) -> tuple[str, ...]:
+    """What the hits of a query are.
+
+    Args:
+        marks: of the hits before the repair, and after it where there is one.
+        n: documents that were searched.
+        right: how many of them hold what was asked for; None where nobody knows.
+    """
+    last = "This is one query, not a measurement: the study “query” asks hundreds, beside controls."
+    if right is None:
+        unknown = (
+            "No hit is marked. Nobody says what these documents hold, or the query is not made of "
+            "attributes and nouns, such as “red square, blue circle”."
+        )
+        return (unknown, last)
+    if not right:
+        return (f"None of {counted(n, 'document')} holds what was asked for.", last)
+    there = f"{right:,} of {counted(n, 'document')} hold{'s' * (right == 1)} what was asked for."
+    if len(marks) == 1:
+        return (f"{there} {_of_hits('Here', marks[0])}", last)
+    before, after = (
+        _of_hits(f"{when} the repair", hits)
+        for when, hits in zip(("Before", "After"), marks, strict=True)
+    )
+    return (f"{there} {before} {after}", last)
+
+
+def _of_hits(when: str, hits: Sequence[str]) -> str:
+    """How many hits are right, and how many swaps stand before one that is right."""
+    found, errors = hits.count("right"), hits.count("error")
+    if not errors:
+        told = "no swap stands before any of them"
+    else:
+        told = f"{counted(errors, 'swap')} stand{'s' * (errors == 1)} before or level with one"
+    return (
+        f"{when} {found:,} of the first {len(hits)} {'does' if found == 1 else 'do'}, and {told}."
     )

@@ -180,7 +180,7 @@ def _asked(asked: Query) -> Hits:
 
     parts = parse_query(asked.text)
     _require_options(asked)
-    index, encoder = _opened(asked)
+    index, encoder = opened(asked)
     vectors = _vectors(asked, parts, encoder)
     asking = np.concatenate([vectors.parts, vectors.vectors(asked.way)])
     cosines = cosines_with(asking, index.rows)
@@ -225,8 +225,12 @@ def _require_options(asked: Query) -> None:
         raise ValueRangeError(f"--out must be a .csv or .json file; got {asked.out}")
 
 
-def _opened(asked: Query) -> "tuple[Index, Encoder]":
-    """What is searched, and what embeds the query."""
+def opened(asked: Query) -> "tuple[Index, Encoder]":
+    """What is searched, and what embeds the query.
+
+    Args:
+        asked: the query; its text does not matter here.
+    """
     from conceptbind.core.errors import MismatchError
     from conceptbind.encoders.weights import same_encoder
     from conceptbind.querying.index import open_index, read_names

@@ -1,17 +1,23 @@
 """A page of this machine for one's own captions and pictures."""
 
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import Command
-from conceptbind.commands.shared import GivenAdapter, GivenEncoder, GivenRun
+from conceptbind.commands.shared import GivenAdapter, GivenEncoder, GivenPath, GivenRun
 from conceptbind.encoders.options import Opening
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from conceptbind.app.explore import Explored
     from conceptbind.app.model import Model
+    from conceptbind.app.search import Searched
+    from conceptbind.app.server import Page
+    from conceptbind.app.trial import Pairs
+    from conceptbind.scenes.table import Scenes
 
 PORT = 8765
 """Where the page is served by default."""
@@ -36,7 +42,11 @@ class Try(Opening, Command[None]):
     where it fitted one.
     """
     run_folder: GivenRun | None = None
-    """Run folder of measure to take encoder and repair from; --run for short."""
+    """Run folder of measure to explore, which gives encoder and repair too; --run for short."""
+    search: GivenPath | None = None
+    """Folder of pictures to search, which are embedded once and kept in runs/, or an index as of
+    query; by default what --run embedded.
+    """
     port: int = PORT
     """Port of this machine; 0 for any that is free."""
     browser: bool = True
@@ -49,7 +59,7 @@ class Try(Opening, Command[None]):
 
     def work(self) -> None:
         """Serve the page until the process is interrupted."""
-        from conceptbind.app.server import Page, listening, serve
+        from conceptbind.app.server import listening, serve
         from conceptbind.core.errors import MissingExtraError
 
         try:
@@ -59,8 +69,7 @@ class Try(Opening, Command[None]):
             raise MissingExtraError("starlette", "app", "conceptbind try") from error
         bound = listening(self.port)
         try:
-            page = Page(_model(self))
-            serve(page, bound, self._on_start)
+            serve(page_for(self), bound, self._on_start)
         finally:
             bound.close()
 
@@ -71,6 +80,22 @@ class Try(Opening, Command[None]):
         print_out(f"The page is at {address}\nCtrl-C ends it.")
         if self.browser:
             _open(address)
+
+
+def page_for(asked: Try) -> "Page":
+    """What the page can answer.
+
+    Args:
+        asked: the command.
+
+    Raises:
+        ConceptBindError: something that is named cannot be opened; the message says what to do.
+    """
+    from conceptbind.app.server import Page
+
+    model = _model(asked)
+    explored = _explored(asked, model)
+    return Page(model, _searched(asked, model, explored), explored)
 
 
 def _whole(word: str) -> str:
@@ -138,6 +163,104 @@ def _repaired(folder: "Path") -> bool:
     from conceptbind.repairs.labclip.adapter import OF_A_RUN, WEIGHTS
 
     return any((place / WEIGHTS).is_file() for place in (folder, folder / OF_A_RUN))
+
+
+def _explored(asked: Try, model: "Model") -> "Explored | None":
+    """The run to explore; None where none is named."""
+    from conceptbind.app.explore import explored
+    from conceptbind.encoders.weights import same_encoder
+
+    if asked.run_folder is None:
+        return None
+    folder = _run(asked.run_folder)
+    found = explored(folder, _scenes_of(folder))
+    made = next(iter(found.rows.values()))
+    if same_encoder((made.encoder, made.revision), (model.id, model.encoder.revision)):
+        return replace(found, adapter=model.adapter, adapter_name=model.adapter_name)
+    return found
+
+
+def _scenes_of(folder: "Path") -> "Scenes":
+    """The scenes of a run, with the pictures that were drawn for it."""
+    from conceptbind.rows.source import table_of
+    from conceptbind.run.folder import kept_option
+
+    table = table_of(kept_option(folder, "scenes"), kept_option(folder, "template"))
+    place = folder / "pictures"
+    if table.drawing is None or table.images is not None or not (place / "scenes.csv").is_file():
+        return table
+    width = len(str(len(table) - 1))
+    names = tuple(f"{row:0{width}d}.png" for row in range(len(table)))
+    return replace(table, images=names, image_folder=place)
+
+
+def _searched(asked: Try, model: "Model", explored: "Explored | None") -> "Searched | None":
+    """What is searched: what is named, else the pictures or captions of the run."""
+    from conceptbind.app.search import Searched, contents_of
+    from conceptbind.encoders.weights import same_encoder
+    from conceptbind.report.page import thumbnail
+
+    if asked.search is not None:
+        return _of_place(str(asked.search), model)
+    if explored is None:
+        return None
+    modality = "image" if "image" in explored.rows and model.sees else "text"
+    rows = explored.rows.get(modality)
+    made = ("", "") if rows is None else (rows.encoder, rows.revision)
+    if rows is None or not same_encoder(made, (model.id, model.encoder.revision)):
+        return None
+
+    def picture(row: int) -> str | None:
+        place = explored.image_of(row) if modality == "image" else None
+        return None if place is None else thumbnail(place)
+
+    told = f"{len(rows):,} {'pictures' if modality == 'image' else 'captions'} of the run"
+    recipe = {"index": str(explored.folder), "encoder": model.name or model.id}
+    recipe |= {"modality": modality}
+    contents = contents_of(explored.table)
+    return Searched(rows.values, explored.table.caption, told, recipe, contents, picture)
+
+
+def _of_place(place: str, model: "Model") -> "Searched":
+    """A folder of pictures, which are embedded, or an index."""
+    from conceptbind.app.phrases import pairs_said
+    from conceptbind.app.search import Searched, contents_of
+    from conceptbind.commands.asking import Query, opened
+    from conceptbind.core.errors import ConceptBindError
+    from conceptbind.core.files import user_path
+    from conceptbind.core.ownership import folders_of_a_command
+    from conceptbind.querying.index import PICTURES
+    from conceptbind.report.page import thumbnail
+    from conceptbind.scenes.named import load_scenes
+
+    folder = user_path(place)
+    inside = folder.iterdir() if folder.is_dir() else ()
+    pictures = any(one.suffix.lower() in PICTURES for one in inside)
+    if not pictures:
+        index, _ = opened(Query(place, "x", encoder=model.encoder))
+        recipe = {"index": place, "encoder": model.name or model.id}
+        told = f"{len(index):,} documents of {folder.name}"
+        return Searched(
+            index.rows, index.name, told, recipe, lambda row: pairs_said(index.name(row))
+        )
+    with folders_of_a_command():  # others may search them too while the page is served
+        index, _ = opened(Query(model.encoder, "x", pictures=place))
+    names = [index.name(row) for row in range(len(index))]
+    contents: Callable[[int], Pairs | None] = lambda _: None  # noqa: E731
+    with suppress(ConceptBindError):  # a table that render writes; other folders have none
+        table = load_scenes(str(folder / "scenes.csv"))
+        of, rows = contents_of(table), {name: row for row, name in enumerate(table.images or ())}
+        places = [rows.get(name) for name in names]
+
+        def contents(row: int) -> "Pairs | None":
+            known = places[row]
+            return None if known is None else of(known)
+
+    told = f"{len(index):,} pictures of {folder.name}"
+    recipe = {"pictures": place}
+    return Searched(
+        index.rows, index.name, told, recipe, contents, lambda row: thumbnail(folder / names[row])
+    )
 
 
 def _open(address: str) -> None:

@@ -19,7 +19,7 @@ from conceptbind.report.citing import citation, home
 from conceptbind.report.numbers import has_long_word, is_number, whole
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
     from markupsafe import Markup
     from PIL.Image import Image
 
@@ -91,7 +91,8 @@ def jinja_error() -> type[Exception]:
     return jinja2.TemplateError
 
 
-def _page(kept: Mapping[str, Any]) -> str:
+def _environment() -> Environment:
+    """The templates of this room."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -104,6 +105,11 @@ def _page(kept: Mapping[str, Any]) -> str:
     )
     environment.tests["number_cell"] = is_number
     environment.tests["long_cell"] = has_long_word
+    return environment
+
+
+def _page(kept: Mapping[str, Any]) -> str:
+    environment = _environment()
     provenance = kept["provenance"]
     figure = environment.get_template("figure.html.j2")
     parts = _from_json(kept["parts"], lambda chart: _figure(chart, figure))
@@ -121,6 +127,18 @@ def _unbroken(shown: object) -> object:
     from markupsafe import Markup
 
     return whole(shown) if isinstance(shown, str) and not isinstance(shown, Markup) else shown
+
+
+def figure_of(plain: Mapping[str, Any]) -> Markup:
+    """A chart of a kept page as HTML, with its values as a table.
+
+    Args:
+        plain: see `Chart.as_json`.
+
+    Raises:
+        ValueRangeError: it is of another form.
+    """
+    return _figure(plain, _environment().get_template("figure.html.j2"))
 
 
 def _figure(plain: Mapping[str, Any], template: Template) -> Markup:

@@ -37,18 +37,42 @@ const ask = async (path, body, headers = {}) => {
 };
 const lastOf = work => {
   let running = false, waiting = null;
-  return async (...given) => {
+  const run = async (...given) => {
     if (running) { waiting = given; return; }
     running = true;
-    try { await work(...given); } finally {
-      running = false;
-      if (waiting) { const next = waiting; waiting = null; lastOf.again(work, next); }
-    }
+    try { await work(...given); } finally { running = false; }
+    if (waiting) { const next = waiting; waiting = null; await run(...next); }
   };
+  return run;
 };
+/* An answer into an area of the page, or the reason why there is none. */
+const into = (area, work, fail) => lastOf(async (...given) => {
+  byId(area).setAttribute("aria-busy", "true");
+  try { await work(...given); } catch (error) { fail(error, ...given); }
+  byId(area).setAttribute("aria-busy", "false");
+});
 
 /* What is compared: objects that were placed, a file, or a text. */
-const state = {objects: facts.begun.map(one => ({...one})), file: null, id: null, python: ""};
+const state = {objects: facts.begun.map(one => ({...one})), file: null, id: null};
+
+/* The parts of the page; what is saved and copied is of the one that is shown. */
+const pythons = {try: "", search: "", explore: ""};
+let view = "try";
+const sayPython = (name, python) => {
+  pythons[name] = python;
+  if (name !== view) return;
+  byId("python").textContent = python;
+  show(byId("recipe"), Boolean(python));
+  byId("copy").disabled = !python;
+};
+const choose = name => {
+  view = name;
+  document.querySelectorAll(".view").forEach(part => show(part, part.id === `view-${name}`));
+  document.querySelectorAll("[data-view]").forEach(button => button.setAttribute("aria-pressed", String(button.dataset.view === name)));
+  sayPython(name, pythons[name]);
+  told.textContent = "";
+};
+document.querySelectorAll("[data-view]").forEach(button => button.addEventListener("click", () => choose(button.dataset.view)));
 const cells = 7;
 const board = byId("board"), grid = byId("cells"), picture = byId("picture");
 
@@ -157,31 +181,20 @@ const fail = error => {
   byId("sentences").replaceChildren(element("p", {className: "error"}, error.message));
   bars([]); blanks([]);
   byId("notes").replaceChildren();
-  show(byId("recipe"), false);
-  state.python = "";
+  sayPython("try", "");
 };
 
-const answer = lastOf(async again => {
-  const area = byId("answer");
-  area.setAttribute("aria-busy", "true");
-  try {
-    if (state.id === null || again) state.id = await send();
-    const typed = captions();
-    const found = await ask("/score", {id: state.id, captions: typed});
-    const trial = found.trial;
-    byId("sentences").replaceChildren(...trial.sentences.map(text => element("p", {}, text)));
-    bars(trial.lines); blanks(trial.blanks);
-    byId("notes").replaceChildren(...[...trial.refused, ...trial.notes].map(text => element("li", {}, text)));
-    state.python = found.python;
-    byId("python").textContent = found.python;
-    show(byId("recipe"), Boolean(found.python));
-  } catch (error) {
-    if (error.gone) { state.id = null; setTimeout(() => answer(true)); }
-    else fail(error);
-  }
-  area.setAttribute("aria-busy", "false");
+const answer = into("answer", async again => {
+  if (state.id === null || again) state.id = await send();
+  const found = await ask("/score", {id: state.id, captions: captions()});
+  const trial = found.trial;
+  byId("sentences").replaceChildren(...trial.sentences.map(text => element("p", {}, text)));
+  bars(trial.lines); blanks(trial.blanks);
+  byId("notes").replaceChildren(...[...trial.refused, ...trial.notes].map(text => element("li", {}, text)));
+  sayPython("try", found.python);
+}, (error, again) => {
+  if (error.gone && !again) { state.id = null; answer(true); } else fail(error);
 });
-lastOf.again = (_, given) => setTimeout(() => answer(...given));
 
 const changed = () => { drawObjects(); state.id = null; answer(); };
 const soon = (work, after = 150) => { let timer; return () => { clearTimeout(timer); timer = setTimeout(work, after); }; };
@@ -204,36 +217,141 @@ if (facts.sees) {
 }
 for (const name of ["caption", "others"]) byId(name).addEventListener("input", soon(() => answer()));
 
+/* Search */
+const marks = {right: "holds what was asked for", swap: "a swap of it", error: "swap error", other: "something else",
+  own: "the same objects", target: "where the edit should lead"};
+const hits = (title, found, nothing = {}) => {
+  const items = found.map(one => element("li", {className: one.mark},
+    ...(one.picture ? [element("img", {src: one.picture, alt: ""})] : []),
+    `${one.name ?? one.caption} `, element("small", {}, number(one.score)), " ",
+    ...(one.mark && one.mark in marks ? [element("span", {className: "tag"}, nothing[one.mark] || marks[one.mark])] : [])));
+  return element("div", {}, element("h3", {}, title), element("ol", {className: "hits"}, ...items));
+};
+if (facts.searched) {
+  const said = byId("search-said"), sides = byId("sides");
+  const search = into("hits", async () => {
+    const found = await ask("/search", {text: byId("query").value, way: byId("way").value});
+    said.replaceChildren(...found.sentences.map(text => element("p", {}, text)));
+    const both = [["Before the repair", found.before], ["After the repair", found.after]].filter(([, list]) => list);
+    sides.replaceChildren(...both.map(([title, list]) => hits(both.length > 1 ? title : "Hits", list)));
+    sayPython("search", found.python);
+  }, error => {
+    said.replaceChildren(element("p", {className: "error"}, error.message));
+    sides.replaceChildren();
+    sayPython("search", "");
+  });
+  byId("asking").addEventListener("submit", event => { event.preventDefault(); search(); });
+  byId("way").addEventListener("change", () => search());
+  document.querySelector("[data-view='search']").addEventListener("click", () => { if (!sides.children.length) search(); });
+}
+
+/* Explore */
+if (facts.explored) {
+  const list = byId("missed"), question = byId("question");
+  let open = null, edits = [];
+  const values = () => Object.fromEntries([...document.querySelectorAll("select.value")].filter(one => one.value).map(one => [one.dataset.concept, one.value]));
+  const failures = lastOf(async more => {
+    if (!question) return;
+    try {
+      const found = await ask("/failures", {question: Number(question.value), values: values(), first: more ? list.children.length : 0});
+      const items = found.listed.map(one => {
+        const partly = one.right > 0 ? ` (${(100 * one.right).toFixed(1)} % right)` : "";
+        const button = element("button", {type: "button"}, `${one.caption}${partly}${one.tie ? " (tie)" : ""}`);
+        button.dataset.row = one.row;
+        button.addEventListener("click", async () => { await item(one.row); byId("scene-name").focus(); });
+        return element("li", {}, button);
+      });
+      if (more) list.append(...items); else list.replaceChildren(...items);
+      byId("missed-count").textContent = found.partly ? `${found.missed.toLocaleString("en")} not wholly right` : `${found.missed.toLocaleString("en")} missed`;
+      show(byId("missed-more"), list.children.length < found.missed);
+    } catch (error) { list.replaceChildren(); byId("missed-count").textContent = error.message; }
+  });
+  const trouble = error => {
+    byId("scene-name").textContent = error.message;
+    show(byId("scene-picture"), false); show(byId("edited"), false); show(byId("no-edits"), false); show(byId("editing"), false);
+    byId("nearest").replaceChildren();
+    sayPython("explore", "");
+  };
+  const item = into("scene", async row => {
+    const found = await ask("/item", {row});
+    open = found.row;
+    byId("row").value = found.row;
+    byId("scene-name").textContent = `Scene ${found.id}: ${found.caption}`;
+    const image = byId("scene-picture");
+    show(image, Boolean(found.picture));
+    if (found.picture) { image.src = found.picture; image.alt = `The picture of ${found.caption}`; }
+    const what = found.asks === "image" ? "Captions nearest to the picture" : "Captions nearest to this one";
+    const words = {swap: "its swap", other: "another scene"};
+    byId("nearest").replaceChildren(...Object.entries(found.nearest).map(([when, near]) => hits(`${what}, ${when} the repair`, near, words)));
+    edits = Object.entries(found.edits).flatMap(([modality, told]) => told.map((text, edit) => ({modality, edit, text})));
+    byId("edit").replaceChildren(...edits.map((one, at) => element("option", {value: at}, `${one.modality === "image" ? "picture" : "caption"}: ${one.text}`)));
+    show(byId("editing"), edits.length > 0); show(byId("edited"), edits.length > 0); show(byId("no-edits"), !edits.length);
+    list.querySelectorAll("button").forEach(button => button.setAttribute("aria-current", String(Number(button.dataset.row) === found.row)));
+    sayPython("explore", found.python);
+    if (edits.length) await change(false);
+  }, trouble);
+  const change = lastOf(async (own = true) => {
+    const strength = Number(byId("strength").value), one = edits[Number(byId("edit").value)];
+    byId("strength-said").textContent = strength.toFixed(2);
+    if (!one) return;
+    try {
+      const found = await ask("/edit", {modality: one.modality, row: open, edit: one.edit, strength});
+      const first = found.near[0];
+      const led = first.mark === "target" ? "The nearest scene is the intended one" : "The nearest scene is not the intended one";
+      byId("edit-said").textContent = `${one.modality === "image" ? "Picture" : "Caption"}, ${one.text}, strength ${strength.toFixed(2)}. ${led} (${found.target}).`;
+      byId("reached").replaceChildren(...hits("", found.near, {own: "the scene that is edited", other: "another scene"}).querySelector("ol").children);
+      if (own) sayPython("explore", found.python);
+    } catch (error) { byId("edit-said").textContent = error.message; byId("reached").replaceChildren(); }
+  });
+  if (question) {
+    question.addEventListener("change", () => failures());
+    document.querySelectorAll("select.value").forEach(one => one.addEventListener("change", () => failures()));
+    byId("missed-more").addEventListener("click", () => failures(true));
+  }
+  byId("row").addEventListener("change", () => item(Math.trunc(Number(byId("row").value))));
+  byId("edit").addEventListener("change", () => change());
+  byId("strength").addEventListener("input", () => change());
+  document.querySelector("[data-view='explore']").addEventListener("click", async () => {
+    if (open !== null) return;
+    await failures();
+    const worst = list.querySelector("button");
+    await item(worst ? Number(worst.dataset.row) : 0);
+  });
+}
+
 /* Share: the answer as it stands, without anything that runs or is fetched. */
+const asked = () => {
+  if (view === "search") return [`Query: ${byId("query").value}`, `Parts are joined by: ${byId("way").selectedOptions[0].text}`];
+  return view === "try" && !facts.sees ? [`Compared with: ${byId("text").value}`] : [];
+};
 const snapshot = () => {
-  const shared = byId("shared").cloneNode(true);
+  const shared = document.querySelector(`#view-${view} .shared`).cloneNode(true);
   shared.querySelectorAll("[hidden]").forEach(node => node.remove());
   const page = document.implementation.createHTMLDocument(document.title);
   page.documentElement.lang = "en";
   const policy = element("meta", {"http-equiv": "Content-Security-Policy", content: "default-src 'none'; style-src 'unsafe-inline'; img-src data:"});
   const main = element("main", {}, element("h1", {}, document.title));
-  if (facts.sees && !picture.hidden) main.append(element("img", {src: picture.src, alt: picture.alt, className: "kept"}));
-  if (!facts.sees) main.append(element("p", {}, `Compared with: ${byId("text").value}`));
-  main.append(shared, element("h2", {}, "Python that does the same"), element("pre", {tabIndex: 0}, state.python));
+  if (view === "try" && facts.sees && !picture.hidden) main.append(element("img", {src: picture.src, alt: picture.alt, className: "kept"}));
+  main.append(...asked().map(text => element("p", {}, text)), shared);
+  if (pythons[view]) main.append(element("h2", {}, "Python that does the same"), element("pre", {tabIndex: 0}, pythons[view]));
   page.head.append(element("meta", {charset: "utf-8"}), policy,
     element("meta", {name: "viewport", content: "width=device-width, initial-scale=1"}),
-    element("meta", {name: "color-scheme", content: "light dark"}), element("title", {}, document.title),
-    document.querySelector("style").cloneNode(true));
-  page.head.querySelectorAll("title")[0].remove();
+    element("meta", {name: "color-scheme", content: "light dark"}), document.querySelector("style").cloneNode(true));
   page.body.className = "try";
   page.body.append(main);
   return `<!doctype html>\n${page.documentElement.outerHTML}\n`;
 };
 byId("save").addEventListener("click", () => {
   const address = URL.createObjectURL(new Blob([snapshot()], {type: "text/html"}));
-  element("a", {href: address, download: "conceptbind-try.html"}).click();
+  const name = `conceptbind-${view}.html`;
+  element("a", {href: address, download: name}).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
-  told.textContent = "Saved as conceptbind-try.html.";
+  told.textContent = `Saved as ${name}.`;
 });
 byId("copy").addEventListener("click", async () => {
   byId("recipe").open = true;
   try {
-    await navigator.clipboard.writeText(state.python);
+    await navigator.clipboard.writeText(pythons[view]);
     told.textContent = "Python copied.";
   } catch {
     getSelection().selectAllChildren(byId("python"));
