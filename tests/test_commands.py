@@ -38,6 +38,7 @@ NEEDED = {
     "audit": {"encoder": "minilm", "index": "rows"},
     "reproduce": {"paper": "binding", "out": "reproduced"},
     "watch": {"checkpoints": "run"},
+    "interpolate": {"one": "tiny", "other": "tiny-bound"},
     "query": {"index": "rows", "text": "a red square"},
 }
 

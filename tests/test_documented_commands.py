@@ -54,6 +54,7 @@ SLOW = {
     r"conceptbind repair tiny": "576 pictures, five folds",
     r"--method laboratory|[^.\w]laboratory\(": "twelve methods, five folds",
     r"conceptbind finetune tiny --out": "576 pictures, ten passes",
+    r"conceptbind interpolate": "tests/watching runs it on few scenes",
     r"conceptbind stress|conceptbind\.stress\(": "tests/stresses runs it on a small encoder",
     r"conceptbind reproduce (binding|labclip)": "tests/reproductions runs it on one table",
     r"conceptbind (train|sweep)": "minutes on two cores",

@@ -7,6 +7,7 @@ from .commands import Evaluation as Evaluation
 from .commands import Exported as Exported
 from .commands import FineTuning as FineTuning
 from .commands import Hits as Hits
+from .commands import Interpolation as Interpolation
 from .commands import Measurement as Measurement
 from .commands import Repaired as Repaired
 from .commands import Reproduction as Reproduction
@@ -20,6 +21,7 @@ from .commands import embed as embed
 from .commands import evaluate as evaluate
 from .commands import export as export
 from .commands import finetune as finetune
+from .commands import interpolate as interpolate
 from .commands import measure as measure
 from .commands import query as query
 from .commands import render as render

@@ -50,6 +50,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
     "train": commands.Train,
     "sweep": commands.Sweep,
     "watch": commands.Watch,
+    "interpolate": commands.Interpolate,
 }
 DEBUG = "CONCEPTBIND_DEBUG"
 JUNIT = "--junit"

@@ -23,6 +23,9 @@ from .exporting import export as export
 from .finetuning import Finetune as Finetune
 from .finetuning import FineTuning as FineTuning
 from .finetuning import finetune as finetune
+from .interpolating import Interpolate as Interpolate
+from .interpolating import Interpolation as Interpolation
+from .interpolating import interpolate as interpolate
 from .measuring import Measure as Measure
 from .measuring import Measurement as Measurement
 from .measuring import measure as measure

@@ -38,7 +38,7 @@ from conceptbind.run.executors import clusters_of_a_command
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-OBJECTS = frozenset({"index", "encoder", "scenes", "runs", "adapter"})
+OBJECTS = frozenset({"index", "encoder", "one", "other", "scenes", "runs", "adapter"})
 """Options that name something, and may be the thing itself."""
 JOINED = {"benchmark", "factors", "studies"}
 """Options that take several names with commas between; a program may give a list."""

@@ -172,6 +172,7 @@ _REAL = {
     "mcnemar_p": "McNemar's exact p of what a repair changed.",
     "no_choice": "Share of the test scenes whose values go with one set of objects only.",
     "in_scene": "Objects in the scenes of a controlled model that were scored.",
+    "mix": "Share of the second model's weights in a model between two.",
     "probe_r2": "R^2 of a structured probe of a controlled model on new objects.",
     "pull": "How far the captions were moved, from 0 (not at all) to 1 (the whole map).",
     "seconds": "Time of one fit.",

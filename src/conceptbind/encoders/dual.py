@@ -304,6 +304,11 @@ class DualEncoder(InBatches, Brief):
         return twin
 
     @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self._folder
+
+    @property
     def module(self) -> nn.Module:
         """Both towers."""
         return self._model
