@@ -10,6 +10,7 @@ from conceptbind.report.blocks import figure, section, table
 from conceptbind.report.charts import Chart, Series, Stroke, point_of
 from conceptbind.report.numbers import interval_of, value_of
 from conceptbind.report.words import seen
+from conceptbind.watching.mixing import number_of
 from conceptbind.watching.scores import name_of
 from conceptbind.watching.section import CHARTS, LOOKS
 
@@ -31,13 +32,10 @@ def mix_chart(found: Mixed, study: str) -> Chart:
     series = []
     for key in keys:
         modality, setting = key[2:]
-        records = {
-            mix: next(one.record for one in look.numbers if one.key == key)
-            for mix, look in found.points.items()
-        }
         line: Stroke = "dashed" if setting == "trap" else "solid"
         name = ", ".join(filter(None, (seen(modality), setting)))
-        points = tuple(point_of(record, mix) for mix, record in records.items())
+        looks = found.points.items()
+        points = tuple(point_of(number_of(look, key).record, mix) for mix, look in looks)
         series.append(Series(name, points, LOOKS[modality], line))
     share = unit_of(keys[0][1]) == "share"
     return Chart(f"mix-{study}", title, "lines", tuple(series), AXIS, axis, share=share)

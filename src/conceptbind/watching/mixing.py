@@ -74,18 +74,24 @@ class Mixed:
         found = {}
         for mix, look in self.points.items():
             if 0 < mix < 1:
-                now = _number(look, key)
+                now = number_of(look, key)
                 one, other = (change_of(end, now, 0, self.comparisons) for end in ends)
                 found[mix] = one, other
         return found
 
 
-def _number(look: ModelLook, key: tuple[str, ...]) -> Number:
+def number_of(look: ModelLook, key: tuple[str, ...]) -> Number:
+    """The number of a look with a key.
+
+    Args:
+        look: what was seen.
+        key: see `scores.key_of`.
+    """
     return next(one for one in look.numbers if one.key == key)
 
 
 def _seen(look: ModelLook, key: tuple[str, ...]) -> Seen:
-    one = _number(look, key)
+    one = number_of(look, key)
     return Seen(look.step, float(one.record.value or 0.0), one.outcome, one.kind)
 
 
@@ -307,14 +313,14 @@ def _ordered(numbers: Sequence[Number]) -> list[Number]:
 
 
 def _told(found: Mixed, key: tuple[str, ...]) -> str:
-    ends = [_number(found.points[end], key).record.value for end in (0.0, 1.0)]
+    ends = [number_of(found.points[end], key).record.value for end in (0.0, 1.0)]
     first, last = (shown(key[1], value) for value in ends)
     head = f"{name_of(key)}: {first} for {found.one}, {last} for {found.other}"
     beside = found.beside(key)
     if not beside:
         return f"{head}."
-    above = [mix for mix, both in beside.items() if all(one.word == "rose" for one in both)]
-    below = [mix for mix, both in beside.items() if all(one.word == "fell" for one in both)]
+    above = [mix for mix, both in beside.items() if _both(both, "rose")]
+    below = [mix for mix, both in beside.items() if _both(both, "fell")]
     parts = [
         _place(found, key, mixes, word) for mixes, word in ((above, "above"), (below, "below"))
     ]
@@ -324,10 +330,15 @@ def _told(found: Mixed, key: tuple[str, ...]) -> str:
     return f"{head}; {told}."
 
 
+def _both(changes: tuple[Change, Change], word: str) -> bool:
+    one, other = changes
+    return one.word == word == other.word
+
+
 def _place(found: Mixed, key: tuple[str, ...], mixes: Sequence[float], word: str) -> str:
     if not mixes:
         return ""
-    values = {mix: float(_number(found.points[mix], key).record.value or 0.0) for mix in mixes}
+    values = {mix: float(number_of(found.points[mix], key).record.value or 0.0) for mix in mixes}
     best = (max if word == "above" else min)(values, key=lambda mix: values[mix])
     told = percent(values[best]) if unit_of(key[1]) == "share" else number(values[best])
     return f"{told} at {best:g} is clearly {word} both"
