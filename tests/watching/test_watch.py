@@ -317,3 +317,20 @@ def test_a_watch_that_is_killed_in_its_work_continues(tmp_path, models):
 def _looks(out):
     path = out / TABLE
     return (len(path.read_text().splitlines()) - 1) // 3 if path.is_file() else 0
+
+
+@pytest.mark.slow
+def test_train_with_watch_ends_at_the_same_weights_and_has_its_curves(tmp_path):
+    sizes = ["--values=5", "--width=16", "--depth=1", "--heads=2", "--feed_forward=32"]
+    sizes += ["--dimension=16", "--batch=32", "--steps=12", "--coverage=0.6", "--device=cpu"]
+    for name, more in (("alone", []), ("seen", ["--watch"])):
+        assert cli.main(["train", *sizes, *more, f"--out={tmp_path / name}"]) == 0
+    weights = "coverage-0.6/model.safetensors"
+    assert (tmp_path / "alone" / weights).read_bytes() == (tmp_path / "seen" / weights).read_bytes()
+    watched = tmp_path / "seen" / "watched" / "coverage-0.6"
+    lines = (watched / TABLE).read_text().splitlines()
+    assert lines[1].startswith("1,0,,1,probe,object_recognition,text,")
+    assert "watching" not in (tmp_path / "seen" / "config.yaml").read_text()
+    assert "1 look took" in (watched / "report.html").read_text()
+    results = [(tmp_path / name / "results.csv").read_bytes() for name in ("alone", "seen")]
+    assert results[0] == results[1]

@@ -20,6 +20,7 @@ from conceptbind.run.bars import Bar, progress
 from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
+    from conceptbind.controlled.model import ControlledModel
     from conceptbind.controlled.recipe import Precision, Recipe
     from conceptbind.controlled.training import Look
     from conceptbind.core.findings import Verdict
@@ -158,6 +159,10 @@ class Train(Models, Command[Training]):
     """
     compiled: bool = False
     """Compile the models with torch.compile, which pays in long trainings."""
+    watch: bool = False
+    """Score each model while it trains, on a fixed set of scenes of its own symbols, and draw the
+    curves into OUT/watched. It takes at most 5 % of the time.
+    """
 
     def work(self) -> Training:
         """Train, score and write."""
@@ -226,14 +231,16 @@ def _trained(asked: Train) -> Training:
                         f"{look.concepts:.2f}"
                     )
 
-                trained = fit(
-                    recipe,
-                    place,
-                    device=where,
-                    compiled=asked.compiled,
-                    on_look=seen,
-                    on_step=bar.update,
-                )
+                with _watching(asked.watch, recipe, folder.path / "watched" / name) as looked:
+                    trained = fit(
+                        recipe,
+                        place,
+                        device=where,
+                        compiled=asked.compiled,
+                        on_look=seen,
+                        on_step=bar.update,
+                        on_model=looked,
+                    )
             write_model(trained, place)
         (place / CHECKPOINT).unlink(missing_ok=True)
         models[name] = trained
@@ -256,6 +263,31 @@ def _trained(asked: Train) -> Training:
         "Scenes whose objects are all recognised, by the number of objects",
     )
     return Training(folder.path, records, tuple(sentences), tuple(map(tuple, by_number)))
+
+
+@contextmanager
+def _watching(
+    asked: bool, recipe: "Recipe", folder: Path
+) -> "Iterator[Callable[[ControlledModel, int], object]]":
+    """What is called with a model and its step; it scores the model where that is asked for."""
+    if not asked:
+        yield lambda *_: None
+        return
+    from conceptbind.controlled.store import ControlledEncoder
+    from conceptbind.watching.probe import BindingProbe
+    from conceptbind.watching.watcher import symbol_scenes
+
+    probe = BindingProbe(folder, scenes=symbol_scenes(recipe.shape.sizes), seed=recipe.seed)
+    last: list[tuple[Any, int]] = []
+
+    def looked(model: "ControlledModel", step: int) -> None:
+        model.eval()
+        last[:] = [(ControlledEncoder.of(model, recipe, folder.name), step)]
+        probe(*last[0])
+        model.train()
+
+    yield looked
+    probe.finish(*(last[0] if last else (None, None)))
 
 
 @contextmanager

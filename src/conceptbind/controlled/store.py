@@ -239,21 +239,38 @@ class ControlledEncoder(Brief):
     modalities: tuple[Modality, ...] = ("text",)
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
-        self._model, self.recipe = read_model(folder, device)
+        self._take(*read_model(folder, device), folder, device)
+        self.revision = file_hash(folder / WEIGHTS)
+
+    @classmethod
+    def of(cls, model: ControlledModel, recipe: Recipe, name: str) -> ControlledEncoder:
+        """A model in memory as an encoder, such as one in training.
+
+        Args:
+            model: the encoders.
+            recipe: that made it.
+            name: what it is called in results.
+        """
+        found = object.__new__(cls)
+        found._take(model, recipe, Path(name), str(model.log_scale.device))
+        found.revision = "in memory"
+        return found
+
+    def _take(self, model: ControlledModel, recipe: Recipe, folder: Path, device: str) -> None:
+        self._model, self.recipe = model, recipe
         self._folder, self._device = folder, device
-        self.space = vocabulary(self.recipe.shape.sizes)
+        self.space = vocabulary(recipe.shape.sizes)
         self._ids = {
             word: (k, v)
             for k, values in enumerate(self.space.values)
             for v, word in enumerate(values)
         }
         self.id = f"controlled:{folder.name}"
-        self.revision = file_hash(folder / WEIGHTS)
-        self.dimension = self.recipe.shape.entries
+        self.dimension = recipe.shape.entries
         self.details = {
             "precision": "float32",
-            "coverage": self.recipe.coverage,
-            "objective": self.recipe.objective,
+            "coverage": recipe.coverage,
+            "objective": recipe.objective,
         }
 
     def untrained(self, seed: int = 0) -> ControlledEncoder:

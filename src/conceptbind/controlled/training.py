@@ -84,6 +84,7 @@ def train(
     compiled: bool = False,
     on_look: Callable[[Look], None] = lambda _: None,
     on_step: Callable[[int], None] = lambda _: None,
+    on_model: Callable[[ControlledModel, int], object] = lambda *_: None,
 ) -> Trained:
     """Train one model.
 
@@ -96,6 +97,7 @@ def train(
         compiled: pass both encoders to `torch.compile`.
         on_look: called with what is seen of validation objects.
         on_step: called with the number of steps taken since the last call.
+        on_model: called with the model and its step, before the first step and at every look.
 
     Raises:
         ValueRangeError: the coverage leaves no train or test objects.
@@ -115,6 +117,7 @@ def train(
     loss_of: Loss = scenes_loss if recipe.objective == "scenes" else batch_loss
     if compiled:
         loss_of = _compiled(loss_of)
+    on_model(run.model, run.state.step)
     while not run.done:
         look_at = run.next_look
         for step in range(run.state.step, look_at):
@@ -130,6 +133,7 @@ def train(
                 optimiser.step()
             on_step(1)
         run.look(look_at, loss, concept_loss)
+        on_model(run.model, look_at)
     return run.finish()
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 CONFIG = "config.yaml"
 PLACE_OPTIONS = (
     *("out", "device", "workers", "picture_batch", "executor", "address", "jobs", "stack"),
-    *("require", "junit"),
+    *("require", "junit", "watch"),
 )
 """Options that say where something is done or how it is judged, not what is done: a run folder may
 be moved, continued on another device or cluster, and held against other requirements."""

@@ -104,7 +104,8 @@ RULE = (
     "two things hold. The 95 % interval of the paired difference leaves out 0. And an exact test "
     "(of means: Student's) has p below 0.05, corrected for all comparisons of the watch. Each "
     "number is held against the look at which it last changed, at first the first look. Every "
-    "verdict is of one look alone. Intervals of the binding share and of angles say how much other "
+    "verdict is of one look alone, beside chance and a bag of concepts; `measure` has further "
+    "controls. Intervals of the binding share and of angles say how much other "
     "scenes of this kind would move them."
 )
 

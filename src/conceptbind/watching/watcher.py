@@ -28,6 +28,7 @@ from conceptbind.watching.words import Row, Story, brief, told_at
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder
+    from conceptbind.scenes.table import Scenes
     from conceptbind.watching.scores import ModelLook
     from conceptbind.watching.suite import Suite
     from conceptbind.watching.table import Table
@@ -224,10 +225,8 @@ def first_scenes(place: str, kind: CheckpointKind, symbols: int = SYMBOLS) -> An
     if kind != "controlled":
         return "clevr2d"
     from conceptbind.controlled.recipe import Recipe
-    from conceptbind.controlled.store import CONFIG, vocabulary
+    from conceptbind.controlled.store import CONFIG
     from conceptbind.core.files import read_json
-    from conceptbind.scenes.grid import full_grid
-    from conceptbind.scenes.space import ConceptSpace
 
     for one in found_checkpoints(place, kind):
         try:
@@ -235,11 +234,25 @@ def first_scenes(place: str, kind: CheckpointKind, symbols: int = SYMBOLS) -> An
             recipe = Recipe.read(config.get("recipe"), str(one.path / CONFIG))
         except (FileError, AttributeError):
             continue
-        space = vocabulary(recipe.shape.sizes)
-        some = tuple(values[:symbols] for values in space.values)
-        named = "x".join(str(len(values)) for values in some)
-        return full_grid(ConceptSpace(space.concepts, some), name=f"symbols-{named}")
+        return symbol_scenes(recipe.shape.sizes, symbols)
     raise FileError(
         f"no controlled model lies in {place} yet, so its symbols are not known; name scenes with "
         "--scenes, or start the watch later"
     )
+
+
+def symbol_scenes(sizes: tuple[int, ...], symbols: int = SYMBOLS) -> Scenes:
+    """All pairs of objects of the first symbols of a controlled model.
+
+    Args:
+        sizes: values of each of its concepts.
+        symbols: of each concept, at most.
+    """
+    from conceptbind.controlled.store import vocabulary
+    from conceptbind.scenes.grid import full_grid
+    from conceptbind.scenes.space import ConceptSpace
+
+    space = vocabulary(sizes)
+    some = tuple(values[:symbols] for values in space.values)
+    named = "x".join(str(len(values)) for values in some)
+    return full_grid(ConceptSpace(space.concepts, some), name=f"symbols-{named}")
