@@ -339,11 +339,9 @@ def test_missing_pictures_are_counted_and_refused_unless_allowed(sugarcrepe, kar
 
 @pytest.mark.parametrize("subset", ["add_att", "replace_rel", "swap_obj"])
 def test_the_real_files_are_read_whole(shared_data, subset):
-    from conceptbind.benchmarks.sugarcrepe import SugarCrepe
-
     folder = shared_data / "sugarcrepe"
     published = json.loads((folder / f"{subset}.json").read_text())
-    data = SugarCrepe().read(folder, Making(folder))
+    data = BENCHMARKS["sugarcrepe"].read(folder, Making(folder))
     mine = data.items["subsets"] == subset
     assert mine.sum() == len(published)
     first = next(iter(published.values()))

@@ -60,7 +60,8 @@ def test_a_constant_encoder_scores_0_and_by_the_publishers_rule_what_ties_give(
 
 def test_every_declared_benchmark_has_a_layout_here():
     declared = {name for name, one in BENCHMARKS.items() if hasattr(one, "description")}
-    assert declared - set(LAYOUTS) == set()
+    elsewhere = {"sugarcrepe", "sugarcrepe_pp"}  # test_benchmarks, test_triplets
+    assert declared - set(LAYOUTS) == elsewhere
 
 
 def test_unwinnable_items_are_counted_apart_and_said(data, tmp_path):

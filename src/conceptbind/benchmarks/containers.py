@@ -30,7 +30,12 @@ DEEPEST_LITERAL = 50
 
 
 def entries_of(
-    paths: Sequence[Path], *, without: Sequence[str] = (), nested: bool = False, group: int = 1
+    paths: Sequence[Path],
+    *,
+    without: Sequence[str] = (),
+    nested: bool = False,
+    by_id: bool = False,
+    group: int = 1,
 ) -> Iterator[Any]:
     """The entries of one data set, in their order.
 
@@ -38,13 +43,14 @@ def entries_of(
         paths: its file, or its shards in their order.
         without: columns of pictures, which are not read.
         nested: a JSON object of objects gives entries of `key`, `inner` and `value`.
+        by_id: a JSON file must be an object of items.
         group: how many rows are one entry together: a dictionary by `0`, `1`, ...
 
     Raises:
         FileError, MismatchError, ValueRangeError, MissingExtraError: a file is missing, truncated,
             or another one.
     """
-    found = chain.from_iterable(_entries(path, without, nested) for path in paths)
+    found = chain.from_iterable(_entries(path, without, nested, by_id) for path in paths)
     if group == 1:
         yield from found
         return
@@ -57,17 +63,17 @@ def entries_of(
         yield {str(place): row for place, row in enumerate(rows)}
 
 
-def _entries(path: Path, without: Sequence[str], nested: bool) -> Iterator[Any]:
+def _entries(path: Path, without: Sequence[str], nested: bool, by_id: bool) -> Iterator[Any]:
     kind = path.suffix.lower()
     if kind in (".parquet", ".arrow"):
         refuse_chosen_rows(path)
         return table_rows(path, (), without=without)
     if kind == ".tar":
         return webdataset(path, pictures=not without)
-    return _of_text(path, nested)
+    return _of_text(path, nested, by_id)
 
 
-def _of_text(path: Path, nested: bool) -> Iterator[Any]:
+def _of_text(path: Path, nested: bool, by_id: bool) -> Iterator[Any]:
     kind = path.suffix.lower()
     if kind in (".csv", ".tsv"):
         return _of_table(path)
@@ -76,9 +82,13 @@ def _of_text(path: Path, nested: bool) -> Iterator[Any]:
     content = read_json_values(path, AGAIN)
     if nested:
         return _nested(path, content)
-    if isinstance(content, dict):
+    if by_id and (not isinstance(content, dict) or not content):
+        raise MismatchError(
+            f"{path} is not the file it should be: expected a dictionary of items by number"
+        )
+    if isinstance(content, dict) and content:
         return iter(content.values())
-    if not isinstance(content, list):
+    if not isinstance(content, list) or not content:
         raise MismatchError(f"{path} is not the file it should be: expected a list of items")
     return iter(content)
 

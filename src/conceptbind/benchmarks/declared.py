@@ -66,20 +66,34 @@ class Declared:
             if absent:
                 told = ", ".join(absent[:8]) + (", ..." if len(absent) > 8 else "")
                 notes.append(f"without {told}, whose files are not there.")
-            former = Former(task, pictures, captions)
+            shown = task.form not in TEXTS or (making.pictures and _has_pictures(task, folder))
+            former = Former(task, pictures, captions, shown)
             items |= {_key(self, number, k): v for k, v in former.items(parts).items()}
             notes += former.notes()
+            if task.pictures and not shown:
+                why = "lie in the folder" if making.pictures else "are embedded by the encoder"
+                notes.append(f"the text-only task alone: no pictures {why}.")
         if not read:
             self._refuse(folder)
         return Data(
             pictures.all(),
-            folder,
+            pictures.place,
             captions.all(),
             items,
             tuple(dict.fromkeys(notes)),
             boxes=pictures.boxes(),
             elsewhere=pictures.elsewhere,
+            besides=self._besides(),
         )
+
+    def _besides(self) -> frozenset[str]:
+        """What follows from the rest, or is of no matter to captions alone."""
+        found: set[str] = set()
+        for number, task in enumerate(self.tasks):
+            names = ["hopeless"] if task.right else ["hopeless", "right"]
+            names += ["pictures"] if task.form == "triplets" else ["draws"]
+            found.update(_key(self, number, name) for name in names)
+        return frozenset(found)
 
     def named_files(self) -> frozenset[str]:
         """Names of its files, without those that are patterns."""
@@ -268,6 +282,12 @@ def _inside(value: object) -> str | None:
     return None if path.is_absolute() or ".." in path.parts else str(path)
 
 
+def _has_pictures(task: Task, folder: Path) -> bool:
+    """Whether a picture lies where those of a task may lie."""
+    places = [place for place in task.places if "{" not in place] or ["."]
+    return any(holds_pictures(folder / place, 0) for place in places)
+
+
 def _layout(task: Task, folder: Path) -> list[Found]:
     """The files of a task, and the first place of its pictures."""
     what = "captions" if task.form not in TEXTS else "texts"
@@ -287,5 +307,6 @@ def _layout(task: Task, folder: Path) -> list[Found]:
     if not inside and (task.pictures or task.listed):
         places = [place for place in task.places if "{" not in place] or ["."]
         there = any(holds_pictures(folder / place) for place in places)
-        found.append(Found(folder / places[0], NOT_PICTURES, there))
+        alone = ", for the picture task only" if task.form in TEXTS else ""
+        found.append(Found(folder / places[0], f"{NOT_PICTURES}{alone}", there))
     return found

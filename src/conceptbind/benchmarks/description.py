@@ -32,9 +32,9 @@ TIES = {
 }
 """What a rule does with a tie."""
 AVERAGES = ("micro", "macro")
-OF = ("each", "details", "all", "families")
+OF = ("each", "details", "all", "families", "same words")
 """Of which items a score is: of each subset, of each detail within a subset, of all, of each
-family of subsets."""
+family of subsets, of those whose captions hold the same words in another order."""
 CHANNELS = ("rgb", "bgr")
 CONTAINERS = tuple(
     f"{place}*.{kind}"
@@ -109,17 +109,19 @@ class Task:
     """The same for each of several parts, by its name; those that are there are read."""
     index: Index | None = None
     """Files that name the parts, in their place."""
+    by_id: bool = False
+    """Whether the file is one JSON object, of an item by each id."""
     nested: bool = False
     """A JSON object of objects, whose entries become `key`, `inner` and `value`."""
     group: int = 1
     """Rows that make one item together; their fields begin with `0.`, `1.`, ..."""
     pictures: tuple[str, ...] = ()
-    """Fields of pictures: file names, bytes, or a list of them."""
+    """Fields of pictures: file names or bytes; one whose name ends in `[]` holds a list."""
     listed: str = ""
     """A pattern of files in the folder of pictures, in place of fields; in the order of the numbers
     in their names."""
     captions: tuple[str, ...] = ()
-    """Fields of texts; a field that holds a list gives all its texts."""
+    """Fields of texts; one whose name ends in `[]` holds a list of them."""
     right: str = ""
     """Field with the number of the right candidate, from 0; the first is right by default."""
     positives: int = 1
@@ -150,6 +152,8 @@ class Task:
     """What captions are put into."""
     scores: tuple[Scoring, ...] = ()
     """Rules beside `strict`, of each subset and of all."""
+    strict: tuple[str, ...] = ("each", "details", "all")
+    """What our own rule is scored of; see `OF`."""
     swapped: tuple[str, ...] = ()
     """Subsets whose wrong captions are swaps (triplets)."""
 
@@ -306,6 +310,8 @@ def _check(found: Description, where: str) -> None:
 def _check_task(task: Task, where: str) -> None:
     _one_of(task.form, FORMS, where, "form")
     _one_of(task.npy, CHANNELS, where, "order of channels")
+    for of in task.strict:
+        _one_of(of, OF, where, "value of 'strict'")
     for score in task.scores:
         _one_of(score.of, OF, where, "value of 'of'")
         _one_of(score.average, AVERAGES, where, "average")

@@ -30,10 +30,6 @@ REFERENCES: Mapping[str, tuple[Reference, ...]] = {
         ),
     ),
     "vg_relation": (Reference(Metric.ACCURACY, "all relations", 0.63, "labclip", source=LABCLIP),),
-    "sugarcrepe": (
-        Reference(Metric.ACCURACY, "replace", 0.80, "paper", source=LABCLIP),
-        Reference(Metric.ACCURACY, "swap", 0.62, "paper", source=LABCLIP),
-    ),
     "coco": (Reference(Metric.RECALL_AT_1, "text to image", 0.30, source=LABCLIP),),
 }
 """Published numbers of CLIP ViT-B/32 on benchmarks that are written rather than declared."""

@@ -9,6 +9,8 @@ from typing import Any
 from conceptbind.core.errors import MismatchError
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
+LIST = "[]"
+"""What the name of a field ends in that holds a list."""
 ABSENT = object()
 """What is found where a field is not there."""
 
@@ -34,7 +36,7 @@ class Entry:
         found = next((v for v in map(self._at, field.split("|")) if v is not ABSENT), ABSENT)
         if found is ABSENT:
             raise MismatchError(
-                f"{self.where}: expected the field '{field:.60}'; it has {self._has()}"
+                f"{self.where}: expected the field '{field:.60}'; an entry has only {self._has()}"
             )
         return found
 
@@ -52,7 +54,7 @@ class Entry:
         return str(found)
 
     def texts(self, fields: Sequence[str], parse: Mapping[str, Any]) -> list[str]:
-        """The texts of several fields; a list gives all of its own.
+        """The texts of several fields; one whose name ends in `[]` holds a list of them.
 
         Args:
             fields: their names.
@@ -61,18 +63,34 @@ class Entry:
         Raises:
             MismatchError: one is no text.
         """
-        found: list[Any] = []
+        found: list[str] = []
         for field in fields:
-            value = self.value(field)
-            if field in parse and isinstance(value, str):
-                value = parse[field](value, f"{self.where}, {field}")
-            found += value if isinstance(value, list | tuple) else [value]
-        wrong = next((text for text in found if not isinstance(text, str)), None)
-        if wrong is not None or not found:
-            raise MismatchError(
-                f"{self.where}: '{', '.join(fields):.60}' must be texts; got {wrong!r:.60}"
-            )
+            name = field.removesuffix(LIST)
+            value = self.value(name)
+            if name in parse and isinstance(value, str):
+                value = parse[name](value, f"{self.where}, {name}")
+            several = self._list(name, value) if field.endswith(LIST) else [value]
+            wrong = next((text for text in several if not isinstance(text, str)), None)
+            if wrong is not None:
+                raise MismatchError(f"{self.where}: '{name:.60}' must be text; got {wrong!r:.60}")
+            found += several
         return found
+
+    def values(self, field: str) -> list[Any]:
+        """What a field holds; all of a list, where its name ends in `[]`.
+
+        Raises:
+            MismatchError: it is not there, or is no list.
+        """
+        if not field.endswith(LIST):
+            return [self.value(field)]
+        name = field.removesuffix(LIST)
+        return self._list(name, self.value(name))
+
+    def _list(self, name: str, value: Any) -> list[Any]:
+        if not isinstance(value, list | tuple):
+            raise MismatchError(f"{self.where}: '{name:.60}' must be a list; got {value!r:.60}")
+        return list(value)
 
     def whole(self, field: str) -> int:
         """A field as a whole number, which a table holds as text.
@@ -118,7 +136,7 @@ class Entry:
 
     def _has(self) -> str:
         if isinstance(self.content, Mapping):
-            return ", ".join(f"'{name!s:.40}'" for name in list(self.content)[:12]) or "nothing"
+            return ", ".join(f"{name!s:.40}" for name in list(self.content)[:12]) or "nothing"
         if isinstance(self.content, list | tuple):
             return f"{len(self.content)} values in a list"
         return f"{self.content!r:.60}"

@@ -5,6 +5,7 @@ files.
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ import numpy as np
 
 from conceptbind.benchmarks.base import Distinct
 from conceptbind.benchmarks.containers import entries_of, literal
-from conceptbind.benchmarks.fields import Entry
+from conceptbind.benchmarks.fields import LIST, Entry
+from conceptbind.benchmarks.texts import ALL, degenerate
 from conceptbind.core.errors import FileError, MismatchError, counted
 from conceptbind.core.text import require_characters
 
@@ -52,8 +54,10 @@ class Formed:
     subsets: list[str] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
     draws: list[int] = field(default_factory=list)
-    shown: list[int] = field(default_factory=list)
+    pictures: list[int] = field(default_factory=list)
     """The picture of triplets, or `NONE`."""
+    same_words: list[bool] = field(default_factory=list)
+    """Whether the first two captions hold the same words."""
     hopeless: list[bool] = field(default_factory=list)
     """Whether a wrong candidate is a right one too."""
 
@@ -74,9 +78,9 @@ class Formed:
             "draws": np.array(self.draws, dtype=np.int64),
             "hopeless": np.array(self.hopeless, dtype=bool),
         }
-        for name in ("right", "details", "shown"):
+        for name in ("right", "details", "pictures", "same_words"):
             values = getattr(self, name)
-            if len(values) == len(self.rows):
+            if values:
                 found[name] = np.array(values)
         return found
 
@@ -100,9 +104,13 @@ class Former:
         task: how an item is formed.
         pictures: numbers of pictures.
         captions: numbers of captions.
+        shown: whether pictures are compared with captions.
     """
 
-    def __init__(self, task: Task, pictures: Pictures, captions: Distinct) -> None:
+    def __init__(
+        self, task: Task, pictures: Pictures, captions: Distinct, shown: bool = True
+    ) -> None:
+        self.seen = shown
         self.task, self.pictures, self.captions = task, pictures, captions
         self.files = Distinct()
         self.left_out: Counter[str] = Counter()
@@ -130,6 +138,13 @@ class Former:
         """What was left out, and which items no encoder can get right."""
         found = [f"left out: {counted(n, 'item')} {why}." for why, n in self.left_out.items()]
         names = dict.fromkeys(self.formed.subsets)
+        if self.task.form == "triplets":
+            texts = self.captions.all()
+            for name in names:
+                pairs = zip(self.formed.rows, self.formed.subsets, strict=True)
+                mine = [(texts[a], texts[b], texts[c]) for (a, b, c), of in pairs if of == name]
+                found += degenerate(mine, name or ALL)
+            return found
         for name in names:
             here = self.formed.hopeless_of(name)
             if any(here):
@@ -144,8 +159,15 @@ class Former:
         task = self.task
         hidden: list[str] = []
         if not self.pictures.making.unpack:
-            hidden = [name for one in task.pictures if "{" not in one for name in one.split("|")]
-        found = entries_of(part.paths, without=hidden, nested=task.nested, group=task.group)
+            plain = [one.removesuffix(LIST) for one in task.pictures if "{" not in one]
+            hidden = [name for one in plain for name in one.split("|")]
+        found = entries_of(
+            part.paths,
+            without=hidden,
+            nested=task.nested,
+            by_id=task.by_id,
+            group=task.group,
+        )
         for number, content in enumerate(found, start=1):
             yield Entry(content, f"{part.paths[0]}, item {number}")
 
@@ -159,7 +181,7 @@ class Former:
         texts = [task.prompt.replace("{}", text) for text in entry.texts(task.captions, self.parse)]
         box = self._box(entry)
         names = self._names(entry, part)
-        shown = [self.pictures.number(name, box) for name in names]
+        shown = [self.pictures.number(name, box) for name in names] if self.seen else []
         getattr(self, f"_{task.form}")(_Item(entry, texts, shown, names))
         added = len(self.formed.rows) - len(self.formed.subsets)
         subset = self._subset(entry, part)
@@ -185,6 +207,8 @@ class Former:
     def _names(self, entry: Entry, part: Part) -> list[str]:
         """Names of an item's pictures."""
         task, pictures = self.task, self.pictures
+        if not self.seen:
+            return [entry.text(name) for name in task.pictures]
         wanted = [place.replace("{@part}", part.name) for place in (*part.places, *task.places)]
         places = [entry.text(place) if "{" in place else place for place in wanted]
         if task.listed:
@@ -197,24 +221,23 @@ class Former:
             return found
         names: list[str] = []
         for name in task.pictures:
-            value = self._picture(entry, name)
-            several = value if isinstance(value, list | tuple) else (value,)
+            several = self._values(entry, name)
             names += [self._name(entry, name, one, places) for one in several]
         return names
 
-    def _picture(self, entry: Entry, name: str) -> Any:
+    def _values(self, entry: Entry, name: str) -> list[Any]:
         """What a picture's field holds; nothing where pictures inside a file are not read."""
         if "{" in name:
-            return entry.text(name)
+            return [entry.text(name)]
         try:
-            return entry.value(name)
+            return entry.values(name)
         except MismatchError:
-            if self.pictures.making.unpack or self.task.form == "triplets":
+            if self.pictures.making.unpack:
                 raise
-            return {"bytes": b""}
+            return [{"bytes": b""}]
 
     def _name(self, entry: Entry, name: str, value: Any, places: Sequence[str]) -> str:
-        field = name.split("|", maxsplit=1)[0].replace("/", "-")
+        field = name.removesuffix(LIST).split("|", maxsplit=1)[0].replace("/", "-")
         data = value.get("bytes") if isinstance(value, dict) else value
         if isinstance(data, bytes):
             if not data and self.pictures.making.unpack:
@@ -255,6 +278,8 @@ class Former:
         if self.task.right:
             true = range(right := self._right(item.entry, item.texts), right + 1)
         self.formed.right.append(true.start)
+        if "same words" in self.task.strict:
+            self.formed.same_words.append(_words(item.texts[0]) == _words(item.texts[1]))
         wrong = [text for place, text in enumerate(item.texts) if place not in true]
         hopeless = any(alike(item.texts[place], text) for place in true for text in wrong)
         self._keep([*item.shown, *map(self.captions, item.texts)], item.names[0], hopeless)
@@ -272,7 +297,7 @@ class Former:
 
     def _triplets(self, item: _Item) -> None:
         _require(item.entry, item.texts, 3, "texts")
-        self.formed.shown.append(item.shown[0] if item.shown else NONE)
+        self.formed.pictures.append(item.shown[0] if item.shown else NONE)
         caption, paraphrase, negative = item.texts
         hopeless = alike(negative, caption) or alike(negative, paraphrase)
         self._keep(
@@ -309,6 +334,11 @@ class Former:
 def _require(entry: Entry, found: Sequence[Any], n: int, what: str) -> None:
     if len(found) != n:
         raise MismatchError(f"{entry.where}: expected {n} {what}; it has {len(found)}")
+
+
+def _words(caption: str) -> list[str]:
+    """The words of a caption in alphabetical order, without case and marks."""
+    return sorted(caption.lower().translate(str.maketrans("", "", string.punctuation)).split())
 
 
 def alike(one: str, other: str) -> bool:
@@ -348,10 +378,10 @@ def kept_items(
     """
     columns = {"two_by_two": slice(0, 2), "captions": slice(0, 1), "retrieval": slice(0, 1)}
     if form == "triplets":
-        shown = items["shown"]
+        shown = items["pictures"]
         renumbered = np.where(shown == NONE, NONE, number[shown])
         lost = int(((renumbered == NONE) & (shown != NONE)).sum())
-        return {**items, "shown": renumbered}, lost
+        return {**items, "pictures": renumbered}, lost
     where = columns.get(form, slice(1, None))
     old = items["rows"][:, where]
     new = np.where(old == NONE, NONE, number[old])

@@ -14,8 +14,7 @@ from conceptbind.benchmarks.description import CONTAINERS
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.order import Order
 from conceptbind.benchmarks.paraphrases import Paraphrases
-from conceptbind.benchmarks.sugarcrepe import SugarCrepe
-from conceptbind.benchmarks.triplets import SugarCrepePlus, Triplets
+from conceptbind.benchmarks.triplets import Triplets
 from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.benchmarks.whatsup import WhatsUp
 from conceptbind.core.errors import (
@@ -76,11 +75,12 @@ COLORSWAP = TwoByTwo(
     ("image_1", "image_2", "caption_1", "caption_2"),
 )
 OWN_CAPTIONS = ("captions.csv", "captions.tsv", "captions.txt", "captions.json", "captions.jsonl")
+DECLARED = catalogue()
 BENCHMARKS: dict[str, Any] = {
     benchmark.name: benchmark
     for benchmark in (
-        SugarCrepe(),
-        SugarCrepePlus(),
+        DECLARED.pop("sugarcrepe"),
+        DECLARED.pop("sugarcrepe_pp"),
         VisualGenome("vg_attribution"),
         VisualGenome("vg_relation"),
         Order(COCO, "coco_order", "ARO COCO-Order"),
@@ -95,7 +95,7 @@ BENCHMARKS: dict[str, Any] = {
         Paraphrases((*OWN_CAPTIONS, *COCO.files, *FLICKR.files)),
     )
 }
-BENCHMARKS |= catalogue()
+BENCHMARKS |= DECLARED
 FILES = ("triplets", "paraphrases")
 """Benchmarks that read a user's own file, where that is given instead of a folder."""
 ALL = "all"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conceptbind.benchmarks.base import BLOCK, Items, Score
+from conceptbind.benchmarks.base import Items, Score
 from conceptbind.benchmarks.description import Scoring
 from conceptbind.benchmarks.forming import NONE, fits
 from conceptbind.core.names import Metric
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Bools, Floats, Ints
 
 KS = (1, 5, 10)
-STRICT = (Scoring("strict"), Scoring("strict", "details"), Scoring("strict", "all"))
-"""Ours, of every benchmark."""
+TILE = 1024
+"""Items scored at once: their vectors stay in the processor's cache."""
 ALL = "all"
 Outcome = tuple["Bools", "Bools"]
 Rule = Callable[[str], Mapping[str, Outcome]]
@@ -53,16 +53,17 @@ def scores_with_pictures(
     rule: Rule
     if task.form == "two_by_two":
         rows = items["rows"]
-        table = _two_by_two(pictures, captions, rows)
+        table = scores_of_groups(pictures, captions, rows)
 
         def rule(ties: str) -> Mapping[str, Outcome]:
-            return _both_ways(table, ties)
+            return both_ways(table, ties)
     else:
         x, y = (pictures, captions) if task.form == "captions" else (captions, pictures)
         table = _among(x, y, items["rows"])
 
         def rule(ties: str) -> Mapping[str, Outcome]:
-            return {Metric.ACCURACY: _of_right(table, items["right"], task.positives, ties)}
+            right = items.get("right", np.zeros(len(table), dtype=np.int64))
+            return {Metric.ACCURACY: _of_right(table, right, task.positives, ties)}
 
     return list(_scores(task, items, rule, "both"))
 
@@ -100,20 +101,30 @@ def _among(one: Floats, other: Floats, rows: Ints) -> Floats:
     """(n, k) scores of each item's candidates; minus infinity where it has fewer."""
     kind = np.result_type(one, other)
     table = np.full((len(rows), rows.shape[1] - 1), -np.inf, dtype=kind)
-    for start in range(0, len(rows), BLOCK):
-        part = rows[start : start + BLOCK]
+    for start in range(0, len(rows), TILE):
+        part = rows[start : start + TILE]
         scores = np.einsum("nd,nkd->nk", one[part[:, 0]], other[part[:, 1:]])
-        table[start : start + BLOCK] = np.where(part[:, 1:] == NONE, -np.inf, scores)
+        table[start : start + TILE] = np.where(part[:, 1:] == NONE, -np.inf, scores)
     return table
 
 
-def _two_by_two(pictures: Floats, captions: Floats, rows: Ints) -> Floats:
-    """(n, 2, 2) scores of picture p with caption c."""
+def scores_of_groups(
+    pictures: Float[Floats, "pictures width"],
+    captions: Float[Floats, "captions width"],
+    rows: Int[Ints, "items columns"],
+) -> Float[Floats, "items pair pair"]:
+    """(n, 2, 2) scores of picture p with caption c.
+
+    Args:
+        pictures: (p, d) unit rows.
+        captions: (c, d) unit rows.
+        rows: (n, 4) numbers of two pictures and two captions.
+    """
     table = np.empty((len(rows), 2, 2), dtype=np.result_type(pictures, captions))
-    for start in range(0, len(rows), BLOCK):
-        part = rows[start : start + BLOCK]
+    for start in range(0, len(rows), TILE):
+        part = rows[start : start + TILE]
         x, y = pictures[part[:, :2]], captions[part[:, 2:]]
-        table[start : start + BLOCK] = np.einsum("npd,ncd->npc", x, y)
+        table[start : start + TILE] = np.einsum("npd,ncd->npc", x, y)
     return table
 
 
@@ -133,9 +144,13 @@ def _diagonal(table: Floats, ties: str) -> Outcome:
     return every([choice_among(table[:, i], i, ties) for i in (0, 1)])
 
 
-def _both_ways(table: Floats, ties: str) -> dict[str, Outcome]:
+def both_ways(table: Float[Floats, "items pair pair"], ties: str = "miss") -> dict[str, Outcome]:
     """Text, image and group score, and whether the right matching of the group wins as a whole
     (GroupMatch, arXiv 2510.07632).
+
+    Args:
+        table: (n, 2, 2) scores of picture p with caption c.
+        ties: see `metrics.choice_among`.
     """
     text, image = _diagonal(table, ties), _diagonal(table.transpose(0, 2, 1), ties)
     matchings = np.stack([table[:, 0, 0] + table[:, 1, 1], table[:, 0, 1] + table[:, 1, 0]], axis=1)
@@ -149,10 +164,10 @@ def _both_ways(table: Floats, ties: str) -> dict[str, Outcome]:
 
 def _of_shown(task: Task, items: Items, pictures: Floats, captions: Floats) -> list[Score]:
     """The picture task of triplets: both true captions above the wrong one."""
-    shown = np.flatnonzero(items["shown"] != NONE)
+    shown = np.flatnonzero(items["pictures"] != NONE)
     mine = {name: values[shown] for name, values in items.items()}
-    mine |= {"draws": mine["shown"]}
-    table = _among(pictures, captions, np.column_stack([mine["shown"], mine["rows"]]))
+    mine |= {"draws": mine["pictures"]}
+    table = _among(pictures, captions, np.column_stack([mine["pictures"], mine["rows"]]))
 
     def rule(ties: str) -> Mapping[str, Outcome]:
         return {Metric.ACCURACY: _of_right(table, np.zeros(len(table), dtype=np.int64), 2, ties)}
@@ -205,7 +220,11 @@ def _scores(
 ) -> Iterator[Score]:
     """The scores of all rules, of the items that each is about."""
     found: dict[str, Mapping[str, Outcome]] = {}
-    for scoring in (*STRICT, *task.scores):
+    draws = items.get("draws", items["rows"][:, 0])
+    hopeless = items.get("hopeless", np.zeros(len(draws), dtype=bool))
+    ours = tuple(Scoring("strict", of) for of in task.strict if of != "same words")
+    last = tuple(Scoring("strict", of) for of in task.strict if of == "same words")
+    for scoring in (*ours, *task.scores, *last):
         if scoring.ties not in found:
             found[scoring.ties] = rule(scoring.ties)
         for label, chosen in chosen_by(task, scoring, items):
@@ -222,10 +241,10 @@ def _scores(
                     correct[chosen],
                     tied[chosen],
                     groups,
-                    clusters=items["draws"][chosen],
+                    clusters=draws[chosen],
                     modality=modality,
                     rows=None if rows is None else rows[chosen],
-                    unwinnable=int(items["hopeless"][chosen].sum()),
+                    unwinnable=int(hopeless[chosen].sum()),
                 )
 
 
@@ -247,6 +266,9 @@ def chosen_by(
         repeated = scoring.of == "all" and scoring.protocol == "strict" and not several
         if not repeated:
             yield _label(task, ALL), everything
+    elif scoring.of == "same words":
+        if items["same_words"].any():
+            yield _label(task, scoring.of), items["same_words"]
     elif scoring.of == "each":
         yield from ((_label(task, name), subsets == name) for name in names)
     elif scoring.of == "families":

@@ -33,13 +33,24 @@ class Pictures:
         self.folder, self.making, self.made = folder, making, making.folder / name
         self._numbers: dict[tuple[str, Box | None], int] = {}
         self._found: dict[tuple[Any, ...], str] = {}
+        self._places: set[str] = set()
         self.elsewhere: dict[str, Path] = {}
         """Files that lie outside the folder, by the picture's name."""
         self._stored = 0
 
     def all(self) -> tuple[str, ...]:
-        """Names, relative to the folder, by number."""
-        return tuple(name for name, _ in self._numbers)
+        """Names, relative to `place`, by number."""
+        start = "" if self.place == self.folder else f"{self.place.relative_to(self.folder)}/"
+        return tuple(name.removeprefix(start) for name, _ in self._numbers)
+
+    @property
+    def place(self) -> Path:
+        """The folder where all pictures lie, or should; that of the benchmark where they lie in
+        several.
+        """
+        if len(self._places) != 1 or self.elsewhere:
+            return self.folder
+        return self.folder / next(iter(self._places))
 
     def boxes(self) -> tuple[Box, ...] | None:
         """What is seen of each; None where all are whole."""
@@ -79,6 +90,7 @@ class Pictures:
                     "pictures below it are read"
                 )
         found = next((one for one in tried if os.path.isfile(self.folder / one)), None)
+        self._places.add(places[0 if found is None else tried.index(found) // len(endings)])
         if found is not None and found.lower().endswith(".npy") and self.making.unpack:
             self.elsewhere[found] = self._of_array(found, npy)
         return tried[0] if found is None else found
@@ -116,6 +128,7 @@ class Pictures:
                 )
             found = sorted((self.folder / place).glob(pattern), key=_numbered)
             if found:
+                self._places.add(".")
                 return [str(path.relative_to(self.folder)) for path in found]
         return []
 

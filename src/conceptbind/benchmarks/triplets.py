@@ -15,33 +15,22 @@ from conceptbind.benchmarks.base import (
     Items,
     Making,
     Score,
-    caption_choice,
-    holds_pictures,
-    lacks,
-    picture_folder,
     read_published,
 )
-from conceptbind.benchmarks.sugarcrepe import PLACES
 from conceptbind.benchmarks.texts import (
     ALL,
     Alike,
     degenerate,
-    parts_of,
     triplet_scores,
 )
 from conceptbind.core.errors import FileError, MismatchError, UnknownNameError, ValueRangeError
 from conceptbind.core.limits import first_repeated
 from conceptbind.core.text import require_characters
-from conceptbind.metrics.choices import every
 from conceptbind.scenes.readers.tables import read_columns
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    pass
 
-    from conceptbind.core.typing import Floats, Ints
-
-SUBSETS = ("swap_obj", "swap_att", "replace_obj", "replace_att", "replace_rel")
-FIELDS = ("filename", "caption", "caption2", "negative_caption")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "caption": ("caption",),
     "paraphrase": ("paraphrase", "caption2"),
@@ -60,106 +49,6 @@ class Triplet(NamedTuple):
     caption: str
     paraphrase: str
     negative: str
-
-
-class SugarCrepePlus:
-    """SugarCrepe++ (arXiv 2406.11171): the text-only task, and with pictures the picture task.
-
-    Text only: a caption must be strictly nearer to its paraphrase than the wrong caption is to
-    either of them (and, one-sided, to the caption). Pictures: a picture must be strictly nearer to
-    both true captions than to the wrong one. The published rules are the same.
-    """
-
-    name = "sugarcrepe_pp"
-    title = "SugarCrepe++"
-    published = (
-        "https://github.com/Sri-Harsha/scpp (data/*.json), pictures: COCO val2017 from "
-        "https://cocodataset.org"
-    )
-    licence = "CC BY 4.0 (captions); the pictures' licences are their photographers'"
-    swapped = ("swap_obj", "swap_att")
-
-    def layout(self, folder: Path) -> list[Found]:
-        """The five files, and the pictures, which only the picture task needs."""
-        files = [folder / f"{subset}.json" for subset in SUBSETS]
-        found = [Found(path, f"subset {path.stem}", path.is_file()) for path in files]
-        what = "COCO pictures val2017, for the picture task only"
-        return [*found, Found(folder / PLACES[0], what, _has_pictures(folder))]
-
-    def read(self, folder: Path, making: Making) -> Data:
-        """All files that are there, at least one."""
-        there = [subset for subset in SUBSETS if (folder / f"{subset}.json").is_file()]
-        if not there:
-            raise FileError(
-                f"{folder} holds none of SugarCrepe++'s files "
-                f"({', '.join(f'{s}.json' for s in SUBSETS)}); {self.published}"
-            )
-        pictures, captions = Distinct(), Distinct()
-        rows, seen, subsets = [], [], []
-        notes: list[str] = []
-        absent = [subset for subset in SUBSETS if subset not in there]
-        if absent:
-            notes.append(f"without {', '.join(absent)}, whose files are not there.")
-        for subset in there:
-            content = read_published(folder / f"{subset}.json", _wrong)
-            texts = [_triplet(entry) for entry in content]
-            rows += [tuple(map(captions, row)) for row in texts]
-            seen += [pictures(entry["filename"]) for entry in content]
-            subsets += [subset] * len(content)
-            notes += degenerate(texts, subset)
-        draws = np.array(seen, dtype=np.int64)
-        shown = making.pictures and _has_pictures(folder)
-        if not shown:
-            why = "lie in the folder" if making.pictures else "are embedded by the encoder"
-            notes.append(f"the text-only task alone: no pictures {why}.")
-        items = {
-            "rows": np.array(rows, dtype=np.int64),
-            "subsets": np.array(subsets),
-            "draws": draws,
-            "pictures": draws if shown else np.full(len(draws), -1),
-        }
-        names = pictures.all() if shown else ()
-        place = picture_folder(folder, pictures.all()[0], PLACES)
-        besides = frozenset(("pictures",))
-        return Data(names, place, captions.all(), items, tuple(notes), besides=besides)
-
-    @staticmethod
-    def keep(items: Items, number: Int[Ints, " pictures"]) -> tuple[Items, int]:
-        """All items; those whose picture is missing are scored by their texts alone."""
-        renumbered = number[items["pictures"]]
-        return {**items, "pictures": renumbered}, int((renumbered < 0).sum())
-
-    def score(
-        self,
-        items: Items,
-        pictures: Float[Floats, "pictures width"],
-        captions: Float[Floats, "captions width"],
-    ) -> list[Score]:
-        """Accuracy of the picture task, for each file and for all."""
-        shown = np.flatnonzero(items["pictures"] >= 0)
-        rows, seen = items["rows"][shown], items["pictures"][shown]
-        correct, tied = every(
-            [
-                caption_choice(np.stack([seen, rows[:, true], rows[:, 2]], 1), pictures, captions)
-                for true in (0, 1)
-            ]
-        )
-        return [
-            Score(
-                "accuracy",
-                subset,
-                "strict",
-                correct[chosen],
-                tied[chosen],
-                clusters=seen[chosen],
-                rows=shown[chosen],
-            )
-            for subset, chosen in parts_of(items["subsets"][shown]).items()
-        ]
-
-    def score_texts(self, items: Items, alike: Alike) -> list[Score]:
-        """Both rules of the text-only task, for each file and for all."""
-        return triplet_scores(items, alike)
 
 
 class Triplets:
@@ -252,11 +141,6 @@ def _row(path: Path, where: str, cells: Sequence[Any]) -> Triplet:
     return Triplet(*(_text(path, where, what, cell) for what, cell in told))
 
 
-def _triplet(entry: Mapping[str, str]) -> Triplet:
-    """An item of SugarCrepe++."""
-    return Triplet(*(entry[name] for name in FIELDS[1:]))
-
-
 def _no_objects(content: object) -> str | None:
     rows = _objects(content)
     if rows and all(isinstance(row, dict) for row in rows):
@@ -306,14 +190,3 @@ def _files(place: Path) -> list[Path]:
     kinds = (*TABLES, *JSON)
     there = sorted(place.iterdir()) if place.is_dir() else []
     return [path for path in there if path.suffix.lower() in kinds and path.is_file()]
-
-
-def _has_pictures(folder: Path) -> bool:
-    return any(holds_pictures(folder / place, 0) for place in PLACES)
-
-
-def _wrong(content: object) -> str | None:
-    if not isinstance(content, list) or not content:
-        return "expected a list of items"
-    kinds = dict.fromkeys(FIELDS, str)
-    return next(filter(None, (lacks(entry, FIELDS, kinds) for entry in content)), None)

@@ -25,6 +25,7 @@ from conceptbind.benchmarks.base import (
     picture_folder,
     read_published,
 )
+from conceptbind.benchmarks.scoring import both_ways, scores_of_groups
 from conceptbind.benchmarks.shards import (
     TABLES,
     OneFile,
@@ -36,12 +37,11 @@ from conceptbind.benchmarks.shards import (
 from conceptbind.core.errors import MismatchError
 from conceptbind.core.limits import first_repeated
 from conceptbind.core.text import require_characters
-from conceptbind.metrics.choices import every, forced_choice
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from conceptbind.core.typing import Bools, Floats
+    from conceptbind.core.typing import Floats
 
 PLACES = ("images", ".")
 SUFFIXES = ("", ".png", ".jpg")
@@ -50,10 +50,11 @@ SUFFIXES = ("", ".png", ".jpg")
 
 @dataclass(eq=False)
 class TwoByTwo(OneFile):
-    """Text, image and group score.
+    """Text, image and group score, and GroupMatch.
 
-    Text: each picture prefers its caption. Image: each caption prefers its picture. Group: both. A
-    tie anywhere is a miss. The file is JSON, JSON lines or parquet with the pictures inside.
+    Text: each picture prefers its caption. Image: each caption prefers its picture. Group: both.
+    GroupMatch: the right matching wins as a whole. A tie anywhere is a miss. The file is JSON, JSON
+    lines or parquet with the pictures inside.
     """
 
     fields: tuple[str, str, str, str]
@@ -127,22 +128,14 @@ class TwoByTwo(OneFile):
     ) -> list[Score]:
         """Of all items, and of those of each tag."""
         rows, tags = items["rows"], items["tags"]
-        x, y = pictures[rows[:, :2]], captions[rows[:, 2:]]
-        scores = np.einsum("npd,ncd->npc", x, y)  # picture p against caption c
-        text = _both(scores)
-        image = _both(scores.transpose(0, 2, 1))
-        group = every([text, image])
+        outcomes = both_ways(scores_of_groups(pictures, captions, rows))
         found = []
         subsets = [
             ("all", np.ones(len(rows), dtype=bool)),
             *((tag, tags == tag) for tag in np.unique(tags) if tag),
         ]
         for subset, chosen in subsets:
-            for metric, (correct, tied) in (
-                ("text_score", text),
-                ("image_score", image),
-                ("group_score", group),
-            ):
+            for metric, (correct, tied) in outcomes.items():
                 found.append(Score(metric, str(subset), "strict", correct[chosen], tied[chosen]))
         return found
 
@@ -153,13 +146,6 @@ class TwoByTwo(OneFile):
             if (wrong := lacks(entry, self.fields, dict.fromkeys(self.fields, str))) is not None:
                 return wrong
         return None
-
-
-def _both(scores: Floats) -> tuple[Bools, Bools]:
-    """Whether the diagonal of (n, 2, 2) wins in both rows, and where nothing but a tie prevents
-    it.
-    """
-    return every([forced_choice(scores[:, i, i], scores[:, i, 1 - i], size=1.0) for i in (0, 1)])
 
 
 def _is_there(folder: Path, name: str) -> bool:
