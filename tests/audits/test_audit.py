@@ -17,6 +17,7 @@ import conceptbind
 import containers as made
 import planted_index as planted
 from browsing import assert_fits, in_browser
+from conceptbind.audits.retrieval import unit_rows
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError, MismatchError, ModalityError, ShapeError
 
@@ -395,8 +396,8 @@ def test_an_index_one_row_out_of_step_is_refused(tmp_path, step, side):
     """Neighbours are alike enough for most rows to be nearer to a caption than strangers are."""
     captions = sorted(CAPTIONS)
     rows = KINDS["binds"].pictures(captions)
-    near = rows + 0.9 * np.roll(rows, 1, axis=0) + 0.9 * np.roll(rows, -1, axis=0)
-    words = rf"one row out of step: in .* \(n = .*\) the row {side} is nearer"
+    near = rows + 0.5 * np.roll(rows, 1, axis=0) + 0.5 * np.roll(rows, -1, axis=0)
+    words = rf"one row out of step: the row {side} fits a caption better than its own, by .* \(n = "
     with pytest.raises(MismatchError, match=words):
         conceptbind.audit(
             KINDS["binds"],
@@ -406,6 +407,44 @@ def test_an_index_one_row_out_of_step_is_refused(tmp_path, step, side):
             out=tmp_path / "a",
             **OPTIONS,
         )
+
+
+def test_an_index_out_of_step_from_its_middle_on_is_refused(tmp_path):
+    rows = KINDS["binds"].pictures(CAPTIONS).astype(np.float32)
+    rows[450:] = np.roll(rows[450:], 1, axis=0)
+    with pytest.raises(MismatchError, match="one row out of step: the row behind"):
+        conceptbind.audit(
+            KINDS["binds"],
+            index=rows,
+            captions=CAPTIONS,
+            modality="image",
+            out=tmp_path / "a",
+            **OPTIONS,
+        )
+
+
+def test_several_pictures_of_a_caption_in_a_row_are_in_step(tmp_path):
+    """The next picture of the same caption is the better one; it says nothing of the order."""
+    captions = [caption for caption in CAPTIONS[:90] for _ in range(10)]
+    rows = KINDS["binds"].pictures(captions)
+    blur = np.tile(np.linspace(3, 0.2, 10), 90)[:, None] * rows.std()
+    rows = rows + blur * np.random.default_rng(0).normal(size=rows.shape)
+    found = conceptbind.audit(
+        KINDS["binds"],
+        index=rows.astype(np.float32),
+        captions=captions,
+        modality="image",
+        out=tmp_path / "a",
+        **OPTIONS,
+    )
+    assert any("nearer to its own caption" in one for one in found.sentences)
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e25])
+def test_rows_whose_squares_leave_single_precision_have_a_direction(size):
+    rows = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    expected = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    np.testing.assert_allclose(unit_rows(rows * np.float32(size)), expected, rtol=1e-5)
 
 
 def test_the_fit_of_rows_and_captions_is_told(audited):

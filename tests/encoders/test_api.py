@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -442,7 +443,7 @@ def test_a_wrong_key_is_one_line_without_the_key(served, monkeypatch, key, capsy
 def test_a_server_that_repeats_the_key_does_not_bring_it_into_a_message(served, monkeypatch):
     monkeypatch.setenv("CONCEPTBIND_API_KEY", SECRET)
     served.always = text(json.dumps({"error": {"message": f"{SECRET} has no quota"}}), 402)
-    with pytest.raises(EndpointError, match=r"HTTP 402: \(its words may hold the key\)"):
+    with pytest.raises(EndpointError, match=r"HTTP 402: \(not repeated here, since a key"):
         opened(served)
 
 
@@ -458,7 +459,9 @@ WRITTEN = {
     "base64 of the header": base64.b64encode(f"Bearer {KEY}".encode()).decode(),
     "hexadecimal": KEY.encode().hex(),
     "upper case": KEY.upper(),
-    "without its middle": f"{KEY[:9]}...{KEY[-4:]}",
+    "without its middle": f"{KEY[:5]}...{KEY[-4:]}",
+    "reversed": KEY[::-1],
+    "numbers": str([*KEY.encode()]),
     "spaced": " ".join(KEY),
 }
 
@@ -470,38 +473,69 @@ def test_no_form_of_the_key_is_repeated(served, monkeypatch, way, body):
     served.always = text(body.replace("KEY", WRITTEN[way]), 400)
     with pytest.raises(EndpointError) as caught:
         opened(served)
-    assert str(caught.value).endswith("HTTP 400: (its words may hold the key)")
+    assert str(caught.value).endswith("HTTP 400: (not repeated here, since a key is set)")
+    for fault in (changed(embedding=WRITTEN[way]), changed(index=WRITTEN[way])):
+        served.always = fault
+        with pytest.raises(EndpointError, match=r"got \(not repeated here, since a key is set\)"):
+            opened(served)
     served.always, served.name = None, f"tiny {WRITTEN[way]}"
-    assert opened(served).details["server_model"] == "(its words may hold the key)"
+    told = opened(served)
+    assert re.fullmatch("another name, [0-9a-f]{8}", told.details["server_model"])
+    assert told.revision.startswith(told.details["server_model"])
 
 
-def test_words_without_the_key_are_repeated(served, monkeypatch):
-    monkeypatch.setenv("CONCEPTBIND_API_KEY", KEY)
-    said = "model tiny-2 reads at most 512 tokens; see https://example.org/models"
-    served.always = text(json.dumps({"error": {"message": said}}), 400)
-    with pytest.raises(EndpointError, match="HTTP 400: model tiny-2 reads at most 512 tokens"):
-        opened(served)
+def test_the_name_that_was_asked_for_is_told_beside_a_key(served, monkeypatch):
+    monkeypatch.setenv("CONCEPTBIND_API_KEY", "tiny")
+    assert opened(served).details["server_model"] == "tiny"
 
 
-def test_a_server_that_drips_is_given_up(served, monkeypatch):
+def _drip(handler, over, head):
+    """An answer of which a byte comes now and then."""
+    with suppress(OSError):
+        handler.send_response(200)
+        for name, value in head.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        while not over.wait(0.02):
+            handler.wfile.write(b" ")
+
+
+def _drip_head(handler, over, _):
+    with suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not over.wait(0.02):
+            handler.wfile.write(b"x")
+
+
+DRIPS = {
+    "a long answer": (_drip, {"Content-Length": "100000"}),
+    "the last answer": (_drip, {"Content-Length": "100000", "Connection": "close"}),
+    "without a length": (_drip, {}),
+    "in its head": (_drip_head, {}),
+}
+
+
+@pytest.mark.parametrize("name", DRIPS)
+def test_a_server_that_drips_is_given_up(served, monkeypatch, name):
     """Each byte is in time, and the answer never ends."""
     encoder = opened(served, "&timeout=1")
-    monkeypatch.setattr(endpoint, "WHOLE", 0.3)
+    monkeypatch.setattr(endpoint, "WHOLE", 0.2)
     monkeypatch.setattr(endpoint, "TRIES", 2)
-    over = threading.Event()
+    over, (drip, head) = threading.Event(), DRIPS[name]
+    served.always = lambda handler, _: drip(handler, over, head)
+    try:
+        with pytest.raises(EndpointError, match="no whole answer within 0.2 s .*asked 2 times"):
+            encoder.encode_texts(CAPTIONS)
+    finally:
+        over.set()
 
-    def drip(handler, _):
-        handler.send_response(200)
-        handler.send_header("Content-Length", "100000")
-        handler.end_headers()
-        with suppress(OSError):
-            while not over.wait(0.02):
-                handler.wfile.write(b" ")
 
-    served.always = drip
-    with pytest.raises(EndpointError, match="no whole answer within 0.3 s .*asked 2 times"):
-        encoder.encode_texts(CAPTIONS)
-    over.set()
+def test_waiting_in_silence_is_told(served, monkeypatch, capsys):
+    encoder = opened(served)
+    monkeypatch.setattr(endpoint, "TOLD_FROM", 0.0)
+    served.faults = [text("busy", 503)]
+    encoder.encode_texts(CAPTIONS)
+    assert "asking again in 0.5 s" in capsys.readouterr().err
 
 
 def test_a_long_pause_is_told(served, capsys):

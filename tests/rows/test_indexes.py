@@ -367,6 +367,27 @@ def _twice(place):
     return place / "x.faiss"
 
 
+def _numbered_inside(place):
+    """faiss ends the process where such a row is asked for."""
+    faiss = pytest.importorskip("faiss")
+    rows, numbers = ROWS.astype(np.float32), np.arange(made.N)
+    numbers[8] = 7
+    turn, inner = faiss.PCAMatrix(made.WIDTH, made.WIDTH), faiss.IndexFlatL2(made.WIDTH)
+    turn.train(rows)
+    numbered = faiss.IndexIDMap2(inner)
+    whole = faiss.IndexPreTransform(turn, numbered)
+    whole.add_with_ids(rows, numbers)
+    faiss.write_index(whole, str(place / "x.faiss"))
+    return place / "x.faiss"
+
+
+def _own_rowid(place):
+    path = made.duck(place / "x.duckdb", ROWS)
+    with pytest.importorskip("duckdb").connect(str(path)) as database:
+        database.execute("ALTER TABLE items ADD COLUMN ROWID INTEGER DEFAULT 5")
+    return path
+
+
 def _schemas(place):
     """A table, a view of it, and a table in a schema of its own."""
     path = made.duck(place / "x.duckdb", ROWS)
@@ -472,6 +493,12 @@ REFUSED = {
         FileError,
         "'seen' of x.duckdb is a view, whose rows have no numbers",
     ),
+    "duck rowid": (
+        _own_rowid,
+        FileError,
+        "the table 'items' of x.duckdb has a column called rowid, which hides",
+    ),
+    "numbers behind a transform": (_numbered_inside, ShapeError, "the number 7 stands twice"),
     "captions in one file of two": (
         _halves,
         MismatchError,
@@ -715,6 +742,8 @@ def test_an_empty_list_marks_a_failure_as_null_does(tmp_path, kind, cells):
             ["a.png", "", ""],
         ),
         ([3, 12, None], ["3", "12", ""]),
+        ([3.0, float("nan"), None], ["3", "", ""]),  # as pandas writes whole numbers with gaps
+        ([[None, "a cube"], ["", "a ball"], [""]], ["a cube", "a ball", ""]),
     ],
 )
 def test_cells_that_are_no_plain_texts(tmp_path, cells, read):
@@ -739,8 +768,10 @@ def test_a_table_is_joined_where_names_begin_with_a_dot_or_keys_are_numbers(tmp_
     with tarfile.open(tmp_path / "a.tar") as old, tarfile.open(tmp_path / "b.tar", "w") as new:
         for member in old.getmembers():
             content = old.extractfile(member)
-            member.name = f"./{member.name.replace('.npy', '.NPY')}"
+            member.name = f"././{member.name.replace('.npy', '.NPY')}"
             new.addfile(member, content)
+            member.name, member.size = f"./._{member.name[4:]}", 0  # as macOS packs
+            new.addfile(member)
     pq = pytest.importorskip("pyarrow.parquet")
     table = pq.read_table(tmp_path / "a.parquet")
     if numbers:
@@ -774,3 +805,31 @@ def test_files_that_are_not_read_and_folders_of_folders_are_told(tmp_path):
     (tmp_path / "x.tar.gz").write_bytes(b"x")
     with pytest.raises(FileError, match=r"names x.tar.gz, which is no file of an index .* unpack"):
         open_container(f"{tmp_path}/*.tar.gz")
+
+
+def test_captions_of_json_may_be_several(tmp_path):
+    import io
+    import json
+    import tarfile
+
+    told = [{"caption": ["a red cube", "a cube"]}, {"caption": None}, {"text": "a ball"}]
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for row, fields in enumerate(told):
+            held = io.BytesIO()
+            np.save(held, ROWS[row])
+            for ending, content in (
+                ("npy", held.getvalue()),
+                ("json", json.dumps(fields).encode()),
+            ):
+                member = tarfile.TarInfo(f"{row}.{ending}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    assert list(open_container(tmp_path / "x.tar").captions) == ["a red cube", "", "a ball"]
+
+
+def test_keys_in_one_file_alone_are_no_keys(tmp_path):
+    made.parquet(tmp_path / "a.parquet", ROWS, key=[str(row) for row in range(made.N)])
+    made.parquet(tmp_path / "b.parquet", ROWS)
+    index = open_container(tmp_path)
+    assert index.keys is None
+    assert list(index.captions) == 2 * made.CAPTIONS

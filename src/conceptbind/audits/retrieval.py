@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.rows.indexes.contract import Rows
 
+SMALLEST = 1e-15
+"""Lengths below it are computed in double precision."""
 TOGETHER = 8192
 """Rows of equal captions that are looked at together."""
 
@@ -51,7 +53,13 @@ def unit_rows(
     Raises:
         ValueRangeError: a row is zero; names it.
     """
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    kind = rows.dtype
+    with np.errstate(over="ignore", under="ignore"):
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    odd = np.flatnonzero(~(lengths > SMALLEST) | ~np.isfinite(lengths))
+    if len(odd):  # their squares leave single precision
+        rows = np.array(rows, dtype=np.float64)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not lengths.all():
         place = int(np.argmin(lengths))
         row = numbers + place if isinstance(numbers, int) else int(numbers[place])
@@ -59,7 +67,7 @@ def unit_rows(
             f"row {row:,} of {whose} is all zeros and has no direction; embed it again, or leave "
             "it out (audit does with --allow-missing)"
         )
-    unit: Floats = rows / lengths
+    unit: Floats = (rows / lengths).astype(kind, copy=False)
     return unit
 
 

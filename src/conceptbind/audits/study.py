@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import t as student
 
 from conceptbind.audits.retrieval import search_index, unit_rows
 from conceptbind.benchmarks.texts import by_length, by_words
@@ -20,7 +21,6 @@ from conceptbind.core.rounding import percent
 from conceptbind.core.scored import mean_record
 from conceptbind.crossmodal.comparing import dot
 from conceptbind.metrics.choices import forced_choice
-from conceptbind.metrics.intervals import share_interval
 from conceptbind.metrics.triplets import triplet_choice
 from conceptbind.repairs.arrays import ArrayRepair, array_repair
 from conceptbind.repairs.labclip.estimator import linked
@@ -36,15 +36,16 @@ if TYPE_CHECKING:
     from conceptbind.benchmarks.texts import Alike
     from conceptbind.core.typing import Bools, Floats, Ints, Modality
     from conceptbind.repairs.labclip.adapter import Adapter
-    from conceptbind.rows.indexes.contract import Rows
+    from conceptbind.rows.indexes.contract import Rows, Texts
 
 CAPTION, SWAP, BEHIND, SWAP_BEHIND, REVERSED, SWAP_REVERSED = range(6)
 """Columns of the numbers of texts."""
 FITS = 0.6
 """Share of comparisons in which a row must be nearer to its own caption than to another; by chance
 it is a half. Below it the encoder is not that of the index."""
-FEWEST = 20
-"""Rows with a neighbour; with fewer it is not asked whether the neighbours fit better."""
+FEWEST, QUARTERS, SURELY = 20, 4, 5e-4
+"""Rows with a neighbour; with fewer it is not asked whether the neighbours fit better. Parts of an
+index that are asked by themselves. One-sided level of each of the ten tests."""
 COMPARED = 256
 """Rows and captions that are compared for that."""
 FIRSTS = {Metric.RECALL_AT_1: 1, Metric.RECALL_AT_10: 10}
@@ -69,6 +70,8 @@ class Audit:
     name: str
     """What the index is called in results."""
     encoder: str
+    captions: Texts | None = None
+    """(n,) captions of the index, by which neighbours of one caption are known."""
 
     @cached_property
     def joined(self) -> Bool[Bools, " items"]:
@@ -201,27 +204,53 @@ def require_fit(audit: Audit) -> Fit:
             f"the own is nearer in {percent(share)} (chance: 50 %, n = {n}); give the encoder of "
             "the index, or captions in its order"
         )
-    for step in (1, -1):
-        _require_in_step(audit, places, captions[chosen], matched, step)
+    _require_in_step(audit, places, captions[chosen], cosines)
     return Fit(share, n)
 
 
-def _require_in_step(audit: Audit, places: Ints, captions: Ints, own: Floats, step: int) -> None:
-    """Raise MismatchError where the row before or behind is surely nearer to most captions."""
-    there = (places + step >= 0) & (places + step < len(audit.index))
-    if there.sum() < FEWEST:
-        return
-    beside = places[there] + step
-    scores = dot(unit_rows(audit.index[beside], beside), audit.text_rows[captions[there]])
-    nearer, _ = forced_choice(scores, own[there], 1.0)
-    low, _ = share_interval(nearer)
-    if low is not None and low > 0.5:
-        side = "behind" if step > 0 else "before"
-        raise MismatchError(
-            f"the captions of {audit.name} are one row out of step: in "
-            f"{percent(float(nearer.mean()))} (n = {len(nearer)}) the row {side} is nearer to a "
-            "caption than its own; give captions in the order of the index"
-        )
+def _require_in_step(audit: Audit, places: Ints, captions: Ints, own: Floats) -> None:
+    """Raise MismatchError where the rows before or behind surely fit the captions better, of all
+    rows or of a quarter of the index.
+
+    How well a row fits a caption is the standard score of their cosine, among the cosines of that
+    row with all captions here. So it does not matter how sharp a picture is. Rows with the same
+    caption say nothing.
+    """
+    order = np.argsort(places, kind="stable")
+    texts = np.array(audit.texts, dtype=object)
+    for step in (1, -1):
+        there = order[(places[order] + step >= 0) & (places[order] + step < len(audit.index))]
+        beside = places[there] + step
+        if audit.captions is not None:
+            told = np.array([text or "" for text in audit.captions.at(beside)], dtype=object)
+            other = told != texts[captions[there]]
+            there, beside = there[other], beside[other]
+        if len(there) < FEWEST:
+            continue
+        rows = unit_rows(audit.index[beside], beside)
+        near = _standing(rows @ audit.text_rows[captions].T, there)
+        better = near - _standing(own[there], there)
+        for part in (better, *np.array_split(better, QUARTERS)):
+            if len(part) >= FEWEST and _surely_above_zero(part):
+                side = "behind" if step > 0 else "before"
+                raise MismatchError(
+                    f"captions of {audit.name} are one row out of step: the row {side} fits a "
+                    f"caption better than its own, by {part.mean():.2f} standard scores on "
+                    f"average (n = {len(part)}); give captions in the order of the index"
+                )
+
+
+def _standing(cosines: Floats, own: Ints) -> Floats:
+    """(n,) standard score of the cosine with the own caption among those with all captions."""
+    spread = cosines.std(axis=1)
+    score: Floats = cosines[np.arange(len(own)), own] - cosines.mean(axis=1)
+    return score / np.where(spread > 0, spread, 1)
+
+
+def _surely_above_zero(values: Floats) -> bool:
+    """Whether a mean lies above zero beyond what chance allows in ten such looks."""
+    error = float(values.std(ddof=1)) / np.sqrt(len(values))
+    return bool(values.mean() > student.isf(SURELY, len(values) - 1) * error > 0)
 
 
 def audit_study(

@@ -442,7 +442,8 @@ def _studied(
         place = folder / "embeddings" / "captions"
         rows = rows_with_bar(source, table, "text", place, "captions and swaps").unit().values
     what = study.Audit(
-        drawn, numbers, texts, rows, index.rows, index.modality, index.name, source.id
+        *(drawn, numbers, texts, rows, index.rows, index.modality, index.name, source.id),
+        captions=index.captions,
     )
     with progress(total=len(index.rows), desc="auditing", unit="row") as bar:
         return study.audit_study(

@@ -221,7 +221,7 @@ class ApiEncoder(Brief):
             )
         told = answer.get("model")
         if isinstance(told, str):
-            told = self._endpoint.without_key(told)  # a server may echo it
+            told = self._named(told)
             if self._told not in (None, told):
                 raise EndpointError(
                     f"{place}: the server now answers as '{cut(told)}', before as "
@@ -231,8 +231,9 @@ class ApiEncoder(Brief):
         if len(data) != n:
             raise EndpointError(f"{place}: asked for {counted(n, 'row')}, got {len(data):,}")
         rows = np.empty((n, self.dimension), dtype=np.float32)
-        for at, part in zip(_order(data, place), data, strict=True):
-            row = _numbers(part.get("embedding"), place)
+        show = self._endpoint.without_key
+        for at, part in zip(_order(data, place, show), data, strict=True):
+            row = _numbers(part.get("embedding"), place, show)
             if not self.dimension:
                 self._take_dimension(len(row), n)
                 rows = np.empty((n, self.dimension), dtype=np.float32)
@@ -255,6 +256,14 @@ class ApiEncoder(Brief):
                 "at the server, and run the same command again"
             )
         return rows
+
+    def _named(self, told: str) -> str:
+        """The model's name as a server tells it. Where that may hold the key and is not the name
+        that was asked for, a hash of it tells two models apart.
+        """
+        if told == self._model or self._endpoint.without_key(told) == told:
+            return told
+        return f"another name, {sha256(told.encode()).hexdigest()[:8]}"
 
     def _take_dimension(self, found: int, n: int) -> None:
         """The width of the first row is that of all."""
@@ -339,7 +348,7 @@ def _choice(options: dict[str, str], key: str) -> str:
     return said
 
 
-def _order(data: Sequence[dict[str, Any]], place: str) -> list[int]:
+def _order(data: Sequence[dict[str, Any]], place: str, show: Callable[[str], str]) -> list[int]:
     """Where each row of an answer belongs.
 
     Raises:
@@ -349,12 +358,12 @@ def _order(data: Sequence[dict[str, Any]], place: str) -> list[int]:
     if any(type(at) is not int for at in found) or sorted(found) != list(range(len(data))):
         raise EndpointError(
             f"{place}: the rows of an answer must state their index, 0 to {len(data) - 1} once "
-            f"each; got {quoted(found)}"
+            f"each; got {show(quoted(found))}"
         )
     return found
 
 
-def _numbers(embedding: Any, place: str) -> Floats:
+def _numbers(embedding: Any, place: str, show: Callable[[str], str]) -> Floats:
     """(d,) from a list of numbers, or from the base64 of little-endian single precision."""
     try:
         if isinstance(embedding, str):
@@ -365,7 +374,7 @@ def _numbers(embedding: Any, place: str) -> Floats:
     except (TypeError, ValueError, OverflowError) as error:
         raise EndpointError(
             f"{place}: an embedding must be a list of numbers or base64 of float32; got "
-            f"{quoted(embedding)}"
+            f"{show(quoted(embedding))}"
         ) from error
     with np.errstate(over="ignore"):
         return row.astype(np.float32)

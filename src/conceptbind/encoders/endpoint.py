@@ -7,8 +7,6 @@ once. Redirects are not followed, so that a key never goes to another address.
 
 from __future__ import annotations
 
-import base64
-import html
 import http.client
 import json
 import os
@@ -18,10 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
-from itertools import product
 from threading import Lock, Timer
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from conceptbind.core.errors import EndpointError, ValueRangeError, cut
 from conceptbind.core.streams import tell
@@ -38,11 +35,11 @@ REACH = 10.0
 WHOLE = 5
 """An answer may take so many times as long as the server may be silent, however it drips."""
 TOLD_FROM = 5.0
-"""A pause of so many seconds is told."""
+"""That it is asked again is told where it pauses so many seconds, or has waited for so many."""
 MOST_BYTES = 1 << 28
 """Of an answer."""
-PART = 6
-"""Letters or digits of a key in a row that are not to be shown."""
+HIDDEN = "(not repeated here, since a key is set)"
+"""What stands in the place of a server's words."""
 KEY = "CONCEPTBIND_API_KEY"
 """The environment variable that holds the key where none is named."""
 
@@ -81,6 +78,7 @@ class Endpoint:
         self._key = _key_of(key_name)
         self._key_name, self._timeout, self._sleep = key_name or KEY, timeout, sleep
         self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._lock = Lock()  # one connection answers one question at a time
         self._answered = False
         self.place = f"{self._parts.scheme}://{self._parts.netloc}{self._parts.path}"
@@ -97,6 +95,7 @@ class Endpoint:
             EndpointError: there is no answer, or none that can be used; says why in one line.
         """
         body = json.dumps(question).encode()
+        began = time.monotonic()
         for turn in range(TRIES):
             try:
                 with self._lock:
@@ -111,7 +110,7 @@ class Endpoint:
                     ) from again
                 pause = FIRST_PAUSE * 2**turn if again.pause is None else again.pause
                 pause = min(pause, LONGEST_PAUSE)
-                if pause >= TOLD_FROM:
+                if pause >= TOLD_FROM or time.monotonic() - began >= TOLD_FROM:
                     tell(f"{self.place}: {again}; asking again in {pause:g} s", "")
                 self._sleep(pause)
         raise AssertionError  # the last try returns or raises
@@ -123,43 +122,51 @@ class Endpoint:
             AskAgain: another try may help.
             EndpointError: none will.
         """
+        late: list[bool] = []
         try:
-            with self._deadline() as late:
+            with self._deadline(late):
                 response, text = self._exchange(body)
+            if late:
+                raise TimeoutError
         except TimeoutError as error:
             self._close()
-            raise AskAgain(f"no answer within {self._timeout:g} s (&timeout=SECONDS)") from error
+            raise self._too_late(late) from error
         except EndpointError:
             raise
         except (OSError, http.client.HTTPException) as error:
             self._close()
             if late:
-                raise AskAgain(
-                    f"no whole answer within {WHOLE * self._timeout:g} s (&timeout=SECONDS)"
-                ) from error
+                raise self._too_late(late) from error
             raise AskAgain(f"the connection broke ({type(error).__name__})") from error
         if response.status != 200:
             raise self._refusal(response, text)
         return self._json(response, text)
 
+    def _too_late(self, late: list[bool]) -> AskAgain:
+        """That the server was silent, or that its answer did not end."""
+        if late:
+            return AskAgain(
+                f"no whole answer within {WHOLE * self._timeout:g} s (&timeout=SECONDS)"
+            )
+        return AskAgain(f"no answer within {self._timeout:g} s (&timeout=SECONDS)")
+
     @contextmanager
-    def _deadline(self) -> Iterator[list[bool]]:
+    def _deadline(self, late: list[bool]) -> Iterator[None]:
         """Breaks the connection of an answer that comes byte by byte: each of them is in time, and
-        the whole never ends. What is yielded is filled then.
+        the whole never ends. `late` is filled then.
         """
-        late: list[bool] = []
 
         def end() -> None:
             late.append(True)
-            connection = self._connection
+            # the connection itself lets go of a socket that the server will close
             with suppress(OSError, AttributeError):
-                connection.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+                self._socket.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
 
         timer = Timer(WHOLE * self._timeout, end)
         timer.daemon = True
         timer.start()
         try:
-            yield late
+            yield
         finally:
             timer.cancel()
 
@@ -215,6 +222,7 @@ class Endpoint:
                 f"{self.place}: {told}; start the server, or mend the address"
             ) from error
         made.sock.settimeout(self._timeout)
+        self._socket = made.sock
         return made
 
     def __del__(self) -> None:
@@ -259,18 +267,14 @@ class Endpoint:
         if said.lstrip().startswith("<"):
             return " with a web page"
         found = re.search(r'"(?:message|detail|error)"\s*:\s*"((?:[^"\\]|\\.)+)', said)
-        words = self.without_key(" ".join((found.group(1) if found else said).split()))
-        return f": {cut(words, 200)}" if words else ""
+        words = " ".join((found.group(1) if found else said).split())
+        return f": {cut(self.without_key(words), 200)}" if words else ""
 
     def without_key(self, text: str) -> str:
-        """What a server said; not a word of it where that may hold the key or a part of it.
-
-        A server may write the key as it came, escaped for JSON, for an address or for HTML, in
-        base64 or hexadecimal, or with its middle left out.
+        """What a server said; where a key is set nothing of it. A server may repeat the key in any
+        form: escaped, encoded, reversed, or in part.
         """
-        if self._key is None or not _may_hold(text, self._key):
-            return text
-        return "(its words may hold the key)"
+        return HIDDEN if self._key else text
 
     def _json(self, response: http.client.HTTPResponse, text: bytes) -> Any:
         """Raise EndpointError for what is no JSON."""
@@ -284,35 +288,6 @@ class Endpoint:
                 f"{self.place}: the answer is {came}, not embeddings; the address must be that of "
                 "the API, such as http://HOST:PORT/v1"
             ) from error
-
-
-def _may_hold(text: str, key: str) -> bool:
-    """Whether a text has a part of a key, in any of the ways in which one is written."""
-    raw = key.encode()
-    coded = [base64.b64encode(b" " * shift + raw).decode() for shift in range(3)]
-    middles = [code[2:-4] for code in coded]  # the ends depend on what stands beside
-    secrets = [_folded(one) for one in (key, raw.hex(), *middles)]
-    texts = [text]
-    for read in (_unescaped, unquote, html.unescape):
-        texts.append(read(texts[-1]))
-    shown = [_folded(one) for one in texts]
-    for secret in filter(None, secrets):
-        size = min(PART, len(secret))
-        parts = {secret[at : at + size] for at in range(len(secret) - size + 1)}
-        if any(part in one for one, part in product(shown, parts)):
-            return True
-    return False
-
-
-def _unescaped(text: str) -> str:
-    """A text without the marks of JSON's escapes."""
-    coded = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
-    return coded.replace("\\", "")
-
-
-def _folded(text: str) -> str:
-    """Letters and digits alone, in lower case: marks between them hide nothing."""
-    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def _split_address(address: str) -> SplitResult:

@@ -199,7 +199,8 @@ class Rows(_Joined["Floats"]):
             yield start, self[start : start + size]
 
     def _require(self, found: Floats, numbers: Ints) -> None:
-        good = np.isfinite(found.sum(axis=1, dtype=np.float64))
+        with np.errstate(invalid="ignore"):
+            good = np.isfinite(found.sum(axis=1, dtype=np.float64))
         if not good.all():
             row = int(numbers[int(np.argmin(good))])
             raise ValueRangeError(

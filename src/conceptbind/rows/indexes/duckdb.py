@@ -128,6 +128,11 @@ def open_place(place: Place) -> Index:
             "table (CREATE TABLE ... AS FROM ...) and name that"
         )
     empty = database.sql(f"SELECT * FROM {table} LIMIT 0").to_arrow_table()  # noqa: S608
+    if "rowid" in map(str.lower, empty.column_names):
+        raise FileError(
+            f"the table '{called:.60}' of {path.name} has a column called rowid, which hides the "
+            "numbers of its rows; call it otherwise"
+        )
     fitting = [one.name for one in empty.schema if is_list_of_numbers(one.type)]
     where = f"the table '{called}' of {path.name}"
     column = column_of(wanted, fitting, empty.column_names, where)

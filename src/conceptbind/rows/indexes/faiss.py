@@ -14,7 +14,7 @@ from conceptbind.rows.indexes.places import sampled_hash
 if TYPE_CHECKING:
     from jaxtyping import Shaped
 
-    from conceptbind.core.typing import Floats
+    from conceptbind.core.typing import Floats, Ints
     from conceptbind.rows.indexes.places import Place
 
 name = "faiss"
@@ -94,6 +94,9 @@ def _require_rows(index: Any, file: str) -> bool:
             f"{file} holds bits of each row (LSH), from which no row can be had; give the rows "
             "that it was built from, or an index that keeps them"
         )
+    numbered = _behind_transforms(index)
+    if isinstance(numbered, faiss.IndexIDMap):  # it reconstructs by these numbers
+        _require_numbers(faiss.vector_to_array(numbered.id_map), int(index.ntotal), file)
     try:
         lists = faiss.try_extract_index_ivf(index)
         if lists is not None:
@@ -122,14 +125,20 @@ def _require_each_once(index: Any, file: str) -> None:
         for k in range(index.nlist)
         if lists.list_size(k)
     ]
-    held = np.sort(np.concatenate(numbers)) if numbers else np.empty(0, np.int64)
-    if np.array_equal(held, np.arange(int(index.ntotal))):
+    held = np.concatenate(numbers) if numbers else np.empty(0, np.int64)
+    _require_numbers(held, int(index.ntotal), file)
+
+
+def _require_numbers(numbers: Ints, n: int, file: str) -> None:
+    """See that the rows have the numbers 0 to n - 1 once each."""
+    held = np.sort(numbers)
+    if np.array_equal(held, np.arange(n)):
         return
     twice = held[1:][held[1:] == held[:-1]]
     what = f"the number {twice[0]} stands twice" if len(twice) else "other numbers are there"
     raise ShapeError(
-        f"the lists of {file} must hold the row numbers 0 to {int(index.ntotal) - 1:,} once each; "
-        f"{what}; build it again without repeated ids, with an IDMap around it for ids of yours"
+        f"{file} must hold the row numbers 0 to {n - 1:,} once each; {what}; build it again "
+        "without repeated ids, with an IDMap around the whole for ids of yours"
     )
 
 
@@ -139,6 +148,12 @@ def _holds_bits(index: Any) -> bool:
     """
     import faiss
 
+    return isinstance(_behind_transforms(index), faiss.IndexLSH)
+
+
+def _behind_transforms(index: Any) -> Any:
+    import faiss
+
     while isinstance(index, faiss.IndexPreTransform):
         index = faiss.downcast_index(index.index)
-    return isinstance(index, faiss.IndexLSH)
+    return index

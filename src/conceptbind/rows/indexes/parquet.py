@@ -222,7 +222,7 @@ def open_place(place: Place) -> Index:
     Raises:
         UnknownNameError: a file has no such column.
         ShapeError: the column holds no lists of numbers, or two files have two widths.
-        MismatchError: some files have captions, pictures or keys, and others lack them.
+        MismatchError: some files have captions, and others lack them.
     """
     tables = [Table(path) for path in place.of(".parquet")]
     tables = [table for table in tables if table.n] or tables[:1]
@@ -240,7 +240,8 @@ def open_place(place: Place) -> Index:
     def texts(names: tuple[str, ...]) -> Texts | None:
         there = [first_of_names(names, set(table.columns) - {wanted}) for table in tables]
         if None in there:
-            _require_none(there, tables, names)
+            if names is CAPTIONS:  # without the others an index is read all the same
+                _require_none(there, tables, names)
             return None
         found: list[TextPart] = []
         for table, column, some in zip(tables, there, kept, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -251,20 +252,31 @@ def texts_of(array: Any, name: str = "") -> list[str | None]:
     Raises:
         ShapeError: a cell holds something else.
     """
-    return [_text(cell, name) for cell in array.to_pylist()]
+    return [text_of(cell, name) for cell in array.to_pylist()]
 
 
-def _text(cell: Any, name: str) -> str | None:
+def text_of(cell: Any, name: str = "") -> str | None:
+    """A cell as a text; see `texts_of`.
+
+    Args:
+        cell: as Python has it.
+        name: of the column, for messages.
+
+    Raises:
+        ShapeError: it holds something else.
+    """
     if cell is None or isinstance(cell, str):
         return cell
     if isinstance(cell, int) and not isinstance(cell, bool):
         return str(cell)
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace")
+    if isinstance(cell, float) and (isnan(cell) or cell.is_integer()):
+        return None if isnan(cell) else str(int(cell))  # whole numbers of a column with gaps
     if isinstance(cell, list):
-        return _text(cell[0], name) if cell else None
+        return next(filter(None, (text_of(one, name) for one in cell)), None)
     if isinstance(cell, dict) and "path" in cell:
-        return _text(cell["path"], name)
+        return text_of(cell["path"], name)
     raise ShapeError(
         f"a cell of the column '{name:.60}' must hold a text; got {quoted(cell)}; give texts, or "
         "call the column by another name"

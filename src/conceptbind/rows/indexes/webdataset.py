@@ -9,6 +9,7 @@ import json
 import tarfile
 from array import array
 from functools import partial
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ from conceptbind.rows.indexes.places import (
     first_of_names,
     modality_of,
     sampled_hash,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -83,7 +85,9 @@ class _Shard:
 
     def _add(self, member: tarfile.TarInfo, rows: dict[str, int], found: list[array[int]]) -> None:
         """Note one member in the array of its ending."""
-        folder, slash, file = member.name.removeprefix("./").rpartition("/")
+        folder, slash, file = normpath(member.name).rpartition("/")
+        if file.startswith("._"):  # what macOS lays beside a file
+            return
         stem, _, ending = file.partition(".")
         ending = ending.lower()  # as webdataset itself reads them
         row = rows.setdefault(f"{folder}{slash}{stem}", len(rows))
@@ -263,7 +267,8 @@ class TarTexts(TextPart):
             column = first_of_names(CAPTIONS, fields)
         except (ValueError, TypeError):
             return None
-        return None if column is None else str(fields[column] or "").strip() or None
+        told_there = None if column is None else text_of(fields[column], column)
+        return (told_there or "").strip() or None
 
 
 def _as_number(key: str) -> str:
