@@ -42,6 +42,7 @@ SLOW = {
     r"conceptbind measure tiny --studies (negation|query|factors|ceiling|probe_kinds)$": "576 "
     "pictures; tests/negation, querying, factors, ceiling and probes run them on few scenes",
     r"conceptbind measure tiny-bag --studies trained_along": "tests/ceiling trains on few pictures",
+    r"conceptbind measure tiny --studies geometry --quadruple": "tests/geometry scales rows",
     r"conceptbind measure tiny --studies geometry --edit": "576 pictures; tests/geometry runs it",
     r"conceptbind measure tiny --studies within$": "1,176 pictures; tests/within runs it on few",
     r"conceptbind repair minilm --scenes text20:8x8": "3,136 scenes in eight wordings",

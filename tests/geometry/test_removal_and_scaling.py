@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conceptbind.core.errors import ConceptBindError
-from conceptbind.geometry import REMOVED, remove_part, scale_quadruple
+from conceptbind.geometry import REMOVED, ScalingWay, remove_part, scale_quadruple
 from conceptbind.probes import fit_scene_probes
 from conceptbind.scenes import ConceptSpace, full_grid, split_scenes
 from planted import concept_codes, object_codes
@@ -75,3 +75,58 @@ def test_four_objects_of_sums_are_scaled_on_their_scenes():
 def test_what_has_no_quadruple_is_refused():
     with pytest.raises(ConceptBindError, match="two concepts"):
         scale_quadruple(np.eye(20), full_grid(SPACE, 1))
+
+
+def test_the_quadruple_is_the_one_that_is_named():
+    values = object_codes(GRID, 32)
+    attributes, nouns = (GRID.space.values[k][-2:] for k in (0, -1))
+    found = scale_quadruple(values, GRID, way=ScalingWay((*attributes, *nouns)))
+    assert found.names[:4] == (*attributes, *nouns)
+    first = scale_quadruple(values, GRID)
+    assert first.names[:4] == (*GRID.space.values[0][:2], *GRID.space.values[-1][:2])
+
+
+def test_half_weights_are_means_of_object_means_and_on_the_sphere_lengths_are_one():
+    """The distance of a sum from its scene is that of the embeddings, as nearly as three dimensions
+    can show it.
+    """
+    random = np.random.default_rng(0)
+    codes = random.normal(size=(20, 64))
+    values = codes[GRID.objects].mean(axis=1)
+    half = scale_quadruple(values, GRID, way=ScalingWay(weights="half"))
+    means = np.stack(
+        [values[(GRID.objects == item).any(axis=1)].mean(axis=0) for item in range(20)]
+    )
+    scene, total = half.lines[0][::-1]
+    row = next(
+        row
+        for row in range(len(GRID))
+        if " + ".join(GRID.space.object_name(i) for i in GRID.objects[row]) == half.names[scene]
+    )
+    expected = np.linalg.norm(means[GRID.objects[row]].mean(axis=0) - values[row])
+    drawn = np.linalg.norm(half.points[total] - half.points[scene])
+    assert drawn == pytest.approx(expected, rel=0.35)
+    # longer rows change nothing on the sphere, nor by cosine
+    for way in (ScalingWay(sphere=True), ScalingWay(distance="cosine")):
+        one = scale_quadruple(5 * values, GRID, way=way)
+        other = scale_quadruple(values, GRID, way=way)
+        np.testing.assert_allclose(one.points, other.points, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ({"quadruple": ("a", "b", "c")}, "a quadruple is four different names"),
+        ({"quadruple": ("a", "a", "c", "d")}, "a quadruple is four different names"),
+        ({"distance": "city"}, "unknown distance 'city'"),
+        ({"weights": "double"}, "unknown weights 'double'"),
+    ],
+)
+def test_ways_that_are_none_are_refused(way, said):
+    with pytest.raises(ConceptBindError, match=said):
+        ScalingWay(**way)
+
+
+def test_a_name_that_is_no_value_is_refused():
+    with pytest.raises(ConceptBindError, match="'x' is no value of"):
+        scale_quadruple(np.eye(len(GRID)), GRID, way=ScalingWay(("x", "y", "z", "w")))

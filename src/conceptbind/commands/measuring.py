@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from conceptbind.core.findings import Findings, Study, Verdict
     from conceptbind.core.typing import Floats, Modality
     from conceptbind.crossmodal.study import CrossmodalStudy
+    from conceptbind.geometry.scaling import ScalingWay
     from conceptbind.geometry.study import GeometryStudy
     from conceptbind.probes.study import ProbeStudy
     from conceptbind.repairs.study import RepairStudy
@@ -137,7 +138,8 @@ class Measurement(Shown):
         )
 
 
-OF_EDITS = ("edit_strength", "edit_protocol", "edit_cases", "singles")
+SCALED = ("quadruple", "scaling_distance", "scaling_weights", "scaling_sphere")
+OF_EDITS = ("edit_strength", "edit_protocol", "edit_cases", "singles", *SCALED)
 """Options of the study of geometry."""
 OF_TRAINING = ("along_epochs", "along_rate", "flip")
 """Options of the study in which the encoder is trained."""
@@ -215,6 +217,18 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     """
     edit_cases: bool = False
     """Write every edit into edits-MODALITY.csv: scenes, values, and whether it hit."""
+    quadruple: str = ""
+    """Values that the scaling of four objects is of: two of the first concept and two of the last,
+    with commas between, such as red,blue,square,circle; by default the first of each.
+    """
+    scaling_distance: Literal["euclidean", "cosine"] = "euclidean"
+    """Distance of points in the scaling of four objects: euclidean, or cosine."""
+    scaling_weights: Literal["full", "half"] = "full"
+    """Sums in the scaling of four objects: full, one vector per object and slot; half, the mean of
+    the scenes of each object by its share, a half with two objects.
+    """
+    scaling_sphere: bool = False
+    """Put all points of the scaling of four objects on the unit sphere first."""
     singles: GivenRows | None = None
     """Rows of scenes of one object each, .npy, for object vectors of edits and sums; one row for
     each object, the first concept slowest. By default they are embedded where the encoder can.
@@ -299,8 +313,7 @@ def _measured(asked: Measure) -> Measurement:
     require_synonyms(table.space, words)
     modalities = source.able(table, asked.modality)
     chosen = _chosen(config)
-    if "geometry" not in [study.name for study in chosen]:
-        asked.refuse(OF_EDITS, "the study geometry, which is left out")
+    _settle_geometry(asked, [study.name for study in chosen], table)
     _settle_training(asked, [study.name for study in chosen], table, modalities)
     alone = None if asked.singles is None else _singles(asked, table, modalities)
     split = None
@@ -330,6 +343,29 @@ def _measured(asked: Measure) -> Measurement:
     refuse_inapplicable(asked.requirements(), missing)
     found = answers(mine, chosen)
     return _written(folder, mine, found, config, decided, missing)
+
+
+def _scaling(config: Mapping[str, Any]) -> "ScalingWay":
+    """How four objects are scaled.
+
+    Raises:
+        ValueRangeError: the quadruple is not four names.
+    """
+    from conceptbind.geometry.scaling import ScalingWay
+
+    names = tuple(name.strip() for name in config["quadruple"].split(",") if name.strip())
+    told = {name: config[f"scaling_{name}"] for name in ("distance", "weights", "sphere")}
+    return ScalingWay(names, **told)
+
+
+def _settle_geometry(asked: Measure, chosen: Sequence[str], table: "Scenes") -> None:
+    """Raise where an option of the geometry is without effect, or cannot be used."""
+    from conceptbind.geometry.scaling import quadruple_of
+
+    if "geometry" not in chosen:
+        asked.refuse(OF_EDITS, "the study geometry, which is left out")
+    elif asked.quadruple:
+        quadruple_of(table, _scaling(asked.configuration()))
 
 
 def _settle_training(
@@ -577,6 +613,7 @@ def _case(
     known = {item.name for item in fields(Asked)}
     asked = {name: value for name, value in config.items() if name in known}
     asked["singles"] = alone
+    asked["scaling"] = _scaling(config)
     asked["synonyms"] = synonyms_of(config["synonyms"])
     table = drawn(table, modalities, folder / "pictures", config["seed"])
     asked["device"] = torch_device(config["device"])

@@ -11,6 +11,7 @@ from .edits import retrieve as retrieve
 from .removal import REMOVED as REMOVED
 from .removal import remove_part as remove_part
 from .scaling import Scaling as Scaling
+from .scaling import ScalingWay as ScalingWay
 from .scaling import scale_quadruple as scale_quadruple
 from .section import geometry_sentence as geometry_sentence
 from .section import scaling_picture as scaling_picture

@@ -72,6 +72,7 @@ class MadeOf:
                 strength=case.asked.edit_strength,
                 keep_edits=case.asked.edit_cases,
                 published=case.asked.edit_protocol == "paper",
+                scaling=case.asked.scaling,
                 device=case.asked.device,
                 on_step=step,
             )

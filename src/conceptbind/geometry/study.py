@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from conceptbind.core.scored import Ledger
 from conceptbind.geometry.additive import AdditiveFit, Order, explained, fit_additive
 from conceptbind.geometry.edits import STRENGTHS, Editor, Edits, Hits, all_edits, read, retrieve
 from conceptbind.geometry.removal import REMOVED, remove_part
-from conceptbind.geometry.scaling import Scaling, scale_quadruple
+from conceptbind.geometry.scaling import PUBLISHED, Scaling, ScalingWay, scale_quadruple
 from conceptbind.geometry.spectra import Spectrum, spectrum
 from conceptbind.metrics.intervals import share_interval
 from conceptbind.metrics.retrieval import ranks, within
@@ -102,6 +103,7 @@ def geometry_study(
     strength: float = 1.0,
     keep_edits: bool = False,
     published: bool = False,
+    scaling: ScalingWay = PUBLISHED,
     device: str = "cpu",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> GeometryStudy:
@@ -123,6 +125,7 @@ def geometry_study(
         keep_edits: whether every edit is kept, with what it hit.
         published: whether edits are scored by the protocol `paper` too, which leaves the scene that
             an edit should lead to in the mean of its new object.
+        scaling: which quadruple is scaled, and how.
         device: where the probes of the removal are fitted.
         on_step: called before each of `STEPS`.
 
@@ -165,9 +168,10 @@ def geometry_study(
     on_step("edits")
     study.edits()
     on_step("scaling")
-    scaling = None
+    scaled = None
     if len(scenes.space.concepts) > 1 and scenes.n_slots > 1:
-        scaling = study.attempt("scaling", scale_quadruple, values, scenes, seed=seed)
+        scale = partial(scale_quadruple, way=scaling)
+        scaled = study.attempt("scaling", scale, values, scenes, seed=seed)
     missing = (
         f"no {', '.join(dict.fromkeys(names))}: {reason}."
         for reason, names in study.missing.items()
@@ -176,7 +180,7 @@ def geometry_study(
         embeddings.modality,
         Records(study.ledger.records),
         spectra,
-        scaling,
+        scaled,
         tuple(dict.fromkeys([*missing, *study.notes])),
         tuple(study.cases),
     )

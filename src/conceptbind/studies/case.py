@@ -17,6 +17,7 @@ from conceptbind.core.files import FileHashes
 from conceptbind.core.names import Control
 from conceptbind.crossmodal.bank import CaptionBank, caption_bank
 from conceptbind.crossmodal.study import query_texts
+from conceptbind.geometry.scaling import PUBLISHED, ScalingWay
 from conceptbind.probes.scene_probes import SceneProbes
 from conceptbind.probes.study import bag_probes, fitted_probes, own_probes
 from conceptbind.repairs.held_scenes import Singles
@@ -62,6 +63,8 @@ class Asked:
     """Whether edits are scored as published too."""
     edit_cases: bool = False
     """Whether every edit is kept."""
+    scaling: ScalingWay = PUBLISHED
+    """Which four objects are drawn by multidimensional scaling, and how."""
     singles: Float[Floats, "objects width"] | None = None
     """(|O|, d) rows of scenes of one object, where they are given."""
     along_epochs: int = 20
