@@ -146,3 +146,13 @@ def test_the_sentence_counts_and_claims_no_more():
     )
     none = {"one": filled(table, lambda *_: "no")}
     assert sentence("binding", none, None).startswith("None of the 2 figures of binding could be")
+
+
+def test_figures_that_the_paper_does_not_have_are_told_and_not_counted():
+    records = Records([made.record("object_recognition", 0.5, 0.4, 0.6, n=9)])
+    rows = filled(one_row(cell(0.5), cell(None)), lambda *_: records)
+    assert [entry.word for entry in rows[0].entries] == ["agrees", "not published"]
+    assert counts({"one": rows}) == {"agrees": 1, "differs": 0, "not run": 0}
+    said = sentence("binding", {"one": rows}, "tiny")
+    assert said.endswith("The tables have 1 figure of ours for which the paper has none.")
+    assert "for which the paper has none" not in sentence("binding", {"one": []}, "tiny")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from conceptbind.core.errors import counted
 from conceptbind.core.rounding import percent
 from conceptbind.report.blocks import paragraph, section, table
 from conceptbind.report.numbers import interval_told, number
@@ -105,15 +106,25 @@ def sentence(paper: str, rows: Mapping[str, Sequence[Filled]], encoder: str | No
         encoder: yours; None for those of the paper.
     """
     found = counts(rows)
+    alone = _alone(rows)
     run = found["agrees"] + found["differs"]
     whose = "the paper's own encoders" if encoder is None else encoder
     if not run:
         return (
             f"None of the {found['not run']} figures of {paper} could be run for {whose}. The "
-            "tables say what is missing, and where it is published."
+            f"tables say what is missing, and where it is published.{alone}"
         )
     other = "" if encoder is None else " The paper's encoders are others, so they need not agree."
     return (
         f"{found['agrees']} of {run} figures of {paper} agree with those of {whose}, "
-        f"{found['differs']} differ, and {found['not run']} were not run.{other}"
+        f"{found['differs']} differ, and {found['not run']} were not run.{other}{alone}"
     )
+
+
+def _alone(rows: Mapping[str, Sequence[Filled]]) -> str:
+    """How many of our figures the paper has none for."""
+    every = [entry for several in rows.values() for row in several for entry in row.entries]
+    n = sum(entry.word == "not published" for entry in every)
+    if not n:
+        return ""
+    return f" The tables have {counted(n, 'figure')} of ours for which the paper has none."
