@@ -135,7 +135,7 @@ def test_how_a_table_is_laid_out():
 
 def test_the_sentence_counts_and_claims_no_more():
     records = Records([made.record("object_recognition", 0.934, 0.9, 0.95)])
-    table = one_row(cell(0.94), cell(0.2), cell(None))
+    table = one_row(cell(0.94), cell(0.2))
     rows = {"one": filled(table, lambda *_: records)}
     assert sentence("binding", rows, None) == (
         "1 of 2 figures of binding agree with those of the paper's own encoders, 1 differ, and 0 "
