@@ -218,14 +218,14 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     edit_cases: bool = False
     """Write every edit into edits-MODALITY.csv: scenes, values, and whether it hit."""
     quadruple: str = ""
-    """Values that the scaling of four objects is of: two of the first concept and two of the last,
-    with commas between, such as red,blue,square,circle; by default the first of each.
+    """Four values whose objects are scaled, such as red,blue,square,circle: two of the first
+    concept, then two of the last. By default the first ones.
     """
     scaling_distance: Literal["euclidean", "cosine"] = "euclidean"
     """Distance of points in the scaling of four objects: euclidean, or cosine."""
     scaling_weights: Literal["full", "half"] = "full"
-    """Sums in the scaling of four objects: full, one vector per object and slot; half, the mean of
-    the scenes of each object by its share, a half with two objects.
+    """Sums in the scaling of four objects: full is one vector per object and slot. half is half of
+    the mean of the scenes of each object.
     """
     scaling_sphere: bool = False
     """Put all points of the scaling of four objects on the unit sphere first."""

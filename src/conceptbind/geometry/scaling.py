@@ -199,11 +199,11 @@ def _sums(values: Floats, scenes: Scenes, rows: Ints, way: ScalingWay) -> Floats
     if way.weights == "full":
         fitted: Floats = fit_additive(values, scenes, order=2, estimator="avg+pos")[rows]
         return fitted
-    means = {
-        item: values[(scenes.objects == item).any(axis=1)].mean(axis=0)
-        for item in np.unique(scenes.objects[rows]).tolist()
-    }
-    return np.stack([np.mean([means[i] for i in scenes.objects[row].tolist()], 0) for row in rows])
+    items, place = np.unique(scenes.objects[rows], return_inverse=True)
+    holds = ((scenes.objects == item).any(axis=1) for item in items.tolist())
+    means = np.stack([values[here].mean(axis=0) for here in holds])  # (items, d)
+    found: Floats = means[place.reshape(len(rows), -1)].mean(axis=1)
+    return found
 
 
 def _on_sphere(points: Floats) -> Floats:
