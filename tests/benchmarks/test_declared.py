@@ -58,6 +58,14 @@ def test_a_constant_encoder_scores_0_and_by_the_publishers_rule_what_ties_give(
     assert not headline or next(iter(headline.values())) == pytest.approx(told)
 
 
+def test_the_right_one_wins_ties_by_the_rule_of_mieb(data, tmp_path):
+    """Two are right outright, and two tie."""
+    found = scored(by_digit(), "imagecode", data, tmp_path)
+    assert (found["mieb", "all", "accuracy"].value, found["mieb", "all", "accuracy"].ties) == (
+        *(4 / 5, 2),
+    )
+
+
 def test_every_declared_benchmark_has_a_layout_here():
     declared = {name for name, one in BENCHMARKS.items() if hasattr(one, "description")}
     elsewhere = {"sugarcrepe", "sugarcrepe_pp"}  # test_benchmarks, test_triplets

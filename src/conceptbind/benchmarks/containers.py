@@ -155,12 +155,20 @@ def webdataset(path: Path, *, pictures: bool = True) -> Iterator[dict[str, Any]]
         FileError: it is truncated or no tar file, or one of its files is too large.
         MismatchError: one field stands there twice.
     """
-    samples: dict[str, dict[str, Any]] = {}
+    members: dict[str, list[tarfile.TarInfo]] = {}
     try:
         with tarfile.open(path, "r:*") as archive:
             for member in archive:
                 if member.isfile():
-                    _add(samples, path, member, archive, pictures)
+                    name = PurePosixPath(member.name)
+                    key = str(name.parent / name.name.partition(".")[0])
+                    members.setdefault(key, []).append(member)
+            # one sample is in memory at a time
+            for key, files in members.items():
+                sample: dict[str, Any] = {"key": PurePosixPath(key).name}
+                for member in files:
+                    _add(sample, path, member, archive, pictures)
+                yield sample
     except (tarfile.TarError, EOFError, OSError) as error:
         if isinstance(error, FileError):
             raise
@@ -168,40 +176,37 @@ def webdataset(path: Path, *, pictures: bool = True) -> Iterator[dict[str, Any]]
             f"{path} is not a whole tar file ({' '.join(str(error).split()):.200}); get it again "
             "from where it is published"
         ) from error
-    yield from samples.values()
 
 
 def _add(
-    samples: dict[str, dict[str, Any]],
+    sample: dict[str, Any],
     path: Path,
     member: tarfile.TarInfo,
     archive: tarfile.TarFile,
     pictures: bool,
 ) -> None:
     """One file of a webdataset to its sample."""
-    name = PurePosixPath(member.name)
-    stem, _, kind = name.name.partition(".")
-    field, _, ending = kind.lower().rpartition(".")
+    field, _, ending = PurePosixPath(member.name).name.partition(".")[2].lower().rpartition(".")
     if member.size > LARGEST_MEMBER:
         raise FileError(
             f"{path}: {member.name:.80} has {member.size:,} bytes; at most {LARGEST_MEMBER:,} are "
             "read"
         )
-    sample = samples.setdefault(str(name.parent / stem), {"key": stem})
+    found: dict[str, Any] = {}
     if ending in PICTURE_KINDS:
-        found: dict[str, Any] = {field or "image": _read(archive, member) if pictures else b""}
+        found = {field or "image": _read(archive, member) if pictures else b""}
     elif ending == "json":
         told = parse_json(_text(archive, member, path), f"{path}, {member.name}", AGAIN)
-        found = told if isinstance(told, dict) and not field else {field or "json": told}
-        found = {name: value for name, value in found.items() if name != "key"}
+        whole = told if isinstance(told, dict) and not field else {field or "json": told}
+        found = {name: value for name, value in whole.items() if name != "key"}
     elif ending in ("txt", "cls"):
         usual = {"txt": "caption", "cls": "label"}[ending]
         found = {field or usual: _text(archive, member, path).strip()}
-    else:
-        return
     for one, value in found.items():
         if sample.setdefault(one, value) != value:
-            raise MismatchError(f"{path}: the sample {stem:.80} has the field '{one:.60}' twice")
+            raise MismatchError(
+                f"{path}: the sample {sample['key']:.80} has the field '{one:.60}' twice"
+            )
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

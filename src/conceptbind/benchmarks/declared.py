@@ -108,10 +108,6 @@ class Declared:
         parts = [part for task in shown for part in parts_of_task(task, folder)[0]]
         return any(part.paths[0].suffix.lower() in INSIDE for part in parts)
 
-    def stores(self, folder: Path) -> bool:
-        """Whether pictures have to be written as files of their own before they are seen."""
-        return self.inside(folder) or any(task.npy == "bgr" for task in self.tasks)
-
     def _refuse(self, folder: Path) -> None:
         task = self.tasks[0]
         if task.files:

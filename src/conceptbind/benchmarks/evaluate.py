@@ -91,8 +91,12 @@ def look_at_benchmark(
     captions: Sequence[str] | None = (
         benchmark.captions_inside(folder) if isinstance(benchmark, TwoByTwo) else None
     )
-    if isinstance(benchmark, Declared) and benchmark.stores(folder):
-        captions = benchmark.read(folder, replace(making, unpack=False)).captions
+    if isinstance(benchmark, Declared):
+        seen = benchmark.read(folder, replace(making, unpack=False))
+        captions = seen.captions
+        if not (seen.elsewhere or any(one.lower().endswith(".npy") for one in seen.pictures)):
+            keep = getattr(benchmark, "keep", None)
+            data = without_missing(seen, keep, allow_missing) if keep and seen.pictures else seen
     if isinstance(benchmark, Order):
         without_missing(
             benchmark.karpathy.read(folder, making), benchmark.karpathy.keep, allow_missing

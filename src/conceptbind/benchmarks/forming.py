@@ -245,7 +245,7 @@ class Former:
                     f"{entry.where}: '{field}' holds no picture; get the file whose pictures are "
                     "inside"
                 )
-            return self.pictures.stored(data, field)
+            return self.pictures.stored(data, field, self.task.npy)
         path = value.get("path") if isinstance(value, dict) else value
         if isinstance(path, bool) or not isinstance(path, str | int):
             raise MismatchError(

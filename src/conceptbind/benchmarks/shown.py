@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Making
 
 Box = tuple[int, int, int, int]
+ARRAY = b"\x93NUMPY"
+"""How a `.npy` file begins."""
 
 
 class Pictures:
@@ -95,18 +97,20 @@ class Pictures:
             self.elsewhere[found] = self._of_array(found, npy)
         return tried[0] if found is None else found
 
-    def stored(self, data: bytes, name: str) -> str:
+    def stored(self, data: bytes, name: str, npy: str = "rgb") -> str:
         """The name of a picture that stands inside a file; it is written as one of its own.
 
         Args:
             data: what its file would hold.
             name: of its field.
+            npy: order of the channels, where it is an array.
         """
         called = f"{self._stored:06d}-{name}"
         self._stored += 1
         self.elsewhere[called] = self.made / called
         if self.making.unpack:
             path = self.made / called
+            data = png_of(data, npy, name) if data.startswith(ARRAY) else data
             # the file may have been replaced since
             if not path.is_file() or path.read_bytes() != data:
                 write_whole(path, data)
@@ -137,17 +141,19 @@ class Pictures:
         source, path = self.folder / name, self.made / f"{name}.png"
         if path.is_file() and path.stat().st_mtime_ns >= source.stat().st_mtime_ns:
             return path
-        write_whole(path, png_of(source, npy))
+        require_npy(source)
+        write_whole(path, png_of(source.read_bytes(), npy, str(source)))
         self.making.on_item(1)
         return path
 
 
-def png_of(path: Path, channels: str) -> bytes:
+def png_of(data: bytes, channels: str, where: str) -> bytes:
     """A PNG file with the pixels of an array.
 
     Args:
-        path: of a `.npy` file, (height, width, 3) or (height, width) in 0..255.
+        data: what a `.npy` file holds, (height, width, 3) or (height, width) in 0..255.
         channels: `rgb` or `bgr`, the order of the last axis.
+        where: for messages.
 
     Raises:
         FileError: it is truncated, or holds no such array.
@@ -155,15 +161,14 @@ def png_of(path: Path, channels: str) -> bytes:
     import numpy as np
     from PIL import Image
 
-    require_npy(path)
     try:
-        pixels = np.load(path, allow_pickle=False)
+        pixels = np.load(BytesIO(data), allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise FileError(f"{path} is not a whole .npy file ({error!s:.200})") from error
+        raise FileError(f"{where} is not a whole .npy file ({error!s:.200})") from error
     shape_fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
     if pixels.dtype != np.uint8 or not shape_fits or 0 in pixels.shape:
         raise FileError(
-            f"{path}: expected a picture of bytes, (height, width, 3); got {pixels.dtype} "
+            f"{where}: expected a picture of bytes, (height, width, 3); got {pixels.dtype} "
             f"{pixels.shape}"
         )
     if pixels.ndim == 3 and channels == "bgr":
