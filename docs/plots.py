@@ -1,9 +1,10 @@
-"""Draw the figures of speed.md and of questions/controlled.md from kept results: `python
-docs/plots.py`.
+"""Draw the figures of speed.md, questions/controlled.md and howto/watch.md from kept results:
+`python docs/plots.py`.
 
 `speed/NAME.csv` and `controlled/transition.csv` hold a table of the page, cell by cell as a command
 printed it (a test compares the two). `controlled/history.csv` holds what two models recognised
-while they were trained. The figures beside these files are drawn from them.
+while they were trained, and `watched/NAME.csv` is the table of a watch. The figures beside these
+files are drawn from them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
 from conceptbind.core.rounding import percent
 from conceptbind.report import svg
-from conceptbind.report.charts import Chart
+from conceptbind.report.charts import Chart, Look, Point, Series, Stroke
+from conceptbind.watching.words import Row
 
 SPEED = Path(__file__).parent / "speed"
 COLORS = ("#00509d", "#e07a1f", "#4d4d4d")
@@ -176,15 +178,44 @@ def controlled() -> dict[str, Chart]:
     return {"history": history(), "transition": transition_figure(records), "rule": rule}
 
 
-def save_controlled() -> None:
-    """Write them."""
-    for name, chart in controlled().items():
-        (CONTROLLED / f"{name}.svg").write_text(
-            svg.draw(chart, svg.WIDE, plain=True) + "\n", encoding="utf-8"
-        )
+WATCHED = Path(__file__).parent / "watched"
+CURVES: dict[str, tuple[tuple[str, ...], Look, Stroke]] = {
+    "probe recognises objects, captions": (("probe", "text", ""), "own", "solid"),
+    "the same, pictures": (("probe", "image", ""), "random", "solid"),
+    "captions tell the swap (trap)": (("within", "text", "trap"), "own", "dashed"),
+    "pictures tell the swap (trap)": (("within", "image", "trap"), "random", "dashed"),
+    "pictures prefer their caption": (("crossmodal", "both", ""), "twin", "solid"),
+}
+"""Study, modality and setting of each curve."""
+
+
+def watch(name: str) -> Chart:
+    """Levels 1, 2 and 3 of a model while it was trained, from the table of the watch."""
+    with (WATCHED / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        rows = [Row.of(cells) for cells in csv.DictReader(file)]
+    series = []
+    for told, ((study, modality, setting), look, line) in CURVES.items():
+        mine = [row for row in rows if (row.key[0], *row.key[2:]) == (study, modality, setting)]
+        points = [Point(float(r.step), r.value, r.low, r.high, said=r.said) for r in mine]
+        series.append(Series(told, tuple(points), look, line))
+    axis = "share of scenes, or of comparisons"
+    return Chart(name, f"Binding of {name}", "lines", tuple(series), "step of training", axis)
+
+
+def watched() -> dict[str, Chart]:
+    """The figures of howto/watch.md, by the names of their files."""
+    return {path.stem: watch(path.stem) for path in sorted(WATCHED.glob("*.csv"))}
+
+
+def save_charts() -> None:
+    """Write them, and those of controlled models."""
+    for folder, charts in ((CONTROLLED, controlled()), (WATCHED, watched())):
+        for name, chart in charts.items():
+            drawn = svg.draw(chart, svg.WIDE, plain=True) + "\n"
+            (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
 
 
 if __name__ == "__main__":
     for one in PLOTS:
         draw(one)
-    save_controlled()
+    save_charts()

@@ -135,6 +135,14 @@ def test_a_figure_of_controlled_models_is_drawn_from_what_is_kept(name):
     assert all(series.name in said for series in chart.series)
 
 
+@pytest.mark.parametrize("name", ["tiny", "tiny-bound"])
+def test_a_figure_of_a_watch_is_drawn_from_its_table(name):
+    chart = plots.watched()[name]
+    figure = html.unescape((plots.WATCHED / f"{name}.svg").read_text(encoding="utf-8"))
+    assert all(len(series.points) > 8 for series in chart.series)
+    assert all(series.name in figure for series in chart.series)
+
+
 @pytest.mark.parametrize("plot", plots.PLOTS, ids=lambda plot: plot.name)
 def test_a_figure_shows_the_numbers_of_its_table(plot):
     figure = (plots.SPEED / f"{plot.name}.svg").read_text(encoding="utf-8")
