@@ -15,7 +15,7 @@ from conceptbind.report.numbers import interval_told, shown
 from conceptbind.report.page import render_page
 from conceptbind.report.words import seen
 from conceptbind.watching.scores import name_of
-from conceptbind.watching.words import Row, Story, sentences
+from conceptbind.watching.words import Row, Story, moved, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,8 @@ CHARTS = {
     "factors": ("Right angles between concepts", "mean |cos|; 0 is right angles"),
 }
 """Title and axis of the chart of each study."""
+LATEST = 3
+"""Changes that stand above the curves; all are listed below them."""
 MARKED = 60
 """Looks above which points are joined by a line alone."""
 LEVELS = {"within": 1 / 3, "crossmodal": 0.5}
@@ -94,6 +96,9 @@ def watch_sections(story: Story) -> list[Section]:
         section(f"watch-{name}-curve", CHARTS[name][0], figure(watch_chart(name, story.curves)))
         for name in studies
     ]
+    if story.changes:
+        changes = [_change(row) for row in reversed(story.changes)]
+        found.append(section("watch-changes", "What rose or fell", table(CHANGED, changes)))
     rows = [_cells(curve[-1]) for curve in story.curves.values()]
     head = ("number", "value", "95 % interval", "n", "verdict", "step")
     return [*found, section("watch-last", "The last look", table(head, rows), paragraph(RULE))]
@@ -108,6 +113,15 @@ RULE = (
     "controls. Intervals of the binding share and of angles say how much other "
     "scenes of this kind would move them."
 )
+
+
+CHANGED = ("number", "change", "from step", "to step", "before", "after", "difference", "n")
+
+
+def _change(row: Row) -> tuple[str, ...]:
+    steps = f"{row.since:,}", f"{row.step:,}"
+    before = shown(row.key[1], row.value - (row.change or 0.0))
+    return name_of(row.key), row.told, *steps, before, row.said, moved(row), f"{row.n:,}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -128,7 +142,7 @@ def write_watch_page(
         provenance: see `run.facts.plain_provenance`.
         notes: what else is said: faults, what it cost.
     """
-    said = sentences(story)
+    said = sentences(story, LATEST)
     render_page(
         folder / PAGE,
         "watch.html.j2",

@@ -145,19 +145,21 @@ class Story:
             self.held[place] = row.step, row.verdict
 
 
-def sentences(story: Story) -> tuple[str, ...]:
+def sentences(story: Story, most: int = LISTED) -> tuple[str, ...]:
     """What a watch says, the most important first.
 
     Args:
         story: of its table.
+        most: changes that are told, the latest ones.
     """
     if not story.looks:
         return ("Nothing was scored so far.",)
     found = [_appeared(place, story) for place in sorted(story.last, reverse=True)]
-    found += map(change_sentence, reversed(story.changes))
-    hidden = story.n_changes - len(story.changes)
+    latest = story.changes[::-1][:most]
+    found += map(change_sentence, latest)
+    hidden = story.n_changes - len(latest)
     if hidden:
-        found.append(f"{counted(hidden, 'earlier change')} can be found in the table.")
+        found.append(f"Told before: {counted(hidden, 'change')}, which the table has too.")
     found.append(_counted(story))
     return tuple(found)
 
@@ -189,14 +191,19 @@ def change_sentence(row: Row) -> str:
     assert row.since is not None
     assert row.change is not None
     before = shown(row.key[1], row.value - row.change)
-    moved = _moved(row)
+    how = moved(row)
     return (
         f"{name_of(row.key)}: {row.told} between step {row.since:,} and step {row.step:,}, from "
-        f"{before} to {row.said} ({moved}; n = {row.n:,})."
+        f"{before} to {row.said} ({how}; n = {row.n:,})."
     )
 
 
-def _moved(row: Row) -> str:
+def moved(row: Row) -> str:
+    """The paired difference of a change with its interval.
+
+    Args:
+        row: with a change.
+    """
     if unit_of(row.key[1]) == "share":
         changed = difference(row.change, row.change_low, row.change_high)
         return changed.replace(" (", ", ").removesuffix(")")
