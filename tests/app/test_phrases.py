@@ -66,16 +66,42 @@ def test_other_words_are_read_by_a_tagger_where_one_is_installed():
 
 
 def test_wordings_that_the_encoder_does_not_read_are_left_out():
-    _, swap = tagged("a red square and a blue circle")
-    names = [one.name for one in wordings_of(swap, lambda text: "that" not in text)]
+    tokens, swap = tagged("a red square and a blue circle")
+    names = [
+        one.name
+        for one in wordings_of(swap, tokens, lambda texts: ["that" not in text for text in texts])
+    ]
     assert names == ["as written", "the other order", "there is", "a picture of"]
-    assert [one.name for one in wordings_of(swap, lambda _: False)] == ["as written"]
-    every = {one.name: (one.caption, one.swap) for one in wordings_of(swap, lambda _: True)}
+    assert [one.name for one in wordings_of(swap, tokens, lambda texts: [False] * len(texts))] == [
+        "as written"
+    ]
+    every = {
+        one.name: (one.caption, one.swap)
+        for one in wordings_of(swap, tokens, lambda texts: [True] * len(texts))
+    }
     assert every["the attribute last"] == (
         "a square that is red and a circle that is blue",
         "a square that is blue and a circle that is red",
     )
     assert every["there is"][1] == "there is a blue square and a red circle"
+
+
+@pytest.mark.parametrize(
+    ("caption", "framed"),
+    [
+        ("a red square near a blue circle", True),
+        ("a red square is near a blue circle", False),
+        ("a red car drives behind a blue car and a small dog", False),
+        ("the red square and the blue circle", False),
+        ("A red square and a blue circle", False),
+    ],
+)
+def test_there_is_stands_only_before_things(caption, framed, monkeypatch):
+    """No "a picture of a red car drives"."""
+    monkeypatch.setattr(phrases, "_installed", lambda: None)
+    tokens, swap = tagged(caption)
+    names = [one.name for one in wordings_of(swap, tokens, lambda texts: [True] * len(texts))]
+    assert ("there is" in names) == ("a picture of" in names) == framed
 
 
 def test_an_article_follows_the_word_that_is_put_in():

@@ -272,3 +272,15 @@ def test_an_encoder_of_captions_alone_compares_with_a_text():
         found = site.ask("/score", {"id": text, "captions": [CAPTION]})
         assert "nearer to the text than its swap" in found["trial"]["sentences"][0]
         assert site.post("/text", {"text": " "})[0] == 400
+
+
+def test_an_encoder_that_is_a_server_is_named_as_where_things_go():
+    class Far(Bound):
+        id = "api:http://far.example?model=x"
+
+    with served(Page(Model(Far()))) as site:
+        content = site.send("GET", f"/?key={site.page.key}")[2].decode()
+        assert "goes to the server that api:http://far.example?model=x names" in content
+        assert "Nothing leaves this machine" not in content
+    with served(Page(Model(Bound()))) as site:
+        assert b"Nothing leaves this machine" in site.send("GET", f"/?key={site.page.key}")[2]

@@ -158,3 +158,30 @@ def test_an_empty_picture_is_drawn_too(tiny):
     assert draw([]).getcolors() == [(224 * 224, (200, 200, 200))]
     python = of_trial(Model(tiny), ["a red square"], objects=[])
     assert len(run_python(python)) == 1
+
+
+def test_what_is_read_is_asked_once_and_together():
+    """One call for texts that are all read; one for each where one of them is not."""
+
+    class Counts(Bound):
+        calls = 0
+
+        def encode_texts(self, texts):
+            self.calls += 1
+            return super().encode_texts(texts)
+
+    encoder = Counts()
+    model = Model(encoder)
+    known = ["a red square", "a blue circle", "a green square"]
+    assert model.reads_each(known) == [True] * 3
+    assert encoder.calls == 1
+    assert model.reads_each([*known, "a red square"]) == [True] * 4
+    assert encoder.calls == 1
+    assert model.reads_each(["a red dragon", "a red square", "a blue square"]) == [
+        False,
+        True,
+        True,
+    ]
+    assert encoder.calls == 4  # together in vain, then each of the two new ones
+    assert model.reads("a red dragon") is False
+    assert encoder.calls == 4

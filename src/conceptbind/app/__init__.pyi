@@ -4,9 +4,9 @@ from .explore import Question as Question
 from .explore import explored as explored
 from .model import Model as Model
 from .pictures import Placed as Placed
-from .search import Found as Found
 from .search import Hit as Hit
 from .search import Searched as Searched
+from .search import Sides as Sides
 from .server import Compared as Compared
 from .server import Page as Page
 from .server import application as application

@@ -68,12 +68,33 @@ class Model:
 
     def reads(self, text: str) -> bool:
         """Whether the encoder knows the words of a text, and does not cut it."""
+        return self.reads_each([text])[0]
+
+    def reads_each(self, texts: Sequence[str]) -> list[bool]:
+        """Whether the encoder reads each text. Those that are all read are asked together.
+
+        Args:
+            texts: n texts.
+        """
         with self.lock:
-            if text not in self.read:
-                if len(self.read) >= REMEMBERED:
-                    self.read.clear()
-                self.read[text] = self._reads(text)
-            return self.read[text]
+            new = [text for text in dict.fromkeys(texts) if text not in self.read]
+            if len(self.read) + len(new) > REMEMBERED:
+                self.read.clear()
+                new = list(dict.fromkeys(texts))
+            if len(new) > 1 and self._reads_together(new):
+                self.read.update(dict.fromkeys(new, True))
+            else:
+                self.read.update({text: self._reads(text) for text in new})
+            return [self.read[text] for text in texts]
+
+    def _reads_together(self, texts: Sequence[str]) -> bool:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", CutCaptionWarning)
+                self.encoder.encode_texts(list(texts))
+        except (ConceptBindError, CutCaptionWarning):
+            return False
+        return True
 
     def captions(
         self, texts: Sequence[str]

@@ -61,6 +61,7 @@ def page_of(model: Model, searched: Searched | None, explored: Explored | None, 
     return environment.get_template("try.html.j2").render(
         encoder=model.id,
         sees=model.sees,
+        sends=model.id.startswith("api:"),
         repaired=model.adapter is not None,
         colours=colours,
         shapes=FLAT_SHAPES,

@@ -44,7 +44,10 @@ PLAIN = frozenset(
 )
 """Words of a caption that names objects and says nothing else of them."""
 FRAMES = (("there is", "there is {}"), ("a picture of", "a picture of {}"))
-"""Wordings around any caption that begins with an article."""
+"""Wordings around a caption that only names things."""
+JOINING = frozenset(("a", "an", "the", "and", ",", "with", "next", "to", "beside", "near"))
+JOINING |= frozenset(("on", "in", "under", "over", "above", "below", "behind"))
+"""What joins things, without saying that they do something."""
 
 
 class WordList:
@@ -196,21 +199,33 @@ class Wording:
     swap: str
 
 
-def wordings_of(found: Worded, reads: Callable[[str], bool]) -> tuple[Wording, ...]:
+def _names_things(tokens: Sequence[Token]) -> bool:
+    """Whether a caption is things and what joins them, so that "a picture of" fits before it."""
+    if not tokens or tokens[0].text.lower() not in ("a", "an"):
+        return False
+    return all(one.part != "other" or one.text.lower() in JOINING for one in tokens)
+
+
+def wordings_of(
+    found: Worded, tokens: Sequence[Token], reads: Callable[[Sequence[str]], Sequence[bool]]
+) -> tuple[Wording, ...]:
     """A caption with its swap as it was written, then in the other words that an encoder reads.
 
     Args:
         found: the caption and its swap.
-        reads: whether an encoder reads a text.
+        tokens: of the caption.
+        reads: whether an encoder reads each of some texts.
     """
     pairs = [
         ("the other order", found.reversed, found.swap_reversed),
         ("the attribute last", found.behind, found.swap_behind),
     ]
-    if found.caption.partition(" ")[0] in ("a", "an"):
+    if _names_things(tokens) and not found.caption[0].isupper():
         pairs += [(n, f.format(found.caption), f.format(found.swap)) for n, f in FRAMES]
-    others = (Wording(name, own, swap) for name, own, swap in pairs if own and swap)
-    read = (one for one in others if reads(one.caption) and reads(one.swap))
+    others = [Wording(name, own, swap) for name, own, swap in pairs if own and swap]
+    known = reads([text for one in others for text in (one.caption, one.swap)])
+    both = zip(others, known[::2], known[1::2], strict=True)
+    read = (one for one, own, swap in both if own and swap)
     return (Wording("as written", found.caption, found.swap), *read)
 
 

@@ -57,8 +57,8 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the page shows of a query."""
+class Sides:
+    """The hits of a query before and after the repair."""
 
     before: tuple[Hit, ...]
     after: tuple[Hit, ...] | None
@@ -89,7 +89,7 @@ class Searched:
         n = len(self.rows)
         return [self.contents(row) for row in range(n)] if n <= MOST_COUNTED else None
 
-    def found(self, model: Model, text: str, way: str) -> Found:
+    def found(self, model: Model, text: str, way: str) -> Sides:
         """The first documents of a query.
 
         Args:
@@ -118,7 +118,7 @@ class Searched:
         right = None if marks is None else marks.count("right")
         sentences = words.of_search(list(map(_marks_of, (before, *after))), len(self.rows), right)
         python = recipes.of_search(model, self.recipe, text, chosen, TOP)
-        return Found(tuple(before), tuple(after[0]) if after else None, sentences, python)
+        return Sides(tuple(before), tuple(after[0]) if after else None, sentences, python)
 
     def _marks(self, wanted: Wanted | None) -> list[str] | None:
         """What every document is to a query; None where nobody knows that of all."""

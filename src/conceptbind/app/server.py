@@ -18,7 +18,6 @@ from urllib.parse import unquote
 import msgspec
 
 from conceptbind.app import recipes
-from conceptbind.app.explore import Explored
 from conceptbind.app.guard import Guard
 from conceptbind.app.model import Model
 from conceptbind.app.page import page_of
@@ -30,7 +29,6 @@ from conceptbind.app.pictures import (
     read_dropped,
     shown_by,
 )
-from conceptbind.app.search import Searched
 from conceptbind.app.trial import LONGEST, Pairs, require_captions, try_picture
 from conceptbind.core.errors import (
     ConceptBindError,
@@ -49,6 +47,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
+    from conceptbind.app.explore import Explored
+    from conceptbind.app.search import Searched
     from conceptbind.core.typing import Floats
 
     Answering = Callable[["Page", bytes, "Request"], Any]

@@ -187,7 +187,7 @@ def _read_first(
     if told is not None:
         notes.append(f"The swap “{words.short(found.swap)}” is not read: {told}")
         return True, (), tokens, phrases
-    return True, wordings_of(found, model.reads), tokens, phrases
+    return True, wordings_of(found, tokens, model.reads_each), tokens, phrases
 
 
 def _texts(
@@ -284,7 +284,8 @@ def _blanks(
             word: replaced(caption, tokens, phrase.place, word)
             for word in alternatives(phrase.attribute, phrases)
         }
-        read = {word: text for word, text in texts.items() if model.reads(text)}
+        known = zip(texts.items(), model.reads_each(list(texts.values())), strict=True)
+        read = {word: text for (word, text), reads in known if reads}
         if not read:
             continue
         before, after = scores(model, row, [caption, *read.values()])

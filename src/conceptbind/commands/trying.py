@@ -28,8 +28,8 @@ class Try(Opening, Command[None]):
     """Try an encoder on a local page: draw or drop a picture, type captions, and see how near they
     are, before and after a repair.
 
-    The page is served on 127.0.0.1 alone until the command is stopped, and nothing leaves the
-    machine. Needs the extra app.
+    The page is served on 127.0.0.1 alone until the command is stopped. What is typed goes to the
+    encoder and nowhere else. Needs the extra app.
     """
 
     AGAIN = "opens the page again"
