@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from conceptbind.core.arguments import explains_arguments
@@ -14,6 +15,7 @@ from conceptbind.report.numbers import value_of
 from conceptbind.report.words import apart, control_name
 
 if TYPE_CHECKING:
+    from conceptbind.core.columns import Value
     from conceptbind.core.findings import Verdict
     from conceptbind.core.records import Record
 
@@ -248,9 +250,32 @@ SCORE = ("scenes", "split", "metric", "protocol", "average")
 """Columns that say which score a record is about."""
 
 
+class _Whole:
+    """Records by identity, so that they are put in order once and not for each score."""
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+
+    def __hash__(self) -> int:
+        return id(self.records)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Whole) and other.records is self.records
+
+
+@lru_cache(maxsize=2)
+def _by_score(whole: _Whole) -> dict[tuple[Value, ...], list[Record]]:
+    """The records of each score."""
+    found: dict[tuple[Value, ...], list[Record]] = {}
+    for record in whole.records:
+        found.setdefault(tuple(record[name] for name in SCORE), []).append(record)
+    return found
+
+
 def _same(record: Record, records: Records) -> Records:
     """All records of one score."""
-    return records.where(**{name: record[name] for name in SCORE})
+    key = tuple(record[name] for name in SCORE)
+    return Records(_by_score(_Whole(records)).get(key, ()))
 
 
 def beside(record: Record, records: Records, repair: Repair) -> Record:
