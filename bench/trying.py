@@ -1,6 +1,6 @@
 """How soon the page of `conceptbind try` is there and answers: the command in a real Chromium.
 
-python bench/trying.py [ENCODER] [options of conceptbind try]
+python bench/trying.py RUN
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TIMED = """async () => {
 def started() -> tuple[subprocess.Popen[str], str, float]:
     """The command, the address of its page, and the seconds until it said that."""
     begin = time.perf_counter()
-    words = [sys.executable, "-m", "conceptbind", "try", *sys.argv[1:], "--port", "0"]
+    words = [sys.executable, "-m", "conceptbind", "try", "--run", sys.argv[1], "--port", "0"]
     server = subprocess.Popen([*words, "--no-browser"], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     found = re.search(r"http://\S+", server.stdout.readline())

@@ -25,8 +25,6 @@ from conceptbind.report.items import items_csv
 from conceptbind.rows.embeddings import embed
 from conceptbind.scenes import ConceptSpace, full_grid, load_scenes
 
-pytest.importorskip("uvicorn")
-
 
 @pytest.fixture(scope="package")
 def tiny():

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from conceptbind.app import Page, listening, server_of
 
 
@@ -64,6 +66,7 @@ class Served:
 @contextmanager
 def served(page: Page) -> Iterator[Served]:
     """A page that is served while a test runs."""
+    pytest.importorskip("uvicorn")
     bound, started = listening(0), threading.Event()
     address: list[str] = []
 

@@ -15,6 +15,8 @@ from conceptbind import cli
 from conceptbind.app import listening, server
 from conceptbind.commands import Try
 
+pytest.importorskip("uvicorn")
+
 
 def refused(capsys, *words):
     """The message with which a command line ends."""
