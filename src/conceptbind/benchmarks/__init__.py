@@ -1,5 +1,5 @@
-"""Benchmarks on real pictures and captions, one file each, all read, embedded and scored in one
-way.
+"""Benchmarks on real pictures and captions, most of them described rather than written, all read,
+embedded and scored in one way.
 """
 
 import lazy_loader
