@@ -27,7 +27,7 @@ def default(option: Option) -> str:
     """What holds without the option."""
     if option.needed:
         return "; has to be given"
-    if option.default in (None, ()) or (option.kind is bool and not option.default):
+    if option.default in (None, (), "") or (option.kind is bool and not option.default):
         return ""
     return f"; default ``{option.default}``"
 
