@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.app import recipes
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.geometry.edits import Editor, all_edits
 from conceptbind.querying.first import first_of
@@ -258,6 +259,7 @@ class Explored:
         return "own" if scene == row else "other"
 
 
+@explains_arguments
 def explored(folder: Path, table: Scenes) -> Explored:
     """A finished run of `measure`.
 

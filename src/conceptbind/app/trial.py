@@ -19,6 +19,7 @@ from conceptbind.app.phrases import (
     tagged,
     wordings_of,
 )
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import ValueRangeError
 from conceptbind.metrics.choices import forced_choice
 
@@ -136,6 +137,7 @@ def choice_of(caption: float, swap: float) -> Choice:
     return Choice("caption" if right[0] else "swap", caption, swap)
 
 
+@explains_arguments
 def try_picture(
     model: Model,
     row: Float[Floats, " width"],

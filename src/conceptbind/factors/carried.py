@@ -63,6 +63,7 @@ class Agreement:
     n: int
 
 
+@explains_arguments
 def measured_of(records: Records, name: str) -> Measured:
     """A model of which the study of factors was asked: linearity and overlap of its train scenes,
     and the mean recognition of values in test scenes.

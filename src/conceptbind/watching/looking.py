@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.outcomes import Outcome, recognition_outcome
 from conceptbind.core.records import Records
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from conceptbind.watching.suite import Suite
 
 
+@explains_arguments
 def look_at(suite: Suite, encoder: Encoder, step: int = 0, name: str = "") -> ModelLook:
     """Every number of an encoder that the scenes allow.
 
