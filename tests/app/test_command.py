@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import builtins
+import os
 import re
 import signal
+import stat
 import subprocess
 import sys
+import threading
 import urllib.request
+import webbrowser
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import pytest
 
 from conceptbind import cli
 from conceptbind.app import listening, server
-from conceptbind.commands import Try
+from conceptbind.commands import Try, trying
 
 pytest.importorskip("uvicorn")
 
@@ -84,6 +91,28 @@ def test_the_page_is_opened_where_it_is_served(monkeypatch, map_folder):
     Try("tiny", adapter=str(map_folder), port=0).run()
     Try("tiny", adapter=str(map_folder), port=0, browser=False).run()
     assert opened == ["http://127.0.0.1:1/?key=x"]
+
+
+def test_a_browser_is_started_without_the_key(monkeypatch):
+    """What programs are started with is seen by all users: the key stands in a file of one user."""
+    opened = []
+
+    def browse(where):
+        file = Path(url2pathname(urlparse(where).path))
+        opened.append((where, file, file.read_text(), stat.S_IMODE(file.stat().st_mode)))
+
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(webbrowser, "open", browse)
+    monkeypatch.setattr(trying, "READ_WITHIN", 0.0)
+    before = set(threading.enumerate())
+    trying._open("http://127.0.0.1:1/?key=secret")
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+    ((where, file, content, mode),) = opened
+    assert "secret" not in where
+    assert 'content="0; url=http://127.0.0.1:1/?key=secret"' in content
+    assert os.name != "posix" or mode == 0o600
+    assert not file.exists()
 
 
 @pytest.mark.slow

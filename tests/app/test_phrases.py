@@ -139,9 +139,30 @@ def test_only_plain_captions_can_be_told_true_or_false(caption, pairs):
     assert drawn_pairs(caption) == (None if pairs is None else frozenset(pairs))
 
 
-def test_captions_that_deny_say_nothing_of_what_is_there():
-    assert pairs_said("a red square without a blue circle") is None
-    assert pairs_said("a red square left of a blue circle") == {
-        ("red", "square"),
-        ("blue", "circle"),
-    }
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "a red square without a blue circle",
+        "a red square isn’t there",
+        "a red square left of a blue circle",
+        "a red square and a dog",
+        "a large red square",
+        "a dark red square",
+        "two red squares",
+        "a red square, and",
+    ],
+)
+def test_captions_that_say_more_are_not_taken_for_lists(caption):
+    assert pairs_said(caption) is None
+
+
+def test_lists_are_read_in_every_usual_form():
+    both = {("red", "shirt"), ("blue", "trousers")}
+    for caption in (
+        "a red shirt with blue trousers",
+        "Red shirt, blue trousers.",
+        "A photo of a red shirt, and the blue trousers",
+        "there is a red shirt. Blue trousers.",
+    ):
+        assert pairs_said(caption) == both, caption
+    assert pairs_said("a grey square") == {("gray", "square")}

@@ -44,6 +44,18 @@ def searched(encoder, documents=DOCUMENTS):
         ("red square, -blue circle", {RED_SQUARE, BLUE_CIRCLE}, "other"),
         ("red square, -blue circle", {RED_SQUARE, ("red", "circle")}, "right"),
         ("red square", None, ""),
+        # what is absent is looked at first
+        (
+            "red square, -blue circle",
+            {("red", "circle"), ("blue", "square"), BLUE_CIRCLE},
+            "other",
+        ),
+        ("grey square", {("gray", "square")}, "right"),
+        # a blouse may be called a shirt
+        ("red shirt", {("red", "blouse")}, ""),
+        ("red shirt", {("red", "shirt")}, "right"),
+        ("red shirt, blue hat", {("blue", "shirt"), ("red", "hat")}, "swap"),
+        ("red shirt, -blue hat", {("red", "shirt"), ("navy", "cap")}, ""),
     ],
 )
 def test_what_a_document_is_to_a_query(query, held, mark):
@@ -52,7 +64,10 @@ def test_what_a_document_is_to_a_query(query, held, mark):
 
 
 def test_a_query_of_other_words_has_no_marks():
-    assert meaning_of(parse_query("something nice, red square")) is None
+    for text in ("something nice, red square", "large red square", "red square, -circle"):
+        assert meaning_of(parse_query(text)) is None
+    for text in ("red square above a blue circle", "red square and a dog"):
+        assert meaning_of(parse_query(text)) is None
     assert meaning_of(parse_query("red square")) == Wanted(frozenset([RED_SQUARE]), ())
 
 
@@ -92,19 +107,44 @@ def test_what_nobody_knows_is_not_marked():
 
 
 @pytest.mark.parametrize(
-    ("marks", "n", "right", "said"),
+    ("marks", "n", "known", "said"),
     [
-        ([["right"]], 1, 1, "1 of 1 document holds what was asked for. Here 1 of the first 1 "),
-        ([["other"] * 10], 50, 0, "None of 50 documents holds what was asked for."),
-        ([["error", "error", "right", "right"]], 9, 2, "2 of 9 documents hold what was asked for. "
+        ([["right"]], 1, ["right"], "1 of 1 document holds what was asked for. Here 1 of the "),
+        ([["other"] * 10], 50, ["other"] * 50, "None of 50 documents holds what was asked for."),
+        ([["other", ""]], 5, ["other"] * 3, "None of 3 documents holds what was asked for. "
+         "Of 2 more nobody knows, which have no mark."),
+        ([["error", "error", "right", "right"]], 9, ["right"] * 2 + ["swap"] * 7,
+         "2 of 9 documents hold what was asked for. "
          "Here 2 of the first 4 do, and 2 swaps stand before or level with one."),
         ([["swap"]], 9, None, "No hit is marked. "),
     ],
 )  # fmt: skip
-def test_every_sentence(marks, n, right, said):
-    told = of_search(marks, n, right)
+def test_every_sentence(marks, n, known, said):
+    told = of_search(marks, n, known)
     assert told[0].startswith(said)
     assert told[1].startswith("This is one query, not a measurement")
+
+
+def test_documents_that_say_more_have_no_mark_and_are_counted():
+    """The others keep theirs."""
+    documents = [*DOCUMENTS, "a red square left of a blue circle"]
+    held = [pairs_said(text) for text in documents]
+    rows = np.stack([*searched(Bound()).rows, Bound().sees([RED_SQUARE, BLUE_CIRCLE])])
+    place = Searched(rows, documents.__getitem__, "documents", {}, held.__getitem__)
+    found = place.found(Model(Bound()), "red square, blue circle", "sum")
+    assert {hit.name: hit.mark for hit in found.before} == dict(
+        zip(documents, ("swap", "right", "other", ""), strict=True)
+    )
+    assert found.sentences[0].startswith(
+        "1 of 3 documents holds what was asked for. Of 1 more nobody knows, which has no mark."
+    )
+
+
+def test_values_of_a_table_exclude_each_other(whole_site):
+    page = whole_site.page
+    for text, marks in (("red square", {"right", "other", "swap"}), ("red ball", {""})):
+        found = page.searched._marks(meaning_of(parse_query(text)))
+        assert set(found or [""]) == marks
 
 
 def test_bad_queries_are_said():

@@ -179,6 +179,7 @@ def bomb(side):
             "is no picture that can be read",
             id="PostScript",  # which Pillow would hand to a program
         ),
+        pytest.param(png(400_000, 1), "at most 100 times as long as the other", id="thin"),
         pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no picture", id="svg"),
     ],
 )

@@ -12,6 +12,7 @@ from app.by_hand import Bag, Bound
 from conceptbind.app import Model, try_picture
 from conceptbind.app.pictures import Placed, draw, shown_by
 from conceptbind.app.recipes import of_trial
+from conceptbind.app.trial import truth_of
 from conceptbind.core.errors import MismatchError, ModalityError, ValueRangeError
 from conceptbind.repairs.labclip import Adapter
 
@@ -107,10 +108,41 @@ def test_an_encoder_without_captions_and_a_map_of_another_are_refused(tiny):
 
 def test_overlapping_objects_make_no_caption_true():
     apart = [Placed("red", "square", 0.25, 0.5), Placed("blue", "circle", 0.75, 0.5)]
-    assert shown_by(apart) == SHOWN
+    assert shown_by(apart) == (("red", "square"), ("blue", "circle"))
     assert shown_by([apart[0], Placed("blue", "circle", 0.3, 0.5)]) is None
     assert shown_by([Placed("salmon", "square", 0.5, 0.5)]) is None
-    assert shown_by([Placed("grey", "square", 0.5, 0.5)]) == {("gray", "square")}
+    assert shown_by([Placed("grey", "square", 0.5, 0.5)]) == (("gray", "square"),)
+
+
+@pytest.mark.parametrize(
+    ("caption", "drawn", "truth"),
+    [
+        (CAPTION, SHOWN, True),
+        ("A red square.", SHOWN, True),
+        (f"there is {CAPTION}", [*SHOWN, ("green", "ring")], True),
+        (SWAP, SHOWN, False),
+        ("a grey square", [("gray", "square")], True),
+        # one is drawn, and two are told
+        ("a red square, a red square and a blue circle", SHOWN, None),
+        # two are drawn, and one is told
+        (CAPTION, [*SHOWN, ("red", "square")], None),
+        (SWAP, [("red", "circle"), ("red", "circle")], None),
+        ("a red square is a blue circle", SHOWN, None),
+        ("there is a red square of a blue circle is a picture", SHOWN, None),
+        ("a red square and a blue circle and", SHOWN, None),
+        ("a red square with a blue circle", SHOWN, None),
+        ("red square blue circle", SHOWN, None),
+        (CAPTION, None, None),
+    ],
+)
+def test_only_whole_lists_of_distinct_objects_are_true_or_false(caption, drawn, truth):
+    assert truth_of(caption, drawn) is truth
+
+
+@pytest.mark.parametrize("shape", [(32, 256), (64, 64)])
+def test_a_repair_of_another_width_is_refused_at_once(tiny, shape):
+    with pytest.raises(MismatchError, match=f"maps {shape[1]} dimensions to {shape[0]}.* 256"):
+        Model(tiny, Adapter(np.eye(*shape, dtype=np.float32), 0.0))
 
 
 def run_text(source):

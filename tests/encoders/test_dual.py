@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conceptbind import encoders, resolve
 from conceptbind.core.errors import CutCaptionWarning, FileError, UnknownNameError, ValueRangeError
@@ -48,6 +49,40 @@ def test_transformers_loads_the_same_folder_and_gives_the_same_rows(name):
     np.testing.assert_allclose(
         ours.encode_images(pictures()), theirs.encode_images(pictures()), atol=2e-4
     )
+
+
+def whole_then_middle(encoder, picture):
+    """The whole is enlarged, then the middle is cut out."""
+    side, short = encoder._size, min(picture.size)
+    whole = tuple(int(side * length / short) for length in picture.size)
+    enlarged = picture.resize(whole, Image.Resampling.BICUBIC)
+    left, top = ((length - side) // 2 for length in whole)
+    cut = np.asarray(enlarged.crop((left, top, left + side, top + side)), dtype=np.float32)
+    return ((cut / 255 - encoder._mean) / encoder._std).transpose(2, 0, 1)
+
+
+def noise(width, height):
+    values = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def test_usual_pictures_keep_their_pixels_and_thin_ones_take_no_memory(monkeypatch):
+    encoder = resolve("tiny", device="cpu")
+    for size in ((300, 200), (48, 48), (20, 20), (70, 7), (9, 120)):
+        expected = whole_then_middle(encoder, noise(*size))
+        assert np.array_equal(encoder._pixels(noise(*size)), expected), size
+    for size in ((33, 900), (2000, 1), (1, 999), (7, 700)):
+        apart = encoder._pixels(noise(*size)) - whole_then_middle(encoder, noise(*size))
+        assert np.abs(apart).max() * encoder._std.max() * 255 < 1.01, size  # one step of 256
+    resized, resize = [], Image.Image.resize
+
+    def watched(picture, size, *rest, **named):
+        resized.append(size[0] * size[1])
+        return resize(picture, size, *rest, **named)
+
+    monkeypatch.setattr(Image.Image, "resize", watched)
+    encoder.encode_images([Image.new("RGB", (400_000, 1), "red")])
+    assert resized == [48 * 48]  # 19,200,000 x 48 before
 
 
 def test_the_models_are_small_and_described():

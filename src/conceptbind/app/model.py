@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.core.errors import ConceptBindError, CutCaptionWarning, ModalityError
+from conceptbind.core.errors import (
+    ConceptBindError,
+    CutCaptionWarning,
+    MismatchError,
+    ModalityError,
+)
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.cosines import unit_rows
 from conceptbind.scenes.paraphrases import read_by
@@ -51,6 +56,13 @@ class Model:
             )
         if self.adapter is not None:
             self.adapter.require(self.encoder.id, self.encoder.revision)
+            width_out, width_in = self.adapter.weight.shape
+            width = self.encoder.dimension
+            if (width_out, width_in) != (width, width):
+                raise MismatchError(
+                    f"the repair maps {width_in} dimensions to {width_out}, and the page compares "
+                    f"rows of '{self.encoder.id}' with {width}; give a repair of this encoder"
+                )
 
     @property
     def id(self) -> str:

@@ -37,12 +37,15 @@ NO_NOUNS |= frozenset(
     )
 )
 """Words that name nothing, also behind an attribute."""
-DENIED = frozenset(("no", "not", "without", "never", "none", "isn't", "nor"))
-"""Words that say what is absent: what such a caption is true of is not told here."""
-PLAIN = frozenset(
-    ("a", "an", "the", "and", ",", ".", "there", "is", "are", "picture", "photo", "of")
-)
-"""Words of a caption that names objects and says nothing else of them."""
+BEFORE = re.compile(r"\s*(there (is|are)|an? (picture|photo) of)\s+", re.IGNORECASE)
+"""What may stand before a list of objects, once, and adds nothing to it."""
+LIST = re.compile("D?AN(?:(?:,&?|&|W|[.])D?AN)*[.]?")
+"""A list of objects, one letter for each word: determiner, attribute, noun, and what joins them."""
+LETTERS = {"a": "D", "an": "D", "the": "D", "and": "&", "with": "W", ",": ",", ".": "."}
+SHADES = frozenset(("lime", "navy", "maroon", "teal"))
+"""Colours that some call by another name: navy is blue too."""
+CLEAR = frozenset((*APART, *FLAT_SHAPES, *SOLID_SHAPES)) - SHADES
+"""Words of which one excludes each other of its kind: what is red is not blue."""
 FRAMES = (("there is", "there is {}"), ("a picture of", "a picture of {}"))
 """Wordings around a caption that only names things."""
 JOINING = frozenset(("a", "an", "the", "and", ",", "with", "next", "to", "beside", "near"))
@@ -135,39 +138,49 @@ def phrases_of(tokens: Sequence[Token]) -> tuple[Phrase, ...]:
     )
 
 
-def pairs_said(caption: str) -> frozenset[tuple[str, str]] | None:
-    """The attribute and the noun of each phrase of a caption, by the words of scenes; None where it
-    has none, or says what is absent.
+def objects_said(caption: str) -> tuple[tuple[str, str], ...] | None:
+    """The attribute and the noun of each object of a caption that lists objects, by the words of
+    scenes. None where it says anything else: what it is true of is then not told here.
 
     Args:
         caption: a text.
     """
-    (tokens,) = WordList().tag([caption])
-    found = frozenset((phrase.attribute, phrase.noun) for phrase in phrases_of(tokens))
-    if not found or any(token.text.lower() in DENIED for token in tokens):
+    (tokens,) = WordList().tag([BEFORE.sub("", caption, count=1)])
+    parts = {"adjective": "A", "noun": "N"}
+    letters = (parts.get(one.part) or LETTERS.get(one.text.lower(), "x") for one in tokens)
+    if not LIST.fullmatch("".join(letters)):
         return None
-    return found
+    return tuple((same_colour(one.attribute), one.noun) for one in phrases_of(tokens))
+
+
+def pairs_said(caption: str) -> frozenset[tuple[str, str]] | None:
+    """The same, each once.
+
+    Args:
+        caption: a text.
+    """
+    said = objects_said(caption)
+    return None if said is None else frozenset(said)
 
 
 def drawn_pairs(caption: str) -> frozenset[tuple[str, str]] | None:
-    """The colour and the shape of each object that a caption names. None where it says more: the
-    objects alone do not tell whether that is true.
+    """The colour and the shape of each object that a caption names. None where it says more, or
+    names one twice: the objects alone do not tell whether that is true.
 
     Args:
         caption: a text.
     """
-    (tokens,) = WordList().tag([caption])
-    phrases = phrases_of(tokens)
-    named = {place for one in phrases for place in (one.place, one.place + 1)}
-    rest = {token.text.lower() for place, token in enumerate(tokens) if place not in named}
-    drawn = all(one.attribute in APART and one.noun in FLAT_SHAPES for one in phrases)
-    if not phrases or not drawn or not rest <= PLAIN:
+    said = objects_said(caption)
+    if said is None or len(set(said)) < len(said):
         return None
-    return frozenset((same_colour(one.attribute), one.noun) for one in phrases)
+    drawn = all(attribute in APART and noun in FLAT_SHAPES for attribute, noun in said)
+    return frozenset(said) if drawn and "with" not in caption.lower().split() else None
 
 
 def same_colour(name: str) -> str:
-    """One name for a colour that has several: grey is gray."""
+    """One name for a colour that has several: grey is gray. Other words stay as they are."""
+    if name not in APART:
+        return name
     return next(other for other, value in APART.items() if value == APART[name])
 
 

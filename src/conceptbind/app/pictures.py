@@ -28,6 +28,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "MPO")
 MOST_BYTES = 20 << 20
 """Of one picture file."""
 MOST_PIXELS = 40_000_000
+LONGEST_SIDE = 100
+"""Times the shorter side, at most: encoders enlarge the shorter one."""
 SHOWN = 448
 """Pixels of a picture on the page, at most."""
 MOST_PLACED = 12
@@ -66,9 +68,9 @@ def draw(objects: list[Placed]) -> Image:
     return draw_placed([(one.color, one.shape) for one in objects], Layout(centres, radii))
 
 
-def shown_by(objects: list[Placed]) -> frozenset[tuple[str, str]] | None:
-    """The colour and the shape of each object; None where one may be hidden by another, or is of a
-    colour that the builder does not offer.
+def shown_by(objects: list[Placed]) -> tuple[tuple[str, str], ...] | None:
+    """The colour and the shape of each object, one by one; None where one may be hidden by another,
+    or is of a colour that the builder does not offer.
 
     Args:
         objects: what was placed.
@@ -79,7 +81,7 @@ def shown_by(objects: list[Placed]) -> frozenset[tuple[str, str]] | None:
         apart = hypot(one.x - other.x, one.y - other.y)
         if apart < OVERLAP * (one.radius + other.radius):
             return None
-    return frozenset((same_colour(one.color), one.shape) for one in objects)
+    return tuple((same_colour(one.color), one.shape) for one in objects)
 
 
 def read_dropped(data: bytes, name: str) -> Image:
@@ -116,6 +118,11 @@ def read_dropped(data: bytes, name: str) -> Image:
         raise FileError(
             f"{told} has {width:,} x {height:,} pixels; expected at most {MOST_PIXELS:,} in all; "
             "save a smaller one"
+        )
+    if max(width, height) > LONGEST_SIDE * min(width, height):
+        raise FileError(
+            f"{told} has {width:,} x {height:,} pixels; expected a side at most {LONGEST_SIDE} "
+            "times as long as the other; cut out a part of it"
         )
     with quiet_pillow():
         return read_picture(Path(told), data=data)

@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conceptbind.app import recipes, words
-from conceptbind.app.phrases import pairs_said
+from conceptbind.app.phrases import CLEAR, pairs_said, same_colour
 from conceptbind.app.trial import LONGEST, Pairs
 from conceptbind.core.errors import UnknownNameError, ValueRangeError, nearest
 from conceptbind.querying.captions import whole_caption
@@ -80,6 +81,8 @@ class Searched:
     """Options of `conceptbind.query` that search the same."""
     contents: Callable[[int], Pairs | None] = lambda _: None
     """Attribute and noun of each object of a document; None where nobody says."""
+    vocabulary: frozenset[str] = CLEAR
+    """Words that exclude each other: a document that holds none of the wanted ones is another."""
     picture: Callable[[int], str | None] = lambda _: None
     """A document as a data address."""
 
@@ -115,17 +118,20 @@ class Searched:
         asked = _asked(model, parts, chosen)
         marks = self._marks(meaning_of(parts))
         before, *after = [self._hits(one, chosen, marks) for one in asked]
-        right = None if marks is None else marks.count("right")
-        sentences = words.of_search(list(map(_marks_of, (before, *after))), len(self.rows), right)
+        known = None if marks is None else [mark for mark in marks if mark]
+        told = list(map(_marks_of, (before, *after)))
+        sentences = words.of_search(told, len(self.rows), known)
         python = recipes.of_search(model, self.recipe, text, chosen, TOP)
         return Sides(tuple(before), tuple(after[0]) if after else None, sentences, python)
 
     def _marks(self, wanted: Wanted | None) -> list[str] | None:
-        """What every document is to a query; None where nobody knows that of all."""
+        """What every document is to a query, empty where nobody knows; None where that is so of
+        all.
+        """
         if wanted is None or self.held is None:
             return None
-        marks = [wanted.mark(pairs) for pairs in self.held]
-        return None if "" in marks else marks
+        marks = [wanted.mark(pairs, self.vocabulary) for pairs in self.held]
+        return marks if any(marks) else None
 
     def _hits(self, asked: Asked, way: Way, marks: Sequence[str] | None) -> list[Hit]:
         cosines = cosines_with(asked.vectors(way), self.rows)
@@ -176,19 +182,27 @@ class Wanted:
     there: Pairs
     absent: tuple[Pairs, ...]
 
-    def mark(self, held: Pairs | None) -> str:
-        """What a document is to the query; empty where nobody knows what it holds.
+    def mark(self, held: Pairs | None, vocabulary: frozenset[str] = CLEAR) -> str:
+        """What a document is to the query; empty where that is not settled.
 
         Args:
             held: attribute and noun of each of its objects.
+            vocabulary: words that exclude each other; of others nobody knows whether a blouse is
+                the shirt that is asked for.
         """
         if not held:
             return ""
+        if any(pairs <= held for pairs in self.absent):
+            return "other"
+        said = frozenset().union(held, self.there, *self.absent)
+        clear = vocabulary.issuperset(chain.from_iterable(said))
         if self.there <= held:
-            return "other" if any(pairs <= held for pairs in self.absent) else "right"
+            return "right" if clear or not self.absent else ""
         attributes, nouns = map(set, zip(*held, strict=True))
         bound_otherwise = all(one in attributes and noun in nouns for one, noun in self.there)
-        return "swap" if bound_otherwise else "other"
+        if bound_otherwise:
+            return "swap"
+        return "other" if clear else ""
 
 
 def meaning_of(parts: Sequence[QueryPart]) -> Wanted | None:
@@ -210,6 +224,15 @@ def meaning_of(parts: Sequence[QueryPart]) -> Wanted | None:
     return Wanted(frozenset(there), tuple(absent))
 
 
+def vocabulary_of(table: Scenes) -> frozenset[str]:
+    """The values of a table: an object has one of each concept, and so no other.
+
+    Args:
+        table: its last concept is the noun.
+    """
+    return frozenset(same_colour(value) for values in table.space.values for value in values)
+
+
 def contents_of(table: Scenes) -> Callable[[int], Pairs | None]:
     """What the scenes of a table hold: every attribute with the noun of its object.
 
@@ -222,7 +245,9 @@ def contents_of(table: Scenes) -> Callable[[int], Pairs | None]:
     def of(row: int) -> Pairs:
         scene = table.table[row].tolist()
         return frozenset(
-            (values[k][one[k]], values[noun][one[noun]]) for one in scene for k in attributes
+            (same_colour(values[k][one[k]]), values[noun][one[noun]])
+            for one in scene
+            for k in attributes
         )
 
     return of

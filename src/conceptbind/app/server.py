@@ -29,7 +29,7 @@ from conceptbind.app.pictures import (
     read_dropped,
     shown_by,
 )
-from conceptbind.app.trial import LONGEST, Pairs, require_captions, try_picture
+from conceptbind.app.trial import LONGEST, Shown, require_captions, try_picture
 from conceptbind.core.errors import (
     ConceptBindError,
     FileError,
@@ -122,7 +122,7 @@ class Compared:
     file: str | None = None
     """Name of a picture that was dropped."""
     text: str | None = None
-    shown: Pairs | None = None
+    shown: Shown | None = None
     """Colour and shape of each drawn object, where all are seen."""
 
 
@@ -215,13 +215,6 @@ def _texted(page: Page, data: bytes, _: Request) -> Any:
         raise ValueRangeError(
             f"expected a text of 1 to {LONGEST:,} characters; got {len(text):,}; shorten it"
         )
-    if page.model.adapter is not None:
-        width_out, width_in = page.model.adapter.weight.shape
-        if width_out != width_in:
-            raise ValueRangeError(
-                "this repair maps captions to the width of pictures, so they are compared with "
-                "pictures; drop or draw one"
-            )
 
     def make() -> Compared:
         return Compared(page.model.captions([text])[0][0], text=text)

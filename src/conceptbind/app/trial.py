@@ -4,8 +4,9 @@ swap of the first, its paraphrases, and which attribute the model would rather s
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.metrics.choices import forced_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from jaxtyping import Float
 
@@ -39,6 +40,8 @@ LONGEST = 2_000
 """Characters of a caption."""
 Pairs = frozenset[tuple[str, str]]
 """Attribute and noun of each object."""
+Shown: TypeAlias = "Collection[tuple[str, str]]"
+"""The same of a drawn picture, where one object may stand twice."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def try_picture(
     model: Model,
     row: Float[Floats, " width"],
     captions: Sequence[str],
-    shown: Pairs | None = None,
+    shown: Shown | None = None,
 ) -> Trial:
     """The answer of the page.
 
@@ -239,7 +242,7 @@ def _sentences(
     lines: Sequence[Line],
     wordings: Sequence[Wording],
     caption: str,
-    shown: Pairs | None,
+    shown: Shown | None,
 ) -> tuple[str, ...]:
     if not wordings:
         return (words.one_item(model.id, model.sees),)
@@ -259,7 +262,7 @@ def _sentences(
     )
 
 
-def truth_of(caption: str, shown: Pairs | None) -> bool | None:
+def truth_of(caption: str, shown: Shown | None) -> bool | None:
     """Whether a caption is true of a drawn picture; None where that is not known.
 
     Args:
@@ -269,7 +272,10 @@ def truth_of(caption: str, shown: Pairs | None) -> bool | None:
     said = drawn_pairs(caption)
     if shown is None or said is None:
         return None
-    return said <= shown
+    drawn = Counter(shown)
+    if any(drawn[one] > 1 for one in said):
+        return None  # is "a red square" true where two are drawn?
+    return said <= set(shown)
 
 
 def _blanks(

@@ -131,24 +131,33 @@ def fitted_on(scenes: object) -> str:
     )
 
 
-def of_search(marks: Sequence[Sequence[str]], n: int, right: int | None) -> tuple[str, ...]:
+def of_search(
+    marks: Sequence[Sequence[str]], n: int, known: Sequence[str] | None
+) -> tuple[str, ...]:
     """What the hits of a query are.
 
     Args:
         marks: of the hits before the repair, and after it where there is one.
         n: documents that were searched.
-        right: how many of them hold what was asked for; None where nobody knows.
+        known: the marks of all documents of which it is settled; None where it is of none.
     """
     last = "This is one query, not a measurement: the study “query” asks hundreds, beside controls."
-    if right is None:
+    if known is None:
         unknown = (
             "No hit is marked. Nobody says what these documents hold, or the query is not made of "
             "attributes and nouns, such as “red square, blue circle”."
         )
         return (unknown, last)
+    right, settled = known.count("right"), len(known)
+    more = n - settled
+    some = f" Of {more:,} more nobody knows, which {'has' if more == 1 else 'have'} no mark."
+    some *= more > 0
     if not right:
-        return (f"None of {counted(n, 'document')} holds what was asked for.", last)
-    there = f"{right:,} of {counted(n, 'document')} hold{'s' * (right == 1)} what was asked for."
+        return (f"None of {counted(settled, 'document')} holds what was asked for.{some}", last)
+    there = (
+        f"{right:,} of {counted(settled, 'document')} hold{'s' * (right == 1)} what was asked for."
+        f"{some}"
+    )
     if len(marks) == 1:
         return (f"{there} {_of_hits('Here', marks[0])}", last)
     before, after = (

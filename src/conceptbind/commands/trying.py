@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 PORT = 8765
 """Where the page is served by default."""
+LEADS = (
+    '<!doctype html><meta charset="utf-8"><title>conceptbind try</title>'
+    '<meta http-equiv="refresh" content="0; url={0}"><a href="{0}">To the page</a>\n'
+)
+READ_WITHIN = 60.0
+"""Seconds after which the file that leads to the page is removed."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,7 @@ def _scenes_of(folder: "Path") -> "Scenes":
 
 def _searched(asked: Try, model: "Model", explored: "Explored | None") -> "Searched | None":
     """What is searched: what is named, else the pictures or captions of the run."""
-    from conceptbind.app.search import Searched, contents_of
+    from conceptbind.app.search import Searched, contents_of, vocabulary_of
     from conceptbind.encoders.weights import same_encoder
     from conceptbind.report.page import thumbnail
 
@@ -217,14 +223,15 @@ def _searched(asked: Try, model: "Model", explored: "Explored | None") -> "Searc
     told = f"{len(rows):,} {'pictures' if modality == 'image' else 'captions'} of the run"
     recipe = {"index": str(explored.folder), "encoder": model.name or model.id}
     recipe |= {"modality": modality}
-    contents = contents_of(explored.table)
-    return Searched(rows.values, explored.table.caption, told, recipe, contents, picture)
+    table = explored.table
+    known = contents_of(table), vocabulary_of(table)
+    return Searched(rows.values, table.caption, told, recipe, *known, picture)
 
 
 def _of_place(place: str, model: "Model") -> "Searched":
     """A folder of pictures, which are embedded, or an index."""
-    from conceptbind.app.phrases import pairs_said
-    from conceptbind.app.search import Searched, contents_of
+    from conceptbind.app.phrases import CLEAR, pairs_said
+    from conceptbind.app.search import Searched, contents_of, vocabulary_of
     from conceptbind.commands.asking import Query, opened
     from conceptbind.core.errors import ConceptBindError
     from conceptbind.core.files import user_path
@@ -247,8 +254,10 @@ def _of_place(place: str, model: "Model") -> "Searched":
         index, _ = opened(Query(model.encoder, "x", pictures=place))
     names = [index.name(row) for row in range(len(index))]
     contents: Callable[[int], Pairs | None] = lambda _: None  # noqa: E731
+    vocabulary = CLEAR
     with suppress(ConceptBindError):  # a table that render writes; other folders have none
         table = load_scenes(str(folder / "scenes.csv"))
+        vocabulary = vocabulary_of(table)
         of, rows = contents_of(table), {name: row for row, name in enumerate(table.images or ())}
         places = [rows.get(name) for name in names]
 
@@ -258,18 +267,41 @@ def _of_place(place: str, model: "Model") -> "Searched":
 
     told = f"{len(index):,} pictures of {folder.name}"
     recipe = {"pictures": place}
-    return Searched(
-        index.rows, index.name, told, recipe, contents, lambda row: thumbnail(folder / names[row])
-    )
+
+    def picture(row: int) -> str | None:
+        return thumbnail(folder / names[row])
+
+    return Searched(index.rows, index.name, told, recipe, contents, vocabulary, picture)
 
 
 def _open(address: str) -> None:
-    """Open a page where there is a screen."""
+    """Open a page where there is a screen. A browser is given a file that only this user reads,
+    since what programs are started with is seen by all users of a machine.
+    """
     import os
     import sys
     import threading
-    import webbrowser
 
     screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     if screen or sys.platform in ("win32", "darwin"):  # elsewhere a browser of the terminal opens
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        threading.Thread(target=_lead, args=(address,), daemon=True).start()
+
+
+def _lead(address: str) -> None:
+    """Open a file that leads to a page, and remove it once it has been read."""
+    import atexit
+    import os
+    import tempfile
+    import time
+    import webbrowser
+    from html import escape
+    from pathlib import Path
+
+    handle, name = tempfile.mkstemp(prefix="conceptbind-try-", suffix=".html")  # 0600
+    file = Path(name)
+    atexit.register(file.unlink, missing_ok=True)
+    with os.fdopen(handle, "w", encoding="utf-8") as writing:
+        writing.write(LEADS.format(escape(address)))
+    webbrowser.open(file.as_uri())
+    time.sleep(READ_WITHIN)
+    file.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ From Natural Language Supervision, arXiv 2103.00020, section 2.
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from conceptbind.core.typing import Floats, LongCaptions, Modality
 
 IMAGE_BATCH = 64
+MOST_ENLARGED = 16
+"""Squares of the model's side that an enlarged picture may fill; of a larger one only the middle is
+made."""
+NEIGHBOURS = 4
+"""Pixels around that middle which may have a part in its own."""
 
 
 class Attention(nn.Module):
@@ -403,16 +409,45 @@ class DualEncoder(InBatches, Brief):
 
         size, (width, height) = self._size, image.size
         short = min(width, height)
-        if short != size:
-            image = image.resize(
-                (int(size * width / short), int(size * height / short)), Pillow.Resampling.BICUBIC
-            )
-        left, top = (image.width - size) // 2, (image.height - size) // 2
-        values = (
-            np.asarray(image.crop((left, top, left + size, top + size)), dtype=np.float32) / 255
-        )
+        scaled = int(size * width / short), int(size * height / short)
+        left, top = ((side - size) // 2 for side in scaled)
+        middle = (left, top, left + size, top + size)
+        if math.prod(scaled) > max(width * height, MOST_ENLARGED * size * size):
+            image = _enlarged(image, scaled, middle)
+        elif short != size:
+            image = image.resize(scaled, Pillow.Resampling.BICUBIC).crop(middle)
+        else:
+            image = image.crop(middle)
+        values = np.asarray(image, dtype=np.float32) / 255
         pixels: Floats = ((values - self._mean) / self._std).transpose(2, 0, 1)
         return pixels
+
+
+def _enlarged(image: Image, scaled: tuple[int, int], middle: tuple[int, int, int, int]) -> Image:
+    """The middle of an enlarged picture, without enlarging the rest: of a long and thin picture
+    that would fill the memory.
+
+    Args:
+        image: RGB.
+        scaled: width and height of the whole, enlarged.
+        middle: left, top, right and bottom of what is wanted there.
+    """
+    from PIL import Image as Pillow
+
+    x, y = (own / whole for own, whole in zip(image.size, scaled, strict=True))
+    left, top, right, bottom = middle[0] * x, middle[1] * y, middle[2] * x, middle[3] * y
+    over, above = max(0, int(left) - NEIGHBOURS), max(0, int(top) - NEIGHBOURS)
+    until = min(image.width, math.ceil(right) + NEIGHBOURS)
+    below = min(image.height, math.ceil(bottom) + NEIGHBOURS)
+    seen = image.crop((over, above, until, below))
+    box = (
+        left - over,
+        top - above,
+        min(right - over, seen.width),
+        min(bottom - above, seen.height),
+    )
+    wanted = (middle[2] - middle[0], middle[3] - middle[1])
+    return seen.resize(wanted, Pillow.Resampling.BICUBIC, box=box)
 
 
 def save_dual(

@@ -218,6 +218,7 @@ if (facts.sees) {
 for (const name of ["caption", "others"]) byId(name).addEventListener("input", soon(() => answer()));
 
 /* Search */
+let query = ["", ""]; /* the query that the hits answer, which the box may have left behind */
 const marks = {right: "holds what was asked for", swap: "a swap of it", error: "swap error", other: "something else",
   own: "the same objects", target: "where the edit should lead"};
 const hits = (title, found, nothing = {}) => {
@@ -230,7 +231,8 @@ const hits = (title, found, nothing = {}) => {
 if (facts.searched) {
   const said = byId("search-said"), sides = byId("sides");
   const search = into("hits", async () => {
-    const found = await ask("/search", {text: byId("query").value, way: byId("way").value});
+    query = [byId("query").value, byId("way").selectedOptions[0].text];
+    const found = await ask("/search", {text: query[0], way: byId("way").value});
     said.replaceChildren(...found.sentences.map(text => element("p", {}, text)));
     const both = [["Before the repair", found.before], ["After the repair", found.after]].filter(([, list]) => list);
     sides.replaceChildren(...both.map(([title, list]) => hits(both.length > 1 ? title : "Hits", list)));
@@ -321,7 +323,7 @@ if (facts.explored) {
 
 /* Share: the answer as it stands, without anything that runs or is fetched. */
 const asked = () => {
-  if (view === "search") return [`Query: ${byId("query").value}`, `Parts are joined by: ${byId("way").selectedOptions[0].text}`];
+  if (view === "search") return [`Query: ${query[0]}`, `Parts are joined by: ${query[1]}`];
   return view === "try" && !facts.sees ? [`Compared with: ${byId("text").value}`] : [];
 };
 const snapshot = () => {
