@@ -70,8 +70,8 @@ class Entry:
             if name in parse and isinstance(value, str):
                 value = parse[name](value, f"{self.where}, {name}")
             several = self._list(name, value) if field.endswith(LIST) else [value]
-            wrong = next((text for text in several if not isinstance(text, str)), None)
-            if wrong is not None:
+            wrong = next((text for text in several if not isinstance(text, str)), ABSENT)
+            if wrong is not ABSENT:
                 raise MismatchError(f"{self.where}: '{name:.60}' must be text; got {wrong!r:.60}")
             found += several
         return found

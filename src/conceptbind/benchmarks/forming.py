@@ -114,6 +114,7 @@ class Former:
         self.task, self.pictures, self.captions = task, pictures, captions
         self.files = Distinct()
         self.left_out: Counter[str] = Counter()
+        self.empty = 0
         self.parse: Mapping[str, Callable[[str, str], Any]] = dict.fromkeys(task.literals, literal)
         self.formed = Formed()
         self.owners: dict[int, str] = {}
@@ -137,6 +138,10 @@ class Former:
     def notes(self) -> list[str]:
         """What was left out, and which items no encoder can get right."""
         found = [f"left out: {counted(n, 'item')} {why}." for why, n in self.left_out.items()]
+        if self.empty:
+            found.append(
+                f"in {counted(self.empty, 'item')} a caption is empty; they count, as they stand."
+            )
         names = dict.fromkeys(self.formed.subsets)
         if self.task.form == "triplets":
             texts = self.captions.all()
@@ -178,7 +183,9 @@ class Former:
             if entry.number(name) < least:
                 self.left_out[f"whose {name} is below {least:g}"] += 1
                 return
-        texts = [task.prompt.replace("{}", text) for text in entry.texts(task.captions, self.parse)]
+        plain = entry.texts(task.captions, self.parse)
+        self.empty += not all(text.strip() for text in plain)
+        texts = [task.prompt.replace("{}", text) for text in plain]
         box = self._box(entry)
         names = self._names(entry, part)
         shown = [self.pictures.number(name, box) for name in names] if self.seen else []

@@ -251,7 +251,7 @@ def table_rows(
         columns = _but(names, columns, without)
         for batch in batches:
             yield from (batch if columns is None else batch.select(list(columns))).to_pylist()
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, FileError):
             raise
         raise FileError(

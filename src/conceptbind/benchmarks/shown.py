@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import FileError, UnsafeFileError
 from conceptbind.core.files import write_whole
-from conceptbind.core.limits import require_npy
+from conceptbind.core.limits import header_of, require_npy
 
 if TYPE_CHECKING:
     from conceptbind.benchmarks.base import Making
@@ -32,7 +32,9 @@ class Pictures:
     """
 
     def __init__(self, folder: Path, making: Making, name: str) -> None:
-        self.folder, self.making, self.made = folder, making, making.folder / name
+        self.folder, self.making = folder, making
+        # what is relative would be looked for in the benchmark's folder
+        self.made = Path(os.path.abspath(making.folder)) / name
         self._numbers: dict[tuple[str, Box | None], int] = {}
         self._found: dict[tuple[Any, ...], str] = {}
         self._places: set[str] = set()
@@ -161,6 +163,7 @@ def png_of(data: bytes, channels: str, where: str) -> bytes:
     import numpy as np
     from PIL import Image
 
+    header_of(BytesIO(data), len(data), where)  # before memory is taken for what it states
     try:
         pixels = np.load(BytesIO(data), allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.commands.command import function_of
@@ -223,7 +224,7 @@ def _evaluated(
     from conceptbind.benchmarks.declared import published_rule
     from conceptbind.benchmarks.registry import ALL, benchmark_named, is_there
     from conceptbind.commands.common import default_folder
-    from conceptbind.commands.everything import looked_at, readable, told_missing
+    from conceptbind.commands.everything import looked_at, readable, refuse_nothing, told_missing
     from conceptbind.core.files import user_path
     from conceptbind.repairs.labclip.adapter import load_adapter
     from conceptbind.run.facts import plain_provenance
@@ -257,15 +258,18 @@ def _evaluated(
         unreadable=lambda texts: _unreadable(source, texts),
         pictures="image" in source.modalities,
     )
-    looked = looked_at(folders, making, missing if everything else None, asked.allow_missing)
+    refused = missing if everything else None
+    looked = looked_at(folders, making, refused, asked.allow_missing)
     folders = {name: folders[name] for name in looked}
     refuse_unscored(asked.requirements(), source, {n: (looked[n], folders[n]) for n in folders})
     # only now: what is refused above leaves no folder behind
     folder = RunFolder.open(place, config)
-    read = _read(asked, folders, looked, making)
+    read = _read(asked, folders, looked, making, refused)
     # once more: of some benchmarks only the items say which subsets there are
-    refuse_unscored(asked.requirements(), source, {n: (read[n], folders[n]) for n in folders})
-    records, traps = _scored(source, read, folder.path / "embeddings", linear)
+    refuse_unscored(asked.requirements(), source, {n: (read[n], folders[n]) for n in read})
+    records, traps = _scored(source, read, folder.path / "embeddings", linear, refused)
+    read = {name: items for name, items in read.items() if name not in missing}
+    refuse_nothing(read, refused)
     left_out = tuple(
         f"{name}: left out, its files are not there." for name in absent if name not in folders
     ) + told_missing(missing)
@@ -292,14 +296,42 @@ def _evaluated(
 
 
 def _read(
-    asked: Evaluate, folders: dict[str, Path], looked: "dict[str, Data | None]", making: "Making"
+    asked: Evaluate,
+    folders: dict[str, Path],
+    looked: "dict[str, Data | None]",
+    making: "Making",
+    missing: dict[str, str] | None,
 ) -> "dict[str, Data]":
-    """The items of all benchmarks, with what has to be made for them."""
+    """The items of all benchmarks, with what has to be made for them. Of a refused run nothing that
+    was made stays, so that a corrected one may begin in its folder.
+    """
+    from conceptbind.commands.everything import refuse_nothing
+    from conceptbind.core.errors import ConceptBindError
+
+    ours = not making.folder.exists()
+    try:
+        read = _made(asked, folders, looked, making, missing)
+        refuse_nothing(read, missing)
+    except ConceptBindError:
+        if ours:
+            rmtree(making.folder, ignore_errors=True)
+        raise
+    return read
+
+
+def _made(
+    asked: Evaluate,
+    folders: dict[str, Path],
+    looked: "dict[str, Data | None]",
+    making: "Making",
+    missing: dict[str, str] | None,
+) -> "dict[str, Data]":
     from conceptbind.benchmarks.evaluate import read_benchmark
+    from conceptbind.commands.everything import left_out
 
     read = {}
     for name, files in folders.items():
-        with progress(desc=f"reading {name}", unit="item") as bar:
+        with left_out(name, missing), progress(desc=f"reading {name}", unit="item") as bar:
             told = replace(making, on_item=bar.update)
             read[name] = looked[name] or read_benchmark(
                 name, files, told, allow_missing=asked.allow_missing
@@ -308,7 +340,11 @@ def _read(
 
 
 def _scored(
-    source: "Encoder", read: "dict[str, Data]", place: Path, adapter: "Adapter | None"
+    source: "Encoder",
+    read: "dict[str, Data]",
+    place: Path,
+    adapter: "Adapter | None",
+    missing: dict[str, str] | None,
 ) -> "tuple[Records, dict[str, Sequence[Trap]]]":
     """Records of all benchmarks, and the traps of those of captions alone."""
     from conceptbind.benchmarks.evaluate import (
@@ -318,20 +354,23 @@ def _scored(
         rows_to_embed,
     )
     from conceptbind.benchmarks.traps import kept_traps
+    from conceptbind.commands.everything import left_out
 
     records = Records()
     traps: dict[str, Sequence[Trap]] = {}
     for name, items in read.items():
         total, kept = rows_to_embed(source, name, items), place / name
-        with progress(total=total, desc=f"embedding {name}", unit="row") as bar:
+        with left_out(name, missing):
+            with progress(total=total, desc=f"embedding {name}", unit="row") as bar:
 
-            def done(_: str, n: int, bar: Bar = bar) -> None:
-                bar.update(n)
+                def done(_: str, n: int, bar: Bar = bar) -> None:
+                    bar.update(n)
 
-            records += evaluate_benchmark(source, name, items, kept, adapter=adapter, on_rows=done)
-        if not needs_pictures(name):
-            traps[name] = kept_traps(items, kept)
-        records += kept_distances(source, name, items, kept, adapter)
+                found = evaluate_benchmark(source, name, items, kept, adapter=adapter, on_rows=done)
+            found += kept_distances(source, name, items, kept, adapter)
+            if not needs_pictures(name):
+                traps[name] = kept_traps(items, kept)
+            records += found
     return records, traps
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,17 +35,39 @@ def looked_at(
     """
     looked: dict[str, Data | None] = {}
     for name, files in folders.items():
-        try:
+        with left_out(name, missing):
             looked[name] = look_at_benchmark(name, files, making, allow_missing=allow_missing)
-        except ConceptBindError as error:
-            if missing is None:
-                raise
-            missing[name] = str(error)
-    if not looked and missing is not None:
+    refuse_nothing(looked, missing)
+    return looked
+
+
+@contextmanager
+def left_out(name: str, missing: dict[str, str] | None) -> Iterator[None]:
+    """What is refused within leaves one benchmark out, where everything was asked for.
+
+    Args:
+        name: of the benchmark.
+        missing: gets the reason; None where the benchmark was asked for by name.
+    """
+    try:
+        yield
+    except ConceptBindError as error:
+        if missing is None:
+            raise
+        missing[name] = str(error)
+
+
+def refuse_nothing(left: Sized, missing: dict[str, str] | None) -> None:
+    """Raise FileError where no benchmark is left of all.
+
+    Args:
+        left: what is left.
+        missing: why the others are not; None where benchmarks were asked for by name.
+    """
+    if not left and missing is not None:
         raise FileError(
             f"nothing there can be scored: {_first_of(missing)}; see what is missing with --check"
         )
-    return looked
 
 
 def readable(

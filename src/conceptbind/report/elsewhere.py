@@ -91,7 +91,9 @@ def clip_benchmark_rows(name: str, records: Records) -> list[dict[str, Any]]:
             (Metric.IMAGE_SCORE, "all"): "image_acc",
             (Metric.GROUP_SCORE, "all"): "acc",
         }
-        found = {names[r.metric, r.split]: r.value for r in records.where(split="all")}
+        # CLIP_benchmark has no GroupMatch
+        known = [r for r in records.where(split="all") if (r.metric, r.split) in names]
+        found = {names[r.metric, r.split]: r.value for r in known}
         return [row(name, "image_caption_selection", found)]
     if name == "sugarcrepe":
         return [
