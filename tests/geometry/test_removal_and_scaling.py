@@ -130,3 +130,22 @@ def test_ways_that_are_none_are_refused(way, said):
 def test_a_name_that_is_no_value_is_refused():
     with pytest.raises(ConceptBindError, match="'x' is no value of"):
         scale_quadruple(np.eye(len(GRID)), GRID, way=ScalingWay(("x", "y", "z", "w")))
+
+
+@pytest.mark.parametrize("sphere", [False, True])
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_points_are_as_far_apart_as_they_are_said_to_be(distance, sphere):
+    """Planted in three dimensions all distances fit; in any unit their mean must be kept."""
+    from scipy.spatial.distance import pdist
+
+    scenes = full_grid(ConceptSpace(("color", "shape"), (("a", "b"), ("c", "d"))))
+    values = np.random.default_rng(0).normal(size=(len(scenes), 12)) + 3
+    found = scale_quadruple(values, scenes, way=ScalingWay(distance=distance, sphere=sphere))
+    here = np.flatnonzero(np.array(found.kinds) == "scene")
+    held = scenes.objects[:, 0] != scenes.objects[:, 1]
+    rows = values[held]
+    assert len(here) == len(rows)
+    if sphere:
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    drawn, true = pdist(found.points[here]).mean(), pdist(rows, distance).mean()
+    assert 0.7 < drawn / true < 1.3

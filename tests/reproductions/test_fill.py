@@ -65,9 +65,14 @@ def test_what_was_not_run_says_why():
     (row,) = filled(table, lambda *_: "needs a folder")
     assert [entry.word for entry in row.entries] == ["not run", "not run"]
     assert {entry.why for entry in row.entries} == {"needs a folder"}
-    (row,) = filled(table, lambda *_: Records([made.record("object_recognition", 0.5)]))
+    (row,) = filled(table, lambda *_: Records([made.record("object_recognition", 0.5, n=100)]))
     assert row.entries[1].why == "these scenes, or this encoder, do not have it"
-    assert counts({"one": [row]}) == {"agrees": 1, "differs": 0, "not run": 0}
+    assert counts({"one": [row]}) == {
+        "agrees": 1,
+        "differs": 0,
+        "cannot be judged": 0,
+        "not run": 0,
+    }
 
 
 def test_an_encoder_is_held_against_the_row_that_is_nearest():
@@ -134,7 +139,7 @@ def test_how_a_table_is_laid_out():
 
 
 def test_the_sentence_counts_and_claims_no_more():
-    records = Records([made.record("object_recognition", 0.934, 0.9, 0.95)])
+    records = Records([made.record("object_recognition", 0.934, 0.9, 0.95, n=100)])
     table = one_row(cell(0.94), cell(0.2))
     rows = {"one": filled(table, lambda *_: records)}
     assert sentence("binding", rows, None) == (
@@ -149,10 +154,34 @@ def test_the_sentence_counts_and_claims_no_more():
 
 
 def test_figures_that_the_paper_does_not_have_are_told_and_not_counted():
-    records = Records([made.record("object_recognition", 0.5, 0.4, 0.6, n=9)])
+    records = Records([made.record("object_recognition", 0.5, 0.4, 0.6, n=90)])
     rows = filled(one_row(cell(0.5), cell(None)), lambda *_: records)
     assert [entry.word for entry in rows[0].entries] == ["agrees", "not published"]
-    assert counts({"one": rows}) == {"agrees": 1, "differs": 0, "not run": 0}
+    assert counts({"one": rows}) == {"agrees": 1, "differs": 0, "cannot be judged": 0, "not run": 0}
     said = sentence("binding", {"one": rows}, "tiny")
     assert said.endswith("The tables have 1 figure of ours for which the paper has none.")
     assert "for which the paper has none" not in sentence("binding", {"one": []}, "tiny")
+
+
+def test_of_draws_the_record_that_sums_them_up_is_told():
+    """The draws are in the same table; averaged with their median they would count twice."""
+    asked = {"seed": None, "n": 45}
+    draws = [made.record("object_recognition", v, n=9, seed=k) for k, v in enumerate((0.3, 0, 0))]
+    whole = made.record("object_recognition", 0.0, 0.0, 0.333, **asked)
+    ((entry,),) = (
+        row.entries for row in filled(one_row(cell(0.2)), lambda *_: Records([*draws, whole]))
+    )
+    assert (entry.value, entry.low, entry.high, entry.n) == (0.0, 0.0, 0.333, 45)
+    assert entry.word == "agrees"
+
+
+@pytest.mark.parametrize(("n", "said"), [(19, "cannot be judged"), (20, "agrees")])
+def test_on_few_scenes_neither_is_said(n, said):
+    records = Records([made.record("object_recognition", 0.5, 0.1, 0.9, n=n)])
+    table = one_row(cell(0.5))
+    rows = filled(table, lambda *_: records)
+    assert rows[0].entries[0].word == said
+    told = sentence("binding", {"one": rows}, "tiny")
+    assert ("1 cannot be judged on so few scenes" in told) is (n == 19)
+    none = filled(one_row(cell(None)), lambda *_: records)
+    assert none[0].entries[0].word == "not published"

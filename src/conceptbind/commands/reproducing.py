@@ -13,8 +13,14 @@ from conceptbind.commands.evaluating import Evaluate
 from conceptbind.commands.finetuning import Finetune
 from conceptbind.commands.measuring import Measure
 from conceptbind.commands.shared import GivenAdapter, GivenEncoder, GivenPath, GivenScenes
-from conceptbind.core.errors import ConceptBindError, UnknownNameError, nearest
+from conceptbind.core.errors import (
+    ConceptBindError,
+    NothingAppliesError,
+    UnknownNameError,
+    nearest,
+)
 from conceptbind.core.records import Records
+from conceptbind.core.typing import Modalities
 from conceptbind.encoders.options import Opening
 from conceptbind.report.shown import Shown
 
@@ -71,7 +77,7 @@ class Reproduction(Shown):
 @dataclass(frozen=True)
 class Reproduce(Opening, Command[Reproduction]):
     """Lay the tables of a paper out, the published figure beside ours, with one word: agrees,
-    differs, or not run.
+    differs, cannot be judged, or not run.
 
     Without an encoder these are the paper's own encoders and scenes, where they are on this
     machine; nothing is downloaded. With one, it is held against the paper's rows. A killed run
@@ -91,6 +97,10 @@ class Reproduce(Opening, Command[Reproduction]):
     """
     scenes: GivenScenes = DEFAULT_SCENES
     """Scenes for --encoder; see conceptbind measure --help."""
+    modality: Modalities = "auto"
+    """What of --encoder is held against the tables: text, image, both, or auto. Rows of an array
+    file (file:ROWS.npy) do not say what they are of.
+    """
     data: GivenPath | None = None
     """Folder with published files: scenes in its folders CLEVR, PUG_SPAR and PUG_SPARE, benchmarks
     in those of their names (vg_attribution, vg_relation, sugarcrepe, coco).
@@ -120,10 +130,10 @@ class Reproduce(Opening, Command[Reproduction]):
         given: Place | None = None
         modalities: tuple[Modality, ...] = ()
         if self.encoder is None:
-            self.refuse(("scenes",), "an encoder of yours (--encoder)")
+            self.refuse(("scenes", "modality"), "an encoder of yours (--encoder)")
         else:
             source, scenes = open_inputs(self.encoder, self.scenes, None, self)
-            modalities = source.able(scenes, "auto")
+            modalities = source.able(scenes, self.modality)
             config = self.configuration()
             given = Place(str(config["encoder"]), str(config["scenes"]))
         run = RunFolder.open(folder, self.configuration())
@@ -198,9 +208,12 @@ class _Runs:
             else:
                 studies = self._studies(place)
                 told = {"scenes": scenes, "out": out, "seed": self.asked.seed, **how}
+                told["modality"] = self.asked.modality
                 if "geometry" in studies:
                     told["edit_protocol"] = "paper"
                 self.found[name] = Measure(encoder, studies=studies, **told).run().records
+        except NothingAppliesError as error:
+            return str(error)
         except ConceptBindError as error:
             if self.given is not None and place.scenes == self.given.scenes:
                 raise

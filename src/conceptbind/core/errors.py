@@ -102,6 +102,10 @@ class ValueRangeError(ConceptBindError, ValueError):
     """A number or a label lies outside what is allowed (NaN, unknown value, empty table)."""
 
 
+class NothingAppliesError(ValueRangeError):
+    """None of the studies that were asked for can be asked of this encoder on these scenes."""
+
+
 class UnknownNameError(ConceptBindError, ValueError):
     """A name is unknown: an encoder scheme, a scene set, a column."""
 

@@ -179,9 +179,14 @@ def scale_quadruple(
     with warnings.catch_warnings():
         # defaults that change between versions; those that matter are given
         warnings.simplefilter("ignore", FutureWarning)
-        distances = squareform(pdist(all_points / spread, way.distance))
+        if way.distance == "euclidean":
+            distances = pdist(all_points / spread)
+        else:  # which has no unit: the mean is taken for one
+            distances = pdist(all_points, "cosine")
+            spread = max(float(distances.mean()), np.finfo(float).tiny)
+            distances /= spread
         found, stress = smacof(
-            distances,
+            squareform(distances),
             n_components=3,
             n_init=4,
             random_state=seed,

@@ -211,8 +211,8 @@ COMPLEXITY = Table(
     ("concepts, half of the objects known", "objects, most of them known"),
     (_row("captions, CLIP", CLIP, "text20", "text", *_simple(0.80, 0.20)),),
     ("probe", "complexity"),
-    "Ours is the short sweep: coverage 0.5 and 0.8, width 256, means over draws. The paper has 0.3 "
-    "for concepts, and 0.9 and width 4096 for objects.",
+    "Ours is the short sweep: coverage 0.5 and 0.8, width 256, medians over draws. The paper has "
+    "0.3 for concepts, and 0.9 and width 4096 for objects.",
 )
 
 BINDING = (PROBES, ADDITIVE, REMOVAL, EDITS, PUBLISHED_EDITS, COMPLEXITY, TRANSITION)

@@ -15,7 +15,9 @@ from conceptbind.reproductions.tables import Cell, Command, Row, Table
 if TYPE_CHECKING:
     from conceptbind.core.typing import Modality
 
-Word = Literal["agrees", "differs", "not published", "not run"]
+Word = Literal["agrees", "differs", "cannot be judged", "not published", "not run"]
+FEWEST = 20
+"""Scenes behind a figure; of fewer neither agreement nor difference is said."""
 NEAR = 0.05
 """How far a published figure may lie beyond our interval, or beyond our value where it has none, to
 agree: it has two digits, and other pictures, splits and seeds behind it."""
@@ -148,13 +150,19 @@ def _entry(row: Row, place: Place, cell: Cell, lookup: Lookup) -> Entry:
     if not mine:
         return replace(none, why="these scenes, or this encoder, do not have it")
     value, low, high, n = _least(mine)
-    return Entry(cell.paper, cell.at_least, value, low, high, n, word(cell, value, low, high), "")
+    said = word(cell, value, low, high)
+    if n < FEWEST and cell.paper is not None:
+        said = "cannot be judged"
+    return Entry(cell.paper, cell.at_least, value, low, high, n, said, "")
 
 
 def _least(records: Records) -> tuple[float, float | None, float | None, int]:
-    """The concept that is recognised least, where there are several; of several draws the mean."""
+    """The concept that is recognised least, where there are several. Of several draws of objects
+    the record that sums them up, a median with its interval; where there is none, the mean.
+    """
     by_concept: dict[object, list[Record]] = {}
-    for record in records:
+    whole = [record for record in records if record.get("seed") is None]
+    for record in whole or records:
         by_concept.setdefault(record.get("concept"), []).append(record)
 
     def mean(mine: Sequence[Record]) -> float:
@@ -191,7 +199,8 @@ def counts(rows: Mapping[str, Sequence[Filled]]) -> dict[Word, int]:
     Args:
         rows: of each table.
     """
-    found: dict[Word, int] = dict.fromkeys(("agrees", "differs", "not run"), 0)
+    words: tuple[Word, ...] = ("agrees", "differs", "cannot be judged", "not run")
+    found: dict[Word, int] = dict.fromkeys(words, 0)
     for several in rows.values():
         for row in several:
             for entry in row.entries:

@@ -107,17 +107,19 @@ def sentence(paper: str, rows: Mapping[str, Sequence[Filled]], encoder: str | No
     """
     found = counts(rows)
     alone = _alone(rows)
-    run = found["agrees"] + found["differs"]
+    few = found["cannot be judged"]
+    run = found["agrees"] + found["differs"] + few
     whose = "the paper's own encoders" if encoder is None else encoder
     if not run:
         return (
             f"None of the {found['not run']} figures of {paper} could be run for {whose}. The "
             f"tables say what is missing, and where it is published.{alone}"
         )
+    unsure = f"{few} cannot be judged on so few scenes, " if few else ""
     other = "" if encoder is None else " The paper's encoders are others, so they need not agree."
     return (
         f"{found['agrees']} of {run} figures of {paper} agree with those of {whose}, "
-        f"{found['differs']} differ, and {found['not run']} were not run.{other}{alone}"
+        f"{found['differs']} differ, {unsure}and {found['not run']} were not run.{other}{alone}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import NothingAppliesError
 from conceptbind.core.findings import Findings, Study
 from conceptbind.core.records import Records
 from conceptbind.studies.case import Case
@@ -19,7 +19,7 @@ def answers(case: Case, studies: Iterable[Study]) -> tuple[Findings, ...]:
         studies: the studies to ask, in order.
 
     Raises:
-        ValueRangeError: none of them applies; says why.
+        NothingAppliesError: none of them applies; says why.
         ConceptBindError: the case cannot be studied; the message says what to do.
     """
     found, reasons, applied = [], [], False
@@ -34,5 +34,7 @@ def answers(case: Case, studies: Iterable[Study]) -> tuple[Findings, ...]:
         verdicts = unjudged(case, reason) if unjudged is not None else ()
         found += [Findings(study.name, Records(), verdicts)] if verdicts else []
     if not applied:
-        raise ValueRangeError(f"no study applies ({'; '.join(reasons) or 'none was asked for'})")
+        raise NothingAppliesError(
+            f"no study applies ({'; '.join(reasons) or 'none was asked for'})"
+        )
     return tuple(found)
