@@ -132,6 +132,39 @@ def test_what_is_dropped_is_data(browser, site):
     page.context.close()
 
 
+def test_what_cannot_be_shown_is_said_and_nothing_else_is_shown(browser, site, tmp_path):
+    page, wrong = visit(browser, site)
+    said, picture, pictured = map(page.locator, ("#sentences", "#picture", "#pictured"))
+    assert "Or drop a picture" in page.locator("#view-try").inner_text()
+    file = tmp_path / "blue.png"
+    Image.new("RGB", (60, 40), "blue").save(file)
+    choose = page.get_by_label("A picture of yours")
+    changes(page, lambda: choose.set_input_files(file))
+    file.unlink()
+    site.page.kept.clear()  # so that it is sent again
+    changes(page, lambda: page.get_by_label("Caption", exact=True).fill("a red ring"))
+    assert "blue.png cannot be read: it is a folder, or has gone" in said.inner_text()
+    red = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--no')")
+    shown = said.locator(".error").evaluate("one => getComputedStyle(one).color")
+    page.evaluate("value => { document.body.style.color = value; }", red.strip())
+    assert shown == page.evaluate("getComputedStyle(document.body).color")
+    # the picture of before does not stand beside the error, nor in what is saved
+    assert picture.is_hidden() and pictured.inner_text() == ""
+    assert "<img" not in saved_by(page, tmp_path).read_text()
+    Image.new("RGB", (60, 40), "blue").save(file)
+    changes(page, lambda: choose.set_input_files([]) or choose.set_input_files(file))
+    assert picture.is_visible()
+    changes(page, lambda: page.locator("#cells").click(position={"x": 40, "y": 40}))
+    assert pictured.inner_text() == (
+        "blue.png was put away for a drawing. Drop it again to see it."
+    )
+    changes(page, lambda: page.get_by_label("Other captions").fill("a blue ring"))
+    changes(page, lambda: page.get_by_label("Caption", exact=True).fill(""))
+    assert "expected a caption; got none" in said.inner_text()
+    assert all("409 (Conflict)" in one for one in wrong)  # the picture was asked for again
+    page.context.close()
+
+
 def test_by_keyboard_alone(browser, site):
     page, wrong = visit(browser, site)
 
@@ -296,6 +329,11 @@ def test_search_before_and_after(browser, whole_site, tmp_path):
     assert file.name == "conceptbind-search.html"
     assert "Query: red square, blue circle<" in file.read_text()
     assert "never asked" not in file.read_text()
+    saved = browser.new_page()
+    saved.goto(file.as_uri())
+    heads = saved.locator("h1, h2, h3")
+    assert heads.evaluate_all("all => all.map(one => one.tagName)") == [*"H1 H2 H3 H3 H2".split()]
+    saved.close()
     assert wrong == []
     page.context.close()
 
@@ -348,7 +386,31 @@ def test_explore_a_run(browser, whole_site, tmp_path):
     ).wait_for()
     page.locator(".figure summary").first.click()
     assert page.locator(".figure svg").first.is_visible()
-    assert "Exchange one object" in saved_by(page, tmp_path).read_text()
+    for typed, told in (("", "Type the number of a scene."), ("1e30", "There is no scene 1e30.")):
+        page.get_by_label("Scene number").fill(typed)
+        page.get_by_label("Scene number").press("Enter")
+        page.locator("#scene-name", has_text=told).wait_for()
+    page.get_by_label("Scene number").fill(str(edits.source.min()))
+    page.get_by_label("Scene number").press("Enter")
+    page.locator("#scene-name", has_text="Scene ").wait_for()
+    page.locator("#scene[aria-busy='false']").wait_for()
+    file = saved_by(page, tmp_path)
+    saved = browser.new_page()
+    saved.goto(file.as_uri())
+    content = saved.locator("main").inner_text()
+    for kept in (
+        "Exchange one object",
+        "Question: A picture finds its caption first",
+        f"Only scenes with color: {colour}",
+        "not wholly right",
+        "Scaling figure",
+        "editor.edited(one, 0.05)",
+    ):
+        assert kept in content, kept
+    assert saved.locator("main > ul li").count() == missed.count()
+    assert saved.locator("svg").first.is_visible()
+    assert violations(saved) == []
+    saved.close()
     assert wrong == []
     page.context.close()
 

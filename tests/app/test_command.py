@@ -6,6 +6,7 @@ import builtins
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -123,7 +124,17 @@ def test_the_whole_command_serves_until_it_is_interrupted():
         address = re.search(r"http://127\.0\.0\.1:\d+/\?key=\S+", running.stdout.readline())[0]
         with urllib.request.urlopen(address, timeout=30) as answer:
             assert "Try tiny" in answer.read().decode()
-        running.send_signal(signal.SIGINT)
+        where = urlparse(address)
+        with socket.create_connection((where.hostname, where.port)) as unfinished:
+            head = f"Host: {where.netloc}\r\nx-key: {where.query[4:]}\r\nContent-Length: 9\r\n"
+            unfinished.sendall(f"POST /score HTTP/1.1\r\n{head}\r\n{{".encode())
+            upgrade = urllib.request.Request(
+                address, headers={"Connection": "Upgrade", "Upgrade": "websocket"}
+            )
+            with urllib.request.urlopen(upgrade, timeout=30) as answer:
+                assert answer.status == 200
+            running.send_signal(signal.SIGINT)
+            running.wait(30)
         _, told = running.communicate(timeout=30)
     assert running.returncode == 130
     assert told == "conceptbind: stopped; the same command opens the page again\n"

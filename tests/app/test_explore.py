@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -133,7 +137,9 @@ def test_another_table_and_damaged_files_are_refused(run_folder, tmp_path):
         explored(run_folder, table.select(np.arange(35)))
     (tmp_path / "embeddings").symlink_to(run_folder / "embeddings")
     head = "study,metric,modality,order,setting,concept,scene,caption,right,tied\n"
-    for line in ("a,b,both,,,,nobody,x,0,0\n", "a,b,both,,,,00.png,x,much,0\n"):
+    known = table.ids[0]
+    wrong = [f"a,b,both,,,,{known},x,{right},0\n" for right in ("much", "nan", "-1", "2")]
+    for line in ("a,b,both,,,,nobody,x,0,0\n", *wrong):
         (tmp_path / "items.csv").write_text(head + line)
         with pytest.raises(MismatchError, match="does not belong to the scenes of its run"):
             explored(tmp_path, table)
@@ -174,6 +180,21 @@ def test_a_run_without_a_repair_and_markup_in_its_values(run_folder, tiny, tmp_p
         assert found["picture"] is None
         hits = site.ask("/search", {"text": "red square"})
         assert hits["after"] is None
+
+
+def test_a_picture_that_is_lost_is_said(run):
+    assert run.item(3)["lost"] == ""
+    found = replace(run, image_of=lambda _: Path("nowhere.png")).item(3)
+    assert found["picture"] is None
+    assert found["lost"] == "The picture nowhere.png is not there, or cannot be read."
+
+
+def test_a_run_whose_pictures_have_gone_is_explored_without_them(main_job, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(main_job.folder, folder, ignore=shutil.ignore_patterns("pictures*"))
+    found = page_for(Try(run_folder=str(folder))).explored.item(3)
+    assert found["nearest"]["before"]
+    assert "003.png is not there" in found["lost"]
 
 
 def test_the_main_job_can_be_explored(main_job):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -206,6 +207,19 @@ def test_a_folder_of_pictures_is_embedded_once_and_marked_by_its_table(
     )
     with pytest.raises(ConceptBindError, match="neither a folder of embeddings"):
         page_for(Try(tiny, search=tmp_path / "nothing"))
+
+
+def test_empty_files_are_left_out_and_counted(run_folder, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("00.png", "07.png"):
+        shutil.copy(run_folder.parent / "pictures" / name, tmp_path)
+    (tmp_path / "broken-off.png").touch()
+    with pytest.warns(UserWarning, match="1 empty file of .* left out"):
+        page = page_for(Try(tiny, search=tmp_path))
+    assert page.searched.told.startswith("2 pictures of ")
+    assert page.searched.told.endswith("(1 empty file left out)")
+    hits = page.searched.found(page.model, "red square", "sum").before
+    assert {hit.name for hit in hits} == {"00.png", "07.png"}
 
 
 def test_an_index_is_searched_and_one_of_another_encoder_is_refused(run_folder, tiny, tmp_path):

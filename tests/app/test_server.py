@@ -17,6 +17,7 @@ from app.by_hand import Bound
 from app.serving import served
 from conceptbind.app import Model, Page, listening
 from conceptbind.app import server as serving
+from conceptbind.app.guard import Guard
 from conceptbind.core.errors import FileError, ValueRangeError
 
 CAPTION = "a red square and a blue circle"
@@ -67,6 +68,28 @@ def test_another_host_is_refused_also_with_the_key(site):
         assert site.send("GET", page, host=host)[0] == 421, host
     assert site.send("GET", page, host=["127.0.0.1:1", f"127.0.0.1:{site.port}"])[0] in (400, 421)
     assert site.send("GET", page, host=f"localhost:{site.port}")[0] == 200
+
+
+def test_on_port_80_browsers_leave_the_port_out():
+    async def app(*_):
+        raise NotImplementedError
+
+    def refusal(port, host):
+        headers = [(b"host", host), (b"origin", b"http://127.0.0.1"), (b"x-key", b"k")]
+        scope = {"type": "http", "method": "POST", "path": "/draw", "headers": headers}
+        return Guard(app, port, "k").refusal(scope)
+
+    assert refusal(80, b"127.0.0.1") is None
+    assert refusal(80, b"evil.example")[0] == 421
+    assert refusal(8765, b"127.0.0.1")[0] == 421
+
+
+def test_the_builder_offers_what_the_model_reads(site):
+    content = site.send("GET", f"/?key={site.page.key}")[2].decode()
+    for word in ("red", "white", "square", "ring"):
+        assert f"<option>{word}</option>" in content
+    for word in ("lime", "navy", "arrow", "crescent"):
+        assert f"<option>{word}</option>" not in content
 
 
 def test_a_page_of_another_site_is_refused_also_with_the_key(site):

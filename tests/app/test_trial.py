@@ -88,6 +88,7 @@ def test_a_caption_that_is_refused_stands_beside_those_that_are_read():
 def test_captions_are_few_and_short():
     for captions, said in (
         (["  ", ""], "expected a caption; got none"),
+        (["", "a red square"], "expected a caption; got none"),  # the second is not swapped
         ([f"a {n}" for n in range(13)], "at most 12 captions; got 13"),
         (["x" * 10_000], "at most 2,000 characters; got one of 10,000"),
     ):

@@ -142,11 +142,13 @@ class Explored:
         adapter = self.adapter_name if "after" in columns else None
         python = recipes.of_item(self.folder, row, asks, adapter) if columns else ""
         picture = None if place is None else thumbnail(place)
+        lost = f"The picture {place} is not there, or cannot be read." if place else ""
         return {
             "row": row,
             "id": self.table.ids[row],
             "caption": self.table.caption(row),
             "picture": picture,
+            "lost": "" if picture else lost,
             "asks": asks,
             "nearest": columns,
             "edits": {name: self._edits_of(name, row) for name in self.rows},
@@ -306,7 +308,7 @@ def _questions(path: Path, table: Scenes) -> list[Question]:
             for cells in csv.DictReader(file):
                 about = tuple(cells[name] for name in ABOUT)
                 one = found.setdefault(about, {"n": 0, "missed": {}, "tied": set()})
-                right, row = float(cells["right"]), rows[_plain(cells["scene"], rows)]
+                right, row = _share(cells["right"]), rows[_plain(cells["scene"], rows)]
                 one["n"] += 1
                 if right < 1:
                     one["missed"][row] = min(right, one["missed"].get(row, 1.0))
@@ -321,6 +323,18 @@ def _questions(path: Path, table: Scenes) -> list[Question]:
         Question(title, one["n"], one["missed"], frozenset(one["tied"]))
         for title, one in zip(titles, found.values(), strict=True)
     ]
+
+
+def _share(cell: str) -> float:
+    """What was right of a scene.
+
+    Raises:
+        ValueError: it does not lie between 0 and 1.
+    """
+    share = float(cell)
+    if not 0 <= share <= 1:  # also where it is nan
+        raise ValueError(f"right is {cell:.20}")
+    return share
 
 
 def _plain(cell: str, rows: Mapping[str, int]) -> str:

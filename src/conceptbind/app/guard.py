@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 KEY = "x-key"
 """Header that carries the key."""
 NAMES = ("127.0.0.1", "localhost")
+USUAL = 80
+"""Port of addresses that name none."""
 NO_KEY = (
     "This page needs its key. Open the address that the terminal shows, with all that stands "
     "behind “?key=”.\n"
@@ -43,7 +45,10 @@ class Guard:
 
     def __init__(self, app: ASGIApp, port: int, key: str) -> None:
         self.app, self.key = app, key.encode()
-        self.hosts = frozenset(f"{name}:{port}".encode() for name in NAMES)
+        hosts = {f"{name}:{port}".encode() for name in NAMES}
+        if port == USUAL:  # browsers then leave it out
+            hosts |= {name.encode() for name in NAMES}
+        self.hosts = frozenset(hosts)
         self.origins = frozenset(b"http://" + host for host in self.hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,6 +12,8 @@ from conceptbind.pictures.vocabulary import APART, FLAT_SHAPES
 from conceptbind.report.words import seen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conceptbind.app.explore import Explored
     from conceptbind.app.model import Model
     from conceptbind.app.search import Searched
@@ -57,14 +59,14 @@ def page_of(model: Model, searched: Searched | None, explored: Explored | None, 
     }
     of_run = None if explored is None else _of_run(explored)
     told = None if searched is None else searched.told
-    colours = {name: value for name, value in APART.items() if name not in LEFT_OUT}
+    colours = [name for name in APART if name not in LEFT_OUT]
     return environment.get_template("try.html.j2").render(
         encoder=model.id,
         sees=model.sees,
         sends=model.id.startswith("api:"),
         repaired=model.adapter is not None,
-        colours=colours,
-        shapes=FLAT_SHAPES,
+        colours=_read(model, "a {} square", colours),
+        shapes=_read(model, "a red {}", FLAT_SHAPES),
         first=FIRST,
         longest=LONGEST,
         most=MOST_CAPTIONS,
@@ -75,6 +77,17 @@ def page_of(model: Model, searched: Searched | None, explored: Explored | None, 
         facts=json.dumps(facts),
         nonce=nonce,
     )
+
+
+def _read(model: Model, caption: str, words: Sequence[str]) -> Sequence[str]:
+    """The words that the encoder reads; all where it reads none, since captions may be of another
+    language.
+    """
+    if not model.sees:  # nothing is drawn
+        return words
+    known = model.reads_each([caption.format(word) for word in words])
+    read = [word for word, knows in zip(words, known, strict=True) if knows]
+    return read or words
 
 
 def _of_run(explored: Explored) -> dict[str, Any]:

@@ -338,10 +338,15 @@ async def _answered(page: Page, request: Request, most: int, answering: Answerin
     except ConceptBindError as error:
         return response({"error": str(error)}, 409 if str(error) == AGAIN else 400)
     except Exception as error:
-        if os.environ.get("CONCEPTBIND_DEBUG", "") not in ("", "0"):
+        if debugging():
             traceback.print_exc(file=sys.stderr)
         told = f"this is a fault of conceptbind: {type(error).__name__}: {cut(error, 200)}"
         return response({"error": f"{told}; please report it"}, 500)
+
+
+def debugging() -> bool:
+    """Whether faults are printed as they are."""
+    return os.environ.get("CONCEPTBIND_DEBUG", "") not in ("", "0")
 
 
 def listening(port: int) -> socket.socket:
@@ -402,6 +407,8 @@ def server_of(page: Page, bound: socket.socket, on_start: Callable[[str], None])
         loop="asyncio",
         lifespan="off",
         log_config=None,
+        # what is cut off in the middle and what is asked of another kind is no news to the user
+        log_level="warning" if debugging() else "critical",
         access_log=False,
         server_header=False,
         proxy_headers=False,

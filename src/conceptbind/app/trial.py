@@ -112,7 +112,7 @@ def require_captions(captions: Sequence[str]) -> list[str]:
         ValueRangeError: there is none, there are too many, or one is too long.
     """
     found = list(dict.fromkeys(text for text in map(str.strip, captions) if text))
-    if not found:
+    if not found or not captions[0].strip():  # another must not become the one that is swapped
         raise ValueRangeError("expected a caption; got none; type one, such as a red square")
     if len(found) > MOST_CAPTIONS:
         raise ValueRangeError(

@@ -291,8 +291,11 @@ def _of_captions(name: Any, how: Opening) -> "Encoder":
 
 def _embedded(asked: Query) -> "tuple[Index, Encoder]":
     """The captions of a file, or the pictures of a folder, embedded once."""
+    import warnings
+
     from conceptbind.commands.captioned import read_captions
     from conceptbind.commands.common import default_folder, rows_with_bar
+    from conceptbind.core.errors import counted
     from conceptbind.core.files import user_path
     from conceptbind.core.ownership import own
     from conceptbind.querying.index import Index, picture_names
@@ -309,7 +312,10 @@ def _embedded(asked: Query) -> "tuple[Index, Encoder]":
     else:
         modality = "image"
         folder = user_path(str(asked.pictures))
-        names = picture_names(folder)
+        names, empty = picture_names(folder)
+        if empty:
+            told = f"{counted(empty, 'empty file')} of {folder.name} left out"
+            warnings.warn(told, stacklevel=2)
         table = Scenes.unlabelled("pictures", images=names, image_folder=folder)
         what = folder.name
     source.able(table, modality)

@@ -188,12 +188,16 @@ def _explored(asked: Try, model: "Model") -> "Explored | None":
 
 def _scenes_of(folder: "Path") -> "Scenes":
     """The scenes of a run, with the pictures that were drawn for it."""
+    from conceptbind.rows.shards import MANIFEST
     from conceptbind.rows.source import table_of
     from conceptbind.run.folder import kept_option
 
     table = table_of(kept_option(folder, "scenes"), kept_option(folder, "template"))
     place = folder / "pictures"
-    if table.drawing is None or table.images is not None or not (place / "scenes.csv").is_file():
+    # where the pictures have gone, their rows are still of the scenes that were drawn
+    made = (place / "scenes.csv", folder / "embeddings" / "image" / MANIFEST)
+    drawn = any(one.is_file() for one in made)
+    if table.drawing is None or table.images is not None or not drawn:
         return table
     width = len(str(len(table) - 1))
     names = tuple(f"{row:0{width}d}.png" for row in range(len(table)))
@@ -265,13 +269,22 @@ def _of_place(place: str, model: "Model") -> "Searched":
             known = places[row]
             return None if known is None else of(known)
 
-    told = f"{len(index):,} pictures of {folder.name}"
+    told = f"{len(index):,} pictures of {folder.name}{_without(folder)}"
     recipe = {"pictures": place}
 
     def picture(row: int) -> str | None:
         return thumbnail(folder / names[row])
 
     return Searched(index.rows, index.name, told, recipe, contents, vocabulary, picture)
+
+
+def _without(folder: "Path") -> str:
+    """How many files of a folder were left out, in words."""
+    from conceptbind.core.errors import counted
+    from conceptbind.querying.index import picture_names
+
+    _, empty = picture_names(folder)
+    return f" ({counted(empty, 'empty file')} left out)" if empty else ""
 
 
 def _open(address: str) -> None:

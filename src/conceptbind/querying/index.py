@@ -181,8 +181,9 @@ def _array(path: Path, modality: Modalities) -> Any:
     return arrays[part]
 
 
-def picture_names(folder: Path) -> tuple[str, ...]:
-    """The files of a folder that are pictures by their suffix, in order of their names.
+def picture_names(folder: Path) -> tuple[tuple[str, ...], int]:
+    """The files of a folder that are pictures by their suffix, in order of their names, and how
+    many were left out. Those are empty, as after a download that broke off.
 
     Args:
         folder: where they lie; folders in it are not searched.
@@ -192,10 +193,12 @@ def picture_names(folder: Path) -> tuple[str, ...]:
     """
     if not folder.is_dir():
         raise FileError(f"--pictures must be a folder; there is none at {folder}")
-    names = tuple(sorted(one.name for one in folder.iterdir() if one.suffix.lower() in PICTURES))
+    found = [one for one in folder.iterdir() if one.suffix.lower() in PICTURES]
+    # what cannot be looked at is no empty file: reading it says why
+    names = tuple(sorted(one.name for one in found if not one.is_file() or one.stat().st_size))
     if not names:
         raise FileError(f"{folder} holds no pictures ({', '.join(PICTURES)})")
-    return names
+    return names, len(found) - len(names)
 
 
 def read_names(path: str | Path) -> list[str]:

@@ -53,7 +53,7 @@ const into = (area, work, fail) => lastOf(async (...given) => {
 });
 
 /* What is compared: objects that were placed, a file, or a text. */
-const state = {objects: facts.begun.map(one => ({...one})), file: null, id: null};
+const state = {objects: facts.begun.map(one => ({...one})), file: null, id: null, away: ""};
 
 /* The parts of the page; what is saved and copied is of the one that is shown. */
 const pythons = {try: "", search: "", explore: ""};
@@ -93,7 +93,10 @@ const drawObjects = () => {
 
 const place = (x, y) => {
   const radius = Number(byId("size").value), inside = value => Math.min(1 - radius, Math.max(radius, value));
-  if (state.file) { state.file = null; state.objects = []; byId("file").value = ""; }
+  if (state.file) {
+    state.away = `${state.file.name} was put away for a drawing. Drop it again to see it.`;
+    state.file = null; state.objects = []; byId("file").value = "";
+  }
   state.objects.push({color: byId("colour").value, shape: byId("shape").value, x: inside(x), y: inside(y), radius});
   changed();
 };
@@ -124,16 +127,25 @@ const buildBoard = () => {
   });
 };
 
+const most = 21 * 1024 * 1024; /* of a larger file the server needs no more to refuse it */
+const bytesOf = async file => {
+  try {
+    return new Blob([await file.slice(0, most).arrayBuffer()]);
+  } catch {
+    throw new Error(`${file.name} cannot be read: it is a folder, or has gone or changed. Choose a picture file.`);
+  }
+};
 const send = async () => {
   if (!facts.sees) return (await ask("/text", {text: byId("text").value})).id;
   let answer;
   if (state.file) {
     const name = encodeURIComponent(state.file.name.slice(0, 200));
-    answer = await ask("/picture", state.file, {"x-name": name});
+    answer = await ask("/picture", await bytesOf(state.file), {"x-name": name});
     byId("pictured").textContent = `${answer.name}, ${answer.size}`;
   } else {
     answer = await ask("/draw", {objects: state.objects});
-    byId("pictured").textContent = "";
+    byId("pictured").textContent = state.away;
+    state.away = "";
   }
   const names = state.objects.map(one => `${one.color} ${one.shape}`).join(", ");
   picture.src = answer.picture;
@@ -142,7 +154,7 @@ const send = async () => {
   return answer.id;
 };
 
-const captions = () => [byId("caption").value, ...byId("others").value.split("\n")].filter(text => text.trim());
+const captions = () => [byId("caption").value, ...byId("others").value.split("\n").filter(text => text.trim())];
 
 const fill = (table, head, rows) => {
   table.tHead.replaceChildren(element("tr", {}, ...head.map(text => element("th", {scope: "col"}, text))));
@@ -178,6 +190,11 @@ const blanks = found => {
 };
 
 const fail = error => {
+  if (state.id === null && facts.sees) { /* nothing is compared: the last picture must not stand there */
+    show(picture, false);
+    picture.removeAttribute("src");
+    byId("pictured").textContent = "";
+  }
   byId("sentences").replaceChildren(element("p", {className: "error"}, error.message));
   bars([]); blanks([]);
   byId("notes").replaceChildren();
@@ -250,7 +267,7 @@ if (facts.searched) {
 /* Explore */
 if (facts.explored) {
   const list = byId("missed"), question = byId("question");
-  let open = null, edits = [];
+  let open = null, edits = [], itemPython = "";
   const values = () => Object.fromEntries([...document.querySelectorAll("select.value")].filter(one => one.value).map(one => [one.dataset.concept, one.value]));
   const failures = lastOf(async more => {
     if (!question) return;
@@ -270,7 +287,7 @@ if (facts.explored) {
   });
   const trouble = error => {
     byId("scene-name").textContent = error.message;
-    show(byId("scene-picture"), false); show(byId("edited"), false); show(byId("no-edits"), false); show(byId("editing"), false);
+    show(byId("scene-picture"), false); show(byId("no-picture"), false); show(byId("edited"), false); show(byId("no-edits"), false); show(byId("editing"), false);
     byId("nearest").replaceChildren();
     sayPython("explore", "");
   };
@@ -282,6 +299,8 @@ if (facts.explored) {
     const image = byId("scene-picture");
     show(image, Boolean(found.picture));
     if (found.picture) { image.src = found.picture; image.alt = `The picture of ${found.caption}`; }
+    byId("no-picture").textContent = found.lost;
+    show(byId("no-picture"), Boolean(found.lost));
     const what = found.asks === "image" ? "Captions nearest to the picture" : "Captions nearest to this one";
     const words = {swap: "its swap", other: "another scene"};
     byId("nearest").replaceChildren(...Object.entries(found.nearest).map(([when, near]) => hits(`${what}, ${when} the repair`, near, words)));
@@ -289,10 +308,11 @@ if (facts.explored) {
     byId("edit").replaceChildren(...edits.map((one, at) => element("option", {value: at}, `${one.modality === "image" ? "picture" : "caption"}: ${one.text}`)));
     show(byId("editing"), edits.length > 0); show(byId("edited"), edits.length > 0); show(byId("no-edits"), !edits.length);
     list.querySelectorAll("button").forEach(button => button.setAttribute("aria-current", String(Number(button.dataset.row) === found.row)));
-    sayPython("explore", found.python);
-    if (edits.length) await change(false);
+    itemPython = found.python;
+    sayPython("explore", itemPython);
+    if (edits.length) await change();
   }, trouble);
-  const change = lastOf(async (own = true) => {
+  const change = lastOf(async () => {
     const strength = Number(byId("strength").value), one = edits[Number(byId("edit").value)];
     byId("strength-said").textContent = strength.toFixed(2);
     if (!one) return;
@@ -302,15 +322,23 @@ if (facts.explored) {
       const led = first.mark === "target" ? "The nearest scene is the intended one" : "The nearest scene is not the intended one";
       byId("edit-said").textContent = `${one.modality === "image" ? "Picture" : "Caption"}, ${one.text}, strength ${strength.toFixed(2)}. ${led} (${found.target}).`;
       byId("reached").replaceChildren(...hits("", found.near, {own: "the scene that is edited", other: "another scene"}).querySelector("ol").children);
-      if (own) sayPython("explore", found.python);
-    } catch (error) { byId("edit-said").textContent = error.message; byId("reached").replaceChildren(); }
+      sayPython("explore", [itemPython, found.python].filter(Boolean).join("\n"));
+    } catch (error) {
+      byId("edit-said").textContent = error.message;
+      byId("reached").replaceChildren();
+      sayPython("explore", itemPython);
+    }
   });
   if (question) {
     question.addEventListener("change", () => failures());
     document.querySelectorAll("select.value").forEach(one => one.addEventListener("change", () => failures()));
     byId("missed-more").addEventListener("click", () => failures(true));
   }
-  byId("row").addEventListener("change", () => item(Math.trunc(Number(byId("row").value))));
+  byId("row").addEventListener("change", () => {
+    const typed = byId("row").value.trim(), row = Math.trunc(Number(typed));
+    if (typed && Number.isSafeInteger(row)) item(row);
+    else trouble(new Error(typed ? `There is no scene ${typed}.` : "Type the number of a scene."));
+  });
   byId("edit").addEventListener("change", () => change());
   byId("strength").addEventListener("input", () => change());
   document.querySelector("[data-view='explore']").addEventListener("click", async () => {
@@ -324,7 +352,23 @@ if (facts.explored) {
 /* Share: the answer as it stands, without anything that runs or is fetched. */
 const asked = () => {
   if (view === "search") return [`Query: ${query[0]}`, `Parts are joined by: ${query[1]}`];
+  if (view === "explore") return asksOfRun();
   return view === "try" && !facts.sees ? [`Compared with: ${byId("text").value}`] : [];
+};
+/* Question, filter and number of missed scenes of a run. */
+const asksOfRun = () => {
+  const question = byId("question");
+  if (!question) return [];
+  const filters = [...document.querySelectorAll("select.value")].filter(one => one.value);
+  const told = filters.map(one => `${one.dataset.concept}: ${one.value}`).join(", ");
+  return [`Question: ${question.selectedOptions[0].text}`, ...(told ? [`Only scenes with ${told}`] : []), byId("missed-count").textContent];
+};
+/* The missed scenes that are listed, and the scaling figures. */
+const ofRun = () => {
+  const items = [...document.querySelectorAll("#missed button")].map(one => element("li", {}, one.textContent));
+  const figures = [...document.querySelectorAll("#view-explore .figure")].map(one => one.cloneNode(true));
+  figures.forEach(one => { one.open = true; });
+  return {list: items.length ? [element("ul", {}, ...items)] : [], figures};
 };
 const snapshot = () => {
   const shared = document.querySelector(`#view-${view} .shared`).cloneNode(true);
@@ -334,7 +378,9 @@ const snapshot = () => {
   const policy = element("meta", {"http-equiv": "Content-Security-Policy", content: "default-src 'none'; style-src 'unsafe-inline'; img-src data:"});
   const main = element("main", {}, element("h1", {}, document.title));
   if (view === "try" && facts.sees && !picture.hidden) main.append(element("img", {src: picture.src, alt: picture.alt, className: "kept"}));
-  main.append(...asked().map(text => element("p", {}, text)), shared);
+  const run = view === "explore" ? ofRun() : {list: [], figures: []};
+  main.append(element("h2", {}, byId(`head-${view}`).textContent), ...asked().map(text => element("p", {}, text)));
+  main.append(...run.list, shared, ...run.figures);
   if (pythons[view]) main.append(element("h2", {}, "Python that does the same"), element("pre", {tabIndex: 0}, pythons[view]));
   page.head.append(element("meta", {charset: "utf-8"}), policy,
     element("meta", {name: "viewport", content: "width=device-width, initial-scale=1"}),
