@@ -7,6 +7,7 @@ import pytest
 
 from conceptbind.core.errors import MismatchError
 from conceptbind.watching.changes import (
+    LEAST,
     LEVEL,
     Change,
     History,
@@ -64,6 +65,33 @@ def test_an_interval_over_0_is_no_change_whatever_p():
     assert Change(("a",), 0, 1, 0.5, 0.4, (-0.2, -0.01), 0.001).word == "fell"
     assert Change(("a",), 0, 1, 0.5, 0.6, (0.01, 0.2), LEVEL).word == ""
     assert Change(("a",), 0, 1, 0.5, 0.6, (None, None), 0.0).word == ""
+
+
+def test_the_smallest_change_told_is_one_point_and_its_sign_is_that_of_the_interval():
+    def word(before, after, interval):
+        return Change(("a",), 0, 1, before, after, interval, 0.001).word
+
+    assert word(0.146, 0.1461, (0.00005, 0.0002)) == ""
+    assert word(0.5, 0.5 + LEAST, (0.001, 0.02)) == "rose"
+    assert word(0.5, 0.5 + 0.99 * LEAST, (0.001, 0.02)) == ""
+    assert word(0.3, 0.3 - LEAST, (-0.02, -0.001)) == "fell"
+    assert word(0.3, 0.3 - 0.99 * LEAST, (-0.02, -0.001)) == ""
+    assert word(0.5, 0.45, (0.001, 0.02)) == ""  # "rose ... -5.0 points"
+    assert word(0.45, 0.5, (-0.02, -0.001)) == ""
+
+
+def test_noise_of_no_size_is_no_change_though_it_is_beyond_doubt():
+    """The same checkpoint with a little noise in its weights: every item moves by next to nothing,
+    all in one direction."""
+    rng = np.random.default_rng(0)
+    first, noise = rng.normal(0.146, 0.05, 400), rng.normal(0.0003, 0.0005, 400)
+    history = History()
+    history.add(look(0, number(first, *KIND)))
+    (near,) = history.add(look(1, number(first + noise, *KIND))).values()
+    assert near.p < LEVEL
+    assert near.interval[0] > 0
+    assert near.word == ""
+    assert next(iter(history.seen.values())).step == 0
 
 
 def test_a_slow_drift_is_told_since_looks_are_held_against_the_last_change():

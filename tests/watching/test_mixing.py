@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_what_is_clearly_above_or_below_both_ends_is_told():
     assert alone.endswith("50.0 % for a, 55.0 % for b.")
 
 
-def test_models_that_cannot_be_mixed_are_named(pair):
+def test_models_that_cannot_be_mixed_are_named(pair, tmp_path):
     one, other = pair
     wide = copy.deepcopy(other.module)
     wide.visual_projection = torch.nn.Linear(128, 99, bias=False)
@@ -97,6 +98,17 @@ def test_models_that_cannot_be_mixed_are_named(pair):
     darker._mean = other._mean + 0.2
     with pytest.raises(MismatchError, match="prepare pictures differently"):
         require_alike_encoders(one, darker)
+
+    (tmp_path / "words").mkdir()
+    words = json.loads((MODELS / "tiny" / "tokenizer.json").read_text())
+    vocabulary = words["model"]["vocab"]
+    rare = sorted(set(vocabulary) - set("a red circle and blue square green triangle".split()))
+    vocabulary[rare[-1]], vocabulary[rare[-2]] = vocabulary[rare[-2]], vocabulary[rare[-1]]
+    (tmp_path / "words" / "tokenizer.json").write_text(json.dumps(words))
+    reworded = copy.copy(other)
+    reworded._folder = tmp_path / "words"
+    with pytest.raises(MismatchError, match="have different tokenizers"):
+        require_alike_encoders(one, reworded)
 
     class Letters:
         id, revision, dimension, modalities = "letters", "1", 4, ("text",)

@@ -40,6 +40,19 @@ def test_what_was_written_is_read_again(tmp_path):
     assert (tmp_path / "w" / TABLE).read_bytes() == text
 
 
+def test_names_that_a_spreadsheet_would_run_are_read_back_as_they_were(tmp_path):
+    names = {"=cmd|evil-70", "+1+1", "-x-5", "@there-9", "'=quoted", "plain-3"}
+    table = Table(tmp_path / "w", WHO)
+    for step, name in enumerate(sorted(names)):
+        table.add(look(step, number(hits(50)), name=name))
+        assert table.latest[0]["checkpoint"] == name
+    table.close()
+    assert "'=cmd" in (tmp_path / "w" / TABLE).read_text()
+    again = Table(tmp_path / "w", WHO)
+    again.close()
+    assert again.names == names
+
+
 @pytest.mark.parametrize("left", [1, 40, 300])
 def test_a_killed_write_leaves_no_half_look(tmp_path, left):
     """Whatever was cut off the table, the history has it."""

@@ -16,9 +16,16 @@ import pytest
 from conceptbind import cli, watch
 from conceptbind.controlled import train, write_model
 from conceptbind.controlled.recipe import make_recipe
-from conceptbind.core.errors import FileError
+from conceptbind.core.errors import FileError, MismatchError
 from conceptbind.encoders.registry import resolve
-from conceptbind.watching.checkpoints import found_checkpoints, require_whole, signature, step_in
+from conceptbind.watching.checkpoints import (
+    found_checkpoints,
+    require_one_folder,
+    require_one_training,
+    require_whole,
+    signature,
+    step_in,
+)
 from conceptbind.watching.suite import Suite
 from conceptbind.watching.table import TABLE, Table
 from conceptbind.watching.watcher import Watcher, first_scenes
@@ -99,8 +106,12 @@ def test_a_half_written_checkpoint_waits_until_its_files_change(models, folder, 
     assert line.endswith("; it is looked at again when its files change")
     assert seen.round() == 0
     assert seen.lines == []  # said once
+    (folder / "step-20" / "model.safetensors").write_bytes(whole[:800])
+    assert seen.round() == 0
+    assert seen.lines == []  # it is still being written
     (folder / "step-20" / "model.safetensors").write_bytes(whole)
     assert seen.round() == 1
+    assert seen.watcher.notes == []
     seen.table.close()
 
 
@@ -142,20 +153,23 @@ def test_another_architecture_and_another_tokenizer_are_left_out(models, folder,
     seen.table.close()
 
 
-@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_look_is_taken_later(models, folder, tmp_path, monkeypatch):
     seen = Seen(folder, tmp_path / "out")
     monkeypatch.setattr("conceptbind.watching.table.write_piece", _full)
     assert seen.round() == 0
-    assert seen.lines == ["step-10: could not write it: no space left on device"]
+    assert seen.lines == ["could not write it: no space left on device; free some space"]
     assert seen.round() == 0
+    assert seen.lines == []
     monkeypatch.undo()
     assert seen.round() == 1
+    assert seen.opened == ["step-10"]  # scored once, and kept
+    assert seen.watcher.notes == []
     seen.table.close()
 
 
 def _full(*_):
-    raise FileError("could not write it: no space left on device")
+    advice = "free some space or choose another folder with --out, then run the same command again"
+    raise FileError(f"could not write it: no space left on device; {advice}")
 
 
 def test_a_clock_that_jumps_is_said_and_changes_nothing(models, folder, tmp_path):
@@ -177,7 +191,6 @@ def test_a_clock_that_jumps_is_said_and_changes_nothing(models, folder, tmp_path
     seen.table.close()
 
 
-@pytest.mark.slow
 def test_a_checkpoint_at_an_earlier_step_is_drawn_and_not_compared(models, folder, tmp_path):
     seen = Seen(folder, tmp_path / "out")
     seen.round()
@@ -185,17 +198,55 @@ def test_a_checkpoint_at_an_earlier_step_is_drawn_and_not_compared(models, folde
     assert seen.round() == 1
     assert seen.table.looks == 2
     assert seen.table.history.comparisons == 0
+    assert any(
+        "step-5: compared with nothing, since its step 5 is not after step 10" in line
+        for line in seen.lines
+    )
     seen.table.close()
 
 
 # --- what is a checkpoint
 
 
-def test_steps_are_the_last_number_of_a_name():
+def test_steps_are_what_a_name_tells():
     assert step_in("checkpoint-500") == 500
     assert step_in("run-3/epoch_12.pt") == 12
     assert step_in("step2000-final") == 2000
     assert step_in("last") is None
+    assert step_in("checkpoint-500-a1b3") == 500
+    assert step_in("epoch=3-step=40.pt") == 40
+    assert step_in("step=40-epoch=3") == 40
+    assert step_in("Checkpoint_7-seed2") == 7
+    assert step_in("model-v2-30") == 30
+    assert step_in(f"checkpoint-{10**12 - 1}") == 10**12 - 1
+    assert step_in(f"checkpoint-{10**12}") is None
+    assert step_in("checkpoint-999999999999999999999999999999") is None
+
+
+def test_links_that_lead_nowhere_are_no_part_of_a_checkpoint(folder, tmp_path):
+    (folder / "step-10" / "gone").symlink_to(tmp_path / "nothing")
+    (folder / "step-10" / "itself").symlink_to(folder / "step-10" / "itself")
+    assert {name for name, _, _ in signature(folder / "step-10")}.isdisjoint({"gone", "itself"})
+    seen = Seen(folder, tmp_path / "out")
+    assert seen.round() == 1
+    seen.table.close()
+
+
+def test_a_pattern_over_two_trainings_is_refused(tmp_path, folder, models, capsys):
+    shutil.copytree(folder, tmp_path / "other")
+    pattern = str(tmp_path / "*" / "step-*")
+    for more in ((), ("--once",)):
+        words = ["watch", pattern, "--kind=controlled", *more, f"--out={tmp_path / 'out'}"]
+        assert cli.main(words) == 2
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1
+        assert "names checkpoints of 2 folders" in err
+        assert "start one watch for each folder, each with its own --out" in err
+    assert not (tmp_path / "out").exists()
+    require_one_training(str(tmp_path / "run" / "step-*"), "controlled")
+    require_one_folder("run/step-10", "run/step-20")
+    with pytest.raises(MismatchError, match="it lies in another folder than run/step-10"):
+        require_one_folder("run/step-10", "other/step-10")
 
 
 def test_checkpoints_are_found_in_a_folder_or_by_a_pattern(tmp_path):
@@ -242,6 +293,8 @@ def test_what_cannot_be_watched_is_said_in_one_line(tmp_path, capsys, folder):
     wrong = {
         (str(tmp_path / "nothing"), "--once"): "is not a folder; give the folder that checkpoints",
         (str(tmp_path), "--every=0"): "--every must be more than 0 seconds",
+        (str(tmp_path), "--every=nan"): "--every must be more than 0 seconds",
+        (str(tmp_path), "--every=inf"): "--every must be more than 0 seconds",
         (str(tmp_path), "--model=ViT-B-32"): "--model is for --kind open_clip",
         (str(tmp_path), "--kind=controlled"): "no controlled model lies in",
         (str(tmp_path), "--once"): "no hf checkpoint in",

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from conceptbind.watching.words import Story
 
 
+LONGEST = 7 * 24 * 3600
+"""Most seconds between two looks at a folder."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class WatchedRun(Shown):
     """What `watch --once` found, and where it wrote it."""
@@ -73,7 +77,7 @@ class Watch(Opening, Command[WatchedRun]):
 
     checkpoints: str
     """Folder of checkpoints, such as the output folder of a trainer, or a pattern of paths with *
-    in quotes.
+    in quotes, of one training.
     """
     _: KW_ONLY
     kind: Literal["hf", "st", "open_clip", "controlled"] = "hf"
@@ -109,6 +113,7 @@ def _watched(asked: Watch) -> WatchedRun:
     from conceptbind.core.ownership import refuse_in_use
     from conceptbind.encoders.registry import torch_device
     from conceptbind.run.facts import plain_provenance
+    from conceptbind.watching.checkpoints import require_one_training
     from conceptbind.watching.section import write_watch_page
     from conceptbind.watching.suite import Suite
     from conceptbind.watching.table import Table
@@ -116,8 +121,12 @@ def _watched(asked: Watch) -> WatchedRun:
     from conceptbind.watching.words import sentences
 
     place = _place(asked)
-    if asked.every <= 0:
-        raise ValueRangeError(f"--every must be more than 0 seconds; got {asked.every:g}")
+    if not 0 < asked.every <= LONGEST:
+        raise ValueRangeError(
+            f"--every must be more than 0 seconds and at most {LONGEST:,}, a week; got "
+            f"{asked.every:g}"
+        )
+    require_one_training(place, asked.kind)
     torch_device(asked.device)
     folder = user_path(asked.out or Path("runs") / f"watch-{slug(Path(place).name) or 'here'}")
     refuse_in_use(folder)

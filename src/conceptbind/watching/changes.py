@@ -1,8 +1,9 @@
 """Whether a number rose or fell between two looks, item by item, with error under control over all
 looks of a watch, however many there will be.
 
-A change is told where both hold: the 95 % interval of the paired difference leaves out 0, and the p
-of a test, corrected for all comparisons that could be made, is below 0.05. The k-th look after the
+A change is told where three things hold: the 95 % interval of the paired difference leaves out 0,
+the p of a test, corrected for all comparisons that could be made, is below 0.05, and the difference
+is at least `LEAST`, so that it is seen in the numbers as they are shown. The k-th look after the
 first may be held against k earlier ones, in each of m numbers. It may spend 1 / (k (k + 1)) of the
 error, which sums to 1 over all looks. So p is multiplied by m k k (k + 1). That is Bonferroni's
 correction, with the error spent as in sequential trials.
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 """How often any change is told in a watch in which nothing changes, at most."""
+LEAST = 0.01
+"""The smallest change told: one point of a share, 0.01 of a mean |cos|. Two nearly equal models
+agree on nearly every item, so that without it a difference of no size is beyond doubt."""
 ROUNDING = 1e-6
 """Share of the largest item below which all differences are rounding."""
 
@@ -66,9 +70,12 @@ class Change:
 
     @property
     def word(self) -> str:
-        """`rose` or `fell` where that is beyond doubt, else empty."""
+        """`rose` or `fell` where that is beyond doubt and large enough to be seen, else empty."""
         low, high = self.interval
         if low is None or high is None or self.p >= LEVEL or low <= 0 <= high:
+            return ""
+        size = self.change if low > 0 else -self.change  # below 0 where it contradicts the interval
+        if round(size, 9) < LEAST:
             return ""
         return "rose" if low > 0 else "fell"
 
@@ -184,7 +191,7 @@ class History:
 
 
 def told(changes: Mapping[tuple[str, ...], Change]) -> Sequence[Change]:
-    """The changes that are beyond doubt.
+    """The changes that are beyond doubt and at least `LEAST`.
 
     Args:
         changes: of a look.

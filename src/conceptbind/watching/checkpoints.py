@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conceptbind.controlled.store import CONFIG, require_whole_model
-from conceptbind.core.errors import ConceptBindError, FileError, MismatchError
+from conceptbind.core.errors import ConceptBindError, FileError, MismatchError, ValueRangeError
 from conceptbind.core.files import ASIDE, content_hash, file_hash, json_hash, read_json
 from conceptbind.core.kept import differences
 from conceptbind.core.limits import open_tensors, require_archive, require_regular
@@ -19,6 +20,10 @@ from conceptbind.core.streams import one_line
 
 CheckpointKind = Literal["hf", "st", "open_clip", "controlled"]
 OPEN_CLIP = "open_clip_config.json"
+MOST_STEPS = 10**12
+"""Numbers from here on are no steps: a hash, or a time."""
+STEP_WORDS = (r"steps?[-_=]?", r"(?:checkpoint|ckpt|iter|iteration)[-_=]?", r"epoch[-_=]?")
+"""What stands before the step in a name, the surest first."""
 LOADED = (".pt", ".pth", ".bin")
 """Endings of files of torch."""
 NO_MATTER = frozenset(
@@ -36,6 +41,11 @@ VOCABULARIES = (
 TOKENIZER = "tokenizer.json"
 SPLITTING = ("model", "normalizer", "pre_tokenizer", "added_tokens")
 """Parts of `tokenizer.json` that decide what becomes of a caption."""
+ADVICE = re.compile(
+    r"( or choose another folder( with --out)?| with --out)?(, then run the same command again)?$"
+    r"|; delete it and run again$"
+)
+"""Ends of messages that are for a command of its own, while a watch goes on by itself."""
 
 Signature = tuple[tuple[str, int, int], ...]
 """Names, sizes and times of the files of a checkpoint. Times are compared for being the same, never
@@ -50,17 +60,26 @@ class Checkpoint:
     name: str
     """Its path below the folder that is watched."""
     step: int | None
-    """The last number in its name; None without one."""
+    """The step in its name; None without one."""
 
 
 def step_in(name: str) -> int | None:
-    """The step that a name ends with: `checkpoint-500` is 500, `epoch_3.pt` is 3.
+    """The step that a name tells: the number after `step`, else after `checkpoint` or `epoch`, else
+    the last number. `checkpoint-500-a1b3` is 500, `epoch=3-step=40.pt` is 40, `model_7` is 7.
 
     Args:
         name: of a checkpoint.
+
+    Returns:
+        None where there is no number, or one that no training reaches.
     """
-    found = re.findall(r"\d+", re.sub(r"\.(pt|pth|bin|safetensors)$", "", name.rsplit("/", 1)[-1]))
-    return int(found[-1]) if found else None
+    last = re.sub(r"\.(pt|pth|bin|safetensors)$", "", name.rsplit("/", 1)[-1])
+    for before in (*STEP_WORDS, ""):
+        found = re.findall(rf"(?i){before}(\d+)", last)
+        if found:
+            step = int(found[-1])
+            return step if step < MOST_STEPS else None
+    return None
 
 
 def found_checkpoints(place: str, kind: CheckpointKind) -> list[Checkpoint]:
@@ -81,6 +100,36 @@ def found_checkpoints(place: str, kind: CheckpointKind) -> list[Checkpoint]:
     known = [Checkpoint(path, _name(path, base), None) for path in found]
     numbered = [Checkpoint(one.path, one.name, step_in(one.name)) for one in known]
     return sorted(numbered, key=_order)
+
+
+def training_of(name: str) -> str:
+    """What the checkpoints of one training have in common: the folder that they lie in.
+
+    Args:
+        name: of a checkpoint.
+    """
+    return name.rpartition("/")[0]
+
+
+def require_one_training(place: str, kind: CheckpointKind) -> None:
+    """See that a pattern names the checkpoints of one training.
+
+    Args:
+        place: a folder or a pattern.
+        kind: of the models.
+
+    Raises:
+        ValueRangeError: it names those of several folders.
+    """
+    if Path(place).exists():
+        return
+    homes = sorted({one.path.parent.as_posix() for one in found_checkpoints(place, kind)})
+    if len(homes) > 1:
+        raise ValueRangeError(
+            f"{place} names checkpoints of {len(homes)} folders ({homes[0]}, {homes[1]}"
+            f"{', ...' if len(homes) > 2 else ''}), and a watch draws one training; start one "
+            "watch for each folder, each with its own --out"
+        )
 
 
 def _order(one: Checkpoint) -> tuple[bool, int, str]:
@@ -109,7 +158,7 @@ def _may_be(path: Path, kind: CheckpointKind) -> bool:
 
 
 def signature(path: Path) -> Signature:
-    """Names, sizes and times of the files of a checkpoint.
+    """Names, sizes and times of the files of a checkpoint, without links that lead nowhere.
 
     Args:
         path: a file or a folder.
@@ -123,9 +172,12 @@ def signature(path: Path) -> Signature:
     found = []
     for place, _, names in os.walk(path):
         for name in names:
-            told = (Path(place) / name).stat()
-            inner = os.path.relpath(os.path.join(place, name), path)
-            found.append((inner, told.st_size, told.st_mtime_ns))
+            file = os.path.join(place, name)
+            try:
+                told = os.stat(file)
+            except OSError:  # a link that leads nowhere, or a file that is just being replaced
+                continue
+            found.append((os.path.relpath(file, path), told.st_size, told.st_mtime_ns))
     if not found:
         raise FileNotFoundError(path)
     return tuple(sorted(found))
@@ -225,9 +277,36 @@ def _tokenizer(folder: Path) -> str | None:
     if (folder / TOKENIZER).is_file():
         told = read_json(folder / TOKENIZER)
         if isinstance(told, dict):
-            return json_hash({part: told.get(part) for part in SPLITTING})
+            return tokenizer_hash(told)
     there = [folder / name for name in VOCABULARIES if (folder / name).is_file()]
     return content_hash(*map(file_hash, there)) if there else None
+
+
+def tokenizer_hash(told: Mapping[str, Any]) -> str:
+    """A hash of what becomes of a caption.
+
+    Args:
+        told: what `tokenizer.json` holds.
+    """
+    return json_hash({part: told.get(part) for part in SPLITTING})
+
+
+def loaded_tokenizer_hash(encoder: Any) -> str | None:
+    """A hash of what an encoder's tokenizer makes of a caption; None where it does not tell.
+
+    Args:
+        encoder: of transformers, of open_clip, or a shipped one.
+    """
+    held: Any = getattr(encoder, "_tokenizer", None)
+    held = getattr(held, "tokenizer", held)  # open_clip wraps those of transformers
+    fast = getattr(held, "backend_tokenizer", None)
+    if fast is not None:
+        return tokenizer_hash(json.loads(fast.to_str()))
+    words = held.get_vocab() if hasattr(held, "get_vocab") else getattr(held, "encoder", None)
+    if isinstance(words, dict):
+        return json_hash({str(word): place for word, place in words.items()})
+    folder = getattr(encoder, "folder", None)
+    return None if folder is None else _tokenizer(Path(folder))
 
 
 def require_alike(first: Mapping[str, Any], now: Mapping[str, Any], name: str) -> None:
@@ -248,6 +327,23 @@ def require_alike(first: Mapping[str, Any], now: Mapping[str, Any], name: str) -
         raise MismatchError(f"it has another tokenizer than {name}")
 
 
+def require_one_folder(first: str, name: str) -> None:
+    """See that a checkpoint lies beside the one that the watch began with.
+
+    Args:
+        first: name of the first checkpoint.
+        name: of this one.
+
+    Raises:
+        MismatchError: it lies in another folder.
+    """
+    if training_of(first) != training_of(name):
+        raise MismatchError(
+            f"it lies in another folder than {first}, and a watch draws one training; watch that "
+            "folder into its own --out"
+        )
+
+
 def reason_of(error: BaseException) -> str:
     """An error in one line, without advice that is for a command of its own.
 
@@ -255,5 +351,5 @@ def reason_of(error: BaseException) -> str:
         error: that a checkpoint raised.
     """
     if isinstance(error, ConceptBindError):
-        return one_line(str(error), 300)
+        return one_line(ADVICE.sub("", str(error)), 300)
     return one_line(f"{type(error).__name__}: {error}", 300)

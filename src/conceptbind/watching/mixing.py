@@ -22,7 +22,8 @@ from conceptbind.core.records import Record, Records
 from conceptbind.core.rounding import percent
 from conceptbind.core.scored import unit_of
 from conceptbind.report.numbers import number, shown
-from conceptbind.watching.changes import Change, Seen, change_of
+from conceptbind.watching.changes import LEAST, Change, Seen, change_of
+from conceptbind.watching.checkpoints import loaded_tokenizer_hash
 from conceptbind.watching.looking import look_at
 from conceptbind.watching.scores import ModelLook, Number, about_of, name_of
 
@@ -163,6 +164,12 @@ def require_alike_encoders(one: Any, other: Any) -> None:
                 "open_clip:NAME"
             )
     require_alike_weights(one.module.state_dict(), other.module.state_dict())
+    words = loaded_tokenizer_hash(one), loaded_tokenizer_hash(other)
+    if words[0] != words[1]:
+        raise MismatchError(
+            f"'{one.id}' and '{other.id}' have different tokenizers, so their weights cannot be "
+            "mixed; only models that read captions alike can"
+        )
     changed = one.with_module(other.module)
     for what, rows in _probes(one.modalities).items():
         mine, theirs = rows(changed), rows(other)
@@ -301,8 +308,9 @@ def mix_sentences(found: Mixed) -> tuple[str, ...]:
     said = [_told(found, one.key) for one in _ordered(found.points[0.0].numbers)]
     inner = len(found.points) - 2
     rule = (
-        f"Clearly: the 95 % interval of the paired difference to each end leaves out 0, and p is "
-        f"below 0.05 after correction for all {found.comparisons:,} comparisons."
+        "Clearly: the 95 % interval of the paired difference to each end leaves out 0, p is below "
+        f"0.05 after correction for all {found.comparisons:,} comparisons, and the difference is "
+        f"at least one point, or {LEAST:g} of a mean |cos|."
     )
     return (*said, rule) if inner > 0 else tuple(said)
 

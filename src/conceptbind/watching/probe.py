@@ -93,6 +93,12 @@ class BindingProbe:
         self._how = {"like": _opened(like), "processor": processor}
         self._how |= {"texts": texts, "pictures": pictures}
         self.spent, self.looks, self.notes = 0.0, 0, list[str]()
+        latest = self.table.history.step
+        if latest is not None:
+            self._note(
+                f"{self.folder} holds {counted(self.table.looks, 'look')}: this goes on after step "
+                f"{latest:,}, and takes none before; give another folder to begin anew"
+            )
         self.last: dict[str, float] = {}
         """The numbers of the latest look, by name."""
         self._cost, self._drawn = 0.0, -math.inf

@@ -106,8 +106,9 @@ def watch_sections(story: Story) -> list[Section]:
 
 RULE = (
     "All looks score the same scenes, so they are compared scene by scene. A change is told where "
-    "two things hold. The 95 % interval of the paired difference leaves out 0. And an exact test "
-    "(of means: Student's) has p below 0.05, corrected for all comparisons of the watch. Each "
+    "three things hold. The 95 % interval of the paired difference leaves out 0. An exact test "
+    "(of means: Student's) has p below 0.05, corrected for all comparisons of the watch. And it is "
+    "at least one point, or 0.01 of a mean |cos|: smaller changes are not told. Each "
     "number is held against the look at which it last changed, at first the first look. Every "
     "verdict is of one look alone, beside chance and a bag of concepts; `measure` has further "
     "controls. Intervals of the binding share and of angles say how much other "

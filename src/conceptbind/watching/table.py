@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import ConceptBindError, FileError
-from conceptbind.core.escape import csv_text
+from conceptbind.core.escape import csv_text, plain_cell
 from conceptbind.core.files import clear_asides, write_whole
 from conceptbind.core.kept import Kept, read_piece, write_piece
 from conceptbind.core.outcomes import Outcome
@@ -103,7 +103,7 @@ class Table:
         changes = after.add(look)
         rows = self._rows(look, changes, self.looks + 1)
         text = csv_text(rows)
-        self.latest = [*csv.DictReader(io.StringIO(text), COLUMNS)]
+        self.latest = [*map(_plain, csv.DictReader(io.StringIO(text), COLUMNS))]
         self._write_history(after, text)
         self.history = after
         self.names.add(look.name)
@@ -228,9 +228,14 @@ def rows_of(folder: Path) -> Iterator[dict[str, str]]:
     path = folder / TABLE
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file)
+            yield from map(_plain, csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FileError(f"{path} cannot be read ({error}); choose another folder") from error
+
+
+def _plain(row: dict[str, str]) -> dict[str, str]:
+    """A row with the checkpoint's own name, which may have been escaped as a formula."""
+    return row | {"checkpoint": plain_cell(row.get("checkpoint") or "")}
 
 
 def _compared(change: Change | None) -> tuple[Any, ...]:

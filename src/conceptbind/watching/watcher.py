@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.core.errors import FileError, MissingExtraError
+from conceptbind.core.errors import ConceptBindError, FileError, MissingExtraError
 from conceptbind.core.files import read_checked_json, write_checked_json
 from conceptbind.watching.checkpoints import (
     Checkpoint,
@@ -19,12 +19,13 @@ from conceptbind.watching.checkpoints import (
     found_checkpoints,
     reason_of,
     require_alike,
+    require_one_folder,
     require_whole,
     shape_of,
     signature,
 )
 from conceptbind.watching.looking import look_at
-from conceptbind.watching.words import Row, Story, brief, told_at
+from conceptbind.watching.words import Row, Story, brief, told_at, uncompared
 
 if TYPE_CHECKING:
     from conceptbind.core.typing import Encoder
@@ -41,6 +42,14 @@ SYMBOLS = 5
 """Values of each concept of a controlled model that the scenes of a watch use, at most."""
 FAULTS = 10_000
 """Checkpoints with a fault that are remembered."""
+NOTES = 20
+"""Lines that the page shows, the latest ones."""
+WAITS = "waits"
+"""Stands for every line that says that a checkpoint is not whole yet: a slow writer gets one."""
+
+
+class _NotWholeError(FileError):
+    """A checkpoint is not whole yet."""
 
 
 class Watcher:
@@ -71,10 +80,17 @@ class Watcher:
         self.story = Story.of(table.rows())
         self.last: ModelLook | None = None
         """The latest look of this process."""
-        self.notes: list[str] = []
+        self._notes: dict[str, str] = {}
         self._faults: dict[str, Signature | None] = {}
+        self._said: dict[str, set[str]] = {}
+        self._unwritten: ModelLook | None = None
         path = table.folder / FIRST
         self._first = read_checked_json(path) if path.is_file() else None
+
+    @property
+    def notes(self) -> list[str]:
+        """What the page says of checkpoints that wait or were left out, the latest ones."""
+        return list(self._notes.values())
 
     def round(self) -> int:
         """Score every new checkpoint that is whole; returns how many were.
@@ -82,13 +98,15 @@ class Watcher:
         Raises:
             MissingExtraError: the package that opens them is not installed.
         """
-        scored = 0
+        before = self.table.looks
         if not self._settled():
             return 0
         for one in found_checkpoints(self.place, self.kind):
-            if one.name not in self.table.names and self._one(one):
-                scored += 1
-        return scored
+            if one.name not in self.table.names:
+                self._one(one)
+            if self._unwritten is not None:  # the disk is full: more looks would be lost
+                break
+        return self.table.looks - before
 
     @property
     def waiting(self) -> int:
@@ -102,45 +120,67 @@ class Watcher:
         except FileError as error:
             self._note("", None, reason_of(error))
             return False
+        if self._unwritten is not None:
+            return self._written(self._unwritten)
+        self._forget("")
         return True
 
-    def _one(self, one: Checkpoint) -> bool:
+    def _one(self, one: Checkpoint) -> None:
         try:
             before = signature(one.path)
         except OSError:
             self._note(one.name, None, "vanished before it was scored")
-            return False
+            return
         if self._faults.get(one.name) == before:
-            return False
+            return
         try:
             look = self._looked(one)
         except MissingExtraError:
             raise
         except Exception as error:  # whatever a file makes a library raise, the watch goes on
             self._failed(one, before, error)
-            return False
+            return
         finally:
             gc.collect()  # one model in memory at a time
+        self._written(look)
+
+    def _written(self, look: ModelLook) -> bool:
+        """Whether a look stands in the table; else it is kept until there is room."""
+        latest = self.table.history.step
         try:
+            if not (self.table.folder / FIRST).is_file():
+                write_checked_json(self.table.folder / FIRST, self._first or {})
             self.table.add(look)
         except FileError as error:
-            self._note(one.name, None, reason_of(error))
-            if one.name not in self.table.names:
+            self._note("", None, reason_of(error))
+            if look.name not in self.table.names:
+                self._unwritten = look
                 return False
-        self._faults.pop(one.name, None)
-        self._told(look)
+        else:
+            self._forget("")
+        self._unwritten = None
+        self._forget(look.name)
+        self._told(look, latest)
         return True
 
+    def _forget(self, name: str) -> None:
+        """A checkpoint was scored, so nothing that was said of it stands on the page."""
+        for kept in (self._faults, self._notes, self._said):
+            kept.pop(name, None)
+
     def _looked(self, one: Checkpoint) -> ModelLook:
-        require_whole(one.path, self.kind)
+        if self._first is not None:
+            require_one_folder(self._first["checkpoint"], one.name)
+        try:
+            require_whole(one.path, self.kind)
+        except ConceptBindError as error:
+            raise _NotWholeError(str(error)) from error
         shape = shape_of(one.path, self.kind)
         if self._first is not None:
             require_alike(self._first["shape"], shape, self._first["checkpoint"])
         look = look_at(self.suite, self._opener(one.path), self._step(one), one.name)
         if self._first is None:
-            first = {"checkpoint": one.name, "shape": shape}
-            write_checked_json(self.table.folder / FIRST, first)
-            self._first = first
+            self._first = {"checkpoint": one.name, "shape": shape}
         return look
 
     def _step(self, one: Checkpoint) -> int:
@@ -157,21 +197,31 @@ class Watcher:
             return
         if now == before:
             again = "it is looked at again when its files change"
-            self._note(one.name, before, f"not scored: {reason_of(error)}; {again}")
+            tag = WAITS if isinstance(error, _NotWholeError) else ""
+            self._note(one.name, before, f"not scored: {reason_of(error)}; {again}", tag)
         else:
-            self._note(one.name, None, "it was being written; it is looked at again")
+            self._note(one.name, None, "it was being written; it is looked at again", WAITS)
 
-    def _note(self, name: str, known: Signature | None, why: str) -> None:
-        """Say something once, until the files change."""
+    def _note(self, name: str, known: Signature | None, why: str, tag: str = "") -> None:
+        """Say something once of a checkpoint, or once of all that `tag` stands for."""
         line = f"{name}: {why}" if name else why
-        new = self._faults.get(name, ()) != known or line not in self.notes
-        if len(self._faults) < FAULTS:
+        if name in self._faults or len(self._faults) < FAULTS:
             self._faults[name] = known
-        if new:
-            self.notes = [*self.notes, line][-20:]
+        said = self._said.setdefault(name, set())
+        if (tag or line) not in said:
+            said.add(tag or line)
             self._say(line)
+            self._show(name, line)
+        if len(self._said) > FAULTS:
+            self._said.pop(next(iter(self._said)))
 
-    def _told(self, look: ModelLook) -> None:
+    def _show(self, name: str, line: str) -> None:
+        self._notes.pop(name, None)
+        self._notes[name] = line
+        while len(self._notes) > NOTES:
+            self._notes.pop(next(iter(self._notes)))
+
+    def _told(self, look: ModelLook, latest: int | None) -> None:
         self.last = look
         rows = [Row.of(cells) for cells in self.table.latest]
         for row in rows:
@@ -179,6 +229,10 @@ class Watcher:
         self._say(f"{look.name}, {brief(rows)}")
         for line in told_at(rows):
             self._say(line)
+        if latest is not None and look.step <= latest:
+            line = f"{look.name}: {uncompared(look.step, latest)}"
+            self._say(line)
+            self._show(look.name, line)
         try:
             self._draw(self.story, self.notes)
         except FileError as error:

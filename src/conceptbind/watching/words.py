@@ -10,7 +10,7 @@ from conceptbind.core.errors import counted
 from conceptbind.core.scored import unit_of
 from conceptbind.report.numbers import difference, number, shown
 from conceptbind.report.words import first, seen
-from conceptbind.watching.changes import LEVEL
+from conceptbind.watching.changes import LEAST, LEVEL
 from conceptbind.watching.scores import KEY, name_of
 
 if TYPE_CHECKING:
@@ -217,7 +217,25 @@ def _counted(story: Story) -> str:
     made = counted(story.comparisons, "comparison")
     return (
         f"Made so far: {made} over {counted(story.looks, 'look')}. Where nothing changes, a whole "
-        f"watch tells of any change in at most {100 * LEVEL:.0f} % of all cases."
+        f"watch tells of any change in at most {100 * LEVEL:.0f} % of all cases. The smallest "
+        f"change told is {_least()}."
+    )
+
+
+def _least() -> str:
+    return f"{100 * LEAST:g} point, and {LEAST:g} of a mean |cos|"
+
+
+def uncompared(step: int, latest: int) -> str:
+    """That a look is held against nothing.
+
+    Args:
+        step: of the look.
+        latest: that was compared.
+    """
+    return (
+        f"compared with nothing, since its step {step:,} is not after step {latest:,}, the latest "
+        "one; the page draws it"
     )
 
 
