@@ -99,8 +99,8 @@ def test_a_stopped_training_continues_its_table(tmp_path):
     assert probe(placed, 1) is not None
     assert probe.story.comparisons == 5
     assert lines[0].endswith(
-        "holds 1 look: this goes on after step 0, and takes none before; give another folder to "
-        "begin anew"
+        "holds 1 look: this goes on after step 0, and takes none before; another folder "
+        "begins at the first"
     )
     assert lines[1].startswith("step 1: ")
     assert len((tmp_path / "w" / TABLE).read_text().splitlines()) == 1 + 2 * 5

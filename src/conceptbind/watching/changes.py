@@ -1,8 +1,8 @@
 """Whether a number rose or fell between two looks, item by item, with error under control over all
 looks of a watch, however many there will be.
 
-A change is told where three things hold: the 95 % interval of the paired difference leaves out 0,
-the p of a test, corrected for all comparisons that could be made, is below 0.05, and the difference
+A change is told where three things hold. The 95 % interval of the paired difference leaves out 0.
+The p of a test, corrected for all comparisons that could be made, is below 0.05. And the difference
 is at least `LEAST`, so that it is seen in the numbers as they are shown. The k-th look after the
 first may be held against k earlier ones, in each of m numbers. It may spend 1 / (k (k + 1)) of the
 error, which sums to 1 over all looks. So p is multiplied by m k k (k + 1). That is Bonferroni's

@@ -308,9 +308,9 @@ def mix_sentences(found: Mixed) -> tuple[str, ...]:
     said = [_told(found, one.key) for one in _ordered(found.points[0.0].numbers)]
     inner = len(found.points) - 2
     rule = (
-        "Clearly: the 95 % interval of the paired difference to each end leaves out 0, p is below "
-        f"0.05 after correction for all {found.comparisons:,} comparisons, and the difference is "
-        f"at least one point, or {LEAST:g} of a mean |cos|."
+        "Clearly: the 95 % interval of the paired difference to each end leaves out 0, and p is "
+        f"below 0.05 after correction for all {found.comparisons:,} comparisons. The difference is "
+        f"at least one point, too, or {LEAST:g} of a mean |cos|."
     )
     return (*said, rule) if inner > 0 else tuple(said)
 

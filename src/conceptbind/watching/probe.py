@@ -97,7 +97,7 @@ class BindingProbe:
         if latest is not None:
             self._note(
                 f"{self.folder} holds {counted(self.table.looks, 'look')}: this goes on after step "
-                f"{latest:,}, and takes none before; give another folder to begin anew"
+                f"{latest:,}, and takes none before; another folder begins at the first"
             )
         self.last: dict[str, float] = {}
         """The numbers of the latest look, by name."""
