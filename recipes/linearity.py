@@ -10,22 +10,34 @@ models of sweeps, or over checkpoints that were measured.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from conceptbind.controlled import read_trained
 from conceptbind.controlled.study import model_name
+from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
 from conceptbind.core.names import Control, Metric
 from conceptbind.factors import carried_sentences, measured_controlled, measured_of
 from conceptbind.factors.carried import Measured
+from conceptbind.factors.study import STUDY
 from conceptbind.report.finished import load_run
 
 
-def of_sweep(folder: Path) -> list[Measured]:
-    """Every model of a sweep, with its recognition of new objects."""
+def of_sweep(folder: Path, known: set[str]) -> list[Measured]:
+    """Every model of a sweep, with its recognition of new objects, but for the known ones: a recipe
+    gives one model, in whichever sweep it stands.
+    """
     records = load_run(folder).records
+    if not (folder / "models").is_dir():
+        raise FileError(
+            f"{folder} is no sweep: it has no models; give a folder of conceptbind sweep"
+        )
     asked = {"metric": Metric.OBJECT_RECOGNITION, "split": "unseen", "among": "all"}
     found = []
     for place in sorted((folder / "models").iterdir()):
+        if place.name in known:
+            continue
+        known.add(place.name)
         trained = read_trained(place)
         mine = records.one(**asked, control=Control.NONE, encoder=model_name(trained.recipe))
         name = f"{folder.name}, {place.name.rpartition('-')[0]}"
@@ -33,19 +45,42 @@ def of_sweep(folder: Path) -> list[Measured]:
     return found
 
 
+def of_run(folder: Path, modality: str) -> Measured:
+    """A checkpoint that was measured."""
+    records = load_run(folder).records.where(study=STUDY)
+    mine = records.where(modality=modality)
+    if records and not mine:
+        there = " and ".join(str(one) for one in records.distinct("modality"))
+        raise ValueRangeError(
+            f"'{folder}' was measured with --modality {there}, not {modality}; give runs of one "
+            "modality, and --modality with it"
+        )
+    return measured_of(mine, folder.name)
+
+
 def main() -> None:
-    """Print a row for each model, then the two sentences."""
+    """Print a row for each model, once, then the two sentences."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sweeps", nargs="*", type=Path, default=[])
     parser.add_argument("--runs", nargs="*", type=Path, default=[])
-    parser.add_argument("--modality", default="text")
+    parser.add_argument("--modality", choices=("text", "image"), default="text")
     options = parser.parse_args()
-    models = [model for folder in options.sweeps for model in of_sweep(folder)]
-    for folder in options.runs:
-        records = load_run(folder).records.where(modality=options.modality)
-        models.append(measured_of(records, folder.name))
+    if not options.sweeps and not options.runs:
+        parser.error("give folders with --sweeps or --runs")
+    try:
+        tell(options.sweeps, options.runs, options.modality)
+    except ConceptBindError as error:
+        sys.exit(f"{parser.prog}: error: {error}")
+
+
+def tell(sweeps: list[Path], runs: list[Path], modality: str) -> None:
+    """Measure, and print."""
+    known: set[str] = set()
+    models = [model for folder in sweeps for model in of_sweep(folder, known)]
+    places = {folder.resolve(): folder for folder in runs}
+    models += [of_run(folder, modality) for folder in places.values()]
     print("| model | R^2, seen | mean |cos|, seen | accuracy, new |\n|---|---|---|---|")
     for one in models:
         told = f"{one.linearity:.3f} | {one.overlap:.3f} | {one.accuracy:.3f}"

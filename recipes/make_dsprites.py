@@ -22,7 +22,9 @@ import numpy as np
 SIZES = (3, 6, 40, 32, 32)
 SIDE = 64
 LARGEST = 9.0
-"""Radius in pixels at the largest size; no sprite leaves its picture."""
+"""Radius in pixels at the largest size; no sprite leaves its picture at 32 places."""
+MOST = (3, 1000, 1000, 32, 32)
+"""Shapes there are, values that the reader takes, and places of one pixel each."""
 
 
 def outline(shape: int, size: float, angle: float) -> np.ndarray:
@@ -88,6 +90,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--sizes", type=int, nargs=5, default=SIZES)
     options = parser.parse_args()
+    if not all(1 <= size <= most for size, most in zip(options.sizes, MOST, strict=True)):
+        given, most = (" ".join(map(str, sizes)) for sizes in (options.sizes, MOST))
+        parser.error(f"--sizes must be from 1 1 1 1 1 to {most}; got {given}")
     write(options.out, tuple(options.sizes))
 
 

@@ -15,14 +15,23 @@ from conceptbind.ceiling.along import along_study, train_along
 from conceptbind.ceiling.along import study as room
 from conceptbind.ceiling.along.answer import Along
 from conceptbind.ceiling.along.study import FROZEN, TRAINED, AlongStudy
-from conceptbind.ceiling.along.training import Epoch, accuracy
+from conceptbind.ceiling.along.training import (
+    Epoch,
+    Inputs,
+    _frozen,
+    accuracy,
+    stored_pictures,
+)
 from conceptbind.ceiling.along.words import along_section, along_sentence
 from conceptbind.core.errors import ModalityError, ValueRangeError
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Record, Records
+from conceptbind.metrics.cosines import unit_rows
 from conceptbind.rows.embeddings import Embeddings
-from conceptbind.scenes import ConceptSpace, Scenes, split_scenes, text20
+from conceptbind.scenes import ConceptSpace, Scenes, full_grid, split_scenes, text20
+from conceptbind.scenes.readers.factors import read_dsprites
 from conceptbind.within.attributes import FRACTIONS, attribute_study
+from factor_files import dsprites_arrays, write_dsprites
 
 SCENES = text20(5, 4)
 WORDS = sorted({word for row in range(len(SCENES)) for word in SCENES.caption(row).split()})
@@ -163,8 +172,8 @@ def test_a_training_that_runs_away_leaves_the_encoder_as_it_was():
     [
         ({"epochs": 0}, "epochs must be at least 1; got 0"),
         ({"batch": 1}, "batch must be at least 2; got 1"),
-        ({"rate": 0.0}, "rate must be above 0; got 0.0"),
-        ({"rate": float("nan")}, "rate must be above 0; got nan"),
+        ({"rate": 0.0}, "rate must be above 0 and finite; got 0.0"),
+        ({"rate": float("nan")}, "rate must be above 0 and finite; got nan"),
     ],
 )
 def test_what_cannot_be_is_named(options, said):
@@ -177,6 +186,57 @@ def test_pictures_that_are_not_there_are_named():
     pictures = Embeddings(rows.values, "image", rows.scenes_hash, rows.scenes_name, "planted", "1")
     with pytest.raises(ModalityError, match="have no pictures"):
         along_study(Planted(opens=True), pictures, SCENES)
+
+
+def test_pictures_come_straight_from_an_array_file(tmp_path):
+    scenes = read_dsprites(write_dsprites(tmp_path / "few.npz"))
+    rows = np.array([9, 2, 40])
+    found = stored_pictures(scenes, rows)
+    assert set(found) == set(rows)
+    expected = dsprites_arrays()["imgs"][2] * 255
+    np.testing.assert_array_equal(np.asarray(found[2])[:, :, 0], expected)
+    seen = []
+
+    class Reads:
+        module = torch.nn.Linear(1, 1)
+
+        def pixels(self, pictures):
+            seen.extend(pictures)
+            return torch.zeros(len(pictures), 2)
+
+        def image_features(self, pixels):
+            return pixels
+
+    assert Inputs(Reads(), scenes, "image", rows)(rows[1:]).shape == (2, 2)
+    np.testing.assert_array_equal(np.asarray(seen[0])[:, :, 0], expected)
+
+
+def test_pictures_that_do_not_fit_into_memory_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("conceptbind.ceiling.along.training.STORED_BYTES", 100)
+    scenes = read_dsprites(write_dsprites(tmp_path / "few.npz"))
+    with pytest.raises(ValueRangeError, match="pictures of 2 scenes of 'dsprites' take"):
+        stored_pictures(scenes, np.arange(2))
+
+
+def test_an_attribute_of_one_value_is_not_asked_for():
+    """The colour of dSprites, of which nothing could be scored."""
+    space = ConceptSpace(("shade", "color", "shape"), (("dark",), tuple("abc"), tuple("xyz")))
+    scenes = full_grid(space, 2)
+    unit = unit_rows(np.random.default_rng(0).normal(size=(len(scenes), 8)))
+    asked = _frozen(unit, scenes, split_scenes(scenes, "orbit", fractions=FRACTIONS))
+    assert {concept for concept, _ in asked} == {1}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"along_epochs": 0}, "along_epochs must be at least 1; got 0"),
+        ({"along_rate": float("nan")}, "along_rate must be above 0 and finite; got nan"),
+    ],
+)
+def test_the_command_names_its_own_options(tmp_path, options, said):
+    with pytest.raises(ValueRangeError, match=said):
+        conceptbind.measure("tiny", studies="trained_along", out=tmp_path / "run", **options)
 
 
 # What is said
@@ -246,6 +306,9 @@ def test_it_says_why_it_does_not_apply():
     assert "'e' cannot be trained" in Along().applies(Case(object()))
     alone = Scenes(ConceptSpace(("shape",), (("square", "circle"),)), np.array([[[0], [1]]]))
     assert "one concept only" in Along().applies(Case(Planted(opens=True), alone))
+    one = ConceptSpace(("color", "shape"), (("white",), ("square", "circle")))
+    plain = Scenes(one, np.array([[[0, 0]], [[0, 1]]]))
+    assert "no attribute has two values" in Along().applies(Case(Planted(opens=True), plain))
     assert Along().applies(Case(Planted(opens=True))) is None
 
 
@@ -254,8 +317,6 @@ def test_the_command_trains_both_towers_of_a_small_encoder(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     colours, shapes = ("red", "blue", "green", "yellow"), ("square", "circle", "triangle")
     space = ConceptSpace(("color", "shape"), (colours, shapes))
-    from conceptbind.scenes import full_grid
-
     scenes = full_grid(space, 2, name="few")
     from conceptbind.pictures import draw_pictures
 

@@ -15,6 +15,7 @@ from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Records
 from conceptbind.factors import factor_study
 from conceptbind.factors.answer import AddUp
+from conceptbind.factors.measures import Explained
 from conceptbind.factors.study import RAW, SPAN, WHITENED, main_record, mean_recognition
 from conceptbind.factors.words import factor_sentences
 from conceptbind.rows.embeddings import Embeddings
@@ -118,6 +119,20 @@ def test_zero_shot_is_the_nearest_caption_of_a_value():
     unit = rows[SPLIT.test] / np.linalg.norm(rows[SPLIT.test], axis=1, keepdims=True)
     near = (unit @ (vectors[0] / np.linalg.norm(vectors[0], axis=1, keepdims=True)).T).argmax(1)
     assert found["color"].value == np.mean(near == SCENES.table[SPLIT.test, 0, 0])
+
+
+@pytest.mark.parametrize("unit", [True, False])
+def test_rows_that_are_all_the_same_are_refused_in_one_line(unit):
+    rows = np.full((len(SCENES), 4), 0.5 if unit else 2.0, np.float32)
+    with pytest.raises(ValueRangeError, match="all 336 rows of 'planted' are the same"):
+        study_of(rows)
+    with pytest.raises(ValueRangeError, match="all 336 rows of 'twin' are the same"):
+        study_of(codes(), controls={"random_weights": held(rows)})
+
+
+def test_train_rows_that_are_all_the_same_have_no_variance():
+    with pytest.raises(ValueRangeError, match="no variance to explain"):
+        _ = Explained(np.zeros(3), np.zeros(3)).r2
 
 
 def test_scenes_of_two_objects_have_factors_of_each():

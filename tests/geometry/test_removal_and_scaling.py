@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import conceptbind
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.geometry import REMOVED, ScalingWay, remove_part, scale_quadruple
 from conceptbind.probes import fit_scene_probes
@@ -149,3 +150,17 @@ def test_points_are_as_far_apart_as_they_are_said_to_be(distance, sphere):
         rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     drawn, true = pdist(found.points[here]).mean(), pdist(rows, distance).mean()
     assert 0.7 < drawn / true < 1.3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"quadruple": "red,blue,square,circle,"}, "quadruple must be four names"),
+        ({"quadruple": ","}, "quadruple must be four names"),
+        ({"edit_strength": -1.0}, "edit_strength must be 0 or more, and finite; got -1.0"),
+        ({"edit_strength": float("nan")}, "edit_strength must be 0 or more"),
+    ],
+)
+def test_options_of_the_command_are_refused_by_their_names(tmp_path, options, said):
+    with pytest.raises(ConceptBindError, match=said):
+        conceptbind.measure("tiny", studies="geometry", out=tmp_path / "run", **options)

@@ -12,7 +12,7 @@ from conceptbind.commands.command import function_of, options
 from conceptbind.commands.common import default_folder, drawn, try_captions
 from conceptbind.commands.gating import Gated, refuse_inapplicable, refuse_unmeasured
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenRows, GivenScenes
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError, cut
 from conceptbind.core.findings import Verdicts
 from conceptbind.core.outcomes import FILE as OUTCOMES
 from conceptbind.core.outcomes import save_outcomes
@@ -208,8 +208,8 @@ class Measure(Opening, Cluster, Gated[Measurement]):
     geometry: bool = True
     """Also study what the embeddings are made of: sums of objects and concepts, edits."""
     edit_strength: float = 1.0
-    """Share of the way from one object's vector to the other that edits go; other than 1 it is
-    scored beside 1.
+    """Share of the way from one object's vector to the other that edits go, 0 or more; other than 1
+    it is scored beside 1.
     """
     edit_protocol: Literal["strict", "paper"] = "strict"
     """How edits are scored: strict leaves the scene that they should lead to out of the vectors,
@@ -303,8 +303,10 @@ def _measured(asked: Measure) -> Measurement:
             raise ValueRangeError(
                 f"--{name} must be a number of scenes, or 0 for all; got {config[name]}"
             )
-    if not math.isfinite(asked.edit_strength):
-        raise ValueRangeError(f"--edit_strength must be finite; got {asked.edit_strength}")
+    if not 0 <= asked.edit_strength < math.inf:
+        raise ValueRangeError(
+            f"--edit_strength must be 0 or more, and finite; got {asked.edit_strength}"
+        )
     base = str(config["encoder"]), str(config["scenes"])
     place = user_path(asked.out or default_folder(base, asked, ("encoder", "scenes")))
     refuse_in_use(place)
@@ -353,7 +355,13 @@ def _scaling(config: Mapping[str, Any]) -> "ScalingWay":
     """
     from conceptbind.geometry.scaling import ScalingWay
 
-    names = tuple(name.strip() for name in config["quadruple"].split(",") if name.strip())
+    given = config["quadruple"]
+    names = tuple(name.strip() for name in given.split(",")) if given else ()
+    if given and (len(names) != 4 or not all(names)):
+        raise ValueRangeError(
+            "--quadruple must be four names with a comma between them, such as "
+            f"red,blue,square,circle; got '{cut(given)}'"
+        )
     told = {name: config[f"scaling_{name}"] for name in ("distance", "weights", "sphere")}
     return ScalingWay(names, **told)
 
@@ -386,6 +394,7 @@ def _settle_training(
         batch=BATCH,
         flip=asked.flip,
         modality=modalities[-1],
+        prefix="--along_",
     )
 
 

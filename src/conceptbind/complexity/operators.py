@@ -56,6 +56,10 @@ STEPS = 300
 """Steps of L-BFGS at one penalty, at most."""
 GAIN = 1e-11
 """Relative gain of the objective below which a penalty counts as solved."""
+ROOM = 1.5
+"""How many times farther from the mean a prediction may be than the farthest train scene. A value
+that few train objects have can be given a long vector that fits them alone. With it predictions of
+new objects can be tens of times as long, unseen where validation has no object of that value."""
 MEMORY = 30
 """Steps that L-BFGS remembers."""
 
@@ -63,7 +67,8 @@ MEMORY = 30
 class OperatorProbe:
     """A binding operator between an additive part and a linear map.
 
-    Validation chooses the width, the penalty and the start.
+    Validation chooses the width, the penalty and the start. Predictions stay within `ROOM` times
+    the distance of the farthest train scene from the mean.
 
     Args:
         sizes: (V_1, ..., V_C) number of values of each concept.
@@ -255,7 +260,8 @@ class OperatorProbe:
         ended = parts(torch.tensor(found.x, device=self.device))
         solution = train.solved(self.rows(ended, train.objects), l2)
         sums, weight = solution[: train.n_sums], solution[train.n_sums :]
-        fit = _Fit(sums, ended, weight, l2, vectors[-1].shape[-1], np.inf)
+        within = ROOM * train.farthest
+        fit = _Fit(sums, ended, weight, l2, vectors[-1].shape[-1], np.inf, within)
         return replace(fit, validation=mean_error(held.values - fit.of(self, held.table)))
 
 
@@ -307,6 +313,8 @@ class _Train:
     many objects most never meet."""
     sums: Float[torch.Tensor, "rows width"]
     """(m K, d) scaled embeddings summed over the scenes that hold an object in a slot."""
+    farthest: float
+    """Greatest length of a scaled embedding: its distance from the mean."""
     size: float
     """Sum of squares of all scaled embeddings."""
     n: int
@@ -330,8 +338,9 @@ class _Train:
                 places.flatten(1), ones, (m * k, m * k), check_invariants=True
             )
             pairs = found.coalesce().to_sparse_csr()
+        farthest = float(values.norm(dim=1).max())
         size = float(values.square().sum())
-        return cls(objects, probe.design(objects), pairs, sums, size, n)
+        return cls(objects, probe.design(objects), pairs, sums, farthest, size, n)
 
     @property
     def n_sums(self) -> int:
@@ -372,6 +381,8 @@ class _Fit:
     l2: float
     width: int
     validation: float
+    within: float = np.inf
+    """Length that longer predictions are shortened to."""
 
     def of(self, probe: OperatorProbe, table: torch.Tensor) -> torch.Tensor:
         """(n, d) scaled predictions for a table (n, m, C)."""
@@ -381,4 +392,6 @@ class _Fit:
         if self.map is not None:
             part = part + probe.rows(self.vectors, objects) @ self.map
         rows = number.view(n, m) + len(objects) * torch.arange(m, device=table.device)
-        return torch.stack([part[one] for one in rows.T]).sum(dim=0)
+        found = torch.stack([part[one] for one in rows.T]).sum(dim=0)
+        lengths = found.norm(dim=1, keepdim=True).clamp_min(np.finfo(float).tiny)
+        return found * (self.within / lengths).clamp_max(1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conceptbind.core.errors import ValueRangeError
 from conceptbind.factors.means import (
     EXACT,
     UnitRows,
@@ -48,8 +49,18 @@ class Explained:
 
     @property
     def r2(self) -> float:
-        """1 - left / total; 0 for the mean alone, below 0 for what is worse than that."""
-        return 1 - float(self.left.sum()) / float(self.total.sum())
+        """1 - left / total; 0 for the mean alone, below 0 for what is worse than that.
+
+        Raises:
+            ValueRangeError: all rows are the mean.
+        """
+        total = float(self.total.sum())
+        if total <= 0:
+            raise ValueRangeError(
+                "all embeddings are the same, so there is no variance to explain and R^2 is "
+                "undefined"
+            )
+        return 1 - float(self.left.sum()) / total
 
     def interval(
         self, clusters: Int[Ints, " rows"] | None = None

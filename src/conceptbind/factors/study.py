@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.core.arguments import explains_arguments
-from conceptbind.core.errors import ValueRangeError
+from conceptbind.core.errors import ValueRangeError, counted
 from conceptbind.core.names import Control, Metric
 from conceptbind.core.records import Records
 from conceptbind.core.scored import Ledger, share_record
@@ -104,7 +104,8 @@ def factor_study(
 
     Raises:
         MismatchError: the embeddings belong to another table.
-        ValueRangeError: no concept has two values, or no test row has values that were all seen.
+        ValueRangeError: no concept has two values, no test row has values that were all seen, or
+            all embeddings are the same.
     """
     embeddings.check(scenes)
     labels = labels_of(scenes)
@@ -133,9 +134,21 @@ def factor_study(
 
 
 def _unit(embeddings: Embeddings) -> Floats | UnitRows:
-    """Unit rows, without a copy of rows that may be larger than memory."""
+    """Unit rows, without a copy of rows that may be larger than memory.
+
+    Raises:
+        ValueRangeError: all are the same.
+    """
     given = embeddings.values
-    return given if embeddings.normalisation == "unit" else UnitRows(given)
+    found = given if embeddings.normalisation == "unit" else UnitRows(given)
+    numbers = np.arange(len(given))
+    first = found[numbers[:1]]
+    if all((found[rows] == first).all() for rows in blocks_of(numbers)):
+        raise ValueRangeError(
+            f"all {counted(len(given), 'row')} of '{embeddings.encoder}' are the same, so there is "
+            "nothing to recognise; check that the encoder sees its captions or pictures"
+        )
+    return found
 
 
 @dataclass(frozen=True, eq=False)

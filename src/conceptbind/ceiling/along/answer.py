@@ -31,6 +31,8 @@ class Along:
             return f"it trains the encoder, and '{case.source.id}' cannot be trained"
         if len(case.table.space.concepts) < 2:
             return "it asks for the attribute of a noun, and there is one concept only"
+        if max(case.table.space.sizes[:-1]) < 2:
+            return "it asks which attribute a noun has, and no attribute has two values"
         return None
 
     def run(self, case: Case) -> Findings:

@@ -159,8 +159,8 @@ def _records(
         orbits, own = orbit_ids(scenes)[which], {**told, "weights": one.weights}
         metric = Metric.ATTRIBUTE_RECOGNITION
         yield share_record(outcome, orbits, metric=metric, control=one.control, own=own, **facts)
-        if one.weights == TRAINED and frozen is not None:
-            there = outcome.scored
+        there = outcome.scored
+        if one.weights == TRAINED and frozen is not None and there.any():
             change = outcome.correct[there].astype(float) - frozen.correct[there]
             yield mean_record(
                 *(Metric.ATTRIBUTE_GAIN, change, None, orbits[there], "difference"),

@@ -32,6 +32,7 @@ from conceptbind.within.attributes import holds, noun_probe, noun_recognition, v
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
+    from PIL.Image import Image
 
     from conceptbind.core.typing import Encoder, Floats, Ints, Modality
     from conceptbind.repairs.finetune.towers import Trainable
@@ -46,6 +47,8 @@ LENGTH = 16.0
 """Of the rows that the classifiers see; with unit rows their scores would stay near each other."""
 READ = 256
 """Scenes encoded at once where nothing is learned."""
+STORED_BYTES = 2**31
+"""Memory for pictures that lie in an array file."""
 
 Question = tuple[int, int]
 """A concept and a noun."""
@@ -96,12 +99,18 @@ class TrainedAlong:
 class Inputs:
     """Scenes as an encoder reads them, by number, with gradients."""
 
-    def __init__(self, model: Trainable, scenes: Scenes, modality: Modality) -> None:
-        if modality == "image" and scenes.images is None:
+    def __init__(
+        self, model: Trainable, scenes: Scenes, modality: Modality, rows: Int[Ints, " rows"]
+    ) -> None:
+        nowhere = scenes.images is None and scenes.stored is None
+        if modality == "image" and nowhere:
             raise ModalityError(
                 f"the scenes '{scenes.name}' have no pictures; draw them, or take captions"
             )
         self._model, self._scenes = model, scenes
+        self._arrays: dict[int, Image] = {}
+        if modality == "image" and scenes.images is None:
+            self._arrays = stored_pictures(scenes, rows)
         self._pixels = Pixels(model, self._open) if modality == "image" else None
         self._tokens = dict[int, list[int]]()
 
@@ -119,8 +128,40 @@ class Inputs:
 
     def _open(self, row: int) -> Any:
         scenes = self._scenes
-        assert scenes.images is not None
+        if scenes.images is None:
+            return self._arrays[row]
         return read_picture((scenes.image_folder or Path()) / scenes.images[row])
+
+
+def stored_pictures(scenes: Scenes, rows: Int[Ints, " rows"]) -> dict[int, Image]:
+    """The pictures of some scenes from their array file, by number, in one pass: an array that is
+    packed cannot be read in another order.
+
+    Args:
+        scenes: a table with `stored` pictures.
+        rows: (b,) which scenes.
+
+    Raises:
+        ValueRangeError: they take too much memory.
+        FileError: the array is damaged.
+    """
+    from PIL import Image as Pillow
+
+    assert scenes.stored is not None
+    bytes_ = len(rows) * math.prod(scenes.stored.size)
+    if bytes_ > STORED_BYTES:
+        raise ValueRangeError(
+            f"the pictures of {len(rows):,} scenes of '{scenes.name}' take {bytes_ / 2**30:.1f} "
+            f"GiB, and at most {STORED_BYTES / 2**30:.0f} are kept in memory; take fewer scenes"
+        )
+    wanted = set(rows.tolist())
+    found: dict[int, Image] = {}
+    for row, values in enumerate(scenes.stored):
+        if row in wanted:
+            found[row] = Pillow.fromarray(values).convert("RGB")
+        if len(found) == len(wanted):
+            break
+    return found
 
 
 @explains_arguments
@@ -173,7 +214,8 @@ def train_along(
         return None
     start = Epoch(0, accuracy(frozen, unit[split.validation], scenes, split.validation))
     model = trainable_copy(encoder, modality)
-    inputs = Inputs(model, scenes, modality)
+    used = np.concatenate([split.train, split.validation, split.test])
+    inputs = Inputs(model, scenes, modality, used)
     tried: tuple[Epoch, ...] = (start,)
     chosen, trained = start, None
     if start.accuracy < 1:
@@ -190,7 +232,14 @@ def train_along(
 
 
 def settle_options(
-    scenes: Scenes, *, epochs: int, rate: float, batch: int, flip: bool, modality: Modality
+    scenes: Scenes,
+    *,
+    epochs: int,
+    rate: float,
+    batch: int,
+    flip: bool,
+    modality: Modality,
+    prefix: str = "",
 ) -> None:
     """Raise where an option cannot be used.
 
@@ -201,15 +250,16 @@ def settle_options(
         batch: at least 2.
         flip: only for pictures of scenes that do not speak of sides.
         modality: that is trained.
+        prefix: stands before the name of an option, as the user wrote it.
 
     Raises:
         ValueRangeError: one cannot be used.
     """
     for name, value, least in (("epochs", epochs, 1), ("batch", batch, 2)):
         if value < least:
-            raise ValueRangeError(f"{name} must be at least {least}; got {value}")
+            raise ValueRangeError(f"{prefix}{name} must be at least {least}; got {value}")
     if not 0 < rate < math.inf:
-        raise ValueRangeError(f"rate must be above 0; got {rate}")
+        raise ValueRangeError(f"{prefix}rate must be above 0 and finite; got {rate}")
     if flip and modality == "image":
         refuse_sided_scenes(scenes)
 
@@ -240,6 +290,8 @@ def _frozen(unit: Floats, scenes: Scenes, split: Split) -> dict[Question, Floats
     """The classifiers of the encoder as it is."""
     found = {}
     for k in range(len(scenes.space.concepts) - 1):
+        if scenes.space.sizes[k] < 2:  # nothing to recognise
+            continue
         for noun in range(scenes.space.sizes[-1]):
             probe = noun_probe(unit, scenes, split, k, noun)
             if probe is not None:
