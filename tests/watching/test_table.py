@@ -8,6 +8,7 @@ import pytest
 
 from conceptbind.core import files
 from conceptbind.core.errors import FileError, MismatchError
+from conceptbind.watching.section import CHARTS
 from conceptbind.watching.table import HISTORY, TABLE, Table
 from conceptbind.watching.words import Story, sentences
 from watching.conftest import hits, look, number
@@ -144,3 +145,8 @@ def test_what_was_changed_by_hand_is_named(tmp_path):
     (tmp_path / "w" / HISTORY).write_bytes(b"nothing")
     with pytest.raises(FileError, match="is broken"):
         Table(tmp_path / "w", WHO)
+
+
+def test_what_the_axes_measure_fits_beside_the_ticks_on_a_phone():
+    """At 390 px there are 290 px for it, about seven to a letter: 40 letters fit, 48 did not."""
+    assert max(len(axis) for _, axis in CHARTS.values()) <= 40

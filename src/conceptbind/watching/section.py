@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 CHARTS = {
-    "probe": ("Level 1: decodable", "share of test scenes whose objects are recognised"),
+    "probe": ("Level 1: decodable", "test scenes with objects recognised"),
     "within": ("Level 2: usable within a modality", "share of comparisons won"),
     "crossmodal": ("Level 3: usable between pictures and captions", "share of comparisons won"),
-    "spectrum": ("Binding share", "share of the variance that whole objects explain"),
+    "spectrum": ("Binding share", "share of variance from whole objects"),
     "factors": ("Right angles between concepts", "mean |cos|; 0 is right angles"),
 }
 """Title and axis of the chart of each study."""
