@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from io import BytesIO
 
 import numpy as np
@@ -290,6 +291,13 @@ def spec(folder):
             path = folder / subset / f"{name}.json"
             there = json.loads(path.read_text()) if path.is_file() else []
             write_json(path, [*there, entry])
+
+
+def whole_spec(folder):
+    """With all six subsets, four of which are the same."""
+    spec(folder)
+    for name in ("absolute_size", "relative_size", "absolute_spatial", "relative_spatial"):
+        shutil.copytree(folder / "count", folder / name)
 
 
 def imagecode(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import pytest
 import yaml
 
 import conceptbind
-from conceptbind.benchmarks import BENCHMARKS
+from conceptbind.benchmarks import BENCHMARKS, Making
 from conceptbind.benchmarks.containers import literal
+from conceptbind.benchmarks.declared import benchmark_of
 from conceptbind.benchmarks.description import described, read_description
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.repairs.labclip import Adapter, save_adapter
 from known_vectors import ByName, picture
-from published_layouts import CHOICES, abc6k, by_digit, cola, nevir, spec
+from published_layouts import CHOICES, abc6k, by_digit, cola, nevir, whole_spec
 
 PAGE = Path(__file__).parents[2] / "docs/howto/benchmark.md"
 
@@ -62,6 +64,13 @@ GOOD = yaml.safe_load(
 )
 
 
+ALL = {"protocol": "paper", "of": "all"}
+
+
+def scored(**change):
+    return {"scores": [{**ALL, **change}]}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -81,6 +90,21 @@ GOOD = yaml.safe_load(
         ({"form": "swaps"}, "the form swaps has no pictures"),
         ({"pictures": []}, "the form captions needs 'pictures'"),
         ({"tasks": [{"form": "captions"}]}, "stand beside 'tasks'"),
+        ({"strict": []}, "'strict' must have 'each' or 'all'"),
+        ({"files": ["/etc/a.json"]}, "files are named below the data folder"),
+        ({"files": ["../a.json"]}, "files are named below the data folder"),
+        (scored(metrics=["acuracy"]), "unknown metric 'acuracy'; did you mean 'accuracy'"),
+        (scored(of="details"), "a score of details needs 'detail'"),
+        (scored(ties="first", protocol="strict"), "'strict' has ties 'miss' and 'first'"),
+        ({"scores": [ALL, {**ALL, "ties": "hit"}]}, "'paper' has ties 'miss' and 'hit'"),
+        ({"scores": [ALL, {**ALL, "average": "macro"}]}, "scores accuracy of 'all' twice"),
+        ({"keep": {"a": math.nan}}, "keep: expected numbers; got nan"),
+        ({"positives": 2, "right": "r"}, "leave one of them out"),
+        ({"form": "retrieval", "scores": [ALL]}, "recall at 1, 5 and 10 alone"),
+        (
+            {"files": [], "parts": {"a": "b.json"}, "families": {"f": "c*"}},
+            "no part fits the family 'f' ('c*'); the parts are a",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_one_line(change, said):
@@ -89,6 +113,29 @@ def test_a_mistake_is_told_in_one_line(change, said):
     told = str(error.value)
     assert said in told
     assert "\n" not in told
+
+
+def test_tasks_are_told_apart_by_their_names():
+    head = {name: GOOD[name] for name in ("name", "title", "published", "licence")}
+    task = {name: value for name, value in GOOD.items() if name not in head}
+    described({**head, "tasks": [{**task, "name": "a"}, {**task, "name": "b"}]}, "mine.yaml")
+    with pytest.raises(ConceptBindError, match="tasks 1 and 2 both give accuracy and have no name"):
+        described({**head, "tasks": [task, task]}, "mine.yaml")
+    with pytest.raises(ConceptBindError, match="'tasks' is empty"):
+        described({**head, "tasks": []}, "mine.yaml")
+
+
+def test_families_of_no_subset_are_refused(tmp_path):
+    told = {
+        **GOOD,
+        "subset": "kind",
+        "families": {"f": "b*"},
+        "scores": [{**ALL, "of": "families"}],
+    }
+    (tmp_path / "a.json").write_text('[{"x": "0.png", "y": "a", "z": "b", "kind": "c"}]')
+    benchmark = benchmark_of(described(told, "mine.yaml"))
+    with pytest.raises(ConceptBindError, match=r"fits a family \(b\*\); the subsets are c"):
+        benchmark.read(tmp_path, Making(tmp_path / "made"))
 
 
 @pytest.mark.parametrize(
@@ -125,8 +172,8 @@ def test_python_is_parsed_and_never_evaluated(text):
 @pytest.fixture
 def several(tmp_path):
     """Two benchmarks of pictures, two of captions alone, one that is damaged."""
-    for write in (cola, spec, abc6k, nevir):
-        write(tmp_path / "data" / write.__name__)
+    for write in (cola, whole_spec, abc6k, nevir):
+        write(tmp_path / "data" / write.__name__.removeprefix("whole_"))
     (tmp_path / "data/valse/data").mkdir(parents=True)
     (tmp_path / "data/valse/data/existence.json").write_text('{"a": ')
     return tmp_path

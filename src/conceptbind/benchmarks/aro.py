@@ -52,7 +52,8 @@ class VisualGenome:
     `strict`: every distinct item once, with an interval that draws whole pictures, since one
     picture has several items. `paper`: mean over attribute pairs with at least 25 items, or over
     relations without those that the paper's notebook leaves out as symmetric or rare. `labclip`
-    (VG-Relation): mean over all relations. `mieb`: every item, repeated ones too.
+    (VG-Relation): mean over all relations. `mieb`: every item, repeated ones too, and
+    the true caption wins a tie.
 
     Args:
         name: `vg_attribution` or `vg_relation`.
@@ -135,13 +136,15 @@ class VisualGenome:
         found = []
 
         def add(subset: str, protocol: str, chosen: Any, grouped: bool) -> None:
+            # of equals mteb takes the true caption, which it puts first
+            right = correct | tied if protocol == "mieb" else correct
             if chosen.any():
                 found.append(
                     Score(
                         "accuracy",
                         subset,
                         protocol,
-                        correct[chosen],
+                        right[chosen],
                         tied[chosen],
                         groups[chosen] if grouped else None,
                         clusters=items["files"][chosen],

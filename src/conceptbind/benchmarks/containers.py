@@ -203,7 +203,13 @@ def _add(
         usual = {"txt": "caption", "cls": "label"}[ending]
         found = {field or usual: _text(archive, member, path).strip()}
     for one, value in found.items():
-        if sample.setdefault(one, value) != value:
+        before = sample.setdefault(one, value)
+        if isinstance(before, str) and isinstance(value, str):
+            # of a caption that stands there twice, one may end in a space or a line
+            alike, sample[one] = before.strip() == value.strip(), before
+        else:
+            alike = before == value
+        if not alike:
             raise MismatchError(
                 f"{path}: the sample {sample['key']:.80} has the field '{one:.60}' twice"
             )
@@ -238,9 +244,16 @@ def literal(text: str, where: str) -> Any:
             f"characters; got {len(text):,}"
         )
     deep = most = 0
-    for letter in text:  # brackets in texts count too, which only makes the bound stricter
-        deep += (letter in "([{") - (letter in ")]}")
-        most = max(most, deep)
+    quote, escaped = "", False
+    for letter in text:  # brackets in texts do not count: ":("
+        if quote:
+            ends = letter == quote and not escaped
+            quote, escaped = "" if ends else quote, letter == "\\" and not escaped
+        elif letter in "'\"":
+            quote = letter
+        else:
+            deep += (letter in "([{") - (letter in ")]}")
+            most = max(most, deep)
     try:
         if most > DEEPEST_LITERAL:
             raise ValueError("it is nested too deep")

@@ -300,7 +300,7 @@ def _layout(task: Task, folder: Path) -> list[Found]:
         if not paths:
             found.append(Found(folder / files[0], words, False))
         inside = inside or bool(paths and paths[0].suffix.lower() in INSIDE)
-    if not inside and (task.pictures or task.listed):
+    if not inside and task.pictures:
         places = [place for place in task.places if "{" not in place] or ["."]
         there = any(holds_pictures(folder / place) for place in places)
         alone = ", for the picture task only" if task.form in TEXTS else ""

@@ -4,13 +4,22 @@ which rules it is scored. It is data that is read, never code that is run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
+from typing import Any, cast
 
-from conceptbind.core.errors import MismatchError, UnknownNameError, ValueRangeError, nearest
+from conceptbind.core.errors import (
+    MismatchError,
+    UnknownNameError,
+    UnsafeFileError,
+    ValueRangeError,
+    nearest,
+)
 from conceptbind.core.limits import read_options
+from conceptbind.core.names import Metric
 
 FORMS = {
     "two_by_two": "two pictures and two captions",
@@ -24,6 +33,20 @@ FORMS = {
 """How an item is formed."""
 TEXTS = ("triplets", "swaps", "queries")
 """Forms without pictures."""
+METRICS: dict[str, tuple[str, ...]] = {
+    "two_by_two": (
+        *(Metric.TEXT_SCORE, Metric.IMAGE_SCORE, Metric.GROUP_SCORE, Metric.GROUP_MATCH),
+    ),
+    "captions": (Metric.ACCURACY,),
+    "pictures": (Metric.ACCURACY,),
+    "triplets": (
+        *(Metric.PARAPHRASE_ACCURACY, Metric.PARAPHRASE_ACCURACY_ONE_SIDED, Metric.ACCURACY),
+    ),
+    "swaps": (Metric.SWAP_NOTICED,),
+    "queries": (Metric.PAIR_ACCURACY,),
+    "retrieval": (Metric.RECALL_AT_1, Metric.RECALL_AT_5, Metric.RECALL_AT_10),
+}
+"""What each form is scored by; accuracy of triplets is that of their pictures."""
 TIES = {
     "miss": "a tie is a miss",
     "first": "the first of equals wins",
@@ -117,9 +140,6 @@ class Task:
     """Rows that make one item together; their fields begin with `0.`, `1.`, ..."""
     pictures: tuple[str, ...] = ()
     """Fields of pictures: file names or bytes; one whose name ends in `[]` holds a list."""
-    listed: str = ""
-    """A pattern of files in the folder of pictures, in place of fields; in the order of the numbers
-    in their names."""
     captions: tuple[str, ...] = ()
     """Fields of texts; one whose name ends in `[]` holds a list of them."""
     right: str = ""
@@ -269,11 +289,16 @@ def _texts(value: object, where: str) -> tuple[str, ...]:
     return tuple(map(str, several))
 
 
+def _is_number(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(cast("float", value))
+
+
 def _mapping(value: object, where: str, kind: str) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not value:
         raise MismatchError(f"{where}: expected lines of NAME: VALUE; got {value!r:.60}")
     if "float" in kind:
-        wrong = next((v for v in value.values() if not isinstance(v, int | float)), None)
+        wrong = next((v for v in value.values() if not _is_number(v)), None)
         if wrong is not None:
             raise MismatchError(f"{where}: expected numbers; got {wrong!r:.60}")
         return {str(name): float(part) for name, part in value.items()}
@@ -303,26 +328,26 @@ def _check(found: Description, where: str) -> None:
             raise ValueRangeError(
                 f"{where}: a reference is a share from 0 to 1; got {reference.value:g}"
             )
+    if not found.tasks:
+        raise ValueRangeError(f"{where}: 'tasks' is empty; {ADVICE}")
     for number, task in enumerate(found.tasks, start=1):
-        _check_task(task, where if len(found.tasks) == 1 else f"{where}, task {number}")
+        at = where if len(found.tasks) == 1 else f"{where}, task {number}"
+        _check_task(task, at)
+        _check_files(task, at)
+        _check_scores(task, at)
+    _check_names(found.tasks, where)
 
 
 def _check_task(task: Task, where: str) -> None:
     _one_of(task.form, FORMS, where, "form")
     _one_of(task.npy, CHANNELS, where, "order of channels")
-    for of in task.strict:
-        _one_of(of, OF, where, "value of 'strict'")
-    for score in task.scores:
-        _one_of(score.of, OF, where, "value of 'of'")
-        _one_of(score.average, AVERAGES, where, "average")
-        _one_of(score.ties, TIES, where, "rule for ties")
     given = [bool(task.files), bool(task.parts), task.index is not None]
     if sum(given) != 1:
         raise ValueRangeError(f"{where}: give one of files, parts and index; {ADVICE}")
-    if task.form in TEXTS and (task.pictures or task.listed):
+    if task.form in TEXTS and task.pictures:
         if task.form != "triplets":
             raise ValueRangeError(f"{where}: the form {task.form} has no pictures; leave them out")
-    elif task.form not in TEXTS and not (task.pictures or task.listed):
+    elif task.form not in TEXTS and not task.pictures:
         raise ValueRangeError(f"{where}: the form {task.form} needs 'pictures'; {ADVICE}")
     if not task.captions:
         raise ValueRangeError(f"{where}: 'captions' is missing; {ADVICE}")
@@ -335,8 +360,98 @@ def _check_task(task: Task, where: str) -> None:
         raise ValueRangeError(f"{where}: a box has four fields: left, top, width and height")
     if not (1 <= task.group <= 8 and 1 <= task.positives <= 8):
         raise ValueRangeError(f"{where}: group and positives must lie in 1..8")
-    if any(s.of == "families" for s in task.scores) and not task.families:
+    if task.right and task.positives > 1:
+        raise ValueRangeError(
+            f"{where}: 'right' names one right candidate, and 'positives' makes the first "
+            f"{task.positives} right; leave one of them out"
+        )
+
+
+def _check_files(task: Task, where: str) -> None:
+    """Raise where a file may lie outside the folder."""
+    names = [*task.files, *(name for part in task.parts.values() for name in part)]
+    names += [task.index.files] if task.index is not None else []
+    for name in names:
+        path = PurePath(name)
+        if not name.strip() or "\0" in name or path.is_absolute() or ".." in path.parts:
+            raise UnsafeFileError(
+                f"{where}: files are named below the data folder, without '..'; got {name!r:.200}"
+            )
+
+
+def _check_scores(task: Task, where: str) -> None:
+    """Raise where a rule is unknown, scores nothing, or clashes with another of its name."""
+    for of in task.strict:
+        _one_of(of, OF, where, "value of 'strict'")
+    if not {"each", "all"} & {*task.strict}:
+        raise ValueRangeError(f"{where}: 'strict' must have 'each' or 'all'; got {[*task.strict]}")
+    if task.scores and task.form == "retrieval":
+        raise ValueRangeError(
+            f"{where}: retrieval is scored by recall at 1, 5 and 10 alone; leave 'scores' out"
+        )
+    ties = {"strict": "miss"}
+    met: set[tuple[str, str, str]] = set()
+    for score in task.scores:
+        _one_of(score.of, OF, where, "value of 'of'")
+        _one_of(score.average, AVERAGES, where, "average")
+        _one_of(score.ties, TIES, where, "rule for ties")
+        for metric in score.metrics:
+            _one_of(metric, [*map(str, metrics_of(task))], where, "metric")
+        if ties.setdefault(score.protocol, score.ties) != score.ties:
+            raise ValueRangeError(
+                f"{where}: the rule '{score.protocol:.60}' has ties '{ties[score.protocol]}' and "
+                f"'{score.ties}'; give the second a protocol of its own"
+            )
+        for metric in score.metrics or metrics_of(task):
+            if (score.protocol, score.of, metric) in met:
+                raise ValueRangeError(
+                    f"{where}: the rule '{score.protocol:.60}' scores {metric} of '{score.of}' "
+                    "twice; give the second a protocol of its own"
+                )
+            met.add((score.protocol, score.of, metric))
+    _check_subsets(task, where)
+
+
+def _check_subsets(task: Task, where: str) -> None:
+    """Raise where a rule is of subsets that are not described."""
+    of = {score.of for score in task.scores}
+    if "details" in of and not task.detail:
+        raise ValueRangeError(f"{where}: a score of details needs 'detail'; {ADVICE}")
+    if "families" in of | {*task.strict} and not task.families:
         raise ValueRangeError(f"{where}: a score of families needs 'families'; {ADVICE}")
+    if not task.parts or task.subset:
+        return
+    for family, pattern in task.families.items():
+        if not any(fnmatchcase(part, pattern) for part in task.parts):
+            raise ValueRangeError(
+                f"{where}: no part fits the family '{family:.60}' ('{pattern:.60}'); the parts are "
+                f"{', '.join(task.parts):.300}"
+            )
+
+
+def metrics_of(task: Task) -> tuple[str, ...]:
+    """The metrics that a form gives.
+
+    Args:
+        task: of that form.
+    """
+    if task.form == "triplets" and not task.pictures:
+        return METRICS["triplets"][:2]
+    return METRICS[task.form]
+
+
+def _check_names(tasks: Sequence[Task], where: str) -> None:
+    """Raise where two tasks would give scores of one name."""
+    met: dict[tuple[str, str], int] = {}
+    for number, task in enumerate(tasks, start=1):
+        for metric in metrics_of(task):
+            before = met.setdefault((task.name, metric), number)
+            if before != number:
+                called = f"are both called '{task.name:.60}'" if task.name else "have no name"
+                raise ValueRangeError(
+                    f"{where}: the tasks {before} and {number} both give {metric} and {called}; "
+                    "give each a 'name' of its own"
+                )
 
 
 def _expanded(task: Task) -> Task:

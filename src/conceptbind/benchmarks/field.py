@@ -98,7 +98,8 @@ def _shown(name: str, records: Records) -> list[tuple[Record, Reference | None]]
         asked = {"metric": reference.metric, "split": reference.subset}
         record = mine.first(**asked, protocol=reference.protocol)
         if record is not None:
-            found.append((record, reference))
+            # a mean of some parts is not beside that of all
+            found.append((record, None if record["parts"] else reference))
     if found:
         return found
     for metric, split in HEADLINES:

@@ -33,7 +33,7 @@ class Entry:
         Raises:
             MismatchError: it is not there.
         """
-        found = next((v for v in map(self._at, field.split("|")) if v is not ABSENT), ABSENT)
+        found = next((v for v in map(self.at, field.split("|")) if v is not ABSENT), ABSENT)
         if found is ABSENT:
             raise MismatchError(
                 f"{self.where}: expected the field '{field:.60}'; an entry has only {self._has()}"
@@ -123,7 +123,8 @@ class Entry:
                 f"{self.where}: '{field:.60}' must be a number; it is {found!r:.60}"
             ) from error
 
-    def _at(self, path: str) -> Any:
+    def at(self, path: str) -> Any:
+        """What lies at a path, such as `a.b` or `1.POS`; `ABSENT` where nothing does."""
         found = self.content
         for part in path.strip().split("."):
             if isinstance(found, Mapping) and part in found:

@@ -17,7 +17,7 @@ import numpy as np
 
 from conceptbind.benchmarks.base import Distinct
 from conceptbind.benchmarks.containers import entries_of, literal
-from conceptbind.benchmarks.fields import LIST, Entry
+from conceptbind.benchmarks.fields import ABSENT, LIST, Entry
 from conceptbind.benchmarks.texts import ALL, degenerate
 from conceptbind.core.errors import FileError, MismatchError, counted
 from conceptbind.core.text import require_characters
@@ -132,8 +132,18 @@ class Former:
         if not self.formed.rows:
             named = ", ".join(part.paths[0].name for part in parts[:4])
             raise FileError(f"{named}: no item is left to score")
+        self._require_families(parts[0].paths[0])
         require_characters(list(self.captions.all()), f"{parts[0].paths[0]}: caption")
         return self.formed.arrays()
+
+    def _require_families(self, path: Path) -> None:
+        """Raise where a subset belongs to no family, and no family has one."""
+        names, families = dict.fromkeys(self.formed.subsets), self.task.families
+        if families and not any(fits(name, one) for name in names for one in families.values()):
+            raise MismatchError(
+                f"{path}: no subset fits a family ({', '.join(families.values()):.200}); the "
+                f"subsets are {', '.join(names):.200}"
+            )
 
     def notes(self) -> list[str]:
         """What was left out, and which items no encoder can get right."""
@@ -218,19 +228,20 @@ class Former:
             return [entry.text(name) for name in task.pictures]
         wanted = [place.replace("{@part}", part.name) for place in (*part.places, *task.places)]
         places = [entry.text(place) if "{" in place else place for place in wanted]
-        if task.listed:
-            found = pictures.listed(places, task.listed)
-            if not found:
-                raise FileError(
-                    f"{entry.where}: no pictures {task.listed} lie in {places[0]} of "
-                    f"{pictures.folder}; put them there"
-                )
-            return found
         names: list[str] = []
         for name in task.pictures:
+            if self._lacks(entry, name, part):
+                names.append(pictures.absent(f"{part.paths[0].name}/{entry.text('key')}"))
+                continue
             several = self._values(entry, name)
             names += [self._name(entry, name, one, places) for one in several]
         return names
+
+    def _lacks(self, entry: Entry, name: str, part: Part) -> bool:
+        """Whether a sample of a webdataset came without its picture."""
+        if part.paths[0].suffix.lower() != ".tar" or "{" in name:
+            return False
+        return all(entry.at(one) is ABSENT for one in name.removesuffix(LIST).split("|"))
 
     def _values(self, entry: Entry, name: str) -> list[Any]:
         """What a picture's field holds; nothing where pictures inside a file are not read."""

@@ -196,7 +196,7 @@ def _model_of(path: Path) -> str:
 @explains_arguments
 def mteb_table(results: Sequence[MtebResult], runs: Mapping[str, Records]) -> PaperTable | None:
     """Mteb's scores beside ours on the same questions; None where there are none. In mteb's the
-    right candidate wins a tie; in ours a tie is a miss, and is counted.
+    right candidate wins a tie, as by our rule `mieb`; by our others a tie is a miss.
 
     Args:
         results: what mteb found.

@@ -245,7 +245,21 @@ def _scores(
                     modality=modality,
                     rows=None if rows is None else rows[chosen],
                     unwinnable=int(hopeless[chosen].sum()),
+                    facts=_absent(task, items, scoring.of, label),
                 )
+
+
+def _absent(task: Task, items: Items, of: str, label: str) -> dict[str, str]:
+    """How many of a mean's parts are there, where some are not: it is not the published score."""
+    if of not in ("all", "families") or task.subset or not task.parts:
+        return {}
+    pattern = "*"
+    if of == "families":
+        pattern = next(p for name, p in task.families.items() if _label(task, name) == label)
+    wanted = [name for name in task.parts if fits(name, pattern)]
+    there = {*items["subsets"].tolist()}
+    n = sum(name in there for name in wanted)
+    return {"parts": f"{n} of {len(wanted)}"} if n < len(wanted) else {}
 
 
 def chosen_by(

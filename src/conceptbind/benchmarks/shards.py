@@ -4,6 +4,7 @@ and the rows of parquet and arrow.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -80,9 +81,16 @@ def published_files(folder: Path, files: Sequence[str]) -> tuple[list[Path], lis
         found = [
             path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()
         ]
+        if any(one.endswith(".tar") for one in files):
+            found = [path for path in found if not _beside_pictures(path)]
         if found:
             return _one_set(folder, found)
     return [], []
+
+
+def _beside_pictures(path: Path) -> bool:
+    """Whether a table only says what lies in the archive of its name, as img2dataset writes it."""
+    return path.suffix.lower() == ".parquet" and path.with_suffix(".tar").is_file()
 
 
 def require_files(folder: Path, files: Sequence[str], published: str) -> list[Path]:
@@ -176,6 +184,7 @@ def unpacked(
         MismatchError: one lacks a column.
     """
     heavy, number = fields[:2], 0
+    names: dict[bytes, str] = {}
     for path in paths:
         for place, row in enumerate(table_rows(path, fields), start=1):
             entry = {name: value for name, value in row.items() if name not in heavy}
@@ -186,7 +195,9 @@ def unpacked(
                         f"{path}, row {place}: '{name}' holds no picture; get the file whose "
                         "pictures are inside"
                     )
-                entry[name] = f"{number:06d}-{name}"
+                # equal pictures are one
+                digest = hashlib.sha256(data).digest()
+                entry[name] = names.setdefault(digest, f"{number:06d}-{name}")
                 kept = folder / entry[name]
                 # the file may have been replaced since
                 if not kept.is_file() or kept.read_bytes() != data:

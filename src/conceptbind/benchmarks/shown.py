@@ -4,6 +4,7 @@ written as files of their own.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from io import BytesIO
@@ -41,6 +42,7 @@ class Pictures:
         self.elsewhere: dict[str, Path] = {}
         """Files that lie outside the folder, by the picture's name."""
         self._stored = 0
+        self._digests: dict[bytes, str] = {}
 
     def all(self) -> tuple[str, ...]:
         """Names, relative to `place`, by number."""
@@ -107,8 +109,12 @@ class Pictures:
             name: of its field.
             npy: order of the channels, where it is an array.
         """
+        digest = hashlib.sha256(data).digest()
+        if data and digest in self._digests:  # equal pictures are one
+            return self._digests[digest]
         called = f"{self._stored:06d}-{name}"
         self._stored += 1
+        self._digests[digest] = called
         self.elsewhere[called] = self.made / called
         if self.making.unpack:
             path = self.made / called
@@ -119,24 +125,14 @@ class Pictures:
             self.making.on_item(1)
         return called
 
-    def listed(self, places: Sequence[str], pattern: str) -> list[str]:
-        """Names of all pictures of a folder, in the order of the numbers in their names.
+    def absent(self, name: str) -> str:
+        """The name of a picture that an archive should hold and does not.
 
         Args:
-            places: folders; the first that holds one is taken.
-            pattern: of their names.
+            name: of the archive and its sample.
         """
-        for place in places:
-            if PurePath(place).is_absolute() or ".." in PurePath(place).parts:
-                raise UnsafeFileError(
-                    f"a folder of pictures is called '{place:.200}', which lies outside "
-                    f"{self.folder}; only pictures below it are read"
-                )
-            found = sorted((self.folder / place).glob(pattern), key=_numbered)
-            if found:
-                self._places.add(".")
-                return [str(path.relative_to(self.folder)) for path in found]
-        return []
+        self._places.add(".")
+        return name
 
     def _of_array(self, name: str, npy: str) -> Path:
         """A picture that is an array, as a PNG file of the same pixels."""
@@ -184,8 +180,3 @@ def png_of(data: bytes, channels: str, where: str) -> bytes:
 def _joined(place: str, name: str) -> str:
     """A name in a folder, without `.` in front."""
     return str(PurePath(place) / name)
-
-
-def _numbered(path: Path) -> tuple[int, str]:
-    digits = "".join(letter for letter in path.stem if letter.isdigit())
-    return int(digits[:18] or 0), path.name

@@ -117,6 +117,7 @@ _TEXTS = {
     "objective": "What a controlled model was trained for: `queries` or `scenes`.",
     "objects": "Numbers of objects in a search field.",
     "order": "Which slot a caption names first; of a paraphrase, beside the anchor.",
+    "parts": "How many parts of a published mean were there, as `3 of 6`; none where all were.",
     "plausibility": "Where the counts of words come from by which captions are called plausible.",
     "probe": "Kind of probe: linear, cosine, or pairs.",
     "protocol": "The rule by which an item counts as right.",

@@ -49,6 +49,9 @@ _HEAD = 1 << 20
 _LOOKED_AT = 50
 """Characters and lines of a table that are looked at to find what separates its cells."""
 
+LONGEST_CELL = 1 << 20
+"""Characters of one cell of a table, such as a list of captions."""
+
 
 def read_text(path: Path, what: str = "", expected: str = "") -> str:
     """The text of a file, without its byte order mark.
@@ -266,6 +269,7 @@ def read_table(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _records(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    before = csv.field_size_limit(LONGEST_CELL)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         lines = [(reader.line_num, list(map(str.strip, line))) for line in reader if line]
@@ -274,6 +278,8 @@ def _records(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]
             f"could not read the table {path}: {error}, before line {reader.line_num + 1}; "
             "a quotation mark may be open there; expected a CSV file (UTF-8) with a header line"
         ) from error
+    finally:
+        csv.field_size_limit(before)
     if text.count('"') % 2 or any(
         "\n" in cell or "\r" in cell for _, line in lines for cell in line
     ):

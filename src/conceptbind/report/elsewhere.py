@@ -31,7 +31,8 @@ def write_elsewhere(folder: Path, records: Records) -> list[Path]:
     """Write `clip_benchmark/*.json` and, for benchmarks that mteb has, `mteb/TASK.json`; with an
     adapter a second file of each.
 
-    Scores are ours: a tie is a miss there too, where both tools let the first candidate win.
+    Scores are ours. A tie is a miss there too, where both tools let the first candidate win; for
+    mteb's SugarCrepe and ARO of regions it is a hit, as there.
 
     Args:
         folder: the run folder.
