@@ -24,7 +24,7 @@ from conceptbind.crossmodal import CrossmodalStudy
 from conceptbind.crossmodal import answer as crossmodal
 from conceptbind.geometry import GeometryStudy
 from conceptbind.geometry import answer as geometry
-from conceptbind.geometry.scaling import Scaling
+from conceptbind.geometry.scaling import PUBLISHED, Scaling
 from conceptbind.geometry.section import geometry_section, scaling_picture
 from conceptbind.geometry.spectra import Part, Spectrum
 from conceptbind.geometry.study import STEPS
@@ -221,6 +221,7 @@ def test_geometry_of_each_modality(stand_in, barred):
                 "strength": 1.0,
                 "keep_edits": False,
                 "published": False,
+                "scaling": PUBLISHED,
                 "device": "cuda:7",
             },
         )
