@@ -13,12 +13,11 @@ import pytest
 
 import conceptbind
 from conceptbind.benchmarks import Making, evaluate_benchmark, read_benchmark, registry
-from conceptbind.benchmarks.containers import literal
+from conceptbind.benchmarks.containers import entries_of, literal
 from conceptbind.benchmarks.declared import benchmark_of
 from conceptbind.benchmarks.description import described
 from conceptbind.benchmarks.field import field_table
 from conceptbind.core.errors import ConceptBindError, FileError
-from conceptbind.core.text import read_table
 from published_layouts import (
     abc6k,
     bivlc,
@@ -236,9 +235,9 @@ def test_brackets_in_a_text_are_not_those_of_a_list():
 def test_a_cell_may_hold_a_long_list(tmp_path):
     texts = ["0 " + "a" * 100] * 2000
     (tmp_path / "a.csv").write_text('x,y\n"' + repr(texts) + '",1\n')
-    (_, _), (_, (cell, _)) = read_table(tmp_path / "a.csv")
-    assert literal(cell, "here") == texts
-    assert csv.field_size_limit() < len(cell)
+    (entry,) = entries_of([tmp_path / "a.csv"])
+    assert literal(entry["x"], "here") == texts
+    assert csv.field_size_limit() < len(entry["x"])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import numpy as np
 from conceptbind.app import recipes
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
+from conceptbind.core.escape import plain_cell
 from conceptbind.geometry.edits import Editor, all_edits
 from conceptbind.querying.first import first_of
 from conceptbind.report.items import ABOUT, ITEMS, NAMES
@@ -308,7 +309,7 @@ def _questions(path: Path, table: Scenes) -> list[Question]:
             for cells in csv.DictReader(file):
                 about = tuple(cells[name] for name in ABOUT)
                 one = found.setdefault(about, {"n": 0, "missed": {}, "tied": set()})
-                right, row = _share(cells["right"]), rows[_plain(cells["scene"], rows)]
+                right, row = _share(cells["right"]), rows[plain_cell(cells["scene"])]
                 one["n"] += 1
                 if right < 1:
                     one["missed"][row] = min(right, one["missed"].get(row, 1.0))
@@ -335,11 +336,6 @@ def _share(cell: str) -> float:
     if not 0 <= share <= 1:  # also where it is nan
         raise ValueError(f"right is {cell:.20}")
     return share
-
-
-def _plain(cell: str, rows: Mapping[str, int]) -> str:
-    """An id as the table has it: a quote stands before what a program of tables would compute."""
-    return cell if cell in rows else cell.removeprefix("'")
 
 
 def _title(about: Mapping[str, str]) -> str:

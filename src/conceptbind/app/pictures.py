@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from itertools import combinations
 from math import hypot
@@ -19,6 +18,7 @@ from conceptbind.pictures.files import quiet_pillow, read_picture
 from conceptbind.pictures.flat import draw_placed
 from conceptbind.pictures.layout import Layout
 from conceptbind.pictures.vocabulary import APART
+from conceptbind.report.page import small_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -134,8 +134,4 @@ def as_address(picture: Image) -> str:
     Args:
         picture: RGB; it is left as it is.
     """
-    small = picture.copy()
-    small.thumbnail((SHOWN, SHOWN))
-    held = io.BytesIO()
-    small.save(held, "PNG")
-    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
+    return small_picture(picture, SHOWN, "png")

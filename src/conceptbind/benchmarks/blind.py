@@ -20,11 +20,11 @@ from conceptbind.core.names import Control
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from conceptbind.benchmarks.texts import Alike
     from conceptbind.core.typing import Floats
 
 _WORD = re.compile(r"\w+")
-_SPACED = re.compile(r"\s[.,!?;:]")
+SPACED = re.compile(r"\s[.,!?;:]")
+"""A mark with a space before it."""
 BACK_OFF = 0.4
 """Weight of a word's own frequency where a pair was never seen (Brants et al., EMNLP 2007)."""
 UNSEEN = 10.0
@@ -128,7 +128,7 @@ def surface(captions: Sequence[str]) -> Float[Floats, " captions"]:
     Args:
         captions: of a benchmark.
     """
-    cues = [1000 * len(_SPACED.findall(one)) + min(999, one.count(",")) for one in captions]
+    cues = [1000 * len(SPACED.findall(one)) + min(999, one.count(",")) for one in captions]
     values = np.array(cues, dtype=np.float64)
     return -values / max(1.0, float(values.max(initial=0)))
 
@@ -142,15 +142,6 @@ def brevity(captions: Sequence[str]) -> Float[Floats, " captions"]:
     """
     longest = max(1, max(map(len, captions), default=1))
     return np.array([-len(caption) / longest for caption in captions], dtype=np.float64)
-
-
-def by_difference(values: Float[Floats, " captions"]) -> Alike:
-    """Texts are as alike as one number of theirs.
-
-    Args:
-        values: (c,) of all captions.
-    """
-    return lambda one, two: -np.abs(values[one] - values[two])
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def _of_table(path: Path) -> Iterator[dict[str, str]]:
     """Rows of a table; a first column without a name, which is the index of pandas, may stand
     there.
     """
-    lines = read_table(path)
+    lines = read_table(path, LONGEST_LITERAL)  # a cell may hold a list
     if not lines:
         raise ValueRangeError(f"the table {path} is empty; expected a header line and rows")
     (_, header), *rows = lines

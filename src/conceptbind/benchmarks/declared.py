@@ -117,11 +117,15 @@ class Declared:
         named = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
         raise FileError(f"{folder} holds none of {self.title}'s files ({named}); {self.published}")
 
+    def _mine(self, items: Items, number: int) -> dict[str, Any]:
+        """The arrays of one task."""
+        start = _key(self, number, "")
+        return {k.removeprefix(start): v for k, v in items.items() if k.startswith(start)}
+
     def _of(self, items: Items) -> Iterator[tuple[Task, dict[str, Any]]]:
         """The tasks whose items are there."""
         for number, task in enumerate(self.tasks):
-            start = _key(self, number, "")
-            mine = {k.removeprefix(start): v for k, v in items.items() if k.startswith(start)}
+            mine = self._mine(items, number)
             if "rows" in mine and len(mine["rows"]):
                 yield task, mine
 
@@ -134,8 +138,7 @@ class DeclaredPictures(Declared):
         left: dict[str, Any] = {}
         lost = 0
         for place, task in enumerate(self.tasks):
-            start = _key(self, place, "")
-            mine = {k.removeprefix(start): v for k, v in items.items() if k.startswith(start)}
+            mine = self._mine(items, place)
             if not mine:
                 continue
             kept, n = kept_items(mine, task.form, number)

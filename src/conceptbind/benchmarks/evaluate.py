@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.benchmarks.base import Benchmark, Data, Found, Making, Score, without_missing
-from conceptbind.benchmarks.blind import blind_baselines, by_difference
+from conceptbind.benchmarks.blind import blind_baselines
 from conceptbind.benchmarks.declared import Declared
 from conceptbind.benchmarks.order import Order
 from conceptbind.benchmarks.paraphrases import Paraphrases
 from conceptbind.benchmarks.recording import difference_record, distance_records, score_record
 from conceptbind.benchmarks.registry import BENCHMARKS, benchmark_named
-from conceptbind.benchmarks.texts import TextBenchmark, by_length, by_rows, by_words
+from conceptbind.benchmarks.texts import TextBenchmark, by_difference, by_length, by_rows, by_words
 from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.benchmarks.base import Distinct
+from conceptbind.benchmarks.blind import SPACED
 from conceptbind.benchmarks.containers import entries_of, literal
 from conceptbind.benchmarks.fields import ABSENT, LIST, Entry
 from conceptbind.benchmarks.texts import ALL, degenerate
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 NONE = -1
 """The number of no picture and no caption."""
 _MARK = re.compile(r"\s*([.,!?;:])")
-_SPACED = re.compile(r"\s[.,!?;:]")
 
 
 @dataclass(frozen=True)
@@ -376,7 +376,7 @@ def spelled_like(caption: str, other: str) -> str:
         found += ends
     elif ends not in ".!?":
         found = found.rstrip(" .!?")
-    return _MARK.sub(r" \1", found) if _SPACED.search(other) else found
+    return _MARK.sub(r" \1", found) if SPACED.search(other) else found
 
 
 def fits(name: str, pattern: str) -> bool:

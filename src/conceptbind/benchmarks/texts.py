@@ -81,8 +81,16 @@ def by_rows(
 
 def by_length(captions: Sequence[str]) -> Alike:
     """Minus the difference of lengths, in characters."""
-    lengths = np.array([len(caption) for caption in captions], dtype=np.float64)
-    return lambda one, two: -np.abs(lengths[one] - lengths[two])
+    return by_difference(np.array([len(caption) for caption in captions], dtype=np.float64))
+
+
+def by_difference(values: Float[Floats, " captions"]) -> Alike:
+    """Texts are as alike as one number of theirs.
+
+    Args:
+        values: (c,) of all captions.
+    """
+    return lambda one, two: -np.abs(values[one] - values[two])
 
 
 def by_words(captions: Sequence[str]) -> Alike:

@@ -4,7 +4,7 @@ by item: the scenes of `measure`, the items of `evaluate`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ from conceptbind.core.kept import Piece, read_piece, write_piece
 from conceptbind.metrics.intervals import Interval, difference_interval, share_interval
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int, Num
+    from jaxtyping import Bool, Float, Int, Num, Shaped
+    from numpy.typing import NDArray
 
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.metrics.recognitions import Recognition
@@ -188,12 +189,7 @@ def save_outcomes(folder: Path, found: Sequence[Outcome], items: str) -> None:
         found: the outcomes.
         items: hash of the list of items.
     """
-    arrays: dict[str, Any] = {}
-    for number, outcome in enumerate(found):
-        for name in ARRAYS:
-            values = getattr(outcome, name)
-            if values is not None:
-                arrays[f"{number}.{name}"] = values
+    arrays = arrays_of(found)
     facts = {"items": items, "outcomes": [dict(outcome.about) for outcome in found]}
     write_piece(folder / FILE, arrays, facts)
 
@@ -213,7 +209,7 @@ def load_outcomes(folder: Path) -> Outcomes:
         if "scores" in piece.facts:
             return Outcomes(str(piece.facts["items"]), _of_earlier(piece))
         told = enumerate(piece.facts["outcomes"])
-        found = tuple(_read(piece, f"{number}", about) for number, about in told)
+        found = tuple(outcome_of(piece, number, about) for number, about in told)
         return Outcomes(str(piece.facts["items"]), found)
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is not a file of outcomes ({error}); {AGAIN}") from error
@@ -228,18 +224,44 @@ def _of_earlier(piece: Piece) -> tuple[Outcome, ...]:
     for facts in piece.facts["scores"]:
         repair = facts["repair"]
         number = numbers[repair] = numbers.get(repair, -1) + 1
-        found.append(_read(piece, f"{repair}.{number}", facts))
+        found.append(outcome_of(piece, f"{repair}.{number}", facts))
     return tuple(found)
 
 
-def _read(piece: Piece, key: str, about: Mapping[str, Any]) -> Outcome:
+def arrays_of(found: Iterable[Outcome]) -> dict[str, Shaped[NDArray[Any], " _"]]:
+    """The arrays of some outcomes, as a piece holds them; `outcome_of` reads them.
+
+    Args:
+        found: the outcomes.
+    """
+    arrays: dict[str, Any] = {}
+    for number, outcome in enumerate(found):
+        for name in ARRAYS:
+            values = getattr(outcome, name)
+            if values is not None:
+                arrays[f"{number}.{name}"] = values
+    return arrays
+
+
+def outcome_of(piece: Piece, key: int | str, about: Mapping[str, Any]) -> Outcome:
+    """One outcome of a piece.
+
+    Args:
+        piece: with what `arrays_of` gave.
+        key: its number among them.
+        about: what it is about.
+
+    Raises:
+        KeyError: it is not there.
+        ValueError: its arrays have different lengths.
+    """
     arrays = {}
     for name in ARRAYS:
         old = f"{key}.{OLD.get(name, name)}"
         arrays[name] = piece.arrays.get(f"{key}.{name}", piece.arrays.get(old))
     right, tied, *others = (arrays[name] for name in ARRAYS)
     if right is None or tied is None:
-        raise KeyError(key)
+        raise KeyError(f"{key}")
     n = len(right)
     if any(values is not None and values.shape != (n,) for values in (right, tied, *others)):
         raise ValueError(f"{key} has arrays of different lengths")

@@ -49,8 +49,8 @@ _HEAD = 1 << 20
 _LOOKED_AT = 50
 """Characters and lines of a table that are looked at to find what separates its cells."""
 
-LONGEST_CELL = 1 << 20
-"""Characters of one cell of a table, such as a list of captions."""
+LONGEST_CELL = 1 << 17
+"""Characters of one cell of a table."""
 
 
 def read_text(path: Path, what: str = "", expected: str = "") -> str:
@@ -242,11 +242,15 @@ def _whole_object(line: str) -> bool:
         return False
 
 
-def read_table(path: Path) -> list[tuple[int, list[str]]]:
+def read_table(path: Path, longest: int = LONGEST_CELL) -> list[tuple[int, list[str]]]:
     """(line number, cells without spaces around them) of every line of a table that is not blank.
 
     Cells are separated by commas, semicolons, tabs or `|`: the one that the first line has, or the
     one of several by which all lines have equally many cells. A first line `sep=;` says it.
+
+    Args:
+        path: of the table.
+        longest: characters of one cell, at most.
 
     Raises:
         UnsafeFileError: the file is a pickle.
@@ -264,12 +268,15 @@ def read_table(path: Path) -> list[tuple[int, list[str]]]:
     skipped = said.end() if said else 0
     before = len(_LINE_END.findall(text[:skipped]))
     text = text[skipped:]
-    delimiter = said[1] if said else delimiter_of(path, text)
-    return [(before + number, cells) for number, cells in _records(path, text, delimiter)]
+    usual = csv.field_size_limit(longest)  # of the whole process
+    try:
+        delimiter = said[1] if said else delimiter_of(path, text)
+        return [(before + number, cells) for number, cells in _records(path, text, delimiter)]
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _records(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    before = csv.field_size_limit(LONGEST_CELL)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         lines = [(reader.line_num, list(map(str.strip, line))) for line in reader if line]
@@ -278,8 +285,6 @@ def _records(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]
             f"could not read the table {path}: {error}, before line {reader.line_num + 1}; "
             "a quotation mark may be open there; expected a CSV file (UTF-8) with a header line"
         ) from error
-    finally:
-        csv.field_size_limit(before)
     if text.count('"') % 2 or any(
         "\n" in cell or "\r" in cell for _, line in lines for cell in line
     ):

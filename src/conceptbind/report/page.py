@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from conceptbind.core.errors import FileError, ValueRangeError
 from conceptbind.core.escape import TURNED
@@ -192,14 +192,18 @@ def thumbnail(path: Path, data: bytes | None = None) -> str | None:
         return None
 
 
-def small_picture(picture: Image) -> str:
-    """A picture as a data address, at most `THUMBNAIL` wide and high.
+def small_picture(
+    picture: Image, most: int = THUMBNAIL, form: Literal["jpeg", "png"] = "jpeg"
+) -> str:
+    """A picture as a data address.
 
     Args:
         picture: RGB; it is left as it is.
+        most: pixels that it is wide and high, at most.
+        form: of the file; `png` keeps every pixel.
     """
     picture = picture.copy()
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    picture.thumbnail((most, most))
     small = io.BytesIO()
-    picture.save(small, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(small.getvalue()).decode()
+    picture.save(small, form.upper(), quality=85)  # png knows no quality
+    return f"data:image/{form};base64," + base64.b64encode(small.getvalue()).decode()

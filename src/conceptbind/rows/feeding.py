@@ -115,10 +115,19 @@ def array_rows(
 
 
 def _as_picture(values: NDArray[Any]) -> tuple[str, Image]:
-    """No hash, and the picture in colours, as its file would be read."""
+    """No hash, and the picture."""
+    return "", stored_picture(values)
+
+
+def stored_picture(values: Shaped[NDArray[Any], "height width *channels"]) -> Image:
+    """A picture of an array in colours, as its file would be read.
+
+    Args:
+        values: (h, w) or (h, w, 3), uint8.
+    """
     from PIL import Image as Pillow
 
-    return "", Pillow.fromarray(values).convert("RGB")
+    return Pillow.fromarray(values).convert("RGB")
 
 
 def _opened(

@@ -25,7 +25,7 @@ from conceptbind.rows.source import EncoderSource
 from conceptbind.scenes.swaps import pair_ids
 from conceptbind.scenes.table import Scenes
 from conceptbind.watching.parts import angle_items, binding_items
-from conceptbind.watching.scores import ModelLook, Number, about_of, mean_number
+from conceptbind.watching.scores import ModelLook, Number, about_of, mean_number, share_number
 from conceptbind.within.study import Items, WithinStudy, main_record, within_study
 from conceptbind.within.triplets import Triplets, text_triplets
 from conceptbind.within.usable import length_rows
@@ -88,7 +88,7 @@ class _Eye:
         told = Outcome(
             about_of(record), outcome.right, outcome.tied, outcome.rows, clusters=outcome.clusters
         )
-        self.numbers.append(Number(record, told, "share"))
+        self.numbers.append(share_number(record, told))
 
     def decodable(self, modality: Modality) -> None:
         """Level 1."""

@@ -17,7 +17,7 @@ import torch
 from conceptbind.core.errors import MismatchError, ModalityError, ValueRangeError
 from conceptbind.core.findings import Verdict
 from conceptbind.core.kept import read_piece, write_piece
-from conceptbind.core.outcomes import Outcome
+from conceptbind.core.outcomes import arrays_of, outcome_of
 from conceptbind.core.records import Record, Records
 from conceptbind.core.rounding import percent
 from conceptbind.core.scored import unit_of
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 ALIKE = 1e-3
 """Largest difference of rows by which two encoders may prepare captions and pictures."""
-ARRAYS = ("right", "tied", "rows", "clusters")
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,13 +265,8 @@ def save_look(path: Path, look: ModelLook, identity: Mapping[str, Any]) -> None:
         look: what was seen.
         identity: what it belongs to.
     """
-    arrays, numbers = {}, []
-    for place, one in enumerate(look.numbers):
-        numbers.append({"record": one.record.flat(), "kind": one.kind})
-        for name in ARRAYS:
-            values = getattr(one.outcome, name)
-            if values is not None:
-                arrays[f"{place}.{name}"] = values
+    numbers = [{"record": one.record.flat(), "kind": one.kind} for one in look.numbers]
+    arrays = arrays_of(one.outcome for one in look.numbers)
     facts = {"identity": dict(identity), "numbers": numbers, "step": look.step, "name": look.name}
     facts |= {"verdicts": msgspec.to_builtins(list(look.verdicts)), "seconds": look.seconds}
     write_piece(path, arrays, facts)
@@ -292,8 +286,7 @@ def load_look(path: Path, identity: Mapping[str, Any]) -> ModelLook | None:
     numbers = []
     for place, told in enumerate(facts["numbers"]):
         record = Record.read(told["record"])
-        arrays = {name: piece.arrays.get(f"{place}.{name}") for name in ARRAYS}
-        outcome = Outcome(about_of(record), **arrays)  # type: ignore[arg-type]
+        outcome = outcome_of(piece, place, about_of(record))
         numbers.append(Number(record, outcome, told["kind"]))
     verdicts = msgspec.convert(facts["verdicts"], list[Verdict])
     return ModelLook(facts["step"], facts["name"], numbers, verdicts, facts["seconds"])

@@ -19,17 +19,17 @@ from conceptbind.scenes.paraphrases import (
     wordings,
 )
 from conceptbind.scenes.split import split_scenes
-from conceptbind.scenes.swaps import all_swaps, orbit_ids
+from conceptbind.scenes.swaps import all_swaps
 from conceptbind.scenes.table import Scenes
 from conceptbind.within.pictures import given_triplets, picture_bank
-from conceptbind.within.study import Items
-from conceptbind.within.usable import DRAWN
+from conceptbind.within.usable import DRAWN, items_of
 
 if TYPE_CHECKING:
     from conceptbind.core.records import Records
     from conceptbind.core.typing import Encoder
     from conceptbind.probes.scene_probes import SceneProbes
     from conceptbind.scenes.split import Split
+    from conceptbind.within.study import Items
     from conceptbind.within.triplets import Triplets
 
 PARAPHRASED, REDRAWN = 1000, 200
@@ -129,7 +129,5 @@ class Suite:
             return None
         if self._reworded is None:
             bank = paraphrase_bank(self.scenes, most=PARAPHRASED, reads=reads, seed=self.seed)
-            orbits, concepts = orbit_ids(self.scenes)[bank.scene], self.scenes.space.concepts
-            told = bank.scene, bank.concept, orbits, concepts, bank.wordings, bank.left_out
-            self._reworded = bank, Items(*told)
+            self._reworded = bank, items_of(bank, self.scenes)
         return self._reworded

@@ -18,7 +18,7 @@ from conceptbind.core.errors import ConceptBindError, FileError
 from conceptbind.core.escape import csv_text, plain_cell
 from conceptbind.core.files import clear_asides, write_whole
 from conceptbind.core.kept import Kept, read_piece, write_piece
-from conceptbind.core.outcomes import Outcome
+from conceptbind.core.outcomes import arrays_of, outcome_of
 from conceptbind.core.ownership import own
 from conceptbind.watching.changes import Change, History, Seen
 from conceptbind.watching.scores import KEY
@@ -37,7 +37,6 @@ COLUMNS = (
 """Columns of `looks.csv`. `since` to `told` are of the comparison: the step of the earlier look,
 the paired difference with its interval, the corrected p, and rose or fell. `of` is how many rows a
 look has."""
-_ARRAYS = ("right", "tied", "rows", "clusters")
 
 
 class Table:
@@ -192,9 +191,7 @@ class Table:
         try:
             for place, one in enumerate(facts["seen"]):
                 key = tuple(one["key"])
-                arrays = {name: piece.arrays.get(f"{place}.{name}") for name in _ARRAYS}
-                about = dict(zip(KEY, key, strict=True))
-                outcome = Outcome(about, **arrays)  # type: ignore[arg-type]
+                outcome = outcome_of(piece, place, dict(zip(KEY, key, strict=True)))
                 seen[key] = Seen(one["step"], one["value"], outcome, one["kind"])
             history = History(seen, facts["looks"], facts["comparisons"], facts["step"])
             return history, str(facts["rows"]), int(facts["last"])
@@ -204,13 +201,11 @@ class Table:
             ) from error
 
     def _write_history(self, history: History, text: str) -> None:
-        arrays, seen = {}, []
-        for place, (key, one) in enumerate(history.seen.items()):
-            seen.append({"key": key, "step": one.step, "value": one.value, "kind": one.kind})
-            for name in _ARRAYS:
-                values = getattr(one.outcome, name)
-                if values is not None:
-                    arrays[f"{place}.{name}"] = values
+        seen = [
+            {"key": key, "step": one.step, "value": one.value, "kind": one.kind}
+            for key, one in history.seen.items()
+        ]
+        arrays = arrays_of(one.outcome for one in history.seen.values())
         facts = {"seen": seen, "looks": history.looks, "comparisons": history.comparisons}
         facts |= {"step": history.step, "rows": text, "last": self.looks + 1}
         write_piece(self.folder / HISTORY, arrays, facts)

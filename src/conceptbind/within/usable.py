@@ -135,14 +135,7 @@ def _of_captions(case: Case) -> tuple[WithinStudy, Section]:
     rows = _embedded(case, "text", "paraphrases", bank.captions)
     rows[str(Control.BAG_OF_CONCEPTS)] = unit_rows(_bag(case.table, bank))
     rows[str(Control.BLIND_LENGTH)] = length_rows(bank.captions.written_captions or ())
-    items = Items(
-        bank.scene,
-        bank.concept,
-        orbit_ids(case.table)[bank.scene],
-        case.table.space.concepts,
-        bank.wordings,
-        bank.left_out,
-    )
+    items = items_of(bank, case.table)
     with steps("comparing paraphrases", len(rows)) as step:
         study = within_study(
             rows,
@@ -154,6 +147,17 @@ def _of_captions(case: Case) -> tuple[WithinStudy, Section]:
             on_step=step,
         )
     return study, within_section(study, case.table, lambda row: (bank.captions.caption(row),))
+
+
+def items_of(bank: ParaphraseBank, table: Scenes) -> Items:
+    """What the comparisons of a bank of paraphrases are about.
+
+    Args:
+        bank: captions in other words.
+        table: the scenes.
+    """
+    orbits, concepts = orbit_ids(table)[bank.scene], table.space.concepts
+    return Items(bank.scene, bank.concept, orbits, concepts, bank.wordings, bank.left_out)
 
 
 def _of_pictures(case: Case) -> tuple[WithinStudy, Section]:

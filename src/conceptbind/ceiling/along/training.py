@@ -28,6 +28,7 @@ from conceptbind.repairs.finetune.training import (
     weights_now,
 )
 from conceptbind.repairs.labclip.solver import split_evenly
+from conceptbind.rows.feeding import stored_picture
 from conceptbind.within.attributes import holds, noun_probe, noun_recognition, values_of
 
 if TYPE_CHECKING:
@@ -145,8 +146,6 @@ def stored_pictures(scenes: Scenes, rows: Int[Ints, " rows"]) -> dict[int, Image
         ValueRangeError: they take too much memory.
         FileError: the array is damaged.
     """
-    from PIL import Image as Pillow
-
     assert scenes.stored is not None
     bytes_ = len(rows) * math.prod(scenes.stored.size)
     if bytes_ > STORED_BYTES:
@@ -158,7 +157,7 @@ def stored_pictures(scenes: Scenes, rows: Int[Ints, " rows"]) -> dict[int, Image
     found: dict[int, Image] = {}
     for row, values in enumerate(scenes.stored):
         if row in wanted:
-            found[row] = Pillow.fromarray(values).convert("RGB")
+            found[row] = stored_picture(values)
         if len(found) == len(wanted):
             break
     return found
