@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from conceptbind.complexity.cells import Cell
-from conceptbind.complexity.study import _file, _kept
+from conceptbind.complexity.running import _file, _kept
 from conceptbind.core.errors import FileError, ValueRangeError
 from conceptbind.core.files import content_hash, read_checked_json, write_checked_json, write_whole
 from conceptbind.core.outcomes import FILE, Outcome, load_outcomes, save_outcomes

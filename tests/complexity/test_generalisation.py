@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from conceptbind.complexity import ComplexityStudy
-from conceptbind.complexity.study import BINDS, FEW
+from conceptbind.complexity.study import FEW
+from conceptbind.complexity.tally import BINDS
 from conceptbind.complexity.words import (
     HARDLY,
     NAMES,

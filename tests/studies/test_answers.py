@@ -16,7 +16,7 @@ import made
 from complexity.test_generalisation import study as complexity_found
 from conceptbind.complexity import answer as complexity
 from conceptbind.complexity.section import complexity_section
-from conceptbind.complexity.study import FULL, NAMED, SHORT
+from conceptbind.complexity.sweeps import FULL, NAMED, SHORT
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.findings import Findings, Section, Verdict
 from conceptbind.core.records import Records

@@ -23,11 +23,11 @@ from .readout import WHITENED as WHITENED
 from .readout import Readout as Readout
 from .readout import fit_readout as fit_readout
 from .readout import own_readout as own_readout
-from .study import FULL as FULL
-from .study import SHORT as SHORT
 from .study import ComplexityStudy as ComplexityStudy
-from .study import Sweep as Sweep
 from .study import complexity_study as complexity_study
+from .sweeps import FULL as FULL
+from .sweeps import SHORT as SHORT
+from .sweeps import Sweep as Sweep
 from .trees import Boosting as Boosting
 from .trees import Forest as Forest
 from .words import complexity_sentence as complexity_sentence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conceptbind.complexity.section import complexity_section
-from conceptbind.complexity.study import SWEEPS, ComplexityStudy, complexity_study
+from conceptbind.complexity.study import ComplexityStudy, complexity_study
+from conceptbind.complexity.sweeps import SWEEPS
 from conceptbind.complexity.words import complexity_sentence
 from conceptbind.core.findings import Findings, Section
 from conceptbind.core.records import Records

@@ -119,7 +119,8 @@ def judge(found: Evidence) -> tuple[Answer, str]:
 
 def _unbound(found: Evidence) -> tuple[Answer, str] | None:
     """Whether the embeddings themselves are above a bag of concepts: None where they are."""
-    from conceptbind.complexity.study import BINDS, FEW
+    from conceptbind.complexity.study import FEW
+    from conceptbind.complexity.tally import BINDS
 
     gap = found.gap
     if gap.value is not None and gap.value >= BINDS and gap.low > 0:
