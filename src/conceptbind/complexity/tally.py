@@ -21,6 +21,8 @@ from conceptbind.run.executors import one_thread
 from conceptbind.scenes.table import Scenes
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from conceptbind.core.columns import Value
     from conceptbind.core.typing import Floats
     from conceptbind.rows.embeddings import Embeddings
@@ -97,7 +99,7 @@ class Tally:
         name: str,
         width: int | None,
         readouts: Sequence[Readout],
-        values: Floats,
+        values: Float[Floats, "scenes width"],
         most: int,
     ) -> None:
         """What read-outs recognise in the rows themselves, on the scenes that approximators are
