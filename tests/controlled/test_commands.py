@@ -151,11 +151,9 @@ def test_a_sweep_over_sizes_of_models(tmp_path):
         *options,
     ]
     assert main([*sweep, "--width", "8", "--depth", "1"]) == 0
-    assert main([*sweep, "--width", "16", "--depth", "1"]) == 0
-    assert {(row["width"], row["depth"]) for row in load_results(tmp_path).records} == {
-        (8, 1),
-        (16, 1),
-    }
+    assert main([*sweep, "--width", "16", "--depth", "1", "--first_seed", "2"]) == 0
+    found = {(row["width"], row["depth"], row["seed"]) for row in load_results(tmp_path).records}
+    assert found == {(8, 1, 0), (16, 1, 2)}
     assert "5x5, width 8, depth 1" in (tmp_path / "report.html").read_text()
 
 

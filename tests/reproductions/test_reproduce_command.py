@@ -151,12 +151,13 @@ def test_controlled_models_are_trained_and_told_as_their_sweep_tells_them(tmp_pa
     rows = [controlled._row(controlled.SMALL, "20x20", 0.5), *controlled.TRANSITION.rows[-1:]]
     table = replace(controlled.TRANSITION, rows=tuple(rows))
     monkeypatch.setattr(binding, "BINDING", (table,))
-    found, told = transition(tmp_path / "a", encoder="tiny")
+    found, told = transition(tmp_path / "a", encoder="tiny", seed=3)
     run = load_run(tmp_path / "a" / "runs" / "controlled-models-small-20x20-sweep")
     assert found.records == run.records
     asked = {"metric": "object_recognition", "split": "unseen", "among": "all"}
     for row, control in zip(told[:2], ("none", "global_product"), strict=True):
         record = run.records.one(**asked, control=control)
+        assert record["seed"] == 3
         assert float(row["ours"]) == pytest.approx(record.value, abs=1e-3)
         assert (row["word"], int(row["n"])) == ("not published", record.n)
     assert told[0]["row"] == "400 objects, 50 % of them seen, small setting"

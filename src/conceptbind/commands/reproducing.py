@@ -235,7 +235,8 @@ class _Runs:
             "spaces": (place.scenes,),
             "coverages": room.COVERAGES[place.encoder, place.scenes],
         }
-        told |= {"seeds": 1, "probes": (room.PROBE,), "device": self.asked.device}
+        told |= {"seeds": 1, "first_seed": self.asked.seed}
+        told |= {"probes": (room.PROBE,), "device": self.asked.device}
         self.found[run] = Sweep(out=self.folder / "runs" / run, **told).run().records
         return self.found[run]
 

@@ -340,6 +340,8 @@ class Sweep(Models, Cluster, Command[Training]):
     """Object spaces instead of values and concepts, for example 50x50 20x20x20."""
     seeds: int = 3
     """Number of models of each setting."""
+    first_seed: int = 0
+    """Seed of the first of them; the others follow."""
     objective: Literal["queries", "scenes"] = "queries"
     """What scenes are trained against: queries of concepts and objects, or the same scenes with
     their objects in another order.
@@ -378,6 +380,8 @@ class Sweep(Models, Cluster, Command[Training]):
                 "a sweep needs at least one coverage, one number of values, one number of concepts "
                 "and one seed"
             )
+        if self.first_seed < 0:
+            raise ValueRangeError(f"--first_seed must be at least 0; got {self.first_seed}")
         if self.stack < 1:
             raise ValueRangeError(f"--stack must be at least 1 model; got {self.stack}")
         if self.stack > 1 and self.objective == "scenes":
@@ -412,7 +416,8 @@ def _recipes(asked: Sweep, precision: "Precision") -> "list[Recipe]":
     chosen = [read_sizes(space) for space in asked.spaces] or [
         (n,) * n_concepts for n_concepts in asked.concepts for n in asked.values
     ]
-    settings = list(product(chosen, widths, depths, asked.coverages, range(asked.seeds)))
+    seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
+    settings = list(product(chosen, widths, depths, asked.coverages, seeds))
     if len(settings) > MOST_MODELS:
         raise ValueRangeError(
             f"a sweep trains at most {MOST_MODELS:,} models; these options ask for "
@@ -449,7 +454,8 @@ def _swept(asked: Sweep) -> Training:
     from conceptbind.run.facts import plain_provenance
     from conceptbind.run.folder import RunFolder
 
-    grid = ("coverages", "values", "concepts", "spaces", "seeds", "width", "depth", "probes")
+    models = ("coverages", "values", "concepts", "spaces", "seeds", "first_seed", "width", "depth")
+    grid = (*models, "probes")
     named = (*grid, "precision")
     place = user_path(asked.out or default_folder(("controlled-sweep",), asked, named))
     refuse_in_use(place)
@@ -473,7 +479,7 @@ def _swept(asked: Sweep) -> Training:
             stack=asked.stack,
             on_cell=done,
         )
-    facts = plain_provenance({**config, "seed": 0}, sys.argv)
+    facts = plain_provenance({**config, "seed": asked.first_seed}, sys.argv)
     sentence = sweep_sentence(records, asked.probes)
     folder.write_results(facts, records, sentences=[sentence])
     figures = [("New objects over coverage", transition_figure(records))]
