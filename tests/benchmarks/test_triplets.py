@@ -158,7 +158,8 @@ def test_runs_are_ranked_item_by_item_on_the_score_of_all_files(tmp_path):
     place = tmp_path / "two"
     place.mkdir()
     for name in ("a", "b"):
-        triplets_file(place / f"{name}.csv", [(f"{n} a", "1 b", "90 c") for n in range(10)])
+        rows = [(f"{n} a", f"1 {chr(200 + n)}", "90 c") for n in range(10)]
+        triplets_file(place / f"{name}.csv", rows)
     runs = []
     for name, encoder in (("good", Angles()), ("blank", Constant())):
         records = evaluated(encoder, place, tmp_path / name)
@@ -180,7 +181,8 @@ def test_what_is_said_of_captions_alone(tmp_path):
     place = tmp_path / "two"
     place.mkdir()
     for name, rows in (("easy", right), ("hard", wrong)):
-        distinct = [(f"{a} {n}", b, c) for n, (a, b, c) in enumerate(rows)]
+        # each with a paraphrase of its own, of one length: what is shared is one draw
+        distinct = [(f"{a} {n}", b[:-1] + chr(300 + n), c) for n, (a, b, c) in enumerate(rows)]
         triplets_file(place / f"{name}.csv", distinct)
     said = benchmark_sentence(evaluated(Angles(), place, tmp_path / "kept"))
     assert said == (

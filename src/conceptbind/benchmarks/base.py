@@ -98,8 +98,8 @@ class Score:
     groups: Int[Ints, " items"] | None = None
     """(n,) for a macro score, which averages the means of groups; None for a micro score."""
     clusters: Int[Ints, " items"] | None = None
-    """(n,) items that share a picture, which are one draw of the interval; None where each item has
-    a picture of its own."""
+    """(n,) items that share a picture, or a text where there is none, which are one draw of the
+    interval; None where each item has its own."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     modality: Literal["text", "both"] = "both"
     """What was compared: captions with each other, or with pictures."""

@@ -18,6 +18,7 @@ import numpy as np
 from conceptbind.benchmarks.base import Distinct
 from conceptbind.benchmarks.blind import SPACED
 from conceptbind.benchmarks.containers import entries_of, literal
+from conceptbind.benchmarks.draws import linked_items
 from conceptbind.benchmarks.fields import ABSENT, LIST, Entry
 from conceptbind.benchmarks.texts import ALL, degenerate
 from conceptbind.core.errors import FileError, MismatchError, counted
@@ -53,7 +54,8 @@ class Formed:
     right: list[int] = field(default_factory=list)
     subsets: list[str] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
-    draws: list[int] = field(default_factory=list)
+    members: list[list[int]] = field(default_factory=list)
+    """Numbers of what an item may share with others, which are one draw with it then."""
     pictures: list[int] = field(default_factory=list)
     """The picture of triplets, or `NONE`."""
     same_words: list[bool] = field(default_factory=list)
@@ -75,7 +77,7 @@ class Formed:
         found: dict[str, Any] = {
             "rows": table,
             "subsets": np.array(self.subsets, dtype=str),
-            "draws": np.array(self.draws, dtype=np.int64),
+            "draws": np.unique(linked_items(self.members), return_inverse=True)[1],
             "hopeless": np.array(self.hopeless, dtype=bool),
         }
         for name in ("right", "details", "pictures", "same_words"):
@@ -112,7 +114,7 @@ class Former:
     ) -> None:
         self.seen = shown
         self.task, self.pictures, self.captions = task, pictures, captions
-        self.files = Distinct()
+        self.shared = Distinct()
         self.left_out: Counter[str] = Counter()
         self.empty = 0
         self.parse: Mapping[str, Callable[[str, str], Any]] = dict.fromkeys(task.literals, literal)
@@ -274,16 +276,16 @@ class Former:
 
     # --- one method for each form
 
-    def _keep(self, row: Sequence[int], draw: str, hopeless: bool) -> None:
+    def _keep(self, row: Sequence[int], shared: Sequence[str], hopeless: bool) -> None:
         self.formed.rows.append(list(row))
-        self.formed.draws.append(self.files(draw))
+        self.formed.members.append(list(map(self.shared, shared)))
         self.formed.hopeless.append(hopeless)
 
     def _two_by_two(self, item: _Item) -> None:
         _require(item.entry, item.shown, 2, "pictures")
         _require(item.entry, item.texts, 2, "captions")
         hopeless = alike(*item.texts) or item.shown[0] == item.shown[1]
-        self._keep([*item.shown, *map(self.captions, item.texts)], item.names[0], hopeless)
+        self._keep([*item.shown, *map(self.captions, item.texts)], item.names, hopeless)
 
     def _captions(self, item: _Item) -> None:
         _require(item.entry, item.shown, 1, "picture")
@@ -300,7 +302,7 @@ class Former:
             self.formed.same_words.append(_words(item.texts[0]) == _words(item.texts[1]))
         wrong = [text for place, text in enumerate(item.texts) if place not in true]
         hopeless = any(alike(item.texts[place], text) for place in true for text in wrong)
-        self._keep([*item.shown, *map(self.captions, item.texts)], item.names[0], hopeless)
+        self._keep([*item.shown, *map(self.captions, item.texts)], item.names, hopeless)
 
     def _pictures(self, item: _Item) -> None:
         _require(item.entry, item.texts, 1, "caption")
@@ -311,33 +313,33 @@ class Former:
         right = self._right(item.entry, item.names) if self.task.right else 0
         self.formed.right.append(right)
         hopeless = item.shown.count(item.shown[right]) > 1
-        self._keep([self.captions(item.texts[0]), *item.shown], min(item.names), hopeless)
+        self._keep([self.captions(item.texts[0]), *item.shown], item.names, hopeless)
 
     def _triplets(self, item: _Item) -> None:
         _require(item.entry, item.texts, 3, "texts")
         self.formed.pictures.append(item.shown[0] if item.shown else NONE)
         caption, paraphrase, negative = item.texts
         hopeless = alike(negative, caption) or alike(negative, paraphrase)
-        self._keep(
-            [*map(self.captions, item.texts)], item.names[0] if item.names else caption, hopeless
-        )
+        # a wrong caption is a candidate, as those of one picture and several captions are
+        shared = item.names or [caption, paraphrase]
+        self._keep([*map(self.captions, item.texts)], shared, hopeless)
 
     def _swaps(self, item: _Item) -> None:
         _require(item.entry, item.texts, 2, "texts")
         caption, swap = item.texts
         spelled = spelled_like(caption, swap)
         rows = [self.captions(text) for text in (caption, spelled, swap)]
-        self._keep(rows, caption, alike(caption, swap))
+        self._keep(rows, item.texts, alike(caption, swap))
 
     def _queries(self, item: _Item) -> None:
         _require(item.entry, item.texts, 4, "texts: two queries and two documents")
         hopeless = alike(item.texts[0], item.texts[1]) or alike(item.texts[2], item.texts[3])
-        self._keep([*map(self.captions, item.texts)], item.entry.where, hopeless)
+        self._keep([*map(self.captions, item.texts)], item.texts, hopeless)
 
     def _retrieval(self, item: _Item) -> None:
         _require(item.entry, item.shown, 1, "picture")
         for text in item.texts:
-            self._keep([item.shown[0], self.captions(text)], item.names[0], False)
+            self._keep([item.shown[0], self.captions(text)], item.names, False)
 
     def _right(self, entry: Entry, candidates: Sequence[Any]) -> int:
         right = entry.whole(self.task.right)

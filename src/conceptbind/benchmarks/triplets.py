@@ -17,6 +17,7 @@ from conceptbind.benchmarks.base import (
     Score,
     read_published,
 )
+from conceptbind.benchmarks.draws import linked_items
 from conceptbind.benchmarks.texts import (
     ALL,
     Alike,
@@ -54,8 +55,8 @@ class Triplet(NamedTuple):
 class Triplets:
     """A user's own triplets: a CSV, TSV, JSON or JSON lines file, or a folder of such files.
 
-    Columns: `caption`; `paraphrase` or `caption2`; `negative` or `negative_caption`. Rows with one
-    caption are one draw of the intervals.
+    Columns: `caption`; `paraphrase` or `caption2`; `negative` or `negative_caption`. Rows that
+    share a caption or a paraphrase are one draw of the intervals.
     """
 
     name = "triplets"
@@ -90,7 +91,8 @@ class Triplets:
             subsets += [path.stem] * len(found)
             notes += degenerate(found, path.stem)
         numbers = np.array(rows, dtype=np.int64)
-        items = {"rows": numbers, "subsets": np.array(subsets), "draws": numbers[:, 0]}
+        draws = numbers[linked_items(numbers[:, :2].tolist()), 0]
+        items = {"rows": numbers, "subsets": np.array(subsets), "draws": draws}
         return Data((), folder, captions.all(), items, tuple(notes))
 
     def score_texts(self, items: Items, alike: Alike) -> list[Score]:
