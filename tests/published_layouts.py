@@ -394,6 +394,11 @@ PUBLISHED = {
     "nevir": {("all", "pair_accuracy"): 1 / 5},
 }
 """Values by the publisher's rule."""
+WINS_TIES = {
+    **dict.fromkeys(("crepe", "negbench_mcq", "spec", "imagecode"), "first"),
+    "mmvp": "last",
+}
+"""Who wins a tie by the publisher's rule, where it is not a miss."""
 CONSTANT = {
     "mmvp": 0.0,
     "crepe": 1.0,

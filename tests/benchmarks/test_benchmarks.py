@@ -452,14 +452,14 @@ def test_relations_by_hand(relations, tmp_path):
     data = read_benchmark("vg_relation", relations)
     assert data.pictures == ("a.png", "a.png", "b.png")  # one for each box
     found = {
-        r["protocol"]: (r.value, r.n, r.ties)
+        r["protocol"]: (r.value, r.n, r.ties, r["tie_rule"])
         for r in evaluate_benchmark(by_name(), "vg_relation", data, tmp_path / "kept")
         if r.control == "none"
     }
-    assert found["strict"] == (3 / 5, 5, 1)
-    assert found["mieb"] == (4 / 5, 5, 1)  # the true caption wins the tie, as in mteb
-    assert found["paper"] == (pytest.approx((1 / 2 + 1) / 2), 3, 0)
-    assert found["labclip"] == (pytest.approx((1 / 2 + 1 + 1 / 2) / 3), 5, 1)
+    assert found["strict"] == (3 / 5, 5, 1, "miss")
+    assert found["mieb"] == (4 / 5, 5, 1, "hit")  # the true caption wins the tie, as in mteb
+    assert found["paper"] == (pytest.approx((1 / 2 + 1) / 2), 3, 0, "miss")
+    assert found["labclip"] == (pytest.approx((1 / 2 + 1 + 1 / 2) / 3), 5, 1, "miss")
 
 
 def test_attribute_pairs_need_25_items(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from conceptbind.benchmarks import BENCHMARKS, evaluate_benchmark
 from known_vectors import AXES, ByName, read_benchmark
-from published_layouts import CONSTANT, EXPECTED, LAYOUTS, PUBLISHED, by_digit
+from published_layouts import CONSTANT, EXPECTED, LAYOUTS, PUBLISHED, WINS_TIES, by_digit
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,10 @@ def test_every_rule_gives_what_was_counted_by_hand(name, data, tmp_path):
         assert (record.value, record.ties) == (pytest.approx(value), ties), (split, metric)
     for (split, metric), value in PUBLISHED.get(name, {}).items():
         assert found["paper", split, metric].value == pytest.approx(value), (split, metric)
+    told = {(protocol, record["tie_rule"]) for (protocol, *_), record in found.items()}
+    paper = {("paper", WINS_TIES.get(name, "miss"))} & told
+    assert told - {("mieb", "hit")} == {("strict", "miss"), *paper}
+    assert bool(paper) == (name in PUBLISHED)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -96,6 +96,10 @@ def scored(**change):
         (scored(metrics=["acuracy"]), "unknown metric 'acuracy'; did you mean 'accuracy'"),
         (scored(of="details"), "a score of details needs 'detail'"),
         (scored(ties="first", protocol="strict"), "'strict' has ties 'miss' and 'first'"),
+        (
+            {"form": "swaps", "pictures": [], **scored(ties="hit")},
+            "a tie is always a miss of swap_noticed; leave 'ties: hit' of the rule 'paper' out",
+        ),
         ({"scores": [ALL, {**ALL, "ties": "hit"}]}, "'paper' has ties 'miss' and 'hit'"),
         ({"scores": [ALL, {**ALL, "average": "macro"}]}, "scores accuracy of 'all' twice"),
         ({"keep": {"a": math.nan}}, "keep: expected numbers; got nan"),

@@ -147,8 +147,8 @@ def test_random_weights_stand_beside_where_the_encoder_offers_them(five, tmp_pat
     records = evaluated(Offers(), five, tmp_path / "k", on_rows=lambda part, n: done.append(n))
     assert values(records, control="random_weights")["mine", BOTH] == (0.0, 5, 5)
     head, rows = benchmark_cells(records)
-    assert head[6:] == ["blind", "bag of words", "random weights", "ties", "n"]
-    assert rows[0][6:] == ["20.0 %", "20.0 %", "0 %", "2", "5"]
+    assert head[7:] == ["blind", "bag of words", "random weights", "ties", "n"]
+    assert rows[0][7:] == ["20.0 %", "20.0 %", "0 %", "2", "5"]
     names = [series.name for series in benchmark_figure(records, "triplets").series]
     assert names == ["score", "blind", "bag of words", "random weights"]
     assert "random weights" in benchmark_table(records)
@@ -387,7 +387,7 @@ def test_without_pictures_the_texts_are_scored_alone(plus, tmp_path):
     runs["whole"] = {"sugarcrepe_pp": load_outcomes(tmp_path / "whole")}
     (table,) = paired_tables(runs)
     pictures = [row for row in table.rows if row[:2] == ("all", "accuracy")]
-    assert [row[3:5] + row[6:8] for row in pictures] == [
+    assert [row[4:6] + row[7:9] for row in pictures] == [
         ("part", "33.3 %", "3", "-"),
         ("whole", "40.0 %", "5", "+0.0 points (-100.0 to +100.0)"),
     ]

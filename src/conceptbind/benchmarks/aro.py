@@ -137,7 +137,8 @@ class VisualGenome:
 
         def add(subset: str, protocol: str, chosen: Any, grouped: bool) -> None:
             # of equals mteb takes the true caption, which it puts first
-            right = correct | tied if protocol == "mieb" else correct
+            ties = "hit" if protocol == "mieb" else "miss"
+            right = correct | (tied & (ties == "hit"))
             if chosen.any():
                 found.append(
                     Score(
@@ -148,6 +149,7 @@ class VisualGenome:
                         tied[chosen],
                         groups[chosen] if grouped else None,
                         clusters=items["files"][chosen],
+                        ties=ties,
                     )
                 )
 

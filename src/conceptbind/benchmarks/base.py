@@ -107,6 +107,8 @@ class Score:
     """(n,) which item each is, where other runs may have scored others of the same list."""
     unwinnable: int = 0
     """Items whose wrong caption equals a true one; they count, as misses."""
+    ties: str = "miss"
+    """What the rule does with a tie; see `description.TIES`."""
 
     @property
     def n(self) -> int:
@@ -129,7 +131,7 @@ class Score:
             repair: what was done to captions.
         """
         named = {"metric": self.metric, "subset": self.subset, "protocol": self.protocol}
-        about = {"repair": str(repair), **named}
+        about = {"repair": str(repair), **named, "tie_rule": self.ties}
         items = {"rows": self.rows, "groups": self.groups, "clusters": self.clusters}
         return Outcome(about, self.correct, self.tied, **items)
 

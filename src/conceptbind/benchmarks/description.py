@@ -54,6 +54,12 @@ TIES = {
     "hit": "the right one wins a tie",
 }
 """What a rule does with a tie."""
+ONE_RULE = (
+    Metric.PARAPHRASE_ACCURACY,
+    Metric.PARAPHRASE_ACCURACY_ONE_SIDED,
+    Metric.SWAP_NOTICED,
+)
+"""Metrics by which a tie is a miss, whatever the rule."""
 AVERAGES = ("micro", "macro")
 OF = ("each", "details", "all", "families", "same words")
 """Of which items a score is: of each subset, of each detail within a subset, of all, of each
@@ -403,6 +409,11 @@ def _check_scores(task: Task, where: str) -> None:
                 f"'{score.ties}'; give the second a protocol of its own"
             )
         for metric in score.metrics or metrics_of(task):
+            if score.ties != "miss" and metric in ONE_RULE:
+                raise ValueRangeError(
+                    f"{where}: a tie is always a miss of {metric}; leave 'ties: {score.ties}' of "
+                    f"the rule '{score.protocol:.60}' out, or give it other metrics"
+                )
             if (score.protocol, score.of, metric) in met:
                 raise ValueRangeError(
                     f"{where}: the rule '{score.protocol:.60}' scores {metric} of '{score.of}' "

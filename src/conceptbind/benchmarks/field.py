@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from conceptbind.benchmarks.declared import Declared
 from conceptbind.benchmarks.description import TEXTS, Reference
 from conceptbind.benchmarks.registry import BENCHMARKS
-from conceptbind.benchmarks.words import BLIND, OF_TEXTS, beside, best, own_scores
+from conceptbind.benchmarks.words import BLIND, OF_TEXTS, beside, best, own_scores, tie_words
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.names import Metric, Repair
 from conceptbind.core.rounding import percent
@@ -138,7 +138,10 @@ def field_table(records: Records) -> PaperTable:
 
 def _score_of(record: Record) -> str:
     words = f"{record.metric.replace('_', ' ')}, {record.split}"
-    return f"{words} ({record['protocol']}, {record['average']})"
+    rule = f"{record['protocol']}, {record['average']}"
+    if record["tie_rule"] not in (None, "miss"):
+        rule += f"; {tie_words(record['tie_rule'])}"
+    return f"{words} ({rule})"
 
 
 def _strongest(record: Record, records: Records) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from conceptbind.benchmarks.base import Making
 from conceptbind.benchmarks.evaluate import read_benchmark
+from conceptbind.benchmarks.words import tie_words
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     ConceptBindError,
@@ -229,4 +230,7 @@ def _beside(run: str, record: Record, told: tuple[str, str], value: float) -> tu
     own = float(record.value or 0.0)
     change = f"{100 * (value - own):+.1f} points"
     ties = f"{record.ties or 0:,} of {record.n:,}"
-    return (*told, f"ours, {record['protocol']}", run, percent(own), change, ties)
+    rule = f"ours, {record['protocol']}"
+    if record["tie_rule"] is not None:  # of earlier versions
+        rule += f": {tie_words(record['tie_rule'])}"
+    return (*told, rule, run, percent(own), change, ties)

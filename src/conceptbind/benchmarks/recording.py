@@ -101,6 +101,7 @@ def _of_score(
         protocol=score.protocol,
         average="micro" if score.groups is None else "macro",
         unwinnable=score.unwinnable or None,
+        tie_rule=score.ties,
         **told,
     )
 

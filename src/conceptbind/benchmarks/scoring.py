@@ -245,6 +245,7 @@ def _scores(
                     modality=modality,
                     rows=None if rows is None else rows[chosen],
                     unwinnable=int(hopeless[chosen].sum()),
+                    ties=scoring.ties,
                     facts=_absent(task, items, scoring.of, label),
                 )
 

@@ -15,6 +15,7 @@ from conceptbind.benchmarks.words import (
     beside,
     best,
     own_scores,
+    tie_words,
 )
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import counted
@@ -48,7 +49,7 @@ def benchmark_table(records: Records, width: int | None = None) -> str:
         width: characters of the terminal; None folds nothing.
     """
     head, rows = benchmark_cells(records)
-    return terminal_table([head, *rows], 4, width)
+    return terminal_table([head, *rows], 5, width)
 
 
 def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:
@@ -60,6 +61,7 @@ def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:
         "subset",
         "metric",
         "protocol",
+        "tie rule",
         "value",
         "95 % interval",
         "blind",
@@ -74,6 +76,7 @@ def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:
             record.split,
             record.metric.replace("_", " "),
             protocol,
+            tie_words(record["tie_rule"]),
             value_of(record),
             interval_of(record),
         ]
@@ -86,7 +89,7 @@ def benchmark_cells(records: Records) -> tuple[list[str], list[list[str]]]:
         line += ["-" if rival is None else value_of(rival) for rival in rivals]
         lines.append([*line, f"{record.ties:,}", f"{record.n:,}"])
     shown = ["repaired", "difference"] if repaired else []
-    return [*head[:6], *shown, head[6], *map(control_name, further), *head[7:]], lines
+    return [*head[:7], *shown, head[7], *map(control_name, further), *head[8:]], lines
 
 
 def overview(records: Records, width: int | None = None) -> list[str]:
@@ -250,11 +253,12 @@ def _paired_table(name: str, columns: Columns) -> PaperTable:
     rows = []
     for before in base:
         told = [before.about[key] for key in ("subset", "metric", "protocol")]
+        rule = _tie_rule(before)
         for run, scores, items in columns:
             after = next((o for o in scores if _same_score(o, before)), None)
             if after is None:
                 continue
-            cells = [told[0], told[1].replace("_", " "), told[2], run]
+            cells = [told[0], told[1].replace("_", " "), told[2], _tie_rule(after), run]
             cells += [
                 percent(after.value),
                 interval_told("share", *after.interval()),
@@ -264,12 +268,20 @@ def _paired_table(name: str, columns: Columns) -> PaperTable:
                 cells += ["-", "-", "-"]
             elif items != same:
                 cells += ["other items", "-", "-"]
+            elif _tie_rule(after) not in ("-", rule) and rule != "-":
+                cells += ["another tie rule", "-", "-"]
             else:
                 cells += _changed(before, after)
             rows.append(tuple(cells))
     differences = (f"difference from {first}", "fixed, broken", "McNemar p")
-    head = ("subset", "metric", "protocol", "run", "value", "95 % interval", "n", *differences)
-    return PaperTable(f"benchmark-{name}", f"{name}, on the same items", head, tuple(rows))
+    head = ("subset", "metric", "protocol", "tie rule", "run", "value", "95 % interval", "n")
+    title = f"{name}, on the same items"
+    return PaperTable(f"benchmark-{name}", title, (*head, *differences), tuple(rows))
+
+
+def _tie_rule(outcome: Outcome) -> str:
+    """What its rule does with a tie; a dash where an earlier version kept it."""
+    return tie_words(outcome.about.get("tie_rule"))
 
 
 def _same_score(one: Outcome, other: Outcome) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from conceptbind.benchmarks.description import TIES
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import counted
 from conceptbind.core.names import Control, Metric, Repair
@@ -230,8 +231,10 @@ def _of_ties(main: Sequence[Record]) -> str:
     if not ties:
         return ""
     most = max(ties, key=lambda r: (r.ties or 0) / r.n)
+    others = any(r["tie_rule"] not in (None, "miss") for r in main)
+    unless = ", unless a rule says otherwise" if others else ""
     return (
-        f"Ties are misses. Most are in {most.scenes} {most.split} "
+        f"Ties are misses{unless}. Most are in {most.scenes} {most.split} "
         f"({percent((most.ties or 0) / most.n)} of {most.n:,})."
     )
 
@@ -291,6 +294,15 @@ def best(record: Record, records: Records, controls: Sequence[Control] = BLIND) 
     """The best of the controls of a score; None where there is none."""
     found = _same(record, records).where(control=tuple(controls), repair=Repair.NONE).scored()
     return max(found, key=lambda r: r.value or 0.0, default=None)
+
+
+def tie_words(rule: object) -> str:
+    """What a rule does with a tie, in words; a dash where an earlier version did not say.
+
+    Args:
+        rule: the column `tie_rule` of a record.
+    """
+    return TIES.get(str(rule), "-")
 
 
 def _named(records: Sequence[Record], most: int = 3) -> str:

@@ -134,6 +134,7 @@ _TEXTS = {
     "weights": "Whose classifier: of the encoder as it is (`frozen`), or `trained` with it.",
     "way": "How the parts of a query are joined.",
     "wording": "How a paraphrase, or a negation, is worded; None for all wordings together.",
+    "tie_rule": "Who wins a tie: nobody (`miss`), the `first`, the `last`, the right one (`hit`).",
     "values": "Values of each concept, as `6x6`.",
 }
 _WHOLE = {
