@@ -235,7 +235,11 @@ def test_what_is_saved_needs_nothing_and_what_is_copied_gives_the_numbers(browse
     with contextlib.redirect_stdout(printed):
         exec(compile(python, "copied.py", "exec"), {"__name__": "copied"})
     told = [re.findall(r"-?\d\.\d+", line) for line in printed.getvalue().splitlines()]
-    assert [[f"{float(one):.3f}" for one in line] for line in told] == [row[1:] for row in shown]
+    numbers = [[f"{float(one):.3f}" for one in line] for line in told]
+    assert numbers[: len(shown)] == [row[1:] for row in shown]
+    # then the captions with another attribute that scores best
+    best = page.locator("#blanks tbody tr td:nth-of-type(3)").all_inner_texts()
+    assert {one.split()[-1] for one in best} <= {one for line in numbers for one in line}
     file = saved_by(page, tmp_path)
     page.context.close()
     assert site.page.key not in file.read_text()
@@ -250,6 +254,14 @@ def test_what_is_saved_needs_nothing_and_what_is_copied_gives_the_numbers(browse
     assert saved.evaluate(TOO_WIDE, 390) == []
     assert violations(saved) == []
     saved.close()
+
+
+def test_what_is_saved_is_of_what_was_typed(browser, site, tmp_path):
+    """Also where the answer is still on its way."""
+    page, _ = visit(browser, site)
+    page.get_by_label("Other captions").fill("a green star")
+    assert "a green star" in saved_by(page, tmp_path).read_text().partition("Python that")[0]
+    page.context.close()
 
 
 def test_it_paints_and_answers_soon_also_in_twenty_tabs(browser, site):

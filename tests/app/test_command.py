@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 import webbrowser
 from pathlib import Path
@@ -22,6 +23,7 @@ import pytest
 from conceptbind import cli
 from conceptbind.app import listening, server
 from conceptbind.commands import Try, trying
+from conceptbind.commands.trying import page_for
 
 pytest.importorskip("uvicorn")
 
@@ -74,6 +76,26 @@ def test_a_run_gives_the_encoder_and_names_no_code(tmp_path, capsys):
     write_results(tmp_path, Results(Records(), {}))
     said = refused(capsys, "--port", "0", "--run", str(tmp_path))
     assert "does not name an encoder that is opened from there ('py:os:system')" in said
+
+
+def test_a_repair_of_a_run_is_left_out_for_another_encoder(run_folder, capsys):
+    page = page_for(Try(encoder="tiny-bag", run_folder=str(run_folder)))
+    assert page.model.adapter is None
+    assert page.searched is None
+    assert page.explored.note == "All numbers of this run are of tiny, not of tiny-bag."
+    assert "the repair of" in (told := capsys.readouterr().err)
+    assert "is left out: this adapter was fitted on 'tiny'" in told
+    assert page_for(Try(encoder="tiny", run_folder=str(run_folder))).model.adapter is not None
+
+
+def test_a_run_without_scenes_is_named(tmp_path, capsys):
+    from conceptbind.core.records import Records
+    from conceptbind.core.results import Results, write_results
+
+    (tmp_path / "config.yaml").write_text("encoder: tiny\nbenchmark: sugarcrepe\n")
+    write_results(tmp_path, Results(Records(), {}))
+    said = refused(capsys, "--port", "0", "--run", str(tmp_path))
+    assert "is a run without scenes, such as one of evaluate; give a run folder of" in said
 
 
 def test_run_is_short_for_run_folder():
@@ -138,3 +160,18 @@ def test_the_whole_command_serves_until_it_is_interrupted():
         _, told = running.communicate(timeout=30)
     assert running.returncode == 130
     assert told == "conceptbind: stopped; the same command opens the page again\n"
+
+
+@pytest.mark.slow
+def test_a_process_that_is_ended_leaves_no_key_behind(tmp_path):
+    command = [sys.executable, "-m", "conceptbind", "try", "--port", "0"]
+    told = {**os.environ, "TMPDIR": str(tmp_path), "DISPLAY": ":0", "BROWSER": "true"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=told) as running:
+        assert "The page is at" in running.stdout.readline()
+        for _ in range(300):
+            if list(tmp_path.glob("conceptbind-try-*.html")):
+                break
+            time.sleep(0.1)
+        running.terminate()
+        assert running.wait(30) == 128 + signal.SIGTERM
+    assert not list(tmp_path.glob("conceptbind-try-*.html"))

@@ -105,6 +105,16 @@ def test_edits_of_strength_one_hit_where_the_study_of_edits_says_so(run, run_fol
     assert len(run.item(int(rows[0]))["edits"][modality]) == len(hits[edits.source == rows[0]])
 
 
+def test_the_same_objects_in_another_order_are_no_other_scene(run):
+    marks = [one.mark for one in run.edited("text", 1, 0, 1.0)["near"]]
+    target = run.edited("text", 1, 0, 1.0)["target"]
+    turned = [one.caption for one in run.edited("text", 1, 0, 1.0)["near"] if one.mark == "turned"]
+    assert "turned" in marks
+    assert all(set(one.split(" and ")) == set(target.split(" and ")) for one in turned)
+    with pytest.raises(ValueRangeError, match="at least 0; got -5"):
+        run.failures(0, {}, -5)
+
+
 def test_the_python_of_a_scene_and_of_an_edit_gives_the_numbers(run):
     item = run.item(20)
     printed = [line.split("  ") for line in run_text(item["python"]).splitlines()]

@@ -15,6 +15,7 @@ from conceptbind.app.phrases import (
     tagged,
     wordings_of,
 )
+from conceptbind.scenes.builtin import CLEVR_COLORS
 
 
 def found(caption):
@@ -116,10 +117,38 @@ def test_an_article_follows_the_word_that_is_put_in():
 def test_alternatives_are_the_other_attributes_and_of_a_colour_all_colours():
     (tokens,) = WordList().tag(["a red square and a small circle"])
     two = phrases_of(tokens)
-    assert alternatives("small", two) == ("red",)
-    assert alternatives("red", two)[0] == "small"
-    assert set(alternatives("red", two)) > {"blue", "green", "yellow"}
-    assert "red" not in alternatives("red", two)
+    assert alternatives("small", two) == ()  # what is small may be red too
+    assert set(alternatives("red", two)) == {*CLEVR_COLORS} - {"red"}
+    assert "gray" not in alternatives("grey", two)
+    assert "blue" not in alternatives("red", two, ["blue"])
+    (tokens,) = WordList().tag(["a pink square, a small circle, a tiny star"])
+    three = phrases_of(tokens)
+    assert alternatives("small", three) == ("tiny",)
+    assert alternatives("green", three)[0] == "pink"
+
+
+@pytest.mark.parametrize(
+    ("caption", "behind", "turned"),
+    [
+        (
+            "a big red shiny square and a little blue matte circle",
+            "a big red square that is shiny and a little blue circle that is matte",
+            "a little blue matte circle and a big red shiny square",
+        ),
+        ("a red wine glass and a blue plate", None, None),  # of what is it said?
+        ("a red dog barks and a blue cat sleeps", None, None),
+    ],
+)
+def test_captions_of_other_words_are_put_in_other_words_only_where_that_is_safe(
+    caption, behind, turned, monkeypatch
+):
+    monkeypatch.setattr(phrases, "_installed", lambda: None)
+    found = tagged(caption)[1]
+    assert (found.behind, found.reversed) == (behind, turned)
+
+
+def test_what_a_noun_owns_is_no_phrase_of_it():
+    assert tagged("a red square's corner and a blue circle's edge")[1] is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -217,7 +218,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(site):
     status, answer = site.post("/picture", b"\0" * ((20 << 20) + 2), {"x-name": "large.png"})
     assert (status, answer["error"]) == (
         413,
-        "expected at most 20,480 KiB; got more; make it smaller",
+        "expected at most 20 MiB; got more; make it smaller",
     )
     status, answer = site.post("/score", b"[" * ((1 << 18) + 1))
     assert status == 413
@@ -295,7 +296,48 @@ def test_an_encoder_of_captions_alone_compares_with_a_text():
         text = site.ask("/text", {"text": CAPTION})["id"]
         found = site.ask("/score", {"id": text, "captions": [CAPTION]})
         assert "nearer to the text than its swap" in found["trial"]["sentences"][0]
-        assert site.post("/text", {"text": " "})[0] == 400
+        assert "a text; got none; type one" in site.post("/text", {"text": " "})[1]["error"]
+
+
+def test_a_tab_that_opens_while_the_encoder_works_holds_up_nobody():
+    """The page asks which words are read; other requests are answered meanwhile."""
+    working, done = threading.Event(), threading.Event()
+
+    class Slow(Bound):
+        def encode_texts(self, texts):
+            working.set()
+            done.wait(30)
+            return super().encode_texts(texts)
+
+    with served(Page(Model(Slow()))) as site, ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(site.send, "GET", f"/?key={site.page.key}")
+        assert working.wait(30)
+        assert site.post("/search", {"text": "x"})[0] == 400
+        assert not opened.done()
+        done.set()
+        assert opened.result()[0] == 200
+
+
+def test_one_thread_decodes_all_pictures(site, monkeypatch):
+    """Each thread of the server would keep memory for the largest picture that it saw."""
+    threads = set()
+    real = serving.read_dropped
+
+    def read(*told):
+        threads.add(threading.get_ident())
+        return real(*told)
+
+    monkeypatch.setattr(serving, "read_dropped", read)
+    data = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(data, "png")
+
+    def drop(_):
+        return site.send("POST", "/picture", data.getvalue(), {"x-key": site.page.key})[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(drop, range(8)))
+    assert set(made) == {200}
+    assert len(threads) == 1
 
 
 def test_an_encoder_that_is_a_server_is_named_as_where_things_go():

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 
 from app.by_hand import Bag, Bound
-from conceptbind.app import Model, try_picture
+from conceptbind.app import Model, try_picture, words
 from conceptbind.app.pictures import Placed, draw, shown_by
 from conceptbind.app.recipes import of_trial
 from conceptbind.app.trial import truth_of
-from conceptbind.core.errors import MismatchError, ModalityError, ValueRangeError
+from conceptbind.core.errors import (
+    MismatchError,
+    ModalityError,
+    UnknownNameError,
+    ValueRangeError,
+)
 from conceptbind.repairs.labclip import Adapter
 
 CAPTION, SWAP = "a red square and a blue circle", "a blue square and a red circle"
@@ -54,6 +59,53 @@ def test_blanks_tell_where_an_attribute_goes_wrong():
     assert (turned["square"].best, turned["square"].wrong) == ("red", True)
     assert (turned["circle"].best, turned["circle"].wrong) == ("blue", True)
     assert all(not one.repaired for one in turned.values())
+
+
+def test_an_attribute_that_is_true_too_is_not_offered_as_wrong():
+    """A red and a blue square are drawn: "a blue square" is no mistake of the encoder."""
+    shown = {("red", "square"), ("blue", "square"), ("green", "circle")}
+    model = Model(Bag())
+    caption = "a red square and a green circle"
+    found = try_picture(model, model.encoder.sees(shown), [caption], shown)
+    square = next(one for one in found.blanks if one.noun == "square")
+    assert square.best not in ("red", "blue")
+    assert square.text == f"a {square.best} square and a green circle"
+
+
+def test_an_encoder_that_fails_or_gives_zeros_is_named():
+    class Fails(Bound):
+        def encode_texts(self, texts):
+            raise RuntimeError("out of memory")
+
+    class Zeros(Bound):
+        def encode_texts(self, texts):
+            return np.zeros((len(texts), self.dimension))
+
+    row = Bound().sees(SHOWN)
+    with pytest.raises(MismatchError, match="'bound' failed: RuntimeError: out of memory"):
+        Model(Fails()).captions([CAPTION])
+    refused = try_picture(Model(Zeros()), row, [CAPTION]).refused
+    assert "gives a row of zeros for “a red square and a blue circle”" in refused[0]
+
+
+def test_what_is_not_shown_is_said():
+    class Narrow(Bound):
+        """Knows red alone."""
+
+        def pairs(self, text):
+            if "red" not in text:
+                raise UnknownNameError(f"'{text}' has words that are not known")
+            return super().pairs(text)
+
+    assert words.NO_BLANKS in tried(Narrow(), ["a red square"]).notes
+    assert words.NO_BLANKS not in tried(Bound(), ["a red square"]).notes
+
+    class Reads(Bound):
+        modalities = ("text",)
+
+    adapter = Adapter(np.eye(Reads.dimension, dtype=np.float32), 0.0, {})
+    assert words.UNMAPPED in tried(Reads(), adapter=adapter).notes
+    assert words.UNMAPPED not in tried(Bound(), adapter=adapter).notes
 
 
 def test_a_map_that_exchanges_two_words_turns_the_answer():

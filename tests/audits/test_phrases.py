@@ -7,7 +7,7 @@ import pytest
 from conceptbind.audits.phrases import worded
 from conceptbind.repairs.negatives.taggers import Token
 
-ADJECTIVES = {"red", "blue", "big", "old", "young", "small", "wooden", "orange"}
+ADJECTIVES = {"red", "blue", "big", "large", "old", "young", "small", "wooden", "orange"}
 NOUNS = {
     *("cube", "ball", "car", "street", "man", "shirt", "umbrella", "dogs", "cat", "apples"),
     *("apple", "woman", "benches", "table", "glass"),
@@ -79,8 +79,48 @@ def test_a_caption_its_swap_and_both_in_other_words(caption):
 
 
 @pytest.mark.parametrize(
+    ("caption", "behind", "turned"),
+    [
+        # "no" goes with its phrase; "not" may be about both
+        (
+            "a man with no red shirt and a blue umbrella",
+            "a man with no shirt that is red and an umbrella that is blue",
+            "a man with a blue umbrella and no red shirt",
+        ),
+        (
+            "a man without a red shirt and a blue umbrella",
+            "a man without a shirt that is red and an umbrella that is blue",
+            None,
+        ),
+        # a degree goes with its attribute
+        ("a very red cube and a blue ball", None, "a blue ball and a very red cube"),
+        ("a dark blue car and a red ball", None, "a red ball and a dark blue car"),
+        ("half a red apple and a blue ball", None, None),
+        # what stands before the attribute is of the same noun
+        ("old and young dogs and a small cat", None, None),
+        ("a table red glass and a blue ball", None, None),
+        ("a spotted red cube and a blue ball", None, None),
+        (
+            "A RED CUBE AND AN ORANGE BALL",
+            "A CUBE THAT IS RED AND A BALL THAT IS ORANGE",
+            "AN ORANGE BALL AND A RED CUBE",
+        ),
+    ],
+)
+def test_other_words_say_the_same_or_are_left_out(caption, behind, turned):
+    found = worded(caption, tokens(caption))
+    assert (found.behind, found.reversed) == (behind, turned)
+
+
+def test_a_swap_in_capitals_has_its_articles_in_capitals():
+    caption = "A RED CUBE AND AN ORANGE BALL"
+    assert worded(caption, tokens(caption)).swap == "AN ORANGE CUBE AND A RED BALL"
+
+
+@pytest.mark.parametrize(
     "caption",
     [
+        "a big cube and a large ball",  # the same attribute in other words
         "a red cube and a red ball",  # the same attribute
         "a red cube and a blue cube",  # the same noun
         "a red cube and a ball",

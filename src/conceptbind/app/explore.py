@@ -69,7 +69,8 @@ class Near:
     caption: str
     score: float
     mark: str
-    """`own` (the same objects), `swap` (the same values, bound otherwise), `other` or `target`."""
+    """`own` (the same objects), `swap` (the same values, bound otherwise) or `other`; of an edit
+    also `target`, and `turned` where the target's objects stand in another order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,8 @@ class Explored:
     """The scaling figures as HTML, by modality."""
     adapter: Adapter | None = None
     adapter_name: str | None = None
+    note: str = ""
+    """Where its rows are of another encoder than that of the page, that they are."""
     image_of: Callable[[int], Path | None] = lambda _: None
     """Where the picture of a scene lies."""
     made: dict[str, Any] = field(default_factory=dict)
@@ -101,8 +104,10 @@ class Explored:
         Raises:
             ConceptBindError: there is no such question, concept or value.
         """
-        if not 0 <= question < len(self.questions) or start < 0:
+        if not 0 <= question < len(self.questions):
             raise ValueRangeError(f"the run has {len(self.questions)} questions; got {question}")
+        if start < 0:
+            raise ValueRangeError(f"the first one listed must be at least 0; got {start}")
         asked = self.questions[question]
         fits = np.ones(self.table.table.shape[:2], dtype=bool)
         for concept, value in values.items():
@@ -259,7 +264,9 @@ class Explored:
     def _reached(self, scene: int, row: int, target: int) -> str:
         if scene == target:
             return "target"
-        return "own" if scene == row else "other"
+        if self._mark(scene, target) == "own":
+            return "turned"
+        return "own" if self._mark(scene, row) == "own" else "other"
 
 
 @explains_arguments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,13 +16,14 @@ from conceptbind.core.errors import (
     CutCaptionWarning,
     MismatchError,
     ModalityError,
+    cut,
 )
 from conceptbind.metrics.checks import refuse_non_finite
 from conceptbind.metrics.cosines import unit_rows
 from conceptbind.scenes.paraphrases import read_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from jaxtyping import Float
     from PIL.Image import Image
@@ -101,7 +103,7 @@ class Model:
 
     def _reads_together(self, texts: Sequence[str]) -> bool:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), self._failing():
                 warnings.simplefilter("error", CutCaptionWarning)
                 self.encoder.encode_texts(list(texts))
         except (ConceptBindError, CutCaptionWarning):
@@ -119,10 +121,11 @@ class Model:
         Raises:
             ConceptBindError: the encoder refuses one.
         """
-        with self.lock, warnings.catch_warnings():
+        with self.lock, warnings.catch_warnings(), self._failing():
             warnings.simplefilter("ignore", CutCaptionWarning)  # the page says which
             rows = np.asarray(self.encoder.encode_texts(list(texts)))
         refuse_non_finite(rows, "the rows of the captions")
+        self._require_directions(rows, [f"“{cut(text, 80)}”" for text in texts])
         after = None if self.adapter is None else self.adapter(rows).astype(np.float64)
         return unit_rows(rows.astype(np.float64)), after
 
@@ -132,11 +135,33 @@ class Model:
         Args:
             picture: RGB.
         """
-        with self.lock:
+        with self.lock, self._failing():
             rows = np.asarray(self.encoder.encode_images([picture]))
         refuse_non_finite(rows, "the row of the picture")
+        self._require_directions(rows, ["the picture"])
         row: Floats = unit_rows(rows.astype(np.float64))[0]
         return row
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Raise what an encoder raises as one line: a user's own may raise anything."""
+        try:
+            yield
+        except (ConceptBindError, CutCaptionWarning):
+            raise
+        except Exception as error:
+            raise MismatchError(
+                f"the encoder '{self.id}' failed: {type(error).__name__}: {cut(error, 200)}"
+            ) from error
+
+    def _require_directions(self, rows: Float[Floats, "rows width"], names: Sequence[str]) -> None:
+        """Raise MismatchError where a row is all zeros: it is near to nothing."""
+        for name, row in zip(names, rows, strict=True):
+            if not row.any():
+                raise MismatchError(
+                    f"the encoder '{self.id}' gives a row of zeros for {name}, which has no "
+                    "direction; nothing can be compared with it"
+                )
 
     def refusal(self, text: str) -> str | None:
         """Why the encoder does not read a caption at all; None where it does, also where it cuts

@@ -100,6 +100,7 @@ def _of_run(explored: Explored) -> dict[str, Any]:
         "begun": begun,
         "name": explored.folder.name,
         "scenes": explored.table.name,
+        "note": explored.note,
         "questions": [
             f"{one.title}: {len(one.missed):,} of {one.n:,} {MISSED[one.partly]}"
             for one in explored.questions

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from conceptbind.repairs.negatives.taggers import Part, Tagger
 
 KNOWN = frozenset((*COLORS, *ADJECTIVES))
+KNOWN |= frozenset(("big", "little", "shiny", "metallic", "wooden", "striped", "dotted", "spotted"))
 """Attributes that need no tagger."""
 THINGS = frozenset((*FLAT_SHAPES, *SOLID_SHAPES, *NOUNS, "object"))
 """Nouns that need none."""
@@ -75,10 +76,15 @@ def _tokens(caption: str) -> list[Token]:
         part: Part = "other"
         if low in KNOWN:
             part = "adjective"
-        elif low in THINGS or (before == "adjective" and low[0].isalpha() and low not in NO_NOUNS):
+        elif low in THINGS or (before == "adjective" and _may_name(low)):
             part = "noun"
         found.append(Token(word.start(), word.end(), word[0], part))
     return found
+
+
+def _may_name(word: str) -> bool:
+    """Whether a word that nobody knows may be a noun: not "and", and not "cat's"."""
+    return word[0].isalpha() and word not in NO_NOUNS and not word.endswith(("'s", "’s"))
 
 
 @cache
@@ -98,14 +104,27 @@ def tagged(caption: str) -> tuple[list[Token], Worded | None]:
     """
     (tokens,) = WordList().tag([caption])
     found = worded(caption, tokens)
-    if found is not None or _all_known(tokens):
+    open_nouns = _open_nouns(tokens)
+    if _all_known(tokens) or (found is not None and not open_nouns):
         return tokens, found
     if (tagger := _installed()) is not None:
         (others,) = tagger.tag([caption])
         other = worded(caption, others)
         if other is not None:
             return others, other
+    if found is not None and open_nouns:
+        found = replace(found, behind=None, swap_behind=None, reversed=None, swap_reversed=None)
     return tokens, found
+
+
+def _open_nouns(tokens: Sequence[Token]) -> bool:
+    """Whether a word follows a guessed noun of which nobody knows whether it goes on naming it, as
+    in "a red wine glass", or says what it does.
+    """
+    return any(
+        one.part == "noun" and two.part == "other" and _may_name(two.text.lower())
+        for one, two in pairwise(tokens)
+    )
 
 
 def _all_known(tokens: Sequence[Token]) -> bool:
@@ -242,14 +261,22 @@ def wordings_of(
     return (Wording("as written", found.caption, found.swap), *read)
 
 
-def alternatives(attribute: str, phrases: Sequence[Phrase]) -> tuple[str, ...]:
-    """Attributes that could stand in the place of one: the others of the caption, and of a colour
-    all colours of CLEVR.
+def alternatives(
+    attribute: str, phrases: Sequence[Phrase], also_true: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Attributes that could stand in the place of one, and say something else: of a colour the
+    other colours of the caption and of CLEVR, of another attribute the others of the caption that
+    are no colours. What is small may be red too.
 
     Args:
         attribute: the one that is written.
         phrases: of the caption.
+        also_true: attributes that would be true in its place.
     """
-    colours = CLEVR_COLORS if attribute in COLORS else ()
-    all_of_them = (*(phrase.attribute for phrase in phrases), *colours)
-    return tuple(dict.fromkeys(word for word in all_of_them if word != attribute))
+    is_colour = attribute in COLORS
+    written = [one.attribute for one in phrases if (one.attribute in COLORS) == is_colour]
+    words = (*written, *(CLEVR_COLORS if is_colour else ()))
+    found = {same_colour(word): word for word in reversed(words)}
+    for known in (attribute, *also_true):
+        found.pop(same_colour(known), None)
+    return tuple(reversed(found.values()))

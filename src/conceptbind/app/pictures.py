@@ -98,10 +98,7 @@ def read_dropped(data: bytes, name: str) -> Image:
 
     told = cut(PurePath(name.replace("\\", "/")).name or "the picture", 60)
     if len(data) > MOST_BYTES:
-        raise FileError(
-            f"{told} has {len(data) >> 20} MiB; expected at most {MOST_BYTES >> 20}; save a "
-            "smaller one"
-        )
+        raise FileError(f"{told} has more than {MOST_BYTES >> 20} MiB; save a smaller one")
     try:
         with quiet_pillow(), Pillow.open(io.BytesIO(data), formats=FORMATS) as opened:
             width, height = opened.size

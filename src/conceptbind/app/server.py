@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
@@ -136,8 +137,10 @@ class Page:
     key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     kept: OrderedDict[str, Compared] = field(default_factory=OrderedDict)
     holding: threading.Lock = field(default_factory=threading.Lock)
-    decoding: threading.Lock = field(default_factory=threading.Lock)
-    """One picture is decoded at a time, so that many large ones do not fill the memory."""
+    decoding: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    """One thread decodes all pictures: many large ones at once, or the memory that each thread
+    keeps for its next one, would fill the memory.
+    """
 
     def keep(self, identity: str, make: Callable[[], Compared]) -> str:
         """The id under which what is compared is kept."""
@@ -200,20 +203,26 @@ def _drawn(page: Page, data: bytes, _: Request) -> Any:
 def _dropped(page: Page, data: bytes, request: Request) -> Any:
     page.require_eyes()
     name = cut(unquote(request.headers.get("x-name", "")) or "picture", 200)
-    with page.decoding:
-        picture: Image = read_dropped(data, name)
-        identity = f"dropped {hashlib.sha256(data).hexdigest()} {name}"
-        row = page.model.picture(picture)
-        shown, size = as_address(picture), f"{picture.width:,} x {picture.height:,} pixels"
+    identity = f"dropped {hashlib.sha256(data).hexdigest()} {name}"
+    row, shown, size = page.decoding.submit(_decoded, page, data, name).result()
     kept = page.keep(identity, lambda: Compared(row, file=name))
     return {"id": kept, "picture": shown, "name": name, "size": size}
 
 
+def _decoded(page: Page, data: bytes, name: str) -> tuple[Float[Floats, " width"], str, str]:
+    """The row of a picture file, a small one to show, and its size in words."""
+    picture: Image = read_dropped(data, name)
+    size = f"{picture.width:,} x {picture.height:,} pixels"
+    return page.model.picture(picture), as_address(picture), size
+
+
 def _texted(page: Page, data: bytes, _: Request) -> Any:
     text = _read(data, Text).text.strip()
-    if not text or len(text) > LONGEST:
+    if not text:
+        raise ValueRangeError("expected a text; got none; type one, such as a red square")
+    if len(text) > LONGEST:
         raise ValueRangeError(
-            f"expected a text of 1 to {LONGEST:,} characters; got {len(text):,}; shorten it"
+            f"expected a text of at most {LONGEST:,} characters; got {len(text):,}; shorten it"
         )
 
     def make() -> Compared:
@@ -232,6 +241,8 @@ def _scored(page: Page, data: bytes, _: Request) -> Any:
     python = ""
     if trial.lines:
         lines = [line.caption for line in trial.lines]
+        lines += [one.text for one in trial.blanks if one.text not in lines]
+        lines = list(dict.fromkeys(lines))
         told = {"objects": found.objects, "file": found.file, "text": found.text}
         python = recipes.of_trial(page.model, lines, **told)  # type: ignore[arg-type]
     return {"trial": trial, "python": python}
@@ -304,6 +315,7 @@ def _routes(page: Page) -> Starlette:
         return Route(path, answer, methods=["POST"])
 
     async def front(_: Request) -> Response:
+        from starlette.concurrency import run_in_threadpool
         from starlette.responses import HTMLResponse
 
         nonce = secrets.token_urlsafe(16)
@@ -312,7 +324,8 @@ def _routes(page: Page) -> Starlette:
             "img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
             "frame-ancestors 'none'"
         )
-        html = page_of(page.model, page.searched, page.explored, nonce)
+        # the encoder is asked which words it reads, and others are answered meanwhile
+        html = await run_in_threadpool(page_of, page.model, page.searched, page.explored, nonce)
         return HTMLResponse(html, headers={"content-security-policy": policy})
 
     posts = [route(path, most, answering) for path, (most, answering) in ANSWERS.items()]
@@ -331,7 +344,8 @@ async def _answered(page: Page, request: Request, most: int, answering: Answerin
     async for chunk in request.stream():
         data += chunk
         if len(data) > most:
-            told = f"expected at most {most >> 10:,} KiB; got more; make it smaller"
+            size = f"{most >> 20:,} MiB" if most >> 20 else f"{most >> 10:,} KiB"
+            told = f"expected at most {size}; got more; make it smaller"
             return response({"error": told}, 413)
     try:
         return response(await run_in_threadpool(answering, page, bytes(data), request))

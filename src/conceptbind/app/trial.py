@@ -17,6 +17,7 @@ from conceptbind.app.phrases import (
     drawn_pairs,
     phrases_of,
     replaced,
+    same_colour,
     tagged,
     wordings_of,
 )
@@ -25,7 +26,7 @@ from conceptbind.core.errors import ValueRangeError
 from conceptbind.metrics.choices import forced_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from jaxtyping import Float
 
@@ -82,6 +83,8 @@ class Blank:
     """The other attribute that scores highest in its place."""
     other: float
     """Cosine of the caption with that attribute."""
+    text: str
+    """The caption with that attribute."""
     wrong: bool
     """Whether the written attribute is not strictly first."""
     repaired: bool
@@ -168,8 +171,12 @@ def try_picture(
     first, wordings, tokens, phrases = _read_first(model, typed[0], refusals, notes)
     texts = _texts(kept, first, wordings)
     lines = _lines(model, row, texts)
-    blanks = _blanks(model, row, typed[0], tokens, phrases) if first else ()
+    blanks = _blanks(model, row, typed[0], tokens, phrases, shown or ()) if first else ()
     sentences = _sentences(model, lines, wordings, typed[0], shown)
+    if phrases and not blanks:
+        notes.append(words.NO_BLANKS)
+    if model.adapter is not None and not model.sees:
+        notes.append(words.UNMAPPED)
     if model.adapter is not None:
         notes.append(words.fitted_on(model.adapter.config.get("scenes")))
     return Trial(tuple(lines), sentences, blanks, tuple(notes), refused)
@@ -284,13 +291,18 @@ def _blanks(
     caption: str,
     tokens: Sequence[Token],
     phrases: Sequence[Phrase],
+    shown: Shown,
 ) -> tuple[Blank, ...]:
-    """For each attribute the other one that scores highest in its place."""
+    """For each attribute the other one that scores highest in its place. Where the written one is
+    true of a drawn picture, others that are true too are left out.
+    """
     found: list[Blank] = []
     for phrase in phrases:
+        true = [same_colour(attribute) for attribute, noun in shown if noun == phrase.noun]
+        also = true if same_colour(phrase.attribute) in true else []
         texts = {
             word: replaced(caption, tokens, phrase.place, word)
-            for word in alternatives(phrase.attribute, phrases)
+            for word in alternatives(phrase.attribute, phrases, also)
         }
         known = zip(texts.items(), model.reads_each(list(texts.values())), strict=True)
         read = {word: text for (word, text), reads in known if reads}
@@ -301,13 +313,15 @@ def _blanks(
         repaired = [score for score in after if score is not None]
         if len(repaired) == len(before):
             columns.append((repaired, True))
-        found += [_blank(phrase, column, list(read), told) for column, told in columns]
+        found += [_blank(phrase, column, read, told) for column, told in columns]
     return tuple(found)
 
 
-def _blank(phrase: Phrase, column: Sequence[float], read: Sequence[str], repaired: bool) -> Blank:
+def _blank(
+    phrase: Phrase, column: Sequence[float], read: Mapping[str, str], repaired: bool
+) -> Blank:
     own, *others = column
     best = int(np.argmax(others))
-    lead = choice_of(own, others[best]).lead
-    wrong = lead != "caption"
-    return Blank(phrase.noun, phrase.attribute, own, read[best], others[best], wrong, repaired)
+    word, text = list(read.items())[best]
+    wrong = choice_of(own, others[best]).lead != "caption"
+    return Blank(phrase.noun, phrase.attribute, own, word, others[best], text, wrong, repaired)

@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from conceptbind.app.trial import Choice
 
 NO_SWAP = (
-    "No swap was made: the caption needs two different things with two different attributes, such "
-    "as “a red square and a blue circle”. You can type the wrong caption yourself, below the first."
+    "No swap was made: it takes two different things, each right behind an attribute of its own, "
+    "as in “a red square and a blue circle”. You can type the wrong caption yourself, below the "
+    "first."
 )
+NO_BLANKS = (
+    "Where an attribute goes wrong is not shown: the model does not read the whole caption with "
+    "another attribute in its place."
+)
+UNMAPPED = "The repair maps captions; the text that they are compared with stays as it is."
 CUT = "its end was cut off: it is longer than the model reads"
 SHOWN = 80
 """Characters of a caption inside a sentence."""

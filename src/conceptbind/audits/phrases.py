@@ -29,6 +29,20 @@ BETWEEN = frozenset(
 )
 """What may stand between two phrases that can change places."""
 SINGULAR = frozenset(("a", "an", "one", "this", "that"))
+DEGREES = frozenset(
+    (
+        *("very", "so", "too", "quite", "rather", "really", "extremely", "slightly", "almost"),
+        *("half", "partly", "mostly", "light", "dark", "bright", "deep", "pale"),
+    )
+)
+"""What says how much of an attribute there is, and goes where the attribute goes."""
+NEGATIONS = frozenset(("not", "without", "never", "neither", "nor", "except", "but"))
+"""Words that may be about one phrase or about all that follow: nothing changes places behind one
+of them. "no" belongs to its phrase, as "a" does."""
+OPENING = DETERMINERS | {"no"}
+"""What a phrase may begin with."""
+SAME = {"grey": "gray", "big": "large", "little": "small"}
+"""Attributes that are another word for one."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,10 @@ class _Phrase:
     first: int
     attribute: int
     last: int
+    whole: bool
+    """Whether no word before it belongs to it too, such as "black and" before "white dogs"."""
+    plain: bool
+    """Whether its attribute has no degree, such as "dark" before "blue"."""
 
 
 def worded(caption: str, tokens: Sequence[Token]) -> Worded | None:
@@ -78,29 +96,33 @@ def worded(caption: str, tokens: Sequence[Token]) -> Worded | None:
     if not pairs:
         return None
     # two that can change places are better: neither order is favoured
-    one, two = next((pair for pair in pairs if _joined(tokens, *pair)), pairs[0])
-    movable = _joined(tokens, one, two)
+    one, two = next((pair for pair in pairs if _movable(tokens, *pair)), pairs[0])
     source = {one.attribute: two.attribute, two.attribute: one.attribute}
     swap = exchanged(caption, tokens, source)
     if same_words(swap) == same_words(caption):
         return None
-    plain = {one.attribute: one.attribute, two.attribute: two.attribute}
-    behind, swap_behind = (_behind(caption, tokens, (one, two), taken) for taken in (plain, source))
-    turned: tuple[str | None, str | None] = (None, None)
-    if movable:
+    none: tuple[str | None, str | None] = (None, None)
+    behind, turned = none, none
+    if all(phrase.whole and phrase.plain for phrase in (one, two)):
+        plain = {one.attribute: one.attribute, two.attribute: two.attribute}
+        own, other = (_behind(caption, tokens, (one, two), taken) for taken in (plain, source))
+        behind = own, other
+    if _movable(tokens, one, two):
         own, other = (_reversed(caption, tokens, one, two, taken) for taken in ({}, source))
         turned = own, other
+    if caption.isupper():
+        swap = swap.upper()
+        behind, turned = _upper(behind), _upper(turned)
     both = tuple(tokens[phrase.attribute].text.lower() for phrase in (one, two))
     nouns = tuple(tokens[phrase.last].text.lower() for phrase in (one, two))
-    return Worded(
-        caption,
-        swap,
-        behind,
-        swap_behind,
-        *turned,
-        (both[0], both[1]),
-        (nouns[0], nouns[1]),
-    )
+    told = (both[0], both[1]), (nouns[0], nouns[1])
+    return Worded(caption, swap, *behind, *turned, *told)
+
+
+def _upper(texts: tuple[str | None, str | None]) -> tuple[str | None, str | None]:
+    """Texts in capitals, as a caption that is all capitals."""
+    one, two = (None if text is None else text.upper() for text in texts)
+    return one, two
 
 
 def _phrases(tokens: Sequence[Token]) -> list[_Phrase]:
@@ -112,25 +134,61 @@ def _phrases(tokens: Sequence[Token]) -> list[_Phrase]:
         first, last = place, place + 1
         while last + 1 < len(tokens) and tokens[last + 1].part == "noun":
             last += 1
-        while first and tokens[first - 1].part == "adjective":
+        while first and (
+            tokens[first - 1].part == "adjective" or _word(tokens, first - 1) in DEGREES
+        ):
             first -= 1
-        if first and tokens[first - 1].text.lower() in DETERMINERS:
+        plain = first == place or _word(tokens, place - 1) not in DEGREES
+        if _word(tokens, first - 1) in OPENING:
             first -= 1
-        found.append(_Phrase(first, place, last))
+        if not _owns(tokens, last):
+            found.append(_Phrase(first, place, last, _whole(tokens, first), plain))
     return found
+
+
+def _describes(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a word is an attribute or its degree."""
+    return tokens[place].part == "adjective" or _word(tokens, place) in DEGREES
+
+
+def _word(tokens: Sequence[Token], place: int) -> str:
+    """A token in lower case; nothing where there is none."""
+    return tokens[place].text.lower() if 0 <= place < len(tokens) else ""
+
+
+def _owns(tokens: Sequence[Token], last: int) -> bool:
+    """Whether a noun owns what follows, as in "the red cat's tail"."""
+    ends = ("'s", "\u2019s", "'", "\u2019")
+    return _word(tokens, last).endswith(ends) or _word(tokens, last + 1) in ends
+
+
+def _whole(tokens: Sequence[Token], first: int) -> bool:
+    """Whether a phrase begins where it seems to: what stands before it is not of the same noun."""
+    before, earlier = (_word(tokens, first - back) for back in (1, 2))
+    if not before:
+        return True
+    if before in DEGREES:  # half a red square
+        return False
+    if before in ("and", "or", "&", ",") and first > 1 and tokens[first - 2].part == "adjective":
+        return False  # black and white dogs
+    if _word(tokens, first) in OPENING:
+        return True
+    # a brick red wall; a spotted red wall, where "spotted" is not known to be an attribute
+    return tokens[first - 1].part != "noun" and before not in OPENING and earlier not in OPENING
 
 
 def _differ(tokens: Sequence[Token], one: _Phrase, two: _Phrase) -> bool:
     """Whether an exchange of the attributes changes what is said."""
-    attributes = (tokens[phrase.attribute].text.lower() for phrase in (one, two))
-    nouns = (tokens[phrase.last].text.lower() for phrase in (one, two))
-    return len(set(attributes)) == 2 and len(set(nouns)) == 2
+    attributes = (_word(tokens, phrase.attribute) for phrase in (one, two))
+    nouns = (_word(tokens, phrase.last) for phrase in (one, two))
+    return len({SAME.get(word, word) for word in attributes}) == 2 and len(set(nouns)) == 2
 
 
-def _joined(tokens: Sequence[Token], one: _Phrase, two: _Phrase) -> bool:
-    """Whether the phrases can change places."""
+def _movable(tokens: Sequence[Token], one: _Phrase, two: _Phrase) -> bool:
+    """Whether the phrases can change places, and mean the same."""
     between = tuple(token.text.lower() for token in tokens[one.last + 1 : two.first])
-    return between in BETWEEN
+    denied = any(token.text.lower() in NEGATIONS for token in tokens[: one.first])
+    return between in BETWEEN and one.whole and two.whole and not denied
 
 
 def _behind(
@@ -163,7 +221,7 @@ def _verb(tokens: Sequence[Token], phrase: _Phrase) -> str:
     """Whether something "is" or "are" so: by the determiner and the ending of the noun."""
     determiner = tokens[phrase.first].text.lower()
     noun = tokens[phrase.last].text.lower()
-    several = noun.endswith("s") and not noun.endswith("ss")
+    several = noun.endswith("s") and not noun.endswith(("ss", "us"))
     return "are" if several and determiner not in SINGULAR else "is"
 
 

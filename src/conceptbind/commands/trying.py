@@ -1,7 +1,7 @@
 """A page of this machine for one's own captions and pictures."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from conceptbind.app.search import Searched
     from conceptbind.app.server import Page
     from conceptbind.app.trial import Pairs
+    from conceptbind.core.typing import Encoder
+    from conceptbind.repairs.labclip.adapter import Adapter
     from conceptbind.scenes.table import Scenes
 
 PORT = 8765
@@ -75,7 +77,8 @@ class Try(Opening, Command[None]):
             raise MissingExtraError("starlette", "app", "conceptbind try") from error
         bound = listening(self.port)
         try:
-            serve(page_for(self), bound, self._on_start)
+            with _ending_in_order():
+                serve(page_for(self), bound, self._on_start)
         finally:
             bound.close()
 
@@ -86,6 +89,25 @@ class Try(Opening, Command[None]):
         print_out(f"The page is at {address}\nCtrl-C ends it.")
         if self.browser:
             _open(address)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Where the process is told to end, let it end as it does by itself: what it wrote for the
+    browser is removed then.
+    """
+    import signal
+    import sys
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def page_for(asked: Try) -> "Page":
@@ -113,6 +135,7 @@ def _model(asked: Try) -> "Model":
     """The encoder and its repair."""
     from conceptbind.app.model import Model
     from conceptbind.core.errors import ModalityError
+    from conceptbind.core.streams import tell
     from conceptbind.repairs.labclip.adapter import load_adapter
     from conceptbind.rows.source import source_of
 
@@ -126,12 +149,27 @@ def _model(asked: Try) -> "Model":
             f"'{source.id}' holds rows, and the page embeds what is typed; give an encoder"
         )
     given: Any = asked.adapter
-    if given is None and folder is not None and _repaired(folder):
-        given = folder
     adapter = None if given is None else load_adapter(given)
+    if given is None and folder is not None and _repaired(folder):
+        adapter = load_adapter(folder)
+        given = folder
+        if (told := _unfit(adapter, source.encoder)) is not None:
+            tell(f"the repair of {folder} is left out: {told}", "note: ")
+            adapter = None
     place = str(given) if isinstance(given, str) or given is folder else None
     told = name if isinstance(name, str) else None
     return Model(source.encoder, adapter, None if adapter is None else place, told)
+
+
+def _unfit(adapter: "Adapter", encoder: "Encoder") -> str | None:
+    """Why a repair is not one of an encoder; None where it is."""
+    from conceptbind.core.errors import MismatchError
+
+    try:
+        adapter.require(encoder.id, encoder.revision)
+    except MismatchError as error:
+        return str(error)
+    return None
 
 
 def _run(given: Any) -> "Path":
@@ -174,6 +212,7 @@ def _repaired(folder: "Path") -> bool:
 def _explored(asked: Try, model: "Model") -> "Explored | None":
     """The run to explore; None where none is named."""
     from conceptbind.app.explore import explored
+    from conceptbind.core.streams import tell
     from conceptbind.encoders.weights import same_encoder
 
     if asked.run_folder is None:
@@ -183,16 +222,26 @@ def _explored(asked: Try, model: "Model") -> "Explored | None":
     made = next(iter(found.rows.values()))
     if same_encoder((made.encoder, made.revision), (model.id, model.encoder.revision)):
         return replace(found, adapter=model.adapter, adapter_name=model.adapter_name)
-    return found
+    told = f"All numbers of this run are of {made.encoder}, not of {model.id}."
+    if asked.search is None:
+        tell(f"{told} Its rows are not searched", "note: ")
+    return replace(found, note=told)
 
 
 def _scenes_of(folder: "Path") -> "Scenes":
     """The scenes of a run, with the pictures that were drawn for it."""
+    from conceptbind.core.errors import FileError
     from conceptbind.rows.shards import MANIFEST
     from conceptbind.rows.source import table_of
     from conceptbind.run.folder import kept_option
 
-    table = table_of(kept_option(folder, "scenes"), kept_option(folder, "template"))
+    scenes = kept_option(folder, "scenes")
+    if scenes is None:
+        raise FileError(
+            f"{folder} is a run without scenes, such as one of evaluate; give a run folder of "
+            "conceptbind measure"
+        )
+    table = table_of(scenes, kept_option(folder, "template"))
     place = folder / "pictures"
     # where the pictures have gone, their rows are still of the scenes that were drawn
     made = (place / "scenes.csv", folder / "embeddings" / "image" / MANIFEST)

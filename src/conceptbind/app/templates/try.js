@@ -18,7 +18,12 @@ const show = (node, shown) => { node.hidden = !shown; };
 const number = value => value.toFixed(3);
 
 /* One request at a time for each question; of several, the last is asked. */
-const ask = async (path, body, headers = {}) => {
+let asking = 0; /* requests that are on their way */
+const ask = async (...given) => {
+  asking += 1;
+  try { return await fetched(...given); } finally { asking -= 1; }
+};
+const fetched = async (path, body, headers = {}) => {
   const plain = typeof body === "object" && !(body instanceof Blob);
   let answer;
   try {
@@ -49,11 +54,11 @@ const lastOf = work => {
 const into = (area, work, fail) => lastOf(async (...given) => {
   byId(area).setAttribute("aria-busy", "true");
   try { await work(...given); } catch (error) { fail(error, ...given); }
-  byId(area).setAttribute("aria-busy", "false");
+  byId(area).setAttribute("aria-busy", String(area === "answer" && state.typing));
 });
 
 /* What is compared: objects that were placed, a file, or a text. */
-const state = {objects: facts.begun.map(one => ({...one})), file: null, id: null, away: ""};
+const state = {objects: facts.begun.map(one => ({...one})), file: null, id: null, away: "", text: "", typing: false};
 
 /* The parts of the page; what is saved and copied is of the one that is shown. */
 const pythons = {try: "", search: "", explore: ""};
@@ -94,7 +99,7 @@ const drawObjects = () => {
 const place = (x, y) => {
   const radius = Number(byId("size").value), inside = value => Math.min(1 - radius, Math.max(radius, value));
   if (state.file) {
-    state.away = `${state.file.name} was put away for a drawing. Drop it again to see it.`;
+    if (!picture.hidden) state.away = `${state.file.name} was put away for a drawing. Drop it again to see it.`;
     state.file = null; state.objects = []; byId("file").value = "";
   }
   state.objects.push({color: byId("colour").value, shape: byId("shape").value, x: inside(x), y: inside(y), radius});
@@ -136,7 +141,11 @@ const bytesOf = async file => {
   }
 };
 const send = async () => {
-  if (!facts.sees) return (await ask("/text", {text: byId("text").value})).id;
+  if (!facts.sees) {
+    const text = byId("text").value, sent = await ask("/text", {text});
+    state.text = text;
+    return sent.id;
+  }
   let answer;
   if (state.file) {
     const name = encodeURIComponent(state.file.name.slice(0, 200));
@@ -214,7 +223,15 @@ const answer = into("answer", async again => {
 });
 
 const changed = () => { drawObjects(); state.id = null; answer(); };
-const soon = (work, after = 150) => { let timer; return () => { clearTimeout(timer); timer = setTimeout(work, after); }; };
+const soon = (work, after = 150) => {
+  let timer;
+  return () => {
+    state.typing = true; /* what is shown is no longer of what was typed */
+    byId("answer").setAttribute("aria-busy", "true");
+    clearTimeout(timer);
+    timer = setTimeout(() => { state.typing = false; work(); }, after);
+  };
+};
 
 if (facts.sees) {
   buildBoard();
@@ -237,7 +254,8 @@ for (const name of ["caption", "others"]) byId(name).addEventListener("input", s
 /* Search */
 let query = ["", ""]; /* the query that the hits answer, which the box may have left behind */
 const marks = {right: "holds what was asked for", swap: "a swap of it", error: "swap error", other: "something else",
-  own: "the same objects", target: "where the edit should lead"};
+  own: "the same objects", target: "where the edit should lead",
+  turned: "the same objects in another order"};
 const hits = (title, found, nothing = {}) => {
   const items = found.map(one => element("li", {className: one.mark},
     ...(one.picture ? [element("img", {src: one.picture, alt: ""})] : []),
@@ -303,7 +321,7 @@ if (facts.explored) {
     show(byId("no-picture"), Boolean(found.lost));
     const what = found.asks === "image" ? "Captions nearest to the picture" : "Captions nearest to this one";
     const words = {swap: "its swap", other: "another scene"};
-    byId("nearest").replaceChildren(...Object.entries(found.nearest).map(([when, near]) => hits(`${what}, ${when} the repair`, near, words)));
+    byId("nearest").replaceChildren(...Object.entries(found.nearest).map(([when, near]) => hits("after" in found.nearest ? `${what}, ${when} the repair` : what, near, words)));
     edits = Object.entries(found.edits).flatMap(([modality, told]) => told.map((text, edit) => ({modality, edit, text})));
     byId("edit").replaceChildren(...edits.map((one, at) => element("option", {value: at}, `${one.modality === "image" ? "picture" : "caption"}: ${one.text}`)));
     show(byId("editing"), edits.length > 0); show(byId("edited"), edits.length > 0); show(byId("no-edits"), !edits.length);
@@ -321,7 +339,7 @@ if (facts.explored) {
       const first = found.near[0];
       const led = first.mark === "target" ? "The nearest scene is the intended one" : "The nearest scene is not the intended one";
       byId("edit-said").textContent = `${one.modality === "image" ? "Picture" : "Caption"}, ${one.text}, strength ${strength.toFixed(2)}. ${led} (${found.target}).`;
-      byId("reached").replaceChildren(...hits("", found.near, {own: "the scene that is edited", other: "another scene"}).querySelector("ol").children);
+      byId("reached").replaceChildren(...hits("", found.near, {own: "the objects that are edited", other: "other objects"}).querySelector("ol").children);
       sayPython("explore", [itemPython, found.python].filter(Boolean).join("\n"));
     } catch (error) {
       byId("edit-said").textContent = error.message;
@@ -335,7 +353,7 @@ if (facts.explored) {
     byId("missed-more").addEventListener("click", () => failures(true));
   }
   byId("row").addEventListener("change", () => {
-    const typed = byId("row").value.trim(), row = Math.trunc(Number(typed));
+    const typed = byId("row").value.trim(), row = Number(typed);
     if (typed && Number.isSafeInteger(row)) item(row);
     else trouble(new Error(typed ? `There is no scene ${typed}.` : "Type the number of a scene."));
   });
@@ -353,7 +371,7 @@ if (facts.explored) {
 const asked = () => {
   if (view === "search") return [`Query: ${query[0]}`, `Parts are joined by: ${query[1]}`];
   if (view === "explore") return asksOfRun();
-  return view === "try" && !facts.sees ? [`Compared with: ${byId("text").value}`] : [];
+  return view === "try" && !facts.sees ? [`Compared with: ${state.text}`] : [];
 };
 /* Question, filter and number of missed scenes of a run. */
 const asksOfRun = () => {
@@ -361,7 +379,7 @@ const asksOfRun = () => {
   if (!question) return [];
   const filters = [...document.querySelectorAll("select.value")].filter(one => one.value);
   const told = filters.map(one => `${one.dataset.concept}: ${one.value}`).join(", ");
-  return [`Question: ${question.selectedOptions[0].text}`, ...(told ? [`Only scenes with ${told}`] : []), byId("missed-count").textContent];
+  return [`Question: ${question.selectedOptions[0].text}`, ...(told ? [`Only scenes with ${told}: ${byId("missed-count").textContent}`] : [])];
 };
 /* The missed scenes that are listed, and the scaling figures. */
 const ofRun = () => {
@@ -389,7 +407,12 @@ const snapshot = () => {
   page.body.append(main);
   return `<!doctype html>\n${page.documentElement.outerHTML}\n`;
 };
-byId("save").addEventListener("click", () => {
+/* What is saved is of what was typed: an answer that is on its way is waited for. */
+const settled = async () => {
+  for (const start = Date.now(); (asking || state.typing) && Date.now() - start < 30000;) await new Promise(next => setTimeout(next, 20));
+};
+byId("save").addEventListener("click", async () => {
+  await settled();
   const address = URL.createObjectURL(new Blob([snapshot()], {type: "text/html"}));
   const name = `conceptbind-${view}.html`;
   element("a", {href: address, download: name}).click();
