@@ -354,9 +354,9 @@ EXPECTED = {
     },
     "negbench_mcq": {
         ("coco", "accuracy"): (2 / 5, 2),
-        ("positive", "accuracy"): (1.0, 0),
-        ("negative", "accuracy"): (0.0, 1),
-        ("hybrid", "accuracy"): (1 / 2, 1),
+        ("coco positive", "accuracy"): (1.0, 0),
+        ("coco negative", "accuracy"): (0.0, 1),
+        ("coco hybrid", "accuracy"): (1 / 2, 1),
     },
     "negbench_retrieval": {
         ("coco text to image", "recall_at_1"): (1 / 2, 1),
@@ -388,7 +388,7 @@ PUBLISHED = {
     "valse": {("all", "accuracy"): (1 / 3 + 1 / 2) / 2},
     "vl_checklist": {("object", "accuracy"): 1 / 2, ("relation", "accuracy"): 1.0},
     "crepe": {("atom", "accuracy"): (1 / 2 + 1) / 2, ("swap", "accuracy"): 1.0},
-    "negbench_mcq": {("coco", "accuracy"): 3 / 5, ("hybrid", "accuracy"): 1 / 2},
+    "negbench_mcq": {("coco", "accuracy"): 3 / 5, ("coco hybrid", "accuracy"): 1 / 2},
     "spec": {("image to text", "accuracy"): (2 / 3 + 1 / 2) / 2},
     "imagecode": {("all", "accuracy"): 3 / 5},
     "nevir": {("all", "pair_accuracy"): 1 / 5},

@@ -361,7 +361,8 @@ def without_missing(
     if there.all():
         return data
     missing = [name for name, found in zip(data.pictures, there.tolist(), strict=True) if not found]
-    named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+    first = (name or "one without a name" for name in missing[:5])
+    named = ", ".join(first) + (", ..." if len(missing) > 5 else "")
     of = f"{len(missing):,} of {len(data.pictures):,} pictures"
     count = f"{of} are not in {data.folder}: {named}"
     if not allow:

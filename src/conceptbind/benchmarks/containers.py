@@ -50,7 +50,10 @@ def entries_of(
         FileError, MismatchError, ValueRangeError, MissingExtraError: a file is missing, truncated,
             or another one.
     """
-    found = chain.from_iterable(_entries(path, without, nested, by_id) for path in paths)
+    if paths[0].suffix.lower() == ".txt":
+        found = chain.from_iterable(_lines(path, group) for path in paths)
+    else:
+        found = chain.from_iterable(_entries(path, without, nested, by_id) for path in paths)
     if group == 1:
         yield from found
         return
@@ -77,8 +80,6 @@ def _of_text(path: Path, nested: bool, by_id: bool) -> Iterator[Any]:
     kind = path.suffix.lower()
     if kind in (".csv", ".tsv"):
         return _of_table(path)
-    if kind == ".txt":
-        return iter(read_lines(path))
     content = read_json_values(path, AGAIN)
     if nested:
         return _nested(path, content)
@@ -91,6 +92,20 @@ def _of_text(path: Path, nested: bool, by_id: bool) -> Iterator[Any]:
     if not isinstance(content, list) or not content:
         raise MismatchError(f"{path} is not the file it should be: expected a list of items")
     return iter(content)
+
+
+def _lines(path: Path, group: int) -> Iterator[str]:
+    """The lines of a text. Blank ones may stand between the items, never within one."""
+    within = 0
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.strip():
+            within = (within + 1) % group
+            yield line
+        elif within:
+            raise MismatchError(
+                f"{path}, line {number}: a blank line within an item; expected {group} lines for "
+                "each, with blank lines between items alone"
+            )
 
 
 def _of_table(path: Path) -> Iterator[dict[str, str]]:

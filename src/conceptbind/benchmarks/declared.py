@@ -13,6 +13,7 @@ from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Sc
 from conceptbind.benchmarks.containers import INSIDE
 from conceptbind.benchmarks.description import TEXTS, Description, Task, described, read_description
 from conceptbind.benchmarks.forming import Former, Part, kept_items
+from conceptbind.benchmarks.mistakes import refuse_mistakes, refuse_same_names
 from conceptbind.benchmarks.scoring import scores_of_texts, scores_with_pictures
 from conceptbind.benchmarks.shards import published_files, require_files
 from conceptbind.benchmarks.shown import Pictures
@@ -75,6 +76,7 @@ class Declared:
                 notes.append(f"the text-only task alone: no pictures {why}.")
         if not read:
             self._refuse(folder)
+        refuse_same_names(list(self._of(items)), folder)
         return Data(
             pictures.all(),
             pictures.place,
@@ -213,9 +215,10 @@ def own_benchmark(path: Path) -> Any:
         path: of a YAML file.
 
     Raises:
-        FileError, UnknownNameError, MismatchError, ValueRangeError: see `read_description`.
+        FileError, UnknownNameError, MismatchError, ValueRangeError: see `read_description` and
+            `refuse_mistakes`.
     """
-    return benchmark_of(read_description(path))
+    return benchmark_of(refuse_mistakes(read_description(path), str(path)))
 
 
 def catalogue() -> dict[str, Any]:
@@ -225,7 +228,7 @@ def catalogue() -> dict[str, Any]:
     for file in sorted(place.iterdir(), key=lambda one: one.name):
         if file.name.endswith(".yaml"):
             told: Mapping[str, Any] = load_options(file.read_text(encoding="utf-8"))
-            benchmark = benchmark_of(described(told, file.name))
+            benchmark = benchmark_of(refuse_mistakes(described(told, file.name), file.name))
             found[benchmark.name] = benchmark
     return found
 

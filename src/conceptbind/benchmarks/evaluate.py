@@ -5,6 +5,7 @@ items are scored.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -306,13 +307,28 @@ def scores_of(
         pictures: (p, d) unit rows; None without pictures.
         captions: (c, d) unit rows.
         alike: how alike two captions are.
+
+    Raises:
+        MismatchError: two of them have one name.
     """
     benchmark, found = benchmark_named(name), []
     if pictures is not None:
         found += benchmark.score(data.items, pictures, captions)
     if isinstance(benchmark, TextBenchmark):
         found += benchmark.score_texts(data.items, alike)
+    _refuse_twice(found, name)
     return found
+
+
+def _refuse_twice(found: Sequence[Score], name: str) -> None:
+    """Raise where two scores have one name: no reader could tell which of them a number is."""
+    names = ((score.metric, score.subset, score.protocol) for score in found)
+    twice = next((one for one, n in Counter(names).items() if n > 1), None)
+    if twice is not None:
+        raise MismatchError(
+            f"{name} gives two scores of {twice[0]} for '{twice[1]:.60}' by the rule "
+            f"'{twice[2]:.60}'; give its subsets names of their own"
+        )
 
 
 def distances_of(benchmark: Any) -> bool:

@@ -7,10 +7,11 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
+from math import isnan
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,12 +140,14 @@ class Former:
         return self.formed.arrays()
 
     def _require_families(self, path: Path) -> None:
-        """Raise where a subset belongs to no family, and no family has one."""
+        """Raise where a family has no subset, unless that may be in a file that is not there."""
         names, families = dict.fromkeys(self.formed.subsets), self.task.families
-        if families and not any(fits(name, one) for name in names for one in families.values()):
+        empty = [one for one in families.values() if not _fitting(names, one)]
+        # of parts and indexes some may not be there
+        if empty and (self.task.subset or len(empty) == len(families)):
             raise MismatchError(
-                f"{path}: no subset fits a family ({', '.join(families.values()):.200}); the "
-                f"subsets are {', '.join(names):.200}"
+                f"{path}: no subset fits a family ({', '.join(empty):.200}); the subsets are "
+                f"{', '.join(names):.200}"
             )
 
     def notes(self) -> list[str]:
@@ -192,8 +195,9 @@ class Former:
         """One item, unless it is to be left out."""
         task = self.task
         for name, least in task.keep.items():
-            if entry.number(name) < least:
-                self.left_out[f"whose {name} is below {least:g}"] += 1
+            if not (number := entry.number(name)) >= least:
+                why = "is no number (NaN)" if isnan(number) else f"is below {least:g}"
+                self.left_out[f"whose {name} {why}"] += 1
                 return
         plain = entry.texts(task.captions, self.parse)
         self.empty += not all(text.strip() for text in plain)
@@ -272,6 +276,9 @@ class Former:
                 f"{entry.where}: '{field:.60}' must be the name of a picture; it is {value!r:.60}"
             )
         called = str(path).rsplit("/", 1)[-1] if self.task.last_part else str(path)
+        if not PurePath(called.strip()).name:  # a picture that is missing, named by its row
+            row = PurePath(entry.where).name
+            return self.pictures.absent(f"{row} (its '{field:.60}' is empty)")
         return self.pictures.named(called, places, self.task.endings, self.task.npy)
 
     # --- one method for each form
@@ -298,7 +305,7 @@ class Former:
         if self.task.right:
             true = range(right := self._right(item.entry, item.texts), right + 1)
         self.formed.right.append(true.start)
-        if "same words" in self.task.strict:
+        if "same words" in {*self.task.strict, *(rule.of for rule in self.task.scores)}:
             self.formed.same_words.append(_words(item.texts[0]) == _words(item.texts[1]))
         wrong = [text for place, text in enumerate(item.texts) if place not in true]
         hopeless = any(alike(item.texts[place], text) for place in true for text in wrong)
@@ -379,6 +386,10 @@ def spelled_like(caption: str, other: str) -> str:
     elif ends not in ".!?":
         found = found.rstrip(" .!?")
     return _MARK.sub(r" \1", found) if SPACED.search(other) else found
+
+
+def _fitting(names: Iterable[str], pattern: str) -> list[str]:
+    return [name for name in names if fits(name, pattern)]
 
 
 def fits(name: str, pattern: str) -> bool:

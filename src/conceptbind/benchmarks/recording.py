@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.benchmarks.base import Data, Score
-from conceptbind.benchmarks.texts import by_rows, parts_of
+from conceptbind.benchmarks.texts import ALL, by_rows, parts_of
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.outcomes import paired
 from conceptbind.core.records import Record
@@ -147,7 +147,7 @@ def distance_records(
                     n=int(mine.sum()),
                     ci_low=low,
                     ci_high=high,
-                    split=subset,
+                    split=subset or ALL,
                     scenes=name,
                     encoder=encoder.id,
                     repair=repair,

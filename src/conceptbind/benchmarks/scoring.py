@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conceptbind.benchmarks.base import Items, Score
-from conceptbind.benchmarks.description import Scoring
+from conceptbind.benchmarks.description import Scoring, metrics_of
 from conceptbind.benchmarks.forming import NONE, fits
 from conceptbind.core.names import Metric
 from conceptbind.metrics.choices import choice_among, every
@@ -222,9 +222,7 @@ def _scores(
     found: dict[str, Mapping[str, Outcome]] = {}
     draws = items.get("draws", items["rows"][:, 0])
     hopeless = items.get("hopeless", np.zeros(len(draws), dtype=bool))
-    ours = tuple(Scoring("strict", of) for of in task.strict if of != "same words")
-    last = tuple(Scoring("strict", of) for of in task.strict if of == "same words")
-    for scoring in (*ours, *task.scores, *last):
+    for scoring in rules_of(task):
         if scoring.ties not in found:
             found[scoring.ties] = rule(scoring.ties)
         for label, chosen in chosen_by(task, scoring, items):
@@ -250,13 +248,24 @@ def _scores(
                 )
 
 
+def rules_of(task: Task) -> tuple[Scoring, ...]:
+    """All rules of a task in the order of its scores, ours first.
+
+    Args:
+        task: with its rules.
+    """
+    ours = tuple(Scoring("strict", of) for of in task.strict if of != "same words")
+    last = tuple(Scoring("strict", of) for of in task.strict if of == "same words")
+    return (*ours, *task.scores, *last)
+
+
 def _absent(task: Task, items: Items, of: str, label: str) -> dict[str, str]:
     """How many of a mean's parts are there, where some are not: it is not the published score."""
     if of not in ("all", "families") or task.subset or not task.parts:
         return {}
     pattern = "*"
     if of == "families":
-        pattern = next(p for name, p in task.families.items() if _label(task, name) == label)
+        pattern = next(p for name, p in task.families.items() if called(task, name) == label)
     wanted = [name for name in task.parts if fits(name, pattern)]
     there = {*items["subsets"].tolist()}
     n = sum(name in there for name in wanted)
@@ -278,30 +287,48 @@ def chosen_by(
     everything = np.ones(len(subsets), dtype=bool)
     several = len(names) > 1
     if scoring.of == "all" or (scoring.of == "each" and not several and not names[0]):
-        repeated = scoring.of == "all" and scoring.protocol == "strict" and not several
-        if not repeated:
-            yield _label(task, ALL), everything
+        if not (scoring.of == "all" and not several and _scored_each(task, scoring, names[0])):
+            yield called(task, ALL), everything
     elif scoring.of == "same words":
         if items["same_words"].any():
-            yield _label(task, scoring.of), items["same_words"]
+            yield called(task, scoring.of), items["same_words"]
     elif scoring.of == "each":
-        yield from ((_label(task, name), subsets == name) for name in names)
+        # what has no name among several is of all items alone
+        yield from ((called(task, name), subsets == name) for name in names if name)
     elif scoring.of == "families":
         for family, pattern in task.families.items():
             members = [name for name in names if fits(name, pattern)]
             if members:
-                yield _label(task, family), np.isin(subsets, members)
+                yield called(task, family), np.isin(subsets, members)
     elif "details" in items:
         details = items["details"]
         for name in names:
             mine = subsets == name
-            for detail in dict.fromkeys(details[mine].tolist()):
-                label = " ".join(filter(None, (name if several else "", detail)))
-                yield _label(task, label), mine & (details == detail)
+            for detail in filter(None, dict.fromkeys(details[mine].tolist())):
+                # with its subset, however many of these are there: runs are paired by names
+                label = " ".join(filter(None, (name, detail)))
+                yield called(task, label), mine & (details == detail)
 
 
-def _label(task: Task, subset: str) -> str:
-    """What a subset is called in a record."""
+def _scored_each(task: Task, scoring: Scoring, only: str) -> bool:
+    """Whether the score of all items would be that of the only subset once more."""
+    if only and scoring.protocol != "strict":  # a published mean is called as it is published
+        return False
+    same = [rule for rule in rules_of(task) if rule.of == "each"]
+    wanted = {*(scoring.metrics or metrics_of(task))}
+    return any(
+        rule.protocol == scoring.protocol and wanted <= {*(rule.metrics or metrics_of(task))}
+        for rule in same
+    )
+
+
+def called(task: Task, subset: str) -> str:
+    """What a subset is called in a record.
+
+    Args:
+        task: that it is of.
+        subset: its name.
+    """
     if not task.name:
         return subset
     return task.name if subset == ALL else f"{task.name} {subset}"

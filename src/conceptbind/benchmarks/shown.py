@@ -126,10 +126,10 @@ class Pictures:
         return called
 
     def absent(self, name: str) -> str:
-        """The name of a picture that an archive should hold and does not.
+        """The name of a picture that an archive should hold and does not, or that has none.
 
         Args:
-            name: of the archive and its sample.
+            name: of the file and its sample or row.
         """
         self._places.add(".")
         return name

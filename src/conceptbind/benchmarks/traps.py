@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conceptbind.benchmarks.texts import by_rows
+from conceptbind.benchmarks.texts import ALL, by_rows
 from conceptbind.report.numbers import number
 from conceptbind.rows.embeddings import load
 
@@ -67,7 +67,7 @@ def traps_of(
         mine = np.flatnonzero((subsets == name) & (lead > 0))
         for item in mine[np.argsort(-lead[mine], kind="stable")][:each].tolist():
             one, other, wrong = (data.captions[text] for text in rows[item].tolist())
-            found.append(Trap(name, one, other, wrong, float(near[item]), float(far[item])))
+            found.append(Trap(name or ALL, one, other, wrong, float(near[item]), float(far[item])))
     return tuple(found)
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 LONG_WORD = 16
 """Letters of a word that a cell may break: a name of a user's, not a word of ours."""
+NOTHING = 5e-6
+"""An end of an interval that is nearer to 0 or 1 is shown as 0 or 100 %: nobody reads six decimals
+of an end."""
 _PLAIN = r"[+-]?[\d.,]*\d(?: %| points|e[+-]\d+)?"
 _CELL = re.compile(rf"-|{_PLAIN}(?: \({_PLAIN} to {_PLAIN}\))?|{_PLAIN} to {_PLAIN}")
 """A number, perhaps with its interval, an interval, or a dash."""
@@ -137,8 +140,12 @@ def interval_told(unit: Unit, low: float | None, high: float | None) -> str:
         return "-"
     if unit == "change":
         return _from_to(low, high)
-    told = percent if unit == "share" else number
-    return f"{told(low)} to {told(high)}"
+    if unit == "share":
+        # outwards, where it takes more decimals than anybody reads
+        low = 0.0 if low < NOTHING else low
+        high = 1.0 if high > 1 - NOTHING else high
+        return f"{percent(low)} to {percent(high)}"
+    return f"{number(low)} to {number(high)}"
 
 
 def with_interval(record: Record) -> str:
