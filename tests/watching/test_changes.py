@@ -47,6 +47,12 @@ def test_no_change_is_told_where_nothing_moved():
     assert next(iter(history.seen.values())).step == 0
 
 
+def test_an_interval_that_reads_as_0_is_no_change():
+    assert Change((), 0, 1, 0.5, 0.52, (0.000008, 0.031), 0.01).word == ""
+    assert Change((), 0, 1, 0.5, 0.52, (0.0005, 0.031), 0.01).word == "rose"
+    assert Change((), 0, 1, 0.5, 0.48, (-0.031, -0.0004), 0.01).word == ""
+
+
 def test_an_interval_that_leaves_out_0_is_not_enough():
     """Seven more hits, none fewer: p is 0.016 alone, and 0.03 for the two comparisons it counts as.
     At the third look it counts as twelve."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from conceptbind import resolve
-from conceptbind.core.errors import FolderInUseError, ValueRangeError
+from conceptbind.core.errors import ConceptBindError, FolderInUseError, ValueRangeError
 from conceptbind.scenes import text20
 from conceptbind.watching import BindingProbe
 from conceptbind.watching.live import as_it_was, encoder_of
-from conceptbind.watching.table import TABLE
+from conceptbind.watching.table import TABLE, rows_of
 
 WORDS = ("red", "blue", "green", "circle", "square", "and", "next", "there", "that", "picture")
 
@@ -172,6 +174,44 @@ def test_a_look_that_fails_costs_a_training_one_line(tmp_path):
     assert failed[0].startswith("step 1 was not scored: ")
     assert probe(placed, 3) is not None
     probe.finish()
+
+
+@pytest.mark.parametrize("every", [None, 4])
+def test_a_first_look_that_fails_is_not_taken_again_at_every_step(tmp_path, every):
+    probe, lines = made(tmp_path / "w", every=every, clock=itertools.count().__next__)
+    for step in range(10):
+        probe(lambda captions: 1 / 0, step)
+        probe(lambda captions: 1 / 0, step)  # as where gradients are added up
+    failed = [line for line in lines if "was not scored" in line]
+    assert len(failed) == (1 if every is None else 3)
+    probe.finish()
+
+
+def test_steps_are_whole_numbers_of_any_library(tmp_path):
+    probe, _ = made(tmp_path / "w", every=np.int64(5))
+    assert probe(bag, np.int64(0)).step == 0
+    assert probe(placed, torch.tensor(5)).step == 5
+    for wrong in (0.5, True, -1, "7"):
+        with pytest.raises(ValueRangeError, match="must be a whole number, at least 0; got"):
+            probe(bag, wrong)
+    probe.finish()
+    for options in ({"every": 0.5}, {"share": "a"}, {"log": 3}):
+        with pytest.raises(ConceptBindError):
+            made(tmp_path / "v", **options)
+
+
+def test_after_the_end_a_look_takes_the_folder_again_and_lets_it_go(tmp_path):
+    first, _ = made(tmp_path / "w", every=1)
+    first(bag, 0)
+    first.finish()
+    second, _ = made(tmp_path / "w", every=1)
+    with pytest.raises(FolderInUseError):
+        first.now(bag, 1)
+    second(placed, 1)
+    second.finish()
+    assert first.now(bag, 2).step == 2  # goes on behind what the other one wrote
+    assert [one["look"] for one in rows_of(tmp_path / "w")][::5] == ["1", "2", "3"]
+    made(tmp_path / "w")[0].finish()
 
 
 def test_what_cannot_be_scored_is_said_at_the_first_look(tmp_path):

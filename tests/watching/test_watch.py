@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -26,7 +27,7 @@ from conceptbind.watching.checkpoints import (
     signature,
     step_in,
 )
-from conceptbind.watching.suite import Suite
+from conceptbind.watching.suite import Suite, SuiteError
 from conceptbind.watching.table import TABLE, Table
 from conceptbind.watching.watcher import Watcher, first_scenes
 
@@ -167,6 +168,76 @@ def test_a_full_disk_is_one_line_and_the_look_is_taken_later(models, folder, tmp
     seen.table.close()
 
 
+def test_a_disk_that_is_full_while_pictures_are_drawn_is_no_fault_of_a_checkpoint(
+    models, folder, tmp_path, monkeypatch
+):
+    """The files of a checkpoint do not change, and it is scored once there is room."""
+    seen = Seen(folder, tmp_path / "out")
+
+    def full(*_, **__):
+        raise SuiteError("could not write 7.png: no space left on device")
+
+    monkeypatch.setattr("conceptbind.watching.watcher.look_at", full)
+    assert (seen.round(), seen.round()) == (0, 0)
+    monkeypatch.undo()
+    assert seen.round() == 1
+    assert seen.watcher.notes == []
+    seen.table.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.EMFILE, "too many open files"), True),
+        (FileError("weights are damaged"), False),
+        (ValueError("odd"), False),
+    ],
+)
+def test_what_the_machine_lacks_is_asked_for_again(
+    error, again, models, folder, tmp_path, monkeypatch
+):
+    seen = Seen(folder, tmp_path / "out")
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("conceptbind.watching.watcher.look_at", fails)
+    seen.round()
+    monkeypatch.undo()
+    assert seen.round() == again
+    seen.table.close()
+
+
+def test_permission_that_is_given_later_is_a_change(tmp_path):
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"x")
+    before = signature(tmp_path)
+    file.chmod(0o400)
+    assert signature(tmp_path) != before
+
+
+def test_state_of_a_training_and_other_weights_do_not_hold_up_a_whole_model(folder, tmp_path):
+    shutil.copytree(MODELS / "tiny", tmp_path / "c")
+    (tmp_path / "c" / "adapter_model.bin").write_bytes(b"cut")
+    (tmp_path / "c" / "global_step5").mkdir()
+    (tmp_path / "c" / "global_step5" / "mp_rank_00_model_states.pt").write_bytes(b"cut")
+    require_whole(tmp_path / "c", "hf")
+
+
+def test_memory_is_tidied_only_after_a_model_was_opened(folder, tmp_path, monkeypatch):
+    """Thousands of half-written checkpoints are passed in seconds."""
+    seen = Seen(folder, tmp_path / "out")
+    for number in range(20):
+        (folder / f"step-{number + 100}").mkdir()
+        (folder / f"step-{number + 100}" / "config.json").write_text("{")
+    tidied = []
+    monkeypatch.setattr("conceptbind.watching.watcher.gc.collect", lambda: tidied.append(1))
+    assert seen.round() == 1
+    assert len(tidied) == 1
+    seen.table.close()
+
+
 def _full(*_):
     advice = "free some space or choose another folder with --out, then run the same command again"
     raise FileError(f"could not write it: no space left on device; {advice}")
@@ -221,6 +292,39 @@ def test_steps_are_what_a_name_tells():
     assert step_in(f"checkpoint-{10**12 - 1}") == 10**12 - 1
     assert step_in(f"checkpoint-{10**12}") is None
     assert step_in("checkpoint-999999999999999999999999999999") is None
+    assert step_in("checkpoint-1e5") is None
+    assert step_in("checkpoint-0x1F") is None
+    assert step_in("clip-vit-b-32", plain=False) is None
+
+
+def test_a_model_in_the_folder_itself_comes_last_and_a_link_is_no_second_checkpoint(tmp_path):
+    """As a trainer leaves them: its checkpoints, and the final model beside them."""
+    home = tmp_path / "clip-vit-b-32"
+    for name in (".", "checkpoint-100", "checkpoint-200", "export-16"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+        (home / name / "config.json").write_text("{}")
+    (home / "latest").symlink_to(home / "checkpoint-200")
+    (home / "elsewhere").symlink_to(tmp_path / "other")
+    found = {one.name: one.step for one in found_checkpoints(str(home), "hf")}
+    assert found == {
+        "checkpoint-100": 100,
+        "checkpoint-200": 200,
+        "clip-vit-b-32": None,
+        "export-16": None,
+    }
+    assert list(found)[:2] == ["checkpoint-100", "checkpoint-200"]
+
+
+def test_a_model_without_a_step_does_not_hold_up_those_that_come(models, folder, tmp_path):
+    seen = Seen(folder, tmp_path / "out")
+    shutil.copytree(models / "two", folder / "final")
+    assert seen.round() == 2
+    assert seen.table.history.step == 10
+    shutil.copytree(models / "two", folder / "step-11")
+    assert seen.round() == 1
+    assert seen.table.history.step == 11
+    assert not any("compared with nothing" in line for line in seen.lines)
+    seen.table.close()
 
 
 def test_links_that_lead_nowhere_are_no_part_of_a_checkpoint(folder, tmp_path):

@@ -102,6 +102,9 @@ class Model:
             return [self.read[text] for text in texts]
 
     def _reads_together(self, texts: Sequence[str]) -> bool:
+        knows = getattr(self.encoder, "knows", None)
+        if knows is not None and not all(knows(texts)):
+            return False
         try:
             with warnings.catch_warnings(), self._failing():
                 warnings.simplefilter("error", CutCaptionWarning)

@@ -180,7 +180,15 @@ def _place(asked: Watch) -> str:
 
 def _opener(asked: Watch) -> "Callable[[Path], Encoder]":
     """What opens a checkpoint as an encoder."""
+    from importlib.util import find_spec
+
     from conceptbind.encoders.registry import open_encoder
+    from conceptbind.encoders.weights import importing
+
+    # that it cannot be imported is no fault of a checkpoint
+    if asked.kind == "open_clip" and find_spec("open_clip") is not None:
+        with importing("open_clip", "open_clip_torch", "open-clip", "--kind open_clip"):
+            import open_clip  # noqa: F401
 
     def opened(path: Path) -> "Encoder":
         if asked.kind != "open_clip":

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from conceptbind.core.errors import CutCaptionWarning, ValueRangeError, quoted
 from conceptbind.core.typing import LongCaptions
@@ -55,6 +56,22 @@ def settle(
         CutCaptionWarning,
         stacklevel=3,
     )
+
+
+def known_words(tokenizer: Any, texts: Sequence[str]) -> list[bool]:
+    """Whether a tokenizer of transformers has a token for every part of each text. Those of bytes
+    have one for everything.
+
+    Args:
+        tokenizer: of transformers.
+        texts: n captions, as the model reads them.
+    """
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    ends = ("bos", "eos", "pad", "cls", "sep", "mask")
+    if unknown is None or unknown in [getattr(tokenizer, f"{end}_token_id", None) for end in ends]:
+        return [True] * len(texts)  # CLIP names one of its marks so
+    found = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    return [unknown not in ids for ids in found]
 
 
 def refusal(first: str, n: int, total: int, longest: int | None, name: str) -> ValueRangeError:

@@ -19,7 +19,7 @@ from conceptbind.core.limits import require_plain_files, require_tensors
 from conceptbind.encoders.asked import chosen_prompt, split_name
 from conceptbind.encoders.batching import InBatches, equal_length_batches
 from conceptbind.encoders.brief import Brief
-from conceptbind.encoders.captions import settle, too_long
+from conceptbind.encoders.captions import known_words, settle, too_long
 from conceptbind.encoders.families import (
     BY_SIGHT,
     POOLINGS,
@@ -308,6 +308,10 @@ class HuggingFaceEncoder(InBatches, Brief):
             self.longest,
             lambda some: [len(ids) for ids in self._tokenizer(some, verbose=False)["input_ids"]],
         )
+
+    def knows(self, texts: Sequence[str]) -> list[bool]:
+        """Whether the vocabulary has every word of each caption."""
+        return known_words(self._tokenizer, self._as_read(texts))
 
     def _as_read(self, texts: Sequence[str]) -> list[str]:
         """Captions with the prompt before them, in lower case where the model was trained so."""

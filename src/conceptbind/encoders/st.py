@@ -19,7 +19,7 @@ from conceptbind.core.limits import require_plain_files
 from conceptbind.encoders.asked import chosen_prompt, split_name
 from conceptbind.encoders.batching import BATCH, PICTURES, equal_length_batches
 from conceptbind.encoders.brief import Brief
-from conceptbind.encoders.captions import settle, too_long
+from conceptbind.encoders.captions import known_words, settle, too_long
 from conceptbind.encoders.families import SIGLIP
 from conceptbind.encoders.options import CPU, Opening
 from conceptbind.encoders.told import pictures_told
@@ -172,6 +172,12 @@ class SentenceTransformerEncoder(Brief):
         if self._tokenizer is None:
             return []
         return too_long([self._prompt + text for text in texts], self.longest, self._lengths)
+
+    def knows(self, texts: Sequence[str]) -> list[bool]:
+        """Whether the vocabulary has every word of each caption, as far as the pipeline tells."""
+        if self._tokenizer is None:
+            return [True] * len(texts)
+        return known_words(self._tokenizer, texts)
 
     def _lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, before any is cut off."""

@@ -248,10 +248,14 @@ def read_by(encoder: Encoder) -> Callable[[str], bool]:
     """Whether an encoder reads a caption: it knows its words, and does not cut its end off.
 
     Args:
-        encoder: of captions; one with a vocabulary of its own refuses other words.
+        encoder: of captions; one with a vocabulary of its own refuses other words, or has a method
+            `knows` that tells them.
     """
+    knows: Callable[[Sequence[str]], Sequence[bool]] | None = getattr(encoder, "knows", None)
 
     def reads(text: str) -> bool:
+        if knows is not None and not knows([text])[0]:
+            return False
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", CutCaptionWarning)

@@ -126,8 +126,9 @@ def _lightning() -> Any:
 def sentence_evaluator(probe: BindingProbe) -> Any:
     """An evaluator of sentence-transformers: `SentenceTransformerTrainer(evaluator=...)`.
 
-    It is called at every evaluation, and takes a look where one is due; else it gives the numbers
-    of the latest look. `probe.finish()` after the training says what looks cost.
+    It takes a look at every evaluation, whatever that costs: the trainer keeps the model whose
+    numbers are best, so they must be those of this model. How often there is one is for the
+    trainer's `eval_steps` to say. `probe.finish()` after the training says what looks cost.
 
     Args:
         probe: the probe.
@@ -147,11 +148,14 @@ def sentence_evaluator(probe: BindingProbe) -> Any:
         def __call__(
             self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
         ) -> dict[str, float]:
-            """The numbers of the latest look."""
+            """The numbers of this model; none where it could not be scored."""
             latest = probe.table.history.step
             after = 0 if latest is None else latest + 1
             step = steps if steps >= 0 else after
-            if probe(model, step) is not None:
+            seen = step == latest and probe.last  # at its end a training may evaluate once more
+            if not seen:
+                if probe.now(model, step) is None:
+                    return {}
                 probe.draw()
             return {name.replace("/", "_"): value for name, value in probe.last.items()}
 

@@ -1,12 +1,12 @@
 """Whether a number rose or fell between two looks, item by item, with error under control over all
 looks of a watch, however many there will be.
 
-A change is told where three things hold. The 95 % interval of the paired difference leaves out 0.
-The p of a test, corrected for all comparisons that could be made, is below 0.05. And the difference
-is at least `LEAST`, so that it is seen in the numbers as they are shown. The k-th look after the
-first may be held against k earlier ones, in each of m numbers. It may spend 1 / (k (k + 1)) of the
-error, which sums to 1 over all looks. So p is multiplied by m k k (k + 1). That is Bonferroni's
-correction, with the error spent as in sequential trials.
+A change is told where three things hold. The 95 % interval of the paired difference leaves out 0,
+as it is shown. The p of a test, corrected for all comparisons that could be made, is below 0.05.
+And the difference is at least `LEAST`, so that it is seen in the numbers as they are shown. The
+k-th look after the first may be held against k earlier ones, in each of m numbers. It may spend
+1 / (k (k + 1)) of the error, which sums to 1 over all looks. So p is multiplied by m k k (k + 1).
+That is Bonferroni's correction, with the error spent as in sequential trials.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ LEVEL = 0.05
 LEAST = 0.01
 """The smallest change told: one point of a share, 0.01 of a mean |cos|. Two nearly equal models
 agree on nearly every item, so that without it a difference of no size is beyond doubt."""
+SHOWN = 0.0005
+"""What an interval must leave out on both sides of 0, so that it does so as it is shown, with one
+digit behind a percent and three behind a mean |cos|."""
 ROUNDING = 1e-6
 """Share of the largest item below which all differences are rounding."""
 
@@ -73,6 +76,8 @@ class Change:
         """`rose` or `fell` where that is beyond doubt and large enough to be seen, else empty."""
         low, high = self.interval
         if low is None or high is None or self.p >= LEVEL or low <= 0 <= high:
+            return ""
+        if min(abs(low), abs(high)) < SHOWN:
             return ""
         size = self.change if low > 0 else -self.change  # below 0 where it contradicts the interval
         if round(size, 9) < LEAST:
@@ -186,7 +191,8 @@ class History:
                 self.seen[number.key] = Seen(look.step, value, number.outcome, number.kind)
         self.comparisons += len(found)
         self.looks += 1
-        self.step = look.step
+        if look.numbered:
+            self.step = look.step
         return found
 
 

@@ -6,7 +6,7 @@ import glob
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,7 +43,7 @@ SPLITTING = ("model", "normalizer", "pre_tokenizer", "added_tokens")
 """Parts of `tokenizer.json` that decide what becomes of a caption."""
 ADVICE = re.compile(
     r"( or choose another folder( with --out)?| with --out)?(, then run the same command again)?$"
-    r"|; delete it and run again$"
+    r"|; delete it and run again$|; wait until it is written$|; copy it again$"
 )
 """Ends of messages that are for a command of its own, while a watch goes on by itself."""
 
@@ -63,19 +63,21 @@ class Checkpoint:
     """The step in its name; None without one."""
 
 
-def step_in(name: str) -> int | None:
+def step_in(name: str, plain: bool = True) -> int | None:
     """The step that a name tells: the number after `step`, else after `checkpoint` or `epoch`, else
     the last number. `checkpoint-500-a1b3` is 500, `epoch=3-step=40.pt` is 40, `model_7` is 7.
 
     Args:
         name: of a checkpoint.
+        plain: whether a number behind no such word is a step too. It is none beside names that have
+            one: next to `checkpoint-100` the 32 of `clip-vit-b-32` is the name of a model.
 
     Returns:
         None where there is no number, or one that no training reaches.
     """
     last = re.sub(r"\.(pt|pth|bin|safetensors)$", "", name.rsplit("/", 1)[-1])
-    for before in (*STEP_WORDS, ""):
-        found = re.findall(rf"(?i){before}(\d+)", last)
+    for before in (*STEP_WORDS, *([r"(?<!\d[a-z])(?<!\d)"] if plain else [])):
+        found = re.findall(rf"(?i){before}(\d+)(?![a-z0-9])", last)  # 1e5 and 0x1f are no steps
         if found:
             step = int(found[-1])
             return step if step < MOST_STEPS else None
@@ -97,9 +99,22 @@ def found_checkpoints(place: str, kind: CheckpointKind) -> list[Checkpoint]:
         base = home
         paths = [home, *_inside(home)]
     found = {path for path in paths if not ASIDE.fullmatch(path.name) and _may_be(path, kind)}
-    known = [Checkpoint(path, _name(path, base), None) for path in found]
-    numbered = [Checkpoint(one.path, one.name, step_in(one.name)) for one in known]
+    names = {path: _name(path, base) for path in _each_once(found)}
+    worded = any(step_in(name, plain=False) is not None for name in names.values())
+
+    def step(path: Path, name: str) -> int | None:
+        # the folder that is watched has the name of the model, not of a step
+        return step_in(name, plain=not worded and path != home)
+
+    numbered = [Checkpoint(path, name, step(path, name)) for path, name in names.items()]
     return sorted(numbered, key=_order)
+
+
+def _each_once(paths: Iterable[Path]) -> list[Path]:
+    """Paths without links to one of them: `latest` leads to a checkpoint that is there itself."""
+    real = {path for path in paths if not path.is_symlink()}
+    known = {path.resolve() for path in real}
+    return [path for path in paths if path in real or path.resolve() not in known]
 
 
 def training_of(name: str) -> str:
@@ -168,7 +183,7 @@ def signature(path: Path) -> Signature:
     """
     if not path.is_dir():
         told = path.stat()
-        return ((path.name, told.st_size, told.st_mtime_ns),)
+        return ((path.name, told.st_size, _times(told)),)
     found = []
     for place, _, names in os.walk(path):
         for name in names:
@@ -177,10 +192,15 @@ def signature(path: Path) -> Signature:
                 told = os.stat(file)
             except OSError:  # a link that leads nowhere, or a file that is just being replaced
                 continue
-            found.append((os.path.relpath(file, path), told.st_size, told.st_mtime_ns))
+            found.append((os.path.relpath(file, path), told.st_size, _times(told)))
     if not found:
         raise FileNotFoundError(path)
     return tuple(sorted(found))
+
+
+def _times(told: os.stat_result) -> int:
+    """When a file was written or its permissions were changed, as one number to compare."""
+    return hash((told.st_mtime_ns, told.st_ctime_ns, told.st_mode))
 
 
 def require_whole(path: Path, kind: CheckpointKind) -> None:
@@ -204,7 +224,7 @@ def require_whole(path: Path, kind: CheckpointKind) -> None:
         if file.suffix == ".json":
             read_json(file, "wait until it is written")
     weights = [file for file in files if file.suffix in (".safetensors", *LOADED)]
-    models = [file for file in weights if _of_model(file)]
+    models = _models_own([file for file in weights if _of_model(file)])
     missing = [name for file in files for name in _named_shards(file) if not (path / name).exists()]
     if missing:
         raise FileError(f"{path / missing[0]} is not there yet")
@@ -216,7 +236,14 @@ def require_whole(path: Path, kind: CheckpointKind) -> None:
 
 def _of_model(file: Path) -> bool:
     """Whether a file holds weights of the model, and not the state of its training."""
-    return not re.match(r"(optimizer|scheduler|rng_state|scaler|training_args)", file.name)
+    states = r"(optimizer|scheduler|rng_state|scaler|training_args|mp_rank|zero_pp_rank)"
+    return not re.match(states, file.name) and not file.parent.name.startswith("global_step")
+
+
+def _models_own(files: Sequence[Path]) -> list[Path]:
+    """The weights that are loaded: where some are called as those of a model are, no others."""
+    own = [file for file in files if re.match(r"(model|pytorch_model|open_clip_)", file.name)]
+    return own or list(files)
 
 
 def _named_shards(file: Path) -> set[str]:

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from conceptbind.core.errors import KindError
+
 Log = Callable[[Mapping[str, float], int], object]
 
 
@@ -35,6 +37,9 @@ def as_log(log: Any) -> Log:
     Args:
         log: a function of numbers and step; a TensorBoard writer; None for the W&B and MLflow runs
             that are open.
+
+    Raises:
+        KindError: it is none of these.
     """
     if log is None:
         return log_to_running
@@ -45,5 +50,9 @@ def as_log(log: Any) -> Log:
                 log.add_scalar(name, value, step)
 
         return written
+    if not callable(log):
+        raise KindError(
+            f"log must be a function of numbers and step, or a TensorBoard writer; got {log!r:.60}"
+        )
     found: Log = log
     return found

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
 
 @explains_arguments
-def look_at(suite: Suite, encoder: Encoder, step: int = 0, name: str = "") -> ModelLook:
+def look_at(
+    suite: Suite, encoder: Encoder, step: int = 0, name: str = "", numbered: bool = True
+) -> ModelLook:
     """Every number of an encoder that the scenes allow.
 
     Args:
@@ -47,6 +49,7 @@ def look_at(suite: Suite, encoder: Encoder, step: int = 0, name: str = "") -> Mo
         encoder: of captions, pictures or both.
         step: of its training.
         name: of its checkpoint.
+        numbered: whether the step is that of a training.
 
     Raises:
         ConceptBindError: its rows cannot be made, are not finite, or are all the same.
@@ -63,7 +66,7 @@ def look_at(suite: Suite, encoder: Encoder, step: int = 0, name: str = "") -> Mo
     for modality in eye.modalities:
         eye.parts(modality)
     seconds = time.perf_counter() - start
-    return ModelLook(step, name, tuple(eye.numbers), tuple(eye.verdicts), seconds)
+    return ModelLook(step, name, tuple(eye.numbers), tuple(eye.verdicts), seconds, numbered)
 
 
 class _Eye:

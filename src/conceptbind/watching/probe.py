@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import sys
 import time
 from collections.abc import Callable
@@ -78,10 +79,11 @@ class BindingProbe:
         say: Callable[[str], object] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        if every is not None and (not isinstance(every, int) or every < 1):
+        every = None if every is None else whole_step(every, "every")
+        if every is not None and every < 1:
             raise ValueRangeError(f"every must be a number of steps, at least 1; got {every!r}")
-        if not 0 < share < 1:
-            raise ValueRangeError(f"share must lie between 0 and 1; got {share!r}")
+        if not isinstance(share, int | float) or not 0 < share < 1:
+            raise ValueRangeError(f"share must lie between 0 and 1; got {share!r:.60}")
         self.every, self.share = every, share
         self._asked_log, self.log = log, as_log(log)
         self.say = say or _say
@@ -101,7 +103,9 @@ class BindingProbe:
             )
         self.last: dict[str, float] = {}
         """The numbers of the latest look, by name."""
-        self._cost, self._drawn = 0.0, -math.inf
+        self._cost, self._drawn, self._drawing = 0.0, -math.inf, 0.0
+        self._tried: int | None = None
+        self.spent = max(0.0, self._clock() - self._start)
 
     @property
     def elapsed(self) -> float:
@@ -128,10 +132,11 @@ class BindingProbe:
         Args:
             step: of the training.
         """
+        step = whole_step(step)
         latest = self.table.history.step
-        if latest is None:
+        if latest is None and self._tried is None:
             return True
-        if step <= latest:
+        if step <= max(one for one in (latest, self._tried) if one is not None):
             return False
         if self.every is not None:
             return step % self.every == 0
@@ -166,28 +171,38 @@ class BindingProbe:
         Raises:
             ConceptBindError: it cannot be told how the model embeds.
         """
-        start = self._clock()
+        step, start = whole_step(step), self._clock()
+        closed = self.table.closed
         try:
+            self.table.reopen()
             return self._looked(model, step)
         finally:
+            self._tried = step
             self._cost = max(0.0, self._clock() - start)
             self.spent += self._cost
+            if closed and not self.table.closed:  # after the training: nobody else lets go of it
+                self.draw()
+                self.table.close()
 
     def _looked(self, model: Any, step: int) -> ModelLook | None:
         with as_it_was(model):
-            encoder = None if self.looks else encoder_of(model, **self._how)
             try:
-                encoder = encoder or encoder_of(model, **self._how)
+                encoder = encoder_of(model, **self._how)
+            except Exception as error:
+                # a training should end where it cannot be told how the model embeds, and not be
+                # scored by nothing until it is over
+                if self._tried is None and isinstance(error, ConceptBindError):
+                    raise
+                self._failed(step, error)
+                return None
+            try:
                 look = look_at(self.suite, encoder, step)
                 self.table.add(look)
                 rows = self._remember(look)
                 if self._clock() - self._drawn >= PAGE_SECONDS:
                     self.draw()
-            except ConceptBindError as error:
-                self._note(f"step {step:,} was not scored: {error}")
-                return None
             except Exception as error:  # whatever the model raises, its training goes on
-                self._note(f"step {step:,} was not scored: {type(error).__name__}: {error}")
+                self._failed(step, error)
                 return None
         self.looks += 1
         self.say(brief(rows))
@@ -195,6 +210,11 @@ class BindingProbe:
             self.say(line)
         self._log(step)
         return look
+
+    def _failed(self, step: int, error: Exception) -> None:
+        named = isinstance(error, ConceptBindError)
+        told = str(error) if named else f"{type(error).__name__}: {error}"
+        self._note(f"step {step:,} was not scored: {told}")
 
     def _log(self, step: int) -> None:
         try:
@@ -233,6 +253,7 @@ class BindingProbe:
         facts = plain_provenance(config, sys.argv)
         self._drawn = self._clock()
         write_watch_page(self.folder, self.story, facts, self.notes[-KEPT:])
+        self._drawing = max(0.0, self._clock() - self._drawn)
         return self.folder / PAGE
 
     def finish(self, model: Any = None, step: int | None = None) -> str:
@@ -254,6 +275,7 @@ class BindingProbe:
                     f"step {step:,}, the last one, was not scored: with it looks would take more "
                     f"than {100 * self.share:g} % of the time; probe.now(model, step) scores it"
                 )
+        self.spent += self._drawing  # the page is drawn once more
         told = (
             f"{counted(self.looks, 'look')} took {self.spent:.1f} s of {self.elapsed:.1f} s "
             f"({percent(self.cost)} of the training's time)."
@@ -269,6 +291,25 @@ class BindingProbe:
     def _note(self, line: str) -> None:
         self.notes = [*self.notes, line][-KEPT:]
         self.say(line)
+
+
+def whole_step(step: Any, name: str = "the step") -> int:
+    """A step as a number of Python, also where a loop counts with numpy or torch.
+
+    Args:
+        step: of a training.
+        name: what is counted, for the message.
+
+    Raises:
+        ValueRangeError: it is no whole number, or below 0.
+    """
+    try:
+        found = operator.index(step)
+    except TypeError:
+        found = -1
+    if found < 0 or isinstance(step, bool):
+        raise ValueRangeError(f"{name} must be a whole number, at least 0; got {step!r:.60}")
+    return found
 
 
 def numbers_of(look: ModelLook) -> dict[str, float]:

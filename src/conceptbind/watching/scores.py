@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from conceptbind.core.names import Metric
 from conceptbind.core.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ NAMES = {
     ("factors", "image"): "Mean |cos| between concepts in pictures",
 }
 """What a number is called, by study and modality."""
-BETTER = {Metric.ACROSS_VALUE_COSINE: "fell"}
-"""Metrics of which less is more, with the word for the better direction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +75,9 @@ class ModelLook:
     """Levels 1, 2 and 3, each from this look alone."""
     seconds: float
     """What it took."""
+    numbered: bool = True
+    """Whether its step is that of a training. One that is not stands behind all others, and those
+    of a later step are still to come."""
 
     def number(self, **asked: str | None) -> Number:
         """The number of some columns, such as `study` and `modality`.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.core.errors import MismatchError, ValueRangeError
+from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.crossmodal.bank import CaptionBank, caption_bank
 from conceptbind.pictures.folder import draw_pictures
 from conceptbind.probes.study import bag_probes
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
 PARAPHRASED, REDRAWN = 1000, 200
 """Most scenes whose captions are put in other words, and of which more pictures are drawn: those of
 `measure`."""
+
+
+class SuiteError(FileError):
+    """The suite itself cannot be written: no fault of a model."""
 
 
 class Suite:
@@ -83,7 +89,8 @@ class Suite:
         """The scenes with pictures, drawn where they have none."""
         if self.scenes.drawing is None or self.scenes.images is not None:
             return self.scenes
-        return draw_pictures(self.scenes, self.folder / "pictures", seed=self.seed)
+        with _of_the_suite():
+            return draw_pictures(self.scenes, self.folder / "pictures", seed=self.seed)
 
     @cached_property
     def bag(self) -> SceneProbes:
@@ -103,7 +110,8 @@ class Suite:
             return None if given is None else (self.scenes, given[0], (given[1],))
         bank = picture_bank(self.scenes, most=REDRAWN, seed=self.seed)
         places = bank.places.tolist()
-        drawn = draw_pictures(bank.pictures, self.folder / DRAWN, seed=self.seed, places=places)
+        with _of_the_suite():
+            drawn = draw_pictures(bank.pictures, self.folder / DRAWN, seed=self.seed, places=places)
         return drawn, bank.items, bank.settings
 
     def reworded(self, encoder: Encoder) -> tuple[ParaphraseBank, Items] | None:
@@ -131,3 +139,12 @@ class Suite:
             bank = paraphrase_bank(self.scenes, most=PARAPHRASED, reads=reads, seed=self.seed)
             self._reworded = bank, items_of(bank, self.scenes)
         return self._reworded
+
+
+@contextmanager
+def _of_the_suite() -> Iterator[None]:
+    """Raise what keeps the suite's own pictures from being written as that."""
+    try:
+        yield
+    except FileError as error:
+        raise SuiteError(str(error)) from error

@@ -57,7 +57,7 @@ class Table:
             raise FileError(f"{folder} is a file; choose a folder with --out")
         self.folder = folder
         self._lock = own(folder)
-        self._owed = ""
+        self._owed, self.closed = "", False
         self.latest: list[dict[str, str]] = []
         """The rows of the look that was added last."""
         try:
@@ -85,6 +85,24 @@ class Table:
     def close(self) -> None:
         """Let go of the folder."""
         self._lock.release()
+        self.closed = True
+
+    def reopen(self) -> None:
+        """Take the folder again, with what others wrote into it meanwhile.
+
+        Raises:
+            FolderInUseError: another process writes there.
+            FileError: its files are damaged.
+        """
+        if not self.closed:
+            return
+        self._lock = own(self.folder)
+        try:
+            self._continue()
+        except ConceptBindError:
+            self._lock.release()
+            raise
+        self.closed = False
 
     def add(self, look: ModelLook) -> dict[tuple[str, ...], Change]:
         """Compare a look with the earlier ones, and write it down, whole or not at all.
@@ -152,15 +170,17 @@ class Table:
     def _append(self, text: str) -> None:
         """Add a look's rows in one write, on the disk when it returns."""
         path, data = self.folder / TABLE, text.encode()
-        size = path.stat().st_size
+        size = None
         try:
+            size = path.stat().st_size
             with path.open("ab", buffering=0) as file:
                 written = file.write(data)
                 os.fsync(file.fileno())
             if written != len(data):
                 raise OSError(None, "the disk is full")
         except OSError as error:
-            self._cut(size)
+            if size is not None:
+                self._cut(size)
             raise FileError(
                 f"could not write {path}: {error.strerror or error}; free some space or choose "
                 "another folder with --out"

@@ -4,6 +4,7 @@ whatever goes wrong is one line.
 
 from __future__ import annotations
 
+import errno
 import gc
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from conceptbind.watching.checkpoints import (
     signature,
 )
 from conceptbind.watching.looking import look_at
+from conceptbind.watching.suite import SuiteError
 from conceptbind.watching.words import Row, Story, brief, told_at, uncompared
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ JUMP = 60.0
 """Seconds by which a clock must differ from the time that passed to be said to have jumped."""
 SYMBOLS = 5
 """Values of each concept of a controlled model that the scenes of a watch use, at most."""
+OWN_FAULTS = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS)
+)
+"""What the machine lacks, whatever is read or written."""
 FAULTS = 10_000
 """Checkpoints with a fault that are remembered."""
 NOTES = 20
@@ -50,6 +56,20 @@ WAITS = "waits"
 
 class _NotWholeError(FileError):
     """A checkpoint is not whole yet."""
+
+
+def _of_this_machine(error: BaseException) -> bool:
+    """Whether a checkpoint could not be scored for want of room, of memory or of open files, which
+    come back without its files changing.
+    """
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__) is not None and len(causes) < 10:
+        causes.append(cause)
+    return any(
+        isinstance(one, (SuiteError, MemoryError))
+        or (isinstance(one, OSError) and one.errno in OWN_FAULTS)
+        for one in causes
+    )
 
 
 class Watcher:
@@ -85,7 +105,8 @@ class Watcher:
         self._said: dict[str, set[str]] = {}
         self._unwritten: ModelLook | None = None
         path = table.folder / FIRST
-        self._first = read_checked_json(path) if path.is_file() else None
+        again = "watch into another folder with --out"
+        self._first = read_checked_json(path, again) if path.is_file() else None
 
     @property
     def notes(self) -> list[str]:
@@ -138,10 +159,11 @@ class Watcher:
         except MissingExtraError:
             raise
         except Exception as error:  # whatever a file makes a library raise, the watch goes on
-            self._failed(one, before, error)
+            if _of_this_machine(error):
+                self._note(one.name, None, f"not scored: {reason_of(error)}; it is looked at again")
+            else:
+                self._failed(one, before, error)
             return
-        finally:
-            gc.collect()  # one model in memory at a time
         self._written(look)
 
     def _written(self, look: ModelLook) -> bool:
@@ -178,7 +200,12 @@ class Watcher:
         shape = shape_of(one.path, self.kind)
         if self._first is not None:
             require_alike(self._first["shape"], shape, self._first["checkpoint"])
-        look = look_at(self.suite, self._opener(one.path), self._step(one), one.name)
+        try:
+            encoder, numbered = self._opener(one.path), one.step is not None
+            look = look_at(self.suite, encoder, self._step(one), one.name, numbered)
+        finally:
+            encoder = None  # type: ignore[assignment]
+            gc.collect()  # one model in memory at a time
         if self._first is None:
             self._first = {"checkpoint": one.name, "shape": shape}
         return look

@@ -216,9 +216,10 @@ def _counted(story: Story) -> str:
         return "One look compares nothing: the next one is held against it."
     made = counted(story.comparisons, "comparison")
     return (
-        f"Made so far: {made} over {counted(story.looks, 'look')}. Where nothing changes, a whole "
-        f"watch tells of any change in at most {100 * LEVEL:.0f} % of all cases. The smallest "
-        f"change told is {_least()}."
+        f"Made so far: {made} over {counted(story.looks, 'look')}. Where numbers differ by "
+        f"the choice of scenes alone, a whole watch tells of any change in at most "
+        f"{100 * LEVEL:.0f} % of all cases. The smallest change told is {_least()}. A change is "
+        "one between two checkpoints. A training with other random numbers may not have it."
     )
 
 
