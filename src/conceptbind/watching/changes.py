@@ -34,8 +34,8 @@ LEAST = 0.01
 """The smallest change told: one point of a share, 0.01 of a mean |cos|. Two nearly equal models
 agree on nearly every item, so that without it a difference of no size is beyond doubt."""
 SHOWN = 0.0005
-"""What an interval must leave out on both sides of 0, so that it does so as it is shown, with one
-digit behind a percent and three behind a mean |cos|."""
+"""How far from 0 an interval must end, so that it does so as it is shown: with one digit behind a
+percent and three behind a mean |cos|."""
 ROUNDING = 1e-6
 """Share of the largest item below which all differences are rounding."""
 
