@@ -325,17 +325,79 @@ def nevir(folder):
     write_csv(folder / "test.csv", header, rows)
 
 
+def winoground(folder):
+    for n, levels in enumerate(levels for levels, _ in GROUPS):
+        for place, level in enumerate(levels):
+            write_picture(folder / f"images/ex_{n}_img_{place}.png", level)
+    rows = [
+        {"id": n, "image_0": f"ex_{n}_img_0", "image_1": f"ex_{n}_img_1"}
+        | {"caption_0": captions[0], "caption_1": captions[1], "collapsed_tag": tag}
+        for n, ((_, captions), tag) in enumerate(zip(GROUPS, TAGS, strict=True))
+    ]
+    (folder / "examples.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+TAGS = ("Relation", "Object", "Both", "Object", "Relation")
+
+
+def colorswap(folder):
+    rows = []
+    for n, (levels, captions) in enumerate(GROUPS):
+        names = [f"images/{n}_{place}.png" for place in (0, 1)]
+        for name, level in zip(names, levels, strict=True):
+            write_picture(folder / name, level)
+        keys = ("id", "image_1", "image_2", "caption_1", "caption_2")
+        rows.append(dict(zip(keys, (n, *names, *captions), strict=True)))
+    write_json(folder / "test.json", rows)
+
+
+def regions(folder, **own):
+    """Items of ARO: the left half of each picture is what its box shows."""
+    items = []
+    for n, (level, captions) in enumerate(CHOICES):
+        whole = Image.new("RGB", (8, 8), (3, 0, 0))
+        whole.paste((level, 0, 0), (0, 0, 4, 8))
+        buffer = BytesIO()
+        whole.save(buffer, "PNG")
+        path = folder / f"images/{n}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(buffer.getvalue())
+        box = {"bbox_x": 0, "bbox_y": 0, "bbox_w": 4, "bbox_h": 8}
+        said = {"true_caption": captions[0], "false_caption": captions[1]}
+        further = {name: told[n] for name, told in own.items()}
+        items.append({"image_path": path.name, **box, **said, **further})
+    return items
+
+
+def vg_relation(folder):
+    """`near` is left out by the paper; the second item stands there twice."""
+    items = regions(folder, relation_name=("on", "holding", "near", "holding", "on"))
+    write_json(folder / "visual_genome_relation.json", [*items, items[1]])
+
+
+def vg_attribution(folder):
+    """Of one pair of attributes there are 25 items, which repeat the first four."""
+    items = regions(folder, attributes=[["red", "big"]] * 4 + [["blue", "big"]])
+    often = [items[n % 4] for n in range(25)]
+    write_json(folder / "visual_genome_attribution.json", [*often, items[4]])
+
+
 LAYOUTS = {
     one.__name__: one
     for one in (
         *(bivlc, cola, vismin, eqben, mmvp, naturalbench, valse, vl_checklist, crepe),
         *(negbench_mcq, negbench_retrieval, abc6k, spec, imagecode, nevir),
+        *(winoground, colorswap, vg_relation, vg_attribution),
     )
 }
 """What writes each benchmark into a folder."""
 _GROUPED = {("all", metric): told for metric, told in TWO_BY_TWO.items()}
 EXPECTED = {
     **dict.fromkeys(("bivlc", "cola", "vismin", "eqben", "mmvp", "naturalbench"), _GROUPED),
+    "winoground": {**_GROUPED, ("Relation", "group_match"): (1.0, 0)},
+    "colorswap": _GROUPED,
+    # each distinct item once
+    **{key: {("all", "accuracy"): (2 / 5, 2)} for key in ("vg_relation", "vg_attribution")},
     "valse": {
         ("existence", "accuracy"): (1 / 3, 1),
         ("actant-swap", "accuracy"): (1 / 2, 1),
@@ -392,6 +454,9 @@ PUBLISHED = {
     "spec": {("image to text", "accuracy"): (2 / 3 + 1 / 2) / 2},
     "imagecode": {("all", "accuracy"): 3 / 5},
     "nevir": {("all", "pair_accuracy"): 1 / 5},
+    # on: both right, holding: none
+    "vg_relation": {("relations without symmetric and rare ones", "accuracy"): 1 / 2},
+    "vg_attribution": {("attribute pairs with 25 items or more", "accuracy"): 7 / 25},
 }
 """Values by the publisher's rule."""
 WINS_TIES = {

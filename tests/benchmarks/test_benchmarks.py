@@ -488,7 +488,7 @@ def test_attribute_pairs_need_25_items(tmp_path):
     [
         ({"bbox_x": 9}, "shows nothing of the picture"),
         ({"bbox_w": 0}, "the box of .* has 0 x .* pixels"),
-        ({"bbox_h": "4"}, "not four numbers"),
+        ({"bbox_h": "four"}, "not four numbers"),
         ({"true_caption": ["x"]}, "must be text"),
         ({"attributes": ["red", "blue"], "relation_name": None}, "must be text"),
     ],

@@ -53,7 +53,7 @@ def test_two_pictures_and_two_captions(seed):
     pictures, captions = whole_numbers(rng, 15, 3), whole_numbers(rng, 15, 3)
     rows = rng.integers(0, 15, size=(80, 4))
     scores = benchmark_named("winoground").score(
-        {"rows": rows, "tags": np.full(80, "")}, unit(pictures), unit(captions)
+        {"rows": rows, "subsets": np.full(80, "")}, unit(pictures), unit(captions)
     )
     by_metric = {"text_score": [], "image_score": [], "group_score": []}
     for row in rows:

@@ -23,11 +23,17 @@ from published_layouts import CHOICES, abc6k, by_digit, cola, nevir, whole_spec
 PAGE = Path(__file__).parents[2] / "docs/howto/benchmark.md"
 
 
+def of_the_page():
+    """The description, and the lines that say which items its rules count."""
+    told: list[str] = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.S)
+    assert len(told) == 2
+    return told
+
+
 @pytest.fixture
 def garments(tmp_path):
     """The description of the page, and its folder: shirts right and wrong, trousers the rest."""
-    (told,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.S)
-    (tmp_path / "garments.yaml").write_text(told)
+    (tmp_path / "garments.yaml").write_text(of_the_page()[0])
     lines = []
     for n, (level, (right, wrong)) in enumerate(CHOICES):
         entry = {"photo": f"{n}.png", "right": right, "wrong": wrong}
@@ -56,6 +62,14 @@ def test_the_description_of_the_page_is_scored(garments):
     page = (garments / "run/report.html").read_text()
     assert "Shirts and trousers" in page
     del BENCHMARKS["garments"]
+
+
+def test_the_rules_of_the_page_are_read():
+    whole, rules = map(yaml.safe_load, of_the_page())
+    (task,) = described({**whole, **rules}, "garments.yaml").tasks
+    ours, paper = task.scores
+    assert ours.distinct
+    assert (task.strict, paper.fewest, paper.without) == (("all",), 25, ("hat",))
 
 
 GOOD = yaml.safe_load(

@@ -253,7 +253,7 @@ def aro(folder, **changed):
         {"bbox_x": -(10**40)},
         {"bbox_w": 0},
         {"bbox_h": -3},
-        {"bbox_x": "1"},
+        {"bbox_x": "one"},
         {"bbox_x": None},
         {"bbox_x": True},
         {"bbox_y": [1]},

@@ -61,6 +61,8 @@ class Data:
     besides: frozenset[str] = frozenset()
     """Items that runs on the same questions may lack, such as `pictures` where others ask about
     captions alone."""
+    hashed: Mapping[str, str] = field(default_factory=dict)
+    """What the hash calls items, where it is not their name."""
 
     def path(self, picture: str) -> Path:
         """Where a picture lies."""
@@ -71,11 +73,12 @@ class Data:
         """Of pictures' names, captions and items: runs with one hash answered the same
         questions.
         """
-        items = [
-            part
-            for name in sorted(self.items.keys() - self.besides)
-            for part in (name, np.ascontiguousarray(self.items[name]).tobytes())
-        ]
+        named = {
+            self.hashed.get(name, name): np.ascontiguousarray(values).tobytes()
+            for name, values in self.items.items()
+            if name not in self.besides
+        }
+        items = [part for name in sorted(named) for part in (name, named[name])]
         pictures = () if "pictures" in self.besides else self.pictures
         return content_hash(*pictures, repr(self.boxes), *self.captions, *items)
 

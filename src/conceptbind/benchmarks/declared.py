@@ -86,6 +86,7 @@ class Declared:
             boxes=pictures.boxes(),
             elsewhere=pictures.elsewhere,
             besides=self._besides(),
+            hashed=self._hashed(),
         )
 
     def _besides(self) -> frozenset[str]:
@@ -94,8 +95,16 @@ class Declared:
         for number, task in enumerate(self.tasks):
             names = ["hopeless"] if task.right else ["hopeless", "right"]
             names += ["pictures"] if task.form == "triplets" else ["draws"]
-            found.update(_key(self, number, name) for name in names)
+            found.update(_key(self, number, name) for name in names if name not in task.hashed)
         return frozenset(found)
+
+    def _hashed(self) -> dict[str, str]:
+        """What the hash calls the arrays of its tasks."""
+        return {
+            _key(self, number, name): _key(self, number, called)
+            for number, task in enumerate(self.tasks)
+            for name, called in task.hashed.items()
+        }
 
     def named_files(self) -> frozenset[str]:
         """Names of its files, without those that are patterns."""

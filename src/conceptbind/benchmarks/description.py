@@ -64,6 +64,8 @@ AVERAGES = ("micro", "macro")
 OF = ("each", "details", "all", "families", "same words")
 """Of which items a score is: of each subset, of each detail within a subset, of all, of each
 family of subsets, of those whose captions hold the same words in another order."""
+HASHED = ("subsets", "draws")
+"""Arrays of items that the hash may call otherwise."""
 CHANNELS = ("rgb", "bgr")
 CONTAINERS = tuple(
     f"{place}*.{kind}"
@@ -92,6 +94,14 @@ class Scoring:
     """See `TIES`."""
     metrics: tuple[str, ...] = ()
     """The metrics that it gives; all of the form where there are none."""
+    distinct: bool = False
+    """Whether items of the same pictures and captions count once."""
+    fewest: int = 1
+    """Items that a subset must have to count."""
+    without: tuple[str, ...] = ()
+    """Subsets that do not count."""
+    called: str = ""
+    """What its items are called in results, where they are not all of them."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,8 @@ class Task:
     """One question of a benchmark: items of one form, from some files.
 
     A field is named by its path: `mturk.caption`, `1.POS`, `0` for lists. `a|b` takes the first of
-    several that is there. A picture may be a pattern: `{type}/{id}.jpg`.
+    several that is there, and the text `a?` is empty where there is none. A picture, a subset and a
+    place may be a pattern: `{type}/{id}.jpg`.
     """
 
     form: str
@@ -144,6 +155,8 @@ class Task:
     """A JSON object of objects, whose entries become `key`, `inner` and `value`."""
     group: int = 1
     """Rows that make one item together; their fields begin with `0.`, `1.`, ..."""
+    id: str = ""
+    """Field that no two items share; those that lack it are not compared."""
     pictures: tuple[str, ...] = ()
     """Fields of pictures: file names or bytes; one whose name ends in `[]` holds a list."""
     captions: tuple[str, ...] = ()
@@ -162,6 +175,8 @@ class Task:
     """Only the last part of a picture's name counts, as of a URL."""
     npy: str = "rgb"
     """Order of the channels of pictures that are `.npy` files."""
+    by_row: bool = False
+    """Whether a picture inside a table is called by its row, not by how many came before."""
     literals: tuple[str, ...] = ()
     """Fields whose text is a Python literal, which is parsed and never evaluated."""
     keep: Mapping[str, float] = field(default_factory=dict)
@@ -182,6 +197,9 @@ class Task:
     """What our own rule is scored of; see `OF`."""
     swapped: tuple[str, ...] = ()
     """Subsets whose wrong captions are swaps (triplets)."""
+    hashed: Mapping[str, str] = field(default_factory=dict)
+    """What the hash of items calls `subsets` and `draws`, so that results of a version that called
+    them otherwise are about the same items."""
 
 
 @dataclass(frozen=True)
@@ -366,6 +384,8 @@ def _check_task(task: Task, where: str) -> None:
         raise ValueRangeError(f"{where}: a box has four fields: left, top, width and height")
     if not (1 <= task.group <= 8 and 1 <= task.positives <= 8):
         raise ValueRangeError(f"{where}: group and positives must lie in 1..8")
+    for name in task.hashed:
+        _one_of(name, HASHED, where, "name in 'hashed'")
     if task.right and task.positives > 1:
         raise ValueRangeError(
             f"{where}: 'right' names one right candidate, and 'positives' makes the first "
@@ -398,9 +418,7 @@ def _check_scores(task: Task, where: str) -> None:
     ties = {"strict": "miss"}
     met: set[tuple[str, str, str]] = set()
     for score in task.scores:
-        _one_of(score.of, OF, where, "value of 'of'")
-        _one_of(score.average, AVERAGES, where, "average")
-        _one_of(score.ties, TIES, where, "rule for ties")
+        _check_score(score, where)
         for metric in score.metrics:
             _one_of(metric, [*map(str, metrics_of(task))], where, "metric")
         if ties.setdefault(score.protocol, score.ties) != score.ties:
@@ -414,13 +432,28 @@ def _check_scores(task: Task, where: str) -> None:
                     f"{where}: a tie is always a miss of {metric}; leave 'ties: {score.ties}' of "
                     f"the rule '{score.protocol:.60}' out, or give it other metrics"
                 )
-            if (score.protocol, score.of, metric) in met:
+            named = score.called or score.of
+            if (score.protocol, named, metric) in met:
                 raise ValueRangeError(
-                    f"{where}: the rule '{score.protocol:.60}' scores {metric} of '{score.of}' "
+                    f"{where}: the rule '{score.protocol:.60}' scores {metric} of '{named}' "
                     "twice; give the second a protocol of its own"
                 )
-            met.add((score.protocol, score.of, metric))
+            met.add((score.protocol, named, metric))
     _check_subsets(task, where)
+
+
+def _check_score(score: Scoring, where: str) -> None:
+    """Raise where a word of one rule is unknown, or its items cannot be chosen so."""
+    _one_of(score.of, OF, where, "value of 'of'")
+    _one_of(score.average, AVERAGES, where, "average")
+    _one_of(score.ties, TIES, where, "rule for ties")
+    if score.fewest < 1:
+        raise ValueRangeError(f"{where}: 'fewest' must be at least 1; got {score.fewest}")
+    if score.called and score.of != "all":
+        raise ValueRangeError(
+            f"{where}: 'called: {score.called:.60}' is a name for one set of items; give it "
+            f"'of: all', not 'of: {score.of}'"
+        )
 
 
 def _check_subsets(task: Task, where: str) -> None:

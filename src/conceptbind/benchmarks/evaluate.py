@@ -21,7 +21,6 @@ from conceptbind.benchmarks.paraphrases import Paraphrases
 from conceptbind.benchmarks.recording import difference_record, distance_records, score_record
 from conceptbind.benchmarks.registry import BENCHMARKS, benchmark_named
 from conceptbind.benchmarks.texts import TextBenchmark, by_difference, by_length, by_rows, by_words
-from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.core.arguments import explains_arguments
 from conceptbind.core.errors import (
     ConceptBindError,
@@ -89,9 +88,7 @@ def look_at_benchmark(
     """
     benchmark = benchmark_named(name)
     data: Data | None = None
-    captions: Sequence[str] | None = (
-        benchmark.captions_inside(folder) if isinstance(benchmark, TwoByTwo) else None
-    )
+    captions: Sequence[str] | None = None
     if isinstance(benchmark, Declared):
         seen = benchmark.read(folder, replace(making, unpack=False))
         captions = seen.captions
@@ -152,9 +149,9 @@ def _captions_only(benchmark: Benchmark | TextBenchmark, folder: Path) -> bool:
     """Whether a benchmark's captions are all that can be looked at before something is made."""
     if isinstance(benchmark, Paraphrases):
         return bool(benchmark.captions(folder))
-    if isinstance(benchmark, Declared) and benchmark.inside(folder):
-        return bool(benchmark.read(folder, Making(folder, unpack=False)).captions)
-    return isinstance(benchmark, TwoByTwo) and benchmark.captions_inside(folder) is not None
+    if not (isinstance(benchmark, Declared) and benchmark.inside(folder)):
+        return False
+    return bool(benchmark.read(folder, Making(folder, unpack=False)).captions)
 
 
 def needs_pictures(name: str) -> bool:

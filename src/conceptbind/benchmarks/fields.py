@@ -11,6 +11,8 @@ from conceptbind.core.errors import MismatchError
 _BRACES = re.compile(r"\{([^{}]*)\}")
 LIST = "[]"
 """What the name of a field ends in that holds a list."""
+PERHAPS = "?"
+"""What the name of a text ends in that an entry may lack."""
 ABSENT = object()
 """What is found where a field is not there."""
 
@@ -41,17 +43,25 @@ class Entry:
         return found
 
     def text(self, field: str) -> str:
-        """A field, or a pattern with fields in braces, as text.
+        """A field, or a pattern with fields in braces, as text. One whose name ends in `?` is empty
+        where it is not there.
 
         Raises:
             MismatchError: it is not there, or is no text and no whole number.
         """
         if "{" in field:
             return _BRACES.sub(lambda match: self.text(match[1]), field)
+        if field.endswith(PERHAPS):
+            return self._perhaps(field.removesuffix(PERHAPS))
         found = self.value(field)
         if isinstance(found, bool) or not isinstance(found, str | int):
             raise MismatchError(f"{self.where}: '{field:.60}' must be text; it is {found!r:.60}")
         return str(found)
+
+    def _perhaps(self, field: str) -> str:
+        found = (self.at(name) for name in field.split("|"))
+        there = any(value is not ABSENT and value is not None for value in found)
+        return self.text(field) if there else ""
 
     def texts(self, fields: Sequence[str], parse: Mapping[str, Any]) -> list[str]:
         """The texts of several fields; one whose name ends in `[]` holds a list of them.

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 NONE = -1
 """The number of no picture and no caption."""
+FARTHEST = 1_000_000
+MOST_PIXELS = 89_478_485
+"""Where a box may begin and how large it may be, which is as large as a picture may be (Pillow's
+bound)."""
 _MARK = re.compile(r"\s*([.,!?;:])")
 
 
@@ -117,6 +121,8 @@ class Former:
         self.task, self.pictures, self.captions = task, pictures, captions
         self.shared = Distinct()
         self.left_out: Counter[str] = Counter()
+        self.ids: set[str] = set()
+        self.row = -1
         self.empty = 0
         self.parse: Mapping[str, Callable[[str, str], Any]] = dict.fromkeys(task.literals, literal)
         self.formed = Formed()
@@ -194,6 +200,8 @@ class Former:
     def _add(self, entry: Entry, part: Part) -> None:
         """One item, unless it is to be left out."""
         task = self.task
+        self.row += 1
+        self._require_own_id(entry, part)
         for name, least in task.keep.items():
             if not (number := entry.number(name)) >= least:
                 why = "is no number (NaN)" if isnan(number) else f"is below {least:g}"
@@ -202,8 +210,8 @@ class Former:
         plain = entry.texts(task.captions, self.parse)
         self.empty += not all(text.strip() for text in plain)
         texts = [task.prompt.replace("{}", text) for text in plain]
-        box = self._box(entry)
         names = self._names(entry, part)
+        box = self._box(entry, names[0]) if names else None
         shown = [self.pictures.number(name, box) for name in names] if self.seen else []
         getattr(self, f"_{task.form}")(_Item(entry, texts, shown, names))
         added = len(self.formed.rows) - len(self.formed.subsets)
@@ -211,6 +219,17 @@ class Former:
         self.formed.subsets += [subset] * added
         if task.detail:
             self.formed.details += [entry.text(task.detail)] * added
+
+    def _require_own_id(self, entry: Entry, part: Part) -> None:
+        found = entry.at(self.task.id) if self.task.id else None
+        if found is None or found is ABSENT:
+            return
+        if str(found) in self.ids:
+            raise MismatchError(
+                f"{part.paths[0]} has the id {found!s:.100} twice; every item must have one of its "
+                "own"
+            )
+        self.ids.add(str(found))
 
     def _subset(self, entry: Entry, part: Part) -> str:
         if not self.task.subset:
@@ -221,10 +240,22 @@ class Former:
         fitting = [start for start in self.task.starts if found.startswith(start)]
         return self.task.starts[max(fitting, key=len)] if fitting else "other"
 
-    def _box(self, entry: Entry) -> Box | None:
+    def _box(self, entry: Entry, picture: str) -> Box | None:
         if not self.task.box:
             return None
-        left, top, width, height = map(entry.whole, self.task.box)
+        given = [entry.value(name) for name in self.task.box]
+        sides = [side for side in map(_pixels, given) if side is not None]
+        if len(sides) != len(given):
+            raise MismatchError(
+                f"{entry.where}: the box of {picture:.80} is not four numbers of pixels of at most "
+                f"{FARTHEST:,}: {given!r:.120}"
+            )
+        left, top, width, height = sides
+        if min(width, height) < 1 or width * height > MOST_PIXELS:
+            raise MismatchError(
+                f"{entry.where}: the box of {picture:.80} has {width:,} x {height:,} pixels; "
+                f"expected 1 to {MOST_PIXELS:,} pixels"
+            )
         return left, top, width, height
 
     def _names(self, entry: Entry, part: Part) -> list[str]:
@@ -269,7 +300,8 @@ class Former:
                     f"{entry.where}: '{field}' holds no picture; get the file whose pictures are "
                     "inside"
                 )
-            return self.pictures.stored(data, field, self.task.npy)
+            number = self.row if self.task.by_row else None
+            return self.pictures.stored(data, field, self.task.npy, number)
         path = value.get("path") if isinstance(value, dict) else value
         if isinstance(path, bool) or not isinstance(path, str | int):
             raise MismatchError(
@@ -361,6 +393,15 @@ class Former:
 def _require(entry: Entry, found: Sequence[Any], n: int, what: str) -> None:
     if len(found) != n:
         raise MismatchError(f"{entry.where}: expected {n} {what}; it has {len(found)}")
+
+
+def _pixels(value: Any) -> int | None:
+    """A number of a box, which a table holds as text, in whole pixels; None where it is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if abs(number) <= FARTHEST and not isinstance(value, bool) else None
 
 
 def _words(caption: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.benchmarks.description import TEXTS, Task, metrics_of
 from conceptbind.benchmarks.fields import LIST
-from conceptbind.benchmarks.scoring import called, chosen_by, rules_of
+from conceptbind.benchmarks.scoring import called, chosen_by, own_rules, rules_of
 from conceptbind.core.errors import MismatchError, UnknownNameError, ValueRangeError, nearest
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ ALL = "all"
 SAME_WORDS = "same words"
 WAYS = ("text to image", "image to text")
 """What scores of retrieval are called."""
-OF_PICTURES = ("box", "last_part", "places", "endings", "npy")
+OF_PICTURES = ("box", "last_part", "places", "endings", "npy", "by_row")
 """Fields that say where pictures are, and how they are seen."""
 ASKED: Mapping[str, tuple[str, ...]] = {
     "right": ("captions", "pictures"),
@@ -103,12 +103,13 @@ def _refuse_empty(task: Task, where: str) -> None:
 
 def _refuse_rules(task: Task, where: str) -> None:
     """Raise where a rule has no name, or scores what another of its name scores."""
-    met = {("strict", of, metric) for of, metric in product(task.strict, metrics_of(task))}
+    ours = [rule.of for rule in own_rules(task)]
+    met = {("strict", of, metric) for of, metric in product(ours, metrics_of(task))}
     for score in task.scores:
         if not score.protocol.strip():
             raise ValueRangeError(f"{where}: 'protocol' is empty; say whose rule it is")
         for metric in score.metrics or metrics_of(task):
-            if (score.protocol, score.of, metric) in met:
+            if (score.protocol, score.called or score.of, metric) in met:
                 raise ValueRangeError(
                     f"{where}: the rule '{score.protocol:.60}' scores {metric} of '{score.of}' "
                     "twice, since 'strict' does already; give the second a protocol of its own"
@@ -145,7 +146,12 @@ def _labels(task: Task) -> dict[str, tuple[str, ...]]:
 def _refuse_shared(task: Task, where: str) -> None:
     """Raise where two scores would have one name, as far as the description says."""
     labels = _labels(task)
-    found = _names(task, lambda rule: [called(task, name) for name in labels.get(rule.of, ())])
+
+    def of(rule: Scoring) -> list[str]:
+        names = (rule.called,) if rule.called else labels.get(rule.of, ())
+        return [called(task, name) for name in names]
+
+    found = _names(task, of)
     if (shared := _shared(found)) is not None:
         raise ValueRangeError(f"{where}: {shared}")
 
@@ -184,6 +190,7 @@ def _possible(task: Task) -> Iterator[str]:
             yield f"{name} {way}".strip()
         return
     yield from (name for names in _labels(task).values() for name in names)
+    yield from (rule.called for rule in task.scores if rule.called)
 
 
 def refuse_same_names(tasks: Sequence[tuple[Task, Items]], where: Path) -> None:

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conceptbind.benchmarks.aro import VisualGenome
 from conceptbind.benchmarks.base import Found
 from conceptbind.benchmarks.classify import LabelledFolder
 from conceptbind.benchmarks.declared import Declared, catalogue, own_benchmark
-from conceptbind.benchmarks.description import CONTAINERS
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.order import Order
 from conceptbind.benchmarks.paraphrases import Paraphrases
 from conceptbind.benchmarks.triplets import Triplets
-from conceptbind.benchmarks.two_by_two import TwoByTwo
 from conceptbind.benchmarks.whatsup import WhatsUp
 from conceptbind.core.errors import (
     ConceptBindError,
@@ -56,24 +53,6 @@ FLICKR = Karpathy(
     "research only; see the Denotation Graph's page",
     captions_each=5,
 )
-WINOGROUND = TwoByTwo(
-    "winoground",
-    "Winoground",
-    ("examples.jsonl", "data/examples.jsonl", *CONTAINERS),
-    "https://huggingface.co/datasets/facebook/winoground (data/*.parquet, or examples.jsonl and "
-    "images.zip; gated)",
-    "META IMAGES RESEARCH LICENSE",
-    ("image_0", "image_1", "caption_0", "caption_1"),
-    "collapsed_tag",
-)
-COLORSWAP = TwoByTwo(
-    "colorswap",
-    "ColorSwap",
-    ("test.json", "colorswap.json", "test.jsonl", *CONTAINERS),
-    "https://huggingface.co/datasets/stanfordnlp/colorswap",
-    "MIT",
-    ("image_1", "image_2", "caption_1", "caption_2"),
-)
 OWN_CAPTIONS = ("captions.csv", "captions.tsv", "captions.txt", "captions.json", "captions.jsonl")
 DECLARED = catalogue()
 BENCHMARKS: dict[str, Any] = {
@@ -81,12 +60,12 @@ BENCHMARKS: dict[str, Any] = {
     for benchmark in (
         DECLARED.pop("sugarcrepe"),
         DECLARED.pop("sugarcrepe_pp"),
-        VisualGenome("vg_attribution"),
-        VisualGenome("vg_relation"),
+        DECLARED.pop("vg_attribution"),
+        DECLARED.pop("vg_relation"),
         Order(COCO, "coco_order", "ARO COCO-Order"),
         Order(FLICKR, "flickr_order", "ARO Flickr-Order"),
-        WINOGROUND,
-        COLORSWAP,
+        DECLARED.pop("winoground"),
+        DECLARED.pop("colorswap"),
         WhatsUp(),
         COCO,
         FLICKR,

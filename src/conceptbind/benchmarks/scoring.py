@@ -254,9 +254,28 @@ def rules_of(task: Task) -> tuple[Scoring, ...]:
     Args:
         task: with its rules.
     """
-    ours = tuple(Scoring("strict", of) for of in task.strict if of != "same words")
-    last = tuple(Scoring("strict", of) for of in task.strict if of == "same words")
-    return (*ours, *task.scores, *last)
+    ours = own_rules(task)
+    last = [rule for rule in ours if rule.of == "same words"]
+    return (*(rule for rule in ours if rule not in last), *task.scores, *last)
+
+
+def own_rules(task: Task) -> list[Scoring]:
+    """Our own rule of all that it is scored of, unless the description says which items count.
+
+    Args:
+        task: with its rules.
+    """
+    told = {rule.of for rule in task.scores if rule.protocol == "strict" and _replaces(rule)}
+    return [Scoring("strict", of) for of in task.strict if of not in told]
+
+
+def _narrows(rule: Scoring) -> bool:
+    """Whether a rule counts some items only."""
+    return rule.distinct or rule.fewest > 1 or bool(rule.without)
+
+
+def _replaces(rule: Scoring) -> bool:
+    return _narrows(rule) and not rule.called and not rule.metrics
 
 
 def _absent(task: Task, items: Items, of: str, label: str) -> dict[str, str]:
@@ -282,13 +301,42 @@ def chosen_by(
         scoring: the rule.
         items: arrays of `forming.Formed`.
     """
+    counted = _counted(scoring, items["subsets"])
+    for label, chosen in _subsets_of(task, scoring, items):
+        mine = chosen & counted
+        if scoring.distinct:
+            mine[np.flatnonzero(mine)] = _first_of_equals(items, mine)
+        if mine.any():
+            yield label, mine
+
+
+def _counted(scoring: Scoring, subsets: Any) -> Bools:
+    """(n,) whether each item is of a subset that counts."""
+    names, which, sizes = np.unique(subsets, return_inverse=True, return_counts=True)
+    found: Bools = ((sizes >= scoring.fewest) & ~np.isin(names, scoring.without))[which]
+    return found
+
+
+def _first_of_equals(items: Items, chosen: Bools) -> Bools:
+    """Which of the chosen items are the first with their pictures and captions."""
+    parts = [items["rows"], *([items["right"][:, None]] if "right" in items else [])]
+    rows = np.concatenate(parts, axis=1)[chosen]
+    first = np.zeros(len(rows), dtype=bool)
+    first[np.unique(rows, axis=0, return_index=True)[1]] = True
+    return first
+
+
+def _subsets_of(
+    task: Task, scoring: Scoring, items: Items
+) -> Iterator[tuple[str, Bool[Bools, " items"]]]:
+    """The items of each subset that a rule is about, by its name."""
     subsets = items["subsets"]
     names = list(dict.fromkeys(subsets.tolist()))
     everything = np.ones(len(subsets), dtype=bool)
     several = len(names) > 1
     if scoring.of == "all" or (scoring.of == "each" and not several and not names[0]):
-        if not (scoring.of == "all" and not several and _scored_each(task, scoring, names[0])):
-            yield called(task, ALL), everything
+        if several or not _repeats(task, scoring, names[0]):
+            yield called(task, scoring.called or ALL), everything
     elif scoring.of == "same words":
         if items["same_words"].any():
             yield called(task, scoring.of), items["same_words"]
@@ -310,16 +358,26 @@ def chosen_by(
                 yield called(task, label), mine & (details == detail)
 
 
-def _scored_each(task: Task, scoring: Scoring, only: str) -> bool:
-    """Whether the score of all items would be that of the only subset once more."""
-    if only and scoring.protocol != "strict":  # a published mean is called as it is published
-        return False
-    same = [rule for rule in rules_of(task) if rule.of == "each"]
+def _repeats(task: Task, scoring: Scoring, only: str) -> bool:
+    """Whether the score of the only subset, or of all items, stands there already.
+
+    Args:
+        task: with its rules.
+        scoring: of each subset, or of all items.
+        only: name of the subset; empty where it has none.
+    """
+    strict = scoring.protocol == "strict" and scoring.of == "all"
+    if _narrows(scoring) or scoring.called or (only and not strict):
+        return False  # a published mean is called as it is published
+    rules = rules_of(task)
     wanted = {*(scoring.metrics or metrics_of(task))}
-    return any(
-        rule.protocol == scoring.protocol and wanted <= {*(rule.metrics or metrics_of(task))}
-        for rule in same
-    )
+    for place, rule in enumerate(rules):
+        other = rule.of in ("each", "all") and rule.of != scoring.of and not rule.called
+        same = rule.protocol == scoring.protocol and wanted <= {*(rule.metrics or metrics_of(task))}
+        first = place < rules.index(scoring) or (not only and _narrows(rule))
+        if other and same and first:
+            return True
+    return False
 
 
 def called(task: Task, subset: str) -> str:

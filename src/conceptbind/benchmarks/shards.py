@@ -4,7 +4,6 @@ and the rows of parquet and arrow.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.benchmarks.base import Found
 from conceptbind.core.errors import FileError, MismatchError, MissingExtraError
-from conceptbind.core.files import write_whole
 from conceptbind.core.limits import require_unpacked
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-    from conceptbind.benchmarks.base import Making
 
 TABLES = (".parquet", ".arrow")
 """Suffixes of files with the pictures inside."""
@@ -165,48 +161,6 @@ def _in_order(shards: dict[int, list[Path]]) -> tuple[list[Path], list[str]]:
     return [shards[n][0] for n in numbers], [name % n for n in expected if n not in shards]
 
 
-def unpacked(
-    paths: Sequence[Path], fields: tuple[str, ...], folder: Path, making: Making
-) -> Iterator[dict[str, Any]]:
-    """The rows of parquet or arrow files, their two pictures written as files of their own; a few
-    rows are in memory at once.
-
-    Args:
-        paths: the shards in their order, pictures as {bytes, path} as Hugging Face's datasets write
-            them.
-        fields: two pictures and two captions.
-        folder: where the pictures go; those that are there and equal are left.
-        making: what is told of progress.
-
-    Raises:
-        MissingExtraError: pyarrow is not installed.
-        FileError: a file is truncated, or a picture is not inside it.
-        MismatchError: one lacks a column.
-    """
-    heavy, number = fields[:2], 0
-    names: dict[bytes, str] = {}
-    for path in paths:
-        for place, row in enumerate(table_rows(path, fields), start=1):
-            entry = {name: value for name, value in row.items() if name not in heavy}
-            for name in heavy:
-                data = row[name].get("bytes") if isinstance(row[name], dict) else row[name]
-                if not data or not isinstance(data, bytes):
-                    raise FileError(
-                        f"{path}, row {place}: '{name}' holds no picture; get the file whose "
-                        "pictures are inside"
-                    )
-                # equal pictures are one
-                digest = hashlib.sha256(data).digest()
-                entry[name] = names.setdefault(digest, f"{number:06d}-{name}")
-                kept = folder / entry[name]
-                # the file may have been replaced since
-                if not kept.is_file() or kept.read_bytes() != data:
-                    write_whole(kept, data)
-            number += 1
-            making.on_item(1)
-            yield entry
-
-
 def table_rows(
     path: Path,
     fields: Sequence[str],
@@ -222,7 +176,9 @@ def table_rows(
         without: columns that are not read.
 
     Raises:
-        MissingExtraError, FileError, MismatchError: see `unpacked`.
+        MissingExtraError: pyarrow is not installed.
+        FileError: the file is truncated.
+        MismatchError: it lacks a column.
     """
     try:
         import pyarrow as pa

@@ -101,18 +101,21 @@ class Pictures:
             self.elsewhere[found] = self._of_array(found, npy)
         return tried[0] if found is None else found
 
-    def stored(self, data: bytes, name: str, npy: str = "rgb") -> str:
+    def stored(self, data: bytes, name: str, npy: str = "rgb", row: int | None = None) -> str:
         """The name of a picture that stands inside a file; it is written as one of its own.
 
         Args:
             data: what its file would hold.
             name: of its field.
             npy: order of the channels, where it is an array.
+            row: the number that it is called by; None for how many came before.
         """
         digest = hashlib.sha256(data).digest()
         if data and digest in self._digests:  # equal pictures are one
             return self._digests[digest]
-        called = f"{self._stored:06d}-{name}"
+        called = f"{self._stored if row is None else row:06d}-{name}"
+        if called in self.elsewhere:  # of another table
+            called = f"{self._stored:06d}-of-{called}"
         self._stored += 1
         self._digests[digest] = called
         self.elsewhere[called] = self.made / called
