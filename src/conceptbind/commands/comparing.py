@@ -186,7 +186,9 @@ class Compare(Gated[Comparison]):
         for records, place in zip(found.values(), folders, strict=True):
             _refuse_edited(records, place)
         refuse_unknown(self.requirements(), found, (*WORDS["any"], *SEEN, *BENCHMARKS))
-        kept = {name: outcomes_of(run) for name, run in zip(found, folders, strict=True)}
+        kept = {
+            name: outcomes_of(run, found[name]) for name, run in zip(found, folders, strict=True)
+        }
         ranked = boards([Competitor(name, found[name], kept[name]) for name in found])
         unranked = _unranked(list(found), ranked)
         tables = (

@@ -393,11 +393,23 @@ def _written(
     answer = answer_at(folder.path, benchmark_answer(records, judged), *_next(config))
     sentences = [benchmark_sentence(records), *(verdict.sentence for verdict in judged)]
     told = {"answer": answer.as_json()}
+    before = _written_before(folder.path)
     folder.write_results(facts, records, told, verdicts=judged, sentences=sentences)
-    write_elsewhere(folder.path, records)
+    write_elsewhere(folder.path, records, before)
     page = folder.path / "report.html"
     write_benchmark_report(page, records, notes, facts, traps, judged, answer.as_json())
     return judged, answer
+
+
+def _written_before(folder: Path) -> Records | None:
+    """The records of an earlier run in a folder; None where there was none that can be read."""
+    from conceptbind.core.errors import ConceptBindError
+    from conceptbind.core.results import load_results
+
+    try:
+        return load_results(folder).records
+    except ConceptBindError:
+        return None
 
 
 def _next(config: dict[str, Any]) -> tuple[str, str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, Num, Shaped
     from numpy.typing import NDArray
 
+    from conceptbind.core.records import Records
     from conceptbind.core.typing import Bools, Floats, Ints
     from conceptbind.metrics.recognitions import Recognition
 
@@ -268,12 +269,14 @@ def outcome_of(piece: Piece, key: int | str, about: Mapping[str, Any]) -> Outcom
     return Outcome({str(k): str(v) for k, v in about.items()}, right, tied, *others)
 
 
-def outcomes_of(run: Path) -> dict[str, Outcomes]:
+def outcomes_of(run: Path, records: Records | None = None) -> dict[str, Outcomes]:
     """All outcomes that a run kept: of `evaluate` by benchmark, those of `measure` under an empty
     name. None where a run kept none.
 
     Args:
         run: a run folder.
+        records: its results. Of benchmarks that they do not have, or have of other items, nothing
+            is given: a run that was made again may have left them out.
 
     Raises:
         FileError: a file of outcomes is broken.
@@ -281,4 +284,14 @@ def outcomes_of(run: Path) -> dict[str, Outcomes]:
     places = {"": run} if (run / FILE).is_file() else {}
     for file in sorted((run / "embeddings").glob(f"*/{FILE}")):
         places[file.parent.name] = file.parent
-    return {name: load_outcomes(place) for name, place in places.items()}
+    found = {name: load_outcomes(place) for name, place in places.items()}
+    if records is None:
+        return found
+    return {name: kept for name, kept in found.items() if not name or _is_of(kept, name, records)}
+
+
+def _is_of(kept: Outcomes, name: str, records: Records) -> bool:
+    """Whether outcomes are behind the results of a run."""
+    mine = records.where(study="benchmark", scenes=name)
+    lists = {str(items) for items in mine.distinct("items") if items is not None}
+    return bool(mine) and (not lists or kept.items in lists)

@@ -4,6 +4,8 @@ joined.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,7 @@ RETRIEVAL = {"text to image": "image_retrieval_recall", "image to text": "text_r
 
 
 @explains_arguments
-def write_elsewhere(folder: Path, records: Records) -> list[Path]:
+def write_elsewhere(folder: Path, records: Records, before: Records | None = None) -> list[Path]:
     """Write `clip_benchmark/*.json` and, for benchmarks that mteb has, `mteb/TASK.json`; with an
     adapter a second file of each.
 
@@ -37,20 +39,37 @@ def write_elsewhere(folder: Path, records: Records) -> list[Path]:
     Args:
         folder: the run folder.
         records: records of the evaluation.
+        before: those of an earlier evaluation in the same folder; what was written of these alone,
+            and was not changed since, goes.
     """
-    written = []
+    wanted = dict(_files(records))
+    for name, content in _files(before) if before is not None else ():
+        if name not in wanted and _holds(folder / name, content):
+            (folder / name).unlink()
+    for name, content in wanted.items():
+        write_json(folder / name, content)
+    return [folder / name for name in wanted]
+
+
+def _holds(path: Path, content: Mapping[str, Any]) -> bool:
+    """Whether a file is what was written there."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")) == content)
+    except (OSError, ValueError):
+        return False
+
+
+def _files(records: Records) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The content of each file, by its name in the run folder."""
     for repair, suffix in ((Repair.NONE, ""), (Repair.ADAPTER, "-adapter")):
         mine = records.where(repair=repair, control=Control.NONE)
         for name in map(str, mine.distinct("scenes")):
             found = mine.where(scenes=name)
             for row in clip_benchmark_rows(name, found):
                 dataset = str(row["dataset"]).replace("/", "-")
-                written.append(folder / "clip_benchmark" / f"{dataset}{suffix}.json")
-                write_json(written[-1], row)
+                yield f"clip_benchmark/{dataset}{suffix}.json", row
             if (task := mteb_task(name, found)) is not None:
-                written.append(folder / "mteb" / f"{task['task_name']}{suffix}.json")
-                write_json(written[-1], task)
-    return written
+                yield f"mteb/{task['task_name']}{suffix}.json", task
 
 
 def clip_benchmark_rows(name: str, records: Records) -> list[dict[str, Any]]:
