@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 import conceptbind
 from conceptbind.benchmarks import benchmark_task, evaluate_benchmark
-from conceptbind.benchmarks.mteb_tasks import mteb_files, mteb_table, read_mteb
+from conceptbind.benchmarks.mteb_tasks import MtebResult, mteb_files, mteb_table, read_mteb
 from conceptbind.cli import main
 from conceptbind.core.errors import ConceptBindError
+from conceptbind.core.records import Record, Records
 from conceptbind.core.results import Results, write_results
 from known_vectors import picture, read_benchmark
 from published_layouts import CHOICES, GROUPS, by_digit, imagecode, write_json
@@ -61,7 +63,7 @@ def test_our_encoder_in_a_task_of_mteb_itself(name, write, tmp_path):
     found = mteb.evaluate(model, task, cache=None, show_progress_bar=False).task_results[0]
     (scores,) = found.scores["test"]
     assert {key: scores[key] for key in WANTED[name]} == pytest.approx(WANTED[name])
-    place = tmp_path / "theirs" / "some__model" / "abc" / f"{task.metadata.name}.json"
+    place = tmp_path / "theirs" / "conceptbind__by-name" / "1" / f"{task.metadata.name}.json"
     place.parent.mkdir(parents=True)
     found.to_disk(place)
     # what mteb wrote is read back, beside ours
@@ -70,19 +72,20 @@ def test_our_encoder_in_a_task_of_mteb_itself(name, write, tmp_path):
     )
     (file,) = mteb_files(tmp_path / "theirs")
     read = read_mteb(file)
-    assert (read.model, read.benchmark) == ("abc", name)
+    assert model.mteb_model_meta.name == read.name
+    assert (read.model, read.benchmark) == ("conceptbind/by-name@1", name)
     assert read.scores == pytest.approx(WANTED[name])
     table = mteb_table([read], {"ours": records})
     assert {row[0] for row in table.rows} == {name}
     if name == "sugarcrepe":
         assert [row[3:] for row in table.rows] == [
-            ("abc", "80.0 %", "-", "-"),
+            ("conceptbind/by-name@1", "80.0 %", "-", "-"),
             ("ours", "80.0 %", "+0.0 points", "2 of 5"),  # two win by a tie, as there
         ]
 
 
 def test_compare_takes_what_mteb_wrote(tmp_path, capsys):
-    """A run of ours, and a folder as mteb's cache has it."""
+    """A run of ours, and a folder as mteb's cache has it, of the same model and of another."""
     sugarcrepe(tmp_path / "sugarcrepe")
     records = evaluate_benchmark(
         by_digit(),
@@ -92,21 +95,48 @@ def test_compare_takes_what_mteb_wrote(tmp_path, capsys):
     )
     (tmp_path / "run").mkdir()
     write_results(tmp_path / "run", Results(records, {}))
-    place = tmp_path / "theirs/some__model/abc"
     row = {"text_acc": 0.75, "main_score": 0.75, "hf_subset": "default"}
-    write_json(place / "SugarCrepe.json", {"task_name": "SugarCrepe", "scores": {"test": [row]}})
-    write_json(place / "model_meta.json", {"name": "some/model", "revision": "abc"})
+    whole = {"task_name": "SugarCrepe", "scores": {"test": [row]}}
+    for name, revision in (("some/model", "abc"), ("conceptbind/by-name", "1")):
+        place = tmp_path / "theirs" / name.replace("/", "__") / revision
+        write_json(place / "SugarCrepe.json", whole)
+        write_json(place / "model_meta.json", {"name": name, "revision": revision})
     done = conceptbind.compare([tmp_path / "run", tmp_path / "theirs"])
     (table,) = (one for one in done.tables if one.name == "mteb")
-    assert table.rows[0] == (
-        *("sugarcrepe", "accuracy", "mteb, text_acc", "some/model@abc", "75.0 %", "-", "-"),
-    )
+    about = ("sugarcrepe", "accuracy", "mteb, text_acc")
+    assert table.rows[0] == (*about, "conceptbind/by-name@1", "75.0 %", "-", "-")
     assert table.rows[1][3:] == ("run", "80.0 %", "-5.0 points", "2 of 5")
+    assert table.rows[2:] == ((*about, "some/model@abc", "75.0 %", "-", "-"),)
     alone = conceptbind.compare([place / "SugarCrepe.json"])
     assert [one.name for one in alone.tables] == ["mteb"]
     write_json(place / "SugarCrepe.json", {"task_name": "SugarCrepe", "scores": {"test": []}})
     assert main(["compare", str(tmp_path / "theirs")]) == 2
     assert "is not a result of mteb" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "revision", "beside"),
+    [
+        ("conceptbind/hf-org-model-32", "w1", "plain"),  # what `mteb_model` calls it
+        ("conceptbind/hf-org-model-32", "w2", None),  # other weights
+        ("conceptbind/hf-org-model-32-repaired", "w1", "repaired"),
+        ("org/model-32", "a commit", "plain"),  # mteb's own name; our revision is of the weights
+        ("org/model-16", "a commit", None),
+        ("SugarCrepe", None, None),  # a file without a name of a model
+    ],
+)
+def test_a_result_of_mteb_stands_beside_runs_of_the_same_model_alone(name, revision, beside):
+    told = {"study": "benchmark", "metric": "accuracy", "split": "all", "protocol": "mieb"}
+    told |= {"scenes": "sugarcrepe", "modality": "both", "level": None, "n": 4, "ties": 0}
+    mine = {**told, "encoder": "hf:org/model-32", "revision": "w1", "control": "none"}
+    records = Records(
+        Record.of(**mine, repair=repair, value=value)
+        for repair, value in (("none", 0.5), ("adapter", 0.75))
+    )
+    result = MtebResult(name, revision, "sugarcrepe", {"text_acc": 0.5}, Path("x.json"))
+    table = mteb_table([result], {"run": records})
+    shown = {"plain": [("run", "50.0 %")], "repaired": [("run", "75.0 %")], None: []}
+    assert [row[3:5] for row in table.rows[1:]] == shown[beside]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.rounding import percent
 from conceptbind.core.text import read_json_values
 from conceptbind.pictures.files import read_picture
+from conceptbind.repairs.exports.mteb import mteb_name
 from conceptbind.report.tables import PaperTable
 
 if TYPE_CHECKING:
@@ -132,12 +133,19 @@ def _opened(data: Data, columns: frozenset[str]) -> Callable[[dict[str, Any]], d
 class MtebResult:
     """What mteb found of one model on one task."""
 
-    model: str
+    name: str
+    """Of the model, as `org/model`."""
+    revision: str | None
     benchmark: str
     """Our name of it."""
     scores: Mapping[str, float]
     """Shares by mteb's names of them."""
     path: Path
+
+    @property
+    def model(self) -> str:
+        """Its name, with the beginning of its revision."""
+        return self.name if self.revision is None else f"{self.name}@{self.revision[:12]}"
 
 
 def mteb_files(place: Path) -> list[Path]:
@@ -182,22 +190,29 @@ def read_mteb(path: Path) -> MtebResult:
         raise MismatchError(
             f"{path} is not a result of mteb: a share must lie in 0..1; got {wrong}"
         )
-    return MtebResult(_model_of(path), benchmark, scores, path)
+    return MtebResult(*_model_of(path), benchmark, scores, path)
 
 
-def _model_of(path: Path) -> str:
-    """The model of a result, by the file beside it or by its folders."""
+def _model_of(path: Path) -> tuple[str, str | None]:
+    """The model of a result and its revision, by the file beside it or by its folders, which are
+    ORG__MODEL/REVISION.
+    """
     try:
         told = read_json_values(path.parent / "model_meta.json", AGAIN)
-        return f"{told['name']}@{str(told.get('revision'))[:12]}"
+        revision = told.get("revision")
+        return str(told["name"]), None if revision is None else str(revision)
     except (ConceptBindError, FileError, KeyError, TypeError, AttributeError):
-        return path.parent.name if path.parent.name != "mteb" else path.parent.parent.name
+        place = path.parent if path.parent.name != "mteb" else path.parent.parent
+        if "__" in place.parent.name:
+            return place.parent.name.replace("__", "/", 1), place.name
+        return place.name.replace("__", "/", 1), None
 
 
 @explains_arguments
 def mteb_table(results: Sequence[MtebResult], runs: Mapping[str, Records]) -> PaperTable | None:
-    """Mteb's scores beside ours on the same questions; None where there are none. In mteb's the
-    right candidate wins a tie, as by our rule `mieb`; by our others a tie is a miss.
+    """Mteb's scores beside ours of the same model on the same questions; None where there are
+    none. In mteb's the right candidate wins a tie, as by our rule `mieb`; by our others a tie is a
+    miss. A run of another model, or of other weights, does not stand beside.
 
     Args:
         results: what mteb found.
@@ -213,16 +228,39 @@ def mteb_table(results: Sequence[MtebResult], runs: Mapping[str, Records]) -> Pa
             rows.append((*told, f"mteb, {name}", result.model, percent(value), "-", "-"))
             asked = {"scenes": result.benchmark, "metric": metric, "protocol": protocol}
             ours = {
-                run: records.first(
-                    **asked, split="all", control=Control.NONE, repair=(Repair.NONE, None)
-                )
+                run: records.first(**asked, split="all", control=Control.NONE, repair=repairs)
                 for run, records in runs.items()
+                for repairs in [_same_model(result, records)]
+                if repairs
             }
             rows += [_beside(run, record, told, value) for run, record in ours.items() if record]
     if not rows:
         return None
     head = ("benchmark", "score", "rule", "model or run", "value", "mteb minus ours", "ties, of n")
     return PaperTable("mteb", "Results of mteb beside ours", head, tuple(dict.fromkeys(rows)))
+
+
+def _same_model(result: MtebResult, records: Records) -> tuple[Repair | None, ...]:
+    """What was done to captions in those records of a run that are of mteb's model; nothing where
+    the run is of another.
+    """
+    mine = records.where(study="benchmark", scenes=result.benchmark)
+    for encoder, revision in {(str(r.encoder), str(r["revision"])) for r in mine}:
+        if result.name in (mteb_name(encoder), mteb_name(encoder, repaired=True)):
+            if result.revision not in (None, revision):
+                return ()
+            repaired = result.name != mteb_name(encoder)
+            return (Repair.ADAPTER,) if repaired else (Repair.NONE, None)
+        if result.name in (encoder, _plain(encoder)):
+            return Repair.NONE, None
+    return ()
+
+
+def _plain(encoder: str) -> str:
+    """An encoder's id as its library calls it: without the scheme in front, and what was asked for
+    behind.
+    """
+    return encoder.partition(":")[2].partition("?")[0].partition("@")[0]
 
 
 def _beside(run: str, record: Record, told: tuple[str, str], value: float) -> tuple[str, ...]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from conceptbind.repairs.labclip.adapter import Adapter
 
 
+OURS, REPAIRED = "conceptbind/", "-repaired"
+"""How the names of our models begin in mteb, and end with an adapter."""
+
+
 @explains_arguments
 def mteb_model(encoder: str | Encoder, adapter: Adapter | None = None) -> Any:
     """An encoder as a model that `mteb.evaluate` takes.
@@ -51,9 +55,7 @@ def mteb_model(encoder: str | Encoder, adapter: Adapter | None = None) -> Any:
 
         mteb_model_meta = ModelMeta.create_empty(
             overwrites={
-                "name": "conceptbind/"
-                + _slug(source.id)
-                + ("" if adapter is None else "-repaired"),
+                "name": mteb_name(source.id, repaired=adapter is not None),
                 "revision": str(source.revision),
                 "embed_dim": int(source.dimension),
                 "modalities": sorted(source.modalities),
@@ -198,6 +200,16 @@ def _seen(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
     if "image" in batch:
         seen["image"] = list(map(as_seen, batch["image"]))
     return seen
+
+
+def mteb_name(encoder: str, *, repaired: bool = False) -> str:
+    """What an encoder of this package is called in mteb's results.
+
+    Args:
+        encoder: its id.
+        repaired: whether captions go through an adapter.
+    """
+    return f"{OURS}{_slug(encoder)}{REPAIRED if repaired else ''}"
 
 
 def _slug(name: str) -> str:
